@@ -1,0 +1,57 @@
+"""The one root of our exceptions, and what is said about a configuration file.
+
+Exceptions are for wrong configuration and broken code; expected outcomes (a refused client, a bad request) are values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+
+import attrs
+
+
+class AgwError(Exception):
+    """The root of every exception this package raises."""
+
+
+class Severity(Enum):
+    """Whether a finding stops the start."""
+
+    ERROR = "ERROR"
+    WARNING = "WARNING"
+
+
+@attrs.frozen(kw_only=True, order=True)
+class Place:
+    """Where something stands: a file and a line in it, counted from 1 (0: the file as a whole)."""
+
+    file: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@attrs.frozen(kw_only=True)
+class Problem:
+    """One finding about a configuration: where, in which section, what, and the product's error code if it has one."""
+
+    place: Place
+    message: str
+    section: str = ""
+    code: str = ""
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        section = f" [{self.section}]" if self.section else ""
+        code = f" ({self.code})" if self.code else ""
+        return f"{self.severity.value} {self.place}{section} {self.message}{code}"
+
+
+class ConfigError(AgwError):
+    """A configuration that is not taken; `problems` holds every finding of the run, warnings included."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))

@@ -1,0 +1,22 @@
+"""Who is at the other end of a connection."""
+
+from __future__ import annotations
+
+import attrs
+
+from agwtwisted.core.variables import CertificateVariables
+from agwtwisted.core.verdicts import Verdict
+
+
+@attrs.frozen(kw_only=True)
+class Peer:
+    """A client: its address, what its TLS connection is, its certificate and the verdict about it."""
+
+    address: str
+    port: int
+    verdict: Verdict
+    certificate: CertificateVariables | None = None
+    chain_der: tuple[bytes, ...] = ()  # the verified chain after the leaf (Strict), for RFC 9440
+    tls_version: str = ""  # "TLSv1.3"; empty on plain HTTP
+    cipher: str = ""  # OpenSSL's name
+    server_name: str = ""  # SNI, lower case
