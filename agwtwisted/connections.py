@@ -11,14 +11,15 @@ from collections.abc import Callable
 from OpenSSL import SSL
 from twisted.internet.interfaces import IAddress, IReactorTime
 
+from agwtwisted.access_log import AccessLog
 from agwtwisted.contexts import ClientCertificates, PortContexts, peer_of
 from agwtwisted.core.certificate_headers import header_block
-from agwtwisted.core.config import CertificateHeaders, ClientAuth, Gateway, SslProfile
 from agwtwisted.core.forwarding import client_address, identity_block
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.records import ClientFrame, HandshakeRecord, render_handshake
+from agwtwisted.core.resources import CertificateHeaders, ClientAuth, Gateway, SslProfile
 from agwtwisted.core.routing import Site, Sites
 from agwtwisted.core.verdicts import Missing, NotAsked
 from agwtwisted.deferreds import Members
@@ -131,7 +132,7 @@ class HttpPort:
         limits: counts the connections of all ports.
         names: which request headers go where.
         clock: time.
-        write: takes the lines of the access log.
+        access_log: takes the lines of failed handshakes.
         limiter: says which failed handshakes get a line.
     """
 
@@ -146,7 +147,7 @@ class HttpPort:
         limits: Limits,
         names: HeaderNames,
         clock: IReactorTime,
-        write: Callable[[bytes], None],
+        access_log: AccessLog,
         limiter: HandshakeLimiter,
     ) -> None:
         self.number = number
@@ -158,7 +159,7 @@ class HttpPort:
         self.clock = clock
         self.connections: Members[TcpWire] = Members()
         self._contexts = contexts
-        self._write = write
+        self._access_log = access_log
         self._limiter = limiter
         self._sessions: dict[TcpWire, HttpSession] = {}
         self._listener = sites.all()[0].listener.name
@@ -179,9 +180,7 @@ class HttpPort:
         wire.when_closed = lambda: self._closed(wire, host)
         return wire
 
-    def begin(
-        self, wire: TcpWire, peer: Peer, site: Site | None = None, *, plain_text: bool = False
-    ) -> None:
+    def begin(self, wire: TcpWire, peer: Peer, site: Site | None = None, *, plain_text: bool = False) -> None:
         """Reads requests from a connection whose client is known."""
         profile = None if site is None else site.profile
         listener = self._listener if site is None else site.listener.name
@@ -193,13 +192,13 @@ class HttpPort:
         if omitted is not None:
             listener = self._listener if site is None else site.listener.name
             record = HandshakeRecord(
-                timestamp=self.exchanges.timestamp(),
+                timestamp=self._access_log.timestamp(),
                 frame=self.exchanges.frame(listener, None),
                 peer=peer,
                 error=reason,
                 omitted=omitted,
             )
-            self._write(render_handshake(record))
+            self._access_log.write(render_handshake(record))
 
     def drain(self) -> None:
         """Idle connections close; the others take no further request."""

@@ -1,4 +1,4 @@
-"""pyOpenSSL contexts made from the sites of a port; SNI; the verify callback, which asks the core and notes the answer."""
+"""pyOpenSSL contexts of the sites of a port; SNI; the verify callback, which asks the core and notes the answer."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL, crypto
 
-from agwtwisted.core.config import ClientAuth, Refusal, SslProfile
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy, openssl_cipher_list, openssl_ciphersuites
+from agwtwisted.core.resources import ClientAuth, Refusal, SslProfile
 from agwtwisted.core.routing import Site, Sites
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
@@ -76,7 +76,7 @@ class ClientCertificates:
         return True
 
     def verdict(self, *, completed: bool) -> Verdict:
-        """The verdict once the handshake is over; a peer whose certificate nobody saw is refused where one is required."""
+        """The verdict once the handshake is over; where a certificate is required and none was seen, a refusal."""
         site_context = self.site_context
         if site_context is None:
             return self._verdict
@@ -166,9 +166,7 @@ def server_name(connection: SSL.Connection) -> str:
     return name.decode("ascii", "backslashreplace").lower() if name else ""
 
 
-def peer_of(
-    notes: ClientCertificates, connection: SSL.Connection, address: str, port: int, *, completed: bool
-) -> Peer:
+def peer_of(notes: ClientCertificates, connection: SSL.Connection, address: str, port: int, *, completed: bool) -> Peer:
     """Who is at the other end once the handshake is over, well or badly."""
     return Peer(
         address=address,

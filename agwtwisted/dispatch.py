@@ -139,8 +139,10 @@ class Dispatch:
             self._take(connection, server)
             return
         connecting = self._connecting = server.connect(self._timeout)
-        connecting.addCallbacks(self._connected, self._not_connected, callbackArgs=(server,), errbackArgs=(server,))
-        log_failure(connecting, self.log, "forwarding a request")
+        answered = connecting.addCallbacks(
+            self._connected, self._not_connected, callbackArgs=(server,), errbackArgs=(server,)
+        )
+        log_failure(answered, self.log, "forwarding a request")
 
     def _connected(self, connection: UpstreamConnection, server: Server) -> None:
         self._connecting = None
@@ -152,7 +154,9 @@ class Dispatch:
         self._connecting = None
         if failure.check(ConnectError, TimeoutError, DNSLookupError) is None:
             return failure  # cancelled, or a defect
-        self.log.warn("No connection to {server}: {reason}", server=server.name.decode(), reason=failure.getErrorMessage())
+        self.log.warn(
+            "No connection to {server}: {reason}", server=server.name.decode(), reason=failure.getErrorMessage()
+        )
         self._ask_next(fresh=False)
         return None
 

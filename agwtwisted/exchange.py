@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 from wsgiref.handlers import format_date_time
 
 from twisted.internet.interfaces import IReactorTime
 
+from agwtwisted.access_log import AccessLog
 from agwtwisted.core import pages
-from agwtwisted.core.config import Gateway
 from agwtwisted.core.forwarding import request_bytes
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, UnfitRequest, value_of
 from agwtwisted.core.pages import ErrorInfo, Page
-from agwtwisted.core.records import AccessRecord, RecordFrame, render, timestamp
+from agwtwisted.core.records import AccessRecord, RecordFrame, render
+from agwtwisted.core.resources import Gateway
 from agwtwisted.core.routing import Site
 from agwtwisted.core.verdicts import Missing, Refused, admits
 from agwtwisted.deferreds import Members
@@ -29,22 +29,20 @@ class HttpExchanges:
         gateway: limits, and what our own pages say.
         backends: where requests go.
         clock: the time of records and pages.
-        write: takes the lines of the access log.
+        access_log: takes a line for each of them.
         random: for trace ids.
     """
 
     def __init__(
-        self, gateway: Gateway, backends: Backends, clock: IReactorTime, write: Callable[[bytes], None], random: Random
+        self, gateway: Gateway, backends: Backends, clock: IReactorTime, access_log: AccessLog, random: Random
     ) -> None:
         self.gateway = gateway
         self.backends = backends
         self.clock = clock
         self.running: Members[HttpExchange] = Members()
-        self._write = write
+        self.access_log = access_log
         self._random = random
         self._frames: dict[tuple[str, Site | None], RecordFrame] = {}
-        self._second = 0
-        self._timestamp = b""
 
     def exchange(self, request: RequestHead | UnfitRequest, reply: Reply, session: Session) -> HttpExchange:
         """One request's exchange, to be begun."""
@@ -82,16 +80,9 @@ class HttpExchanges:
             frame = self._frames[listener, site] = RecordFrame.from_names(listener=listener, **names)
         return frame
 
-    def timestamp(self) -> bytes:
-        """The time of a record, rendered once a second."""
-        now = int(self.clock.seconds())
-        if now != self._second:
-            self._second, self._timestamp = now, timestamp(now)
-        return self._timestamp
-
     def log(self, record: AccessRecord) -> None:
         """Writes a record to the access log."""
-        self._write(render(record, self.gateway.log_query))
+        self.access_log.write(render(record, self.gateway.log_query))
 
 
 class HttpExchange:
@@ -329,7 +320,7 @@ class HttpExchange:
         request, exchanges, session, head = self._request, self._exchanges, self._session, self._head
         now = exchanges.clock.seconds()
         return AccessRecord(
-            timestamp=exchanges.timestamp(),
+            timestamp=exchanges.access_log.timestamp(),
             frame=exchanges.frame(session.listener if self._site is None else self._site.listener.name, self._site),
             client=session.frame,
             method=request.method,

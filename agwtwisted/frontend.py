@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
-from agwtwisted.core.config import Gateway
 from agwtwisted.core.forwarding import LAST_CHUNK, chunk, client_framing, informational_bytes, response_bytes
 from agwtwisted.core.messages import Framing, Header, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.reading import Mark, RequestReader
+from agwtwisted.core.resources import Gateway
 from agwtwisted.deadlines import Deadline
 from agwtwisted.interfaces import Exchange, Exchanges, Session
 from agwtwisted.streaming import TcpWire

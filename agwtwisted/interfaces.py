@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from agwtwisted.core.config import SslProfile
 from agwtwisted.core.messages import Header, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.records import ClientFrame
+from agwtwisted.core.resources import SslProfile
 from agwtwisted.core.routing import Site, Sites
 
 

@@ -6,7 +6,7 @@ import socket
 from typing import Any, cast
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.internet.tcp import Port as TcpPort
@@ -19,7 +19,7 @@ BACKLOG = 1024
 """Connections that the kernel completes ahead of us; the system's own limit (somaxconn) may be lower."""
 
 
-class CannotBind(AgwError):
+class BindError(AgwError):
     """An address and port that cannot be listened on; the message says which and why."""
 
     def __init__(self, address: str, port: int, error: OSError) -> None:
@@ -32,7 +32,7 @@ def display(address: str, port: int) -> str:
 
 
 def bind(address: str, port: int) -> socket.socket:
-    """A listening socket; raises `CannotBind`. On ``::`` it takes IPv6 only, so that 0.0.0.0 may stand beside it."""
+    """A listening socket; raises `BindError`. On ``::`` it takes IPv6 only, so that 0.0.0.0 may stand beside it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -44,7 +44,7 @@ def bind(address: str, port: int) -> socket.socket:
         bound.setblocking(False)
     except OSError as error:
         bound.close()
-        raise CannotBind(address, port, error) from error
+        raise BindError(address, port, error) from error
     return bound
 
 
@@ -55,6 +55,10 @@ class _Accepting(Factory):
 
     def __init__(self, port: HttpPort) -> None:
         self._port = port
+
+    def logPrefix(self) -> str:
+        """What the log calls the port."""
+        return "agwgateway"
 
     def buildProtocol(self, addr: IAddress) -> TcpWire | None:  # type: ignore[override]
         """The connection's protocol; None closes it."""
@@ -76,18 +80,18 @@ class Listener(Service):
     def startService(self) -> None:
         """Begins to accept."""
         super().startService()
-        self._accepting = self._reactor.adoptStreamPort(
-            self._bound.fileno(), self._bound.family, _Accepting(self.port)
-        )
+        self._accepting = self._reactor.adoptStreamPort(self._bound.fileno(), self._bound.family, _Accepting(self.port))
         self._bound.close()  # the reactor has its own descriptor now
 
     def stopService(self) -> Deferred[None]:
         """Accepts no more; fires once the socket is closed."""
-        super().stopService()
+        self.running = 0
         accepting, self._accepting = self._accepting, None
         if accepting is None:
             self._bound.close()
-        return maybeDeferred(lambda: None if accepting is None else accepting.stopListening())
+            return succeed(None)
+        stopped = accepting.stopListening()
+        return succeed(None) if stopped is None else stopped
 
     def _limits_changed(self) -> None:
         # What cannot be accepted now waits in the kernel's backlog.

@@ -1,7 +1,7 @@
 """Bytes to and from one peer, with back-pressure.
 
-A wire sends at once what the kernel takes and queues the rest; while more than `QUEUE_LIMIT` is queued it is `full`, and
-whoever feeds it stops until `drained`.
+A wire sends at once what the kernel takes and queues the rest; while more than `QUEUE_LIMIT` is queued it is `full`,
+and whoever feeds it stops until `drained`.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Handshake(TypingProtocol):
         """It came to nothing; `received` bytes had come. The connection is being closed."""
 
     def plain_text(self) -> None:
-        """The client does not speak TLS: the wire carries plain bytes now; its receiver must be set when this returns."""
+        """The client does not speak TLS: the wire carries plain bytes from now on; set its receiver."""
 
 
 class TlsWire(TcpWire):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
@@ -16,15 +15,15 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IResolutionReceiver,
 )
+from twisted.internet.posixbase import PosixReactorBase as Reactor
 from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
-from twisted.internet.base import ReactorBase as Reactor
 from zope.interface import implementer
 
 from agwtwisted.core.balancing import RoundRobin
-from agwtwisted.core.config import BackendAddressPool, BackendHttpSettings
 from agwtwisted.core.messages import ResponseHead
 from agwtwisted.core.reading import Mark, ResponseReader
+from agwtwisted.core.resources import BackendAddressPool, BackendHttpSettings
 from agwtwisted.deadlines import Deadline
 from agwtwisted.interfaces import UpstreamUser
 from agwtwisted.streaming import TcpWire
@@ -36,7 +35,7 @@ IDLE_TIMEOUT = 60.0
 """Seconds that an idle connection is kept; below the 75 that nginx and the product grant their clients."""
 
 
-class Unreachable(ConnectError):
+class UnreachableError(ConnectError):
     """No address of a server answered."""
 
 
@@ -315,11 +314,11 @@ class Server:
             self._idle.pop().wire.close()
 
     def connect(self, timeout: float) -> Deferred[UpstreamConnection]:
-        """A new connection; fails with a ConnectError, or `defer.TimeoutError` after `timeout` seconds in all; may be cancelled."""
+        """A new connection within `timeout` seconds; fails with ConnectError or `defer.TimeoutError`; cancellable."""
         return Deferred.fromCoroutine(self._connect(timeout)).addTimeout(timeout, self._reactor)
 
     async def _connect(self, timeout: float) -> UpstreamConnection:
-        error: Exception = Unreachable(string=f"{self.host} has no address")
+        error: Exception = UnreachableError(string=f"{self.host} has no address")
         for address in await self._addresses():
             factory = _Connecting(UpstreamConnection(self, self._reactor))
             self._reactor.connectTCP(address, self.port, factory, timeout=timeout)

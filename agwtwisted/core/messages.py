@@ -22,8 +22,9 @@ MAX_TARGET = 32768
 """Bytes of a URL at most (the product's limit)."""
 
 METHODS = frozenset(
-    b"ACL BIND CHECKOUT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY OPTIONS PATCH"
-    b" POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SUBSCRIBE UNBIND UNLINK UNLOCK UNSUBSCRIBE".split()
+    b"ACL BIND CHECKOUT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY OPTIONS"
+    b" PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SUBSCRIBE UNBIND UNLINK UNLOCK"
+    b" UNSUBSCRIBE".split()
 )
 """Methods that are forwarded: those llhttp knows without CONNECT, TRACE and the ones of RTSP and ICE."""
 
@@ -356,7 +357,7 @@ def response_head(
 def _response_framing(
     status: int, version: str, length: bytes | None, coding: bytes, *, to_head_request: bool
 ) -> tuple[Framing, int] | str:
-    """How the response's body ends (RFC 9112 section 6.3); for HEAD and 304 the length tells of a body that is not sent."""
+    """How the response's body ends (RFC 9112 section 6.3); for HEAD and 304 the length is that of a body not sent."""
     if length is not None and (not length.isdigit() or len(length) > 18):
         return "Content-Length is no number"
     if status < 200 or status == 204:

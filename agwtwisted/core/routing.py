@@ -1,6 +1,6 @@
 """Which site answers to a name, and where its requests go.
 
-One function decides for SNI and for Host, so that the TLS policy and the route of a request come from the same decision.
+One function decides for SNI and for Host, so that the TLS policy and the route of a request come from one decision.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from agwtwisted.core.config import (
+from agwtwisted.core.resources import (
     BackendAddressPool,
     BackendHttpSettings,
     Config,
@@ -95,7 +95,7 @@ class Sites:
 
 
 def _wildcard_pattern(name: str) -> re.Pattern[str]:
-    """``*`` stands for any characters, ``?`` for one; ``*.contoso.com`` takes ``a.b.contoso.com`` too (as the product)."""
+    """``*`` stands for any characters, ``?`` for one; as at the product ``*.contoso.com`` takes ``a.b.contoso.com``."""
     parts = {"*": ".*", "?": "."}
     return re.compile("".join(parts.get(character, re.escape(character)) for character in name))
 
