@@ -90,7 +90,7 @@ class PageTests(SynchronousTestCase):
 
     @given(st.text())
     def test_any_reason(self, reason: str) -> None:
-        """Whatever the reason holds, the page has its eight or nine lines of printable ASCII and no tag of the reason."""
+        """Whatever the reason holds, the page has eight or nine lines of printable ASCII and no tag of the reason."""
         body = certificate_error(reason, server="x").body
         lines = body.decode("ascii").split("\r\n")
         harmless = certificate_error("r" if reason.strip() else "", server="x").body
