@@ -74,6 +74,17 @@ class HandshakeLimiterTests(SynchronousTestCase):
         self.assertEqual(self.admit("d", 3), [0, 0, None])
         self.assertEqual(self.admit("e"), [2])
 
+    def test_renewed_address_is_the_newest(self) -> None:
+        """An address that came again is not in the way of forgetting those that did not."""
+        self.admit("a")
+        self.clock.advance(5.0)
+        self.admit("b")
+        self.admit("c")
+        self.clock.advance(5.0)
+        self.admit("a")
+        self.clock.advance(5.0)
+        self.assertEqual([self.admit(address, 3) for address in "de"], [[0, 0, None], [0, 0, None]])
+
     def test_clock_set_back(self) -> None:
         """A clock that jumps back begins a new period instead of an endless one."""
         self.clock.advance(1000.0)

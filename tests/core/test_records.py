@@ -210,6 +210,13 @@ class RenderTests(SynchronousTestCase):
         line = render(record, True)
         self.assertEqual(properties(line)["userAgent"], 'é\xff"\\\r\n\0\x1b\x7f\u2028\xed\xa0\x80')
 
+    def test_each_byte(self) -> None:
+        """No single byte gets into a line as it is unless it is printable ASCII, and each comes back."""
+        for byte in range(0x100):
+            raw = bytes([byte])
+            read = properties(render(attrs.evolve(RECORD, user_agent=raw), True))
+            self.assertEqual(read["userAgent"], raw.decode("latin-1"))
+
     @given(st.fixed_dictionaries({name: st.binary() for name in OUTSIDE}), st.booleans())
     def test_any_bytes(self, fields: dict[str, bytes], log_query: bool) -> None:
         """Whatever bytes come from outside, the line is one JSON object on one line and gives each field back."""
