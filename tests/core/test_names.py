@@ -98,6 +98,21 @@ class DistinguishedNameTests(SynchronousTestCase):
         self.assertEqual(distinguished_name(name(tlv(0x30, b"\5\0"))), b"#30020500")
         self.assertEqual(relative_names(tlv(0x31, tlv(0x30, b"\5\0"))), b"#310430020500")
 
+    def test_attributes_that_are_none(self) -> None:
+        """A wrong type of element, or too few or too many of them, make no attribute: the name is dumped."""
+        kind, value = identifier(COMMON_NAME), string(UTF8, "a")
+        for attribute in (
+            tlv(0x31, kind, value),
+            tlv(0x30, kind),
+            tlv(0x30, kind, value, value),
+            tlv(0x30),
+            tlv(0x30, value, kind),
+        ):
+            relative = tlv(0x31, attribute)
+            self.assertEqual(distinguished_name(name(relative)), b"#" + relative.hex().upper().encode())
+        relative = tlv(0x31, tlv(0x30, tlv(0x0D, kind[2:]), value))
+        self.assertEqual(distinguished_name(name(relative)), b"#" + relative.hex().upper().encode())
+
     def test_long_type(self) -> None:
         """A type longer than any in use makes no attribute: the name is dumped, not cut."""
         subject = simple_name((f"1.2.{2**500}", string(UTF8, "a")))

@@ -85,7 +85,16 @@ class CertificateVariablesTests(SynchronousTestCase):
         der = certificate(subject=subject, issuer=tlv(0x30, b"\5\0"), serial=b"\5\0", validity=tlv(0x30, b"\5\0"))
         expected = {**UNREADABLE, "subject": b"CN=good", "issuer": b"#0500"}
         self.assertEqual(read(certificate_variables(der)), expected)
-        self.assertEqual(read(certificate_variables(certificate(subject=b"\5\0", serial=b"\2\0")))["subject"], b"")
+        der = certificate(subject=tlv(0x31, subject[2:]), serial=b"\5\1a", validity=tlv(0x30, b"\x17\x09"))
+        self.assertEqual(read(certificate_variables(der)), UNREADABLE)
+        self.assertEqual(read(certificate_variables(certificate(serial=b"\2\0"))), UNREADABLE)
+
+    def test_too_few_parts(self) -> None:
+        """A certificate that says nothing, or not all of it, is not read at all."""
+        for parts in ((), (integer(1),), (integer(1), b"\x30\0", b"\x30\0", b"\x30\0")):
+            for der in (tlv(0x30, tlv(0x30, *parts)), tlv(0x30, *parts)):
+                self.assertEqual(read(certificate_variables(der)), UNREADABLE)
+        self.assertEqual(read(certificate_variables(b"\x31" + certificate()[1:])), UNREADABLE)
 
     def test_every_beginning(self) -> None:
         """Of a certificate that is cut off, itself and its fingerprint are told, and nothing else."""
@@ -185,6 +194,8 @@ class PrintedTimeTests(SynchronousTestCase):
             b"230101000060Z",
             b"230101000000",
             b"Z",
+            b"230101000000+1300",
+            b"230101000000+0060",
         ):
             self.assertEqual(printed_time(Element(0x17, text)), BAD_TIME)
         for text in (b"00000101000000Z", b"99991231235959-0100", b"00010101000000+0100", b"20230101000000.Z"):
