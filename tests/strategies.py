@@ -104,16 +104,14 @@ def texts() -> st.SearchStrategy[str]:
 
 def values() -> st.SearchStrategy[bytes]:
     """DER of attribute values: strings, strings of wrong contents, and elements that are no strings at all."""
-    texts_of = [
-        texts().map(lambda text, tag=tag: tlv(tag, text.encode(charset_of(tag), "replace"))) for tag in CHARSETS
-    ]
-    strings = st.builds(tlv, st.sampled_from([*CHARSETS, 0x02, 0x03, 0x04, 0x1A, 0x30, 0x80]), st.binary(max_size=16))
-    return st.one_of(*texts_of, strings)
+    strings = st.builds(_replacing, st.sampled_from(list(CHARSETS)), texts())
+    return st.one_of(
+        strings, st.builds(tlv, st.sampled_from([*CHARSETS, 0x02, 0x03, 0x1A, 0x30, 0x80]), st.binary(max_size=16))
+    )
 
 
-def charset_of(tag: int) -> str:
-    """How the characters of this string type are encoded."""
-    return CHARSETS[tag]
+def _replacing(tag: int, text: str) -> bytes:
+    return tlv(tag, text.encode(CHARSETS[tag], "replace"))
 
 
 def identifiers() -> st.SearchStrategy[str]:

@@ -86,7 +86,7 @@ def _fitting(headers: list[tuple[bytes, bytes]], limit: int) -> bytes:
     size = sum(len(lines) for _, lines in headers)
     omitted: list[bytes] = []
     flag = b""
-    for name, lines in sorted(headers, key=lambda header: -len(header[1])) if size > limit else ():
+    for name, lines in sorted(headers, key=lambda header: -len(header[1])):
         if size + len(flag) <= limit:
             break
         size -= len(lines)

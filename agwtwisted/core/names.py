@@ -87,7 +87,7 @@ def distinguished_name(der: bytes) -> bytes:
     Most specific relative name first, ``,`` between them and ``+`` within, types by OpenSSL's short name. Control
     characters (NUL too) and what is beyond ASCII appear as ``\\XX`` of their UTF-8. A type without short name is
     dotted. Its value, and one that is no character string or no valid one, is ``#`` and the hexadecimal DER. A name
-    that cannot be taken apart is ``#`` and the whole of it.
+    that cannot be taken apart is ``#`` and its hexadecimal contents, or all the bytes where they are no SEQUENCE.
     """
     try:
         (name,) = elements(der)
@@ -99,7 +99,7 @@ def distinguished_name(der: bytes) -> bytes:
 def relative_names(content: bytes) -> bytes:
     """As `distinguished_name`, of a Name's contents alone: the relative names without the header around them."""
     try:
-        return b",".join([_relative_name(entry) for entry in reversed(elements(content)) if entry.content])
+        return b",".join([text for entry in reversed(elements(content)) if (text := _relative_name(entry))])
     except DerError:
         return _dumped(content)
 
