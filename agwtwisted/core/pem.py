@@ -16,6 +16,7 @@ import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from agwtwisted.core.certificate_rules import certificate_from
 from agwtwisted.core.errors import Place, Problem
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -41,6 +42,7 @@ class CertificateFile:
     certificates: tuple[CertificateBlock, ...] = ()
     private_key_lines: tuple[int, ...] = ()  # lines of BEGIN; 0 where the file is not PEM
     problems: tuple[Problem, ...] = ()
+    is_empty: bool = False
 
 
 @attrs.frozen
@@ -61,7 +63,7 @@ def read_certificates(data: bytes, file: str) -> CertificateFile:
     """
     data = data.removeprefix(_BOM)
     if not data.strip():
-        return _only_problem(file, "the file is empty")
+        return attrs.evolve(_only_problem(file, "the file is empty"), is_empty=True)
     if data.startswith(_UTF_16):
         return _only_problem(file, "the file is UTF-16 text; save it as ASCII or UTF-8")
     if _DELIMITER.search(data):
@@ -92,7 +94,7 @@ def _from_base64(data: bytes, file: str) -> CertificateFile:
 
 
 def _from_der(data: bytes, file: str) -> CertificateFile:
-    certificate = _certificate(data)
+    certificate = certificate_from(data)
     if certificate is not None:
         return CertificateFile(certificates=(CertificateBlock(certificate=certificate, der=data, line=0),))
     if _is_private_key(data):
@@ -109,7 +111,7 @@ def _from_blocks(blocks: Iterator[_Block], file: str) -> CertificateFile:
             key_lines.append(block.line)
             continue
         der = None if block.fault else _decoded(block.body)
-        certificate = _certificate(der) if der and block.label in _CERTIFICATE_LABELS else None
+        certificate = certificate_from(der) if der and block.label in _CERTIFICATE_LABELS else None
         if der and certificate:
             certificates.append(CertificateBlock(certificate=certificate, der=der, line=block.line))
         else:
@@ -166,13 +168,6 @@ def _decoded(text: bytes) -> bytes | None:
     try:
         return base64.b64decode(b"".join(text.split()), validate=True)
     except binascii.Error:
-        return None
-
-
-def _certificate(der: bytes) -> x509.Certificate | None:
-    try:
-        return x509.load_der_x509_certificate(der)
-    except (ValueError, x509.InvalidVersion):
         return None
 
 
