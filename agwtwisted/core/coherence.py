@@ -27,6 +27,7 @@ from agwtwisted.core.resources import (
     RequestRoutingRule,
     SslProfile,
 )
+from agwtwisted.core.sections import policy_key
 from agwtwisted.core.settings import Row
 
 T = TypeVar("T")
@@ -125,7 +126,7 @@ def _mixed_policies(draft: Draft) -> Iterator[Problem]:
         problem = mixing_problem(policies)
         policies.append(profile.value.ssl_policy)
         if not problem and (problem := mixing_problem(policies)):
-            yield profile.row.problem(problem, key="ssl_policy" if profile.row.get("ssl_policy") else "policy_type")
+            yield profile.row.problem(problem, key=policy_key(profile.row))
 
 
 def _rules(draft: Draft) -> Iterator[Problem]:
@@ -230,8 +231,11 @@ def _certificates(listener: HttpListener) -> Iterator[tuple[str, Iterable[x509.C
 
 
 def _is_demo(certificate: x509.Certificate) -> bool:
-    names = (certificate.subject, certificate.issuer)
-    attributes = [each for name in names for each in name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    try:
+        names = (certificate.subject, certificate.issuer)
+        attributes = [each for name in names for each in name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    except ValueError:  # a name that cannot be read is not one that the demo wrote
+        return False
     return any(attribute.value == DEMO_ORGANIZATION for attribute in attributes)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
 
-from agwtwisted.core import coherence, ini, settings
-from agwtwisted.core.building import Builder, SourceFile, own_mode_problems
-from agwtwisted.core.errors import ConfigError, Place, Problem, Severity
+from agwtwisted.core import coherence, ini, sections, settings
+from agwtwisted.core.building import Builder
+from agwtwisted.core.errors import ConfigError, Place, Problem, Severity, shown
 from agwtwisted.core.resources import (
     BackendAddress,
     BackendAddressPool,
@@ -27,6 +26,7 @@ from agwtwisted.core.resources import (
 )
 from agwtwisted.core.schema import KINDS, LATER_KINDS
 from agwtwisted.core.settings import Row, did_you_mean
+from agwtwisted.core.sources import Read, SourceFile, Sources, own_mode_problems
 
 __all__ = [
     "BackendAddress",
@@ -52,7 +52,7 @@ __all__ = [
 def parse(
     text: bytes,
     file: str,
-    read: Callable[[str], SourceFile],
+    read: Read,
     *,
     mode: int = 0o600,
     now: datetime.datetime | None = None,
@@ -70,9 +70,10 @@ def parse(
     """
     document = ini.parse(text, file)
     rows, problems = _rows(document, file)
-    builder = Builder(file=file, read=read, now=now, rows=rows)
+    sources = Sources(read=read, now=now)
+    builder = Builder(file=file, rows=rows, sources=sources)
     draft = builder.build()
-    found = [*own_mode_problems(file, mode), *document.problems, *problems, *builder.problems]
+    found = [*own_mode_problems(file, mode), *document.problems, *problems, *sources.problems, *builder.problems]
     found += coherence.problems(draft)
     found.sort(key=lambda problem: (problem.place.file != file, problem.place.line))
     if draft.gateway is None or any(problem.severity is Severity.ERROR for problem in found):
@@ -90,14 +91,14 @@ def _rows(document: ini.Document, file: str) -> tuple[dict[str, dict[str, Row]],
     rows: dict[str, dict[str, Row]] = {kind: {} for kind in KINDS}
     problems: list[Problem] = []
     for section in document.sections:
-        misplaced = _kind_problem(section)
-        if misplaced:
+        if message := _kind_problem(section):
             place = Place(file=file, line=section.line)
-            problems.append(Problem(place=place, section=section.title, message=misplaced))
+            problems.append(Problem(place=place, section=section.title, message=message))
         if section.kind in KINDS:
             row, found = settings.read(section, KINDS[section.kind], file)
-            problems += found
-            rows[section.kind].setdefault(section.name, row)
+            problems += [*found, *sections.problems(row)]
+            if not message:
+                rows[section.kind].setdefault(section.name, row)
     if not document.problems and not any(section.kind == "http_listener" for section in document.sections):
         problems.append(
             Problem(place=Place(file=file), message="has no http_listener: the gateway would listen nowhere")
@@ -110,7 +111,7 @@ def _kind_problem(section: ini.Section) -> str:
     if section.kind in LATER_KINDS:
         return f"sections of the kind {section.kind} are not supported by this version"
     if section.kind not in KINDS:
-        return f"there is no kind of section {section.kind!r}{did_you_mean(section.kind, [*KINDS, *LATER_KINDS])}"
+        return f"there is no kind of section {shown(section.kind)}{did_you_mean(section.kind, [*KINDS, *LATER_KINDS])}"
     if KINDS[section.kind].named and not section.name:
         return f"has no name: write [{section.kind} NAME]"
     if not KINDS[section.kind].named and section.name:

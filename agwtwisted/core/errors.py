@@ -68,3 +68,12 @@ class ConfigError(AgwError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UnacceptableError(AgwError):
+    """A value is not taken: why, and the product's error code if it has one."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        self.message = message
+        self.code = code
+        super().__init__(message)

@@ -13,8 +13,7 @@ from typing import TypeAlias
 import idna
 
 from agwtwisted.core import limits
-from agwtwisted.core.errors import shown
-from agwtwisted.core.settings import UnacceptableError
+from agwtwisted.core.errors import UnacceptableError, shown
 
 IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -126,8 +125,9 @@ def _step(each: str, reached: set[int], pattern: str) -> set[int]:
 
 
 def _ip_address(text: str) -> IpAddress | None:
+    """The address; a zone (``fe80::1%eth0``) may be any text at all, so there is none with a zone."""
     try:
-        return ipaddress.ip_address(text)
+        return None if "%" in text else ipaddress.ip_address(text)
     except ValueError:
         return None
 

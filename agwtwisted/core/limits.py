@@ -44,7 +44,7 @@ CLIENT_CAS_PER_PROFILE = Range(1, 100)
 CLIENT_CAS_PER_GATEWAY = Range(0, 200)
 
 # The size of a file.
-SSL_CERTIFICATE_BYTES = Range(1, 16_384, "ApplicationGatewaySslCertificateDataTooBig")
+SSL_CERTIFICATE_BYTES = Range(0, 16_384, "ApplicationGatewaySslCertificateDataTooBig")
 
 # Host names, "multiple-site-overview"; the lengths are those of RFC 1035 section 2.3.4.
 HOST_NAME_LENGTH = Range(1, 253)

@@ -7,7 +7,7 @@ than passed over, but for the value that changes nothing.
 from __future__ import annotations
 
 from agwtwisted.core import limits
-from agwtwisted.core.errors import shown
+from agwtwisted.core.errors import UnacceptableError, shown
 from agwtwisted.core.host_names import host_and_port, host_header, listener_address, listener_host_name
 from agwtwisted.core.resources import (
     BackendAddress,
@@ -29,7 +29,6 @@ from agwtwisted.core.settings import (
     Empty,
     Key,
     Kind,
-    UnacceptableError,
     boolean,
     choice,
     listed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 from cryptography import x509
@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
 from agwtwisted.core import pem
-from agwtwisted.core.errors import Place, Problem, shown
-from agwtwisted.core.settings import UnacceptableError
+from agwtwisted.core.errors import Place, Problem, UnacceptableError, shown
 
 _KEY_TYPES = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
 
@@ -96,13 +95,17 @@ def matched(certificates: tuple[x509.Certificate, ...], key: PrivateKeyTypes) ->
     return ServerCertificate(certificates=certificates, key=key)
 
 
-def validity_warnings(certificates: Sequence[x509.Certificate], now: datetime.datetime) -> Iterable[str]:
-    """What clients will dislike about the dates; `now` is aware of its time zone."""
+def wrong_dates(certificates: Sequence[x509.Certificate], now: datetime.datetime) -> Iterator[str]:
+    """Which certificates are out of date, and since when; `now` is aware of its time zone."""
     for index, certificate in enumerate(certificates):
-        if certificate.not_valid_after_utc < now:
-            yield f"{_described(certificates, index)} expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
-        if certificate.not_valid_before_utc > now:
-            yield f"{_described(certificates, index)} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}"
+        described = _described(certificates, index)
+        try:
+            if certificate.not_valid_after_utc < now:
+                yield f"{described} expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
+            if certificate.not_valid_before_utc > now:
+                yield f"{described} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}"
+        except ValueError:
+            yield f"{described} has dates that cannot be read"
 
 
 def _out_of_order(certificates: Sequence[x509.Certificate], index: int) -> str:

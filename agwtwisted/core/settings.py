@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
-from agwtwisted.core.errors import AgwError, Place, Problem, Severity, shown
+from agwtwisted.core.errors import Place, Problem, Severity, UnacceptableError, shown
 from agwtwisted.core.ini import Section
 from agwtwisted.core.limits import Range
 
@@ -30,15 +30,6 @@ _BOOLEANS = {"enabled": True, "true": True, "yes": True, "on": True} | {
     "no": False,
     "off": False,
 }
-
-
-class UnacceptableError(AgwError):
-    """A value is not taken: why, and the product's error code if it has one."""
-
-    def __init__(self, message: str, code: str = "") -> None:
-        self.message = message
-        self.code = code
-        super().__init__(message)
 
 
 class Empty(Enum):
@@ -97,6 +88,15 @@ class Row:
     def get(self, key: str) -> Any:
         """The key's value, the resource's default where it is absent or refused."""
         return self.values.get(key, self.kind.default(key))
+
+    def unset(self, key: str) -> bool:
+        """Whether a key is absent, rather than given a value that was refused."""
+        return key not in self.values and key not in self.refused
+
+    def fields(self) -> dict[str, Any]:
+        """The values that are fields of the resource, as they stand here: references are names."""
+        names = attrs.fields_dict(self.kind.resource)
+        return {key: value for key, value in self.values.items() if key in names}
 
     def line(self, key: str = "") -> int:
         """The key's line, or the section's."""
