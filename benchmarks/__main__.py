@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -175,8 +176,12 @@ def main(arguments: list[str]) -> int:
     options = parse(arguments)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 20000)), hard))
+    # A request to end is an exception, so that everything started is ended and the keys are deleted.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         done = run(options, arguments)
+    except KeyboardInterrupt:
+        return 130
     except BenchmarkError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
