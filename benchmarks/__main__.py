@@ -121,15 +121,30 @@ class Bench:
             }
             for ones in running.values():
                 self.check(ones)
-            for round_number in range(rounds):
-                for workload in chosen:
-                    ones = running[workload.algorithm]
-                    turn = round_number % len(ones)
-                    for peer in ones[turn:] + ones[:turn]:
-                        samples[workload.name][peer.name].append(sample(self._generator, peer, workload))
-                print(f"round {round_number + 1} of {rounds}", file=sys.stderr, flush=True)
+            with self._watch([peer.pid for ones in running.values() for peer in ones]):
+                for round_number in range(rounds):
+                    for workload in chosen:
+                        ones = running[workload.algorithm]
+                        turn = round_number % len(ones)
+                        for peer in ones[turn:] + ones[:turn]:
+                            samples[workload.name][peer.name].append(sample(self._generator, peer, workload))
+                    print(f"round {round_number + 1} of {rounds}", file=sys.stderr, flush=True)
         self._remark_on_ciphers(samples)
         return samples
+
+    @contextmanager
+    def _watch(self, pids: list[int]) -> Iterator[None]:
+        """Remarks afterwards on others who used the proxies' core."""
+        began = time.monotonic()
+        busy, steal = programs.core_seconds(programs.core_of_proxy())
+        ours = sum(map(programs.cpu_seconds, pids))
+        yield
+        elapsed = time.monotonic() - began
+        busy_after, steal_after = programs.core_seconds(programs.core_of_proxy())
+        foreign = busy_after - busy - (sum(map(programs.cpu_seconds, pids)) - ours)
+        for share, who in ((foreign, "other processes"), (steal_after - steal, "other machines")):
+            if share > 0.03 * elapsed:
+                self.remarks.append(f"{who} had {share / elapsed:.0%} of the proxies' core: repeat this in quiet")
 
     def _remark_on_ciphers(self, samples: report.Samples) -> None:
         for workload, by_peer in samples.items():

@@ -149,6 +149,16 @@ def cpu_seconds(pid: int) -> float:
     return total
 
 
+def core_seconds(core: int) -> tuple[float, float]:
+    """How long the core has worked for anybody here, and how long it was taken by the machine underneath (steal)."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        if line.startswith(f"cpu{core} "):
+            user, nice, system, _, _, irq, softirq, steal = (int(field) for field in line.split()[1:9])
+            ticks = os.sysconf("SC_CLK_TCK")
+            return (user + nice + system + irq + softirq) / ticks, steal / ticks
+    raise BenchmarkError(f"there is no core {core}")
+
+
 def _memory(pid: int, field: str) -> int:
     total = 0
     for member in _family(pid):
