@@ -104,7 +104,8 @@ class ClientCertificates:
             return UNJUDGED
         chain = tuple(_der(self._by_depth[depth]) for depth in sorted(self._by_depth))
         evidence = Evidence(chain=chain, error=self._error, error_depth=self._error_depth)
-        return judge(evidence, site_context.anchors, datetime.fromtimestamp(self._now(), UTC))
+        now = datetime.fromtimestamp(self._now(), UTC)
+        return judge(evidence, site_context.anchors, now, max_depth=site_context.max_depth)
 
 
 @attrs.frozen(eq=False)

@@ -17,10 +17,10 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from agwtwisted._version import VERSION
-from agwtwisted.core.building import SourceFile
 from agwtwisted.core.config import Config, parse
 from agwtwisted.core.errors import ConfigError
 from agwtwisted.core.routing import ports_of
+from agwtwisted.core.sources import SourceFile
 
 
 class Options(usage.Options):
