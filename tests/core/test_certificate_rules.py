@@ -15,6 +15,7 @@ from agwtwisted.core.certificate_rules import authority_fault, certificate_from,
 from tests import pki
 
 ROOT = pki.Authority.root()
+PRIVATE = x509.ObjectIdentifier("1.3.6.1.4.1.99999.1")
 RSA_KEY = pki.rsa_key()
 
 
@@ -72,19 +73,27 @@ class ClientTests(SynchronousTestCase):
 
     def test_extensions(self) -> None:
         """Doubled, unreadable, unknown and critical ones refuse; unknown ones that are not critical do not."""
-        private = x509.ObjectIdentifier("1.3.6.1.4.1.99999.1")
         broken = x509.ObjectIdentifier(ExtensionOID.SUBJECT_ALTERNATIVE_NAME.dotted_string)
         x400_address = pki.tlv(0x30, pki.tlv(0xA3))
         for extra, wanted in [
-            ([unrecognized(private, b"\5\0")], ""),
-            ([unrecognized(private, b"\5\0", critical=True)], reasons.CRITICAL_EXTENSION),
-            ([unrecognized(private, b"")] * 2, reasons.EXTENSION),
+            ([unrecognized(PRIVATE, b"\5\0")], ""),
+            ([unrecognized(PRIVATE, b"\5\0", critical=True)], reasons.CRITICAL_EXTENSION),
+            ([unrecognized(PRIVATE, b"")] * 2, reasons.EXTENSION),
             ([unrecognized(broken, b"\0")], reasons.EXTENSION),
             ([unrecognized(broken, x400_address)], reasons.EXTENSION),
         ]:
             self.assertEqual(client_fault(ROOT.issue(extra=extra).certificate), wanted, extra)
-        names = ROOT.issue(san=["device.example"], extra=[]).certificate
-        self.assertEqual(client_fault(names), "")
+        self.assertEqual(client_fault(ROOT.issue(san=["device.example"]).certificate), "")
+
+    def test_versions(self) -> None:
+        """Version 1 has no extensions; without any it is accepted from a client."""
+        self.assertEqual(client_fault(ROOT.issue(version=1).certificate), "")
+        odd = ROOT.issue(version=1, has_extensions=True).certificate
+        self.assertEqual(client_fault(odd), reasons.VERSION_3_REQUIRED)
+
+    def test_signatures(self) -> None:
+        """A leaf signed over SHA-1 may be somebody else's certificate."""
+        self.assertEqual(client_fault(ROOT.issue(hash=hashes.SHA1()).certificate), reasons.DIGEST_WEAK)
 
 
 class AuthorityTests(SynchronousTestCase):
@@ -118,5 +127,6 @@ class AuthorityTests(SynchronousTestCase):
             ({"version": 1}, reasons.INVALID_CA),
             ({"usage": None}, ""),
             ({"usage": pki.key_usage("digital_signature")}, reasons.NO_CERTIFICATE_SIGNING),
+            ({"extra": [unrecognized(PRIVATE, b"", critical=True)]}, reasons.CRITICAL_EXTENSION),
         ]:
             self.assertEqual(authority_fault(ROOT.intermediate(**options).certificate, is_root=False), wanted, options)

@@ -60,9 +60,8 @@ class SameTests(SynchronousTestCase):
 
     def test_the_order_within_a_multi_valued_rdn_does_not_count(self) -> None:
         """An RDN is a set."""
-        attributes = [attribute(O_DER, UTF8, value) for value in (b"a", b"b", b"c", b"d", b"e")]
-        forms = {normalised_name(name(order)) for order in itertools.permutations(attributes)}
-        self.assertEqual(len(forms), 1)
+        attributes = [attribute(O_DER, UTF8, value) for value in map(bytes, itertools.combinations(b"abcdefgh", 4))]
+        self.assertEqual(normalised_name(name(tuple(attributes))), normalised_name(name(tuple(reversed(attributes)))))
 
     def test_cryptography_and_our_reader_agree_on_ordinary_names(self) -> None:
         """The same name in PrintableString and UTF8String."""
