@@ -21,6 +21,7 @@ _ExtensionT = TypeVar("_ExtensionT", bound=x509.ExtensionType)
 
 CANNOT_READ: Final = (
     ValueError,
+    TypeError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
     x509.InvalidVersion,

@@ -227,12 +227,14 @@ class ProblemTests(SynchronousTestCase):
             self.assertIn("no root CA certificate", str(found))
 
     def test_a_certificate_that_cannot_be_read_whole_is_a_problem(self) -> None:
-        """Doubled extensions are not passed over as a leaf's."""
-        doubled = ROOT.intermediate("Doubled", extra=[pki.key_usage("key_cert_sign")])
-        self.assert_problems(
-            ROOT.pem + doubled.pem,
-            (lines(ROOT, doubled)[1], f"{CODE}InvalidData", "the extensions of this certificate"),
-        )
+        """Doubled extensions and odd names are not passed over as a leaf's."""
+        attribute = pki.tlv(0x30, b"\x06\x03\x55\x04\x03", pki.tlv(0x03, b"\0a"))  # a bit string
+        for odd in (
+            ROOT.intermediate("Doubled", extra=[pki.key_usage("key_cert_sign")]),
+            ROOT.intermediate(pki.tlv(0x30, pki.tlv(0x31, attribute))),
+        ):
+            wanted = (lines(ROOT, odd)[1], f"{CODE}InvalidData", "the extensions of this certificate cannot be read")
+            self.assert_problems(ROOT.pem + odd.pem, wanted)
 
     def test_version_1_is_no_authority(self) -> None:
         """Without basicConstraints there is no CA, self-signed or not."""
