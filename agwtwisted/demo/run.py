@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -71,7 +72,7 @@ def _require_free(listener: HttpListener) -> None:
         socket.create_server((listener.address, listener.port), family=family).close()
     except OSError as error:
         where = f"{listener.address}:{listener.port}"
-        raise DemoError(f"listener {listener.name}: cannot listen on {where}: {error.strerror}") from error
+        raise DemoError(f"listener {listener.name}: cannot listen on {where}: {_reason(error)}") from error
 
 
 def _start_backends(config: Config, reactor: PosixReactorBase) -> None:
@@ -85,7 +86,12 @@ def _start_backends(config: Config, reactor: PosixReactorBase) -> None:
         try:
             reactor.listenTCP(port, Site(ReceivedRequest()), interface=host)
         except CannotListenError as error:
-            raise DemoError(f"demo backend: cannot listen on {host}:{port}: {error.socketError}") from error
+            raise DemoError(f"demo backend: cannot listen on {host}:{port}: {_reason(error.socketError)}") from error
+
+
+def _reason(error: OSError) -> str:
+    """The system's words alone; Python adds to them what the message says already."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
 
 
 class _Demonstration:
@@ -121,10 +127,11 @@ class _Demonstration:
     async def _accepts(self, listener: HttpListener) -> bool:
         endpoint = HostnameEndpoint(self._reactor, listener.address, listener.port, timeout=1)
         try:
-            connection = await endpoint.connect(Factory.forProtocol(Protocol))
+            protocol = cast(Protocol, await endpoint.connect(Factory.forProtocol(Protocol)))
         except (ConnectError, DNSLookupError):
             return False
-        cast(Protocol, connection).transport.loseConnection()
+        assert protocol.transport
+        protocol.transport.loseConnection()
         return True
 
     def _gateway_ended(self, status: int) -> None:
@@ -140,4 +147,4 @@ class _Demonstration:
             signal.signal(number, lambda *_: self._gateway.kill())
         patience = self._reactor.callLater(self._config.gateway.drain_timeout + AFTER_DRAIN, self._gateway.kill)
         self._gateway.terminate()
-        return self._ended.addCallback(lambda _: patience.cancel())
+        return self._ended.addCallback(lambda _: patience.cancel() if patience.active() else None)
