@@ -1,9 +1,33 @@
-"""Files of trusted client CA certificates: what one must hold, and which issuer DN it stands for."""
+"""Files of trusted client CA certificates: what one must hold, and which issuer DN it stands for.
+
+Rules and error codes: the product's pages "Troubleshoot mutual authentication errors" and "Overview of mutual
+authentication".
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
 import attrs
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+from agwtwisted.core import certificate_rules, pem
+from agwtwisted.core.der import DerError
+from agwtwisted.core.errors import Place, Problem
+from agwtwisted.core.name_comparison import normalised_name
+
+MAX_FILE_BYTES: Final = 25 * 1024
+"""The product's limit for one trusted client CA file."""
+
+_CODE: Final = "ApplicationGatewayTrustedClientCertificate"
+MUST_SPECIFY_DATA: Final = f"{_CODE}MustSpecifyData"
+MUST_NOT_HAVE_PRIVATE_KEY: Final = f"{_CODE}MustNotHavePrivateKey"
+INVALID_DATA: Final = f"{_CODE}InvalidData"
+NO_CA_CERTIFICATE: Final = f"{_CODE}DoesNotContainAnyCACertificate"
+ONLY_ONE_ROOT: Final = "ApplicationGatewayOnlyOneRootCAAllowedInTrustedClientCertificate"
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -15,3 +39,198 @@ class TrustedChain:
     authorities: tuple[x509.Certificate, ...]  # root and intermediates, in the order of the file
     issuer: x509.Certificate  # its subject is the DN of `verify_client_cert_issuer_dn`
     warnings: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Member:
+    """A certificate of the file, with what links it to others; only with `is_readable` the rest means anything."""
+
+    certificate: x509.Certificate
+    line: int
+    is_readable: bool = True
+    is_authority: bool = False
+    subject: bytes = b""  # normalised, as `issuer`
+    issuer: bytes = b""
+    key_id: bytes | None = None
+    issuer_key_id: bytes | None = None
+
+    def __str__(self) -> str:
+        # As repr, so that control characters in a name do not reach a terminal.
+        name = repr(self.certificate.subject.rfc4514_string())
+        return f"line {self.line}: {name}" if self.line else name
+
+    def issued(self, other: _Member) -> bool:
+        """Whether names, and key identifiers where both are there, say so (RFC 5280 sections 4.1.2.4 and 4.2.1.1)."""
+        same_key = self.key_id is None or other.issuer_key_id is None or self.key_id == other.issuer_key_id
+        return self.subject == other.issuer and same_key
+
+
+def read_chain(data: bytes, file: str, now: datetime | None = None) -> TrustedChain | tuple[Problem, ...]:
+    """The chain in a trusted client CA file (PEM, CER, or base64 of either), or every problem with it.
+
+    Certificates may come in any order. Warnings, a line of text each, tell of certificates that are left out or out of
+    their time at `now` (aware; without it time does not count), of more than one chain, and of authorities under which
+    no client will be accepted.
+    """
+    if len(data) > MAX_FILE_BYTES:
+        return (_problem(file, 0, f"the file has {len(data)} bytes, {MAX_FILE_BYTES} are the limit", ""),)
+    found = pem.read_certificates(data, file)
+    problems = _content_problems(found, file)
+    if problems:
+        return problems
+    members = [_member(block) for block in _distinct(found.certificates)]
+    authorities = [member for member in members if member.is_authority]
+    roots = [member for member in authorities if _is_root(member)]
+    problems = _member_problems(members, authorities, roots, file)
+    if problems:
+        return problems
+    [root] = roots
+    depths = _depths(root, authorities)
+    issuer = max(depths, key=depths.__getitem__)
+    return TrustedChain(
+        file=file,
+        root=root.certificate,
+        authorities=tuple(member.certificate for member in authorities),
+        issuer=issuer.certificate,
+        warnings=(
+            *_left_out(members, found.certificates),
+            *_chain_warnings(authorities, depths, issuer),
+            *_authority_warnings(authorities, root, now),
+        ),
+    )
+
+
+def _problem(file: str, line: int, message: str, code: str) -> Problem:
+    return Problem(place=Place(file=file, line=line), message=message, code=code)
+
+
+def _content_problems(found: pem.CertificateFile, file: str) -> tuple[Problem, ...]:
+    """What is in the file besides readable certificates."""
+    keys = tuple(
+        _problem(file, line, "a private key does not belong into this file", MUST_NOT_HAVE_PRIVATE_KEY)
+        for line in found.private_key_lines
+    )
+    code = MUST_SPECIFY_DATA if found.is_empty else INVALID_DATA
+    return keys + tuple(attrs.evolve(problem, code=code) for problem in found.problems)
+
+
+def _distinct(blocks: Sequence[pem.CertificateBlock]) -> list[pem.CertificateBlock]:
+    """Each certificate once, where it first stands."""
+    first: dict[bytes, pem.CertificateBlock] = {}
+    for block in blocks:
+        first.setdefault(block.der, block)
+    return list(first.values())
+
+
+def _member(block: pem.CertificateBlock) -> _Member:
+    """The certificate with its links."""
+    certificate = block.certificate
+    try:
+        certificate.public_key()
+        extensions = certificate.extensions
+        own_key = certificate_rules.extension_value(extensions, x509.SubjectKeyIdentifier)
+        issuer_key = certificate_rules.extension_value(extensions, x509.AuthorityKeyIdentifier)
+        return _Member(
+            certificate=certificate,
+            line=block.line,
+            is_authority=certificate_rules.is_authority(extensions),
+            subject=normalised_name(certificate.subject.public_bytes()),
+            issuer=normalised_name(certificate.issuer.public_bytes()),
+            key_id=own_key.digest if own_key else None,
+            issuer_key_id=issuer_key.key_identifier if issuer_key else None,
+        )
+    except (*certificate_rules.CANNOT_READ, DerError):
+        return _Member(certificate=certificate, line=block.line, is_readable=False)
+
+
+def _is_root(member: _Member) -> bool:
+    """Whether it is issued under its own name with its own key.
+
+    cryptography verifies no signature over MD5 or SHA-1. A root's own signature proves nothing, and many old roots have
+    such a one: there the name and the key identifiers decide.
+    """
+    if not member.issued(member):
+        return False
+    try:
+        if not certificate_rules.has_weak_digest(member.certificate):
+            member.certificate.verify_directly_issued_by(member.certificate)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _member_problems(
+    members: Sequence[_Member], authorities: Sequence[_Member], roots: Sequence[_Member], file: str
+) -> tuple[Problem, ...]:
+    """Which certificates are unreadable, missing or too much."""
+    unreadable = [member for member in members if not member.is_readable]
+    if unreadable:
+        message = "the names, the key or the extensions of this certificate cannot be read"
+        return tuple(_problem(file, member.line, message, INVALID_DATA) for member in unreadable)
+    if not authorities:
+        message = "no CA certificate (basicConstraints CA:TRUE) in the file"
+        return (_problem(file, members[0].line, message, NO_CA_CERTIFICATE),)
+    if not roots:
+        message = "no root CA certificate (self-signed) in the file"
+        return (_problem(file, authorities[0].line, message, ONLY_ONE_ROOT),)
+    return tuple(
+        _problem(file, extra.line, f"a second root CA certificate, besides {roots[0]}", ONLY_ONE_ROOT)
+        for extra in roots[1:]
+    )
+
+
+def _depths(root: _Member, authorities: Sequence[_Member]) -> dict[_Member, int]:
+    """How many steps each CA is below the root, nearest first and in file order; those of no chain are left out.
+
+    The shortest way counts, so that CAs which certified each other in a circle have a depth too.
+    """
+    depths = {root: 0}
+    waiting = [member for member in authorities if member is not root]
+    above = [root]
+    while above:
+        below = [member for member in waiting if any(issuer.issued(member) for issuer in above)]
+        depths.update(dict.fromkeys(below, depths[above[0]] + 1))
+        waiting = [member for member in waiting if member not in depths]
+        above = below
+    return depths
+
+
+def _left_out(members: Sequence[_Member], blocks: Sequence[pem.CertificateBlock]) -> Iterator[str]:
+    """Certificates of the file that do not count."""
+    for member in members:
+        if not member.is_authority:
+            yield f"{member}: not a CA certificate (basicConstraints CA:TRUE), ignored"
+    first: dict[bytes, int] = {}
+    for block in blocks:
+        if first.setdefault(block.der, block.line) != block.line:
+            yield f"line {block.line}: the same certificate as on line {first[block.der]}, counted once"
+
+
+def _chain_warnings(authorities: Sequence[_Member], depths: dict[_Member, int], issuer: _Member) -> Iterator[str]:
+    """Certificates of no chain, and more chains than one: the issuer DN is then a matter of their order."""
+    for member in authorities:
+        if member not in depths:
+            yield f"{member}: not issued by another certificate of this file"
+    issuers = [member for member in depths if any(member.issued(other) for other in depths if other is not member)]
+    ends = [member for member in depths if member not in issuers]
+    if len({member.subject for member in ends}) > 1:
+        rule = "the first of the longest" if _is_tied(ends, depths) else "the longest"
+        yield f"more than one chain in the file; the issuer DN is that of {rule}, {issuer}"
+
+
+def _is_tied(ends: Sequence[_Member], depths: dict[_Member, int]) -> bool:
+    """Whether several chains are the longest."""
+    longest = max(depths.values())
+    return len({member.subject for member in ends if depths[member] == longest}) > 1
+
+
+def _authority_warnings(authorities: Sequence[_Member], root: _Member, now: datetime | None) -> Iterator[str]:
+    """CAs under which no client is accepted, now or ever."""
+    for member in authorities:
+        fault = certificate_rules.authority_fault(member.certificate, is_root=member is root)
+        if fault:
+            yield f"{member}: clients of this CA will be refused: {fault}"
+        if now is not None and now < member.certificate.not_valid_before_utc:
+            yield f"{member}: not valid before {member.certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC"
+        if now is not None and now > member.certificate.not_valid_after_utc:
+            yield f"{member}: expired on {member.certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,173 +1,119 @@
-"""The configuration as frozen values, and the parser that makes them from the text of a file.
-
-A value that exists is valid: references are resolved, numbers in range, certificates read.
-"""
+"""The configuration: its frozen values, and the parser that makes them from the bytes of a file."""
 
 from __future__ import annotations
 
-from enum import Enum
+import datetime
 
-import attrs
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from agwtwisted.core import coherence, ini, sections, settings
+from agwtwisted.core.building import Builder
+from agwtwisted.core.errors import ConfigError, Place, Problem, Severity, shown
+from agwtwisted.core.resources import (
+    BackendAddress,
+    BackendAddressPool,
+    BackendHttpSettings,
+    CertificateHeaders,
+    ClientAuth,
+    Config,
+    Gateway,
+    HeaderNames,
+    HttpListener,
+    Protocol,
+    Refusal,
+    RequestRoutingRule,
+    SslCertificate,
+    SslProfile,
+    TrustedClientCertificate,
+)
+from agwtwisted.core.schema import KINDS, LATER_KINDS
+from agwtwisted.core.settings import Row, did_you_mean
+from agwtwisted.core.sources import Read, SourceFile, Sources, own_mode_problems
 
-from agwtwisted.core.chains import TrustedChain
-from agwtwisted.core.policies import TlsPolicy
-
-
-class ClientAuth(Enum):
-    """What a listener does about client certificates (`verify_client_auth_mode`); NONE: the profile does not ask."""
-
-    NONE = "None"
-    PASSTHROUGH = "Passthrough"
-    STRICT = "Strict"
-
-
-class Refusal(Enum):
-    """How a Strict listener turns a client away: an alert in the handshake, or an HTTP answer after it."""
-
-    HANDSHAKE = "Handshake"
-    HTTP400 = "Http400"
-
-
-class Protocol(Enum):
-    """What is spoken on a port."""
-
-    HTTP = "Http"
-    HTTPS = "Https"
-
-
-class HeaderNames(Enum):
-    """What happens to request header names outside ``[A-Za-z0-9-]``."""
-
-    DROP = "Drop"
-    REJECT = "Reject"
-
-
-class CertificateHeaders(Enum):
-    """Ready-made request headers that carry the client certificate (`client_certificate_headers`)."""
-
-    ON = "on"
-    ALL = "all"
-    RFC9440 = "rfc9440"
-    XFCC = "xfcc"
-
-
-@attrs.frozen(kw_only=True)
-class Gateway:
-    """The section ``[gateway]``; durations are seconds, sizes bytes."""
-
-    access_log: str | None = None  # "-" is standard output, None: no access log
-    drain_timeout: float = 30.0
-    ssl_policy: TlsPolicy
-    max_connections: int = 20000
-    max_connections_per_address: int = 0
-    max_handshakes: int = 256
-    handshake_timeout: float = 10.0
-    header_timeout: float = 60.0
-    body_timeout: float = 60.0
-    idle_timeout: float = 75.0
-    max_header_bytes: int = 32768
-    max_body_bytes: int = 4294967296
-    max_client_chain_bytes: int = 32768
-    max_client_chain_depth: int = 8
-    header_names: HeaderNames = HeaderNames.DROP
-    log_query: bool = True
-    server_header: str = "agwtwisted"
-    allow_demo: bool = False
+__all__ = [
+    "BackendAddress",
+    "BackendAddressPool",
+    "BackendHttpSettings",
+    "CertificateHeaders",
+    "ClientAuth",
+    "Config",
+    "Gateway",
+    "HeaderNames",
+    "HttpListener",
+    "Protocol",
+    "Refusal",
+    "RequestRoutingRule",
+    "SourceFile",
+    "SslCertificate",
+    "SslProfile",
+    "TrustedClientCertificate",
+    "parse",
+]
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class SslCertificate:
-    """A server certificate: the leaf first, then its intermediates, and the private key, which is never shown."""
+def parse(
+    text: bytes,
+    file: str,
+    read: Read,
+    *,
+    mode: int = 0o600,
+    now: datetime.datetime | None = None,
+) -> Config:
+    """A configuration from the bytes of its file.
 
-    name: str
-    certificates: tuple[x509.Certificate, ...]
-    key: PrivateKeyTypes = attrs.field(repr=False)
+    Args:
+        file: the path of the file, as messages name it; paths in it are relative to its directory.
+        read: gives a file that the configuration names, by its resolved path; may raise OSError.
+        mode: the permission bits of the file.
+        now: the time (aware) at which certificates have expired; None: nobody looks.
 
-
-@attrs.frozen(kw_only=True, eq=False)
-class TrustedClientCertificate:
-    """A file of CA certificates against which clients are verified."""
-
-    name: str
-    chain: TrustedChain
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class SslProfile:
-    """What a listener asks of its TLS clients."""
-
-    name: str
-    client_auth: ClientAuth = ClientAuth.NONE
-    trusted_client_certificates: tuple[TrustedClientCertificate, ...] = ()
-    verify_client_cert_issuer_dn: bool = False
-    refusal: Refusal = Refusal.HANDSHAKE
-    ssl_policy: TlsPolicy
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class HttpListener:
-    """An HTTP or HTTPS listener; without host names it is the port's basic listener and takes any host."""
-
-    name: str
-    address: str = "0.0.0.0"  # noqa: S104 - the product listens on its frontend addresses; ours are all by default
-    port: int
-    protocol: Protocol
-    host_names: tuple[str, ...] = ()  # lower case
-    ssl_certificate: SslCertificate | None = None
-    ssl_profile: SslProfile | None = None
-    require_server_name_indication: bool = False
-    # Of the profile where there is one, else the gateway's; None on plain HTTP.
-    ssl_policy: TlsPolicy | None = None
+    Raises:
+        ConfigError: with every problem of the file, warnings included.
+    """
+    document = ini.parse(text, file)
+    rows, problems = _rows(document, file)
+    sources = Sources(read=read, now=now)
+    builder = Builder(file=file, rows=rows, sources=sources)
+    draft = builder.build()
+    found = [*own_mode_problems(file, mode), *document.problems, *problems, *sources.problems, *builder.problems]
+    found += coherence.problems(draft)
+    found.sort(key=lambda problem: (problem.place.file != file, problem.place.line))
+    if draft.gateway is None or any(problem.severity is Severity.ERROR for problem in found):
+        raise ConfigError(found)
+    return Config(
+        gateway=draft.gateway,
+        http_listeners=tuple(listener.value for listener in draft.listeners),
+        request_routing_rules=tuple(rule.value for rule in draft.rules),
+        warnings=tuple(found),
+    )
 
 
-@attrs.frozen(kw_only=True)
-class BackendAddress:
-    """A backend server; a port of its own overrides the one of the backend settings."""
-
-    host: str
-    port: int | None = None
-
-
-@attrs.frozen(kw_only=True)
-class BackendAddressPool:
-    """Servers that do the same work."""
-
-    name: str
-    backend_addresses: tuple[BackendAddress, ...] = ()
-
-
-@attrs.frozen(kw_only=True)
-class BackendHttpSettings:
-    """How the gateway speaks to the servers of a pool."""
-
-    name: str
-    port: int = 80
-    protocol: Protocol = Protocol.HTTP
-    request_timeout: float = 20.0
-    host_name: str = ""
-    pick_host_name_from_backend_address: bool = False
-    # None: `on` wherever the listener's profile asks for a certificate; an empty set: off.
-    client_certificate_headers: frozenset[CertificateHeaders] | None = None
+def _rows(document: ini.Document, file: str) -> tuple[dict[str, dict[str, Row]], list[Problem]]:
+    """The sections of known kinds by kind and name, and every problem about kinds and keys."""
+    rows: dict[str, dict[str, Row]] = {kind: {} for kind in KINDS}
+    problems: list[Problem] = []
+    for section in document.sections:
+        if message := _kind_problem(section):
+            place = Place(file=file, line=section.line)
+            problems.append(Problem(place=place, section=section.title, message=message))
+        if section.kind in KINDS:
+            row, found = settings.read(section, KINDS[section.kind], file)
+            problems += [*found, *sections.problems(row)]
+            if not message:
+                rows[section.kind].setdefault(section.name, row)
+    if not document.problems and not any(section.kind == "http_listener" for section in document.sections):
+        problems.append(
+            Problem(place=Place(file=file), message="has no http_listener: the gateway would listen nowhere")
+        )
+    return rows, problems
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class RequestRoutingRule:
-    """Binds a listener to a pool; a smaller priority is looked at first."""
-
-    name: str
-    priority: int
-    http_listener: HttpListener
-    backend_address_pool: BackendAddressPool
-    backend_http_settings: BackendHttpSettings
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Config:
-    """A whole configuration, valid as it stands."""
-
-    gateway: Gateway
-    http_listeners: tuple[HttpListener, ...] = ()
-    request_routing_rules: tuple[RequestRoutingRule, ...] = ()
-    warnings: tuple[str, ...] = ()
+def _kind_problem(section: ini.Section) -> str:
+    """What is wrong with a section's header; empty when nothing is."""
+    if section.kind in LATER_KINDS:
+        return f"sections of the kind {section.kind} are not supported by this version"
+    if section.kind not in KINDS:
+        return f"there is no kind of section {shown(section.kind)}{did_you_mean(section.kind, [*KINDS, *LATER_KINDS])}"
+    if KINDS[section.kind].named and not section.name:
+        return f"has no name: write [{section.kind} NAME]"
+    if not KINDS[section.kind].named and section.name:
+        return f"has a name, but there is only one: write [{section.kind}]"
+    return ""

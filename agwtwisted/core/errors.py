@@ -22,6 +22,16 @@ class Severity(Enum):
     WARNING = "WARNING"
 
 
+def printable(text: str) -> str:
+    """Text on one line that a terminal shows as it stands: what is not printable is escaped as in Python."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+
+
+def shown(text: str) -> str:
+    """Text from a file in quotes, for a message: escaped, at most 80 characters of it."""
+    return repr(text if len(text) <= 80 else f"{text[:79]}…")
+
+
 @attrs.frozen(kw_only=True, order=True)
 class Place:
     """Where something stands: a file and a line in it, counted from 1 (0: the file as a whole)."""
@@ -35,7 +45,10 @@ class Place:
 
 @attrs.frozen(kw_only=True)
 class Problem:
-    """One finding about a configuration: where, in which section, what, and the product's error code if it has one."""
+    """One finding about a configuration: where, in which section, what, and the product's error code if it has one.
+
+    As text it is one printable line: ``ERROR gw.ini:12 [http_listener public] … (Code)``.
+    """
 
     place: Place
     message: str
@@ -46,7 +59,7 @@ class Problem:
     def __str__(self) -> str:
         section = f" [{self.section}]" if self.section else ""
         code = f" ({self.code})" if self.code else ""
-        return f"{self.severity.value} {self.place}{section} {self.message}{code}"
+        return printable(f"{self.severity.value} {self.place}{section} {self.message}{code}")
 
 
 class ConfigError(AgwError):
@@ -55,3 +68,12 @@ class ConfigError(AgwError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UnacceptableError(AgwError):
+    """A value is not taken: why, and the product's error code if it has one."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        self.message = message
+        self.code = code
+        super().__init__(message)

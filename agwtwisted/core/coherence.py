@@ -1,0 +1,266 @@
+"""What must fit together: rules that concern several sections of a configuration at once.
+
+Each check takes the whole Draft and yields problems. Those that need no more than a section's own keys look at its row,
+so that a fault elsewhere does not hide what they find; the others look at what could be built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import combinations
+from typing import Generic, TypeVar
+
+import attrs
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from agwtwisted.core import limits
+from agwtwisted.core.errors import Problem, shown
+from agwtwisted.core.host_names import intersect, is_loopback, overlap
+from agwtwisted.core.policies import TlsPolicy, mixing_problem
+from agwtwisted.core.resources import (
+    CertificateHeaders,
+    ClientAuth,
+    Gateway,
+    HttpListener,
+    Protocol,
+    RequestRoutingRule,
+    SslProfile,
+)
+from agwtwisted.core.sections import policy_key
+from agwtwisted.core.settings import Row
+
+T = TypeVar("T")
+
+DEMO_ORGANIZATION = "agwtwisted DEMO"
+"""organizationName of the certificates that the demo makes, whose keys lie about for everybody to read."""
+
+_STRICTNESS = {ClientAuth.NONE: 0, ClientAuth.PASSTHROUGH: 1, ClientAuth.STRICT: 2}
+
+
+@attrs.frozen(eq=False)
+class Built(Generic[T]):
+    """A resource and the section it was built from."""
+
+    row: Row
+    value: T
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Draft:
+    """A configuration under examination: the rows of every kind, and what could be built from them."""
+
+    gateway: Gateway | None
+    rows: dict[str, tuple[Row, ...]]
+    profiles: tuple[Built[SslProfile], ...]
+    listeners: tuple[Built[HttpListener], ...]
+    rules: tuple[Built[RequestRoutingRule], ...]
+
+    def of(self, kind: str, *keys: str) -> tuple[Row, ...]:
+        """The rows of a kind whose values for these keys can be relied on."""
+        return tuple(row for row in self.rows.get(kind, ()) if not row.refused & {*keys})
+
+
+def problems(draft: Draft) -> Iterator[Problem]:
+    """Everything that does not fit together."""
+    for check in _CHECKS:
+        yield from check(draft)
+
+
+def _overlapping_addresses(draft: Draft) -> Iterator[Problem]:
+    for earlier, row in combinations(draft.of("http_listener", "address", "port"), 2):
+        one, other = earlier.get("address"), row.get("address")
+        if earlier.get("port") == row.get("port") and overlap(one, other):
+            yield row.problem(
+                f"listens on {other}, {earlier.section.title} on {one}: on one port these cannot both be bound",
+                key="port",
+            )
+
+
+def _neighbours(draft: Draft, key: str) -> Iterator[tuple[Row, Row]]:
+    """Each two listeners on one address and port, in the order of the file; `key` is what will be compared."""
+    for earlier, row in combinations(draft.of("http_listener", "address", "port", key), 2):
+        if (earlier.get("address"), earlier.get("port")) == (row.get("address"), row.get("port")):
+            yield earlier, row
+
+
+def _mixed_protocols(draft: Draft) -> Iterator[Problem]:
+    for earlier, row in _neighbours(draft, "protocol"):
+        if earlier.get("protocol") is not row.get("protocol"):
+            yield row.problem(f"and {earlier.section.title} speak Http and Https on one port", key="protocol")
+
+
+def _ambiguous_hosts(draft: Draft) -> Iterator[Problem]:
+    for earlier, row in _neighbours(draft, "host_names"):
+        for name in row.get("host_names"):
+            if name in earlier.get("host_names"):
+                yield row.problem(f"host name {shown(name)} is also one of {earlier.section.title}", key="host_names")
+        if not row.get("host_names") and not earlier.get("host_names"):
+            yield row.problem(f"and {earlier.section.title} are both basic listeners (no host_names) of one port")
+
+
+def _differing_policies(draft: Draft) -> Iterator[Problem]:
+    """OpenSSL takes versions and TLS 1.3 suites from the first context of a port, whichever site the client names."""
+    for earlier, listener in combinations(draft.listeners, 2):
+        one, other = earlier.value, listener.value
+        if not _one_port(one, other) or one.ssl_policy is None or other.ssl_policy is None:
+            continue
+        if _port_wide(one.ssl_policy) != _port_wide(other.ssl_policy):
+            yield listener.row.problem(
+                f"has the TLS policy {other.ssl_policy.name} and {earlier.row.section.title} {one.ssl_policy.name}:"
+                " listeners of one port must agree on TLS versions and TLS 1.3 cipher suites"
+            )
+
+
+def _port_wide(policy: TlsPolicy) -> tuple[str, str, tuple[str, ...]]:
+    return policy.min_version, policy.max_version, policy.tls13_cipher_suites
+
+
+def _one_port(one: HttpListener, other: HttpListener) -> bool:
+    return (one.address, one.port) == (other.address, other.port)
+
+
+def _mixed_policies(draft: Draft) -> Iterator[Problem]:
+    policies = [draft.gateway.ssl_policy] if draft.gateway else []
+    for profile in draft.profiles:
+        problem = mixing_problem(policies)
+        policies.append(profile.value.ssl_policy)
+        if not problem and (problem := mixing_problem(policies)):
+            yield profile.row.problem(problem, key=policy_key(profile.row))
+
+
+def _rules(draft: Draft) -> Iterator[Problem]:
+    yield from _shared(draft, "priority", "priority {0} is also that of {1}")
+    yield from _shared(draft, "http_listener", "the listener {0} already belongs to {1}: one listener, one rule")
+    routed = {row.get("http_listener").name for row in draft.of("request_routing_rule", "http_listener")}
+    for row in draft.of("http_listener"):
+        if row.name not in routed:
+            yield row.problem("no request_routing_rule names this listener: it would lead nowhere")
+
+
+def _shared(draft: Draft, key: str, message: str) -> Iterator[Problem]:
+    for earlier, row in combinations(draft.of("request_routing_rule", key), 2):
+        if earlier.get(key) == row.get(key):
+            value = row.get(key)
+            yield row.problem(message.format(getattr(value, "name", value), earlier.section.title), key=key)
+
+
+def _unused_profiles(draft: Draft) -> Iterator[Problem]:
+    used = {getattr(row.get("ssl_profile"), "name", None) for row in draft.of("http_listener", "ssl_profile")}
+    for row in draft.of("ssl_profile"):
+        if row.name not in used:
+            yield row.warning("no listener uses this profile: nobody is asked for a certificate because of it")
+
+
+def _shadowed_listeners(draft: Draft) -> Iterator[Problem]:
+    for lax in draft.listeners:
+        for strict in draft.listeners:
+            laxer = _STRICTNESS[_asks(lax.value)] < _STRICTNESS[_asks(strict.value)]
+            if laxer and _one_port(lax.value, strict.value):
+                yield from _shadows(lax, strict)
+
+
+def _shadows(lax: Built[HttpListener], strict: Built[HttpListener]) -> Iterator[Problem]:
+    """Names that go to the laxer listener although the stricter one stands for them as well."""
+    for name in lax.value.host_names:
+        for other in strict.value.host_names or ("*",):
+            if intersect(name, other) and _rank(name) >= (_rank(other) if strict.value.host_names else (0, 0)):
+                yield lax.row.warning(
+                    f"host name {shown(name)} is answered here, with verify_client_auth_mode {_asks(lax.value).value},"
+                    f" before {strict.row.section.title} ({shown(other)}), which is stricter",
+                    key="host_names",
+                )
+
+
+def _rank(name: str) -> tuple[int, int]:
+    """Exact names come first, then the longer wildcard, the basic listener last."""
+    return (1, len(name)) if "*" in name or "?" in name else (2, 0)
+
+
+def _plain_ways_in(draft: Draft) -> Iterator[Problem]:
+    strict = [rule for rule in draft.rules if _asks(rule.value.http_listener) is ClientAuth.STRICT]
+    plain = [rule for rule in draft.rules if rule.value.http_listener.protocol is Protocol.HTTP]
+    for rule in plain:
+        guarded = next((each for each in strict if _servers(each.value) & _servers(rule.value)), None)
+        if guarded is not None:
+            yield rule.row.warning(
+                f"the plain Http listener {rule.value.http_listener.name} reaches servers that the Strict listener"
+                f" {guarded.value.http_listener.name} keeps for clients with a certificate",
+                key="http_listener",
+            )
+
+
+def _servers(rule: RequestRoutingRule) -> frozenset[tuple[str, int]]:
+    port = rule.backend_http_settings.port
+    return frozenset((server.host, server.port or port) for server in rule.backend_address_pool.backend_addresses)
+
+
+def _unproven_headers(draft: Draft) -> Iterator[Problem]:
+    for rule in draft.rules:
+        words = rule.value.backend_http_settings.client_certificate_headers or frozenset()
+        extra = sorted(word.value for word in words & {CertificateHeaders.RFC9440, CertificateHeaders.XFCC})
+        if extra and _asks(rule.value.http_listener) is ClientAuth.PASSTHROUGH:
+            yield rule.row.warning(
+                f"client_certificate_headers has {', '.join(extra)} and {rule.value.http_listener.name} is Passthrough:"
+                " servers see certificates that nobody verified",
+                key="backend_http_settings",
+            )
+
+
+def _demo_certificates(draft: Draft) -> Iterator[Problem]:
+    if draft.gateway is None or draft.gateway.allow_demo:
+        return
+    for listener in draft.listeners:
+        if is_loopback(listener.value.address):
+            continue
+        for key, certificates in _certificates(listener.value):
+            if any(_is_demo(certificate) for certificate in certificates):
+                yield listener.row.problem(
+                    f"listens on {listener.value.address} with certificates of the demo, whose keys are no secret:"
+                    " make your own, or say allow_demo = true in [gateway]",
+                    key=key,
+                )
+
+
+def _certificates(listener: HttpListener) -> Iterator[tuple[str, Iterable[x509.Certificate]]]:
+    """The certificates that a listener shows or trusts, with the key that names them."""
+    if listener.ssl_certificate is not None:
+        yield "ssl_certificate", listener.ssl_certificate.certificates
+    for trusted in listener.ssl_profile.trusted_client_certificates if listener.ssl_profile else ():
+        yield "ssl_profile", trusted.chain.authorities
+
+
+def _is_demo(certificate: x509.Certificate) -> bool:
+    try:
+        names = (certificate.subject, certificate.issuer)
+        attributes = [each for name in names for each in name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    except ValueError:  # a name that cannot be read is not one that the demo wrote
+        return False
+    return any(attribute.value == DEMO_ORGANIZATION for attribute in attributes)
+
+
+def _too_many_client_authorities(draft: Draft) -> Iterator[Problem]:
+    rows = draft.of("trusted_client_certificate")
+    most = limits.CLIENT_CAS_PER_GATEWAY.highest
+    if len(rows) > most:
+        yield rows[most].problem(f"is one of {len(rows)}: a gateway has at most {most} trusted client certificates")
+
+
+def _asks(listener: HttpListener) -> ClientAuth:
+    return listener.ssl_profile.client_auth if listener.ssl_profile else ClientAuth.NONE
+
+
+_CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
+    _overlapping_addresses,
+    _mixed_protocols,
+    _ambiguous_hosts,
+    _differing_policies,
+    _mixed_policies,
+    _rules,
+    _unused_profiles,
+    _shadowed_listeners,
+    _plain_ways_in,
+    _unproven_headers,
+    _demo_certificates,
+    _too_many_client_authorities,
+)

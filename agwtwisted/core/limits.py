@@ -1,0 +1,54 @@
+"""What the configuration may ask for at most and at least.
+
+Sources: the product's limits page ("Application Gateway limits"), its REST specification, "multiple-site-overview" for
+host names; what only this gateway has is bounded so that a slip of the hand is found (a size in the wrong unit, say).
+"""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class Range:
+    """From `lowest` to `highest`, both allowed; `code` is the product's error code where it has one."""
+
+    lowest: int
+    highest: int
+    code: str = ""
+
+    def __contains__(self, number: float) -> bool:
+        return self.lowest <= number <= self.highest
+
+    def __str__(self) -> str:
+        return f"{self.lowest} to {self.highest}"
+
+
+# Numbers: durations in seconds, sizes in bytes.
+PORT = Range(1, 65535)
+PRIORITY = Range(1, 20_000)
+TIMEOUT = Range(1, 86_400)
+DRAIN_TIMEOUT = Range(0, 86_400)
+CONNECTIONS = Range(1, 10_000_000)
+CONNECTIONS_PER_ADDRESS = Range(0, 10_000_000)
+HEADER_BYTES = Range(1024, 1_048_576)
+BODY_BYTES = Range(0, 1 << 50)
+CLIENT_CHAIN_BYTES = Range(1024, 1_048_576)
+CLIENT_CHAIN_DEPTH = Range(1, 100)
+
+# How many a list may hold, or a gateway.
+HOST_NAMES_PER_LISTENER = Range(1, 5)
+TARGETS_PER_POOL = Range(1, 1200)
+CIPHER_SUITES = Range(1, 100)
+CLIENT_CAS_PER_PROFILE = Range(1, 100)
+CLIENT_CAS_PER_GATEWAY = Range(0, 200)
+
+# The size of a file.
+SSL_CERTIFICATE_BYTES = Range(0, 16_384, "ApplicationGatewaySslCertificateDataTooBig")
+
+# Host names, "multiple-site-overview"; the lengths are those of RFC 1035 section 2.3.4.
+HOST_NAME_LENGTH = Range(1, 253)
+LABEL_LENGTH = Range(1, 63)
+WILDCARDS_PER_HOST_NAME = Range(0, 4)
+STARS_PER_HOST_NAME = Range(0, 2)
+STARS_PER_LABEL = Range(0, 1)

@@ -1,0 +1,97 @@
+"""When two distinguished names are the same name (RFC 5280 section 7.1), told from their DER and never from text.
+
+Printed names are ambiguous: in the order of their parts, in escapes, in string types.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Final
+
+from agwtwisted.core import der
+from agwtwisted.core.der import DerError, Element
+
+_ENCODINGS: Final[Mapping[int, str]] = {
+    0x0C: "utf-8",  # UTF8String
+    0x13: "ascii",  # PrintableString
+    0x14: "latin-1",  # TeletexString, read as OpenSSL reads it
+    0x16: "ascii",  # IA5String
+    0x1A: "ascii",  # VisibleString
+    0x1C: "utf-32-be",  # UniversalString
+    0x1E: "utf-16-be",  # BMPString
+}
+_SPACES: Final = frozenset("\t\n\v\f\r\x85")
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
+
+
+def normalised_name(name_der: bytes) -> bytes:
+    """What two Names have in common exactly when they are the same name.
+
+    String types, case (Unicode's folding with NFKC) and the amount of white space do not count, nor does the order
+    within a multi-valued RDN; the order of the RDNs does.
+
+    Raises:
+        DerError: not the DER of a Name.
+    """
+    relatives = der.elements(der.only_element(name_der, der.SEQUENCE))
+    return b"".join(_framed(_normalised_relative(relative)) for relative in relatives)
+
+
+def _normalised_relative(relative: Element) -> bytes:
+    """One RelativeDistinguishedName: a set of attributes."""
+    attributes = der.elements(relative.content)
+    if relative.tag != der.SET or not attributes:
+        raise DerError("a relative distinguished name that is not a set of attributes")
+    return b"".join(sorted({_normalised_attribute(attribute) for attribute in attributes}))
+
+
+def _normalised_attribute(attribute: Element) -> bytes:
+    """One AttributeTypeAndValue."""
+    if attribute.tag != der.SEQUENCE:
+        raise DerError("an attribute that is not a sequence")
+    match der.elements(attribute.content):
+        case (Element(tag=der.OBJECT_IDENTIFIER, content=kind), value):
+            return _framed(_framed(kind) + _normalised_value(value))
+        case _:
+            raise DerError("an attribute that is not a type and a value")
+
+
+def _normalised_value(value: Element) -> bytes:
+    """The value's comparable text, or itself with its type where it has none."""
+    text = _text(value)
+    if text is None:
+        return b"=" + bytes([value.tag]) + value.content
+    return b"~" + text.encode()
+
+
+def _text(value: Element) -> str | None:
+    """The string prepared for comparison (RFC 4518 with caseIgnoreMatch); None: compared byte by byte.
+
+    RFC 4518 drops NUL and other characters that do not show, so that "victim" and "vic<NUL>tim" would be one name.
+    Here a string that holds such a character equals only itself.
+    """
+    encoding = _ENCODINGS.get(value.tag)
+    if encoding is None:
+        return None
+    try:
+        text = value.content.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    if not (text.isascii() and text.isprintable()) and any(map(_is_invisible, text)):
+        return None
+    return " ".join(_folded(_folded(text)).split())
+
+
+def _is_invisible(character: str) -> bool:
+    return character not in _SPACES and unicodedata.category(character) in _INVISIBLE
+
+
+def _folded(text: str) -> str:
+    """Twice is needed: composing after folding can bring out characters that fold again (Unicode section 3.13)."""
+    return unicodedata.normalize("NFKC", text.casefold())
+
+
+def _framed(content: bytes) -> bytes:
+    """Contents behind their length, so that neighbours cannot be told differently."""
+    return len(content).to_bytes(4, "big") + content

@@ -1,0 +1,125 @@
+"""What must fit together within one section, once each of its keys is fine by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from agwtwisted.core import policies
+from agwtwisted.core.errors import Problem
+from agwtwisted.core.policies import TlsPolicy
+from agwtwisted.core.resources import ClientAuth, Protocol
+from agwtwisted.core.server_certificates import is_pfx
+from agwtwisted.core.settings import Row
+
+_POLICY_KEYS = ("ssl_policy", "policy_type", "min_protocol_version", "cipher_suites")
+
+
+def problems(row: Row) -> Iterator[Problem]:
+    """Every problem about keys that do not go together."""
+    check = _CHECKS.get(row.section.kind)
+    return iter(()) if check is None else check(row)
+
+
+def client_auth(row: Row) -> ClientAuth:
+    """What a profile asks of clients: Strict where it names trusted client certificates and no mode."""
+    mode = row.values.get("verify_client_auth_mode")
+    if isinstance(mode, ClientAuth):
+        return mode
+    return ClientAuth.NONE if row.unset("trusted_client_certificates") else ClientAuth.STRICT
+
+
+def tls_policy(row: Row) -> TlsPolicy | str | None:
+    """The TLS policy that a section names or spells out, or why that is none; None where it says nothing of it."""
+    given = {key: row.values[key] for key in _POLICY_KEYS if key in row.values}
+    return _policy(**given) if given else None
+
+
+def policy_key(row: Row) -> str:
+    """The first of the section's keys about its TLS policy; empty where it has none."""
+    return next((key for key in _POLICY_KEYS if not row.unset(key)), "")
+
+
+def _policy(
+    *,
+    ssl_policy: str = "",
+    policy_type: str = "",
+    min_protocol_version: str = "",
+    cipher_suites: tuple[str, ...] = (),
+) -> TlsPolicy | str:
+    if policy_type in ("", "Predefined"):
+        if min_protocol_version or cipher_suites:
+            return "min_protocol_version and cipher_suites need policy_type = Custom or CustomV2"
+        return policies.predefined(ssl_policy) if ssl_policy else "policy_type = Predefined needs ssl_policy"
+    if ssl_policy:
+        return "ssl_policy names a predefined policy: it does not go with policy_type = Custom or CustomV2"
+    if policy_type in ("Custom", "CustomV2") and not min_protocol_version:
+        return f"policy_type = {policy_type} needs min_protocol_version"
+    return policies.custom(policy_type, min_protocol_version, cipher_suites)
+
+
+def _ssl_policy(row: Row) -> Iterator[Problem]:
+    policy = tls_policy(row)
+    if isinstance(policy, str) and not row.refused & {*_POLICY_KEYS}:
+        yield row.problem(policy, key=policy_key(row))
+
+
+def _ssl_certificate(row: Row) -> Iterator[Problem]:
+    if "certificate_file" in row.refused:
+        return
+    if is_pfx(row.get("certificate_file")):
+        if "key_file" in row.values:
+            yield row.problem("key_file does not go with a .pfx, which holds the key itself", key="key_file")
+        return
+    if "password_file" in row.values:
+        yield row.problem("password_file goes with a .pfx only: store the key without passphrase", key="password_file")
+    if row.unset("key_file"):
+        yield row.problem("key_file is missing")
+
+
+def _ssl_profile(row: Row) -> Iterator[Problem]:
+    yield from _ssl_policy(row)
+    if "verify_client_auth_mode" in row.refused:
+        return
+    mode = client_auth(row)
+    if mode is ClientAuth.STRICT and row.unset("trusted_client_certificates"):
+        yield row.problem("Strict needs trusted_client_certificates", key="verify_client_auth_mode")
+    if mode is not ClientAuth.STRICT and row.get("verify_client_cert_issuer_dn"):
+        yield row.problem("verify_client_cert_issuer_dn needs Strict", key="verify_client_cert_issuer_dn")
+    if mode is not ClientAuth.STRICT and "refusal" in row.values:
+        yield row.warning("refusal has no effect without Strict: nobody is refused", key="refusal")
+    if mode is ClientAuth.NONE and not policy_key(row):
+        # The product: "must specify either SslPolicy or TrustedClientCertificates".
+        yield row.problem("says nothing: it must specify either a TLS policy or trusted_client_certificates")
+
+
+def _http_listener(row: Row) -> Iterator[Problem]:
+    protocol = row.get("protocol")
+    if protocol is Protocol.HTTPS and row.unset("ssl_certificate"):
+        yield row.problem("an Https listener needs ssl_certificate")
+    if protocol is Protocol.HTTP:
+        for key in ("ssl_certificate", "ssl_profile", "require_server_name_indication"):
+            if row.get(key):
+                yield row.problem(f"{key} has no place on an Http listener", key=key)
+    elif row.get("require_server_name_indication") and row.unset("host_names"):
+        key = "require_server_name_indication"
+        yield row.problem(f"{key} needs host_names to compare the client's with", key=key)
+
+
+def _backend_address_pool(row: Row) -> Iterator[Problem]:
+    if row.unset("backend_addresses"):
+        yield row.warning("has no backend_addresses: requests that come here are answered 502")
+
+
+def _backend_http_settings(row: Row) -> Iterator[Problem]:
+    if row.get("host_name") and row.get("pick_host_name_from_backend_address"):
+        yield row.problem("host_name and pick_host_name_from_backend_address exclude each other", key="host_name")
+
+
+_CHECKS: Mapping[str, Callable[[Row], Iterator[Problem]]] = {
+    "gateway": _ssl_policy,
+    "ssl_certificate": _ssl_certificate,
+    "ssl_profile": _ssl_profile,
+    "http_listener": _http_listener,
+    "backend_address_pool": _backend_address_pool,
+    "backend_http_settings": _backend_http_settings,
+}

@@ -1,0 +1,263 @@
+"""From the text of a section's keys to values: one table for each kind of section, one converter for each key.
+
+A converter takes the text and returns the value, or raises UnacceptableError with what is wrong about it; `read` turns
+that into a Problem with the line, and goes on to the next key. Defaults stand in the resources themselves.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from typing import Any, TypeAlias, TypeVar
+
+import attrs
+
+from agwtwisted.core.errors import Place, Problem, Severity, UnacceptableError, shown
+from agwtwisted.core.ini import Section
+from agwtwisted.core.limits import Range
+
+T = TypeVar("T")
+Convert: TypeAlias = Callable[[str], T]
+
+_LIST_DELIMITERS = re.compile(r"[,\n]")
+_WHOLE = re.compile(r"[0-9]{1,18}")
+_DECIMAL = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?")
+_BOOLEANS = {"enabled": True, "true": True, "yes": True, "on": True} | {
+    "disabled": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+
+
+class Empty(Enum):
+    """What ``key =`` means."""
+
+    UNSET = "as if the key were not there"
+    CONVERTED = "a value like others"
+    REFUSED = "an error: whoever wrote the key wanted something of it"
+
+
+@attrs.frozen
+class Key:
+    """How one key is read."""
+
+    convert: Convert[Any]
+    empty: Empty = attrs.field(default=Empty.UNSET, kw_only=True)
+    required: bool = attrs.field(default=False, kw_only=True)
+
+
+@attrs.frozen(kw_only=True)
+class Kind:
+    """One kind of section: the resource it describes, its keys, and whether it bears a name."""
+
+    resource: type[attrs.AttrsInstance]
+    keys: Mapping[str, Key]
+    named: bool = True
+
+    def default(self, key: str) -> Any:
+        """What the resource takes where the key is absent; None where it has nothing of that name."""
+        field = attrs.fields_dict(self.resource).get(key)
+        return None if field is None or field.default is attrs.NOTHING else field.default
+
+
+@attrs.frozen(kw_only=True)
+class Reference:
+    """The name of another section, as a key gives it."""
+
+    kind: str
+    name: str
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Row:
+    """A section with its values; `refused` are the keys whose value is missing or was not taken, as was told."""
+
+    file: str
+    section: Section
+    kind: Kind
+    values: Mapping[str, Any]
+    refused: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        return self.section.name
+
+    def get(self, key: str) -> Any:
+        """The key's value, the resource's default where it is absent or refused."""
+        return self.values.get(key, self.kind.default(key))
+
+    def unset(self, key: str) -> bool:
+        """Whether a key is absent, rather than given a value that was refused."""
+        return key not in self.values and key not in self.refused
+
+    def fields(self) -> dict[str, Any]:
+        """The values that are fields of the resource, as they stand here: references are names."""
+        names = attrs.fields_dict(self.kind.resource)
+        return {key: value for key, value in self.values.items() if key in names}
+
+    def line(self, key: str = "") -> int:
+        """The key's line, or the section's."""
+        return next((entry.line for entry in self.section.entries if entry.key == key), self.section.line)
+
+    def problem(self, message: str, *, key: str = "", code: str = "") -> Problem:
+        """An error about this section, at the key's line if a key is named."""
+        place = Place(file=self.file, line=self.line(key))
+        return Problem(place=place, section=self.section.title, message=message, code=code)
+
+    def warning(self, message: str, *, key: str = "") -> Problem:
+        """The same for what is legal but unwise."""
+        return attrs.evolve(self.problem(message, key=key), severity=Severity.WARNING)
+
+
+def read(section: Section, kind: Kind, file: str) -> tuple[Row, list[Problem]]:
+    """The values of a section's keys, and every problem about them."""
+    values: dict[str, Any] = {}
+    wrong: dict[str, UnacceptableError] = {}
+    for entry in section.entries:
+        try:
+            values |= _value(entry.key, entry.value, kind)
+        except UnacceptableError as error:
+            wrong[entry.key] = error
+    missing = [key for key, how in kind.keys.items() if how.required and key not in values and key not in wrong]
+    row = Row(
+        file=file, section=section, kind=kind, values=values, refused=frozenset([*wrong, *missing]) & {*kind.keys}
+    )
+    problems = [row.problem(error.message, key=key, code=error.code) for key, error in wrong.items()]
+    problems += [row.problem(f"{key} is missing") for key in missing]
+    return row, problems
+
+
+def _value(key: str, text: str, kind: Kind) -> dict[str, Any]:
+    """The key with its value; nothing where it is unset."""
+    how = kind.keys.get(key)
+    if how is None:
+        raise UnacceptableError(f"there is no key {shown(key)}{did_you_mean(key, kind.keys)}")
+    if not text and how.empty is Empty.UNSET:
+        return {}
+    if not text and how.empty is Empty.REFUSED:
+        raise UnacceptableError(f"{key} is there but empty: give it a value or leave the key out")
+    try:
+        return {key: how.convert(text)}
+    except UnacceptableError as error:
+        raise UnacceptableError(f"{key} {error.message}", error.code) from error
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The most similar name, compared without case; empty where none comes near."""
+    by_folded = {each.casefold(): each for each in names}
+    return by_folded.get(next(iter(difflib.get_close_matches(name.casefold()[:100], by_folded, n=1)), ""), "")
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The end of a message about an unknown name."""
+    near = nearest(name, names)
+    return f"; did you mean {shown(near)}?" if near else ""
+
+
+def one_line(text: str) -> str:
+    """Any text without a newline: an indented key would otherwise vanish in the value above it."""
+    if "\n" in text:
+        raise UnacceptableError("has more than one line (an indented line continues the value above it)")
+    return text
+
+
+def boolean(text: str) -> bool:
+    """Enabled/Disabled, true/false, yes/no, on/off, without case."""
+    value = _BOOLEANS.get(text.lower())
+    if value is None:
+        raise UnacceptableError(f"is {shown(text)}, but must be true or false (Enabled, yes, on; Disabled, no, off)")
+    return value
+
+
+def whole(limits: Range) -> Convert[int]:
+    """A whole number in range."""
+
+    def convert(text: str) -> int:
+        if not _WHOLE.fullmatch(text) or int(text) not in limits:
+            raise UnacceptableError(f"is {shown(text)}, but must be a whole number from {limits}", limits.code)
+        return int(text)
+
+    return convert
+
+
+def seconds(limits: Range) -> Convert[float]:
+    """A duration, decimals allowed."""
+
+    def convert(text: str) -> float:
+        if not _DECIMAL.fullmatch(text) or float(text) not in limits:
+            raise UnacceptableError(f"is {shown(text)}, but must be a number of seconds from {limits}", limits.code)
+        return float(text)
+
+    return convert
+
+
+def choice(*members: Enum, later: tuple[str, ...] = ()) -> Convert[Any]:
+    """One of the members by its value, in the product's spelling; `later` are values that later versions take."""
+    by_value = {str(member.value): member for member in members}
+
+    def convert(text: str) -> Enum:
+        if text in later:
+            raise UnacceptableError(f"= {text} is not supported by this version")
+        if text not in by_value:
+            hint = did_you_mean(text, by_value)
+            raise UnacceptableError(f"is {shown(text)}, but must be {' or '.join(by_value)}{hint}")
+        return by_value[text]
+
+    return convert
+
+
+def only(value: str, later: tuple[str, ...] = ()) -> Convert[str]:
+    """The value that changes nothing, of a key that later versions carry; with `later`, no others are known."""
+
+    def convert(text: str) -> str:
+        if text == value:
+            return text
+        if later and text not in later:
+            raise UnacceptableError(f"is {shown(text)}, but must be {value}{did_you_mean(text, [value, *later])}")
+        raise UnacceptableError(f"= {shown(text)} is not supported by this version")
+
+    return convert
+
+
+def only_boolean(value: bool) -> Convert[bool]:
+    """The same for a boolean."""
+
+    def convert(text: str) -> bool:
+        if boolean(text) is not value:
+            raise UnacceptableError(f"= {text} is not supported by this version")
+        return value
+
+    return convert
+
+
+def unsupported(text: str) -> None:
+    """Of a key that later versions carry, every value."""
+    raise UnacceptableError("is not supported by this version")
+
+
+def listed(convert: Convert[T], most: Range) -> Convert[tuple[T, ...]]:
+    """Several values between commas or newlines, each once."""
+
+    def convert_all(text: str) -> tuple[T, ...]:
+        pieces = [stripped for piece in _LIST_DELIMITERS.split(text) if (stripped := piece.strip(" \t"))]
+        values = tuple(convert(piece) for piece in pieces)
+        if len(values) not in most:
+            raise UnacceptableError(f"has {len(values)} values, but must have {most}", most.code)
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                raise UnacceptableError(f"names {shown(pieces[index])} twice")
+        return values
+
+    return convert_all
+
+
+def reference(kind: str) -> Convert[Reference]:
+    """The name of a section of another kind."""
+
+    def convert(text: str) -> Reference:
+        return Reference(kind=kind, name=one_line(text))
+
+    return convert

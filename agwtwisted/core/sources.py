@@ -1,0 +1,157 @@
+"""The files that a configuration names: where they are, who else may touch them, and what they hold."""
+
+from __future__ import annotations
+
+import datetime
+import posixpath
+from collections.abc import Callable, Iterator
+from typing import TypeAlias, TypeVar
+
+import attrs
+from cryptography import x509
+
+from agwtwisted.core import chains, server_certificates
+from agwtwisted.core.errors import Place, Problem, UnacceptableError
+from agwtwisted.core.limits import SSL_CERTIFICATE_BYTES
+from agwtwisted.core.resources import SslCertificate, TrustedClientCertificate
+from agwtwisted.core.server_certificates import ServerCertificate
+from agwtwisted.core.settings import Row
+
+T = TypeVar("T")
+
+_READABLE_BY_OTHERS = 0o044
+_WRITABLE_BY_OTHERS = 0o002
+
+
+@attrs.frozen(kw_only=True)
+class SourceFile:
+    """A file that a configuration names: its bytes and its permission bits (st_mode)."""
+
+    data: bytes = attrs.field(repr=False)
+    mode: int
+
+
+Read: TypeAlias = Callable[[str], SourceFile]
+"""Gives the file at a path; raises OSError where it cannot."""
+
+
+def beside(file: str, path: str) -> str:
+    """A path relative to the directory of a file."""
+    return posixpath.join(posixpath.dirname(file), path)
+
+
+def own_mode_problems(file: str, mode: int) -> Iterator[Problem]:
+    """What is wrong with the permissions of the configuration file itself."""
+    if mode & _WRITABLE_BY_OTHERS:
+        yield Problem(place=Place(file=file), message=f"can be written by others (mode {mode & 0o7777:04o})")
+
+
+@attrs.define(kw_only=True)
+class Sources:
+    """Reads what rows name, and collects a problem for each file that will not do."""
+
+    read: Read
+    now: datetime.datetime | None
+    problems: list[Problem] = attrs.Factory(list)
+
+    def trusted_client_certificate(self, row: Row) -> TrustedClientCertificate | None:
+        """The chain of a section [trusted_client_certificate]."""
+        source = self._source(row, "file")
+        if source is None:
+            return None
+        path = _path(row, "file")
+        chain = chains.read_chain(source.data, path)
+        if not isinstance(chain, chains.TrustedChain):
+            self._adopt(row, chain)
+            return None
+        self.problems += [row.warning(f"{path}: {warning}", key="file") for warning in chain.warnings]
+        self._check_validity(row, path, chain)
+        return TrustedClientCertificate(name=row.name, chain=chain)
+
+    def ssl_certificate(self, row: Row) -> SslCertificate | None:
+        """Certificate, chain and key of a section [ssl_certificate]."""
+        pfx = server_certificates.is_pfx(row.get("certificate_file") or "")
+        server = self._pfx(row) if pfx else self._certificate_and_key(row)
+        if server is None:
+            return None
+        for message in self._dates(server.certificates):
+            self.problems.append(row.warning(f"{_path(row, 'certificate_file')}: {message}", key="certificate_file"))
+        return SslCertificate(name=row.name, certificates=server.certificates, key=server.key)
+
+    def _check_validity(self, row: Row, path: str, chain: chains.TrustedChain) -> None:
+        """An expired root refuses everybody; beside an expired intermediate others may still let clients in."""
+        for message in self._dates((chain.root,)):
+            self.problems.append(row.problem(f"{path}: no client can be verified, since {message}", key="file"))
+        rest = tuple(authority for authority in chain.authorities if authority != chain.root)
+        for message in self._dates(rest):
+            self.problems.append(row.warning(f"{path}: {message}", key="file"))
+
+    def _dates(self, certificates: tuple[x509.Certificate, ...]) -> Iterator[str]:
+        return iter(()) if self.now is None else server_certificates.wrong_dates(certificates, self.now)
+
+    def _pfx(self, row: Row) -> ServerCertificate | None:
+        source = self._source(row, "certificate_file", secret=True, most=SSL_CERTIFICATE_BYTES.highest)
+        password = self._source(row, "password_file", secret=True)
+        if source is None or (password is None and not row.unset("password_file")):
+            return None
+        passphrase = None if password is None else password.data.rstrip(b"\r\n")
+        return self._attempt(row, "certificate_file", lambda: server_certificates.read_pfx(source.data, passphrase))
+
+    def _certificate_and_key(self, row: Row) -> ServerCertificate | None:
+        certificates = self._certificates(row)
+        source = self._source(row, "key_file", secret=True)
+        if source is None:
+            return None
+        key = self._attempt(row, "key_file", lambda: server_certificates.read_key(source.data))
+        if key is None or not certificates:
+            return None
+        return self._attempt(row, "key_file", lambda: server_certificates.matched(certificates, key))
+
+    def _certificates(self, row: Row) -> tuple[x509.Certificate, ...]:
+        source = self._source(row, "certificate_file", most=SSL_CERTIFICATE_BYTES.highest)
+        if source is None:
+            return ()
+        certificates, problems = server_certificates.read_certificates(source.data, _path(row, "certificate_file"))
+        self._adopt(row, problems)
+        return () if problems else certificates
+
+    def _source(self, row: Row, key: str, *, secret: bool = False, most: int | None = None) -> SourceFile | None:
+        """The file that a key names; None where it names none or, with a problem, where the file will not do."""
+        if key not in row.values:
+            return None
+        path = _path(row, key)
+        try:
+            source = self.read(path)
+        except OSError as error:
+            self.problems.append(row.problem(f"cannot read {path}: {error.strerror or type(error).__name__}", key=key))
+            return None
+        secret = secret or b"PRIVATE KEY-----" in source.data
+        self.problems += _mode_problems(row, key, path, source.mode, secret=secret)
+        if most is not None and len(source.data) > most:
+            message = f"{path} has {len(source.data)} bytes, of at most {most}"
+            self.problems.append(row.problem(message, key=key, code=SSL_CERTIFICATE_BYTES.code))
+            return None
+        return source
+
+    def _attempt(self, row: Row, key: str, make: Callable[[], T]) -> T | None:
+        """What `make` returns; None, with a problem, where it finds the file unacceptable."""
+        try:
+            return make()
+        except UnacceptableError as error:
+            self.problems.append(row.problem(f"{_path(row, key)} {error.message}", key=key, code=error.code))
+            return None
+
+    def _adopt(self, row: Row, problems: tuple[Problem, ...]) -> None:
+        """Keep problems about a file's own lines, and say which section names the file."""
+        self.problems += [attrs.evolve(problem, section=row.section.title) for problem in problems]
+
+
+def _path(row: Row, key: str) -> str:
+    return beside(row.file, row.values[key])
+
+
+def _mode_problems(row: Row, key: str, path: str, mode: int, *, secret: bool) -> Iterator[Problem]:
+    if mode & _WRITABLE_BY_OTHERS:
+        yield row.problem(f"{path} can be written by others (mode {mode & 0o7777:04o})", key=key)
+    if secret and mode & _READABLE_BY_OTHERS:
+        yield row.warning(f"{path} can be read by others than its owner (mode {mode & 0o7777:04o})", key=key)

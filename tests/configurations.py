@@ -1,0 +1,128 @@
+"""Configurations for tests: files in memory, and a gateway that is right, to be made wrong one thing at a time."""
+
+from __future__ import annotations
+
+import errno
+from functools import cache
+
+import attrs
+
+from agwtwisted.core.config import Config, SourceFile, parse
+from agwtwisted.core.errors import ConfigError
+from tests import pki
+
+FILE = "conf/gw.ini"
+
+GOOD = """\
+[gateway]
+access_log = -
+
+[ssl_certificate site]
+certificate_file = pki/site.pem
+key_file = pki/site.key
+
+[trusted_client_certificate devices]
+file = pki/clients-ca.pem
+
+[ssl_profile strict]
+verify_client_auth_mode = Strict
+trusted_client_certificates = devices
+
+[http_listener public]
+address = 127.0.0.1
+port = 8443
+protocol = Https
+ssl_certificate = site
+ssl_profile = strict
+
+[backend_address_pool app]
+backend_addresses = 127.0.0.1:9000
+
+[backend_http_settings app]
+port = 9000
+
+[request_routing_rule public]
+priority = 100
+http_listener = public
+backend_address_pool = app
+backend_http_settings = app
+"""
+
+
+@attrs.define
+class Files:
+    """Files in memory, all with mode 0600 unless `modes` says another; a missing one raises FileNotFoundError."""
+
+    data: dict[str, bytes] = attrs.Factory(dict)
+    modes: dict[str, int] = attrs.Factory(dict)
+    asked: list[str] = attrs.Factory(list)
+
+    def read(self, path: str) -> SourceFile:
+        """A reader for `parse`."""
+        self.asked.append(path)
+        if path not in self.data:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+        return SourceFile(data=self.data[path], mode=self.modes.get(path, 0o100600))
+
+
+@cache
+def clients_root() -> pki.Authority:
+    """The root of the clients, one for the whole run."""
+    return pki.Authority.root("Clients Root")
+
+
+@cache
+def site() -> pki.Credential:
+    """The server's certificate, one for the whole run."""
+    return pki.Authority.root("Servers Root").intermediate("Servers").issue_server("localhost")
+
+
+def files(**others: bytes) -> Files:
+    """The files that GOOD names, and others in conf/pki; ``_`` in a name is a dot: ``other_key`` is other.key."""
+    data = {
+        "conf/pki/site.pem": site().chain_pem,
+        "conf/pki/site.key": site().key_pem,
+        "conf/pki/clients-ca.pem": clients_root().pem,
+    }
+    return Files(data | {f"conf/pki/{name.replace('_', '.')}": content for name, content in others.items()})
+
+
+def load(text: str = GOOD, source: Files | None = None) -> Config:
+    """The configuration; ConfigError where it is wrong."""
+    return parse(text.encode(), FILE, (source or files()).read, now=pki.NOW)
+
+
+def said(text: str, source: Files | None = None) -> list[str]:
+    """Every problem, errors and warnings, as printed."""
+    try:
+        return [str(problem) for problem in load(text, source).warnings]
+    except ConfigError as error:
+        return [str(problem) for problem in error.problems]
+
+
+def changed(*changes: tuple[str, str]) -> str:
+    """GOOD with some of its text replaced; what is replaced must stand there once."""
+    text = GOOD
+    for old, new in changes:
+        assert text.count(old) == 1, (old, text.count(old))
+        text = text.replace(old, new)
+    return text
+
+
+def with_listener(name: str, *, port: int = 8443, profile: str = "", extra: str = "", priority: int = 0) -> str:
+    """Sections for one more Https listener on 127.0.0.1, with its rule."""
+    asks = f"ssl_profile = {profile}\n" if profile else ""
+    return f"""
+[http_listener {name}]
+address = 127.0.0.1
+port = {port}
+protocol = Https
+ssl_certificate = site
+{asks}{extra}
+
+[request_routing_rule {name}]
+priority = {priority or 1000 + sum(name.encode())}
+http_listener = {name}
+backend_address_pool = app
+backend_http_settings = app
+"""

@@ -1,0 +1,221 @@
+"""From the text of keys to values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+import attrs
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core import ini, settings
+from agwtwisted.core.errors import Problem, Severity, UnacceptableError
+from agwtwisted.core.limits import Range
+from agwtwisted.core.settings import Empty, Key, Kind, Reference, Row
+
+
+class Fruit(Enum):
+    """Something to choose from."""
+
+    APPLE = "Apple"
+    PEAR = "Pear"
+
+
+@attrs.frozen(kw_only=True)
+class Basket:
+    """A resource."""
+
+    name: str = ""
+    size: int = 7
+    fruit: Fruit
+    label: str = "none"
+
+
+KIND = Kind(
+    resource=Basket,
+    keys={
+        "size": Key(settings.whole(Range(1, 9, "TooMany"))),
+        "fruit": Key(settings.choice(*Fruit), required=True),
+        "label": Key(settings.one_line, empty=Empty.CONVERTED),
+        "friend": Key(settings.reference("basket"), empty=Empty.REFUSED),
+        "handle": Key(settings.unsupported),
+    },
+)
+
+
+def read(text: str) -> tuple[Row, list[Problem]]:
+    """A basket from the lines of its section."""
+    [section] = ini.parse(f"[basket b]\n{text}".encode(), "f").sections
+    return settings.read(section, KIND, "f")
+
+
+def said(text: str) -> list[str]:
+    """The problems of a basket."""
+    return [str(problem) for problem in read(text)[1]]
+
+
+class ReadTests(SynchronousTestCase):
+    """A whole section."""
+
+    def test_values(self) -> None:
+        """Each key goes through its converter; absent ones have the resource's default."""
+        row, problems = read("fruit = Pear\nfriend = c\n")
+        self.assertEqual(problems, [])
+        self.assertEqual(row.values, {"fruit": Fruit.PEAR, "friend": Reference(kind="basket", name="c")})
+        self.assertEqual((row.get("size"), row.get("label"), row.get("handle")), (7, "none", None))
+        self.assertEqual(row.fields(), {"fruit": Fruit.PEAR})
+        self.assertEqual(row.name, "b")
+
+    def test_unknown_key(self) -> None:
+        """The nearest key is offered, and none where nothing is near."""
+        self.assertEqual(
+            said("fruit = Pear\nSise = 3\nq = 1\n"),
+            [
+                "ERROR f:3 [basket b] there is no key 'Sise'; did you mean 'size'?",
+                "ERROR f:4 [basket b] there is no key 'q'",
+            ],
+        )
+
+    def test_every_problem_at_once(self) -> None:
+        """A section's problems are told together, each with its line and code."""
+        self.assertEqual(
+            said("size = 10\nfruit = Plum\nhandle = x\n"),
+            [
+                "ERROR f:2 [basket b] size is '10', but must be a whole number from 1 to 9 (TooMany)",
+                "ERROR f:3 [basket b] fruit is 'Plum', but must be Apple or Pear",
+                "ERROR f:4 [basket b] handle is not supported by this version",
+            ],
+        )
+
+    def test_missing_key(self) -> None:
+        """A key that must be there is missed at the section's line; an empty one is as absent."""
+        for text in ("size = 1\n", "fruit =\n"):
+            self.assertEqual(said(text), ["ERROR f:1 [basket b] fruit is missing"])
+
+    def test_empty_values(self) -> None:
+        """An empty value is unset, a value or an error, as the table says."""
+        row, problems = read("fruit = Pear\nsize =\nlabel =\nhandle =\nfriend =\n")
+        self.assertEqual(row.values, {"fruit": Fruit.PEAR, "label": ""})
+        self.assertEqual([problem.place.line for problem in problems], [6])
+        self.assertIn("friend is there but empty", str(problems[0]))
+
+    def test_refused_is_not_unset(self) -> None:
+        """What was refused or is missing is told apart from what was never there; unknown keys are neither."""
+        row, _ = read("size = 0\nunknown = 1\n")
+        self.assertEqual(row.refused, {"size", "fruit"})
+        self.assertEqual([row.unset(key) for key in ("size", "fruit", "label")], [False, False, True])
+
+    def test_places(self) -> None:
+        """A problem stands at its key's line, or at the section's where the key is absent."""
+        row, _ = read("fruit = Pear\nsize = 3\n")
+        self.assertEqual((row.line("size"), row.line("label"), row.line()), (3, 1, 1))
+        warning = row.warning("is small", key="size")
+        self.assertEqual((str(warning), warning.severity), ("WARNING f:3 [basket b] is small", Severity.WARNING))
+
+
+class ConverterTests(SynchronousTestCase):
+    """From text to a value."""
+
+    def refused(self, convert: Callable[[str], Any], *texts: str) -> None:
+        """None of the texts is taken."""
+        for text in texts:
+            self.assertRaises(UnacceptableError, convert, text)
+
+    def test_booleans(self) -> None:
+        """The product's words and the usual ones, without case."""
+        for word in ("Enabled", "true", "YES", "on"):
+            self.assertIs(settings.boolean(word), True)
+        for word in ("Disabled", "false", "No", "OFF"):
+            self.assertIs(settings.boolean(word), False)
+        self.refused(settings.boolean, "1", "", "enable", "true\nfalse", "ẏes")
+
+    def test_whole_numbers(self) -> None:
+        """Decimal digits in range, nothing else."""
+        convert = settings.whole(Range(0, 10**17))
+        self.assertEqual([convert(text) for text in ("0", "007", "12")], [0, 7, 12])
+        self.refused(convert, "", "-1", "+1", "1.0", "1e3", "0x10", "1_0", " 1", "٣", "9" * 18, "9" * 5000)
+
+    def test_seconds(self) -> None:
+        """A duration may have decimals."""
+        convert = settings.seconds(Range(1, 60))
+        self.assertEqual([convert(text) for text in ("1", "2.5", "60")], [1.0, 2.5, 60.0])
+        self.refused(convert, "0.9", "60.1", "-1", "1.", ".5", "nan", "inf", "1 s", "1m", "9" * 5000)
+
+    def test_choice(self) -> None:
+        """The product's spelling alone; another case is met with the right one."""
+        convert = settings.choice(*Fruit, later=("Plum",))
+        self.assertIs(convert("Pear"), Fruit.PEAR)
+        error = self.assertRaises(UnacceptableError, convert, "PEAR")
+        self.assertIn("did you mean 'Pear'?", str(error))
+        error = self.assertRaises(UnacceptableError, convert, "Plum")
+        self.assertIn("not supported by this version", str(error))
+        self.refused(convert, "", "Pear\nApple")
+
+    def test_only(self) -> None:
+        """Of what later versions carry, the value that changes nothing passes."""
+        self.assertEqual(settings.only("None", later=("OCSP",))("None"), "None")
+        error = self.assertRaises(UnacceptableError, settings.only("None", later=("OCSP",)), "OCSP")
+        self.assertIn("not supported by this version", str(error))
+        error = self.assertRaises(UnacceptableError, settings.only("None", later=("OCSP",)), "OSCP")
+        self.assertIn("must be None; did you mean 'OCSP'?", str(error))
+        error = self.assertRaises(UnacceptableError, settings.only("Cookie"), "Other")
+        self.assertIn("not supported by this version", str(error))
+
+    def test_only_boolean(self) -> None:
+        """The same for a boolean in any of its spellings."""
+        self.assertIs(settings.only_boolean(False)("Disabled"), False)
+        self.refused(settings.only_boolean(False), "Enabled", "on", "perhaps")
+        self.refused(settings.only_boolean(True), "no")
+
+    def test_lists(self) -> None:
+        """Commas and newlines divide, empty pieces are nothing, and a list that divides nothing is no list."""
+        convert = settings.listed(settings.one_line, Range(1, 3))
+        self.assertEqual(convert("a, b c\n d,"), ("a", "b c", "d"))
+        error = self.assertRaises(UnacceptableError, convert, "a, b, c, d")
+        self.assertIn("has 4 values, but must have 1 to 3", str(error))
+        self.refused(convert, ",", "")
+        error = self.assertRaises(UnacceptableError, convert, "a, , b, b")
+        self.assertIn("names 'b' twice", str(error))
+
+    def test_one_line(self) -> None:
+        """A key that was indented by mistake does not vanish in the value above it."""
+        self.refused(settings.one_line, "a\nkey = b")
+        self.refused(settings.reference("basket"), "a\nkey = b")
+
+    @given(st.text())
+    def test_any_text(self, text: str) -> None:
+        """Whatever the text, a converter gives a value or says why not."""
+        some = Range(1, 3)
+        converters: list[Callable[[str], Any]] = [
+            settings.boolean,
+            settings.whole(some),
+            settings.seconds(some),
+            settings.choice(*Fruit),
+            settings.only("a"),
+            settings.only_boolean(True),
+            settings.listed(settings.one_line, some),
+            settings.reference("basket"),
+            settings.unsupported,
+        ]
+        for convert in converters:
+            try:
+                convert(text)
+            except UnacceptableError as error:
+                self.assertTrue(error.message)
+
+
+class NearestTests(SynchronousTestCase):
+    """Did you mean."""
+
+    def test_similar_names(self) -> None:
+        """Letters swapped, left out or of the other case are recognised; other words are not."""
+        names = ["ssl_profile", "ssl_certificate", "OCSP"]
+        self.assertEqual(settings.nearest("ssl_porfile", names), "ssl_profile")
+        self.assertEqual(settings.nearest("ocsp", names), "OCSP")
+        self.assertEqual(settings.nearest("backend", names), "")
+        self.assertEqual(settings.nearest("x" * 100_000, names), "")
+        self.assertEqual(settings.did_you_mean("ocsp", names), "; did you mean 'OCSP'?")
+        self.assertEqual(settings.did_you_mean("ocsp", []), "")

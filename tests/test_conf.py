@@ -1,0 +1,109 @@
+"""The files under conf/ are what users copy from: each loads as it stands once its certificates are made."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.config import ClientAuth, Config, HttpListener, Protocol, Refusal, SourceFile, parse
+from tests import pki
+
+CONF = Path(__file__).parent.parent / "conf"
+DEMO = {"organization_name": "agwtwisted DEMO"}
+
+EXPECTED_WARNINGS = {"gw.ini": ["[request_routing_rule plain]"]}
+"""The sections each file is warned about; of the others none is."""
+
+
+def read(path: str) -> SourceFile:
+    """The reader that the gateway itself uses, in short."""
+    file = Path(path)
+    return SourceFile(data=file.read_bytes(), mode=file.stat().st_mode)
+
+
+def make_demo_certificates(directory: Path) -> None:
+    """The files that the demo makes: a server's certificate and key, and the CA of its clients."""
+    directory.mkdir()
+    authority = pki.Authority.root(pki.name("Demo Root", **DEMO))
+    authority.issue_server("localhost", "127.0.0.1").write(directory, "server")
+    clients = pki.Authority.root(pki.name("Demo Clients Root", **DEMO))
+    pki.write(directory, "clients-ca.pem", clients.intermediate(pki.name("Demo Clients", **DEMO)), clients)
+
+
+class ConfTests(SynchronousTestCase):
+    """Every example, loaded from a copy beside which the certificates are made."""
+
+    def setUp(self) -> None:
+        """Copy conf/ and make pki/ in it."""
+        self.directory = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.directory)
+        for file in CONF.glob("*.ini"):
+            shutil.copyfile(file, self.directory / file.name)
+        make_demo_certificates(self.directory / "pki")
+
+    def load(self, name: str) -> Config:
+        """One of the files."""
+        file = self.directory / name
+        mode = stat.S_IMODE(file.stat().st_mode) & ~0o002
+        return parse(file.read_bytes(), str(file), read, mode=mode, now=datetime(2026, 6, 1, tzinfo=UTC))
+
+    def test_every_example_loads(self) -> None:
+        """No example has an error, and each is warned about what it says it is."""
+        names = sorted(file.name for file in CONF.glob("*.ini"))
+        self.assertIn("gw.ini", names)
+        for name in names:
+            warnings = [str(warning) for warning in self.load(name).warnings]
+            sections = EXPECTED_WARNINGS.get(name, [])
+            self.assertEqual(len(warnings), len(sections), warnings)
+            for warning, section in zip(warnings, sections, strict=True):
+                self.assertIn(section, warning)
+
+    def test_demo(self) -> None:
+        """The demo's doors are where README and demo expect them."""
+        config = self.load("gw.ini")
+        self.assertEqual(config.gateway.access_log, "-")
+        doors = {listener.name: door(listener) for listener in config.http_listeners}
+        self.assertEqual(
+            doors,
+            {
+                "strict": ("127.0.0.1", 8443, Protocol.HTTPS, ClientAuth.STRICT, Refusal.HANDSHAKE),
+                "passthrough": ("127.0.0.1", 8444, Protocol.HTTPS, ClientAuth.PASSTHROUGH, Refusal.HANDSHAKE),
+                "strict-http400": ("127.0.0.1", 8445, Protocol.HTTPS, ClientAuth.STRICT, Refusal.HTTP400),
+                "plain": ("127.0.0.1", 8080, Protocol.HTTP, None, None),
+            },
+        )
+        for rule in config.request_routing_rules:
+            [server] = rule.backend_address_pool.backend_addresses
+            self.assertEqual((server.host, server.port), ("127.0.0.1", 9000))
+
+    def test_defaults_shown_are_the_defaults(self) -> None:
+        """What gw.ini shows behind a semicolon changes nothing when the semicolon goes."""
+        file = self.directory / "gw.ini"
+        plain = self.load("gw.ini").gateway
+        head, gateway, rest = file.read_text().partition("[gateway]")
+        shown, divider, rest = rest.partition("; ------")
+        file.write_text(head + gateway + shown.replace("\n;", "\n") + divider + rest)
+        self.assertEqual(self.load("gw.ini").gateway, plain)
+
+    def test_multi_site(self) -> None:
+        """Host names are as they will be compared, and two addresses may share a port."""
+        listeners = {listener.name: listener for listener in self.load("multi-site.ini").http_listeners}
+        self.assertEqual(listeners["www"].host_names, ("www.example.com", "xn--bcher-kva.example"))
+        self.assertEqual(listeners["tenants"].host_names, ("*.devices.example.com", "eu-?.gateway.example.com"))
+        self.assertEqual((listeners["api6"].address, listeners["api6"].port), ("::1", 9443))
+        profile = listeners["api"].ssl_profile
+        assert profile is not None
+        self.assertEqual(profile.client_auth, ClientAuth.STRICT)
+        self.assertTrue(profile.verify_client_cert_issuer_dn)
+
+
+def door(listener: HttpListener) -> tuple[str, int, Protocol, ClientAuth | None, Refusal | None]:
+    """What a client meets at a listener."""
+    profile = listener.ssl_profile
+    auth, refusal = (profile.client_auth, profile.refusal) if profile else (None, None)
+    return listener.address, listener.port, listener.protocol, auth, refusal
