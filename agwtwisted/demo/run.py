@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import signal
 import socket
@@ -21,6 +23,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.web.server import Site
 
+from agwtwisted import tap
 from agwtwisted.core.config import Config, HttpListener
 from agwtwisted.deferreds import log_failure
 from agwtwisted.demo import attempts, certificates
@@ -47,8 +50,10 @@ def write_certificates(configuration: Path) -> Path:
 def run(configuration: Path, reactor: PosixReactorBase) -> int:
     """Run until a signal comes or the gateway ends; returns the exit status.
 
-    Raises DemoError where a port is taken, and ConfigError for a configuration that is not taken.
+    Raises DemoError where a port is taken or the configuration is not there.
     """
+    if not configuration.is_file():
+        raise DemoError(f"{configuration} is not there")
     directory = write_certificates(configuration)
     config = load(configuration)
     for listener in config.http_listeners:
@@ -63,7 +68,9 @@ def run(configuration: Path, reactor: PosixReactorBase) -> int:
 
 
 def load(configuration: Path) -> Config:
-    return parse(configuration.read_text(), lambda path: path.read_bytes())
+    """The configuration; ends the process with what is wrong with it. Its warnings are left to the gateway."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        return tap.load(str(configuration))
 
 
 def _require_free(listener: HttpListener) -> None:
