@@ -1,4 +1,4 @@
-"""What pytest does around the suite: a directory for what tests leave, and the names of programs that were not there."""
+"""What pytest does around the suite: a directory for what tests leave, and the programs that were not found."""
 
 from __future__ import annotations
 
