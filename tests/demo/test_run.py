@@ -53,7 +53,8 @@ class ChildTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.directory = Path(self.mktemp()).absolute()
-        self.directory.mkdir()
+        (self.directory / "conf").mkdir(parents=True)
+        (self.directory / "conf" / "gw.ini").touch()
         (self.directory / "python").symlink_to(running.PYTHON)
         [self.port] = running.free_ports(1)
         (self.directory / "port").write_text(str(self.port))
