@@ -310,7 +310,8 @@ class HttpExchange:
         if dispatch is not None:
             dispatch.cancel()
         self._exchanges.running.discard(self)
-        self._exchanges.log(self._record(status, server))
+        if self._exchanges.access_log.enabled:
+            self._exchanges.log(self._record(status, server))
 
     def _note_connection(self) -> None:
         if self._dispatch is not None and self._dispatch.connection is not None:

@@ -165,7 +165,7 @@ class TlsWire(TcpWire):
             return
         self.bytes_out += len(data)
         try:
-            self._tls.send(data)
+            self._tls.sendall(data)  # `send` takes one record only
         except SSL.Error:  # the connection is broken beyond a farewell
             self.abort()
             return
