@@ -127,9 +127,8 @@ class _Demonstration:
     async def _announce(self) -> None:
         while not await self._accepts(self._config.http_listeners[-1]):
             await deferLater(self._reactor, LOOK_AGAIN)
-        for line in attempts.lines(self._config, self._directory):
-            print(line)
-        print("Ctrl-C ends the gateway and the demo backend.", flush=True)
+        table = "\n".join(attempts.lines(self._config, self._directory))
+        print(f"\n{table}\n\nCtrl-C ends the gateway and the demo backend.\n", flush=True)
 
     async def _accepts(self, listener: HttpListener) -> bool:
         endpoint = HostnameEndpoint(self._reactor, listener.address, listener.port, timeout=1)
