@@ -27,7 +27,7 @@ arrows: $(VENV)/.dev       ## imports point down only
 	$(BIN)/lint-imports
 
 docstrings: $(VENV)/.dev   ## every test says what it shows
-	$(BIN)/interrogate tests
+	$(BIN)/interrogate --config setup.cfg tests
 
 trial: $(VENV)/.test       ## the suite once more, under Twisted's own runner
 	$(BIN)/python -m twisted.trial tests

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from agwtwisted.core.errors import AgwError
 
@@ -38,8 +39,9 @@ def _demo(options: argparse.Namespace) -> int:
         run.write_certificates(options.config)
         return 0
     from twisted.internet import reactor
+    from twisted.internet.posixbase import PosixReactorBase
 
-    return run.run(options.config, reactor)
+    return run.run(options.config, cast(PosixReactorBase, reactor))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,22 @@
-"""What pytest does around the suite: it names the system programs that were not there."""
+"""What pytest does around the suite: a directory for what tests leave, and the programs that were not found."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from tests import programs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _scratch_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Trial's `mktemp` works in the current directory; trial itself runs in one of its own, so here too."""
+    before = os.getcwd()
+    os.chdir(tmp_path_factory.mktemp("trial"))
+    yield
+    os.chdir(before)
 
 
 def _required() -> tuple[str, ...]:

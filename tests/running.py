@@ -83,9 +83,13 @@ class Running:
                 return self.printed
         raise AssertionError(f"never printed {words!r}:\n" + "\n".join(self.printed))
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send the signal."""
+        self._process.send_signal(number)
+
     def end(self, number: signal.Signals) -> tuple[int, str]:
         """Send the signal; returns the exit status and all that was printed."""
-        self._process.send_signal(number)
+        self.signal(number)
         return self.ended()
 
     def ended(self) -> tuple[int, str]:
@@ -96,17 +100,29 @@ class Running:
 
 
 @contextmanager
+def _interruptible() -> Iterator[None]:
+    """What starts here takes SIGINT: a shell has its background jobs ignore it, and they hand that down."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def running(directory: Path, *words: str) -> Iterator[Running]:
     """Start a program in the directory; whatever happens, it does not outlive the block."""
-    with subprocess.Popen(
-        words,
-        cwd=directory,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
+    with _interruptible():
+        process = subprocess.Popen(
+            words,
+            cwd=directory,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    with process:
         patience = threading.Timer(PATIENCE, process.terminate)
         patience.start()
         try:

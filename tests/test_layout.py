@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 ROOT = Path(__file__).parent.parent
 WITHOUT_TESTS = {"__init__", "_version", "interfaces"}
-BESIDE_MODULES = {"test_layout", "test_plugin", "test_systemd_unit"}
-"""Tests of files that are no modules: the tree, the plugin, the unit."""
+BESIDE_MODULES = {"test_conf", "test_layout", "test_plugin", "test_systemd_unit"}
+"""Tests of files that are no modules: the examples in conf/, the tree, the plugin, the unit."""
 
 
 def modules() -> set[str]:

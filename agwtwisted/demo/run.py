@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import signal
 import socket
 import subprocess
@@ -20,6 +23,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.web.server import Site
 
+from agwtwisted import tap
 from agwtwisted.core.config import Config, HttpListener
 from agwtwisted.deferreds import log_failure
 from agwtwisted.demo import attempts, certificates
@@ -46,8 +50,10 @@ def write_certificates(configuration: Path) -> Path:
 def run(configuration: Path, reactor: PosixReactorBase) -> int:
     """Run until a signal comes or the gateway ends; returns the exit status.
 
-    Raises DemoError where a port is taken, and ConfigError for a configuration that is not taken.
+    Raises DemoError where a port is taken or the configuration is not there.
     """
+    if not configuration.is_file():
+        raise DemoError(f"{configuration} is not there")
     directory = write_certificates(configuration)
     config = load(configuration)
     for listener in config.http_listeners:
@@ -62,7 +68,9 @@ def run(configuration: Path, reactor: PosixReactorBase) -> int:
 
 
 def load(configuration: Path) -> Config:
-    return parse(configuration.read_text(), lambda path: path.read_bytes())
+    """The configuration; ends the process with what is wrong with it. Its warnings are left to the gateway."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        return tap.load(str(configuration))
 
 
 def _require_free(listener: HttpListener) -> None:
@@ -71,7 +79,7 @@ def _require_free(listener: HttpListener) -> None:
         socket.create_server((listener.address, listener.port), family=family).close()
     except OSError as error:
         where = f"{listener.address}:{listener.port}"
-        raise DemoError(f"listener {listener.name}: cannot listen on {where}: {error.strerror}") from error
+        raise DemoError(f"listener {listener.name}: cannot listen on {where}: {_reason(error)}") from error
 
 
 def _start_backends(config: Config, reactor: PosixReactorBase) -> None:
@@ -85,7 +93,12 @@ def _start_backends(config: Config, reactor: PosixReactorBase) -> None:
         try:
             reactor.listenTCP(port, Site(ReceivedRequest()), interface=host)
         except CannotListenError as error:
-            raise DemoError(f"demo backend: cannot listen on {host}:{port}: {error.socketError}") from error
+            raise DemoError(f"demo backend: cannot listen on {host}:{port}: {_reason(error.socketError)}") from error
+
+
+def _reason(error: OSError) -> str:
+    """The system's words alone; Python adds to them what the message says already."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
 
 
 class _Demonstration:
@@ -114,17 +127,17 @@ class _Demonstration:
     async def _announce(self) -> None:
         while not await self._accepts(self._config.http_listeners[-1]):
             await deferLater(self._reactor, LOOK_AGAIN)
-        for line in attempts.lines(self._config, self._directory):
-            print(line)
-        print("Ctrl-C ends the gateway and the demo backend.", flush=True)
+        table = "\n".join(attempts.lines(self._config, self._directory))
+        print(f"\n{table}\n\nCtrl-C ends the gateway and the demo backend.\n", flush=True)
 
     async def _accepts(self, listener: HttpListener) -> bool:
         endpoint = HostnameEndpoint(self._reactor, listener.address, listener.port, timeout=1)
         try:
-            connection = await endpoint.connect(Factory.forProtocol(Protocol))
+            protocol = cast(Protocol, await endpoint.connect(Factory.forProtocol(Protocol)))
         except (ConnectError, DNSLookupError):
             return False
-        cast(Protocol, connection).transport.loseConnection()
+        assert protocol.transport
+        protocol.transport.loseConnection()
         return True
 
     def _gateway_ended(self, status: int) -> None:
@@ -140,4 +153,4 @@ class _Demonstration:
             signal.signal(number, lambda *_: self._gateway.kill())
         patience = self._reactor.callLater(self._config.gateway.drain_timeout + AFTER_DRAIN, self._gateway.kill)
         self._gateway.terminate()
-        return self._ended.addCallback(lambda _: patience.cancel())
+        return self._ended.addCallback(lambda _: patience.cancel() if patience.active() else None)

@@ -6,6 +6,7 @@ import shlex
 import signal
 import socket
 import subprocess
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -16,6 +17,78 @@ from tests.programs import needs
 
 DEMO = (running.PYTHON, "-m", "agwtwisted", "demo", "--config", "conf/gw.ini")
 READY = "Ctrl-C ends"
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from agwtwisted.__main__ import main
+from agwtwisted.core.config import Config, Gateway, HttpListener, Protocol
+from agwtwisted.core.policies import TlsPolicy
+from agwtwisted.demo import run
+
+policy = TlsPolicy(
+    name="any", min_version="TLSv1_2", max_version="TLSv1_3", tls12_cipher_suites=(), tls13_cipher_suites=()
+)
+listener = HttpListener(name="plain", address="127.0.0.1", port=int(sys.argv[1]), protocol=Protocol.HTTP)
+run.load = lambda path: Config(gateway=Gateway(ssl_policy=policy, drain_timeout=0), http_listeners=(listener,))
+run.AFTER_DRAIN = float(sys.argv[2])
+sys.executable = str(Path("python").absolute())
+sys.exit(main(["demo"]))
+"""
+"""The demonstration with another gateway: the script `twistd` beside what it takes for its interpreter."""
+
+STUBBORN = """
+import signal, socket, sys
+signal.signal(signal.SIGTERM, lambda *_: print("goes on", flush=True))
+server = socket.create_server(("127.0.0.1", int(open("port").read())))
+while True:
+    server.accept()
+"""
+"""A gateway that accepts, and does not end when it is asked to."""
+
+
+class ChildTests(SynchronousTestCase):
+    """What becomes of a gateway that does not behave."""
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp()).absolute()
+        (self.directory / "conf").mkdir(parents=True)
+        (self.directory / "conf" / "gw.ini").touch()
+        (self.directory / "python").symlink_to(running.PYTHON)
+        [self.port] = running.free_ports(1)
+        (self.directory / "port").write_text(str(self.port))
+
+    def start(self, twistd: str, after_drain: float) -> AbstractContextManager[running.Running]:
+        """The demonstration, with this as its gateway."""
+        (self.directory / "twistd").write_text(twistd)
+        driver = (running.PYTHON, "-c", DRIVER, str(self.port), str(after_drain))
+        return running.running(self.directory, *driver)
+
+    def test_ends_with_its_gateway(self) -> None:
+        """A gateway that ends by itself ends the demonstration, which says so and has failed."""
+        with self.start("import sys; sys.exit(7)", after_drain=60) as demo:
+            status, printed = demo.ended()
+        self.assertEqual(status, 1)
+        self.assertIn("The gateway ended, with exit status 7.", printed)
+
+    def test_kills_after_the_drain(self) -> None:
+        """A gateway that is not gone some time after its drain_timeout is killed."""
+        with self.start(STUBBORN, after_drain=0.01) as demo:
+            demo.read_until(READY)
+            status, printed = demo.end(signal.SIGTERM)
+        self.assertEqual(status, 0, printed)
+        self.assertNotIn("Traceback", printed)
+
+    def test_kills_at_the_second_signal(self) -> None:
+        """Who asks twice does not wait for the drain."""
+        with self.start(STUBBORN, after_drain=running.PATIENCE) as demo:
+            demo.read_until(READY)
+            demo.signal(signal.SIGINT)
+            demo.read_until("goes on")
+            status, printed = demo.end(signal.SIGINT)
+        self.assertEqual(status, 0, printed)
+        self.assertNotIn("Traceback", printed)
 
 
 class DemonstrationTests(SynchronousTestCase):
