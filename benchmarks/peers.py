@@ -133,7 +133,7 @@ print(platform.python_version(), twisted.__version__, OpenSSL.__version__, crypt
 """
 
 
-def gateway(checkout: Path, options: list[str]) -> Peer:
+def gateway(name: str, checkout: Path, options: list[str]) -> Peer:
     """The gateway of ``checkout``, run by this interpreter; ``options`` are more options for twistd."""
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
     names = ("python", "twisted", "pyOpenSSL", "cryptography", "httptools", "openssl")
@@ -142,7 +142,7 @@ def gateway(checkout: Path, options: list[str]) -> Peer:
         raise BenchmarkError(f"this interpreter cannot run the gateway: {' '.join(values[-12:])}")
     commit = _output("git", "-C", str(checkout), "describe", "--always", "--dirty").strip()
     return Peer(
-        name="agwtwisted",
+        name=name,
         versions={"commit": commit, **dict(zip(names, values, strict=True))},
         command=lambda settings: [
             *(sys.executable, "-c", "from twisted.scripts.twistd import run; run()"),
