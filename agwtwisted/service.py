@@ -107,7 +107,8 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     access_log = AccessLog(gateway.access_log, reactor)
     access_log.open()
     backends = Backends(reactor)
-    random = Random(SystemRandom().getrandbits(128))  # for trace ids, which are no secret: no system call for each
+    # For trace ids, which are no secret: no system call for each.
+    random = Random(SystemRandom().getrandbits(128))  # noqa: S311
     exchanges = HttpExchanges(gateway, backends, reactor, access_log, random)
     limits = Limits(gateway)
     limiter = HandshakeLimiter(reactor.seconds)
