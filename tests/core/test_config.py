@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core import chains
 from agwtwisted.core.config import parse
 from agwtwisted.core.errors import ConfigError
 from agwtwisted.core.schema import KINDS
@@ -93,6 +94,15 @@ class ParseTests(SynchronousTestCase):
             else:
                 lines = said(f"{GOOD}\n[{kind}]\n")
                 self.assertIn(f"has no name: write [{kind} NAME]", lines[0])
+
+    def test_whole_or_not_at_all(self) -> None:
+        """A section that is lost without a reason stops the start, and so do those that depend on it."""
+        self.patch(chains, "read_chain", lambda *_: ())
+        lines = said(GOOD)
+        sections = ["trusted_client_certificate devices", "ssl_profile strict", "http_listener public"]
+        self.assertEqual(len(lines), 4, lines)
+        for section, line in zip([*sections, "request_routing_rule public"], lines, strict=True):
+            self.assertTrue(line.startswith("ERROR") and f"[{section}] could not be built" in line, line)
 
     def test_own_mode(self) -> None:
         """A configuration that others may write is refused; one that they may read is not."""

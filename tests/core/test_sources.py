@@ -198,7 +198,9 @@ class SslCertificateTests(SynchronousTestCase):
         """A .pfx may have no password, and must be there."""
         text = changed(("pki/site.pem", "pki/site.pfx"), ("key_file = pki/site.key\n", ""))
         data = self.pfx_data(serialization.NoEncryption())
-        self.assertEqual(said(text, files(site_pfx=data)), [])
+        [listener] = load(text, files(site_pfx=data)).http_listeners
+        assert listener.ssl_certificate is not None
+        self.assertEqual(len(listener.ssl_certificate.certificates), 3)
         [problem] = said(text)
         self.assertIn("cannot read conf/pki/site.pfx", problem)
 
