@@ -166,6 +166,7 @@ class Details:
     not_after: Time = NOT_AFTER
     serial: int = attrs.field(factory=x509.random_serial_number)
     version: int = 3
+    has_extensions: bool | None = None  # None: as the version allows
     ca: bool | None = False
     path_length: int | None = None
     usage: x509.Extension[x509.KeyUsage] | None = attrs.field(factory=lambda: key_usage("digital_signature"))
@@ -208,8 +209,9 @@ def _to_be_signed(subject: bytes, issuer: bytes, authority: Authority | None, de
         _public(details.key),
     ]
     if details.version > 1:
-        extensions = [_extension_der(entry) for entry in _extensions(authority, details)]
-        parts = [tlv(0xA0, _integer(details.version - 1)), *parts, tlv(0xA3, tlv(0x30, *extensions))]
+        parts.insert(0, tlv(0xA0, _integer(details.version - 1)))
+    if details.version > 1 if details.has_extensions is None else details.has_extensions:
+        parts.append(tlv(0xA3, tlv(0x30, *(_extension_der(entry) for entry in _extensions(authority, details)))))
     return tlv(0x30, *parts)
 
 

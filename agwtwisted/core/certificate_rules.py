@@ -1,8 +1,8 @@
 """What one certificate must be to be accepted, whatever chain it stands in (RFC 5280).
 
-OpenSSL checks much of this too, but not all of it and not with every setting: it takes an intermediate without
-basicConstraints for a CA when its keyUsage says so, and judges keys and digests by a security level that the TLS policy
-may lower. Each function returns a reason, empty when there is none.
+OpenSSL checks much of this too, but what exactly differs with its version and flags; keys and digests it judges by a
+security level that a list of cipher suites can lower, and it passes over doubled extensions. Each `..._fault` is a
+reason, empty when there is none.
 """
 
 from __future__ import annotations

@@ -1,0 +1,52 @@
+# The table of contents: every command of a day's work. Each installs what it needs, once, into .venv.
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+INSTALL = $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+
+.PHONY: run test setup lint format types arrows docstrings trial coverage wheel clean
+
+run: $(VENV)/.run          ## the gateway with demo certificates and a demo backend
+	$(BIN)/python -m agwtwisted demo --config conf/gw.ini
+
+test: $(VENV)/.test        ## the whole suite
+	$(BIN)/python -m pytest
+
+setup: $(VENV)/.dev        ## everything below needs this, and gets it by itself
+
+lint: $(VENV)/.dev         ## ruff: rules and form
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: $(VENV)/.dev       ## ruff mends what it can
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+types: $(VENV)/.dev        ## mypy, strict
+	$(BIN)/mypy
+
+arrows: $(VENV)/.dev       ## imports point down only
+	$(BIN)/lint-imports
+
+docstrings: $(VENV)/.dev   ## every test says what it shows
+	$(BIN)/interrogate --config setup.cfg tests
+
+trial: $(VENV)/.test       ## the suite once more, under Twisted's own runner
+	$(BIN)/python -m twisted.trial tests
+
+coverage: $(VENV)/.dev     ## lines and branches that no test runs
+	$(BIN)/coverage run -m pytest && $(BIN)/coverage report
+
+wheel: $(VENV)/.test       ## dist/*.whl
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+clean:                     ## all that the others made; conf/pki stays
+	rm -rf $(VENV) build dist _trial_temp* .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache *.egg-info
+
+# Stamps: an environment is made anew when what it is made from changed.
+$(VENV)/.run: setup.cfg pyproject.toml
+	$(INSTALL) . && touch $@
+
+$(VENV)/.test: setup.cfg pyproject.toml
+	$(INSTALL) '.[test]' && touch $@ $(VENV)/.run
+
+$(VENV)/.dev: setup.cfg pyproject.toml
+	$(INSTALL) '.[dev]' && touch $@ $(VENV)/.test $(VENV)/.run

@@ -1,0 +1,263 @@
+"""pyOpenSSL contexts of the sites of a port; SNI; the verify callback, which asks the core and notes the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import attrs
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL, crypto
+
+from agwtwisted.core.peer import Peer
+from agwtwisted.core.policies import TlsPolicy, openssl_cipher_list, openssl_ciphersuites
+from agwtwisted.core.resources import ClientAuth, Refusal, SslProfile
+from agwtwisted.core.routing import Site, Sites
+from agwtwisted.core.variables import CertificateVariables, certificate_variables
+from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
+from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
+
+_VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
+
+HTTP_1_1 = b"http/1.1"
+
+_ASK = SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE
+_INSIST = _ASK | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+
+
+@attrs.frozen(eq=False)
+class SiteContext:
+    """One site's context, and how its clients are judged."""
+
+    site: Site
+    context: SSL.Context
+    verify_mode: int
+    anchors: Anchors | None  # of a Strict profile
+    max_depth: int
+
+    @property
+    def refuses_in_handshake(self) -> bool:
+        """Whether a client is turned away by an alert, rather than by an answer after the handshake."""
+        profile = self.site.profile
+        return self.anchors is not None and profile is not None and profile.refusal is Refusal.HANDSHAKE
+
+
+class ClientCertificates:
+    """What the callbacks of one handshake noted: the site, the certificates by depth, the first error, the verdict."""
+
+    def __init__(self, site_context: SiteContext, now: Callable[[], float]) -> None:
+        self.site_context: SiteContext | None = site_context
+        self.name_refused = False
+        self._now = now
+        self._by_depth: dict[int, crypto.X509] = {}
+        self._error = 0
+        self._error_depth = 0
+        self._verdict: Verdict = UNJUDGED
+
+    def note(self, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
+        """One call of OpenSSL's verify callback; returns whether the handshake may go on.
+
+        OpenSSL tells its first error, or every certificate of a chain it has built, the root first and the leaf last.
+        """
+        self._by_depth[depth] = certificate
+        if not ok and not self._error:
+            self._error, self._error_depth = error, depth
+        site_context = self.site_context
+        if site_context is None:
+            return False
+        if not site_context.refuses_in_handshake:
+            return True  # the verdict is made of the notes, after the handshake
+        if not ok:
+            self._verdict = Refused(REASONS.get(error, "certificate verify failed"))
+            return False
+        if depth == 0:
+            self._verdict = self._judged(site_context)
+            return isinstance(self._verdict, Trusted)
+        return True
+
+    def verdict(self, *, completed: bool) -> Verdict:
+        """The verdict once the handshake is over; where a certificate is required and none was seen, a refusal."""
+        site_context = self.site_context
+        if site_context is None:
+            return self._verdict
+        if site_context.verify_mode == SSL.VERIFY_NONE:
+            return NotAsked()
+        if site_context.anchors is None:
+            return Unchecked() if self._by_depth else Absent()
+        if not self._by_depth:
+            return Missing()
+        if completed and not site_context.refuses_in_handshake:
+            self._verdict = self._judged(site_context)
+        return self._verdict
+
+    def certificate(self) -> CertificateVariables | None:
+        """The leaf's variables, None when it was not seen."""
+        leaf = self._by_depth.get(0)
+        return None if leaf is None else certificate_variables(_der(leaf))
+
+    def issuers_der(self) -> tuple[bytes, ...]:
+        """The verified chain after the leaf, as DER."""
+        return tuple(_der(self._by_depth[depth]) for depth in sorted(self._by_depth) if depth)
+
+    def _judged(self, site_context: SiteContext) -> Verdict:
+        if site_context.anchors is None:
+            return UNJUDGED
+        chain = tuple(_der(self._by_depth[depth]) for depth in sorted(self._by_depth))
+        evidence = Evidence(chain=chain, error=self._error, error_depth=self._error_depth)
+        now = datetime.fromtimestamp(self._now(), UTC)
+        return judge(evidence, site_context.anchors, now, max_depth=site_context.max_depth)
+
+
+@attrs.frozen(eq=False)
+class PortContexts:
+    """The contexts of every site of a port, and the choice among them."""
+
+    sites: Sites
+    by_site: dict[Site, SiteContext]
+    first: SiteContext  # connections are born with it
+    serves_first: bool  # False: `first` stands for no site, and a client that selects none is refused
+
+    @classmethod
+    def of(cls, sites: Sites, *, max_depth: int) -> PortContexts:
+        """Makes the contexts; the port's first one is that of its basic listener, else of any site."""
+        every = sites.all()
+        resumable = all(not _asks(site.profile) for site in every)
+        by_site = {site: _site_context(site, resumable=resumable, max_depth=max_depth) for site in every}
+        contexts = cls(sites, by_site, by_site[every[0]], sites.basic is not None)
+        contexts.first.context.set_tlsext_servername_callback(contexts.name_told)
+        return contexts
+
+    def connection(self, notes: ClientCertificates) -> SSL.Connection:
+        """A new connection in the server's role, whose callbacks write into `notes`."""
+        connection = SSL.Connection(self.first.context, None)
+        connection.set_app_data(notes)
+        connection.set_accept_state()
+        return connection
+
+    def name_told(self, connection: SSL.Connection) -> None:
+        """OpenSSL's servername callback, which runs for every ClientHello, with a name or without.
+
+        `set_context` leaves the old verify mode in place: without `set_verify` a strict site would fail open.
+        A refusal is noted, not raised: raising would print a traceback for every such client.
+        """
+        notes: ClientCertificates = connection.get_app_data()
+        name = server_name(connection)
+        site = self.sites.select(name) if name or self.serves_first else None
+        if site is None or (not name and site.listener.require_server_name_indication):
+            notes.name_refused = True
+            notes.site_context = None
+            return
+        notes.name_refused = False
+        chosen = self.by_site[site]
+        if chosen is not notes.site_context:
+            notes.site_context = chosen
+            connection.set_context(chosen.context)
+            connection.set_verify(chosen.verify_mode, verify_callback)
+
+
+def verify_callback(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
+    """OpenSSL's verify callback for every context. What it raises, OpenSSL takes for a refusal."""
+    notes: ClientCertificates = connection.get_app_data()
+    return notes.note(certificate, error, depth, ok)
+
+
+def server_name(connection: SSL.Connection) -> str:
+    """The SNI of a connection, in lower case; empty when none was sent."""
+    name = connection.get_servername()
+    return name.decode("ascii", "backslashreplace").lower() if name else ""
+
+
+def peer_of(notes: ClientCertificates, connection: SSL.Connection, address: str, port: int, *, completed: bool) -> Peer:
+    """Who is at the other end once the handshake is over, well or badly."""
+    return Peer(
+        address=address,
+        port=port,
+        verdict=notes.verdict(completed=completed),
+        certificate=notes.certificate(),
+        chain_der=notes.issuers_der(),
+        tls_version=connection.get_protocol_version_name() if completed else "",
+        cipher=connection.get_cipher_name() or "",
+        server_name=server_name(connection),
+    )
+
+
+def _asks(profile: SslProfile | None) -> bool:
+    return profile is not None and profile.client_auth is not ClientAuth.NONE
+
+
+def _site_context(site: Site, *, resumable: bool, max_depth: int) -> SiteContext:
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    _apply_policy(context, site.listener.ssl_policy)
+    _restrict(context, resumable=resumable)
+    context.set_verify_depth(max_depth)
+    _use_server_certificate(context, site)
+    mode = SSL.VERIFY_NONE
+    anchors = None
+    profile = site.profile
+    if profile is not None and profile.client_auth is not ClientAuth.NONE:
+        mode = _ASK
+        if profile.client_auth is ClientAuth.STRICT:
+            mode = _INSIST if profile.refusal is Refusal.HANDSHAKE else _ASK
+            anchors = _trust(context, profile)
+        context.set_verify(mode, verify_callback)
+    return SiteContext(site, context, mode, anchors, max_depth)
+
+
+def _apply_policy(context: SSL.Context, policy: TlsPolicy | None) -> None:
+    if policy is None:
+        raise AssertionError("an Https listener has a TLS policy")
+    context.set_min_proto_version(_VERSIONS[policy.min_version])
+    context.set_max_proto_version(_VERSIONS[policy.max_version])
+    if policy.tls12_cipher_suites:
+        context.set_cipher_list(openssl_cipher_list(policy))
+    if policy.tls13_cipher_suites:
+        context.set_tls13_ciphersuites(openssl_ciphersuites(policy))
+
+
+def _restrict(context: SSL.Context, *, resumable: bool) -> None:
+    # A ticket or a session of an open site would resume into a strict site of the same port without a certificate.
+    options = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
+    if not resumable:
+        options |= SSL.OP_NO_TICKET
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_options(options)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # 20 KiB less for an idle connection
+    context.set_session_id(b"agwtwisted")
+    context.set_alpn_select_callback(_choose_protocol)
+
+
+def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
+    if HTTP_1_1 in offered:
+        return HTTP_1_1
+    # A client that offers protocols but none of ours is told so (RFC 7301 section 3.2): raising sends that alert.
+    raise SSL.Error([("SSL routines", "", "no application protocol")])
+
+
+def _use_server_certificate(context: SSL.Context, site: Site) -> None:
+    certificate = site.listener.ssl_certificate
+    if certificate is None:
+        raise AssertionError("an Https listener has a certificate")
+    leaf, *intermediates = certificate.certificates
+    context.use_certificate(leaf)
+    context.use_privatekey(certificate.key)  # type: ignore[arg-type]
+    for intermediate in intermediates:
+        context.add_extra_chain_cert(intermediate)
+
+
+def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
+    """Fills the context's store and the list of acceptable CAs from the profile's files, and from nowhere else."""
+    chains = [trusted.chain for trusted in profile.trusted_client_certificates]
+    store = context.get_cert_store()
+    if store is None:
+        raise AssertionError("a new context has a store")
+    authorities = {
+        certificate.public_bytes(Encoding.DER): certificate for chain in chains for certificate in chain.authorities
+    }
+    for certificate in authorities.values():
+        store.add_cert(crypto.X509.from_cryptography(certificate))
+        context.add_client_ca(certificate)
+    return Anchors.of(chains, profile.verify_client_cert_issuer_dn)
+
+
+def _der(certificate: crypto.X509) -> bytes:
+    return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)

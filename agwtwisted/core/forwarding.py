@@ -1,0 +1,104 @@
+"""Heads as they go on: the request's to the backend, the response's to the client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, has_body
+from agwtwisted.core.peer import Peer
+
+CHUNK_END = b"\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def client_address(peer: Peer) -> bytes:
+    """``address:port`` of a client, an IPv6 address in brackets."""
+    address = f"[{peer.address}]" if ":" in peer.address else peer.address
+    return f"{address}:{peer.port}".encode()
+
+
+def identity_block(peer: Peer, port: int, certificate_headers: bytes) -> bytes:
+    """The header lines that are the same for every request of one connection, but for X-Forwarded-For.
+
+    Args:
+        peer: the client.
+        port: the gateway's port that the client connected to.
+        certificate_headers: complete lines.
+    """
+    protocol = b"https" if peer.tls_version else b"http"
+    return b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: %d\r\n%b" % (protocol, port, certificate_headers)
+
+
+def request_bytes(head: RequestHead, host: bytes, identity: bytes, address: bytes, trace_id: bytes) -> bytes:
+    """The head that the backend gets.
+
+    Args:
+        head: the client's.
+        host: the Host header's value.
+        identity: what `identity_block` made.
+        address: the client's, appended to X-Forwarded-For as the product does.
+        trace_id: 32 hex digits.
+    """
+    forwarded_for = head.forwarded_for + b", " + address if head.forwarded_for else address
+    start = (
+        b"%b %b HTTP/1.1\r\nHost: %b\r\nX-Forwarded-For: %b\r\n%bX-Original-Host: %b\r\nX-Original-Url: %b\r\n"
+        b"X-Appgw-Trace-Id: %b\r\n"
+    ) % (head.method, head.target, host, forwarded_for, identity, head.authority, head.target, trace_id)
+    lines = [start, *[b"%b: %b\r\n" % line for line in head.headers], _hop(head), b"\r\n"]
+    return b"".join(lines)
+
+
+def _hop(head: RequestHead) -> bytes:
+    """The lines that concern the connection to the backend only."""
+    lines = b"Connection: keep-alive\r\n"
+    if head.upgrade:
+        lines = b"Connection: upgrade\r\nUpgrade: %b\r\n" % head.upgrade
+    if head.framing is Framing.LENGTH:
+        lines += b"Content-Length: %d\r\n" % head.content_length
+    elif head.framing is Framing.CHUNKED:
+        lines += b"Transfer-Encoding: chunked\r\n"
+    if head.expects_continue:
+        lines += b"Expect: 100-continue\r\n"
+    return lines
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk of a chunked body (RFC 9112 section 7.1); `data` is not empty."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def client_framing(head: ResponseHead, *, version: bytes, to_head_request: bool) -> Framing:
+    """How the end of the response's body is told to the client."""
+    if not has_body(head, to_head_request=to_head_request):
+        return Framing.NONE
+    if head.framing is Framing.LENGTH:
+        return Framing.LENGTH
+    return Framing.CHUNKED if version == b"1.1" else Framing.CLOSE
+
+
+def response_bytes(head: ResponseHead, framing: Framing, *, keep_alive: bool, version: bytes) -> bytes:
+    """The head that the client gets.
+
+    Args:
+        head: the backend's, or one of ours.
+        framing: of the body, towards the client.
+        keep_alive: whether the connection stays open.
+        version: the client's; only HTTP/1.0 needs to be told that it stays open.
+    """
+    lines = [b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason)]
+    lines += [b"%b: %b\r\n" % line for line in head.headers]
+    if head.framing is Framing.LENGTH:
+        lines.append(b"Content-Length: %d\r\n" % head.content_length)
+    elif framing is Framing.CHUNKED:
+        lines.append(b"Transfer-Encoding: chunked\r\n")
+    if not keep_alive:
+        lines.append(b"Connection: close\r\n")
+    elif version == b"1.0":
+        lines.append(b"Connection: keep-alive\r\n")
+    lines.append(b"\r\n")
+    return b"".join(lines)
+
+
+def informational_bytes(status: int, reason: bytes, headers: Sequence[Header]) -> bytes:
+    """A 1xx head; for 101 the lines of the switch are among the headers."""
+    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, b"".join(b"%b: %b\r\n" % line for line in headers))

@@ -1,0 +1,146 @@
+"""Names in certificates, read from their DER: distinguished names as text, and the alternative names of a subject.
+
+The text is the one that OpenSSL's ``X509_NAME_print_ex`` writes with ``XN_FLAG_RFC2253`` and that nginx, and by all
+appearances the product, hand to backends. It is made for people and for comparing as a whole; what a name *is* is
+decided on its DER, never on this.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from agwtwisted.core.der import OBJECT_IDENTIFIER, SEQUENCE, SET, DerError, Element, elements, object_identifier
+
+_ATTRIBUTE_TYPES: Final = {
+    # 2.5.4: X.520
+    "5504": """CN 3 SN 4 serialNumber 5 C 6 L 7 ST 8 street 9 O 10 OU 11 title 12 description 13 searchGuide 14
+        businessCategory 15 postalAddress 16 postalCode 17 postOfficeBox 18 physicalDeliveryOfficeName 19
+        telephoneNumber 20 telexNumber 21 teletexTerminalIdentifier 22 facsimileTelephoneNumber 23 x121Address 24
+        internationaliSDNNumber 25 registeredAddress 26 destinationIndicator 27 preferredDeliveryMethod 28
+        presentationAddress 29 supportedApplicationContext 30 member 31 owner 32 roleOccupant 33 seeAlso 34
+        userPassword 35 userCertificate 36 cACertificate 37 authorityRevocationList 38 certificateRevocationList 39
+        crossCertificatePair 40 name 41 GN 42 initials 43 generationQualifier 44 x500UniqueIdentifier 45
+        dnQualifier 46 enhancedSearchGuide 47 protocolInformation 48 distinguishedName 49 uniqueMember 50
+        houseIdentifier 51 supportedAlgorithms 52 deltaRevocationList 53 dmdName 54 pseudonym 65 role 72
+        organizationIdentifier 97 c3 98 n3 99 dnsName 100""",
+    # 0.9.2342.19200300.100.1: RFC 4524
+    "0992268993f22c6401": """UID 1 textEncodedORAddress 2 mail 3 info 4 favouriteDrink 5 roomNumber 6 photo 7
+        userClass 8 host 9 manager 10 documentIdentifier 11 documentTitle 12 documentVersion 13 documentAuthor 14
+        documentLocation 15 homeTelephoneNumber 20 secretary 21 otherMailbox 22 lastModifiedTime 23 lastModifiedBy 24
+        DC 25 aRecord 26 pilotAttributeType27 27 mXRecord 28 nSRecord 29 sOARecord 30 cNAMERecord 31
+        associatedDomain 37 associatedName 38 homePostalAddress 39 personalTitle 40 mobileTelephoneNumber 41
+        pagerTelephoneNumber 42 friendlyCountryName 43 uid 44 organizationalStatus 45 janetMailbox 46
+        mailPreferenceOption 47 buildingName 48 dSAQuality 49 singleLevelQuality 50 subtreeMinimumQuality 51
+        subtreeMaximumQuality 52 personalSignature 53 dITRedirect 54 audio 55 documentPublisher 56""",
+    # 1.2.840.113549.1.9: PKCS #9, RFC 2985
+    "2a864886f70d0109": """emailAddress 1 unstructuredName 2 contentType 3 messageDigest 4 signingTime 5
+        countersignature 6 challengePassword 7 unstructuredAddress 8 extendedCertificateAttributes 9 extReq 14
+        SMIME-CAPS 15 SMIME 16 friendlyName 20 localKeyID 21""",
+    # 1.3.6.1.4.1.311.60.2.1: CA/Browser Forum's EV guidelines
+    "2b0601040182373c0201": "jurisdictionL 1 jurisdictionST 2 jurisdictionC 3",
+    # 1.3.6.1.4.1.311.20.2: Microsoft's enrolment
+    "2b0601040182371402": "msSmartcardLogin 2 msUPN 3",
+    # 1.3.6.1.5.5.7.9: RFC 3739
+    "2b060105050709": """id-pda-dateOfBirth 1 id-pda-placeOfBirth 2 id-pda-gender 3 id-pda-countryOfCitizenship 4
+        id-pda-countryOfResidence 5""",
+    # 1.2.643.100 and 1.2.643.3.131.1: RFC 9215
+    "2a850364": "OGRN 1 SNILS 3 OGRNIP 5 subjectSignTool 111 issuerSignTool 112 classSignTool 113",
+    "2a850303810301": "INN 1",
+}
+"""OpenSSL's short names by the octets of the arc above them, each before its last arc."""
+
+
+def _by_identifier() -> dict[bytes, bytes]:
+    """Short names by the whole contents of the object identifier."""
+    known = {}
+    for arc, table in _ATTRIBUTE_TYPES.items():
+        words = table.split()
+        for name, number in zip(words[::2], words[1::2], strict=True):
+            known[bytes.fromhex(arc) + bytes([int(number)])] = name.encode()
+    return known
+
+
+SHORT_NAMES: Final = _by_identifier()
+
+_UTF8_STRING: Final = 0x0C
+_CHARSETS: Final = {
+    0x12: "latin-1",  # NumericString
+    0x13: "latin-1",  # PrintableString
+    0x14: "latin-1",  # T61String: nobody means T.61, OpenSSL takes it as this too
+    0x16: "latin-1",  # IA5String
+    0x1C: "utf-32-be",  # UniversalString
+    0x1E: "utf-16-be",  # BMPString
+}
+
+# A lone "#" at the end is not escaped, a lone space is: OpenSSL looks at the last character's place first.
+_ESCAPED: Final = re.compile(rb'[\x00-\x1f\x7f-\xff,+"\\<>;]|\A[ #](?!\Z)| \Z')
+_ESCAPES: Final = {
+    octet: b"\\%c" % octet[0] if octet in b' #,+"\\<>;' else b"\\%02X" % octet[0]
+    for octet in (bytes([number]) for number in range(256))
+}
+
+
+def distinguished_name(der: bytes) -> bytes:
+    """The text of a Name's DER, printable ASCII whatever it holds; never raises.
+
+    Most specific relative name first, ``,`` between them and ``+`` within, types by OpenSSL's short name. Control
+    characters (NUL too) and what is beyond ASCII appear as ``\\XX`` of their UTF-8. A type without short name is
+    dotted. Its value, and one that is no character string or no valid one, is ``#`` and the hexadecimal DER. A name
+    that cannot be taken apart is ``#`` and its hexadecimal contents, or all the bytes where they are no SEQUENCE.
+    """
+    try:
+        (name,) = elements(der)
+    except (DerError, ValueError):
+        return _dumped(der)
+    return relative_names(name.content) if name.tag == SEQUENCE else _dumped(der)
+
+
+def relative_names(content: bytes) -> bytes:
+    """As `distinguished_name`, of a Name's contents alone: the relative names without the header around them."""
+    try:
+        return b",".join([text for entry in reversed(elements(content)) if (text := _relative_name(entry))])
+    except DerError:
+        return _dumped(content)
+
+
+def _relative_name(entry: Element) -> bytes:
+    if entry.tag != SET:
+        raise DerError("a relative name is a SET")
+    return b"+".join([_attribute(attribute) for attribute in reversed(elements(entry.content))])
+
+
+def _attribute(attribute: Element) -> bytes:
+    """``type=value``."""
+    parts = elements(attribute.content)
+    if attribute.tag != SEQUENCE or len(parts) != 2 or parts[0].tag != OBJECT_IDENTIFIER:
+        raise DerError("an attribute is a type and a value")
+    identifier = parts[0].content
+    if short_name := SHORT_NAMES.get(identifier):
+        text = _text(parts[1])
+        return short_name + b"=" + (text if text is not None else _dumped(attribute.content[2 + len(identifier) :]))
+    dotted = object_identifier(identifier).encode()  # at most 64 octets: their length is one octet
+    return dotted + b"=" + _dumped(attribute.content[2 + len(identifier) :])
+
+
+def _text(value: Element) -> bytes | None:
+    """The escaped characters of a string, in UTF-8; None for what is none."""
+    octets = value.content
+    if value.tag != _UTF8_STRING:
+        charset = _CHARSETS.get(value.tag)
+        if charset is None:
+            return None
+        if charset != "latin-1" or not octets.isascii():
+            try:
+                octets = octets.decode(charset).encode()
+            except UnicodeError:
+                return None
+    return _ESCAPED.sub(_escape, octets)
+
+
+def _escape(found: re.Match[bytes]) -> bytes:
+    return _ESCAPES[found[0]]
+
+
+def _dumped(der: bytes) -> bytes:
+    return b"#" + der.hex().upper().encode()

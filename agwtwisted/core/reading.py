@@ -1,0 +1,300 @@
+"""Bytes to messages: llhttp (through httptools) for the framing, `core.messages` for what may be forwarded.
+
+A reader is fed what came and collects events in order. llhttp cannot be paused within one read, so events of more than
+one message may lie there; how much that is, the size of one read bounds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum, auto
+from typing import TypeAlias
+
+import httptools
+
+from agwtwisted.core.messages import (
+    BadRequest,
+    Framing,
+    Header,
+    HeaderNames,
+    RequestHead,
+    ResponseHead,
+    UnfitRequest,
+    has_body,
+    request_head,
+    response_head,
+    value_of,
+)
+from agwtwisted.core.pages import ErrorInfo
+
+
+class Mark(Enum):
+    """Events without content."""
+
+    END = auto()  # the message is whole; not told for a request without a body
+
+
+RequestEvent: TypeAlias = RequestHead | UnfitRequest | bytes | Mark
+ResponseEvent: TypeAlias = ResponseHead | bytes | Mark
+
+
+class RequestReader:
+    """Reads one client's requests.
+
+    After an `UnfitRequest`, a request that says it is the last one, or one that asks for an upgrade, nothing more is
+    read: `done` is true, and what followed an upgrade lies in `held`.
+    """
+
+    def __init__(self, names: HeaderNames, *, max_header_bytes: int, max_body_bytes: int) -> None:
+        self.events: deque[RequestEvent] = deque()
+        self.head_open = False  # a head has begun and is not whole
+        self.done = False
+        self.held = b""
+        self._names = names
+        self._max_header_bytes = max_header_bytes
+        self._max_body_bytes = max_body_bytes
+        self._parser = httptools.HttpRequestParser(self)
+        self._method = b""
+        self._target = b""
+        self._lines: list[Header] = []
+        self._size = 0
+        self._body_size = 0
+        self._continued = 0  # bytes of the reads that went on with an open head
+        self._last = False  # no message follows the one that was read last
+        self._has_body = False
+
+    def feed(self, data: bytes) -> None:
+        """Reads on; what comes when it is `done` is dropped, but for what is held."""
+        if self.done:
+            return
+        was_open = self.head_open
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self.held = data[upgrade.args[0] :]
+            self.done = True
+        except httptools.HttpParserError as error:
+            if not self._last or self.head_open:
+                self._refuse(complaint(error))
+            self.done = True
+        if was_open and self.head_open:
+            # llhttp tells a header only once it is whole: an endless one shows here.
+            self._continued += len(data)
+            if self._continued > self._max_header_bytes:
+                self._refuse(_TOO_LARGE)
+
+    def late(self) -> None:
+        """The head that is open did not come in time."""
+        self._refuse(BadRequest(408, ErrorInfo.INVALID_REQUEST))
+
+    def _refuse(self, bad: BadRequest) -> None:
+        if self.done:
+            return
+        self.done = self._last = True
+        self.head_open = False
+        self.events.append(
+            UnfitRequest(
+                status=bad.status,
+                error_info=bad.error_info,
+                method=self._method,
+                target=self._target,
+                authority=value_of(self._lines, b"host"),
+                user_agent=value_of(self._lines, b"user-agent"),
+                size=self._size,
+            )
+        )
+
+    # httptools calls these
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self.head_open = not self.done
+        self._method = self._target = b""
+        self._lines = []
+        self._size = self._body_size = self._continued = 0
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request's target."""
+        self._target = self._target + url if self._target else url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header line, or a trailer once the head is whole; trailers are not forwarded."""
+        if self.head_open:
+            self._lines.append((name, value))
+            self._size += len(name) + len(value) + 4
+        elif self._names.is_managed(name):
+            self._refuse(BadRequest(400, ErrorInfo.INVALID_REQUEST))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        if self.done:
+            return
+        self.head_open = False
+        parser = self._parser
+        self._method = parser.get_method()
+        version = parser.get_http_version()
+        if self._size > self._max_header_bytes:
+            self._refuse(_TOO_LARGE)
+            return
+        self._size += len(self._method) + len(self._target) + 14  # the request line and the empty one
+        head = request_head(self._method, self._target, version, self._lines, self._names, self._size)
+        if isinstance(head, BadRequest):
+            self._refuse(head)
+        elif head.content_length > self._max_body_bytes:
+            self._refuse(_TOO_MUCH)
+        else:
+            self._last = not head.keep_alive
+            self._has_body = head.framing is not Framing.NONE
+            self.events.append(head)
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body, without its framing."""
+        if self.done:
+            return
+        self._body_size += len(data)
+        if self._body_size > self._max_body_bytes:
+            self._refuse(_TOO_MUCH)
+        else:
+            self.events.append(data)
+
+    def on_message_complete(self) -> None:
+        """The request is whole; one without a body was so with its head."""
+        if not self.done:
+            if self._has_body:
+                self.events.append(Mark.END)
+            self.done = self._last
+
+
+_TOO_LARGE = BadRequest(400, ErrorInfo.INVALID_REQUEST)
+_TOO_MUCH = BadRequest(413, ErrorInfo.INVALID_REQUEST)
+
+_COMPLAINTS = (
+    ("Content-Length", BadRequest(400, ErrorInfo.INVALID_CONTENT_LENGTH)),
+    ("HTTP version", BadRequest(400, ErrorInfo.INVALID_VERSION)),
+    ("method", BadRequest(400, ErrorInfo.INVALID_METHOD)),
+    ("PRI/Upgrade", BadRequest(400, ErrorInfo.INVALID_VERSION)),
+    ("url", BadRequest(400, ErrorInfo.REQUEST_URI_INVALID)),
+)
+
+
+def complaint(error: httptools.HttpParserError) -> BadRequest:
+    """The product's code for what llhttp complains of."""
+    text = str(error)
+    for words, bad in _COMPLAINTS:
+        if words in text:
+            return bad
+    return BadRequest(400, ErrorInfo.INVALID_REQUEST)
+
+
+class ResponseReader:
+    """Reads the response to one request, and the interim ones before it.
+
+    `problem` says, once it is not empty, what makes it unfit to pass on; `clean` whether the connection may be used
+    again: the response was delimited, nothing followed it, and neither side said close.
+    """
+
+    def __init__(self, *, to_head_request: bool, max_header_bytes: int) -> None:
+        self.events: deque[ResponseEvent] = deque()
+        self.problem = ""
+        self.whole = False
+        self.clean = False
+        self.held = b""  # what followed a 101
+        self._to_head_request = to_head_request
+        self._max_header_bytes = max_header_bytes
+        self._parser = httptools.HttpResponseParser(self)
+        self._head_open = True
+        self._continued = 0
+        self._reason = b""
+        self._lines: list[Header] = []
+        self._size = 0
+        self._final: ResponseHead | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Reads on."""
+        if self.problem:
+            return
+        if self.whole:
+            self.clean = False
+            return
+        was_open = self._head_open
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self.held = data[upgrade.args[0] :]
+        except httptools.HttpParserError as error:
+            self.clean = False
+            if not self.whole:
+                self.problem = str(error)
+        if was_open and self._head_open:
+            self._continued += len(data)
+            if self._continued > self._max_header_bytes:
+                self.problem = "the head is too large"
+
+    def end(self) -> None:
+        """The backend has closed: the end of a body that is told in no other way, else a problem."""
+        if self.whole or self.problem:
+            return
+        if self._final is not None and self._final.framing is Framing.CLOSE:
+            self._finish(self._final)
+        else:
+            self.problem = "the backend closed the connection"
+
+    # httptools calls these
+
+    def on_message_begin(self) -> None:
+        """A response begins; after the final one it is none of ours."""
+        self._lines = []
+        self._reason = b""
+        self._head_open = True
+        self.clean = False
+
+    def on_status(self, reason: bytes) -> None:
+        """A piece of the reason phrase."""
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header line, or a trailer once the head is whole; trailers are not passed on."""
+        if self._head_open:
+            self._lines.append((name, value))
+            self._size += len(name) + len(value) + 4
+
+    def on_headers_complete(self) -> None:
+        """A head is whole."""
+        self._head_open = False
+        if self.whole or self.problem:
+            return
+        parser = self._parser
+        status = parser.get_status_code()
+        version = parser.get_http_version()
+        head = response_head(status, self._reason, version, self._lines, to_head_request=self._to_head_request)
+        if self._size > self._max_header_bytes:
+            self.problem = "the head is too large"
+        elif isinstance(head, str):
+            self.problem = head
+        else:
+            self._take(head)
+
+    def _take(self, head: ResponseHead) -> None:
+        self.events.append(head)
+        if head.status >= 200 or head.status == 101:
+            self._final = head
+            # llhttp does not know when this answers a HEAD, and would wait for the body.
+            if not has_body(head, to_head_request=self._to_head_request):
+                self._finish(head)
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body, without its framing."""
+        if self.whole:
+            self.clean = False
+        elif not self.problem:
+            self.events.append(data)
+
+    def on_message_complete(self) -> None:
+        """A response is whole."""
+        if self._final is not None and not self.whole and not self.problem:
+            self._finish(self._final)
+
+    def _finish(self, head: ResponseHead) -> None:
+        self.whole = True
+        self.clean = head.keep_alive and head.framing is not Framing.CLOSE
+        self.events.append(Mark.END)

@@ -1,0 +1,239 @@
+"""Access records to JSON lines, in the product's words (product page "Monitoring data reference", access log of v2).
+
+What stays the same is rendered once: a `RecordFrame` for each rule, a `ClientFrame` for each connection. A request then
+costs one format operation; only bytes that JSON cannot hold as they are take the slow way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import attrs
+
+from agwtwisted.core.pages import ErrorInfo
+from agwtwisted.core.peer import Peer
+from agwtwisted.core.verdicts import UNJUDGED, Missing, NotAsked, Refused, Verdict, log_word
+
+_PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')
+"""The bytes that stand in a JSON string as they are."""
+
+_LATIN = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
+"""From what "surrogateescape" makes of bytes that are not UTF-8 to the same bytes as Latin-1."""
+
+
+@attrs.frozen
+class RecordFrame:
+    """The part of a record that every request of a rule shares, as JSON text."""
+
+    text: bytes
+
+    @classmethod
+    def from_names(
+        cls,
+        *,
+        listener: str,
+        rule: str = "",
+        backend_pool: str = "",
+        backend_setting: str = "",
+        resource_id: str = "",
+        instance_id: str = "",
+    ) -> RecordFrame:
+        """Renders the names; empty ones for what was not reached, such as the rule of a request without a route."""
+        members = {
+            "resourceId": resource_id,
+            "listenerName": listener,
+            "ruleName": rule,
+            "backendPoolName": backend_pool,
+            "backendSettingName": backend_setting,
+            "operationName": "ApplicationGatewayAccess",
+            "category": "ApplicationGatewayAccessLog",
+        }
+        return cls(_members(members) + b',"properties":{' + _members({"instanceId": instance_id}))
+
+
+@attrs.frozen
+class ClientFrame:
+    """The part of a record that every request of a connection shares, as JSON text."""
+
+    address: bytes
+    tls: bytes
+
+    @classmethod
+    def from_peer(cls, peer: Peer) -> ClientFrame:
+        """Renders the address of a client, its TLS connection, and what was found about its certificate."""
+        return cls(_address(peer), _tls(peer, enabled=bool(peer.tls_version)))
+
+
+@attrs.frozen(kw_only=True)
+class AccessRecord:
+    """One finished exchange. Sizes are bytes, durations seconds; without a backend the server's fields are unset."""
+
+    timestamp: bytes  # of its end, by `timestamp`
+    frame: RecordFrame
+    client: ClientFrame
+    method: bytes
+    target: bytes  # as it came, with its query
+    rewritten_target: bytes  # as it was forwarded
+    version: bytes  # b"1.1"
+    original_host: bytes
+    host: bytes  # as it was forwarded
+    user_agent: bytes = b""
+    status: int
+    content_type: bytes = b""  # of the response
+    received_bytes: int
+    sent_bytes: int
+    client_response_time: float  # from the first to the last byte sent to the client
+    time_taken: float
+    transaction_id: bytes
+    server_routed: bytes = b""  # address:port
+    server_status: int | None = None
+    server_response_latency: float | None = None
+    upstream_source_port: int | None = None
+    error_info: ErrorInfo = ErrorInfo.NO_ERROR
+
+
+@attrs.frozen(kw_only=True)
+class HandshakeRecord:
+    """One TLS handshake that came to nothing: who, why, and how many like it were left out since the last line."""
+
+    timestamp: bytes
+    frame: RecordFrame
+    peer: Peer
+    error: str
+    omitted: int = 0
+    error_info: ErrorInfo = attrs.field()
+
+    @error_info.default
+    def _error_info(self) -> ErrorInfo:
+        """The code for "no valid certificate" where the client's certificate, or its absence, was the cause."""
+        blamed = isinstance(_judged(self.peer), Missing | Refused)
+        return ErrorInfo.HTTPS_NO_CERT if blamed else ErrorInfo.INVALID_REQUEST
+
+
+def timestamp(seconds: float) -> bytes:
+    """A POSIX time as records show it, to the second: ``2021-10-14T22:17:11+00:00``."""
+    return datetime.fromtimestamp(int(seconds), UTC).isoformat().encode()
+
+
+_ACCESS = (
+    b'{"timeStamp":"%b",%b,%b,"httpMethod":"%b","originalRequestUriWithArgs":"%b","requestUri":"%b","requestQuery":"%b",'
+    b'"userAgent":"%b","httpStatus":%d,"httpVersion":"HTTP/%b","receivedBytes":%d,"sentBytes":%d,'
+    b'"clientResponseTime":%.3f,"timeTaken":%.3f,"transactionId":"%b",%b,"serverRouted":"%b","serverStatus":"%b",'
+    b'"serverResponseLatency":"%b","upstreamSourcePort":"%b","originalHost":"%b","host":"%b","error_info":"%b",'
+    b'"contentType":"%b"}}\n'
+)
+
+
+def render(record: AccessRecord, log_query: bool) -> bytes:
+    """The record as one line of JSON, in ASCII; without `log_query` no part of a query string is in it."""
+    method, target, forwarded, query, user_agent, version, transaction, routed, original, host, kind = _outside(
+        record, log_query
+    )
+    return _ACCESS % (
+        record.timestamp,
+        record.frame.text,
+        record.client.address,
+        method,
+        target,
+        forwarded,
+        query,
+        user_agent,
+        record.status,
+        version,
+        record.received_bytes,
+        record.sent_bytes,
+        record.client_response_time,
+        record.time_taken,
+        transaction,
+        record.client.tls,
+        routed,
+        b"" if record.server_status is None else b"%d" % record.server_status,
+        b"" if record.server_response_latency is None else b"%.3f" % record.server_response_latency,
+        b"" if record.upstream_source_port is None else b"%d" % record.upstream_source_port,
+        original,
+        host,
+        record.error_info.value.encode(),
+        kind,
+    )
+
+
+def render_handshake(record: HandshakeRecord) -> bytes:
+    """The record as one line of JSON, in ASCII.
+
+    Its members are those of an access record, as far as a connection without a request has them, and ours:
+    ``serverName`` (SNI), ``handshakeError``, ``omitted``. ``httpStatus`` is 0.
+    """
+    peer = attrs.evolve(record.peer, verdict=_judged(record.peer))
+    ours = {
+        "serverName": peer.server_name,
+        "error_info": record.error_info.value,
+        "handshakeError": record.error,
+        "omitted": record.omitted,
+    }
+    parts = (record.frame.text, _address(peer), b'"httpStatus":0', _tls(peer, enabled=True), _members(ours))
+    return b'{"timeStamp":"%b",%b}}\n' % (record.timestamp, b",".join(parts))
+
+
+def _outside(record: AccessRecord, log_query: bool) -> tuple[bytes, ...]:
+    """What came from outside, in the order of the line, each fit to stand in a JSON string."""
+    target, forwarded = record.target, record.rewritten_target
+    path, _, query = forwarded.partition(b"?")
+    if not log_query:
+        target, forwarded, query = target.partition(b"?")[0], path, b""
+    fields = (
+        record.method,
+        target,
+        forwarded,
+        query,
+        record.user_agent,
+        record.version,
+        record.transaction_id,
+        record.server_routed,
+        record.original_host,
+        record.host,
+        record.content_type,
+    )
+    # One look at all of them: nearly every request has nothing to escape.
+    if b"".join(fields).translate(None, _PLAIN):
+        return tuple(map(_escaped, fields))
+    return fields
+
+
+def _judged(peer: Peer) -> Verdict:
+    """A connection that ended before any certificate came was not refused for one."""
+    return NotAsked() if peer.verdict == UNJUDGED and peer.certificate is None else peer.verdict
+
+
+def _address(peer: Peer) -> bytes:
+    return _members({"clientIP": peer.address, "clientPort": peer.port})
+
+
+def _tls(peer: Peer, *, enabled: bool) -> bytes:
+    certificate = peer.certificate
+    return _members(
+        {
+            "sslEnabled": "on" if enabled else "off",
+            "sslCipher": peer.cipher,
+            "sslProtocol": peer.tls_version,
+            "sslClientVerify": log_word(peer.verdict),
+            "sslClientCertificateFingerprint": _decoded(certificate.fingerprint) if certificate else "",
+            "sslClientCertificateIssuerName": _decoded(certificate.issuer) if certificate else "",
+        }
+    )
+
+
+def _members(members: Mapping[str, str | int]) -> bytes:
+    """The members of a JSON object, without its braces."""
+    return json.dumps(members, separators=(",", ":"))[1:-1].encode()
+
+
+def _decoded(raw: bytes) -> str:
+    """Bytes from outside as text: UTF-8 where they are, each other byte as the Latin-1 letter of its number."""
+    return raw.decode("utf-8", "surrogateescape").translate(_LATIN)
+
+
+def _escaped(raw: bytes) -> bytes:
+    """Bytes from outside as the inside of a JSON string, in ASCII."""
+    return json.dumps(_decoded(raw))[1:-1].encode() if raw.translate(None, _PLAIN) else raw

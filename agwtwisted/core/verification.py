@@ -1,0 +1,147 @@
+"""Whether a client's certificate is trusted: what OpenSSL found, and what it leaves to us.
+
+OpenSSL builds the chain and checks signatures, validity, path length, name constraints and purposes; the first error it
+reports is final. `judge` adds the anchors of the SSL profile, the rules of `certificate_rules`, the issuer DN, and time
+once more, because a verdict is judged again while its connection lives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import attrs
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from agwtwisted.core import certificate_rules, reasons
+from agwtwisted.core.chains import TrustedChain
+from agwtwisted.core.der import DerError
+from agwtwisted.core.name_comparison import normalised_name
+from agwtwisted.core.reasons import REASONS as REASONS  # the table is part of this module's interface
+from agwtwisted.core.verdicts import Refused, Trusted
+
+MAX_DEPTH: Final = 8
+"""Certificates above the leaf, the root included, where the configuration says nothing else."""
+
+
+@attrs.frozen(kw_only=True)
+class Evidence:
+    """What OpenSSL told in one verification."""
+
+    chain: tuple[bytes, ...] = attrs.field(repr=False)  # DER, leaf first, as far as it was told
+    error: int  # the first X509_V_ERR_*, 0 for none
+    error_depth: int = 0  # where: 0 is the leaf
+
+
+@attrs.frozen
+class _Finding:
+    """What judging needs to know of an issuing CA, whoever its client is."""
+
+    fault: str
+    not_before: datetime
+    not_after: datetime
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Anchors:
+    """What an SSL profile trusts, prepared once for many judgements; without any chain it trusts nobody."""
+
+    issuers_by_root: Mapping[bytes, frozenset[bytes]]  # root in DER: normalised issuer DNs of the files that hold it
+    verify_issuer_dn: bool
+    _findings: Mapping[bytes, _Finding] = attrs.field(alias="findings", repr=False)
+
+    @classmethod
+    def of(cls, chains: Sequence[TrustedChain], verify_issuer_dn: bool) -> Anchors:
+        """The anchors of a profile's trusted client certificates."""
+        issuers: dict[bytes, frozenset[bytes]] = {}
+        findings: dict[bytes, _Finding] = {}
+        for chain in chains:
+            root = chain.root.public_bytes(Encoding.DER)
+            name = normalised_name(chain.issuer.subject.public_bytes())
+            issuers[root] = issuers.get(root, frozenset()) | {name}
+            for authority in chain.authorities:
+                findings[authority.public_bytes(Encoding.DER)] = _finding(authority, is_root=authority == chain.root)
+        return cls(issuers_by_root=issuers, verify_issuer_dn=verify_issuer_dn, findings=findings)
+
+    def finding(self, der: bytes) -> _Finding | None:
+        """What is to know of this CA, prepared or found out now; None where it cannot be read."""
+        known = self._findings.get(der)
+        if known is not None:
+            return known
+        certificate = certificate_rules.certificate_from(der)
+        return None if certificate is None else _finding(certificate, is_root=False)
+
+
+def judge(evidence: Evidence, anchors: Anchors, now: datetime, *, max_depth: int = MAX_DEPTH) -> Trusted | Refused:
+    """Whether the client is trusted at `now` (aware), with one reason of one line when not.
+
+    Meant for the inside of a TLS verify callback: CAs of the profile's own files are not read again, and nothing that a
+    certificate holds raises.
+    """
+    reason = (
+        _openssl_reason(evidence.error)
+        or _shape_reason(evidence.chain, anchors, max_depth)
+        or _leaf_reason(evidence.chain, anchors, now)
+        or _issuers_reason(evidence.chain[1:], anchors, now)
+    )
+    return Refused(reason) if reason else Trusted()
+
+
+def _openssl_reason(error: int) -> str:
+    return REASONS.get(error, reasons.UNKNOWN) if error else ""
+
+
+def _shape_reason(chain: tuple[bytes, ...], anchors: Anchors, max_depth: int) -> str:
+    """Where the chain ends, and how long it is."""
+    if not chain or chain[-1] not in anchors.issuers_by_root:
+        return reasons.NO_LOCAL_ISSUER
+    return reasons.CHAIN_TOO_LONG if len(chain) - 1 > max_depth else ""
+
+
+def _leaf_reason(chain: tuple[bytes, ...], anchors: Anchors, now: datetime) -> str:
+    """What is wrong with the leaf in itself and, where the profile says so, with its issuer's name."""
+    leaf = certificate_rules.certificate_from(chain[0])
+    if leaf is None:
+        return reasons.UNREADABLE
+    return (
+        _time_reason(leaf.not_valid_before_utc, leaf.not_valid_after_utc, now)
+        or certificate_rules.client_fault(leaf)
+        or (_issuer_dn_reason(leaf, anchors.issuers_by_root[chain[-1]]) if anchors.verify_issuer_dn else "")
+    )
+
+
+def _issuers_reason(issuers: tuple[bytes, ...], anchors: Anchors, now: datetime) -> str:
+    """What is wrong with the first faulty CA above the leaf."""
+    for der in issuers:
+        finding = anchors.finding(der)
+        if finding is None:
+            return reasons.UNREADABLE
+        reason = finding.fault or _time_reason(finding.not_before, finding.not_after, now)
+        if reason:
+            return reason
+    return ""
+
+
+def _time_reason(not_before: datetime, not_after: datetime, now: datetime) -> str:
+    if now < not_before:
+        return reasons.NOT_YET_VALID
+    return reasons.EXPIRED if now > not_after else ""
+
+
+def _issuer_dn_reason(leaf: x509.Certificate, allowed: frozenset[bytes]) -> str:
+    """Whether the leaf's issuer is the one that a file of this profile with the chain's root stands for."""
+    try:
+        issuer = normalised_name(leaf.issuer.public_bytes())
+    except (*certificate_rules.CANNOT_READ, DerError):
+        return reasons.UNREADABLE
+    return "" if issuer in allowed else reasons.ISSUER_DN
+
+
+def _finding(certificate: x509.Certificate, *, is_root: bool) -> _Finding:
+    return _Finding(
+        certificate_rules.authority_fault(certificate, is_root=is_root),
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+    )

@@ -1,0 +1,59 @@
+"""A deadline that is moved far more often than it is missed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+
+class Deadline:
+    """Calls `missed` once its time has come, unless it was moved or cleared before.
+
+    Moving it costs a clock reading: the timer that runs already is left to find the new time when it fires.
+    A connection moves its deadline with every request, so this is on the hot path.
+    """
+
+    __slots__ = ("_at", "_clock", "_missed", "_timer", "_timer_at")
+
+    def __init__(self, clock: IReactorTime, missed: Callable[[], None]) -> None:
+        self._clock = clock
+        self._missed = missed
+        self._at: float | None = None
+        self._timer: IDelayedCall | None = None
+        self._timer_at = 0.0
+
+    def set(self, seconds: float) -> None:
+        """Puts the deadline `seconds` from now."""
+        at = self._at = self._clock.seconds() + seconds
+        if self._timer is None:
+            self._start(seconds, at)
+        elif at < self._timer_at:
+            self._timer.cancel()
+            self._start(seconds, at)
+
+    def clear(self) -> None:
+        """There is no deadline until the next `set`; the timer may still run, in vain."""
+        self._at = None
+
+    def stop(self) -> None:
+        """No deadline, and no timer left behind."""
+        self._at = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _start(self, seconds: float, at: float) -> None:
+        self._timer_at = at
+        self._timer = self._clock.callLater(seconds, self._fired)
+
+    def _fired(self) -> None:
+        self._timer = None
+        if self._at is None:
+            return
+        left = self._at - self._clock.seconds()
+        if left > 0:
+            self._start(left, self._at)
+        else:
+            self._at = None
+            self._missed()

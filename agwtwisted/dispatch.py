@@ -1,0 +1,173 @@
+"""Gets one request to a backend: which server is asked, and what is kept to ask another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from agwtwisted.core.forwarding import LAST_CHUNK, chunk
+from agwtwisted.core.messages import IDEMPOTENT, Framing, RequestHead
+from agwtwisted.core.pages import ErrorInfo
+from agwtwisted.deferreds import log_failure
+from agwtwisted.interfaces import UpstreamUser
+from agwtwisted.upstream import Server, UpstreamConnection
+
+KEPT_BODY = 65536
+"""Bytes of a request's body that are kept to send them once more; further ones are sent and forgotten."""
+
+
+class Dispatch:
+    """One request on its way.
+
+    A server that cannot be connected to has got nothing: the next one is asked, every server of the pool once. A
+    request that was sent is sent again at most once, if its method allows that and all of its body is still there.
+
+    Args:
+        request: what is asked.
+        servers: whom to ask, in this order.
+        head_for: renders the head that a server gets.
+        timeout: for connecting, and for every silence of a backend, in seconds.
+        max_header_bytes: of a response.
+        user: who is told what the backend says.
+        failed: is told the status and the access log's code when nobody is left to ask.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        request: RequestHead,
+        servers: Sequence[Server],
+        head_for: Callable[[Server], bytes],
+        *,
+        timeout: float,
+        max_header_bytes: int,
+        user: UpstreamUser,
+        failed: Callable[[int, ErrorInfo], None],
+    ) -> None:
+        self.server: Server | None = None
+        self.connection: UpstreamConnection | None = None
+        self._request = request
+        self._servers = list(servers)
+        self._head_for = head_for
+        self._timeout = timeout
+        self._max_header_bytes = max_header_bytes
+        self._user = user
+        self._failed = failed
+        self._connecting: Deferred[UpstreamConnection] | None = None
+        self._chunked = request.framing is Framing.CHUNKED
+        self._whole = request.framing is Framing.NONE
+        self._kept: list[bytes] | None = []  # the body so far, as it is sent; None once it is too large
+        self._kept_size = 0
+        self._unsent: list[bytes] = []
+        self._retried = False
+
+    def start(self) -> None:
+        """Asks the first server, over an idle connection where there is one."""
+        self._ask_next(fresh=False)
+
+    def body(self, data: bytes) -> bool:
+        """A piece of the request's body; returns whether more may come before `UpstreamUser.upstream_drained`."""
+        self._add(chunk(data) if self._chunked else data)
+        if self.connection is None:
+            return self._kept_size <= KEPT_BODY
+        self.flush()
+        return not self.connection.full
+
+    def body_complete(self) -> None:
+        """The request's body is whole."""
+        if self._chunked:
+            self._add(LAST_CHUNK)
+        self._whole = True
+
+    def flush(self) -> None:
+        """Sends what was given since the last time."""
+        connection = self.connection
+        if connection is not None and self._unsent:
+            data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
+            self._unsent = []
+            connection.write(data)
+            if self._whole:
+                connection.request_complete()
+
+    def lost(self, *, timed_out: bool) -> bool:
+        """The backend failed; returns whether another attempt is under way."""
+        connection, self.connection = self.connection, None
+        if connection is None or connection.begun or self._retried or not self._may_repeat():
+            return False
+        if timed_out:
+            if not self._servers:  # asking the server that is too slow once more would only double its load
+                return False
+        elif not connection.used:
+            return False
+        elif not self._servers and self.server is not None:
+            self._servers.append(self.server)
+        self._retried = True
+        self._ask_next(fresh=True)
+        return True
+
+    def cancel(self) -> None:
+        """Nobody wants the answer any more."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.cancel()
+        if self._connecting is not None:
+            self._connecting.cancel()
+
+    def _may_repeat(self) -> bool:
+        return self._request.method in IDEMPOTENT and self._kept is not None and not self._request.upgrade
+
+    def _add(self, piece: bytes) -> None:
+        self._unsent.append(piece)
+        if self._kept is not None:
+            self._kept.append(piece)
+            self._kept_size += len(piece)
+            if self._kept_size > KEPT_BODY and self.connection is not None:
+                self._kept = None
+
+    def _ask_next(self, *, fresh: bool) -> None:
+        if not self._servers:
+            self._failed(502, ErrorInfo.UPSTREAM_NO_LIVE)
+            return
+        server = self.server = self._servers.pop(0)
+        connection = None if fresh else server.take()
+        if connection is not None:
+            self._take(connection, server)
+            return
+        connecting = self._connecting = server.connect(self._timeout)
+        answered = connecting.addCallbacks(
+            self._connected, self._not_connected, callbackArgs=(server,), errbackArgs=(server,)
+        )
+        log_failure(answered, self.log, "forwarding a request")
+
+    def _connected(self, connection: UpstreamConnection, server: Server) -> None:
+        self._connecting = None
+        self._take(connection, server)
+        self.flush()
+        self._user.upstream_drained()
+
+    def _not_connected(self, failure: Failure, server: Server) -> Failure | None:
+        self._connecting = None
+        if failure.check(ConnectError, TimeoutError, DNSLookupError) is None:
+            return failure  # cancelled, or a defect
+        self.log.warn(
+            "No connection to {server}: {reason}", server=server.name.decode(), reason=failure.getErrorMessage()
+        )
+        self._ask_next(fresh=False)
+        return None
+
+    def _take(self, connection: UpstreamConnection, server: Server) -> None:
+        self.connection = connection
+        connection.start(
+            self._user,
+            timeout=self._timeout,
+            to_head_request=self._request.method == b"HEAD",
+            max_header_bytes=self._max_header_bytes,
+        )
+        self._unsent = [self._head_for(server), *(self._kept or ())]
+        if self._kept_size > KEPT_BODY:
+            self._kept = None

@@ -1,0 +1,346 @@
+"""One request's whole life: who asks, where it goes, what comes back, what the log says."""
+
+from __future__ import annotations
+
+from random import Random
+from wsgiref.handlers import format_date_time
+
+from twisted.internet.interfaces import IReactorTime
+
+from agwtwisted.access_log import AccessLog
+from agwtwisted.core import pages
+from agwtwisted.core.forwarding import request_bytes
+from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, UnfitRequest, value_of
+from agwtwisted.core.pages import ErrorInfo, Page
+from agwtwisted.core.records import AccessRecord, RecordFrame, render
+from agwtwisted.core.resources import Gateway
+from agwtwisted.core.routing import Site
+from agwtwisted.core.verdicts import Missing, Refused, admits
+from agwtwisted.deferreds import Members
+from agwtwisted.dispatch import Dispatch
+from agwtwisted.interfaces import Reply, Session
+from agwtwisted.upstream import Backends, Server
+
+
+class HttpExchanges:
+    """Makes the exchanges of one configuration, and knows those under way.
+
+    Args:
+        gateway: limits, and what our own pages say.
+        backends: where requests go.
+        clock: the time of records and pages.
+        access_log: takes a line for each of them.
+        random: for trace ids.
+    """
+
+    def __init__(
+        self, gateway: Gateway, backends: Backends, clock: IReactorTime, access_log: AccessLog, random: Random
+    ) -> None:
+        self.gateway = gateway
+        self.backends = backends
+        self.clock = clock
+        self.running: Members[HttpExchange] = Members()
+        self.access_log = access_log
+        self._random = random
+        self._frames: dict[tuple[str, Site | None], RecordFrame] = {}
+
+    def exchange(self, request: RequestHead | UnfitRequest, reply: Reply, session: Session) -> HttpExchange:
+        """One request's exchange, to be begun."""
+        return HttpExchange(self, request, reply, session)
+
+    def trace_id(self) -> bytes:
+        """32 hex digits: the product's form of a transaction id."""
+        return b"%032x" % self._random.getrandbits(128)
+
+    def page_head(self, page: Page) -> ResponseHead:
+        """The head of one of our own pages."""
+        server = self.gateway.server_header.encode()
+        headers: list[Header] = [(b"Server", server)] if server else []
+        headers.append((b"Date", format_date_time(self.clock.seconds()).encode()))
+        headers.append((b"Content-Type", b"text/html"))
+        return ResponseHead(
+            status=page.status,
+            reason=page.phrase,
+            headers=tuple(headers),
+            framing=Framing.LENGTH,
+            content_length=len(page.body),
+        )
+
+    def frame(self, listener: str, site: Site | None) -> RecordFrame:
+        """The part of an access record that is the same for all requests of a site."""
+        frame = self._frames.get((listener, site))
+        if frame is None:
+            names = {}
+            if site is not None:
+                names = {
+                    "rule": site.rule.name,
+                    "backend_pool": site.pool.name,
+                    "backend_setting": site.settings.name,
+                }
+            frame = self._frames[listener, site] = RecordFrame.from_names(listener=listener, **names)
+        return frame
+
+    def log(self, record: AccessRecord) -> None:
+        """Writes a record to the access log."""
+        self.access_log.write(render(record, self.gateway.log_query))
+
+
+class HttpExchange:
+    """One exchange: the `Exchange` of a frontend and the `UpstreamUser` of a connection to a backend."""
+
+    def __init__(
+        self, exchanges: HttpExchanges, request: RequestHead | UnfitRequest, reply: Reply, session: Session
+    ) -> None:
+        self._exchanges = exchanges
+        self._request = request
+        self._reply = reply
+        self._session = session
+        self._trace_id = exchanges.trace_id()
+        self._began = exchanges.clock.seconds()
+        self._answered = self._began
+        self._site: Site | None = None
+        self._dispatch: Dispatch | None = None
+        self._head: ResponseHead | None = None  # that the client got
+        self._backend_answered = False
+        self._upstream_port: int | None = None
+        self._error_info = ErrorInfo.NO_ERROR
+        self._body_size = 0
+        self._tunnel = False
+
+    # -- who asks, and where it goes
+
+    def begin(self) -> None:
+        """Decides what becomes of the request."""
+        self._exchanges.running.add(self)
+        request, session = self._request, self._session
+        if session.plain_text:
+            page = pages.plain_http(server=self._exchanges.gateway.server_header)
+            self._send(page, ErrorInfo.HTTP_TO_HTTPS_PORT, close=True)
+        elif not admits(session.peer.verdict):
+            self._refuse_peer()
+        elif isinstance(request, UnfitRequest):
+            self._answer(request.status, request.error_info)
+        else:
+            self._route(request)
+
+    def _refuse_peer(self) -> None:
+        """The page that a Strict listener shows to a client it does not accept."""
+        verdict, server = self._session.peer.verdict, self._exchanges.gateway.server_header
+        if isinstance(verdict, Missing):
+            page = pages.no_certificate(server=server)
+        else:
+            page = pages.certificate_error(verdict.reason if isinstance(verdict, Refused) else "", server=server)
+        self._send(page, ErrorInfo.HTTPS_NO_CERT, close=True)
+
+    def _route(self, request: RequestHead) -> None:
+        session = self._session
+        site = session.sites.select(request.host)
+        if site is None:
+            self._answer(404, ErrorInfo.INVALID_HOST)
+        elif site.profile is not session.profile:
+            # The connection was judged by another profile than this host asks for (RFC 9110 section 15.5.20).
+            self._answer(421, ErrorInfo.INVALID_HOST, close=True)
+        else:
+            self._site = site
+            self._forward(request, site)
+
+    def _forward(self, request: RequestHead, site: Site) -> None:
+        exchanges, session, settings = self._exchanges, self._session, site.settings
+
+        def head_for(server: Server) -> bytes:
+            host = request.authority
+            if settings.host_name:
+                host = settings.host_name.encode()
+            elif settings.pick_host_name_from_backend_address:
+                host = server.host.encode()
+            return request_bytes(request, host, session.identity(site), session.address, self._trace_id)
+
+        self._dispatch = Dispatch(
+            request,
+            exchanges.backends.order(site.pool, settings),
+            head_for,
+            timeout=settings.request_timeout,
+            max_header_bytes=exchanges.gateway.max_header_bytes,
+            user=self,
+            failed=self._answer,
+        )
+        self._dispatch.start()
+
+    # -- from the frontend
+
+    def body(self, data: bytes) -> None:
+        """A piece of the request's body, or of what a tunnel carries."""
+        dispatch = self._dispatch
+        if dispatch is None:
+            return
+        self._body_size += len(data)
+        if self._tunnel:
+            connection = dispatch.connection
+            if connection is not None:
+                connection.write(data)
+                if connection.full:
+                    self._reply.pause_body()
+        elif not dispatch.body(data):
+            self._reply.pause_body()
+
+    def body_complete(self) -> None:
+        """The request's body is whole."""
+        if self._dispatch is not None:
+            self._dispatch.body_complete()
+
+    def flush(self) -> None:
+        """Sends on what came with this read."""
+        if self._dispatch is not None:
+            self._dispatch.flush()
+
+    def refuse(self, status: int, error_info: ErrorInfo) -> None:
+        """What came after the head is unfit, or did not come: the request is taken back."""
+        self._answer(status, error_info)
+
+    def client_drained(self) -> None:
+        """The client takes bytes again."""
+        if self._dispatch is not None and self._dispatch.connection is not None:
+            self._dispatch.connection.resume()
+
+    def client_lost(self) -> None:
+        """The client is gone: the backend need not go on."""
+        if not self._tunnel:
+            self._error_info = ErrorInfo.CLIENT_CLOSED_REQUEST
+        self._end(None if self._tunnel else 499)
+
+    # -- from the backend
+
+    def response_head(self, head: ResponseHead) -> None:
+        """A head came: of an interim response, or of the response."""
+        if head.status == 101:
+            self._switch(head)
+        elif head.status < 200:
+            self._reply.informational(head.status, head.reason, head.headers)
+        else:
+            self._backend_answered = True
+            self._start_answer(head)
+            self._reply.head(head)
+
+    def response_body(self, data: bytes) -> None:
+        """A piece of the body came."""
+        self._reply.body(data)
+
+    def response_flush(self) -> None:
+        """Sends on what came with this read."""
+        reply, dispatch = self._reply, self._dispatch
+        if dispatch is not None:
+            reply.flush()
+            if reply.full and dispatch.connection is not None:
+                dispatch.connection.pause()
+
+    def response_end(self) -> None:
+        """The response is whole."""
+        self._note_connection()
+        if self._dispatch is not None:
+            self._dispatch.connection = None
+        self._complete()
+
+    def response_lost(self, reason: str, *, timed_out: bool) -> None:
+        """There will be no response, or no rest of it."""
+        self._note_connection()
+        error_info = ErrorInfo.UPSTREAM_TIMED_OUT if timed_out else ErrorInfo.UPSTREAM_CLOSED_CONNECTION
+        if self._head is not None:
+            self._error_info = error_info
+            self._cut()
+        elif self._dispatch is not None and not self._dispatch.lost(timed_out=timed_out):
+            self._answer(504 if timed_out else 502, error_info)
+
+    def upstream_drained(self) -> None:
+        """The backend takes bytes again."""
+        self._reply.resume_body()
+
+    def _switch(self, head: ResponseHead) -> None:
+        """The backend speaks another protocol from now on, if the client asked for one (RFC 9110 section 7.8)."""
+        dispatch = self._dispatch
+        request = self._request
+        if dispatch is None or dispatch.connection is None:
+            return
+        if not isinstance(request, RequestHead) or not request.upgrade:
+            self._answer(502, ErrorInfo.UPSTREAM_CLOSED_CONNECTION)
+            return
+        self._backend_answered = self._tunnel = True
+        self._start_answer(head)
+        self._reply.switch([*head.headers, (b"Connection", b"upgrade"), (b"Upgrade", head.upgrade or request.upgrade)])
+        if dispatch.connection is not None:
+            dispatch.connection.tunnel()
+
+    # -- the answer
+
+    def _answer(self, status: int, error_info: ErrorInfo, *, close: bool = False) -> None:
+        """One of our own pages; when an answer is under way already, it is cut."""
+        if self._head is not None:
+            self._error_info = error_info
+            self._cut()
+        else:
+            self._send(pages.standard(status, server=self._exchanges.gateway.server_header), error_info, close=close)
+
+    def _send(self, page: Page, error_info: ErrorInfo, *, close: bool = False) -> None:
+        self._error_info = error_info
+        if self._dispatch is not None:
+            self._dispatch.cancel()
+        head = self._exchanges.page_head(page)
+        self._start_answer(head)
+        self._reply.head(head, close=close)
+        if self._request.method != b"HEAD":
+            self._reply.body(page.body)
+        self._complete()
+
+    def _start_answer(self, head: ResponseHead) -> None:
+        self._head = head
+        self._answered = self._exchanges.clock.seconds()
+
+    def _complete(self) -> None:
+        self._reply.end()
+        self._end(None)
+        self._reply.release()
+
+    def _cut(self) -> None:
+        self._end(None)
+        self._reply.abort()
+
+    def _end(self, status: int | None) -> None:
+        """Whatever came of it, the exchange is over: nothing is asked any more, and the log has its line."""
+        dispatch, self._dispatch = self._dispatch, None
+        server = None if dispatch is None else dispatch.server
+        if dispatch is not None:
+            dispatch.cancel()
+        self._exchanges.running.discard(self)
+        if self._exchanges.access_log.enabled:
+            self._exchanges.log(self._record(status, server))
+
+    def _note_connection(self) -> None:
+        if self._dispatch is not None and self._dispatch.connection is not None:
+            self._upstream_port = self._dispatch.connection.local_port
+
+    def _record(self, status: int | None, server: Server | None) -> AccessRecord:
+        request, exchanges, session, head = self._request, self._exchanges, self._session, self._head
+        now = exchanges.clock.seconds()
+        return AccessRecord(
+            timestamp=exchanges.access_log.timestamp(),
+            frame=exchanges.frame(session.listener if self._site is None else self._site.listener.name, self._site),
+            client=session.frame,
+            method=request.method,
+            target=request.target,
+            rewritten_target=request.target,
+            version=request.version,
+            original_host=request.authority,
+            host=request.authority,
+            user_agent=request.user_agent,
+            status=status or (0 if head is None else head.status),
+            content_type=b"" if head is None else value_of(head.headers, b"content-type"),
+            received_bytes=request.size + self._body_size,
+            sent_bytes=self._reply.bytes_sent,
+            client_response_time=now - self._answered,
+            time_taken=now - self._began,
+            transaction_id=self._trace_id,
+            server_routed=b"" if server is None else server.name,
+            server_status=head.status if head is not None and self._backend_answered else None,
+            server_response_latency=self._answered - self._began if self._backend_answered else None,
+            upstream_source_port=self._upstream_port,
+            error_info=self._error_info,
+        )

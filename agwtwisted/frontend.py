@@ -1,0 +1,280 @@
+"""HTTP/1.1 towards clients: one exchange after the other on one wire, each answer in its turn.
+
+What a client sends ahead is kept as events, one read at most, and reading stops until the answer before is through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.interfaces import IReactorTime
+
+from agwtwisted.core.forwarding import LAST_CHUNK, chunk, client_framing, informational_bytes, response_bytes
+from agwtwisted.core.messages import Framing, Header, HeaderNames, RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.pages import ErrorInfo
+from agwtwisted.core.reading import Mark, RequestReader
+from agwtwisted.core.resources import Gateway
+from agwtwisted.deadlines import Deadline
+from agwtwisted.interfaces import Exchange, Exchanges, Session
+from agwtwisted.streaming import TcpWire
+
+MAX_HELD = 65536
+"""Bytes kept of what a client sends ahead of the answer to its request for an upgrade; one read may come on top."""
+
+
+class Frontend:
+    """The receiver of one client's wire, and the `Reply` of each of its exchanges."""
+
+    def __init__(
+        self,
+        wire: TcpWire,
+        session: Session,
+        exchanges: Exchanges,
+        gateway: Gateway,
+        names: HeaderNames,
+        clock: IReactorTime,
+    ) -> None:
+        self.bytes_sent = 0  # of the answer under way
+        self._wire = wire
+        self._session = session
+        self._exchanges = exchanges
+        self._gateway = gateway
+        self._names = names
+        self._deadline = Deadline(clock, self._too_late)
+        self._reader = self._new_reader()
+        self._head_timed = True  # whether the deadline is that of a head
+        self._pumping = False
+        self._exchange: Exchange | None = None
+        self._request: RequestHead | UnfitRequest | None = None  # of the exchange
+        self._request_whole = True
+        self._body_paused = False
+        self._close_after = False
+        self._framing = Framing.NONE
+        self._tunnel = False
+        self._out: list[bytes] = []
+        self._deadline.set(gateway.header_timeout)
+
+    @property
+    def full(self) -> bool:
+        """Whether the client takes bytes more slowly than they come."""
+        return self._wire.full
+
+    def drain(self) -> None:
+        """No further request: closes now if none is under way, else after its answer."""
+        if self._exchange is None:
+            self._close()
+
+    # -- from the wire
+
+    def received(self, data: bytes) -> None:
+        """Bytes of the client."""
+        reader = self._reader
+        if self._tunnel:
+            if self._exchange is not None:
+                self._exchange.body(data)
+            return
+        if reader.done:
+            self._hold(data)
+            return
+        reader.feed(data)
+        if reader.events:
+            self._pump()
+        self._watch_input()
+
+    def drained(self) -> None:
+        """The client takes bytes again."""
+        if self._exchange is not None:
+            if self._request_whole:
+                self._deadline.clear()
+            self._exchange.client_drained()
+
+    def ended(self, reason: str) -> None:
+        """The client is gone."""
+        self._deadline.stop()
+        self._reader.events.clear()
+        if self._exchange is not None:
+            exchange, self._exchange = self._exchange, None
+            exchange.client_lost()
+
+    # -- requests
+
+    def _new_reader(self) -> RequestReader:
+        gateway = self._gateway
+        return RequestReader(
+            self._names, max_header_bytes=gateway.max_header_bytes, max_body_bytes=gateway.max_body_bytes
+        )
+
+    def _hold(self, data: bytes) -> None:
+        """Bytes after a request for an upgrade wait for its answer; after the last request they are nobody's."""
+        if not self._close_after:
+            self._reader.held += data
+        if len(self._reader.held) >= MAX_HELD or self._close_after:
+            self._wire.pause()
+
+    def _pump(self) -> None:
+        """Hands on what was read, in order, until a request has to wait for the answer to the one before."""
+        if self._pumping:
+            return
+        self._pumping = True
+        events = self._reader.events
+        while events and not self._wire.closing:
+            event = events[0]
+            if isinstance(event, bytes):
+                if self._exchange is not None:
+                    self._exchange.body(event)
+            elif event is Mark.END:
+                self._request_end()
+            elif self._exchange is None:
+                self._begin(event)
+            elif not self._request_whole:  # what came after the head is unfit
+                self._take_back(event)
+            else:
+                self._wire.pause()
+                break
+            events.popleft()
+        self._pumping = False
+        if self._exchange is not None:
+            self._exchange.flush()
+
+    def _begin(self, request: RequestHead | UnfitRequest) -> None:
+        self._deadline.clear()
+        self._head_timed = False
+        self._request = request
+        self._request_whole = isinstance(request, RequestHead) and request.framing is Framing.NONE
+        self._close_after = not request.keep_alive
+        self.bytes_sent = 0
+        exchange = self._exchange = self._exchanges.exchange(request, self, self._session)
+        exchange.begin()
+
+    def _request_end(self) -> None:
+        self._request_whole = True
+        self._deadline.clear()
+        if self._exchange is not None:
+            self._exchange.body_complete()
+
+    def _take_back(self, unfit: RequestHead | UnfitRequest) -> None:
+        if self._exchange is not None and isinstance(unfit, UnfitRequest):
+            self._close_after = True
+            self._exchange.refuse(unfit.status, unfit.error_info)
+
+    def _watch_input(self) -> None:
+        """Sets the deadline for what the client has to send next."""
+        if self._exchange is not None:
+            if not self._request_whole and not self._body_paused:
+                self._deadline.set(self._gateway.body_timeout)
+        elif self._reader.head_open and not self._head_timed:
+            self._head_timed = True
+            self._deadline.set(self._gateway.header_timeout)
+
+    def _too_late(self) -> None:
+        if self._wire.full:
+            self._wire.abort()
+        elif self._exchange is None:
+            if self._reader.head_open:
+                self._reader.late()
+                self._pump()
+            else:
+                self._close()
+        elif not self._request_whole:
+            self._close_after = True
+            self._exchange.refuse(408, ErrorInfo.INVALID_REQUEST)
+
+    # -- the way back, as interfaces.Reply says
+
+    def informational(self, status: int, reason: bytes, headers: Sequence[Header]) -> None:
+        """Sends a 1xx other than 101 ahead of the response; HTTP/1.0 knows none (RFC 9110 section 15.2)."""
+        if self._request is not None and self._request.version == b"1.1":
+            self._out.append(informational_bytes(status, reason, headers))
+            self.flush()
+
+    def head(self, head: ResponseHead, *, close: bool = False) -> None:
+        """Sends the head of the response; with `close` it is the connection's last."""
+        request = self._request
+        if request is None:
+            return
+        framing = client_framing(head, version=request.version, to_head_request=request.method == b"HEAD")
+        if close or framing is Framing.CLOSE or not self._request_whole or self._session.draining:
+            self._close_after = True
+        self._framing = framing
+        self._out.append(response_bytes(head, framing, keep_alive=not self._close_after, version=request.version))
+
+    def body(self, data: bytes) -> None:
+        """Sends a piece of the body, or of what a tunnel carries."""
+        if self._framing is Framing.CHUNKED:
+            data = chunk(data)
+        self._out.append(data)
+
+    def end(self) -> None:
+        """The response is whole: sends the rest of it."""
+        if self._framing is Framing.CHUNKED:
+            self._out.append(LAST_CHUNK)
+        self.flush()
+
+    def release(self) -> None:
+        """The exchange is over: the connection takes the next request, or closes."""
+        self._exchange = self._request = None
+        self._framing = Framing.NONE
+        self._body_paused = False
+        if self._close_after or self._tunnel or self._session.draining:
+            self._close(linger=not self._request_whole)
+        else:
+            self._await_next()
+
+    def abort(self) -> None:
+        """The response cannot be completed: the connection ends so that the client sees it cut."""
+        self.flush()
+        self._exchange = None
+        self._deadline.stop()
+        self._wire.abort()
+
+    def flush(self) -> None:
+        """Sends what was given since the last flush."""
+        out = self._out
+        if out:
+            data = out[0] if len(out) == 1 else b"".join(out)
+            self._out = []
+            self.bytes_sent += len(data)
+            self._wire.write(data)
+            if self._wire.full:
+                self._deadline.set(self._gateway.body_timeout)
+
+    def pause_body(self) -> None:
+        """Stops the request's body: waiting for it is not the client's fault."""
+        if not self._body_paused:
+            self._body_paused = True
+            self._deadline.clear()
+            self._wire.pause()
+
+    def resume_body(self) -> None:
+        """Lets the request's body flow on."""
+        if self._body_paused:
+            self._body_paused = False
+            self._watch_input()
+            self._wire.resume()
+
+    def switch(self, headers: Sequence[Header]) -> None:
+        """Sends a 101; from now on both directions carry bytes of the new protocol."""
+        self._out.append(informational_bytes(101, b"Switching Protocols", headers))
+        self._tunnel = True
+        self.flush()
+        held, self._reader.held = self._reader.held, b""
+        if held and self._exchange is not None:
+            self._exchange.body(held)
+        self._wire.resume()
+
+    # -- between requests
+
+    def _await_next(self) -> None:
+        self._deadline.set(self._gateway.idle_timeout)
+        if self._reader.done:  # an upgrade was asked for, and not granted
+            held, self._reader = self._reader.held, self._new_reader()
+            self._reader.feed(held)
+        if not self._pumping:
+            self._pump()
+        self._watch_input()
+        if self._exchange is None:
+            self._wire.resume()
+
+    def _close(self, *, linger: bool = False) -> None:
+        self._deadline.stop()
+        self._wire.close(linger=linger)

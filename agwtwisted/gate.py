@@ -1,0 +1,80 @@
+"""Holds a connection after its handshake until the verdict about the client is in.
+
+No byte of the client is looked at before: what came with the handshake is kept, and reading stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from agwtwisted.core.peer import Peer
+from agwtwisted.core.verdicts import Refused, Trusted, Verdict
+from agwtwisted.deferreds import log_failure
+from agwtwisted.streaming import NOBODY, TcpWire
+
+Check: TypeAlias = Callable[[Peer], Deferred[Verdict]]
+"""Asks whether a verified certificate is still good; has a deadline of its own, and may be cancelled."""
+
+NO_ANSWER = Refused("certificate status request failed")
+
+
+class Gate:
+    """The receiver of a wire between its handshake and the verdict.
+
+    `opened` is called once, with the peer and its final verdict; the wire's receiver must be set when it returns. It is
+    called for a refused peer too: whether that one is told why is not the gate's question.
+    """
+
+    log = Logger()
+
+    def __init__(self, wire: TcpWire, opened: Callable[[Peer], None]) -> None:
+        self._wire = wire
+        self._opened = opened
+        self._early: list[bytes] = []
+        self._waiting: Deferred[Verdict] | None = None
+
+    def judge(self, peer: Peer, check: Check | None = None) -> None:
+        """Opens at once for a peer that needs no further check, else when `check` has answered.
+
+        Only a peer found trusted is checked any further; a check that fails is a refusal.
+        """
+        if check is None or not isinstance(peer.verdict, Trusted):
+            self._opened(peer)
+            return
+        self._wire.receiver = self
+        self._wire.pause()
+        self._waiting = check(peer)
+        answered = self._waiting.addErrback(self._no_answer).addCallback(self._answered, peer)
+        log_failure(answered, self.log, "judging a client certificate")
+
+    def received(self, data: bytes) -> None:
+        """Early bytes: what was read before the wire paused, so at most one read."""
+        self._early.append(data)
+
+    def drained(self) -> None:
+        """Nothing is written before the gate opens."""
+
+    def ended(self, reason: str) -> None:
+        """The client left before the verdict: nobody needs the answer any more."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def _no_answer(self, failure: Failure) -> Verdict:
+        return NO_ANSWER
+
+    def _answered(self, verdict: Verdict, peer: Peer) -> None:
+        self._waiting = None
+        if self._wire.closing:
+            return
+        self._wire.receiver = NOBODY
+        self._opened(attrs.evolve(peer, verdict=verdict))
+        early, self._early = b"".join(self._early), []
+        if early:
+            self._wire.receiver.received(early)
+        self._wire.resume()

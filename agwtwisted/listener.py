@@ -1,0 +1,103 @@
+"""Accepts connections on one bound socket; bound before the start, so that a busy port stops it."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, cast
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.protocol import Factory
+from twisted.internet.tcp import Port as TcpPort
+
+from agwtwisted.connections import HttpPort, Limits
+from agwtwisted.core.errors import AgwError
+from agwtwisted.streaming import TcpWire
+
+BACKLOG = 1024
+"""Connections that the kernel completes ahead of us; the system's own limit (somaxconn) may be lower."""
+
+
+class BindError(AgwError):
+    """An address and port that cannot be listened on; the message says which and why."""
+
+    def __init__(self, address: str, port: int, error: OSError) -> None:
+        super().__init__(f"cannot listen on {display(address, port)}: {error.strerror or error}")
+
+
+def display(address: str, port: int) -> str:
+    """``address:port``, an IPv6 address in brackets."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def bind(address: str, port: int) -> socket.socket:
+    """A listening socket; raises `BindError`. On ``::`` it takes IPv6 only, so that 0.0.0.0 may stand beside it."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind((address, port))
+        bound.listen(BACKLOG)
+        bound.setblocking(False)
+    except OSError as error:
+        bound.close()
+        raise BindError(address, port, error) from error
+    return bound
+
+
+class _Accepting(Factory):
+    """Asks the port for the protocol of each connection."""
+
+    noisy = False
+
+    def __init__(self, port: HttpPort) -> None:
+        self._port = port
+
+    def logPrefix(self) -> str:
+        """What the log calls the port."""
+        return "agwgateway"
+
+    def buildProtocol(self, addr: IAddress) -> TcpWire | None:  # type: ignore[override]
+        """The connection's protocol; None closes it."""
+        return self._port.accept(addr)
+
+
+class Listener(Service):
+    """One bound socket. Stops accepting while the gateway has as many connections as it may."""
+
+    def __init__(self, reactor: Any, bound: socket.socket, port: HttpPort, limits: Limits) -> None:
+        self.setName("listener " + display(*bound.getsockname()[:2]))
+        self.port = port
+        self._reactor = reactor
+        self._bound = bound
+        self._limits = limits
+        self._accepting: IListeningPort | None = None
+        limits.subscribe(self._limits_changed)
+
+    def startService(self) -> None:
+        """Begins to accept."""
+        super().startService()
+        self._accepting = self._reactor.adoptStreamPort(self._bound.fileno(), self._bound.family, _Accepting(self.port))
+        self._bound.close()  # the reactor has its own descriptor now
+
+    def stopService(self) -> Deferred[None]:
+        """Accepts no more; fires once the socket is closed."""
+        self.running = 0
+        accepting, self._accepting = self._accepting, None
+        if accepting is None:
+            self._bound.close()
+            return succeed(None)
+        stopped = accepting.stopListening()
+        return succeed(None) if stopped is None else stopped
+
+    def _limits_changed(self) -> None:
+        # What cannot be accepted now waits in the kernel's backlog.
+        port = cast("TcpPort | None", self._accepting)
+        if port is not None:
+            if self._limits.may_accept:
+                port.startReading()
+            else:
+                port.stopReading()

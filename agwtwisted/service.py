@@ -1,0 +1,149 @@
+"""The composition root: a configuration and its bound sockets become a tree of services that stops in stages."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from random import SystemRandom
+from types import FrameType
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gatherResults
+from twisted.logger import Logger
+
+from agwtwisted.access_log import AccessLog
+from agwtwisted.connections import HttpPort, Limits
+from agwtwisted.contexts import PortContexts
+from agwtwisted.core.config import Config
+from agwtwisted.core.messages import HeaderNames
+from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.resources import HeaderNames as OddNames
+from agwtwisted.core.resources import Protocol
+from agwtwisted.core.routing import ports_of
+from agwtwisted.exchange import HttpExchanges
+from agwtwisted.listener import Listener
+from agwtwisted.upstream import Backends
+
+LOG_SHARE = 0.1
+"""The part of `drain_timeout` that is left for the access log."""
+
+
+class GatewayService(MultiService):
+    """The whole gateway. Stops in stages: listeners, exchanges, connections to backends, access log.
+
+    Args:
+        reactor: everything runs on it.
+        listeners: one for each port.
+        backends: whose idle connections are closed at the end.
+        access_log: started first and stopped last.
+        drain_timeout: seconds that the stop may take in all.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self, reactor: Any, listeners: list[Listener], backends: Backends, access_log: AccessLog, drain_timeout: float
+    ) -> None:
+        super().__init__()
+        self.setName("agwgateway")
+        self.listeners = listeners
+        self.access_log = access_log
+        self._reactor = reactor
+        self._backends = backends
+        self._drain_timeout = drain_timeout
+        for child in [access_log, *listeners]:  # in this order they start
+            child.setServiceParent(self)
+
+    def stopService(self) -> Deferred[None]:
+        """Drains: no new connections, exchanges under way finish, the log is flushed last; fires when all is done."""
+        self.running = 0
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        began = self._reactor.seconds()
+        await gatherResults([listener.stopService() for listener in self.listeners])
+        for listener in self.listeners:
+            listener.port.drain()
+        await self._all_gone(self._drain_timeout * (1 - LOG_SHARE))
+        self._backends.close_idle()
+        left = self._drain_timeout - (self._reactor.seconds() - began)
+        await self._in_time(
+            self.access_log.stopService(), max(left, 0.1), "the access log could not be written in time"
+        )
+
+    async def _all_gone(self, seconds: float) -> None:
+        """Waits for the last connection; those that are still there when the time is over are aborted."""
+        ports = [listener.port for listener in self.listeners]
+        gone = gatherResults([port.connections.when_empty() for port in ports], consumeErrors=True)
+        count = sum(len(port.connections) for port in ports)
+        if not await self._in_time(gone, seconds, f"drain_timeout is over for the last of {count} connections"):
+            for port in ports:
+                port.abort()
+            await gatherResults([port.connections.when_empty() for port in ports])
+
+    async def _in_time(self, waiting: Deferred[Any], seconds: float, otherwise: str) -> bool:
+        try:
+            await waiting.addTimeout(seconds, self._reactor)
+        except (TimeoutError, CancelledError):
+            self.log.warn("{message}", message=otherwise)
+            return False
+        return True
+
+
+def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket.socket]) -> GatewayService:
+    """The gateway's tree of services, to be started.
+
+    Args:
+        config: a valid configuration.
+        reactor: everything runs on it.
+        sockets: a bound one for each address and port of `ports_of(config)`.
+
+    Raises:
+        OSError: the access log cannot be opened.
+    """
+    gateway = config.gateway
+    access_log = AccessLog(gateway.access_log, reactor)
+    access_log.open()
+    backends = Backends(reactor)
+    exchanges = HttpExchanges(gateway, backends, reactor, access_log, SystemRandom())
+    limits = Limits(gateway)
+    limiter = HandshakeLimiter(reactor.seconds)
+    names = HeaderNames(reject_odd=gateway.header_names is OddNames.REJECT)
+    listeners = []
+    for address, sites in ports_of(config).items():
+        encrypted = sites.all()[0].listener.protocol is Protocol.HTTPS
+        contexts = PortContexts.of(sites, max_depth=gateway.max_client_chain_depth) if encrypted else None
+        port = HttpPort(
+            number=address[1],
+            sites=sites,
+            contexts=contexts,
+            exchanges=exchanges,
+            gateway=gateway,
+            limits=limits,
+            names=names,
+            clock=reactor,
+            access_log=access_log,
+            limiter=limiter,
+        )
+        listeners.append(Listener(reactor, sockets[address], port, limits))
+    return GatewayService(reactor, listeners, backends, access_log, gateway.drain_timeout)
+
+
+def reopen_on_signal(reactor: Any, reopen: Callable[[], None]) -> None:
+    """Has SIGUSR1 reopen the access log, beside what it does already (twistd may rotate its own log by it)."""
+    earlier = signal.getsignal(signal.SIGUSR1)
+
+    def reopen_log(number: int, frame: FrameType | None) -> None:
+        reactor.callFromThread(reopen)
+        if callable(earlier):
+            earlier(number, frame)
+
+    signal.signal(signal.SIGUSR1, reopen_log)
+
+
+def end_at_once_on_signal() -> None:
+    """Gives SIGTERM and SIGINT back to the system: a second one ends the draining process without a word."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

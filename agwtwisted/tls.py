@@ -1,0 +1,199 @@
+"""The server side of TLS on one connection: pyOpenSSL over memory BIOs, in as few calls a record as can be.
+
+Three phases: the handshake (owned by a `Handshake`, under a deadline), then bytes for the receiver, then the end.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol as TypingProtocol
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from agwtwisted.deadlines import Deadline
+from agwtwisted.streaming import TcpWire
+
+RECORD = 16384
+"""Bytes of one record's content at most (RFC 8446 section 5.1)."""
+
+READ_SIZE = RECORD
+HANDSHAKE_RECORD = 22
+UNRECOGNIZED_NAME = 112
+"""Alert: no site for the name that the client asked for (RFC 6066 section 3)."""
+
+_FATAL_ALERT = b"\x15\x03\x03\x00\x02\x02"  # a plaintext record of two bytes: level fatal, then the description
+
+
+class Handshake(TypingProtocol):
+    """What a TLS wire needs to know of its handshake, and whom it tells the outcome."""
+
+    connection: SSL.Connection
+
+    @property
+    def name_refused(self) -> bool:
+        """Whether the client asked for a name that no site answers to."""
+
+    def completed(self) -> None:
+        """The handshake is through; the wire's receiver must be set when this returns."""
+
+    def failed(self, reason: str, received: int) -> None:
+        """It came to nothing; `received` bytes had come. The connection is being closed."""
+
+    def plain_text(self) -> None:
+        """The client does not speak TLS: the wire carries plain bytes from now on; set its receiver."""
+
+
+class TlsWire(TcpWire):
+    """One TLS connection, in the server's role."""
+
+    def __init__(self, clock: IReactorTime, handshake: Handshake, timeout: float) -> None:
+        super().__init__(clock)
+        self._handshake: Handshake | None = handshake
+        self._timeout = timeout
+        self._tls = handshake.connection
+        self._deadline = Deadline(clock, self._too_slow)
+        self._established = False
+        self._plain = False
+        self._raw_in = 0
+
+    # -- from the socket
+
+    def opened(self) -> None:
+        """Starts the clock for the handshake; the client speaks first."""
+        self._deadline.set(self._timeout)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Records from the socket."""
+        if self.closing:
+            return
+        if self._handshake is not None:
+            self._shake_hands(self._handshake, data)
+        elif self._plain:
+            super().dataReceived(data)
+        else:
+            self._tls.bio_write(data)
+            self._read()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The socket is closed, by whomever."""
+        self._deadline.stop()
+        if self._handshake is not None:
+            self._fail(self._handshake, "the client closed the connection")
+        self._tls.set_app_data(None)  # it leads back here: without it the memory is free at once
+        super().connectionLost(reason)
+
+    # -- the handshake
+
+    def _shake_hands(self, handshake: Handshake, data: bytes) -> None:
+        if not self._raw_in and data[0] != HANDSHAKE_RECORD:
+            self._speak_plainly(handshake, data)
+            return
+        self._raw_in += len(data)
+        self._tls.bio_write(data)
+        try:
+            self._tls.do_handshake()
+        except SSL.WantReadError:
+            if handshake.name_refused:
+                self._refuse_name(handshake)
+            else:
+                self._flush(RECORD)
+        except SSL.Error as error:
+            self._flush(RECORD)  # the alert
+            self._fail(handshake, error_text(error))
+            self.close(linger=True)
+        else:
+            self._complete(handshake)
+
+    def _complete(self, handshake: Handshake) -> None:
+        self._deadline.stop()
+        self._handshake = None
+        self._established = True
+        self._flush(RECORD)
+        handshake.completed()
+        if not self.closing:
+            self._read()
+
+    def _refuse_name(self, handshake: Handshake) -> None:
+        # The server's flight lies in the BIO: it is left there. What the client gets instead may be plain text, because
+        # nothing has been agreed yet.
+        self._send(_FATAL_ALERT + bytes((UNRECOGNIZED_NAME,)))
+        self._fail(handshake, "no site for the server name")
+        self.close(linger=True)
+
+    def _speak_plainly(self, handshake: Handshake, data: bytes) -> None:
+        self._plain = True
+        self._handshake = None
+        self._deadline.stop()
+        handshake.plain_text()
+        super().dataReceived(data)
+
+    def _too_slow(self) -> None:
+        if self._handshake is not None:
+            self._fail(self._handshake, "the handshake took too long")
+            self.abort()
+
+    def _fail(self, handshake: Handshake, reason: str) -> None:
+        self._handshake = None
+        self._deadline.stop()
+        handshake.failed(reason, self._raw_in)
+
+    # -- application data
+
+    def _read(self) -> None:
+        pieces: list[bytes] = []
+        ended = False
+        try:
+            while True:
+                pieces.append(self._tls.recv(READ_SIZE))
+        except SSL.WantReadError:
+            pass
+        except SSL.Error:  # close_notify, or a record that is not authentic
+            ended = True
+        if pieces:
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            self.bytes_in += len(data)
+            self.receiver.received(data)
+        if ended and not self.closing:
+            self.close()
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes in records, at once as far as the kernel takes them."""
+        if self._plain:
+            super().write(data)
+            return
+        self.bytes_out += len(data)
+        try:
+            self._tls.sendall(data)  # `send` takes one record only
+        except SSL.Error:  # the connection is broken beyond a farewell
+            self.abort()
+            return
+        # Room for every record's header and tag, so that one read empties the BIO.
+        self._flush(len(data) + 512 + (len(data) >> 7))
+
+    def _flush(self, size: int) -> None:
+        try:
+            while True:
+                records = self._tls.bio_read(size)
+                self._send(records)
+                if len(records) < size:
+                    return
+        except SSL.WantReadError:  # the BIO is empty
+            return
+
+    def _farewell(self) -> None:
+        if self._established:
+            try:
+                self._tls.shutdown()  # close_notify
+            except SSL.Error:
+                return  # the connection had failed: there is nobody to say farewell to
+            self._flush(RECORD)
+
+
+def error_text(error: SSL.Error) -> str:
+    """OpenSSL's own words for what went wrong, the last of its queue."""
+    queue = error.args[0] if error.args else None
+    if isinstance(queue, list) and queue:
+        return str(queue[-1][-1])
+    return str(error) or type(error).__name__

@@ -1,0 +1,95 @@
+"""Shown before anything is measured: wrong answers are found, and the peers do the same job."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import time
+from pathlib import Path
+
+from benchmarks.load import Generator, Load, require_success
+from benchmarks.peers import RunningPeer
+from benchmarks.pki import SERVER_NAME
+from benchmarks.programs import BenchmarkError
+
+# What each of these must be reported as, by a generator that is asked for 1024 bytes of the pattern.
+WRONG_ANSWERS = {"/2k": "length", "/wrong/1k": "body", "/missing": "status"}
+
+FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "x-original-host", "x-original-url")
+CERTIFICATE = (
+    "x-client-certificate",
+    "x-client-certificate-verification",
+    "x-client-certificate-subject",
+    "x-client-certificate-issuer",
+    "x-client-certificate-serial",
+    "x-client-certificate-fingerprint",
+    "x-client-certificate-start-date",
+    "x-client-certificate-end-date",
+)
+
+
+def check_generator(generator: Generator, backend_port: int) -> None:
+    """Raises `BenchmarkError` if the generator takes a wrong answer for a right one."""
+    right = Load(mode="keepalive", count=20, concurrency=4)
+    require_success(generator.run(right, backend_port, None), right, "backend")
+    for path, error in WRONG_ANSWERS.items():
+        result = generator.run(Load(mode="handshake", count=5, path=path), backend_port, None, quiet=True)
+        if result.errors != {error: 5} or result.operations:
+            raise BenchmarkError(f"the load generator does not see that {path} is answered wrongly: {result}")
+
+
+def check_refusals(generator: Generator, peer: RunningPeer) -> None:
+    """Raises `BenchmarkError` if the peer serves a client whose certificate is not of the trusted root."""
+    for tls in ("1.2", "1.3"):
+        load = Load(mode="handshake", count=2, tls=tls)
+        result = generator.run(load, peer.port, peer.pki, peer.pki.stranger, quiet=True)
+        if result.operations or "200" in result.statuses:
+            raise BenchmarkError(f"{peer.name} serves a client with a stranger's certificate over TLS {tls}")
+
+
+def forwarded_head(peer: RunningPeer) -> dict[str, str]:
+    """The request's headers as the peer hands them to the backend, names in lower case."""
+    context = ssl.create_default_context(cafile=str(peer.pki.trusted))
+    context.load_cert_chain(peer.pki.client.chain, peer.pki.client.key)
+    request = f"GET /head HTTP/1.1\r\nHost: {SERVER_NAME}\r\nUser-Agent: check\r\nConnection: close\r\n\r\n"
+    plain = socket.create_connection(("127.0.0.1", peer.port), timeout=10)
+    with plain, context.wrap_socket(plain, server_hostname=SERVER_NAME) as secure:
+        secure.sendall(request.encode())
+        answer = b"".join(iter(lambda: secure.recv(65536), b""))
+    body = answer.partition(b"\r\n\r\n")[2].decode("latin-1")
+    lines = [line.partition(":") for line in body.split("\r\n")[1:] if line]
+    return {name.lower(): value.strip() for name, _, value in lines}
+
+
+def check_headers(peer: RunningPeer) -> dict[str, str]:
+    """Returns the headers that the backend gets; raises `BenchmarkError` if one of the job's is missing."""
+    head = forwarded_head(peer)
+    missing = [name for name in (*FORWARDED, *CERTIFICATE) if not head.get(name)]
+    if missing or head["x-client-certificate-verification"] != "SUCCESS":
+        raise BenchmarkError(f"{peer.name} does not do the whole job, the backend misses {missing}: {head}")
+    return head
+
+
+def differing_headers(ours: dict[str, str], theirs: dict[str, str]) -> list[str]:
+    """The certificate headers whose values are not the same."""
+    return [name for name in CERTIFICATE if ours[name] != theirs[name]]
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(errors="replace").splitlines() if path.exists() else []
+
+
+def check_access_log(generator: Generator, peer: RunningPeer) -> None:
+    """Raises `BenchmarkError` unless every request brings a line of the access log, in JSON, within five seconds."""
+    load = Load(mode="handshake", count=50, concurrency=4)
+    before = len(_lines(peer.access_log))
+    require_success(generator.run(load, peer.port, peer.pki), load, peer.name)
+    deadline = time.monotonic() + 5
+    while len(_lines(peer.access_log)) < before + load.count and time.monotonic() < deadline:
+        time.sleep(0.1)
+    lines = _lines(peer.access_log)
+    if len(lines) < before + load.count:
+        raise BenchmarkError(f"{peer.name} logged {len(lines) - before} lines for {load.count} requests")
+    if json.loads(lines[-1]).get("httpStatus", 200) != 200:
+        raise BenchmarkError(f"{peer.name} logs something else than was answered: {lines[-1]}")

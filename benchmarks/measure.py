@@ -1,0 +1,107 @@
+"""Rounds of samples, and memory."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+
+import attrs
+
+from benchmarks import programs
+from benchmarks.load import Generator, Load, require_success
+from benchmarks.peers import RunningPeer
+from benchmarks.workloads import Plan, Workload
+
+
+@attrs.frozen(kw_only=True)
+class Sample:
+    """One peer, one workload, one round."""
+
+    cpu_us: float  # CPU time of the proxy per operation
+    per_second: float  # operations
+    p50_us: int
+    p99_us: int
+    p999_us: int
+    tls: str
+
+
+@attrs.frozen(kw_only=True)
+class Memory:
+    """What a freshly started proxy takes; bytes."""
+
+    started: int
+    download_peak: int
+    upload_peak: int
+    per_idle_connection: float
+
+
+@attrs.frozen(kw_only=True)
+class Spread:
+    """A median with the extremes around it."""
+
+    median: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread:
+        """The spread of some values."""
+        ordered = sorted(values)
+        return cls(median=statistics.median(ordered), least=ordered[0], most=ordered[-1])
+
+
+def ratios(ours: list[Sample], base: list[Sample], value: Callable[[Sample], float]) -> Spread:
+    """Round by round, ours in terms of the base."""
+    return Spread.of(value(one) / value(other) for one, other in zip(ours, base, strict=True))
+
+
+def sample(generator: Generator, peer: RunningPeer, workload: Workload) -> Sample:
+    """Measures one workload once; connections that stay open are opened before the clock starts.
+
+    Raises:
+        BenchmarkError: an operation was not answered as it should be.
+    """
+    with generator.prepared(workload.load, peer.port, peer.pki) as run:
+        before = programs.cpu_seconds(peer.pid)
+        result = run.go()
+        used = programs.cpu_seconds(peer.pid) - before
+    require_success(result, workload.load, peer.name)
+    return Sample(
+        cpu_us=used * 1e6 / result.operations,
+        per_second=result.operations / result.seconds,
+        p50_us=result.latency_us["p50"],
+        p99_us=result.latency_us["p99"],
+        p999_us=result.latency_us["p999"],
+        tls=result.tls,
+    )
+
+
+def _warm(generator: Generator, peer: RunningPeer) -> None:
+    for load in (Load(mode="keepalive", count=200, concurrency=4), Load(mode="handshake", count=20, concurrency=4)):
+        require_success(generator.run(load, peer.port, peer.pki), load, peer.name)
+
+
+def _peak(generator: Generator, start: Callable[[], AbstractContextManager[RunningPeer]], load: Load) -> int:
+    with start() as peer:
+        require_success(generator.run(load, peer.port, peer.pki), load, peer.name)
+        return programs.peak_bytes(peer.pid)
+
+
+def memory(generator: Generator, plan: Plan, start: Callable[[], AbstractContextManager[RunningPeer]]) -> Memory:
+    """Looks at the memory of a peer; ``start`` starts a new one for each question."""
+    download = Load(mode="download", path=plan.memory_body, expect=plan.memory_body_bytes)
+    upload = Load(mode="upload", path="/upload", size=plan.memory_body_bytes)
+    idle = Load(mode="idle", count=plan.idle_connections, concurrency=plan.idle_connections)
+    with start() as peer:
+        _warm(generator, peer)
+        before = programs.resident_bytes(peer.pid)
+        with generator.prepared(idle, peer.port, peer.pki) as run:
+            held = programs.resident_bytes(peer.pid) - before
+            require_success(run.go(), idle, peer.name)
+    return Memory(
+        started=before,
+        download_peak=_peak(generator, start, download),
+        upload_peak=_peak(generator, start, upload),
+        per_idle_connection=held / plan.idle_connections,
+    )

@@ -1,0 +1,164 @@
+"""The table that a run prints and the JSON file it leaves."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import attrs
+
+from benchmarks.measure import Memory, Sample, Spread, ratios
+from benchmarks.peers import Peer
+from benchmarks.workloads import Workload
+
+BASE = "nginx"
+GATEWAY = "agwtwisted"
+
+Samples = Mapping[str, Mapping[str, list[Sample]]]  # by workload, by peer; one a round
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """Everything that a run found out."""
+
+    arguments: list[str]
+    seconds: float
+    peers: list[Peer]
+    generator_openssl: str
+    workloads: list[Workload]
+    samples: Samples
+    memory: Mapping[str, Memory]
+    remarks: list[str]
+
+
+def machine() -> dict[str, object]:
+    """What the figures depend on and nobody can change."""
+    models = {line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")}
+    return {
+        "cpu": ", ".join(sorted(models)) or platform.processor(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "load_average": os.getloadavg(),
+    }
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _spread(spread: Spread, digits: int) -> str:
+    return f"{spread.median:,.{digits}f} ({spread.least:,.{digits}f}..{spread.most:,.{digits}f})"
+
+
+def _ratio(workload: Workload, samples: Mapping[str, list[Sample]], peer: str) -> Spread | None:
+    """CPU, or for paced loads p99, in terms of nginx; None: nginx was not there."""
+    if BASE not in samples:
+        return None
+    by_latency = workload.judged_by_latency
+    return ratios(samples[peer], samples[BASE], lambda one: one.p99_us if by_latency else one.cpu_us)
+
+
+def _judgement(workload: Workload, peer: str, ratio: Spread | None) -> str:
+    if peer != GATEWAY or ratio is None or workload.target is None:
+        return ""
+    return f"{'ok' if ratio.median <= workload.target else 'MISSED'} (<= {workload.target:.2f})"
+
+
+def _rows(report: Report) -> Iterator[tuple[str, ...]]:
+    for workload in report.workloads:
+        samples = report.samples[workload.name]
+        for peer, ones in samples.items():
+            ratio = _ratio(workload, samples, peer)
+            yield (
+                f"{workload.name}, p99" if workload.judged_by_latency else workload.name,
+                peer,
+                _spread(Spread.of(one.cpu_us for one in ones), 0),
+                _spread(ratio, 2) if ratio else "",
+                _judgement(workload, peer, ratio),
+                f"{Spread.of(one.per_second for one in ones).median:,.0f}",
+                f"{Spread.of(one.p50_us for one in ones).median:,.0f}",
+                f"{Spread.of(one.p99_us for one in ones).median:,.0f}",
+                f"{Spread.of(one.p999_us for one in ones).median:,.0f}",
+            )
+
+
+def _memory_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    for peer, memory in report.memory.items():
+        yield (
+            peer,
+            f"{memory.started / 1e6:.1f}",
+            f"{memory.download_peak / 1e6:.1f}",
+            f"{memory.upload_peak / 1e6:.1f}",
+            f"{memory.per_idle_connection / 1e3:.1f}",
+        )
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], left: int) -> str:
+    """Columns of text; the first ``left`` of them flush left."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = []
+    for row in (head, *rows):
+        cells = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def table(report: Report) -> str:
+    """The run as text."""
+    head = ("workload", "peer", "CPU us/op", f"ratio to {BASE}", "target", "op/s", "p50 us", "p99 us", "p99.9 us")
+    memory_head = ("memory", "started MB", "download peak MB", "upload peak MB", "kB per idle connection")
+    parts = [_table(head, list(_rows(report)), 2)]
+    if report.memory:
+        parts.append(_table(memory_head, list(_memory_rows(report)), 1))
+    parts.append("\n".join(f"{workload.name}: {workload.title}" for workload in report.workloads))
+    parts.append("\n".join(f"{peer.name}: {_versions(peer)}" for peer in report.peers))
+    parts.append(f"load generator: {report.generator_openssl}; {report.seconds:.0f} seconds in all")
+    if report.remarks:
+        parts.append("\n".join(f"REMARK {remark}" for remark in report.remarks))
+    return "\n\n".join(parts)
+
+
+def _versions(peer: Peer) -> str:
+    return ", ".join(f"{name} {version}" for name, version in peer.versions.items())
+
+
+def _workload_fields(report: Report, workload: Workload) -> dict[str, object]:
+    samples = report.samples[workload.name]
+    peers = {}
+    for peer, ones in samples.items():
+        ratio = _ratio(workload, samples, peer)
+        peers[peer] = {
+            "samples": [attrs.asdict(one) for one in ones],
+            "cpu_us": attrs.asdict(Spread.of(one.cpu_us for one in ones)),
+            "ratio": attrs.asdict(ratio) if ratio else None,
+        }
+    return {"title": workload.title, "load": attrs.asdict(workload.load), "target": workload.target, "peers": peers}
+
+
+def write(report: Report, directory: Path) -> Path:
+    """Writes the run as JSON, and returns the new file."""
+    now = datetime.datetime.now(datetime.UTC)
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{now:%Y%m%dT%H%M%SZ}.json"
+    fields = {
+        "when": now.isoformat(timespec="seconds"),
+        "arguments": report.arguments,
+        "seconds": report.seconds,
+        "machine": machine(),
+        "versions": {peer.name: peer.versions for peer in report.peers} | {"load": report.generator_openssl},
+        "workloads": {workload.name: _workload_fields(report, workload) for workload in report.workloads},
+        "memory": {peer: attrs.asdict(memory) for peer, memory in report.memory.items()},
+        "remarks": report.remarks,
+    }
+    path.write_text(json.dumps(fields, indent=1) + "\n")
+    return path

@@ -1,0 +1,405 @@
+"""`agwtwisted.core.verification`: who is trusted, told with the evidence of real handshakes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import attrs
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.chains import TrustedChain, read_chain
+from agwtwisted.core.verdicts import Refused, Trusted
+from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
+from tests import pki
+from tests.handshakes import evidence_of
+
+ROOT = pki.Authority.root("Root")
+FIRST = ROOT.intermediate("First")
+SECOND = FIRST.intermediate("Second")
+SIBLING = ROOT.intermediate("Sibling")
+STRANGER = pki.Authority.root("Root")  # the same name, another key
+LEAF = SECOND.issue()
+WEAK_KEY = pki.rsa_key(1024)
+RSA_KEY = pki.rsa_key()
+
+
+def chain_of(*credentials: pki.Credential) -> TrustedChain:
+    """A trusted client CA file of these."""
+    found = read_chain(pki.bundle(*credentials), "ca.pem")
+    assert isinstance(found, TrustedChain), found
+    return found
+
+
+def anchors_of(*files: Sequence[pki.Credential], issuer_dn: bool = False) -> Anchors:
+    """The anchors of a profile with these files."""
+    return Anchors.of([chain_of(*file) for file in files], issuer_dn)
+
+
+BIT_STRING_NAME = pki.tlv(0x30, pki.tlv(0x31, pki.tlv(0x30, b"\x06\x03\x55\x04\x03", pki.tlv(0x03, b"\0a"))))
+ONLY_ROOT = anchors_of([ROOT])
+
+
+def evidence(leaf: pki.Credential, **changes: object) -> Evidence:
+    """What OpenSSL tells of a chain with which it finds no fault."""
+    return attrs.evolve(Evidence(chain=leaf.chain_der, error=0), **changes)
+
+
+def verdict(leaf: pki.Credential, anchors: Anchors = ONLY_ROOT, *, level: int = 0) -> str:
+    """The reason for which this client is refused after a real handshake; empty when trusted."""
+    told = evidence_of(leaf, leaf.chain_der[1:-1], list(anchors.issuers_by_root), level=level)
+    found = judge(told, anchors, pki.NOW)
+    return found.reason if isinstance(found, Refused) else ""
+
+
+def _unknown(*, critical: bool = False) -> x509.Extension[x509.UnrecognizedExtension]:
+    value = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\0")
+    return pki.extension(value, critical=critical)
+
+
+def _under_rsa(**options: object) -> pki.Credential:
+    return pki.Authority.root("RSA", key=RSA_KEY).issue(**options)
+
+
+class HandshakeTests(SynchronousTestCase):
+    """`judge` with what OpenSSL said in a handshake."""
+
+    def test_trusted(self) -> None:
+        """Leaves under the root, one and two intermediates down, of each kind of key and of each sufficient purpose."""
+        for leaf in (
+            LEAF,
+            ROOT.issue(),
+            FIRST.issue(key=RSA_KEY),
+            FIRST.issue(key=pki.ed25519_key()),
+            FIRST.issue(key=pki.ec_key(ec.SECP384R1()), hash=hashes.SHA384()),
+            FIRST.issue(eku=None),
+            FIRST.issue(eku=(pki.SERVER_AUTH, pki.CLIENT_AUTH), eku_critical=True),
+            FIRST.issue(usage=None),
+            FIRST.issue(ca=None),
+            FIRST.issue(version=1),
+            ROOT.intermediate("A CA that is a client"),
+        ):
+            self.assertEqual(verdict(leaf), "", leaf.certificate)
+
+    def test_a_root_may_be_its_own_client(self) -> None:
+        """A self-signed device certificate with CA bits, uploaded as it is, admits its owner and no namesake."""
+        alone = pki.Authority.root("device", usage=None)
+        self.assertEqual(verdict(alone, anchors_of([alone])), "")
+        self.assertEqual(verdict(alone, anchors_of([alone], issuer_dn=True)), "")
+        self.assertEqual(
+            verdict(pki.Authority.root("device", usage=None), anchors_of([alone])), "self-signed certificate"
+        )
+
+    def test_refused_by_openssl(self) -> None:
+        """The first error of the library is the reason, in its words."""
+        short = ROOT.intermediate("Short", path_length=0)
+        names = ROOT.intermediate("Names", permitted=[x509.DNSName("example.com")])
+        past = pki.NOW - timedelta(days=400)
+        for leaf, reason in [
+            (STRANGER.issue(), "unable to get local issuer certificate"),
+            (pki.self_signed(), "self-signed certificate"),
+            (FIRST.issue(not_after=past), "certificate has expired"),
+            (FIRST.issue(not_before=pki.NOT_AFTER), "certificate is not yet valid or the system clock is incorrect"),
+            (ROOT.intermediate("Old", not_after=past).issue(), "certificate has expired"),
+            (FIRST.issue(signature=b"0" * 70), "certificate signature failure"),
+            (FIRST.issue(eku=(pki.SERVER_AUTH,)), "unsuitable certificate purpose"),
+            (FIRST.issue(eku=(pki.ANY_USE,)), "unsuitable certificate purpose"),
+            (FIRST.issue(usage=pki.key_usage("key_encipherment")), "unsuitable certificate purpose"),
+            (ROOT.intermediate("Servers", eku=(pki.SERVER_AUTH,)).issue(), "unsuitable certificate purpose"),
+            (short.intermediate("Deep").issue(), "path length constraint exceeded"),
+            (names.issue(san=["example.org"]), "permitted subtree violation"),
+            (ROOT.intermediate("Not a CA", ca=False).issue(), "invalid CA certificate"),
+            (FIRST.issue(extra=[_unknown(critical=True)]), "unhandled critical extension"),
+        ]:
+            self.assertEqual(verdict(leaf), reason, leaf.certificate)
+
+    def test_refused_by_us_where_openssl_says_nothing(self) -> None:
+        """Each of these chains is fine for the library as it is set up here, and not for RFC 5280 or for us."""
+        for leaf, reason in [
+            (FIRST.issue(usage=pki.key_usage("key_agreement")), "key usage does not include digital signature"),
+            (FIRST.issue(key=WEAK_KEY), "EE certificate key too weak"),
+            (ROOT.intermediate("Weak", key=WEAK_KEY).issue(), "CA certificate key too weak"),
+            (FIRST.issue(hash=hashes.SHA1()), "CA signature digest algorithm too weak"),
+            (ROOT.intermediate("SHA-1", hash=hashes.SHA1()).issue(), "CA signature digest algorithm too weak"),
+            (_under_rsa(hash=hashes.MD5()), "CA signature digest algorithm too weak"),
+            (FIRST.issue(version=1, has_extensions=True), "Using cert extension requires at least X509v3"),
+            (FIRST.issue(extra=[_unknown(), _unknown()]), "invalid or inconsistent certificate extension"),
+        ]:
+            told = evidence_of(leaf, leaf.chain_der[1:-1], [leaf.chain_der[-1]])
+            self.assertEqual(told.error, 0, (reason, REASONS.get(told.error)))
+            anchors = anchors_of([leaf.issuers[-1]])
+            self.assertEqual(judge(told, anchors, pki.NOW), Refused(reason), leaf.certificate)
+
+    def test_refused_by_us_whatever_openssl_says(self) -> None:
+        """Rules that OpenSSL, as it is today, holds too: our answer does not stand on its."""
+        for leaf, reason in [
+            (FIRST.issue(key=pki.ec_key(ec.SECP192R1())), "EE certificate key too weak"),
+            (FIRST.issue(eku=(pki.SERVER_AUTH,)), "unsuitable certificate purpose"),
+            (FIRST.issue(eku=(pki.ANY_USE,)), "unsuitable certificate purpose"),
+            (FIRST.issue(extra=[_unknown(critical=True)]), "unhandled critical extension"),
+            (ROOT.intermediate("Odd", extra=[_unknown(critical=True)]).issue(), "unhandled critical extension"),
+            (ROOT.intermediate("Not a CA", ca=False).issue(), "invalid CA certificate"),
+            (ROOT.intermediate("No constraints", ca=None).issue(), "invalid CA certificate"),
+            (ROOT.intermediate("Version 1", version=1).issue(), "invalid CA certificate"),
+            (
+                ROOT.intermediate("No signing", usage=pki.key_usage("crl_sign")).issue(),
+                "key usage does not include certificate signing",
+            ),
+        ]:
+            self.assertEqual(judge(evidence(leaf), ONLY_ROOT, pki.NOW), Refused(reason), leaf.certificate)
+            self.assertEqual(judge(evidence(leaf), anchors_of([ROOT, SIBLING]), pki.NOW), Refused(reason))
+
+    def test_a_roots_own_signature_does_not_count(self) -> None:
+        """A SHA-1 root is trusted for its key, not for its signature."""
+        root = pki.Authority.root("Old", key=RSA_KEY, hash=hashes.SHA1())
+        self.assertEqual(verdict(root.issue(), anchors_of([root])), "")
+
+    def test_at_the_usual_security_level_openssl_refuses_weak_keys_in_the_same_words(self) -> None:
+        """Whoever of the two is first, the log says the same."""
+        weak = ROOT.intermediate("Weak", key=WEAK_KEY).issue()
+        sha1 = ROOT.intermediate("SHA-1", hash=hashes.SHA1()).issue()
+        for leaf, error in ((weak, 67), (sha1, 68)):
+            told = evidence_of(leaf, leaf.chain_der[1:-1], [ROOT.der], level=2)
+            self.assertEqual(told.error, error)
+            self.assertEqual(verdict(leaf, level=2), verdict(leaf, level=0))
+
+
+class AnchorsTests(SynchronousTestCase):
+    """Which roots count, and whose issuer DN."""
+
+    def test_without_files_nobody_is_trusted(self) -> None:
+        """An empty profile fails closed."""
+        self.assertIsInstance(judge(evidence(LEAF), Anchors.of([], False), pki.NOW), Refused)
+
+    def test_the_chain_must_end_in_a_root_of_the_profile(self) -> None:
+        """Not at an intermediate of its files, not at another root of the same name."""
+        anchors = anchors_of([ROOT, FIRST, SECOND])
+        self.assertEqual(judge(evidence(LEAF), anchors, pki.NOW), Trusted())
+        for chain in ((), LEAF.chain_der[:-1], LEAF.chain_der[:1], (*LEAF.chain_der[:-1], STRANGER.der)):
+            found = judge(evidence(LEAF, chain=chain), anchors, pki.NOW)
+            self.assertEqual(found, Refused("unable to get local issuer certificate"))
+
+    def test_intermediates_of_the_file_need_not_be_sent(self) -> None:
+        """With the intermediates in the store, the leaf alone will do."""
+        anchors = anchors_of([ROOT, FIRST, SECOND])
+        told = evidence_of(LEAF, [], [c.der for c in (ROOT, FIRST, SECOND)])
+        self.assertEqual(told.chain, LEAF.chain_der)
+        self.assertEqual(judge(told, anchors, pki.NOW), Trusted())
+
+    def test_issuer_dn(self) -> None:
+        """Off, any CA under the root will do; on, the leaf's issuer must be the one the file stands for."""
+        wrong = Refused("unable to verify the client certificate issuer")
+        files = [ROOT, FIRST, SECOND]
+        for leaf, wanted in [
+            (SECOND.issue(), Trusted()),
+            (FIRST.issue(), wrong),
+            (ROOT.issue(), wrong),
+            (SIBLING.issue(), wrong),
+            (SIBLING.intermediate("Second").issue(), Trusted()),  # the DN is compared, not the key
+        ]:
+            self.assertEqual(judge(evidence(leaf), anchors_of(files, issuer_dn=True), pki.NOW), wanted)
+            self.assertEqual(judge(evidence(leaf), anchors_of(files), pki.NOW), Trusted())
+
+    def test_issuer_dn_of_several_files(self) -> None:
+        """Each file of the same root adds its DN; a DN of another root's file does not help."""
+        other = pki.Authority.root("Other")
+        anchors = anchors_of([ROOT, FIRST], [SIBLING, ROOT], [other, other.intermediate("Second")], issuer_dn=True)
+        wrong = Refused("unable to verify the client certificate issuer")
+        for issuer, wanted in (
+            (FIRST, Trusted()),
+            (SIBLING, Trusted()),
+            (SECOND, wrong),
+            (ROOT, wrong),
+            (other, wrong),
+        ):
+            self.assertEqual(judge(evidence(issuer.issue()), anchors, pki.NOW), wanted)
+
+    def test_issuer_dn_is_compared_by_the_rules_for_names(self) -> None:
+        """Another string type, case and spacing is the same DN; a NUL within makes another."""
+        attribute = b"\x06\x03\x55\x04\x03"
+        anchors = anchors_of([ROOT, FIRST], issuer_dn=True)
+        wrong = Refused("unable to verify the client certificate issuer")
+        for spelled, wanted in (
+            (b"FIRST", Trusted()),
+            (b" first ", Trusted()),
+            (b"Fir\0st", wrong),
+            (b"First.", wrong),
+        ):
+            name = pki.tlv(0x30, pki.tlv(0x31, pki.tlv(0x30, attribute, pki.tlv(0x0C, spelled))))
+            self.assertEqual(judge(evidence(FIRST.issue(issuer=name)), anchors, pki.NOW), wanted, spelled)
+
+    def test_an_issuer_dn_that_cannot_be_read_refuses(self) -> None:
+        """A bit string where a common name should be is more than cryptography takes."""
+        found = judge(evidence(FIRST.issue(issuer=BIT_STRING_NAME)), anchors_of([ROOT, FIRST], issuer_dn=True), pki.NOW)
+        self.assertEqual(found, Refused("unable to read the certificate"))
+
+
+class JudgeTests(SynchronousTestCase):
+    """`judge` by itself."""
+
+    def test_an_error_of_openssl_is_final(self) -> None:
+        """However good the chain, any error code refuses, also one that no table knows."""
+        for error in (*REASONS, 104, 9999, -1):
+            found = judge(evidence(LEAF, error=error), ONLY_ROOT, pki.NOW)
+            self.assertEqual(found, Refused(REASONS.get(error, "unknown certificate verification error")))
+
+    def test_time_is_that_of_the_judgement(self) -> None:
+        """A verdict judged again after the end of any certificate of the chain is another."""
+        soon, second = pki.NOW + timedelta(hours=1), timedelta(seconds=1)
+        early = pki.NOW - timedelta(hours=1)
+        between = ROOT.intermediate("Short-lived", not_before=early, not_after=soon)
+        root = pki.Authority.root("Short-lived root", not_before=early, not_after=soon)
+        for leaf in (FIRST.issue(not_before=early, not_after=soon), between.issue(), root.issue()):
+            anchors = anchors_of([leaf.issuers[-1]])
+            for now, wanted in [
+                (early - second, Refused("certificate is not yet valid or the system clock is incorrect")),
+                (early, Trusted()),
+                (soon, Trusted()),
+                (soon + second, Refused("certificate has expired")),
+            ]:
+                self.assertEqual(judge(evidence(leaf), anchors, now), wanted)
+
+    def test_depth(self) -> None:
+        """The limit counts the certificates above the leaf."""
+        self.assertEqual(judge(evidence(LEAF), ONLY_ROOT, pki.NOW, max_depth=3), Trusted())
+        self.assertEqual(judge(evidence(LEAF), ONLY_ROOT, pki.NOW, max_depth=2), Refused("certificate chain too long"))
+
+    def test_unreadable_certificates_refuse_wherever_they_stand(self) -> None:
+        """Month 13, version 7 and rubbish are refused with a reason, as leaf and as intermediate."""
+        for odd in (FIRST.issue(not_after=pki.utc_time(b"261301000000Z")).der, FIRST.issue(version=7).der, b"\0", b""):
+            for chain in ((odd, ROOT.der), (LEAF.der, odd, ROOT.der)):
+                found = judge(evidence(LEAF, chain=chain), ONLY_ROOT, pki.NOW)
+                self.assertEqual(found, Refused("unable to read the certificate"))
+
+    def test_faults_of_known_and_unknown_intermediates_are_the_same(self) -> None:
+        """Whether an intermediate comes from the file or from the client, it is judged alike."""
+        for authority, reason in [
+            (ROOT.intermediate("Weak", key=WEAK_KEY), "CA certificate key too weak"),
+            (ROOT.intermediate("SHA-1", hash=hashes.SHA1()), "CA signature digest algorithm too weak"),
+        ]:
+            for anchors in (ONLY_ROOT, anchors_of([ROOT, authority])):
+                self.assertEqual(judge(evidence(authority.issue()), anchors, pki.NOW), Refused(reason))
+
+    @given(st.data())
+    def test_a_damaged_certificate_never_raises(self, data: st.DataObject) -> None:
+        """One byte changed anywhere in a leaf or an intermediate: a verdict, with one line when refused."""
+        which = data.draw(st.integers(0, 2))
+        good = LEAF.chain_der[which]
+        at = data.draw(st.integers(0, len(good) - 1))
+        damaged = good[:at] + data.draw(st.binary(min_size=1, max_size=1)) + good[at + 1 :]
+        chain = (*LEAF.chain_der[:which], damaged, *LEAF.chain_der[which + 1 :])
+        found = judge(evidence(LEAF, chain=chain), anchors_of([ROOT, SECOND], issuer_dn=True), pki.NOW)
+        if isinstance(found, Refused):
+            self.assertTrue(found.reason.isprintable())
+
+
+PAST = pki.NOW - timedelta(days=400)  # past and future for the library's clock too, which is the machine's
+EXAMPLE, OTHER = x509.DNSName("example.com"), x509.DNSName("example.org")
+
+AUTHORITIES: Mapping[str, Mapping[str, Any]] = {
+    "good": {},
+    "expired": {"not_after": PAST},
+    "not yet valid": {"not_before": pki.NOT_AFTER},
+    "no CA": {"ca": False},
+    "no basicConstraints": {"ca": None},
+    "version 1": {"version": 1},
+    "no keyUsage": {"usage": None},
+    "no keyCertSign": {"usage": pki.key_usage("digital_signature")},
+    "for clients": {"eku": (pki.CLIENT_AUTH,)},
+    "for servers": {"eku": (pki.SERVER_AUTH,)},
+    "for anything": {"eku": (pki.ANY_USE,)},
+    "path length 0": {"path_length": 0},
+    "permits example.com": {"permitted": [EXAMPLE]},
+    "permits example.org": {"permitted": [OTHER]},
+    "excludes example.com": {"excluded": [EXAMPLE]},
+    "unknown critical": {"extra": [_unknown(critical=True)]},
+    "doubled": {"extra": [pki.key_usage("key_cert_sign")]},
+    "weak key": {"key": WEAK_KEY},
+    "SHA-1": {"hash": hashes.SHA1()},
+    "bad signature": {"signature": b"0" * 70},
+}
+LEAVES: Mapping[str, Mapping[str, Any]] = {
+    "good": {},
+    "expired": {"not_after": PAST},
+    "not yet valid": {"not_before": pki.NOT_AFTER},
+    "CA": {"ca": True, "usage": pki.key_usage("digital_signature", "key_cert_sign")},
+    "no basicConstraints": {"ca": None},
+    "version 1": {"version": 1},
+    "no keyUsage": {"usage": None},
+    "encipherment only": {"usage": pki.key_usage("key_encipherment")},
+    "agreement only": {"usage": pki.key_usage("key_agreement")},
+    "no purposes": {"eku": None},
+    "for servers": {"eku": (pki.SERVER_AUTH,)},
+    "for anything": {"eku": (pki.ANY_USE,)},
+    "for both": {"eku": (pki.SERVER_AUTH, pki.CLIENT_AUTH)},
+    "no names": {"san": None},
+    "other name": {"san": ["host.example.org"]},
+    "unknown critical": {"extra": [_unknown(critical=True)]},
+    "weak key": {"key": WEAK_KEY},
+    "SHA-1": {"hash": hashes.SHA1()},
+    "bad signature": {"signature": b"0" * 70},
+}
+
+
+LAXER_AUTHORITIES = {"no keyUsage"}
+LAXER_LEAVES = {"CA", "version 1", "no names"}
+"""What we take and cryptography's validator, made for the Web PKI, does not.
+
+RFC 5280 asks CAs for a keyUsage, but its path validation looks only at one that is there (section 6.1.4 n), and it has
+no rule for CA bits, version or subjectAltName of a leaf. OpenSSL, and so the product, takes all of them: device
+certificates with no name but a subject are usual, and so are self-signed ones with CA bits.
+"""
+STRICTER_AUTHORITIES = {"for anything"}
+STRICTER_LEAVES = {"encipherment only", "agreement only", "weak key"}
+"""What we refuse and that validator takes: see `certificate_rules`; OpenSSL reads a CA's purposes like a leaf's."""
+
+
+class DifferentialTests(SynchronousTestCase):
+    """`judge` after OpenSSL, beside another implementation of path validation."""
+
+    def test_both_say_the_same_but_where_it_was_decided(self) -> None:
+        """Chains of every CA and leaf variant: the disagreements are those listed, no more and no less."""
+        laxer, stricter = set[str](), set[str]()
+        root = pki.Authority.root()
+        for above, below in itertools.product(AUTHORITIES, LEAVES):
+            issuer = root.intermediate(**AUTHORITIES[above])
+            leaf = issuer.issue(**{"san": ["host.example.com"], **LEAVES[below]})
+            refused, other_refuses = bool(verdict(leaf, anchors_of([root]))), bool(refused_by_cryptography(leaf))
+            if refused and not other_refuses:
+                self.assertTrue(above in STRICTER_AUTHORITIES or below in STRICTER_LEAVES, (above, below))
+                stricter |= {above, below} if "good" in (above, below) else set()
+            if other_refuses and not refused:
+                self.assertTrue(above in LAXER_AUTHORITIES or below in LAXER_LEAVES, (above, below))
+                laxer |= {above, below} if "good" in (above, below) else set()
+        self.assertEqual(laxer, {"good"} | LAXER_AUTHORITIES | LAXER_LEAVES)
+        self.assertEqual(stricter, {"good"} | STRICTER_AUTHORITIES | STRICTER_LEAVES)
+
+    def test_faults_higher_up_count_the_same(self) -> None:
+        """With a good CA between, the faulty one above is still found by both."""
+        for above, options in AUTHORITIES.items():
+            root = pki.Authority.root()
+            leaf = root.intermediate("Upper", **options).intermediate("Lower").issue(san=["host.example.com"])
+            refused, other_refuses = bool(verdict(leaf, anchors_of([root]))), bool(refused_by_cryptography(leaf))
+            self.assertEqual(refused != other_refuses, above in LAXER_AUTHORITIES | STRICTER_AUTHORITIES, above)
+            self.assertEqual(refused, above not in ACCEPTED_ABOVE, above)
+
+
+ACCEPTED_ABOVE = {"good", "no keyUsage", "for clients", "permits example.com"}
+
+
+def refused_by_cryptography(leaf: pki.Credential) -> str:
+    """Why cryptography's own validator refuses this chain for a client; empty when it does not."""
+    verifier = PolicyBuilder().store(Store([leaf.issuers[-1].certificate])).time(pki.NOW).build_client_verifier()
+    try:
+        verifier.verify(leaf.certificate, [issuer.certificate for issuer in leaf.issuers[:-1]])
+    except VerificationError as error:
+        return str(error)
+    return ""

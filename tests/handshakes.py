@@ -1,0 +1,81 @@
+"""TLS handshakes in memory: what OpenSSL says of a client's certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cryptography import x509
+from OpenSSL import SSL, crypto
+
+from agwtwisted.core.verification import Evidence
+from tests.pki import Authority, Credential
+
+_SERVER = Authority.root().issue_server("localhost")
+
+
+def evidence_of(client: Credential, sent: Sequence[bytes], trusted: Sequence[bytes], *, level: int = 0) -> Evidence:
+    """What a server's verify callback is told when `client` connects and sends these certificates above its own.
+
+    `sent` and `trusted` are in DER; the security level is the lowest by default, so that weak keys and digests are not
+    refused before our own rules see them.
+    """
+    certificates: dict[int, bytes] = {}
+    errors: list[tuple[int, int]] = []
+
+    def note(_: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
+        certificates[depth] = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+        if not ok:
+            errors.append((error, depth))
+        return True
+
+    server = SSL.Context(SSL.TLS_SERVER_METHOD)
+    _lower(server, level)
+    server.use_certificate(x509.load_der_x509_certificate(_SERVER.der))
+    server.use_privatekey(_SERVER.key)
+    server.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, note)
+    store = server.get_cert_store()
+    assert store is not None
+    for der in trusted:
+        store.add_cert(crypto.X509.from_cryptography(x509.load_der_x509_certificate(der)))
+    _shake_hands(SSL.Connection(server, None), SSL.Connection(_client_context(client, sent), None))
+    error, depth = errors[0] if errors else (0, 0)
+    return Evidence(chain=tuple(certificates[at] for at in sorted(certificates)), error=error, error_depth=depth)
+
+
+def _client_context(client: Credential, sent: Sequence[bytes]) -> SSL.Context:
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    _lower(context, 0)
+    context.use_certificate(x509.load_der_x509_certificate(client.der))
+    context.use_privatekey(client.key)
+    for der in sent:
+        context.add_extra_chain_cert(x509.load_der_x509_certificate(der))
+    return context
+
+
+def _lower(context: SSL.Context, level: int) -> None:
+    context.set_cipher_list(f"DEFAULT:@SECLEVEL={level}".encode())
+
+
+def _shake_hands(server: SSL.Connection, client: SSL.Connection) -> None:
+    """Carry the bytes of both until neither has more to say."""
+    server.set_accept_state()
+    client.set_connect_state()
+    open_ends = {server, client}
+    while open_ends:
+        moved = False
+        for near, far in ((client, server), (server, client)):
+            if near in open_ends:
+                try:
+                    near.do_handshake()
+                    open_ends.discard(near)
+                except SSL.WantReadError:
+                    pass
+            moved = _carry(near, far) or moved
+        assert moved or not open_ends, "the handshake hangs"
+
+
+def _carry(near: SSL.Connection, far: SSL.Connection) -> bool:
+    try:
+        return far.bio_write(near.bio_read(1 << 16)) > 0
+    except SSL.WantReadError:
+        return False

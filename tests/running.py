@@ -1,0 +1,140 @@
+"""The installed programs, started as their users start them, on ports of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PYTHON = os.environ.get("AGW_PYTHON", sys.executable)
+"""The interpreter of the environment to test: another one than this suite's where AGW_PYTHON says so."""
+
+TWISTD = str(Path(PYTHON).with_name("twistd"))
+REFUSED = (35, 55, 56)
+"""curl's exit statuses for a handshake that failed: in it (TLS 1.2), or at the first bytes after it (TLS 1.3)."""
+
+PATIENCE = 60
+"""Seconds after which a program that is waited for is ended, which fails the test that waits."""
+
+
+def environment() -> dict[str, str]:
+    """The environment of every program: no proxies, and this tree's package unless another environment is tested."""
+    inherited = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    if "AGW_PYTHON" not in os.environ:
+        inherited["PYTHONPATH"] = str(ROOT)
+    return {**inherited, "PYTHONUNBUFFERED": "1"}
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(closing(socket.create_server(("127.0.0.1", 0)))) for _ in range(count)]
+        return [found.getsockname()[1] for found in sockets]
+
+
+def configuration(directory: Path) -> Path:
+    """A copy of conf/gw.ini in a directory of its own, every port replaced by a free one."""
+    text = (ROOT / "conf" / "gw.ini").read_text()
+    ports = re.findall(r"(?m)^(?:port *= *|backend_addresses *=.*:)(\d+)", text)
+    for old, new in zip(ports, free_ports(len(ports)), strict=True):
+        text = re.sub(rf"\b{old}\b", str(new), text)
+    path = directory / "conf" / "gw.ini"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return path
+
+
+def port_after(path: Path, words: str) -> int:
+    """The first port that the configuration names after the words."""
+    _, _, rest = path.read_text().partition(words)
+    found = re.search(r"(?m)^(?:port *= *|backend_addresses *=.*:)(\d+)", rest)
+    assert found, f"no port after {words!r}"
+    return int(found[1])
+
+
+def call(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end in the directory."""
+    return subprocess.run(
+        words, cwd=directory, env=environment(), capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
+
+
+class Running:
+    """A program that was started; what it prints is read line by line."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.printed: list[str] = []
+
+    def read_until(self, words: str) -> list[str]:
+        """Everything printed up to the first line that holds the words."""
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self.printed.append(line.rstrip("\n"))
+            if words in line:
+                return self.printed
+        raise AssertionError(f"never printed {words!r}:\n" + "\n".join(self.printed))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the signal."""
+        self._process.send_signal(number)
+
+    def end(self, number: signal.Signals) -> tuple[int, str]:
+        """Send the signal; returns the exit status and all that was printed."""
+        self.signal(number)
+        return self.ended()
+
+    def ended(self) -> tuple[int, str]:
+        """Wait for the end; returns the exit status and all that was printed."""
+        assert self._process.stdout
+        self.printed += self._process.stdout.read().splitlines()
+        return self._process.wait(), "\n".join(self.printed)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """What starts here takes SIGINT: a shell has its background jobs ignore it, and they hand that down."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def running(directory: Path, *words: str) -> Iterator[Running]:
+    """Start a program in the directory; whatever happens, it does not outlive the block."""
+    with _interruptible():
+        process = subprocess.Popen(
+            words,
+            cwd=directory,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    with process:
+        patience = threading.Timer(PATIENCE, process.terminate)
+        patience.start()
+        try:
+            yield Running(process)
+        finally:
+            patience.cancel()
+            _make_end(process)
+
+
+def _make_end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()

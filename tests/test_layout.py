@@ -1,0 +1,110 @@
+"""The shape of the project: what stands where, and what must not."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import unittest
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+ROOT = Path(__file__).parent.parent
+WITHOUT_TESTS = {"__init__", "_version", "interfaces"}
+BESIDE_MODULES = {"test_conf", "test_layout", "test_plugin", "test_systemd_unit"}
+"""Tests of files that are no modules: the examples in conf/, the tree, the plugin, the unit."""
+
+
+def modules() -> set[str]:
+    """Every module that needs a test module, as a path below its root without suffix."""
+    found = (path.relative_to(ROOT / "agwtwisted") for path in (ROOT / "agwtwisted").rglob("*.py"))
+    return {str(path.with_suffix("")) for path in found if path.stem not in WITHOUT_TESTS}
+
+
+def support() -> set[str]:
+    """What tests are made with: the modules of tests/ that may have tests themselves."""
+    return {path.stem for path in (ROOT / "tests").glob("*.py") if not path.stem.startswith(("test_", "__"))}
+
+
+def mirrored() -> set[str]:
+    """The modules that the test modules are named after."""
+    found = (path.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py"))
+    names = (path for path in found if path.parts[0] != "end_to_end" and path.stem not in BESIDE_MODULES)
+    return {str(path.with_name(_module_of(path.stem))) for path in names}
+
+
+def _module_of(test: str) -> str:
+    name = test.removeprefix("test_")
+    return "__main__" if name == "main" else name
+
+
+class MirrorTests(SynchronousTestCase):
+    """tests/ mirrors agwtwisted/."""
+
+    def test_every_module_has_its_test_module(self) -> None:
+        """A module without a test module of its name is found here, before it is found wanting."""
+        self.assertEqual(modules() - mirrored(), set())
+
+    def test_every_test_module_has_its_module(self) -> None:
+        """A test module that is named after nothing has been left behind by a renaming."""
+        self.assertEqual(mirrored() - modules() - support(), set())
+
+    def test_every_directory_of_tests_is_a_package(self) -> None:
+        """trial finds only tests in packages; without `__init__.py` a directory would go unnoticed."""
+        lacking = {path.parent for path in (ROOT / "tests").rglob("*.py") if not (path.parent / "__init__.py").exists()}
+        self.assertEqual(lacking, set())
+
+
+class TreeTests(SynchronousTestCase):
+    """What stands in the tree."""
+
+    def test_plugin_directories_are_no_packages(self) -> None:
+        """Twisted skips a plugin directory with `__init__.py`, and in a wheel the file would overwrite its own."""
+        self.assertEqual(list((ROOT / "twisted").rglob("__init__.py")), [])
+
+    def test_packages_are_all_declared(self) -> None:
+        """A package that `setup.cfg` does not name would be missing from the wheel, and only there."""
+        declared = re.search(r"^packages =\n((?:    .*\n)+)", (ROOT / "setup.cfg").read_text(), re.MULTILINE)
+        assert declared
+        packages = {str(path.parent.relative_to(ROOT)) for path in (ROOT / "agwtwisted").rglob("__init__.py")}
+        self.assertLessEqual({name.replace("/", ".") for name in packages}, set(declared[1].split()))
+
+    def test_papers_are_there(self) -> None:
+        """The pages that newcomers, reporters of defects and packagers look for exist."""
+        papers = "ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md LICENSE README.md SECURITY.md Makefile .ci/run"
+        self.assertEqual([name for name in papers.split() if not (ROOT / name).is_file()], [])
+
+    def test_links_lead_somewhere(self) -> None:
+        """Every relative link of a page names a file that exists."""
+        for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+            for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+                self.assertTrue((page.parent / target).exists(), f"{page.name}: {target}")
+
+    @unittest.skipUnless((ROOT / ".git").exists(), "not a clone")
+    def test_files_speak_of_the_project_alone(self) -> None:
+        """No file of the repository names the place it was written at, or a numbered conversation about it."""
+        words = "|".join(("/wor" + "k/", "issu" + "e #", "TO" + "DO", "FIX" + "ME"))
+        search = ["git", "grep", "--extended-regexp", "--ignore-case", "-n", "-I", words]
+        found = subprocess.run(search, cwd=ROOT, capture_output=True, text=True, check=False)
+        self.assertEqual((found.stdout, found.stderr), ("", ""))
+
+
+class ReadmeTests(SynchronousTestCase):
+    """The first page."""
+
+    def setUp(self) -> None:
+        self.text = (ROOT / "README.md").read_text()
+
+    def test_is_short(self) -> None:
+        """The first page stays one page: ninety lines."""
+        self.assertLessEqual(len(self.text.splitlines()), 90)
+
+    def test_begins_with_the_two_commands(self) -> None:
+        """The first code block runs the gateway and the suite, and the Makefile knows both."""
+        block = re.search(r"```\w*\n(.*?)```", self.text, re.DOTALL)
+        assert block
+        commands = [line.split("#")[0].strip() for line in block[1].splitlines()]
+        self.assertEqual(commands, ["make run", "make test"])
+        makefile = (ROOT / "Makefile").read_text()
+        self.assertRegex(makefile, r"(?m)^run:")
+        self.assertRegex(makefile, r"(?m)^test:")

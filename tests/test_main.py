@@ -1,0 +1,50 @@
+"""`python -m agwtwisted`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.__main__ import main
+
+
+class MainTests(SynchronousTestCase):
+    """Commands and what they answer."""
+
+    def setUp(self) -> None:
+        self.configuration = Path(self.mktemp()) / "gw.ini"
+
+    def run_main(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit status, standard output and standard error of a call."""
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+            try:
+                status = main(arguments)
+            except SystemExit as end:  # argparse has said what is wrong
+                status = int(end.code or 0)
+        return status, out.getvalue(), err.getvalue()
+
+    def test_writes_certificates_beside_the_configuration(self) -> None:
+        """`demo --certificates` makes them at its first call, and keeps them at its second."""
+        for done in ("made", "kept"):
+            status, out, _ = self.run_main("demo", "--certificates", "--config", str(self.configuration))
+            self.assertEqual((status, out), (0, f"{self.configuration.parent / 'pki'}: demo certificates {done}\n"))
+        self.assertTrue((self.configuration.parent / "pki" / "server.pem").exists())
+
+    def test_says_why_it_does_not_run(self) -> None:
+        """What is wrong is one line on standard error, without a traceback, and a status of 1."""
+        foreign = self.configuration.parent / "pki" / "server.pem"
+        foreign.parent.mkdir(parents=True)
+        foreign.write_text("somebody's own")
+        status, out, err = self.run_main("demo", "--certificates", "--config", str(self.configuration))
+        expected = f"{foreign} is not a demo certificate and stays as it is; move it away first\n"
+        self.assertEqual((status, out, err), (1, "", expected))
+
+    def test_needs_a_command(self) -> None:
+        """Without a command, or with one that there is not, the usage is shown and the status is 2."""
+        for arguments in ((), ("dance",)):
+            status, _, err = self.run_main(*arguments)
+            self.assertEqual(status, 2)
+            self.assertIn("usage: python -m agwtwisted", err)
