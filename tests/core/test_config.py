@@ -76,6 +76,7 @@ class ParseTests(SynchronousTestCase):
         """A gateway without a listener is no gateway."""
         for text in ("", "; nothing\n", "[gateway]\n"):
             self.assertEqual(said(text), [f"ERROR {FILE} has no http_listener: the gateway would listen nowhere"])
+        self.assertEqual(len(said("[http_listener a\n")), 1)
 
     def test_unknown_kinds(self) -> None:
         """The nearest kind is offered, among those of later versions too."""
@@ -94,6 +95,7 @@ class ParseTests(SynchronousTestCase):
             else:
                 lines = said(f"{GOOD}\n[{kind}]\n")
                 self.assertIn(f"has no name: write [{kind} NAME]", lines[0])
+                self.assertFalse(any("names this listener" in line for line in lines), lines)
 
     def test_whole_or_not_at_all(self) -> None:
         """A section that is lost without a reason stops the start, and so do those that depend on it."""
