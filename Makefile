@@ -2,7 +2,8 @@
 PYTHON = python3
 VENV = .venv
 BIN = $(VENV)/bin
-INSTALL = $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+ENVIRONMENT = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+INSTALL = { $(ENVIRONMENT); } && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
 .PHONY: run test setup lint format types arrows docstrings trial coverage wheel clean
 
@@ -36,7 +37,7 @@ coverage: $(VENV)/.dev     ## lines and branches that no test runs
 	$(BIN)/coverage run -m pytest && $(BIN)/coverage report
 
 wheel: $(VENV)/.test       ## dist/*.whl
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	rm -rf build dist && $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 clean:                     ## all that the others made; conf/pki stays
 	rm -rf $(VENV) build dist _trial_temp* .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache *.egg-info
