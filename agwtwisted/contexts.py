@@ -45,8 +45,8 @@ class SiteContext:
 class ClientCertificates:
     """What the callbacks of one handshake noted: the site, the certificates by depth, the first error, the verdict."""
 
-    def __init__(self, site_context: SiteContext, now: Callable[[], float]) -> None:
-        self.site_context: SiteContext | None = site_context
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.site_context: SiteContext | None = None  # until a ClientHello has chosen one
         self.name_refused = False
         self._now = now
         self._by_depth: dict[int, crypto.X509] = {}
@@ -114,8 +114,7 @@ class PortContexts:
 
     sites: Sites
     by_site: dict[Site, SiteContext]
-    first: SiteContext  # connections are born with it
-    serves_first: bool  # False: `first` stands for no site, and a client that selects none is refused
+    first: SiteContext  # connections are born with it, whatever site they select
 
     @classmethod
     def of(cls, sites: Sites, *, max_depth: int) -> PortContexts:
@@ -123,7 +122,7 @@ class PortContexts:
         every = sites.all()
         resumable = all(not _asks(site.profile) for site in every)
         by_site = {site: _site_context(site, resumable=resumable, max_depth=max_depth) for site in every}
-        contexts = cls(sites, by_site, by_site[every[0]], sites.basic is not None)
+        contexts = cls(sites, by_site, by_site[every[0]])
         contexts.first.context.set_tlsext_servername_callback(contexts.name_told)
         return contexts
 
@@ -138,19 +137,19 @@ class PortContexts:
         """OpenSSL's servername callback, which runs for every ClientHello, with a name or without.
 
         `set_context` leaves the old verify mode in place: without `set_verify` a strict site would fail open.
-        A refusal is noted, not raised: raising would print a traceback for every such client.
+        A refusal is noted, not raised: raising would print a traceback for every such client. A second ClientHello,
+        after a HelloRetryRequest, chooses anew.
         """
         notes: ClientCertificates = connection.get_app_data()
         name = server_name(connection)
-        site = self.sites.select(name) if name or self.serves_first else None
+        site = self.sites.select(name) if name else self.sites.basic
         if site is None or (not name and site.listener.require_server_name_indication):
             notes.name_refused = True
             notes.site_context = None
             return
         notes.name_refused = False
-        chosen = self.by_site[site]
-        if chosen is not notes.site_context:
-            notes.site_context = chosen
+        chosen = notes.site_context = self.by_site[site]
+        if connection.get_context() is not chosen.context:
             connection.set_context(chosen.context)
             connection.set_verify(chosen.verify_mode, verify_callback)
 
