@@ -241,13 +241,13 @@ class _TlsConnection:
     def completed(self) -> None:
         """The handshake is through: the gate opens once the verdict is in."""
         self._port.limits.handshake(-1)
-        Gate(self.wire, self._admitted).judge(self._peer(completed=True))
+        Gate(self.wire, self._admitted).judge(self._peer())
 
     def failed(self, reason: str, received: int) -> None:
         """The handshake came to nothing; a connection that said nothing at all is not worth a line."""
         self._port.limits.handshake(-1)
         if received:
-            self._port.handshake_failed(self._peer(completed=False), self._site, reason)
+            self._port.handshake_failed(self._peer(reason), self._site, reason)
 
     def plain_text(self) -> None:
         """The client speaks no TLS: if it is HTTP, it is told so."""
@@ -260,8 +260,8 @@ class _TlsConnection:
         chosen = self._notes.site_context
         return None if chosen is None else chosen.site
 
-    def _peer(self, *, completed: bool) -> Peer:
-        return peer_of(self._notes, self.connection, self._address, self._port_number, completed=completed)
+    def _peer(self, failure: str = "") -> Peer:
+        return peer_of(self._notes, self.connection, self._address, self._port_number, failure=failure)
 
     def _admitted(self, peer: Peer) -> None:
         self._port.begin(self.wire, peer, self._site)

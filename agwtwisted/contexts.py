@@ -21,6 +21,9 @@ _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
 HTTP_1_1 = b"http/1.1"
 
+NO_CERTIFICATE = "peer did not return a certificate"
+"""OpenSSL's word for a handshake that failed because a certificate is required and none was sent."""
+
 _ASK = SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE
 _INSIST = _ASK | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
 
@@ -75,8 +78,11 @@ class ClientCertificates:
             return isinstance(self._verdict, Trusted)
         return True
 
-    def verdict(self, *, completed: bool) -> Verdict:
-        """The verdict once the handshake is over; where a certificate is required and none was seen, a refusal."""
+    def verdict(self, failure: str = "") -> Verdict:
+        """The verdict once the handshake is over, where it failed with OpenSSL's word for why.
+
+        Where a certificate is required and none was seen it is a refusal.
+        """
         site_context = self.site_context
         if site_context is None:
             return self._verdict
@@ -85,8 +91,8 @@ class ClientCertificates:
         if site_context.anchors is None:
             return Unchecked() if self._by_depth else Absent()
         if not self._by_depth:
-            return Missing()
-        if completed and not site_context.refuses_in_handshake:
+            return UNJUDGED if failure not in ("", NO_CERTIFICATE) else Missing()
+        if not failure and not site_context.refuses_in_handshake:
             self._verdict = self._judged(site_context)
         return self._verdict
 
@@ -143,7 +149,7 @@ class PortContexts:
         notes: ClientCertificates = connection.get_app_data()
         name = server_name(connection)
         site = self.sites.select(name) if name else self.sites.basic
-        if site is None or (not name and site.listener.require_server_name_indication):
+        if site is None:
             notes.name_refused = True
             notes.site_context = None
             return
@@ -166,15 +172,17 @@ def server_name(connection: SSL.Connection) -> str:
     return name.decode("ascii", "backslashreplace").lower() if name else ""
 
 
-def peer_of(notes: ClientCertificates, connection: SSL.Connection, address: str, port: int, *, completed: bool) -> Peer:
-    """Who is at the other end once the handshake is over, well or badly."""
+def peer_of(
+    notes: ClientCertificates, connection: SSL.Connection, address: str, port: int, *, failure: str = ""
+) -> Peer:
+    """Who is at the other end once the handshake is over, well or, for the reason given, badly."""
     return Peer(
         address=address,
         port=port,
-        verdict=notes.verdict(completed=completed),
+        verdict=notes.verdict(failure),
         certificate=notes.certificate(),
         chain_der=notes.issuers_der(),
-        tls_version=connection.get_protocol_version_name() if completed else "",
+        tls_version="" if failure else connection.get_protocol_version_name(),
         cipher=connection.get_cipher_name() or "",
         server_name=server_name(connection),
     )

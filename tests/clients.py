@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from random import Random
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from cryptography import x509
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
@@ -71,6 +73,7 @@ backend_addresses = 127.0.0.1:9000
 
 [backend_http_settings app]
 port = 9000
+client_certificate_headers = all
 """
 
 
@@ -207,6 +210,13 @@ class Gateway:
         client.talk()
         return client
 
+    def backend(self) -> bytes:
+        """What the last connection to a backend is told, once it is there."""
+        _, _, factory, _, _ = self.reactor.tcpClients[-1]
+        transport = Transport()
+        factory.buildProtocol(None).makeConnection(transport)
+        return transport.sent
+
     @property
     def forwarded(self) -> int:
         """How many connections to backends were begun."""
@@ -227,6 +237,10 @@ class Transport:
     def setTcpNoDelay(self, enabled: bool) -> None:
         """Of no interest."""
 
+    def getHost(self) -> IPv4Address:
+        """An address of no interest."""
+        return IPv4Address("TCP", "127.0.0.1", 50001)
+
     def pauseProducing(self) -> None:
         """No more input."""
         self.reading = False
@@ -235,7 +249,7 @@ class Transport:
         """Input again."""
         self.reading = True
 
-    def writeSomeData(self, data: bytes) -> int:
+    def writeSomeData(self, data: bytes) -> int:  # noqa: N802
         """Sends what there is room for."""
         count = len(data) if self.room is None else min(self.room, len(data))
         if self.room is not None:
@@ -324,10 +338,8 @@ class Client:
 
     def hello(self) -> bytes:
         """The bytes that the client would send next."""
-        try:
+        with suppress(SSL.WantReadError):
             self.tls.do_handshake()
-        except SSL.WantReadError:
-            pass
         return self.outgoing()
 
     def outgoing(self) -> bytes:
@@ -346,6 +358,12 @@ class Client:
         sent, self.transport.sent = self.transport.sent, b""
         self.raw += sent
         return sent
+
+    def leave(self) -> None:
+        """Says farewell, and is gone."""
+        self.tls.shutdown()
+        self.talk()
+        self.lose()
 
     def lose(self) -> None:
         """The connection is over."""
@@ -417,8 +435,9 @@ def client_context(
 
 
 def _use(context: SSL.Context, credential: pki.Credential) -> None:
-    """Takes certificates too that cryptography cannot read: OpenSSL can."""
-    from OpenSSL import crypto
-
-    context.use_certificate(crypto.load_certificate(crypto.FILETYPE_ASN1, credential.der))
+    """By way of a file: OpenSSL takes certificates that cryptography cannot read."""
+    with NamedTemporaryFile() as file:
+        file.write(credential.der)
+        file.flush()
+        context.use_certificate_file(file.name, crypto.FILETYPE_ASN1)
     context.use_privatekey(credential.key)
