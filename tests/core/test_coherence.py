@@ -63,12 +63,12 @@ class PortTests(SynchronousTestCase):
 
     def test_overlapping_addresses(self) -> None:
         """A wildcard address and one of its own cannot both be bound; two addresses can."""
-        for one, other in (("0.0.0.0", "127.0.0.2"), ("::", "127.0.0.2"), ("::1", "::"), ("::", "0.0.0.0")):
+        for one, other in (("0.0.0.0", "127.0.0.2"), ("::1", "::")):
             text = changed(("address = 127.0.0.1", f"address = {one}"))
             [line] = said(text + on(other, 8443, "other"))
             self.assertIn("on one port these cannot both be bound", line)
             self.assertEqual(said(text + on(other, 8444, "other")), [])
-        self.assertEqual(said(GOOD + on("127.0.0.2", 8443, "a") + on("::1", 8443, "b")), [])
+        self.assertEqual(said(GOOD + on("127.0.0.2", 8443, "a") + on("::", 8443, "b")), [])
 
     def test_found_beside_other_faults(self) -> None:
         """A fault elsewhere in the section does not hide a conflict of ports."""
