@@ -145,6 +145,14 @@ class KeepingTests(DemoDirectory):
         with self.assertRaisesRegex(DemoError, r"server\.key"):
             ensure(self.directory, NOW)
 
+    def test_an_interruption_leaves_no_complete_set(self) -> None:
+        """A making that fails half-way is seen to have failed, although every file is there."""
+        (self.directory / "client.pem.new").mkdir()
+        with self.assertRaises(OSError):
+            ensure(self.directory, NOW + LIFETIME)
+        (self.directory / "client.pem.new").rmdir()
+        self.assertFalse((self.directory / MARK).exists())
+
     def test_starts_over_after_an_interruption(self) -> None:
         """What an interrupted making left behind is replaced."""
         (self.directory / MARK).unlink()
