@@ -130,6 +130,7 @@ def running(directory: Path, *words: str) -> Iterator[Running]:
         patience.start()
         try:
             yield Running(process)
+            assert not patience.finished.is_set(), f"took longer than {PATIENCE} seconds"
         finally:
             patience.cancel()
             _make_end(process)
