@@ -123,7 +123,10 @@ class AccessLog(Service):
             self._hand_over()
 
     def stopService(self) -> Deferred[None]:
-        """Writes all that was taken and ends the writer; fires when that is done, however long it takes."""
+        """Writes all that was taken and ends the writer; fires when that is done, however slow the disk.
+
+        Whoever will not wait so long cancels the Deferred; the writer goes on while the process lives.
+        """
         was_running = self.running
         super().stopService()
         if self._thread is None:

@@ -21,6 +21,9 @@ _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
 HTTP_1_1 = b"http/1.1"
 
+NO_CERTIFICATE = "peer did not return a certificate"
+"""OpenSSL's word for a handshake that failed because a certificate is required and none was sent."""
+
 _ASK = SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE
 _INSIST = _ASK | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
 
@@ -45,8 +48,8 @@ class SiteContext:
 class ClientCertificates:
     """What the callbacks of one handshake noted: the site, the certificates by depth, the first error, the verdict."""
 
-    def __init__(self, site_context: SiteContext, now: Callable[[], float]) -> None:
-        self.site_context: SiteContext | None = site_context
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.site_context: SiteContext | None = None  # until a ClientHello has chosen one
         self.name_refused = False
         self._now = now
         self._by_depth: dict[int, crypto.X509] = {}
@@ -75,8 +78,11 @@ class ClientCertificates:
             return isinstance(self._verdict, Trusted)
         return True
 
-    def verdict(self, *, completed: bool) -> Verdict:
-        """The verdict once the handshake is over; where a certificate is required and none was seen, a refusal."""
+    def verdict(self, failure: str = "") -> Verdict:
+        """The verdict once the handshake is over, where it failed with OpenSSL's word for why.
+
+        Where a certificate is required and none was seen it is a refusal.
+        """
         site_context = self.site_context
         if site_context is None:
             return self._verdict
@@ -85,8 +91,8 @@ class ClientCertificates:
         if site_context.anchors is None:
             return Unchecked() if self._by_depth else Absent()
         if not self._by_depth:
-            return Missing()
-        if completed and not site_context.refuses_in_handshake:
+            return UNJUDGED if failure not in ("", NO_CERTIFICATE) else Missing()
+        if not failure and not site_context.refuses_in_handshake:
             self._verdict = self._judged(site_context)
         return self._verdict
 
@@ -114,8 +120,7 @@ class PortContexts:
 
     sites: Sites
     by_site: dict[Site, SiteContext]
-    first: SiteContext  # connections are born with it
-    serves_first: bool  # False: `first` stands for no site, and a client that selects none is refused
+    first: SiteContext  # connections are born with it, whatever site they select
 
     @classmethod
     def of(cls, sites: Sites, *, max_depth: int) -> PortContexts:
@@ -123,7 +128,7 @@ class PortContexts:
         every = sites.all()
         resumable = all(not _asks(site.profile) for site in every)
         by_site = {site: _site_context(site, resumable=resumable, max_depth=max_depth) for site in every}
-        contexts = cls(sites, by_site, by_site[every[0]], sites.basic is not None)
+        contexts = cls(sites, by_site, by_site[every[0]])
         contexts.first.context.set_tlsext_servername_callback(contexts.name_told)
         return contexts
 
@@ -138,19 +143,19 @@ class PortContexts:
         """OpenSSL's servername callback, which runs for every ClientHello, with a name or without.
 
         `set_context` leaves the old verify mode in place: without `set_verify` a strict site would fail open.
-        A refusal is noted, not raised: raising would print a traceback for every such client.
+        A refusal is noted, not raised: raising would print a traceback for every such client. A second ClientHello,
+        after a HelloRetryRequest, chooses anew.
         """
         notes: ClientCertificates = connection.get_app_data()
         name = server_name(connection)
-        site = self.sites.select(name) if name or self.serves_first else None
-        if site is None or (not name and site.listener.require_server_name_indication):
+        site = self.sites.select(name) if name else self.sites.basic
+        if site is None:
             notes.name_refused = True
             notes.site_context = None
             return
         notes.name_refused = False
-        chosen = self.by_site[site]
-        if chosen is not notes.site_context:
-            notes.site_context = chosen
+        chosen = notes.site_context = self.by_site[site]
+        if connection.get_context() is not chosen.context:
             connection.set_context(chosen.context)
             connection.set_verify(chosen.verify_mode, verify_callback)
 
@@ -167,15 +172,17 @@ def server_name(connection: SSL.Connection) -> str:
     return name.decode("ascii", "backslashreplace").lower() if name else ""
 
 
-def peer_of(notes: ClientCertificates, connection: SSL.Connection, address: str, port: int, *, completed: bool) -> Peer:
-    """Who is at the other end once the handshake is over, well or badly."""
+def peer_of(
+    notes: ClientCertificates, connection: SSL.Connection, address: str, port: int, *, failure: str = ""
+) -> Peer:
+    """Who is at the other end once the handshake is over, well or, for the reason given, badly."""
     return Peer(
         address=address,
         port=port,
-        verdict=notes.verdict(completed=completed),
+        verdict=notes.verdict(failure),
         certificate=notes.certificate(),
         chain_der=notes.issuers_der(),
-        tls_version=connection.get_protocol_version_name() if completed else "",
+        tls_version="" if failure else connection.get_protocol_version_name(),
         cipher=connection.get_cipher_name() or "",
         server_name=server_name(connection),
     )

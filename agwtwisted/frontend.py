@@ -106,9 +106,10 @@ class Frontend:
 
     def _hold(self, data: bytes) -> None:
         """Bytes after a request for an upgrade wait for its answer; after the last request they are nobody's."""
-        if not self._close_after:
-            self._reader.held += data
-        if len(self._reader.held) >= MAX_HELD or self._close_after:
+        reader = self._reader
+        if reader.upgrading:
+            reader.held += data
+        if not reader.upgrading or len(reader.held) >= MAX_HELD:
             self._wire.pause()
 
     def _pump(self) -> None:
@@ -266,7 +267,7 @@ class Frontend:
 
     def _await_next(self) -> None:
         self._deadline.set(self._gateway.idle_timeout)
-        if self._reader.done:  # an upgrade was asked for, and not granted
+        if self._reader.upgrading:  # it was not granted
             held, self._reader = self._reader.held, self._new_reader()
             self._reader.feed(held)
         if not self._pumping:

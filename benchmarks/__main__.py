@@ -28,6 +28,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer workloads and operations: less than two minutes")
     parser.add_argument("--rounds", type=int, help="how often everything is measured")
     parser.add_argument("--checkout", type=Path, default=Path(), help="the gateway to measure (default: here)")
+    parser.add_argument("--against", type=Path, help="another checkout, measured in the same rounds: before and after")
     parser.add_argument(
         *("--peer", "--peers"),
         default="nginx,haproxy,agwtwisted",
@@ -37,6 +38,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--no-memory", action="store_true", help="leave the memory out")
     parser.add_argument("--nginx", default="nginx", help="another nginx program")
     parser.add_argument("--haproxy", default="haproxy", help="another HAProxy program")
+    parser.add_argument("--python", default=sys.executable, help="another interpreter for the gateway")
     parser.add_argument("--twistd-options", default="", help="more options for twistd, such as --reactor=…")
     parser.add_argument("--out", type=Path, default=programs.HERE / "out", help="where the JSON file goes")
     return parser.parse_args(arguments)
@@ -44,15 +46,20 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def chosen_peers(options: argparse.Namespace) -> list[Peer]:
     """The peers of the command line, nginx first."""
+
+    def gateway(name: str, checkout: Path) -> Peer:
+        return peers.gateway(name, checkout.resolve(), options.python, options.twistd_options.split())
+
     known: dict[str, Callable[[], Peer]] = {
         "nginx": lambda: peers.nginx(options.nginx),
         "haproxy": lambda: peers.haproxy(options.haproxy),
-        "agwtwisted": lambda: peers.gateway(options.checkout.resolve(), options.twistd_options.split()),
+        "agwtwisted": lambda: gateway(report.GATEWAY, options.checkout),
     }
     names = options.peer.split(",")
     if unknown := set(names) - set(known):
         raise BenchmarkError(f"unknown peers: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    return [make() for name, make in known.items() if name in names]
+    against = [gateway("against", options.against)] if options.against else []
+    return [make() for name, make in known.items() if name in names] + against
 
 
 def chosen_workloads(options: argparse.Namespace, plan: Plan) -> list[Workload]:

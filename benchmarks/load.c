@@ -492,6 +492,9 @@ static void make_context(void) {
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_min_proto_version(context, version(options.min));
     SSL_CTX_set_max_proto_version(context, version(options.max));
+    /* One suite, so that every peer encrypts the same way whatever it would prefer. */
+    SSL_CTX_set_ciphersuites(context, "TLS_AES_256_GCM_SHA384");
+    SSL_CTX_set_cipher_list(context, "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384");
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     if (!options.ca || SSL_CTX_load_verify_locations(context, options.ca, NULL) != 1) usage("--ca: a file of CA certificates");
     if (!options.cert) return;

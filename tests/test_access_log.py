@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
@@ -258,7 +258,7 @@ class SlowDiskTests(AccessLogTestCase):
     """A pipe that nobody empties stands for a disk that is slow."""
 
     async def test_stop_waits_for_the_disk(self) -> None:
-        """However slow the disk, the stop is not done before everything is written."""
+        """However slow the disk, the stop is not done before everything is written; a waiter may give up alone."""
         reader = self.fifo()
         log = self.started()
         written = lines(4000, width=100)
@@ -267,6 +267,9 @@ class SlowDiskTests(AccessLogTestCase):
         stop = log.stopService()
         first = await deferToThread(os.read, reader, 1000)
         self.assertNoResult(stop)
+        impatient = log.stopService()
+        impatient.cancel()
+        self.failureResultOf(impatient, CancelledError)
         rest = deferToThread(read_to_end, reader)
         await stop
         self.assertEqual(first + await rest, b"".join(written))
@@ -454,13 +457,13 @@ class ReopenTests(AccessLogTestCase):
         kept = [path.read_bytes() for path in (*files, self.path) if path.exists()]
         self.assertEqual(b"".join(kept), b"".join(written))
         self.assertTrue(all(part.endswith(b"\n") for part in kept if part))
-        self.assertGreater(len(kept), 2)
+        self.assertIn(len(kept), (20, 21))  # the last rename may have come before the writer made another file
 
     async def moved(self, to: Path) -> None:
-        """Renames the file, if there is one, and lets the reactor turn once."""
-        if self.path.exists():
-            self.path.rename(to)
-        await deferToThread(lambda: None)
+        """Renames the file once the writer has made it."""
+        while not self.path.exists():
+            await deferToThread(lambda: None)
+        self.path.rename(to)
 
     async def test_new_file_cannot_be_opened(self) -> None:
         """Where there is no new file the old one goes on, and the operator is told."""

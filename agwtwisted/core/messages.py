@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from enum import Enum, auto
+from enum import Enum
 from typing import TypeAlias
 
 import attrs
@@ -97,32 +97,33 @@ class BadRequest:
     error_info: ErrorInfo
 
 
-class _Kind(Enum):
-    END_TO_END = auto()
-    DROPPED = auto()  # hop-by-hop or managed: never forwarded as it came
-    ODD = auto()  # outside [A-Za-z0-9-]
-    AUTHORIZATION = auto()
-    CONNECTION = auto()
-    CONTENT_LENGTH = auto()
-    EXPECT = auto()
-    FORWARDED_FOR = auto()
-    HOST = auto()
-    TRANSFER_ENCODING = auto()
-    UPGRADE = auto()
-    USER_AGENT = auto()
+# What is done with a header line: what its name is for us. Plain bytes: an Enum's hash is computed in Python.
+_END_TO_END = b""
+_DROPPED = b"-"  # hop-by-hop or managed: never forwarded as it came
+_ODD = b"?"  # outside [A-Za-z0-9-]
+_AUTHORIZATION = b"authorization"
+_CONNECTION = b"connection"
+_CONTENT_LENGTH = b"content-length"
+_EXPECT = b"expect"
+_FORWARDED_FOR = b"x-forwarded-for"
+_HOST_NAME = b"host"
+_TRANSFER_ENCODING = b"transfer-encoding"
+_UPGRADE = b"upgrade"
+_USER_AGENT = b"user-agent"
 
-
-_SPECIAL = {
-    b"authorization": _Kind.AUTHORIZATION,
-    b"connection": _Kind.CONNECTION,
-    b"content-length": _Kind.CONTENT_LENGTH,
-    b"expect": _Kind.EXPECT,
-    b"host": _Kind.HOST,
-    b"transfer-encoding": _Kind.TRANSFER_ENCODING,
-    b"upgrade": _Kind.UPGRADE,
-    b"user-agent": _Kind.USER_AGENT,
-    b"x-forwarded-for": _Kind.FORWARDED_FOR,
-}
+_SPECIAL = frozenset(
+    (
+        _AUTHORIZATION,
+        _CONNECTION,
+        _CONTENT_LENGTH,
+        _EXPECT,
+        _FORWARDED_FOR,
+        _HOST_NAME,
+        _TRANSFER_ENCODING,
+        _UPGRADE,
+        _USER_AGENT,
+    )
+)
 # RFC 9110 section 7.6.1, and what HTTP/2 upgrades and older proxies use.
 _HOP_BY_HOP = frozenset((b"http2-settings", b"keep-alive", b"proxy-connection", b"te", b"trailer"))
 _FORWARDABLE_NAME = re.compile(rb"[A-Za-z0-9-]+")
@@ -149,10 +150,10 @@ class HeaderNames:
     def __init__(self, managed: frozenset[bytes] = frozenset(), *, reject_odd: bool = False) -> None:
         self.reject_odd = reject_odd
         self._managed = MANAGED_NAMES | managed
-        self._kinds: dict[bytes, _Kind] = {}
+        self._kinds: dict[bytes, bytes] = {}
 
-    def kind(self, name: bytes) -> _Kind:
-        """What is done with a line of this name."""
+    def kind(self, name: bytes) -> bytes:
+        """What is done with a line of this name: its lower case where it is a special one."""
         kind = self._kinds.get(name)
         if kind is None:
             kind = self._sorted(name)
@@ -164,14 +165,13 @@ class HeaderNames:
         """Whether clients may not set this name, in whatever spelling."""
         return canonical(name) in self._managed
 
-    def _sorted(self, name: bytes) -> _Kind:
+    def _sorted(self, name: bytes) -> bytes:
         lower = name.lower()
-        special = _SPECIAL.get(lower)
-        if special is not None:
-            return special
+        if lower in _SPECIAL:
+            return lower
         if self.is_managed(name) or lower in _HOP_BY_HOP:
-            return _Kind.DROPPED
-        return _Kind.END_TO_END if _FORWARDABLE_NAME.fullmatch(name) else _Kind.ODD
+            return _DROPPED
+        return _END_TO_END if _FORWARDABLE_NAME.fullmatch(name) else _ODD
 
 
 def request_head(
@@ -189,16 +189,16 @@ def request_head(
     if method not in METHODS:
         return _unforwarded_method(method)
     headers: list[Header] = []
-    special: dict[_Kind, bytes] = {}
+    special: dict[bytes, bytes] = {}
     kind_of = names.kind
     for line in lines:
         kind = kind_of(line[0])
-        if kind is _Kind.END_TO_END:
+        if kind is _END_TO_END:
             headers.append(line)
-        elif kind is _Kind.ODD:
+        elif kind is _ODD:
             if names.reject_odd:
                 return _INVALID_REQUEST
-        elif kind is not _Kind.DROPPED:
+        elif kind is not _DROPPED:
             if kind in special and kind not in _REPEATABLE:
                 return _REPEATED.get(kind, _INVALID_REQUEST)
             if kind in _LOOKED_AT:
@@ -207,9 +207,9 @@ def request_head(
     return _head(method, target, version, headers, special, size)
 
 
-_LOOKED_AT = frozenset((_Kind.AUTHORIZATION, _Kind.USER_AGENT))  # and forwarded as they came
-_REPEATABLE = frozenset((_Kind.CONNECTION, _Kind.FORWARDED_FOR, _Kind.UPGRADE, _Kind.USER_AGENT))
-_REPEATED = {_Kind.HOST: _INVALID_HOST, _Kind.CONTENT_LENGTH: _INVALID_LENGTH}
+_LOOKED_AT = frozenset((_AUTHORIZATION, _USER_AGENT))  # and forwarded as they came
+_REPEATABLE = frozenset((_CONNECTION, _FORWARDED_FOR, _UPGRADE, _USER_AGENT))
+_REPEATED = {_HOST_NAME: _INVALID_HOST, _CONTENT_LENGTH: _INVALID_LENGTH}
 
 
 def _unforwarded_method(method: bytes) -> BadRequest:
@@ -223,12 +223,12 @@ def _head(
     target: bytes,
     version: str,
     headers: list[Header],
-    special: dict[_Kind, bytes],
+    special: dict[bytes, bytes],
     size: int,
 ) -> RequestHead | BadRequest:
-    if _Kind.HOST not in special:
+    if _HOST_NAME not in special:
         return BadRequest(400, ErrorInfo.HTTP_NO_HOST_HEADER)
-    authority = special[_Kind.HOST].strip(b" \t")
+    authority = special[_HOST_NAME].strip(b" \t")
     host = host_of(authority)
     if not host:
         return _INVALID_HOST
@@ -238,10 +238,10 @@ def _head(
     framing = _framing(method, version, special)
     if isinstance(framing, BadRequest):
         return framing
-    tokens = _tokens(special.get(_Kind.CONNECTION, b""))
+    tokens = _tokens(special.get(_CONNECTION, b""))
     if tokens and not tokens <= _COMMON_TOKENS:
         headers = [line for line in headers if line[0].lower() not in tokens]
-    upgrade = special.get(_Kind.UPGRADE, b"") if b"upgrade" in tokens else b""
+    upgrade = special.get(_UPGRADE, b"") if b"upgrade" in tokens else b""
     if upgrade and (framing[0] is not Framing.NONE or version == "1.0"):
         return _INVALID_REQUEST
     return RequestHead(
@@ -251,12 +251,12 @@ def _head(
         host=host,
         authority=authority,
         headers=tuple(headers),
-        user_agent=special.get(_Kind.USER_AGENT, b""),
-        forwarded_for=special.get(_Kind.FORWARDED_FOR, b""),
+        user_agent=special.get(_USER_AGENT, b""),
+        forwarded_for=special.get(_FORWARDED_FOR, b""),
         framing=framing[0],
         content_length=framing[1],
         upgrade=upgrade,
-        expects_continue=special.get(_Kind.EXPECT, b"").lower() == b"100-continue" and version == "1.1",
+        expects_continue=special.get(_EXPECT, b"").lower() == b"100-continue" and version == "1.1",
         keep_alive=b"keep-alive" in tokens if version == "1.0" else b"close" not in tokens,
         size=size,
     )
@@ -292,9 +292,9 @@ def _origin_form(method: bytes, target: bytes, authority: bytes) -> bytes | BadR
     return rest if rest.startswith(b"/") else b"/" + rest
 
 
-def _framing(method: bytes, version: str, special: dict[_Kind, bytes]) -> tuple[Framing, int] | BadRequest:
-    length = special.get(_Kind.CONTENT_LENGTH)
-    coding = special.get(_Kind.TRANSFER_ENCODING)
+def _framing(method: bytes, version: str, special: dict[bytes, bytes]) -> tuple[Framing, int] | BadRequest:
+    length = special.get(_CONTENT_LENGTH)
+    coding = special.get(_TRANSFER_ENCODING)
     if coding is not None:
         if length is not None or version == "1.0" or coding.strip().lower() != b"chunked":
             return _INVALID_REQUEST

@@ -5,6 +5,7 @@ Printed names are ambiguous: in the order of their parts, in escapes, in string 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Final
@@ -21,8 +22,8 @@ _ENCODINGS: Final[Mapping[int, str]] = {
     0x1C: "utf-32-be",  # UniversalString
     0x1E: "utf-16-be",  # BMPString
 }
-_SPACES: Final = frozenset("\t\n\v\f\r\x85")
-_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
+# Python counts four separators among the control characters as white space; RFC 4518 section 2.2 does not.
+_SPACES: Final = re.compile(r"[^\S\x1c-\x1f]+")
 
 
 def normalised_name(name_der: bytes) -> bytes:
@@ -68,8 +69,7 @@ def _normalised_value(value: Element) -> bytes:
 def _text(value: Element) -> str | None:
     """The string prepared for comparison (RFC 4518 with caseIgnoreMatch); None: compared byte by byte.
 
-    RFC 4518 drops NUL and other characters that do not show, so that "victim" and "vic<NUL>tim" would be one name.
-    Here a string that holds such a character equals only itself.
+    Unlike RFC 4518 this keeps NUL and other characters that do not show: "victim" and "vic<NUL>tim" are two names.
     """
     encoding = _ENCODINGS.get(value.tag)
     if encoding is None:
@@ -78,13 +78,7 @@ def _text(value: Element) -> str | None:
         text = value.content.decode(encoding)
     except UnicodeDecodeError:
         return None
-    if not (text.isascii() and text.isprintable()) and any(map(_is_invisible, text)):
-        return None
-    return " ".join(_folded(_folded(text)).split())
-
-
-def _is_invisible(character: str) -> bool:
-    return character not in _SPACES and unicodedata.category(character) in _INVISIBLE
+    return _SPACES.sub(" ", _folded(_folded(text))).strip(" ")
 
 
 def _folded(text: str) -> str:

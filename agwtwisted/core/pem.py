@@ -87,7 +87,6 @@ def _from_base64(data: bytes, file: str) -> CertificateFile:
     decoded = _decoded(data)
     if decoded is None:
         return _only_problem(file, "neither PEM with its BEGIN and END lines, nor DER, nor base64 of either")
-    decoded = decoded.removeprefix(_BOM)
     if not _DELIMITER.search(decoded):
         return _from_der(decoded, file)
     return _from_blocks((attrs.evolve(block, line=0) for block in _blocks(decoded)), file)
@@ -139,7 +138,7 @@ def _blocks(data: bytes) -> Iterator[_Block]:
     for match in _DELIMITER.finditer(data):
         line, counted = line + data.count(b"\n", counted, match.start()), match.start()
         whole = match[3] is not None
-        if opened and (match[1] == b"BEGIN" or not whole):
+        if opened and match[1] == b"BEGIN":
             yield attrs.evolve(opened, fault="a BEGIN line without its END line")
             opened = None
         if not whole:

@@ -42,13 +42,14 @@ class RequestReader:
     """Reads one client's requests.
 
     After an `UnfitRequest`, a request that says it is the last one, or one that asks for an upgrade, nothing more is
-    read: `done` is true, and what followed an upgrade lies in `held`.
+    read: `done` is true. `upgrading` tells the last of these; what followed that request lies in `held`.
     """
 
     def __init__(self, names: HeaderNames, *, max_header_bytes: int, max_body_bytes: int) -> None:
         self.events: deque[RequestEvent] = deque()
         self.head_open = False  # a head has begun and is not whole
         self.done = False
+        self.upgrading = False
         self.held = b""
         self._names = names
         self._max_header_bytes = max_header_bytes
@@ -64,15 +65,16 @@ class RequestReader:
         self._has_body = False
 
     def feed(self, data: bytes) -> None:
-        """Reads on; what comes when it is `done` is dropped, but for what is held."""
+        """Reads on; what comes when it is `done` is dropped."""
         if self.done:
             return
         was_open = self.head_open
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self.held = data[upgrade.args[0] :]
-            self.done = True
+            if not self.done:
+                self.done = self.upgrading = True
+                self.held = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             if not self._last or self.head_open:
                 self._refuse(complaint(error))

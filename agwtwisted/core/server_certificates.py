@@ -98,14 +98,10 @@ def matched(certificates: tuple[x509.Certificate, ...], key: PrivateKeyTypes) ->
 def wrong_dates(certificates: Sequence[x509.Certificate], now: datetime.datetime) -> Iterator[str]:
     """Which certificates are out of date, and since when; `now` is aware of its time zone."""
     for index, certificate in enumerate(certificates):
-        described = _described(certificates, index)
-        try:
-            if certificate.not_valid_after_utc < now:
-                yield f"{described} expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
-            if certificate.not_valid_before_utc > now:
-                yield f"{described} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}"
-        except ValueError:
-            yield f"{described} has dates that cannot be read"
+        if certificate.not_valid_after_utc < now:
+            yield f"{_described(certificates, index)} expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
+        if certificate.not_valid_before_utc > now:
+            yield f"{_described(certificates, index)} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}"
 
 
 def _out_of_order(certificates: Sequence[x509.Certificate], index: int) -> str:

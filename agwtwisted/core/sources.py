@@ -60,12 +60,13 @@ class Sources:
         if source is None:
             return None
         path = _path(row, "file")
-        chain = chains.read_chain(source.data, path)
+        chain = chains.read_chain(source.data, path, self.now)
         if not isinstance(chain, chains.TrustedChain):
             self._adopt(row, chain)
             return None
         self.problems += [row.warning(f"{path}: {warning}", key="file") for warning in chain.warnings]
-        self._check_validity(row, path, chain)
+        for message in self._dates((chain.root,)):
+            self.problems.append(row.problem(f"{path}: no client can be verified: {message}", key="file"))
         return TrustedClientCertificate(name=row.name, chain=chain)
 
     def ssl_certificate(self, row: Row) -> SslCertificate | None:
@@ -77,14 +78,6 @@ class Sources:
         for message in self._dates(server.certificates):
             self.problems.append(row.warning(f"{_path(row, 'certificate_file')}: {message}", key="certificate_file"))
         return SslCertificate(name=row.name, certificates=server.certificates, key=server.key)
-
-    def _check_validity(self, row: Row, path: str, chain: chains.TrustedChain) -> None:
-        """An expired root refuses everybody; beside an expired intermediate others may still let clients in."""
-        for message in self._dates((chain.root,)):
-            self.problems.append(row.problem(f"{path}: no client can be verified, since {message}", key="file"))
-        rest = tuple(authority for authority in chain.authorities if authority != chain.root)
-        for message in self._dates(rest):
-            self.problems.append(row.warning(f"{path}: {message}", key="file"))
 
     def _dates(self, certificates: tuple[x509.Certificate, ...]) -> Iterator[str]:
         return iter(()) if self.now is None else server_certificates.wrong_dates(certificates, self.now)

@@ -55,7 +55,7 @@ def fields(lines: bytes) -> dict[str, bytes]:
     return found
 
 
-def xfcc(*wanted: CertificateHeaders, subject: bytes = b"", entries: Iterable[tuple[int, bytes]] = ()) -> bytes:
+def xfcc(*, subject: bytes = b"", entries: Iterable[tuple[int, bytes]] = ()) -> bytes:
     """The XFCC value for a certificate that nobody judged, without hash and certificate."""
     der = certificate(subject=subject or b"\x30\x00", extensions=[san(*entries)])
     value = fields(block(Unchecked(), XFCC, der=der))["x-forwarded-client-cert"]

@@ -91,11 +91,11 @@ class IssuerTests(SynchronousTestCase):
 
     def test_key_identifiers_tell_twins_apart(self) -> None:
         """Of two CAs with one name, the one whose key signed is the issuer."""
-        deep_twin = SECOND.intermediate("Other")
+        twin = SECOND.intermediate("Other")
         below = OTHER.intermediate("Below")
-        self.assertEqual(issuer(ROOT, FIRST, SECOND, deep_twin), "Other")
-        # Below OTHER it is on level 2; below its namesake it would be on level 4.
-        self.assertEqual(issuer(ROOT, FIRST, SECOND, OTHER, below), "Second")
+        found = chain(ROOT, FIRST, SECOND, twin, below)
+        self.assertEqual(found.issuer, twin.certificate)
+        self.assertIn("'CN=Below': not issued by another certificate of this file", found.warnings[0])
 
     def test_cas_that_certified_each_other_end(self) -> None:
         """A circle below the root has a depth, and one without the root is told apart."""
@@ -146,6 +146,10 @@ class ContentTests(SynchronousTestCase):
             ),
         )
         self.assertEqual(chain(ROOT, old, new).warnings, ())
+        just = ROOT.intermediate("Just", not_before=pki.NOW, not_after=pki.NOW)
+        found = read_chain(pki.bundle(ROOT, just), "f", pki.NOW)
+        assert isinstance(found, TrustedChain), found
+        self.assertEqual(found.warnings, ())
 
     def test_authorities_without_effect_bring_a_warning(self) -> None:
         """A weak key or signature of a CA is told at load, not when the first client is refused."""
@@ -223,12 +227,14 @@ class ProblemTests(SynchronousTestCase):
             self.assertIn("no root CA certificate", str(found))
 
     def test_a_certificate_that_cannot_be_read_whole_is_a_problem(self) -> None:
-        """Doubled extensions are not passed over as a leaf's."""
-        doubled = ROOT.intermediate("Doubled", extra=[pki.key_usage("key_cert_sign")])
-        self.assert_problems(
-            ROOT.pem + doubled.pem,
-            (lines(ROOT, doubled)[1], f"{CODE}InvalidData", "the extensions of this certificate"),
-        )
+        """Doubled extensions and odd names are not passed over as a leaf's."""
+        attribute = pki.tlv(0x30, b"\x06\x03\x55\x04\x03", pki.tlv(0x03, b"\0a"))  # a bit string
+        for odd in (
+            ROOT.intermediate("Doubled", extra=[pki.key_usage("key_cert_sign")]),
+            ROOT.intermediate(pki.tlv(0x30, pki.tlv(0x31, attribute))),
+        ):
+            wanted = (lines(ROOT, odd)[1], f"{CODE}InvalidData", "the extensions of this certificate cannot be read")
+            self.assert_problems(ROOT.pem + odd.pem, wanted)
 
     def test_version_1_is_no_authority(self) -> None:
         """Without basicConstraints there is no CA, self-signed or not."""

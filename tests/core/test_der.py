@@ -44,7 +44,7 @@ class ElementsTests(SynchronousTestCase):
             b"\x30\x80\0\0",  # indefinite
             b"\x04\x81\x01x",  # short form would do
             b"\x04\x82\x00\x80" + b"x" * 0x80,  # one octet would do
-            b"\x1f\x81\x01\0",  # high tag number
+            b"\x1f\x01\0",  # a tag number above 30
             b"\x04\x85\0\0\0\0\x01x",
             b"\x04\x84\xff\xff\xff\xff",
             b"\x04",

@@ -137,7 +137,8 @@ class PrivateKeyTests(SynchronousTestCase):
             for damaged in (key.replace(b"-----\n", b"----\n"), key.partition(b"-----END")[0], key.replace(b"\n", b"")):
                 file = read_certificates(ROOT.pem + damaged, "f")
                 self.assertIn(ROOT.pem.count(b"\n") + 1, file.private_key_lines, damaged[:40])
-        for whole in (in_der, base64.b64encode(in_der), base64.b64encode(self.encrypted)):
+        encrypted = base64.b64decode(b"".join(self.encrypted.splitlines()[1:-1]))
+        for whole in (in_der, encrypted, base64.b64encode(in_der), base64.b64encode(self.encrypted)):
             file = read_certificates(whole, "f")
             self.assertEqual((file.private_key_lines, file.problems), ((0,), ()))
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 from hypothesis import given
 from hypothesis import strategies as st
-from OpenSSL._util import ffi, lib
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.chains import TrustedChain, read_chain
-from agwtwisted.core.reasons import UNKNOWN
 from agwtwisted.core.verdicts import Refused, Trusted
 from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
 from tests import pki
@@ -43,6 +44,7 @@ def anchors_of(*files: Sequence[pki.Credential], issuer_dn: bool = False) -> Anc
     return Anchors.of([chain_of(*file) for file in files], issuer_dn)
 
 
+BIT_STRING_NAME = pki.tlv(0x30, pki.tlv(0x31, pki.tlv(0x30, b"\x06\x03\x55\x04\x03", pki.tlv(0x03, b"\0a"))))
 ONLY_ROOT = anchors_of([ROOT])
 
 
@@ -58,20 +60,13 @@ def verdict(leaf: pki.Credential, anchors: Anchors = ONLY_ROOT, *, level: int = 
     return found.reason if isinstance(found, Refused) else ""
 
 
-class ReasonsTests(SynchronousTestCase):
-    """`REASONS`."""
+def _unknown(*, critical: bool = False) -> x509.Extension[x509.UnrecognizedExtension]:
+    value = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\0")
+    return pki.extension(value, critical=critical)
 
-    def test_the_table_is_that_of_the_library(self) -> None:
-        """Every code that the OpenSSL in use knows has its text here, and no other code has one."""
-        for code in range(1, 200):
-            text = ffi.string(lib.X509_verify_cert_error_string(code)).decode()
-            self.assertEqual(REASONS.get(code, UNKNOWN), text, code)
-        self.assertLess(max(REASONS), 200)
 
-    def test_every_reason_is_one_line(self) -> None:
-        """A reason goes into a log line and an HTTP answer as it stands."""
-        for text in REASONS.values():
-            self.assertTrue(text.isprintable() and text.isascii(), text)
+def _under_rsa(**options: object) -> pki.Credential:
+    return pki.Authority.root("RSA", key=RSA_KEY).issue(**options)
 
 
 class HandshakeTests(SynchronousTestCase):
@@ -241,6 +236,11 @@ class AnchorsTests(SynchronousTestCase):
             name = pki.tlv(0x30, pki.tlv(0x31, pki.tlv(0x30, attribute, pki.tlv(0x0C, spelled))))
             self.assertEqual(judge(evidence(FIRST.issue(issuer=name)), anchors, pki.NOW), wanted, spelled)
 
+    def test_an_issuer_dn_that_cannot_be_read_refuses(self) -> None:
+        """A bit string where a common name should be is more than cryptography takes."""
+        found = judge(evidence(FIRST.issue(issuer=BIT_STRING_NAME)), anchors_of([ROOT, FIRST], issuer_dn=True), pki.NOW)
+        self.assertEqual(found, Refused("unable to read the certificate"))
+
 
 class JudgeTests(SynchronousTestCase):
     """`judge` by itself."""
@@ -281,10 +281,12 @@ class JudgeTests(SynchronousTestCase):
 
     def test_faults_of_known_and_unknown_intermediates_are_the_same(self) -> None:
         """Whether an intermediate comes from the file or from the client, it is judged alike."""
-        weak = ROOT.intermediate("Weak", key=WEAK_KEY)
-        for anchors in (ONLY_ROOT, anchors_of([ROOT, weak])):
-            found = judge(evidence(weak.issue()), anchors, pki.NOW)
-            self.assertEqual(found, Refused("CA certificate key too weak"))
+        for authority, reason in [
+            (ROOT.intermediate("Weak", key=WEAK_KEY), "CA certificate key too weak"),
+            (ROOT.intermediate("SHA-1", hash=hashes.SHA1()), "CA signature digest algorithm too weak"),
+        ]:
+            for anchors in (ONLY_ROOT, anchors_of([ROOT, authority])):
+                self.assertEqual(judge(evidence(authority.issue()), anchors, pki.NOW), Refused(reason))
 
     @given(st.data())
     def test_a_damaged_certificate_never_raises(self, data: st.DataObject) -> None:
@@ -299,10 +301,105 @@ class JudgeTests(SynchronousTestCase):
             self.assertTrue(found.reason.isprintable())
 
 
-def _unknown(*, critical: bool = False) -> x509.Extension[x509.UnrecognizedExtension]:
-    value = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\0")
-    return pki.extension(value, critical=critical)
+PAST = pki.NOW - timedelta(days=400)  # past and future for the library's clock too, which is the machine's
+EXAMPLE, OTHER = x509.DNSName("example.com"), x509.DNSName("example.org")
+
+AUTHORITIES: Mapping[str, Mapping[str, Any]] = {
+    "good": {},
+    "expired": {"not_after": PAST},
+    "not yet valid": {"not_before": pki.NOT_AFTER},
+    "no CA": {"ca": False},
+    "no basicConstraints": {"ca": None},
+    "version 1": {"version": 1},
+    "no keyUsage": {"usage": None},
+    "no keyCertSign": {"usage": pki.key_usage("digital_signature")},
+    "for clients": {"eku": (pki.CLIENT_AUTH,)},
+    "for servers": {"eku": (pki.SERVER_AUTH,)},
+    "for anything": {"eku": (pki.ANY_USE,)},
+    "path length 0": {"path_length": 0},
+    "permits example.com": {"permitted": [EXAMPLE]},
+    "permits example.org": {"permitted": [OTHER]},
+    "excludes example.com": {"excluded": [EXAMPLE]},
+    "unknown critical": {"extra": [_unknown(critical=True)]},
+    "doubled": {"extra": [pki.key_usage("key_cert_sign")]},
+    "weak key": {"key": WEAK_KEY},
+    "SHA-1": {"hash": hashes.SHA1()},
+    "bad signature": {"signature": b"0" * 70},
+}
+LEAVES: Mapping[str, Mapping[str, Any]] = {
+    "good": {},
+    "expired": {"not_after": PAST},
+    "not yet valid": {"not_before": pki.NOT_AFTER},
+    "CA": {"ca": True, "usage": pki.key_usage("digital_signature", "key_cert_sign")},
+    "no basicConstraints": {"ca": None},
+    "version 1": {"version": 1},
+    "no keyUsage": {"usage": None},
+    "encipherment only": {"usage": pki.key_usage("key_encipherment")},
+    "agreement only": {"usage": pki.key_usage("key_agreement")},
+    "no purposes": {"eku": None},
+    "for servers": {"eku": (pki.SERVER_AUTH,)},
+    "for anything": {"eku": (pki.ANY_USE,)},
+    "for both": {"eku": (pki.SERVER_AUTH, pki.CLIENT_AUTH)},
+    "no names": {"san": None},
+    "other name": {"san": ["host.example.org"]},
+    "unknown critical": {"extra": [_unknown(critical=True)]},
+    "weak key": {"key": WEAK_KEY},
+    "SHA-1": {"hash": hashes.SHA1()},
+    "bad signature": {"signature": b"0" * 70},
+}
 
 
-def _under_rsa(**options: object) -> pki.Credential:
-    return pki.Authority.root("RSA", key=RSA_KEY).issue(**options)
+LAXER_AUTHORITIES = {"no keyUsage"}
+LAXER_LEAVES = {"CA", "version 1", "no names"}
+"""What we take and cryptography's validator, made for the Web PKI, does not.
+
+RFC 5280 asks CAs for a keyUsage, but its path validation looks only at one that is there (section 6.1.4 n), and it has
+no rule for CA bits, version or subjectAltName of a leaf. OpenSSL, and so the product, takes all of them: device
+certificates with no name but a subject are usual, and so are self-signed ones with CA bits.
+"""
+STRICTER_AUTHORITIES = {"for anything"}
+STRICTER_LEAVES = {"encipherment only", "agreement only", "weak key"}
+"""What we refuse and that validator takes: see `certificate_rules`; OpenSSL reads a CA's purposes like a leaf's."""
+
+
+class DifferentialTests(SynchronousTestCase):
+    """`judge` after OpenSSL, beside another implementation of path validation."""
+
+    def test_both_say_the_same_but_where_it_was_decided(self) -> None:
+        """Chains of every CA and leaf variant: the disagreements are those listed, no more and no less."""
+        laxer, stricter = set[str](), set[str]()
+        root = pki.Authority.root()
+        for above, below in itertools.product(AUTHORITIES, LEAVES):
+            issuer = root.intermediate(**AUTHORITIES[above])
+            leaf = issuer.issue(**{"san": ["host.example.com"], **LEAVES[below]})
+            refused, other_refuses = bool(verdict(leaf, anchors_of([root]))), bool(refused_by_cryptography(leaf))
+            if refused and not other_refuses:
+                self.assertTrue(above in STRICTER_AUTHORITIES or below in STRICTER_LEAVES, (above, below))
+                stricter |= {above, below} if "good" in (above, below) else set()
+            if other_refuses and not refused:
+                self.assertTrue(above in LAXER_AUTHORITIES or below in LAXER_LEAVES, (above, below))
+                laxer |= {above, below} if "good" in (above, below) else set()
+        self.assertEqual(laxer, {"good"} | LAXER_AUTHORITIES | LAXER_LEAVES)
+        self.assertEqual(stricter, {"good"} | STRICTER_AUTHORITIES | STRICTER_LEAVES)
+
+    def test_faults_higher_up_count_the_same(self) -> None:
+        """With a good CA between, the faulty one above is still found by both."""
+        for above, options in AUTHORITIES.items():
+            root = pki.Authority.root()
+            leaf = root.intermediate("Upper", **options).intermediate("Lower").issue(san=["host.example.com"])
+            refused, other_refuses = bool(verdict(leaf, anchors_of([root]))), bool(refused_by_cryptography(leaf))
+            self.assertEqual(refused != other_refuses, above in LAXER_AUTHORITIES | STRICTER_AUTHORITIES, above)
+            self.assertEqual(refused, above not in ACCEPTED_ABOVE, above)
+
+
+ACCEPTED_ABOVE = {"good", "no keyUsage", "for clients", "permits example.com"}
+
+
+def refused_by_cryptography(leaf: pki.Credential) -> str:
+    """Why cryptography's own validator refuses this chain for a client; empty when it does not."""
+    verifier = PolicyBuilder().store(Store([leaf.issuers[-1].certificate])).time(pki.NOW).build_client_verifier()
+    try:
+        verifier.verify(leaf.certificate, [issuer.certificate for issuer in leaf.issuers[:-1]])
+    except VerificationError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,109 @@
+"""From sections to resources that refer to each other."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.config import Protocol
+from tests.configurations import GOOD, changed, load, said
+
+
+class ReferenceTests(SynchronousTestCase):
+    """Names of other sections."""
+
+    def test_are_resolved(self) -> None:
+        """A rule leads to its listener, pool and settings, a listener to its certificate and profile."""
+        [rule] = load().request_routing_rules
+        listener = rule.http_listener
+        self.assertEqual((rule.name, rule.priority, listener.name), ("public", 100, "public"))
+        self.assertEqual([server.host for server in rule.backend_address_pool.backend_addresses], ["127.0.0.1"])
+        self.assertEqual(rule.backend_http_settings.port, 9000)
+        assert listener.ssl_certificate is not None
+        assert listener.ssl_profile is not None
+        self.assertEqual((listener.ssl_certificate.name, listener.ssl_profile.name), ("site", "strict"))
+
+    def test_are_shared(self) -> None:
+        """What two sections name is one resource, and the configuration's listener is the rule's."""
+        config = load()
+        self.assertIs(config.http_listeners[0], config.request_routing_rules[0].http_listener)
+
+    def test_order_does_not_matter(self) -> None:
+        """A section may stand before what it refers to."""
+        sections = GOOD.split("\n\n")
+        self.assertEqual(len(load("\n\n".join(reversed(sections))).request_routing_rules), 1)
+
+    def test_unknown_names(self) -> None:
+        """Each is told at its line, with the nearest name and the product's code; what depends on it is not."""
+        text = changed(
+            ("trusted_client_certificates = devices", "trusted_client_certificates = device, devices"),
+            ("backend_http_settings = app", "backend_http_settings = ap"),
+            ("ssl_certificate = site", "ssl_certificate = other"),
+        )
+        self.assertEqual(
+            said(text),
+            [
+                "ERROR conf/gw.ini:13 [ssl_profile strict] there is no trusted_client_certificate 'device';"
+                " did you mean 'devices'? (InvalidResourceReference)",
+                "ERROR conf/gw.ini:19 [http_listener public] there is no ssl_certificate 'other'"
+                " (InvalidResourceReference)",
+                "ERROR conf/gw.ini:32 [request_routing_rule public] there is no backend_http_settings 'ap';"
+                " did you mean 'app'? (InvalidResourceReference)",
+            ],
+        )
+
+    def test_lost_authority(self) -> None:
+        """A profile without one of its authorities is none: no later check looks into it."""
+        text = changed(("= devices", "= devices, none"), ("address = 127.0.0.1", "address = 0.0.0.0"))
+        [line] = said(text)
+        self.assertIn("there is no trusted_client_certificate 'none'", line)
+
+    def test_missing_keys(self) -> None:
+        """A section without a key that it must have is told so, and nothing is built of it."""
+        for key in ("port = 8443\n", "protocol = Https\n", "priority = 100\n", "backend_address_pool = app\n"):
+            [line] = said(changed((key, "")))
+            self.assertTrue(line.endswith(f"] {key.partition(' ')[0]} is missing"), line)
+
+    def test_names_have_case(self) -> None:
+        """A reference is spelt as the section is."""
+        [unused, line] = said(changed(("ssl_profile = strict", "ssl_profile = Strict")))
+        self.assertIn("there is no ssl_profile 'Strict'; did you mean 'strict'?", line)
+        self.assertIn("no listener uses this profile", unused)
+
+    def test_broken_sections_are_not_missing(self) -> None:
+        """What refers to a section with an error of its own is not blamed."""
+        [line] = said(changed(("port = 9000", "port = 0")))
+        self.assertIn("[backend_http_settings app] port", line)
+
+
+class ResourceTests(SynchronousTestCase):
+    """What becomes of the keys."""
+
+    def test_gateway(self) -> None:
+        """Its keys are its fields, paths are beside the file, and - is standard output."""
+        keys = (
+            "access_log = log/access\nstate_directory = var\nmax_connections = 5\nlog_query = no\ndrain_timeout = 0.5"
+        )
+        gateway = load(changed(("access_log = -", keys))).gateway
+        self.assertEqual((gateway.access_log, gateway.state_directory), ("conf/log/access", "conf/var"))
+        self.assertEqual((gateway.max_connections, gateway.log_query, gateway.drain_timeout), (5, False, 0.5))
+        self.assertEqual(load().gateway.access_log, "-")
+
+    def test_no_gateway(self) -> None:
+        """A file without [gateway] has all its defaults: no access log, the product's TLS policy."""
+        gateway = load(changed(("[gateway]\naccess_log = -\n", ""))).gateway
+        self.assertEqual((gateway.access_log, gateway.ssl_policy.name), (None, "AppGwSslPolicy20220101"))
+
+    def test_plain_listener(self) -> None:
+        """A plain listener has no TLS policy."""
+        text = changed(
+            ("ssl_certificate = site\nssl_profile = strict\n", "host_names = A.b\n"),
+            ("protocol = Https", "protocol = Http"),
+        )
+        [listener] = load(text).http_listeners
+        self.assertEqual((listener.protocol, listener.ssl_policy, listener.host_names), (Protocol.HTTP, None, ("a.b",)))
+
+    def test_listener_without_profile(self) -> None:
+        """It has the gateway's TLS policy, and asks nobody for a certificate."""
+        [listener] = load(changed(("ssl_profile = strict\n", ""))).http_listeners
+        assert listener.ssl_policy is not None
+        self.assertEqual((listener.ssl_profile, listener.ssl_policy.name), (None, "AppGwSslPolicy20220101"))

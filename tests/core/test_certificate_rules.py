@@ -1,0 +1,132 @@
+"""`agwtwisted.core.certificate_rules`: one certificate at a time, without OpenSSL and without a chain."""
+
+from __future__ import annotations
+
+import warnings
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec
+from cryptography.x509.oid import ExtensionOID
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core import reasons
+from agwtwisted.core.certificate_rules import authority_fault, certificate_from, client_fault, has_weak_digest
+from tests import pki
+
+ROOT = pki.Authority.root()
+PRIVATE = x509.ObjectIdentifier("1.3.6.1.4.1.99999.1")
+RSA_KEY = pki.rsa_key()
+
+
+def unrecognized(oid: x509.ObjectIdentifier, value: bytes, *, critical: bool = False) -> x509.Extension:
+    """An extension of any bytes."""
+    return pki.extension(x509.UnrecognizedExtension(oid, value), critical=critical)
+
+
+class ReadingTests(SynchronousTestCase):
+    """`certificate_from`."""
+
+    def test_what_cryptography_cannot_read_is_none(self) -> None:
+        """Rubbish, month 13 and an unknown version."""
+        for odd in (b"", b"\0", ROOT.issue(version=7).der, ROOT.issue(not_before=pki.utc_time(b"991301000000Z")).der):
+            self.assertIsNone(certificate_from(odd))
+        self.assertEqual(certificate_from(ROOT.der), ROOT.certificate)
+
+    def test_warnings_that_are_errors_do_not_escape(self) -> None:
+        """A serial number of zero, which the library warns of, is unreadable in a process that allows no warnings."""
+        zero = ROOT.issue(serial=0).der
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            self.assertIsNone(certificate_from(zero))
+            warnings.simplefilter("ignore")
+            self.assertIsNotNone(certificate_from(zero))
+
+
+class ClientTests(SynchronousTestCase):
+    """`client_fault`."""
+
+    def test_keys(self) -> None:
+        """112 bits of security are enough, in whatever kind of key."""
+        for key, wanted in [
+            (RSA_KEY, ""),
+            (pki.ec_key(ec.SECP224R1()), ""),
+            (pki.ed25519_key(), ""),
+            (dsa.generate_private_key(1024), reasons.LEAF_KEY_WEAK),
+            (pki.rsa_key(1024), reasons.LEAF_KEY_WEAK),
+            (pki.ec_key(ec.SECP192R1()), reasons.LEAF_KEY_WEAK),
+        ]:
+            self.assertEqual(client_fault(ROOT.issue(key=key).certificate), wanted, key)
+
+    def test_purposes(self) -> None:
+        """clientAuth must be named where purposes are named; digitalSignature where key usages are."""
+        for options, wanted in [
+            ({"eku": (pki.SERVER_AUTH, pki.CLIENT_AUTH)}, ""),
+            ({"eku": None, "usage": None}, ""),
+            ({"eku": (pki.ANY_USE,)}, reasons.PURPOSE),
+            ({"eku": (pki.ANY_USE, pki.CLIENT_AUTH)}, ""),
+            ({"eku": (pki.OCSP_SIGNING,)}, reasons.PURPOSE),
+            ({"usage": pki.key_usage("key_agreement", "key_encipherment")}, reasons.NO_DIGITAL_SIGNATURE),
+            ({"usage": pki.key_usage("digital_signature", critical=False)}, ""),
+        ]:
+            self.assertEqual(client_fault(ROOT.issue(**options).certificate), wanted, options)
+
+    def test_extensions(self) -> None:
+        """Doubled, unreadable, unknown and critical ones refuse; unknown ones that are not critical do not."""
+        broken = x509.ObjectIdentifier(ExtensionOID.SUBJECT_ALTERNATIVE_NAME.dotted_string)
+        x400_address = pki.tlv(0x30, pki.tlv(0xA3))
+        for extra, wanted in [
+            ([unrecognized(PRIVATE, b"\5\0")], ""),
+            ([unrecognized(PRIVATE, b"\5\0", critical=True)], reasons.CRITICAL_EXTENSION),
+            ([unrecognized(PRIVATE, b"")] * 2, reasons.EXTENSION),
+            ([unrecognized(broken, b"\0")], reasons.EXTENSION),
+            ([unrecognized(broken, x400_address)], reasons.EXTENSION),
+        ]:
+            self.assertEqual(client_fault(ROOT.issue(extra=extra).certificate), wanted, extra)
+        self.assertEqual(client_fault(ROOT.issue(san=["device.example"]).certificate), "")
+
+    def test_versions(self) -> None:
+        """Version 1 has no extensions; without any it is accepted from a client."""
+        self.assertEqual(client_fault(ROOT.issue(version=1).certificate), "")
+        odd = ROOT.issue(version=1, has_extensions=True).certificate
+        self.assertEqual(client_fault(odd), reasons.VERSION_3_REQUIRED)
+
+    def test_signatures(self) -> None:
+        """A leaf signed over SHA-1 may be somebody else's certificate."""
+        self.assertEqual(client_fault(ROOT.issue(hash=hashes.SHA1()).certificate), reasons.DIGEST_WEAK)
+
+
+class AuthorityTests(SynchronousTestCase):
+    """`authority_fault`."""
+
+    def test_signatures(self) -> None:
+        """MD5 and SHA-1 count against every CA but a root; digests that cannot be told count too."""
+        rsa_root = pki.Authority.root(key=RSA_KEY)
+        for digest in (hashes.MD5(), hashes.SHA1()):
+            weak = rsa_root.intermediate(hash=digest).certificate
+            self.assertTrue(has_weak_digest(weak))
+            self.assertEqual(authority_fault(weak, is_root=False), reasons.DIGEST_WEAK)
+            self.assertEqual(authority_fault(weak, is_root=True), "")
+        self.assertEqual(authority_fault(rsa_root.intermediate().certificate, is_root=False), "")
+        self.assertEqual(authority_fault(ROOT.intermediate(key=pki.ed25519_key()).certificate, is_root=False), "")
+
+    def test_unknown_signatures_and_keys_are_unreadable(self) -> None:
+        """What cryptography knows no name for is refused, not passed over."""
+        good = ROOT.intermediate().der
+        ecdsa_with_sha256, ec_public_key = bytes.fromhex("2a8648ce3d040302"), bytes.fromhex("2a8648ce3d0201")
+        for known in (ecdsa_with_sha256, ec_public_key):
+            odd = certificate_from(good.replace(known, known[:-1] + b"\x7f"))
+            assert odd is not None
+            self.assertEqual(authority_fault(odd, is_root=False), reasons.UNREADABLE)
+
+    def test_bits(self) -> None:
+        """basicConstraints must say CA, keyUsage may not leave keyCertSign out."""
+        for options, wanted in [
+            ({"ca": False}, reasons.INVALID_CA),
+            ({"ca": None}, reasons.INVALID_CA),
+            ({"version": 1}, reasons.INVALID_CA),
+            ({"usage": None}, ""),
+            ({"usage": pki.key_usage("digital_signature")}, reasons.NO_CERTIFICATE_SIGNING),
+            ({"extra": [unrecognized(PRIVATE, b"", critical=True)]}, reasons.CRITICAL_EXTENSION),
+        ]:
+            self.assertEqual(authority_fault(ROOT.intermediate(**options).certificate, is_root=False), wanted, options)

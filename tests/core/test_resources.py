@@ -1,0 +1,37 @@
+"""The configuration as frozen values."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core import config, resources
+from tests.configurations import load, site
+
+
+class ResourcesTests(SynchronousTestCase):
+    """What the values promise."""
+
+    def test_are_frozen(self) -> None:
+        """A configuration does not change once it is made."""
+        loaded = load()
+        for value in (loaded, loaded.gateway, loaded.http_listeners[0], loaded.request_routing_rules[0]):
+            self.assertRaises(
+                attrs.exceptions.FrozenInstanceError, setattr, value, attrs.fields(type(value))[0].name, None
+            )
+
+    def test_keys_are_not_shown(self) -> None:
+        """A server's private key is in no repr of the configuration."""
+        [listener] = load().http_listeners
+        text = repr(load())
+        assert listener.ssl_certificate is not None
+        self.assertNotIn("key=", repr(listener.ssl_certificate))
+        self.assertNotIn("PrivateKey", text)
+        self.assertNotIn(site().key_pem.decode().splitlines()[1], text)
+
+    def test_are_shown_by_config(self) -> None:
+        """`core.config` names every value, so that its readers need no other module."""
+        values = {
+            name for name, value in vars(resources).items() if getattr(value, "__module__", "") == resources.__name__
+        }
+        self.assertLessEqual(values, {*config.__all__})

@@ -1,0 +1,141 @@
+"""The tables of sections and keys."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core import schema
+from agwtwisted.core.config import CertificateHeaders, Gateway
+from agwtwisted.core.errors import UnacceptableError
+from agwtwisted.core.schema import KINDS, LATER_KINDS, certificate_headers
+from tests.configurations import changed, load, said
+
+DERIVED = {"name", "client_auth", "certificates", "key", "chain"}
+"""Fields of resources that are no keys: they come from the section's name, other keys, or files."""
+
+LATER = {
+    "backend_http_settings": (
+        "path = /x\nprobe = deep\nconnection_draining_timeout = 30\ntrusted_root_certificates = a\nsni_name = a"
+        "\nclient_ssl_certificate = a\ncookie_based_affinity = Enabled\naffinity_cookie_name = Other"
+        "\nvalidate_cert_chain_and_expiry = false\nvalidate_sni = Disabled\nprotocol = Https"
+    ),
+    "request_routing_rule": (
+        "rule_type = PathBasedRouting\nrewrite_rule_set = a\nurl_path_map = a\nredirect_configuration = a"
+    ),
+    "ssl_profile": (
+        "verify_client_revocation = OCSP\nocsp_responder_url = http://x/\nocsp_scope = Leaf\nocsp_unavailable = Refuse"
+        "\nocsp_timeout = 5\nocsp_clock_skew = 300\nocsp_max_age = 1\nocsp_default_age = 1"
+        "\nocsp_allowed_networks = 127.0.0.0/8\nocsp_allowed_ports = 80"
+    ),
+}
+NEUTRAL = {
+    "backend_http_settings": (
+        "path =\nprobe =\nconnection_draining_timeout =\ntrusted_root_certificates =\nsni_name ="
+        "\nclient_ssl_certificate =\ncookie_based_affinity = Disabled"
+        "\naffinity_cookie_name = ApplicationGatewayAffinity"
+        "\nvalidate_cert_chain_and_expiry = true\nvalidate_sni = Enabled\nprotocol = Http\nhost_name ="
+    ),
+    "request_routing_rule": "rule_type = Basic\nrewrite_rule_set =\nurl_path_map =\nredirect_configuration =",
+    "ssl_profile": "verify_client_revocation = None\nocsp_responder_url =\nocsp_scope =",
+}
+LAST_KEYS = {
+    "backend_http_settings": "port = 9000\n",
+    "request_routing_rule": "backend_http_settings = app\n",
+    "ssl_profile": "trusted_client_certificates = devices\n",
+}
+
+
+class TableTests(SynchronousTestCase):
+    """Tables and resources belong together."""
+
+    def test_every_field_has_a_key(self) -> None:
+        """What a resource holds can be said in the file, so that no default is the only value."""
+        for name, kind in KINDS.items():
+            fields = (
+                {*attrs.fields_dict(kind.resource)} - DERIVED - ({"ssl_policy"} if name == "http_listener" else set())
+            )
+            self.assertEqual(fields - {*kind.keys}, set(), name)
+
+    def test_kinds_do_not_overlap(self) -> None:
+        """A kind is carried or it is not."""
+        self.assertEqual(LATER_KINDS & {*KINDS}, set())
+
+    def test_defaults_are_in_range(self) -> None:
+        """The defaults of the gateway pass their own converters."""
+        for field in attrs.fields(Gateway):
+            if isinstance(field.default, (int, float)) and not isinstance(field.default, bool):
+                convert = schema.GATEWAY.keys[field.name].convert
+                self.assertEqual(convert(f"{field.default:.15g}"), field.default, field.name)
+
+
+class LaterTests(SynchronousTestCase):
+    """What the configuration contract has and this version has not."""
+
+    def test_sections(self) -> None:
+        """Each kind is refused by name; what its keys say does not matter."""
+        for kind in LATER_KINDS:
+            name = "a/b" if kind in ("path_rule", "rewrite_rule", "custom_error") else "a"
+            text = changed(("[backend_address_pool app]", f"[{kind} {name}]\nx = 1\n\n[backend_address_pool app]"))
+            [line] = said(text)
+            self.assertTrue(line.endswith(f"sections of the kind {kind} are not supported by this version"), line)
+
+    def test_keys(self) -> None:
+        """Every key that is not carried is refused with its line, all of them at once."""
+        for kind, keys in LATER.items():
+            last = LAST_KEYS[kind]
+            text = changed((last, f"{keys}\n" if "port" in last else f"{last}{keys}\n"))
+            lines = said(text)
+            self.assertEqual(len(lines), len(keys.splitlines()), lines)
+            for line in lines:
+                self.assertTrue(line.endswith("is not supported by this version"), line)
+
+    def test_neutral_values(self) -> None:
+        """What changes nothing may be said."""
+        for kind, keys in NEUTRAL.items():
+            last = LAST_KEYS[kind]
+            self.assertEqual(said(changed((last, f"{last}{keys}\n"))), [])
+
+
+class CertificateHeadersTests(SynchronousTestCase):
+    """client_certificate_headers."""
+
+    def test_values(self) -> None:
+        """One of on, off and all, and the two of other people; off is the empty set."""
+        on, every, rfc9440, xfcc = CertificateHeaders
+        for text, words in {
+            "off": set(),
+            "on": {on},
+            "all": {every},
+            "rfc9440": {rfc9440},
+            "all, xfcc": {every, xfcc},
+            "on\nrfc9440\nxfcc": {on, rfc9440, xfcc},
+        }.items():
+            self.assertEqual(certificate_headers(text), words)
+
+    def test_contradictions(self) -> None:
+        """Words that exclude each other, unknown ones and repetitions are refused."""
+        for text in ("on, off", "on, all", "off, xfcc", "On", "true", "x", ",", "on, on"):
+            self.assertRaises(UnacceptableError, certificate_headers, text)
+
+    def test_absent(self) -> None:
+        """Left out, it is not off: the exchange looks at what the listener asks."""
+        [rule] = load().request_routing_rules
+        self.assertIsNone(rule.backend_http_settings.client_certificate_headers)
+        [rule] = load(changed(("port = 9000\n", "client_certificate_headers = off\n"))).request_routing_rules
+        self.assertEqual(rule.backend_http_settings.client_certificate_headers, frozenset())
+
+
+class ServerHeaderTests(SynchronousTestCase):
+    """server_header."""
+
+    def test_empty_is_a_value(self) -> None:
+        """Empty, there is no such header; left out, there is the default."""
+        self.assertEqual(load().gateway.server_header, "agwtwisted")
+        self.assertEqual(load(changed(("access_log = -", "server_header ="))).gateway.server_header, "")
+
+    def test_printable_ascii(self) -> None:
+        """What could end the header or be read in two ways is refused."""
+        for text in ("a\n  b", "ü", "a\u2028b"):
+            [line] = said(changed(("access_log = -", f"server_header = {text}")))
+            self.assertIn("must be printable ASCII", line)

@@ -1,0 +1,223 @@
+"""What must fit together within one section."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.config import ClientAuth
+from tests.configurations import changed, load, said
+
+STRICT = "verify_client_auth_mode = Strict\ntrusted_client_certificates = devices\n"
+
+
+def profile(text: str) -> list[str]:
+    """What is said where the profile's keys are these, less the place."""
+    return [line.partition("[ssl_profile strict] ")[2] or line for line in said(changed((STRICT, text)))]
+
+
+class SslProfileTests(SynchronousTestCase):
+    """Profiles that ask, and those that do not."""
+
+    def mode(self, text: str) -> ClientAuth:
+        """What the listener asks of its clients with these keys in its profile."""
+        [listener] = load(changed((STRICT, text))).http_listeners
+        assert listener.ssl_profile is not None
+        return listener.ssl_profile.client_auth
+
+    def test_modes(self) -> None:
+        """Trusted client certificates make a profile Strict unless it says Passthrough; a policy alone asks nobody."""
+        self.assertEqual(self.mode("trusted_client_certificates = devices\n"), ClientAuth.STRICT)
+        self.assertEqual(self.mode("verify_client_auth_mode = Passthrough\n"), ClientAuth.PASSTHROUGH)
+        both = "verify_client_auth_mode = Passthrough\ntrusted_client_certificates = devices\n"
+        self.assertEqual(self.mode(both), ClientAuth.PASSTHROUGH)
+        self.assertEqual(self.mode("ssl_policy = AppGwSslPolicy20220101S\n"), ClientAuth.NONE)
+
+    def test_strict_needs_authorities(self) -> None:
+        """Strict without anybody to trust is an error, not an open door or a closed one."""
+        for text in ("verify_client_auth_mode = Strict\n", "verify_client_auth_mode = Strict\nrefusal = Http400\n"):
+            self.assertEqual(profile(text), ["Strict needs trusted_client_certificates"])
+
+    def test_empty_keys(self) -> None:
+        """A key that is there but empty is an error, however the profile would be read without it."""
+        modes = "verify_client_auth_mode =\ntrusted_client_certificates = devices\n"
+        self.assertIn("verify_client_auth_mode is there but empty", profile(modes)[0])
+        authorities = "verify_client_auth_mode = Passthrough\ntrusted_client_certificates =\n"
+        self.assertIn("trusted_client_certificates is there but empty", profile(authorities)[0])
+        for key in ("verify_client_cert_issuer_dn", "refusal", "ssl_policy", "verify_client_revocation"):
+            self.assertIn(f"{key} is there but empty", profile(f"{STRICT}{key} =\n")[0])
+        self.assertIn("must have 1 to 100", profile("trusted_client_certificates = ,\n")[0])
+
+    def test_refused_list_is_not_an_absent_one(self) -> None:
+        """Where the list of authorities is wrong, nothing else is made of its absence."""
+        self.assertEqual(len(profile("trusted_client_certificates = devices, devices\n")), 1)
+
+    def test_wrong_mode(self) -> None:
+        """Where the mode is not known, no conclusion is drawn from it."""
+        for rest in ("", "verify_client_cert_issuer_dn = true\n", "refusal = Http400\n"):
+            [line] = profile(f"verify_client_auth_mode = strict\n{rest}")
+            self.assertIn("did you mean 'Strict'?", line)
+
+    def test_issuer_dn(self) -> None:
+        """Comparing the issuer's name needs a verified issuer."""
+        key = "verify_client_cert_issuer_dn = true\n"
+        self.assertEqual(profile(STRICT + key), [])
+        self.assertEqual(
+            profile(f"verify_client_auth_mode = Passthrough\n{key}"), ["verify_client_cert_issuer_dn needs Strict"]
+        )
+        self.assertEqual(profile("verify_client_auth_mode = Passthrough\nverify_client_cert_issuer_dn = false\n"), [])
+
+    def test_refusal_without_strict(self) -> None:
+        """How to refuse is nothing to say where nobody is refused: a warning."""
+        [line] = profile("verify_client_auth_mode = Passthrough\nrefusal = Http400\n")
+        self.assertIn("refusal has no effect without Strict", line)
+
+    def test_empty_profile(self) -> None:
+        """A profile that says nothing is an error, in the product's sense."""
+        self.assertIn("must specify either a TLS policy or trusted_client_certificates", profile("")[0])
+
+    def test_unsupported(self) -> None:
+        """Revocation is refused, not passed over; saying that there is none is fine."""
+        self.assertEqual(profile(f"{STRICT}verify_client_revocation = None\n"), [])
+        self.assertEqual(
+            profile(f"{STRICT}verify_client_revocation = OCSP\nocsp_timeout = 5\n"),
+            [
+                "verify_client_revocation = 'OCSP' is not supported by this version",
+                "ocsp_timeout is not supported by this version",
+            ],
+        )
+
+
+class TlsPolicyTests(SynchronousTestCase):
+    """A policy by its name, or spelt out."""
+
+    def policy(self, text: str) -> str:
+        """The name of the policy that a profile with these keys has."""
+        [listener] = load(changed((STRICT, STRICT + text))).http_listeners
+        assert listener.ssl_policy is not None
+        return listener.ssl_policy.name
+
+    def test_sources(self) -> None:
+        """The profile's own, else the gateway's, else the product's default."""
+        self.assertEqual(self.policy(""), "AppGwSslPolicy20220101")
+        self.assertEqual(self.policy("ssl_policy = AppGwSslPolicy20220101S\n"), "AppGwSslPolicy20220101S")
+        self.assertEqual(
+            self.policy("policy_type = Predefined\nssl_policy = AppGwSslPolicy20220101S\n"), "AppGwSslPolicy20220101S"
+        )
+        suites = "cipher_suites = TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n"
+        custom = f"policy_type = CustomV2\nmin_protocol_version = TLSv1_2\n{suites}"
+        self.assertEqual(self.policy(custom), "CustomV2")
+        [listener] = load(changed(("[gateway]", "[gateway]\nssl_policy = AppGwSslPolicy20220101S"))).http_listeners
+        assert listener.ssl_policy is not None
+        self.assertEqual(listener.ssl_policy.name, "AppGwSslPolicy20220101S")
+
+    def test_contradictions(self) -> None:
+        """Names and spelt-out keys exclude each other, and half a policy is none."""
+        for text, reason in (
+            ("min_protocol_version = TLSv1_2\n", "need policy_type"),
+            ("ssl_policy = AppGwSslPolicy20220101\ncipher_suites = A\n", "need policy_type"),
+            ("policy_type = Predefined\n", "needs ssl_policy"),
+            ("policy_type = Custom\nssl_policy = AppGwSslPolicy20220101\n", "names a predefined policy"),
+            ("policy_type = Custom\ncipher_suites = A\n", "needs min_protocol_version"),
+            ("policy_type = CustomV3\n", "unknown policy type"),
+            ("policy_type = CustomV2\nmin_protocol_version = TLSv1_2\ncipher_suites =\n", "is there but empty"),
+            ("ssl_policy = AppGwSslPolicy20150501\n", "was retired"),
+            ("ssl_policy = AppGwSslPolicy2022010\n", "did you mean AppGwSslPolicy20220101"),
+        ):
+            [line] = profile(STRICT + text)
+            self.assertIn(reason, line)
+
+    def test_wrong_policy_of_the_gateway(self) -> None:
+        """It is told once, at its line, and the sections that would have taken it are not."""
+        [line] = said(changed(("access_log = -", "ssl_policy = Other")))
+        self.assertTrue(line.startswith("ERROR conf/gw.ini:2 [gateway] unknown TLS policy"), line)
+        self.assertEqual(
+            said(changed(("access_log = -", "ssl_policy = Other"), ("ssl_profile = strict\n", "")))[0], line
+        )
+
+
+class SslCertificateTests(SynchronousTestCase):
+    """Which files go together."""
+
+    def said(self, *changes: tuple[str, str]) -> list[str]:
+        """What is said about the section alone."""
+        lines = [line for line in said(changed(*changes)) if "cannot read" not in line]
+        return [line.partition("[ssl_certificate site] ")[2] for line in lines]
+
+    def test_pem_needs_its_key(self) -> None:
+        """A certificate without key_file, or with an empty one, is half a section."""
+        self.assertEqual(self.said(("key_file = pki/site.key\n", "")), ["key_file is missing"])
+        self.assertEqual(self.said(("key_file = pki/site.key\n", "key_file =\n")), ["key_file is missing"])
+
+    def test_password_is_for_pfx(self) -> None:
+        """A PEM key has no password here."""
+        [line] = self.said(("key_file = pki/site.key", "key_file = pki/site.key\npassword_file = x"))
+        self.assertIn("password_file goes with a .pfx only", line)
+
+    def test_pfx_has_its_key(self) -> None:
+        """A .pfx holds the key already."""
+        self.assertEqual(self.said(("pki/site.pem", "pki/site.pfx"), ("key_file = pki/site.key\n", "")), [])
+        [line] = self.said(("pki/site.pem", "pki/site.pfx"))
+        self.assertIn("key_file does not go with a .pfx", line)
+
+    def test_no_certificate(self) -> None:
+        """Without certificate_file that is all that is said."""
+        self.assertEqual(self.said(("certificate_file = pki/site.pem\n", "")), ["certificate_file is missing"])
+
+
+class HttpListenerTests(SynchronousTestCase):
+    """What goes with which protocol."""
+
+    def said(self, *changes: tuple[str, str]) -> list[str]:
+        """What is said about the section alone."""
+        return [
+            line.partition("[http_listener public] ")[2] for line in said(changed(*changes)) if "[http_listener" in line
+        ]
+
+    def test_https_needs_a_certificate(self) -> None:
+        """TLS without a certificate is nothing."""
+        self.assertEqual(self.said(("ssl_certificate = site\n", "")), ["an Https listener needs ssl_certificate"])
+
+    def test_http_has_none(self) -> None:
+        """A certificate or profile on a plain listener would promise what it does not keep."""
+        self.assertEqual(
+            self.said(("protocol = Https", "protocol = Http")),
+            ["ssl_certificate has no place on an Http listener", "ssl_profile has no place on an Http listener"],
+        )
+
+    def test_plain_listener(self) -> None:
+        """Without them it is fine."""
+        tls = "ssl_certificate = site\nssl_profile = strict\n"
+        self.assertEqual(self.said(("protocol = Https", "protocol = Http"), (tls, "")), [])
+
+    def test_empty_profile_name(self) -> None:
+        """`ssl_profile =` is an error: the listener would ask nobody for a certificate."""
+        [line] = self.said(("ssl_profile = strict", "ssl_profile ="))
+        self.assertIn("ssl_profile is there but empty", line)
+
+    def test_server_name_indication(self) -> None:
+        """It can be required where there are names, and TLS."""
+        key = "require_server_name_indication = true\n"
+        [line] = self.said(("ssl_profile = strict\n", f"ssl_profile = strict\n{key}"))
+        self.assertIn("needs host_names", line)
+        self.assertEqual(self.said(("ssl_profile = strict\n", f"ssl_profile = strict\n{key}host_names = a.b\n")), [])
+        self.assertIn(
+            "require_server_name_indication has no place on an Http listener",
+            self.said(("protocol = Https", f"protocol = Http\nhost_names = a.b\n{key}")),
+        )
+
+
+class BackendTests(SynchronousTestCase):
+    """Pools and settings."""
+
+    def test_empty_pool(self) -> None:
+        """A pool without servers is legal, as in the product, but a warning."""
+        [line] = said(changed(("backend_addresses = 127.0.0.1:9000", "")))
+        self.assertTrue(line.startswith("WARNING") and "answered 502" in line, line)
+
+    def test_one_host(self) -> None:
+        """The Host sent to servers has one source."""
+        keys = "host_name = a.b\npick_host_name_from_backend_address = true\n"
+        [line] = said(changed(("port = 9000\n", keys)))
+        self.assertIn("host_name and pick_host_name_from_backend_address exclude each other", line)
+        for key in keys.splitlines(True):
+            self.assertEqual(said(changed(("port = 9000\n", key))), [])

@@ -1,0 +1,227 @@
+"""The files that a configuration names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.config import parse
+from agwtwisted.core.errors import ConfigError
+from agwtwisted.core.sources import SourceFile, beside, own_mode_problems
+from tests import pki
+from tests.configurations import FILE, GOOD, Files, changed, clients_root, files, load, said, site
+
+
+class PathTests(SynchronousTestCase):
+    """Where files are."""
+
+    def test_relative_to_the_configuration(self) -> None:
+        """Paths begin at the directory of the configuration, absolute ones at the root."""
+        self.assertEqual(beside("/etc/agw/gw.ini", "pki/a.pem"), "/etc/agw/pki/a.pem")
+        self.assertEqual(beside("/etc/agw/gw.ini", "/a.pem"), "/a.pem")
+        self.assertEqual(beside("gw.ini", "a.pem"), "a.pem")
+
+    def test_what_is_read(self) -> None:
+        """Each file is read at its resolved path."""
+        source = files()
+        load(GOOD, source)
+        self.assertEqual(sorted(source.asked), ["conf/pki/clients-ca.pem", "conf/pki/site.key", "conf/pki/site.pem"])
+
+    def test_errors_without_words(self) -> None:
+        """An OSError that says nothing is named by its kind."""
+
+        def read(path: str) -> SourceFile:
+            raise IsADirectoryError
+
+        error = self.assertRaises(ConfigError, parse, GOOD.encode(), FILE, read)
+        self.assertIn("cannot read conf/pki/site.pem: IsADirectoryError", str(error))
+
+    def test_missing_files(self) -> None:
+        """Every file that cannot be read is told at the line that names it."""
+        lines = said(GOOD, Files())
+        reason = "No such file or directory"
+        self.assertEqual(
+            lines,
+            [
+                f"ERROR {FILE}:5 [ssl_certificate site] cannot read conf/pki/site.pem: {reason}",
+                f"ERROR {FILE}:6 [ssl_certificate site] cannot read conf/pki/site.key: {reason}",
+                f"ERROR {FILE}:9 [trusted_client_certificate devices] cannot read conf/pki/clients-ca.pem: {reason}",
+            ],
+        )
+
+
+class ModeTests(SynchronousTestCase):
+    """Who else may touch a file."""
+
+    def problem(self, file: str, mode: int) -> str:
+        """The only thing that is said where a file has this mode; empty where nothing is."""
+        source = files()
+        source.modes[f"conf/pki/{file}"] = 0o100000 | mode
+        return "".join(said(GOOD, source))
+
+    def test_writable_by_others(self) -> None:
+        """A file that anybody may change is an error, whatever it holds."""
+        for file in ("site.pem", "site.key", "clients-ca.pem"):
+            self.assertRegex(
+                self.problem(file, 0o602), rf"^ERROR .* conf/pki/{file} can be written by others \(mode 0602\)$"
+            )
+
+    def test_key_readable_by_others(self) -> None:
+        """A key that group or others may read is a warning."""
+        for mode in (0o640, 0o604):
+            self.assertRegex(self.problem("site.key", mode), r"^WARNING conf/gw.ini:6 .* can be read by others")
+
+    def test_own_mode(self) -> None:
+        """So is a configuration that anybody may change."""
+        [problem] = own_mode_problems("gw.ini", 0o100602)
+        self.assertEqual(str(problem), "ERROR gw.ini can be written by others (mode 0602)")
+        self.assertEqual(list(own_mode_problems("gw.ini", 0o100664)), [])
+
+    def test_ordinary_modes(self) -> None:
+        """Certificates may be read by everybody, and a group may write."""
+        self.assertEqual([self.problem(file, 0o664) for file in ("site.pem", "clients-ca.pem")], ["", ""])
+        self.assertEqual(self.problem("site.key", 0o400), "")
+
+    def test_key_in_the_certificate_file(self) -> None:
+        """A certificate file that holds the key as well is looked at as a key."""
+        source = files(both_pem=site().chain_pem + site().key_pem)
+        source.modes["conf/pki/both.pem"] = 0o644
+        text = changed(("pki/site.pem", "pki/both.pem"), ("pki/site.key", "pki/both.pem"))
+        self.assertEqual(
+            [line.split()[:2] for line in said(text, source)],
+            [["WARNING", "conf/gw.ini:5"], ["WARNING", "conf/gw.ini:6"]],
+        )
+
+
+class TrustedClientCertificateTests(SynchronousTestCase):
+    """Files of client CAs."""
+
+    def said(self, content: bytes) -> list[str]:
+        """What is said where the file of client CAs holds this."""
+        return said(GOOD, files(**{"clients-ca_pem": content}))
+
+    def test_chain_is_read(self) -> None:
+        """The profile gets the chain of the file."""
+        [listener] = load().http_listeners
+        assert listener.ssl_profile is not None
+        [trusted] = listener.ssl_profile.trusted_client_certificates
+        self.assertEqual((trusted.name, trusted.chain.root), ("devices", clients_root().certificate))
+
+    def test_problems_of_the_file(self) -> None:
+        """They stand at the file's own lines, name the section and have the product's code."""
+        [problem] = self.said(b"")
+        self.assertTrue(
+            problem.startswith("ERROR conf/pki/clients-ca.pem [trusted_client_certificate devices] "), problem
+        )
+        self.assertTrue(problem.endswith("(ApplicationGatewayTrustedClientCertificateMustSpecifyData)"), problem)
+        [problem] = self.said(pki.bundle(clients_root(), pki.Authority.root("Another")))
+        self.assertIn("(ApplicationGatewayOnlyOneRootCAAllowedInTrustedClientCertificate)", problem)
+        self.assertRegex(problem, r"clients-ca.pem:\d\d ")
+
+    def test_warnings_of_the_file(self) -> None:
+        """A leaf beside the CAs is left out with a warning, at the line that names the file."""
+        [problem] = self.said(pki.bundle(clients_root(), clients_root().issue("device")))
+        self.assertTrue(problem.startswith("WARNING conf/gw.ini:9 [trusted_client_certificate devices] "), problem)
+
+    def test_expired_root(self) -> None:
+        """A file under which no client can be verified any more is an error."""
+        old = pki.Authority.root("Old", not_after=datetime(2026, 5, 1, tzinfo=UTC))
+        problems = self.said(old.pem)
+        self.assertTrue(
+            any(line.startswith("ERROR") and "no client can be verified" in line for line in problems), problems
+        )
+
+    def test_expired_intermediate(self) -> None:
+        """Beside an expired intermediate others may let clients in: a warning."""
+        old = clients_root().intermediate("Old", not_after=datetime(2026, 5, 1, tzinfo=UTC))
+        [problem] = self.said(pki.bundle(old, clients_root()))
+        self.assertTrue(problem.startswith("WARNING") and "expired on 2026-05-01" in problem, problem)
+
+
+class SslCertificateTests(SynchronousTestCase):
+    """Certificate and key of the server."""
+
+    def test_pem(self) -> None:
+        """The listener gets chain and key."""
+        [listener] = load().http_listeners
+        assert listener.ssl_certificate is not None
+        self.assertEqual(len(listener.ssl_certificate.certificates), 2)
+        self.assertEqual(listener.ssl_certificate.certificates[0], site().certificate)
+        self.assertEqual(listener.ssl_certificate.key.public_key(), site().key.public_key())
+
+    def test_problems_of_each_file(self) -> None:
+        """Both files are read even where the first is wrong."""
+        problems = said(GOOD, files(site_pem=b"garbage", site_key=b"garbage"))
+        self.assertEqual([line.split()[1] for line in problems], ["conf/gw.ini:6", "conf/pki/site.pem"])
+        for source in (files(site_pem=b"garbage"), files(site_key=b"garbage")):
+            self.assertEqual(len(said(GOOD, source)), 1)
+
+    def test_wrong_order(self) -> None:
+        """A chain in the wrong order is told at the file's lines, and nothing is made of whose the key is."""
+        issuer, _ = site().issuers
+        [problem] = said(GOOD, files(site_pem=pki.bundle(issuer, site())))
+        self.assertRegex(problem, r"^ERROR conf/pki/site.pem:\d+ \[ssl_certificate site\] certificate 2 .* wrong place")
+
+    def test_key_of_another(self) -> None:
+        """A key that does not match is an error at the key's line."""
+        [problem] = said(GOOD, files(site_key=clients_root().key_pem))
+        self.assertIn("conf/gw.ini:6 [ssl_certificate site] conf/pki/site.key is not the key of certificate 1", problem)
+
+    def test_too_big(self) -> None:
+        """More than 16 KB is refused, in the product's words."""
+        [problem] = said(GOOD, files(site_pem=site().chain_pem + b"\n" * 16384))
+        self.assertTrue(problem.endswith("of at most 16384 (ApplicationGatewaySslCertificateDataTooBig)"), problem)
+
+    def test_expired(self) -> None:
+        """A server certificate out of date is a warning: clients will turn away by themselves."""
+        old = pki.Authority.root("Servers").issue_server("old", not_after=datetime(2026, 5, 1, tzinfo=UTC))
+        [problem] = said(GOOD, files(site_pem=old.pem, site_key=old.key_pem))
+        self.assertTrue(problem.startswith("WARNING conf/gw.ini:5") and "expired on 2026-05-01" in problem, problem)
+
+    def pfx(self, password: bytes, *changes: tuple[str, str], mode: int = 0o600) -> list[str]:
+        """What is said about a .pfx with the password "secret", opened with another."""
+        data = self.pfx_data(serialization.BestAvailableEncryption(b"secret"))
+        keys = ("key_file = pki/site.key", "password_file = pki/password")
+        source = files(site_pfx=data, password=password)
+        source.modes = {"conf/pki/site.pfx": mode, "conf/pki/password": mode}
+        return said(changed(("pki/site.pem", "pki/site.pfx"), keys, *changes), source)
+
+    def pfx_data(self, how: serialization.KeySerializationEncryption) -> bytes:
+        """The server's certificate with chain and key in one file."""
+        chain = [authority.certificate for authority in site().issuers]
+        return pkcs12.serialize_key_and_certificates(None, site().key, site().certificate, chain, how)
+
+    def test_pfx_without_password(self) -> None:
+        """A .pfx may have no password, and must be there."""
+        text = changed(("pki/site.pem", "pki/site.pfx"), ("key_file = pki/site.key\n", ""))
+        data = self.pfx_data(serialization.NoEncryption())
+        [listener] = load(text, files(site_pfx=data)).http_listeners
+        assert listener.ssl_certificate is not None
+        self.assertEqual(len(listener.ssl_certificate.certificates), 3)
+        [problem] = said(text)
+        self.assertIn("cannot read conf/pki/site.pfx", problem)
+
+    def test_pfx_readable_by_others(self) -> None:
+        """A .pfx and its password are looked at as keys."""
+        problems = self.pfx(b"secret", mode=0o640)
+        self.assertEqual([line.split()[:2] for line in problems], [["WARNING", f"{FILE}:5"], ["WARNING", f"{FILE}:6"]])
+
+    def test_pfx(self) -> None:
+        """A .pfx is opened with what the password file holds, less its line end."""
+        self.assertEqual(self.pfx(b"secret\n"), [])
+        [problem] = self.pfx(b"wrong")
+        self.assertIn("conf/gw.ini:5 [ssl_certificate site] conf/pki/site.pfx cannot be opened", problem)
+
+    def test_pfx_without_its_password_file(self) -> None:
+        """Where the password cannot be read, the file is not tried without."""
+        [problem] = self.pfx(b"secret", ("pki/password", "pki/none"))
+        self.assertIn("cannot read conf/pki/none", problem)
+
+    def test_time_is_optional(self) -> None:
+        """Without a time nobody looks at dates."""
+        old = pki.Authority.root("Servers").issue_server("old", not_after=datetime(2026, 5, 1, tzinfo=UTC))
+        config = parse(GOOD.encode(), FILE, files(site_pem=old.pem, site_key=old.key_pem).read)
+        self.assertEqual(config.warnings, ())
