@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 ENVIRONMENT = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 INSTALL = { $(ENVIRONMENT); } && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: run test setup lint format types arrows docstrings trial coverage wheel clean
+.PHONY: run test setup lint format types arrows docstrings trial coverage bench wheel clean
 
 run: $(VENV)/.run          ## the gateway with demo certificates and a demo backend
 	$(BIN)/python -m agwtwisted demo --config conf/gw.ini
@@ -35,6 +35,9 @@ trial: $(VENV)/.test       ## the suite once more, under Twisted's own runner
 
 coverage: $(VENV)/.dev     ## lines and branches that no test runs
 	$(BIN)/coverage run -m pytest && $(BIN)/coverage report
+
+bench: $(VENV)/.test       ## next to nginx and HAProxy, in less than two minutes; see benchmarks/README.md
+	$(BIN)/python -m benchmarks --quick
 
 wheel: $(VENV)/.test       ## dist/*.whl
 	rm -rf build dist && $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
