@@ -366,11 +366,14 @@ class KeyUpdates:
         return b"".join(self._one() for _ in range(count))
 
     def _one(self) -> bytes:
-        content = b"\x18\0\0\1\1\x16"
-        head = b"\x17\3\3" + (len(content) + 16).to_bytes(2, "big")
-        record = head + AESGCM(self._expand(b"key", 16)).encrypt(self._expand(b"iv", 12), content, head)
+        record = self.record(b"\x18\0\0\1\1\x16")
         self._secret = self._expand(b"traffic upd", 32)
         return record
+
+    def record(self, content: bytes) -> bytes:
+        """The first record under the latest keys; the last byte of the content is its type."""
+        head = b"\x17\3\3" + (len(content) + 16).to_bytes(2, "big")
+        return head + AESGCM(self._expand(b"key", 16)).encrypt(self._expand(b"iv", 12), content, head)
 
     def _expand(self, label: bytes, length: int) -> bytes:
         info = length.to_bytes(2, "big") + bytes([6 + len(label)]) + b"tls13 " + label + b"\0"
@@ -394,10 +397,14 @@ class ControlTests(SynchronousTestCase):
         """A client that asks for answers and does not read them is cut off."""
         updates = KeyUpdates(Gateway(OPEN))
         client = updates.client
+        spy = spied(client)
         client.transport.room = 0
-        for _ in range(30):
-            client.give(updates.make(500))
+        for _ in range(8):
+            client.give(updates.make(1000))
+        self.assertEqual(client.transport.ended, "")
+        client.give(updates.make(3000) + updates.record(b"data\x17"))
         self.assertEqual(client.transport.ended, "aborted")
+        self.assertEqual(spy.data, b"")
         queued = len(client.transport.queued) + sum(map(len, client.wire._pending))
         self.assertLess(queued, 2 * QUEUE_LIMIT)
 
