@@ -88,13 +88,19 @@ class ClientCertificates:
             return self._verdict
         if site_context.verify_mode == SSL.VERIFY_NONE:
             return NotAsked()
+        if failure:
+            return Missing() if failure == NO_CERTIFICATE else self._refusal()
         if site_context.anchors is None:
             return Unchecked() if self._by_depth else Absent()
         if not self._by_depth:
-            return UNJUDGED if failure not in ("", NO_CERTIFICATE) else Missing()
-        if not failure and not site_context.refuses_in_handshake:
+            return Missing()
+        if not site_context.refuses_in_handshake:
             self._verdict = self._judged(site_context)
         return self._verdict
+
+    def _refusal(self) -> Refused:
+        """The noted one; a trusted certificate proves nothing of a client that did not prove to have its key."""
+        return self._verdict if isinstance(self._verdict, Refused) else UNJUDGED
 
     def certificate(self) -> CertificateVariables | None:
         """The leaf's variables, None when it was not seen."""
@@ -144,7 +150,7 @@ class PortContexts:
 
         `set_context` leaves the old verify mode in place: without `set_verify` a strict site would fail open.
         A refusal is noted, not raised: raising would print a traceback for every such client. A second ClientHello,
-        after a HelloRetryRequest, chooses anew.
+        after a HelloRetryRequest, chooses anew; who was refused once stays so.
         """
         notes: ClientCertificates = connection.get_app_data()
         name = server_name(connection)
@@ -153,7 +159,6 @@ class PortContexts:
             notes.name_refused = True
             notes.site_context = None
             return
-        notes.name_refused = False
         chosen = notes.site_context = self.by_site[site]
         if connection.get_context() is not chosen.context:
             connection.set_context(chosen.context)
@@ -229,7 +234,6 @@ def _restrict(context: SSL.Context, *, resumable: bool) -> None:
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_options(options)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # 20 KiB less for an idle connection
-    context.set_session_id(b"agwtwisted")
     context.set_alpn_select_callback(_choose_protocol)
 
 

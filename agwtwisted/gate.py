@@ -75,6 +75,6 @@ class Gate:
         self._wire.receiver = NOBODY
         self._opened(attrs.evolve(peer, verdict=verdict))
         early, self._early = b"".join(self._early), []
-        if early:
+        if early and not self._wire.closing:
             self._wire.receiver.received(early)
         self._wire.resume()

@@ -122,10 +122,9 @@ class TlsWire(TcpWire):
         self._established = True
         self._flush(RECORD)
         handshake.completed()
-        if not self.closing:
-            if rest:
-                self._tls.bio_write(rest)
-            self._read(0)
+        if rest:
+            self._tls.bio_write(rest)
+        self._read(0)
 
     def _refuse_name(self, handshake: Handshake) -> None:
         # The server's flight lies in the BIO: it is left there. What the client gets instead may be plain text, because
@@ -177,7 +176,7 @@ class TlsWire(TcpWire):
         if data and not self.closing:
             self.bytes_in += len(data)
             self.receiver.received(data)
-        if ended and not self.closing:
+        if ended:
             self.close()
 
     def _send_control(self) -> None:

@@ -333,7 +333,7 @@ class Client:
 
     def say(self, data: bytes) -> None:
         """Sends application data, and hears the answer."""
-        self.tls.send(data)
+        self.tls.sendall(data)
         self.talk()
 
     def hello(self) -> bytes:

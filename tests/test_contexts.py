@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import attrs
 from cryptography import x509
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.connections import HttpPort
-from agwtwisted.contexts import PortContexts
+from agwtwisted.contexts import ClientCertificates, PortContexts
 from agwtwisted.core.policies import TlsPolicy, custom, openssl_cipher_list, predefined
-from agwtwisted.core.verdicts import NotAsked, Trusted
+from agwtwisted.core.verdicts import UNJUDGED, NotAsked, Trusted
 from tests import clients, configurations, pki
 from tests.clients import FATAL, GET, TLS_1_2, TLS_1_3, VERSIONS, Client, Gateway, client_context, device, text
 
@@ -205,8 +205,10 @@ class HelloRetryTests(SynchronousTestCase):
     def test_to_nobody(self) -> None:
         """Without a basic listener a name that is dropped or changed to an unknown one ends the connection."""
         for second in (None, "nobody.example"):
-            client = self.twice(Gateway(text(*NOBODYS)), "o.example", second)
+            gateway = Gateway(text(*NOBODYS))
+            client = self.twice(gateway, "o.example", second)
             self.assertTrue(client.raw.endswith(UNRECOGNIZED_NAME))
+            self.assertEqual(gateway.log.records[0]["listenerName"], "s")  # the port's first, for want of any
             self.assertFalse(client.wire._established)
 
     def test_the_same_again(self) -> None:
@@ -293,6 +295,8 @@ class ResumptionTests(SynchronousTestCase):
                 options = SSL._lib.SSL_CTX_get_options(each.context._context)  # type: ignore[attr-defined]
                 self.assertTrue(options & SSL.OP_NO_RENEGOTIATION)
                 self.assertTrue(options & SSL.OP_NO_COMPRESSION)
+                mode = SSL._lib.SSL_CTX_clear_mode(each.context._context, 0)  # type: ignore[attr-defined]
+                self.assertTrue(mode & SSL.MODE_RELEASE_BUFFERS)
                 self.assertEqual(bool(options & SSL.OP_NO_TICKET), asks)
                 self.assertEqual(each.context.get_session_cache_mode() == SSL.SESS_CACHE_OFF, asks)
 
@@ -474,9 +478,40 @@ class RefusalTests(SynchronousTestCase):
             client = gateway.shake_hands(client_context(below.issue("x")))
             self.assertEqual(client.wire._established, admitted)
 
+    def test_long_chain(self) -> None:
+        """OpenSSL stops building where a chain is far too long, with an alert of its own."""
+        below = configurations.clients_root().intermediate("One").intermediate("Two").intermediate("Three")
+        gateway = Gateway(text("basic -", "s strict s.example", gateway="max_client_chain_depth = 1\n"))
+        client = gateway.shake_hands(client_context(below.issue("x")), "s.example")
+        self.assertEqual(client.alerts, [(FATAL, 48)])
+        self.assertEqual(gateway.log.records[0]["sslClientVerify"], "FAILED:certificate chain too long")
+
+    def test_key_not_proven(self) -> None:
+        """Whoever shows a trusted certificate and fails after that is no trusted client, in the log either."""
+        for version in VERSIONS:
+            for name in ("s.example", "h.example", "p.example"):
+                gateway = Gateway(
+                    text("basic -", "s strict s.example", "h http400 h.example", "p passthrough p.example")
+                )
+                client = gateway.client(client_context(device(), version=version), name)
+                client.give(client.hello())
+                client.tls.bio_write(client.take())
+                flight = client.hello()
+                client.give(flight[:-1] + bytes([flight[-1] ^ 1]))
+                [record] = gateway.log.records
+                self.assertEqual(record["sslClientVerify"], "FAILED:the certificate was not verified")
+                self.assertNotEqual(record["sslClientCertificateFingerprint"], "")
+
 
 class TrustTests(SynchronousTestCase):
     """What a client is told of the authorities, and who they are."""
+
+    def test_own_chain(self) -> None:
+        """The server's certificate comes with its intermediates, whichever site is selected."""
+        gateway = Gateway(text("basic -", "o - o.example"))
+        for name in ("", "o.example"):
+            chain = gateway.shake_hands(name=name).tls.get_peer_cert_chain(as_cryptography=True)
+            self.assertEqual([entry.subject.rfc4514_string() for entry in chain or ()], ["CN=localhost", "CN=Servers"])
 
     def test_acceptable_authorities(self) -> None:
         """The request names roots and intermediates of the site's profile; a passthrough listener's names nobody."""
@@ -617,6 +652,13 @@ class BirthTests(SynchronousTestCase):
         self.assertEqual(client.take()[:5], b"\x15\x03\x01\x00\x02"[:1] + client.raw[1:5])
         [record] = gateway.log.records
         self.assertEqual(record["error_info"], "ERRORINFO_INVALID_REQUEST")
+
+    def test_notes(self) -> None:
+        """Where no site was chosen no certificate is accepted, and the verdict is a refusal."""
+        notes = ClientCertificates(lambda: 0.0)
+        certificate = crypto.X509.from_cryptography(device().certificate)
+        self.assertFalse(notes.note(certificate, 0, 0, 1))
+        self.assertEqual((notes.verdict(), notes.verdict("bad record mac")), (UNJUDGED, UNJUDGED))
 
     def test_basic_listener_first(self) -> None:
         """Contexts are made once for each site, and connections are born in the basic listener's."""
