@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL, crypto
+from twisted.logger import Logger
 
 from agwtwisted.core.errors import AgwError
 from agwtwisted.core.peer import Peer
@@ -20,6 +21,8 @@ from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
 from agwtwisted.tls import error_text
 
 _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
+
+_log = Logger()
 
 HTTP_1_1 = b"http/1.1"
 
@@ -175,9 +178,12 @@ class PortContexts:
 
 
 def verify_callback(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
-    """OpenSSL's verify callback for every context. What it raises, OpenSSL takes for a refusal."""
+    """OpenSSL's verify callback for every context; what goes wrong in it is logged, and a refusal."""
     notes: ClientCertificates = connection.get_app_data()
-    return notes.note(certificate, error, depth, ok)
+    accepted = False
+    with _log.failuresHandled("while judging a client certificate"):
+        accepted = notes.note(certificate, error, depth, ok)
+    return accepted
 
 
 def server_name(connection: SSL.Connection) -> str:

@@ -146,23 +146,22 @@ class NameTests(SynchronousTestCase):
             self.assertEqual(gateway.limits._handshakes, 0)
 
     def test_a_judgement_that_raises(self) -> None:
-        """What goes wrong in the judgement of a certificate is a refusal, wherever the connection was born."""
+        """What goes wrong in the judgement of a certificate is logged, and a refusal, wherever connections are born."""
         for born in ("basic strict", "basic -"):
             for version in VERSIONS:
                 gateway = Gateway(text(born, "s strict s.example"))
                 assert gateway.contexts
                 for site, chosen in gateway.contexts.by_site.items():
                     gateway.contexts.by_site[site] = attrs.evolve(chosen, anchors=chosen.anchors and object())
-                client = gateway.client(client_context(device(), version=version), "s.example")
-                try:
-                    client.talk()
-                except AttributeError:
-                    client.lose()  # as the reactor does
+                client = gateway.shake_hands(client_context(device(), version=version), "s.example")
                 with self.subTest(born=born, version=version):
+                    self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
                     self.assertFalse(client.wire._established)
+                    self.assertEqual(client.alerts, [(FATAL, 80)])
                     self.assertEqual(
-                        (gateway.limits._handshakes, gateway.limits._connections), (0, int(not client.lost))
+                        gateway.log.records[0]["sslClientVerify"], "FAILED:the certificate was not verified"
                     )
+                    self.assertEqual(gateway.limits._handshakes, 0)
 
 
 class HelloRetryTests(SynchronousTestCase):

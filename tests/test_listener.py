@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
-from contextlib import closing
 
+from OpenSSL import SSL
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted.listener import BindError, Listener, bind, display
-from tests.clients import Gateway
+from tests.clients import TLS_1_3, Gateway, client_context, text
 from tests.test_connections import PLAIN
 
 NONSENSE = b"nonsense\r\n\r\n"
@@ -49,14 +50,14 @@ class BindTests(SynchronousTestCase):
 
     def test_listens(self) -> None:
         """Connections wait in the backlog before anybody accepts them."""
-        with closing(bind("127.0.0.1", 0)) as bound:
+        with contextlib.closing(bind("127.0.0.1", 0)) as bound:
             self.assertFalse(bound.getblocking())
-            with closing(connected(bound.getsockname())):
+            with contextlib.closing(connected(bound.getsockname())):
                 pass
 
     def test_busy(self) -> None:
         """A busy port is an error that names address, port and reason."""
-        with closing(bind("127.0.0.1", 0)) as bound:
+        with contextlib.closing(bind("127.0.0.1", 0)) as bound:
             port = bound.getsockname()[1]
             with self.assertRaises(BindError) as caught:
                 bind("127.0.0.1", port)
@@ -70,18 +71,21 @@ class BindTests(SynchronousTestCase):
 
     def test_again(self) -> None:
         """A port whose last connections linger in the kernel can be bound again at once."""
-        with closing(bind("127.0.0.1", 0)) as bound:
+        with contextlib.closing(bind("127.0.0.1", 0)) as bound:
             address = bound.getsockname()
-            with closing(connected(address)) as client:
+            with contextlib.closing(connected(address)) as client:
                 accepted, _ = bound.accept()
                 accepted.close()  # this end closes first, and so it waits
                 self.assertEqual(client.recv(1), b"")
-        with closing(bind(*address)):
+        with contextlib.closing(bind(*address)):
             pass
 
     def test_families(self) -> None:
         """An IPv6 socket takes IPv6 alone, so that one for IPv4 may stand beside it."""
-        with closing(bind("::", 0)) as six, closing(bind("0.0.0.0", six.getsockname()[1])) as four:
+        with (
+            contextlib.closing(bind("::", 0)) as six,
+            contextlib.closing(bind("0.0.0.0", six.getsockname()[1])) as four,
+        ):
             self.assertEqual((six.family, four.family), (socket.AF_INET6, socket.AF_INET))
 
     def test_display(self) -> None:
@@ -166,6 +170,41 @@ class ListenerTests(TestCase):
         first, second = self.client(), self.client()
         await until(lambda: read(second) == b"")
         self.assertEqual((read(first), self.accepted), (None, 1))
+
+    async def test_max_handshakes(self) -> None:
+        """So do connections beyond max_handshakes, until a handshake is over."""
+        self.listener(gateway=Gateway(text("basic strict", gateway="max_handshakes = 2\n")))
+        waiting = [self.client() for _ in range(4)]
+        await until(lambda: self.accepted == 2)
+        for _ in range(20):
+            await deferLater(reactor, 0)  # type: ignore[arg-type]
+            self.assertEqual(self.accepted, 2)
+        for client in waiting:
+            client.send(b"\x15no TLS\r\n\r\n")
+        await until(lambda: self.accepted == 4)
+
+    async def test_alert_arrives(self) -> None:
+        """A client that is refused and sends on reads its alert, not that the connection was reset."""
+        self.listener(gateway=Gateway(text("basic strict")))
+        client, tls = self.client(), SSL.Connection(client_context(version=TLS_1_3), None)
+        alerts: list[int] = []
+        tls.set_info_callback(lambda _, where, value: alerts.append(value & 0xFF) if where & SSL.SSL_CB_ALERT else None)
+        tls.set_connect_state()
+        with contextlib.suppress(SSL.WantReadError):
+            tls.do_handshake()
+        client.send(tls.bio_read(1 << 16))
+        hello: list[bytes] = []
+        await until(lambda: hello.append(read(client) or b"") or any(hello))
+        tls.bio_write(b"".join(hello))
+        tls.do_handshake()  # in TLS 1.3 the client is through before it is refused
+        tls.sendall(b"x" * 100_000)
+        client.send(tls.bio_read(1 << 20))
+        rest: list[bytes | None] = []
+        await until(lambda: rest.append(read(client)) or rest[-1] == b"")
+        tls.bio_write(b"".join(filter(None, rest)))
+        with self.assertRaises(SSL.Error):
+            tls.recv(1)
+        self.assertEqual(alerts, [116])
 
     async def test_stop(self) -> None:
         """Once stopped nobody gets a connection, while those that there are stay."""
