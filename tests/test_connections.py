@@ -14,15 +14,21 @@ from agwtwisted.connections import Limits
 from agwtwisted.core.verdicts import Missing, Trusted
 from agwtwisted.streaming import LINGER
 from tests import clients, configurations
-from tests.clients import GET, TLS_1_2, TLS_1_3, Client, Gateway, Transport, client_context, device, stranger, text
+from tests.clients import (
+    GET,
+    TLS_1_2,
+    TLS_1_3,
+    Client,
+    Gateway,
+    Transport,
+    client_context,
+    device,
+    plain,
+    stranger,
+    text,
+)
 
 SITES = text("basic -", "s strict s.example", "h http400 h.example", "p passthrough p.example")
-PLAIN = (
-    SITES.replace("protocol = Https\nssl_certificate = site\n", "protocol = Http\n")
-    .replace("ssl_profile = strict\n", "")
-    .replace("ssl_profile = http400\n", "")
-    .replace("ssl_profile = passthrough\n", "")
-)
 
 
 def limits(**values: int) -> tuple[Limits, list[bool]]:
@@ -90,7 +96,7 @@ class AcceptTests(SynchronousTestCase):
 
     def test_plain_port(self) -> None:
         """On a plain port requests are read at once, of a client that nobody asked for anything."""
-        gateway = Gateway(PLAIN)
+        gateway = Gateway(plain(SITES))
         wire = gateway.port.accept(IPv4Address("TCP", "192.0.2.7", 1))
         assert wire
         wire.makeConnection(Transport())  # type: ignore[arg-type]

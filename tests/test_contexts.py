@@ -659,6 +659,22 @@ class BirthTests(SynchronousTestCase):
         self.assertFalse(notes.note(certificate, 0, 0, 1))
         self.assertEqual((notes.verdict(), notes.verdict("bad record mac")), (UNJUDGED, UNJUDGED))
 
+    def test_peer(self) -> None:
+        """A peer has the names of version and suite, and after a Strict verdict the authorities above its certificate."""
+        credential = configurations.clients_root().intermediate("Clients").issue("x")
+        for version, name in ((TLS_1_2, "TLSv1.2"), (TLS_1_3, "TLSv1.3")):
+            for listener in ("strict", "http400"):
+                client = Gateway(text(f"basic {listener}")).shake_hands(client_context(credential, version=version))
+                peer = client.wire.receiver._session.peer  # type: ignore[attr-defined]
+                self.assertEqual((peer.tls_version, peer.cipher), (name, client.tls.get_cipher_name()))
+                self.assertEqual(peer.chain_der, credential.chain_der[1:])
+
+    def test_no_version_of_a_failure(self) -> None:
+        """A handshake that failed has agreed on no version."""
+        gateway = Gateway(text("basic strict"))
+        gateway.shake_hands(client_context(version=TLS_1_3))
+        self.assertEqual(gateway.log.records[0]["sslProtocol"], "")
+
     def test_basic_listener_first(self) -> None:
         """Contexts are made once for each site, and connections are born in the basic listener's."""
         gateway = Gateway(text("o - o.example", "basic strict"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable
 
 from OpenSSL import SSL
 from twisted.internet import reactor
@@ -12,37 +11,8 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted.listener import BindError, Listener, bind, display
-from tests.clients import TLS_1_3, Gateway, client_context, text
-from tests.test_connections import PLAIN
-
-NONSENSE = b"nonsense\r\n\r\n"
-"""Answered with a page, by nobody but the gateway."""
-
-TURNS = 5000
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Lets the reactor turn until the condition holds."""
-    for _ in range(TURNS):
-        if condition():
-            return
-        await deferLater(reactor, 0)  # type: ignore[arg-type]
-    raise AssertionError("it never came")
-
-
-def connected(address: tuple[str, int]) -> socket.socket:
-    """A client of the kernel's backlog, whoever accepts it."""
-    client = socket.create_connection(address)
-    client.setblocking(False)
-    return client
-
-
-def read(client: socket.socket) -> bytes | None:
-    """What has come; None: nothing yet."""
-    try:
-        return client.recv(1 << 16)
-    except BlockingIOError:
-        return None
+from tests.clients import TLS_1_3, Gateway, client_context, plain, text
+from tests.sockets import NONSENSE, connected, read, until
 
 
 class BindTests(SynchronousTestCase):
@@ -100,7 +70,7 @@ class ListenerTests(TestCase):
     def listener(self, *, gateway: Gateway | None = None, **limits: int) -> Listener:
         """One that runs, with limits of its own or another's, and is stopped in the end."""
         keys = "".join(f"{key} = {value}\n" for key, value in limits.items())
-        self.gateway = gateway or Gateway(PLAIN.replace("[gateway]\n", f"[gateway]\n{keys}"))
+        self.gateway = gateway or Gateway(plain(text("basic -")).replace("[gateway]\n", f"[gateway]\n{keys}"))
         bound = bind("127.0.0.1", 0)
         self.address = bound.getsockname()
         made = Listener(reactor, bound, self.gateway.port, self.gateway.limits)
@@ -197,8 +167,8 @@ class ListenerTests(TestCase):
         await until(lambda: hello.append(read(client) or b"") or any(hello))
         tls.bio_write(b"".join(hello))
         tls.do_handshake()  # in TLS 1.3 the client is through before it is refused
-        tls.sendall(b"x" * 100_000)
-        client.send(tls.bio_read(1 << 20))
+        tls.sendall(b"x" * 1_000_000)
+        self.assertGreater(client.send(tls.bio_read(1 << 20)), 100_000)  # more than one read of the gateway's
         rest: list[bytes | None] = []
         await until(lambda: rest.append(read(client)) or rest[-1] == b"")
         tls.bio_write(b"".join(filter(None, rest)))
@@ -221,7 +191,7 @@ class ListenerTests(TestCase):
     async def test_stop_without_start(self) -> None:
         """One that never ran closes its socket."""
         bound = bind("127.0.0.1", 0)
-        gateway = Gateway(PLAIN)
+        gateway = Gateway(plain(text("basic -")))
         listener = Listener(reactor, bound, gateway.port, gateway.limits)
         self.assertEqual(listener.name, "listener " + display(*bound.getsockname()))
         await listener.stopService()
