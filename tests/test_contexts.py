@@ -660,7 +660,7 @@ class BirthTests(SynchronousTestCase):
         self.assertEqual((notes.verdict(), notes.verdict("bad record mac")), (UNJUDGED, UNJUDGED))
 
     def test_peer(self) -> None:
-        """A peer has the names of version and suite, and after a Strict verdict the authorities above its certificate."""
+        """A peer has the names of version and suite and, after a Strict verdict, the authorities of its certificate."""
         credential = configurations.clients_root().intermediate("Clients").issue("x")
         for version, name in ((TLS_1_2, "TLSv1.2"), (TLS_1_3, "TLSv1.3")):
             for listener in ("strict", "http400"):

@@ -175,6 +175,12 @@ class ListenerTests(TestCase):
         with self.assertRaises(SSL.Error):
             tls.recv(1)
         self.assertEqual(alerts, [116])
+        for _ in range(20):
+            with contextlib.suppress(BlockingIOError):
+                client.send(b"x" * 1000)  # a reset would raise here, and destroy an alert that is still on its way
+            await deferLater(reactor, 0)  # type: ignore[arg-type]
+        client.close()
+        await until(lambda: not self.accepted)
 
     async def test_stop(self) -> None:
         """Once stopped nobody gets a connection, while those that there are stay."""
