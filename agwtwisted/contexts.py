@@ -29,7 +29,7 @@ HTTP_1_1 = b"http/1.1"
 NO_CERTIFICATE = "peer did not return a certificate"
 """OpenSSL's word for a handshake that failed because a certificate is required and none was sent."""
 
-_ASK = SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE
+_ASK = SSL.VERIFY_PEER
 _INSIST = _ASK | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
 
 
@@ -243,7 +243,7 @@ def _apply_policy(context: SSL.Context, policy: TlsPolicy | None) -> None:
 
 def _restrict(context: SSL.Context, *, resumable: bool) -> None:
     # A ticket or a session of an open site would resume into a strict site of the same port without a certificate.
-    options = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
+    options = SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
     if not resumable:
         options |= SSL.OP_NO_TICKET
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
