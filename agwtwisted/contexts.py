@@ -180,10 +180,11 @@ class PortContexts:
 def verify_callback(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
     """OpenSSL's verify callback for every context; what goes wrong in it is logged, and a refusal."""
     notes: ClientCertificates = connection.get_app_data()
-    accepted = False
-    with _log.failuresHandled("while judging a client certificate"):
-        accepted = notes.note(certificate, error, depth, ok)
-    return accepted
+    try:
+        return notes.note(certificate, error, depth, ok)
+    except Exception:
+        _log.failure("Unexpected error while judging a client certificate")
+        return False
 
 
 def server_name(connection: SSL.Connection) -> str:
