@@ -9,6 +9,7 @@ import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL, crypto
 
+from agwtwisted.core.errors import AgwError
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy, openssl_cipher_list, openssl_ciphersuites
 from agwtwisted.core.resources import ClientAuth, Refusal, SslProfile
@@ -16,6 +17,7 @@ from agwtwisted.core.routing import Site, Sites
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
 from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
+from agwtwisted.tls import error_text
 
 _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
@@ -26,6 +28,13 @@ NO_CERTIFICATE = "peer did not return a certificate"
 
 _ASK = SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE
 _INSIST = _ASK | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+
+
+class CertificateError(AgwError):
+    """A server certificate that OpenSSL does not serve, one with a weak key for instance."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"[ssl_certificate {name}] cannot be used: {reason}")
 
 
 @attrs.frozen(eq=False)
@@ -249,10 +258,13 @@ def _use_server_certificate(context: SSL.Context, site: Site) -> None:
     if certificate is None:
         raise AssertionError("an Https listener has a certificate")
     leaf, *intermediates = certificate.certificates
-    context.use_certificate(leaf)
-    context.use_privatekey(certificate.key)  # type: ignore[arg-type]
-    for intermediate in intermediates:
-        context.add_extra_chain_cert(intermediate)
+    try:
+        context.use_certificate(leaf)
+        context.use_privatekey(certificate.key)  # type: ignore[arg-type]
+        for intermediate in intermediates:
+            context.add_extra_chain_cert(intermediate)
+    except SSL.Error as error:
+        raise CertificateError(certificate.name, error_text(error)) from error
 
 
 def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:

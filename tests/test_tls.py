@@ -399,7 +399,7 @@ class ControlTests(SynchronousTestCase):
         client = updates.client
         spy = spied(client)
         client.transport.room = 0
-        for _ in range(8):
+        for _ in range(4):
             client.give(updates.make(1000))
         self.assertEqual(client.transport.ended, "")
         client.give(updates.make(3000) + updates.record(b"data\x17"))
