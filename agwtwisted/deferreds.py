@@ -58,4 +58,5 @@ class Members(Generic[T]):
         return deferred
 
     def _forget(self, deferred: Deferred[None]) -> None:
-        self._waiting.remove(deferred)
+        if deferred in self._waiting:
+            self._waiting.remove(deferred)

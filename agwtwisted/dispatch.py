@@ -148,7 +148,8 @@ class Dispatch:
         self._connecting = None
         self._take(connection, server)
         self.flush()
-        self._user.upstream_drained()
+        if not connection.full:
+            self._user.upstream_drained()
 
     def _not_connected(self, failure: Failure, server: Server) -> Failure | None:
         self._connecting = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Callable, Mapping
-from random import SystemRandom
+from random import Random, SystemRandom
 from types import FrameType
 from typing import Any
 
@@ -111,7 +111,9 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     access_log = AccessLog(gateway.access_log, reactor)
     access_log.open()
     backends = Backends(reactor)
-    exchanges = HttpExchanges(gateway, backends, reactor, access_log, SystemRandom())
+    # For trace ids, which are no secret: no system call for each.
+    random = Random(SystemRandom().getrandbits(128))  # noqa: S311
+    exchanges = HttpExchanges(gateway, backends, reactor, access_log, random)
     limits = Limits(gateway)
     limiter = HandshakeLimiter(reactor.seconds)
     names = HeaderNames(reject_odd=gateway.header_names is OddNames.REJECT)

@@ -1,0 +1,24 @@
+"""Peers: values that cannot be half made."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.peer import Peer
+from agwtwisted.core.verdicts import Missing, Trusted
+
+
+class PeerTests(SynchronousTestCase):
+    """What holds for every peer."""
+
+    def test_needs_a_verdict(self) -> None:
+        """No peer exists without a verdict: there is no default that could let somebody in."""
+        self.assertRaises(TypeError, Peer, address="192.0.2.1", port=1)
+
+    def test_is_frozen(self) -> None:
+        """A verdict is never changed, a new peer takes the old one's place."""
+        peer = Peer(address="192.0.2.1", port=1, verdict=Missing())
+        with self.assertRaises(attrs.exceptions.FrozenInstanceError):
+            peer.verdict = Trusted()  # type: ignore[misc]
+        self.assertEqual(attrs.evolve(peer, verdict=Trusted()).verdict, Trusted())
