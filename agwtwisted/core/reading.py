@@ -294,11 +294,6 @@ class ResponseReader:
             if not has_body(head, to_head_request=self._to_head_request):
                 self._finish(head)
 
-    def on_chunk_header(self) -> None:
-        """A chunk begins; that of a response without a body is not looked at further."""
-        if self.whole:
-            self.clean = False
-
     def on_body(self, data: bytes) -> None:
         """A piece of the body, without its framing."""
         if self.whole:
