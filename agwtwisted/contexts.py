@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL, crypto
+from twisted.logger import Logger
 
+from agwtwisted.core.errors import AgwError
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy, openssl_cipher_list, openssl_ciphersuites
 from agwtwisted.core.resources import ClientAuth, Refusal, SslProfile
@@ -16,16 +18,26 @@ from agwtwisted.core.routing import Site, Sites
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
 from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
+from agwtwisted.tls import error_text
 
 _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
+
+_log = Logger()
 
 HTTP_1_1 = b"http/1.1"
 
 NO_CERTIFICATE = "peer did not return a certificate"
 """OpenSSL's word for a handshake that failed because a certificate is required and none was sent."""
 
-_ASK = SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE
+_ASK = SSL.VERIFY_PEER
 _INSIST = _ASK | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+
+
+class CertificateError(AgwError):
+    """A server certificate that OpenSSL does not serve, one with a weak key for instance."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"[ssl_certificate {name}] cannot be used: {reason}")
 
 
 @attrs.frozen(eq=False)
@@ -166,9 +178,13 @@ class PortContexts:
 
 
 def verify_callback(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
-    """OpenSSL's verify callback for every context. What it raises, OpenSSL takes for a refusal."""
+    """OpenSSL's verify callback for every context; what goes wrong in it is logged, and a refusal."""
     notes: ClientCertificates = connection.get_app_data()
-    return notes.note(certificate, error, depth, ok)
+    try:
+        return notes.note(certificate, error, depth, ok)
+    except Exception:
+        _log.failure("Unexpected error while judging a client certificate")
+        return False
 
 
 def server_name(connection: SSL.Connection) -> str:
@@ -228,7 +244,7 @@ def _apply_policy(context: SSL.Context, policy: TlsPolicy | None) -> None:
 
 def _restrict(context: SSL.Context, *, resumable: bool) -> None:
     # A ticket or a session of an open site would resume into a strict site of the same port without a certificate.
-    options = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
+    options = SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
     if not resumable:
         options |= SSL.OP_NO_TICKET
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
@@ -249,10 +265,13 @@ def _use_server_certificate(context: SSL.Context, site: Site) -> None:
     if certificate is None:
         raise AssertionError("an Https listener has a certificate")
     leaf, *intermediates = certificate.certificates
-    context.use_certificate(leaf)
-    context.use_privatekey(certificate.key)  # type: ignore[arg-type]
-    for intermediate in intermediates:
-        context.add_extra_chain_cert(intermediate)
+    try:
+        context.use_certificate(leaf)
+        context.use_privatekey(certificate.key)  # type: ignore[arg-type]
+        for intermediate in intermediates:
+            context.add_extra_chain_cert(intermediate)
+    except SSL.Error as error:
+        raise CertificateError(certificate.name, error_text(error)) from error
 
 
 def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:

@@ -75,13 +75,17 @@ class GatewayService(MultiService):
 
     async def _all_gone(self, seconds: float) -> None:
         """Waits for the last connection; those that are still there when the time is over are aborted."""
-        ports = [listener.port for listener in self.listeners]
-        gone = gatherResults([port.connections.when_empty() for port in ports], consumeErrors=True)
-        count = sum(len(port.connections) for port in ports)
+        count = sum(len(listener.port.connections) for listener in self.listeners)
+        gone = Deferred.fromCoroutine(self._gone())
         if not await self._in_time(gone, seconds, f"drain_timeout is over for the last of {count} connections"):
-            for port in ports:
-                port.abort()
-            await gatherResults([port.connections.when_empty() for port in ports])
+            for listener in self.listeners:
+                listener.port.abort()
+            await self._gone()
+
+    async def _gone(self) -> None:
+        # One port after the other: none gets another connection.
+        for listener in self.listeners:
+            await listener.port.connections.when_empty()
 
     async def _in_time(self, waiting: Deferred[Any], seconds: float, otherwise: str) -> bool:
         try:

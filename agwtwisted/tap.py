@@ -19,7 +19,7 @@ from twisted.python import usage
 
 from agwtwisted._version import VERSION
 from agwtwisted.core.config import Config, parse
-from agwtwisted.core.errors import ConfigError
+from agwtwisted.core.errors import AgwError, ConfigError
 from agwtwisted.core.routing import ports_of
 from agwtwisted.core.sources import SourceFile
 
@@ -70,7 +70,7 @@ def _start(config: Config) -> IService:
         _install_reactor()
     from twisted.internet import reactor
 
-    from agwtwisted.listener import BindError, bind
+    from agwtwisted.listener import bind
     from agwtwisted.service import build, end_at_once_on_signal, reopen_on_signal
 
     sockets: dict[tuple[str, int], socket.socket] = {}
@@ -78,7 +78,7 @@ def _start(config: Config) -> IService:
         for address in ports_of(config):
             sockets[address] = bind(*address)
         service = build(config, reactor, sockets)
-    except (BindError, OSError) as error:
+    except (AgwError, OSError) as error:
         for bound in sockets.values():
             bound.close()
         sys.exit(f"ERROR {error}")

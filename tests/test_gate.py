@@ -161,7 +161,7 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(self.after.told, [])
 
     def test_defect(self) -> None:
-        """What goes wrong behind the gate is logged, not lost."""
+        """What goes wrong behind the gate is logged, and ends the connection, which would wait for ever."""
 
         def fail(peer: Peer) -> None:
             raise RuntimeError("broken")
@@ -169,3 +169,4 @@ class GateTests(SynchronousTestCase):
         Gate(self.wire, fail).judge(TRUSTED, self.check)
         self.answer.callback(Trusted())
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(self.transport.ended, "aborted")

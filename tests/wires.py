@@ -1,7 +1,7 @@
 """TCP in memory: the real `TcpWire` on a kernel that a test holds in its hand, and a reactor that connects to it.
 
-What the gateway does happens in turns of a `Network`, as it would in turns of a reactor; what the peer does takes effect
-at once. `tests/test_wires.py` holds it to what real sockets do.
+What the gateway does happens in turns of a `Network`, as it would in turns of a reactor; what the peer does takes
+effect at once. `tests/test_wires.py` holds it to what real sockets do.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Line(FileDescriptor):
         """The kernel takes something in the next turn."""
         self._network.callLater(0, self._write)
 
-    def writeSomeData(self, data: bytes) -> Any:
+    def writeSomeData(self, data: bytes) -> Any:  # noqa: N802
         """As much as the kernel takes."""
         if not self.connected:
             return CONNECTION_LOST

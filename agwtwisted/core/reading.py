@@ -68,6 +68,7 @@ class RequestReader:
         self._size = 0
         self._body_size = 0
         self._open = False  # a message has begun and is not whole
+        self._went_on = False  # and had begun before this read
         self._continued = 0  # bytes of the reads that began and ended within it
         self._last = False  # no message follows the one that was read last
         self._has_body = False
@@ -76,7 +77,7 @@ class RequestReader:
         """Reads on; what comes when it is `done` is dropped."""
         if self.done:
             return
-        was_open = self._open
+        self._went_on = self._open
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -85,7 +86,7 @@ class RequestReader:
                 self.held = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             self._refuse(complaint(error))
-        if was_open and self._open:
+        if self._went_on and self._open:
             # llhttp tells a header or trailer once it is whole, a chunk's extension never: endless ones show here.
             self._continued += len(data)
             if self._continued > _START_LINE + self._max_header_bytes + _PATIENCE * self._body_size:
@@ -117,6 +118,7 @@ class RequestReader:
     def on_message_begin(self) -> None:
         """A request begins."""
         self.head_open = self._open = not self.done
+        self._went_on = False
         self._method = self._target = b""
         self._lines = []
         self._size = self._body_size = self._continued = 0
@@ -295,11 +297,6 @@ class ResponseReader:
             if not has_body(head, to_head_request=self._to_head_request):
                 self._ended_with_head = True
                 self._finish(head)
-
-    def on_chunk_header(self) -> None:
-        """A chunk begins; that of a response without a body is not looked at further."""
-        if self.whole:
-            self.clean = False
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body, without its framing."""
