@@ -155,6 +155,8 @@ class TlsWire(TcpWire):
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             self.bytes_in += len(data)
             self.receiver.received(data)
+        else:
+            self._flush(RECORD)  # OpenSSL's own answer: an alert, or that it will not renegotiate
         if ended and not self.closing:
             self.close()
 
