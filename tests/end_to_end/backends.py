@@ -105,8 +105,7 @@ http {{
         root {directory};
         location /connection {{ return 200 "$connection $connection_requests"; }}
         location /nothing {{ return 204; }}
-        location /headers {{ return 200 "$host|$http_x_forwarded_for|$http_x_client_certificate_subject"; }}
-        location /upload/ {{ dav_methods PUT; create_full_put_path on; }}
+        location /headers {{ return 200 "$host|$http_connection|$http_x_client_certificate_subject"; }}
     }}
 }}
 """
