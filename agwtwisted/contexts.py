@@ -19,7 +19,8 @@ from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
 
 _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
-HTTP_1_1 = b"http/1.1"
+PROTOCOLS = (b"http/1.1", b"http/1.0")
+"""What may be chosen of the protocols that a client offers (ALPN), the better one first."""
 
 _ASK = SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE
 _INSIST = _ASK | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
@@ -227,8 +228,9 @@ def _restrict(context: SSL.Context, *, resumable: bool) -> None:
 
 
 def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
-    if HTTP_1_1 in offered:
-        return HTTP_1_1
+    for protocol in PROTOCOLS:
+        if protocol in offered:
+            return protocol
     # A client that offers protocols but none of ours is told so (RFC 7301 section 3.2): raising sends that alert.
     raise SSL.Error([("SSL routines", "", "no application protocol")])
 
