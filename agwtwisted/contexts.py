@@ -24,7 +24,8 @@ _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
 _log = Logger()
 
-HTTP_1_1 = b"http/1.1"
+PROTOCOLS = (b"http/1.1", b"http/1.0")
+"""What may be chosen of the protocols that a client offers (ALPN), the better one first."""
 
 NO_CERTIFICATE = "peer did not return a certificate"
 """OpenSSL's word for a handshake that failed because a certificate is required and none was sent."""
@@ -254,8 +255,9 @@ def _restrict(context: SSL.Context, *, resumable: bool) -> None:
 
 
 def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
-    if HTTP_1_1 in offered:
-        return HTTP_1_1
+    for protocol in PROTOCOLS:
+        if protocol in offered:
+            return protocol
     # A client that offers protocols but none of ours is told so (RFC 7301 section 3.2): raising sends that alert.
     raise SSL.Error([("SSL routines", "", "no application protocol")])
 

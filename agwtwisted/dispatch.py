@@ -149,9 +149,7 @@ class Dispatch:
     def _connected(self, connection: UpstreamConnection, server: Server) -> None:
         self._connecting = None
         self._take(connection, server)
-        self.flush()
-        if not connection.full:
-            self._user.upstream_drained()
+        self._go_on()
 
     def _not_connected(self, failure: Failure, server: Server) -> Failure | None:
         self._connecting = None
@@ -161,7 +159,16 @@ class Dispatch:
             "No connection to {server}: {reason}", server=server.name.decode(), reason=failure.getErrorMessage()
         )
         self._ask_next(fresh=False)
+        self._go_on()
         return None
+
+    def _go_on(self) -> None:
+        """Sends what has waited for a connection, and lets the body flow on."""
+        connection = self.connection
+        if connection is not None:
+            self.flush()
+            if not connection.full:
+                self._user.upstream_drained()
 
     def _take(self, connection: UpstreamConnection, server: Server) -> None:
         self.connection = connection
