@@ -124,13 +124,16 @@ class ClientCertificates:
         """The verified chain after the leaf, as DER."""
         return tuple(_der(self._by_depth[depth]) for depth in sorted(self._by_depth) if depth)
 
+    def evidence(self) -> Evidence:
+        """What OpenSSL has told so far."""
+        chain = tuple(_der(self._by_depth[depth]) for depth in sorted(self._by_depth))
+        return Evidence(chain=chain, error=self._error, error_depth=self._error_depth)
+
     def _judged(self, site_context: SiteContext) -> Verdict:
         if site_context.anchors is None:
             return UNJUDGED
-        chain = tuple(_der(self._by_depth[depth]) for depth in sorted(self._by_depth))
-        evidence = Evidence(chain=chain, error=self._error, error_depth=self._error_depth)
         now = datetime.fromtimestamp(self._now(), UTC)
-        return judge(evidence, site_context.anchors, now, max_depth=site_context.max_depth)
+        return judge(self.evidence(), site_context.anchors, now, max_depth=site_context.max_depth)
 
 
 @attrs.frozen(eq=False)
