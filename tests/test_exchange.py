@@ -657,7 +657,7 @@ class SocketTests(TestCase):
         """Large bodies pass both ways, whole."""
         size = 5_000_000
 
-        def talk() -> tuple[bytes, bytes]:
+        def _talk() -> tuple[bytes, bytes]:
             client = self._client()
             client.sendall(LAST.replace(b"GET", b"PUT").replace(b"\r\n\r\n", b"\r\nContent-Length: %d\r\n\r\n" % size))
             backend = self._backend()
@@ -671,7 +671,7 @@ class SocketTests(TestCase):
             backend.close()
             return received, small
 
-        received, answer = await deferToThread(talk)
+        received, answer = await deferToThread(_talk)
         self.assertEqual(received, b"u" * size)
         self.assertTrue(answer.endswith(b"ok"))
         await self._done()
@@ -680,7 +680,7 @@ class SocketTests(TestCase):
         """A large response passes whole to a client that takes its time."""
         size = 5_000_000
 
-        def talk() -> bytes:
+        def _talk() -> bytes:
             client = self._client()
             client.sendall(LAST)
             backend = self._backend()
@@ -694,14 +694,14 @@ class SocketTests(TestCase):
             backend.close()
             return answer
 
-        answer = await deferToThread(talk)
+        answer = await deferToThread(_talk)
         self.assertEqual(answer.partition(b"\r\n\r\n")[2], b"d" * size)
         await self._done()
 
     async def test_tunnel(self) -> None:
         """A tunnel carries bytes both ways until either closes."""
 
-        def talk() -> tuple[bytes, bytes, bytes]:
+        def _talk() -> tuple[bytes, bytes, bytes]:
             client = self._client()
             client.sendall(UPGRADE + b"early")
             backend = self._backend()
@@ -714,7 +714,7 @@ class SocketTests(TestCase):
             backend.close()
             return head, early, _all(client)
 
-        head, early, rest = await deferToThread(talk)
+        head, early, rest = await deferToThread(_talk)
         self.assertTrue(head.startswith(b"HTTP/1.1 101 "))
         self.assertEqual((early, rest), (b"earlyer", b"bye"))
         await self._done()
@@ -722,7 +722,7 @@ class SocketTests(TestCase):
     async def test_cut(self) -> None:
         """A client sees that a response was cut, also where the end of the connection is the end of the body."""
 
-        def talk() -> bool:
+        def _talk() -> bool:
             client = self._client()
             client.sendall(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
             backend = self._backend()
@@ -736,32 +736,32 @@ class SocketTests(TestCase):
                 return True
             return False
 
-        self.assertTrue(await deferToThread(talk))
+        self.assertTrue(await deferToThread(_talk))
         await self._done()
 
     async def test_nobody_listens(self) -> None:
         """A port without a listener is a server that is not live."""
         self.listening.close()
 
-        def talk() -> bytes:
+        def _talk() -> bytes:
             client = self._client()
             client.sendall(LAST)
             return _all(client)
 
-        self.assertTrue((await deferToThread(talk)).startswith(b"HTTP/1.1 502 "))
+        self.assertTrue((await deferToThread(_talk)).startswith(b"HTTP/1.1 502 "))
         self.assertEqual(self.stand.log.last["error_info"], "ERRORINFO_UPSTREAM_NO_LIVE")
         await self._done()
 
     async def test_answer_survives_what_is_not_read(self) -> None:
         """A client that sends on and on still reads why its request was refused."""
 
-        def talk() -> bytes:
+        def _talk() -> bytes:
             client = self._client()
             client.sendall(b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n" + bytes(300_000))
             client.shutdown(socket.SHUT_WR)
             return _all(client)
 
-        self.assertTrue((await deferToThread(talk)).startswith(b"HTTP/1.1 405 "))
+        self.assertTrue((await deferToThread(_talk)).startswith(b"HTTP/1.1 405 "))
         await self._done()
 
 
