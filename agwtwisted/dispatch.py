@@ -87,12 +87,14 @@ class Dispatch:
     def flush(self) -> None:
         """Sends what was given since the last time."""
         connection = self.connection
-        if connection is not None and self._unsent:
+        if connection is None:
+            return
+        if self._unsent:
             data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
             self._unsent = []
             connection.write(data)
-            if self._whole:
-                connection.request_complete()
+        if self._whole:
+            connection.request_complete()
 
     def lost(self, *, timed_out: bool) -> bool:
         """The backend failed; returns whether another attempt is under way."""
@@ -164,6 +166,7 @@ class Dispatch:
         """Sends what has waited for a connection, and lets the body flow on."""
         if self.connection is not None:
             self.flush()
+        if self.connection is not None and not self.connection.full:
             self._user.upstream_drained()
 
     def _take(self, connection: UpstreamConnection, server: Server) -> None:

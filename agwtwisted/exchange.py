@@ -260,12 +260,12 @@ class HttpExchange:
         request = self._request
         if dispatch is None or dispatch.connection is None:
             return
-        if not isinstance(request, RequestHead) or not request.upgrade:
+        if not isinstance(request, RequestHead) or head.upgrade.lower() != request.upgrade.lower():
             self._answer(502, ErrorInfo.UPSTREAM_CLOSED_CONNECTION)
             return
         self._backend_answered = self._tunnel = True
         self._start_answer(head)
-        self._reply.switch([*head.headers, (b"Connection", b"upgrade"), (b"Upgrade", head.upgrade or request.upgrade)])
+        self._reply.switch([*head.headers, (b"Connection", b"upgrade"), (b"Upgrade", head.upgrade)])
         if dispatch.connection is not None:
             dispatch.connection.tunnel()
 

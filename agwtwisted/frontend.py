@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from agwtwisted.core.forwarding import LAST_CHUNK, chunk, client_framing, informational_bytes, response_bytes
 from agwtwisted.core.messages import Framing, Header, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.pages import ErrorInfo
-from agwtwisted.core.reading import Mark, RequestReader
+from agwtwisted.core.reading import Mark, RequestEvent, RequestReader
 from agwtwisted.core.resources import Gateway
 from agwtwisted.deadlines import Deadline
 from agwtwisted.interfaces import Exchange, Exchanges, Session
@@ -49,6 +49,7 @@ class Frontend:
         self._request_whole = True
         self._body_paused = False
         self._close_after = False
+        self._excess = False  # more came after the last request
         self._framing = Framing.NONE
         self._tunnel = False
         self._out: list[bytes] = []
@@ -72,21 +73,20 @@ class Frontend:
         if self._tunnel:
             if self._exchange is not None:
                 self._exchange.body(data)
-            return
-        if reader.done:
+        elif reader.done:
             self._hold(data)
-            return
-        reader.feed(data)
-        if reader.events:
-            self._pump()
-        self._watch_input()
+        else:
+            reader.feed(data)
+            if reader.events:
+                self._pump()
+            self._watch()
 
     def drained(self) -> None:
         """The client takes bytes again."""
         if self._exchange is not None:
-            if self._request_whole:
-                self._deadline.clear()
             self._exchange.client_drained()
+        self._pump()
+        self._watch()
 
     def ended(self, reason: str) -> None:
         """The client is gone."""
@@ -106,39 +106,48 @@ class Frontend:
 
     def _hold(self, data: bytes) -> None:
         """Bytes after a request for an upgrade wait for its answer; after the last request they are nobody's."""
-        reader = self._reader
-        if reader.upgrading:
-            reader.held += data
-        if not reader.upgrading or len(reader.held) >= MAX_HELD:
-            self._wire.pause()
+        if self._reader.upgrading:
+            self._reader.held += data
+        else:
+            self._excess = True
+        self._steer()
 
     def _pump(self) -> None:
         """Hands on what was read, in order, until a request has to wait for the answer to the one before."""
         if self._pumping:
             return
         self._pumping = True
-        events = self._reader.events
-        while events and not self._wire.closing:
-            event = events[0]
-            if isinstance(event, bytes):
-                if self._exchange is not None:
-                    self._exchange.body(event)
-            elif event is Mark.END:
-                self._request_end()
-            elif self._exchange is None:
-                self._begin(event)
-            elif not self._request_whole:  # what came after the head is unfit
-                self._take_back(event)
-            else:
-                self._wire.pause()
-                break
-            events.popleft()
+        # The reader may become another one on the way.
+        while self._reader.events and not self._wire.closing and self._may_take(self._reader.events[0]):
+            self._take(self._reader.events.popleft())
         self._pumping = False
         if self._exchange is not None:
             self._exchange.flush()
+        self._steer()
+
+    def _may_take(self, event: RequestEvent) -> bool:
+        """Whether an event's turn has come: a request waits for the answer before it, and for a client that reads."""
+        if isinstance(event, bytes) or event is Mark.END:
+            return True
+        if self._exchange is None:
+            return not self._wire.full
+        return not self._request_whole  # what came after the head is unfit
+
+    def _take(self, event: RequestEvent) -> None:
+        exchange = self._exchange
+        if event is Mark.END:
+            self._request_whole = True
+            if exchange is not None:
+                exchange.body_complete()
+        elif isinstance(event, bytes):
+            if exchange is not None:
+                exchange.body(event)
+        elif exchange is None:
+            self._begin(event)
+        elif isinstance(event, UnfitRequest):
+            exchange.refuse(event.status, event.error_info)
 
     def _begin(self, request: RequestHead | UnfitRequest) -> None:
-        self._deadline.clear()
         self._head_timed = False
         self._request = request
         self._request_whole = isinstance(request, RequestHead) and request.framing is Framing.NONE
@@ -147,21 +156,27 @@ class Frontend:
         exchange = self._exchange = self._exchanges.exchange(request, self, self._session)
         exchange.begin()
 
-    def _request_end(self) -> None:
-        self._request_whole = True
-        self._deadline.clear()
-        if self._exchange is not None:
-            self._exchange.body_complete()
+    @property
+    def _input_waits(self) -> bool:
+        """Whether there is enough of what nobody takes yet, or ever."""
+        reader = self._reader
+        return self._body_paused or self._excess or bool(reader.events) or len(reader.held) >= MAX_HELD
 
-    def _take_back(self, unfit: RequestHead | UnfitRequest) -> None:
-        if self._exchange is not None and isinstance(unfit, UnfitRequest):
-            self._close_after = True
-            self._exchange.refuse(unfit.status, unfit.error_info)
+    def _steer(self) -> None:
+        """Reads on, or not."""
+        if self._input_waits:
+            self._wire.pause()
+        else:
+            self._wire.resume()
 
-    def _watch_input(self) -> None:
-        """Sets the deadline for what the client has to send next."""
+    def _watch(self) -> None:
+        """Sets the deadline for what the client has to send next; that of a client that does not read stands."""
+        if self._wire.full or self._wire.closing:
+            return
         if self._exchange is not None:
-            if not self._request_whole and not self._body_paused:
+            if self._request_whole or self._body_paused:
+                self._deadline.clear()
+            else:
                 self._deadline.set(self._gateway.body_timeout)
         elif self._reader.head_open and not self._head_timed:
             self._head_timed = True
@@ -177,7 +192,6 @@ class Frontend:
             else:
                 self._close()
         elif not self._request_whole:
-            self._close_after = True
             self._exchange.refuse(408, ErrorInfo.INVALID_REQUEST)
 
     # -- the way back, as interfaces.Reply says
@@ -215,9 +229,8 @@ class Frontend:
         """The exchange is over: the connection takes the next request, or closes."""
         self._exchange = self._request = None
         self._framing = Framing.NONE
-        self._body_paused = False
         if self._close_after or self._tunnel or self._session.draining:
-            self._close(linger=not self._request_whole)
+            self._close(linger=not self._request_whole or self._input_waits)
         else:
             self._await_next()
 
@@ -243,15 +256,15 @@ class Frontend:
         """Stops the request's body: waiting for it is not the client's fault."""
         if not self._body_paused:
             self._body_paused = True
-            self._deadline.clear()
-            self._wire.pause()
+            self._watch()
+            self._steer()
 
     def resume_body(self) -> None:
         """Lets the request's body flow on."""
         if self._body_paused:
             self._body_paused = False
-            self._watch_input()
-            self._wire.resume()
+            self._watch()
+            self._steer()
 
     def switch(self, headers: Sequence[Header]) -> None:
         """Sends a 101; from now on both directions carry bytes of the new protocol."""
@@ -261,20 +274,19 @@ class Frontend:
         held, self._reader.held = self._reader.held, b""
         if held and self._exchange is not None:
             self._exchange.body(held)
-        self._wire.resume()
+        self._steer()
 
     # -- between requests
 
     def _await_next(self) -> None:
+        self._body_paused = False
         self._deadline.set(self._gateway.idle_timeout)
-        if self._reader.upgrading:  # it was not granted
-            held, self._reader = self._reader.held, self._new_reader()
-            self._reader.feed(held)
-        if not self._pumping:
-            self._pump()
-        self._watch_input()
-        if self._exchange is None:
-            self._wire.resume()
+        reader = self._reader
+        if reader.upgrading and not reader.events:  # it was not granted
+            self._reader = self._new_reader()
+            self._reader.feed(reader.held)
+        self._pump()
+        self._watch()
 
     def _close(self, *, linger: bool = False) -> None:
         self._deadline.stop()

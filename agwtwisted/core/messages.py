@@ -32,6 +32,14 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 """Methods that may be sent twice (RFC 9110 section 9.2.2; TRACE is never forwarded)."""
 
 
+UPGRADES = frozenset((b"websocket",))
+"""Protocols that may be switched to, as at the product.
+
+HTTP is not among them: an ``h2c`` connection would carry requests past routing and managed headers. To ask for another
+one is allowed, and comes to nothing (RFC 9110 section 7.8).
+"""
+
+
 class Framing(Enum):
     """How the end of a body is told (RFC 9112 section 6.3)."""
 
@@ -55,7 +63,7 @@ class RequestHead:
     forwarded_for: bytes = b""  # X-Forwarded-For as it came, several lines joined
     framing: Framing = Framing.NONE
     content_length: int = 0  # with Framing.LENGTH
-    upgrade: bytes = b""  # the protocol asked for with Connection: upgrade
+    upgrade: bytes = b""  # the protocol asked for with Connection: upgrade, if it is one of UPGRADES
     expects_continue: bool = False
     keep_alive: bool = True
     size: int = 0  # bytes of the head as it came
@@ -129,7 +137,8 @@ _HOP_BY_HOP = frozenset((b"http2-settings", b"keep-alive", b"proxy-connection", 
 _FORWARDABLE_NAME = re.compile(rb"[A-Za-z0-9-]+")
 _TARGET = re.compile(rb"[\x21\x22\x24-\x7e]+")  # printable ASCII without "#"
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*)(.*)")
-_HOST = re.compile(rb"(?:([A-Za-z0-9._~-]+)|(\[[0-9A-Fa-f:.]+\]))(?::[0-9]{1,5})?")
+_HOST = re.compile(rb"(?:([A-Za-z0-9_~-]+(?:\.[A-Za-z0-9_~-]+)*\.?)|(\[[0-9A-Fa-f:.]+\]))(?::[0-9]{1,5})?")
+_REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")  # RFC 9112 section 4; llhttp takes any byte but CR and LF
 _REMEMBERED_NAMES = 1024
 _LONGEST_REMEMBERED = 64
 
@@ -244,6 +253,8 @@ def _head(
     upgrade = special.get(_UPGRADE, b"") if b"upgrade" in tokens else b""
     if upgrade and (framing[0] is not Framing.NONE or version == "1.0"):
         return _INVALID_REQUEST
+    if upgrade.lower() not in UPGRADES:
+        upgrade = b""
     return RequestHead(
         method=method,
         target=origin,
@@ -320,6 +331,8 @@ def response_head(
     status: int, reason: bytes, version: str, lines: Sequence[Header], *, to_head_request: bool
 ) -> ResponseHead | str:
     """Makes the head of a backend's response, or says what makes it one that cannot be passed on."""
+    if version not in ("1.1", "1.0") or status < 100 or not _REASON.fullmatch(reason):
+        return "no status line of HTTP/1.1 or HTTP/1.0"
     headers: list[Header] = []
     length: bytes | None = None
     coding = connection = upgrade = b""
@@ -340,9 +353,12 @@ def response_head(
     tokens = _tokens(connection)
     if tokens and not tokens <= _COMMON_TOKENS:
         headers = [line for line in headers if line[0].lower() not in tokens]
+    if status == 101 and not (upgrade and b"upgrade" in tokens):
+        return "a 101 that does not say what it switches to"
     framing = _response_framing(status, version, length, coding, to_head_request=to_head_request)
     if isinstance(framing, str):
         return framing
+    keep_alive = b"keep-alive" in tokens if version == "1.0" else b"close" not in tokens
     return ResponseHead(
         status=status,
         reason=reason,
@@ -350,7 +366,8 @@ def response_head(
         framing=framing[0],
         content_length=framing[1],
         upgrade=upgrade if status == 101 else b"",
-        keep_alive=b"keep-alive" in tokens if version == "1.0" else b"close" not in tokens,
+        # After a head without a body that speaks of chunks llhttp would not tell what is left over.
+        keep_alive=keep_alive and not (coding and to_head_request),
     )
 
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 import httptools
 
 from agwtwisted.core.messages import (
+    MAX_TARGET,
     BadRequest,
     Framing,
     Header,
@@ -33,6 +34,12 @@ class Mark(Enum):
 
     END = auto()  # the message is whole; not told for a request without a body
 
+
+_PATIENCE = 16
+"""How many bytes may frame one byte of a body: chunks of a single byte need six, and their extensions the rest."""
+
+_START_LINE = MAX_TARGET + 64
+"""Bytes of a request's first line at most, about."""
 
 RequestEvent: TypeAlias = RequestHead | UnfitRequest | bytes | Mark
 ResponseEvent: TypeAlias = ResponseHead | bytes | Mark
@@ -60,7 +67,9 @@ class RequestReader:
         self._lines: list[Header] = []
         self._size = 0
         self._body_size = 0
-        self._continued = 0  # bytes of the reads that went on with an open head
+        self._open = False  # a message has begun and is not whole
+        self._went_on = False  # and had begun before this read
+        self._continued = 0  # bytes of the reads that began and ended within it
         self._last = False  # no message follows the one that was read last
         self._has_body = False
 
@@ -68,7 +77,7 @@ class RequestReader:
         """Reads on; what comes when it is `done` is dropped."""
         if self.done:
             return
-        was_open = self.head_open
+        self._went_on = self._open
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -76,13 +85,11 @@ class RequestReader:
                 self.done = self.upgrading = True
                 self.held = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
-            if not self._last or self.head_open:
-                self._refuse(complaint(error))
-            self.done = True
-        if was_open and self.head_open:
-            # llhttp tells a header only once it is whole: an endless one shows here.
+            self._refuse(complaint(error))
+        if self._went_on and self._open:
+            # llhttp tells a header or trailer once it is whole, a chunk's extension never: endless ones show here.
             self._continued += len(data)
-            if self._continued > self._max_header_bytes:
+            if self._continued > _START_LINE + self._max_header_bytes + _PATIENCE * self._body_size:
                 self._refuse(_TOO_LARGE)
 
     def late(self) -> None:
@@ -110,7 +117,8 @@ class RequestReader:
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self.head_open = not self.done
+        self.head_open = self._open = not self.done
+        self._went_on = False
         self._method = self._target = b""
         self._lines = []
         self._size = self._body_size = self._continued = 0
@@ -118,6 +126,8 @@ class RequestReader:
     def on_url(self, url: bytes) -> None:
         """A piece of the request's target."""
         self._target = self._target + url if self._target else url
+        if len(self._target) > MAX_TARGET:
+            self._refuse(BadRequest(414, ErrorInfo.REQUEST_URI_INVALID))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header line, or a trailer once the head is whole; trailers are not forwarded."""
@@ -161,6 +171,7 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         """The request is whole; one without a body was so with its head."""
+        self._open = False
         if not self.done:
             if self._has_body:
                 self.events.append(Mark.END)
@@ -205,7 +216,8 @@ class ResponseReader:
         self._max_header_bytes = max_header_bytes
         self._parser = httptools.HttpResponseParser(self)
         self._head_open = True
-        self._continued = 0
+        self._fed = 0  # bytes of all reads but the last
+        self._body_size = 0
         self._reason = b""
         self._lines: list[Header] = []
         self._size = 0
@@ -218,7 +230,6 @@ class ResponseReader:
         if self.whole:
             self.clean = False
             return
-        was_open = self._head_open
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -226,11 +237,10 @@ class ResponseReader:
         except httptools.HttpParserError as error:
             self.clean = False
             if not self.whole:
-                self.problem = str(error)
-        if was_open and self._head_open:
-            self._continued += len(data)
-            if self._continued > self._max_header_bytes:
-                self.problem = "the head is too large"
+                self.problem = self.problem or str(error)
+        if not self.whole and self._fed > self._max_header_bytes + _PATIENCE * self._body_size:
+            self.problem = self.problem or "the head is too large"
+        self._fed += len(data)
 
     def end(self) -> None:
         """The backend has closed: the end of a body that is told in no other way, else a problem."""
@@ -289,6 +299,7 @@ class ResponseReader:
         if self.whole:
             self.clean = False
         elif not self.problem:
+            self._body_size += len(data)
             self.events.append(data)
 
     def on_message_complete(self) -> None:

@@ -1,0 +1,287 @@
+"""The wire's contract: what holds for a `TcpWire` on real sockets holds for one on a `Line` in memory."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+
+from agwtwisted.streaming import QUEUE_LIMIT, TcpWire
+from tests.wires import Network, Recorder
+
+LARGE = 4 * 1024 * 1024
+"""More than the kernel takes for a peer that does not read."""
+
+
+class Peer(Protocol):
+    """The other end of a wire."""
+
+    received: bytes
+    eof: bool
+    reset: bool
+
+    def send(self, data: bytes) -> None:
+        """Sends."""
+
+    def stall(self) -> None:
+        """Reads no more."""
+
+    def read(self) -> None:
+        """Reads on."""
+
+    def hang_up(self) -> None:
+        """Closes."""
+
+
+class _SocketPeer(TwistedProtocol):
+    """The other end, on a real socket."""
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.received = b""
+        self.eof = False
+        self.reset = False
+        self.there: Deferred[None] = Deferred()
+
+    def connectionMade(self) -> None:
+        """Connected."""
+        self.there.callback(None)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keeps the bytes."""
+        self.received += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Notes how it ended."""
+        self.eof = True
+        self.reset = reason.check(ConnectionDone) is None
+
+    def send(self, data: bytes) -> None:
+        """Sends."""
+        self.transport.write(data)
+
+    def stall(self) -> None:
+        """Reads no more."""
+        self.transport.pauseProducing()
+
+    def read(self) -> None:
+        """Reads on."""
+        self.transport.resumeProducing()
+
+    def hang_up(self) -> None:
+        """Closes."""
+        self.transport.loseConnection()
+
+
+class _Contract:
+    """The tests; `connect` gives the two ends, `turn` lets what is due happen."""
+
+    async def connect(self, wire: TcpWire) -> Peer:
+        """The peer of a wire that is connected."""
+        raise NotImplementedError
+
+    async def turn(self) -> None:
+        """Lets what is due happen."""
+        raise NotImplementedError
+
+    def clock(self) -> Any:
+        """The wire's clock."""
+        raise NotImplementedError
+
+    async def _pair(self) -> tuple[TcpWire, Recorder, Peer]:
+        recorder = Recorder()
+        wire = TcpWire(self.clock(), recorder)
+        return wire, recorder, await self.connect(wire)
+
+    async def _until(self, true: Callable[[], bool]) -> None:
+        while not true():
+            await self.turn()
+
+    async def test_bytes_arrive(self) -> None:
+        """Bytes arrive in order, both ways, and are counted."""
+        wire, recorder, peer = await self._pair()
+        peer.send(b"ab")
+        peer.send(b"c")
+        await self._until(lambda: recorder.data == b"abc")
+        wire.write(b"12")
+        wire.write(b"3")
+        await self._until(lambda: peer.received == b"123")
+        assert (wire.bytes_in, wire.bytes_out, wire.busy) == (3, 3, False)
+        peer.hang_up()
+        await self._until(lambda: bool(recorder.reasons))
+
+    async def test_pause(self) -> None:
+        """A paused wire reads nothing, not even the end; resumed it reads all of it."""
+        wire, recorder, peer = await self._pair()
+        wire.pause()
+        assert wire.paused
+        peer.send(b"abc")
+        peer.hang_up()
+        for _ in range(10):
+            await self.turn()
+        assert (recorder.data, recorder.reasons) == (b"", [])
+        wire.resume()
+        await self._until(lambda: bool(recorder.reasons))
+        assert recorder.data == b"abc"
+
+    async def test_back_pressure(self) -> None:
+        """A wire to a peer that does not read becomes full, and tells once when it is drained."""
+        wire, recorder, peer = await self._pair()
+        peer.stall()
+        wire.write(bytes(LARGE))
+        assert wire.busy
+        wire.write(bytes(QUEUE_LIMIT))
+        assert not wire.full
+        wire.write(b"x")
+        assert (wire.full, recorder.drained_count) == (True, 0)
+        peer.read()
+        await self._until(lambda: recorder.drained_count == 1)
+        assert not wire.full
+        await self._until(lambda: len(peer.received) == LARGE + QUEUE_LIMIT + 1)
+        await self._until(lambda: not wire.busy)
+        assert recorder.drained_count == 1
+        peer.hang_up()
+        await self._until(lambda: bool(recorder.reasons))
+
+    async def test_close_sends_what_was_written(self) -> None:
+        """Everything written before `close` arrives, then the end; the receiver is told once."""
+        wire, recorder, peer = await self._pair()
+        peer.stall()
+        wire.write(bytes(LARGE))
+        wire.close()
+        wire.close()
+        assert wire.closing
+        peer.read()
+        await self._until(lambda: peer.eof and len(recorder.reasons) > 0)
+        assert (len(peer.received), peer.reset, len(recorder.reasons)) == (LARGE, False, 1)
+
+    async def test_lingering(self) -> None:
+        """Closing with `linger` ends the sending side at once and throws input away until the peer has closed."""
+        wire, recorder, peer = await self._pair()
+        wire.pause()
+        wire.write(b"last")
+        wire.close(linger=True)
+        peer.send(bytes(100_000))
+        await self._until(lambda: peer.received == b"last")
+        assert (recorder.data, recorder.reasons) == (b"", [])
+        peer.hang_up()
+        await self._until(lambda: bool(recorder.reasons))
+        assert recorder.data == b""
+
+    async def test_lingering_sends_what_was_written(self) -> None:
+        """A lingering close, too, sends everything first."""
+        wire, recorder, peer = await self._pair()
+        peer.stall()
+        wire.write(bytes(LARGE))
+        wire.close(linger=True)
+        peer.read()
+        await self._until(lambda: len(peer.received) == LARGE)
+        peer.hang_up()
+        await self._until(lambda: bool(recorder.reasons))
+
+    async def test_abort(self) -> None:
+        """`abort` ends it for both, and the receiver is not told before `abort` has returned."""
+        wire, recorder, peer = await self._pair()
+        peer.stall()
+        wire.write(bytes(LARGE))
+        wire.abort()
+        wire.abort()
+        assert (recorder.reasons, wire.closing) == ([], True)
+        await self._until(lambda: bool(recorder.reasons))
+        peer.read()
+        await self._until(lambda: peer.reset)
+        assert len(recorder.reasons) == 1
+
+    async def test_peer_leaves(self) -> None:
+        """The receiver is told once that the peer has left, the owner after it; writing is harmless then."""
+        wire, recorder, peer = await self._pair()
+        order: list[str] = []
+        wire.when_closed = lambda: order.append(f"closed after {len(recorder.reasons)}")
+        peer.hang_up()
+        await self._until(lambda: bool(order))
+        assert (order, wire.closing) == (["closed after 1"], True)
+        wire.pause()
+        wire.resume()
+        wire.close()
+        wire.abort()
+        await self.turn()
+        assert len(recorder.reasons) == 1
+
+    async def test_receiver_is_exchanged(self) -> None:
+        """A receiver that puts another in its place gets nothing more."""
+        wire, first, peer = await self._pair()
+        second = Recorder()
+
+        def replace(data: bytes) -> None:
+            wire.receiver = second
+
+        first.on_received = replace
+        peer.send(b"a")
+        await self._until(lambda: first.data == b"a")
+        peer.send(b"b")
+        peer.hang_up()
+        await self._until(lambda: bool(second.reasons))
+        assert (first.data, first.reasons, second.data) == (b"a", [], b"b")
+
+
+class MemoryTests(_Contract, TestCase):
+    """The contract in memory."""
+
+    def setUp(self) -> None:
+        self.network = Network()
+
+    def clock(self) -> Any:
+        """The network's."""
+        return self.network
+
+    async def connect(self, wire: TcpWire) -> Peer:
+        """A line."""
+        return self.network.dial(wire)
+
+    async def turn(self) -> None:
+        """What is due has happened already; a condition that does not hold then never will."""
+        before = self.network.turns
+        self.network.advance(0)
+        self.network.turns += 1
+        assert before < 1000, "nothing more will happen"
+
+
+class SocketTests(_Contract, TestCase):
+    """The contract on the loopback interface."""
+
+    timeout = 30
+
+    def clock(self) -> Any:
+        """The reactor."""
+        return reactor
+
+    async def connect(self, wire: TcpWire) -> Peer:
+        """Two sockets."""
+        factory = Factory.forProtocol(lambda: wire)
+        factory.noisy = False
+        opened: Deferred[None] = Deferred()
+        wire.when_open = lambda: opened.callback(None)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        plain = socket.create_connection(("127.0.0.1", port.getHost().port))
+        plain.setblocking(False)
+        peer = _SocketPeer()
+        reactor.adoptStreamConnection(plain.fileno(), socket.AF_INET, Factory.forProtocol(lambda: peer))
+        plain.close()
+        await opened
+        await peer.there
+        return peer
+
+    async def turn(self) -> None:
+        """One turn of the reactor."""
+        await deferLater(reactor, 0, lambda: None)
