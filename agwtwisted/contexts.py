@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL, crypto
+from twisted.logger import Logger
 
 from agwtwisted.core.errors import AgwError
 from agwtwisted.core.peer import Peer
@@ -21,12 +22,15 @@ from agwtwisted.tls import error_text
 
 _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
-HTTP_1_1 = b"http/1.1"
+_log = Logger()
+
+PROTOCOLS = (b"http/1.1", b"http/1.0")
+"""What may be chosen of the protocols that a client offers (ALPN), the better one first."""
 
 NO_CERTIFICATE = "peer did not return a certificate"
 """OpenSSL's word for a handshake that failed because a certificate is required and none was sent."""
 
-_ASK = SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE
+_ASK = SSL.VERIFY_PEER
 _INSIST = _ASK | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
 
 
@@ -178,9 +182,13 @@ class PortContexts:
 
 
 def verify_callback(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
-    """OpenSSL's verify callback for every context. What it raises, OpenSSL takes for a refusal."""
+    """OpenSSL's verify callback for every context; what goes wrong in it is logged, and a refusal."""
     notes: ClientCertificates = connection.get_app_data()
-    return notes.note(certificate, error, depth, ok)
+    try:
+        return notes.note(certificate, error, depth, ok)
+    except Exception:
+        _log.failure("Unexpected error while judging a client certificate")
+        return False
 
 
 def server_name(connection: SSL.Connection) -> str:
@@ -240,7 +248,7 @@ def _apply_policy(context: SSL.Context, policy: TlsPolicy | None) -> None:
 
 def _restrict(context: SSL.Context, *, resumable: bool) -> None:
     # A ticket or a session of an open site would resume into a strict site of the same port without a certificate.
-    options = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
+    options = SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
     if not resumable:
         options |= SSL.OP_NO_TICKET
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
@@ -250,8 +258,9 @@ def _restrict(context: SSL.Context, *, resumable: bool) -> None:
 
 
 def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
-    if HTTP_1_1 in offered:
-        return HTTP_1_1
+    for protocol in PROTOCOLS:
+        if protocol in offered:
+            return protocol
     # A client that offers protocols but none of ours is told so (RFC 7301 section 3.2): raising sends that alert.
     raise SSL.Error([("SSL routines", "", "no application protocol")])
 

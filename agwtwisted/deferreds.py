@@ -39,10 +39,8 @@ class Members(Generic[T]):
     def discard(self, member: T) -> None:
         """Lets a member go, and tells those who wait when it was the last."""
         self._members.discard(member)
-        if not self._members:
-            waiting, self._waiting = self._waiting, []
-            for deferred in waiting:
-                deferred.callback(None)
+        while self._waiting and not self._members:  # whoever is told may cancel the others
+            self._waiting.pop(0).callback(None)
 
     def snapshot(self) -> tuple[T, ...]:
         """The members of this moment."""
@@ -58,5 +56,4 @@ class Members(Generic[T]):
         return deferred
 
     def _forget(self, deferred: Deferred[None]) -> None:
-        if deferred in self._waiting:
-            self._waiting.remove(deferred)
+        self._waiting.remove(deferred)

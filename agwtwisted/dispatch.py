@@ -87,12 +87,14 @@ class Dispatch:
     def flush(self) -> None:
         """Sends what was given since the last time."""
         connection = self.connection
-        if connection is not None and self._unsent:
+        if connection is None:
+            return
+        if self._unsent:
             data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
             self._unsent = []
             connection.write(data)
-            if self._whole:
-                connection.request_complete()
+        if self._whole:
+            connection.request_complete()
 
     def lost(self, *, timed_out: bool) -> bool:
         """The backend failed; returns whether another attempt is under way."""
@@ -147,9 +149,7 @@ class Dispatch:
     def _connected(self, connection: UpstreamConnection, server: Server) -> None:
         self._connecting = None
         self._take(connection, server)
-        self.flush()
-        if not connection.full:
-            self._user.upstream_drained()
+        self._go_on()
 
     def _not_connected(self, failure: Failure, server: Server) -> Failure | None:
         self._connecting = None
@@ -159,7 +159,16 @@ class Dispatch:
             "No connection to {server}: {reason}", server=server.name.decode(), reason=failure.getErrorMessage()
         )
         self._ask_next(fresh=False)
+        self._go_on()
         return None
+
+    def _go_on(self) -> None:
+        """Sends what has waited for a connection, and lets the body flow on."""
+        connection = self.connection
+        if connection is not None:
+            self.flush()
+            if not connection.full:
+                self._user.upstream_drained()
 
     def _take(self, connection: UpstreamConnection, server: Server) -> None:
         self.connection = connection

@@ -282,7 +282,7 @@ class Frontend:
         self._body_paused = False
         self._deadline.set(self._gateway.idle_timeout)
         reader = self._reader
-        if reader.upgrading:  # it was not granted
+        if reader.upgrading and not reader.events:  # it was not granted
             self._reader = self._new_reader()
             self._reader.feed(reader.held)
         self._pump()

@@ -77,9 +77,10 @@ class UpstreamConnection:
             self._watch()
 
     def request_complete(self) -> None:
-        """The request is whole: the backend's time to answer begins."""
-        self._request_whole = True
-        self._watch()
+        """The request is whole: the backend's time to answer begins, unless it has begun."""
+        if not self._request_whole:
+            self._request_whole = True
+            self._watch()
 
     def tunnel(self) -> None:
         """The backend has switched protocols: bytes are handed on as they come."""
@@ -230,11 +231,8 @@ class _Connecting(ClientFactory):
             self.outcome.errback(reason)
 
     def _opened(self) -> None:
-        if self.outcome.called:  # cancelled meanwhile
-            self._connection.wire.abort()
-        else:
-            self._connection.local_port = self._connection.wire.transport.getHost().port
-            self.outcome.callback(self._connection)
+        self._connection.local_port = self._connection.wire.transport.getHost().port
+        self.outcome.callback(self._connection)
 
     def _stop(self, outcome: Deferred[UpstreamConnection]) -> None:
         outcome.errback(CancelledError())  # stopping fails with a ConnectError, as if nobody had answered

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
@@ -110,6 +111,12 @@ backend_http_settings = app
         .replace("\n\nhost", "\nhost")
         .replace("\n\nreq", "\nreq")
     )
+
+
+def plain(configuration: str) -> str:
+    """The same with Http for Https, and so without certificates and profiles."""
+    configuration = re.sub("ssl_profile = .*\n", "", configuration)
+    return configuration.replace("protocol = Https\nssl_certificate = site\n", "protocol = Http\n")
 
 
 @cache

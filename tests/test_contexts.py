@@ -146,23 +146,22 @@ class NameTests(SynchronousTestCase):
             self.assertEqual(gateway.limits._handshakes, 0)
 
     def test_a_judgement_that_raises(self) -> None:
-        """What goes wrong in the judgement of a certificate is a refusal, wherever the connection was born."""
+        """What goes wrong in the judgement of a certificate is logged, and a refusal, wherever connections are born."""
         for born in ("basic strict", "basic -"):
             for version in VERSIONS:
                 gateway = Gateway(text(born, "s strict s.example"))
                 assert gateway.contexts
                 for site, chosen in gateway.contexts.by_site.items():
                     gateway.contexts.by_site[site] = attrs.evolve(chosen, anchors=chosen.anchors and object())
-                client = gateway.client(client_context(device(), version=version), "s.example")
-                try:
-                    client.talk()
-                except AttributeError:
-                    client.lose()  # as the reactor does
+                client = gateway.shake_hands(client_context(device(), version=version), "s.example")
                 with self.subTest(born=born, version=version):
+                    self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
                     self.assertFalse(client.wire._established)
+                    self.assertEqual(client.alerts, [(FATAL, 80)])
                     self.assertEqual(
-                        (gateway.limits._handshakes, gateway.limits._connections), (0, int(not client.lost))
+                        gateway.log.records[0]["sslClientVerify"], "FAILED:the certificate was not verified"
                     )
+                    self.assertEqual(gateway.limits._handshakes, 0)
 
 
 class HelloRetryTests(SynchronousTestCase):
@@ -659,6 +658,22 @@ class BirthTests(SynchronousTestCase):
         certificate = crypto.X509.from_cryptography(device().certificate)
         self.assertFalse(notes.note(certificate, 0, 0, 1))
         self.assertEqual((notes.verdict(), notes.verdict("bad record mac")), (UNJUDGED, UNJUDGED))
+
+    def test_peer(self) -> None:
+        """A peer has the names of version and suite and, after a Strict verdict, the authorities of its certificate."""
+        credential = configurations.clients_root().intermediate("Clients").issue("x")
+        for version, name in ((TLS_1_2, "TLSv1.2"), (TLS_1_3, "TLSv1.3")):
+            for listener in ("strict", "http400"):
+                client = Gateway(text(f"basic {listener}")).shake_hands(client_context(credential, version=version))
+                peer = client.wire.receiver._session.peer  # type: ignore[attr-defined]
+                self.assertEqual((peer.tls_version, peer.cipher), (name, client.tls.get_cipher_name()))
+                self.assertEqual(peer.chain_der, credential.chain_der[1:])
+
+    def test_no_version_of_a_failure(self) -> None:
+        """A handshake that failed has agreed on no version."""
+        gateway = Gateway(text("basic strict"))
+        gateway.shake_hands(client_context(version=TLS_1_3))
+        self.assertEqual(gateway.log.records[0]["sslProtocol"], "")
 
     def test_basic_listener_first(self) -> None:
         """Contexts are made once for each site, and connections are born in the basic listener's."""

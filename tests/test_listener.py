@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
-from collections.abc import Callable
-from contextlib import closing
 
+from OpenSSL import SSL
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted.listener import BindError, Listener, bind, display
-from tests.clients import Gateway
-from tests.test_connections import PLAIN
-
-NONSENSE = b"nonsense\r\n\r\n"
-"""Answered with a page, by nobody but the gateway."""
-
-TURNS = 5000
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Lets the reactor turn until the condition holds."""
-    for _ in range(TURNS):
-        if condition():
-            return
-        await deferLater(reactor, 0)  # type: ignore[arg-type]
-    raise AssertionError("it never came")
-
-
-def connected(address: tuple[str, int]) -> socket.socket:
-    """A client of the kernel's backlog, whoever accepts it."""
-    client = socket.create_connection(address)
-    client.setblocking(False)
-    return client
-
-
-def read(client: socket.socket) -> bytes | None:
-    """What has come; None: nothing yet."""
-    try:
-        return client.recv(1 << 16)
-    except BlockingIOError:
-        return None
+from tests.clients import TLS_1_3, Gateway, client_context, plain, text
+from tests.sockets import NONSENSE, connected, read, until
 
 
 class BindTests(SynchronousTestCase):
@@ -49,14 +20,14 @@ class BindTests(SynchronousTestCase):
 
     def test_listens(self) -> None:
         """Connections wait in the backlog before anybody accepts them."""
-        with closing(bind("127.0.0.1", 0)) as bound:
+        with contextlib.closing(bind("127.0.0.1", 0)) as bound:
             self.assertFalse(bound.getblocking())
-            with closing(connected(bound.getsockname())):
+            with contextlib.closing(connected(bound.getsockname())):
                 pass
 
     def test_busy(self) -> None:
         """A busy port is an error that names address, port and reason."""
-        with closing(bind("127.0.0.1", 0)) as bound:
+        with contextlib.closing(bind("127.0.0.1", 0)) as bound:
             port = bound.getsockname()[1]
             with self.assertRaises(BindError) as caught:
                 bind("127.0.0.1", port)
@@ -70,18 +41,21 @@ class BindTests(SynchronousTestCase):
 
     def test_again(self) -> None:
         """A port whose last connections linger in the kernel can be bound again at once."""
-        with closing(bind("127.0.0.1", 0)) as bound:
+        with contextlib.closing(bind("127.0.0.1", 0)) as bound:
             address = bound.getsockname()
-            with closing(connected(address)) as client:
+            with contextlib.closing(connected(address)) as client:
                 accepted, _ = bound.accept()
                 accepted.close()  # this end closes first, and so it waits
                 self.assertEqual(client.recv(1), b"")
-        with closing(bind(*address)):
+        with contextlib.closing(bind(*address)):
             pass
 
     def test_families(self) -> None:
         """An IPv6 socket takes IPv6 alone, so that one for IPv4 may stand beside it."""
-        with closing(bind("::", 0)) as six, closing(bind("0.0.0.0", six.getsockname()[1])) as four:
+        with (
+            contextlib.closing(bind("::", 0)) as six,
+            contextlib.closing(bind("0.0.0.0", six.getsockname()[1])) as four,
+        ):
             self.assertEqual((six.family, four.family), (socket.AF_INET6, socket.AF_INET))
 
     def test_display(self) -> None:
@@ -96,7 +70,7 @@ class ListenerTests(TestCase):
     def listener(self, *, gateway: Gateway | None = None, **limits: int) -> Listener:
         """One that runs, with limits of its own or another's, and is stopped in the end."""
         keys = "".join(f"{key} = {value}\n" for key, value in limits.items())
-        self.gateway = gateway or Gateway(PLAIN.replace("[gateway]\n", f"[gateway]\n{keys}"))
+        self.gateway = gateway or Gateway(plain(text("basic -")).replace("[gateway]\n", f"[gateway]\n{keys}"))
         bound = bind("127.0.0.1", 0)
         self.address = bound.getsockname()
         made = Listener(reactor, bound, self.gateway.port, self.gateway.limits)
@@ -167,6 +141,47 @@ class ListenerTests(TestCase):
         await until(lambda: read(second) == b"")
         self.assertEqual((read(first), self.accepted), (None, 1))
 
+    async def test_max_handshakes(self) -> None:
+        """So do connections beyond max_handshakes, until a handshake is over."""
+        self.listener(gateway=Gateway(text("basic strict", gateway="max_handshakes = 2\n")))
+        waiting = [self.client() for _ in range(4)]
+        await until(lambda: self.accepted == 2)
+        for _ in range(20):
+            await deferLater(reactor, 0)  # type: ignore[arg-type]
+            self.assertEqual(self.accepted, 2)
+        for client in waiting:
+            client.send(b"\x15no TLS\r\n\r\n")
+        await until(lambda: self.accepted == 4)
+
+    async def test_alert_arrives(self) -> None:
+        """A client that is refused and sends on reads its alert, not that the connection was reset."""
+        self.listener(gateway=Gateway(text("basic strict")))
+        client, tls = self.client(), SSL.Connection(client_context(version=TLS_1_3), None)
+        alerts: list[int] = []
+        tls.set_info_callback(lambda _, where, value: alerts.append(value & 0xFF) if where & SSL.SSL_CB_ALERT else None)
+        tls.set_connect_state()
+        with contextlib.suppress(SSL.WantReadError):
+            tls.do_handshake()
+        client.send(tls.bio_read(1 << 16))
+        hello: list[bytes] = []
+        await until(lambda: hello.append(read(client) or b"") or any(hello))
+        tls.bio_write(b"".join(hello))
+        tls.do_handshake()  # in TLS 1.3 the client is through before it is refused
+        tls.sendall(b"x" * 1_000_000)
+        self.assertGreater(client.send(tls.bio_read(1 << 20)), 100_000)  # more than one read of the gateway's
+        rest: list[bytes | None] = []
+        await until(lambda: rest.append(read(client)) or rest[-1] == b"")
+        tls.bio_write(b"".join(filter(None, rest)))
+        with self.assertRaises(SSL.Error):
+            tls.recv(1)
+        self.assertEqual(alerts, [116])
+        for _ in range(20):
+            with contextlib.suppress(BlockingIOError):
+                client.send(b"x" * 1000)  # a reset would raise here, and destroy an alert that is still on its way
+            await deferLater(reactor, 0)  # type: ignore[arg-type]
+        client.close()
+        await until(lambda: not self.accepted)
+
     async def test_stop(self) -> None:
         """Once stopped nobody gets a connection, while those that there are stay."""
         listener = self.listener()
@@ -182,7 +197,7 @@ class ListenerTests(TestCase):
     async def test_stop_without_start(self) -> None:
         """One that never ran closes its socket."""
         bound = bind("127.0.0.1", 0)
-        gateway = Gateway(PLAIN)
+        gateway = Gateway(plain(text("basic -")))
         listener = Listener(reactor, bound, gateway.port, gateway.limits)
         self.assertEqual(listener.name, "listener " + display(*bound.getsockname()))
         await listener.stopService()

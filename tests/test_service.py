@@ -21,7 +21,7 @@ from agwtwisted.listener import bind
 from agwtwisted.service import LOG_SHARE, GatewayService, build, end_at_once_on_signal, reopen_on_signal
 from tests import clients, configurations
 from tests.running import free_ports
-from tests.test_listener import NONSENSE, connected, read, until
+from tests.sockets import NONSENSE, connected, read, until
 
 DRAIN = 30.0
 

@@ -20,7 +20,7 @@ from agwtwisted.listener import bind
 from agwtwisted.tap import Options, load, makeService
 from tests import clients, pki, running
 from tests.clients import GET
-from tests.test_listener import NONSENSE
+from tests.sockets import NONSENSE
 
 STARTS = """
 import sys

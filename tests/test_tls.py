@@ -156,11 +156,13 @@ class HandshakeEndTests(SynchronousTestCase):
 
     def test_no_timer_is_left(self) -> None:
         """The deadline ends with the handshake, whatever its end."""
-        for name, hello in (("", True), ("s.example", True), ("", False)):
+        for name, hello in (("", True), ("s.example", True), ("", False), ("plain", False)):
             gateway = Gateway(STRICT)
             client = gateway.client(client_context(), name)
             if hello:
                 client.talk()
+            elif name:
+                client.give(GET)
             client.lose()
             self.assertEqual(gateway.reactor.getDelayedCalls(), [])
 
@@ -392,6 +394,7 @@ class ControlTests(SynchronousTestCase):
             sent += len(client.take())
         self.assertEqual(client.transport.ended, "")
         self.assertGreater(sent, 9 * 500 * 20)
+        self.assertLess(client.wire._control_in, RECORD)  # and are counted anew
 
     def test_answers_that_nobody_reads(self) -> None:
         """A client that asks for answers and does not read them is cut off."""

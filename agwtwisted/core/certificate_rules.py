@@ -72,27 +72,30 @@ def certificate_from(der: bytes) -> x509.Certificate | None:
         return None
 
 
-def client_fault(certificate: x509.Certificate) -> str:
-    """Why this leaf is not accepted from a client."""
+def client_fault(certificate: x509.Certificate, *, allow_weak: bool = False) -> str:
+    """Why this leaf is not accepted from a client; with `allow_weak`, keys and digests do not count."""
     try:
         return (
             _extensions_fault(certificate)
-            or (reasons.LEAF_KEY_WEAK if _has_weak_key(certificate) else "")
-            or _signature_fault(certificate)
+            or (reasons.LEAF_KEY_WEAK if not allow_weak and _has_weak_key(certificate) else "")
+            or ("" if allow_weak else _signature_fault(certificate))
             or _client_purpose_fault(certificate.extensions)
         )
     except CANNOT_READ:
         return reasons.UNREADABLE
 
 
-def authority_fault(certificate: x509.Certificate, *, is_root: bool) -> str:
-    """Why nothing that this CA issued is accepted; a root's own signature proves nothing and may be weak."""
+def authority_fault(certificate: x509.Certificate, *, is_root: bool, allow_weak: bool = False) -> str:
+    """Why nothing that this CA issued is accepted; a root's own signature proves nothing and may be weak.
+
+    With `allow_weak`, keys and digests do not count.
+    """
     try:
         return (
             _extensions_fault(certificate)
             or _authority_purpose_fault(certificate.extensions)
-            or (reasons.CA_KEY_WEAK if _has_weak_key(certificate) else "")
-            or ("" if is_root else _signature_fault(certificate))
+            or (reasons.CA_KEY_WEAK if not allow_weak and _has_weak_key(certificate) else "")
+            or ("" if is_root or allow_weak else _signature_fault(certificate))
         )
     except CANNOT_READ:
         return reasons.UNREADABLE

@@ -358,6 +358,7 @@ def response_head(
     framing = _response_framing(status, version, length, coding, to_head_request=to_head_request)
     if isinstance(framing, str):
         return framing
+    keep_alive = b"keep-alive" in tokens if version == "1.0" else b"close" not in tokens
     return ResponseHead(
         status=status,
         reason=reason,
@@ -365,7 +366,8 @@ def response_head(
         framing=framing[0],
         content_length=framing[1],
         upgrade=upgrade if status == 101 else b"",
-        keep_alive=b"keep-alive" in tokens if version == "1.0" else b"close" not in tokens,
+        # After a head without a body that speaks of chunks llhttp would not tell what is left over.
+        keep_alive=keep_alive and not (coding and to_head_request),
     )
 
 

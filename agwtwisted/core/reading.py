@@ -222,6 +222,7 @@ class ResponseReader:
         self._lines: list[Header] = []
         self._size = 0
         self._final: ResponseHead | None = None
+        self._ended_with_head = False
 
     def feed(self, data: bytes) -> None:
         """Reads on."""
@@ -238,6 +239,8 @@ class ResponseReader:
             self.clean = False
             if not self.whole:
                 self.problem = self.problem or str(error)
+        if self._ended_with_head and not data.endswith(b"\n"):
+            self.clean = False  # the beginning of a chunk's line, of which llhttp says nothing
         if not self.whole and self._fed > self._max_header_bytes + _PATIENCE * self._body_size:
             self.problem = self.problem or "the head is too large"
         self._fed += len(data)
@@ -292,12 +295,8 @@ class ResponseReader:
             self._final = head
             # llhttp does not know when this answers a HEAD, and would wait for the body.
             if not has_body(head, to_head_request=self._to_head_request):
+                self._ended_with_head = True
                 self._finish(head)
-
-    def on_chunk_header(self) -> None:
-        """A chunk begins; that of a response without a body is not looked at further."""
-        if self.whole:
-            self.clean = False
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body, without its framing."""

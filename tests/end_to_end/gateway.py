@@ -28,7 +28,9 @@ from tests.end_to_end.lines import DEADLINE, wait_until
 TWISTD = [running.PYTHON, "-c", "from twisted.scripts.twistd import run; run()"]
 """Works for a package that is installed and for one on PYTHONPATH alike, whatever the name of the script is."""
 
-NAMES = ("localhost", "127.0.0.1", "*.example", "strict.example")
+SITES = ("open", "passthrough", "strict", "http400", "partners", "other", "*.wild")
+NAMES = ("localhost", "127.0.0.1", *(f"{site}.example" for site in SITES))
+"""What the server's certificate stands for."""
 
 
 @cache
@@ -52,6 +54,7 @@ def certificates() -> dict[str, pki.Credential]:
         "not-yet-valid": issuer.issue("future device", not_before=future),
         "server-only": issuer.issue("server", eku=[pki.SERVER_AUTH]),
         "authority": issuer.intermediate("a device that may issue"),
+        "partners-root": strangers,
         "stranger": strangers.issue("stranger"),
         "self-signed": pki.self_signed("self-made"),
         "other-issuer": other.issue("device of another issuer"),
@@ -88,7 +91,9 @@ def pool(name: str, *ports: int, **settings: object) -> str:
 PROFILES = (
     section("ssl_certificate server", certificate_file="server.pem", key_file="server.key")
     + section("trusted_client_certificate devices", file="trusted.pem")
+    + section("trusted_client_certificate partners", file="partners-root.pem")
     + section("ssl_profile strict", verify_client_auth_mode="Strict", trusted_client_certificates="devices")
+    + section("ssl_profile partners", trusted_client_certificates="partners")
     + section("ssl_profile http400", trusted_client_certificates="devices", refusal="Http400")
     + section("ssl_profile issuer", trusted_client_certificates="devices", verify_client_cert_issuer_dn="true")
     + section("ssl_profile passthrough", verify_client_auth_mode="Passthrough")

@@ -82,7 +82,7 @@ class DoorCase(gateway.SceneCase):
 
     def assert_nothing_forwarded(self) -> None:
         """No byte reached the backend."""
-        self.assertEqual(self.scene.backend.lines, [])
+        self.assertEqual(self.scene.backend.received, b"")
 
 
 

@@ -1,0 +1,138 @@
+"""Heads as they go on."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.forwarding import (
+    LAST_CHUNK,
+    chunk,
+    client_address,
+    client_framing,
+    identity_block,
+    informational_bytes,
+    request_bytes,
+    response_bytes,
+)
+from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
+from agwtwisted.core.peer import Peer
+from agwtwisted.core.verdicts import NotAsked
+from tests.requests import parsed
+
+PEER = Peer(address="192.0.2.1", port=7, verdict=NotAsked())
+REQUEST = RequestHead(
+    method=b"GET", target=b"/a?b", version=b"1.1", host="a", authority=b"A:8443", headers=((b"X-Own", b"1"),)
+)
+RESPONSE = ResponseHead(status=200, reason=b"OK", headers=((b"X-Own", b"1"),), framing=Framing.LENGTH, content_length=3)
+IDENTITY = b"X-Forwarded-Proto: https\r\n"
+
+
+def sent(request: RequestHead) -> dict[bytes, bytes]:
+    """The header lines that a backend gets."""
+    _, lines = parsed(request_bytes(request, b"backend", IDENTITY, b"192.0.2.1:7", b"0" * 32))
+    assert len(dict(lines)) == len(lines)
+    return dict(lines)
+
+
+class ClientTests(SynchronousTestCase):
+    """Who the client is."""
+
+    def test_address(self) -> None:
+        """Address and port, an IPv6 address in brackets."""
+        self.assertEqual(client_address(PEER), b"192.0.2.1:7")
+        self.assertEqual(client_address(attrs.evolve(PEER, address="2001:db8::1")), b"[2001:db8::1]:7")
+
+    def test_identity(self) -> None:
+        """The protocol is that of the client's connection; the certificate's lines stand as they are."""
+        self.assertEqual(identity_block(PEER, 80, b""), b"X-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n")
+        secure = attrs.evolve(PEER, tls_version="TLSv1.3")
+        self.assertEqual(
+            identity_block(secure, 8443, b"C: d\r\n"), b"X-Forwarded-Proto: https\r\nX-Forwarded-Port: 8443\r\nC: d\r\n"
+        )
+
+
+class RequestTests(SynchronousTestCase):
+    """The head that a backend gets."""
+
+    def test_whole(self) -> None:
+        """Request line, Host, what the gateway says, what the client said, what the connection needs."""
+        self.assertEqual(
+            request_bytes(REQUEST, b"backend", IDENTITY, b"192.0.2.1:7", b"0" * 32),
+            b"GET /a?b HTTP/1.1\r\nHost: backend\r\nX-Forwarded-For: 192.0.2.1:7\r\nX-Forwarded-Proto: https\r\n"
+            b"X-Original-Host: A:8443\r\nX-Original-Url: /a?b\r\nX-Appgw-Trace-Id: " + b"0" * 32 + b"\r\n"
+            b"X-Own: 1\r\nConnection: keep-alive\r\n\r\n",
+        )
+
+    def test_forwarded_for(self) -> None:
+        """The client's address is appended to what came."""
+        lines = sent(attrs.evolve(REQUEST, forwarded_for=b"198.51.100.1, a"))
+        self.assertEqual(lines[b"X-Forwarded-For"], b"198.51.100.1, a, 192.0.2.1:7")
+
+    def test_version(self) -> None:
+        """Backends are spoken to in HTTP/1.1, whatever the client speaks."""
+        old = request_bytes(attrs.evolve(REQUEST, version=b"1.0"), b"b", b"", b"", b"")
+        self.assertTrue(old.startswith(b"GET /a?b HTTP/1.1\r\n"))
+
+    def test_framing(self) -> None:
+        """A body is framed anew, in one way."""
+        length = sent(attrs.evolve(REQUEST, framing=Framing.LENGTH, content_length=5))
+        self.assertEqual((length.get(b"Content-Length"), length.get(b"Transfer-Encoding")), (b"5", None))
+        chunked = sent(attrs.evolve(REQUEST, framing=Framing.CHUNKED))
+        self.assertEqual((chunked.get(b"Content-Length"), chunked.get(b"Transfer-Encoding")), (None, b"chunked"))
+
+    def test_upgrade(self) -> None:
+        """An upgrade is asked for anew."""
+        lines = sent(attrs.evolve(REQUEST, upgrade=b"websocket"))
+        self.assertEqual((lines[b"Connection"], lines[b"Upgrade"]), (b"upgrade", b"websocket"))
+
+    def test_continue(self) -> None:
+        """So is 100-continue."""
+        self.assertEqual(sent(attrs.evolve(REQUEST, expects_continue=True))[b"Expect"], b"100-continue")
+
+
+class ResponseTests(SynchronousTestCase):
+    """The head that a client gets."""
+
+    def test_framing(self) -> None:
+        """A length stays, the rest is chunked, or ends with the connection where chunks are not known."""
+        for framing, version, expected in (
+            (Framing.LENGTH, b"1.1", Framing.LENGTH),
+            (Framing.LENGTH, b"1.0", Framing.LENGTH),
+            (Framing.CHUNKED, b"1.1", Framing.CHUNKED),
+            (Framing.CHUNKED, b"1.0", Framing.CLOSE),
+            (Framing.CLOSE, b"1.1", Framing.CHUNKED),
+            (Framing.CLOSE, b"1.0", Framing.CLOSE),
+            (Framing.NONE, b"1.1", Framing.NONE),
+        ):
+            head = attrs.evolve(RESPONSE, framing=framing)
+            self.assertEqual(client_framing(head, version=version, to_head_request=False), expected)
+            self.assertEqual(client_framing(head, version=version, to_head_request=True), Framing.NONE)
+
+    def test_lines(self) -> None:
+        """Each framing has its line, and only HTTP/1.0 is told that the connection stays."""
+        start = b"HTTP/1.1 200 OK\r\nX-Own: 1\r\n"
+        self.assertEqual(
+            response_bytes(RESPONSE, Framing.LENGTH, keep_alive=True, version=b"1.1"),
+            start + b"Content-Length: 3\r\n\r\n",
+        )
+        open_end = attrs.evolve(RESPONSE, framing=Framing.CLOSE)
+        self.assertEqual(
+            response_bytes(open_end, Framing.CHUNKED, keep_alive=False, version=b"1.1"),
+            start + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
+        )
+        self.assertEqual(
+            response_bytes(open_end, Framing.NONE, keep_alive=True, version=b"1.0"),
+            start + b"Connection: keep-alive\r\n\r\n",
+        )
+
+    def test_informational(self) -> None:
+        """An interim response has its lines and nothing else."""
+        self.assertEqual(
+            informational_bytes(103, b"Early", [(b"Link", b"a")]), b"HTTP/1.1 103 Early\r\nLink: a\r\n\r\n"
+        )
+        self.assertEqual(informational_bytes(100, b"Continue", []), b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def test_chunks(self) -> None:
+        """Sizes are hexadecimal."""
+        self.assertEqual(chunk(b"a" * 26) + LAST_CHUNK, b"1a\r\n" + b"a" * 26 + b"\r\n0\r\n\r\n")

@@ -1,0 +1,274 @@
+"""One request on its way to some backend: whom it is sent to, and whether it is sent again."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.messages import Framing, RequestHead
+from agwtwisted.core.pages import ErrorInfo
+from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings
+from agwtwisted.dispatch import KEPT_BODY, Dispatch
+from agwtwisted.upstream import Backends, Server
+from tests.backends import OK, TIMEOUT, User
+from tests.wires import Backend, Network
+
+GET = RequestHead(method=b"GET", target=b"/", version=b"1.1", host="a", authority=b"a", headers=())
+PUT = attrs.evolve(GET, method=b"PUT", framing=Framing.CHUNKED)
+POST = attrs.evolve(GET, method=b"POST", framing=Framing.LENGTH, content_length=3)
+
+
+class _User(User):
+    """Lets its dispatch try again, as an exchange does."""
+
+    dispatch: Dispatch
+
+    def response_lost(self, reason: str, *, timed_out: bool) -> None:
+        """Another attempt, or none."""
+        if not self.dispatch.lost(timed_out=timed_out):
+            super().response_lost(reason, timed_out=timed_out)
+
+
+class _Case(SynchronousTestCase):
+    """A pool of two servers, the first on port 1."""
+
+    def setUp(self) -> None:
+        self.network = Network()
+        self.backends = Backends(self.network)  # type: ignore[arg-type]
+        self.one: Backend = self.network.backend(1)
+        self.two: Backend = self.network.backend(2)
+        self.failures: list[tuple[int, ErrorInfo]] = []
+        self.user = _User()
+
+    def servers(self, *ports: int) -> tuple[Server, ...]:
+        """The servers on these ports, in this order."""
+        addresses = tuple(BackendAddress(host="127.0.0.1", port=port) for port in ports)
+        return self.backends.order(
+            BackendAddressPool(name=str(ports), backend_addresses=addresses), BackendHttpSettings(name="s")
+        )
+
+    def dispatch(self, request: RequestHead = GET, *ports: int) -> Dispatch:
+        """A request to the servers, begun."""
+        self.user = _User()
+        dispatch = self.user.dispatch = Dispatch(
+            request,
+            self.servers(*(ports or (1, 2)))[: len(ports or (1, 2))],
+            lambda server: b"head for %b\r\n" % server.name,
+            timeout=TIMEOUT,
+            max_header_bytes=1000,
+            user=self.user,
+            failed=lambda status, error_info: self.failures.append((status, error_info)),
+        )
+        dispatch.start()
+        dispatch.flush()
+        self.network.advance(0)
+        return dispatch
+
+    def warmed(self, backend: Backend, port: int) -> None:
+        """Leaves an idle connection to one server."""
+        self.dispatch(GET, port)
+        backend.line.send(OK)
+        backend.line.take()
+        assert self.user.ended
+
+
+class WayTests(_Case):
+    """Which server gets it."""
+
+    def test_sent(self) -> None:
+        """The head is rendered for the server that gets it."""
+        dispatch = self.dispatch()
+        self.assertEqual(self.one.line.take(), b"head for 127.0.0.1:1\r\n")
+        self.assertEqual(dispatch.server, self.servers(1)[0])
+        self.one.line.send(OK)
+        self.assertEqual(self.user.ended, 1)
+
+    def test_idle_connection(self) -> None:
+        """An idle connection is used, and no new one opened."""
+        self.warmed(self.one, 1)
+        self.dispatch()
+        self.assertEqual((len(self.one.lines), self.one.line.take()), (1, b"head for 127.0.0.1:1\r\n"))
+
+    def test_refused(self) -> None:
+        """A server that does not listen got nothing: the next one is asked, whatever the method."""
+        self.one.refusing = True
+        dispatch = self.dispatch(POST)
+        dispatch.body(b"abc")
+        dispatch.body_complete()
+        dispatch.flush()
+        self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\nabc")
+
+    def test_silent(self) -> None:
+        """So is the next when one does not answer in time."""
+        self.one.silent = True
+        self.dispatch()
+        self.network.advance(TIMEOUT)
+        self.network.advance(0)
+        self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\n")
+
+    def test_nobody(self) -> None:
+        """When no server can be connected to, each having been tried once, that is the answer."""
+        self.one.refusing = self.two.refusing = True
+        self.dispatch()
+        self.assertEqual(self.failures, [(502, ErrorInfo.UPSTREAM_NO_LIVE)])
+        self.assertEqual((self.one.attempts, self.two.attempts), (1, 1))
+
+    def test_empty_pool(self) -> None:
+        """So it is for a pool without servers."""
+        self.user = _User()
+        Dispatch(
+            GET,
+            (),
+            lambda server: b"",
+            timeout=TIMEOUT,
+            max_header_bytes=1000,
+            user=self.user,
+            failed=lambda status, error_info: self.failures.append((status, error_info)),
+        ).start()
+        self.assertEqual(self.failures, [(502, ErrorInfo.UPSTREAM_NO_LIVE)])
+
+    def test_cancelled_while_connecting(self) -> None:
+        """Nobody is asked any more once the answer is not wanted."""
+        self.one.silent = True
+        dispatch = self.dispatch()
+        dispatch.cancel()
+        self.network.advance(10 * TIMEOUT)
+        self.assertEqual((self.two.attempts, self.failures, self.network.timers()), (0, [], []))
+
+    def test_cancelled(self) -> None:
+        """A request under way is taken from its server, once."""
+        dispatch = self.dispatch()
+        dispatch.cancel()
+        dispatch.cancel()
+        self.network.advance(0)
+        self.assertEqual((self.one.line.reset, self.two.attempts, self.user.lost), (True, 0, []))
+
+
+class BodyTests(_Case):
+    """What is sent of the body."""
+
+    def test_chunked(self) -> None:
+        """Pieces of unknown length become chunks."""
+        dispatch = self.dispatch(PUT)
+        self.assertTrue(dispatch.body(b"abc"))
+        dispatch.body_complete()
+        dispatch.flush()
+        self.assertEqual(self.one.line.take(), b"head for 127.0.0.1:1\r\n3\r\nabc\r\n0\r\n\r\n")
+
+    def test_while_connecting(self) -> None:
+        """Before there is a connection a little is kept, then no more wanted; all of it is sent, once."""
+        self.one.silent = True
+        dispatch = self.dispatch(attrs.evolve(POST, content_length=KEPT_BODY + 1))
+        self.assertTrue(dispatch.body(bytes(KEPT_BODY)))
+        self.assertFalse(dispatch.body(b"x"))
+        dispatch.body_complete()
+        self.network.advance(TIMEOUT)
+        self.network.advance(0)
+        self.assertEqual(len(self.two.line.take()), len(b"head for 127.0.0.1:2\r\n") + KEPT_BODY + 1)
+        self.assertEqual(self.user.drained, 1)
+
+    def test_whole_before_the_connection(self) -> None:
+        """A request that was whole before the connection was there has its deadline too."""
+        self.one.refusing = True
+        dispatch = self.dispatch(POST)
+        dispatch.body(b"abc")
+        dispatch.body_complete()
+        dispatch.flush()
+        self.network.advance(TIMEOUT)
+        self.assertEqual(self.user.lost, [True])
+
+    def test_back_pressure(self) -> None:
+        """A server that does not read stops the body; it flows on when drained."""
+        dispatch = self.dispatch(PUT)
+        self.one.line.stall(0)
+        while dispatch.body(bytes(KEPT_BODY)):
+            pass
+        drained = self.user.drained
+        self.one.line.read()
+        self.assertEqual(self.user.drained, drained + 1)
+
+
+class RepeatTests(_Case):
+    """Sending it again."""
+
+    def _idle_one_dies(self, request: RequestHead, *ports: int, body: bytes = b"") -> Dispatch:
+        self.warmed(self.one, 1)
+        self.one.line.take()
+        dispatch = self.dispatch(request, *ports)
+        if body:
+            dispatch.body(body)
+        self.one.line.hang_up()
+        return dispatch
+
+    def test_idle_connection_was_dead(self) -> None:
+        """A connection that the server had closed: what may be repeated goes to another one, once."""
+        self._idle_one_dies(GET, 1, 2)
+        self.assertEqual((self.two.line.take(), self.user.lost), (b"head for 127.0.0.1:2\r\n", []))
+        self.two.line.hang_up()
+        self.assertEqual((self.user.lost, self.one.attempts), ([False], 1))
+
+    def test_only_server(self) -> None:
+        """Where there is no other, to the same one over a new connection."""
+        self._idle_one_dies(GET, 1)
+        self.assertEqual((len(self.one.lines), self.one.line.take()), (2, b"head for 127.0.0.1:1\r\n"))
+
+    def test_not_a_post(self) -> None:
+        """What may not be repeated is not (RFC 9110 section 9.2.2)."""
+        for request in (POST, attrs.evolve(GET, method=b"PATCH"), attrs.evolve(GET, upgrade=b"websocket")):
+            self.setUp()
+            self._idle_one_dies(request, 1, 2)
+            self.assertEqual((self.user.lost, self.two.attempts), ([False], 0))
+
+    def test_body_is_sent_again(self) -> None:
+        """The body so far is sent again, and the rest behind it."""
+        dispatch = self._idle_one_dies(PUT, 1, 2, body=b"abc")
+        dispatch.body(b"d")
+        dispatch.body_complete()
+        dispatch.flush()
+        self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n")
+
+    def test_body_is_forgotten(self) -> None:
+        """A body that was too large to keep is not sent again in part."""
+        self._idle_one_dies(PUT, 1, 2, body=bytes(KEPT_BODY + 1))
+        self.assertEqual((self.user.lost, self.two.attempts), ([False], 0))
+
+    def test_body_too_large_while_connecting_again(self) -> None:
+        """A body that outgrows what is kept while the second connection is made is still sent whole."""
+        self.two.silent = True
+        dispatch = self._idle_one_dies(PUT, 1, 2, body=b"abc")
+        dispatch.body(bytes(KEPT_BODY))
+        self.assertEqual(self.two.attempts, 1)
+        self.network.advance(TIMEOUT)
+        self.assertEqual(self.failures, [(502, ErrorInfo.UPSTREAM_NO_LIVE)])
+
+    def test_new_connection(self) -> None:
+        """A server that closes a new connection had its chance."""
+        self.dispatch()
+        self.one.line.hang_up()
+        self.assertEqual((self.user.lost, self.two.attempts), ([False], 0))
+
+    def test_answer_had_begun(self) -> None:
+        """After a byte of an answer nothing is repeated."""
+        self.warmed(self.one, 1)
+        self.dispatch(GET, 1, 2)
+        self.one.line.send(b"H")
+        self.one.line.hang_up()
+        self.assertEqual((self.user.lost, self.two.attempts), ([False], 0))
+
+    def test_timed_out(self) -> None:
+        """A server too slow to answer: another one is asked, once (the product's rule)."""
+        self.dispatch()
+        self.network.advance(TIMEOUT)
+        self.network.advance(0)
+        self.assertEqual((self.two.line.take(), self.user.lost), (b"head for 127.0.0.1:2\r\n", []))
+        self.network.advance(TIMEOUT)
+        self.assertEqual((self.user.lost, self.one.attempts), ([True], 1))
+
+    def test_timed_out_alone(self) -> None:
+        """One that is too slow is not asked twice, nor is a POST."""
+        self.dispatch(GET, 1)
+        self.network.advance(TIMEOUT)
+        self.assertEqual((self.user.lost, self.one.attempts), ([True], 1))
+        dispatch = self.dispatch(attrs.evolve(POST, framing=Framing.NONE), 1, 2)
+        self.network.advance(TIMEOUT)
+        self.assertEqual((self.user.lost, self.two.attempts), ([True], 0), dispatch)

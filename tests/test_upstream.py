@@ -1,0 +1,398 @@
+"""Connections to backends: one request at a time, and used again only when nothing speaks against it."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectError, ConnectionRefusedError
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings
+from agwtwisted.upstream import IDLE_TIMEOUT, MAX_IDLE, Backends, Server, UnreachableError, UpstreamConnection
+from tests.backends import OK, SWITCH, TIMEOUT, User
+from tests.wires import READ, Backend, Line, Network
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class _Case(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.network = Network()
+        self.backend: Backend = self.network.backend(9000)
+        self.server = Server(self.network, "127.0.0.1", 9000)  # type: ignore[arg-type]
+        self.user = User()
+
+    def connected(self) -> UpstreamConnection:
+        """A new connection."""
+        connecting = self.server.connect(TIMEOUT)
+        self.network.advance(0)
+        return self.successResultOf(connecting)
+
+    def begun(self, *, whole: bool = True, head: bool = False) -> UpstreamConnection:
+        """A new connection with a request on its way."""
+        connection = self.connected()
+        self.ask(connection, whole=whole, head=head)
+        return connection
+
+    def ask(self, connection: UpstreamConnection, *, whole: bool = True, head: bool = False) -> None:
+        """Sends a request over a connection."""
+        connection.start(self.user, timeout=TIMEOUT, to_head_request=head, max_header_bytes=1000)
+        connection.write(REQUEST)
+        if whole:
+            connection.request_complete()
+
+    @property
+    def line(self) -> Line:
+        """The backend's end."""
+        return self.backend.line
+
+
+class ConnectTests(_Case):
+    """New connections."""
+
+    def test_port(self) -> None:
+        """A connection knows the gateway's port, for the log."""
+        connection = self.connected()
+        self.assertEqual(connection.local_port, self.line.getHost().port)  # type: ignore[attr-defined]
+        self.assertFalse(connection.used)
+
+    def test_refused(self) -> None:
+        """Nobody listens."""
+        self.backend.refusing = True
+        connecting = self.server.connect(TIMEOUT)
+        self.network.advance(0)
+        self.failureResultOf(connecting, ConnectionRefusedError)
+
+    def test_silent(self) -> None:
+        """Nobody answers in time."""
+        self.backend.silent = True
+        connecting = self.server.connect(TIMEOUT)
+        self.network.advance(TIMEOUT - 1)
+        self.assertNoResult(connecting)
+        self.network.advance(1)
+        self.failureResultOf(connecting, ConnectError)
+        self.assertEqual(self.network.timers(), [])
+
+    def _named(self, *addresses: str) -> Deferred[UpstreamConnection]:
+        self.network.names["app.example"] = list(addresses)
+        server = Server(self.network, "app.example", 9000)  # type: ignore[arg-type]
+        connecting = server.connect(TIMEOUT)
+        self.network.advance(0)
+        return connecting
+
+    def test_names(self) -> None:
+        """The addresses of a name are tried in order."""
+        self.network.backend(9000, "192.0.2.1").refusing = True
+        self.successResultOf(self._named("192.0.2.1", "127.0.0.1"))
+        self.assertEqual(len(self.backend.lines), 1)
+
+    def test_no_address(self) -> None:
+        """A name that does not resolve is a server that does not answer."""
+        self.failureResultOf(self._named(), UnreachableError)
+
+    def test_all_addresses_in_time(self) -> None:
+        """All addresses together have the time of one attempt."""
+        self.network.backend(9000, "192.0.2.1").silent = True
+        self.network.backend(9000, "192.0.2.2").silent = True
+        connecting = self._named("192.0.2.1", "192.0.2.2", "127.0.0.1")
+        self.network.advance(TIMEOUT)
+        self.failureResultOf(connecting)
+        self.network.advance(TIMEOUT)
+        self.assertEqual((self.backend.lines, self.network.timers()), ([], []))
+
+    def test_cancelled(self) -> None:
+        """Who no longer wants the connection gets CancelledError, and no other address is tried."""
+        self.network.backend(9000, "192.0.2.1").silent = True
+        connecting = self._named("192.0.2.1", "127.0.0.1")
+        connecting.cancel()
+        self.failureResultOf(connecting, CancelledError)
+        self.network.advance(TIMEOUT)
+        self.assertEqual((self.backend.attempts, self.network.timers()), (0, []))
+
+
+class ResponseTests(_Case):
+    """What the user is told."""
+
+    def test_whole(self) -> None:
+        """Head, body, end, and a flush after each read."""
+        self.begun()
+        self.assertEqual(self.line.take(), REQUEST)
+        self.line.send(OK)
+        self.assertEqual((self.user.heads[0].status, self.user.data, self.user.ended), (200, b"ok", 1))
+        self.assertEqual((self.user.flushes, self.user.lost), (1, []))
+
+    def test_byte_by_byte(self) -> None:
+        """However it comes."""
+        self.begun()
+        for byte in OK:
+            self.line.send(bytes((byte,)))
+        self.assertEqual((self.user.data, self.user.ended), (b"ok", 1))
+
+    def test_until_the_end(self) -> None:
+        """A response that ends with the connection is whole then."""
+        self.begun()
+        self.line.send(b"HTTP/1.1 200 OK\r\n\r\nok")
+        self.assertEqual(self.user.ended, 0)
+        self.line.hang_up()
+        self.assertEqual((self.user.data, self.user.ended, self.user.lost), (b"ok", 1, []))
+
+    def test_cut(self) -> None:
+        """Any other is lost, whether it had begun or not."""
+        for part in (b"", b"HTTP/1.1 200 OK\r\nContent-Le", OK[:-1]):
+            self.setUp()
+            connection = self.begun()
+            self.line.send(part)
+            self.assertEqual(connection.begun, bool(part))
+            self.line.hang_up()
+            self.assertEqual((self.user.ended, self.user.lost), (0, [False]))
+            self.assertEqual(self.network.timers(), [])
+
+    def test_garbage(self) -> None:
+        """What is no response is lost, and the connection ends."""
+        self.begun()
+        self.line.send(b"SSH-2.0\r\n")
+        self.assertEqual((self.user.lost, self.line.reset), ([False], True))
+
+    def test_cancelled(self) -> None:
+        """Nothing is told any more, and the backend sees that nobody waits."""
+        connection = self.begun()
+        connection.cancel()
+        self.line.send(OK)
+        self.assertEqual((self.user.heads, self.user.lost, self.line.reset), ([], [], True))
+        self.assertEqual((self.server.take(), self.network.timers()), (None, []))
+
+    def test_lost_while_it_is_read(self) -> None:
+        """A user that cancels on the head is told nothing else of the same read."""
+        connection = self.begun()
+        self.user.response_head = lambda head: connection.cancel()  # type: ignore[method-assign]
+        self.line.send(OK)
+        self.assertEqual((self.user.data, self.user.ended), (b"", 0))
+
+
+class ReuseTests(_Case):
+    """Idle connections."""
+
+    def test_reused(self) -> None:
+        """After a whole request and a whole response the connection serves the next."""
+        connection = self.begun()
+        self.line.send(OK)
+        self.assertIs(self.server.take(), connection)
+        self.assertTrue(connection.used)
+        self.ask(connection)
+        self.line.send(OK)
+        self.assertEqual((self.user.ended, self.user.data, len(self.backend.lines)), (2, b"okok", 1))
+
+    def test_not_reused(self) -> None:
+        """Not after a response that does not end by itself, or that is not the last thing said."""
+        for response in (
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+            OK + OK,
+            OK + b"x",
+            b"HTTP/1.1 204 No Content\r\n\r\nx",
+        ):
+            self.setUp()
+            self.begun()
+            self.line.send(response)
+            self.assertEqual((self.user.ended, self.server.take(), self.line.reset), (1, None, True), response)
+            self.assertEqual(self.network.timers(), [])
+
+    def test_incomplete_request(self) -> None:
+        """Not while the request is not whole."""
+        self.begun(whole=False)
+        self.line.send(OK)
+        self.assertEqual((self.user.ended, self.server.take(), self.line.reset), (1, None, True))
+
+    def test_request_not_sent(self) -> None:
+        """Not while some of the request is queued still."""
+        connection = self.begun(whole=False)
+        self.line.stall(0)
+        connection.write(b"x")
+        connection.request_complete()
+        self.line.send(OK)
+        self.assertEqual((self.user.ended, self.server.take(), self.line.reset), (1, None, True))
+
+    def test_paused(self) -> None:
+        """A connection whose response was paused reads again when it is idle."""
+        connection = self.begun()
+        self.line.send(OK[:-1])
+        connection.pause()
+        connection.wire.resume()
+        self.line.send(OK[-1:])
+        self.assertTrue(self.network.is_reading(self.line))
+
+    def test_byte_while_idle(self) -> None:
+        """A byte that nobody asked for ends an idle connection."""
+        self.begun()
+        self.line.send(OK)
+        self.line.send(b"\r")
+        self.assertEqual((self.server.take(), self.line.reset), (None, True))
+
+    def test_closed_while_idle(self) -> None:
+        """One that the backend closes is forgotten."""
+        self.begun()
+        self.line.send(OK)
+        self.line.hang_up()
+        self.assertEqual((self.server.take(), self.network.timers()), (None, []))
+
+    def test_idle_too_long(self) -> None:
+        """One that is not used is closed in time; use starts the time anew."""
+        connection = self.begun()
+        self.line.send(OK)
+        self.network.advance(IDLE_TIMEOUT - 1)
+        self.ask(self.server.take() or self.fail("no connection"))
+        self.line.send(OK)
+        self.network.advance(IDLE_TIMEOUT - 1)
+        self.assertFalse(connection.wire.closing)
+        self.network.advance(1)
+        self.assertEqual((self.server.take(), self.line.eof, self.line.reset), (None, True, False))
+
+    def test_last_used_first(self) -> None:
+        """The connection used last is used next: the others may grow old."""
+        first, second = self.begun(), self.begun()
+        for line in self.backend.lines:
+            line.send(OK)
+        self.assertEqual([self.server.take(), self.server.take(), self.server.take()], [second, first, None])
+
+    def test_bound(self) -> None:
+        """So many idle connections and no more; the oldest goes."""
+        for _ in range(MAX_IDLE + 1):
+            self.begun()
+        for line in self.backend.lines:
+            line.send(OK)
+        self.network.advance(0)
+        self.assertEqual([line.eof for line in self.backend.lines], [True] + [False] * MAX_IDLE)
+
+    def test_close_idle(self) -> None:
+        """At the end all idle ones are closed, those in use are not."""
+        backends = Backends(self.network)  # type: ignore[arg-type]
+        pool = BackendAddressPool(name="p", backend_addresses=(BackendAddress(host="127.0.0.1"),))
+        (self.server,) = backends.order(pool, BackendHttpSettings(name="s", port=9000))
+        self.begun()
+        self.line.send(OK)
+        self.begun()
+        backends.close_idle()
+        self.network.advance(0)
+        self.assertEqual([line.eof for line in self.backend.lines], [True, False])
+
+
+class DeadlineTests(_Case):
+    """A backend's silence is bounded while it is its turn."""
+
+    def test_silence(self) -> None:
+        """From the end of the request on, and from each byte of the response."""
+        self.begun()
+        for byte in OK[:5]:
+            self.network.advance(TIMEOUT - 1)
+            self.line.send(bytes((byte,)))
+        self.assertEqual(self.user.lost, [])
+        self.network.advance(TIMEOUT)
+        self.assertEqual((self.user.lost, self.line.reset), ([True], True))
+        self.assertEqual(self.network.timers(), [])
+
+    def test_request_under_way(self) -> None:
+        """While the request comes it is not the backend's turn."""
+        self.begun(whole=False)
+        self.network.advance(10 * TIMEOUT)
+        self.assertEqual(self.user.lost, [])
+
+    def test_backend_that_does_not_read(self) -> None:
+        """A backend that does not take the request is timed out, one that reads on is not."""
+        for reads in (False, True):
+            self.setUp()
+            connection = self.begun(whole=False)
+            self.line.stall(0)
+            while not connection.full:
+                connection.write(bytes(READ))
+            self.network.advance(TIMEOUT - 1)
+            if reads:
+                self.line.read()
+                self.assertEqual(self.user.drained, 1)
+            self.network.advance(10 * TIMEOUT)
+            self.assertEqual(self.user.lost, [] if reads else [True])
+
+    def test_slow_client(self) -> None:
+        """A response that is paused has no deadline, whatever happens to the request meanwhile."""
+        connection = self.begun(whole=False)
+        self.line.send(OK[:-2])
+        connection.pause()
+        connection.request_complete()
+        self.network.advance(10 * TIMEOUT)
+        self.assertEqual(self.user.lost, [])
+        connection.resume()
+        self.network.advance(TIMEOUT)
+        self.assertEqual(self.user.lost, [True])
+
+    def test_pause(self) -> None:
+        """A paused response is not read on."""
+        connection = self.begun()
+        connection.pause()
+        self.line.send(OK)
+        self.assertEqual(self.user.heads, [])
+        connection.resume()
+        self.network.advance(0)
+        self.assertEqual(self.user.ended, 1)
+
+
+class TunnelTests(_Case):
+    """After a 101."""
+
+    def _switched(self, more: bytes = b"") -> UpstreamConnection:
+        connection = self.begun()
+        self.user.response_head = lambda head: connection.tunnel()  # type: ignore[method-assign]
+        self.line.take()
+        self.line.send(SWITCH + more)
+        return connection
+
+    def test_both_ways(self) -> None:
+        """Bytes are handed on as they come, the first ones with the 101 itself."""
+        connection = self._switched(b"early")
+        self.line.send(OK)
+        connection.write(b"frame")
+        self.assertEqual((self.user.data, self.user.ended), (b"early" + OK, 0))
+        self.assertEqual(self.line.take(), b"frame")
+
+    def test_backend_leaves(self) -> None:
+        """A tunnel that the backend closes has ended, and is not used again."""
+        self._switched()
+        self.line.hang_up()
+        self.assertEqual((self.user.ended, self.user.lost, self.server.take()), (1, [], None))
+        self.assertEqual(self.network.timers(), [])
+
+    def test_client_leaves(self) -> None:
+        """What the client sent last still arrives."""
+        connection = self._switched()
+        self.line.stall(0)
+        connection.write(bytes(1000))
+        connection.cancel()
+        self.line.read()
+        self.assertEqual((len(self.line.received), self.line.eof, self.line.reset), (1000, True, False))
+        self.assertEqual(self.user.ended, 0)
+
+    def test_silence(self) -> None:
+        """A tunnel in which neither says anything ends in time; bytes of either renew it."""
+        connection = self._switched()
+        self.network.advance(TIMEOUT - 1)
+        connection.write(b"frame")
+        self.network.advance(TIMEOUT - 1)
+        self.line.send(b"frame")
+        self.network.advance(TIMEOUT - 1)
+        self.assertEqual(self.user.ended, 0)
+        self.network.advance(1)
+        self.assertEqual((self.user.ended, self.user.lost), (1, []))
+
+
+class BackendsTests(_Case):
+    """Pools of servers."""
+
+    def test_shared(self) -> None:
+        """One server is one, whichever pool names it; each pool with its settings takes its own turns."""
+        backends = Backends(self.network)  # type: ignore[arg-type]
+        addresses = tuple(BackendAddress(host=host) for host in ("a", "b"))
+        pool = BackendAddressPool(name="p", backend_addresses=addresses)
+        other = BackendAddressPool(name="q", backend_addresses=(BackendAddress(host="a", port=80),))
+        settings = BackendHttpSettings(name="s", port=80)
+        first, second = backends.order(pool, settings), backends.order(pool, settings)
+        self.assertEqual([server.name for server in first], [b"a:80", b"b:80"])
+        self.assertEqual(second, first[::-1])
+        self.assertIs(backends.order(other, settings)[0], first[0])
+        self.assertEqual(backends.order(pool, BackendHttpSettings(name="t", port=81))[0].name, b"a:81")
