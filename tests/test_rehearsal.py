@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -11,13 +10,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.contexts import ClientCertificates
-from agwtwisted.core.resources import Gateway as Settings
 from agwtwisted.core.routing import Site, ports_of
-from agwtwisted.core.verdicts import NotAsked, Refused, Trusted, Unchecked, Verdict, log_word
+from agwtwisted.core.verdicts import NotAsked, Refused, Trusted, Unchecked, log_word
 from agwtwisted.rehearsal import Rehearsal, rehearse
 from tests import clients, configurations, pki
 from tests.clients import Gateway, client_context, text
@@ -98,9 +95,7 @@ def _deep(authority: pki.Authority, levels: int) -> pki.Authority:
 
 def site_of(gateway: Gateway, name: str) -> Site:
     """The site of a listener."""
-    [site] = [
-        site for sites in ports_of(gateway.config).values() for site in sites.all() if site.listener.name == name
-    ]
+    [site] = [site for sites in ports_of(gateway.config).values() for site in sites.all() if site.listener.name == name]
     return site
 
 
@@ -249,7 +244,7 @@ class RehearsalTests(SynchronousTestCase):
             self.assertEqual(rehearsed("strict", clients.device().der, source=source).verdict, Trusted())
 
     def test_too_much(self) -> None:
-        """Certificates beyond what the gateway reads of a client are refused unread, as are those beyond OpenSSL's limit."""
+        """Certificates beyond what the gateway or OpenSSL reads of a client are refused unread."""
         client = configurations.clients_root().issue(san=[f"{number:040}.example" for number in range(400)])
         for limit, copies, failure in (
             (1024, 2, "the handshake is too long"),

@@ -108,9 +108,7 @@ def _from_der(data: bytes, file: str) -> CertificateFile:
         return CertificateFile(certificates=(block,), encoded=(EncodedBlock(der=data, line=0),))
     if _is_private_key(data):
         return CertificateFile(private_key_lines=(0,))
-    return attrs.evolve(
-        _only_problem(file, "not an X.509 certificate"), encoded=(EncodedBlock(der=data, line=0),)
-    )
+    return attrs.evolve(_only_problem(file, "not an X.509 certificate"), encoded=(EncodedBlock(der=data, line=0),))
 
 
 def _from_blocks(blocks: Iterator[_Block], file: str) -> CertificateFile:

@@ -22,7 +22,7 @@ from agwtwisted.core.resources import (
     SslProfile,
     TrustedClientCertificate,
 )
-from agwtwisted.core.tables import WIDTH, wrapped
+from agwtwisted.core.tables import beside
 from agwtwisted.core.tables import table as rendered
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
 
@@ -49,11 +49,11 @@ def table(config: Config, now: datetime) -> str:
 
 
 def mode(profile: SslProfile | None) -> str:
-    """What a listener with this profile does about client certificates: none, Passthrough, or Strict with its refusal."""
+    """What a listener with this profile does about client certificates: none, Passthrough, Strict and its refusal."""
     if profile is None or profile.client_auth is ClientAuth.NONE:
         return "none"
     if profile.client_auth is ClientAuth.PASSTHROUGH:
-        return profile.client_auth.value
+        return str(profile.client_auth.value)
     return f"{profile.client_auth.value}, {profile.refusal.value}"
 
 
@@ -111,8 +111,8 @@ def _trusted(config: Config, trusted: TrustedClientCertificate, now: datetime) -
         [
             f"Trusted client certificate {trusted.name}",
             f"  file          {printable(chain.file)}",
-            *_labelled("  SSL profiles  ", users),
-            *_labelled("  issuer DN     ", _variables(chain.issuer).subject.decode()),
+            *beside("  SSL profiles  ", users),
+            *beside("  issuer DN     ", _variables(chain.issuer).subject.decode()),
             "",
         ]
     )
@@ -129,12 +129,6 @@ def _certificate_row(certificate: x509.Certificate, now: datetime) -> tuple[str,
 def _variables(certificate: x509.Certificate) -> CertificateVariables:
     """What requests, logs and this report call it."""
     return certificate_variables(certificate.public_bytes(Encoding.DER))
-
-
-def _labelled(label: str, text: str) -> Iterator[str]:
-    """A label and a text beside it."""
-    for index, line in enumerate(wrapped(text, WIDTH - len(label))):
-        yield (" " * len(label) if index else label) + line
 
 
 def _policies(config: Config) -> str:

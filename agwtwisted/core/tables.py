@@ -11,14 +11,14 @@ WIDTH: Final = 100
 
 _MARGIN: Final = "  "
 _NARROWEST: Final = 8
-_PIECE: Final = re.compile(r"[^ ,.]*[ ,.]?")
+_PIECE: Final = re.compile(r"[^ ,]*[ ,]?")
 
 
 def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A title, the heads of the columns, and the rows; a newline in a cell begins another line of it.
 
     Columns are as wide as what they hold. Where that is too much for `WIDTH`, the widest are narrowed and their cells
-    continued on further lines: after a space, a comma or a dot, and only a longer word anywhere.
+    continued on further lines: after a space or a comma, and longer words after a dot or anywhere.
     """
     lines = [[cell.split("\n") for cell in row] for row in (heads, *rows)]
     widths = _widths([[max(map(len, cell)) for cell in row] for row in lines])
@@ -35,9 +35,16 @@ def wrapped(text: str, width: int) -> Iterator[str]:
             line = ""
         line += piece
         while len(line.rstrip(" ")) > width:
-            yield line[:width]
-            line = line[width:]
+            end = line.rfind(".", 0, width) + 1 or width
+            yield line[:end]
+            line = line[end:]
     yield line.rstrip(" ")
+
+
+def beside(label: str, text: str) -> Iterator[str]:
+    """A label and a text to the right of it, in lines of at most `WIDTH` characters."""
+    for index, line in enumerate(wrapped(text, WIDTH - len(label))):
+        yield (" " * len(label) if index else label) + line
 
 
 def _widths(rows: Sequence[Sequence[int]]) -> list[int]:
