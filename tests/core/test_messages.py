@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.messages import (
+    MAX_TARGET,
     METHODS,
     BadRequest,
     Framing,
@@ -21,6 +22,7 @@ from agwtwisted.core.messages import (
     response_head,
     value_of,
 )
+from agwtwisted.core.pages import ErrorInfo
 from tests.requests import managed_names
 
 HOST: Header = (b"Host", b"a.example")
@@ -211,9 +213,24 @@ class RequestHeadTests(SynchronousTestCase):
         for version in ("0.9", "1.2", "2.0", "3.0", ""):
             self.assertIsInstance(request_head(b"GET", b"/", version, [HOST], HeaderNames()), BadRequest)
 
+    def test_targets_of_other_readers(self) -> None:
+        """What llhttp or the reader refuse first is refused here too: heads come from twisted.web as well."""
+        bad = request_head(b"GET", b"/" + b"a" * MAX_TARGET, "1.1", [HOST], HeaderNames())
+        self.assertEqual(bad, BadRequest(414, ErrorInfo.REQUEST_URI_INVALID))
+        both = [HOST, (b"Content-Length", b"1"), (b"Transfer-Encoding", b"chunked")]
+        self.assertIsInstance(request_head(b"PUT", b"/", "1.1", both, HeaderNames()), BadRequest)
+        repeated = [HOST, (b"Transfer-Encoding", b"chunked"), (b"Transfer-Encoding", b"chunked")]
+        self.assertIsInstance(request_head(b"PUT", b"/", "1.1", repeated, HeaderNames()), BadRequest)
+
 
 class ResponseHeadTests(SynchronousTestCase):
     """What a response's head keeps."""
+
+    def test_unfit(self) -> None:
+        """Framings that llhttp refuses first are refused here too."""
+        length, chunked = (b"Content-Length", b"5"), (b"Transfer-Encoding", b"chunked")
+        for lines in ((length, length), (length, chunked), (chunked, chunked), ((b"Content-Length", b"+5"),)):
+            self.assertIsInstance(response_head(200, b"OK", "1.1", lines, to_head_request=False), str)
 
     def test_headers(self) -> None:
         """End-to-end headers stay, repeated ones too; those of the backend's connection do not."""
