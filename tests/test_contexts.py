@@ -201,6 +201,15 @@ class HelloRetryTests(SynchronousTestCase):
         self.assertTrue(client.received.startswith(b"HTTP/1.1 421 "))
         self.assertEqual(gateway.forwarded, 0)
 
+    def test_required_name(self) -> None:
+        """A site that requires SNI is not reached by its Host alone, though the profile is the same."""
+        for required, status in (("", b""), ("; require_server_name_indication = true", b"HTTP/1.1 421 ")):
+            gateway = Gateway(text("basic -", "o - o.example" + required))
+            for name, expected in (("", status), ("o.example", b"")):
+                client = gateway.shake_hands(name=name)
+                client.say(get("o.example"))
+                self.assertEqual(client.received[:13], expected, (required, name))
+
     def test_to_nobody(self) -> None:
         """Without a basic listener a name that is dropped or changed to an unknown one ends the connection."""
         for second in (None, "nobody.example"):
