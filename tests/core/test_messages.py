@@ -192,6 +192,17 @@ class RequestHeadTests(SynchronousTestCase):
             head = head_of((b"Expect", value), version=version)
             self.assertEqual((head.expects_continue, head.headers), (expected, ()))
 
+    def test_dropped_names_are_told(self) -> None:
+        """Each odd name is told the first time, the tenth and the hundredth, and there is an end to names."""
+        told: list[tuple[bytes, int]] = []
+        names = HeaderNames(tell_dropped=lambda name, count: told.append((name, count)))
+        for _ in range(101):
+            head_of((b"X_A", b"1"), (b"X-B", b"2"), names=names)
+        self.assertEqual(told, [(b"X_A", 1), (b"X_A", 10), (b"X_A", 100)])
+        for number in range(2000):
+            head_of((b"_%d" % number, b""), names=names)
+        self.assertEqual(len(told), 3 + 1023)
+
     def test_upgrade(self) -> None:
         """Any protocol but those that carry HTTP, and only with Connection: upgrade; others are asked for in vain."""
         both = (b"Connection", b"Upgrade")
