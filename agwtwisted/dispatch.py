@@ -150,8 +150,7 @@ class Dispatch:
         self._connecting = None
         self._take(connection, server)
         self.flush()
-        if not connection.full:
-            self._user.upstream_drained()
+        self._user.upstream_drained()
 
     def _not_connected(self, failure: Failure, server: Server) -> Failure | None:
         self._connecting = None
@@ -172,5 +171,3 @@ class Dispatch:
             max_header_bytes=self._max_header_bytes,
         )
         self._unsent = [self._head_for(server), *(self._kept or ())]
-        if self._kept_size > KEPT_BODY:
-            self._kept = None
