@@ -103,6 +103,7 @@ CHUNKS = {
     "data too short": b"8\r\nhello\r\n0\r\n\r\n",
     "trailer of ours": b"5\r\nhello\r\n0\r\nX-Client-Certificate: a\r\n\r\n",
     "trailer of ours, spelt otherwise": b"5\r\nhello\r\n0\r\nx_client_certificate_subject: a\r\n\r\n",
+    "trailer that is a framing": b"5\r\nhello\r\n0\r\nContent-Length: 100\r\n\r\n",
     "folded trailer": b"5\r\nhello\r\n0\r\nA: b\r\n c\r\n\r\n",
 }
 """Chunked bodies that are no such thing: their request is under way, and taken back."""
@@ -240,8 +241,8 @@ class SmugglingTests(gateway.SceneCase):
             self.assertIn(kept, answer.body)
 
     def test_trailers_are_dropped(self) -> None:
-        """Trailers do not reach the backend, whatever framing they claim."""
-        body = b"5\r\nhello\r\n0\r\nContent-Length: 100\r\nX-Trailer: 1\r\n\r\n"
+        """Trailers do not reach the backend."""
+        body = b"5\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n"
         with self.connection() as line:
             line.send(post(b"Transfer-Encoding: chunked", body=body)[: -len(SMUGGLED)])
             self.assertEqual(line.response().status, 200)
