@@ -7,11 +7,12 @@ import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import pki, running
+from tests.end_to_end import clients
 from tests.end_to_end.backends import accepts
 from tests.end_to_end.clients import Call
 from tests.end_to_end.lines import DEADLINE, wait_until
@@ -125,7 +127,7 @@ class Gateway:
         return [*TWISTD, *(twistd_options or ("-n", "--pidfile=")), "agwgateway", "--config", "gw.ini", *options]
 
     def start(self, *twistd_options: str) -> None:
-        """Start it, and wait until it accepts on every port."""
+        """Start it, and wait until it accepts on every port, and serves."""
         with (self.directory / "output").open("ab") as output:
             self.process = subprocess.Popen(
                 self.words(*twistd_options),
@@ -138,6 +140,9 @@ class Gateway:
         process = self.process
         wait_until(lambda: process.poll() is not None or all(map(accepts, self.ports)), "the gateway listens")
         assert process.poll() is None, f"the gateway did not start:\n{self.output}"
+        with closing(clients.plain(self.ports[0])) as line:
+            line.socket.shutdown(socket.SHUT_WR)
+            line.rest()  # its ports are bound before its reactor runs, and has the signals
 
     @property
     def output(self) -> str:
