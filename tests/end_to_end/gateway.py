@@ -71,11 +71,9 @@ def section(title: str, **keys: object) -> str:
 
 def door(name: str, port: int, profile: str | None = None, *, to: str = "app", **keys: object) -> str:
     """An Https listener and the rule that leads from it to a pool; `protocol="Http"` for one without TLS."""
-    keys = {"protocol": "Https", **keys}
+    keys = {"address": "127.0.0.1", "port": port, "protocol": "Https", "ssl_profile": profile, **keys}
     certificate = "server" if keys["protocol"] == "Https" else None
-    listener = section(
-        f"http_listener {name}", address="127.0.0.1", port=port, ssl_certificate=certificate, ssl_profile=profile, **keys
-    )
+    listener = section(f"http_listener {name}", ssl_certificate=certificate, **keys)
     priority = zlib.crc32(name.encode()) % 20000 + 1
     ways = {"http_listener": name, "backend_address_pool": to, "backend_http_settings": to}
     return listener + section(f"request_routing_rule {name}", priority=priority, **ways)
@@ -257,8 +255,7 @@ def shared(stage: Callable[[], AbstractContextManager[Stage]]) -> Stage:
         _closing.close()
         made = _closing.enter_context(stage())
         _playing[:] = [stage, made]
-    made = _playing[1]
-    return made  # type: ignore[no-any-return]
+    return _playing[1]  # type: ignore[no-any-return]
 
 
 @attrs.frozen(kw_only=True)

@@ -368,7 +368,8 @@ class UpgradeTests(StreamCase):
         backend = self.play(answering(OK, OK))
         line = self.connect()
         for protocol in ("h2c", "TLS/1.0"):
-            line.send(get(extra=f"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocol}\r\nHTTP2-Settings: AAMA\r\n"))
+            wish = f"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocol}\r\nHTTP2-Settings: AAMA\r\n"
+            line.send(get(extra=wish))
             self.assertEqual(line.response().status, 200)
         self.assertNotIn(b"upgrade", backend.received.lower())
 

@@ -132,7 +132,8 @@ class CommandTests(TwistdCase):
         prepared = self.prepare()
         prepared.file.unlink()
         done = self.call(prepared, *prepared.words("-n", "--pidfile="))
-        self.assertEqual((done.returncode, done.stderr.strip()), (1, "ERROR gw.ini cannot be read: No such file or directory"))
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr, "ERROR gw.ini cannot be read: No such file or directory\n")
 
     def test_busy_port(self) -> None:
         """A port that somebody has stops the start, in the foreground and as a daemon, and leaves the others free."""
