@@ -164,11 +164,10 @@ class Dispatch:
 
     def _go_on(self) -> None:
         """Sends what has waited for a connection, and lets the body flow on."""
-        connection = self.connection
-        if connection is not None:
+        if self.connection is not None:
             self.flush()
-            if not connection.full:
-                self._user.upstream_drained()
+        if self.connection is not None and not self.connection.full:
+            self._user.upstream_drained()
 
     def _take(self, connection: UpstreamConnection, server: Server) -> None:
         self.connection = connection

@@ -140,6 +140,8 @@ class HttpExchange:
         elif site.profile is not session.profile:
             # The connection was judged by another profile than this host asks for (RFC 9110 section 15.5.20).
             self._answer(421, ErrorInfo.INVALID_HOST, close=True)
+        elif site.listener.require_server_name_indication and not session.peer.server_name:
+            self._answer(421, ErrorInfo.INVALID_HOST, close=True)
         else:
             self._site = site
             self._forward(request, site)

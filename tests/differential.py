@@ -63,7 +63,9 @@ def maps_policy(issuer: x509.ObjectIdentifier, subject: x509.ObjectIdentifier) -
 
 
 def _directory(**attributes: str) -> x509.DirectoryName:
-    return x509.DirectoryName(x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, attributes["organization"])]))
+    return x509.DirectoryName(
+        x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, attributes["organization"])])
+    )
 
 
 def _network(text: str) -> x509.IPAddress:

@@ -23,13 +23,17 @@ from tests.clients import GET
 from tests.sockets import NONSENSE
 
 STARTS = """
-import sys
+import gc, importlib, sys
 from agwtwisted.tap import Options, makeService
 assert "twisted.internet.reactor" not in sys.modules
+for reactor in sys.argv[2:]:
+    importlib.import_module("twisted.internet." + reactor).install()
 options = Options()
 options.parseOptions(["--config", sys.argv[1]])
 service = makeService(options)
 print([child.name for child in service])
+from twisted.internet import reactor
+print(type(reactor).__name__, gc.get_threshold()[0] > 10000, gc.get_freeze_count() > 10000)
 """
 
 
@@ -193,17 +197,27 @@ class StartTests(Directory):
             message, _, _ = self.ended(lambda: makeService(self.options(parent={"nodaemon": 1})))
         self.assertIn("cannot listen", str(message))
 
-    def test_starts(self) -> None:
-        """A good file makes a service of log and listeners; no reactor is chosen before its options are read."""
+    def starts(self, *reactor: str) -> list[str]:
+        """What a process prints that makes the service, after it chose a reactor."""
         done = subprocess.run(
-            [sys.executable, "-c", STARTS, self.file],
+            [sys.executable, "-c", STARTS, self.file, *reactor],
             env=running.environment(),
             capture_output=True,
             text=True,
             check=False,
         )
-        names = ["access log", *(f"listener 127.0.0.1:{port}" for port in self.ports)]
-        self.assertEqual((done.stdout, done.returncode), (f"{names}\n", 0), done.stderr)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.splitlines()
+
+    def test_starts(self) -> None:
+        """A good file makes a service of log and listeners; no reactor is chosen before its options are read."""
+        names, process = self.starts()
+        self.assertEqual(names, str(["access log", *(f"listener 127.0.0.1:{port}" for port in self.ports)]))
+        self.assertEqual(process, "LeanEPollReactor True True")
+
+    def test_chosen_reactor(self) -> None:
+        """A reactor that was chosen before is the one."""
+        self.assertEqual(self.starts("selectreactor")[1], "SelectReactor True True")
 
 
 TWISTD = (running.TWISTD, "--nodaemon", "--pidfile=", "agwgateway", "--config", "conf/gw.ini")

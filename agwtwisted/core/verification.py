@@ -68,9 +68,7 @@ class Anchors:
                 findings[authority.public_bytes(Encoding.DER)] = _finding(
                     authority, is_root=authority == chain.root, allow_weak=allow_weak
                 )
-        return cls(
-            issuers_by_root=issuers, verify_issuer_dn=verify_issuer_dn, allow_weak=allow_weak, findings=findings
-        )
+        return cls(issuers_by_root=issuers, verify_issuer_dn=verify_issuer_dn, allow_weak=allow_weak, findings=findings)
 
     def finding(self, der: bytes) -> _Finding | None:
         """What is to know of this CA, prepared or found out now; None where it cannot be read."""

@@ -123,7 +123,9 @@ def s_client(call: Call, *options: str, request: bytes | None = None) -> tuple[s
         words.append("-tls" + call.version.replace(".", "_"))
     if call.certificate:
         words += ["-cert", call.certificate[0], "-cert_chain", call.certificate[0], "-key", call.certificate[1]]
-    sent = b"GET / HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n" % call.name.encode() if request is None else request
+    sent = (
+        b"GET / HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n" % call.name.encode() if request is None else request
+    )
     done = run(words, sent)
     return done.stdout, done.stderr
 

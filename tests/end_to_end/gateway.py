@@ -72,7 +72,12 @@ def door(name: str, port: int, profile: str | None = None, *, to: str = "app", *
     keys = {"protocol": "Https", **keys}
     certificate = "server" if keys["protocol"] == "Https" else None
     listener = section(
-        f"http_listener {name}", address="127.0.0.1", port=port, ssl_certificate=certificate, ssl_profile=profile, **keys
+        f"http_listener {name}",
+        address="127.0.0.1",
+        port=port,
+        ssl_certificate=certificate,
+        ssl_profile=profile,
+        **keys,
     )
     priority = zlib.crc32(name.encode()) % 20000 + 1
     ways = {"http_listener": name, "backend_address_pool": to, "backend_http_settings": to}

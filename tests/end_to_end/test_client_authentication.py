@@ -85,7 +85,6 @@ class DoorCase(gateway.SceneCase):
         self.assertEqual(self.scene.backend.received, b"")
 
 
-
 def fingerprint(name: str) -> str:
     """SHA-1 in hex, as the product shows it."""
     return gateway.certificates()[name].certificate.fingerprint(hashes.SHA1()).hex()

@@ -107,7 +107,9 @@ class ServerNameTests(SiteCase):
                     clients.by_openssl(self.call(name, "ecdsa", version=version)), Answer(alert="unrecognized_name")
                 )
                 self.assert_nothing_forwarded()
-                answer = clients.by_openssl(self.call(name, door="basic", version=version), request=request("other.org"))
+                answer = clients.by_openssl(
+                    self.call(name, door="basic", version=version), request=request("other.org")
+                )
                 self.assertEqual(answer.status, 200)
                 self.scene.backend.forget()
 
