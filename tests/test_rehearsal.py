@@ -33,6 +33,9 @@ def table() -> dict[str, pki.Credential]:
     first = root.intermediate("First")
     short = root.intermediate("Short", path_length=0)
     names = root.intermediate("Names", permitted=[x509.DNSName("example.com")])
+    demands = pki.extension(
+        x509.PolicyConstraints(require_explicit_policy=0, inhibit_policy_mapping=None), critical=True
+    )
     return {
         "under the root": root.issue(),
         "one down": first.issue(),
@@ -76,6 +79,7 @@ def table() -> dict[str, pki.Credential]:
         "issued by a version 1": root.intermediate("Version 1", version=1).issue(),
         "unknown and critical": first.issue(extra=[pki.extension(UNKNOWN, critical=True)]),
         "critical by our rules alone": first.issue(extra=[pki.extension(x509.OCSPNoCheck(), critical=True)]),
+        "a policy is demanded": root.intermediate("Demands", extra=[demands]).issue(),
         "unknown": first.issue(extra=[pki.extension(UNKNOWN)]),
         "unknown twice": first.issue(extra=[pki.extension(UNKNOWN), pki.extension(UNKNOWN)]),
         "signed over SHA-1": first.issue(hash=hashes.SHA1()),
