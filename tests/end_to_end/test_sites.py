@@ -390,7 +390,9 @@ def by_hand(call: Call, cut: Callable[[bytes], list[bytes]]) -> int:
                     result = step()
                 except ssl.SSLWantReadError:
                     line.send(outgoing.read())
-                    incoming.write(line.socket.recv(65536)) or incoming.write_eof()
+                    came = line.socket.recv(65536)
+                    assert came, "the connection ended within its handshake"
+                    incoming.write(came)
                 else:
                     line.send(outgoing.read())
                     return result
