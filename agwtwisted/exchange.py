@@ -283,8 +283,6 @@ class HttpExchange:
 
     def _send(self, page: Page, error_info: ErrorInfo, *, close: bool = False) -> None:
         self._error_info = error_info
-        if self._dispatch is not None:
-            self._dispatch.cancel()
         head = self._exchanges.page_head(page)
         self._start_answer(head)
         self._reply.head(head, close=close)

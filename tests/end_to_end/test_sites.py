@@ -1,4 +1,4 @@
-"""Several sites on one port: whichever name a client says, where and how, it meets the site's own client authentication."""
+"""Several sites on one port: whatever name a client says, and where, it meets that site's client authentication."""
 
 from __future__ import annotations
 
@@ -100,16 +100,15 @@ class ServerNameTests(SiteCase):
 
     @programs.needs("openssl")
     def test_no_name_and_unknown_name(self) -> None:
-        """Who names no site, or one that there is not, is refused where there is no basic listener, and meets it else."""
+        """Who names no site, or one that there is not, gets the basic listener, and is refused where there is none."""
         for name in ("", "other.example", "wild.example", "strict.example.org", "xstrict.example"):
             for version in NO_CERTIFICATE:
                 self.assertEqual(
                     clients.by_openssl(self.call(name, "ecdsa", version=version)), Answer(alert="unrecognized_name")
                 )
                 self.assert_nothing_forwarded()
-                answer = clients.by_openssl(
-                    self.call(name, door="basic", version=version), request=request("other.org")
-                )
+                call = self.call(name, door="basic", version=version)
+                answer = clients.by_openssl(call, request=request("other.org"))
                 self.assertEqual(answer.status, 200)
                 self.scene.backend.forget()
 
@@ -203,7 +202,8 @@ class ResumptionTests(SiteCase):
         with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
             impatience = threading.Timer(DEADLINE, client.kill)
             impatience.start()
-            assert client.stdin and client.stdout
+            assert client.stdin
+            assert client.stdout
             client.stdin.write(request("open.example", "keep-alive"))
             client.stdin.flush()
             while b"X-Appgw-Trace-Id" not in client.stdout.readline():  # in the answer: what the backend got
@@ -348,10 +348,10 @@ class PlainTextTests(SiteCase):
 
     def test_http_0_9_without_certificate(self) -> None:
         """Where the handshake refuses, a client that speaks at once is refused by the same alert."""
-        with self.assertRaises(ssl.SSLError) as raised:
-            with closing(clients.encrypted(self.call("strict.example", version="1.3"))) as line:
-                line.send(b"GET /\r\n")
-                line.rest()
+        call = self.call("strict.example", version="1.3")
+        with self.assertRaises(ssl.SSLError) as raised, closing(clients.encrypted(call)) as line:
+            line.send(b"GET /\r\n")
+            line.rest()
         self.assertEqual(clients.alert_of(raised.exception), "certificate_required")
         self.assert_nothing_forwarded()
 

@@ -73,9 +73,9 @@ class Meter:
 def switching(line: Line) -> None:
     """Switches to a protocol that turns every line around."""
     head = line.head()
-    if head is None or head.get("upgrade") != "turn":
+    if head is None or head.get("upgrade") != "websocket":
         return
-    line.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: turn\r\n\r\nwelcome\n")
+    line.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nwelcome\n")
     while True:
         said = b""
         while not said.endswith(b"\n"):
@@ -330,7 +330,7 @@ class LeavingTests(StreamCase):
 class UpgradeTests(StreamCase):
     """Another protocol on the same connection."""
 
-    UPGRADE = "Connection: Upgrade\r\nUpgrade: turn\r\n"
+    UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
     def test_switch(self) -> None:
         """After a 101 both directions carry the new protocol's bytes, those sent ahead included."""
@@ -340,7 +340,7 @@ class UpgradeTests(StreamCase):
             line.send(get(extra=self.UPGRADE))
             answer = line.head()
             assert answer
-            self.assertEqual((answer.status, answer.get("upgrade")), (101, "turn"))
+            self.assertEqual((answer.status, answer.get("upgrade")), (101, "websocket"))
             self.assertEqual(line.exactly(8), b"welcome\n")
             for said in (b"abc", b"GET / HTTP/1.1", b"x" * 100000):
                 line.send(said + b"\n")
@@ -363,9 +363,19 @@ class UpgradeTests(StreamCase):
         self.assertEqual([line.response().status for _ in range(2)], [200, 200])
         self.assertEqual(backend.received.count(b"X-Appgw-Trace-Id"), 2)
 
+    def test_other_protocols(self) -> None:
+        """The wish for a protocol other than WebSocket is not handed on: the backend answers in HTTP."""
+        backend = self.play(answering(OK, OK))
+        line = self.connect()
+        for protocol in ("h2c", "TLS/1.0"):
+            wish = f"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocol}\r\nHTTP2-Settings: AAMA\r\n"
+            line.send(get(extra=wish))
+            self.assertEqual(line.response().status, 200)
+        self.assertNotIn(b"upgrade", backend.received.lower())
+
     def test_unasked(self) -> None:
         """A 101 that nobody asked for is a 502."""
-        self.play(answering(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: turn\r\n\r\n"))
+        self.play(answering(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"))
         line = self.connect()
         line.send(get())
         self.assertEqual(line.response().status, 502)
