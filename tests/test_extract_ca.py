@@ -109,14 +109,12 @@ class MadeTests(Extracting):
         """The text that `openssl s_client -showcerts` prints, with all that stands around the certificates."""
         (port,) = running.free_ports(1)
         files = (self.write("leaf.pem", LEAF.pem), self.write("key.pem", LEAF.key_pem), self.write("ca.pem", WHOLE))
-        serve = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-naccept", "1", "-quiet"]
+        serve = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-www"]
         serve += ["-cert", files[0], "-key", files[1], "-cert_chain", files[2]]
-        with running.running(self.directory, *serve):
+        with running.running(self.directory, *serve) as server:
+            server.read_until("ACCEPT")
             ask = ["openssl", "s_client", "-showcerts", "-connect", f"127.0.0.1:{port}"]
-            for _ in range(200):
-                done = subprocess.run(ask, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-                if b"BEGIN CERTIFICATE" in done.stdout:
-                    break
+            done = subprocess.run(ask, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         status, _, err = self.extract(self.write("saved.txt", done.stdout))
         self.assertEqual((status, err), (0, ""))
         self.assertEqual(self.output.read_bytes(), WHOLE)
