@@ -2,9 +2,10 @@
 PYTHON = python3
 VENV = .venv
 BIN = $(VENV)/bin
-INSTALL = $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+ENVIRONMENT = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+INSTALL = { $(ENVIRONMENT); } && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: run test setup lint format types arrows docstrings trial coverage wheel clean
+.PHONY: run test setup lint format types arrows docstrings trial coverage bench wheel clean
 
 run: $(VENV)/.run          ## the gateway with demo certificates and a demo backend
 	$(BIN)/python -m agwtwisted demo --config conf/gw.ini
@@ -35,8 +36,11 @@ trial: $(VENV)/.test       ## the suite once more, under Twisted's own runner
 coverage: $(VENV)/.dev     ## lines and branches that no test runs
 	$(BIN)/coverage run -m pytest && $(BIN)/coverage report
 
+bench: $(VENV)/.test       ## next to nginx and HAProxy, in less than two minutes; see benchmarks/README.md
+	$(BIN)/python -m benchmarks --quick
+
 wheel: $(VENV)/.test       ## dist/*.whl
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	rm -rf build dist && $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 clean:                     ## all that the others made; conf/pki stays
 	rm -rf $(VENV) build dist _trial_temp* .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache *.egg-info

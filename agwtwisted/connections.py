@@ -170,13 +170,13 @@ class HttpPort:
         host = host.removeprefix("::ffff:")  # IPv4 on a socket of both families
         if not self.limits.admits(host):
             return None
-        self.limits.opened(host)
         if self._contexts is None:
             wire = TcpWire(self.clock)
             wire.when_open = lambda: self.begin(wire, Peer(address=host, port=port, verdict=NotAsked()))
         else:
             wire = _TlsConnection(self, self._contexts, host, port).wire
         self.connections.add(wire)
+        self.limits.opened(host)
         wire.when_closed = lambda: self._closed(wire, host)
         return wire
 
@@ -215,6 +215,7 @@ class HttpPort:
             wire.abort()
 
     def _closed(self, wire: TcpWire, address: str) -> None:
+        wire.when_open = wire.when_closed = None  # they lead back to the wire: without them it is free at once
         self._sessions.pop(wire, None)
         self.connections.discard(wire)
         self.limits.closed(address)
@@ -227,9 +228,9 @@ class _TlsConnection:
         self._port = port
         self._address = address
         self._port_number = port_number
-        self._notes = ClientCertificates(contexts.first, port.clock.seconds)
+        self._notes = ClientCertificates(port.clock.seconds)
         self.connection: SSL.Connection = contexts.connection(self._notes)
-        self.wire = TlsWire(port.clock, self, port.gateway.handshake_timeout)
+        self.wire = TlsWire(port.clock, self, port.gateway.handshake_timeout, port.gateway.max_client_chain_bytes)
         port.limits.handshake(1)
 
     @property
@@ -240,13 +241,13 @@ class _TlsConnection:
     def completed(self) -> None:
         """The handshake is through: the gate opens once the verdict is in."""
         self._port.limits.handshake(-1)
-        Gate(self.wire, self._admitted).judge(self._peer(completed=True))
+        Gate(self.wire, self._admitted).judge(self._peer())
 
     def failed(self, reason: str, received: int) -> None:
         """The handshake came to nothing; a connection that said nothing at all is not worth a line."""
         self._port.limits.handshake(-1)
         if received:
-            self._port.handshake_failed(self._peer(completed=False), self._site, reason)
+            self._port.handshake_failed(self._peer(reason), self._site, reason)
 
     def plain_text(self) -> None:
         """The client speaks no TLS: if it is HTTP, it is told so."""
@@ -259,8 +260,8 @@ class _TlsConnection:
         chosen = self._notes.site_context
         return None if chosen is None else chosen.site
 
-    def _peer(self, *, completed: bool) -> Peer:
-        return peer_of(self._notes, self.connection, self._address, self._port_number, completed=completed)
+    def _peer(self, failure: str = "") -> Peer:
+        return peer_of(self._notes, self.connection, self._address, self._port_number, failure=failure)
 
     def _admitted(self, peer: Peer) -> None:
         self._port.begin(self.wire, peer, self._site)

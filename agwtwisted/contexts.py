@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL, crypto
+from twisted.logger import Logger
 
+from agwtwisted.core.errors import AgwError
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy, openssl_cipher_list, openssl_ciphersuites
 from agwtwisted.core.resources import ClientAuth, Refusal, SslProfile
@@ -16,13 +18,27 @@ from agwtwisted.core.routing import Site, Sites
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
 from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
+from agwtwisted.tls import error_text
 
 _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
-HTTP_1_1 = b"http/1.1"
+_log = Logger()
 
-_ASK = SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE
+PROTOCOLS = (b"http/1.1", b"http/1.0")
+"""What may be chosen of the protocols that a client offers (ALPN), the better one first."""
+
+NO_CERTIFICATE = "peer did not return a certificate"
+"""OpenSSL's word for a handshake that failed because a certificate is required and none was sent."""
+
+_ASK = SSL.VERIFY_PEER
 _INSIST = _ASK | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+
+
+class CertificateError(AgwError):
+    """A server certificate that OpenSSL does not serve, one with a weak key for instance."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"[ssl_certificate {name}] cannot be used: {reason}")
 
 
 @attrs.frozen(eq=False)
@@ -45,8 +61,8 @@ class SiteContext:
 class ClientCertificates:
     """What the callbacks of one handshake noted: the site, the certificates by depth, the first error, the verdict."""
 
-    def __init__(self, site_context: SiteContext, now: Callable[[], float]) -> None:
-        self.site_context: SiteContext | None = site_context
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.site_context: SiteContext | None = None  # until a ClientHello has chosen one
         self.name_refused = False
         self._now = now
         self._by_depth: dict[int, crypto.X509] = {}
@@ -75,20 +91,29 @@ class ClientCertificates:
             return isinstance(self._verdict, Trusted)
         return True
 
-    def verdict(self, *, completed: bool) -> Verdict:
-        """The verdict once the handshake is over; where a certificate is required and none was seen, a refusal."""
+    def verdict(self, failure: str = "") -> Verdict:
+        """The verdict once the handshake is over, where it failed with OpenSSL's word for why.
+
+        Where a certificate is required and none was seen it is a refusal.
+        """
         site_context = self.site_context
         if site_context is None:
             return self._verdict
         if site_context.verify_mode == SSL.VERIFY_NONE:
             return NotAsked()
+        if failure:
+            return Missing() if failure == NO_CERTIFICATE else self._refusal()
         if site_context.anchors is None:
             return Unchecked() if self._by_depth else Absent()
         if not self._by_depth:
             return Missing()
-        if completed and not site_context.refuses_in_handshake:
+        if not site_context.refuses_in_handshake:
             self._verdict = self._judged(site_context)
         return self._verdict
+
+    def _refusal(self) -> Refused:
+        """The noted one; a trusted certificate proves nothing of a client that did not prove to have its key."""
+        return self._verdict if isinstance(self._verdict, Refused) else UNJUDGED
 
     def certificate(self) -> CertificateVariables | None:
         """The leaf's variables, None when it was not seen."""
@@ -99,13 +124,16 @@ class ClientCertificates:
         """The verified chain after the leaf, as DER."""
         return tuple(_der(self._by_depth[depth]) for depth in sorted(self._by_depth) if depth)
 
+    def evidence(self) -> Evidence:
+        """What OpenSSL has told so far."""
+        chain = tuple(_der(self._by_depth[depth]) for depth in sorted(self._by_depth))
+        return Evidence(chain=chain, error=self._error, error_depth=self._error_depth)
+
     def _judged(self, site_context: SiteContext) -> Verdict:
         if site_context.anchors is None:
             return UNJUDGED
-        chain = tuple(_der(self._by_depth[depth]) for depth in sorted(self._by_depth))
-        evidence = Evidence(chain=chain, error=self._error, error_depth=self._error_depth)
         now = datetime.fromtimestamp(self._now(), UTC)
-        return judge(evidence, site_context.anchors, now, max_depth=site_context.max_depth)
+        return judge(self.evidence(), site_context.anchors, now, max_depth=site_context.max_depth)
 
 
 @attrs.frozen(eq=False)
@@ -114,8 +142,7 @@ class PortContexts:
 
     sites: Sites
     by_site: dict[Site, SiteContext]
-    first: SiteContext  # connections are born with it
-    serves_first: bool  # False: `first` stands for no site, and a client that selects none is refused
+    first: SiteContext  # connections are born with it, whatever site they select
 
     @classmethod
     def of(cls, sites: Sites, *, max_depth: int) -> PortContexts:
@@ -123,7 +150,7 @@ class PortContexts:
         every = sites.all()
         resumable = all(not _asks(site.profile) for site in every)
         by_site = {site: _site_context(site, resumable=resumable, max_depth=max_depth) for site in every}
-        contexts = cls(sites, by_site, by_site[every[0]], sites.basic is not None)
+        contexts = cls(sites, by_site, by_site[every[0]])
         contexts.first.context.set_tlsext_servername_callback(contexts.name_told)
         return contexts
 
@@ -138,27 +165,30 @@ class PortContexts:
         """OpenSSL's servername callback, which runs for every ClientHello, with a name or without.
 
         `set_context` leaves the old verify mode in place: without `set_verify` a strict site would fail open.
-        A refusal is noted, not raised: raising would print a traceback for every such client.
+        A refusal is noted, not raised: raising would print a traceback for every such client. A second ClientHello,
+        after a HelloRetryRequest, chooses anew; who was refused once stays so.
         """
         notes: ClientCertificates = connection.get_app_data()
         name = server_name(connection)
-        site = self.sites.select(name) if name or self.serves_first else None
-        if site is None or (not name and site.listener.require_server_name_indication):
+        site = self.sites.select(name) if name else self.sites.basic
+        if site is None:
             notes.name_refused = True
             notes.site_context = None
             return
-        notes.name_refused = False
-        chosen = self.by_site[site]
-        if chosen is not notes.site_context:
-            notes.site_context = chosen
+        chosen = notes.site_context = self.by_site[site]
+        if connection.get_context() is not chosen.context:
             connection.set_context(chosen.context)
             connection.set_verify(chosen.verify_mode, verify_callback)
 
 
 def verify_callback(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
-    """OpenSSL's verify callback for every context. What it raises, OpenSSL takes for a refusal."""
+    """OpenSSL's verify callback for every context; what goes wrong in it is logged, and a refusal."""
     notes: ClientCertificates = connection.get_app_data()
-    return notes.note(certificate, error, depth, ok)
+    try:
+        return notes.note(certificate, error, depth, ok)
+    except Exception:
+        _log.failure("Unexpected error while judging a client certificate")
+        return False
 
 
 def server_name(connection: SSL.Connection) -> str:
@@ -167,15 +197,17 @@ def server_name(connection: SSL.Connection) -> str:
     return name.decode("ascii", "backslashreplace").lower() if name else ""
 
 
-def peer_of(notes: ClientCertificates, connection: SSL.Connection, address: str, port: int, *, completed: bool) -> Peer:
-    """Who is at the other end once the handshake is over, well or badly."""
+def peer_of(
+    notes: ClientCertificates, connection: SSL.Connection, address: str, port: int, *, failure: str = ""
+) -> Peer:
+    """Who is at the other end once the handshake is over, well or, for the reason given, badly."""
     return Peer(
         address=address,
         port=port,
-        verdict=notes.verdict(completed=completed),
+        verdict=notes.verdict(failure),
         certificate=notes.certificate(),
         chain_der=notes.issuers_der(),
-        tls_version=connection.get_protocol_version_name() if completed else "",
+        tls_version="" if failure else connection.get_protocol_version_name(),
         cipher=connection.get_cipher_name() or "",
         server_name=server_name(connection),
     )
@@ -216,19 +248,19 @@ def _apply_policy(context: SSL.Context, policy: TlsPolicy | None) -> None:
 
 def _restrict(context: SSL.Context, *, resumable: bool) -> None:
     # A ticket or a session of an open site would resume into a strict site of the same port without a certificate.
-    options = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
+    options = SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
     if not resumable:
         options |= SSL.OP_NO_TICKET
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_options(options)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # 20 KiB less for an idle connection
-    context.set_session_id(b"agwtwisted")
     context.set_alpn_select_callback(_choose_protocol)
 
 
 def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
-    if HTTP_1_1 in offered:
-        return HTTP_1_1
+    for protocol in PROTOCOLS:
+        if protocol in offered:
+            return protocol
     # A client that offers protocols but none of ours is told so (RFC 7301 section 3.2): raising sends that alert.
     raise SSL.Error([("SSL routines", "", "no application protocol")])
 
@@ -238,10 +270,13 @@ def _use_server_certificate(context: SSL.Context, site: Site) -> None:
     if certificate is None:
         raise AssertionError("an Https listener has a certificate")
     leaf, *intermediates = certificate.certificates
-    context.use_certificate(leaf)
-    context.use_privatekey(certificate.key)  # type: ignore[arg-type]
-    for intermediate in intermediates:
-        context.add_extra_chain_cert(intermediate)
+    try:
+        context.use_certificate(leaf)
+        context.use_privatekey(certificate.key)  # type: ignore[arg-type]
+        for intermediate in intermediates:
+            context.add_extra_chain_cert(intermediate)
+    except SSL.Error as error:
+        raise CertificateError(certificate.name, error_text(error)) from error
 
 
 def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:

@@ -149,8 +149,7 @@ class Dispatch:
     def _connected(self, connection: UpstreamConnection, server: Server) -> None:
         self._connecting = None
         self._take(connection, server)
-        self.flush()
-        self._user.upstream_drained()
+        self._go_on()
 
     def _not_connected(self, failure: Failure, server: Server) -> Failure | None:
         self._connecting = None
@@ -160,7 +159,15 @@ class Dispatch:
             "No connection to {server}: {reason}", server=server.name.decode(), reason=failure.getErrorMessage()
         )
         self._ask_next(fresh=False)
+        self._go_on()
         return None
+
+    def _go_on(self) -> None:
+        """Sends what has waited for a connection, and lets the body flow on."""
+        if self.connection is not None:
+            self.flush()
+        if self.connection is not None and not self.connection.full:
+            self._user.upstream_drained()
 
     def _take(self, connection: UpstreamConnection, server: Server) -> None:
         self.connection = connection

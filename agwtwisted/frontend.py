@@ -105,10 +105,10 @@ class Frontend:
 
     def _hold(self, data: bytes) -> None:
         """Bytes after a request for an upgrade wait for its answer; after the last request they are nobody's."""
-        if self._close_after:
-            self._excess = True
-        else:
+        if self._reader.upgrading:
             self._reader.held += data
+        else:
+            self._excess = True
         self._steer()
 
     def _pump(self) -> None:
@@ -281,7 +281,7 @@ class Frontend:
         self._body_paused = False
         self._deadline.set(self._gateway.idle_timeout)
         reader = self._reader
-        if reader.done and not reader.events:  # an upgrade was asked for, and not granted
+        if reader.upgrading and not reader.events:  # it was not granted
             self._reader = self._new_reader()
             self._reader.feed(reader.held)
         self._pump()

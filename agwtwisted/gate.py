@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.verdicts import Refused, Trusted, Verdict
 from agwtwisted.deferreds import log_failure
-from agwtwisted.streaming import NOBODY, TcpWire
+from agwtwisted.streaming import TcpWire
 
 Check: TypeAlias = Callable[[Peer], Deferred[Verdict]]
 """Asks whether a verified certificate is still good; has a deadline of its own, and may be cancelled."""
@@ -51,6 +51,7 @@ class Gate:
         self._wire.pause()
         self._waiting = check(peer)
         answered = self._waiting.addErrback(self._no_answer).addCallback(self._answered, peer)
+        answered.addErrback(self._broken)  # type: ignore[unused-awaitable]  # handed on to the log
         log_failure(answered, self.log, "judging a client certificate")
 
     def received(self, data: bytes) -> None:
@@ -69,12 +70,15 @@ class Gate:
         return NO_ANSWER
 
     def _answered(self, verdict: Verdict, peer: Peer) -> None:
-        self._waiting = None
         if self._wire.closing:
             return
-        self._wire.receiver = NOBODY
         self._opened(attrs.evolve(peer, verdict=verdict))
-        early, self._early = b"".join(self._early), []
-        if early:
+        early = b"".join(self._early)
+        if early and not self._wire.closing:
             self._wire.receiver.received(early)
         self._wire.resume()
+
+    def _broken(self, failure: Failure) -> Failure:
+        # Without a gate that opens the connection would wait for ever.
+        self._wire.abort()
+        return failure

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import socket
-from typing import Any, cast
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.internet.tcp import Port as TcpPort
 
@@ -52,6 +52,7 @@ class _Accepting(Factory):
     """Asks the port for the protocol of each connection."""
 
     noisy = False
+    accepting: TcpPort | None = None
 
     def __init__(self, port: HttpPort) -> None:
         self._port = port
@@ -62,6 +63,10 @@ class _Accepting(Factory):
 
     def buildProtocol(self, addr: IAddress) -> TcpWire | None:  # type: ignore[override]
         """The connection's protocol; None closes it."""
+        if self.accepting is not None:
+            # Twisted sets this anew after each turn, to what it accepted in it, 1 at least: so a turn accepts one, and
+            # a limit that is reached holds for the very next.
+            self.accepting.numberAccepts = 0
         return self._port.accept(addr)
 
 
@@ -74,13 +79,16 @@ class Listener(Service):
         self._reactor = reactor
         self._bound = bound
         self._limits = limits
-        self._accepting: IListeningPort | None = None
+        self._accepting: TcpPort | None = None
         limits.subscribe(self._limits_changed)
 
     def startService(self) -> None:
         """Begins to accept."""
         super().startService()
-        self._accepting = self._reactor.adoptStreamPort(self._bound.fileno(), self._bound.family, _Accepting(self.port))
+        factory = _Accepting(self.port)
+        self._accepting = self._reactor.adoptStreamPort(self._bound.fileno(), self._bound.family, factory)
+        factory.accepting = self._accepting
+        factory.accepting.numberAccepts = 1
         self._bound.close()  # the reactor has its own descriptor now
 
     def stopService(self) -> Deferred[None]:
@@ -95,9 +103,8 @@ class Listener(Service):
 
     def _limits_changed(self) -> None:
         # What cannot be accepted now waits in the kernel's backlog.
-        port = cast("TcpPort | None", self._accepting)
-        if port is not None:
+        if self._accepting is not None:
             if self._limits.may_accept:
-                port.startReading()
+                self._accepting.startReading()
             else:
-                port.stopReading()
+                self._accepting.stopReading()

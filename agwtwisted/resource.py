@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from io import SEEK_END
-from random import SystemRandom
+from random import Random, SystemRandom
 from typing import IO, Any
 
 from twisted.internet.interfaces import IPushProducer
@@ -96,7 +96,7 @@ class ProxyResource(Resource):
             self._backends,
             reactor,
             access_log or AccessLog(None, reactor),
-            SystemRandom(),
+            Random(SystemRandom().getrandbits(128)),  # noqa: S311 - trace ids are no secret
         )
 
     def close_idle(self) -> None:

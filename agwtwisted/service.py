@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Callable, Mapping
-from random import SystemRandom
+from random import Random, SystemRandom
 from types import FrameType
 from typing import Any
 
@@ -75,13 +75,17 @@ class GatewayService(MultiService):
 
     async def _all_gone(self, seconds: float) -> None:
         """Waits for the last connection; those that are still there when the time is over are aborted."""
-        ports = [listener.port for listener in self.listeners]
-        gone = gatherResults([port.connections.when_empty() for port in ports], consumeErrors=True)
-        count = sum(len(port.connections) for port in ports)
+        count = sum(len(listener.port.connections) for listener in self.listeners)
+        gone = Deferred.fromCoroutine(self._gone())
         if not await self._in_time(gone, seconds, f"drain_timeout is over for the last of {count} connections"):
-            for port in ports:
-                port.abort()
-            await gatherResults([port.connections.when_empty() for port in ports])
+            for listener in self.listeners:
+                listener.port.abort()
+            await self._gone()
+
+    async def _gone(self) -> None:
+        # One port after the other: none gets another connection.
+        for listener in self.listeners:
+            await listener.port.connections.when_empty()
 
     async def _in_time(self, waiting: Deferred[Any], seconds: float, otherwise: str) -> bool:
         try:
@@ -107,7 +111,9 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     access_log = AccessLog(gateway.access_log, reactor)
     access_log.open()
     backends = Backends(reactor)
-    exchanges = HttpExchanges(gateway, backends, reactor, access_log, SystemRandom())
+    # For trace ids, which are no secret: no system call for each.
+    random = Random(SystemRandom().getrandbits(128))  # noqa: S311
+    exchanges = HttpExchanges(gateway, backends, reactor, access_log, random)
     limits = Limits(gateway)
     limiter = HandshakeLimiter(reactor.seconds)
     names = HeaderNames(reject_odd=gateway.header_names is OddNames.REJECT)

@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import Protocol as TypingProtocol
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from agwtwisted.deadlines import Deadline
 from agwtwisted.streaming import TcpWire
 
 RECORD = 16384
@@ -20,6 +19,10 @@ RECORD = 16384
 
 READ_SIZE = RECORD
 HANDSHAKE_RECORD = 22
+
+HANDSHAKE_ROOM = 16384
+"""Bytes of a client's handshake beside its certificates: hello, key exchange, signature, the headers of all records."""
+
 UNRECOGNIZED_NAME = 112
 """Alert: no site for the name that the client asked for (RFC 6066 section 3)."""
 
@@ -48,21 +51,24 @@ class Handshake(TypingProtocol):
 class TlsWire(TcpWire):
     """One TLS connection, in the server's role."""
 
-    def __init__(self, clock: IReactorTime, handshake: Handshake, timeout: float) -> None:
+    def __init__(self, clock: IReactorTime, handshake: Handshake, timeout: float, max_chain_bytes: int) -> None:
+        """The handshake has `timeout` seconds, and the client's certificates `max_chain_bytes`."""
         super().__init__(clock)
         self._handshake: Handshake | None = handshake
         self._timeout = timeout
+        self._max_bytes = max_chain_bytes + HANDSHAKE_ROOM
         self._tls = handshake.connection
-        self._deadline = Deadline(clock, self._too_slow)
+        self._timer: IDelayedCall | None = None
         self._established = False
         self._plain = False
         self._raw_in = 0
+        self._control_in = 0
 
     # -- from the socket
 
     def opened(self) -> None:
         """Starts the clock for the handshake; the client speaks first."""
-        self._deadline.set(self._timeout)
+        self._timer = self._clock.callLater(self._timeout, self._too_slow)
 
     def dataReceived(self, data: bytes) -> None:
         """Records from the socket."""
@@ -74,15 +80,16 @@ class TlsWire(TcpWire):
             super().dataReceived(data)
         else:
             self._tls.bio_write(data)
-            self._read()
+            self._read(len(data))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The socket is closed, by whomever."""
-        self._deadline.stop()
         if self._handshake is not None:
-            self._fail(self._handshake, "the client closed the connection")
-        self._tls.set_app_data(None)  # it leads back here: without it the memory is free at once
+            self._fail(
+                self._handshake, "the gateway is stopping" if self.closing else "the client closed the connection"
+            )
         super().connectionLost(reason)
+        del self._tls  # OpenSSL's memory is free at once, whoever still knows this wire
 
     # -- the handshake
 
@@ -90,13 +97,17 @@ class TlsWire(TcpWire):
         if not self._raw_in and data[0] != HANDSHAKE_RECORD:
             self._speak_plainly(handshake, data)
             return
+        room = self._max_bytes - self._raw_in
         self._raw_in += len(data)
-        self._tls.bio_write(data)
+        self._tls.bio_write(data[:room])
         try:
             self._tls.do_handshake()
         except SSL.WantReadError:
             if handshake.name_refused:
                 self._refuse_name(handshake)
+            elif len(data) >= room:
+                self._fail(handshake, "the handshake is too long")
+                self.abort()
             else:
                 self._flush(RECORD)
         except SSL.Error as error:
@@ -104,16 +115,16 @@ class TlsWire(TcpWire):
             self._fail(handshake, error_text(error))
             self.close(linger=True)
         else:
-            self._complete(handshake)
+            self._complete(handshake, data[room:])
 
-    def _complete(self, handshake: Handshake) -> None:
-        self._deadline.stop()
-        self._handshake = None
+    def _complete(self, handshake: Handshake, rest: bytes) -> None:
+        self._end_handshake()
         self._established = True
         self._flush(RECORD)
         handshake.completed()
-        if not self.closing:
-            self._read()
+        if rest:
+            self._tls.bio_write(rest)
+        self._read(0)
 
     def _refuse_name(self, handshake: Handshake) -> None:
         # The server's flight lies in the BIO: it is left there. What the client gets instead may be plain text, because
@@ -124,8 +135,7 @@ class TlsWire(TcpWire):
 
     def _speak_plainly(self, handshake: Handshake, data: bytes) -> None:
         self._plain = True
-        self._handshake = None
-        self._deadline.stop()
+        self._end_handshake()
         handshake.plain_text()
         super().dataReceived(data)
 
@@ -135,13 +145,18 @@ class TlsWire(TcpWire):
             self.abort()
 
     def _fail(self, handshake: Handshake, reason: str) -> None:
-        self._handshake = None
-        self._deadline.stop()
+        self._end_handshake()
         handshake.failed(reason, self._raw_in)
+
+    def _end_handshake(self) -> None:
+        self._handshake = None
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
 
     # -- application data
 
-    def _read(self) -> None:
+    def _read(self, raw_size: int) -> None:
         pieces: list[bytes] = []
         ended = False
         try:
@@ -149,19 +164,38 @@ class TlsWire(TcpWire):
                 pieces.append(self._tls.recv(READ_SIZE))
         except SSL.WantReadError:
             pass
-        except SSL.Error:  # close_notify, or a record that is not authentic
+        except SSL.ZeroReturnError:  # close_notify
             ended = True
-        if pieces:
-            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        except SSL.Error:  # a record that is not authentic: OpenSSL has written an alert
+            ended = True
+            self._flush(RECORD)
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._control_in += raw_size - len(data)
+        if not data or self._control_in > RECORD:
+            self._send_control()
+        if data and not self.closing:
             self.bytes_in += len(data)
             self.receiver.received(data)
-        if ended and not self.closing:
+        if ended:
             self.close()
+
+    def _send_control(self) -> None:
+        """Sends what OpenSSL answers by itself, to a KeyUpdate for instance, before much of it has gathered.
+
+        A client that asks for such answers and does not read them is cut off.
+        """
+        self._control_in = 0
+        queued = self._pending_size
+        self._flush(RECORD)
+        if self.full and self._pending_size > queued:
+            self.abort()
 
     def write(self, data: bytes) -> None:
         """Sends bytes in records, at once as far as the kernel takes them."""
         if self._plain:
             super().write(data)
+            return
+        if self.closing:  # close_notify has been sent
             return
         self.bytes_out += len(data)
         try:

@@ -38,6 +38,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--no-memory", action="store_true", help="leave the memory out")
     parser.add_argument("--nginx", default="nginx", help="another nginx program")
     parser.add_argument("--haproxy", default="haproxy", help="another HAProxy program")
+    parser.add_argument("--python", default=sys.executable, help="another interpreter for the gateway")
     parser.add_argument("--twistd-options", default="", help="more options for twistd, such as --reactor=…")
     parser.add_argument("--out", type=Path, default=programs.HERE / "out", help="where the JSON file goes")
     return parser.parse_args(arguments)
@@ -47,7 +48,7 @@ def chosen_peers(options: argparse.Namespace) -> list[Peer]:
     """The peers of the command line, nginx first."""
 
     def gateway(name: str, checkout: Path) -> Peer:
-        return peers.gateway(name, checkout.resolve(), options.twistd_options.split())
+        return peers.gateway(name, checkout.resolve(), options.python, options.twistd_options.split())
 
     known: dict[str, Callable[[], Peer]] = {
         "nginx": lambda: peers.nginx(options.nginx),

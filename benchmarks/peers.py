@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,19 +132,19 @@ print(platform.python_version(), twisted.__version__, OpenSSL.__version__, crypt
 """
 
 
-def gateway(name: str, checkout: Path, options: list[str]) -> Peer:
-    """The gateway of ``checkout``, run by this interpreter; ``options`` are more options for twistd."""
+def gateway(name: str, checkout: Path, python: str, options: list[str]) -> Peer:
+    """The gateway of ``checkout``, run by the interpreter ``python``; ``options`` are more options for twistd."""
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
     names = ("python", "twisted", "pyOpenSSL", "cryptography", "httptools", "openssl")
-    values = _output(sys.executable, "-c", GATEWAY_VERSIONS).split()
+    values = _output(python, "-c", GATEWAY_VERSIONS).split()
     if len(values) != len(names):
-        raise BenchmarkError(f"this interpreter cannot run the gateway: {' '.join(values[-12:])}")
+        raise BenchmarkError(f"{python} cannot run the gateway: {' '.join(values[-12:])}")
     commit = _output("git", "-C", str(checkout), "describe", "--always", "--dirty").strip()
     return Peer(
         name=name,
         versions={"commit": commit, **dict(zip(names, values, strict=True))},
         command=lambda settings: [
-            *(sys.executable, "-c", "from twisted.scripts.twistd import run; run()"),
+            *(python, "-c", "from twisted.scripts.twistd import run; run()"),
             *(*options, "-n", "--pidfile=", f"--logfile={settings.directory / 'twistd.log'}"),
             *("agwgateway", "--config", _configure(settings, "gw.ini")),
         ],

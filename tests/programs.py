@@ -13,7 +13,7 @@ T = TypeVar("T", bound=Callable[..., object])
 PROGRAMS = ("curl", "nginx", "openssl")
 """What a complete run of the suite finds; `AGW_REQUIRE_PROGRAMS=1` makes it a condition."""
 
-EXTRAS = ("systemd-analyze",)
+EXTRAS = ("git", "systemd-analyze")
 """What a test uses besides, and a complete run may lack."""
 
 

@@ -70,22 +70,23 @@ def call(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
 class Running:
     """A program that was started; what it prints is read line by line."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout
         self._process = process
+        self._output = process.stdout
         self.printed: list[str] = []
 
     def read_until(self, words: str) -> list[str]:
         """Everything printed up to the first line that holds the words."""
-        assert self._process.stdout
-        for line in self._process.stdout:
-            self.printed.append(line.rstrip("\n"))
-            if words in line:
+        for line in self._output:
+            self.printed.append(line.decode().rstrip("\n"))
+            if words in self.printed[-1]:
                 return self.printed
         raise AssertionError(f"never printed {words!r}:\n" + "\n".join(self.printed))
 
     def signal(self, number: signal.Signals) -> None:
-        """Send the signal."""
-        self._process.send_signal(number)
+        """Send the signal to the program's process group, as a terminal sends SIGINT."""
+        os.killpg(self._process.pid, number)
 
     def end(self, number: signal.Signals) -> tuple[int, str]:
         """Send the signal; returns the exit status and all that was printed."""
@@ -94,19 +95,21 @@ class Running:
 
     def ended(self) -> tuple[int, str]:
         """Wait for the end; returns the exit status and all that was printed."""
-        assert self._process.stdout
-        self.printed += self._process.stdout.read().splitlines()
-        return self._process.wait(), "\n".join(self.printed)
+        status = self._process.wait()
+        os.set_blocking(self._output.fileno(), False)  # a child that it left behind would keep the pipe open
+        self.printed += (self._output.read() or b"").decode().splitlines()
+        return status, "\n".join(self.printed)
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """What starts here takes SIGINT: a shell has its background jobs ignore it, and they hand that down."""
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """What starts here takes these signals: a background job may ignore them, and hands that down."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, action in before.items():
+            signal.signal(number, action)
 
 
 @contextmanager
@@ -120,19 +123,20 @@ def running(directory: Path, *words: str) -> Iterator[Running]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            process_group=0,
         )
     with process:
         patience = threading.Timer(PATIENCE, process.terminate)
         patience.start()
         try:
             yield Running(process)
+            assert not patience.finished.is_set(), f"took longer than {PATIENCE} seconds"
         finally:
             patience.cancel()
             _make_end(process)
 
 
-def _make_end(process: subprocess.Popen[str]) -> None:
+def _make_end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(PATIENCE)

@@ -457,13 +457,13 @@ class ReopenTests(AccessLogTestCase):
         kept = [path.read_bytes() for path in (*files, self.path) if path.exists()]
         self.assertEqual(b"".join(kept), b"".join(written))
         self.assertTrue(all(part.endswith(b"\n") for part in kept if part))
-        self.assertGreater(len(kept), 2)
+        self.assertIn(len(kept), (20, 21))  # the last rename may have come before the writer made another file
 
     async def moved(self, to: Path) -> None:
-        """Renames the file, if there is one, and lets the reactor turn once."""
-        if self.path.exists():
-            self.path.rename(to)
-        await deferToThread(lambda: None)
+        """Renames the file once the writer has made it."""
+        while not self.path.exists():
+            await deferToThread(lambda: None)
+        self.path.rename(to)
 
     async def test_new_file_cannot_be_opened(self) -> None:
         """Where there is no new file the old one goes on, and the operator is told."""

@@ -57,6 +57,13 @@ class Builder:
             rules=built["request_routing_rule"],
         )
 
+    def unbuilt(self) -> Iterator[Row]:
+        """The sections that did not become a resource; call `build` first."""
+        for kind in self._makers():
+            for name, row in self.rows[kind].items():
+                if (kind, name) not in self._resources:
+                    yield row
+
     def _makers(self) -> Mapping[str, Callable[[Row], Any]]:
         return {
             "ssl_certificate": self.sources.ssl_certificate,

@@ -7,12 +7,14 @@ reason, empty when there is none.
 
 from __future__ import annotations
 
+import warnings
 from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from agwtwisted.core import reasons
@@ -57,34 +59,43 @@ _HANDLED: Final = frozenset(
 
 
 def certificate_from(der: bytes) -> x509.Certificate | None:
-    """The certificate that these bytes are, None where cryptography cannot read them."""
+    """The certificate that these bytes are, None where cryptography cannot read them.
+
+    A serial that is zero or negative is against RFC 5280 section 4.1.2.2, and common in private PKIs: it is taken
+    without the warning that cryptography would print for every such client.
+    """
     try:
-        return x509.load_der_x509_certificate(der)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            return x509.load_der_x509_certificate(der)
     except CANNOT_READ:
         return None
 
 
-def client_fault(certificate: x509.Certificate) -> str:
-    """Why this leaf is not accepted from a client."""
+def client_fault(certificate: x509.Certificate, *, allow_weak: bool = False) -> str:
+    """Why this leaf is not accepted from a client; with `allow_weak`, keys and digests do not count."""
     try:
         return (
             _extensions_fault(certificate)
-            or (reasons.LEAF_KEY_WEAK if _has_weak_key(certificate) else "")
-            or _signature_fault(certificate)
+            or (reasons.LEAF_KEY_WEAK if not allow_weak and _has_weak_key(certificate) else "")
+            or ("" if allow_weak else _signature_fault(certificate))
             or _client_purpose_fault(certificate.extensions)
         )
     except CANNOT_READ:
         return reasons.UNREADABLE
 
 
-def authority_fault(certificate: x509.Certificate, *, is_root: bool) -> str:
-    """Why nothing that this CA issued is accepted; a root's own signature proves nothing and may be weak."""
+def authority_fault(certificate: x509.Certificate, *, is_root: bool, allow_weak: bool = False) -> str:
+    """Why nothing that this CA issued is accepted; a root's own signature proves nothing and may be weak.
+
+    With `allow_weak`, keys and digests do not count.
+    """
     try:
         return (
             _extensions_fault(certificate)
             or _authority_purpose_fault(certificate.extensions)
-            or (reasons.CA_KEY_WEAK if _has_weak_key(certificate) else "")
-            or ("" if is_root else _signature_fault(certificate))
+            or (reasons.CA_KEY_WEAK if not allow_weak and _has_weak_key(certificate) else "")
+            or ("" if is_root or allow_weak else _signature_fault(certificate))
         )
     except CANNOT_READ:
         return reasons.UNREADABLE

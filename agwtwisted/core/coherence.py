@@ -164,7 +164,7 @@ def _shadows(lax: Built[HttpListener], strict: Built[HttpListener]) -> Iterator[
     """Names that go to the laxer listener although the stricter one stands for them as well."""
     for name in lax.value.host_names:
         for other in strict.value.host_names or ("*",):
-            if intersect(name, other) and _rank(name) >= (_rank(other) if strict.value.host_names else (0, 0)):
+            if intersect(name, other) and _rank(name) >= _rank(other):
                 yield lax.row.warning(
                     f"host name {shown(name)} is answered here, with verify_client_auth_mode {_asks(lax.value).value},"
                     f" before {strict.row.section.title} ({shown(other)}), which is stricter",
@@ -173,7 +173,7 @@ def _shadows(lax: Built[HttpListener], strict: Built[HttpListener]) -> Iterator[
 
 
 def _rank(name: str) -> tuple[int, int]:
-    """Exact names come first, then the longer wildcard, the basic listener last."""
+    """Exact names come first, then the longer wildcard; last the basic listener, here ``*``."""
     return (1, len(name)) if "*" in name or "?" in name else (2, 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 
 from agwtwisted.core import coherence, ini, sections, settings
 from agwtwisted.core.building import Builder
@@ -75,8 +76,11 @@ def parse(
     draft = builder.build()
     found = [*own_mode_problems(file, mode), *document.problems, *problems, *sources.problems, *builder.problems]
     found += coherence.problems(draft)
+    if not _has_error(found):
+        # A configuration is taken whole or not at all: no section may be lost without a word.
+        found += [row.problem("could not be built, for a reason unknown: a defect") for row in builder.unbuilt()]
     found.sort(key=lambda problem: (problem.place.file != file, problem.place.line))
-    if draft.gateway is None or any(problem.severity is Severity.ERROR for problem in found):
+    if draft.gateway is None or _has_error(found):
         raise ConfigError(found)
     return Config(
         gateway=draft.gateway,
@@ -84,6 +88,10 @@ def parse(
         request_routing_rules=tuple(rule.value for rule in draft.rules),
         warnings=tuple(found),
     )
+
+
+def _has_error(problems: Iterable[Problem]) -> bool:
+    return any(problem.severity is Severity.ERROR for problem in problems)
 
 
 def _rows(document: ini.Document, file: str) -> tuple[dict[str, dict[str, Row]], list[Problem]]:

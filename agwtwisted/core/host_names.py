@@ -89,7 +89,7 @@ def is_loopback(address: str) -> bool:
 def overlap(one: str, other: str) -> bool:
     """Whether two different addresses cannot both be bound to one port: one is a wildcard that takes in the other.
 
-    ``::`` takes in IPv4 as well: Linux gives IPv6 sockets both families unless told otherwise.
+    ``::`` takes in IPv6 only: the listener's socket is told so, and 0.0.0.0 may stand beside it.
     """
     first, second = ipaddress.ip_address(one), ipaddress.ip_address(other)
     return first != second and (_takes_in(first, second) or _takes_in(second, first))
@@ -104,7 +104,7 @@ def intersect(one: str, other: str) -> bool:
 
 
 def _takes_in(wildcard: IpAddress, address: IpAddress) -> bool:
-    return wildcard.is_unspecified and (wildcard.version == 6 or address.version == 4)
+    return wildcard.is_unspecified and wildcard.version == address.version
 
 
 def _widened(reached: set[int], pattern: str) -> set[int]:

@@ -32,12 +32,8 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 """Methods that may be sent twice (RFC 9110 section 9.2.2; TRACE is never forwarded)."""
 
 
-UPGRADES = frozenset((b"websocket",))
-"""Protocols that may be switched to, as at the product.
-
-HTTP is not among them: an ``h2c`` connection would carry requests past routing and managed headers. To ask for another
-one is allowed, and comes to nothing (RFC 9110 section 7.8).
-"""
+_CARRIES_HTTP = re.compile(rb"(?:^|,)[ \t]*(?:h2c?|h3|http|tls)[ \t]*(?:/|,|$)", re.IGNORECASE)
+"""Protocols that no connection is upgraded to: requests inside them would pass by routing and managed headers."""
 
 
 class Framing(Enum):
@@ -63,7 +59,7 @@ class RequestHead:
     forwarded_for: bytes = b""  # X-Forwarded-For as it came, several lines joined
     framing: Framing = Framing.NONE
     content_length: int = 0  # with Framing.LENGTH
-    upgrade: bytes = b""  # the protocol asked for with Connection: upgrade, if it is one of UPGRADES
+    upgrade: bytes = b""  # the protocol asked for with Connection: upgrade, but for one that carries HTTP
     expects_continue: bool = False
     keep_alive: bool = True
     size: int = 0  # bytes of the head as it came
@@ -253,8 +249,8 @@ def _head(
     upgrade = special.get(_UPGRADE, b"") if b"upgrade" in tokens else b""
     if upgrade and (framing[0] is not Framing.NONE or version == "1.0"):
         return _INVALID_REQUEST
-    if upgrade.lower() not in UPGRADES:
-        upgrade = b""
+    if _CARRIES_HTTP.search(upgrade):
+        upgrade = b""  # a server may always answer in the protocol at hand (RFC 9110 section 7.8)
     return RequestHead(
         method=method,
         target=origin,
@@ -393,6 +389,11 @@ def _response_framing(
 def has_body(head: ResponseHead, *, to_head_request: bool) -> bool:
     """Whether bytes of a body follow this head."""
     return not (to_head_request or head.status in (204, 304) or head.status < 200 or head.framing is Framing.NONE)
+
+
+def asks_for(head: RequestHead, protocol: bytes) -> bool:
+    """Whether a request asks to be upgraded to this one protocol, among others perhaps."""
+    return bool(protocol) and protocol.strip().lower() in _tokens(head.upgrade)
 
 
 def value_of(headers: Sequence[Header], name: bytes) -> bytes:

@@ -49,13 +49,14 @@ class RequestReader:
     """Reads one client's requests.
 
     After an `UnfitRequest`, a request that says it is the last one, or one that asks for an upgrade, nothing more is
-    read: `done` is true, and what followed an upgrade lies in `held`.
+    read: `done` is true. `upgrading` tells the last of these; what followed that request lies in `held`.
     """
 
     def __init__(self, names: HeaderNames, *, max_header_bytes: int, max_body_bytes: int) -> None:
         self.events: deque[RequestEvent] = deque()
         self.head_open = False  # a head has begun and is not whole
         self.done = False
+        self.upgrading = False
         self.held = b""
         self._names = names
         self._max_header_bytes = max_header_bytes
@@ -73,15 +74,16 @@ class RequestReader:
         self._has_body = False
 
     def feed(self, data: bytes) -> None:
-        """Reads on; what comes when it is `done` is dropped, but for what is held."""
+        """Reads on; what comes when it is `done` is dropped."""
         if self.done:
             return
         self._went_on = self._open
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self.held = data[upgrade.args[0] :]
-            self.done = True
+            if not self.done:
+                self.done = self.upgrading = True
+                self.held = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             self._refuse(complaint(error))
         if self._went_on and self._open:
@@ -220,6 +222,7 @@ class ResponseReader:
         self._lines: list[Header] = []
         self._size = 0
         self._final: ResponseHead | None = None
+        self._ended_with_head = False
 
     def feed(self, data: bytes) -> None:
         """Reads on."""
@@ -236,6 +239,8 @@ class ResponseReader:
             self.clean = False
             if not self.whole:
                 self.problem = self.problem or str(error)
+        if self._ended_with_head and not data.endswith(b"\n"):
+            self.clean = False  # the beginning of a chunk's line, of which llhttp says nothing
         if not self.whole and self._fed > self._max_header_bytes + _PATIENCE * self._body_size:
             self.problem = self.problem or "the head is too large"
         self._fed += len(data)
@@ -290,6 +295,7 @@ class ResponseReader:
             self._final = head
             # llhttp does not know when this answers a HEAD, and would wait for the body.
             if not has_body(head, to_head_request=self._to_head_request):
+                self._ended_with_head = True
                 self._finish(head)
 
     def on_body(self, data: bytes) -> None:

@@ -15,10 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from agwtwisted.core.coherence import DEMO_ORGANIZATION
 from agwtwisted.core.errors import AgwError
-
-ORGANIZATION = "agwtwisted DEMO"
-"""The organizationName of every demo certificate, subject and issuer alike."""
 
 LIFETIME = timedelta(days=30)
 MARGIN = timedelta(days=1)
@@ -99,7 +97,7 @@ def _own(path: Path) -> x509.Certificate:
         organizations = {name.value for name in leaf.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)}
     except ValueError:
         organizations = set()
-    if organizations != {ORGANIZATION}:
+    if organizations != {DEMO_ORGANIZATION}:
         raise DemoError(f"{path} is not a demo certificate and stays as it is; move it away first")
     return leaf
 
@@ -177,5 +175,5 @@ def _issue(common_name: str, issuer: _Issued | None, start: datetime, extensions
 
 
 def _name(common_name: str) -> x509.Name:
-    attributes = {NameOID.ORGANIZATION_NAME: ORGANIZATION, NameOID.COMMON_NAME: common_name}
+    attributes = {NameOID.ORGANIZATION_NAME: DEMO_ORGANIZATION, NameOID.COMMON_NAME: common_name}
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes.items()])

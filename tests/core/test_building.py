@@ -51,6 +51,18 @@ class ReferenceTests(SynchronousTestCase):
             ],
         )
 
+    def test_lost_authority(self) -> None:
+        """A profile without one of its authorities is none: no later check looks into it."""
+        text = changed(("= devices", "= devices, none"), ("address = 127.0.0.1", "address = 0.0.0.0"))
+        [line] = said(text)
+        self.assertIn("there is no trusted_client_certificate 'none'", line)
+
+    def test_missing_keys(self) -> None:
+        """A section without a key that it must have is told so, and nothing is built of it."""
+        for key in ("port = 8443\n", "protocol = Https\n", "priority = 100\n", "backend_address_pool = app\n"):
+            [line] = said(changed((key, "")))
+            self.assertTrue(line.endswith(f"] {key.partition(' ')[0]} is missing"), line)
+
     def test_names_have_case(self) -> None:
         """A reference is spelt as the section is."""
         [unused, line] = said(changed(("ssl_profile = strict", "ssl_profile = Strict")))

@@ -49,25 +49,26 @@ class PortTests(SynchronousTestCase):
         self.assertEqual(said(text + with_listener("e", port=8444, profile="strict", extra="host_names = a.b\n")), [])
 
     def test_http_and_https(self) -> None:
-        """One port speaks one protocol."""
-        lines = said(
-            GOOD
-            + PLAIN.format(port=8443, pool="app", settings="app").replace(
-                "port = 8443", "port = 8443\nhost_names = a.b"
-            )
-        )
-        self.assertTrue(
-            any("and http_listener public speak Http and Https on one port" in line for line in lines), lines
-        )
+        """One port speaks one protocol, whichever of the two listeners comes first."""
+        plain = PLAIN.format(port=8443, pool="app", settings="app").replace("Http\n", "Http\nhost_names = a.b\n")
+        for text, other in ((GOOD + plain, "public"), (plain + GOOD, "plain")):
+            errors = [line for line in said(text) if line.startswith("ERROR")]
+            self.assertEqual(len(errors), 1, errors)
+            self.assertIn(f"and http_listener {other} speak Http and Https on one port", errors[0])
+
+    def test_wrong_host_names(self) -> None:
+        """A listener whose names are wrong is not taken for a basic one."""
+        [line] = said(GOOD + with_listener("a", profile="strict", extra="host_names = a_b\n"))
+        self.assertIn("no host name", line)
 
     def test_overlapping_addresses(self) -> None:
         """A wildcard address and one of its own cannot both be bound; two addresses can."""
-        for one, other in (("0.0.0.0", "127.0.0.2"), ("::", "127.0.0.2"), ("::1", "::"), ("::", "0.0.0.0")):
+        for one, other in (("0.0.0.0", "127.0.0.2"), ("::1", "::")):
             text = changed(("address = 127.0.0.1", f"address = {one}"))
             [line] = said(text + on(other, 8443, "other"))
             self.assertIn("on one port these cannot both be bound", line)
             self.assertEqual(said(text + on(other, 8444, "other")), [])
-        self.assertEqual(said(GOOD + on("127.0.0.2", 8443, "a") + on("::1", 8443, "b")), [])
+        self.assertEqual(said(GOOD + on("127.0.0.2", 8443, "a") + on("::", 8443, "b")), [])
 
     def test_found_beside_other_faults(self) -> None:
         """A fault elsewhere in the section does not hide a conflict of ports."""
@@ -92,13 +93,27 @@ class PolicyTests(SynchronousTestCase):
     def test_old_and_new(self) -> None:
         """Policies of 2022 and older ones are not on one gateway; the first that breaks the rule is named."""
         old = "\n[ssl_profile old]\nssl_policy = AppGwSslPolicy20170401S\n"
-        site = with_listener("old", port=8444, profile="old")
+        site = with_listener("old", port=8444, profile="old") + with_listener("again", port=8445, profile="again")
+        site += "\n[ssl_profile again]\nssl_policy = AppGwSslPolicy20170401S\n"
         [line] = said(GOOD + old + site)
         self.assertIn("[ssl_profile old]", line)
         self.assertIn("cannot be on one gateway", line)
         self.assertEqual(
             said((GOOD + old + site).replace("access_log = -", "ssl_policy = AppGwSslPolicy20170401S")), []
         )
+
+    def test_gateway_counts(self) -> None:
+        """The gateway's own policy is one of them, even where every profile has another."""
+        key = "verify_client_auth_mode = Strict"
+        [line] = said(changed((key, f"{key}\nssl_policy = AppGwSslPolicy20170401S")))
+        self.assertIn("cannot be on one gateway", line)
+
+    def test_wrong_policy_of_the_gateway(self) -> None:
+        """Where the gateway's policy is wrong, profiles with their own are looked at without it."""
+        key = "verify_client_auth_mode = Strict"
+        text = changed(("access_log = -", "ssl_policy = x"), (key, f"{key}\nssl_policy = AppGwSslPolicy20170401S"))
+        [line] = said(text)
+        self.assertIn("[gateway] unknown TLS policy", line)
 
 
 class RuleTests(SynchronousTestCase):
@@ -156,6 +171,7 @@ class ShadowTests(SynchronousTestCase):
         self.assertFalse(self.shadows("*.b.c", "a.b.c"))
         self.assertFalse(self.shadows("a.b.c", "x.b.c"))
         self.assertFalse(self.shadows("*.x", "*.y"))
+        self.assertFalse(self.shadows("?.b.c", "*a.b.c"))
         self.assertFalse(self.shadows("a.b.c", "*.b.c", profile="strict"))
 
     def test_basic_listener(self) -> None:

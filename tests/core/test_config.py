@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core import chains
 from agwtwisted.core.config import parse
 from agwtwisted.core.errors import ConfigError
 from agwtwisted.core.schema import KINDS
@@ -75,6 +76,7 @@ class ParseTests(SynchronousTestCase):
         """A gateway without a listener is no gateway."""
         for text in ("", "; nothing\n", "[gateway]\n"):
             self.assertEqual(said(text), [f"ERROR {FILE} has no http_listener: the gateway would listen nowhere"])
+        self.assertEqual(len(said("[http_listener a\n")), 1)
 
     def test_unknown_kinds(self) -> None:
         """The nearest kind is offered, among those of later versions too."""
@@ -93,6 +95,16 @@ class ParseTests(SynchronousTestCase):
             else:
                 lines = said(f"{GOOD}\n[{kind}]\n")
                 self.assertIn(f"has no name: write [{kind} NAME]", lines[0])
+                self.assertFalse(any("names this listener" in line for line in lines), lines)
+
+    def test_whole_or_not_at_all(self) -> None:
+        """A section that is lost without a reason stops the start, and so do those that depend on it."""
+        self.patch(chains, "read_chain", lambda *_: ())
+        lines = said(GOOD)
+        sections = ["trusted_client_certificate devices", "ssl_profile strict", "http_listener public"]
+        self.assertEqual(len(lines), 4, lines)
+        for section, line in zip([*sections, "request_routing_rule public"], lines, strict=True):
+            self.assertTrue(line.startswith("ERROR") and f"[{section}] could not be built" in line, line)
 
     def test_own_mode(self) -> None:
         """A configuration that others may write is refused; one that they may read is not."""

@@ -186,8 +186,8 @@ class ListenerAddressTests(Refusing):
         self.assertEqual(loopback, [True, True, True, False, False, False])
 
     def test_overlap(self) -> None:
-        """A wildcard takes in the addresses of its family, the one of IPv6 those of both; others keep apart."""
-        for one, other in (("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("::", "127.0.0.1"), ("::", "0.0.0.0")):
+        """A wildcard takes in the addresses of its family; others keep apart."""
+        for one, other in (("0.0.0.0", "127.0.0.1"), ("::", "::1")):
             self.assertTrue(overlap(one, other), (one, other))
             self.assertTrue(overlap(other, one), (one, other))
         for one, other in (
@@ -195,6 +195,8 @@ class ListenerAddressTests(Refusing):
             ("0.0.0.0", "::1"),
             ("::1", "127.0.0.1"),
             ("0.0.0.0", "0.0.0.0"),
+            ("::", "127.0.0.1"),
+            ("::", "0.0.0.0"),
         ):
             self.assertFalse(overlap(one, other), (one, other))
 

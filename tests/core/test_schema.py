@@ -33,7 +33,8 @@ NEUTRAL = {
     "backend_http_settings": (
         "path =\nprobe =\nconnection_draining_timeout =\ntrusted_root_certificates =\nsni_name ="
         "\nclient_ssl_certificate =\ncookie_based_affinity = Disabled"
-        "\naffinity_cookie_name = ApplicationGatewayAffinity\nvalidate_cert_chain_and_expiry = true\nvalidate_sni = Enabled\nprotocol = Http\nhost_name ="
+        "\naffinity_cookie_name = ApplicationGatewayAffinity"
+        "\nvalidate_cert_chain_and_expiry = true\nvalidate_sni = Enabled\nprotocol = Http\nhost_name ="
     ),
     "request_routing_rule": "rule_type = Basic\nrewrite_rule_set =\nurl_path_map =\nredirect_configuration =",
     "ssl_profile": "verify_client_revocation = None\nocsp_responder_url =\nocsp_scope =",

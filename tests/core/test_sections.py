@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.config import ClientAuth
-from tests.configurations import GOOD, changed, load, said
+from tests.configurations import changed, load, said
 
 STRICT = "verify_client_auth_mode = Strict\ntrusted_client_certificates = devices\n"
 
@@ -50,6 +50,12 @@ class SslProfileTests(SynchronousTestCase):
     def test_refused_list_is_not_an_absent_one(self) -> None:
         """Where the list of authorities is wrong, nothing else is made of its absence."""
         self.assertEqual(len(profile("trusted_client_certificates = devices, devices\n")), 1)
+
+    def test_wrong_mode(self) -> None:
+        """Where the mode is not known, no conclusion is drawn from it."""
+        for rest in ("", "verify_client_cert_issuer_dn = true\n", "refusal = Http400\n"):
+            [line] = profile(f"verify_client_auth_mode = strict\n{rest}")
+            self.assertIn("did you mean 'Strict'?", line)
 
     def test_issuer_dn(self) -> None:
         """Comparing the issuer's name needs a verified issuer."""
@@ -113,6 +119,7 @@ class TlsPolicyTests(SynchronousTestCase):
             ("policy_type = Custom\nssl_policy = AppGwSslPolicy20220101\n", "names a predefined policy"),
             ("policy_type = Custom\ncipher_suites = A\n", "needs min_protocol_version"),
             ("policy_type = CustomV3\n", "unknown policy type"),
+            ("policy_type = CustomV2\nmin_protocol_version = TLSv1_2\ncipher_suites =\n", "is there but empty"),
             ("ssl_policy = AppGwSslPolicy20150501\n", "was retired"),
             ("ssl_policy = AppGwSslPolicy2022010\n", "did you mean AppGwSslPolicy20220101"),
         ):
@@ -148,6 +155,7 @@ class SslCertificateTests(SynchronousTestCase):
 
     def test_pfx_has_its_key(self) -> None:
         """A .pfx holds the key already."""
+        self.assertEqual(self.said(("pki/site.pem", "pki/site.pfx"), ("key_file = pki/site.key\n", "")), [])
         [line] = self.said(("pki/site.pem", "pki/site.pfx"))
         self.assertIn("key_file does not go with a .pfx", line)
 
@@ -175,6 +183,11 @@ class HttpListenerTests(SynchronousTestCase):
             self.said(("protocol = Https", "protocol = Http")),
             ["ssl_certificate has no place on an Http listener", "ssl_profile has no place on an Http listener"],
         )
+
+    def test_plain_listener(self) -> None:
+        """Without them it is fine."""
+        tls = "ssl_certificate = site\nssl_profile = strict\n"
+        self.assertEqual(self.said(("protocol = Https", "protocol = Http"), (tls, "")), [])
 
     def test_empty_profile_name(self) -> None:
         """`ssl_profile =` is an error: the listener would ask nobody for a certificate."""
@@ -206,4 +219,5 @@ class BackendTests(SynchronousTestCase):
         keys = "host_name = a.b\npick_host_name_from_backend_address = true\n"
         [line] = said(changed(("port = 9000\n", keys)))
         self.assertIn("host_name and pick_host_name_from_backend_address exclude each other", line)
-        self.assertEqual(said(GOOD), [])
+        for key in keys.splitlines(True):
+            self.assertEqual(said(changed(("port = 9000\n", key))), [])

@@ -170,6 +170,7 @@ class PfxTests(Refusing):
         """The order of the chain in the file does not matter; what comes out is in order."""
         for chain in ((SUB, ROOT), (ROOT, SUB)):
             server = read_pfx(pfx(LEAF, chain), None)
+            self.assertEqual(read_pfx(pfx(LEAF, (*chain, LEAF)), None).certificates, server.certificates)
             self.assertEqual(server.certificates, certificates(LEAF, SUB, ROOT))
             self.assertEqual(server.key.public_key(), LEAF.key.public_key())
 
@@ -191,7 +192,11 @@ class PfxTests(Refusing):
         self.assertEqual(read_pfx(pfx(LEAF, (SUB, ROOT)), None).certificates[-1], ROOT.certificate)
 
     def test_without_key(self) -> None:
-        """Certificates alone do not make a server."""
+        """Certificates alone do not make a server, nor does a key alone."""
+        chain = certificates(SUB)
+        key = pkcs12.serialize_key_and_certificates(None, LEAF.key, None, chain, serialization.NoEncryption())
+        self.assertIn("no certificate with its private key", self.reason(read_pfx, key, None))
+        self.assertIn("no certificate with its private key", self.reason(read_pfx, pfx(LEAF, (), key=False), None))
         self.assertIn("no certificate with its private key", self.reason(read_pfx, pfx(None, (LEAF, SUB)), None))
 
     @given(st.binary())

@@ -107,6 +107,8 @@ class ReadTests(SynchronousTestCase):
         row, _ = read("size = 0\nunknown = 1\n")
         self.assertEqual(row.refused, {"size", "fruit"})
         self.assertEqual([row.unset(key) for key in ("size", "fruit", "label")], [False, False, True])
+        self.assertIsNone(row.get("fruit"))
+        self.assertFalse(read("fruit = Pear\n")[0].unset("fruit"))
 
     def test_places(self) -> None:
         """A problem stands at its key's line, or at the section's where the key is absent."""

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.config import parse
-from agwtwisted.core.sources import beside
+from agwtwisted.core.errors import ConfigError
+from agwtwisted.core.sources import SourceFile, beside, own_mode_problems
 from tests import pki
 from tests.configurations import FILE, GOOD, Files, changed, clients_root, files, load, said, site
 
@@ -28,6 +29,15 @@ class PathTests(SynchronousTestCase):
         source = files()
         load(GOOD, source)
         self.assertEqual(sorted(source.asked), ["conf/pki/clients-ca.pem", "conf/pki/site.key", "conf/pki/site.pem"])
+
+    def test_errors_without_words(self) -> None:
+        """An OSError that says nothing is named by its kind."""
+
+        def read(path: str) -> SourceFile:
+            raise IsADirectoryError
+
+        error = self.assertRaises(ConfigError, parse, GOOD.encode(), FILE, read)
+        self.assertIn("cannot read conf/pki/site.pem: IsADirectoryError", str(error))
 
     def test_missing_files(self) -> None:
         """Every file that cannot be read is told at the line that names it."""
@@ -63,6 +73,12 @@ class ModeTests(SynchronousTestCase):
         """A key that group or others may read is a warning."""
         for mode in (0o640, 0o604):
             self.assertRegex(self.problem("site.key", mode), r"^WARNING conf/gw.ini:6 .* can be read by others")
+
+    def test_own_mode(self) -> None:
+        """So is a configuration that anybody may change."""
+        [problem] = own_mode_problems("gw.ini", 0o100602)
+        self.assertEqual(str(problem), "ERROR gw.ini can be written by others (mode 0602)")
+        self.assertEqual(list(own_mode_problems("gw.ini", 0o100664)), [])
 
     def test_ordinary_modes(self) -> None:
         """Certificates may be read by everybody, and a group may write."""
@@ -140,6 +156,14 @@ class SslCertificateTests(SynchronousTestCase):
         """Both files are read even where the first is wrong."""
         problems = said(GOOD, files(site_pem=b"garbage", site_key=b"garbage"))
         self.assertEqual([line.split()[1] for line in problems], ["conf/gw.ini:6", "conf/pki/site.pem"])
+        for source in (files(site_pem=b"garbage"), files(site_key=b"garbage")):
+            self.assertEqual(len(said(GOOD, source)), 1)
+
+    def test_wrong_order(self) -> None:
+        """A chain in the wrong order is told at the file's lines, and nothing is made of whose the key is."""
+        issuer, _ = site().issuers
+        [problem] = said(GOOD, files(site_pem=pki.bundle(issuer, site())))
+        self.assertRegex(problem, r"^ERROR conf/pki/site.pem:\d+ \[ssl_certificate site\] certificate 2 .* wrong place")
 
     def test_key_of_another(self) -> None:
         """A key that does not match is an error at the key's line."""
@@ -157,15 +181,33 @@ class SslCertificateTests(SynchronousTestCase):
         [problem] = said(GOOD, files(site_pem=old.pem, site_key=old.key_pem))
         self.assertTrue(problem.startswith("WARNING conf/gw.ini:5") and "expired on 2026-05-01" in problem, problem)
 
-    def pfx(self, password: bytes, *changes: tuple[str, str]) -> list[str]:
+    def pfx(self, password: bytes, *changes: tuple[str, str], mode: int = 0o600) -> list[str]:
         """What is said about a .pfx with the password "secret", opened with another."""
-        how = serialization.BestAvailableEncryption(b"secret")
+        data = self.pfx_data(serialization.BestAvailableEncryption(b"secret"))
+        keys = ("key_file = pki/site.key", "password_file = pki/password")
+        source = files(site_pfx=data, password=password)
+        source.modes = {"conf/pki/site.pfx": mode, "conf/pki/password": mode}
+        return said(changed(("pki/site.pem", "pki/site.pfx"), keys, *changes), source)
+
+    def pfx_data(self, how: serialization.KeySerializationEncryption) -> bytes:
+        """The server's certificate with chain and key in one file."""
         chain = [authority.certificate for authority in site().issuers]
-        data = pkcs12.serialize_key_and_certificates(None, site().key, site().certificate, chain, how)
-        text = changed(
-            ("pki/site.pem", "pki/site.pfx"), ("key_file = pki/site.key", "password_file = pki/password"), *changes
-        )
-        return said(text, files(site_pfx=data, password=password))
+        return pkcs12.serialize_key_and_certificates(None, site().key, site().certificate, chain, how)
+
+    def test_pfx_without_password(self) -> None:
+        """A .pfx may have no password, and must be there."""
+        text = changed(("pki/site.pem", "pki/site.pfx"), ("key_file = pki/site.key\n", ""))
+        data = self.pfx_data(serialization.NoEncryption())
+        [listener] = load(text, files(site_pfx=data)).http_listeners
+        assert listener.ssl_certificate is not None
+        self.assertEqual(len(listener.ssl_certificate.certificates), 3)
+        [problem] = said(text)
+        self.assertIn("cannot read conf/pki/site.pfx", problem)
+
+    def test_pfx_readable_by_others(self) -> None:
+        """A .pfx and its password are looked at as keys."""
+        problems = self.pfx(b"secret", mode=0o640)
+        self.assertEqual([line.split()[:2] for line in problems], [["WARNING", f"{FILE}:5"], ["WARNING", f"{FILE}:6"]])
 
     def test_pfx(self) -> None:
         """A .pfx is opened with what the password file holds, less its line end."""

@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.coherence import DEMO_ORGANIZATION
 from agwtwisted.demo.certificates import (
     CERTIFICATES,
     LIFETIME,
     MARGIN,
     MARK,
-    ORGANIZATION,
     SECRETS,
     DemoError,
     ensure,
@@ -72,7 +72,7 @@ class MakingTests(DemoDirectory):
             for certificate in x509.load_pem_x509_certificates(self.content()[name]):
                 for who in (certificate.subject, certificate.issuer):
                     found = [entry.value for entry in who.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
-                    self.assertEqual(found, [ORGANIZATION])
+                    self.assertEqual(found, [DEMO_ORGANIZATION])
 
     def test_lives_thirty_days(self) -> None:
         """Every certificate but the expired one ends thirty days after it was made; that one has ended."""
@@ -144,6 +144,14 @@ class KeepingTests(DemoDirectory):
         (self.directory / "server.pem").unlink()
         with self.assertRaisesRegex(DemoError, r"server\.key"):
             ensure(self.directory, NOW)
+
+    def test_an_interruption_leaves_no_complete_set(self) -> None:
+        """A making that fails half-way is seen to have failed, although every file is there."""
+        (self.directory / "client.pem.new").mkdir()
+        with self.assertRaises(OSError):
+            ensure(self.directory, NOW + LIFETIME)
+        (self.directory / "client.pem.new").rmdir()
+        self.assertFalse((self.directory / MARK).exists())
 
     def test_starts_over_after_an_interruption(self) -> None:
         """What an interrupted making left behind is replaced."""

@@ -41,6 +41,7 @@ sys.exit(main(["demo"]))
 STUBBORN = """
 import signal, socket, sys
 signal.signal(signal.SIGTERM, lambda *_: print("goes on", flush=True))
+signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
 server = socket.create_server(("127.0.0.1", int(open("port").read())))
 while True:
     server.accept()
@@ -89,6 +90,7 @@ class ChildTests(SynchronousTestCase):
             status, printed = demo.end(signal.SIGINT)
         self.assertEqual(status, 0, printed)
         self.assertNotIn("Traceback", printed)
+        self.assertNotIn("interrupted", printed)  # a gateway that got the terminal's SIGINT, too, would not drain
 
 
 class DemonstrationTests(SynchronousTestCase):
@@ -127,8 +129,8 @@ class DemonstrationTests(SynchronousTestCase):
             self.assertNotIn(attempt.hides, done.stdout, told)
 
     def test_ends_by_a_signal(self) -> None:
-        """Ctrl-C as well as SIGTERM ends gateway and backend, with status 0 and without a traceback."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        """Ctrl-C, SIGTERM and a terminal that is gone end gateway and backend, with status 0 and no traceback."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with self.subTest(number.name), running.running(self.directory, *DEMO) as demo:
                 demo.read_until(READY)
                 status, printed = demo.end(number)

@@ -1,5 +1,6 @@
-"""Offers ``twistd agwgateway``; nothing is imported until it is chosen."""
+"""Offers ``twistd agwgateway`` and ``twistd --reactor=agwepoll``; nothing is imported until it is chosen."""
 
+from twisted.application.reactors import Reactor
 from twisted.application.service import ServiceMaker
 
 agwgateway = ServiceMaker(
@@ -8,3 +9,5 @@ agwgateway = ServiceMaker(
     "A TLS gateway with client certificate authentication.",
     "agwgateway",
 )
+
+agwepoll = Reactor("agwepoll", "agwtwisted.reactor", "epoll(7) with less around each event.")

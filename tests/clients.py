@@ -1,0 +1,450 @@
+"""TLS clients in memory: a pyOpenSSL connection on one end, the wire of a port of a real configuration on the other."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from random import Random
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from cryptography import x509
+from OpenSSL import SSL, crypto
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+
+from agwtwisted.connections import HttpPort, Limits
+from agwtwisted.contexts import PortContexts
+from agwtwisted.core.config import Config
+from agwtwisted.core.messages import HeaderNames
+from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.resources import Protocol
+from agwtwisted.core.routing import ports_of
+from agwtwisted.exchange import HttpExchanges
+from agwtwisted.upstream import Backends
+from tests import configurations, pki
+
+TLS_1_2, TLS_1_3 = SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION
+VERSIONS = (TLS_1_2, TLS_1_3)
+WARNING, FATAL = 1, 2
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+PROFILES = """\
+[gateway]
+access_log = -
+{gateway}
+[ssl_certificate site]
+certificate_file = pki/site.pem
+key_file = pki/site.key
+
+[trusted_client_certificate devices]
+file = pki/clients-ca.pem
+
+[trusted_client_certificate partners]
+file = pki/partners.pem
+
+[ssl_profile strict]
+verify_client_auth_mode = Strict
+trusted_client_certificates = devices
+
+[ssl_profile http400]
+verify_client_auth_mode = Strict
+trusted_client_certificates = devices
+refusal = Http400
+
+[ssl_profile partners]
+verify_client_auth_mode = Strict
+trusted_client_certificates = partners
+
+[ssl_profile pinned]
+verify_client_auth_mode = Strict
+trusted_client_certificates = partners
+verify_client_cert_issuer_dn = true
+
+[ssl_profile passthrough]
+verify_client_auth_mode = Passthrough
+
+[backend_address_pool app]
+backend_addresses = 127.0.0.1:9000
+
+[backend_http_settings app]
+port = 9000
+client_certificate_headers = all
+"""
+
+
+def text(*listeners: str, gateway: str = "") -> str:
+    """A configuration whose listeners share one port: ``text("basic strict", "open - open.example")``.
+
+    Each is a name, a profile (``-`` for none) and host names, separated by spaces; what follows ``;`` are more keys.
+    """
+    return PROFILES.format(gateway=gateway) + "".join(map(_listener, range(1, 1 + len(listeners)), listeners))
+
+
+def _listener(number: int, line: str) -> str:
+    line, _, extra = line.partition(";")
+    name, profile, *hosts = line.split()
+    asks = "" if profile == "-" else f"ssl_profile = {profile}"
+    named = f"host_names = {', '.join(hosts)}" if hosts else ""
+    return (
+        f"""
+[http_listener {name}]
+port = 8443
+protocol = Https
+ssl_certificate = site
+{asks}
+{named}
+{extra.strip()}
+
+[request_routing_rule {name}]
+priority = {number}
+http_listener = {name}
+backend_address_pool = app
+backend_http_settings = app
+""".replace("\n\n\n", "\n")
+        .replace("\n\n[r", "\n[r")
+        .replace("\n\nhost", "\nhost")
+        .replace("\n\nreq", "\nreq")
+    )
+
+
+def plain(configuration: str) -> str:
+    """The same with Http for Https, and so without certificates and profiles."""
+    configuration = re.sub("ssl_profile = .*\n", "", configuration)
+    return configuration.replace("protocol = Https\nssl_certificate = site\n", "protocol = Http\n")
+
+
+@cache
+def partners() -> pki.Authority:
+    """An intermediate of a second root."""
+    return pki.Authority.root("Partners Root").intermediate("Partners")
+
+
+@cache
+def device() -> pki.Credential:
+    """A client that the profiles of devices trust."""
+    return configurations.clients_root().issue("device 7")
+
+
+@cache
+def partner() -> pki.Credential:
+    """A client that the profiles of partners trust."""
+    return partners().issue("partner 7")
+
+
+@cache
+def stranger() -> pki.Credential:
+    """A client of nobody's."""
+    return pki.Authority.root("Strangers Root").issue("stranger")
+
+
+def files(**others: bytes) -> configurations.Files:
+    """The files that the configurations of `text` name."""
+    return configurations.files(**{"partners_pem": pki.bundle(partners(), partners().issuers[0]), **others})
+
+
+class Log:
+    """An access log that keeps its lines."""
+
+    enabled = True
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+
+    def timestamp(self) -> bytes:
+        """A time of no interest."""
+        return b"2026-06-01T12:00:00+00:00"
+
+    def write(self, line: bytes) -> None:
+        """Keeps a line."""
+        self.lines.append(line)
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The lines, read, with the properties among the rest."""
+        read = [json.loads(line) for line in self.lines]
+        return [{**record, **record["properties"]} for record in read]
+
+
+class Gateway:
+    """One port of a configuration, on a clock, with a log and a reactor in memory."""
+
+    def __init__(self, configuration: str | Config, source: configurations.Files | None = None) -> None:
+        if isinstance(configuration, str):
+            configuration = configurations.load(configuration, source or files())
+        self.config = configuration
+        self.reactor = MemoryReactorClock()
+        self.reactor.advance(pki.NOW.timestamp())
+        self.log = Log()
+        self.limits = Limits(self.config.gateway)
+        self.exchanges = HttpExchanges(
+            self.config.gateway,
+            Backends(self.reactor),
+            self.reactor,
+            self.log,
+            Random(0),  # type: ignore[arg-type]
+        )
+        [(address, sites)] = ports_of(self.config).items()
+        encrypted = sites.all()[0].listener.protocol is Protocol.HTTPS
+        self.contexts = (
+            PortContexts.of(sites, max_depth=self.config.gateway.max_client_chain_depth) if encrypted else None
+        )
+        self.port = HttpPort(
+            number=address[1],
+            sites=sites,
+            contexts=self.contexts,
+            exchanges=self.exchanges,
+            gateway=self.config.gateway,
+            limits=self.limits,
+            names=HeaderNames(reject_odd=False),
+            clock=self.reactor,
+            access_log=self.log,  # type: ignore[arg-type]
+            limiter=HandshakeLimiter(self.reactor.seconds),
+        )
+
+    def client(self, context: SSL.Context | None = None, name: str = "", *, address: str = "192.0.2.7") -> Client:
+        """A client that has connected, and said nothing yet."""
+        return Client(self.port, context or client_context(), name, address)
+
+    def shake_hands(self, context: SSL.Context | None = None, name: str = "") -> Client:
+        """A client after its handshake, well or badly."""
+        client = self.client(context, name)
+        client.talk()
+        return client
+
+    def backend(self) -> bytes:
+        """What the last connection to a backend is told, once it is there."""
+        _, _, factory, _, _ = self.reactor.tcpClients[-1]
+        transport = Transport()
+        factory.buildProtocol(None).makeConnection(transport)
+        return transport.sent
+
+    @property
+    def forwarded(self) -> int:
+        """How many connections to backends were begun."""
+        return len(self.reactor.tcpClients)
+
+
+class Transport:
+    """What a wire asks of the reactor's TCP connection, in memory; it takes `room` bytes at a time, None for any."""
+
+    def __init__(self) -> None:
+        self.sent = b""  # and not yet read by the client
+        self.room: int | None = None
+        self.queued = b""
+        self.reading = True
+        self.ended = ""  # "half", "closed", "aborted"
+        self.producer: Any = None
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Of no interest."""
+
+    def getHost(self) -> IPv4Address:
+        """An address of no interest."""
+        return IPv4Address("TCP", "127.0.0.1", 50001)
+
+    def pauseProducing(self) -> None:
+        """No more input."""
+        self.reading = False
+
+    def resumeProducing(self) -> None:
+        """Input again."""
+        self.reading = True
+
+    def writeSomeData(self, data: bytes) -> int:  # noqa: N802
+        """Sends what there is room for."""
+        count = len(data) if self.room is None else min(self.room, len(data))
+        if self.room is not None:
+            self.room -= count
+        self.sent += data[:count]
+        return count
+
+    def write(self, data: bytes) -> None:
+        """Queues data."""
+        self.queued += data
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """A pull producer is asked at once."""
+        self.producer = producer
+        producer.resumeProducing()
+
+    def unregisterProducer(self) -> None:
+        """It has no more."""
+        self.producer = None
+
+    def loseConnection(self) -> None:
+        """Ends it once everything is sent."""
+        self.ended = self.ended if self.ended == "aborted" else "closed"
+
+    def loseWriteConnection(self) -> None:
+        """Ends one direction."""
+        self.ended = self.ended or "half"
+
+    def abortConnection(self) -> None:
+        """Ends it at once."""
+        self.ended = "aborted"
+
+    def drain(self, room: int | None = None) -> None:
+        """The peer reads again, `room` bytes or all there are."""
+        self.room = room
+        while self.queued or self.producer is not None:
+            count = self.writeSomeData(self.queued)
+            self.queued = self.queued[count:]
+            if self.queued:
+                return
+            if self.producer is not None:
+                self.producer.resumeProducing()
+
+
+class Client:
+    """A TLS client on the other end of a port's wire; `talk` lets both speak until neither has more to say."""
+
+    def __init__(self, port: HttpPort, context: SSL.Context, name: str, address: str) -> None:
+        wire = port.accept(IPv4Address("TCP", address, 50000))
+        assert wire is not None, "not admitted"
+        self.wire = wire
+        self.transport = Transport()
+        self.received = b""
+        self.error: SSL.Error | None = None
+        self.established = False
+        self.closed = False  # whether a close_notify came
+        self.alerts: list[tuple[int, int]] = []  # level and description, as they came
+        self.raw = b""  # everything that the server sent
+        self.lost = False
+        self.tls = SSL.Connection(context, None)
+        alerts = self.alerts
+
+        def note(_: SSL.Connection, where: int, value: int) -> None:
+            if where & SSL.SSL_CB_READ_ALERT == SSL.SSL_CB_READ_ALERT:
+                alerts.append((value >> 8, value & 0xFF))
+
+        self.tls.set_info_callback(note)
+        if name:
+            self.tls.set_tlsext_host_name(name.encode())
+        self.tls.set_connect_state()
+        wire.makeConnection(self.transport)
+
+    # -- what it does
+
+    def talk(self) -> None:
+        """Both speak until neither has more to say."""
+        while self._hear() | self._speak():
+            pass
+        if self.transport.ended in ("closed", "aborted") and not self.transport.queued:
+            self.lose()
+
+    def say(self, data: bytes) -> None:
+        """Sends application data, and hears the answer."""
+        self.tls.sendall(data)
+        self.talk()
+
+    def hello(self) -> bytes:
+        """The bytes that the client would send next."""
+        with suppress(SSL.WantReadError):
+            self.tls.do_handshake()
+        return self.outgoing()
+
+    def outgoing(self) -> bytes:
+        """What lies ready to be sent."""
+        try:
+            return self.tls.bio_read(1 << 20)
+        except SSL.WantReadError:
+            return b""
+
+    def give(self, data: bytes) -> None:
+        """Hands raw bytes to the server."""
+        self.wire.dataReceived(data)
+
+    def take(self) -> bytes:
+        """The raw bytes that the server sent since."""
+        sent, self.transport.sent = self.transport.sent, b""
+        self.raw += sent
+        return sent
+
+    def leave(self) -> None:
+        """Says farewell, and is gone."""
+        self.tls.shutdown()
+        self.talk()
+        self.lose()
+
+    def lose(self) -> None:
+        """The connection is over."""
+        if not self.lost:
+            self.lost = True
+            self.wire.connectionLost(Failure(ConnectionDone()))
+
+    # -- how
+
+    def _hear(self) -> bool:
+        sent = self.take()
+        if sent:
+            self.tls.bio_write(sent)
+        return bool(sent)
+
+    def _speak(self) -> bool:
+        if self.error is None and not self.closed:
+            try:
+                if not self.established:
+                    self.tls.do_handshake()
+                    self.established = True
+                while True:
+                    self.received += self.tls.recv(1 << 16)
+            except SSL.WantReadError:
+                pass
+            except SSL.ZeroReturnError:
+                self.closed = True
+            except SSL.Error as error:
+                self.error = error
+        data = self.outgoing() if self.transport.reading and not self.lost else b""
+        if data:
+            self.give(data)
+        return bool(data)
+
+
+def client_context(
+    credential: pki.Credential | None = None,
+    *,
+    version: int | None = None,
+    sent: Sequence[pki.Credential] | None = None,
+    protocols: Sequence[bytes] = (),
+    groups: bytes = b"",
+    ciphers: bytes = b"",
+) -> SSL.Context:
+    """A client's context.
+
+    Args:
+        credential: its certificate, sent with its intermediates.
+        version: the only one it speaks.
+        sent: the authorities that it sends, where not its intermediates.
+        protocols: what it offers by ALPN.
+        groups: of key exchange; a key share is sent for the first alone.
+        ciphers: of TLS 1.2.
+    """
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_cipher_list(ciphers or b"ALL:@SECLEVEL=0")
+    if version is not None:
+        context.set_min_proto_version(version)
+        context.set_max_proto_version(version)
+    if credential is not None:
+        _use(context, credential)
+        for authority in credential.issuers[:-1] if sent is None else sent:
+            context.add_extra_chain_cert(x509.load_der_x509_certificate(authority.der))
+    if protocols:
+        context.set_alpn_protos(list(protocols))
+    if groups:
+        assert SSL._lib.SSL_CTX_set1_curves_list(context._context, groups) == 1  # type: ignore[attr-defined]
+    return context
+
+
+def _use(context: SSL.Context, credential: pki.Credential) -> None:
+    """By way of a file: OpenSSL takes certificates that cryptography cannot read."""
+    with NamedTemporaryFile() as file:
+        file.write(credential.der)
+        file.flush()
+        context.use_certificate_file(file.name, crypto.FILETYPE_ASN1)
+    context.use_privatekey(credential.key)

@@ -1,0 +1,155 @@
+"""Servers behind the gateway: one that records every byte, and some that others have written."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from tests import programs, running
+from tests.end_to_end.lines import DEADLINE, Line, wait_until
+
+Talk = Callable[[Line], None]
+
+
+def echo(line: Line) -> None:
+    """Answers every request with its head and its body, as they came."""
+    before = 0
+    while head := line.head():
+        line.body(head)
+        came = bytes(line.received[before:])
+        before = len(line.received)
+        line.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(came), came)
+
+
+def answering(*answers: bytes) -> Talk:
+    """Answers the requests of a connection with these bytes, in turn, then closes it."""
+
+    def talk(line: Line) -> None:
+        for answer in answers:
+            head = line.head()
+            if head is None:
+                return
+            line.body(head)
+            line.send(answer)
+
+    return talk
+
+
+class Backend:
+    """A server whose every connection is one call of `talk`, in a thread of its own; closed when that returns."""
+
+    def __init__(self, talk: Talk = echo) -> None:
+        self.talk = talk
+        self.lines: list[Line] = []
+        self._forgotten: dict[Line, int] = {}
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    @property
+    def received(self) -> bytes:
+        """Every byte of every connection since `forget`: the gateway uses its connections again."""
+        return b"".join(bytes(line.received[self._forgotten.get(line, 0) :]) for line in self.lines)
+
+    def line(self, number: int) -> Line:
+        """The connection of that number, once it is there."""
+        wait_until(lambda: len(self.lines) > number, f"a backend has {number + 1} connections")
+        return self.lines[number]
+
+    def forget(self) -> None:
+        """What comes from now on is another test's."""
+        self._forgotten = {line: len(line.received) for line in self.lines}
+
+    def close(self) -> None:
+        """Accept no more, and wait for the end of every connection."""
+        self._listening.shutdown(socket.SHUT_RDWR)
+        for line in self.lines:
+            with suppress(OSError):
+                line.socket.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(DEADLINE)
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                line = Line(self._listening.accept()[0])
+                self.lines.append(line)
+                thread = threading.Thread(target=self._serve, args=(line,), daemon=True)
+                thread.start()
+                self._threads.append(thread)
+
+    def _serve(self, line: Line) -> None:
+        with closing(line.socket), suppress(OSError, AssertionError):  # the gateway may leave at any point
+            self.talk(line)
+            line.socket.shutdown(socket.SHUT_WR)
+            line.rest()
+        line.ended.set()
+
+
+NGINX = """
+daemon off; master_process off; pid {directory}/pid; error_log {directory}/error.log;
+events {{ worker_connections 64; }}
+http {{
+    access_log off; keepalive_requests 1000000; client_max_body_size 0;
+    client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy; fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi; scgi_temp_path {directory}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        root {directory};
+        location /connection {{ return 200 "$connection $connection_requests"; }}
+        location /nothing {{ return 204; }}
+        location /headers {{ return 200 "$host|$http_connection|$http_x_client_certificate_subject"; }}
+    }}
+}}
+"""
+
+
+@contextmanager
+def nginx(directory: Path) -> Iterator[int]:
+    """Debian's nginx, which serves the directory; gives its port."""
+    (port,) = running.free_ports(1)
+    (directory / "nginx.conf").write_text(NGINX.format(directory=directory, port=port))
+    program = programs.path_of("nginx")
+    assert program
+    with _serving([program, "-p", str(directory), "-c", "nginx.conf", "-e", "error.log"], directory, port):
+        yield port
+
+
+@contextmanager
+def gunicorn(directory: Path) -> Iterator[int]:
+    """gunicorn with the application of tests/end_to_end/application.py; gives its port."""
+    (port,) = running.free_ports(1)
+    settings = (
+        f"bind = '127.0.0.1:{port}'; threads = 4; keepalive = 5; loglevel = 'error'; control_socket_disable = True"
+    )
+    (directory / "gunicorn.conf.py").write_text(settings)
+    words = [sys.executable, "-m", "gunicorn", "tests.end_to_end.application:application"]
+    with _serving(words, directory, port):
+        yield port
+
+
+@contextmanager
+def _serving(words: list[str], directory: Path, port: int) -> Iterator[None]:
+    environment = running.environment() | {"PYTHONPATH": str(running.ROOT)}
+    with (directory / "output").open("wb") as output:
+        process = subprocess.Popen(words, cwd=directory, env=environment, stdout=output, stderr=output)
+    try:
+        wait_until(lambda: process.poll() is not None or accepts(port), f"{words[0]} listens")
+        assert process.poll() is None, (directory / "output").read_text()
+        yield
+    finally:
+        process.terminate()
+        process.wait(DEADLINE)
+
+
+def accepts(port: int) -> bool:
+    """Whether somebody listens on the port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

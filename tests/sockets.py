@@ -1,0 +1,38 @@
+"""Real sockets on this machine, in a test that shares its thread with the reactor."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+
+NONSENSE = b"nonsense\r\n\r\n"
+"""Answered with a page, by nobody but the gateway."""
+
+TURNS = 5000
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Lets the reactor turn until the condition holds."""
+    for _ in range(TURNS):
+        if condition():
+            return
+        await deferLater(reactor, 0)  # type: ignore[arg-type]
+    raise AssertionError("it never came")
+
+
+def connected(address: tuple[str, int]) -> socket.socket:
+    """A client of the kernel's backlog, whoever accepts it."""
+    client = socket.create_connection(address)
+    client.setblocking(False)
+    return client
+
+
+def read(client: socket.socket) -> bytes | None:
+    """What has come; None: nothing yet."""
+    try:
+        return client.recv(1 << 16)
+    except BlockingIOError:
+        return None

@@ -1,0 +1,342 @@
+"""Connections are admitted, counted until they are gone, and drained."""
+
+from __future__ import annotations
+
+import contextlib
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from OpenSSL import SSL
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.connections import Limits
+from agwtwisted.core.verdicts import Missing, Trusted
+from agwtwisted.streaming import LINGER
+from tests import clients, configurations
+from tests.clients import (
+    GET,
+    TLS_1_2,
+    TLS_1_3,
+    Client,
+    Gateway,
+    Transport,
+    client_context,
+    device,
+    plain,
+    stranger,
+    text,
+)
+
+SITES = text("basic -", "s strict s.example", "h http400 h.example", "p passthrough p.example")
+
+
+def limits(**values: int) -> tuple[Limits, list[bool]]:
+    """Limits of these values, and what `may_accept` was each time that it changed."""
+    keys = "".join(f"{key} = {value}\n" for key, value in values.items())
+    counted = Limits(configurations.load(text("basic -", gateway=keys), clients.files()).gateway)
+    changes: list[bool] = []
+    counted.subscribe(lambda: changes.append(counted.may_accept))
+    return counted, changes
+
+
+class LimitsTests(SynchronousTestCase):
+    """How many connections there may be."""
+
+    def test_connections(self) -> None:
+        """At max_connections no further one is accepted, until one is gone; it is told once each way."""
+        counted, changes = limits(max_connections=2)
+        counted.opened("a")
+        self.assertTrue(counted.may_accept)
+        counted.opened("b")
+        self.assertFalse(counted.may_accept)
+        counted.opened("c")
+        counted.closed("c")
+        self.assertFalse(counted.may_accept)
+        counted.closed("b")
+        self.assertTrue(counted.may_accept)
+        self.assertEqual(changes, [False, True])
+
+    def test_handshakes(self) -> None:
+        """At max_handshakes under way no further connection is accepted, until one is through."""
+        counted, changes = limits(max_handshakes=1)
+        counted.handshake(1)
+        self.assertFalse(counted.may_accept)
+        counted.handshake(-1)
+        self.assertTrue(counted.may_accept)
+        self.assertEqual(changes, [False, True])
+
+    def test_addresses(self) -> None:
+        """Each address has its own limit; 0 is none; nothing is remembered of an address that is gone."""
+        counted, _ = limits(max_connections_per_address=1)
+        counted.opened("a")
+        self.assertEqual((counted.admits("a"), counted.admits("b")), (False, True))
+        counted.closed("a")
+        self.assertTrue(counted.admits("a"))
+        self.assertEqual(counted._by_address, {})
+        unlimited, _ = limits(max_connections_per_address=0)
+        for _ in range(100):
+            unlimited.opened("a")
+        self.assertTrue(unlimited.admits("a"))
+
+
+class AcceptTests(SynchronousTestCase):
+    """Who is let in."""
+
+    def test_address_limit(self) -> None:
+        """A connection too many of one address is closed at once, and not counted; IPv4 in IPv6 is the same address."""
+        gateway = Gateway(SITES.replace("[gateway]\n", "[gateway]\nmax_connections_per_address = 1\n"))
+        client = gateway.client(address="192.0.2.7")
+        for address in (IPv4Address("TCP", "192.0.2.7", 1), IPv6Address("TCP", "::ffff:192.0.2.7", 1)):
+            self.assertIsNone(gateway.port.accept(address))
+        self.assertEqual((gateway.limits._connections, gateway.limits._handshakes), (1, 1))
+        self.assertIsNotNone(gateway.port.accept(IPv6Address("TCP", "2001:db8::7", 1)))
+        client.lose()
+        self.assertIsNotNone(gateway.port.accept(IPv4Address("TCP", "192.0.2.7", 1)))
+
+    def test_plain_port(self) -> None:
+        """On a plain port requests are read at once, of a client that nobody asked for anything."""
+        gateway = Gateway(plain(SITES))
+        wire = gateway.port.accept(IPv4Address("TCP", "192.0.2.7", 1))
+        assert wire
+        wire.makeConnection(Transport())  # type: ignore[arg-type]
+        self.assertEqual(gateway.limits._handshakes, 0)
+        wire.dataReceived(GET)
+        self.assertEqual(gateway.forwarded, 1)
+        self.assertNotIn(b"X-Client-Certificate", gateway.backend())
+
+    def test_nothing_counts_before_it_is_whole(self) -> None:
+        """A connection that cannot be made is not counted."""
+        gateway = Gateway(SITES)
+        assert gateway.contexts
+        gateway.port._contexts = object()  # type: ignore[assignment]
+        with self.assertRaises(AttributeError):
+            gateway.port.accept(IPv4Address("TCP", "192.0.2.7", 1))
+        self.assertEqual(
+            (gateway.limits._connections, gateway.limits._handshakes, len(gateway.port.connections)), (0, 0, 0)
+        )
+
+
+def _hello(client: Client) -> None:
+    with contextlib.suppress(SSL.Error):
+        data = client.hello()
+        if data:
+            client.give(data)
+
+
+def _garbage(client: Client) -> None:
+    client.give(b"\x16\x03\x01\x00\x05hello")
+
+
+def _plain(client: Client) -> None:
+    client.give(GET)
+
+
+def _request(client: Client) -> None:
+    if client.established:
+        with contextlib.suppress(SSL.Error):
+            client.say(GET)
+
+
+def _farewell(client: Client) -> None:
+    if client.established:
+        with contextlib.suppress(SSL.Error):
+            client.leave()
+
+
+STEPS = {
+    "hello": _hello,
+    "talk": Client.talk,
+    "garbage": _garbage,
+    "plain text": _plain,
+    "request": _request,
+    "farewell": _farewell,
+    "lose": Client.lose,
+    "close": lambda client: client.wire.close(),
+    "linger": lambda client: client.wire.close(linger=True),
+    "abort": lambda client: client.wire.abort(),
+    "drain": lambda client: client.gateway.port.drain(),  # type: ignore[attr-defined]
+    "time": lambda client: client.gateway.reactor.advance(11),  # type: ignore[attr-defined]
+    "much time": lambda client: client.gateway.reactor.advance(100),  # type: ignore[attr-defined]
+}
+"""What may happen to a connection, in any order."""
+
+
+class CountTests(SynchronousTestCase):
+    """No connection and no handshake stays counted that is gone."""
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["", "s.example", "h.example", "nobody.example"]),
+                st.sampled_from([None, device, stranger]),
+                st.sampled_from([TLS_1_2, TLS_1_3]),
+                st.lists(st.sampled_from(sorted(STEPS)), max_size=6),
+            ),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    @settings(max_examples=60)
+    def test_counts(self, plan: list[tuple[str, object, int, list[str]]]) -> None:
+        """Whatever happens to connections, the counts are those of the living, and none in the end."""
+        gateway = Gateway(text("s strict s.example", "h http400 h.example", "o - o.example"))
+        alive: list[Client] = []
+        for name, credential, version, steps in plan:
+            client = gateway.client(client_context(credential and credential(), version=version), name)  # type: ignore[operator]
+            client.gateway = gateway  # type: ignore[attr-defined]
+            alive.append(client)
+            for step in steps:
+                if not client.lost:
+                    STEPS[step](client)
+                self.assertEqual(gateway.limits._connections, sum(not each.lost for each in alive))
+                self.assertEqual(
+                    gateway.limits._handshakes,
+                    sum(getattr(each.wire, "_handshake", None) is not None for each in alive),
+                )
+        for client in alive:
+            client.lose()
+        self.assertEqual((gateway.limits._connections, gateway.limits._handshakes), (0, 0))
+        self.assertEqual((gateway.limits._by_address, len(gateway.port.connections)), ({}, 0))
+        self.assertEqual(gateway.port._sessions, {})
+
+    def test_every_end(self) -> None:
+        """Each single end of a connection, at each stage of it, leaves nothing counted."""
+        stages = [[], ["hello"], ["talk"], ["talk", "request"], ["plain text"], ["garbage"]]
+        ends = ["lose", "abort", "close", "linger", "farewell", "drain", "time", "much time"]
+        for stage in stages:
+            for end in ends:
+                with self.subTest(stage=stage, end=end):
+                    gateway = Gateway(SITES)
+                    client = gateway.client()
+                    client.gateway = gateway  # type: ignore[attr-defined]
+                    for step in [*stage, end]:
+                        STEPS[step](client)
+                    client.lose()
+                    self.assertEqual((gateway.limits._connections, gateway.limits._handshakes), (0, 0))
+                    self.assertEqual(len(gateway.port.connections), 0)
+
+
+class DrainTests(SynchronousTestCase):
+    """The end of a port's connections, in good order or at once."""
+
+    def test_idle(self) -> None:
+        """A connection without a request under way says farewell and closes."""
+        gateway = Gateway(SITES)
+        client = gateway.shake_hands()
+        gateway.port.drain()
+        client.talk()
+        self.assertTrue(client.closed)
+        self.assertEqual(len(gateway.port.connections), 0)
+
+    def test_under_way(self) -> None:
+        """A request under way is answered, by the connection's last answer."""
+        gateway = Gateway(SITES)
+        client = gateway.shake_hands()
+        client.say(GET)
+        gateway.port.drain()
+        client.talk()
+        self.assertFalse(client.closed)
+        _, _, factory, _, _ = gateway.reactor.tcpClients[-1]
+        backend = factory.buildProtocol(None)
+        backend.makeConnection(Transport())
+        backend.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        client.talk()
+        self.assertTrue(client.received.endswith(b"ok"))
+        self.assertIn(b"\r\nConnection: close\r\n", client.received)
+        self.assertTrue(client.closed)
+
+    def test_handshakes(self) -> None:
+        """Handshakes under way are broken off."""
+        gateway = Gateway(SITES)
+        client = gateway.client()
+        client.give(client.hello())
+        gateway.port.drain()
+        self.assertEqual(client.transport.ended, "aborted")
+
+    def test_waiting_is_over(self) -> None:
+        """Whoever waits for the port to be empty is told when the last connection is gone."""
+        gateway = Gateway(SITES)
+        first, last = gateway.shake_hands(), gateway.client()
+        empty = gateway.port.connections.when_empty()
+        first.lose()
+        self.assertNoResult(empty)
+        last.lose()
+        self.successResultOf(empty)
+
+    def test_abort(self) -> None:
+        """Every connection ends at once, whatever it does."""
+        gateway = Gateway(SITES)
+        every = [gateway.client(), gateway.shake_hands(), gateway.shake_hands(name="s.example")]
+        every[1].say(GET)
+        gateway.port.abort()
+        self.assertEqual([client.transport.ended for client in every], ["aborted"] * 3)
+
+
+class LogTests(SynchronousTestCase):
+    """The lines of failed handshakes, and the names in all lines."""
+
+    def refuse(self, gateway: Gateway, address: str) -> None:
+        """One client without certificate at a strict site."""
+        client = gateway.client(client_context(version=TLS_1_2), "s.example", address=address)
+        client.talk()
+        client.lose()
+
+    def test_limited(self) -> None:
+        """An address gets a few lines a minute, then the next says how many were left out; others get theirs."""
+        gateway = Gateway(SITES)
+        for _ in range(12):
+            self.refuse(gateway, "192.0.2.7")
+        lines = len(gateway.log.lines)
+        self.assertLess(lines, 12)
+        self.refuse(gateway, "192.0.2.8")
+        self.assertEqual(len(gateway.log.lines), lines + 1)
+        gateway.reactor.advance(61)
+        self.refuse(gateway, "192.0.2.7")
+        self.assertEqual(gateway.log.records[-1]["omitted"], 12 - lines)
+        self.assertEqual(gateway.log.records[-1]["clientIP"], "192.0.2.7")
+
+    def test_listener_names(self) -> None:
+        """Lines bear the name of the listener that SNI selected: of failed handshakes, pages and requests."""
+        gateway = Gateway(text("first -", "s strict s.example", "h http400 h.example", "p passthrough p.example"))
+        self.refuse(gateway, "192.0.2.7")
+        for name in ("h.example", "p.example"):
+            gateway.shake_hands(client_context(), name).say(GET)
+        gateway.shake_hands().say(b"nonsense\r\n\r\n")
+        self.assertEqual([record["listenerName"] for record in gateway.log.records], ["s", "h", "p", "first"])
+
+    def test_verdicts(self) -> None:
+        """The peer of a connection is judged once, by the site that it selected."""
+        gateway = Gateway(SITES)
+        for name, credential, verdict in (("h.example", None, Missing()), ("s.example", device(), Trusted())):
+            client = gateway.shake_hands(client_context(credential), name)
+            session = client.wire.receiver._session  # type: ignore[attr-defined]
+            self.assertEqual(session.peer.verdict, verdict)
+            self.assertEqual((session.peer.address, session.peer.port), ("192.0.2.7", 50000))
+            self.assertEqual(session.peer.server_name, name)
+            self.assertTrue(session.peer.tls_version.startswith("TLSv1."))
+
+    def test_identity_is_rendered_once(self) -> None:
+        """The header lines of a client are made once for each site that it asks."""
+        gateway = Gateway(SITES)
+        client = gateway.shake_hands(client_context(device()), "s.example")
+        session = client.wire.receiver._session  # type: ignore[attr-defined]
+        site = gateway.port.sites.exact["s.example"]
+        self.assertIs(session.identity(site), session.identity(site))
+        self.assertIn(b"X-Client-Certificate-Verification: SUCCESS\r\n", session.identity(site))
+
+    def test_headers_by_default(self) -> None:
+        """Where nothing is said of certificate headers they are sent where a certificate is asked for."""
+        gateway = Gateway(SITES.replace("client_certificate_headers = all\n", ""))
+        for name, expected in (("", False), ("p.example", True)):
+            gateway.shake_hands(client_context(device()), name).say(GET.replace(b"localhost", (name or "x").encode()))
+            self.assertEqual(b"X-Client-Certificate:" in gateway.backend(), expected)
+
+    def test_lingering_is_counted(self) -> None:
+        """A refused client that does not go away is gone after the lingering at the latest."""
+        gateway = Gateway(SITES)
+        client = gateway.shake_hands(client_context(), "s.example")
+        self.assertEqual((gateway.limits._connections, gateway.limits._handshakes), (1, 0))
+        gateway.reactor.advance(LINGER)
+        client.talk()
+        self.assertEqual(gateway.limits._connections, 0)

@@ -1,0 +1,204 @@
+"""Sockets that are bound, or say why not, and accept as many connections as there may be."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+from OpenSSL import SSL
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from agwtwisted.listener import BindError, Listener, bind, display
+from tests.clients import TLS_1_3, Gateway, client_context, plain, text
+from tests.sockets import NONSENSE, connected, read, until
+
+
+class BindTests(SynchronousTestCase):
+    """A socket before the start."""
+
+    def test_listens(self) -> None:
+        """Connections wait in the backlog before anybody accepts them."""
+        with contextlib.closing(bind("127.0.0.1", 0)) as bound:
+            self.assertFalse(bound.getblocking())
+            with contextlib.closing(connected(bound.getsockname())):
+                pass
+
+    def test_busy(self) -> None:
+        """A busy port is an error that names address, port and reason."""
+        with contextlib.closing(bind("127.0.0.1", 0)) as bound:
+            port = bound.getsockname()[1]
+            with self.assertRaises(BindError) as caught:
+                bind("127.0.0.1", port)
+        self.assertEqual(str(caught.exception), f"cannot listen on 127.0.0.1:{port}: Address already in use")
+
+    def test_foreign_address(self) -> None:
+        """So is an address that is not this machine's; no socket is left open, which a warning would tell."""
+        with self.assertRaises(BindError) as caught:
+            bind("192.0.2.1", 8443)
+        self.assertIn("cannot listen on 192.0.2.1:8443: ", str(caught.exception))
+
+    def test_again(self) -> None:
+        """A port whose last connections linger in the kernel can be bound again at once."""
+        with contextlib.closing(bind("127.0.0.1", 0)) as bound:
+            address = bound.getsockname()
+            with contextlib.closing(connected(address)) as client:
+                accepted, _ = bound.accept()
+                accepted.close()  # this end closes first, and so it waits
+                self.assertEqual(client.recv(1), b"")
+        with contextlib.closing(bind(*address)):
+            pass
+
+    def test_families(self) -> None:
+        """An IPv6 socket takes IPv6 alone, so that one for IPv4 may stand beside it."""
+        with (
+            contextlib.closing(bind("::", 0)) as six,
+            contextlib.closing(bind("0.0.0.0", six.getsockname()[1])) as four,
+        ):
+            self.assertEqual((six.family, four.family), (socket.AF_INET6, socket.AF_INET))
+
+    def test_display(self) -> None:
+        """IPv6 addresses stand in brackets."""
+        self.assertEqual(display("127.0.0.1", 8443), "127.0.0.1:8443")
+        self.assertEqual(display("::1", 8443), "[::1]:8443")
+
+
+class ListenerTests(TestCase):
+    """A listener on the real reactor."""
+
+    def listener(self, *, gateway: Gateway | None = None, **limits: int) -> Listener:
+        """One that runs, with limits of its own or another's, and is stopped in the end."""
+        keys = "".join(f"{key} = {value}\n" for key, value in limits.items())
+        self.gateway = gateway or Gateway(plain(text("basic -")).replace("[gateway]\n", f"[gateway]\n{keys}"))
+        bound = bind("127.0.0.1", 0)
+        self.address = bound.getsockname()
+        made = Listener(reactor, bound, self.gateway.port, self.gateway.limits)
+        made.startService()
+        self.addCleanup(self.end, made)
+        return made
+
+    async def end(self, listener: Listener) -> None:
+        """Everything is closed."""
+        await listener.stopService()
+        listener.port.abort()
+        await listener.port.connections.when_empty()
+
+    def client(self) -> socket.socket:
+        """One that has connected, and is closed in the end."""
+        made = connected(self.address)
+        self.addCleanup(made.close)
+        return made
+
+    @property
+    def accepted(self) -> int:
+        """Connections that the gateway has."""
+        return len(self.gateway.port.connections)
+
+    async def test_serves(self) -> None:
+        """A connection is accepted, and answered."""
+        self.listener()
+        client = self.client()
+        client.send(NONSENSE)
+        received: list[bytes] = []
+        await until(lambda: received.append(read(client) or b"") or b"".join(received).startswith(b"HTTP/1.1 400 "))
+
+    async def test_max_connections(self) -> None:
+        """Exactly max_connections are accepted, however many wait; the next is served once one is gone."""
+        self.listener(max_connections=2)
+        waiting = [self.client() for _ in range(6)]
+        for client in waiting:
+            client.send(b"GET / HTTP/1.1\r\n")
+        await until(lambda: self.accepted == 2)
+        for _ in range(20):
+            await deferLater(reactor, 0)  # type: ignore[arg-type]
+            self.assertEqual(self.accepted, 2)
+        for client in waiting:
+            client.send(b"\r\n")  # no Host: the page is the last answer
+            answers: list[bytes] = []
+            await until(lambda client=client, answers=answers: answers.append(read(client) or b"") or any(answers))
+            client.close()
+            await until(lambda: self.accepted <= 2)
+        await until(lambda: self.accepted == 0)
+
+    async def test_ports_share_the_limit(self) -> None:
+        """A limit that one listener has reached holds for the others in the same turn."""
+        self.listener(max_connections=1)
+        first = self.address
+        self.listener(gateway=self.gateway)
+        clients = [connected(address) for address in (first, self.address) for _ in range(3)]
+        for client in clients:
+            self.addCleanup(client.close)
+        await until(lambda: self.accepted == 1)
+        for _ in range(20):
+            await deferLater(reactor, 0)  # type: ignore[arg-type]
+            self.assertEqual(self.accepted, 1)
+
+    async def test_address_limit(self) -> None:
+        """A connection too many of one address is closed, and those that it has stay."""
+        self.listener(max_connections_per_address=1)
+        first, second = self.client(), self.client()
+        await until(lambda: read(second) == b"")
+        self.assertEqual((read(first), self.accepted), (None, 1))
+
+    async def test_max_handshakes(self) -> None:
+        """So do connections beyond max_handshakes, until a handshake is over."""
+        self.listener(gateway=Gateway(text("basic strict", gateway="max_handshakes = 2\n")))
+        waiting = [self.client() for _ in range(4)]
+        await until(lambda: self.accepted == 2)
+        for _ in range(20):
+            await deferLater(reactor, 0)  # type: ignore[arg-type]
+            self.assertEqual(self.accepted, 2)
+        for client in waiting:
+            client.send(b"\x15no TLS\r\n\r\n")
+        await until(lambda: self.accepted == 4)
+
+    async def test_alert_arrives(self) -> None:
+        """A client that is refused and sends on reads its alert, not that the connection was reset."""
+        self.listener(gateway=Gateway(text("basic strict")))
+        client, tls = self.client(), SSL.Connection(client_context(version=TLS_1_3), None)
+        alerts: list[int] = []
+        tls.set_info_callback(lambda _, where, value: alerts.append(value & 0xFF) if where & SSL.SSL_CB_ALERT else None)
+        tls.set_connect_state()
+        with contextlib.suppress(SSL.WantReadError):
+            tls.do_handshake()
+        client.send(tls.bio_read(1 << 16))
+        hello: list[bytes] = []
+        await until(lambda: hello.append(read(client) or b"") or any(hello))
+        tls.bio_write(b"".join(hello))
+        tls.do_handshake()  # in TLS 1.3 the client is through before it is refused
+        tls.sendall(b"x" * 1_000_000)
+        self.assertGreater(client.send(tls.bio_read(1 << 20)), 100_000)  # more than one read of the gateway's
+        rest: list[bytes | None] = []
+        await until(lambda: rest.append(read(client)) or rest[-1] == b"")
+        tls.bio_write(b"".join(filter(None, rest)))
+        with self.assertRaises(SSL.Error):
+            tls.recv(1)
+        self.assertEqual(alerts, [116])
+        for _ in range(20):
+            with contextlib.suppress(BlockingIOError):
+                client.send(b"x" * 1000)  # a reset would raise here, and destroy an alert that is still on its way
+            await deferLater(reactor, 0)  # type: ignore[arg-type]
+        client.close()
+        await until(lambda: not self.accepted)
+
+    async def test_stop(self) -> None:
+        """Once stopped nobody gets a connection, while those that there are stay."""
+        listener = self.listener()
+        client = self.client()
+        await until(lambda: self.accepted == 1)
+        await listener.stopService()
+        with self.assertRaises(ConnectionRefusedError):
+            connected(self.address)
+        self.assertEqual((read(client), self.accepted), (None, 1))
+        self.gateway.limits.handshake(10000)  # a limit that is reached later concerns it no more
+        self.gateway.limits.handshake(-10000)
+
+    async def test_stop_without_start(self) -> None:
+        """One that never ran closes its socket."""
+        bound = bind("127.0.0.1", 0)
+        gateway = Gateway(plain(text("basic -")))
+        listener = Listener(reactor, bound, gateway.port, gateway.limits)
+        self.assertEqual(listener.name, "listener " + display(*bound.getsockname()))
+        await listener.stopService()
+        self.assertEqual(bound.fileno(), -1)

@@ -1,0 +1,289 @@
+"""The gateway as a whole: built, started, stopped in stages."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from agwtwisted.core.config import Config
+from agwtwisted.core.routing import ports_of
+from agwtwisted.deferreds import Members
+from agwtwisted.listener import bind
+from agwtwisted.service import LOG_SHARE, GatewayService, build, end_at_once_on_signal, reopen_on_signal
+from tests import clients, configurations
+from tests.running import free_ports
+from tests.sockets import NONSENSE, connected, read, until
+
+DRAIN = 30.0
+
+
+class Stage:
+    """Tells a common list what happens, in order."""
+
+    def __init__(self, told: list[str]) -> None:
+        self.told = told
+
+    def tell(self, what: str) -> Callable[[], None]:
+        """What tells it when called."""
+        return lambda: self.told.append(what)
+
+
+class Port(Stage):
+    """A port whose connections the test ends."""
+
+    def __init__(self, told: list[str]) -> None:
+        super().__init__(told)
+        self.connections: Members[str] = Members()
+        self.drain = self.tell("drain")
+
+    def abort(self) -> None:
+        """Ends every connection at once: the reactor tells of it in its next turn."""
+        self.told.append("abort")
+
+    def lose(self) -> None:
+        """Every connection is gone."""
+        for each in self.connections.snapshot():
+            self.connections.discard(each)
+
+
+class FakeListener(Service, Stage):
+    """A listener whose socket is closed when the test says so."""
+
+    def __init__(self, told: list[str], number: int) -> None:
+        Stage.__init__(self, told)
+        self.setName(f"listener {number}")
+        self.port = Port(told)
+        self.closed: Deferred[None] = succeed(None)
+
+    def startService(self) -> None:
+        """Starts."""
+        super().startService()
+        self.told.append("listen")
+
+    def stopService(self) -> Deferred[None]:
+        """Stops."""
+        self.told.append("stop listening")
+        return self.closed
+
+
+class FakeLog(Service, Stage):
+    """An access log that is written when the test says so."""
+
+    name = "access log"
+
+    def __init__(self, told: list[str]) -> None:
+        Stage.__init__(self, told)
+        self.written: Deferred[None] = Deferred()
+
+    def startService(self) -> None:
+        """Starts."""
+        super().startService()
+        self.told.append("open log")
+
+    def stopService(self) -> Deferred[None]:
+        """Stops."""
+        self.told.append("close log")
+        return self.written
+
+
+class StagesTests(SynchronousTestCase):
+    """The stop, on a clock."""
+
+    def setUp(self) -> None:
+        self.told: list[str] = []
+        self.clock = Clock()
+        self.listeners = [FakeListener(self.told, 1), FakeListener(self.told, 2)]
+        self.log = FakeLog(self.told)
+        backends = Stage(self.told)
+        backends.close_idle = backends.tell("close idle")  # type: ignore[attr-defined]
+        made: Any = (self.clock, self.listeners, backends, self.log, DRAIN)
+        self.service = GatewayService(*made)
+        self.connections = self.listeners[0].port.connections
+
+    def test_start(self) -> None:
+        """The log is open before anybody listens."""
+        self.service.privilegedStartService()
+        self.service.startService()
+        self.assertEqual(self.told, ["open log", "listen", "listen"])
+
+    def test_nothing_to_wait_for(self) -> None:
+        """Listeners, connections, backends and log end in this order, at once where nothing is under way."""
+        stopped = self.service.stopService()
+        self.assertEqual(self.told, ["stop listening", "stop listening", "drain", "drain", "close idle", "close log"])
+        self.assertNoResult(stopped)
+        self.log.written.callback(None)
+        self.successResultOf(stopped)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_waits_for_listeners(self) -> None:
+        """Nothing is drained before every socket is closed: no connection comes after that."""
+        self.listeners[1].closed = Deferred()
+        stopped = self.service.stopService()
+        self.assertNotIn("drain", self.told)
+        self.listeners[1].closed.callback(None)
+        self.assertIn("drain", self.told)
+        self.assertNoResult(stopped)
+
+    def test_waits_for_connections(self) -> None:
+        """Connections to backends and the log stay until the last connection is gone."""
+        self.connections.add("exchange")
+        stopped = self.service.stopService()
+        self.assertNotIn("close idle", self.told)
+        self.clock.advance(DRAIN * (1 - LOG_SHARE) - 1)
+        self.assertNotIn("abort", self.told)
+        self.connections.discard("exchange")
+        self.log.written.callback(None)
+        self.successResultOf(stopped)
+        self.assertNotIn("abort", self.told)
+
+    def test_drain_timeout(self) -> None:
+        """Those that are still there when the time is over are aborted, and the rest of the time is the log's."""
+        for listener in self.listeners:
+            listener.port.connections.add("exchange")
+        stopped = self.service.stopService()
+        self.clock.advance(DRAIN * (1 - LOG_SHARE))
+        self.assertEqual(self.told[-2:], ["abort", "abort"])
+        for listener in self.listeners:
+            self.assertNotIn("close log", self.told)  # which has lines to come
+            listener.port.lose()
+        self.assertEqual(self.told[-2:], ["close idle", "close log"])
+        self.assertNoResult(stopped)
+        self.log.written.callback(None)
+        self.successResultOf(stopped)
+
+    def test_log_that_hangs(self) -> None:
+        """A log that cannot be written does not hold up the end beyond drain_timeout."""
+        self.connections.add("exchange")
+        stopped = self.service.stopService()
+        self.clock.advance(DRAIN * (1 - LOG_SHARE))
+        self.listeners[0].port.lose()
+        self.assertNoResult(stopped)
+        self.clock.advance(DRAIN * LOG_SHARE)
+        self.successResultOf(stopped)
+
+    def test_no_time_at_all(self) -> None:
+        """With drain_timeout 0 connections are aborted at once, and the log has a moment."""
+        self.service._drain_timeout = 0.0
+        self.connections.add("exchange")
+        stopped = self.service.stopService()
+        self.clock.advance(0)
+        self.assertIn("abort", self.told)
+        self.listeners[0].port.lose()
+        self.clock.advance(0.05)
+        self.assertNoResult(stopped)
+        self.log.written.callback(None)
+        self.successResultOf(stopped)
+
+
+def on_ports(directory: Path, *ports: int) -> Config:
+    """A configuration with plain listeners on these ports of 127.0.0.1, and one with TLS on the last."""
+    configuration = clients.text(*(f"l{port} -; address = 127.0.0.1" for port in ports))
+    for port in ports:
+        head = f"[http_listener l{port}]\nport = "
+        configuration = configuration.replace(f"{head}8443", f"{head}{port}")
+    for port in ports[:-1]:
+        secure = f"port = {port}\nprotocol = Https\nssl_certificate = site\n"
+        configuration = configuration.replace(secure, f"port = {port}\nprotocol = Http\n")
+    configuration = configuration.replace(
+        "access_log = -", f"access_log = {directory / 'access.log'}\ndrain_timeout = 1"
+    )
+    return configurations.load(configuration, clients.files())
+
+
+class BuildTests(TestCase):
+    """A gateway of real parts, on real sockets."""
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp()).absolute()
+        self.directory.mkdir()
+
+    def build(self, *ports: int) -> GatewayService:
+        """The service of a configuration on these ports."""
+        config = on_ports(self.directory, *ports)
+        return build(config, reactor, {address: bind(*address) for address in ports_of(config)})
+
+    async def test_serves_and_stops(self) -> None:
+        """It listens on every port, answers, writes its log, and lets go of every port."""
+        ports = free_ports(2)
+        service = self.build(*ports)
+        self.assertEqual([each.name for each in service], ["access log", *(f"listener 127.0.0.1:{n}" for n in ports)])
+        service.startService()
+        for port in ports:
+            with closing(connected(("127.0.0.1", port))) as client:
+                client.send(NONSENSE)
+                answer: list[bytes] = []
+                await until(lambda client=client, answer=answer: answer.append(read(client) or b"") or any(answer))
+                self.assertIn(b"HTTP/1.1 400 ", b"".join(answer))
+        idle = connected(("127.0.0.1", ports[0]))
+        self.addCleanup(idle.close)
+        await until(lambda: len(service.listeners[0].port.connections) == 1)
+        await service.stopService()
+        self.assertEqual(read(idle), b"")
+        for port in ports:
+            bind("127.0.0.1", port).close()
+        self.assertEqual(len((self.directory / "access.log").read_text().splitlines()), 2)
+
+    async def test_limits_are_the_gateways(self) -> None:
+        """All ports count into the same limits, and the TLS port alone has contexts."""
+        service = self.build(*free_ports(2))
+        plain, secure = (listener.port for listener in service.listeners)
+        self.assertIs(plain.limits, secure.limits)
+        self.assertEqual((plain._contexts is None, secure._contexts is None), (True, False))
+        await service.stopService()
+
+    def test_log_that_cannot_be_opened(self) -> None:
+        """A log that cannot be opened is an error of the start."""
+        config = on_ports(self.directory / "missing", *free_ports(1))
+        with self.assertRaises(OSError):
+            build(config, reactor, {})
+
+
+class SignalTests(SynchronousTestCase):
+    """SIGUSR1 reopens the log; a second signal ends the process at once."""
+
+    def setUp(self) -> None:
+        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        self.reopened: list[str] = []
+
+    def callFromThread(self, call: Callable[[], None]) -> None:  # noqa: N802
+        """As a reactor, which runs it later in its own thread."""
+        self.reopened.append("later")
+        call()
+
+    def reopen(self) -> None:
+        """Opens the log anew."""
+        self.reopened.append("reopened")
+
+    def test_reopens(self) -> None:
+        """The log is reopened by the reactor, and whoever had the signal before gets it too."""
+        earlier: list[int] = []
+        signal.signal(signal.SIGUSR1, lambda number, frame: earlier.append(number))
+        reopen_on_signal(self, self.reopen)
+        signal.raise_signal(signal.SIGUSR1)
+        self.assertEqual((self.reopened, earlier), (["later", "reopened"], [signal.SIGUSR1]))
+
+    def test_nobody_had_it(self) -> None:
+        """Without an earlier one the log alone is reopened, and the process lives on."""
+        for nobody in (signal.SIG_DFL, signal.SIG_IGN):
+            signal.signal(signal.SIGUSR1, nobody)
+            reopen_on_signal(self, self.reopen)
+            signal.raise_signal(signal.SIGUSR1)
+        self.assertEqual(self.reopened, ["later", "reopened"] * 2)
+
+    def test_second_signal(self) -> None:
+        """SIGTERM and SIGINT mean again what they mean to every process."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        end_at_once_on_signal()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.assertEqual(signal.getsignal(number), signal.SIG_DFL)

@@ -1,0 +1,284 @@
+"""What `twistd agwgateway` does with its options, and what it says when it cannot start."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, closing, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from twisted.python import usage
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted._version import VERSION
+from agwtwisted.listener import bind
+from agwtwisted.tap import Options, load, makeService
+from tests import clients, pki, running
+from tests.clients import GET
+from tests.sockets import NONSENSE
+
+STARTS = """
+import gc, importlib, sys
+from agwtwisted.tap import Options, makeService
+assert "twisted.internet.reactor" not in sys.modules
+for reactor in sys.argv[2:]:
+    importlib.import_module("twisted.internet." + reactor).install()
+options = Options()
+options.parseOptions(["--config", sys.argv[1]])
+service = makeService(options)
+print([child.name for child in service])
+from twisted.internet import reactor
+print(type(reactor).__name__, gc.get_threshold()[0] > 10000, gc.get_freeze_count() > 10000)
+"""
+
+
+class OptionsTests(SynchronousTestCase):
+    """The command line."""
+
+    def test_defaults(self) -> None:
+        """Without options it is conf/gw.ini, and more than a check."""
+        options = Options()
+        options.parseOptions([])
+        self.assertEqual((options["config"], options["check"]), ("conf/gw.ini", 0))
+
+    def test_given(self) -> None:
+        """The file by its long or short name, and the check."""
+        for words in (["--config", "a.ini", "--check"], ["-c", "a.ini", "--check"]):
+            options = Options()
+            options.parseOptions(words)
+            self.assertEqual((options["config"], options["check"]), ("a.ini", 1))
+
+    def test_unknown(self) -> None:
+        """An unknown option, or a word that belongs to none, is an error of usage."""
+        for words in (["--confg", "a.ini"], ["a.ini"]):
+            with self.assertRaises(usage.UsageError):
+                Options().parseOptions(words)
+
+    def test_version(self) -> None:
+        """`--version` is the gateway's own."""
+        with redirect_stdout(io.StringIO()) as printed, self.assertRaises(SystemExit) as caught:
+            Options().parseOptions(["--version"])
+        self.assertEqual((printed.getvalue(), caught.exception.code), (f"agwtwisted {VERSION}\n", 0))
+
+
+class Directory(SynchronousTestCase):
+    """A configuration in a directory of its own."""
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp()).absolute()
+        for path, content in clients.files().data.items():
+            self.write(path, content)
+        self.ports = running.free_ports(2)
+        self.file = self.configure("access.log")
+
+    def write(self, path: str, content: bytes) -> Path:
+        """A file that its owner alone may read."""
+        file = self.directory / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_bytes(content)
+        return file
+
+    def configure(self, access_log: str, change: Callable[[str], str] = str) -> str:
+        """Writes a configuration with two ports; returns its path."""
+        text = clients.text(*(f"l{port} strict; address = 127.0.0.1" for port in self.ports))
+        for port in self.ports:
+            text = text.replace(f"[http_listener l{port}]\nport = 8443", f"[http_listener l{port}]\nport = {port}")
+        secure = "protocol = Https\nssl_certificate = site\nssl_profile = strict\n"
+        text = text.replace(secure, "protocol = Http\n", 1)
+        text = text.replace("access_log = -", f"access_log = {access_log}")
+        return str(self.write("conf/gw.ini", change(text).encode()))
+
+    def options(self, *words: str, parent: dict[str, object] | None = None) -> Options:
+        """Options as twistd makes them."""
+        options = Options()
+        options.parseOptions(["--config", self.file, *words])
+        options.parent = parent
+        return options
+
+    def ended(self, call: Callable[[], object]) -> tuple[object, str, str]:
+        """What the process would end with: status or message, and what it printed."""
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err), self.assertRaises(SystemExit) as caught:
+            call()
+        return caught.exception.code, out.getvalue(), err.getvalue()
+
+    def assert_ports_are_free(self) -> None:
+        """Nobody holds a socket of ours."""
+        for port in self.ports:
+            bind("127.0.0.1", port).close()
+
+
+class LoadTests(Directory):
+    """The configuration file."""
+
+    def test_loads(self) -> None:
+        """A good file is a configuration; what is unwise in it is printed on stderr."""
+        with redirect_stderr(io.StringIO()) as printed:
+            config = load(self.file)
+        self.assertEqual([listener.port for listener in config.http_listeners], self.ports)
+        self.assertIn("WARNING", printed.getvalue())
+        self.assertEqual(len(printed.getvalue().splitlines()), len(config.warnings))
+
+    def test_missing(self) -> None:
+        """A file that is not there, or none at all, is said with its name."""
+        for path, reason in ((f"{self.directory}/none.ini", "No such file"), (str(self.directory), "Is a directory")):
+            message, _, _ = self.ended(lambda path=path: load(path))
+            self.assertTrue(str(message).startswith(f"ERROR {path} cannot be read: {reason}"), message)
+
+    def test_wrong(self) -> None:
+        """Every problem is told, with file and line."""
+        self.configure("access.log", lambda text: text.replace("[gateway]\n", "[gateway]\nfoo = 1\nbar = 2\n"))
+        message, _, _ = self.ended(lambda: load(self.file))
+        for line, key in ((2, "foo"), (3, "bar")):
+            self.assertRegex(str(message), rf"ERROR .*gw\.ini:{line} .*{key}")
+
+    def test_modes(self) -> None:
+        """A configuration that others may write is not taken: its mode is looked at."""
+        os.chmod(self.file, 0o666)
+        message, _, _ = self.ended(lambda: load(self.file))
+        self.assertIn("gw.ini", str(message))
+
+
+class StartTests(Directory):
+    """A service, or the reason why there is none."""
+
+    def test_check(self) -> None:
+        """`--check` says that the file is valid, and binds nothing: the gateway itself may be running."""
+        with closing(bind("127.0.0.1", self.ports[0])):
+            status, printed, _ = self.ended(lambda: makeService(self.options("--check")))
+        self.assertEqual((status, printed), (0, f"{self.file}: the configuration is valid\n"))
+        self.assertFalse((self.directory / "conf" / "access.log").exists())
+
+    def test_check_of_a_wrong_file(self) -> None:
+        """`--check` of a wrong file ends with the reasons, as a start would."""
+        self.configure("access.log", lambda text: text + "\n[nonsense x]\n")
+        for words in (["--check"], []):
+            message, printed, _ = self.ended(lambda words=words: makeService(self.options(*words)))
+            self.assertIn("nonsense", str(message))
+            self.assertEqual(printed, "")
+
+    def test_busy_port(self) -> None:
+        """A busy port ends the start with a message, and the ports bound before it are let go."""
+        with closing(bind("127.0.0.1", self.ports[1])):
+            message, _, _ = self.ended(lambda: makeService(self.options()))
+        self.assertEqual(message, f"ERROR cannot listen on 127.0.0.1:{self.ports[1]}: Address already in use")
+        self.assert_ports_are_free()
+
+    def test_log(self) -> None:
+        """So does an access log that cannot be opened."""
+        self.configure("missing/access.log")
+        message, _, _ = self.ended(lambda: makeService(self.options()))
+        self.assertRegex(str(message), r"^ERROR .*missing/access\.log")
+        self.assert_ports_are_free()
+
+    def test_weak_key(self) -> None:
+        """So does a server certificate that OpenSSL does not serve."""
+        weak = pki.Authority.root("Servers").issue_server("localhost", key=pki.rsa_key(1024))
+        self.write("conf/pki/site.pem", weak.chain_pem)
+        self.write("conf/pki/site.key", weak.key_pem)
+        message, _, _ = self.ended(lambda: makeService(self.options()))
+        self.assertEqual(message, "ERROR [ssl_certificate site] cannot be used: ee key too small")
+        self.assert_ports_are_free()
+
+    def test_daemon_without_output(self) -> None:
+        """A daemon has no standard output to write its access log to; twistd -n has."""
+        self.configure("-")
+        message, _, _ = self.ended(lambda: makeService(self.options(parent={"nodaemon": 0})))
+        self.assertIn("access_log = -", str(message))
+        with closing(bind("127.0.0.1", self.ports[0])):
+            message, _, _ = self.ended(lambda: makeService(self.options(parent={"nodaemon": 1})))
+        self.assertIn("cannot listen", str(message))
+
+    def starts(self, *reactor: str) -> list[str]:
+        """What a process prints that makes the service, after it chose a reactor."""
+        done = subprocess.run(
+            [sys.executable, "-c", STARTS, self.file, *reactor],
+            env=running.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.splitlines()
+
+    def test_starts(self) -> None:
+        """A good file makes a service of log and listeners; no reactor is chosen before its options are read."""
+        names, process = self.starts()
+        self.assertEqual(names, str(["access log", *(f"listener 127.0.0.1:{port}" for port in self.ports)]))
+        self.assertEqual(process, "LeanEPollReactor True True")
+
+    def test_chosen_reactor(self) -> None:
+        """A reactor that was chosen before is the one."""
+        self.assertEqual(self.starts("selectreactor")[1], "SelectReactor True True")
+
+
+TWISTD = (running.TWISTD, "--nodaemon", "--pidfile=", "agwgateway", "--config", "conf/gw.ini")
+
+
+class TwistdTests(Directory):
+    """The process that twistd makes of it."""
+
+    def test_says_why_not(self) -> None:
+        """A busy port: exit status 1, and the message alone on stderr."""
+        with closing(bind("127.0.0.1", self.ports[1])):
+            done = running.call(self.directory, *TWISTD)
+        self.assertEqual(done.returncode, 1)
+        self.assertTrue(done.stderr.rstrip().endswith("Address already in use"), done.stderr)
+        self.assertNotIn("Traceback", done.stdout + done.stderr)
+
+    def test_rotation(self) -> None:
+        """SIGUSR1 has the access log opened anew: what is written after a rotation is in the new file."""
+        log = self.directory / "conf" / "access.log"
+        with running.running(self.directory, *TWISTD) as gateway:
+            self.wait(gateway, self.ask)
+            self.wait(gateway, log.read_bytes)
+            log.rename(log.with_suffix(".old"))
+            gateway.signal(signal.SIGUSR1)
+            self.wait(gateway, log.exists)
+            self.ask()
+            status, printed = gateway.end(signal.SIGTERM)
+        self.assertEqual(status, -signal.SIGTERM, printed)
+        self.assertEqual(len(log.read_bytes().splitlines()), 1)
+        self.assertNotIn("Traceback", printed)
+
+    def test_second_signal(self) -> None:
+        """A second SIGTERM ends a gateway that waits for its connections, without a word."""
+        with closing(socket.create_server(("127.0.0.1", 0))) as backend:
+            port = backend.getsockname()[1]
+            self.configure("access.log", lambda text: _waiting(text).replace("127.0.0.1:9000", f"127.0.0.1:{port}"))
+            with running.running(self.directory, *TWISTD) as gateway, ExitStack() as stack:
+                self.wait(gateway, self.ask)
+                client = stack.enter_context(closing(socket.create_connection(("127.0.0.1", self.ports[0]))))
+                client.sendall(GET)
+                accepted, _ = backend.accept()
+                stack.enter_context(closing(accepted))
+                gateway.signal(signal.SIGTERM)
+                self.wait(gateway, lambda: not self.ask())
+                status, printed = gateway.end(signal.SIGTERM)
+        self.assertEqual(status, -signal.SIGTERM, printed)
+        self.assertNotIn("Traceback", printed)
+
+    def wait(self, gateway: running.Running, condition: Callable[[], object]) -> None:
+        """Until the condition holds, for as long as the gateway lives."""
+        while not condition():
+            self.assertIsNone(gateway._process.poll())
+
+    def ask(self) -> bytes:
+        """The gateway's answer to nonsense; empty where nobody listens."""
+        try:
+            with closing(socket.create_connection(("127.0.0.1", self.ports[0]))) as client:
+                client.sendall(NONSENSE)
+                return client.recv(1 << 16)
+        except ConnectionError:
+            return b""
+
+
+def _waiting(text: str) -> str:
+    """The same with much time for the last exchanges."""
+    return text.replace("[gateway]\n", "[gateway]\ndrain_timeout = 1000\n")
