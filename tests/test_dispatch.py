@@ -98,6 +98,13 @@ class WayTests(_Case):
         dispatch.flush()
         self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\nabc")
 
+    def test_refused_and_idle(self) -> None:
+        """The next one is asked over an idle connection where there is one."""
+        self.warmed(self.two, 2)
+        self.one.refusing = True
+        self.dispatch()
+        self.assertEqual((len(self.two.lines), self.two.line.take()), (1, b"head for 127.0.0.1:2\r\n"))
+
     def test_silent(self) -> None:
         """So is the next when one does not answer in time."""
         self.one.silent = True

@@ -410,6 +410,11 @@ def has_body(head: ResponseHead, *, to_head_request: bool) -> bool:
     return not (to_head_request or head.status in (204, 304) or head.status < 200 or head.framing is Framing.NONE)
 
 
+def asks_for(head: RequestHead, protocol: bytes) -> bool:
+    """Whether a request asks to be upgraded to this one protocol, among others perhaps."""
+    return bool(protocol) and protocol.strip().lower() in _tokens(head.upgrade)
+
+
 def value_of(headers: Sequence[Header], name: bytes) -> bytes:
     """The value of the first header of that name, given in lower case; empty when there is none."""
     return next((line[1] for line in headers if line[0].lower() == name), b"")

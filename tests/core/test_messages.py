@@ -16,6 +16,7 @@ from agwtwisted.core.messages import (
     HeaderNames,
     RequestHead,
     ResponseHead,
+    asks_for,
     has_body,
     host_of,
     request_head,
@@ -213,6 +214,13 @@ class RequestHeadTests(SynchronousTestCase):
             head = head_of(both, (b"Upgrade", other))
             self.assertEqual((head.upgrade, head.headers), (b"", ()))
         self.assertEqual(head_of(both, (b"Upgrade", b"websocket"), (b"Upgrade", b"h2c")).upgrade, b"")
+
+    def test_asks_for(self) -> None:
+        """A request asks for each protocol of its list, and for no other, nor for nothing."""
+        head = head_of((b"Connection", b"Upgrade"), (b"Upgrade", b"WebSocket, tcp"))
+        asked = [asks_for(head, name) for name in (b"websocket", b"TCP", b"h2c", b"websocket, tcp", b"", b"web")]
+        self.assertEqual(asked, [True, True, False, False, False, False])
+        self.assertFalse(asks_for(head_of(), b""))
 
     def test_methods(self) -> None:
         """Of the methods that llhttp reads, those of RTSP and ICE, CONNECT and TRACE are not forwarded."""
