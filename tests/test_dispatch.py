@@ -134,6 +134,25 @@ class WayTests(_Case):
         ).start()
         self.assertEqual(self.failures, [(502, ErrorInfo.UPSTREAM_NO_LIVE)])
 
+    def test_defect(self) -> None:
+        """What breaks while the request is sent is logged, and its client is told at once."""
+
+        def broken(server: Server) -> bytes:
+            raise KeyError("a defect")
+
+        Dispatch(
+            GET,
+            self.servers(1),
+            broken,
+            timeout=TIMEOUT,
+            max_header_bytes=1000,
+            user=self.user,
+            failed=lambda status, error_info: self.failures.append((status, error_info)),
+        ).start()
+        self.network.advance(0)
+        self.assertEqual(self.failures, [(500, ErrorInfo.UPSTREAM_NO_LIVE)])
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
     def test_cancelled_while_connecting(self) -> None:
         """Nobody is asked any more once the answer is not wanted."""
         self.one.silent = True

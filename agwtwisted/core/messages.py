@@ -32,7 +32,7 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 """Methods that may be sent twice (RFC 9110 section 9.2.2; TRACE is never forwarded)."""
 
 
-_CARRIES_HTTP = re.compile(rb"(?:^|,)[ \t]*(?:h2c?|h3|http|tls)[ \t]*(?:/|,|$)", re.IGNORECASE)
+_CARRIES_HTTP = re.compile(rb"(?:^|,)[ \t]*(?:h[23]c?|http|tls)[ \t]*(?:[-/,]|$)", re.IGNORECASE)
 """Protocols that no connection is upgraded to: requests inside them would pass by routing and managed headers."""
 
 
