@@ -178,5 +178,3 @@ class Dispatch:
             max_header_bytes=self._max_header_bytes,
         )
         self._unsent = [self._head_for(server), *(self._kept or ())]
-        if self._kept_size > KEPT_BODY:
-            self._kept = None

@@ -171,7 +171,7 @@ class TlsWire(TcpWire):
             self._flush(RECORD)
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._control_in += raw_size - len(data)
-        if self._control_in > RECORD or not data:
+        if not data or self._control_in > RECORD:
             self._send_control()
         if data and not self.closing:
             self.bytes_in += len(data)
@@ -180,9 +180,7 @@ class TlsWire(TcpWire):
             self.close()
 
     def _send_control(self) -> None:
-        """Sends what OpenSSL answers by itself: that it will not renegotiate, for instance, or to a KeyUpdate.
-
-        Beside data this waits for the next write, but not until much of it has gathered.
+        """Sends what OpenSSL answers by itself, to a KeyUpdate for instance, before much of it has gathered.
 
         A client that asks for such answers and does not read them is cut off.
         """

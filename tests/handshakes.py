@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from cryptography import x509
 from OpenSSL import SSL, crypto
 
+from agwtwisted.core.certificate_rules import certificate_from
 from agwtwisted.core.verification import Evidence
 from tests.pki import Authority, Credential
 
 _SERVER = Authority.root().issue_server("localhost")
 
 
-def evidence_of(client: Credential, sent: Sequence[bytes], trusted: Sequence[bytes], *, level: int = 0) -> Evidence:
+def evidence_of(
+    client: Credential,
+    sent: Sequence[bytes],
+    trusted: Sequence[bytes],
+    *,
+    level: int = 0,
+    at: datetime | None = None,
+    max_depth: int | None = None,
+) -> Evidence:
     """What a server's verify callback is told when `client` connects and sends these certificates above its own.
 
     `sent` and `trusted` are in DER; the security level is the lowest by default, so that weak keys and digests are not
-    refused before our own rules see them.
+    refused before our own rules see them. `at` is the time for OpenSSL, instead of the machine's.
     """
     certificates: dict[int, bytes] = {}
     errors: list[tuple[int, int]] = []
@@ -33,23 +43,34 @@ def evidence_of(client: Credential, sent: Sequence[bytes], trusted: Sequence[byt
     server.use_certificate(x509.load_der_x509_certificate(_SERVER.der))
     server.use_privatekey(_SERVER.key)
     server.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, note)
+    if max_depth is not None:
+        server.set_verify_depth(max_depth)
     store = server.get_cert_store()
     assert store is not None
+    if at is not None:
+        store.set_time(at)
     for der in trusted:
-        store.add_cert(crypto.X509.from_cryptography(x509.load_der_x509_certificate(der)))
-    _shake_hands(SSL.Connection(server, None), SSL.Connection(_client_context(client, sent), None))
+        store.add_cert(crypto.X509.from_cryptography(_certificate(der)))
+    _shake_hands(SSL.Connection(server, None), SSL.Connection(client_context(client, sent), None))
     error, depth = errors[0] if errors else (0, 0)
     return Evidence(chain=tuple(certificates[at] for at in sorted(certificates)), error=error, error_depth=depth)
 
 
-def _client_context(client: Credential, sent: Sequence[bytes]) -> SSL.Context:
+def client_context(client: Credential, sent: Sequence[bytes]) -> SSL.Context:
+    """A client's context: its certificate, and those that it sends above, in DER."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     _lower(context, 0)
-    context.use_certificate(x509.load_der_x509_certificate(client.der))
+    context.use_certificate(_certificate(client.der))
     context.use_privatekey(client.key)
     for der in sent:
-        context.add_extra_chain_cert(x509.load_der_x509_certificate(der))
+        context.add_extra_chain_cert(_certificate(der))
     return context
+
+
+def _certificate(der: bytes) -> x509.Certificate:
+    certificate = certificate_from(der)
+    assert certificate is not None, "cryptography cannot read it"
+    return certificate
 
 
 def _lower(context: SSL.Context, level: int) -> None:

@@ -98,6 +98,13 @@ class WayTests(_Case):
         dispatch.flush()
         self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\nabc")
 
+    def test_refused_and_idle(self) -> None:
+        """The next one is asked over an idle connection where there is one."""
+        self.warmed(self.two, 2)
+        self.one.refusing = True
+        self.dispatch()
+        self.assertEqual((len(self.two.lines), self.two.line.take()), (1, b"head for 127.0.0.1:2\r\n"))
+
     def test_silent(self) -> None:
         """So is the next when one does not answer in time."""
         self.one.silent = True
@@ -207,6 +214,12 @@ class RepeatTests(_Case):
         self.two.line.hang_up()
         self.assertEqual((self.user.lost, self.one.attempts), ([False], 1))
 
+    def test_over_a_new_connection(self) -> None:
+        """Another idle connection may be as dead as the first: the second attempt opens a new one."""
+        self.warmed(self.two, 2)
+        self._idle_one_dies(GET, 1, 2)
+        self.assertEqual((len(self.two.lines), self.two.line.take()), (2, b"head for 127.0.0.1:2\r\n"))
+
     def test_only_server(self) -> None:
         """Where there is no other, to the same one over a new connection."""
         self._idle_one_dies(GET, 1)
@@ -263,6 +276,14 @@ class RepeatTests(_Case):
         self.assertEqual((self.two.line.take(), self.user.lost), (b"head for 127.0.0.1:2\r\n", []))
         self.network.advance(TIMEOUT)
         self.assertEqual((self.user.lost, self.one.attempts), ([True], 1))
+
+    def test_timed_out_twice(self) -> None:
+        """A third server is not asked."""
+        self.dispatch(GET, 1, 2, 3)
+        self.network.advance(TIMEOUT)
+        self.network.advance(0)
+        self.network.advance(TIMEOUT)
+        self.assertEqual((self.user.lost, self.network.backend(3).attempts), ([True], 0))
 
     def test_timed_out_alone(self) -> None:
         """One that is too slow is not asked twice, nor is a POST."""

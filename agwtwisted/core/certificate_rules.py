@@ -72,27 +72,30 @@ def certificate_from(der: bytes) -> x509.Certificate | None:
         return None
 
 
-def client_fault(certificate: x509.Certificate) -> str:
-    """Why this leaf is not accepted from a client."""
+def client_fault(certificate: x509.Certificate, *, allow_weak: bool = False) -> str:
+    """Why this leaf is not accepted from a client; with `allow_weak`, keys and digests do not count."""
     try:
         return (
             _extensions_fault(certificate)
-            or (reasons.LEAF_KEY_WEAK if _has_weak_key(certificate) else "")
-            or _signature_fault(certificate)
+            or (reasons.LEAF_KEY_WEAK if _has_weak_key(certificate) and not allow_weak else "")
+            or (reasons.DIGEST_WEAK if has_weak_digest(certificate) and not allow_weak else "")
             or _client_purpose_fault(certificate.extensions)
         )
     except CANNOT_READ:
         return reasons.UNREADABLE
 
 
-def authority_fault(certificate: x509.Certificate, *, is_root: bool) -> str:
-    """Why nothing that this CA issued is accepted; a root's own signature proves nothing and may be weak."""
+def authority_fault(certificate: x509.Certificate, *, is_root: bool, allow_weak: bool = False) -> str:
+    """Why nothing that this CA issued is accepted; a root's own signature proves nothing and may be weak.
+
+    With `allow_weak`, keys and digests do not count.
+    """
     try:
         return (
             _extensions_fault(certificate)
             or _authority_purpose_fault(certificate.extensions)
-            or (reasons.CA_KEY_WEAK if _has_weak_key(certificate) else "")
-            or ("" if is_root else _signature_fault(certificate))
+            or (reasons.CA_KEY_WEAK if _has_weak_key(certificate) and not allow_weak else "")
+            or (reasons.DIGEST_WEAK if not is_root and has_weak_digest(certificate) and not allow_weak else "")
         )
     except CANNOT_READ:
         return reasons.UNREADABLE
@@ -157,10 +160,6 @@ def _authority_purpose_fault(extensions: x509.Extensions) -> str:
     if usage is not None and not usage.key_cert_sign:
         return reasons.NO_CERTIFICATE_SIGNING
     return ""
-
-
-def _signature_fault(certificate: x509.Certificate) -> str:
-    return reasons.DIGEST_WEAK if has_weak_digest(certificate) else ""
 
 
 def _has_weak_key(certificate: x509.Certificate) -> bool:

@@ -1,8 +1,8 @@
 """Whether a client's certificate is trusted: what OpenSSL found, and what it leaves to us.
 
 OpenSSL builds the chain and checks signatures, validity, path length, name constraints and purposes; the first error it
-reports is final. `judge` adds the anchors of the SSL profile, the rules of `certificate_rules`, the issuer DN, and time
-once more, because a verdict is judged again while its connection lives.
+reports is final. `judge` adds the anchors of the SSL profile, the rules of `certificate_rules`, certificate policies,
+the issuer DN, and time once more, because a verdict is judged again while its connection lives.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agwtwisted.core import certificate_rules, reasons
+from agwtwisted.core.certificate_policies import PolicyRules, policy_fault
 from agwtwisted.core.chains import TrustedChain
 from agwtwisted.core.der import DerError
 from agwtwisted.core.name_comparison import normalised_name
@@ -42,6 +43,7 @@ class _Finding:
     fault: str
     not_before: datetime
     not_after: datetime
+    policy_rules: PolicyRules | None  # None: with a fault
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -50,10 +52,11 @@ class Anchors:
 
     issuers_by_root: Mapping[bytes, frozenset[bytes]]  # root in DER: normalised issuer DNs of the files that hold it
     verify_issuer_dn: bool
+    allow_weak: bool = False
     _findings: Mapping[bytes, _Finding] = attrs.field(alias="findings", repr=False)
 
     @classmethod
-    def of(cls, chains: Sequence[TrustedChain], verify_issuer_dn: bool) -> Anchors:
+    def of(cls, chains: Sequence[TrustedChain], verify_issuer_dn: bool, *, allow_weak: bool = False) -> Anchors:
         """The anchors of a profile's trusted client certificates."""
         issuers: dict[bytes, frozenset[bytes]] = {}
         findings: dict[bytes, _Finding] = {}
@@ -62,8 +65,10 @@ class Anchors:
             name = normalised_name(chain.issuer.subject.public_bytes())
             issuers[root] = issuers.get(root, frozenset()) | {name}
             for authority in chain.authorities:
-                findings[authority.public_bytes(Encoding.DER)] = _finding(authority, is_root=authority == chain.root)
-        return cls(issuers_by_root=issuers, verify_issuer_dn=verify_issuer_dn, findings=findings)
+                findings[authority.public_bytes(Encoding.DER)] = _finding(
+                    authority, is_root=authority == chain.root, allow_weak=allow_weak
+                )
+        return cls(issuers_by_root=issuers, verify_issuer_dn=verify_issuer_dn, allow_weak=allow_weak, findings=findings)
 
     def finding(self, der: bytes) -> _Finding | None:
         """What is to know of this CA, prepared or found out now; None where it cannot be read."""
@@ -71,7 +76,7 @@ class Anchors:
         if known is not None:
             return known
         certificate = certificate_rules.certificate_from(der)
-        return None if certificate is None else _finding(certificate, is_root=False)
+        return None if certificate is None else _finding(certificate, is_root=False, allow_weak=self.allow_weak)
 
 
 def judge(evidence: Evidence, anchors: Anchors, now: datetime, *, max_depth: int = MAX_DEPTH) -> Trusted | Refused:
@@ -83,8 +88,7 @@ def judge(evidence: Evidence, anchors: Anchors, now: datetime, *, max_depth: int
     reason = (
         _openssl_reason(evidence.error)
         or _shape_reason(evidence.chain, anchors, max_depth)
-        or _leaf_reason(evidence.chain, anchors, now)
-        or _issuers_reason(evidence.chain[1:], anchors, now)
+        or _chain_reason(evidence.chain, anchors, now)
     )
     return Refused(reason) if reason else Trusted()
 
@@ -100,28 +104,47 @@ def _shape_reason(chain: tuple[bytes, ...], anchors: Anchors, max_depth: int) ->
     return reasons.CHAIN_TOO_LONG if len(chain) - 1 > max_depth else ""
 
 
-def _leaf_reason(chain: tuple[bytes, ...], anchors: Anchors, now: datetime) -> str:
-    """What is wrong with the leaf in itself and, where the profile says so, with its issuer's name."""
+def _chain_reason(chain: tuple[bytes, ...], anchors: Anchors, now: datetime) -> str:
+    """What is wrong with the certificates of a chain that ends where it should."""
     leaf = certificate_rules.certificate_from(chain[0])
     if leaf is None:
         return reasons.UNREADABLE
+    reason = _leaf_reason(leaf, chain[-1], anchors, now)
+    if reason:
+        return reason
+    findings = [anchors.finding(der) for der in chain[1:]]
+    return _issuers_reason(findings, now) or _policy_reason(leaf, findings)
+
+
+def _leaf_reason(leaf: x509.Certificate, root: bytes, anchors: Anchors, now: datetime) -> str:
+    """What is wrong with the leaf in itself and, where the profile says so, with its issuer's name."""
     return (
         _time_reason(leaf.not_valid_before_utc, leaf.not_valid_after_utc, now)
-        or certificate_rules.client_fault(leaf)
-        or (_issuer_dn_reason(leaf, anchors.issuers_by_root[chain[-1]]) if anchors.verify_issuer_dn else "")
+        or certificate_rules.client_fault(leaf, allow_weak=anchors.allow_weak)
+        or (_issuer_dn_reason(leaf, anchors.issuers_by_root[root]) if anchors.verify_issuer_dn else "")
     )
 
 
-def _issuers_reason(issuers: tuple[bytes, ...], anchors: Anchors, now: datetime) -> str:
+def _issuers_reason(findings: Sequence[_Finding | None], now: datetime) -> str:
     """What is wrong with the first faulty CA above the leaf."""
-    for der in issuers:
-        finding = anchors.finding(der)
+    for finding in findings:
         if finding is None:
             return reasons.UNREADABLE
         reason = finding.fault or _time_reason(finding.not_before, finding.not_after, now)
         if reason:
             return reason
     return ""
+
+
+def _policy_reason(leaf: x509.Certificate, findings: Sequence[_Finding | None]) -> str:
+    """Whether a policy is lacking; what the root says of policies does not count, nor does anything but its key."""
+    if not findings:
+        return ""
+    above = [finding.policy_rules for finding in reversed(findings[:-1]) if finding and finding.policy_rules]
+    try:
+        return policy_fault([*above, PolicyRules.of(leaf)])
+    except (*certificate_rules.CANNOT_READ, DerError):
+        return reasons.POLICY_EXTENSION
 
 
 def _time_reason(not_before: datetime, not_after: datetime, now: datetime) -> str:
@@ -139,9 +162,12 @@ def _issuer_dn_reason(leaf: x509.Certificate, allowed: frozenset[bytes]) -> str:
     return "" if issuer in allowed else reasons.ISSUER_DN
 
 
-def _finding(certificate: x509.Certificate, *, is_root: bool) -> _Finding:
-    return _Finding(
-        certificate_rules.authority_fault(certificate, is_root=is_root),
-        certificate.not_valid_before_utc,
-        certificate.not_valid_after_utc,
-    )
+def _finding(certificate: x509.Certificate, *, is_root: bool, allow_weak: bool) -> _Finding:
+    fault = certificate_rules.authority_fault(certificate, is_root=is_root, allow_weak=allow_weak)
+    policy_rules = None
+    if not fault:
+        try:
+            policy_rules = PolicyRules.of(certificate)
+        except (*certificate_rules.CANNOT_READ, DerError):
+            fault = reasons.POLICY_EXTENSION
+    return _Finding(fault, certificate.not_valid_before_utc, certificate.not_valid_after_utc, policy_rules)

@@ -1,0 +1,112 @@
+"""Certificate policies of a path (RFC 5280 section 6.1, in the linear form of RFC 9618).
+
+A CA may demand that every certificate below it be issued under a policy (policyConstraints, always critical). OpenSSL
+leaves that alone unless X509_V_FLAG_POLICY_CHECK is set, and that flag cannot be: for a policy that is missing it calls
+the verify callback without a certificate, which pyOpenSSL 26.4 answers with a crash of the process. So it is done here.
+
+Every policy is acceptable to us (the initial set is anyPolicy): what counts is whether one is there where one must be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+from cryptography import x509
+from cryptography.x509.oid import CertificatePoliciesOID, ExtensionOID
+
+from agwtwisted.core import der, reasons
+from agwtwisted.core.certificate_rules import extension_value
+
+ANY: Final = CertificatePoliciesOID.ANY_POLICY.dotted_string
+
+
+@attrs.frozen(kw_only=True)
+class PolicyRules:
+    """What one certificate says of policies."""
+
+    policies: frozenset[str] = frozenset()  # those it was issued under
+    mappings: tuple[tuple[str, str], ...] = ()  # the issuer's policy, and the subject's that equals it
+    require_explicit: int | None = None  # so many certificates later a policy is demanded
+    inhibit_mapping: int | None = None
+    inhibit_any: int | None = None
+    is_self_issued: bool = False
+
+    @classmethod
+    def of(cls, certificate: x509.Certificate) -> PolicyRules:
+        """Those of a certificate.
+
+        Raises:
+            DerError, and what `certificate_rules.CANNOT_READ` lists: its extensions cannot be read.
+        """
+        extensions = certificate.extensions
+        policies = extension_value(extensions, x509.CertificatePolicies)
+        constraints = extension_value(extensions, x509.PolicyConstraints)
+        inhibited = extension_value(extensions, x509.InhibitAnyPolicy)
+        return cls(
+            policies=frozenset(each.policy_identifier.dotted_string for each in policies or ()),
+            mappings=_mappings(extensions),
+            require_explicit=constraints.require_explicit_policy if constraints else None,
+            inhibit_mapping=constraints.inhibit_policy_mapping if constraints else None,
+            inhibit_any=inhibited.skip_certs if inhibited else None,
+            is_self_issued=certificate.subject == certificate.issuer,
+        )
+
+
+def policy_fault(path: Sequence[PolicyRules]) -> str:
+    """Why the certificates below a root, its nearest first and the leaf last, lack a policy; else empty."""
+    if all(rules.require_explicit is None for rules in path):
+        return ""  # nobody demands one
+    expected = frozenset({ANY})  # what the next certificate may be issued under; empty: nothing any more
+    explicit = mapping = any_policy = len(path) + 1  # so many certificates later each begins to count
+    for number, rules in enumerate(path, start=1):
+        is_leaf = number == len(path)
+        expected = _accepted(expected, rules, takes_any=any_policy > 0 or (rules.is_self_issued and not is_leaf))
+        if not expected and not explicit:
+            return reasons.NO_EXPLICIT_POLICY
+        if not is_leaf:
+            if any(ANY in pair for pair in rules.mappings):
+                return reasons.POLICY_EXTENSION
+            expected = _mapped(expected, rules.mappings, allowed=mapping > 0)
+        step = 0 if rules.is_self_issued and not is_leaf else 1
+        explicit = _lowered(explicit - step, rules.require_explicit)
+        mapping = _lowered(mapping - step, rules.inhibit_mapping)
+        any_policy = _lowered(any_policy - step, rules.inhibit_any)
+    return reasons.NO_EXPLICIT_POLICY if not expected and not explicit else ""
+
+
+def _accepted(expected: frozenset[str], rules: PolicyRules, *, takes_any: bool) -> frozenset[str]:
+    """The policies of a certificate that those above it allow (section 6.1.3 d)."""
+    named = rules.policies - {ANY}
+    accepted = named if ANY in expected else named & expected
+    return accepted | expected if ANY in rules.policies and takes_any else accepted
+
+
+def _mapped(expected: frozenset[str], mappings: tuple[tuple[str, str], ...], *, allowed: bool) -> frozenset[str]:
+    """The same policies in the words of those below (section 6.1.4 b)."""
+    left = expected - {issuer for issuer, _ in mappings}
+    if not allowed:
+        return left
+    return left | {subject for issuer, subject in mappings if issuer in expected or ANY in expected}
+
+
+def _lowered(count: int, wanted: int | None) -> int:
+    return max(count, 0) if wanted is None else min(max(count, 0), wanted)
+
+
+def _mappings(extensions: x509.Extensions) -> tuple[tuple[str, str], ...]:
+    """policyMappings (section 4.2.1.5), for which cryptography has no class."""
+    for extension in extensions:
+        if extension.oid == ExtensionOID.POLICY_MAPPINGS:
+            pairs = der.elements(der.only_element(extension.value.public_bytes(), der.SEQUENCE))
+            return tuple(_pair(pair) for pair in pairs)
+    return ()
+
+
+def _pair(pair: der.Element) -> tuple[str, str]:
+    match der.elements(pair.content):
+        case (der.Element(tag=der.OBJECT_IDENTIFIER, content=issuer), der.Element(der.OBJECT_IDENTIFIER, subject)):
+            return der.object_identifier(issuer), der.object_identifier(subject)
+        case _:
+            raise der.DerError("a policy mapping that is not two policies")
