@@ -39,7 +39,7 @@ coverage: $(VENV)/.dev     ## lines and branches that no test runs
 	$(BIN)/coverage run -m pytest && $(BIN)/coverage report
 
 differential: $(VENV)/.test ## three verifiers before many generated chains, ten times as many as in the suite
-	AGW_DIFFERENTIAL=10000 $(BIN)/python -m pytest tests/test_differential.py
+	AGW_DIFFERENTIAL=30000 $(BIN)/python -m pytest tests/test_differential.py
 
 fuzz: $(VENV)/.fuzz        ## every reader of bytes from outside, SECONDS=60 each; see fuzz/README.md
 	$(BIN)/python -m fuzz --seconds $(SECONDS)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import random
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
+from cryptography.hazmat.primitives.asymmetric import ec
+from OpenSSL import SSL, crypto
 
 from agwtwisted.core import host_names, ini
 from agwtwisted.core.certificate_headers import alternative_names, header_block
@@ -29,6 +32,8 @@ from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.core.verification import Anchors, Evidence, judge
 from tests import configurations, pki
+from tests.differential import demands_policy
+from tests.handshakes import evidence_from
 
 ROOT = pki.Authority.root("Root")
 FIRST = ROOT.intermediate("First", extra=[pki.extension(pki.x509.PolicyConstraints(0, None), critical=True)])
@@ -258,6 +263,39 @@ def _chains() -> Iterator[bytes]:
         yield b"\0" + b"".join(leaf.chain_der[:-1])
 
 
+KEY = ec.derive_private_key(7, ec.SECP256R1())
+"""The client's, the same in every run: an input of an earlier run has to fit."""
+
+
+def _handshake(data: bytes) -> None:
+    """The chain that a client sends to OpenSSL, leaf first: pyOpenSSL's callback gets every kind of error there is."""
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            leaf, *above = [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in _certificates_in(data)[:-1]]
+            context.use_certificate(leaf)
+            context.use_privatekey(KEY)
+            for authority in above:
+                context.add_extra_chain_cert(authority)
+    except (ValueError, crypto.Error, SSL.Error):
+        return  # no client could send it
+    try:
+        evidence = evidence_from(context, [ROOT.der])
+    except SSL.Error:
+        return  # OpenSSL refuses to read it, or the client to sign with it
+    assert isinstance(judge(evidence, _ANCHORS, pki.NOW), Trusted | Refused)
+
+
+def _handshakes() -> Iterator[bytes]:
+    for options in ({}, {"version": 1}, {"serial": -1}, {"san": ["a.example"]}, {"extra": [demands_policy()]}):
+        yield b"".join(SECOND.issue(key=KEY, **options).chain_der[:-1])
+    constrained = ROOT.intermediate(permitted=[pki.x509.DNSName("example.com")], path_length=0)
+    yield b"".join(constrained.issue(key=KEY, san=["a.example.com"]).chain_der[:-1])
+    yield b"".join(constrained.intermediate().issue(key=KEY, ca=True).chain_der[:-1])
+
+
 # HTTP
 
 
@@ -404,6 +442,7 @@ TARGETS = {
     "variables": Target(run=_variables, seeds=lambda: CERTIFICATES, is_der=True),
     "headers": Target(run=_headers, seeds=lambda: CERTIFICATES, is_der=True),
     "judge": Target(run=_judge, seeds=_chains, is_der=True),
+    "handshake": Target(run=_handshake, seeds=_handshakes, is_der=True),
     "requests": Target(run=_requests, seeds=lambda: REQUESTS, words=_HTTP_WORDS, longest=1024),
     "responses": Target(run=_responses, seeds=lambda: RESPONSES, words=_HTTP_WORDS, longest=1024),
 }

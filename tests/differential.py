@@ -449,7 +449,7 @@ SHAPES: tuple[Shape, ...] = (
 )
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True)
 class Case:
     """A generated chain, by the names of what it is made of."""
 

@@ -34,7 +34,7 @@ from tests.differential import (
     self_issued,
 )
 
-COUNT = int(os.environ.get("AGW_DIFFERENTIAL", "1000"))
+COUNT = int(os.environ.get("AGW_DIFFERENTIAL", "3000"))
 DEEPEST = 7
 """CAs between leaf and root, of 8 certificates above the leaf."""
 
@@ -278,11 +278,13 @@ class GeneratedTests(SynchronousTestCase):
         itself refuses there, at its usual security level.
         """
         sample = [
-            each for each in cases(COUNT // 5, seed=3) if not any("second" in odd for odd in (each.leaf, *each.odd))
+            each for each in cases(COUNT // 10, seed=3) if not any("second" in odd for odd in (each.leaf, *each.odd))
         ]
         admitted = 0
         for each in sample:
             presented = each.presented()
+            if presented.file and "doubled" in each.odd:
+                continue  # a file with such a CA stops the start
             authorities = pki.bundle(presented.root, *presented.file)
             gateway = Gateway(text("basic strict"), files(**{"clients-ca_pem": authorities}))
             client = gateway.shake_hands(handshakes.client_context(presented.leaf, presented.sent))

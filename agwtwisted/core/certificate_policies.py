@@ -4,7 +4,7 @@ A CA may demand that every certificate below it be issued under a policy (policy
 leaves that alone unless X509_V_FLAG_POLICY_CHECK is set, and that flag cannot be: for a policy that is missing it calls
 the verify callback without a certificate, which pyOpenSSL 26.4 answers with a crash of the process. So it is done here.
 
-Every policy is acceptable to us (the initial set is anyPolicy): what counts is whether one is there where one must be.
+Every policy is acceptable to us (the initial set is anyPolicy): it counts whether there is one where one has to be.
 """
 
 from __future__ import annotations

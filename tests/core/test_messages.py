@@ -210,7 +210,7 @@ class RequestHeadTests(SynchronousTestCase):
         for name in (b"WebSocket", b"tcp", b"httpx"):
             self.assertEqual(head_of(both, (b"Upgrade", name)).upgrade, name)
         self.assertEqual(head_of((b"Upgrade", b"websocket")).upgrade, b"")
-        for other in (b"h2c", b"websocket, h2c", b"H2C ,websocket", b"TLS/1.0", b"HTTP/2.0", b"h2c-14", b"h3-29", b"h3", b""):
+        for other in (b"h2c", b"websocket, h2c", b"H2C ,websocket", b"TLS/1.0", b"HTTP/2.0", b"h2c-14", b"h3", b""):
             head = head_of(both, (b"Upgrade", other))
             self.assertEqual((head.upgrade, head.headers), (b"", ()))
         self.assertEqual(head_of(both, (b"Upgrade", b"websocket"), (b"Upgrade", b"h2c")).upgrade, b"")
