@@ -238,7 +238,7 @@ def _site_context(site: Site, *, resumable: bool, max_depth: int) -> SiteContext
 _ANY_STRENGTH = b"@SECLEVEL=0"
 """In a cipher list: OpenSSL looks at no key's size and no digest.
 
-Level 1 refuses signatures over SHA-1 and MD5, level 2 keys below 112 bits too. There is no other way to it in pyOpenSSL.
+Level 1 refuses signatures over SHA-1 and MD5, level 2 keys below 112 bits too. pyOpenSSL has no other way to set it.
 """
 
 

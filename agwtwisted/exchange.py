@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from agwtwisted.access_log import AccessLog
 from agwtwisted.core import pages
 from agwtwisted.core.forwarding import request_bytes
-from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, UnfitRequest, value_of
+from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, UnfitRequest, asks_for, value_of
 from agwtwisted.core.pages import ErrorInfo, Page
 from agwtwisted.core.records import AccessRecord, RecordFrame, render
 from agwtwisted.core.resources import Gateway
@@ -262,7 +262,7 @@ class HttpExchange:
         request = self._request
         if dispatch is None or dispatch.connection is None:
             return
-        if not isinstance(request, RequestHead) or head.upgrade.lower() != request.upgrade.lower():
+        if not isinstance(request, RequestHead) or not asks_for(request, head.upgrade):
             self._answer(502, ErrorInfo.UPSTREAM_CLOSED_CONNECTION)
             return
         self._backend_answered = self._tunnel = True

@@ -51,12 +51,13 @@ def evidence_of(
         store.set_time(at)
     for der in trusted:
         store.add_cert(crypto.X509.from_cryptography(_certificate(der)))
-    _shake_hands(SSL.Connection(server, None), SSL.Connection(_client_context(client, sent), None))
+    _shake_hands(SSL.Connection(server, None), SSL.Connection(client_context(client, sent), None))
     error, depth = errors[0] if errors else (0, 0)
     return Evidence(chain=tuple(certificates[at] for at in sorted(certificates)), error=error, error_depth=depth)
 
 
-def _client_context(client: Credential, sent: Sequence[bytes]) -> SSL.Context:
+def client_context(client: Credential, sent: Sequence[bytes]) -> SSL.Context:
+    """A client's context: its certificate, and those that it sends above, in DER."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     _lower(context, 0)
     context.use_certificate(_certificate(client.der))

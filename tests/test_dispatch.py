@@ -98,6 +98,13 @@ class WayTests(_Case):
         dispatch.flush()
         self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\nabc")
 
+    def test_refused_and_idle(self) -> None:
+        """The next one is asked over an idle connection where there is one."""
+        self.warmed(self.two, 2)
+        self.one.refusing = True
+        self.dispatch()
+        self.assertEqual((len(self.two.lines), self.two.line.take()), (1, b"head for 127.0.0.1:2\r\n"))
+
     def test_silent(self) -> None:
         """So is the next when one does not answer in time."""
         self.one.silent = True
@@ -126,6 +133,25 @@ class WayTests(_Case):
             failed=lambda status, error_info: self.failures.append((status, error_info)),
         ).start()
         self.assertEqual(self.failures, [(502, ErrorInfo.UPSTREAM_NO_LIVE)])
+
+    def test_defect(self) -> None:
+        """What breaks while the request is sent is logged, and its client is told at once."""
+
+        def broken(server: Server) -> bytes:
+            raise KeyError("a defect")
+
+        Dispatch(
+            GET,
+            self.servers(1),
+            broken,
+            timeout=TIMEOUT,
+            max_header_bytes=1000,
+            user=self.user,
+            failed=lambda status, error_info: self.failures.append((status, error_info)),
+        ).start()
+        self.network.advance(0)
+        self.assertEqual(self.failures, [(500, ErrorInfo.UPSTREAM_NO_LIVE)])
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
     def test_cancelled_while_connecting(self) -> None:
         """Nobody is asked any more once the answer is not wanted."""

@@ -257,7 +257,7 @@ class RehearsalTests(SynchronousTestCase):
 
     def test_too_much(self) -> None:
         """Certificates beyond what the gateway or OpenSSL reads of a client are refused unread."""
-        client = configurations.clients_root().issue(san=[f"{number:040}.example" for number in range(420)])
+        client = configurations.clients_root().issue(san=[f"{number:040}.example" for number in range(430)])
         for limit, copies, failure in (
             (1024, 2, "the handshake is too long"),
             (40_000, 2, ""),

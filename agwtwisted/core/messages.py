@@ -32,7 +32,7 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 """Methods that may be sent twice (RFC 9110 section 9.2.2; TRACE is never forwarded)."""
 
 
-_CARRIES_HTTP = re.compile(rb"(?:^|,)[ \t]*(?:h2c?|h3|http|tls)[ \t]*(?:/|,|$)", re.IGNORECASE)
+_CARRIES_HTTP = re.compile(rb"(?:^|,)[ \t]*(?:h[23]c?|http|tls)[ \t]*(?:[-/,]|$)", re.IGNORECASE)
 """Protocols that no connection is upgraded to: requests inside them would pass by routing and managed headers."""
 
 
@@ -408,6 +408,11 @@ def _response_framing(
 def has_body(head: ResponseHead, *, to_head_request: bool) -> bool:
     """Whether bytes of a body follow this head."""
     return not (to_head_request or head.status in (204, 304) or head.status < 200 or head.framing is Framing.NONE)
+
+
+def asks_for(head: RequestHead, protocol: bytes) -> bool:
+    """Whether a request asks to be upgraded to this one protocol, among others perhaps."""
+    return bool(protocol) and protocol.strip().lower() in _tokens(head.upgrade)
 
 
 def value_of(headers: Sequence[Header], name: bytes) -> bytes:

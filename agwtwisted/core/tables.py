@@ -45,7 +45,7 @@ def wrapped(text: str, width: int, *, whole_words: bool = False) -> Iterator[str
 
 
 def beside(label: str, text: str) -> Iterator[str]:
-    """A label and a text to the right of it, in lines of at most `WIDTH` characters; words stay whole."""
+    """A label and a text to the right of it, in lines of at most `WIDTH` characters; words and paths stay whole."""
     for index, line in enumerate(wrapped(text, WIDTH - len(label), whole_words=True)):
         yield (" " * len(label) if index else label) + line
 

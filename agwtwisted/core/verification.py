@@ -1,8 +1,8 @@
 """Whether a client's certificate is trusted: what OpenSSL found, and what it leaves to us.
 
 OpenSSL builds the chain and checks signatures, validity, path length, name constraints and purposes; the first error it
-reports is final. `judge` adds the anchors of the SSL profile, the rules of `certificate_rules`, certificate policies, the
-issuer DN, and time once more, because a verdict is judged again while its connection lives.
+reports is final. `judge` adds the anchors of the SSL profile, the rules of `certificate_rules`, certificate policies,
+the issuer DN, and time once more, because a verdict is judged again while its connection lives.
 """
 
 from __future__ import annotations

@@ -97,15 +97,20 @@ class FaultTests(SynchronousTestCase):
             ([demanding(A, mappings=((ANY, A),)), rules(A)], ODD),
         )
 
-    @given(st.lists(st.builds(
-        PolicyRules,
-        policies=st.frozensets(st.sampled_from([A, B, C, ANY])),
-        mappings=st.lists(st.tuples(st.sampled_from([A, B]), st.sampled_from([B, C]))).map(tuple),
-        require_explicit=st.none() | st.integers(0, 3),
-        inhibit_mapping=st.none() | st.integers(0, 3),
-        inhibit_any=st.none() | st.integers(0, 3),
-        is_self_issued=st.booleans(),
-    ), max_size=6))
+    @given(
+        st.lists(
+            st.builds(
+                PolicyRules,
+                policies=st.frozensets(st.sampled_from([A, B, C, ANY])),
+                mappings=st.lists(st.tuples(st.sampled_from([A, B]), st.sampled_from([B, C]))).map(tuple),
+                require_explicit=st.none() | st.integers(0, 3),
+                inhibit_mapping=st.none() | st.integers(0, 3),
+                inhibit_any=st.none() | st.integers(0, 3),
+                is_self_issued=st.booleans(),
+            ),
+            max_size=6,
+        )
+    )
     def test_more_demands_never_admit(self, path: list[PolicyRules]) -> None:
         """Whoever is refused stays refused when the first CA demands a policy at once, and a fault is a known one."""
         fault = policy_fault(path)

@@ -93,7 +93,6 @@ class ClientTests(SynchronousTestCase):
         """A leaf signed over SHA-1 may be somebody else's certificate."""
         self.assertEqual(client_fault(ROOT.issue(hash=hashes.SHA1()).certificate), reasons.DIGEST_WEAK)
 
-
     def test_weak_ones_may_be_allowed(self) -> None:
         """With `allow_weak` keys and digests do not count; everything else does."""
         weak = pki.rsa_key(1024)

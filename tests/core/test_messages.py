@@ -16,6 +16,7 @@ from agwtwisted.core.messages import (
     HeaderNames,
     RequestHead,
     ResponseHead,
+    asks_for,
     has_body,
     host_of,
     request_head,
@@ -209,10 +210,17 @@ class RequestHeadTests(SynchronousTestCase):
         for name in (b"WebSocket", b"tcp", b"httpx"):
             self.assertEqual(head_of(both, (b"Upgrade", name)).upgrade, name)
         self.assertEqual(head_of((b"Upgrade", b"websocket")).upgrade, b"")
-        for other in (b"h2c", b"websocket, h2c", b"H2C ,websocket", b"TLS/1.0", b"HTTP/2.0", b"h3", b""):
+        for other in (b"h2c", b"websocket, h2c", b"H2C ,websocket", b"TLS/1.0", b"HTTP/2.0", b"h2c-14", b"h3-29", b"h3", b""):
             head = head_of(both, (b"Upgrade", other))
             self.assertEqual((head.upgrade, head.headers), (b"", ()))
         self.assertEqual(head_of(both, (b"Upgrade", b"websocket"), (b"Upgrade", b"h2c")).upgrade, b"")
+
+    def test_asks_for(self) -> None:
+        """A request asks for each protocol of its list, and for no other, nor for nothing."""
+        head = head_of((b"Connection", b"Upgrade"), (b"Upgrade", b"WebSocket, tcp"))
+        asked = [asks_for(head, name) for name in (b"websocket", b"TCP", b"h2c", b"websocket, tcp", b"", b"web")]
+        self.assertEqual(asked, [True, True, False, False, False, False])
+        self.assertFalse(asks_for(head_of(), b""))
 
     def test_methods(self) -> None:
         """Of the methods that llhttp reads, those of RTSP and ICE, CONNECT and TRACE are not forwarded."""

@@ -117,7 +117,7 @@ class Gateway:
         self.process: subprocess.Popen[bytes] | None = None
         for name, credential in certificates().items():
             credential.write(directory, name)
-        pki.write(directory, "trusted.pem", certificates()["devices-root"], certificates()["devices"])  # type: ignore[arg-type]
+        pki.write(directory, "trusted.pem", certificates()["devices-root"], certificates()["devices"])
 
     def words(self, *twistd_options: str, check: bool = False) -> list[str]:
         """The command line."""
