@@ -147,6 +147,14 @@ class AgreementTests(SynchronousTestCase):
         """The same where the refusal is a page."""
         self.assertGreater(len(self._agrees("http400")), 15)
 
+    def test_weak_keys_allowed(self) -> None:
+        """The same where keys and digests do not count: some of those refused before are now accepted."""
+        self._agrees("weak")
+        for title in ("signed over SHA-1", "intermediate with a weak key"):
+            client = table()[title]
+            self.assertEqual(rehearsed("weak", *client.chain_der[:-1]).verdict, Trusted())
+            self.assertIsInstance(rehearsed("strict", *client.chain_der[:-1]).verdict, Refused)
+
     def test_passthrough(self) -> None:
         """Where nobody verifies, nobody is refused."""
         self.assertEqual(self._agrees("passthrough"), {"PASSTHROUGH"})

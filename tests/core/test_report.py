@@ -34,7 +34,13 @@ class ReportTests(SynchronousTestCase):
 
     def test_listeners(self) -> None:
         """Each with its place, its hosts, its profile and what that asks."""
-        text = clients.text("b -", "s strict s.example *.s.example", "h http400 h.example", "p passthrough p.example")
+        text = clients.text(
+            "b -",
+            "s strict s.example *.s.example",
+            "h http400 h.example",
+            "p passthrough p.example",
+            "w weak w.example",
+        )
         rows = cells(report(text), "Listeners")[1:]
         self.assertEqual(
             rows,
@@ -44,6 +50,8 @@ class ReportTests(SynchronousTestCase):
                 ["*.s.example"],
                 ["h", "0.0.0.0:8443", "Https", "h.example", "http400", "Strict, Http400", "any"],
                 ["p", "0.0.0.0:8443", "Https", "p.example", "passthrough", "Passthrough", "-"],
+                ["w", "0.0.0.0:8443", "Https", "w.example", "weak", "Strict, Handshake, weak", "any"],
+                ["keys"],
             ],
         )
 
