@@ -6,19 +6,21 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 from agwtwisted.core.errors import AgwError
+
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command that the arguments name; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return _demo(options)
+        return int(options.command(options))
     except AgwError as error:
         print(error, file=sys.stderr)
-        return 1
+        return int(options.failure)
     except KeyboardInterrupt:  # before the reactor took over the signals
         return 130
 
@@ -26,10 +28,41 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m agwtwisted", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
+    _add_demo(commands)
+    _add_explain(commands)
+    _add_extract_ca(commands)
+    return parser
+
+
+def _add_demo(commands: _Commands) -> None:
     demo = commands.add_parser("demo", help="run the gateway with demo certificates and a demo backend")
     demo.add_argument("--config", type=Path, default=Path("conf/gw.ini"), metavar="FILE", help="default: conf/gw.ini")
     demo.add_argument("--certificates", action="store_true", help="write the certificates beside FILE, run nothing")
-    return parser
+    demo.set_defaults(command=_demo, failure=1)
+
+
+def _add_explain(commands: _Commands) -> None:
+    text = "why a listener takes a client's certificate, or not: 0 accepted, 1 refused, 2 something else is wrong"
+    explain = commands.add_parser("explain", help=text, description=f"Tells {text}.")
+    explain.add_argument(
+        "certificate", help="the client's certificate and its intermediates (PEM or DER), no key needed"
+    )
+    explain.add_argument("--config", default="conf/gw.ini", metavar="FILE", help="default: conf/gw.ini")
+    explain.add_argument("--listener", required=True, metavar="NAME", help="the [http_listener NAME] to ask")
+    explain.add_argument("--at", metavar="TIME", help="as 2026-06-01 or 2026-06-01T12:00Z, UTC; default: now")
+    explain.set_defaults(command=_explain, failure=2)
+
+
+def _add_extract_ca(commands: _Commands) -> None:
+    text = "make a trusted client certificate file of a client's chain: 0 made, 1 incomplete, 2 something else is wrong"
+    extract = commands.add_parser("extract-ca", help=text, description=f"To {text}.")
+    extract.add_argument(
+        "files", nargs="+", metavar="FILE", help="PEM (also the output of openssl s_client -showcerts), CER or PFX"
+    )
+    extract.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to make")
+    extract.add_argument("--password-file", metavar="FILE", help="holds the password of the PFX files")
+    extract.add_argument("--force", action="store_true", help="overwrite the output file")
+    extract.set_defaults(command=_extract_ca, failure=2)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -42,6 +75,20 @@ def _demo(options: argparse.Namespace) -> int:
     from twisted.internet.posixbase import PosixReactorBase
 
     return run.run(options.config, cast(PosixReactorBase, reactor))
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from agwtwisted import explain
+
+    text, accepted = explain.explain(options.config, options.listener, options.certificate, options.at)
+    print(text)
+    return 0 if accepted else 1
+
+
+def _extract_ca(options: argparse.Namespace) -> int:
+    from agwtwisted import extract_ca
+
+    return extract_ca.run(options.files, options.output, password_file=options.password_file, force=options.force)
 
 
 if __name__ == "__main__":

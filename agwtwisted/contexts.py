@@ -24,7 +24,8 @@ _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
 _log = Logger()
 
-HTTP_1_1 = b"http/1.1"
+PROTOCOLS = (b"http/1.1", b"http/1.0")
+"""What may be chosen of the protocols that a client offers (ALPN), the better one first."""
 
 NO_CERTIFICATE = "peer did not return a certificate"
 """OpenSSL's word for a handshake that failed because a certificate is required and none was sent."""
@@ -64,7 +65,7 @@ class ClientCertificates:
         self.site_context: SiteContext | None = None  # until a ClientHello has chosen one
         self.name_refused = False
         self._now = now
-        self._by_depth: dict[int, crypto.X509] = {}
+        self._by_depth: dict[int, bytes] = {}  # DER
         self._error = 0
         self._error_depth = 0
         self._verdict: Verdict = UNJUDGED
@@ -74,7 +75,7 @@ class ClientCertificates:
 
         OpenSSL tells its first error, or every certificate of a chain it has built, the root first and the leaf last.
         """
-        self._by_depth[depth] = certificate
+        self._by_depth[depth] = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
         if not ok and not self._error:
             self._error, self._error_depth = error, depth
         site_context = self.site_context
@@ -117,19 +118,22 @@ class ClientCertificates:
     def certificate(self) -> CertificateVariables | None:
         """The leaf's variables, None when it was not seen."""
         leaf = self._by_depth.get(0)
-        return None if leaf is None else certificate_variables(_der(leaf))
+        return None if leaf is None else certificate_variables(leaf)
 
     def issuers_der(self) -> tuple[bytes, ...]:
         """The verified chain after the leaf, as DER."""
-        return tuple(_der(self._by_depth[depth]) for depth in sorted(self._by_depth) if depth)
+        return tuple(self._by_depth[depth] for depth in sorted(self._by_depth) if depth)
+
+    def evidence(self) -> Evidence:
+        """What OpenSSL has told so far."""
+        chain = tuple(self._by_depth[depth] for depth in sorted(self._by_depth))
+        return Evidence(chain=chain, error=self._error, error_depth=self._error_depth)
 
     def _judged(self, site_context: SiteContext) -> Verdict:
         if site_context.anchors is None:
             return UNJUDGED
-        chain = tuple(_der(self._by_depth[depth]) for depth in sorted(self._by_depth))
-        evidence = Evidence(chain=chain, error=self._error, error_depth=self._error_depth)
         now = datetime.fromtimestamp(self._now(), UTC)
-        return judge(evidence, site_context.anchors, now, max_depth=site_context.max_depth)
+        return judge(self.evidence(), site_context.anchors, now, max_depth=site_context.max_depth)
 
 
 @attrs.frozen(eq=False)
@@ -262,8 +266,9 @@ def _restrict(context: SSL.Context, *, resumable: bool) -> None:
 
 
 def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
-    if HTTP_1_1 in offered:
-        return HTTP_1_1
+    for protocol in PROTOCOLS:
+        if protocol in offered:
+            return protocol
     # A client that offers protocols but none of ours is told so (RFC 7301 section 3.2): raising sends that alert.
     raise SSL.Error([("SSL routines", "", "no application protocol")])
 
@@ -295,7 +300,3 @@ def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
         store.add_cert(crypto.X509.from_cryptography(certificate))
         context.add_client_ca(certificate)
     return Anchors.of(chains, profile.verify_client_cert_issuer_dn, allow_weak=profile.allow_weak)
-
-
-def _der(certificate: crypto.X509) -> bytes:
-    return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)

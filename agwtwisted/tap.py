@@ -18,6 +18,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from agwtwisted._version import VERSION
+from agwtwisted.core import report
 from agwtwisted.core.config import Config, parse
 from agwtwisted.core.errors import AgwError, ConfigError
 from agwtwisted.core.routing import ports_of
@@ -29,7 +30,7 @@ class Options(usage.Options):
 
     synopsis = "[--config FILE] [--check]"
     optParameters = (("config", "c", "conf/gw.ini", "The configuration file."),)
-    optFlags = (("check", None, "Say what is wrong with the configuration, and start nothing."),)
+    optFlags = (("check", None, "Say what is wrong with the configuration, or show what it comes to; start nothing."),)
 
     def opt_version(self) -> NoReturn:
         """Print the version and exit."""
@@ -41,6 +42,7 @@ def makeService(options: Options) -> IService:
     """The gateway, with its ports bound; ends the process with a message when it cannot be started."""
     config = load(options["config"])
     if options["check"]:
+        print(report.table(config, datetime.now(UTC)))
         print(f"{options['config']}: the configuration is valid")
         sys.exit(0)
     is_daemon = options.parent is not None and not options.parent.get("nodaemon", True)
@@ -52,11 +54,11 @@ def makeService(options: Options) -> IService:
 def load(file: str) -> Config:
     """The configuration of a file; ends the process with every problem of it when it is not taken."""
     try:
-        source = _read(file)
+        source = read(file)
     except OSError as error:
         sys.exit(f"ERROR {file} cannot be read: {error.strerror}")
     try:
-        config = parse(source.data, file, _read, mode=source.mode, now=datetime.now(UTC))
+        config = parse(source.data, file, read, mode=source.mode, now=datetime.now(UTC))
     except ConfigError as error:
         sys.exit(str(error))
     for warning in config.warnings:
@@ -89,7 +91,7 @@ def _start(config: Config) -> IService:
 
 
 def _spare_the_collector() -> None:
-    """Modules and configuration live for ever, and connections are free without it: it need not look so often.
+    """Modules and configuration live for ever, and little of a connection waits for it: it need not look so often.
 
     Measured: some five per cent of a keep-alive request.
     """
@@ -107,6 +109,7 @@ def _install_reactor() -> None:
     install()
 
 
-def _read(path: str) -> SourceFile:
+def read(path: str) -> SourceFile:
+    """A file that the configuration is or names; raises OSError where there is none."""
     with Path(path).open("rb") as file:
         return SourceFile(data=file.read(), mode=os.fstat(file.fileno()).st_mode)

@@ -171,7 +171,7 @@ class TlsWire(TcpWire):
             self._flush(RECORD)
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._control_in += raw_size - len(data)
-        if self._control_in > RECORD:
+        if not data or self._control_in > RECORD:
             self._send_control()
         if data and not self.closing:
             self.bytes_in += len(data)

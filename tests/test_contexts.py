@@ -202,6 +202,15 @@ class HelloRetryTests(SynchronousTestCase):
         self.assertTrue(client.received.startswith(b"HTTP/1.1 421 "))
         self.assertEqual(gateway.forwarded, 0)
 
+    def test_required_name(self) -> None:
+        """A site that requires SNI is not reached by its Host alone, though the profile is the same."""
+        for required, status in (("", b""), ("; require_server_name_indication = true", b"HTTP/1.1 421 ")):
+            gateway = Gateway(text("basic -", "o - o.example" + required))
+            for name, expected in (("", status), ("o.example", b"")):
+                client = gateway.shake_hands(name=name)
+                client.say(get("o.example"))
+                self.assertEqual(client.received[:13], expected, (required, name))
+
     def test_to_nobody(self) -> None:
         """Without a basic listener a name that is dropped or changed to an unknown one ends the connection."""
         for second in (None, "nobody.example"):
@@ -308,8 +317,6 @@ class ResumptionTests(SynchronousTestCase):
         client.tls.renegotiate()
         client.established = False
         client.talk()
-        client.wire._send_control()  # what OpenSSL has to say of itself leaves with the next data
-        client.talk()
         self.assertIn((1, 100), client.alerts)  # no_renegotiation
         self.assertEqual(server.total_renegotiations(), 0)
 
@@ -318,8 +325,9 @@ class ProtocolTests(SynchronousTestCase):
     """ALPN: HTTP/1.1 or nothing."""
 
     def test_chosen(self) -> None:
-        """HTTP/1.1 is chosen wherever it is offered, whatever is preferred, and nothing where nothing is offered."""
-        for offered, chosen in (([b"h2", b"http/1.1"], b"http/1.1"), ([b"http/1.1"], b"http/1.1"), ([], b"")):
+        """HTTP/1.1 is chosen wherever it is offered, else HTTP/1.0, and nothing where nothing is offered."""
+        both = [b"h2", b"http/1.0", b"http/1.1"]
+        for offered, chosen in ((both, b"http/1.1"), ([b"http/1.0"], b"http/1.0"), ([], b"")):
             for version in VERSIONS:
                 gateway = Gateway(text("basic -", "o - o.example"))
                 for name in ("", "o.example"):
@@ -334,7 +342,7 @@ class ProtocolTests(SynchronousTestCase):
         for version in VERSIONS:
             gateway = Gateway(text("basic strict", "o - o.example"))
             for name in ("", "o.example"):
-                client = gateway.shake_hands(client_context(version=version, protocols=[b"h2", b"http/1.0"]), name)
+                client = gateway.shake_hands(client_context(version=version, protocols=[b"h2", b"spdy/3"]), name)
                 self.assertEqual(client.alerts, [(FATAL, 120)])
                 self.assertEqual(gateway.limits._handshakes, 0)
                 self.assertEqual(gateway.log.records[-1]["handshakeError"], "no application protocol")

@@ -378,13 +378,13 @@ class PipeliningTests(_Case):
     def test_little_is_read_ahead(self) -> None:
         """A client that sends without end while the first answer is due is not read on."""
         self.line.send(GET)
-        for _ in range(50):
+        for _ in range(10):
             self.line.send(GET * 1000)
         self.assertLessEqual(self.line.sent_on, 2 * READ)
         self.answers_at_once()
         self.last.answer()
         self.turn()
-        self.assertEqual(len(self.asked), 50_001)
+        self.assertEqual(len(self.asked), 10_001)
 
     def test_last_one_behind_another(self) -> None:
         """A request that says it is the last is not lost behind a slow answer."""
@@ -416,12 +416,12 @@ class PipeliningTests(_Case):
         """Answers do not pile up for a client that asks without reading."""
         self.answers_at_once(bytes(1000))
         self.line.stall(0)
-        for _ in range(100):
+        for _ in range(20):
             self.line.send(GET * 100)
         begun = len(self.asked)
         self.assertLessEqual(begun * 1000, 2 * QUEUE_LIMIT + READ)
         self.line.read()
-        self.assertEqual(len(self.asked), 10_000)
+        self.assertEqual(len(self.asked), 2000)
 
     def test_client_that_never_reads(self) -> None:
         """Such a client is aborted in time."""

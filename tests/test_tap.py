@@ -23,13 +23,17 @@ from tests.clients import GET
 from tests.sockets import NONSENSE
 
 STARTS = """
-import sys
+import gc, importlib, sys
 from agwtwisted.tap import Options, makeService
 assert "twisted.internet.reactor" not in sys.modules
+for reactor in sys.argv[2:]:
+    importlib.import_module("twisted.internet." + reactor).install()
 options = Options()
 options.parseOptions(["--config", sys.argv[1]])
 service = makeService(options)
 print([child.name for child in service])
+from twisted.internet import reactor
+print(type(reactor).__name__, gc.get_threshold()[0] > 10000, gc.get_freeze_count() > 10000)
 """
 
 
@@ -145,10 +149,12 @@ class StartTests(Directory):
     """A service, or the reason why there is none."""
 
     def test_check(self) -> None:
-        """`--check` says that the file is valid, and binds nothing: the gateway itself may be running."""
+        """`--check` shows what the file comes to, and binds nothing: the gateway itself may be running."""
         with closing(bind("127.0.0.1", self.ports[0])):
             status, printed, _ = self.ended(lambda: makeService(self.options("--check")))
-        self.assertEqual((status, printed), (0, f"{self.file}: the configuration is valid\n"))
+        self.assertEqual((status, printed[:10]), (0, "Listeners\n"))
+        self.assertIn(f"  l{self.ports[0]}", printed)
+        self.assertTrue(printed.endswith(f"\n\n{self.file}: the configuration is valid\n"))
         self.assertFalse((self.directory / "conf" / "access.log").exists())
 
     def test_check_of_a_wrong_file(self) -> None:
@@ -191,17 +197,27 @@ class StartTests(Directory):
             message, _, _ = self.ended(lambda: makeService(self.options(parent={"nodaemon": 1})))
         self.assertIn("cannot listen", str(message))
 
-    def test_starts(self) -> None:
-        """A good file makes a service of log and listeners; no reactor is chosen before its options are read."""
+    def starts(self, *reactor: str) -> list[str]:
+        """What a process prints that makes the service, after it chose a reactor."""
         done = subprocess.run(
-            [sys.executable, "-c", STARTS, self.file],
+            [sys.executable, "-c", STARTS, self.file, *reactor],
             env=running.environment(),
             capture_output=True,
             text=True,
             check=False,
         )
-        names = ["access log", *(f"listener 127.0.0.1:{port}" for port in self.ports)]
-        self.assertEqual((done.stdout, done.returncode), (f"{names}\n", 0), done.stderr)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.splitlines()
+
+    def test_starts(self) -> None:
+        """A good file makes a service of log and listeners; no reactor is chosen before its options are read."""
+        names, process = self.starts()
+        self.assertEqual(names, str(["access log", *(f"listener 127.0.0.1:{port}" for port in self.ports)]))
+        self.assertEqual(process, "LeanEPollReactor True True")
+
+    def test_chosen_reactor(self) -> None:
+        """A reactor that was chosen before is the one."""
+        self.assertEqual(self.starts("selectreactor")[1], "SelectReactor True True")
 
 
 TWISTD = (running.TWISTD, "--nodaemon", "--pidfile=", "agwgateway", "--config", "conf/gw.ini")

@@ -25,7 +25,7 @@ LARGE = 4 * 1024 * 1024
 class Peer(Protocol):
     """The other end of a wire."""
 
-    received: bytes
+    received: bytes | bytearray
     eof: bool
     reset: bool
 

@@ -29,13 +29,13 @@ class Line(FileDescriptor):
 
     def __init__(self, network: Network, protocol: Any = None, port: int = 40000) -> None:
         super().__init__(network)  # type: ignore[arg-type]
-        self.received = b""  # what reached the peer and was not taken
+        self.received = bytearray()  # what reached the peer and was not taken
         self.eof = False  # the peer knows that nothing more will come
         self.reset = False  # and that something may be lost
         self.room: float = float("inf")  # bytes that the kernel takes before the peer reads them
         self.sent_on = 0  # bytes of the peer that the wire has read
         self._network = network
-        self._inbox = b""
+        self._inbox = bytearray()
         self._hung_up = False
         self._port = port
         self._connector: Any = None
@@ -56,7 +56,7 @@ class Line(FileDescriptor):
 
     def take(self) -> bytes:
         """The peer reads all there is, and the kernel's buffer is empty again."""
-        taken, self.received = self.received, b""
+        taken, self.received = bytes(self.received), bytearray()
         self._network.advance(0)
         return taken
 
@@ -92,7 +92,8 @@ class Line(FileDescriptor):
 
     def _deliver(self) -> None:
         while self._inbox and self._network.is_reading(self):
-            piece, self._inbox = self._inbox[:READ], self._inbox[READ:]
+            piece = bytes(self._inbox[:READ])
+            del self._inbox[:READ]
             self.sent_on += len(piece)
             self.protocol.dataReceived(piece)
         if self._hung_up and self.connected and self._network.is_reading(self):

@@ -42,7 +42,7 @@ class TrustedChain:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class _Member:
+class Member:
     """A certificate of the file, with what links it to others; only with `is_readable` the rest means anything."""
 
     certificate: x509.Certificate
@@ -59,7 +59,7 @@ class _Member:
         name = repr(self.certificate.subject.rfc4514_string())
         return f"line {self.line}: {name}" if self.line else name
 
-    def issued(self, other: _Member) -> bool:
+    def issued(self, other: Member) -> bool:
         """Whether names, and key identifiers where both are there, say so (RFC 5280 sections 4.1.2.4 and 4.2.1.1)."""
         same_key = self.key_id is None or other.issuer_key_id is None or self.key_id == other.issuer_key_id
         return self.subject == other.issuer and same_key
@@ -78,14 +78,14 @@ def read_chain(data: bytes, file: str, now: datetime | None = None) -> TrustedCh
     problems = _content_problems(found, file)
     if problems:
         return problems
-    members = [_member(block) for block in _distinct(found.certificates)]
+    members = [member_of(block) for block in distinct(found.certificates)]
     authorities = [member for member in members if member.is_authority]
-    roots = [member for member in authorities if _is_root(member)]
+    roots = [member for member in authorities if is_root(member)]
     problems = _member_problems(members, authorities, roots, file)
     if problems:
         return problems
     [root] = roots
-    depths = _depths(root, authorities)
+    depths = depths_of(root, authorities)
     issuer = max(depths, key=depths.__getitem__)
     return TrustedChain(
         file=file,
@@ -114,7 +114,7 @@ def _content_problems(found: pem.CertificateFile, file: str) -> tuple[Problem, .
     return keys + tuple(attrs.evolve(problem, code=code) for problem in found.problems)
 
 
-def _distinct(blocks: Sequence[pem.CertificateBlock]) -> list[pem.CertificateBlock]:
+def distinct(blocks: Sequence[pem.CertificateBlock]) -> list[pem.CertificateBlock]:
     """Each certificate once, where it first stands."""
     first: dict[bytes, pem.CertificateBlock] = {}
     for block in blocks:
@@ -122,7 +122,7 @@ def _distinct(blocks: Sequence[pem.CertificateBlock]) -> list[pem.CertificateBlo
     return list(first.values())
 
 
-def _member(block: pem.CertificateBlock) -> _Member:
+def member_of(block: pem.CertificateBlock) -> Member:
     """The certificate with its links."""
     certificate = block.certificate
     try:
@@ -130,7 +130,7 @@ def _member(block: pem.CertificateBlock) -> _Member:
         extensions = certificate.extensions
         own_key = certificate_rules.extension_value(extensions, x509.SubjectKeyIdentifier)
         issuer_key = certificate_rules.extension_value(extensions, x509.AuthorityKeyIdentifier)
-        return _Member(
+        return Member(
             certificate=certificate,
             line=block.line,
             is_authority=certificate_rules.is_authority(extensions),
@@ -140,10 +140,10 @@ def _member(block: pem.CertificateBlock) -> _Member:
             issuer_key_id=issuer_key.key_identifier if issuer_key else None,
         )
     except (*certificate_rules.CANNOT_READ, DerError):
-        return _Member(certificate=certificate, line=block.line, is_readable=False)
+        return Member(certificate=certificate, line=block.line, is_readable=False)
 
 
-def _is_root(member: _Member) -> bool:
+def is_root(member: Member) -> bool:
     """Whether it is issued under its own name with its own key.
 
     cryptography verifies no signature over MD5 or SHA-1. A root's own signature proves nothing, and many old roots have
@@ -160,7 +160,7 @@ def _is_root(member: _Member) -> bool:
 
 
 def _member_problems(
-    members: Sequence[_Member], authorities: Sequence[_Member], roots: Sequence[_Member], file: str
+    members: Sequence[Member], authorities: Sequence[Member], roots: Sequence[Member], file: str
 ) -> tuple[Problem, ...]:
     """Which certificates are unreadable, missing or too much."""
     unreadable = [member for member in members if not member.is_readable]
@@ -179,7 +179,7 @@ def _member_problems(
     )
 
 
-def _depths(root: _Member, authorities: Sequence[_Member]) -> dict[_Member, int]:
+def depths_of(root: Member, authorities: Sequence[Member]) -> dict[Member, int]:
     """How many steps each CA is below the root, nearest first and in file order; those of no chain are left out.
 
     The shortest way counts, so that CAs which certified each other in a circle have a depth too.
@@ -195,7 +195,7 @@ def _depths(root: _Member, authorities: Sequence[_Member]) -> dict[_Member, int]
     return depths
 
 
-def _left_out(members: Sequence[_Member], blocks: Sequence[pem.CertificateBlock]) -> Iterator[str]:
+def _left_out(members: Sequence[Member], blocks: Sequence[pem.CertificateBlock]) -> Iterator[str]:
     """Certificates of the file that do not count."""
     for member in members:
         if not member.is_authority:
@@ -206,7 +206,7 @@ def _left_out(members: Sequence[_Member], blocks: Sequence[pem.CertificateBlock]
             yield f"line {block.line}: the same certificate as on line {first[block.der]}, counted once"
 
 
-def _chain_warnings(authorities: Sequence[_Member], depths: dict[_Member, int], issuer: _Member) -> Iterator[str]:
+def _chain_warnings(authorities: Sequence[Member], depths: dict[Member, int], issuer: Member) -> Iterator[str]:
     """Certificates of no chain, and more chains than one: the issuer DN is then a matter of their order."""
     for member in authorities:
         if member not in depths:
@@ -218,13 +218,13 @@ def _chain_warnings(authorities: Sequence[_Member], depths: dict[_Member, int], 
         yield f"more than one chain in the file; the issuer DN is that of {rule}, {issuer}"
 
 
-def _is_tied(ends: Sequence[_Member], depths: dict[_Member, int]) -> bool:
+def _is_tied(ends: Sequence[Member], depths: dict[Member, int]) -> bool:
     """Whether several chains are the longest."""
     longest = max(depths.values())
     return len({member.subject for member in ends if depths[member] == longest}) > 1
 
 
-def _authority_warnings(authorities: Sequence[_Member], root: _Member, now: datetime | None) -> Iterator[str]:
+def _authority_warnings(authorities: Sequence[Member], root: Member, now: datetime | None) -> Iterator[str]:
     """CAs under which no client is accepted, now or ever."""
     for member in authorities:
         fault = certificate_rules.authority_fault(member.certificate, is_root=member is root)

@@ -35,11 +35,20 @@ class CertificateBlock:
     line: int
 
 
+@attrs.frozen(kw_only=True)
+class EncodedBlock:
+    """What stands in a certificate's place, whether or not it can be read as one."""
+
+    der: bytes = attrs.field(repr=False)
+    line: int
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class CertificateFile:
     """What a file of certificates holds, in its order; with problems, the certificates are those that could be read."""
 
     certificates: tuple[CertificateBlock, ...] = ()
+    encoded: tuple[EncodedBlock, ...] = ()  # the certificates, and what cannot be read and says that it is one
     private_key_lines: tuple[int, ...] = ()  # lines of BEGIN; 0 where the file is not PEM
     problems: tuple[Problem, ...] = ()
     is_empty: bool = False
@@ -95,14 +104,16 @@ def _from_base64(data: bytes, file: str) -> CertificateFile:
 def _from_der(data: bytes, file: str) -> CertificateFile:
     certificate = certificate_from(data)
     if certificate is not None:
-        return CertificateFile(certificates=(CertificateBlock(certificate=certificate, der=data, line=0),))
+        block = CertificateBlock(certificate=certificate, der=data, line=0)
+        return CertificateFile(certificates=(block,), encoded=(EncodedBlock(der=data, line=0),))
     if _is_private_key(data):
         return CertificateFile(private_key_lines=(0,))
-    return _only_problem(file, "not an X.509 certificate")
+    return attrs.evolve(_only_problem(file, "not an X.509 certificate"), encoded=(EncodedBlock(der=data, line=0),))
 
 
 def _from_blocks(blocks: Iterator[_Block], file: str) -> CertificateFile:
     certificates: list[CertificateBlock] = []
+    encoded: list[EncodedBlock] = []
     key_lines: list[int] = []
     problems: list[Problem] = []
     for block in blocks:
@@ -110,13 +121,18 @@ def _from_blocks(blocks: Iterator[_Block], file: str) -> CertificateFile:
             key_lines.append(block.line)
             continue
         der = None if block.fault else _decoded(block.body)
+        if der and block.label in _CERTIFICATE_LABELS:
+            encoded.append(EncodedBlock(der=der, line=block.line))
         certificate = certificate_from(der) if der and block.label in _CERTIFICATE_LABELS else None
         if der and certificate:
             certificates.append(CertificateBlock(certificate=certificate, der=der, line=block.line))
         else:
             problems.append(Problem(place=Place(file=file, line=block.line), message=_fault(block, der)))
     return CertificateFile(
-        certificates=tuple(certificates), private_key_lines=tuple(key_lines), problems=tuple(problems)
+        certificates=tuple(certificates),
+        encoded=tuple(encoded),
+        private_key_lines=tuple(key_lines),
+        problems=tuple(problems),
     )
 
 

@@ -46,6 +46,7 @@ class Backend:
     def __init__(self, talk: Talk = echo) -> None:
         self.talk = talk
         self.lines: list[Line] = []
+        self._forgotten: dict[Line, int] = {}
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -53,8 +54,8 @@ class Backend:
 
     @property
     def received(self) -> bytes:
-        """Every byte of every connection."""
-        return b"".join(bytes(line.received) for line in self.lines)
+        """Every byte of every connection since `forget`: the gateway uses its connections again."""
+        return b"".join(bytes(line.received[self._forgotten.get(line, 0) :]) for line in self.lines)
 
     def line(self, number: int) -> Line:
         """The connection of that number, once it is there."""
@@ -63,7 +64,7 @@ class Backend:
 
     def forget(self) -> None:
         """What comes from now on is another test's."""
-        self.lines.clear()
+        self._forgotten = {line: len(line.received) for line in self.lines}
 
     def close(self) -> None:
         """Accept no more, and wait for the end of every connection."""
@@ -104,8 +105,7 @@ http {{
         root {directory};
         location /connection {{ return 200 "$connection $connection_requests"; }}
         location /nothing {{ return 204; }}
-        location /headers {{ return 200 "$host|$http_x_forwarded_for|$http_x_client_certificate_subject"; }}
-        location /upload/ {{ dav_methods PUT; create_full_put_path on; }}
+        location /headers {{ return 200 "$host|$http_connection|$http_x_client_certificate_subject"; }}
     }}
 }}
 """
@@ -122,12 +122,14 @@ def nginx(directory: Path) -> Iterator[int]:
         yield port
 
 
+GUNICORN = "; threads = 4; keepalive = 5; loglevel = 'error'; control_socket_disable = True"
+
+
 @contextmanager
 def gunicorn(directory: Path) -> Iterator[int]:
     """gunicorn with the application of tests/end_to_end/application.py; gives its port."""
     (port,) = running.free_ports(1)
-    settings = f"bind = '127.0.0.1:{port}'; threads = 4; keepalive = 5; loglevel = 'error'; control_socket_disable = True"
-    (directory / "gunicorn.conf.py").write_text(settings)
+    (directory / "gunicorn.conf.py").write_text(f"bind = '127.0.0.1:{port}'{GUNICORN}")
     words = [sys.executable, "-m", "gunicorn", "tests.end_to_end.application:application"]
     with _serving(words, directory, port):
         yield port

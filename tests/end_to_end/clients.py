@@ -78,7 +78,7 @@ def by_python(call: Call) -> Answer:
     try:
         line = encrypted(call)
         try:
-            line.send(b"GET / HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n" % call.name.encode())
+            line.send(_get(call))
             response = line.response()
         finally:
             line.close()
@@ -89,7 +89,7 @@ def by_python(call: Call) -> Answer:
 
 def alert_of(error: ssl.SSLError) -> str:
     """The alert's name as RFC 8446 writes it, from ``SSLV3_ALERT_HANDSHAKE_FAILURE`` and the like."""
-    return re.sub(r"^[A-Z0-9]+_ALERT_", "", error.reason or "").lower()
+    return re.sub(r"^(SSL|TLS)V\d+_(ALERT_)?", "", error.reason or "").lower()
 
 
 def by_curl(call: Call) -> Answer:
@@ -103,12 +103,12 @@ def by_curl(call: Call) -> Answer:
     done = run([*words, f"https://{call.name}:{call.port}/"])
     if done.returncode == 60 and "certificate verification failed" in done.stderr:
         return Answer(alert="certificate_expired")  # the one alert that curl takes for a complaint of its own
-    return _answered(done.stdout, done.stderr)
+    return answered(done.stdout, done.stderr)
 
 
 def by_openssl(call: Call, *options: str, request: bytes | None = None) -> Answer:
     """One request by `openssl s_client`."""
-    return _answered(*s_client(call, *options, request=request))
+    return answered(*s_client(call, *options, request=request))
 
 
 def s_client(call: Call, *options: str, request: bytes | None = None) -> tuple[str, str]:
@@ -123,9 +123,12 @@ def s_client(call: Call, *options: str, request: bytes | None = None) -> tuple[s
         words.append("-tls" + call.version.replace(".", "_"))
     if call.certificate:
         words += ["-cert", call.certificate[0], "-cert_chain", call.certificate[0], "-key", call.certificate[1]]
-    sent = b"GET / HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n" % call.name.encode() if request is None else request
-    done = run(words, sent)
+    done = run(words, _get(call) if request is None else request)
     return done.stdout, done.stderr
+
+
+def _get(call: Call) -> bytes:
+    return f"GET / HTTP/1.1\r\nHost: {call.name}\r\nConnection: close\r\n\r\n".encode()
 
 
 def run(words: list[str], given: bytes = b"") -> subprocess.CompletedProcess[str]:
@@ -139,10 +142,11 @@ def run(words: list[str], given: bytes = b"") -> subprocess.CompletedProcess[str
 
 
 _RESPONSE = re.compile(r"HTTP/1\.1 (\d{3}) .*?Content-Length: (\d+)\r\n(?:.*?\r\n)??\r\n(.*)", re.DOTALL)
-_ALERT = re.compile(r"alert ([a-z ]+?)(?:, errno|:|\n|$)")
+_ALERT = re.compile(r"(?:alert|tlsv1) ((?!alert)[a-z ]+?)(?:, errno|:|\n|$)")
 
 
-def _answered(printed: str, complained: str) -> Answer:
+def answered(printed: str, complained: str) -> Answer:
+    """The answer among what a program printed."""
     if response := _RESPONSE.search(printed):
         return Answer(int(response[1]), response[3][: int(response[2])])
     if alert := _ALERT.search(complained):

@@ -1,0 +1,250 @@
+"""Why a listener takes a client's certificates or not, told step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final, assert_never
+
+import attrs
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from agwtwisted.core import report
+from agwtwisted.core.advice import what_to_do
+from agwtwisted.core.certificate_rules import CANNOT_READ, certificate_from, client_fault, is_authority
+from agwtwisted.core.chains import TrustedChain
+from agwtwisted.core.der import DerError
+from agwtwisted.core.errors import printable
+from agwtwisted.core.name_comparison import normalised_name
+from agwtwisted.core.pem import EncodedBlock
+from agwtwisted.core.reasons import REASONS, UNKNOWN, UNREADABLE
+from agwtwisted.core.resources import HttpListener, SslProfile
+from agwtwisted.core.tables import beside
+from agwtwisted.core.variables import certificate_variables
+from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
+from agwtwisted.core.verification import MAX_DEPTH, Anchors, Evidence, judge
+
+_INDENT: Final = "   "
+_TIME: Final = "%Y-%m-%d %H:%M:%S"
+
+
+_NOTHING: Final = Evidence(chain=(), error=0)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Explanation:
+    """A verdict with all that led to it; `str` of it is the text, which ends without a newline."""
+
+    file: str  # where the certificates were read
+    sent: tuple[EncodedBlock, ...]  # the client's own first
+    listener: HttpListener
+    now: datetime  # aware
+    verdict: Verdict
+    evidence: Evidence = _NOTHING
+    anchors: Anchors | None = None  # of a Strict profile
+    max_depth: int = MAX_DEPTH
+    failure: str = ""  # why the certificates were not looked at
+
+    def __str__(self) -> str:
+        steps = [self._read(), self._asked()]
+        profile = self.listener.ssl_profile
+        if profile is not None and self.anchors is not None:
+            steps += _Verification(self, profile, self.evidence, self.anchors).steps()
+        numbered = [f"{number}. {step}" for number, step in enumerate(map("\n".join, steps), start=1)]
+        head = f"{printable(self.file)} on the listener {self.listener.name} at {self.now:{_TIME}} UTC"
+        return "\n\n".join([head, *numbered, "\n".join(self._verdict())])
+
+    def _read(self) -> Iterator[str]:
+        yield f"Read: {len(self.sent)} certificate{'s'[: len(self.sent) > 1]}, the first is the client's own"
+        for block in self.sent:
+            certificate = certificate_variables(block.der)
+            yield from _indented(f"{f'line {block.line}: ' if block.line else ''}{_name(block.der)}", 1)
+            yield from _indented(f"issuer {certificate.issuer.decode() or '(none)'}", 2)
+            yield from _indented(f"valid {_dates(block.der)}", 2)
+            yield from _indented(f"serial {certificate.serial.decode()}", 2)
+            yield from _indented(f"SHA-1 {certificate.fingerprint.decode()}", 2)
+            if certificate_from(block.der) is None:
+                yield from _indented("cannot be read in full: it breaks the rules of RFC 5280", 2)
+        own, *others = (_is_authority(block.der) for block in self.sent)
+        if own and False in others:
+            yield from _indented("The first is a CA's, and another is not: put the client's own at the beginning.", 1)
+
+    def _asked(self) -> Iterator[str]:
+        profile = self.listener.ssl_profile
+        used = f"SSL profile {profile.name}, " if profile else ""
+        yield (
+            f"Listener {self.listener.name}: {self.listener.protocol.value} on {report.place(self.listener)},"
+            f" {used}client certificates: {report.mode(profile)}"
+        )
+        for trusted in profile.trusted_client_certificates if profile else ():
+            yield from _indented(f"trusts {_subject(trusted.chain)}, the root of {printable(trusted.chain.file)}", 1)
+
+    def _verdict(self) -> Iterator[str]:
+        match self.verdict:
+            case NotAsked():
+                yield "Accepted: this listener asks for no certificate, and the client will send none."
+            case Unchecked():
+                yield "Accepted: this listener verifies no certificate. The backend is told PASSTHROUGH."
+            case Absent():
+                yield "Accepted, without a certificate."
+            case Trusted():
+                yield "Accepted. The client must have the certificate's key, which only a real handshake shows."
+            case Missing():
+                yield from _refused("no certificate was sent")
+            case Refused(reason):
+                yield from _refused(reason)
+            case _:
+                assert_never(self.verdict)
+
+
+@attrs.frozen(eq=False)
+class _Verification:
+    """The steps of a Strict listener."""
+
+    explanation: Explanation
+    profile: SslProfile
+    evidence: Evidence
+    anchors: Anchors
+
+    @property
+    def chains(self) -> tuple[TrustedChain, ...]:
+        """The files that the profile trusts."""
+        return tuple(trusted.chain for trusted in self.profile.trusted_client_certificates)
+
+    def steps(self) -> list[Iterator[str]]:
+        """In the order of the gateway."""
+        if not self.evidence.chain:
+            return [iter([f"Chain: none was looked for, because the handshake failed: {self.explanation.failure}"])]
+        return [self._chain(), self._openssl(), self._rules(), self._times(), self._issuer_dn()]
+
+    def _chain(self) -> Iterator[str]:
+        chain = self.evidence.chain
+        complete = chain[-1] in self._roots()
+        yield "Chain: it ends in a trusted root" if complete else "Chain: it ends in no trusted root"
+        for der in chain:
+            yield from _indented(f"{_name(der)}: {self._origin(der)}", 1)
+        if not complete:
+            yield from self._missing(chain[-1])
+
+    def _missing(self, last: bytes) -> Iterator[str]:
+        issuer = certificate_variables(last).issuer.decode() or "(none)"
+        if certificate_variables(last).subject.decode() == issuer:
+            yield from _indented(f"{issuer} signed itself, and no trusted file has it", 1)
+        else:
+            yield from _indented(f"the issuer of the last is in no trusted file and was not sent: {issuer}", 1)
+        for chain in self.chains:
+            for authority in chain.authorities:
+                if certificate_variables(authority.public_bytes(Encoding.DER)).subject.decode() == issuer:
+                    yield from _indented(f"{printable(chain.file)} has a CA of that name, but with another key", 1)
+
+    def _origin(self, der: bytes) -> str:
+        """Where a certificate of the chain came from."""
+        places = ["sent by the client"] if any(block.der == der for block in self.explanation.sent) else []
+        for chain in self.chains:
+            if der in {authority.public_bytes(Encoding.DER) for authority in chain.authorities}:
+                kind = "root of " if der == chain.root.public_bytes(Encoding.DER) else "in "
+                places.append(f"{kind}{printable(chain.file)}")
+        return ", ".join(places)
+
+    def _openssl(self) -> Iterator[str]:
+        error = self.evidence.error
+        if not error:
+            yield "OpenSSL (chain, signatures, purposes, constraints, time): no fault"
+            return
+        at = self.evidence.error_depth
+        whose = f", at {_name(self.evidence.chain[at])}" if at < len(self.evidence.chain) else ""
+        yield from beside("OpenSSL: ", f"{REASONS.get(error, UNKNOWN)} (error {error}){whose}")
+
+    def _rules(self) -> Iterator[str]:
+        """What the gateway would say if OpenSSL said nothing, and what it holds against each certificate in itself."""
+        said = judge(
+            attrs.evolve(self.evidence, error=0),
+            self.anchors,
+            self.explanation.now,
+            max_depth=self.explanation.max_depth,
+        )
+        yield f"The gateway's own rules: {said.reason if isinstance(said, Refused) else 'no fault'}"
+        for index, der in enumerate(self.evidence.chain):
+            if fault := self._fault(der, index):
+                yield from _indented(f"{_name(der)}: {fault}", 1)
+
+    def _times(self) -> Iterator[str]:
+        yield f"Time: {self.explanation.now:{_TIME}} UTC"
+        for der in self.evidence.chain:
+            yield from _indented(f"{_name(der)}: {_time_word(der, self.explanation.now)}, {_dates(der)}", 1)
+
+    def _issuer_dn(self) -> Iterator[str]:
+        option = "" if self.profile.verify_client_cert_issuer_dn else ", which this profile does not ask for"
+        yield f"Issuer DN (verify_client_cert_issuer_dn){option}"
+        leaf, last = self.evidence.chain[0], self.evidence.chain[-1]
+        yield from beside(f"{_INDENT}the client's  ", certificate_variables(leaf).issuer.decode() or "(none)")
+        for chain in self.chains:
+            same = "the same" if _is_issuer(leaf, chain) else "another"
+            if last != chain.root.public_bytes(Encoding.DER):
+                same = "does not count, the chain ends elsewhere"
+            name = certificate_variables(chain.issuer.public_bytes(Encoding.DER)).subject.decode()
+            yield from beside(f"{_INDENT}the file's    ", f"{name}: {same} ({printable(chain.file)})")
+
+    def _fault(self, der: bytes, depth: int) -> str:
+        """What is wrong with a certificate of the chain, wherever it stands."""
+        if depth:
+            finding = self.anchors.finding(der)
+            return UNREADABLE if finding is None else finding.fault
+        leaf = certificate_from(der)
+        return UNREADABLE if leaf is None else client_fault(leaf, allow_weak=self.anchors.allow_weak)
+
+    def _roots(self) -> set[bytes]:
+        return {chain.root.public_bytes(Encoding.DER) for chain in self.chains}
+
+
+def _refused(reason: str) -> Iterator[str]:
+    yield f"Refused: {reason}"
+    yield from beside("What to do: ", what_to_do(reason))
+
+
+def _is_authority(der: bytes) -> bool:
+    certificate = certificate_from(der)
+    try:
+        return certificate is not None and is_authority(certificate.extensions)
+    except CANNOT_READ:
+        return False
+
+
+def _is_issuer(leaf: bytes, chain: TrustedChain) -> bool:
+    """Whether the leaf's issuer is the DN that the file stands for."""
+    certificate = certificate_from(leaf)
+    try:
+        return certificate is not None and (
+            normalised_name(certificate.issuer.public_bytes()) == normalised_name(chain.issuer.subject.public_bytes())
+        )
+    except (*CANNOT_READ, DerError):
+        return False
+
+
+def _time_word(der: bytes, now: datetime) -> str:
+    certificate = certificate_from(der)
+    if certificate is None:
+        return "cannot be told"
+    if now < certificate.not_valid_before_utc:
+        return "not valid yet"
+    return "expired" if now > certificate.not_valid_after_utc else "valid"
+
+
+def _dates(der: bytes) -> str:
+    certificate = certificate_from(der)
+    if certificate is not None:
+        return f"{certificate.not_valid_before_utc:{_TIME}} to {certificate.not_valid_after_utc:{_TIME}} UTC"
+    variables = certificate_variables(der)
+    return f"{variables.start_date.decode() or '(none)'} to {variables.end_date.decode() or '(none)'}"
+
+
+def _name(der: bytes) -> str:
+    return certificate_variables(der).subject.decode() or "(no subject)"
+
+
+def _subject(chain: TrustedChain) -> str:
+    return _name(chain.root.public_bytes(Encoding.DER))
+
+
+def _indented(text: str, level: int) -> Iterator[str]:
+    return beside(_INDENT * level, text)

@@ -1,0 +1,126 @@
+"""A gateway without TLS and without files: everything between a client's wire and its backends is real."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import attrs
+
+from agwtwisted.connections import HttpPort, Limits
+from agwtwisted.core.messages import HeaderNames
+from agwtwisted.core.peer import Peer
+from agwtwisted.core.policies import TlsPolicy, predefined
+from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.resources import (
+    BackendAddress,
+    BackendAddressPool,
+    BackendHttpSettings,
+    ClientAuth,
+    Gateway,
+    HttpListener,
+    Protocol,
+    RequestRoutingRule,
+    SslProfile,
+)
+from agwtwisted.core.routing import Site, Sites
+from agwtwisted.core.verdicts import NotAsked, Verdict
+from agwtwisted.exchange import HttpExchanges
+from agwtwisted.streaming import TcpWire
+from agwtwisted.upstream import Backends
+
+TIMEOUT = 20.0
+"""Seconds that a backend may be silent."""
+
+
+class Log:
+    """An access log that keeps its lines."""
+
+    def __init__(self) -> None:
+        self.enabled = True
+        self.lines: list[bytes] = []
+
+    def timestamp(self) -> bytes:
+        """Always the same."""
+        return b"2026-01-01T00:00:00+00:00"
+
+    def write(self, line: bytes) -> None:
+        """Takes a line."""
+        self.lines.append(line)
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The properties of all records."""
+        return [json.loads(line)["properties"] for line in self.lines]
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """Those of the last one."""
+        return self.records[-1]
+
+
+def policy() -> TlsPolicy:
+    """Some TLS policy."""
+    found = predefined("AppGwSslPolicy20220101")
+    assert isinstance(found, TlsPolicy)
+    return found
+
+
+def gateway(**limits: Any) -> Gateway:
+    """The section [gateway]."""
+    return Gateway(ssl_policy=policy(), **limits)
+
+
+def profile(name: str) -> SslProfile:
+    """A profile that asks for certificates."""
+    return SslProfile(name=name, client_auth=ClientAuth.STRICT, ssl_policy=policy())
+
+
+def site(
+    *host_names: str, ports: tuple[int, ...] = (9000,), profile: SslProfile | None = None, **settings: Any
+) -> Site:
+    """A site with servers on these ports; without host names the basic one."""
+    name = ",".join(host_names) or "basic"
+    listener = HttpListener(name=name, port=8443, protocol=Protocol.HTTPS, host_names=host_names, ssl_profile=profile)
+    addresses = tuple(BackendAddress(host="127.0.0.1", port=port) for port in ports)
+    rule = RequestRoutingRule(
+        name=name,
+        priority=1,
+        http_listener=listener,
+        backend_address_pool=BackendAddressPool(name=name, backend_addresses=addresses),
+        backend_http_settings=BackendHttpSettings(name=name, request_timeout=TIMEOUT, **settings),
+    )
+    return Site(listener=listener, rule=rule)
+
+
+PEER = Peer(address="192.0.2.1", port=7, verdict=NotAsked(), tls_version="TLSv1.3")
+
+
+class Stand:
+    """A port of a gateway on any reactor; `connect` gives a wire its session."""
+
+    def __init__(self, reactor: Any, *sites: Site, **limits: Any) -> None:
+        self.log = Log()
+        self.sites = sites or (site(),)
+        self.backends = Backends(reactor)
+        limits_of_gateway = gateway(**limits)
+        log: Any = self.log
+        self.exchanges = HttpExchanges(limits_of_gateway, self.backends, reactor, log, Random(1))
+        self.port = HttpPort(
+            number=8443,
+            sites=Sites.of(self.sites),
+            contexts=None,
+            exchanges=self.exchanges,
+            gateway=limits_of_gateway,
+            limits=Limits(limits_of_gateway),
+            names=HeaderNames(),
+            clock=reactor,
+            access_log=log,
+            limiter=HandshakeLimiter(reactor.seconds),
+        )
+
+    def begin(self, wire: TcpWire, verdict: Verdict | None = None, chosen: Site | None = None, **peer: Any) -> None:
+        """Reads requests from a wire whose client was judged so, and selected that site."""
+        judged = attrs.evolve(PEER, verdict=verdict or NotAsked(), **peer)
+        self.port.begin(wire, judged, chosen or self.sites[0])

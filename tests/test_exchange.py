@@ -1,0 +1,930 @@
+"""Exchanges: one request's whole life, between a client's wire and its backends' wires."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet import reactor
+from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from agwtwisted.core.managed import MANAGED_NAMES, canonical
+from agwtwisted.core.messages import Framing, HeaderNames, RequestHead
+from agwtwisted.core.reading import Mark, RequestReader
+from agwtwisted.core.resources import CertificateHeaders
+from agwtwisted.core.routing import Site
+from agwtwisted.core.variables import certificate_variables
+from agwtwisted.core.verdicts import Missing, Refused, Trusted, Verdict
+from agwtwisted.frontend import MAX_HELD
+from agwtwisted.streaming import QUEUE_LIMIT, TcpWire
+from tests import pki
+from tests.backends import OK, SWITCH
+from tests.gateways import PEER, TIMEOUT, Stand, profile, site
+from tests.requests import managed_names, parsed
+from tests.wires import READ, Line, Network
+
+GET = b"GET /a?b=c HTTP/1.1\r\nHost: a.example\r\n\r\n"
+LAST = b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\n\r\n"
+CHUNKED = b"PUT / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n"
+UPGRADE = b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+DEVICE = pki.Authority.root().issue("device")
+
+
+class _Case(SynchronousTestCase):
+    """A gateway in memory, with one server on port 9000 unless a test says otherwise."""
+
+    def setUp(self) -> None:
+        self.make()
+
+    def make(self, *sites: Site, **limits: Any) -> None:
+        """A gateway of these sites."""
+        self.network = Network()
+        self.stand = Stand(self.network, *sites, **limits)
+        self.backend = self.network.backend(9000)
+
+    def client(self, verdict: Verdict | None = None, chosen: Site | None = None, **peer: Any) -> Line:
+        """A client's connection."""
+        wire = TcpWire(self.network)
+        line = self.network.dial(wire)
+        self.stand.begin(wire, verdict, chosen, **peer)
+        return line
+
+    def asked(self, request: bytes = GET, **peer: Any) -> Line:
+        """A client that has sent this."""
+        line = self.client(**peer)
+        line.send(request)
+        return line
+
+    @property
+    def log(self) -> dict[str, Any]:
+        """The last record."""
+        return self.stand.log.last
+
+    def assert_page(self, line: Line, status: int, error_info: str, *, text: str = "", closed: bool = False) -> None:
+        """The client got one of our pages, and the log has it."""
+        answer = line.take()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        (_, code, _), lines = parsed(head + b"\r\n\r\n")
+        headers = dict(lines)
+        self.assertEqual((int(code), int(headers[b"Content-Length"])), (status, len(body)))
+        self.assertIn(text.encode(), body)
+        self.assertEqual(headers.get(b"Connection") == b"close", closed)
+        self.assertEqual(line.eof, closed)
+        self.assertEqual((self.log["httpStatus"], self.log["error_info"]), (status, "ERRORINFO_" + error_info))
+        self.assertEqual(len(self.stand.exchanges.running), 0)
+
+
+class ForwardTests(_Case):
+    """A request that goes well."""
+
+    def test_there_and_back(self) -> None:
+        """Request and response pass, and the log says so."""
+        line = self.asked()
+        sent = self.backend.line.take()
+        words, lines = parsed(sent)
+        self.assertEqual(words, [b"GET", b"/a?b=c", b"HTTP/1.1"])
+        expected = {
+            b"Host": b"a.example",
+            b"X-Forwarded-For": b"192.0.2.1:7",
+            b"X-Forwarded-Proto": b"https",
+            b"X-Forwarded-Port": b"8443",
+            b"X-Original-Host": b"a.example",
+            b"X-Original-Url": b"/a?b=c",
+            b"Connection": b"keep-alive",
+        }
+        trace = dict(lines).pop(b"X-Appgw-Trace-Id")
+        self.assertRegex(trace.decode(), "^[0-9a-f]{32}$")
+        self.assertEqual(dict(lines), expected | {b"X-Appgw-Trace-Id": trace})
+        self.network.advance(1)
+        self.backend.line.send(OK)
+        self.assertEqual(line.take(), b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        log = self.log
+        self.assertEqual((log["httpStatus"], log["error_info"]), (200, "ERRORINFO_NO_ERROR"))
+        self.assertEqual((log["serverRouted"], log["serverStatus"]), ("127.0.0.1:9000", "200"))
+        self.assertEqual((log["timeTaken"], log["serverResponseLatency"]), (1.0, "1.000"))
+        self.assertEqual((log["receivedBytes"], log["transactionId"]), (len(GET), trace.decode()))
+        self.assertEqual(log["upstreamSourcePort"], str(self.backend.line.getHost().port))  # type: ignore[attr-defined]
+        self.assertEqual((log["sentBytes"], len(self.stand.exchanges.running)), (40, 0))
+
+    def test_connection_is_shared(self) -> None:
+        """Clients take turns on one connection to the backend, also after a body with a length."""
+        for request in (GET, POST + b"abc", CHUNKED + b"3\r\nabc\r\n0\r\n\r\n", GET):
+            line = self.asked(request)
+            self.backend.line.send(OK)
+            self.assertTrue(line.take().endswith(b"ok"))
+        self.assertEqual(len(self.backend.lines), 1)
+
+    def test_round_robin(self) -> None:
+        """The servers of a pool take turns."""
+        self.make(site(ports=(1, 2)))
+        for _ in range(4):
+            line = self.asked()
+            for port in (1, 2):
+                for each in self.network.backend(port).lines:
+                    if each.take():
+                        each.send(OK)
+            self.assertTrue(line.take())
+        self.assertEqual([record["serverRouted"][-1] for record in self.stand.log.records], ["1", "2", "1", "2"])
+
+    def test_host(self) -> None:
+        """The Host for the backend: the client's, the settings', or the server's."""
+        for settings, host in (
+            ({}, b"a.example"),
+            ({"host_name": "b.example"}, b"b.example"),
+            ({"pick_host_name_from_backend_address": True}, b"127.0.0.1"),
+        ):
+            self.make(site(**settings))
+            self.asked()
+            _, lines = parsed(self.backend.line.take())
+            self.assertEqual((dict(lines)[b"Host"], dict(lines)[b"X-Original-Host"]), (host, b"a.example"))
+
+    def test_continue(self) -> None:
+        """100-continue is asked of the backend and answered by it, before the body comes."""
+        line = self.asked(POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+        self.assertIn(b"Expect: 100-continue\r\n", self.backend.line.take())
+        self.backend.line.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.assertEqual(line.take(), b"HTTP/1.1 100 Continue\r\n\r\n")
+        line.send(b"abc")
+        self.assertEqual(self.backend.line.take(), b"abc")
+        self.backend.line.send(OK)
+        self.assertTrue(line.take().endswith(b"ok"))
+
+    def test_continue_refused(self) -> None:
+        """A backend that answers without wanting the body: the client is told, and nothing of it is sent on."""
+        line = self.asked(POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+        self.backend.line.take()
+        self.backend.line.send(b"HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n")
+        self.assertIn(b"Connection: close", line.take())
+        line.send(b"abc")
+        self.assertEqual((self.backend.line.take(), self.backend.line.reset), (b"", True))
+
+    def test_early_answer(self) -> None:
+        """An answer while the body comes reaches the client; the connection to the backend is not used again."""
+        line = self.asked(CHUNKED + b"1\r\na\r\n")
+        self.backend.line.send(OK)
+        self.assertTrue(line.take().endswith(b"ok"))
+        self.asked()
+        self.assertEqual(len(self.backend.lines), 2)
+
+    def test_without_a_log(self) -> None:
+        """Without an access log nothing is written."""
+        self.stand.log.enabled = False
+        self.asked()
+        self.backend.line.send(OK)
+        self.assertEqual(self.stand.log.lines, [])
+
+
+class IdentityTests(_Case):
+    """Who the client is, is said by the gateway alone."""
+
+    def _sent(self, *lines: bytes, **peer: Any) -> list[tuple[bytes, bytes]]:
+        self.asked(GET.replace(b"\r\n\r\n", b"\r\n" + b"".join(line + b"\r\n" for line in lines) + b"\r\n"), **peer)
+        return parsed(self.backend.line.take())[1]
+
+    def _trusted(self) -> dict[str, Any]:
+        self.make(site(client_certificate_headers=frozenset({CertificateHeaders.ALL})))
+        return {"verdict": Trusted(), "certificate": certificate_variables(DEVICE.der)}
+
+    def test_named_in_connection(self) -> None:
+        """A client cannot have our headers taken off by naming them in Connection."""
+        names = b", ".join(sorted(MANAGED_NAMES))
+        for token in (b"close, X-Client-Certificate", b"X-Client-Certificate-Verification", names):
+            peer = self._trusted()
+            sent = dict(self._sent(b"Connection: " + token, **peer))
+            self.assertEqual(sent[b"X-Client-Certificate-Verification"], b"SUCCESS")
+            self.assertTrue(sent[b"X-Client-Certificate"])
+            self.assertEqual(sent[b"X-Forwarded-Proto"], b"https")
+
+    @given(st.lists(managed_names(), min_size=1, max_size=4))
+    def test_spoofed(self, names: list[bytes]) -> None:
+        """No managed header of a client reaches a backend, in any spelling, with a certificate or without."""
+        for peer in (self._trusted(), {}):
+            if not peer:
+                self.make()
+            sent = self._sent(*(name + b": spoofed" for name in names), **peer)
+            self.assertNotIn(b"spoofed", [value for _, value in sent])
+            canonical_names = [canonical(name) for name, _ in sent]
+            self.assertEqual(len(canonical_names), len(set(canonical_names)))
+
+    def test_trailer(self) -> None:
+        """Nor does one in a trailer: the request is taken back."""
+        line = self.asked(CHUNKED + b"1\r\na\r\n")
+        self.backend.line.take()
+        line.send(b"0\r\nx_client_certificate: spoofed\r\n\r\n")
+        self.assertEqual((self.backend.line.take(), self.backend.line.reset), (b"", True))
+        self.assert_page(line, 400, "INVALID_REQUEST", closed=True)
+
+
+class RefusedTests(_Case):
+    """Requests that go nowhere."""
+
+    def assert_nothing_asked(self) -> None:
+        """No backend was connected to."""
+        self.assertEqual(self.backend.attempts, 0)
+
+    def test_refused_peers(self) -> None:
+        """A refused peer is told why and gets no further, whatever it sends, an unfit request included."""
+        for verdict, text in (
+            (Missing(), "No required SSL certificate was sent"),
+            (Refused("certificate revoked"), "certificate revoked"),
+        ):
+            for request in (GET, GET + GET, UPGRADE + b"frame", CHUNKED, b"GET / HTTP/1.1\r\n\r\n"):
+                self.make()
+                line = self.asked(request, verdict=verdict)
+                self.assert_page(line, 400, "HTTPS_NO_CERT", text=text, closed=True)
+                line.send(GET)
+                self.assertEqual((line.received, len(self.stand.log.lines)), (b"", 1))
+                self.assert_nothing_asked()
+
+    def test_plain_text(self) -> None:
+        """HTTP on a port that wants TLS."""
+        wire = TcpWire(self.network)
+        line = self.network.dial(wire)
+        self.stand.port.begin(wire, PEER, plain_text=True)
+        line.send(GET + GET)
+        self.assert_page(line, 400, "HTTP_TO_HTTPS_PORT", text="plain HTTP request", closed=True)
+        self.assert_nothing_asked()
+
+    def test_unknown_host(self) -> None:
+        """A host that no listener takes is not found; the connection stays."""
+        self.make(site("b.example"))
+        self.assert_page(self.asked(), 404, "INVALID_HOST")
+        self.assert_nothing_asked()
+
+    def test_other_profile(self) -> None:
+        """A host of another profile is misdirected, on every request of the connection; no profile is another too."""
+        strict, stricter = profile("strict"), profile("stricter")
+        sites = {
+            "a.example": site("a.example"),
+            "s.example": site("s.example", profile=strict),
+            "t.example": site("t.example", profile=stricter),
+        }
+        for mine in sites:
+            for other in sites:
+                self.make(*sites.values())
+                line = self.client(chosen=sites[mine])
+                for host in (mine, other):
+                    line.take()
+                    line.send(GET.replace(b"a.example", host.encode()))
+                    if host == mine:
+                        self.backend.line.send(OK)
+                if other == mine:
+                    self.assertTrue(line.connected)
+                    continue
+                self.backend.line.take()
+                self.assert_page(line, 421, "INVALID_HOST", closed=True)
+                self.assertEqual(len(self.backend.lines), 1)
+
+    def test_other_profile_in_absolute_form(self) -> None:
+        """The host of the target counts: it has to be that of the Host header."""
+        self.make(site("a.example"), site("s.example", profile=profile("strict")))
+        for target, host in ((b"http://s.example/", b"a.example"), (b"http://a.example/", b"s.example")):
+            line = self.asked(b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (target, host))
+            self.assert_page(line, 400, "INVALID_HOST", closed=True)
+        self.assert_nothing_asked()
+
+    def test_same_profile(self) -> None:
+        """Another host of the same profile is served."""
+        strict = profile("strict")
+        first = site("s.example", profile=strict)
+        self.make(first, site("t.example", profile=strict))
+        self.asked(GET.replace(b"a.example", b"t.example"), chosen=first)
+        self.assertEqual(self.backend.attempts, 1)
+
+    def test_unfit(self) -> None:
+        """Unfit requests get their page."""
+        self.assert_page(self.asked(b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n"), 405, "INVALID_METHOD_TRACE", closed=True)
+        self.assert_page(self.asked(b"GET / HTTP/1.1\r\n\r\n"), 400, "HTTP_NO_HOST_HEADER", closed=True)
+        self.assert_nothing_asked()
+
+    def test_head(self) -> None:
+        """The page for HEAD has no body."""
+        self.make(site("b.example"))
+        line = self.asked(GET.replace(b"GET", b"HEAD"))
+        self.assertTrue(line.take().endswith(b"\r\n\r\n"))
+
+    def test_server_header(self) -> None:
+        """Our pages name the server, unless they are not to."""
+        self.make(site("b.example"), server_header="me")
+        self.assertIn(b"Server: me\r\n", self.asked().take())
+        self.make(site("b.example"), server_header="")
+        self.assertNotIn(b"Server", self.asked().take())
+
+
+class FailureTests(_Case):
+    """Backends that do not answer as they should."""
+
+    def test_nobody_listens(self) -> None:
+        """No server of the pool can be connected to."""
+        self.backend.refusing = True
+        self.assert_page(self.asked(), 502, "UPSTREAM_NO_LIVE")
+
+    def test_next_server(self) -> None:
+        """The next one is asked when one refuses; the log names who answered."""
+        self.make(site(ports=(1, 2)))
+        self.network.backend(1).refusing = True
+        line = self.asked(POST + b"abc")
+        self.network.backend(2).line.send(OK)
+        self.assertTrue(line.take().endswith(b"ok"))
+        self.assertEqual(self.log["serverRouted"], "127.0.0.1:2")
+
+    def test_too_slow(self) -> None:
+        """A GET that times out is tried on another server, then answered with 504."""
+        self.make(site(ports=(1, 2)))
+        line = self.asked()
+        self.network.advance(TIMEOUT)
+        self.assertEqual(line.take(), b"")
+        self.assertEqual(len(self.network.backend(2).lines), 1)
+        self.network.advance(TIMEOUT)
+        self.assert_page(line, 504, "UPSTREAM_TIMED_OUT")
+
+    def test_post_too_slow(self) -> None:
+        """A POST is sent once; its length told or not, its backend has a deadline."""
+        for request in (POST + b"abc", CHUNKED.replace(b"PUT", b"POST") + b"1\r\na\r\n0\r\n\r\n"):
+            self.make(site(ports=(1, 2)))
+            line = self.asked(request)
+            self.network.advance(TIMEOUT)
+            self.assert_page(line, 504, "UPSTREAM_TIMED_OUT")
+            self.assertEqual(self.network.backend(2).attempts, 0)
+
+    def test_closed(self) -> None:
+        """A backend that closes without an answer, or talks nonsense, or has given but an interim one."""
+        for said in (b"", b"nonsense", b"HTTP/1.1 100 Continue\r\n\r\n", OK[:20]):
+            self.make()
+            line = self.asked()
+            self.backend.line.send(said)
+            line.take()
+            if not self.stand.log.lines:
+                self.backend.line.hang_up()
+            if said != b"nonsense":
+                self.assert_page(line, 502, "UPSTREAM_CLOSED_CONNECTION")
+            self.assertEqual(self.log["httpStatus"], 502)
+
+    def test_dead_idle_connection(self) -> None:
+        """A connection that dies when it is used again: GET goes to another server, POST does not."""
+        for request, status in ((GET, 200), (POST + b"abc", 502)):
+            self.make(site(ports=(1, 2)))
+            one, two = self.network.backend(1), self.network.backend(2)
+            for backend in (one, two):
+                self.asked()
+                backend.line.send(OK)
+            line = self.asked(request)
+            one.line.hang_up()
+            for each in two.lines[1:]:
+                each.send(OK)
+            self.assertEqual((self.log["httpStatus"], len(two.lines)), (status, 2 if status == 200 else 1))
+            self.assertTrue(line.connected)
+
+    def test_cut(self) -> None:
+        """A response that is cut is cut for the client too, however it was framed."""
+        for head in (b"Content-Length: 10\r\n", b"Transfer-Encoding: chunked\r\n"):
+            self.make()
+            line = self.asked()
+            self.backend.line.send(
+                b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + (b"5\r\nabcde\r\n" if b"chunk" in head else b"abcde")
+            )
+            self.backend.line.hang_up()
+            self.assertTrue(line.reset)
+            self.assertFalse(line.received.endswith(b"0\r\n\r\n"))
+            self.assertEqual(
+                (self.log["httpStatus"], self.log["error_info"]), (200, "ERRORINFO_UPSTREAM_CLOSED_CONNECTION")
+            )
+
+    def test_stalls_in_the_middle(self) -> None:
+        """So is one that does not go on."""
+        line = self.asked()
+        self.backend.line.send(OK[:-1])
+        self.network.advance(TIMEOUT)
+        self.assertEqual((line.reset, self.log["error_info"]), (True, "ERRORINFO_UPSTREAM_TIMED_OUT"))
+
+    def test_two_responses(self) -> None:
+        """A second response to one request reaches nobody."""
+        line = self.asked()
+        self.backend.line.send(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        line.send(GET)
+        self.assertEqual((line.take().count(b"HTTP/1.1"), len(self.backend.lines)), (1, 2))
+
+    def test_client_leaves(self) -> None:
+        """When the client leaves, its request is taken from the backend, and the log says 499."""
+        for answered in (b"", OK[:-1]):
+            self.make()
+            line = self.asked()
+            self.backend.line.send(answered)
+            line.hang_up()
+            self.assertTrue(self.backend.line.reset)
+            self.assertEqual((self.log["httpStatus"], self.log["error_info"]), (499, "ERRORINFO_CLIENT_CLOSED_REQUEST"))
+            self.assertEqual((len(self.stand.exchanges.running), self.network.timers()), (0, []))
+
+    def test_client_leaves_while_connecting(self) -> None:
+        """Also before there is a connection, and then no other server is asked."""
+        self.make(site(ports=(1, 2)))
+        self.network.backend(1).silent = True
+        line = self.asked()
+        line.hang_up()
+        self.network.advance(10 * TIMEOUT)
+        self.assertEqual(
+            (self.network.backend(2).attempts, len(self.stand.log.lines), self.log["httpStatus"]), (0, 1, 499)
+        )
+
+    def test_unfit_body(self) -> None:
+        """A body that turns out unfit: 400, and the backend sees its request broken off, not ended."""
+        line = self.asked(CHUNKED + b"1\r\na\r\n")
+        self.backend.line.take()
+        line.send(b"zz\r\n")
+        self.assertEqual((self.backend.line.take(), self.backend.line.reset), (b"", True))
+        self.assert_page(line, 400, "INVALID_REQUEST", closed=True)
+        self.backend.line.send(OK)
+        self.assertEqual((line.received, len(self.stand.log.lines)), (b"", 1))
+
+    def test_unfit_body_after_the_head_of_an_answer(self) -> None:
+        """When an answer is on its way already it is cut."""
+        line = self.asked(CHUNKED + b"1\r\na\r\n")
+        self.backend.line.send(OK[:-1])
+        line.send(b"zz\r\n")
+        self.assertEqual((line.reset, self.backend.line.reset, len(self.stand.log.lines)), (True, True, 1))
+
+    def test_body_too_large(self) -> None:
+        """A body beyond the limit: 413, told beforehand or not."""
+        self.make(max_body_bytes=2)
+        self.assert_page(self.asked(POST), 413, "INVALID_REQUEST", closed=True)
+        self.assertEqual(self.backend.attempts, 0)
+        self.assert_page(self.asked(CHUNKED + b"3\r\nabc\r\n"), 413, "INVALID_REQUEST", closed=True)
+
+    def test_slow_body(self) -> None:
+        """A body that does not come: 408, and the backend is let go."""
+        self.make(body_timeout=5.0)
+        line = self.asked(POST + b"a")
+        self.network.advance(5)
+        self.assert_page(line, 408, "INVALID_REQUEST", closed=True)
+        self.assertTrue(self.backend.line.reset)
+
+
+class BackPressureTests(_Case):
+    """No side is read faster than the other takes it."""
+
+    def test_slow_client(self) -> None:
+        """A client that does not read stops its backend; when it reads on, all of the response comes."""
+        size = 4 << 20
+        line = self.asked()
+        line.stall()
+        self.backend.line.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+        self.assertLessEqual(self.backend.line.sent_on, 2 * QUEUE_LIMIT + 3 * READ)
+        self.assertFalse(self.network.is_reading(self.backend.line))
+        line.read()
+        self.assertEqual(len(line.take()), size + len(b"HTTP/1.1 200 OK\r\nContent-Length: 4194304\r\n\r\n"))
+        self.assertEqual(self.log["httpStatus"], 200)
+
+    def test_slow_backend(self) -> None:
+        """A backend that does not read stops its client; when it reads on, all of the body comes."""
+        size = 4 << 20
+        line = self.asked(POST.replace(b"3", b"%d" % size))
+        self.backend.line.take()
+        self.backend.line.stall()
+        line.send(bytes(size))
+        self.assertLessEqual(line.sent_on, 2 * QUEUE_LIMIT + 3 * READ)
+        self.assertFalse(self.network.is_reading(line))
+        self.backend.line.read()
+        self.assertEqual(len(self.backend.line.take()), size)
+        self.backend.line.send(OK)
+        self.assertTrue(line.take().endswith(b"ok"))
+
+    def test_slow_connect(self) -> None:
+        """While there is no connection yet, little of a body is read."""
+        self.make(site(ports=(1, 2)))
+        self.network.backend(1).silent = True
+        size = 1 << 20
+        line = self.asked(POST.replace(b"3", b"%d" % size))
+        line.send(bytes(size))
+        self.assertLessEqual(line.sent_on, 3 * READ)
+        self.network.advance(TIMEOUT)
+        self.network.advance(0)
+        self.assertTrue(self.network.backend(2).line.take().endswith(bytes(size)))
+
+    def test_both(self) -> None:
+        """A backend that echoes to a client that does not read: both stop, and all of it comes in the end."""
+        size = 1 << 20
+        line = self.asked(POST.replace(b"3", b"%d" % size))
+        self.backend.line.take()
+        line.stall()
+        self.backend.line.stall()
+        self.backend.line.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+        line.send(bytes(size))
+        self.backend.line.read()
+        line.read()
+        self.assertEqual(len(self.backend.line.take()), size)
+        self.assertTrue(line.take().endswith(bytes(size)))
+        self.assertEqual(self.log["httpStatus"], 200)
+
+
+class TunnelTests(_Case):
+    """Upgrades."""
+
+    def _switched(self, early: bytes = b"") -> Line:
+        line = self.asked(UPGRADE + early)
+        self.backend.line.take()
+        self.backend.line.send(SWITCH)
+        self.assertTrue(line.take().startswith(b"HTTP/1.1 101 Switching Protocols\r\n"))
+        return line
+
+    def test_both_ways(self) -> None:
+        """What was sent ahead and what follows goes both ways as it is, HTTP or not."""
+        line = self._switched(b"early")
+        self.assertEqual(self.backend.line.take(), b"early")
+        line.send(GET)
+        self.backend.line.send(OK)
+        self.assertEqual((self.backend.line.take(), line.take()), (GET, OK))
+
+    def test_ahead_of_the_answer(self) -> None:
+        """Nothing that comes after the request reaches the backend before its answer; then all of it, at its pace."""
+        line = self.asked(UPGRADE)
+        self.backend.line.take()
+        line.send(bytes(10 * READ))
+        self.assertEqual(self.backend.line.take(), b"")
+        self.assertLessEqual(line.sent_on, MAX_HELD + 2 * READ)
+        self.backend.line.stall()
+        self.backend.line.send(SWITCH)
+        self.assertLessEqual(line.sent_on, 2 * QUEUE_LIMIT + 4 * READ)
+        self.backend.line.read()
+        self.assertEqual(len(self.backend.line.take()), 10 * READ)
+
+    def test_backend_leaves(self) -> None:
+        """What the backend said last still reaches the client; the log says 101."""
+        line = self._switched()
+        self.backend.line.send(b"bye")
+        self.backend.line.hang_up()
+        self.assertEqual((line.take(), line.eof), (b"bye", True))
+        self.assertEqual((self.log["httpStatus"], self.log["error_info"]), (101, "ERRORINFO_NO_ERROR"))
+
+    def test_client_leaves(self) -> None:
+        """And the other way round."""
+        line = self._switched()
+        line.send(b"bye")
+        line.hang_up()
+        self.assertEqual((self.backend.line.take(), self.backend.line.eof), (b"bye", True))
+        self.assertEqual((self.log["httpStatus"], self.log["error_info"]), (101, "ERRORINFO_NO_ERROR"))
+        self.assertEqual((self.network.timers(), len(self.stand.exchanges.running)), ([], 0))
+
+    def test_refused(self) -> None:
+        """When the backend answers otherwise, what was sent ahead is the next request, and is checked as one."""
+        line = self.asked(UPGRADE + GET.replace(b"\r\n\r\n", b"\r\nX-Client-Certificate: spoofed\r\n\r\n"))
+        self.backend.line.take()
+        self.backend.line.send(OK)
+        self.assertTrue(line.take().endswith(b"ok"))
+        sent = self.backend.line.take()
+        self.assertTrue(sent.startswith(b"GET /a?b=c HTTP/1.1\r\n"))
+        self.assertNotIn(b"spoofed", sent)
+
+    def test_not_asked_for(self) -> None:
+        """A 101 that nobody asked for, or to another protocol, is a 502; no byte behind it reaches the client."""
+        for request in (GET, POST + b"abc", UPGRADE.replace(b"websocket", b"h2c")):
+            self.make()
+            line = self.asked(request)
+            self.assertNotIn(b"Upgrade", self.backend.line.take())
+            self.backend.line.send(SWITCH + b"evil")
+            self.assertNotIn(b"evil", line.received)
+            self.assert_page(line, 502, "UPSTREAM_CLOSED_CONNECTION")
+            self.assertTrue(self.backend.line.reset)
+        self.make()
+        line = self.asked(UPGRADE)
+        self.backend.line.send(SWITCH.replace(b"websocket", b"h2c"))
+        self.assert_page(line, 502, "UPSTREAM_CLOSED_CONNECTION")
+
+    def test_back_pressure(self) -> None:
+        """A tunnel has back-pressure both ways."""
+        line = self._switched()
+        for near, far in ((line, self.backend.line), (self.backend.line, line)):
+            far.stall()
+            near.send(bytes(40 * READ))
+            self.assertLess(near.sent_on, 10 * READ)
+            far.read()
+            self.assertEqual(len(far.take()), 40 * READ)
+
+
+class _Server:
+    """Answers every request on a backend's lines, once it is whole: its number and its body's size, padded."""
+
+    def __init__(self, lines: list[Line], size: int) -> None:
+        self._lines = lines
+        self._size = size
+        self._readers: dict[Line, RequestReader] = {}
+        self._open: dict[Line, tuple[bytes, int]] = {}
+
+    def serve(self) -> None:
+        """Reads what came, and answers."""
+        for line in self._lines:
+            reader = self._readers.setdefault(line, _reader())
+            reader.feed(line.take())
+            while reader.events:
+                event = reader.events.popleft()
+                target, size = self._open.get(line, (b"", 0))
+                if isinstance(event, bytes):
+                    self._open[line] = target, size + len(event)
+                    continue
+                if isinstance(event, RequestHead):
+                    self._open[line] = target, size = event.target, 0
+                if event is Mark.END or (isinstance(event, RequestHead) and event.framing is Framing.NONE):
+                    line.send(_answer(target, size, self._size))
+                    if reader.done:  # an upgrade was asked for, and is not granted
+                        self._readers[line] = reader = _reader()
+
+
+def _reader() -> RequestReader:
+    return RequestReader(HeaderNames(), max_header_bytes=32768, max_body_bytes=1 << 30)
+
+
+def _answer(target: bytes, received: int, size: int) -> bytes:
+    body = (b"%b got %d" % (target, received)).ljust(size, b".")
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def _request(number: int, kind: str, size: int) -> tuple[bytes, bytes]:
+    """A request, and the start of its answer's body."""
+    head, body = b"PUT /%d HTTP/1.1\r\nHost: a\r\n" % number, b"b" * size
+    match kind:
+        case "length":
+            return head + b"Content-Length: %d\r\n\r\n" % size + body, b"/%d got %d" % (number, size)
+        case "chunked":
+            chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (size, body) if size else b"0\r\n\r\n"
+            return head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks, b"/%d got %d" % (number, size)
+        case "upgrade":
+            lines = b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+            return head.replace(b"PUT", b"GET") + lines, b"/%d got 0" % number
+        case _:
+            return head.replace(b"PUT", b"GET") + b"\r\n", b"/%d got 0" % number
+
+
+class ConversationTests(_Case):
+    """Any requests, sent and answered in any pieces, with either side stopping to read at any time."""
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["length", "chunked", "upgrade", "plain"]), st.sampled_from([0, 1, 70_000, 400_000])
+            ),
+            min_size=1,
+            max_size=5,
+        ),
+        st.sampled_from([10, 300_000]),
+        st.lists(
+            st.one_of(
+                st.integers(1, 200_000),
+                st.sampled_from(["serve", "stall", "read", "backend stalls", "backend reads", "time"]),
+            )
+        ),
+    )
+    def test_all_is_answered_in_order(self, requests: list[tuple[str, int]], size: int, steps: list[int | str]) -> None:
+        """Every request arrives whole, is answered in its turn, and nothing is left over: no timer, no paused wire."""
+        self.make()
+        made = [_request(number, kind, length) for number, (kind, length) in enumerate(requests)]
+        unsent = b"".join(octets for octets, _ in made)
+        server = _Server(self.backend.lines, size)
+        line = self.client()
+        for step in steps:
+            match step:
+                case int():
+                    line.send(unsent[:step])
+                    unsent = unsent[step:]
+                case "serve":
+                    server.serve()
+                case "stall":
+                    line.stall(1000)
+                case "read":
+                    line.read()
+                case "time":
+                    self.network.advance(0.5)
+                case "backend stalls":
+                    for each in self.backend.lines:
+                        each.stall(1000)
+                case _:
+                    for each in self.backend.lines:
+                        each.read()
+        line.send(unsent)
+        line.read()
+        for _ in range(10 * len(made)):
+            for each in self.backend.lines:
+                each.read()
+            server.serve()
+        self.assertEqual(_bodies(line.take()), [start.ljust(size, b".") for _, start in made])
+        self.assertTrue(self.network.is_reading(line))
+        line.hang_up()
+        self.stand.backends.close_idle()
+        self.network.advance(0)
+        self.assertEqual((self.network.timers(), len(self.stand.exchanges.running)), ([], 0))
+
+
+def _bodies(stream: bytes) -> list[bytes]:
+    bodies = []
+    while stream:
+        head, _, stream = stream.partition(b"\r\n\r\n")
+        length = int(dict(parsed(head + b"\r\n\r\n")[1])[b"Content-Length"])
+        bodies.append(stream[:length])
+        stream = stream[length:]
+    return bodies
+
+
+class DrainTests(_Case):
+    """The gateway stops."""
+
+    def test_running(self) -> None:
+        """Exchanges are counted from their begin to their end; a drained connection takes no further one."""
+        line, idle = self.asked(GET + GET), self.client()
+        self.assertEqual(len(self.stand.exchanges.running), 1)
+        for session in self.stand.port._sessions.values():
+            session.drain()
+        self.network.advance(0)
+        self.assertEqual((idle.eof, line.eof), (True, False))
+        self.backend.line.send(OK)
+        self.assertIn(b"Connection: close", line.take())
+        self.assertEqual((line.eof, len(self.stand.exchanges.running), len(self.stand.log.lines)), (True, 0, 1))
+
+
+class SocketTests(TestCase):
+    """The same over real sockets, with a blocking client and a blocking backend."""
+
+    timeout = 30
+
+    def setUp(self) -> None:
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.listening.settimeout(20)
+        self.addCleanup(self.listening.close)
+        self.stand = Stand(reactor, site(ports=(self.listening.getsockname()[1],)))
+        self.wires: list[TcpWire] = []
+        port = reactor.listenTCP(0, _Wires(self), interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        self.address = ("127.0.0.1", port.getHost().port)
+
+    async def _done(self) -> None:
+        """Waits until nothing is left."""
+        self.stand.backends.close_idle()
+        while any(not wire.transport.disconnected for wire in self.wires) or len(self.stand.exchanges.running):  # type: ignore[attr-defined]
+            await deferLater(reactor, 0, lambda: None)
+        await deferLater(reactor, 0, lambda: None)
+
+    def _client(self) -> socket.socket:
+        client = socket.create_connection(self.address, timeout=20)
+        self.addCleanup(client.close)
+        return client
+
+    def _backend(self) -> socket.socket:
+        backend, _ = self.listening.accept()
+        backend.settimeout(20)
+        self.addCleanup(backend.close)
+        return backend
+
+    async def test_bodies(self) -> None:
+        """Large bodies pass both ways, whole."""
+        size = 5_000_000
+
+        def _talk() -> tuple[bytes, bytes]:
+            client = self._client()
+            client.sendall(LAST.replace(b"GET", b"PUT").replace(b"\r\n\r\n", b"\r\nContent-Length: %d\r\n\r\n" % size))
+            backend = self._backend()
+            _until(backend, b"\r\n\r\n")
+            received = b""
+            for start in range(0, size, 500_000):
+                client.sendall(b"u" * 500_000)
+                received += _exactly(backend, start + 500_000 - len(received))
+            backend.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            small = _all(client)
+            backend.close()
+            return received, small
+
+        received, answer = await deferToThread(_talk)
+        self.assertEqual(received, b"u" * size)
+        self.assertTrue(answer.endswith(b"ok"))
+        await self._done()
+
+    async def test_large_response(self) -> None:
+        """A large response passes whole to a client that takes its time."""
+        size = 5_000_000
+
+        def _talk() -> bytes:
+            client = self._client()
+            client.sendall(LAST)
+            backend = self._backend()
+            _until(backend, b"\r\n\r\n")
+            backend.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"d" * 1_000_000)
+            read = _until(client, b"\r\n\r\n")
+            for _ in range(4):
+                backend.sendall(b"d" * 1_000_000)
+                read += client.recv(1_000_000)
+            answer = read + _all(client)
+            backend.close()
+            return answer
+
+        answer = await deferToThread(_talk)
+        self.assertEqual(answer.partition(b"\r\n\r\n")[2], b"d" * size)
+        await self._done()
+
+    async def test_tunnel(self) -> None:
+        """A tunnel carries bytes both ways until either closes."""
+
+        def _talk() -> tuple[bytes, bytes, bytes]:
+            client = self._client()
+            client.sendall(UPGRADE + b"early")
+            backend = self._backend()
+            _until(backend, b"\r\n\r\n")
+            backend.sendall(SWITCH + b"hello")
+            head = _until(client, b"hello")
+            client.sendall(b"er")
+            early = _exactly(backend, 7)
+            backend.sendall(b"bye")
+            backend.close()
+            return head, early, _all(client)
+
+        head, early, rest = await deferToThread(_talk)
+        self.assertTrue(head.startswith(b"HTTP/1.1 101 "))
+        self.assertEqual((early, rest), (b"earlyer", b"bye"))
+        await self._done()
+
+    async def test_cut(self) -> None:
+        """A client sees that a response was cut, also where the end of the connection is the end of the body."""
+
+        def _talk() -> bool:
+            client = self._client()
+            client.sendall(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+            backend = self._backend()
+            _until(backend, b"\r\n\r\n")
+            backend.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n")
+            _until(client, b"abcde")
+            backend.close()
+            try:
+                _all(client)
+            except ConnectionResetError:
+                return True
+            return False
+
+        self.assertTrue(await deferToThread(_talk))
+        await self._done()
+
+    async def test_nobody_listens(self) -> None:
+        """A port without a listener is a server that is not live."""
+        self.listening.close()
+
+        def _talk() -> bytes:
+            client = self._client()
+            client.sendall(LAST)
+            return _all(client)
+
+        self.assertTrue((await deferToThread(_talk)).startswith(b"HTTP/1.1 502 "))
+        self.assertEqual(self.stand.log.last["error_info"], "ERRORINFO_UPSTREAM_NO_LIVE")
+        await self._done()
+
+    async def test_answer_survives_what_is_not_read(self) -> None:
+        """A client that sends on and on still reads why its request was refused."""
+
+        def _talk() -> bytes:
+            client = self._client()
+            client.sendall(b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n" + bytes(300_000))
+            client.shutdown(socket.SHUT_WR)
+            return _all(client)
+
+        self.assertTrue((await deferToThread(_talk)).startswith(b"HTTP/1.1 405 "))
+        await self._done()
+
+
+class _Wires(Factory):
+    """Gives each connection a wire, and the wire its session."""
+
+    noisy = False
+
+    def __init__(self, case: SocketTests) -> None:
+        self._case = case
+
+    def buildProtocol(self, addr: Any) -> TcpWire:
+        """The wire; requests are read from it once it is open."""
+        wire = TcpWire(reactor)  # type: ignore[arg-type]
+        wire.when_open = lambda: self._case.stand.begin(wire)
+        self._case.wires.append(wire)
+        return wire
+
+
+def _until(connection: socket.socket, end: bytes) -> bytes:
+    data = b""
+    while end not in data:
+        piece = connection.recv(65536)
+        assert piece, data
+        data += piece
+    return data
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        piece = connection.recv(size - len(data))
+        assert piece, len(data)
+        data += piece
+    return data
+
+
+def _all(connection: socket.socket) -> bytes:
+    data = b""
+    while piece := connection.recv(65536):
+        data += piece
+    return data
