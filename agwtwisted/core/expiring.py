@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
 import attrs
@@ -57,6 +57,10 @@ class Expiring(Generic[K, V]):
         kept = self._kept.pop(key, None)
         if kept is not None and self._dropped is not None:
             self._dropped(key, kept.value)
+
+    def values(self) -> Iterator[V]:
+        """All of them, those whose time has come included; none counts as used."""
+        return (kept.value for kept in self._kept.values())
 
     def clear(self) -> None:
         """Lets all go."""

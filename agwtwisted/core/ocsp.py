@@ -151,11 +151,22 @@ class Answer:
     signer_until: float  # to here
     revoked_at: float = 0.0
     reason: str = ""
+    response: bytes = attrs.field(default=b"", repr=False)  # that proves it
 
     @property
     def is_revoked(self) -> bool:
         """Whether it says *revoked*, for whatever reason: removeFromCRL is one for delta CRLs, and no absolution."""
         return self.status is ocsp.OCSPCertStatus.REVOKED
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the issuer does not know the certificate."""
+        return self.status is ocsp.OCSPCertStatus.UNKNOWN
+
+
+def fingerprint(certificate_der: bytes) -> str:
+    """How a certificate is called in logs: SHA-1 in hex, as the access log has it."""
+    return hashlib.sha1(certificate_der, usedforsecurity=False).hexdigest()
 
 
 def key_of(certificate_der: bytes, issuer_der: bytes) -> bytes:
@@ -168,9 +179,10 @@ def prove(response: bytes, question: Question) -> Answer | Unusable:
     if len(response) > MAX_RESPONSE_BYTES:
         return Unusable("the response is too long")
     try:
-        return _proven(ocsp.load_der_ocsp_response(response), question)
+        found = _proven(ocsp.load_der_ocsp_response(response), question)
     except CANNOT_READ:
         return Unusable("the response cannot be read")
+    return attrs.evolve(found, response=response) if isinstance(found, Answer) else found
 
 
 def status_at(answer: Answer, rules: Rules, now: float) -> Good | Revoked | Unknown | Unusable:
