@@ -5,7 +5,9 @@ BIN = $(VENV)/bin
 ENVIRONMENT = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 INSTALL = { $(ENVIRONMENT); } && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: run test setup lint format types arrows docstrings trial coverage bench wheel clean
+SECONDS = 60
+
+.PHONY: run test setup lint format types arrows docstrings trial coverage differential fuzz bench wheel clean
 
 run: $(VENV)/.run          ## the gateway with demo certificates and a demo backend
 	$(BIN)/python -m agwtwisted demo --config conf/gw.ini
@@ -36,6 +38,12 @@ trial: $(VENV)/.test       ## the suite once more, under Twisted's own runner
 coverage: $(VENV)/.dev     ## lines and branches that no test runs
 	$(BIN)/coverage run -m pytest && $(BIN)/coverage report
 
+differential: $(VENV)/.test ## three verifiers before many generated chains, ten times as many as in the suite
+	AGW_DIFFERENTIAL=30000 $(BIN)/python -m pytest tests/test_differential.py
+
+fuzz: $(VENV)/.fuzz        ## every reader of bytes from outside, SECONDS=60 each; see fuzz/README.md
+	$(BIN)/python -m fuzz --seconds $(SECONDS)
+
 bench: $(VENV)/.test       ## next to nginx and HAProxy, in less than two minutes; see benchmarks/README.md
 	$(BIN)/python -m benchmarks --quick
 
@@ -51,6 +59,9 @@ $(VENV)/.run: setup.cfg pyproject.toml
 
 $(VENV)/.test: setup.cfg pyproject.toml
 	$(INSTALL) '.[test]' && touch $@ $(VENV)/.run
+
+$(VENV)/.fuzz: setup.cfg pyproject.toml
+	$(INSTALL) '.[fuzz]' && touch $@ $(VENV)/.test $(VENV)/.run
 
 $(VENV)/.dev: setup.cfg pyproject.toml
 	$(INSTALL) '.[dev]' && touch $@ $(VENV)/.test $(VENV)/.run

@@ -223,7 +223,7 @@ def _asks(profile: SslProfile | None) -> bool:
 
 def _site_context(site: Site, *, resumable: bool, max_depth: int) -> SiteContext:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    _apply_policy(context, site.listener.ssl_policy)
+    _apply_policy(context, site.listener.ssl_policy, allow_weak=site.profile is not None and site.profile.allow_weak)
     _restrict(context, resumable=resumable)
     context.set_verify_depth(max_depth)
     _use_server_certificate(context, site)
@@ -239,13 +239,21 @@ def _site_context(site: Site, *, resumable: bool, max_depth: int) -> SiteContext
     return SiteContext(site, context, mode, anchors, max_depth)
 
 
-def _apply_policy(context: SSL.Context, policy: TlsPolicy | None) -> None:
+_ANY_STRENGTH = b"@SECLEVEL=0"
+"""In a cipher list: OpenSSL looks at no key's size and no digest.
+
+Level 1 refuses signatures over SHA-1 and MD5, level 2 keys below 112 bits too. pyOpenSSL has no other way to set it.
+"""
+
+
+def _apply_policy(context: SSL.Context, policy: TlsPolicy | None, *, allow_weak: bool) -> None:
     if policy is None:
         raise AssertionError("an Https listener has a TLS policy")
     context.set_min_proto_version(_VERSIONS[policy.min_version])
     context.set_max_proto_version(_VERSIONS[policy.max_version])
-    if policy.tls12_cipher_suites:
-        context.set_cipher_list(openssl_cipher_list(policy))
+    if policy.tls12_cipher_suites or allow_weak:
+        ciphers = openssl_cipher_list(policy) or b"DEFAULT"
+        context.set_cipher_list(b"%b:%b" % (ciphers, _ANY_STRENGTH) if allow_weak else ciphers)
     if policy.tls13_cipher_suites:
         context.set_tls13_ciphersuites(openssl_ciphersuites(policy))
 
@@ -295,7 +303,7 @@ def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
     for certificate in authorities.values():
         store.add_cert(crypto.X509.from_cryptography(certificate))
         context.add_client_ca(certificate)
-    return Anchors.of(chains, profile.verify_client_cert_issuer_dn)
+    return Anchors.of(chains, profile.verify_client_cert_issuer_dn, allow_weak=profile.allow_weak)
 
 
 def _der(certificate: crypto.X509) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -144,7 +144,7 @@ class Dispatch:
         answered = connecting.addCallbacks(
             self._connected, self._not_connected, callbackArgs=(server,), errbackArgs=(server,)
         )
-        log_failure(answered, self.log, "forwarding a request")
+        log_failure(answered.addErrback(self._broken), self.log, "forwarding a request")
 
     def _connected(self, connection: UpstreamConnection, server: Server) -> None:
         self._connecting = None
@@ -160,6 +160,14 @@ class Dispatch:
         )
         self._ask_next(fresh=False)
         self._go_on()
+        return None
+
+    def _broken(self, failure: Failure) -> Failure | None:
+        """A defect of ours: the client is not left waiting."""
+        if failure.check(CancelledError):
+            return failure
+        self.log.failure("Unexpected error while forwarding a request", failure)
+        self._failed(500, ErrorInfo.UPSTREAM_NO_LIVE)
         return None
 
     def _go_on(self) -> None:
@@ -178,5 +186,3 @@ class Dispatch:
             max_header_bytes=self._max_header_bytes,
         )
         self._unsent = [self._head_for(server), *(self._kept or ())]
-        if self._kept_size > KEPT_BODY:
-            self._kept = None

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from agwtwisted.access_log import AccessLog
 from agwtwisted.core import pages
 from agwtwisted.core.forwarding import request_bytes
-from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, UnfitRequest, value_of
+from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, UnfitRequest, asks_for, value_of
 from agwtwisted.core.pages import ErrorInfo, Page
 from agwtwisted.core.records import AccessRecord, RecordFrame, render
 from agwtwisted.core.resources import Gateway
@@ -141,6 +141,8 @@ class HttpExchange:
         elif site.profile is not session.profile:
             # The connection was judged by another profile than this host asks for (RFC 9110 section 15.5.20).
             self._answer(421, ErrorInfo.INVALID_HOST, close=True)
+        elif site.listener.require_server_name_indication and not session.peer.server_name:
+            self._answer(421, ErrorInfo.INVALID_HOST, close=True)
         else:
             self._site = site
             self._forward(request, site)
@@ -261,7 +263,7 @@ class HttpExchange:
         request = self._request
         if dispatch is None or dispatch.connection is None:
             return
-        if not isinstance(request, RequestHead) or head.upgrade.lower() != request.upgrade.lower():
+        if not isinstance(request, RequestHead) or not asks_for(request, head.upgrade):
             self._answer(502, ErrorInfo.UPSTREAM_CLOSED_CONNECTION)
             return
         self._backend_answered = self._tunnel = True
@@ -282,8 +284,6 @@ class HttpExchange:
 
     def _send(self, page: Page, error_info: ErrorInfo, *, close: bool = False) -> None:
         self._error_info = error_info
-        if self._dispatch is not None:
-            self._dispatch.cancel()
         head = self._exchanges.page_head(page)
         self._start_answer(head)
         self._reply.head(head, close=close)

@@ -23,7 +23,7 @@ MAX_FILE_BYTES: Final = 1 << 20
 """Ten times what OpenSSL takes from a client."""
 
 
-_NOBODY_ASKS: Final = Rehearsal(verdict=NotAsked(), evidence=Evidence(chain=(), error=0), failure="")
+_NOBODY_ASKS: Final = Rehearsal(verdict=NotAsked(), evidence=Evidence(chain=(), error=0), anchors=None, failure="")
 """Plain HTTP."""
 
 
@@ -52,6 +52,8 @@ def explain(configuration: str, listener: str, file: str, at: str | None) -> tup
         now=now,
         verdict=rehearsal.verdict,
         evidence=rehearsal.evidence,
+        anchors=rehearsal.anchors,
+        max_depth=loaded.gateway.max_client_chain_depth,
         failure=rehearsal.failure,
     )
     return str(told), admits(told.verdict)

@@ -102,7 +102,6 @@ class Frontend:
     def ended(self, reason: str) -> None:
         """The client is gone."""
         self._deadline.stop()
-        self._reader.events.clear()
         if self._exchange is not None:
             exchange, self._exchange = self._exchange, None
             exchange.client_lost()
@@ -182,7 +181,7 @@ class Frontend:
 
     def _watch(self) -> None:
         """Sets the deadline for what the client has to send next; that of a client that does not read stands."""
-        if self._wire.full or self._wire.closing:
+        if self._wire.full:
             return
         if self._exchange is not None:
             if self._request_whole or self._body_paused:

@@ -19,7 +19,7 @@ from agwtwisted.core.policies import TLS_1_2, TlsPolicy
 from agwtwisted.core.resources import Gateway, Refusal
 from agwtwisted.core.routing import Site, Sites
 from agwtwisted.core.verdicts import Verdict
-from agwtwisted.core.verification import Evidence
+from agwtwisted.core.verification import Anchors, Evidence
 from agwtwisted.tls import HANDSHAKE_RECORD, HANDSHAKE_ROOM, RECORD, error_text
 
 _CERTIFICATE_MESSAGE = b"\x0b"  # RFC 5246 section 7.4
@@ -39,14 +39,16 @@ class Rehearsal:
 
     verdict: Verdict
     evidence: Evidence  # of a verification that went on after its first error, so that the chain is told whole
-    failure: str  # why there was no verification, in OpenSSL's words or the gateway's; empty where there was one
+    anchors: Anchors | None  # of a Strict profile
+    failure: str  # why the handshake failed, in OpenSSL's words or the gateway's; empty where it would go on
 
 
 def rehearse(site: Site, sent: Sequence[bytes], now: datetime, gateway: Gateway) -> Rehearsal:
     """What the Https site says to a client that sends these certificates (DER, its own first) at `now` (aware)."""
     judged, failure = _told(site, sent, now, gateway)
     observed, _ = _told(_patient(site), sent, now, gateway)
-    return Rehearsal(verdict=judged.verdict(failure), evidence=observed.evidence(), failure=failure)
+    anchors = judged.site_context.anchors if judged.site_context else None
+    return Rehearsal(verdict=judged.verdict(failure), evidence=observed.evidence(), anchors=anchors, failure=failure)
 
 
 def _patient(site: Site) -> Site:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 from types import FrameType
@@ -24,11 +25,13 @@ from agwtwisted.core.resources import ClientRevocation, HttpListener, Protocol
 from agwtwisted.core.resources import HeaderNames as OddNames
 from agwtwisted.core.routing import ports_of
 from agwtwisted.exchange import HttpExchanges
-from agwtwisted.listener import Listener
+from agwtwisted.listener import Listener, display
 from agwtwisted.ocsp_client import OcspClient
 from agwtwisted.responses import MemoryResponses, ResponseStore, SqliteResponses
 from agwtwisted.revocation import Revocation
 from agwtwisted.upstream import Backends
+
+_log = Logger()
 
 LOG_SHARE = 0.1
 """The part of `drain_timeout` that is left for the access log."""
@@ -130,7 +133,6 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     revocation = _revocation(config, reactor, random)
     limits = Limits(gateway)
     limiter = HandshakeLimiter(reactor.seconds)
-    names = HeaderNames(reject_odd=gateway.header_names is OddNames.REJECT)
     listeners = []
     for address, sites in ports_of(config).items():
         encrypted = sites.all()[0].listener.protocol is Protocol.HTTPS
@@ -142,7 +144,10 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
             exchanges=exchanges,
             gateway=gateway,
             limits=limits,
-            names=names,
+            names=HeaderNames(
+                reject_odd=gateway.header_names is OddNames.REJECT,
+                tell_dropped=partial(_warn_of_dropped, display(*address)),
+            ),
             clock=reactor,
             access_log=access_log,
             limiter=limiter,
@@ -164,6 +169,16 @@ def _revocation(config: Config, reactor: Any, random: Random) -> Revocation:
 def _asks_responders(listener: HttpListener) -> bool:
     profile = listener.ssl_profile
     return profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP
+
+
+def _warn_of_dropped(address: str, name: bytes, count: int) -> None:
+    """Says that a request header does not reach the backends, which its sender may not know."""
+    _log.warn(
+        "{address}: request header {name!r} dropped ({count} times so far): a name may hold A-Z, a-z, 0-9, -",
+        address=address,
+        name=name,
+        count=count,
+    )
 
 
 def reopen_on_signal(reactor: Any, reopen: Callable[[], None]) -> None:

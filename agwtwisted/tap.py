@@ -91,7 +91,7 @@ def _start(config: Config) -> IService:
 
 
 def _spare_the_collector() -> None:
-    """Modules and configuration live for ever, and connections are free without it: it need not look so often.
+    """Modules and configuration live for ever, and little of a connection waits for it: it need not look so often.
 
     Measured: some five per cent of a keep-alive request.
     """

@@ -180,7 +180,7 @@ class TlsWire(TcpWire):
             self.close()
 
     def _send_control(self) -> None:
-        """Sends what OpenSSL answers by itself, to a KeyUpdate or a wish to renegotiate, before much of it has gathered.
+        """Sends what OpenSSL answers by itself, to a KeyUpdate for instance, before much of it has gathered.
 
         A client that asks for such answers and does not read them is cut off.
         """

@@ -177,10 +177,9 @@ class UpstreamConnection:
         if self._tunnel:
             return
         self._user = self._reader = None
-        if reader.clean and self._request_whole and not self.wire.closing and not self.wire.busy:
+        if reader.clean and self._request_whole and not self.wire.busy:
             self.used = True
             self._deadline.set(IDLE_TIMEOUT)
-            self.wire.resume()
             self._server.give_back(self)
         else:
             self._deadline.stop()

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import random
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
+from cryptography.hazmat.primitives.asymmetric import ec
+from OpenSSL import SSL, crypto
 
 from agwtwisted.core import host_names, ini
 from agwtwisted.core.certificate_headers import alternative_names, header_block
 from agwtwisted.core.chains import TrustedChain, read_chain
-from agwtwisted.core.config import CertificateHeaders, Config, SourceFile, parse
+from agwtwisted.core.config import CertificateHeaders, SourceFile, parse
 from agwtwisted.core.der import DerError, elements, object_identifier
 from agwtwisted.core.errors import ConfigError, UnacceptableError
 from agwtwisted.core.messages import HeaderNames, RequestHead, ResponseHead, UnfitRequest
@@ -29,6 +32,8 @@ from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.core.verification import Anchors, Evidence, judge
 from tests import configurations, pki
+from tests.differential import demands_policy
+from tests.handshakes import evidence_from
 
 ROOT = pki.Authority.root("Root")
 FIRST = ROOT.intermediate("First", extra=[pki.extension(pki.x509.PolicyConstraints(0, None), critical=True)])
@@ -43,7 +48,13 @@ LEAVES = (
 CERTIFICATES = [each.der for each in (ROOT, FIRST, SECOND, *LEAVES)]
 NAMES = [each.certificate.subject.public_bytes() for each in (ROOT, LEAVES[0])] + [
     pki.tlv(0x30, pki.tlv(0x31, pki.tlv(0x30, b"\x06\x03\x55\x04\x03", pki.tlv(tag, text))))
-    for tag, text in ((0x1E, b"\0a\0\xe9"), (0x1C, b"\0\0\0a"), (0x14, b"\xe9"), (0x03, b"\0a"), (0x0C, "\u1e9e ".encode()))
+    for tag, text in (
+        (0x1E, b"\0a\0\xe9"),
+        (0x1C, b"\0\0\0a"),
+        (0x14, b"\xe9"),
+        (0x03, b"\0a"),
+        (0x0C, "\u1e9e ".encode()),
+    )
 ]
 
 
@@ -83,12 +94,13 @@ def _read(path: str) -> SourceFile:
 def _config(data: bytes) -> None:
     try:
         config = parse(data, configurations.FILE, _read, now=pki.NOW)
-    except ConfigError as error:
-        assert error.problems
-        assert all(str(problem).isprintable() for problem in error.problems)
+    except ConfigError as refused:
+        problems = refused.problems
+        assert problems
     else:
-        assert isinstance(config, Config)
+        problems = config.warnings
         assert config.http_listeners
+    assert all(str(problem).isprintable() for problem in problems)
 
 
 def _config_seeds() -> Iterator[bytes]:
@@ -99,7 +111,19 @@ def _config_seeds() -> Iterator[bytes]:
 
 def _config_words() -> tuple[str, ...]:
     keys = {f"{key} = " for kind in KINDS.values() for key in kind.keys}
-    values = ("Strict", "Passthrough", "Https", "Http", "true", "false", "CustomV2", "TLSv1_2", "Http400", "rfc9440", "[::1]:80")
+    values = (
+        "Strict",
+        "Passthrough",
+        "Https",
+        "Http",
+        "true",
+        "false",
+        "CustomV2",
+        "TLSv1_2",
+        "Http400",
+        "rfc9440",
+        "[::1]:80",
+    )
     return (*sorted(keys), *(f"[{kind} a]" for kind in [*KINDS, *LATER_KINDS]), *values)
 
 
@@ -107,12 +131,16 @@ def _host_names(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape" if data[:1] == b"s" else "replace")
     one, _, other = text.partition("\n")
     names = []
-    for read in (host_names.listener_host_name, host_names.backend_host, host_names.host_header, host_names.listener_address):
+    for read in (
+        host_names.listener_host_name,
+        host_names.backend_host,
+        host_names.host_header,
+        host_names.listener_address,
+    ):
         for name in (one, other):
             try:
                 found = read(name)
-            except UnacceptableError as error:
-                assert error.message
+            except UnacceptableError:
                 continue
             assert found.isascii()
             assert found.isprintable()
@@ -176,7 +204,12 @@ def _comparison(data: bytes) -> None:
     except DerError:
         return
     # Names that are the same to a parser are the same here; further, the comparison knows no order of its own.
-    assert normalised_name(pki.tlv(0x30, *(pki.tlv(each.tag, each.content) for each in elements(elements(data)[0].content)))) == normal
+    assert (
+        normalised_name(
+            pki.tlv(0x30, *(pki.tlv(each.tag, each.content) for each in elements(elements(data)[0].content)))
+        )
+        == normal
+    )
 
 
 def _variables(data: bytes) -> None:
@@ -201,12 +234,18 @@ def _headers(data: bytes) -> None:
             assert len(block) <= limit
 
 
-_ANCHORS = Anchors.of([chain for chain in [read_chain(pki.bundle(ROOT, FIRST), "ca.pem")] if isinstance(chain, TrustedChain)], True)
+_ANCHORS = Anchors.of(
+    [chain for chain in [read_chain(pki.bundle(ROOT, FIRST), "ca.pem")] if isinstance(chain, TrustedChain)], True
+)
 
 
 def _judge(data: bytes) -> None:
     """The first octet chooses what OpenSSL said; the rest is a chain, leaf first, its root added."""
-    verdict = judge(Evidence(chain=_certificates_in(data[1:]), error=data[0] & 0x7F if data and data[0] & 0x80 else 0), _ANCHORS, pki.NOW)
+    verdict = judge(
+        Evidence(chain=_certificates_in(data[1:]), error=data[0] & 0x7F if data and data[0] & 0x80 else 0),
+        _ANCHORS,
+        pki.NOW,
+    )
     assert isinstance(verdict, Trusted | Refused)
     assert isinstance(verdict, Trusted) or (verdict.reason and verdict.reason.isprintable())
 
@@ -222,6 +261,39 @@ def _certificates_in(data: bytes) -> tuple[bytes, ...]:
 def _chains() -> Iterator[bytes]:
     for leaf in LEAVES:
         yield b"\0" + b"".join(leaf.chain_der[:-1])
+
+
+KEY = ec.derive_private_key(7, ec.SECP256R1())
+"""The client's, the same in every run: an input of an earlier run has to fit."""
+
+
+def _handshake(data: bytes) -> None:
+    """The chain that a client sends to OpenSSL, leaf first: pyOpenSSL's callback gets every kind of error there is."""
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            leaf, *above = [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in _certificates_in(data)[:-1]]
+            context.use_certificate(leaf)
+            context.use_privatekey(KEY)
+            for authority in above:
+                context.add_extra_chain_cert(authority)
+    except (ValueError, crypto.Error, SSL.Error):
+        return  # no client could send it
+    try:
+        evidence = evidence_from(context, [ROOT.der])
+    except SSL.Error:
+        return  # OpenSSL refuses to read it, or the client to sign with it
+    assert isinstance(judge(evidence, _ANCHORS, pki.NOW), Trusted | Refused)
+
+
+def _handshakes() -> Iterator[bytes]:
+    for options in ({}, {"version": 1}, {"serial": -1}, {"san": ["a.example"]}, {"extra": [demands_policy()]}):
+        yield b"".join(SECOND.issue(key=KEY, **options).chain_der[:-1])
+    constrained = ROOT.intermediate(permitted=[pki.x509.DNSName("example.com")], path_length=0)
+    yield b"".join(constrained.issue(key=KEY, san=["a.example.com"]).chain_der[:-1])
+    yield b"".join(constrained.intermediate().issue(key=KEY, ca=True).chain_der[:-1])
 
 
 # HTTP
@@ -276,7 +348,8 @@ def _requests(data: bytes) -> None:
 
 REQUESTS = [
     b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /b?c HTTP/1.1\r\nHost: a:80\r\nConnection: close\r\n\r\n",
-    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabcGET / HTTP/1.0\r\nHost: b\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc"
+    b"GET / HTTP/1.0\r\nHost: b\r\n\r\n",
     b"PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: T\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: u\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: [::1]\r\nConnection: Upgrade, x\r\nUpgrade: websocket\r\nX: y\r\n\r\n\x81\x05hello",
     b"OPTIONS * HTTP/1.1\r\nhOST: a.\r\nX_Client_Certificate: z\r\n\r\n",
@@ -311,7 +384,8 @@ def _responses(data: bytes) -> None:
 
 RESPONSES = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
-    b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\nT: u\r\n\r\n",
+    b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\nT: u\r\n\r\n",
     b"HTTP/1.0 200 OK\r\nX: y\r\n\r\nuntil the end",
     b"HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\nConnection: close\r\n\r\n",
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x05hello",
@@ -319,8 +393,27 @@ RESPONSES = [
 ]
 
 _HTTP_WORDS = (
-    *("GET ", "POST ", "CONNECT ", "OPTIONS * ", "HTTP/1.1", "HTTP/1.0", "HTTP/0.9", "\\x0d\\x0a", "\\x0d\\x0a\\x0d\\x0a", "0\\x0d\\x0a"),
-    *("Host: a", "Content-Length: ", "Transfer-Encoding: chunked", "Connection: ", "Upgrade: websocket", "Upgrade: h2c", "close"),
+    *(
+        "GET ",
+        "POST ",
+        "CONNECT ",
+        "OPTIONS * ",
+        "HTTP/1.1",
+        "HTTP/1.0",
+        "HTTP/0.9",
+        "\\x0d\\x0a",
+        "\\x0d\\x0a\\x0d\\x0a",
+        "0\\x0d\\x0a",
+    ),
+    *(
+        "Host: a",
+        "Content-Length: ",
+        "Transfer-Encoding: chunked",
+        "Connection: ",
+        "Upgrade: websocket",
+        "Upgrade: h2c",
+        "close",
+    ),
     *("keep-alive", "Expect: 100-continue", "X-Client-Certificate: ", "http://a/", "identity", "gzip, "),
     *("PRI * HTTP/2.0\\x0d\\x0a\\x0d\\x0aSM\\x0d\\x0a\\x0d\\x0a", " 101 Switching", " 204 ", " 304 ", " 100 "),
 )
@@ -330,11 +423,18 @@ TARGETS = {
     "config": Target(run=_config, seeds=_config_seeds, words=_config_words(), longest=8192),
     "host_names": Target(
         run=_host_names,
-        seeds=lambda: ["*.a.b\n?.c".encode(), "Bücher.example.:443".encode(), b"[::1]:80\n::ffff:1.2.3.4", b"a_b.c:9\nxn--a"],
+        seeds=lambda: [
+            b"*.a.b\n?.c",
+            "Bücher.example.:443".encode(),
+            b"[::1]:80\n::ffff:1.2.3.4",
+            b"a_b.c:9\nxn--a",
+        ],
         words=("xn--", "*.", "\\xe2\\x80\\x8d", "\\xc3\\x9f", "[::1]", "."),
         longest=300,
     ),
-    "pem": Target(run=_pem, seeds=_bundles, words=("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----", "-----BEGIN ")),
+    "pem": Target(
+        run=_pem, seeds=_bundles, words=("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----", "-----BEGIN ")
+    ),
     "chain": Target(run=_chain, seeds=lambda: [*_bundles(), *CERTIFICATES], is_der=True, longest=8192),
     "der": Target(run=_der, seeds=lambda: [*CERTIFICATES, *NAMES], is_der=True),
     "name": Target(run=_name, seeds=lambda: NAMES, is_der=True, longest=1024),
@@ -342,6 +442,7 @@ TARGETS = {
     "variables": Target(run=_variables, seeds=lambda: CERTIFICATES, is_der=True),
     "headers": Target(run=_headers, seeds=lambda: CERTIFICATES, is_der=True),
     "judge": Target(run=_judge, seeds=_chains, is_der=True),
+    "handshake": Target(run=_handshake, seeds=_handshakes, is_der=True),
     "requests": Target(run=_requests, seeds=lambda: REQUESTS, words=_HTTP_WORDS, longest=1024),
     "responses": Target(run=_responses, seeds=lambda: RESPONSES, words=_HTTP_WORDS, longest=1024),
 }

@@ -66,6 +66,11 @@ verify_client_auth_mode = Strict
 trusted_client_certificates = partners
 verify_client_cert_issuer_dn = true
 
+[ssl_profile weak]
+verify_client_auth_mode = Strict
+trusted_client_certificates = devices
+allow_weak = true
+
 [ssl_profile passthrough]
 verify_client_auth_mode = Passthrough
 

@@ -1,8 +1,8 @@
 """Chains of certificates, made by combining what is odd about each part, and what three verifiers say of them.
 
-The verifiers: OpenSSL as the gateway uses it (a handshake in memory), the gateway (its judge, told what OpenSSL told) and
-cryptography's validator for clients, which shares no code with either. That validator is made for the Web PKI; what it
-asks of a subjectAltName is left out here.
+The verifiers: OpenSSL as the gateway uses it (a handshake in memory), the gateway (its judge, told what OpenSSL told)
+and cryptography's validator for clients, which shares no code with either. That validator is made for the Web PKI; what
+it asks of a subjectAltName is left out here.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyB
 
 from agwtwisted.core.certificate_rules import certificate_from
 from agwtwisted.core.chains import TrustedChain
+from agwtwisted.core.reasons import REASONS
 from agwtwisted.core.verdicts import Refused
 from agwtwisted.core.verification import MAX_DEPTH, Anchors, judge
 from tests import pki
 from tests.handshakes import evidence_of
 
 Options = Mapping[str, Any]
+"""For `pki.Authority.issue`."""
 
 SECOND = timedelta(seconds=1)
 KEYS = [ec.derive_private_key(number, ec.SECP256R1()) for number in range(101, 121)]
@@ -63,7 +65,9 @@ def maps_policy(issuer: x509.ObjectIdentifier, subject: x509.ObjectIdentifier) -
 
 
 def _directory(**attributes: str) -> x509.DirectoryName:
-    return x509.DirectoryName(x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, attributes["organization"])]))
+    return x509.DirectoryName(
+        x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, attributes["organization"])])
+    )
 
 
 def _network(text: str) -> x509.IPAddress:
@@ -208,10 +212,9 @@ class Answers:
     gateway: str
     cryptography: str
 
-    @property
-    def accepted(self) -> tuple[bool, bool, bool]:
-        """Whether OpenSSL, the gateway, cryptography accept."""
-        return not self.openssl, not self.gateway, not self.cryptography
+    def __str__(self) -> str:
+        """``++-``: OpenSSL and the gateway accept, cryptography refuses."""
+        return "".join("-" if reason else "+" for reason in (self.openssl, self.gateway, self.cryptography))
 
 
 def answers(presented: Presented) -> Answers:
@@ -232,7 +235,7 @@ def answers(presented: Presented) -> Answers:
     )
     found = judge(told, Anchors.of([chain], False), pki.NOW)
     return Answers(
-        openssl=str(told.error or ""),
+        openssl=REASONS[told.error] if told.error else "",
         gateway=found.reason if isinstance(found, Refused) else "",
         cryptography=_refused_by_cryptography(presented),
     )
@@ -271,8 +274,8 @@ def _refused_by_cryptography(presented: Presented) -> str:
 class Drawn:
     """One draw: what is odd about each certificate, and the choices that the shape makes."""
 
-    authorities: tuple[Options, ...]  # below the root, downwards
-    leaf: Options
+    authorities: tuple[str, ...]  # below the root, downwards
+    leaf: str
     chosen: random.Random
 
 
@@ -290,15 +293,22 @@ STRANGERS = (STRANGER, STRANGER.intermediate("Strangers", key=KEYS[2]))
 
 def _line(drawn: Drawn, root: pki.Authority | None = None) -> tuple[pki.Credential, list[pki.Authority]]:
     """The leaf and the CAs between it and its root, nearest first."""
-    issuer, line = root or _root(), list[pki.Authority]()
-    for level, options in enumerate(drawn.authorities):
-        issuer = issuer.intermediate(**{"subject": f"CA {level}", "key": KEYS[3 + level % 8], **options})
-        line.insert(0, issuer)
-    return _leaf(issuer, drawn.leaf), line
+    leaf = _leaf(_authority(root or _root(), drawn.authorities), drawn.leaf)
+    return leaf, [*leaf.issuers[:-1]]
 
 
-def _leaf(issuer: pki.Authority, options: Options) -> pki.Credential:
-    return issuer.issue(**{"subject": SUBJECT, "key": KEYS[-1], "san": NAMES, **options})
+@cache
+def _authority(root: pki.Authority, names: tuple[str, ...]) -> pki.Authority:
+    """The lowest of these; those above are shared with other chains."""
+    if not names:
+        return root
+    level = len(names)
+    usual = {"subject": f"CA {level}", "key": KEYS[2 + level]}
+    return _authority(root, names[:-1]).intermediate(**{**usual, **AUTHORITIES[names[-1]]})
+
+
+def _leaf(issuer: pki.Authority, kind: str) -> pki.Credential:
+    return issuer.issue(**{"subject": SUBJECT, "key": KEYS[-1], "san": NAMES, **LEAVES[kind]})
 
 
 def _presented(leaf: pki.Credential, sent: Sequence[pki.Credential], **more: Any) -> Presented:
@@ -386,6 +396,12 @@ def _crossed(line: list[pki.Authority]) -> pki.Authority:
     return STRANGER.intermediate(line[-1].subject, key=line[-1].key)
 
 
+def cross_signed_in_file(drawn: Drawn) -> Presented:
+    """The same, first, and the true certificates are in the gateway's file."""
+    leaf, line = _line(drawn)
+    return _presented(leaf, [_crossed(line)] if line else [], file=tuple(line))
+
+
 def root_cross_signed(drawn: Drawn) -> Presented:
     """The root itself is certified by another root, and that certificate is sent."""
     leaf, line = _line(drawn)
@@ -426,13 +442,14 @@ SHAPES: tuple[Shape, ...] = (
     namesake_first,
     cross_signed_first,
     cross_signed_last,
+    cross_signed_in_file,
     root_cross_signed,
     loop,
     self_issued,
 )
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True)
 class Case:
     """A generated chain, by the names of what it is made of."""
 
@@ -441,17 +458,21 @@ class Case:
     shape: Shape
     seed: int = 0
 
+    @property
+    def odd(self) -> frozenset[str]:
+        """What is odd about its CAs."""
+        return frozenset(self.authorities) - {"good"}
+
     def __str__(self) -> str:
         return f"{self.shape.__name__}: {' > '.join(('root', *self.authorities))} > leaf {self.leaf} (seed {self.seed})"
 
+    def presented(self) -> Presented:
+        """The certificates, made anew but for the CAs, which chains share."""
+        return self.shape(Drawn(authorities=self.authorities, leaf=self.leaf, chosen=random.Random(self.seed)))
+
     def answers(self) -> Answers:
         """What the three say."""
-        drawn = Drawn(
-            authorities=tuple(AUTHORITIES[each] for each in self.authorities),
-            leaf=LEAVES[self.leaf],
-            chosen=random.Random(self.seed),
-        )
-        return answers(self.shape(drawn))
+        return answers(self.presented())
 
 
 def cases(count: int, seed: int = 1) -> Iterator[Case]:

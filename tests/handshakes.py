@@ -29,6 +29,18 @@ def evidence_of(
     `sent` and `trusted` are in DER; the security level is the lowest by default, so that weak keys and digests are not
     refused before our own rules see them. `at` is the time for OpenSSL, instead of the machine's.
     """
+    return evidence_from(client_context(client, sent), trusted, level=level, at=at, max_depth=max_depth)
+
+
+def evidence_from(
+    client: SSL.Context,
+    trusted: Sequence[bytes],
+    *,
+    level: int = 0,
+    at: datetime | None = None,
+    max_depth: int | None = None,
+) -> Evidence:
+    """The same of a client with this context."""
     certificates: dict[int, bytes] = {}
     errors: list[tuple[int, int]] = []
 
@@ -51,12 +63,13 @@ def evidence_of(
         store.set_time(at)
     for der in trusted:
         store.add_cert(crypto.X509.from_cryptography(_certificate(der)))
-    _shake_hands(SSL.Connection(server, None), SSL.Connection(_client_context(client, sent), None))
+    _shake_hands(SSL.Connection(server, None), SSL.Connection(client, None))
     error, depth = errors[0] if errors else (0, 0)
     return Evidence(chain=tuple(certificates[at] for at in sorted(certificates)), error=error, error_depth=depth)
 
 
-def _client_context(client: Credential, sent: Sequence[bytes]) -> SSL.Context:
+def client_context(client: Credential, sent: Sequence[bytes]) -> SSL.Context:
+    """A client's context: its certificate, and those that it sends above, in DER."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     _lower(context, 0)
     context.use_certificate(_certificate(client.der))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import attrs
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL, crypto
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -201,6 +202,15 @@ class HelloRetryTests(SynchronousTestCase):
         self.assertTrue(client.received.startswith(b"HTTP/1.1 421 "))
         self.assertEqual(gateway.forwarded, 0)
 
+    def test_required_name(self) -> None:
+        """A site that requires SNI is not reached by its Host alone, though the profile is the same."""
+        for required, status in (("", b""), ("; require_server_name_indication = true", b"HTTP/1.1 421 ")):
+            gateway = Gateway(text("basic -", "o - o.example" + required))
+            for name, expected in (("", status), ("o.example", b"")):
+                client = gateway.shake_hands(name=name)
+                client.say(get("o.example"))
+                self.assertEqual(client.received[:13], expected, (required, name))
+
     def test_to_nobody(self) -> None:
         """Without a basic listener a name that is dropped or changed to an unknown one ends the connection."""
         for second in (None, "nobody.example"):
@@ -307,8 +317,6 @@ class ResumptionTests(SynchronousTestCase):
         client.tls.renegotiate()
         client.established = False
         client.talk()
-        client.wire._send_control()  # what OpenSSL has to say of itself leaves with the next data
-        client.talk()
         self.assertIn((1, 100), client.alerts)  # no_renegotiation
         self.assertEqual(server.total_renegotiations(), 0)
 
@@ -317,8 +325,9 @@ class ProtocolTests(SynchronousTestCase):
     """ALPN: HTTP/1.1 or nothing."""
 
     def test_chosen(self) -> None:
-        """HTTP/1.1 is chosen wherever it is offered, whatever is preferred, and nothing where nothing is offered."""
-        for offered, chosen in (([b"h2", b"http/1.1"], b"http/1.1"), ([b"http/1.1"], b"http/1.1"), ([], b"")):
+        """HTTP/1.1 is chosen wherever it is offered, else HTTP/1.0, and nothing where nothing is offered."""
+        both = [b"h2", b"http/1.0", b"http/1.1"]
+        for offered, chosen in ((both, b"http/1.1"), ([b"http/1.0"], b"http/1.0"), ([], b"")):
             for version in VERSIONS:
                 gateway = Gateway(text("basic -", "o - o.example"))
                 for name in ("", "o.example"):
@@ -333,7 +342,7 @@ class ProtocolTests(SynchronousTestCase):
         for version in VERSIONS:
             gateway = Gateway(text("basic strict", "o - o.example"))
             for name in ("", "o.example"):
-                client = gateway.shake_hands(client_context(version=version, protocols=[b"h2", b"http/1.0"]), name)
+                client = gateway.shake_hands(client_context(version=version, protocols=[b"h2", b"spdy/3"]), name)
                 self.assertEqual(client.alerts, [(FATAL, 120)])
                 self.assertEqual(gateway.limits._handshakes, 0)
                 self.assertEqual(gateway.log.records[-1]["handshakeError"], "no application protocol")
@@ -454,6 +463,44 @@ class RefusalTests(SynchronousTestCase):
                 gateway = Gateway(text("basic strict"))
                 gateway.shake_hands(client_context(credential, version=version)).say(GET)
                 self.assertIn(b"\r\nX-Client-Certificate-Verification: SUCCESS\r\n", gateway.backend())
+
+    def test_weak_ones_may_be_allowed(self) -> None:
+        """With `allow_weak` OpenSSL's own security level is out of the way too, in that site and in no other."""
+        root, key = configurations.clients_root(), pki.rsa_key(1024)
+        weak = root.issue("x", key=key), root.intermediate("Old", hash=hashes.SHA1()).issue("x")
+        expired = root.issue("x", key=key, not_after=pki.NOW - timedelta(days=400))
+        for version in VERSIONS:
+            for sites, name, is_allowed in (
+                (("basic strict", "w weak w.example"), "w.example", True),
+                (("basic strict", "w weak w.example"), "", False),
+                (("basic weak", "s strict s.example"), "", True),
+                (("basic weak", "s strict s.example"), "s.example", False),
+            ):
+                gateway = Gateway(text(*sites))
+                for credential, admitted in ((weak[0], is_allowed), (weak[1], is_allowed), (expired, False)):
+                    client = gateway.shake_hands(client_context(credential, version=version), name)
+                    self.assertEqual(client.wire._established, admitted, (sites, name))
+
+    def test_weak_ones_may_be_allowed_where_tls_1_2_is_not(self) -> None:
+        """A policy without suites of TLS 1.2 has a list of them all the same, to carry the security level."""
+        only_tls_1_3 = "allow_weak = true\npolicy_type = CustomV2\nmin_protocol_version = TLSv1_3\n"
+        gateway = Gateway(text("basic weak").replace("allow_weak = true\n", only_tls_1_3))
+        credential = configurations.clients_root().issue("x", key=pki.rsa_key(1024))
+        self.assertTrue(gateway.shake_hands(client_context(credential)).wire._established)
+        self.assertFalse(gateway.shake_hands(client_context(credential, version=TLS_1_2)).wire._established)
+
+    def test_a_policy_that_is_missing_is_a_refusal(self) -> None:
+        """A chain that lacks a demanded policy is refused like any other; the process lives on."""
+        demand = pki.extension(x509.PolicyConstraints(0, None), critical=True)
+        leaf = configurations.clients_root().intermediate("Demanding", extra=[demand]).issue("x")
+        for version in VERSIONS:
+            for profile in ("strict", "http400"):
+                gateway = Gateway(text(f"basic {profile}"))
+                client = gateway.shake_hands(client_context(leaf, version=version))
+                if profile == "http400":
+                    client.say(GET)
+                self.assertEqual(gateway.forwarded, 0)
+                self.assertEqual(gateway.log.records[0]["sslClientVerify"], "FAILED:no explicit policy")
 
     def test_issuer_dn(self) -> None:
         """With `verify_client_cert_issuer_dn` another intermediate of the same root is refused: alert or page."""

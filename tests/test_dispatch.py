@@ -98,6 +98,13 @@ class WayTests(_Case):
         dispatch.flush()
         self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\nabc")
 
+    def test_refused_and_idle(self) -> None:
+        """The next one is asked over an idle connection where there is one."""
+        self.warmed(self.two, 2)
+        self.one.refusing = True
+        self.dispatch()
+        self.assertEqual((len(self.two.lines), self.two.line.take()), (1, b"head for 127.0.0.1:2\r\n"))
+
     def test_silent(self) -> None:
         """So is the next when one does not answer in time."""
         self.one.silent = True
@@ -126,6 +133,25 @@ class WayTests(_Case):
             failed=lambda status, error_info: self.failures.append((status, error_info)),
         ).start()
         self.assertEqual(self.failures, [(502, ErrorInfo.UPSTREAM_NO_LIVE)])
+
+    def test_defect(self) -> None:
+        """What breaks while the request is sent is logged, and its client is told at once."""
+
+        def broken(server: Server) -> bytes:
+            raise KeyError("a defect")
+
+        Dispatch(
+            GET,
+            self.servers(1),
+            broken,
+            timeout=TIMEOUT,
+            max_header_bytes=1000,
+            user=self.user,
+            failed=lambda status, error_info: self.failures.append((status, error_info)),
+        ).start()
+        self.network.advance(0)
+        self.assertEqual(self.failures, [(500, ErrorInfo.UPSTREAM_NO_LIVE)])
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
     def test_cancelled_while_connecting(self) -> None:
         """Nobody is asked any more once the answer is not wanted."""
@@ -207,6 +233,12 @@ class RepeatTests(_Case):
         self.two.line.hang_up()
         self.assertEqual((self.user.lost, self.one.attempts), ([False], 1))
 
+    def test_over_a_new_connection(self) -> None:
+        """Another idle connection may be as dead as the first: the second attempt opens a new one."""
+        self.warmed(self.two, 2)
+        self._idle_one_dies(GET, 1, 2)
+        self.assertEqual((len(self.two.lines), self.two.line.take()), (2, b"head for 127.0.0.1:2\r\n"))
+
     def test_only_server(self) -> None:
         """Where there is no other, to the same one over a new connection."""
         self._idle_one_dies(GET, 1)
@@ -263,6 +295,14 @@ class RepeatTests(_Case):
         self.assertEqual((self.two.line.take(), self.user.lost), (b"head for 127.0.0.1:2\r\n", []))
         self.network.advance(TIMEOUT)
         self.assertEqual((self.user.lost, self.one.attempts), ([True], 1))
+
+    def test_timed_out_twice(self) -> None:
+        """A third server is not asked."""
+        self.dispatch(GET, 1, 2, 3)
+        self.network.advance(TIMEOUT)
+        self.network.advance(0)
+        self.network.advance(TIMEOUT)
+        self.assertEqual((self.user.lost, self.network.backend(3).attempts), ([True], 0))
 
     def test_timed_out_alone(self) -> None:
         """One that is too slow is not asked twice, nor is a POST."""

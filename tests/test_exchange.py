@@ -14,6 +14,8 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
+from agwtwisted.core.messages import Framing, HeaderNames, RequestHead
+from agwtwisted.core.reading import Mark, RequestReader
 from agwtwisted.core.resources import CertificateHeaders
 from agwtwisted.core.routing import Site
 from agwtwisted.core.variables import certificate_variables
@@ -602,6 +604,128 @@ class TunnelTests(_Case):
             self.assertLess(near.sent_on, 10 * READ)
             far.read()
             self.assertEqual(len(far.take()), 40 * READ)
+
+
+class _Server:
+    """Answers every request on a backend's lines, once it is whole: its number and its body's size, padded."""
+
+    def __init__(self, lines: list[Line], size: int) -> None:
+        self._lines = lines
+        self._size = size
+        self._readers: dict[Line, RequestReader] = {}
+        self._open: dict[Line, tuple[bytes, int]] = {}
+
+    def serve(self) -> None:
+        """Reads what came, and answers."""
+        for line in self._lines:
+            reader = self._readers.setdefault(line, _reader())
+            reader.feed(line.take())
+            while reader.events:
+                event = reader.events.popleft()
+                target, size = self._open.get(line, (b"", 0))
+                if isinstance(event, bytes):
+                    self._open[line] = target, size + len(event)
+                    continue
+                if isinstance(event, RequestHead):
+                    self._open[line] = target, size = event.target, 0
+                if event is Mark.END or (isinstance(event, RequestHead) and event.framing is Framing.NONE):
+                    line.send(_answer(target, size, self._size))
+                    if reader.done:  # an upgrade was asked for, and is not granted
+                        self._readers[line] = reader = _reader()
+
+
+def _reader() -> RequestReader:
+    return RequestReader(HeaderNames(), max_header_bytes=32768, max_body_bytes=1 << 30)
+
+
+def _answer(target: bytes, received: int, size: int) -> bytes:
+    body = (b"%b got %d" % (target, received)).ljust(size, b".")
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def _request(number: int, kind: str, size: int) -> tuple[bytes, bytes]:
+    """A request, and the start of its answer's body."""
+    head, body = b"PUT /%d HTTP/1.1\r\nHost: a\r\n" % number, b"b" * size
+    match kind:
+        case "length":
+            return head + b"Content-Length: %d\r\n\r\n" % size + body, b"/%d got %d" % (number, size)
+        case "chunked":
+            chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (size, body) if size else b"0\r\n\r\n"
+            return head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks, b"/%d got %d" % (number, size)
+        case "upgrade":
+            lines = b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+            return head.replace(b"PUT", b"GET") + lines, b"/%d got 0" % number
+        case _:
+            return head.replace(b"PUT", b"GET") + b"\r\n", b"/%d got 0" % number
+
+
+class ConversationTests(_Case):
+    """Any requests, sent and answered in any pieces, with either side stopping to read at any time."""
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["length", "chunked", "upgrade", "plain"]), st.sampled_from([0, 1, 70_000, 400_000])
+            ),
+            min_size=1,
+            max_size=5,
+        ),
+        st.sampled_from([10, 300_000]),
+        st.lists(
+            st.one_of(
+                st.integers(1, 200_000),
+                st.sampled_from(["serve", "stall", "read", "backend stalls", "backend reads", "time"]),
+            )
+        ),
+    )
+    def test_all_is_answered_in_order(self, requests: list[tuple[str, int]], size: int, steps: list[int | str]) -> None:
+        """Every request arrives whole, is answered in its turn, and nothing is left over: no timer, no paused wire."""
+        self.make()
+        made = [_request(number, kind, length) for number, (kind, length) in enumerate(requests)]
+        unsent = b"".join(octets for octets, _ in made)
+        server = _Server(self.backend.lines, size)
+        line = self.client()
+        for step in steps:
+            match step:
+                case int():
+                    line.send(unsent[:step])
+                    unsent = unsent[step:]
+                case "serve":
+                    server.serve()
+                case "stall":
+                    line.stall(1000)
+                case "read":
+                    line.read()
+                case "time":
+                    self.network.advance(0.5)
+                case "backend stalls":
+                    for each in self.backend.lines:
+                        each.stall(1000)
+                case _:
+                    for each in self.backend.lines:
+                        each.read()
+        line.send(unsent)
+        line.read()
+        for _ in range(10 * len(made)):
+            for each in self.backend.lines:
+                each.read()
+            server.serve()
+        self.assertEqual(_bodies(line.take()), [start.ljust(size, b".") for _, start in made])
+        self.assertTrue(self.network.is_reading(line))
+        line.hang_up()
+        self.stand.backends.close_idle()
+        self.network.advance(0)
+        self.assertEqual((self.network.timers(), len(self.stand.exchanges.running)), ([], 0))
+
+
+def _bodies(stream: bytes) -> list[bytes]:
+    bodies = []
+    while stream:
+        head, _, stream = stream.partition(b"\r\n\r\n")
+        length = int(dict(parsed(head + b"\r\n\r\n")[1])[b"Content-Length"])
+        bodies.append(stream[:length])
+        stream = stream[length:]
+    return bodies
 
 
 class DrainTests(_Case):

@@ -33,6 +33,9 @@ def table() -> dict[str, pki.Credential]:
     first = root.intermediate("First")
     short = root.intermediate("Short", path_length=0)
     names = root.intermediate("Names", permitted=[x509.DNSName("example.com")])
+    demands = pki.extension(
+        x509.PolicyConstraints(require_explicit_policy=0, inhibit_policy_mapping=None), critical=True
+    )
     return {
         "under the root": root.issue(),
         "one down": first.issue(),
@@ -76,6 +79,7 @@ def table() -> dict[str, pki.Credential]:
         "issued by a version 1": root.intermediate("Version 1", version=1).issue(),
         "unknown and critical": first.issue(extra=[pki.extension(UNKNOWN, critical=True)]),
         "critical by our rules alone": first.issue(extra=[pki.extension(x509.OCSPNoCheck(), critical=True)]),
+        "a policy is demanded": root.intermediate("Demands", extra=[demands]).issue(),
         "unknown": first.issue(extra=[pki.extension(UNKNOWN)]),
         "unknown twice": first.issue(extra=[pki.extension(UNKNOWN), pki.extension(UNKNOWN)]),
         "signed over SHA-1": first.issue(hash=hashes.SHA1()),
@@ -142,6 +146,14 @@ class AgreementTests(SynchronousTestCase):
     def test_refused_after_the_handshake(self) -> None:
         """The same where the refusal is a page."""
         self.assertGreater(len(self._agrees("http400")), 15)
+
+    def test_weak_keys_allowed(self) -> None:
+        """The same where keys and digests do not count: some of those refused before are now accepted."""
+        self._agrees("weak")
+        for title in ("signed over SHA-1", "intermediate with a weak key"):
+            client = table()[title]
+            self.assertEqual(rehearsed("weak", *client.chain_der[:-1]).verdict, Trusted())
+            self.assertIsInstance(rehearsed("strict", *client.chain_der[:-1]).verdict, Refused)
 
     def test_passthrough(self) -> None:
         """Where nobody verifies, nobody is refused."""
@@ -245,11 +257,11 @@ class RehearsalTests(SynchronousTestCase):
 
     def test_too_much(self) -> None:
         """Certificates beyond what the gateway or OpenSSL reads of a client are refused unread."""
-        client = configurations.clients_root().issue(san=[f"{number:040}.example" for number in range(400)])
+        client = configurations.clients_root().issue(san=[f"{number:040}.example" for number in range(430)])
         for limit, copies, failure in (
             (1024, 2, "the handshake is too long"),
             (40_000, 2, ""),
-            (1_000_000, 6, "excessive message size"),
+            (102_400, 5, "excessive message size"),
         ):
             told = rehearsed("strict", *[client.der] * copies, gateway=f"max_client_chain_bytes = {limit}\n")
             self.assertEqual(told.failure, failure)

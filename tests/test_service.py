@@ -12,6 +12,7 @@ from twisted.application.service import Service
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted.core.config import Config
@@ -266,6 +267,16 @@ class BuildTests(TestCase):
         for port in ports:
             bind("127.0.0.1", port).close()
         self.assertEqual(len((self.directory / "access.log").read_text().splitlines()), 2)
+
+    async def test_dropped_headers_are_told(self) -> None:
+        """The log says which request header of which port does not reach the backends."""
+        (number,) = free_ports(1)
+        service = self.build(number)
+        with capturedLogs() as events:
+            service.listeners[0].port.names.drop(b"X_Own")
+        [event] = events
+        self.assertIn(f"127.0.0.1:{number}: request header b'X_Own' dropped (1 times so far)", formatEvent(event))
+        await service.stopService()
 
     async def test_limits_are_the_gateways(self) -> None:
         """All ports count into the same limits, and the TLS port alone has contexts."""

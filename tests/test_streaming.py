@@ -50,6 +50,15 @@ class EndTests(_Case):
         self.network.advance(LINGER)
         self.assertEqual(len(self.recorder.reasons), 1)
 
+    def test_closing_again(self) -> None:
+        """The first close counts: a lingering one is not cut short by another."""
+        self.wire.close(linger=True)
+        self.wire.close()
+        self.network.advance(0)
+        self.assertEqual((self.line.eof, self.recorder.reasons), (True, []))
+        self.line.hang_up()
+        self.assertEqual(len(self.recorder.reasons), 1)
+
     def test_lingering_avoids_the_reset(self) -> None:
         """Input that is not read when a socket closes makes the kernel reset it; a lingering close has read it."""
         for linger in (False, True):

@@ -149,10 +149,12 @@ class StartTests(Directory):
     """A service, or the reason why there is none."""
 
     def test_check(self) -> None:
-        """`--check` says that the file is valid, and binds nothing: the gateway itself may be running."""
+        """`--check` shows what the file comes to, and binds nothing: the gateway itself may be running."""
         with closing(bind("127.0.0.1", self.ports[0])):
             status, printed, _ = self.ended(lambda: makeService(self.options("--check")))
-        self.assertEqual((status, printed), (0, f"{self.file}: the configuration is valid\n"))
+        self.assertEqual((status, printed[:10]), (0, "Listeners\n"))
+        self.assertIn(f"  l{self.ports[0]}", printed)
+        self.assertTrue(printed.endswith(f"\n\n{self.file}: the configuration is valid\n"))
         self.assertFalse((self.directory / "conf" / "access.log").exists())
 
     def test_check_of_a_wrong_file(self) -> None:
@@ -210,7 +212,9 @@ class StartTests(Directory):
     def test_starts(self) -> None:
         """A good file makes a service of log and listeners; no reactor is chosen before its options are read."""
         names, process = self.starts()
-        self.assertEqual(names, str(["access log", *(f"listener 127.0.0.1:{port}" for port in self.ports)]))
+        self.assertEqual(
+            names, str(["access log", "revocation", *(f"listener 127.0.0.1:{port}" for port in self.ports)])
+        )
         self.assertEqual(process, "LeanEPollReactor True True")
 
     def test_chosen_reactor(self) -> None:

@@ -211,21 +211,14 @@ class ReuseTests(_Case):
         self.line.send(OK)
         self.assertEqual((self.user.ended, self.server.take(), self.line.reset), (1, None, True))
 
-    def test_paused(self) -> None:
-        """A connection whose response was paused reads again when it is idle."""
-        connection = self.begun()
-        self.line.send(OK[:-1])
-        connection.pause()
-        connection.wire.resume()
-        self.line.send(OK[-1:])
-        self.assertTrue(self.network.is_reading(self.line))
-
     def test_byte_while_idle(self) -> None:
         """A byte that nobody asked for ends an idle connection."""
         self.begun()
         self.line.send(OK)
+        taken: list[UpstreamConnection | None] = []
+        self.network.callLater(0, lambda: taken.append(self.server.take()))  # before the end is told
         self.line.send(b"\r")
-        self.assertEqual((self.server.take(), self.line.reset), (None, True))
+        self.assertEqual((taken, self.line.reset), ([None], True))
 
     def test_closed_while_idle(self) -> None:
         """One that the backend closes is forgotten."""
@@ -243,8 +236,10 @@ class ReuseTests(_Case):
         self.line.send(OK)
         self.network.advance(IDLE_TIMEOUT - 1)
         self.assertFalse(connection.wire.closing)
+        taken: list[UpstreamConnection | None] = []
+        self.network.callLater(1, lambda: taken.append(self.server.take()))  # before the end is told
         self.network.advance(1)
-        self.assertEqual((self.server.take(), self.line.eof, self.line.reset), (None, True, False))
+        self.assertEqual((taken, self.line.eof, self.line.reset), ([None], True, False))
 
     def test_last_used_first(self) -> None:
         """The connection used last is used next: the others may grow old."""
@@ -288,6 +283,14 @@ class DeadlineTests(_Case):
         self.network.advance(TIMEOUT)
         self.assertEqual((self.user.lost, self.line.reset), ([True], True))
         self.assertEqual(self.network.timers(), [])
+
+    def test_told_twice(self) -> None:
+        """To be told again that the request is whole wins the backend no time."""
+        connection = self.begun()
+        self.network.advance(TIMEOUT - 1)
+        connection.request_complete()
+        self.network.advance(1)
+        self.assertEqual(self.user.lost, [True])
 
     def test_request_under_way(self) -> None:
         """While the request comes it is not the backend's turn."""

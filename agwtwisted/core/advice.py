@@ -104,6 +104,14 @@ ADVICE: Final[Mapping[str, str]] = {
     REASONS[14]: _DATES,
     REASONS[47]: _NAMES,
     REASONS[48]: _NAMES,
+    reasons.POLICY_EXTENSION: (
+        "The certificate policies of a certificate of the chain cannot be read, or contradict each other. Only a new"
+        " certificate helps."
+    ),
+    reasons.NO_EXPLICIT_POLICY: (
+        "A CA of the chain demands a certificate policy (policyConstraints), and this certificate does not have it."
+        " Request one with that policy."
+    ),
     reasons.UNREADABLE: _ENCODING,
     UNJUDGED.reason: (
         "The handshake ended before the certificates were looked at: they could not be read, or there are more of them"

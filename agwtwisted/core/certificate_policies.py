@@ -4,7 +4,7 @@ A CA may demand that every certificate below it be issued under a policy (policy
 leaves that alone unless X509_V_FLAG_POLICY_CHECK is set, and that flag cannot be: for a policy that is missing it calls
 the verify callback without a certificate, which pyOpenSSL 26.4 answers with a crash of the process. So it is done here.
 
-Every policy is acceptable to us (the initial set is anyPolicy): what counts is whether there is one where one is demanded.
+Every policy is acceptable to us (the initial set is anyPolicy): it counts whether there is one where one has to be.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ class PolicyRules:
 
 
 def policy_fault(path: Sequence[PolicyRules]) -> str:
-    """Why the certificates below a root, its nearest first and the leaf last, lack a policy; empty where they do not."""
+    """Why the certificates below a root, its nearest first and the leaf last, lack a policy; else empty."""
     if all(rules.require_explicit is None for rules in path):
         return ""  # nobody demands one
     expected = frozenset({ANY})  # what the next certificate may be issued under; empty: nothing any more
     explicit = mapping = any_policy = len(path) + 1  # so many certificates later each begins to count
-    for rules in path:
-        is_leaf = rules is path[-1]
+    for number, rules in enumerate(path, start=1):
+        is_leaf = number == len(path)
         expected = _accepted(expected, rules, takes_any=any_policy > 0 or (rules.is_self_issued and not is_leaf))
         if not expected and not explicit:
             return reasons.NO_EXPLICIT_POLICY

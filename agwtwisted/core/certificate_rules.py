@@ -77,8 +77,8 @@ def client_fault(certificate: x509.Certificate, *, allow_weak: bool = False) -> 
     try:
         return (
             _extensions_fault(certificate)
-            or (reasons.LEAF_KEY_WEAK if not allow_weak and _has_weak_key(certificate) else "")
-            or ("" if allow_weak else _signature_fault(certificate))
+            or (reasons.LEAF_KEY_WEAK if _has_weak_key(certificate) and not allow_weak else "")
+            or (reasons.DIGEST_WEAK if has_weak_digest(certificate) and not allow_weak else "")
             or _client_purpose_fault(certificate.extensions)
         )
     except CANNOT_READ:
@@ -94,8 +94,8 @@ def authority_fault(certificate: x509.Certificate, *, is_root: bool, allow_weak:
         return (
             _extensions_fault(certificate)
             or _authority_purpose_fault(certificate.extensions)
-            or (reasons.CA_KEY_WEAK if not allow_weak and _has_weak_key(certificate) else "")
-            or ("" if is_root or allow_weak else _signature_fault(certificate))
+            or (reasons.CA_KEY_WEAK if _has_weak_key(certificate) and not allow_weak else "")
+            or (reasons.DIGEST_WEAK if not is_root and has_weak_digest(certificate) and not allow_weak else "")
         )
     except CANNOT_READ:
         return reasons.UNREADABLE
@@ -112,7 +112,7 @@ def responder_fault(certificate: x509.Certificate) -> str:
         return (
             _extensions_fault(certificate)
             or (reasons.LEAF_KEY_WEAK if _has_weak_key(certificate) else "")
-            or _signature_fault(certificate)
+            or (reasons.DIGEST_WEAK if has_weak_digest(certificate) else "")
             or _responder_purpose_fault(certificate.extensions)
         )
     except CANNOT_READ:
@@ -189,10 +189,6 @@ def _authority_purpose_fault(extensions: x509.Extensions) -> str:
     if usage is not None and not usage.key_cert_sign:
         return reasons.NO_CERTIFICATE_SIGNING
     return ""
-
-
-def _signature_fault(certificate: x509.Certificate) -> str:
-    return reasons.DIGEST_WEAK if has_weak_digest(certificate) else ""
 
 
 def _has_weak_key(certificate: x509.Certificate) -> bool:

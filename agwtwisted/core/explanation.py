@@ -18,14 +18,17 @@ from agwtwisted.core.errors import printable
 from agwtwisted.core.name_comparison import normalised_name
 from agwtwisted.core.pem import EncodedBlock
 from agwtwisted.core.reasons import REASONS, UNKNOWN, UNREADABLE
-from agwtwisted.core.resources import ClientAuth, HttpListener, SslProfile
+from agwtwisted.core.resources import HttpListener, SslProfile
 from agwtwisted.core.tables import beside
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
-from agwtwisted.core.verification import Anchors, Evidence
+from agwtwisted.core.verification import MAX_DEPTH, Anchors, Evidence, judge
 
 _INDENT: Final = "   "
-_TIME: Final = "%Y-%m-%d %H:%M:%S UTC"
+_TIME: Final = "%Y-%m-%d %H:%M:%S"
+
+
+_NOTHING: Final = Evidence(chain=(), error=0)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -37,16 +40,18 @@ class Explanation:
     listener: HttpListener
     now: datetime  # aware
     verdict: Verdict
-    evidence: Evidence
+    evidence: Evidence = _NOTHING
+    anchors: Anchors | None = None  # of a Strict profile
+    max_depth: int = MAX_DEPTH
     failure: str = ""  # why the certificates were not looked at
 
     def __str__(self) -> str:
         steps = [self._read(), self._asked()]
         profile = self.listener.ssl_profile
-        if profile is not None and profile.client_auth is ClientAuth.STRICT:
-            steps += _Verification(self, profile, self.evidence).steps()
+        if profile is not None and self.anchors is not None:
+            steps += _Verification(self, profile, self.evidence, self.anchors).steps()
         numbered = [f"{number}. {step}" for number, step in enumerate(map("\n".join, steps), start=1)]
-        head = f"{printable(self.file)} on the listener {self.listener.name} at {self.now:{_TIME}}"
+        head = f"{printable(self.file)} on the listener {self.listener.name} at {self.now:{_TIME}} UTC"
         return "\n\n".join([head, *numbered, "\n".join(self._verdict())])
 
     def _read(self) -> Iterator[str]:
@@ -99,6 +104,7 @@ class _Verification:
     explanation: Explanation
     profile: SslProfile
     evidence: Evidence
+    anchors: Anchors
 
     @property
     def chains(self) -> tuple[TrustedChain, ...]:
@@ -150,16 +156,20 @@ class _Verification:
         yield from beside("OpenSSL: ", f"{REASONS.get(error, UNKNOWN)} (error {error}){whose}")
 
     def _rules(self) -> Iterator[str]:
-        """What `core.verification` holds against each certificate in itself."""
-        anchors = Anchors.of(self.chains, self.profile.verify_client_cert_issuer_dn)
-        faults = [(der, _fault(der, index, anchors)) for index, der in enumerate(self.evidence.chain)]
-        found = [(der, fault) for der, fault in faults if fault]
-        yield f"Rules of the gateway (keys, digests, extensions, purposes): {'' if found else 'no fault'}".rstrip()
-        for der, fault in found:
-            yield from _indented(f"{_name(der)}: {fault}", 1)
+        """What the gateway would say if OpenSSL said nothing, and what it holds against each certificate in itself."""
+        said = judge(
+            attrs.evolve(self.evidence, error=0),
+            self.anchors,
+            self.explanation.now,
+            max_depth=self.explanation.max_depth,
+        )
+        yield f"The gateway's own rules: {said.reason if isinstance(said, Refused) else 'no fault'}"
+        for index, der in enumerate(self.evidence.chain):
+            if fault := self._fault(der, index):
+                yield from _indented(f"{_name(der)}: {fault}", 1)
 
     def _times(self) -> Iterator[str]:
-        yield f"Time: {self.explanation.now:{_TIME}}"
+        yield f"Time: {self.explanation.now:{_TIME}} UTC"
         for der in self.evidence.chain:
             yield from _indented(f"{_name(der)}: {_time_word(der, self.explanation.now)}, {_dates(der)}", 1)
 
@@ -173,7 +183,15 @@ class _Verification:
             if last != chain.root.public_bytes(Encoding.DER):
                 same = "does not count, the chain ends elsewhere"
             name = certificate_variables(chain.issuer.public_bytes(Encoding.DER)).subject.decode()
-            yield from beside(f"{_INDENT}the file's    ", f"{name} ({printable(chain.file)}): {same}")
+            yield from beside(f"{_INDENT}the file's    ", f"{name}: {same} ({printable(chain.file)})")
+
+    def _fault(self, der: bytes, depth: int) -> str:
+        """What is wrong with a certificate of the chain, wherever it stands."""
+        if depth:
+            finding = self.anchors.finding(der)
+            return UNREADABLE if finding is None else finding.fault
+        leaf = certificate_from(der)
+        return UNREADABLE if leaf is None else client_fault(leaf, allow_weak=self.anchors.allow_weak)
 
     def _roots(self) -> set[bytes]:
         return {chain.root.public_bytes(Encoding.DER) for chain in self.chains}
@@ -182,14 +200,6 @@ class _Verification:
 def _refused(reason: str) -> Iterator[str]:
     yield f"Refused: {reason}"
     yield from beside("What to do: ", what_to_do(reason))
-
-
-def _fault(der: bytes, depth: int, anchors: Anchors) -> str:
-    if depth == 0:
-        leaf = certificate_from(der)
-        return UNREADABLE if leaf is None else client_fault(leaf)
-    finding = anchors.finding(der)
-    return UNREADABLE if finding is None else finding.fault
 
 
 def _is_authority(der: bytes) -> bool:
@@ -223,7 +233,7 @@ def _time_word(der: bytes, now: datetime) -> str:
 def _dates(der: bytes) -> str:
     certificate = certificate_from(der)
     if certificate is not None:
-        return f"{certificate.not_valid_before_utc:{_TIME}} to {certificate.not_valid_after_utc:{_TIME}}"
+        return f"{certificate.not_valid_before_utc:{_TIME}} to {certificate.not_valid_after_utc:{_TIME}} UTC"
     variables = certificate_variables(der)
     return f"{variables.start_date.decode() or '(none)'} to {variables.end_date.decode() or '(none)'}"
 

@@ -6,7 +6,7 @@ llhttp does the framing; what it lets pass and a gateway must not forward is ref
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import TypeAlias
 
@@ -32,12 +32,8 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 """Methods that may be sent twice (RFC 9110 section 9.2.2; TRACE is never forwarded)."""
 
 
-UPGRADES = frozenset((b"websocket",))
-"""Protocols that may be switched to, as at the product.
-
-HTTP is not among them: an ``h2c`` connection would carry requests past routing and managed headers. To ask for another
-one is allowed, and comes to nothing (RFC 9110 section 7.8).
-"""
+_CARRIES_HTTP = re.compile(rb"(?:^|,)[ \t]*(?:h[23]c?|http|tls)[ \t]*(?:[-/,]|$)", re.IGNORECASE)
+"""Protocols that no connection is upgraded to: requests inside them would pass by routing and managed headers."""
 
 
 class Framing(Enum):
@@ -63,7 +59,7 @@ class RequestHead:
     forwarded_for: bytes = b""  # X-Forwarded-For as it came, several lines joined
     framing: Framing = Framing.NONE
     content_length: int = 0  # with Framing.LENGTH
-    upgrade: bytes = b""  # the protocol asked for with Connection: upgrade, if it is one of UPGRADES
+    upgrade: bytes = b""  # the protocol asked for with Connection: upgrade, but for one that carries HTTP
     expects_continue: bool = False
     keep_alive: bool = True
     size: int = 0  # bytes of the head as it came
@@ -154,10 +150,19 @@ class HeaderNames:
     Args:
         managed: further names, in canonical form, that clients may not set.
         reject_odd: whether a name outside ``[A-Za-z0-9-]`` makes the request bad; else its line is dropped.
+        tell_dropped: is told such a name and how often it was dropped: the 1st time, the 10th, the 100th and so on.
     """
 
-    def __init__(self, managed: frozenset[bytes] = frozenset(), *, reject_odd: bool = False) -> None:
+    def __init__(
+        self,
+        managed: frozenset[bytes] = frozenset(),
+        *,
+        reject_odd: bool = False,
+        tell_dropped: Callable[[bytes, int], None] | None = None,
+    ) -> None:
         self.reject_odd = reject_odd
+        self._tell_dropped = tell_dropped
+        self._dropped: dict[bytes, int] = {}
         self._managed = MANAGED_NAMES | managed
         self._kinds: dict[bytes, bytes] = {}
 
@@ -169,6 +174,15 @@ class HeaderNames:
             if len(self._kinds) < _REMEMBERED_NAMES and len(name) <= _LONGEST_REMEMBERED:
                 self._kinds[name] = kind
         return kind
+
+    def drop(self, name: bytes) -> None:
+        """Counts a line that is dropped for its name; beyond `_REMEMBERED_NAMES` of them, new ones are not counted."""
+        count = self._dropped.get(name, 0) + 1
+        if count == 1 and len(self._dropped) >= _REMEMBERED_NAMES:
+            return
+        self._dropped[name] = count
+        if self._tell_dropped is not None and str(count).strip("0") == "1":
+            self._tell_dropped(name, count)
 
     def is_managed(self, name: bytes) -> bool:
         """Whether clients may not set this name, in whatever spelling."""
@@ -207,6 +221,7 @@ def request_head(
         elif kind is _ODD:
             if names.reject_odd:
                 return _INVALID_REQUEST
+            names.drop(line[0])
         elif kind is not _DROPPED:
             if kind in special and kind not in _REPEATABLE:
                 return _REPEATED.get(kind, _INVALID_REQUEST)
@@ -253,8 +268,8 @@ def _head(
     upgrade = special.get(_UPGRADE, b"") if b"upgrade" in tokens else b""
     if upgrade and (framing[0] is not Framing.NONE or version == "1.0"):
         return _INVALID_REQUEST
-    if upgrade.lower() not in UPGRADES:
-        upgrade = b""
+    if _CARRIES_HTTP.search(upgrade):
+        upgrade = b""  # a server may always answer in the protocol at hand (RFC 9110 section 7.8)
     return RequestHead(
         method=method,
         target=origin,
@@ -393,6 +408,11 @@ def _response_framing(
 def has_body(head: ResponseHead, *, to_head_request: bool) -> bool:
     """Whether bytes of a body follow this head."""
     return not (to_head_request or head.status in (204, 304) or head.status < 200 or head.framing is Framing.NONE)
+
+
+def asks_for(head: RequestHead, protocol: bytes) -> bool:
+    """Whether a request asks to be upgraded to this one protocol, among others perhaps."""
+    return bool(protocol) and protocol.strip().lower() in _tokens(head.upgrade)
 
 
 def value_of(headers: Sequence[Header], name: bytes) -> bytes:

@@ -222,7 +222,6 @@ class ResponseReader:
         self._lines: list[Header] = []
         self._size = 0
         self._final: ResponseHead | None = None
-        self._ended_with_head = False
 
     def feed(self, data: bytes) -> None:
         """Reads on."""
@@ -239,8 +238,6 @@ class ResponseReader:
             self.clean = False
             if not self.whole:
                 self.problem = self.problem or str(error)
-        if self._ended_with_head and not data.endswith(b"\n"):
-            self.clean = False  # the beginning of a chunk's line, of which llhttp says nothing
         if not self.whole and self._fed > self._max_header_bytes + _PATIENCE * self._body_size:
             self.problem = self.problem or "the head is too large"
         self._fed += len(data)
@@ -295,7 +292,6 @@ class ResponseReader:
             self._final = head
             # llhttp does not know when this answers a HEAD, and would wait for the body.
             if not has_body(head, to_head_request=self._to_head_request):
-                self._ended_with_head = True
                 self._finish(head)
 
     def on_body(self, data: bytes) -> None:

@@ -49,12 +49,12 @@ def table(config: Config, now: datetime) -> str:
 
 
 def mode(profile: SslProfile | None) -> str:
-    """What a listener with this profile does about client certificates: none, Passthrough, Strict and its refusal."""
+    """What a listener with this profile does about client certificates, in a few words."""
     if profile is None or profile.client_auth is ClientAuth.NONE:
         return "none"
     if profile.client_auth is ClientAuth.PASSTHROUGH:
         return str(profile.client_auth.value)
-    return f"{profile.client_auth.value}, {profile.refusal.value}"
+    return f"{profile.client_auth.value}, {profile.refusal.value}{', weak keys' if profile.allow_weak else ''}"
 
 
 def place(listener: HttpListener) -> str:

@@ -126,6 +126,7 @@ class SslProfile:
     client_auth: ClientAuth = ClientAuth.NONE
     trusted_client_certificates: tuple[TrustedClientCertificate, ...] = ()
     verify_client_cert_issuer_dn: bool = False
+    allow_weak: bool = False  # keys and digests of clients and their CAs do not count
     refusal: Refusal = Refusal.HANDSHAKE
     ssl_policy: TlsPolicy
     verify_client_revocation: ClientRevocation = ClientRevocation.NONE

@@ -134,6 +134,7 @@ SSL_PROFILE = Kind(
             listed(reference("trusted_client_certificate"), limits.CLIENT_CAS_PER_PROFILE), empty=Empty.REFUSED
         ),
         "verify_client_cert_issuer_dn": Key(boolean, empty=Empty.REFUSED),
+        "allow_weak": Key(boolean, empty=Empty.REFUSED),
         "refusal": Key(choice(*Refusal), empty=Empty.REFUSED),
         **_SSL_POLICY,
         "verify_client_revocation": Key(choice(*ClientRevocation), empty=Empty.REFUSED),

@@ -83,8 +83,14 @@ def _ssl_profile(row: Row) -> Iterator[Problem]:
     mode = client_auth(row)
     if mode is ClientAuth.STRICT and row.unset("trusted_client_certificates"):
         yield row.problem("Strict needs trusted_client_certificates", key="verify_client_auth_mode")
-    if mode is not ClientAuth.STRICT and row.get("verify_client_cert_issuer_dn"):
-        yield row.problem("verify_client_cert_issuer_dn needs Strict", key="verify_client_cert_issuer_dn")
+    for key in ("verify_client_cert_issuer_dn", "allow_weak"):
+        if mode is not ClientAuth.STRICT and row.get(key):
+            yield row.problem(f"{key} needs Strict", key=key)
+    if mode is ClientAuth.STRICT and row.get("allow_weak"):
+        yield row.warning(
+            "allow_weak takes keys that can be broken and signatures that can be forged: better issue new certificates",
+            key="allow_weak",
+        )
     if mode is not ClientAuth.STRICT and "refusal" in row.values:
         yield row.warning("refusal has no effect without Strict: nobody is refused", key="refusal")
     yield from _revocation(row, mode)

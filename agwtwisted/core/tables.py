@@ -11,7 +11,7 @@ WIDTH: Final = 100
 
 _MARGIN: Final = "  "
 _NARROWEST: Final = 8
-_PIECE: Final = re.compile(r"[^ ,]*[ ,]?")
+_PIECE: Final = re.compile(r"[^ ,]*[ ,]|[^ ,]+")
 
 
 def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -26,15 +26,18 @@ def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> st
     return "\n".join([title, *body, ""])
 
 
-def wrapped(text: str, width: int) -> Iterator[str]:
-    """The text in lines of at most `width` characters; an empty text is one empty line."""
+def wrapped(text: str, width: int, *, whole_words: bool = False) -> Iterator[str]:
+    """The text in lines of at most `width` characters; an empty text is one empty line.
+
+    With `whole_words` those that are longer stay whole, and their lines longer than `width`.
+    """
     line = ""
     for piece in _PIECE.findall(text):
         if line and len(line) + len(piece.rstrip(" ")) > width:
             yield line.rstrip(" ")
             line = ""
         line += piece
-        while len(line.rstrip(" ")) > width:
+        while not whole_words and len(line.rstrip(" ")) > width:
             end = line.rfind(".", 0, width) + 1 or width
             yield line[:end]
             line = line[end:]
@@ -42,8 +45,8 @@ def wrapped(text: str, width: int) -> Iterator[str]:
 
 
 def beside(label: str, text: str) -> Iterator[str]:
-    """A label and a text to the right of it, in lines of at most `WIDTH` characters."""
-    for index, line in enumerate(wrapped(text, WIDTH - len(label))):
+    """A label and a text to the right of it, in lines of at most `WIDTH` characters; words and paths stay whole."""
+    for index, line in enumerate(wrapped(text, WIDTH - len(label), whole_words=True)):
         yield (" " * len(label) if index else label) + line
 
 

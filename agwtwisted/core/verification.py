@@ -1,8 +1,8 @@
 """Whether a client's certificate is trusted: what OpenSSL found, and what it leaves to us.
 
 OpenSSL builds the chain and checks signatures, validity, path length, name constraints and purposes; the first error it
-reports is final. `judge` adds the anchors of the SSL profile, the rules of `certificate_rules`, certificate policies, the
-issuer DN, and time once more, because a verdict is judged again while its connection lives.
+reports is final. `judge` adds the anchors of the SSL profile, the rules of `certificate_rules`, certificate policies,
+the issuer DN, and time once more, because a verdict is judged again while its connection lives.
 """
 
 from __future__ import annotations
@@ -68,9 +68,7 @@ class Anchors:
                 findings[authority.public_bytes(Encoding.DER)] = _finding(
                     authority, is_root=authority == chain.root, allow_weak=allow_weak
                 )
-        return cls(
-            issuers_by_root=issuers, verify_issuer_dn=verify_issuer_dn, allow_weak=allow_weak, findings=findings
-        )
+        return cls(issuers_by_root=issuers, verify_issuer_dn=verify_issuer_dn, allow_weak=allow_weak, findings=findings)
 
     def finding(self, der: bytes) -> _Finding | None:
         """What is to know of this CA, prepared or found out now; None where it cannot be read."""

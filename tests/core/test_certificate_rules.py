@@ -93,6 +93,15 @@ class ClientTests(SynchronousTestCase):
         """A leaf signed over SHA-1 may be somebody else's certificate."""
         self.assertEqual(client_fault(ROOT.issue(hash=hashes.SHA1()).certificate), reasons.DIGEST_WEAK)
 
+    def test_weak_ones_may_be_allowed(self) -> None:
+        """With `allow_weak` keys and digests do not count; everything else does."""
+        weak = pki.rsa_key(1024)
+        for options in ({"key": weak}, {"hash": hashes.SHA1()}):
+            self.assertNotEqual(client_fault(ROOT.issue(**options).certificate), "")
+            self.assertEqual(client_fault(ROOT.issue(**options).certificate, allow_weak=True), "")
+        servers = ROOT.issue(key=weak, eku=(pki.SERVER_AUTH,)).certificate
+        self.assertEqual(client_fault(servers, allow_weak=True), reasons.PURPOSE)
+
 
 class AuthorityTests(SynchronousTestCase):
     """`authority_fault`."""
@@ -107,6 +116,15 @@ class AuthorityTests(SynchronousTestCase):
             self.assertEqual(authority_fault(weak, is_root=True), "")
         self.assertEqual(authority_fault(rsa_root.intermediate().certificate, is_root=False), "")
         self.assertEqual(authority_fault(ROOT.intermediate(key=pki.ed25519_key()).certificate, is_root=False), "")
+
+    def test_weak_ones_may_be_allowed(self) -> None:
+        """With `allow_weak` keys and digests do not count; everything else does."""
+        for options in ({"key": pki.rsa_key(1024)}, {"hash": hashes.SHA1()}):
+            weak = ROOT.intermediate(**options).certificate
+            self.assertNotEqual(authority_fault(weak, is_root=False), "")
+            self.assertEqual(authority_fault(weak, is_root=False, allow_weak=True), "")
+        no_ca = ROOT.issue(hash=hashes.SHA1()).certificate
+        self.assertEqual(authority_fault(no_ca, is_root=False, allow_weak=True), reasons.INVALID_CA)
 
     def test_unknown_signatures_and_keys_are_unreadable(self) -> None:
         """What cryptography knows no name for is refused, not passed over."""

@@ -159,6 +159,9 @@ class ContentTests(SynchronousTestCase):
         self.assertIn("clients of this CA will be refused: CA certificate key too weak", chain(ROOT, weak).warnings[0])
         self.assertIn("signature digest algorithm too weak", chain(ROOT, sha1).warnings[0])
         self.assertEqual(chain(old_root).warnings, ())
+        no_ca_bits = ROOT.intermediate("No signing", usage=pki.key_usage("crl_sign"))
+        for authority, depends in ((weak, True), (sha1, True), (no_ca_bits, False)):
+            self.assertEqual("unless the ssl_profile says allow_weak" in chain(ROOT, authority).warnings[0], depends)
 
     def test_names_in_messages_are_harmless(self) -> None:
         """A line break or an escape sequence in a name does not reach the log as such."""

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.messages import (
+    MAX_TARGET,
     METHODS,
     BadRequest,
     Framing,
@@ -15,12 +16,14 @@ from agwtwisted.core.messages import (
     HeaderNames,
     RequestHead,
     ResponseHead,
+    asks_for,
     has_body,
     host_of,
     request_head,
     response_head,
     value_of,
 )
+from agwtwisted.core.pages import ErrorInfo
 from tests.requests import managed_names
 
 HOST: Header = (b"Host", b"a.example")
@@ -190,15 +193,34 @@ class RequestHeadTests(SynchronousTestCase):
             head = head_of((b"Expect", value), version=version)
             self.assertEqual((head.expects_continue, head.headers), (expected, ()))
 
+    def test_dropped_names_are_told(self) -> None:
+        """Each odd name is told the first time, the tenth and the hundredth, and there is an end to names."""
+        told: list[tuple[bytes, int]] = []
+        names = HeaderNames(tell_dropped=lambda name, count: told.append((name, count)))
+        for _ in range(101):
+            head_of((b"X_A", b"1"), (b"X-B", b"2"), names=names)
+        self.assertEqual(told, [(b"X_A", 1), (b"X_A", 10), (b"X_A", 100)])
+        for number in range(2000):
+            head_of((b"_%d" % number, b""), names=names)
+        self.assertEqual(len(told), 3 + 1023)
+
     def test_upgrade(self) -> None:
-        """Only WebSocket, only with Connection: upgrade; to ask for another protocol comes to nothing."""
+        """Any protocol but those that carry HTTP, and only with Connection: upgrade; others are asked for in vain."""
         both = (b"Connection", b"Upgrade")
-        self.assertEqual(head_of(both, (b"Upgrade", b"WebSocket")).upgrade, b"WebSocket")
+        for name in (b"WebSocket", b"tcp", b"httpx"):
+            self.assertEqual(head_of(both, (b"Upgrade", name)).upgrade, name)
         self.assertEqual(head_of((b"Upgrade", b"websocket")).upgrade, b"")
-        for other in (b"h2c", b"websocket, h2c", b"TLS/1.0", b"", b"websocket/13"):
+        for other in (b"h2c", b"websocket, h2c", b"H2C ,websocket", b"TLS/1.0", b"HTTP/2.0", b"h2c-14", b"h3", b""):
             head = head_of(both, (b"Upgrade", other))
             self.assertEqual((head.upgrade, head.headers), (b"", ()))
         self.assertEqual(head_of(both, (b"Upgrade", b"websocket"), (b"Upgrade", b"h2c")).upgrade, b"")
+
+    def test_asks_for(self) -> None:
+        """A request asks for each protocol of its list, and for no other, nor for nothing."""
+        head = head_of((b"Connection", b"Upgrade"), (b"Upgrade", b"WebSocket, tcp"))
+        asked = [asks_for(head, name) for name in (b"websocket", b"TCP", b"h2c", b"websocket, tcp", b"", b"web")]
+        self.assertEqual(asked, [True, True, False, False, False, False])
+        self.assertFalse(asks_for(head_of(), b""))
 
     def test_methods(self) -> None:
         """Of the methods that llhttp reads, those of RTSP and ICE, CONNECT and TRACE are not forwarded."""
@@ -211,9 +233,24 @@ class RequestHeadTests(SynchronousTestCase):
         for version in ("0.9", "1.2", "2.0", "3.0", ""):
             self.assertIsInstance(request_head(b"GET", b"/", version, [HOST], HeaderNames()), BadRequest)
 
+    def test_targets_of_other_readers(self) -> None:
+        """What llhttp or the reader refuse first is refused here too: heads come from twisted.web as well."""
+        bad = request_head(b"GET", b"/" + b"a" * MAX_TARGET, "1.1", [HOST], HeaderNames())
+        self.assertEqual(bad, BadRequest(414, ErrorInfo.REQUEST_URI_INVALID))
+        both = [HOST, (b"Content-Length", b"1"), (b"Transfer-Encoding", b"chunked")]
+        self.assertIsInstance(request_head(b"PUT", b"/", "1.1", both, HeaderNames()), BadRequest)
+        repeated = [HOST, (b"Transfer-Encoding", b"chunked"), (b"Transfer-Encoding", b"chunked")]
+        self.assertIsInstance(request_head(b"PUT", b"/", "1.1", repeated, HeaderNames()), BadRequest)
+
 
 class ResponseHeadTests(SynchronousTestCase):
     """What a response's head keeps."""
+
+    def test_unfit(self) -> None:
+        """Framings that llhttp refuses first are refused here too."""
+        length, chunked = (b"Content-Length", b"5"), (b"Transfer-Encoding", b"chunked")
+        for lines in ((length, length), (length, chunked), (chunked, chunked), ((b"Content-Length", b"+5"),)):
+            self.assertIsInstance(response_head(200, b"OK", "1.1", lines, to_head_request=False), str)
 
     def test_headers(self) -> None:
         """End-to-end headers stay, repeated ones too; those of the backend's connection do not."""

@@ -117,6 +117,16 @@ class ProblemsTests(SynchronousTestCase):
             for data in (odd.pem, odd.der):
                 self.assertIn("not an X.509 certificate", "".join(problems(data)))
 
+    def test_what_says_that_it_is_a_certificate_is_kept(self) -> None:
+        """The bytes of unreadable certificates are there too, in the order of the file, and of keys and others not."""
+        odd = ROOT.issue(version=7)
+        file = read_certificates(LEAF.pem + odd.pem + LEAF.key_pem + pki.pem_block("PKCS7", b"x") + ROOT.pem, "f")
+        self.assertEqual([block.der for block in file.encoded], [LEAF.der, odd.der, ROOT.der])
+        lines = [LEAF.pem.count(b"\n") + 1, file.certificates[-1].line]
+        self.assertEqual([block.line for block in file.encoded], [1, *lines])
+        for data, ders in ((LEAF.der, [LEAF.der]), (odd.der, [odd.der]), (b"", []), (b"hello", [])):
+            self.assertEqual([block.der for block in read_certificates(data, "f").encoded], ders)
+
 
 class PrivateKeyTests(SynchronousTestCase):
     """Private keys are found, and never shown."""

@@ -47,7 +47,7 @@ class SslProfileTests(SynchronousTestCase):
         self.assertIn("verify_client_auth_mode is there but empty", profile(modes)[0])
         authorities = "verify_client_auth_mode = Passthrough\ntrusted_client_certificates =\n"
         self.assertIn("trusted_client_certificates is there but empty", profile(authorities)[0])
-        for key in ("verify_client_cert_issuer_dn", "refusal", "ssl_policy", "verify_client_revocation"):
+        for key in ("verify_client_cert_issuer_dn", "allow_weak", "refusal", "ssl_policy", "verify_client_revocation"):
             self.assertIn(f"{key} is there but empty", profile(f"{STRICT}{key} =\n")[0])
         self.assertIn("must have 1 to 100", profile("trusted_client_certificates = ,\n")[0])
 
@@ -69,6 +69,15 @@ class SslProfileTests(SynchronousTestCase):
             profile(f"verify_client_auth_mode = Passthrough\n{key}"), ["verify_client_cert_issuer_dn needs Strict"]
         )
         self.assertEqual(profile("verify_client_auth_mode = Passthrough\nverify_client_cert_issuer_dn = false\n"), [])
+
+    def test_allow_weak(self) -> None:
+        """To take weak keys is legal, and a warning; without a verification there is nothing to take."""
+        [line] = profile(f"{STRICT}allow_weak = true\n")
+        self.assertIn("allow_weak takes keys that can be broken", line)
+        self.assertEqual(profile(f"{STRICT}allow_weak = false\n"), [])
+        self.assertEqual(
+            profile("verify_client_auth_mode = Passthrough\nallow_weak = true\n"), ["allow_weak needs Strict"]
+        )
 
     def test_refusal_without_strict(self) -> None:
         """How to refuse is nothing to say where nobody is refused: a warning."""

@@ -122,12 +122,14 @@ def nginx(directory: Path) -> Iterator[int]:
         yield port
 
 
+GUNICORN = "; threads = 4; keepalive = 5; loglevel = 'error'; control_socket_disable = True"
+
+
 @contextmanager
 def gunicorn(directory: Path) -> Iterator[int]:
     """gunicorn with the application of tests/end_to_end/application.py; gives its port."""
     (port,) = running.free_ports(1)
-    settings = f"bind = '127.0.0.1:{port}'; threads = 4; keepalive = 5; loglevel = 'error'; control_socket_disable = True"
-    (directory / "gunicorn.conf.py").write_text(settings)
+    (directory / "gunicorn.conf.py").write_text(f"bind = '127.0.0.1:{port}'{GUNICORN}")
     words = [sys.executable, "-m", "gunicorn", "tests.end_to_end.application:application"]
     with _serving(words, directory, port):
         yield port

@@ -78,7 +78,7 @@ def by_python(call: Call) -> Answer:
     try:
         line = encrypted(call)
         try:
-            line.send(b"GET / HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n" % call.name.encode())
+            line.send(_get(call))
             response = line.response()
         finally:
             line.close()
@@ -123,9 +123,12 @@ def s_client(call: Call, *options: str, request: bytes | None = None) -> tuple[s
         words.append("-tls" + call.version.replace(".", "_"))
     if call.certificate:
         words += ["-cert", call.certificate[0], "-cert_chain", call.certificate[0], "-key", call.certificate[1]]
-    sent = b"GET / HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n" % call.name.encode() if request is None else request
-    done = run(words, sent)
+    done = run(words, _get(call) if request is None else request)
     return done.stdout, done.stderr
+
+
+def _get(call: Call) -> bytes:
+    return f"GET / HTTP/1.1\r\nHost: {call.name}\r\nConnection: close\r\n\r\n".encode()
 
 
 def run(words: list[str], given: bytes = b"") -> subprocess.CompletedProcess[str]:

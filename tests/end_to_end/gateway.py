@@ -7,11 +7,12 @@ import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import pki, running
+from tests.end_to_end import clients
 from tests.end_to_end.backends import accepts
 from tests.end_to_end.clients import Call
 from tests.end_to_end.lines import DEADLINE, wait_until
@@ -69,11 +71,9 @@ def section(title: str, **keys: object) -> str:
 
 def door(name: str, port: int, profile: str | None = None, *, to: str = "app", **keys: object) -> str:
     """An Https listener and the rule that leads from it to a pool; `protocol="Http"` for one without TLS."""
-    keys = {"protocol": "Https", **keys}
+    keys = {"address": "127.0.0.1", "port": port, "protocol": "Https", "ssl_profile": profile, **keys}
     certificate = "server" if keys["protocol"] == "Https" else None
-    listener = section(
-        f"http_listener {name}", address="127.0.0.1", port=port, ssl_certificate=certificate, ssl_profile=profile, **keys
-    )
+    listener = section(f"http_listener {name}", ssl_certificate=certificate, **keys)
     priority = zlib.crc32(name.encode()) % 20000 + 1
     ways = {"http_listener": name, "backend_address_pool": to, "backend_http_settings": to}
     return listener + section(f"request_routing_rule {name}", priority=priority, **ways)
@@ -117,7 +117,7 @@ class Gateway:
         self.process: subprocess.Popen[bytes] | None = None
         for name, credential in certificates().items():
             credential.write(directory, name)
-        pki.write(directory, "trusted.pem", certificates()["devices-root"], certificates()["devices"])  # type: ignore[arg-type]
+        pki.write(directory, "trusted.pem", certificates()["devices-root"], certificates()["devices"])
 
     def words(self, *twistd_options: str, check: bool = False) -> list[str]:
         """The command line."""
@@ -125,7 +125,7 @@ class Gateway:
         return [*TWISTD, *(twistd_options or ("-n", "--pidfile=")), "agwgateway", "--config", "gw.ini", *options]
 
     def start(self, *twistd_options: str) -> None:
-        """Start it, and wait until it accepts on every port."""
+        """Start it, and wait until it accepts on every port, and serves."""
         with (self.directory / "output").open("ab") as output:
             self.process = subprocess.Popen(
                 self.words(*twistd_options),
@@ -138,6 +138,9 @@ class Gateway:
         process = self.process
         wait_until(lambda: process.poll() is not None or all(map(accepts, self.ports)), "the gateway listens")
         assert process.poll() is None, f"the gateway did not start:\n{self.output}"
+        with closing(clients.plain(self.ports[0])) as line:
+            line.socket.shutdown(socket.SHUT_WR)
+            line.rest()  # its ports are bound before its reactor runs, and has the signals
 
     @property
     def output(self) -> str:
@@ -252,8 +255,7 @@ def shared(stage: Callable[[], AbstractContextManager[Stage]]) -> Stage:
         _closing.close()
         made = _closing.enter_context(stage())
         _playing[:] = [stage, made]
-    made = _playing[1]
-    return made  # type: ignore[no-any-return]
+    return _playing[1]  # type: ignore[no-any-return]
 
 
 @attrs.frozen(kw_only=True)

@@ -85,7 +85,6 @@ class DoorCase(gateway.SceneCase):
         self.assertEqual(self.scene.backend.received, b"")
 
 
-
 def fingerprint(name: str) -> str:
     """SHA-1 in hex, as the product shows it."""
     return gateway.certificates()[name].certificate.fingerprint(hashes.SHA1()).hex()
@@ -223,8 +222,8 @@ class PythonTests(DoorCase):
             call = self.gateway.call(self.scene.doors[door], certificate)
             line = clients.plain(call.port) if door == "plain" else clients.encrypted(call)
             with closing(line):
-                request = f"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close, X-Client-Certificate-Subject\r\n{claims}\r\n"
-                line.send(request.encode())
+                named = "Connection: close, X-Client-Certificate-Subject\r\n"
+                line.send(f"GET / HTTP/1.1\r\nHost: localhost\r\n{named}{claims}\r\n".encode())
                 response = line.response()
                 self.assertEqual(response.status, 200)
                 self.assertNotIn(b"forged", response.body)

@@ -105,9 +105,7 @@ class NginxTests(ProxyCase):
     def test_pipelining_of_every_kind(self) -> None:
         """Answers with and without a body keep their order and their framing."""
         line = self.connect()
-        line.send(
-            get("/large", "HEAD"), get("/1.txt"), get("/nothing"), get("/2.txt"), get("/missing"), get("/3.txt")
-        )
+        line.send(get("/large", "HEAD"), get("/1.txt"), get("/nothing"), get("/2.txt"), get("/missing"), get("/3.txt"))
         head = line.response(to_head=True)
         self.assertEqual((head.status, head.get("content-length")), (200, str(len(BODY))))
         self.assertEqual(line.response().body, b"file 1")
@@ -305,7 +303,8 @@ class GunicornTests(ProxyCase):
 
     def test_nobody_verified(self) -> None:
         """On a passthrough door the application hears no subject, neither the certificate's nor a forged one."""
-        variables = self.variables("passthrough", "X-Client-Certificate-Subject: a\r\nX_Client_Certificate_Subject: b\r\n")
+        forged = "X-Client-Certificate-Subject: a\r\nX_Client_Certificate_Subject: b\r\n"
+        variables = self.variables("passthrough", forged)
         self.assertNotIn("HTTP_X_CLIENT_CERTIFICATE_SUBJECT", variables)
         self.assertEqual(variables["HTTP_X_CLIENT_CERTIFICATE_VERIFICATION"], "PASSTHROUGH")
 

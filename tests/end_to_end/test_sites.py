@@ -1,4 +1,4 @@
-"""Several sites on one port: whichever name a client says, where and how, it meets the site's own client authentication."""
+"""Several sites on one port: whatever name a client says, and where, it meets that site's client authentication."""
 
 from __future__ import annotations
 
@@ -16,14 +16,11 @@ from tests import programs, running
 from tests.end_to_end import clients, gateway
 from tests.end_to_end.backends import Backend
 from tests.end_to_end.clients import Answer, Call
-from tests.end_to_end.lines import DEADLINE, Message
+from tests.end_to_end.lines import DEADLINE
 
 T = TypeVar("T")
 
 NO_CERTIFICATE = {"1.2": "handshake_failure", "1.3": "certificate_required"}
-HTTP_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-PLAIN_HTTP = b"<center>The plain HTTP request was sent to HTTPS port</center>"
-NO_CERTIFICATE_PAGE = b"<center>No required SSL certificate was sent</center>"
 
 
 @contextmanager
@@ -100,14 +97,15 @@ class ServerNameTests(SiteCase):
 
     @programs.needs("openssl")
     def test_no_name_and_unknown_name(self) -> None:
-        """Who names no site, or one that there is not, is refused where there is no basic listener, and meets it else."""
+        """Who names no site, or one that there is not, gets the basic listener, and is refused where there is none."""
         for name in ("", "other.example", "wild.example", "strict.example.org", "xstrict.example"):
             for version in NO_CERTIFICATE:
                 self.assertEqual(
                     clients.by_openssl(self.call(name, "ecdsa", version=version)), Answer(alert="unrecognized_name")
                 )
                 self.assert_nothing_forwarded()
-                answer = clients.by_openssl(self.call(name, door="basic", version=version), request=request("other.org"))
+                call = self.call(name, door="basic", version=version)
+                answer = clients.by_openssl(call, request=request("other.org"))
                 self.assertEqual(answer.status, 200)
                 self.scene.backend.forget()
 
@@ -201,7 +199,8 @@ class ResumptionTests(SiteCase):
         with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
             impatience = threading.Timer(DEADLINE, client.kill)
             impatience.start()
-            assert client.stdin and client.stdout
+            assert client.stdin
+            assert client.stdout
             client.stdin.write(request("open.example", "keep-alive"))
             client.stdin.flush()
             while b"X-Appgw-Trace-Id" not in client.stdout.readline():  # in the answer: what the backend got
@@ -213,145 +212,6 @@ class ResumptionTests(SiteCase):
         self.assertIn(b"RENEGOTIATING", said)
         self.assertIn(b"no renegotiation", said)
         self.assertEqual(client.returncode, 1)
-
-
-class HostTests(SiteCase):
-    """The name in a request: it goes where the connection was judged for, or nowhere."""
-
-    def ask(self, name: str, certificate: str, *hosts: str, door: str = "named") -> tuple[list[Message], bool, str]:
-        """Requests for these hosts, one after the other; the answers, whether it is closed then, and the source."""
-        call = self.call(name, certificate, door=door)
-        with closing(clients.encrypted(call)) as line:
-            answers = []
-            for host in hosts:
-                line.send(request(host, "keep-alive"))
-                answers.append(line.response())
-            closed = answers[-1].status == 421 and line.rest() == b""
-        return answers, closed, call.source
-
-    def test_host_of_another_profile(self) -> None:
-        """A host of a site with another profile is answered 421, and the connection closes; nothing is forwarded."""
-        for name, certificate, host in (
-            ("open.example", "", "strict.example"),
-            ("open.example", "", "passthrough.example"),
-            ("passthrough.example", "ecdsa", "strict.example"),
-            ("strict.example", "ecdsa", "partners.example"),
-            ("strict.example", "ecdsa", "open.example"),
-            ("open.example", "", "STRICT.example"),
-            ("open.example", "", "strict.example."),
-            ("open.example", "", "Strict.Example.:443"),
-            ("open.example", "", "x.wild.example"),
-        ):
-            (answer,), closed, source = self.ask(name, certificate, host)
-            self.assertEqual((answer.status, closed), (421, True), (name, host))
-            self.assert_nothing_forwarded()
-            record = self.gateway.record(clientIP=source)
-            self.assertEqual((record["httpStatus"], record["error_info"]), (421, "ERRORINFO_INVALID_HOST"))
-            self.assertEqual(record["serverRouted"], "")
-
-    def test_host_of_another_profile_later(self) -> None:
-        """The second and third request of a connection are held to it as the first is."""
-        for hosts in (("open.example", "strict.example"), ("open.example", "open.example", "strict.example")):
-            answers, closed, _ = self.ask("open.example", "", *hosts)
-            self.assertEqual([answer.status for answer in answers], [200] * (len(hosts) - 1) + [421])
-            self.assertTrue(closed)
-            self.assertNotIn(b"Host: strict.example", self.scene.backend.received)
-
-    def test_pipelined(self) -> None:
-        """What follows a misdirected request on its connection is not answered."""
-        with closing(clients.encrypted(self.call("open.example"))) as line:
-            hosts = ("open.example", "strict.example", "open.example")
-            line.send(*(request(host, "keep-alive") for host in hosts))
-            self.assertEqual([line.response().status for _ in range(2)], [200, 421])
-            self.assertEqual(line.rest(), b"")
-        self.assertEqual(self.scene.backend.received.count(b"GET / "), 1)
-
-    def test_without_server_name(self) -> None:
-        """A client that the basic listener let in without asking reaches no strict site by its Host."""
-        for name in ("other.example", "open.example"):
-            answers, closed, _ = self.ask(name, "", "x.example", "strict.example", door="basic")
-            self.assertEqual([answer.status for answer in answers], [200, 421])
-            self.assertTrue(closed)
-
-    def test_absolute_form(self) -> None:
-        """A target in absolute form cannot name another host than the Host header, and counts as it does."""
-        for target, host, status in (
-            ("http://strict.example/", "open.example", 400),
-            ("http://strict.example/", "strict.example", 421),
-            ("https://open.example/", "open.example", 200),
-        ):
-            with closing(clients.encrypted(self.call("open.example"))) as line:
-                line.send(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-                self.assertEqual(line.response().status, status)
-            self.assertNotIn(b"strict.example", self.scene.backend.received)
-
-    def test_host_of_the_same_profile(self) -> None:
-        """Sites of one profile may share a connection: each request goes by its own site's rule."""
-        answers, _, source = self.ask("strict.example", "ecdsa", "a.wild.example", "strict.example")
-        self.assertEqual([answer.status for answer in answers], [200, 200])
-        self.gateway.record(clientIP=source, listenerName="wild")
-        self.gateway.record(clientIP=source, listenerName="strict")
-
-    def test_unknown_host(self) -> None:
-        """A host that no site of the port answers to goes nowhere."""
-        (answer,), _, _ = self.ask("open.example", "", "other.example")
-        self.assertEqual(answer.status, 404)
-        self.assert_nothing_forwarded()
-
-
-class PlainTextTests(SiteCase):
-    """What comes on a port for TLS and is none, and what is no HTTP/1."""
-
-    def test_http_on_the_https_port(self) -> None:
-        """HTTP where TLS is wanted is answered by the product's page, and goes nowhere."""
-        for door in self.scene.doors.values():
-            source = clients.fresh_source()
-            with closing(clients.plain(door, source)) as line:
-                line.send(request("strict.example"), request("strict.example"))
-                answer = line.response()
-                self.assertEqual(answer.status, 400)
-                self.assertIn(PLAIN_HTTP, answer.body)
-                self.assertEqual(line.rest(), b"")
-            record = self.gateway.record(clientIP=source)
-            self.assertEqual(record["error_info"], "ERRORINFO_HTTP_TO_HTTPS_PORT")
-            self.assertEqual((record["sslEnabled"], record["sslClientVerify"]), ("off", "NONE"))
-        self.assert_nothing_forwarded()
-
-    def test_no_http_on_the_https_port(self) -> None:
-        """Bytes that are neither TLS nor HTTP are forwarded nowhere, and end the connection."""
-        for said in (b"GET /\r\n\r\n", b"SSH-2.0-OpenSSH_9\r\n\r\n", b"\x00" * 100, b"\xff\r\n\r\n", HTTP_2):
-            with closing(clients.plain(self.scene.doors["named"])) as line:
-                line.send(said)
-                self.assertRegex(line.rest(), rb"^HTTP/1\.1 400 ")
-        self.assert_nothing_forwarded()
-
-    def test_http_0_9(self) -> None:
-        """A request of HTTP/0.9 gets past no strict site, and none is forwarded for anybody."""
-        bad, late = b"<h1>400 Bad Request</h1>", b"<h1>408 Request Time-out</h1>"
-        with contextlib.ExitStack() as lines:
-            waiting = []
-            for name, certificate, early_page, late_page in (
-                ("http400.example", "", NO_CERTIFICATE_PAGE, NO_CERTIFICATE_PAGE),
-                ("http400.example", "ecdsa", bad, late),
-                ("strict.example", "ecdsa", bad, late),
-                ("open.example", "", bad, late),
-            ):
-                for said, page in ((b"GET /\r\n", late_page), (b"GET /\r\n\r\n", early_page), (HTTP_2, early_page)):
-                    line = lines.enter_context(closing(clients.encrypted(self.call(name, certificate))))
-                    line.send(said)
-                    waiting.append((line, page))
-            for line, page in waiting:  # the first kind has begun a head, and is waited for
-                self.assertIn(page, line.rest())
-        self.assert_nothing_forwarded()
-
-    def test_http_0_9_without_certificate(self) -> None:
-        """Where the handshake refuses, a client that speaks at once is refused by the same alert."""
-        with self.assertRaises(ssl.SSLError) as raised:
-            with closing(clients.encrypted(self.call("strict.example", version="1.3"))) as line:
-                line.send(b"GET /\r\n")
-                line.rest()
-        self.assertEqual(clients.alert_of(raised.exception), "certificate_required")
-        self.assert_nothing_forwarded()
 
 
 def request(host: str, connection: str = "close") -> bytes:
@@ -388,7 +248,9 @@ def by_hand(call: Call, cut: Callable[[bytes], list[bytes]]) -> int:
                     result = step()
                 except ssl.SSLWantReadError:
                     line.send(outgoing.read())
-                    incoming.write(line.socket.recv(65536)) or incoming.write_eof()
+                    came = line.socket.recv(65536)
+                    assert came, "the connection ended within its handshake"
+                    incoming.write(came)
                 else:
                     line.send(outgoing.read())
                     return result

@@ -73,7 +73,7 @@ REFUSED = {
     "small method": b"get / HTTP/1.1\r\nHost: localhost\r\n\r\n" + SMUGGLED,
     "unknown method": b"FROBNICATE / HTTP/1.1\r\nHost: localhost\r\n\r\n" + SMUGGLED,
     "method of another protocol": b"DESCRIBE rtsp://localhost/ RTSP/1.0\r\nHost: localhost\r\n\r\n" + SMUGGLED,
-    "chunks in HTTP/1.0": b"POST / HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "chunks in HTTP/1.0": post(b"Transfer-Encoding: chunked").replace(b"HTTP/1.1", b"HTTP/1.0", 1),
     "HTTP/1.2": b"GET / HTTP/1.2\r\nHost: localhost\r\n\r\n" + SMUGGLED,
     "HTTP/2.0": b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n" + SMUGGLED,
     "HTTP/1.01": b"GET / HTTP/1.01\r\nHost: localhost\r\n\r\n" + SMUGGLED,
@@ -103,6 +103,7 @@ CHUNKS = {
     "data too short": b"8\r\nhello\r\n0\r\n\r\n",
     "trailer of ours": b"5\r\nhello\r\n0\r\nX-Client-Certificate: a\r\n\r\n",
     "trailer of ours, spelt otherwise": b"5\r\nhello\r\n0\r\nx_client_certificate_subject: a\r\n\r\n",
+    "trailer that is a framing": b"5\r\nhello\r\n0\r\nContent-Length: 100\r\n\r\n",
     "folded trailer": b"5\r\nhello\r\n0\r\nA: b\r\n c\r\n\r\n",
 }
 """Chunked bodies that are no such thing: their request is under way, and taken back."""
@@ -194,7 +195,7 @@ class SmugglingTests(gateway.SceneCase):
                 self.assert_refused(what, line)
 
     def test_chunks(self) -> None:
-        """A chunked body that breaks its rules takes its request back: the backend sees it cut, and nothing after it."""
+        """A chunked body that breaks its rules takes its request back: the backend sees it cut."""
         for what, chunks in CHUNKS.items():
             for door in ("plain", "strict"):
                 with self.connection(door) as line:
@@ -236,12 +237,12 @@ class SmugglingTests(gateway.SceneCase):
             line.send(post(named, b"Content-Length: 2", body=b"ok")[: -len(SMUGGLED)])
             answer = line.response()
             self.assertEqual(answer.status, 200)
-        for kept in (b"\r\nContent-Length: 2\r\n", b"\r\nHost: localhost", b"\r\nX-Forwarded-For: ", b"\r\nX-Client-Cer"):
-            self.assertIn(kept, answer.body)
+        for kept in (b"Content-Length: 2", b"Host: localhost", b"X-Forwarded-For: ", b"X-Client-Certificate-Subject: "):
+            self.assertIn(b"\r\n" + kept, answer.body)
 
     def test_trailers_are_dropped(self) -> None:
-        """Trailers do not reach the backend, whatever framing they claim."""
-        body = b"5\r\nhello\r\n0\r\nContent-Length: 100\r\nX-Trailer: 1\r\n\r\n"
+        """Trailers do not reach the backend."""
+        body = b"5\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n"
         with self.connection() as line:
             line.send(post(b"Transfer-Encoding: chunked", body=body)[: -len(SMUGGLED)])
             self.assertEqual(line.response().status, 200)

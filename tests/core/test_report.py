@@ -1,0 +1,134 @@
+"""`agwtwisted.core.report`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.config import SourceFile, parse
+from agwtwisted.core.report import table
+from agwtwisted.core.tables import WIDTH
+from agwtwisted.demo import certificates
+from tests import clients, configurations, pki
+
+CONF = Path(__file__).parent.parent.parent / "conf"
+
+
+def report(text: str, source: configurations.Files | None = None) -> str:
+    """The tables of a configuration."""
+    return table(configurations.load(text, source or clients.files()), pki.NOW)
+
+
+def cells(text: str, title: str) -> list[list[str]]:
+    """The lines of the table with this title, taken apart at two spaces."""
+    _, _, rest = f"\n{text}".partition(f"\n{title}\n")
+    assert rest, title
+    body, _, _ = rest.partition("\n\n")
+    return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in body.splitlines()]
+
+
+class ReportTests(SynchronousTestCase):
+    """What an operator sees."""
+
+    def test_listeners(self) -> None:
+        """Each with its place, its hosts, its profile and what that asks."""
+        text = clients.text(
+            "b -",
+            "s strict s.example *.s.example",
+            "h http400 h.example",
+            "p passthrough p.example",
+            "w weak w.example",
+        )
+        rows = cells(report(text), "Listeners")[1:]
+        self.assertEqual(
+            rows,
+            [
+                ["b", "0.0.0.0:8443", "Https", "any host", "-", "none", "-"],
+                ["s", "0.0.0.0:8443", "Https", "s.example", "strict", "Strict, Handshake", "any"],
+                ["*.s.example"],
+                ["h", "0.0.0.0:8443", "Https", "h.example", "http400", "Strict, Http400", "any"],
+                ["p", "0.0.0.0:8443", "Https", "p.example", "passthrough", "Passthrough", "-"],
+                ["w", "0.0.0.0:8443", "Https", "w.example", "weak", "Strict, Handshake, weak", "any"],
+                ["keys"],
+            ],
+        )
+
+    def test_issuer_dn(self) -> None:
+        """Whether it is compared, and which one a file stands for."""
+        text = report(clients.text("b pinned"))
+        self.assertEqual(cells(text, "Listeners")[1][-1], "compared")
+        [file, profiles, issuer] = cells(text, "Trusted client certificate partners")
+        self.assertEqual(file, ["file", "conf/pki/partners.pem"])
+        self.assertEqual(profiles, ["SSL profiles", "pinned"])
+        self.assertEqual(issuer, ["issuer DN", "CN=Partners"])
+
+    def test_trusted_certificates(self) -> None:
+        """Every certificate of the file, the root first, with its days and its fingerprint."""
+        root = pki.Authority.root("Root", not_after=pki.NOW + timedelta(days=10, hours=1))
+        old = root.intermediate("Old", not_after=pki.NOW - timedelta(hours=1))
+        last = root.intermediate("Last day", not_after=pki.NOW + timedelta(hours=1))
+        source = clients.files(clients__ca_pem=b"", **{"clients-ca_pem": pki.bundle(old, last, root)})
+        _, _, rest = report(clients.text("b strict"), source).partition("SUBJECT, THE ROOT FIRST")
+        rows = [line.rsplit(maxsplit=2) for line in rest.splitlines()[1:4]]
+        prints = [each.certificate.fingerprint(pki.hashes.SHA1()).hex() for each in (root, old, last)]
+        self.assertEqual(
+            [[cell.strip() for cell in row] for row in rows],
+            [["CN=Root", "10", prints[0]], ["CN=Old", "-1", prints[1]], ["CN=Last day", "0", prints[2]]],
+        )
+
+    def test_policies(self) -> None:
+        """Versions and suites of each policy, and who has it; policies that differ are told apart."""
+        custom = "policy_type = CustomV2\nmin_protocol_version = TLSv1_3\n"
+        text = clients.text("b -", "s strict s.example").replace(
+            "[ssl_profile strict]\n", f"[ssl_profile strict]\n{custom}"
+        )
+        text = text.replace("port = 8443", "port = 8444", 1)
+        rows = cells(report(text), "TLS policies")[1:]
+        self.assertEqual(rows[0][:3], ["AppGwSslPolicy20220101", "b", "TLSv1_2"])
+        self.assertEqual(rows[1], ["TLSv1_3", "TLS_AES_256_GCM_SHA384"])
+        self.assertEqual(
+            rows[-2:], [["CustomV2", "s", "TLSv1_3", "TLS_AES_128_GCM_SHA256"], ["TLS_AES_256_GCM_SHA384"]]
+        )
+
+    def test_rules(self) -> None:
+        """In the order of their priority, with the address that each backend is asked at."""
+        text = configurations.changed(
+            ("backend_addresses = 127.0.0.1:9000", "backend_addresses = 10.0.0.1:81, 10.0.0.2, [::1]:82")
+        )
+        rows = cells(report(text), "Request routing rules")[1:]
+        self.assertEqual(rows[0], ["100", "public", "public", "app", "10.0.0.1:81", "app"])
+        self.assertEqual(rows[1:], [["10.0.0.2:9000"], ["[::1]:82"]])
+
+    def test_settings(self) -> None:
+        """How backends are spoken to."""
+        for extra, host, headers in (
+            ("", "the client's", "on where certificates are asked for"),
+            ("host_name = app.example\nclient_certificate_headers = off", "app.example", "off"),
+            (
+                "pick_host_name_from_backend_address = on\nclient_certificate_headers = xfcc, on",
+                "the backend's",
+                "on, xfcc",
+            ),
+        ):
+            text = configurations.changed(("port = 9000\n", f"port = 9000\n{extra}\n"))
+            expected = ["app", "Http", "9000", "20 s", host, headers]
+            self.assertEqual(cells(report(text), "Backend settings")[1], expected)
+
+    def test_fits_a_terminal(self) -> None:
+        """The example configurations are shown whole in a hundred columns of ASCII."""
+        made = certificates.make(pki.NOW)
+        for file in CONF.glob("*.ini"):
+            config = parse(
+                file.read_bytes(), file.name, lambda path: SourceFile(data=made[Path(path).name], mode=0o600)
+            )
+            shown = table(config, pki.NOW)
+            self.assertTrue(shown.isascii())
+            self.assertLessEqual(max(map(len, shown.splitlines())), WIDTH)
+            for listener in config.http_listeners:
+                self.assertIn(f"\n  {listener.name} ", shown)
+
+    def test_no_secret(self) -> None:
+        """No key is in it."""
+        self.assertNotIn("PRIVATE", report(configurations.GOOD))

@@ -1,0 +1,326 @@
+"""Three verifiers of client certificates beside each other: every disagreement is known, judged and written down.
+
+`AGW_DIFFERENTIAL` says how many chains are generated; ``make differential`` runs ten times as many as the suite.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests import handshakes, pki
+from tests.clients import Gateway, files, text
+from tests.differential import (
+    AUTHORITIES,
+    LEAVES,
+    Case,
+    Shape,
+    cases,
+    cross_signed_first,
+    cross_signed_in_file,
+    cross_signed_last,
+    in_order,
+    leaf_alone,
+    loop,
+    namesake_first,
+    namesake_last,
+    other_root,
+    self_issued,
+)
+
+COUNT = int(os.environ.get("AGW_DIFFERENTIAL", "3000"))
+DEEPEST = 7
+"""CAs between leaf and root, of 8 certificates above the leaf."""
+
+
+def case(*authorities: str, leaf: str = "good", shape: Shape = in_order, seed: int = 0) -> Case:
+    """One chain, by what is odd about it."""
+    return Case(authorities=authorities, leaf=leaf, shape=shape, seed=seed)
+
+
+@attrs.frozen
+class Decision:
+    """What is decided about one kind of certificate or chain: who accepts it, and why the gateway does or does not."""
+
+    case: Case
+    wanted: str  # of OpenSSL, the gateway, cryptography, as `Answers` are printed
+    reason: str
+
+
+def _ca(name: str, wanted: str, reason: str) -> tuple[str, Decision]:
+    return f"CA: {name}", Decision(case(name), wanted, reason)
+
+
+def _leaf(name: str, wanted: str, reason: str) -> tuple[str, Decision]:
+    return f"leaf: {name}", Decision(case("good", leaf=name), wanted, reason)
+
+
+_URIS = "cryptography knows no constraints of URIs; OpenSSL and RFC 5280 section 4.2.1.10 do"
+_DIRECTORY = "cryptography knows no constraints of directory names; OpenSSL and RFC 5280 section 4.2.1.10 do"
+_WEAK_KEY = "less than 112 bits of security; `allow_weak` lets it in"
+_WEAK_DIGEST = "collisions are made; `allow_weak` lets it in"
+_ALGORITHM = "a list of the Web PKI; 112 bits of security are enough"
+_WEB_PKI = "a rule of the Web PKI for what may be issued; a verifier need not mind"
+_SERIAL = "RFC 5280 section 4.1.2.2 forbids it to CAs; private ones do it, and nothing depends on it"
+_KEY_ID = "OpenSSL takes no issuer whose key identifier is another; RFC 5280 calls it a help only. Refusing is safe"
+_ORDER = "OpenSSL takes the first issuer that fits and does not come back; refusing is safe"
+_DEMANDED = (
+    "RFC 5280 section 6.1: OpenSSL ignores it without a flag that crashes pyOpenSSL, cryptography does not know it"
+)
+
+DECISIONS: Mapping[str, Decision] = dict(
+    [
+        _ca("basicConstraints not critical", "++-", "RFC 5280 asks it of CAs; section 6.1.4 (k) looks at the value"),
+        _ca("no keyUsage", "++-", "RFC 5280 asks it of CAs; section 6.1.4 (n) looks only at one that is there"),
+        _ca(
+            "for anything", "--+", "OpenSSL reads a CA's purposes like a leaf's: anyExtendedKeyUsage is not clientAuth"
+        ),
+        _ca("empty subject", "++-", "RFC 5280 section 4.1.2.6 asks CAs for a name; section 6.1 compares what is there"),
+        _ca("permits the URI", "++-", _URIS),
+        _ca("permits the directory name", "++-", _DIRECTORY),
+        _ca("excludes another directory name", "++-", _DIRECTORY),
+        _ca("weak key", "+--", _WEAK_KEY),
+        _ca("Ed25519 key", "++-", _ALGORITHM),
+        _ca("P-224 key", "++-", _ALGORITHM),
+        _ca("SHA-1", "+--", _WEAK_DIGEST),
+        _ca("negative serial", "++-", _SERIAL),
+        _ca("wrong AKI", "--+", _KEY_ID),
+        _ca("demands a policy", "+--", _DEMANDED),
+        _ca("demands a policy, has one", "+--", _DEMANDED),
+        _ca(
+            "inhibits anyPolicy", "++-", "without a demand for a policy it says nothing; cryptography does not know it"
+        ),
+        _ca("maps policies", "++-", "without a demand for a policy it says nothing; cryptography does not know it"),
+        _leaf("CA", "++-", "a CA may be a client: RFC 5280 has no rule against it, and self-signed devices often are"),
+        _leaf("version 1", "++-", "nothing in it asks for version 3; OpenSSL, and so the product, take it"),
+        _leaf("version 1 with extensions", "+--", "RFC 5280 section 4.1.2.9: only version 3 has extensions"),
+        _leaf("encipherment only", "--+", "a TLS client signs: RFC 8446 section 4.4.2.2 wants digitalSignature"),
+        _leaf(
+            "agreement only", "+-+", "the same; OpenSSL remembers clients of TLS 1.2 with static keys, which are gone"
+        ),
+        _leaf("keyCertSign without CA", "++-", _WEB_PKI),
+        _leaf("purposes are critical", "++-", _WEB_PKI),
+        _leaf("names constrained", "++-", "name constraints of a leaf bind nobody, as nothing is below it"),
+        _leaf("weak key", "+-+", _WEAK_KEY),
+        _leaf("SHA-1", "+--", _WEAK_DIGEST),
+        _leaf("negative serial", "++-", _SERIAL),
+        _leaf("no AKI", "++-", "RFC 5280 section 4.2.1.1 asks it of CAs; a chain can be built without"),
+        _leaf("wrong AKI", "--+", _KEY_ID),
+        _leaf("demands a policy", "+--", _DEMANDED),
+        (
+            "a demanded policy that all have",
+            Decision(case("demands a policy, has one", leaf="has a policy"), "++-", "as demanded"),
+        ),
+        (
+            "a directory name permitted, and a CA below of another name",
+            Decision(
+                case("permits the directory name", "good"), "---", "constraints hold for CAs too, in their subject"
+            ),
+        ),
+        (
+            "a name permitted, and a leaf without names of that kind",
+            Decision(
+                case("permits another URI", leaf="no names"), "+++", "RFC 5280 section 4.2.1.10: then all is well"
+            ),
+        ),
+        ("path length 0, and a CA below", Decision(case("path length 0", "good"), "---", "RFC 5280 section 6.1.4 (m)")),
+        (
+            "path length 0, and the same CA with a new key below",
+            Decision(case("path length 0", shape=self_issued), "++-", "RFC 5280 section 6.1.4 (l): it does not count"),
+        ),
+        ("7 CAs between", Decision(case(*["good"] * 7), "+++", "8 certificates above the leaf, the limit by default")),
+        (
+            "8 CAs between",
+            Decision(case(*["good"] * 8), "+--", "one above the limit; OpenSSL does not count the root, we do"),
+        ),
+        ("9 CAs between", Decision(case(*["good"] * 9), "---", "two above the limit")),
+        ("the CA between is nowhere", Decision(case("good", shape=leaf_alone), "---", "no chain to the root")),
+        (
+            "a root of the same name",
+            Decision(case("good", shape=other_root), "---", "what counts is the key, not the name"),
+        ),
+        (
+            "two CAs of one name, the wrong one first",
+            Decision(case("good", shape=namesake_first), "+++", "the key identifiers tell them apart"),
+        ),
+        (
+            "the same without key identifiers",
+            Decision(case("no SKI", leaf="version 1", shape=namesake_first), "---", _ORDER),
+        ),
+        (
+            "the same, the right one first",
+            Decision(
+                case("no SKI", leaf="version 1", shape=namesake_last), "++-", "OpenSSL takes the first; version 1"
+            ),
+        ),
+        (
+            "a CA that a stranger certified too, the stranger's certificate first",
+            Decision(
+                case("good", shape=cross_signed_first), "--+", f"{_ORDER}; help: the CA's certificate in the file"
+            ),
+        ),
+        (
+            "the same, last",
+            Decision(case("good", shape=cross_signed_last), "+++", "the first issuer that fits leads to the root"),
+        ),
+        (
+            "the same, first, with the CA's own certificate in the file",
+            Decision(case("good", shape=cross_signed_in_file), "+++", "what is trusted comes before what was sent"),
+        ),
+        (
+            "CAs that certified each other",
+            Decision(case("good", shape=loop), "+++", "OpenSSL goes round once at most: no certificate comes twice"),
+        ),
+        (
+            "the same, path length 0",
+            Decision(case("path length 0", shape=loop, seed=1), "--+", f"{_ORDER}: here it goes round"),
+        ),
+    ]
+)
+"""Every disagreement, with its reason, and what deserves to be said though all agree."""
+
+SURPRISES = {name for name, decision in DECISIONS.items() if len(set(decision.wanted)) > 1}
+
+REFUSED_AUTHORITIES = {
+    *("expired", "not yet valid", "valid until the last second", "valid from the next second", "ends before it begins"),
+    *("no CA", "no basicConstraints", "version 1", "no keyCertSign", "for servers"),
+    *("permits another DNS name", "excludes the DNS name", "permits another address", "excludes the address"),
+    *("permits another email", "excludes the email", "permits another URI", "excludes the URI"),
+    *("permits another directory name", "excludes the directory name"),
+    *("unknown critical", "doubled", "bad signature"),
+}
+REFUSED_LEAVES = {
+    *("expired", "not yet valid", "valid until the last second", "valid from the next second", "ends before it begins"),
+    *("for servers", "for anything", "unknown critical", "doubled", "bad signature"),
+}
+"""What all three refuse; all else they accept, but for the decisions."""
+
+
+@cache
+def alone(case: Case) -> str:
+    """What the three say where one thing only is odd."""
+    return str(case.answers())
+
+
+class DecisionTests(SynchronousTestCase):
+    """One odd thing at a time, in an otherwise good chain of one CA."""
+
+    def test_decisions(self) -> None:
+        """Each of the table's rows is as it says."""
+        for name, decision in DECISIONS.items():
+            found = decision.case.answers()
+            self.assertEqual(str(found), decision.wanted, (name, found))
+
+    def test_all_else_is_undisputed(self) -> None:
+        """What is not in the table, all three accept or all three refuse."""
+        for name in AUTHORITIES:
+            if f"CA: {name}" not in DECISIONS:
+                wanted = "---" if name in REFUSED_AUTHORITIES else "+++"
+                self.assertEqual(alone(case(name)), wanted, (name, case(name).answers()))
+        for name in LEAVES:
+            if f"leaf: {name}" not in DECISIONS:
+                wanted = "---" if name in REFUSED_LEAVES else "+++"
+                self.assertEqual(alone(case("good", leaf=name)), wanted, (name, case("good", leaf=name).answers()))
+
+    def test_the_page_tells_them_all(self) -> None:
+        """docs/verification.md has a row for each decision, and none besides."""
+        page = (Path(__file__).parent.parent / "docs" / "verification.md").read_text()
+        _, _, table = page.partition("| what is odd |")
+        rows = [line for line in table.splitlines()[2:] if line.startswith("|")]
+        self.assertEqual(rows, list(page_rows()))
+
+
+def page_rows() -> list[str]:
+    """The rows of the page's table."""
+    words = {"+": "yes", "-": "no"}
+    return [
+        f"| {name} | {' | '.join(words[each] for each in decision.wanted)} | {decision.reason} |"
+        for name, decision in DECISIONS.items()
+    ]
+
+
+class GeneratedTests(SynchronousTestCase):
+    """Many chains with several odd things about them."""
+
+    def test_disagreements_are_those_decided(self) -> None:
+        """The gateway never accepts what OpenSSL refuses, and each disagreement has a part that is in the table.
+
+        Where the parts of a chain have nothing to do with each other, the answers follow from the parts.
+        """
+        counted = Counter[str]()
+        for each in cases(COUNT):
+            found = each.answers()
+            self.assertNotEqual(str(found)[:2], "-+", (str(each), found))
+            if len(set(str(found))) > 1:
+                self.assertTrue(is_disputed(each), (str(each), found))
+            if not is_entangled(each):
+                counted["predicted"] += 1
+                self.assertEqual(str(found), predicted(each), (str(each), found))
+            counted[str(found)] += 1
+        self.assertGreater(counted["predicted"], COUNT * 0.7)
+        self.assertGreater(min(counted["+++"], counted["---"]), COUNT * 0.1)
+
+    def test_the_same_seed_makes_the_same_chains(self) -> None:
+        """A failure can be looked at again; another seed makes other chains."""
+        self.assertEqual([str(each) for each in cases(50)], [str(each) for each in cases(50)])
+        self.assertNotEqual([str(each) for each in cases(50)], [str(each) for each in cases(50, seed=2)])
+
+    def test_the_whole_gateway_says_the_same(self) -> None:
+        """A sample through the contexts of a real configuration: who gets through is whom the gateway's column admits.
+
+        What changes within seconds is left out: OpenSSL's clock is the machine's there. Weak keys and digests OpenSSL
+        itself refuses there, at its usual security level.
+        """
+        sample = [
+            each for each in cases(COUNT // 10, seed=3) if not any("second" in odd for odd in (each.leaf, *each.odd))
+        ]
+        admitted = 0
+        for each in sample:
+            presented = each.presented()
+            if presented.file and "doubled" in each.odd:
+                continue  # a file with such a CA stops the start
+            authorities = pki.bundle(presented.root, *presented.file)
+            gateway = Gateway(text("basic strict"), files(**{"clients-ca_pem": authorities}))
+            client = gateway.shake_hands(handshakes.client_context(presented.leaf, presented.sent))
+            self.assertEqual(client.wire._established, not each.answers().gateway, (str(each), each.answers()))
+            admitted += client.wire._established
+        self.assertGreater(min(admitted, len(sample) - admitted), len(sample) // 10)
+
+
+def is_disputed(each: Case) -> bool:
+    """Whether the table knows of a part, or of a shape, about which the verifiers disagree."""
+    parts = {f"CA: {name}" for name in each.odd} | {f"leaf: {each.leaf}"}
+    shapes = (namesake_first, cross_signed_first, loop, self_issued)
+    return bool(parts & SURPRISES) or each.shape in shapes or len(each.authorities) > DEEPEST
+
+
+def is_entangled(each: Case) -> bool:
+    """Whether the parts bear on each other, so that nothing follows from each alone."""
+    names_count = any(name.startswith(("permits", "excludes")) for name in each.odd)
+    policies_count = any(name.startswith("demands") for name in each.odd)
+    lengths_count = any(name.startswith("path length") for name in each.odd)
+    shifts_depth = each.shape in (loop, self_issued) and len(each.authorities) >= DEEPEST
+    has_key_ids = "version 1" not in (each.leaf, *each.odd) and each.leaf != "no AKI" and "no SKI" not in each.odd
+    return (
+        (names_count and each.leaf in ("no names", "empty subject", "empty subject and no names"))
+        or ("permits the directory name" in each.odd and (len(each.authorities) > 1 or each.shape is self_issued))
+        or (policies_count and each.leaf == "has a policy")
+        or (lengths_count and (len(each.authorities) > 1 or each.shape in (loop, self_issued)))
+        or shifts_depth
+        or (each.shape is namesake_first and not has_key_ids)
+    )
+
+
+def predicted(each: Case) -> str:
+    """The answers that follow from those about each part alone."""
+    parts = [alone(case(name)) for name in each.odd]
+    parts.append(alone(case("good", leaf=each.leaf)))
+    parts.append(alone(case(*["good"] * min(1, len(each.authorities)), shape=each.shape)))
+    parts.append(alone(case(*["good"] * len(each.authorities))))
+    return "".join("+" if set(answers) == {"+"} else "-" for answers in zip(*parts, strict=True))
