@@ -1,6 +1,7 @@
 """Holds a connection after its handshake until the verdict about the client is in.
 
-No byte of the client is looked at before: what came with the handshake is kept, and reading stops.
+No byte of the client is looked at before: what comes is kept, and reading stops once it is enough. It does not stop at
+once, or nobody would notice that the client has left.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ Check: TypeAlias = Callable[[Peer], Deferred[Peer]]
 """The peer with its final verdict, whether its certificate is still good; has a deadline, and may be cancelled."""
 
 NO_ANSWER = Refused(reasons.STATUS_UNAVAILABLE)
+
+MAX_EARLY = 16384
+"""Bytes that are kept of a client that waits for its verdict; one read may come on top."""
 
 
 class Gate:
@@ -49,15 +53,16 @@ class Gate:
             self._opened(peer)
             return
         self._wire.receiver = self
-        self._wire.pause()
         self._waiting = check(peer)
         answered = self._waiting.addErrback(self._no_answer, peer).addCallback(self._answered)
         answered.addErrback(self._broken)  # type: ignore[unused-awaitable]  # handed on to the log
         log_failure(answered, self.log, "judging a client certificate")
 
     def received(self, data: bytes) -> None:
-        """Early bytes: what was read before the wire paused, so at most one read."""
+        """Early bytes."""
         self._early.append(data)
+        if sum(map(len, self._early)) >= MAX_EARLY:
+            self._wire.pause()
 
     def drained(self) -> None:
         """Nothing is written before the gate opens."""

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked
-from agwtwisted.gate import NO_ANSWER, Gate
+from agwtwisted.gate import MAX_EARLY, NO_ANSWER, Gate
 from agwtwisted.streaming import TcpWire
 from tests.clients import Transport
 
@@ -77,11 +77,16 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(self.asked, [])
 
     def test_holds(self) -> None:
-        """Until the answer is in nothing is handed on, and nothing is read."""
+        """Until the answer is in nothing is handed on, and little is read."""
         self.gate.judge(TRUSTED, self.check)
-        self.wire.dataReceived(b"early")
+        self.wire.dataReceived(b"x" * (MAX_EARLY - 1))
         self.assertEqual((self.asked, self.after.told), ([TRUSTED], []))
+        self.assertTrue(self.transport.reading)  # or nobody would notice that the client leaves
+        self.wire.dataReceived(b"x")
         self.assertFalse(self.transport.reading)
+        self.answer.callback(TRUSTED)
+        self.assertEqual(self.after.told, [TRUSTED, b"x" * MAX_EARLY])
+        self.assertTrue(self.transport.reading)
 
     def test_early_bytes(self) -> None:
         """What came before the answer follows it, once and in order; then reading goes on."""
