@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from math import inf
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 
 from agwtwisted.access_log import AccessLog
 from agwtwisted.contexts import ClientCertificates, PortContexts, peer_of
@@ -21,11 +22,12 @@ from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.records import ClientFrame, HandshakeRecord, render_handshake
 from agwtwisted.core.resources import CertificateHeaders, ClientAuth, Gateway, SslProfile
 from agwtwisted.core.routing import Site, Sites
-from agwtwisted.core.verdicts import Missing, NotAsked
+from agwtwisted.core.verdicts import Missing, NotAsked, Trusted, admits
 from agwtwisted.deferreds import Members
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.frontend import Frontend
 from agwtwisted.gate import Gate
+from agwtwisted.standing import Recheck, Standing
 from agwtwisted.streaming import TcpWire
 from agwtwisted.tls import TlsWire
 
@@ -84,8 +86,17 @@ class HttpSession:
     """What all requests of one connection share, as interfaces.Session says."""
 
     def __init__(
-        self, port: HttpPort, wire: TcpWire, peer: Peer, profile: SslProfile | None, listener: str, *, plain_text: bool
+        self,
+        port: HttpPort,
+        wire: TcpWire,
+        peer: Peer,
+        profile: SslProfile | None,
+        listener: str,
+        *,
+        plain_text: bool = False,
+        verified: Peer | None = None,
     ) -> None:
+        """`verified` is the client as the handshake left it, before any further check; None where it is the same."""
         self.peer = peer
         self.profile = profile
         self.sites = port.sites
@@ -98,7 +109,12 @@ class HttpSession:
         self._identities: dict[Site, bytes] = {}
         self._wire = wire
         self._frontend = Frontend(wire, self, port.exchanges, port.gateway, port.names, port.clock)
+        self._standing: Standing | None = None
+        self._patience: IDelayedCall | None = None
         wire.receiver = self._frontend
+        if isinstance(peer.verdict, Trusted) and peer.until < inf:
+            self._standing = Standing(port.clock, self, verified or peer, port.check_of(profile))
+            self._standing.until(peer.until)
 
     def identity(self, site: Site) -> bytes:
         """The request header lines that tell a site's backends who the client is; rendered once."""
@@ -119,6 +135,39 @@ class HttpSession:
         """Ends the connection at once."""
         self._wire.abort()
 
+    def hold(self) -> None:
+        """The verdict is over, and the new one not in: no further request is begun."""
+        self._frontend.hold()
+
+    def renewed(self, peer: Peer) -> None:
+        """The client was judged again. Refused, it sends no further request, and gets little time for the last one."""
+        if peer.verdict != self.peer.verdict or peer.ocsp_status is not self.peer.ocsp_status:
+            self.frame = ClientFrame.from_peer(peer)
+        self.peer = peer
+        if admits(peer.verdict):
+            self._frontend.go_on()
+        elif self._frontend.tunnel:
+            self.abort()
+        else:
+            self._patience = self._port.clock.callLater(self._port.gateway.drain_timeout, self._out_of_patience)
+            self.drain()
+
+    def ended(self) -> None:
+        """The connection is gone."""
+        if self._standing is not None:
+            self._standing.stop()
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _out_of_patience(self) -> None:
+        self._patience = None
+        self.abort()
+
+
+def unchecked(profile: SslProfile | None) -> None:
+    """No further check, whatever the profile."""
+
 
 class HttpPort:
     """One address and port: its sites, and its live connections.
@@ -134,6 +183,7 @@ class HttpPort:
         clock: time.
         access_log: takes the lines of failed handshakes.
         limiter: says which failed handshakes get a line.
+        check_of: how trusted clients of a profile are judged further, if they are.
     """
 
     def __init__(
@@ -149,6 +199,7 @@ class HttpPort:
         clock: IReactorTime,
         access_log: AccessLog,
         limiter: HandshakeLimiter,
+        check_of: Callable[[SslProfile | None], Recheck | None] = unchecked,
     ) -> None:
         self.number = number
         self.sites = sites
@@ -157,6 +208,7 @@ class HttpPort:
         self.limits = limits
         self.names = names
         self.clock = clock
+        self.check_of = check_of
         self.connections: Members[TcpWire] = Members()
         self._contexts = contexts
         self._access_log = access_log
@@ -180,11 +232,20 @@ class HttpPort:
         wire.when_closed = lambda: self._closed(wire, host)
         return wire
 
-    def begin(self, wire: TcpWire, peer: Peer, site: Site | None = None, *, plain_text: bool = False) -> None:
-        """Reads requests from a connection whose client is known."""
+    def begin(
+        self,
+        wire: TcpWire,
+        peer: Peer,
+        site: Site | None = None,
+        *,
+        plain_text: bool = False,
+        verified: Peer | None = None,
+    ) -> None:
+        """Reads requests from a connection whose client is known; the arguments are those of its HttpSession."""
         profile = None if site is None else site.profile
         listener = self._listener if site is None else site.listener.name
-        self._sessions[wire] = HttpSession(self, wire, peer, profile, listener, plain_text=plain_text)
+        session = HttpSession(self, wire, peer, profile, listener, plain_text=plain_text, verified=verified)
+        self._sessions[wire] = session
 
     def handshake_failed(self, peer: Peer, site: Site | None, reason: str) -> None:
         """Writes the line of a handshake that came to nothing, unless there were too many from this address."""
@@ -216,7 +277,9 @@ class HttpPort:
 
     def _closed(self, wire: TcpWire, address: str) -> None:
         wire.when_open = wire.when_closed = None  # they lead back to the wire: without them it is free at once
-        self._sessions.pop(wire, None)
+        session = self._sessions.pop(wire, None)
+        if session is not None:
+            session.ended()
         self.connections.discard(wire)
         self.limits.closed(address)
 
@@ -241,7 +304,13 @@ class _TlsConnection:
     def completed(self) -> None:
         """The handshake is through: the gate opens once the verdict is in."""
         self._port.limits.handshake(-1)
-        Gate(self.wire, self._admitted).judge(self._peer())
+        verified, site = self._peer(), self._site
+
+        def admitted(peer: Peer) -> None:
+            self._port.begin(self.wire, peer, site, verified=verified)
+
+        check = None if site is None else self._port.check_of(site.profile)
+        Gate(self.wire, admitted).judge(verified, check)
 
     def failed(self, reason: str, received: int) -> None:
         """The handshake came to nothing; a connection that said nothing at all is not worth a line."""
@@ -262,9 +331,6 @@ class _TlsConnection:
 
     def _peer(self, failure: str = "") -> Peer:
         return peer_of(self._notes, self.connection, self._address, self._port_number, failure=failure)
-
-    def _admitted(self, peer: Peer) -> None:
-        self._port.begin(self.wire, peer, self._site)
 
 
 def _wanted_headers(site: Site) -> frozenset[CertificateHeaders]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import inf
 
 import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -17,7 +18,7 @@ from agwtwisted.core.resources import ClientAuth, Refusal, SslProfile
 from agwtwisted.core.routing import Site, Sites
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
-from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
+from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge, valid_until
 from agwtwisted.tls import error_text
 
 _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
@@ -201,12 +202,15 @@ def peer_of(
     notes: ClientCertificates, connection: SSL.Connection, address: str, port: int, *, failure: str = ""
 ) -> Peer:
     """Who is at the other end once the handshake is over, well or, for the reason given, badly."""
+    verdict, certificate, issuers = notes.verdict(failure), notes.certificate(), notes.issuers_der()
+    trusted = isinstance(verdict, Trusted) and certificate is not None
     return Peer(
         address=address,
         port=port,
-        verdict=notes.verdict(failure),
-        certificate=notes.certificate(),
-        chain_der=notes.issuers_der(),
+        verdict=verdict,
+        certificate=certificate,
+        chain_der=issuers,
+        until=valid_until((certificate.der, *issuers)) if trusted and certificate else inf,
         tls_version="" if failure else connection.get_protocol_version_name(),
         cipher=connection.get_cipher_name() or "",
         server_name=server_name(connection),

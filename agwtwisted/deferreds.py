@@ -1,8 +1,8 @@
-"""What to do with a Deferred nobody waits for, and how to wait until nothing is left."""
+"""What to do with a Deferred nobody waits for, how to wait until nothing is left, how to ask once for many."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 T = TypeVar("T", bound=Hashable)
+V = TypeVar("V")
 
 
 def log_failure(deferred: Deferred[Any], log: Logger, while_doing: str) -> None:
@@ -57,3 +58,72 @@ class Members(Generic[T]):
 
     def _forget(self, deferred: Deferred[None]) -> None:
         self._waiting.remove(deferred)
+
+
+class SingleFlight(Generic[T, V]):
+    """One question for many waiters: whoever comes while it is under way waits for the same answer.
+
+    A waiter that is cancelled leaves, and the others wait on; with the last one the question itself is cancelled.
+    """
+
+    def __init__(self) -> None:
+        self._flights: dict[T, _Flight[V]] = {}
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    def join(self, key: T, start: Callable[[], Deferred[V]]) -> Deferred[V]:
+        """The answer, for which `start` asks if nobody has asked yet; may be cancelled."""
+        flight = self._flights.get(key)
+        if flight is not None:
+            return flight.waiter(lambda: self._deserted(key, flight))
+        begun = self._flights[key] = _Flight()
+        waiter = begun.waiter(lambda: self._deserted(key, begun))
+        begun.question = start()
+        begun.question.addBoth(self._landed, key, begun)  # type: ignore[unused-awaitable]  # always succeeds
+        return waiter
+
+    def cancel(self) -> None:
+        """Cancels every question; all waiters are told."""
+        for flight in tuple(self._flights.values()):
+            if flight.question is not None:
+                flight.question.cancel()
+
+    def _landed(self, result: V | Failure, key: T, flight: _Flight[V]) -> None:
+        self._forget(key, flight)
+        waiters, flight.waiters = flight.waiters, []
+        for waiter in waiters:
+            if isinstance(result, Failure):
+                waiter.errback(result)
+            else:
+                waiter.callback(result)
+
+    def _deserted(self, key: T, flight: _Flight[V]) -> None:
+        self._forget(key, flight)  # first: whoever comes now asks anew
+        if flight.question is not None:
+            flight.question.cancel()
+
+    def _forget(self, key: T, flight: _Flight[V]) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+
+
+class _Flight(Generic[V]):
+    """A question under way, and who waits for its answer."""
+
+    def __init__(self) -> None:
+        self.question: Deferred[V] | None = None
+        self.waiters: list[Deferred[V]] = []
+
+    def waiter(self, deserted: Callable[[], None]) -> Deferred[V]:
+        """One more; `deserted` is called when it is the last to leave."""
+
+        def leave(waiter: Deferred[V]) -> None:
+            if waiter in self.waiters:
+                self.waiters.remove(waiter)
+                if not self.waiters:
+                    deserted()
+
+        waiter: Deferred[V] = Deferred(leave)
+        self.waiters.append(waiter)
+        return waiter

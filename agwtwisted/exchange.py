@@ -95,6 +95,7 @@ class HttpExchange:
         self._request = request
         self._reply = reply
         self._session = session
+        self._client = session.frame  # as it was when the request was admitted
         self._trace_id = exchanges.trace_id()
         self._began = exchanges.clock.seconds()
         self._answered = self._began
@@ -323,7 +324,7 @@ class HttpExchange:
         return AccessRecord(
             timestamp=exchanges.access_log.timestamp(),
             frame=exchanges.frame(session.listener if self._site is None else self._site.listener.name, self._site),
-            client=session.frame,
+            client=self._client,
             method=request.method,
             target=request.target,
             rewritten_target=request.target,

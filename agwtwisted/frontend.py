@@ -51,7 +51,8 @@ class Frontend:
         self._close_after = False
         self._excess = False  # more came after the last request
         self._framing = Framing.NONE
-        self._tunnel = False
+        self.tunnel = False  # whether another protocol is spoken, which the gateway only carries
+        self._on_hold = False
         self._out: list[bytes] = []
         self._deadline.set(gateway.header_timeout)
 
@@ -65,12 +66,22 @@ class Frontend:
         if self._exchange is None:
             self._close()
 
+    def hold(self) -> None:
+        """No further request is begun until `go_on`; one under way goes on."""
+        self._on_hold = True
+
+    def go_on(self) -> None:
+        """Requests are begun again."""
+        self._on_hold = False
+        self._pump()
+        self._watch()
+
     # -- from the wire
 
     def received(self, data: bytes) -> None:
         """Bytes of the client."""
         reader = self._reader
-        if self._tunnel:
+        if self.tunnel:
             if self._exchange is not None:
                 self._exchange.body(data)
         elif reader.done:
@@ -129,7 +140,7 @@ class Frontend:
         if isinstance(event, bytes) or event is Mark.END:
             return True
         if self._exchange is None:
-            return not self._wire.full
+            return not self._wire.full and not self._on_hold
         return not self._request_whole  # what came after the head is unfit
 
     def _take(self, event: RequestEvent) -> None:
@@ -228,7 +239,7 @@ class Frontend:
         """The exchange is over: the connection takes the next request, or closes."""
         self._exchange = self._request = None
         self._framing = Framing.NONE
-        if self._close_after or self._tunnel or self._session.draining:
+        if self._close_after or self.tunnel or self._session.draining:
             self._close(linger=not self._request_whole or self._input_waits)
         else:
             self._await_next()
@@ -268,7 +279,7 @@ class Frontend:
     def switch(self, headers: Sequence[Header]) -> None:
         """Sends a 101; from now on both directions carry bytes of the new protocol."""
         self._out.append(informational_bytes(101, b"Switching Protocols", headers))
-        self._tunnel = True
+        self.tunnel = True
         self.flush()
         held, self._reader.held = self._reader.held, b""
         if held and self._exchange is not None:

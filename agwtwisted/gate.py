@@ -1,6 +1,7 @@
 """Holds a connection after its handshake until the verdict about the client is in.
 
-No byte of the client is looked at before: what came with the handshake is kept, and reading stops.
+No byte of the client is looked at before: what comes is kept, and reading stops once it is enough. It does not stop at
+once, or nobody would notice that the client has left.
 """
 
 from __future__ import annotations
@@ -9,19 +10,23 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from agwtwisted.core.peer import Peer
-from agwtwisted.core.verdicts import Refused, Trusted, Verdict
+from agwtwisted.core import reasons
+from agwtwisted.core.peer import OcspStatus, Peer
+from agwtwisted.core.verdicts import Refused, Trusted
 from agwtwisted.deferreds import log_failure
 from agwtwisted.streaming import TcpWire
 
-Check: TypeAlias = Callable[[Peer], Deferred[Verdict]]
-"""Asks whether a verified certificate is still good; has a deadline of its own, and may be cancelled."""
+Check: TypeAlias = Callable[[Peer], Deferred[Peer]]
+"""The peer with its final verdict, whether its certificate is still good; has a deadline, and may be cancelled."""
 
-NO_ANSWER = Refused("certificate status request failed")
+NO_ANSWER = Refused(reasons.STATUS_UNAVAILABLE)
+
+MAX_EARLY = 16384
+"""Bytes that are kept of a client that waits for its verdict; one read may come on top."""
 
 
 class Gate:
@@ -37,7 +42,7 @@ class Gate:
         self._wire = wire
         self._opened = opened
         self._early: list[bytes] = []
-        self._waiting: Deferred[Verdict] | None = None
+        self._waiting: Deferred[Peer] | None = None
 
     def judge(self, peer: Peer, check: Check | None = None) -> None:
         """Opens at once for a peer that needs no further check, else when `check` has answered.
@@ -48,15 +53,16 @@ class Gate:
             self._opened(peer)
             return
         self._wire.receiver = self
-        self._wire.pause()
         self._waiting = check(peer)
-        answered = self._waiting.addErrback(self._no_answer).addCallback(self._answered, peer)
+        answered = self._waiting.addErrback(self._no_answer, peer).addCallback(self._answered)
         answered.addErrback(self._broken)  # type: ignore[unused-awaitable]  # handed on to the log
         log_failure(answered, self.log, "judging a client certificate")
 
     def received(self, data: bytes) -> None:
-        """Early bytes: what was read before the wire paused, so at most one read."""
+        """Early bytes."""
         self._early.append(data)
+        if sum(map(len, self._early)) >= MAX_EARLY:
+            self._wire.pause()
 
     def drained(self) -> None:
         """Nothing is written before the gate opens."""
@@ -66,13 +72,15 @@ class Gate:
         if self._waiting is not None:
             self._waiting.cancel()
 
-    def _no_answer(self, failure: Failure) -> Verdict:
-        return NO_ANSWER
+    def _no_answer(self, failure: Failure, peer: Peer) -> Peer:
+        if failure.check(CancelledError) is None:
+            self.log.failure("A check of a client certificate failed", failure)
+        return attrs.evolve(peer, verdict=NO_ANSWER, ocsp_status=OcspStatus.UNAVAILABLE)
 
-    def _answered(self, verdict: Verdict, peer: Peer) -> None:
+    def _answered(self, peer: Peer) -> None:
         if self._wire.closing:
             return
-        self._opened(attrs.evolve(peer, verdict=verdict))
+        self._opened(peer)
         early = b"".join(self._early)
         if early and not self._wire.closing:
             self._wire.receiver.received(early)

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from random import Random, SystemRandom
 from types import FrameType
 from typing import Any
@@ -20,11 +21,14 @@ from agwtwisted.contexts import PortContexts
 from agwtwisted.core.config import Config
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.resources import ClientRevocation, HttpListener, Protocol
 from agwtwisted.core.resources import HeaderNames as OddNames
-from agwtwisted.core.resources import Protocol
 from agwtwisted.core.routing import ports_of
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.listener import Listener, display
+from agwtwisted.ocsp_client import OcspClient
+from agwtwisted.responses import MemoryResponses, ResponseStore, SqliteResponses
+from agwtwisted.revocation import Revocation
 from agwtwisted.upstream import Backends
 
 _log = Logger()
@@ -34,29 +38,37 @@ LOG_SHARE = 0.1
 
 
 class GatewayService(MultiService):
-    """The whole gateway. Stops in stages: listeners, exchanges, connections to backends, access log.
+    """The whole gateway. Stops in stages: listeners, exchanges, connections to backends, revocation, access log.
 
     Args:
         reactor: everything runs on it.
         listeners: one for each port.
         backends: whose idle connections are closed at the end.
         access_log: started first and stopped last.
+        revocation: started before any listener, and asked until the last connection is gone.
         drain_timeout: seconds that the stop may take in all.
     """
 
     log = Logger()
 
     def __init__(
-        self, reactor: Any, listeners: list[Listener], backends: Backends, access_log: AccessLog, drain_timeout: float
+        self,
+        reactor: Any,
+        listeners: list[Listener],
+        backends: Backends,
+        access_log: AccessLog,
+        revocation: Revocation,
+        drain_timeout: float,
     ) -> None:
         super().__init__()
         self.setName("agwgateway")
         self.listeners = listeners
         self.access_log = access_log
+        self.revocation = revocation
         self._reactor = reactor
         self._backends = backends
         self._drain_timeout = drain_timeout
-        for child in [access_log, *listeners]:  # in this order they start
+        for child in [access_log, revocation, *listeners]:  # in this order they start
             child.setServiceParent(self)
 
     def stopService(self) -> Deferred[None]:
@@ -71,10 +83,11 @@ class GatewayService(MultiService):
             listener.port.drain()
         await self._all_gone(self._drain_timeout * (1 - LOG_SHARE))
         self._backends.close_idle()
-        left = self._drain_timeout - (self._reactor.seconds() - began)
-        await self._in_time(
-            self.access_log.stopService(), max(left, 0.1), "the access log could not be written in time"
-        )
+        end = began + self._drain_timeout
+        left = max((end - self._reactor.seconds()) / 2, 0.1)
+        await self._in_time(self.revocation.stopService(), left, "OCSP responses could not be stored in time")
+        left = max(end - self._reactor.seconds(), 0.1)
+        await self._in_time(self.access_log.stopService(), left, "the access log could not be written in time")
 
     async def _all_gone(self, seconds: float) -> None:
         """Waits for the last connection; those that are still there when the time is over are aborted."""
@@ -108,15 +121,16 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
         sockets: a bound one for each address and port of `ports_of(config)`.
 
     Raises:
-        OSError: the access log cannot be opened.
+        OSError: the access log cannot be opened, or the state directory not made.
     """
     gateway = config.gateway
     access_log = AccessLog(gateway.access_log, reactor)
     access_log.open()
     backends = Backends(reactor)
-    # For trace ids, which are no secret: no system call for each.
+    # For trace ids and the spread of renewals, which are no secret: no system call for each.
     random = Random(SystemRandom().getrandbits(128))  # noqa: S311
     exchanges = HttpExchanges(gateway, backends, reactor, access_log, random)
+    revocation = _revocation(config, reactor, random)
     limits = Limits(gateway)
     limiter = HandshakeLimiter(reactor.seconds)
     listeners = []
@@ -137,9 +151,24 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
             clock=reactor,
             access_log=access_log,
             limiter=limiter,
+            check_of=revocation.check,
         )
         listeners.append(Listener(reactor, sockets[address], port, limits))
-    return GatewayService(reactor, listeners, backends, access_log, gateway.drain_timeout)
+    return GatewayService(reactor, listeners, backends, access_log, revocation, gateway.drain_timeout)
+
+
+def _revocation(config: Config, reactor: Any, random: Random) -> Revocation:
+    gateway = config.gateway
+    store: ResponseStore = MemoryResponses()
+    if gateway.state_directory is not None and any(map(_asks_responders, config.http_listeners)):
+        store = SqliteResponses(Path(gateway.state_directory), reactor.seconds, reactor.callFromThread)
+    own_ports = frozenset(listener.port for listener in config.http_listeners)
+    return Revocation(reactor, OcspClient(reactor, own_ports=own_ports), store, random)
+
+
+def _asks_responders(listener: HttpListener) -> bool:
+    profile = listener.ssl_profile
+    return profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP
 
 
 def _warn_of_dropped(address: str, name: bytes, count: int) -> None:

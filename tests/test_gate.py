@@ -9,14 +9,15 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.peer import Peer
-from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
-from agwtwisted.gate import NO_ANSWER, Gate
+from agwtwisted.core.peer import OcspStatus, Peer
+from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked
+from agwtwisted.gate import MAX_EARLY, NO_ANSWER, Gate
 from agwtwisted.streaming import TcpWire
 from tests.clients import Transport
 
 TRUSTED = Peer(address="192.0.2.7", port=50000, verdict=Trusted())
 REVOKED = Refused("certificate revoked")
+REFUSED = attrs.evolve(TRUSTED, verdict=REVOKED)
 
 
 class Frontend:
@@ -54,9 +55,9 @@ class GateTests(SynchronousTestCase):
         self.gate = Gate(self.wire, self.after.opened)
         self.asked: list[Peer] = []
         self.cancelled: list[object] = []
-        self.answer: Deferred[Verdict] = Deferred(self.cancelled.append)
+        self.answer: Deferred[Peer] = Deferred(self.cancelled.append)
 
-    def check(self, peer: Peer) -> Deferred[Verdict]:
+    def check(self, peer: Peer) -> Deferred[Peer]:
         """A check that is answered later."""
         self.asked.append(peer)
         return self.answer
@@ -76,18 +77,23 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(self.asked, [])
 
     def test_holds(self) -> None:
-        """Until the answer is in nothing is handed on, and nothing is read."""
+        """Until the answer is in nothing is handed on, and little is read."""
         self.gate.judge(TRUSTED, self.check)
-        self.wire.dataReceived(b"early")
+        self.wire.dataReceived(b"x" * (MAX_EARLY - 1))
         self.assertEqual((self.asked, self.after.told), ([TRUSTED], []))
+        self.assertTrue(self.transport.reading)  # or nobody would notice that the client leaves
+        self.wire.dataReceived(b"x")
         self.assertFalse(self.transport.reading)
+        self.answer.callback(TRUSTED)
+        self.assertEqual(self.after.told, [TRUSTED, b"x" * MAX_EARLY])
+        self.assertTrue(self.transport.reading)
 
     def test_early_bytes(self) -> None:
         """What came before the answer follows it, once and in order; then reading goes on."""
         self.gate.judge(TRUSTED, self.check)
         self.wire.dataReceived(b"ear")
         self.wire.dataReceived(b"ly")
-        self.answer.callback(Trusted())
+        self.answer.callback(TRUSTED)
         self.assertEqual(self.after.told, [TRUSTED, b"early"])
         self.assertTrue(self.transport.reading)
         self.wire.dataReceived(b"late")
@@ -96,25 +102,27 @@ class GateTests(SynchronousTestCase):
     def test_no_early_bytes(self) -> None:
         """Where nothing came early nothing is replayed."""
         self.gate.judge(TRUSTED, self.check)
-        self.answer.callback(Trusted())
+        self.answer.callback(TRUSTED)
         self.assertEqual(self.after.told, [TRUSTED])
 
     def test_refusal(self) -> None:
         """The verdict handed on is the check's."""
         self.gate.judge(TRUSTED, self.check)
-        self.answer.callback(REVOKED)
-        self.assertEqual(self.after.told, [attrs.evolve(TRUSTED, verdict=REVOKED)])
+        self.answer.callback(REFUSED)
+        self.assertEqual(self.after.told, [REFUSED])
 
     def test_failure(self) -> None:
-        """A check that fails is a refusal."""
+        """A check that fails is a refusal, and logged: there should be none."""
         self.gate.judge(TRUSTED, self.check)
         self.answer.errback(RuntimeError("no responder"))
-        self.assertEqual(self.after.told, [attrs.evolve(TRUSTED, verdict=NO_ANSWER)])
+        unavailable = attrs.evolve(TRUSTED, verdict=NO_ANSWER, ocsp_status=OcspStatus.UNAVAILABLE)
+        self.assertEqual(self.after.told, [unavailable])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_answer_at_once(self) -> None:
         """An answer that is there at once opens the gate at once."""
-        self.gate.judge(TRUSTED, lambda _: succeed(REVOKED))
-        self.assertEqual(self.after.told, [attrs.evolve(TRUSTED, verdict=REVOKED)])
+        self.gate.judge(TRUSTED, lambda _: succeed(REFUSED))
+        self.assertEqual(self.after.told, [REFUSED])
         self.assertTrue(self.transport.reading)
 
     def test_client_leaves(self) -> None:
@@ -129,13 +137,13 @@ class GateTests(SynchronousTestCase):
         """An answer for a client that is being cut off opens nothing."""
         self.gate.judge(TRUSTED, self.check)
         self.wire.abort()
-        self.answer.callback(Trusted())
+        self.answer.callback(TRUSTED)
         self.assertEqual(self.after.told, [])
 
     def test_no_check_is_cancelled_later(self) -> None:
         """Once the gate is open the end of the connection is told to what comes after, and cancels nothing."""
         self.gate.judge(TRUSTED, self.check)
-        self.answer.callback(Trusted())
+        self.answer.callback(TRUSTED)
         self.wire.connectionLost(Failure(ConnectionDone()))
         self.assertEqual((self.after.told[-1], self.cancelled), ("ended", []))
 
@@ -149,7 +157,7 @@ class GateTests(SynchronousTestCase):
         gate = Gate(self.wire, turn_away)
         gate.judge(TRUSTED, self.check)
         self.wire.dataReceived(b"early")
-        self.answer.callback(REVOKED)
+        self.answer.callback(REFUSED)
         self.assertEqual(len(self.after.told), 1)
 
     def test_nothing_is_drained(self) -> None:
@@ -167,6 +175,6 @@ class GateTests(SynchronousTestCase):
             raise RuntimeError("broken")
 
         Gate(self.wire, fail).judge(TRUSTED, self.check)
-        self.answer.callback(Trusted())
+        self.answer.callback(TRUSTED)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual(self.transport.ended, "aborted")

@@ -76,6 +76,26 @@ class FakeListener(Service, Stage):
         return self.closed
 
 
+class FakeRevocation(Service, Stage):
+    """Stores what it has learnt when the test says so, at once by default."""
+
+    name = "revocation"
+
+    def __init__(self, told: list[str]) -> None:
+        Stage.__init__(self, told)
+        self.stored: Deferred[None] = succeed(None)
+
+    def startService(self) -> None:
+        """Starts."""
+        super().startService()
+        self.told.append("ask")
+
+    def stopService(self) -> Deferred[None]:
+        """Stops."""
+        self.told.append("stop asking")
+        return self.stored
+
+
 class FakeLog(Service, Stage):
     """An access log that is written when the test says so."""
 
@@ -106,7 +126,8 @@ class StagesTests(SynchronousTestCase):
         self.log = FakeLog(self.told)
         backends = Stage(self.told)
         backends.close_idle = backends.tell("close idle")  # type: ignore[attr-defined]
-        made: Any = (self.clock, self.listeners, backends, self.log, DRAIN)
+        self.revocation = FakeRevocation(self.told)
+        made: Any = (self.clock, self.listeners, backends, self.log, self.revocation, DRAIN)
         self.service = GatewayService(*made)
         self.connections = self.listeners[0].port.connections
 
@@ -114,12 +135,13 @@ class StagesTests(SynchronousTestCase):
         """The log is open before anybody listens."""
         self.service.privilegedStartService()
         self.service.startService()
-        self.assertEqual(self.told, ["open log", "listen", "listen"])
+        self.assertEqual(self.told, ["open log", "ask", "listen", "listen"])
 
     def test_nothing_to_wait_for(self) -> None:
         """Listeners, connections, backends and log end in this order, at once where nothing is under way."""
         stopped = self.service.stopService()
-        self.assertEqual(self.told, ["stop listening", "stop listening", "drain", "drain", "close idle", "close log"])
+        ended = ["stop listening", "stop listening", "drain", "drain", "close idle", "stop asking", "close log"]
+        self.assertEqual(self.told, ended)
         self.assertNoResult(stopped)
         self.log.written.callback(None)
         self.successResultOf(stopped)
@@ -156,7 +178,7 @@ class StagesTests(SynchronousTestCase):
         for listener in self.listeners:
             self.assertNotIn("close log", self.told)  # which has lines to come
             listener.port.lose()
-        self.assertEqual(self.told[-2:], ["close idle", "close log"])
+        self.assertEqual(self.told[-3:], ["close idle", "stop asking", "close log"])
         self.assertNoResult(stopped)
         self.log.written.callback(None)
         self.successResultOf(stopped)
@@ -169,6 +191,17 @@ class StagesTests(SynchronousTestCase):
         self.listeners[0].port.lose()
         self.assertNoResult(stopped)
         self.clock.advance(DRAIN * LOG_SHARE)
+        self.successResultOf(stopped)
+
+    def test_store_that_hangs(self) -> None:
+        """Responses that cannot be stored leave the log half of the time that is left."""
+        self.revocation.stored = Deferred()
+        stopped = self.service.stopService()
+        self.assertNotIn("close log", self.told)
+        self.clock.advance(DRAIN / 2)
+        self.assertIn("close log", self.told)
+        self.assertNoResult(stopped)
+        self.clock.advance(DRAIN / 2)
         self.successResultOf(stopped)
 
     def test_no_time_at_all(self) -> None:
@@ -216,7 +249,9 @@ class BuildTests(TestCase):
         """It listens on every port, answers, writes its log, and lets go of every port."""
         ports = free_ports(2)
         service = self.build(*ports)
-        self.assertEqual([each.name for each in service], ["access log", *(f"listener 127.0.0.1:{n}" for n in ports)])
+        self.assertEqual(
+            [each.name for each in service], ["access log", "revocation", *(f"listener 127.0.0.1:{n}" for n in ports)]
+        )
         service.startService()
         for port in ports:
             with closing(connected(("127.0.0.1", port))) as client:

@@ -212,7 +212,9 @@ class StartTests(Directory):
     def test_starts(self) -> None:
         """A good file makes a service of log and listeners; no reactor is chosen before its options are read."""
         names, process = self.starts()
-        self.assertEqual(names, str(["access log", *(f"listener 127.0.0.1:{port}" for port in self.ports)]))
+        self.assertEqual(
+            names, str(["access log", "revocation", *(f"listener 127.0.0.1:{port}" for port in self.ports)])
+        )
         self.assertEqual(process, "LeanEPollReactor True True")
 
     def test_chosen_reactor(self) -> None:

@@ -104,6 +104,24 @@ def authority_fault(certificate: x509.Certificate, *, is_root: bool, allow_weak:
         return reasons.UNREADABLE
 
 
+def responder_fault(certificate: x509.Certificate) -> str:
+    """Why an OCSP response signed with this certificate is not believed, where the CA itself did not sign it.
+
+    RFC 6960 section 4.2.2.2.1 leaves it open how a delegate's own revocation is found out. Here there is nothing to
+    find out: a delegate needs id-pkix-ocsp-nocheck, by which its issuer says that it is trusted while it is valid. One
+    without might have been revoked, and could then absolve every other certificate, its own included.
+    """
+    try:
+        return (
+            _extensions_fault(certificate)
+            or (reasons.LEAF_KEY_WEAK if _has_weak_key(certificate) else "")
+            or (reasons.DIGEST_WEAK if has_weak_digest(certificate) else "")
+            or _responder_purpose_fault(certificate.extensions)
+        )
+    except CANNOT_READ:
+        return reasons.UNREADABLE
+
+
 def is_authority(extensions: x509.Extensions) -> bool:
     """Whether basicConstraints says CA (section 4.2.1.9)."""
     constraints = extension_value(extensions, x509.BasicConstraints)
@@ -153,6 +171,17 @@ def _client_purpose_fault(extensions: x509.Extensions) -> str:
     if purposes is not None and ExtendedKeyUsageOID.CLIENT_AUTH not in purposes:
         return reasons.PURPOSE
     return ""
+
+
+def _responder_purpose_fault(extensions: x509.Extensions) -> str:
+    """The right to sign has to be given by name: anyExtendedKeyUsage does not give it (RFC 6960 section 4.2.2.2)."""
+    usage = extension_value(extensions, x509.KeyUsage)
+    if usage is not None and not usage.digital_signature:
+        return reasons.NO_DIGITAL_SIGNATURE
+    purposes = extension_value(extensions, x509.ExtendedKeyUsage)
+    if purposes is None or ExtendedKeyUsageOID.OCSP_SIGNING not in purposes:
+        return reasons.PURPOSE
+    return "" if extension_value(extensions, x509.OCSPNoCheck) else "it has no id-pkix-ocsp-nocheck"
 
 
 def _authority_purpose_fault(extensions: x509.Extensions) -> str:

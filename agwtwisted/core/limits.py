@@ -36,10 +36,16 @@ BODY_BYTES = Range(0, 1 << 50)
 CLIENT_CHAIN_BYTES = Range(1024, 102_400)  # OpenSSL takes no more, and cannot be told otherwise
 CLIENT_CHAIN_DEPTH = Range(1, 100)
 
+OCSP_TIMEOUT = Range(1, 60)
+OCSP_CLOCK_SKEW = Range(0, 86_400)
+OCSP_AGE = Range(1, 31_536_000)
+
 # How many a list may hold, or a gateway.
 HOST_NAMES_PER_LISTENER = Range(1, 5)
 TARGETS_PER_POOL = Range(1, 1200)
 CIPHER_SUITES = Range(1, 100)
+NETWORKS = Range(1, 100)
+PORT_RANGES = Range(1, 100)
 CLIENT_CAS_PER_PROFILE = Range(1, 100)
 CLIENT_CAS_PER_GATEWAY = Range(0, 200)
 

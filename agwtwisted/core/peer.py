@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from enum import Enum
+from math import inf
+
 import attrs
 
 from agwtwisted.core.variables import CertificateVariables
 from agwtwisted.core.verdicts import Verdict
+
+
+class OcspStatus(Enum):
+    """What was found about the revocation of a client's certificate: the access log's ``ocspStatus``."""
+
+    NOT_CHECKED = "not-checked"
+    GOOD = "good"
+    REVOKED = "revoked"
+    UNKNOWN = "unknown"
+    UNAVAILABLE = "unavailable"
+    UNAVAILABLE_ALLOWED = "unavailable-allowed"
 
 
 @attrs.frozen(kw_only=True)
@@ -20,3 +34,5 @@ class Peer:
     tls_version: str = ""  # "TLSv1.3"; empty on plain HTTP
     cipher: str = ""  # OpenSSL's name
     server_name: str = ""  # SNI, lower case
+    ocsp_status: OcspStatus = OcspStatus.NOT_CHECKED
+    until: float = inf  # the end of a Trusted verdict, in seconds since 1970: then it has to be judged again

@@ -121,6 +121,7 @@ NOT_YET_VALID: Final = REASONS[9]
 EXPIRED: Final = REASONS[10]
 CHAIN_TOO_LONG: Final = REASONS[22]
 NO_LOCAL_ISSUER: Final = REASONS[20]
+REVOKED: Final = REASONS[23]
 PURPOSE: Final = REASONS[26]
 NO_CERTIFICATE_SIGNING: Final = REASONS[32]
 CRITICAL_EXTENSION: Final = REASONS[34]
@@ -136,6 +137,10 @@ VERSION_3_REQUIRED: Final = REASONS[93]
 
 ISSUER_DN: Final = "unable to verify the client certificate issuer"
 """The one text of the product that is not OpenSSL's: `verify_client_cert_issuer_dn` failed."""
+
+STATUS_UNAVAILABLE: Final = "certificate status request failed"
+STATUS_UNKNOWN: Final = "certificate status unknown"
+"""nginx's texts, and with it the product's, where OCSP gives no answer, or none that knows the certificate."""
 
 UNREADABLE: Final = "unable to read the certificate"
 """Our own: the certificate is not what RFC 5280 describes."""

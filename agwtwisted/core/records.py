@@ -218,6 +218,7 @@ def _tls(peer: Peer, *, enabled: bool) -> bytes:
             "sslCipher": peer.cipher,
             "sslProtocol": peer.tls_version,
             "sslClientVerify": log_word(peer.verdict),
+            "ocspStatus": peer.ocsp_status.value,
             "sslClientCertificateFingerprint": _decoded(certificate.fingerprint) if certificate else "",
             "sslClientCertificateIssuerName": _decoded(certificate.issuer) if certificate else "",
         }

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from agwtwisted.core.chains import TrustedChain
+from agwtwisted.core.destinations import Network, PortRange
 from agwtwisted.core.errors import Problem
 from agwtwisted.core.policies import TlsPolicy
 
@@ -29,6 +30,27 @@ class Refusal(Enum):
 
     HANDSHAKE = "Handshake"
     HTTP400 = "Http400"
+
+
+class ClientRevocation(Enum):
+    """Whether a Strict listener asks if a certificate was revoked (`verify_client_revocation`)."""
+
+    NONE = "None"
+    OCSP = "OCSP"
+
+
+class OcspScope(Enum):
+    """Which certificates of a client's chain are asked about; its root never is."""
+
+    LEAF = "Leaf"
+    CHAIN = "Chain"
+
+
+class OcspUnavailable(Enum):
+    """What becomes of a client whose status is not to be had."""
+
+    REFUSE = "Refuse"
+    ALLOW = "Allow"
 
 
 class Protocol(Enum):
@@ -107,6 +129,16 @@ class SslProfile:
     allow_weak: bool = False  # keys and digests of clients and their CAs do not count
     refusal: Refusal = Refusal.HANDSHAKE
     ssl_policy: TlsPolicy
+    verify_client_revocation: ClientRevocation = ClientRevocation.NONE
+    ocsp_responder_url: str = ""  # instead of those that certificates name
+    ocsp_scope: OcspScope = OcspScope.LEAF
+    ocsp_unavailable: OcspUnavailable = OcspUnavailable.REFUSE
+    ocsp_timeout: float = 5.0
+    ocsp_clock_skew: float = 300.0
+    ocsp_max_age: float = 604800.0
+    ocsp_default_age: float = 300.0
+    ocsp_allowed_networks: tuple[Network, ...] = ()
+    ocsp_allowed_ports: tuple[PortRange, ...] = (PortRange(lowest=80, highest=80), PortRange(lowest=443, highest=443))
 
 
 @attrs.frozen(kw_only=True, eq=False)

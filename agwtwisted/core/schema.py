@@ -7,6 +7,7 @@ than passed over, but for the value that changes nothing.
 from __future__ import annotations
 
 from agwtwisted.core import limits
+from agwtwisted.core.destinations import network, port_range, responder_url
 from agwtwisted.core.errors import UnacceptableError, shown
 from agwtwisted.core.host_names import host_and_port, host_header, listener_address, listener_host_name
 from agwtwisted.core.resources import (
@@ -15,9 +16,12 @@ from agwtwisted.core.resources import (
     BackendHttpSettings,
     CertificateHeaders,
     ClientAuth,
+    ClientRevocation,
     Gateway,
     HeaderNames,
     HttpListener,
+    OcspScope,
+    OcspUnavailable,
     Protocol,
     Refusal,
     RequestRoutingRule,
@@ -133,16 +137,16 @@ SSL_PROFILE = Kind(
         "allow_weak": Key(boolean, empty=Empty.REFUSED),
         "refusal": Key(choice(*Refusal), empty=Empty.REFUSED),
         **_SSL_POLICY,
-        "verify_client_revocation": Key(only("None", later=("OCSP",)), empty=Empty.REFUSED),
-        "ocsp_responder_url": Key(unsupported),
-        "ocsp_scope": Key(unsupported),
-        "ocsp_unavailable": Key(unsupported),
-        "ocsp_timeout": Key(unsupported),
-        "ocsp_clock_skew": Key(unsupported),
-        "ocsp_max_age": Key(unsupported),
-        "ocsp_default_age": Key(unsupported),
-        "ocsp_allowed_networks": Key(unsupported),
-        "ocsp_allowed_ports": Key(unsupported),
+        "verify_client_revocation": Key(choice(*ClientRevocation), empty=Empty.REFUSED),
+        "ocsp_responder_url": Key(responder_url),
+        "ocsp_scope": Key(choice(*OcspScope)),
+        "ocsp_unavailable": Key(choice(*OcspUnavailable)),
+        "ocsp_timeout": Key(seconds(limits.OCSP_TIMEOUT)),
+        "ocsp_clock_skew": Key(seconds(limits.OCSP_CLOCK_SKEW)),
+        "ocsp_max_age": Key(seconds(limits.OCSP_AGE)),
+        "ocsp_default_age": Key(seconds(limits.OCSP_AGE)),
+        "ocsp_allowed_networks": Key(listed(network, limits.NETWORKS)),
+        "ocsp_allowed_ports": Key(listed(port_range, limits.PORT_RANGES)),
     },
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from agwtwisted.core import policies
 from agwtwisted.core.errors import Problem
 from agwtwisted.core.policies import TlsPolicy
-from agwtwisted.core.resources import ClientAuth, Protocol
+from agwtwisted.core.resources import ClientAuth, ClientRevocation, Protocol
 from agwtwisted.core.server_certificates import is_pfx
 from agwtwisted.core.settings import Row
 
@@ -93,9 +93,20 @@ def _ssl_profile(row: Row) -> Iterator[Problem]:
         )
     if mode is not ClientAuth.STRICT and "refusal" in row.values:
         yield row.warning("refusal has no effect without Strict: nobody is refused", key="refusal")
+    yield from _revocation(row, mode)
     if mode is ClientAuth.NONE and not policy_key(row):
         # The product: "must specify either SslPolicy or TrustedClientCertificates".
         yield row.problem("says nothing: it must specify either a TLS policy or trusted_client_certificates")
+
+
+def _revocation(row: Row, mode: ClientAuth) -> Iterator[Problem]:
+    key = "verify_client_revocation"
+    asked = row.get(key) is ClientRevocation.OCSP
+    if asked and mode is not ClientAuth.STRICT:
+        yield row.problem(f"{key} = OCSP needs Strict", key=key)
+    unheard = next((each for each in row.values if each.startswith("ocsp_")), "")
+    if unheard and not asked and key not in row.refused:
+        yield row.warning(f"{unheard} has no effect without {key} = OCSP", key=unheard)
 
 
 def _http_listener(row: Row) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ the issuer DN, and time once more, because a verdict is judged again while its c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -91,6 +91,12 @@ def judge(evidence: Evidence, anchors: Anchors, now: datetime, *, max_depth: int
         or _chain_reason(evidence.chain, anchors, now)
     )
     return Refused(reason) if reason else Trusted()
+
+
+def valid_until(chain: Iterable[bytes]) -> float:
+    """Until when every certificate of a chain (DER) is valid, in seconds since 1970; 0 where one cannot be read."""
+    certificates = [certificate_rules.certificate_from(der) for der in chain]
+    return min(0.0 if each is None else each.not_valid_after_utc.timestamp() for each in certificates)
 
 
 def _openssl_reason(error: int) -> str:

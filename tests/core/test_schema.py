@@ -23,11 +23,6 @@ LATER = {
     "request_routing_rule": (
         "rule_type = PathBasedRouting\nrewrite_rule_set = a\nurl_path_map = a\nredirect_configuration = a"
     ),
-    "ssl_profile": (
-        "verify_client_revocation = OCSP\nocsp_responder_url = http://x/\nocsp_scope = Leaf\nocsp_unavailable = Refuse"
-        "\nocsp_timeout = 5\nocsp_clock_skew = 300\nocsp_max_age = 1\nocsp_default_age = 1"
-        "\nocsp_allowed_networks = 127.0.0.0/8\nocsp_allowed_ports = 80"
-    ),
 }
 NEUTRAL = {
     "backend_http_settings": (
@@ -37,12 +32,10 @@ NEUTRAL = {
         "\nvalidate_cert_chain_and_expiry = true\nvalidate_sni = Enabled\nprotocol = Http\nhost_name ="
     ),
     "request_routing_rule": "rule_type = Basic\nrewrite_rule_set =\nurl_path_map =\nredirect_configuration =",
-    "ssl_profile": "verify_client_revocation = None\nocsp_responder_url =\nocsp_scope =",
 }
 LAST_KEYS = {
     "backend_http_settings": "port = 9000\n",
     "request_routing_rule": "backend_http_settings = app\n",
-    "ssl_profile": "trusted_client_certificates = devices\n",
 }
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.config import ClientAuth
+from agwtwisted.core.destinations import PortRange
+from agwtwisted.core.resources import OcspScope, OcspUnavailable
 from tests.configurations import changed, load, said
 
 STRICT = "verify_client_auth_mode = Strict\ntrusted_client_certificates = devices\n"
@@ -84,16 +88,51 @@ class SslProfileTests(SynchronousTestCase):
         """A profile that says nothing is an error, in the product's sense."""
         self.assertIn("must specify either a TLS policy or trusted_client_certificates", profile("")[0])
 
-    def test_unsupported(self) -> None:
-        """Revocation is refused, not passed over; saying that there is none is fine."""
-        self.assertEqual(profile(f"{STRICT}verify_client_revocation = None\n"), [])
-        self.assertEqual(
-            profile(f"{STRICT}verify_client_revocation = OCSP\nocsp_timeout = 5\n"),
-            [
-                "verify_client_revocation = 'OCSP' is not supported by this version",
-                "ocsp_timeout is not supported by this version",
-            ],
-        )
+    def test_revocation(self) -> None:
+        """Asking whether a certificate was revoked needs a verified one; saying that nobody asks does not."""
+        self.assertEqual(profile(f"{STRICT}verify_client_revocation = OCSP\n"), [])
+        for rest, expected in (("None", []), ("OCSP", ["verify_client_revocation = OCSP needs Strict"])):
+            lines = profile(f"verify_client_auth_mode = Passthrough\nverify_client_revocation = {rest}\n")
+            self.assertEqual(lines, expected)
+
+    def test_ocsp_without_revocation(self) -> None:
+        """How to ask is nothing to say where nobody asks: a warning. Where the mode was not taken nothing is said."""
+        [line] = profile(f"{STRICT}ocsp_timeout = 5\nocsp_scope = Chain\n")
+        self.assertIn("ocsp_timeout has no effect without verify_client_revocation = OCSP", line)
+        [line] = profile(f"{STRICT}verify_client_revocation = ocsp\nocsp_timeout = 5\n")
+        self.assertIn("did you mean 'OCSP'?", line)
+
+    def test_ocsp_keys(self) -> None:
+        """Every key of revocation is read, and out of range, or not what it should be, an error."""
+        good = {
+            "ocsp_responder_url": ("http://ocsp.internal/", "http://ocsp.internal/"),
+            "ocsp_scope": ("Chain", OcspScope.CHAIN),
+            "ocsp_unavailable": ("Allow", OcspUnavailable.ALLOW),
+            "ocsp_timeout": ("2.5", 2.5),
+            "ocsp_clock_skew": ("0", 0.0),
+            "ocsp_max_age": ("86400", 86400.0),
+            "ocsp_default_age": ("60", 60.0),
+            "ocsp_allowed_networks": ("127.0.0.0/8, fd00::/8", (ip_network("127.0.0.0/8"), ip_network("fd00::/8"))),
+            "ocsp_allowed_ports": ("80", (PortRange(lowest=80, highest=80),)),
+        }
+        text = "".join(f"{key} = {value}\n" for key, (value, _) in good.items())
+        [listener] = load(changed((STRICT, f"{STRICT}verify_client_revocation = OCSP\n{text}"))).http_listeners
+        for key, (_, expected) in good.items():
+            self.assertEqual(getattr(listener.ssl_profile, key), expected, key)
+        wrong = {
+            "ocsp_responder_url": "ldap://x/",
+            "ocsp_scope": "leaf",
+            "ocsp_unavailable": "Maybe",
+            "ocsp_timeout": "61",
+            "ocsp_clock_skew": "-1",
+            "ocsp_max_age": "0",
+            "ocsp_default_age": "0",
+            "ocsp_allowed_networks": "127.0.0.1/8",
+            "ocsp_allowed_ports": "99999",
+        }
+        for key, value in wrong.items():
+            [line] = profile(f"{STRICT}verify_client_revocation = OCSP\n{key} = {value}\n")
+            self.assertTrue(line.startswith(key), line)
 
 
 class TlsPolicyTests(SynchronousTestCase):

@@ -1,0 +1,303 @@
+"""What an OCSP response proves about a certificate, and until when (RFC 6960, RFC 5019, RFC 9654).
+
+Two steps, because they cost so differently. `prove` reads a response and verifies its signature: what it finds does not
+depend on time and is kept. `status_at` compares a few numbers: it is asked at every use, with the time of that use.
+Times are seconds since 1970. Nothing that a response holds raises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final, TypeAlias
+
+import attrs
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from agwtwisted.core import certificate_rules, der, responders
+from agwtwisted.core.der import DerError
+
+CANNOT_READ: Final = (*certificate_rules.CANNOT_READ, DerError, OverflowError)
+
+MAX_RESPONSE_BYTES: Final = 65536
+"""A response is two or three kilobytes long; one of a responder with a long chain of its own, ten."""
+
+
+@attrs.frozen
+class Good:
+    """The issuer says that the certificate is not revoked; believed until `until`."""
+
+    until: float
+
+
+@attrs.frozen
+class Revoked:
+    """The issuer says that the certificate is revoked, since `at`; worth asking again after `until`.
+
+    Believed for ever, until a newer response says otherwise.
+    """
+
+    at: float
+    reason: str
+    until: float
+
+
+@attrs.frozen
+class Unknown:
+    """The issuer does not know the certificate: an answer, and no good one."""
+
+
+@attrs.frozen
+class Unusable:
+    """There was a response, and it proves nothing."""
+
+    reason: str
+
+
+@attrs.frozen
+class Unreachable:
+    """There was no response."""
+
+    reason: str
+
+
+OcspStatus: TypeAlias = Good | Revoked | Unknown | Unusable | Unreachable
+
+
+@attrs.frozen(kw_only=True)
+class Rules:
+    """How long responses are believed, in seconds: the profile's ocsp_clock_skew, ocsp_max_age, ocsp_default_age."""
+
+    clock_skew: float = 300.0
+    max_age: float = 604800.0
+    default_age: float = 300.0
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Question:
+    """What is asked about a certificate: `request` goes to the responder, the rest is compared with its answer."""
+
+    certificate: x509.Certificate
+    issuer: x509.Certificate
+    request: bytes = attrs.field(repr=False)  # DER
+    name_hash: bytes
+    key_hash: bytes
+    serial: int
+    hash_name: str  # of both hashes
+    nonce: bytes = b""
+
+    @classmethod
+    def of(
+        cls, certificate_der: bytes, issuer_der: bytes, *, sha256: bool = False, nonce: bytes = b""
+    ) -> Question | Unusable:
+        """The question about a certificate of this issuer, of verified chains only.
+
+        CertIDs are made with SHA-1 unless `sha256` says otherwise: it is what every responder knows (RFC 5019 section
+        2.1.1), and nothing hangs on its collisions. A `nonce`, of 32 random bytes (RFC 9654), is left out where empty.
+        """
+        certificate = certificate_rules.certificate_from(certificate_der)
+        issuer = certificate_rules.certificate_from(issuer_der)
+        if certificate is None or issuer is None:
+            return Unusable("the certificate cannot be read")
+        algorithm = hashes.SHA256() if sha256 else hashes.SHA1()  # noqa: S303 - an identifier, not a signature
+        builder = ocsp.OCSPRequestBuilder()
+        try:
+            if nonce:
+                builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
+            request = builder.add_certificate(certificate, issuer, algorithm).build()
+            return cls(
+                certificate=certificate,
+                issuer=issuer,
+                request=request.public_bytes(Encoding.DER),
+                name_hash=request.issuer_name_hash,
+                key_hash=request.issuer_key_hash,
+                serial=request.serial_number,
+                hash_name=algorithm.name,
+                nonce=nonce,
+            )
+        except CANNOT_READ:
+            return Unusable("no question can be asked about this certificate")
+
+    @property
+    def responders(self) -> tuple[str, ...]:
+        """The OCSP URLs of the certificate's authority information access (RFC 5280 section 4.2.2.1), as they stand."""
+        try:
+            access = certificate_rules.extension_value(self.certificate.extensions, x509.AuthorityInformationAccess)
+        except CANNOT_READ:
+            return ()
+        return tuple(
+            each.access_location.value
+            for each in access or ()
+            if each.access_method == AuthorityInformationAccessOID.OCSP
+            and isinstance(each.access_location, x509.UniformResourceIdentifier)
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What a response proves: its signature is that of the issuer, or of a delegate who may sign for it."""
+
+    status: ocsp.OCSPCertStatus
+    this_update: float
+    next_update: float | None
+    produced_at: float
+    signer_from: float  # the signer's certificate is valid from here
+    signer_until: float  # to here
+    revoked_at: float = 0.0
+    reason: str = ""
+    response: bytes = attrs.field(default=b"", repr=False)  # that proves it
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether it says *revoked*, for whatever reason: removeFromCRL is one for delta CRLs, and no absolution."""
+        return self.status is ocsp.OCSPCertStatus.REVOKED
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the issuer does not know the certificate."""
+        return self.status is ocsp.OCSPCertStatus.UNKNOWN
+
+
+def fingerprint(certificate_der: bytes) -> str:
+    """How a certificate is called in logs: SHA-1 in hex, as the access log has it."""
+    return hashlib.sha1(certificate_der, usedforsecurity=False).hexdigest()
+
+
+def key_of(certificate_der: bytes, issuer_der: bytes) -> bytes:
+    """What answers about a certificate of an issuer are filed under: 32 bytes."""
+    return hashlib.sha256(issuer_der + certificate_der).digest()
+
+
+def prove(response: bytes, question: Question) -> Answer | Unusable:
+    """What a response in DER says about the certificate in question, if it has the right to say it."""
+    if len(response) > MAX_RESPONSE_BYTES:
+        return Unusable("the response is too long")
+    try:
+        found = _proven(ocsp.load_der_ocsp_response(response), question)
+    except CANNOT_READ:
+        return Unusable("the response cannot be read")
+    return attrs.evolve(found, response=response) if isinstance(found, Answer) else found
+
+
+def status_at(answer: Answer, rules: Rules, now: float) -> Good | Revoked | Unknown | Unusable:
+    """What an answer means at `now`. *Revoked* is believed however old it is; all else within its time only."""
+    until = end_of(answer, rules)
+    if answer.is_revoked:
+        return Revoked(answer.revoked_at, answer.reason, until)
+    if max(answer.this_update, answer.produced_at) > now + rules.clock_skew:
+        return Unusable("the response is of the future")
+    if answer.next_update is not None and answer.next_update < answer.this_update:
+        return Unusable("the response ends before it begins")
+    if not answer.signer_from <= now <= answer.signer_until:
+        return Unusable("the responder's certificate is not valid now")
+    if now >= until:
+        return Unusable("the response has expired")
+    return Good(until) if answer.status is ocsp.OCSPCertStatus.GOOD else Unknown()
+
+
+def end_of(answer: Answer, rules: Rules) -> float:
+    """When an answer is over: at nextUpdate, with the clock's skew, but never older than the rules' `max_age`.
+
+    Without nextUpdate newer information is there at any time (RFC 6960 section 4.2.2.1): such a response lives for
+    `default_age` from when it was signed.
+    """
+    if answer.next_update is None:
+        fresh_until = answer.produced_at + rules.default_age
+    else:
+        fresh_until = answer.next_update
+    return min(fresh_until + rules.clock_skew, answer.this_update + rules.max_age, answer.signer_until)
+
+
+def judge(response: bytes, question: Question, rules: Rules, now: float) -> OcspStatus:
+    """Both steps at once."""
+    found = prove(response, question)
+    return found if isinstance(found, Unusable) else status_at(found, rules, now)
+
+
+def _proven(response: ocsp.OCSPResponse, question: Question) -> Answer | Unusable:
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        word = response.response_status.name.lower().replace("_", " ")
+        return Unusable(f"the responder answers: {word}")
+    if fault := _extensions_fault(response, question):
+        return Unusable(fault)
+    matching = [single for single in response.responses if _matches(single, question)]
+    if not matching:
+        return Unusable("the response is about another certificate")
+    signer = responders.signer(response, question.issuer)
+    if isinstance(signer, str):
+        return Unusable(signer)
+    single = max(matching, key=_gravity)  # who says two things is believed the worse
+    return Answer(
+        status=single.certificate_status,
+        this_update=single.this_update_utc.timestamp(),
+        next_update=_seconds(single.next_update_utc),
+        produced_at=response.produced_at_utc.timestamp(),
+        signer_from=signer.not_valid_before_utc.timestamp(),
+        signer_until=signer.not_valid_after_utc.timestamp(),
+        revoked_at=_seconds(single.revocation_time_utc) or 0.0,
+        reason=single.revocation_reason.value if single.revocation_reason else "",
+    )
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _gravity(single: ocsp.OCSPSingleResponse) -> tuple[int, float]:
+    order = (ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.UNKNOWN, ocsp.OCSPCertStatus.REVOKED)
+    return order.index(single.certificate_status), -single.this_update_utc.timestamp()
+
+
+def _matches(single: ocsp.OCSPSingleResponse, question: Question) -> bool:
+    """Whether a single response is about the certificate in question: every field of the CertID counts."""
+    try:
+        hash_name = single.hash_algorithm.name
+    except UnsupportedAlgorithm:
+        return False
+    return (hash_name, single.issuer_name_hash, single.issuer_key_hash, single.serial_number) == (
+        question.hash_name,
+        question.name_hash,
+        question.key_hash,
+        question.serial,
+    )
+
+
+def _extensions_fault(response: ocsp.OCSPResponse, question: Question) -> str:
+    """An unknown critical extension, or the nonce of another question; many responders leave nonces out (RFC 5019)."""
+    for extension in response.extensions:
+        if isinstance(extension.value, x509.OCSPNonce):
+            if question.nonce and extension.value.nonce != question.nonce:
+                return "the response has the nonce of another question"
+        elif extension.critical:
+            return "the response has an extension that is critical and unknown"
+    if any(_is_critical(extension) for extension in _single_extensions(response.tbs_response_bytes)):
+        return "the response has an extension that is critical and unknown"
+    return ""
+
+
+_RESPONSES_AT: Final = 2  # after the responder and the time
+_CONTEXT_0: Final = 0xA0
+_CONTEXT_1: Final = 0xA1
+_BOOLEAN: Final = 0x01
+
+
+def _single_extensions(response_data: bytes) -> Iterator[der.Element]:
+    """The extensions of every single response (RFC 6960 section 4.2.1), which cryptography shows only of a lone one."""
+    parts: Sequence[der.Element] = der.elements(der.only_element(response_data, der.SEQUENCE))
+    if parts and parts[0].tag == _CONTEXT_0:  # the version
+        parts = parts[1:]
+    for single in der.elements(parts[_RESPONSES_AT].content):
+        # The first three are the CertID, the status, whose tag may be the same, and thisUpdate.
+        for part in der.elements(single.content)[3:]:
+            if part.tag == _CONTEXT_1:
+                yield from der.elements(der.only_element(part.content, der.SEQUENCE))
+
+
+def _is_critical(extension: der.Element) -> bool:
+    return any(part.tag == _BOOLEAN and part.content != b"\0" for part in der.elements(extension.content))

@@ -1,0 +1,55 @@
+"""From what is known about the revocation of a client's certificates to the verdict about the client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+import attrs
+
+from agwtwisted.core import reasons
+from agwtwisted.core.ocsp import Good, OcspStatus, Revoked, Unknown, Unreachable, Unusable
+from agwtwisted.core.peer import OcspStatus as Word
+from agwtwisted.core.peer import Peer
+from agwtwisted.core.verdicts import Refused
+
+ALLOWED_FOR: Final = 60.0
+"""Seconds after which a client is judged again that was let in because its status was not to be had."""
+
+
+def concluded(peer: Peer, statuses: Sequence[OcspStatus], *, allow: bool, now: float) -> Peer:
+    """The trusted client, with a verdict that the gravest status of its certificates decides; none at all refuses.
+
+    `allow` says what to do when a status is not to be had (`ocsp_unavailable`). It concerns nothing else: a certificate
+    that its issuer does not know, or has revoked, is refused in any case.
+    """
+    gravest = max(statuses, key=_gravity, default=Unusable("nothing was asked"))
+    match gravest:
+        case Good():
+            until = min(status.until for status in statuses if isinstance(status, Good))
+            return attrs.evolve(peer, ocsp_status=Word.GOOD, until=min(peer.until, until))
+        case Revoked():
+            return attrs.evolve(peer, ocsp_status=Word.REVOKED, verdict=Refused(reasons.REVOKED))
+        case Unknown():
+            return attrs.evolve(peer, ocsp_status=Word.UNKNOWN, verdict=Refused(reasons.STATUS_UNKNOWN))
+        case Unusable() | Unreachable():
+            if allow and statuses:
+                until = min(peer.until, now + ALLOWED_FOR)
+                return attrs.evolve(peer, ocsp_status=Word.UNAVAILABLE_ALLOWED, until=until)
+            return attrs.evolve(peer, ocsp_status=Word.UNAVAILABLE, verdict=Refused(reasons.STATUS_UNAVAILABLE))
+        case _:
+            assert_never(gravest)
+
+
+def _gravity(status: OcspStatus) -> int:
+    match status:
+        case Good():
+            return 0
+        case Unusable() | Unreachable():
+            return 1
+        case Unknown():
+            return 2
+        case Revoked():
+            return 3
+        case _:
+            assert_never(status)

@@ -1,0 +1,389 @@
+"""Whether a client's certificate was revoked: from memory, or asked once for all who wait.
+
+Only certificates of verified chains come here. Memory holds proven answers; each is judged again at every use, with the
+time and the rules of that use. Three things are told apart: answers (kept while they hold, and renewed ahead of their
+end where the certificate is in use), revocations (kept until a newer answer says otherwise), and failures (kept for
+seconds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from random import Random
+from typing import Final, Protocol, TypeAlias, TypeVar
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from agwtwisted.core import ocsp
+from agwtwisted.core.destinations import Destination, destination
+from agwtwisted.core.errors import UnacceptableError
+from agwtwisted.core.expiring import Expiring
+from agwtwisted.core.ocsp import (
+    Answer,
+    Good,
+    OcspStatus,
+    Question,
+    Revoked,
+    Rules,
+    Unknown,
+    Unreachable,
+    Unusable,
+)
+from agwtwisted.core.peer import OcspStatus as Word
+from agwtwisted.core.peer import Peer
+from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.resources import ClientRevocation, OcspScope, OcspUnavailable, SslProfile
+from agwtwisted.core.revoking import concluded
+from agwtwisted.core.verification import valid_until
+from agwtwisted.deferreds import SingleFlight, log_failure
+from agwtwisted.ocsp_client import Way
+from agwtwisted.responses import ResponseStore, StoredResponse
+
+T = TypeVar("T")
+
+MAX_ANSWERS: Final = 10_000
+"""Certificates whose answers are kept, revoked ones not counted."""
+
+MAX_REVOKED: Final = 1_000_000
+"""Revocations that are kept, each until its certificate ends: more than any CA of clients has, and clients have to come
+with them, so that in truth nothing is pushed out here."""
+
+FAILURE_AGE: Final = 10.0
+"""Seconds in which nobody asks again after a failure, and after the answer that a certificate is not known."""
+
+RENEW_FROM: Final = 0.5
+RENEW_TO: Final = 0.8
+"""The part of an answer's remaining life after which it is renewed, anywhere between the two."""
+
+MIN_RENEWAL: Final = 5.0
+"""Seconds between two renewals at least, and between the last one and the end of the answer."""
+
+MAX_DESTINATIONS: Final = 3
+"""Responders of one certificate that are asked in turn; the time that there is has to do for all of them."""
+
+MAX_URLS: Final = 16
+"""Responders of one certificate that are looked at."""
+
+Subject: TypeAlias = tuple[bytes, bytes]
+"""A certificate and its issuer, in DER."""
+
+
+class Asker(Protocol):
+    """Puts questions to responders: `ocsp_client.OcspClient`."""
+
+    def ask(
+        self, request: bytes, way: Way, accept: Callable[[bytes], T | Unusable]
+    ) -> Deferred[T | Unusable | Unreachable]:
+        """What `accept` makes of the first usable response; may be cancelled."""
+
+
+@attrs.define(eq=False)
+class _Held:
+    """An answer in memory that is no revocation, and what it takes to renew it."""
+
+    answer: Answer
+    subject: Subject
+    profile: SslProfile
+    renewal: IDelayedCall | None = None
+    used: bool = False
+
+
+class Revocation(Service):
+    """What is known about certificates, and how to learn more.
+
+    Args:
+        clock: time, and timers for renewals.
+        asker: asks responders.
+        store: keeps signed responses across restarts.
+        random: spreads renewals, so that certificates which came together are not renewed together.
+    """
+
+    name = "revocation"
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        asker: Asker,
+        store: ResponseStore,
+        random: Random,
+        *,
+        max_answers: int = MAX_ANSWERS,
+    ) -> None:
+        self.seconds = clock.seconds
+        self._clock = clock
+        self._asker = asker
+        self._store = store
+        self._random = random
+        self._max_answers = max_answers
+        self._held: Expiring[bytes, _Held] = Expiring(max_answers, self._let_go)
+        self._revoked: Expiring[bytes, Answer] = Expiring(MAX_REVOKED)
+        self._failures: Expiring[tuple[bytes, str], OcspStatus] = Expiring(max_answers)
+        self._stored: dict[bytes, bytes] = {}  # responses of another process, not looked at yet
+        self._flights: SingleFlight[tuple[bytes, str], OcspStatus] = SingleFlight()
+        self._watchers: dict[bytes, set[Callable[[], None]]] = {}
+        self._complaints = HandshakeLimiter(clock.seconds)
+
+    def startService(self) -> None:
+        """Takes up what an earlier process has learnt."""
+        super().startService()
+        for stored in self._store.load(self._clock.seconds(), self._max_answers):
+            self._stored[stored.key] = stored.response
+        self._store.start()
+
+    def stopService(self) -> Deferred[None]:
+        """Asks nobody any more; fires once everything that was learnt is stored."""
+        self.running = 0
+        self._flights.cancel()
+        self._held.clear()
+        return self._store.stop()
+
+    def watch(self, peer: Peer, profile: SslProfile, told: Callable[[], None]) -> Callable[[], None]:
+        """Has `told` called when a certificate of this client becomes known as revoked; returns what ends that."""
+        keys = [ocsp.key_of(*subject) for subject in subjects(peer, profile)]
+        for key in keys:
+            self._watchers.setdefault(key, set()).add(told)
+
+        def unwatch() -> None:
+            for key in keys:
+                watchers = self._watchers.get(key, set())
+                watchers.discard(told)
+                if not watchers:
+                    self._watchers.pop(key, None)
+
+        return unwatch
+
+    def check(self, profile: SslProfile | None) -> RevocationCheck | None:
+        """How clients of a profile are judged further; None where the profile does not ask for it."""
+        if profile is None or profile.verify_client_revocation is not ClientRevocation.OCSP:
+            return None
+        return RevocationCheck(self, profile)
+
+    def status(self, subject: Subject, profile: SslProfile) -> Deferred[OcspStatus]:
+        """What is known of a certificate, or what becomes known when a responder is asked; may be cancelled."""
+        key = ocsp.key_of(*subject)
+        known = self._known(key, subject, profile)
+        if known is not None:
+            return succeed(known)
+        return self._flights.join((key, profile.name), lambda: self._asked(key, subject, profile))
+
+    # -- what is known
+
+    def _known(self, key: bytes, subject: Subject, profile: SslProfile) -> OcspStatus | None:
+        """The status for which nobody need be asked now."""
+        now = self._clock.seconds()
+        if key in self._stored:
+            self._restore(key, subject, profile)
+        failure = self._failures.get((key, profile.name), now)
+        revoked = self._revoked.get(key, now)
+        if revoked is not None:
+            status = ocsp.status_at(revoked, _rules(profile), now)
+            asked_lately = failure is not None or (isinstance(status, Revoked) and now < status.until)
+            return status if asked_lately else None
+        held = self._held.get(key, now)
+        if held is not None:
+            held.used = True
+            status = ocsp.status_at(held.answer, _rules(profile), now)
+            if isinstance(status, Good):
+                return status
+        return failure
+
+    def _restore(self, key: bytes, subject: Subject, profile: SslProfile) -> None:
+        """Takes up a stored response, now that its issuer is at hand."""
+        response = self._stored.pop(key)
+        question = Question.of(*subject)
+        if isinstance(question, Question):
+            answer = ocsp.prove(response, question)
+            if isinstance(answer, Answer):
+                self._keep(key, answer, subject, profile)
+
+    # -- asking
+
+    def _asked(self, key: bytes, subject: Subject, profile: SslProfile) -> Deferred[OcspStatus]:
+        return Deferred.fromCoroutine(self._ask(key, subject, profile))
+
+    async def _ask(self, key: bytes, subject: Subject, profile: SslProfile) -> OcspStatus:
+        """Puts the question; the answer is what is known after it."""
+        found = await self._found(subject, profile)
+        if isinstance(found, Answer):
+            self._learn(key, found, subject, profile)
+        else:
+            self._complain(found, subject)
+            self._fail(key, found, profile)
+        known = self._known(key, subject, profile)
+        if known is None:  # a revocation whose own time is over, and that is all there is
+            self._fail(key, Unusable("the response has expired"), profile)
+            known = self._known(key, subject, profile)
+        return known if known is not None else Unusable("the response has expired")
+
+    async def _found(self, subject: Subject, profile: SslProfile) -> Answer | Unusable | Unreachable:
+        question = Question.of(*subject)
+        if isinstance(question, Unusable):
+            return question
+        rules = _rules(profile)
+
+        def accept(response: bytes) -> Answer | Unusable:
+            answer = ocsp.prove(response, question)
+            if isinstance(answer, Unusable):
+                return answer
+            status = ocsp.status_at(answer, rules, self._clock.seconds())
+            return status if isinstance(status, Unusable) else answer
+
+        return await self._asker.ask(question.request, way_of(question, profile), accept)
+
+    def _fail(self, key: bytes, status: OcspStatus, profile: SslProfile) -> None:
+        self._failures.put((key, profile.name), status, self._clock.seconds() + FAILURE_AGE)
+
+    def _complain(self, failure: Unusable | Unreachable, subject: Subject) -> None:
+        """Says why there is no answer, a few times a minute for each reason."""
+        omitted = self._complaints.admit(failure.reason)
+        if omitted is not None:
+            self.log.warn(
+                "No OCSP answer about the certificate {certificate}: {reason}{omitted}",
+                certificate=ocsp.fingerprint(subject[0]),
+                reason=failure.reason,
+                omitted=f" ({omitted} more like it since)" if omitted else "",
+            )
+
+    # -- learning
+
+    def _learn(self, key: bytes, answer: Answer, subject: Subject, profile: SslProfile) -> None:
+        """Takes in an answer that a responder gave now."""
+        if not self._keep(key, answer, subject, profile):
+            self._fail(key, Unknown() if answer.is_unknown else Unusable("the response is older than another"), profile)
+            return
+        self._failures.discard((key, profile.name))
+        until = ocsp.end_of(answer, _rules(profile))
+        if answer.is_revoked:
+            until = valid_until(subject[:1])  # thereafter it is refused for its age
+        stored = StoredResponse(key=key, response=answer.response, is_revoked=answer.is_revoked, until=until)
+        self._store.put(stored)
+
+    def _keep(self, key: bytes, answer: Answer, subject: Subject, profile: SslProfile) -> bool:
+        """Whether an answer is news: not older than what is known, and good or revoked."""
+        now = self._clock.seconds()
+        revoked, held = self._revoked.get(key, now), self._held.get(key, now)
+        if held is not None and held.answer.this_update > answer.this_update:
+            return False
+        if answer.is_revoked:
+            if revoked is None or revoked.this_update <= answer.this_update:
+                self._revoked.put(key, attrs.evolve(answer, response=b""), valid_until(subject[:1]))
+            self._held.discard(key)
+            if revoked is None:
+                self._tell(key, subject)
+            return True
+        if answer.is_unknown:
+            self._held.discard(key)
+            return False
+        if revoked is not None and answer.this_update <= min(revoked.this_update, now):
+            return False  # `now`, so that a responder's clock in the future does not make it a revocation for ever
+        self._revoked.discard(key)
+        self._hold(key, _Held(answer, subject, profile))
+        return True
+
+    def _tell(self, key: bytes, subject: Subject) -> None:
+        """Connections with this certificate are to look again."""
+        self.log.info("The certificate {certificate} is revoked", certificate=ocsp.fingerprint(subject[0]))
+        for told in tuple(self._watchers.get(key, ())):
+            told()
+
+    # -- renewing
+
+    def _hold(self, key: bytes, held: _Held) -> None:
+        self._held.put(key, held, ocsp.end_of(held.answer, _rules(held.profile)))
+        self._renew_later(key, held)
+
+    def _renew_later(self, key: bytes, held: _Held) -> None:
+        left = ocsp.end_of(held.answer, _rules(held.profile)) - self._clock.seconds()
+        delay = left * self._random.uniform(RENEW_FROM, RENEW_TO)
+        if self.running and delay >= MIN_RENEWAL:
+            held.renewal = self._clock.callLater(delay, self._renew, key, held)
+
+    def _renew(self, key: bytes, held: _Held) -> None:
+        """Asks ahead of the end, if anybody used the certificate since the last time, or is connected with it."""
+        held.renewal = None
+        if not held.used and key not in self._watchers:
+            return
+        held.used = False
+        asked = self._flights.join((key, held.profile.name), lambda: self._asked(key, held.subject, held.profile))
+        asked.addCallback(lambda _: self._renewed(key, held))  # type: ignore[unused-awaitable]  # handed on to the log
+        log_failure(asked, self.log, "renewing an OCSP response")
+
+    def _renewed(self, key: bytes, held: _Held) -> None:
+        """Where nothing newer came there may be time for another try."""
+        if self._held.get(key, self._clock.seconds()) is held and held.renewal is None:
+            held.used = True
+            self._renew_later(key, held)
+
+    def _let_go(self, key: bytes, held: _Held) -> None:
+        if held.renewal is not None:
+            held.renewal.cancel()
+            held.renewal = None
+
+
+@attrs.frozen(eq=False)
+class RevocationCheck:
+    """Judges trusted clients of an SSL profile further, as `gate.Check` says."""
+
+    revocation: Revocation
+    profile: SslProfile
+
+    def __call__(self, peer: Peer) -> Deferred[Peer]:
+        """The peer with its final verdict; may be cancelled."""
+        asked = [self.revocation.status(subject, self.profile) for subject in subjects(peer, self.profile)]
+        if len(asked) == 1:
+            return asked[0].addCallback(lambda status: self._judged(peer, [status]))
+        return gatherResults(asked, consumeErrors=True).addCallback(lambda statuses: self._judged(peer, statuses))
+
+    def watch(self, peer: Peer, told: Callable[[], None]) -> Callable[[], None]:
+        """As `Revocation.watch`."""
+        return self.revocation.watch(peer, self.profile, told)
+
+    def _judged(self, peer: Peer, statuses: list[OcspStatus]) -> Peer:
+        allow = self.profile.ocsp_unavailable is OcspUnavailable.ALLOW
+        judged = concluded(peer, statuses, allow=allow, now=self.revocation.seconds())
+        if judged.ocsp_status is Word.UNAVAILABLE_ALLOWED and peer.certificate is not None:
+            self.revocation.log.warn(
+                "{address} is let in although the status of its certificate {certificate} is not to be had"
+                " ([ssl_profile {profile}] ocsp_unavailable = Allow)",
+                address=peer.address,
+                certificate=peer.certificate.fingerprint.decode(),
+                profile=self.profile.name,
+            )
+        return judged
+
+
+def subjects(peer: Peer, profile: SslProfile) -> tuple[Subject, ...]:
+    """The certificates of a client that are asked about, each with its issuer: the leaf, or all but the root."""
+    leaf = () if peer.certificate is None else (peer.certificate.der,)
+    chain = (*leaf, *peer.chain_der)
+    pairs = tuple(pairwise(chain))
+    return pairs if profile.ocsp_scope is OcspScope.CHAIN else pairs[:1]
+
+
+def way_of(question: Question, profile: SslProfile) -> Way:
+    """Whom to ask: the operator's responder, else those of the certificate that are any good, each once."""
+    own = profile.ocsp_responder_url
+    return Way(
+        destinations=tuple(_destinations((own,) if own else question.responders[:MAX_URLS]))[:MAX_DESTINATIONS],
+        timeout=profile.ocsp_timeout,
+        open_networks=None if own else profile.ocsp_allowed_networks,
+        open_ports=None if own else profile.ocsp_allowed_ports,
+    )
+
+
+def _destinations(urls: Iterable[str]) -> Iterable[Destination]:
+    for url in dict.fromkeys(urls):
+        try:
+            yield destination(url)
+        except UnacceptableError:
+            continue
+
+
+def _rules(profile: SslProfile) -> Rules:
+    return Rules(clock_skew=profile.ocsp_clock_skew, max_age=profile.ocsp_max_age, default_age=profile.ocsp_default_age)
