@@ -67,14 +67,14 @@ ADVICE: Final[Mapping[str, str]] = {
         " was revoked by mistake, its CA must say so, and the gateway believes it once a newer answer does."
     ),
     reasons.STATUS_UNKNOWN: (
-        "The OCSP responder does not know this certificate. Ask its CA whether the responder serves that CA, and whether"
-        " the certificate is in its database."
+        "The OCSP responder does not know this certificate. Ask its CA whether the responder serves that CA, and"
+        " whether the certificate is in its database."
     ),
     reasons.STATUS_UNAVAILABLE: (
         "No OCSP responder gave an answer that can be believed: it was not to be reached, was too late, or what it"
-        " signed does not hold; or the certificate names none (authorityInfoAccess). The gateway's own log says which. An"
-        " ocsp_responder_url in the profile takes the place of what certificates name, and ocsp_unavailable = Allow lets"
-        " clients in meanwhile."
+        " signed does not hold; or the certificate names none (authorityInfoAccess). The gateway's own log says which."
+        " An ocsp_responder_url in the profile takes the place of what certificates name, and ocsp_unavailable = Allow"
+        " lets clients in meanwhile."
     ),
     reasons.CHAIN_TOO_LONG: (
         "There are more CAs above the client's certificate than max_client_chain_depth in [gateway] allows. Raise it,"
