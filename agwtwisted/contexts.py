@@ -66,7 +66,7 @@ class ClientCertificates:
         self.site_context: SiteContext | None = None  # until a ClientHello has chosen one
         self.name_refused = False
         self._now = now
-        self._by_depth: dict[int, crypto.X509] = {}
+        self._by_depth: dict[int, bytes] = {}  # DER
         self._error = 0
         self._error_depth = 0
         self._verdict: Verdict = UNJUDGED
@@ -76,7 +76,7 @@ class ClientCertificates:
 
         OpenSSL tells its first error, or every certificate of a chain it has built, the root first and the leaf last.
         """
-        self._by_depth[depth] = certificate
+        self._by_depth[depth] = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
         if not ok and not self._error:
             self._error, self._error_depth = error, depth
         site_context = self.site_context
@@ -119,15 +119,15 @@ class ClientCertificates:
     def certificate(self) -> CertificateVariables | None:
         """The leaf's variables, None when it was not seen."""
         leaf = self._by_depth.get(0)
-        return None if leaf is None else certificate_variables(_der(leaf))
+        return None if leaf is None else certificate_variables(leaf)
 
     def issuers_der(self) -> tuple[bytes, ...]:
         """The verified chain after the leaf, as DER."""
-        return tuple(_der(self._by_depth[depth]) for depth in sorted(self._by_depth) if depth)
+        return tuple(self._by_depth[depth] for depth in sorted(self._by_depth) if depth)
 
     def evidence(self) -> Evidence:
         """What OpenSSL has told so far."""
-        chain = tuple(_der(self._by_depth[depth]) for depth in sorted(self._by_depth))
+        chain = tuple(self._by_depth[depth] for depth in sorted(self._by_depth))
         return Evidence(chain=chain, error=self._error, error_depth=self._error_depth)
 
     def _judged(self, site_context: SiteContext) -> Verdict:
@@ -304,7 +304,3 @@ def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
         store.add_cert(crypto.X509.from_cryptography(certificate))
         context.add_client_ca(certificate)
     return Anchors.of(chains, profile.verify_client_cert_issuer_dn, allow_weak=profile.allow_weak)
-
-
-def _der(certificate: crypto.X509) -> bytes:
-    return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)

@@ -297,7 +297,13 @@ def is_disputed(each: Case) -> bool:
     """Whether the table knows of a part, or of a shape, about which the verifiers disagree."""
     parts = {f"CA: {name}" for name in each.odd} | {f"leaf: {each.leaf}"}
     shapes = (namesake_first, cross_signed_first, loop, self_issued)
-    return bool(parts & SURPRISES) or each.shape in shapes or len(each.authorities) > DEEPEST
+    # Constraints of a kind that cryptography does not know: it refuses them even where a leaf has no such name.
+    unknown = any("directory name" in name or "URI" in name for name in each.odd)
+    return bool(parts & SURPRISES) or unknown or each.shape in shapes or len(each.authorities) > DEEPEST
+
+
+NAMELESS = ("no names", "empty subject", "empty subject and no names", "version 1")
+"""Leaves that name constraints have less to say about."""
 
 
 def is_entangled(each: Case) -> bool:
@@ -308,12 +314,18 @@ def is_entangled(each: Case) -> bool:
     shifts_depth = each.shape in (loop, self_issued) and len(each.authorities) >= DEEPEST
     has_key_ids = "version 1" not in (each.leaf, *each.odd) and each.leaf != "no AKI" and "no SKI" not in each.odd
     return (
-        (names_count and each.leaf in ("no names", "empty subject", "empty subject and no names"))
-        or ("permits the directory name" in each.odd and (len(each.authorities) > 1 or each.shape is self_issued))
+        (names_count and each.leaf in NAMELESS)
+        or (
+            "permits the directory name" in each.odd
+            and (len(each.authorities) > 1 or each.shape in (loop, self_issued))
+        )
         or (policies_count and each.leaf == "has a policy")
         or (lengths_count and (len(each.authorities) > 1 or each.shape in (loop, self_issued)))
         or shifts_depth
         or (each.shape is namesake_first and not has_key_ids)
+        # Without a key identifier above there is nothing to compare; Ed25519 signs over no digest of one's choice.
+        or ("no SKI" in each.odd and "wrong AKI" in (each.leaf, *each.odd))
+        or ("Ed25519 key" in each.odd and "SHA-1" in (each.leaf, *each.odd))
     )
 
 

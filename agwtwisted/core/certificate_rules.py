@@ -8,13 +8,13 @@ reason, empty when there is none.
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from agwtwisted.core import reasons
@@ -61,13 +61,16 @@ _HANDLED: Final = frozenset(
 def certificate_from(der: bytes) -> x509.Certificate | None:
     """The certificate that these bytes are, None where cryptography cannot read them.
 
-    A serial that is zero or negative is against RFC 5280 section 4.1.2.2, and common in private PKIs: it is taken
-    without the warning that cryptography would print for every such client.
+    What cryptography would warn of, with every such client, is common in private PKIs and harmless: a serial that is
+    zero or negative (RFC 5280 section 4.1.2.2), a name longer than X.520 allows. It reads names once.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-            return x509.load_der_x509_certificate(der)
+            warnings.simplefilter("ignore", UserWarning)  # CryptographyDeprecationWarning is one
+            certificate = x509.load_der_x509_certificate(der)
+            with suppress(*CANNOT_READ):
+                certificate.issuer, certificate.subject  # noqa: B018
+            return certificate
     except CANNOT_READ:
         return None
 

@@ -40,6 +40,16 @@ class ReadingTests(SynchronousTestCase):
                 warnings.simplefilter("error")
                 self.assertIsNotNone(certificate_from(ROOT.issue(serial=serial).der), serial)
 
+    def test_long_names(self) -> None:
+        """A name longer than X.520 allows is read, and compared, without a word."""
+        common_name = pki.tlv(0x30, b"\x06\x03U\x04\x03", pki.tlv(0x0C, b"a" * 80))
+        leaf = ROOT.issue(pki.tlv(0x30, pki.tlv(0x31, common_name)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            certificate = certificate_from(leaf.der)
+            assert certificate
+            self.assertNotEqual(certificate.subject, certificate.issuer)
+
 
 class ClientTests(SynchronousTestCase):
     """`client_fault`."""
