@@ -93,6 +93,8 @@ class SingleFlight(Generic[T, V]):
         self._forget(key, flight)
         waiters, flight.waiters = flight.waiters, []
         for waiter in waiters:
+            if waiter.called:  # cancelled by one whose turn came before
+                continue
             if isinstance(result, Failure):
                 waiter.errback(result)
             else:

@@ -152,15 +152,17 @@ class OcspClient:
         line = _Line(self._reactor, destination, way.open_networks, self._own_ports)
         try:
             talking = Deferred.fromCoroutine(self._talk(request, destination, line))
-            return _Outcome(await talking.addTimeout(seconds, self._reactor, _late), answered=True)
+            response = await talking.addTimeout(seconds, self._reactor, _late)
+            return _Outcome(Unreachable(line.reason) if line.reason else response, answered=True)
         except TimeoutError:
             return _Outcome(Unreachable("no answer in time"), answered=False)
         except _NoAnswerError as error:
-            return _Outcome(Unreachable(str(error)), answered=True)
+            return _Outcome(Unreachable(line.reason or str(error)), answered=True)
         except _FAILURES as error:
             if isinstance(_cause(error), CancelledError):  # nobody waits any more
                 raise CancelledError from error
-            return _Outcome(Unreachable(line.reason or _words(error)), answered=bool(line.reason))
+            reason = line.reason or line.left_out
+            return _Outcome(Unreachable(reason or _words(error)), answered=bool(reason))
         finally:
             line.abort()
 
@@ -328,7 +330,8 @@ class _Line:
     def __init__(
         self, reactor: Any, destination: Destination, open_networks: tuple[Network, ...] | None, own: Container[int]
     ) -> None:
-        self.reason = ""  # why it was not made, or cut
+        self.reason = ""  # why it was cut
+        self.left_out = ""  # why an address was not connected to
         self._reactor = _Reactor(reactor, self, open_networks)
         self._destination = destination
         self._own_ports = own if open_networks is not None else ()
@@ -451,6 +454,6 @@ class _OpenAddresses:
         """One more."""
         host: str = address.host  # type: ignore[attr-defined]
         if closed(host, self._open_networks):
-            self._line.reason = f"the responder's address {host} is not in ocsp_allowed_networks"
+            self._line.left_out = f"the responder's address {host} is not in ocsp_allowed_networks"
         else:
             self._receiver.addressResolved(address)

@@ -168,11 +168,21 @@ class Revocation(Service):
         """What is known of a certificate, or what becomes known when a responder is asked; may be cancelled."""
         key = ocsp.key_of(*subject)
         known = self._known(key, subject, profile)
-        if known is not None:
-            return succeed(known)
-        return self._flights.join((key, profile.name), lambda: self._asked(key, subject, profile))
+        asked = (
+            self._flights.join((key, profile.name), lambda: self._asked(key, subject, profile))
+            if known is None
+            else succeed(known)
+        )
+        return asked.addCallback(self._used, key)
 
     # -- what is known
+
+    def _used(self, status: OcspStatus, key: bytes) -> OcspStatus:
+        """Remembers that a client came with this certificate, so that what is known of it is renewed."""
+        held = self._held.get(key, self._clock.seconds())
+        if held is not None:
+            held.used = True
+        return status
 
     def _known(self, key: bytes, subject: Subject, profile: SslProfile) -> OcspStatus | None:
         """The status for which nobody need be asked now."""
@@ -187,7 +197,6 @@ class Revocation(Service):
             return status if asked_lately else None
         held = self._held.get(key, now)
         if held is not None:
-            held.used = True
             status = ocsp.status_at(held.answer, _rules(profile), now)
             if isinstance(status, Good):
                 return status
@@ -272,7 +281,9 @@ class Revocation(Service):
             return False
         if answer.is_revoked:
             if revoked is None or revoked.this_update <= answer.this_update:
-                self._revoked.put(key, attrs.evolve(answer, response=b""), valid_until(subject[:1]))
+                # Not later than now: with a clock in the future no *good* would ever be newer.
+                kept = attrs.evolve(answer, response=b"", this_update=min(answer.this_update, now))
+                self._revoked.put(key, kept, valid_until(subject[:1]))
             self._held.discard(key)
             if revoked is None:
                 self._tell(key, subject)
@@ -280,8 +291,8 @@ class Revocation(Service):
         if answer.is_unknown:
             self._held.discard(key)
             return False
-        if revoked is not None and answer.this_update <= min(revoked.this_update, now):
-            return False  # `now`, so that a responder's clock in the future does not make it a revocation for ever
+        if revoked is not None and answer.this_update <= revoked.this_update:
+            return False
         self._revoked.discard(key)
         self._hold(key, _Held(answer, subject, profile))
         return True
@@ -369,8 +380,9 @@ def subjects(peer: Peer, profile: SslProfile) -> tuple[Subject, ...]:
 def way_of(question: Question, profile: SslProfile) -> Way:
     """Whom to ask: the operator's responder, else those of the certificate that are any good, each once."""
     own = profile.ocsp_responder_url
+    urls = (own,) if own else tuple(dict.fromkeys(question.responders))[:MAX_URLS]
     return Way(
-        destinations=tuple(_destinations((own,) if own else question.responders[:MAX_URLS]))[:MAX_DESTINATIONS],
+        destinations=tuple(_destinations(urls))[:MAX_DESTINATIONS],
         timeout=profile.ocsp_timeout,
         open_networks=None if own else profile.ocsp_allowed_networks,
         open_ports=None if own else profile.ocsp_allowed_ports,
@@ -378,7 +390,7 @@ def way_of(question: Question, profile: SslProfile) -> Way:
 
 
 def _destinations(urls: Iterable[str]) -> Iterable[Destination]:
-    for url in dict.fromkeys(urls):
+    for url in urls:
         try:
             yield destination(url)
         except UnacceptableError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from random import Random
@@ -228,6 +228,14 @@ class Gateway:
         transport = Transport()
         factory.buildProtocol(None).makeConnection(transport)
         return transport.sent
+
+    def answering(self) -> Callable[[bytes], None]:
+        """The last connection to a backend, which has taken the request; a call of it answers."""
+        _, _, factory, _, _ = self.reactor.tcpClients[-1]
+        wire = factory.buildProtocol(None)
+        wire.makeConnection(Transport())
+        answer: Callable[[bytes], None] = wire.dataReceived
+        return answer
 
     @property
     def forwarded(self) -> int:

@@ -43,7 +43,7 @@ def free_ports(count: int) -> list[int]:
 def configuration(directory: Path) -> Path:
     """A copy of conf/gw.ini in a directory of its own, every port replaced by a free one."""
     text = (ROOT / "conf" / "gw.ini").read_text()
-    ports = re.findall(r"(?m)^(?:port *= *|backend_addresses *=.*:)(\d+)", text)
+    ports = re.findall(r"(?m)^(?:port *= *|backend_addresses *=.*:|ocsp_responder_url *=.*:)(\d+)", text)
     for old, new in zip(ports, free_ports(len(ports)), strict=True):
         text = re.sub(rf"\b{old}\b", str(new), text)
     path = directory / "conf" / "gw.ini"

@@ -74,6 +74,7 @@ class ConfTests(SynchronousTestCase):
                 "strict": ("127.0.0.1", 8443, Protocol.HTTPS, ClientAuth.STRICT, Refusal.HANDSHAKE),
                 "passthrough": ("127.0.0.1", 8444, Protocol.HTTPS, ClientAuth.PASSTHROUGH, Refusal.HANDSHAKE),
                 "strict-http400": ("127.0.0.1", 8445, Protocol.HTTPS, ClientAuth.STRICT, Refusal.HTTP400),
+                "revocation": ("127.0.0.1", 8446, Protocol.HTTPS, ClientAuth.STRICT, Refusal.HANDSHAKE),
                 "plain": ("127.0.0.1", 8080, Protocol.HTTP, None, None),
             },
         )

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from datetime import UTC, datetime
 
+import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.connections import Limits
-from agwtwisted.core.verdicts import Missing, Trusted
+from agwtwisted.core.peer import OcspStatus, Peer
+from agwtwisted.core.verdicts import Missing, Refused, Trusted
 from agwtwisted.streaming import LINGER
-from tests import clients, configurations
+from tests import clients, configurations, pki
 from tests.clients import (
     GET,
     TLS_1_2,
@@ -340,3 +345,152 @@ class LogTests(SynchronousTestCase):
         gateway.reactor.advance(LINGER)
         client.talk()
         self.assertEqual(gateway.limits._connections, 0)
+
+
+class Recheck:
+    """Judges clients further as the test says."""
+
+    def __init__(self) -> None:
+        self.answers: list[Deferred[Peer]] = []
+        self.told: list[Callable[[], None]] = []
+        self.until = pki.NOW.timestamp() + 100
+
+    def __call__(self, peer: Peer) -> Deferred[Peer]:
+        """The first answer is good, for a hundred seconds; the others come later."""
+        self.verified = peer
+        if not self.answers:
+            self.answers.append(succeed(attrs.evolve(peer, ocsp_status=OcspStatus.GOOD, until=self.until)))
+        else:
+            self.answers.append(Deferred())
+        return self.answers[-1]
+
+    def watch(self, peer: Peer, told: Callable[[], None]) -> Callable[[], None]:
+        """Bad news goes there."""
+        self.told.append(told)
+        return lambda: self.told.remove(told)
+
+    def answer(self, verdict: Trusted | Refused, seconds: float = 200) -> None:
+        """The client is trusted until so many seconds after the beginning, or refused."""
+        until = pki.NOW.timestamp() + seconds
+        self.answers[-1].callback(attrs.evolve(self.verified, verdict=verdict, until=until))
+
+
+REVOKED = Refused("certificate revoked")
+UPGRADE = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+
+
+class VerdictEndTests(SynchronousTestCase):
+    """A verdict has an end, and connections may live longer."""
+
+    def setUp(self) -> None:
+        self.gateway = Gateway(text("basic strict", gateway="header_timeout = 1000\nidle_timeout = 1000"))
+        self.check = Recheck()
+
+    def checked(self) -> Client:
+        """A client whose certificate was found good for a hundred seconds."""
+        self.gateway.port.check_of = lambda profile: self.check
+        return self.gateway.shake_hands(client_context(device()))
+
+    def test_certificate_ends(self) -> None:
+        """At the end of its certificate a client's idle connection closes, whatever the profile asks for."""
+        end = datetime(2048, 1, 1, tzinfo=UTC)  # OpenSSL has a clock of its own
+        self.gateway.reactor.advance((end - pki.NOW).total_seconds() - 50)
+        client = self.gateway.shake_hands(client_context(configurations.clients_root().issue("short", not_after=end)))
+        self.gateway.reactor.advance(49)
+        client.talk()
+        self.assertFalse(client.lost)
+        self.gateway.reactor.advance(1)
+        client.talk()
+        self.assertTrue(client.lost)
+        self.assertEqual(self.gateway.reactor.getDelayedCalls(), [])
+
+    def test_held_meanwhile(self) -> None:
+        """Between the end of a verdict and the next one no request is forwarded; then it is, if there is a next one."""
+        for verdict, forwarded in ((Trusted(), 1), (REVOKED, 0)):
+            self.setUp()
+            client = self.checked()
+            self.check.told[0]()
+            client.say(GET)
+            self.assertEqual(self.gateway.forwarded, 0)
+            self.check.answer(verdict)
+            client.talk()
+            self.assertEqual((self.gateway.forwarded, client.lost), (forwarded, not forwarded))
+
+    def test_answer_ends(self) -> None:
+        """At the end of the answer the client is judged again, and stays."""
+        client = self.checked()
+        self.gateway.reactor.advance(60)
+        client.say(GET)
+        self.gateway.reactor.advance(40)
+        self.assertEqual(len(self.check.answers), 2)
+        self.check.answer(Trusted())
+        client.talk()
+        self.assertFalse(client.lost)
+        client.lose()
+        self.assertEqual(self.check.told, [])
+
+    def test_idle(self) -> None:
+        """An idle connection of a client found revoked closes at once."""
+        client = self.checked()
+        self.check.told[0]()
+        self.check.answer(REVOKED)
+        client.talk()
+        self.assertTrue(client.lost)
+        self.assertEqual((self.gateway.reactor.getDelayedCalls(), self.check.told), ([], []))
+
+    def test_request_under_way(self) -> None:
+        """A request under way has drain_timeout, and the log tells as whom it was let in."""
+        client = self.checked()
+        client.say(GET)
+        self.gateway.backend()
+        self.check.told[0]()
+        self.check.answer(REVOKED)
+        client.talk()
+        self.assertFalse(client.lost)
+        self.gateway.reactor.advance(self.gateway.config.gateway.drain_timeout)
+        client.talk()
+        self.assertTrue(client.lost)
+        [record] = self.gateway.log.records
+        self.assertEqual((record["sslClientVerify"], record["ocspStatus"]), ("SUCCESS", "good"))
+
+    def test_no_further_request(self) -> None:
+        """What a client sent ahead of the answer to its last request goes nowhere; after the answer it is over."""
+        client = self.checked()
+        client.say(GET + GET)
+        backend = self.gateway.answering()
+        self.check.told[0]()
+        self.check.answer(REVOKED)
+        backend(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        client.talk()
+        self.assertEqual((self.gateway.forwarded, client.received.count(b"HTTP/1.1 ")), (1, 1))
+        self.assertIn(b"\r\nConnection: close\r\n", client.received)
+        self.assertNotEqual(client.transport.ended, "")
+
+    def test_tunnel(self) -> None:
+        """An upgraded connection closes at once."""
+        client = self.checked()
+        client.say(UPGRADE)
+        backend = self.gateway.answering()
+        backend(b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+        client.talk()
+        self.assertIn(b"101 Switching", client.received)
+        self.check.told[0]()
+        self.check.answer(REVOKED)
+        client.talk()
+        self.assertTrue(client.lost)
+
+    def test_refused_at_the_gate(self) -> None:
+        """A client refused after its handshake gets the page, and nothing of it is forwarded."""
+        self.gateway.port.check_of = lambda profile: _Refusing()
+        client = self.gateway.shake_hands(client_context(device()))
+        client.say(GET)
+        self.assertIn(b"<center>certificate revoked</center>", client.received)
+        self.assertEqual((self.gateway.forwarded, client.lost), (0, True))
+
+
+class _Refusing(Recheck):
+    """Refuses everybody at once."""
+
+    def __call__(self, peer: Peer) -> Deferred[Peer]:
+        """Refused."""
+        return succeed(attrs.evolve(peer, verdict=REVOKED))

@@ -86,6 +86,19 @@ ATTEMPTS = (
         shows=f'"{VERIFICATION}": "PASSTHROUGH"',
     ),
     Attempt(
+        title="Revocation, with a certificate that its issuer calls good",
+        listener="revocation",
+        certificate="client.pem",
+        shows=f'"{VERIFICATION}": "SUCCESS"',
+    ),
+    Attempt(
+        title="Revocation, with a revoked certificate",
+        listener="revocation",
+        certificate="revoked.pem",
+        status=400,
+        shows="certificate revoked",
+    ),
+    Attempt(
         title="Plain HTTP",
         listener="plain",
         shows='"X-Forwarded-Proto": "http"',

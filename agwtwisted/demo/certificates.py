@@ -25,8 +25,9 @@ MARGIN = timedelta(days=1)
 MARK = "root.pem"
 """Written last: where it is, the set is complete and of one making."""
 
-CERTIFICATES = ("server.pem", "clients-ca.pem", "client.pem", "expired.pem", "stranger.pem", MARK)
-SECRETS = ("server.key", "client.pem", "expired.pem", "stranger.pem")
+CLIENTS = ("client.pem", "expired.pem", "revoked.pem", "stranger.pem")
+CERTIFICATES = ("server.pem", "clients-ca.pem", *CLIENTS, "responder.pem", MARK)
+SECRETS = ("server.key", *CLIENTS, "responder.pem")
 """Files that hold a private key; a client's file is its key, its certificate and the intermediate."""
 
 
@@ -69,14 +70,18 @@ def make(now: datetime) -> dict[str, bytes]:
     server = _server("localhost", intermediate, now)
     client = _client("demo client", intermediate, now)
     expired = _client("expired client", intermediate, now - LIFETIME - MARGIN)
+    revoked = _client("revoked client", intermediate, now)
     stranger = _client("stranger", elsewhere, now)
+    responder = _responder("demo OCSP responder", intermediate, now)
     return {
         "server.pem": server.pem() + intermediate.pem(),
         "server.key": server.key_pem(),
         "clients-ca.pem": intermediate.pem() + root.pem(),
         "client.pem": client.key_pem() + client.pem() + intermediate.pem(),
         "expired.pem": expired.key_pem() + expired.pem() + intermediate.pem(),
+        "revoked.pem": revoked.key_pem() + revoked.pem() + intermediate.pem(),
         "stranger.pem": stranger.key_pem() + stranger.pem(),
+        "responder.pem": responder.key_pem() + responder.pem(),
         MARK: root.pem(),
     }
 
@@ -132,6 +137,10 @@ def _server(host: str, issuer: _Issued, now: datetime) -> _Issued:
 
 def _client(common_name: str, issuer: _Issued, now: datetime) -> _Issued:
     return _issue(common_name, issuer, now, _leaf(ExtendedKeyUsageOID.CLIENT_AUTH))
+
+
+def _responder(common_name: str, issuer: _Issued, now: datetime) -> _Issued:
+    return _issue(common_name, issuer, now, [*_leaf(ExtendedKeyUsageOID.OCSP_SIGNING), x509.OCSPNoCheck()])
 
 
 def _leaf(purpose: x509.ObjectIdentifier) -> list[x509.ExtensionType]:

@@ -25,10 +25,12 @@ from twisted.web.server import Site
 
 from agwtwisted import tap
 from agwtwisted.core.config import Config, HttpListener
+from agwtwisted.core.destinations import destination
 from agwtwisted.deferreds import log_failure
 from agwtwisted.demo import attempts, certificates
 from agwtwisted.demo.backend import ReceivedRequest
 from agwtwisted.demo.certificates import DemoError
+from agwtwisted.demo.responder import Authority, ResponderResource
 
 log = Logger()
 
@@ -59,6 +61,7 @@ def run(configuration: Path, reactor: PosixReactorBase) -> int:
     for listener in config.http_listeners:
         _require_free(listener)
     _start_backends(config, reactor)
+    _start_responders(config, directory, reactor)
     demonstration = _Demonstration(configuration, config, directory, reactor)
     reactor.callWhenRunning(demonstration.start)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # the terminal is gone: Twisted leaves this one alone
@@ -94,6 +97,20 @@ def _start_backends(config: Config, reactor: PosixReactorBase) -> None:
             reactor.listenTCP(port, Site(ReceivedRequest()), interface=host)
         except CannotListenError as error:
             raise DemoError(f"demo backend: cannot listen on {host}:{port}: {_reason(error.socketError)}") from error
+
+
+def _start_responders(config: Config, directory: Path, reactor: PosixReactorBase) -> None:
+    """Answer at every OCSP responder of the configuration's profiles."""
+    profiles = [listener.ssl_profile for listener in config.http_listeners]
+    for url in sorted({profile.ocsp_responder_url for profile in profiles if profile} - {""}):
+        where = destination(url)
+        site = Site(ResponderResource(Authority.of(directory), lambda: datetime.now(UTC)))
+        try:
+            reactor.listenTCP(where.port, site, interface=where.host)
+        except CannotListenError as error:
+            raise DemoError(
+                f"demo responder: cannot listen on {where.host}:{where.port}: {_reason(error.socketError)}"
+            ) from error
 
 
 def _reason(error: OSError) -> str:

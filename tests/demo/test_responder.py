@@ -1,0 +1,55 @@
+"""The demo's OCSP responder, judged as the gateway judges it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.test.requesthelper import DummyRequest
+
+from agwtwisted.core import ocsp
+from agwtwisted.demo import certificates
+from agwtwisted.demo.responder import Authority, ResponderResource
+
+NOW = datetime.now(UTC)  # as the library signs
+
+
+class ResponderTests(SynchronousTestCase):
+    """What it says about the demo's certificates."""
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp())
+        certificates.ensure(self.directory, NOW)
+        self.authority = Authority.of(self.directory)
+
+    def status(self, name: str) -> ocsp.OcspStatus:
+        """What the gateway makes of its answer about the certificate in that file."""
+        leaf = x509.load_pem_x509_certificates((self.directory / name).read_bytes())[0]
+        issuer = x509.load_pem_x509_certificates((self.directory / "clients-ca.pem").read_bytes())[0]
+        question = ocsp.Question.of(leaf.public_bytes(Encoding.DER), issuer.public_bytes(Encoding.DER))
+        assert isinstance(question, ocsp.Question)
+        response = self.authority.answer(question.request, NOW)
+        return ocsp.judge(response, question, ocsp.Rules(), NOW.timestamp())
+
+    def test_statuses(self) -> None:
+        """The client is good, the revoked one revoked, and of others it knows nothing."""
+        self.assertIsInstance(self.status("client.pem"), ocsp.Good)
+        self.assertIsInstance(self.status("revoked.pem"), ocsp.Revoked)
+        self.assertIsInstance(self.status("expired.pem"), ocsp.Unknown)
+
+    def test_malformed(self) -> None:
+        """What is no request gets a response that says so."""
+        self.assertEqual(self.authority.answer(b"x", NOW), bytes.fromhex("30030a0101"))
+
+    def test_resource(self) -> None:
+        """It is served by POST, under its content type."""
+        request = DummyRequest([])
+        request.method = b"POST"
+        request.content = (self.directory / "server.pem").open("rb")
+        self.addCleanup(request.content.close)
+        body = ResponderResource(self.authority, lambda: NOW).render(request)  # type: ignore[arg-type]
+        self.assertEqual(body, bytes.fromhex("30030a0101"))
+        self.assertEqual(request.responseHeaders.getRawHeaders(b"content-type"), [b"application/ocsp-response"])

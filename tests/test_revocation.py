@@ -1,0 +1,594 @@
+"""What is known about certificates: asked once, kept while it holds, judged again at every use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core import policies
+from agwtwisted.core.destinations import Destination
+from agwtwisted.core.ocsp import Good, OcspStatus, Question, Revoked, Unknown, Unreachable, Unusable
+from agwtwisted.core.peer import OcspStatus as Word
+from agwtwisted.core.peer import Peer
+from agwtwisted.core.policies import TlsPolicy
+from agwtwisted.core.resources import ClientRevocation, OcspScope, OcspUnavailable, SslProfile
+from agwtwisted.core.variables import certificate_variables
+from agwtwisted.core.verdicts import Refused, Trusted
+from agwtwisted.ocsp_client import Way
+from agwtwisted.responses import MemoryResponses, ResponseStore
+from agwtwisted.revocation import FAILURE_AGE, MAX_DESTINATIONS, Revocation, subjects, way_of
+from tests import pki
+from tests.responder import TRY_LATER, Response, Single
+
+NOW = pki.NOW.timestamp()
+HOUR = 3600.0
+SKEW = 300.0
+
+ROOT = pki.Authority.root("Root")
+ISSUER = ROOT.intermediate("Issuer")
+DEVICE = ISSUER.issue("device", ocsp_url="http://ocsp.example/")
+SUBJECT = (DEVICE.der, ISSUER.der)
+
+
+def profile(**keys: Any) -> SslProfile:
+    """A profile that asks."""
+    policy = policies.predefined("AppGwSslPolicy20220101")
+    assert isinstance(policy, TlsPolicy)
+    keys = {"name": "strict", "ssl_policy": policy, "verify_client_revocation": ClientRevocation.OCSP, **keys}
+    return SslProfile(**keys)
+
+
+PROFILE = profile()
+
+
+@attrs.define(eq=False)
+class Asked:
+    """One question to responders."""
+
+    request: bytes
+    way: Way
+    accept: Callable[[bytes], Any]
+    answered: Deferred[Any]
+
+
+class Asker:
+    """Responders that answer when and what the test says."""
+
+    def __init__(self) -> None:
+        self.questions: list[Asked] = []
+        self.cancelled = 0
+
+    def ask(self, request: bytes, way: Way, accept: Callable[[bytes], Any]) -> Deferred[Any]:
+        """As revocation.Asker says."""
+        self.questions.append(Asked(request, way, accept, Deferred(self._cancel)))
+        return self.questions[-1].answered
+
+    def _cancel(self, deferred: Deferred[Any]) -> None:
+        self.cancelled += 1
+
+
+class RevocationCase(SynchronousTestCase):
+    """A memory, a clock, and responders in the test's hand."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(NOW)
+        self.waiting: list[Deferred[Any]] = []
+        self.addCleanup(self.leave)
+        self.asker = Asker()
+        self.store: ResponseStore = MemoryResponses()
+        self.revocation = self.started()
+
+    def leave(self) -> None:
+        """Nobody waits any more."""
+        for each in self.waiting:
+            each.addErrback(lambda _: None)  # type: ignore[unused-awaitable]
+
+    def started(self, **options: Any) -> Revocation:
+        """A memory that runs."""
+        revocation = Revocation(self.clock, self.asker, self.store, Random(0), **options)
+        revocation.startService()
+        self.addCleanup(revocation.stopService)
+        return revocation
+
+    def status(self, device: pki.Credential = DEVICE, by: SslProfile = PROFILE) -> Deferred[OcspStatus]:
+        """What is known of a device of ISSUER, or becomes known."""
+        waiting = self.revocation.status((device.der, ISSUER.der), by)
+        self.waiting.append(waiting)
+        return waiting
+
+    def known(self, device: pki.Credential = DEVICE, by: SslProfile = PROFILE) -> OcspStatus:
+        """What is known without asking."""
+        before = len(self.asker.questions)
+        status = self.successResultOf(self.status(device, by))
+        self.assertEqual(len(self.asker.questions), before)
+        return status
+
+    def response(self, status: str = "good", device: pki.Credential = DEVICE, **options: Any) -> bytes:
+        """A response of this moment that holds for an hour."""
+        now = datetime.fromtimestamp(self.clock.seconds(), UTC)
+        options = {"this_update": now, "next_update": now + timedelta(hours=1), **options}
+        single = Single(certificate=device, status=status, **options)
+        return Response(signer=ISSUER, singles=[single], produced_at=single.this_update).der()
+
+    def answer(self, response: bytes | None = None, number: int = -1) -> None:
+        """The responder answers, good by default."""
+        question = self.asker.questions[number]
+        question.answered.callback(question.accept(self.response() if response is None else response))
+
+    def fail(self, reason: str = "no answer in time") -> None:  # type: ignore[override]
+        """The responder does not answer."""
+        self.asker.questions[-1].answered.callback(Unreachable(reason))
+
+    def learn(self, status: str = "good", device: pki.Credential = DEVICE, **options: Any) -> OcspStatus:
+        """Ask, and be answered."""
+        before = len(self.asker.questions)
+        waiting = self.status(device)
+        self.assertEqual(len(self.asker.questions), before + 1)
+        self.answer(self.response(status, device, **options))
+        return self.successResultOf(waiting)
+
+
+class AskingTests(RevocationCase):
+    """A cold memory."""
+
+    def test_waits_for_the_answer(self) -> None:
+        """The first client waits for the answer, and is not told to come again; the next one need not wait."""
+        waiting = self.status()
+        self.assertNoResult(waiting)
+        self.answer()
+        self.assertEqual(self.successResultOf(waiting), Good(NOW + HOUR + SKEW))
+        self.assertEqual(self.known(), Good(NOW + HOUR + SKEW))
+
+    def test_stampede(self) -> None:
+        """A thousand clients with one certificate: one question."""
+        waiting = [self.status() for _ in range(1000)]
+        self.assertEqual(len(self.asker.questions), 1)
+        self.answer()
+        self.assertEqual({type(self.successResultOf(each)) for each in waiting}, {Good})
+
+    def test_slow_responder(self) -> None:
+        """Many certificates wait side by side, and none for another's answer."""
+        devices = [ISSUER.issue(f"device {number}") for number in range(20)]
+        waiting = [self.status(device) for device in devices]
+        for number in reversed(range(20)):
+            self.answer(self.response(device=devices[number]), number)
+            self.assertIsInstance(self.successResultOf(waiting[number]), Good)
+
+    def test_one_leaves(self) -> None:
+        """A client that leaves does not take the answer from the others."""
+        first, second = self.status(), self.status()
+        first.cancel()
+        self.failureResultOf(first, CancelledError)
+        self.answer()
+        self.assertIsInstance(self.successResultOf(second), Good)
+        self.assertEqual(self.asker.cancelled, 0)
+
+    def test_all_leave(self) -> None:
+        """The last one to leave takes the question along; nothing is remembered against the certificate."""
+        waiting = self.status()
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.assertEqual(self.asker.cancelled, 1)
+        self.assertIsInstance(self.learn(), Good)
+
+    def test_certificates_are_not_mixed_up(self) -> None:
+        """What is known of one certificate is not known of another, nor of it under another issuer."""
+        self.learn()
+        self.assertNoResult(self.status(ISSUER.issue("other")))
+        self.waiting.append(self.revocation.status((DEVICE.der, ROOT.der), PROFILE))
+        self.assertNoResult(self.waiting[-1])
+
+    def test_false_answers(self) -> None:
+        """An answer about another certificate, or an old one, is none."""
+        other = ISSUER.issue("other")
+        old = {"this_update": pki.NOW - timedelta(days=2), "next_update": pki.NOW - timedelta(days=1)}
+        for response in (self.response(device=other), self.response(**old), TRY_LATER, b""):
+            self.setUp()
+            waiting = self.status()
+            self.answer(response)
+            self.assertIsInstance(self.successResultOf(waiting), Unusable)
+
+    def test_unreadable_certificate(self) -> None:
+        """About what cannot be read nobody is asked, and nothing is good."""
+        self.assertIsInstance(self.successResultOf(self.revocation.status((b"x", b"y"), PROFILE)), Unusable)
+        self.assertEqual(self.asker.questions, [])
+
+    def test_defect(self) -> None:
+        """What goes wrong while asking is everybody's failure, and not remembered."""
+        waiting = self.status()
+        self.asker.questions[-1].answered.errback(RuntimeError())
+        self.failureResultOf(waiting, RuntimeError)
+        self.assertNoResult(self.status())
+
+
+class TimeTests(RevocationCase):
+    """A warm memory."""
+
+    def test_judged_at_every_use(self) -> None:
+        """At the end of the answer it is asked again, whoever used it meanwhile."""
+        self.learn()
+        self.clock.advance(HOUR + SKEW - 1)
+        self.assertIsInstance(self.known(), Good)
+        self.clock.advance(1)
+        self.assertNoResult(self.status())
+
+    def test_by_the_rules_of_who_asks(self) -> None:
+        """A profile that is stricter about age does not take what is good enough for another."""
+        self.learn()
+        self.clock.advance(100)
+        self.assertIsInstance(self.known(), Good)
+        self.assertNoResult(self.status(by=profile(name="stricter", ocsp_max_age=99)))
+
+    def test_failures_are_remembered_shortly(self) -> None:
+        """After a failure nobody asks again for some seconds, and then everything may be well."""
+        waiting = self.status()
+        self.fail("dead")
+        self.assertEqual(self.successResultOf(waiting), Unreachable("dead"))
+        self.assertEqual(self.known(), Unreachable("dead"))
+        self.clock.advance(FAILURE_AGE)
+        self.assertIsInstance(self.learn(), Good)
+        self.assertIsInstance(self.known(), Good)
+
+    def test_unknown_is_remembered_shortly(self) -> None:
+        """So is the answer that the issuer does not know the certificate: it may just have issued it."""
+        self.assertEqual(self.learn("unknown"), Unknown())
+        self.assertEqual(self.known(), Unknown())
+        self.clock.advance(FAILURE_AGE)
+        self.assertIsInstance(self.learn(), Good)
+
+    def test_failures_are_the_profiles(self) -> None:
+        """What one profile's responder did not answer another one's may."""
+        self.status()
+        self.fail()
+        self.assertNoResult(self.status(by=profile(name="other", ocsp_responder_url="http://127.0.0.1/")))
+
+    def test_bounded(self) -> None:
+        """Memory holds so many answers, and forgets the least recently used one."""
+        self.revocation = self.started(max_answers=2)
+        devices = [ISSUER.issue(f"device {number}") for number in range(3)]
+        for device in devices:
+            self.learn(device=device)
+        self.assertIsInstance(self.known(devices[2]), Good)
+        self.assertNoResult(self.status(devices[0]))
+
+
+class RevokedTests(RevocationCase):
+    """A revocation, once proven."""
+
+    def test_stays(self) -> None:
+        """It stays past nextUpdate, past eviction of others, and when the responder fails."""
+        self.revocation = self.started(max_answers=1)
+        self.assertIsInstance(self.learn("revoked"), Revoked)
+        for number in range(3):
+            self.learn(device=ISSUER.issue(f"device {number}"))
+        self.assertIsInstance(self.known(), Revoked)
+        self.clock.advance(HOUR + SKEW)
+        waiting = self.status()
+        self.fail()
+        self.assertIsInstance(self.successResultOf(waiting), Revoked)
+        self.assertIsInstance(self.known(), Revoked)
+
+    def test_every_failure(self) -> None:
+        """Neither a false answer, nor an old one, nor *unknown* makes it undone."""
+        self.learn("revoked")
+        before = {"this_update": pki.NOW - timedelta(minutes=1)}
+        same = {"this_update": pki.NOW, "next_update": pki.NOW + timedelta(days=1)}
+        for response in (TRY_LATER, b"", self.response("unknown"), self.response(**before), self.response(**same)):
+            self.clock.advance(HOUR + SKEW)
+            waiting = self.status()
+            self.answer(response)
+            self.assertIsInstance(self.successResultOf(waiting), Revoked)
+            self.assertIsInstance(self.known(), Revoked)
+
+    def test_replayed(self) -> None:
+        """A good response of before the revocation, still within its time, does not undo it."""
+        long = {"this_update": pki.NOW - timedelta(seconds=1), "next_update": pki.NOW + timedelta(days=1)}
+        replayed = self.response(**long)
+        self.learn("revoked")
+        self.clock.advance(HOUR + SKEW)
+        waiting = self.status()
+        self.answer(replayed)
+        self.assertIsInstance(self.successResultOf(waiting), Revoked)
+
+    def test_newer_good(self) -> None:
+        """A newer *good* does: a hold was lifted."""
+        self.learn("revoked", reason=6)
+        self.clock.advance(HOUR + SKEW)
+        self.assertIsInstance(self.learn(), Good)
+        self.assertIsInstance(self.known(), Good)
+
+    def test_of_the_future(self) -> None:
+        """A responder whose clock was years ahead when it said *revoked* can still say *good* later."""
+        ahead = {"this_update": pki.NOW + timedelta(days=999), "next_update": pki.NOW + timedelta(days=1000)}
+        self.assertIsInstance(self.learn("revoked", **ahead), Revoked)
+        self.assertIsInstance(self.known(), Revoked)
+        self.clock.advance(PROFILE.ocsp_max_age)
+        self.assertIsInstance(self.learn(), Good)
+
+    def test_old_revocation_is_not_asked_at_every_use(self) -> None:
+        """One whose own time was over when it came is not asked about again for some seconds."""
+        old = {"this_update": pki.NOW - timedelta(days=2), "next_update": pki.NOW - timedelta(days=1)}
+        self.assertIsInstance(self.learn("revoked", **old), Revoked)
+        self.assertIsInstance(self.known(), Revoked)
+        self.clock.advance(FAILURE_AGE)
+        self.assertIsInstance(self.learn(), Good)
+
+    def test_older_than_good(self) -> None:
+        """A revocation older than what is known does not undo it: that hold was lifted."""
+        self.learn()
+        held = self.response("revoked", this_update=pki.NOW - timedelta(days=1), next_update=None)
+        self.clock.advance(HOUR)
+        self.answer(held)
+        self.assertIsInstance(self.known(), Good)
+
+    def test_watchers(self) -> None:
+        """Whoever watches a certificate is told once it becomes known as revoked, and nobody else is."""
+        told: list[str] = []
+        other = ISSUER.issue("other")
+        self.revocation.watch(peer(DEVICE), PROFILE, lambda: told.append("device"))
+        self.revocation.watch(peer(other), PROFILE, lambda: told.append("other"))
+        unwatch = self.revocation.watch(peer(DEVICE), PROFILE, lambda: told.append("gone"))
+        unwatch()
+        self.learn("revoked")
+        self.assertEqual(told, ["device"])
+        self.clock.advance(HOUR + SKEW)
+        self.learn("revoked")
+        self.assertEqual(told, ["device"])
+
+    def test_watchers_are_forgotten(self) -> None:
+        """Nothing remains of a watcher that is gone."""
+        unwatch = [self.revocation.watch(peer(DEVICE), PROFILE, lambda: None) for _ in range(2)]
+        for each in unwatch:
+            each()
+        self.assertEqual(self.revocation._watchers, {})
+
+
+class RenewalTests(RevocationCase):
+    """Answers are renewed ahead of their end."""
+
+    def test_in_use(self) -> None:
+        """What was used is asked again before its end, and no client waits."""
+        self.learn()
+        self.known()
+        self.clock.advance(HOUR * 0.49)
+        self.assertEqual(len(self.asker.questions), 1)
+        self.clock.advance(HOUR * 0.4)
+        self.assertEqual(len(self.asker.questions), 2)
+        self.assertIsInstance(self.known(), Good)
+        self.answer()
+        self.clock.advance(HOUR * 0.5)
+        self.assertIsInstance(self.known(), Good)
+
+    def test_not_in_use(self) -> None:
+        """What nobody used since, and nobody is connected with, is not renewed for ever."""
+        self.learn()
+        self.clock.advance(HOUR)
+        self.answer()
+        self.clock.advance(10 * HOUR)
+        self.assertEqual(len(self.asker.questions), 2)
+
+    def test_watched(self) -> None:
+        """What somebody is connected with is in use."""
+        self.learn()
+        self.revocation.watch(peer(DEVICE), PROFILE, lambda: None)
+        for count in range(2, 6):
+            self.clock.advance(HOUR)
+            self.assertEqual(len(self.asker.questions), count)
+            self.answer()
+
+    def test_spread(self) -> None:
+        """Certificates that came together are not renewed together."""
+        devices = [ISSUER.issue(f"device {number}") for number in range(10)]
+        for device in devices:
+            self.learn(device=device)
+        self.assertEqual(len({round(call.getTime()) for call in self.clock.getDelayedCalls()}), 10)
+
+    def test_failure(self) -> None:
+        """When a renewal fails the answer still holds, and another try is made; at the end it is over."""
+        self.learn()
+        self.known()
+        self.clock.advance(HOUR * 0.9)
+        self.fail()
+        self.assertIsInstance(self.known(), Good)
+        self.clock.advance(HOUR * 0.15)
+        self.assertEqual(len(self.asker.questions), 3)
+        self.fail()
+        self.clock.advance(HOUR)
+        self.assertNoResult(self.status())
+
+    def test_revoked(self) -> None:
+        """A renewal that finds a revocation is one."""
+        told: list[str] = []
+        self.learn()
+        self.revocation.watch(peer(DEVICE), PROFILE, lambda: told.append("device"))
+        self.clock.advance(HOUR)
+        self.answer(self.response("revoked"))
+        self.assertEqual(told, ["device"])
+        self.assertIsInstance(self.known(), Revoked)
+
+    def test_stop(self) -> None:
+        """A stop leaves no timer and no question behind."""
+        self.learn()
+        self.known()
+        self.clock.advance(HOUR)
+        self.learn(device=ISSUER.issue("other"))
+        self.successResultOf(self.revocation.stopService())
+        self.assertEqual((self.asker.cancelled, self.clock.getDelayedCalls()), (1, []))
+
+
+class StoreTests(RevocationCase):
+    """Across restarts."""
+
+    def test_known_after_a_restart(self) -> None:
+        """What was learnt is known to the next process, which verifies it again."""
+        other = ISSUER.issue("other")
+        self.learn()
+        self.learn("revoked", other)
+        self.revocation.stopService()
+        self.revocation = self.started()
+        self.assertIsInstance(self.known(), Good)
+        self.assertIsInstance(self.known(other), Revoked)
+
+    def test_revoked_for_long(self) -> None:
+        """A revocation is kept until the certificate ends, a good answer until its own end."""
+        other = ISSUER.issue("other")
+        self.learn()
+        self.learn("revoked", other)
+        self.revocation.stopService()
+        self.clock.advance(1000 * HOUR)
+        self.revocation = self.started()
+        self.assertNoResult(self.status())
+        waiting = self.status(other)
+        self.fail()
+        self.assertIsInstance(self.successResultOf(waiting), Revoked)
+
+    def test_not_believed(self) -> None:
+        """What stands in a store is believed as little as what comes over the network."""
+        self.learn()
+        [stored] = self.store.load(0, 10)
+        stranger = pki.Authority.root("Issuer")
+        forged = Response(signer=stranger, singles=[Single(certificate=DEVICE)], responder=ISSUER).der()
+        for response in (b"", forged, self.response("good", ISSUER.issue("other"))):
+            self.store.put(attrs.evolve(stored, response=response))
+            self.revocation = self.started()
+            self.assertNoResult(self.status())
+
+
+def peer(device: pki.Credential) -> Peer:
+    """A client that is trusted so far."""
+    return Peer(
+        address="192.0.2.7",
+        port=1,
+        verdict=Trusted(),
+        certificate=certificate_variables(device.der),
+        chain_der=tuple(each.der for each in device.issuers),
+    )
+
+
+class CheckTests(RevocationCase):
+    """Clients of a profile."""
+
+    def test_who_is_checked(self) -> None:
+        """Only profiles that ask for it have a check."""
+        for by in (None, profile(verify_client_revocation=ClientRevocation.NONE)):
+            self.assertIsNone(self.revocation.check(by))
+        self.assertIsNotNone(self.revocation.check(PROFILE))
+
+    def test_verdicts(self) -> None:
+        """The client comes back with its final verdict."""
+        check = self.revocation.check(PROFILE)
+        assert check
+        for status, verdict, word in (
+            ("good", Trusted(), Word.GOOD),
+            ("revoked", Refused("certificate revoked"), Word.REVOKED),
+            ("unknown", Refused("certificate status unknown"), Word.UNKNOWN),
+        ):
+            device = ISSUER.issue(status)
+            judged = check(peer(device))
+            self.answer(self.response(status, device))
+            found = self.successResultOf(judged)
+            self.assertEqual((found.verdict, found.ocsp_status), (verdict, word))
+
+    def test_allow(self) -> None:
+        """Every single use of Allow is a warning that names the client; without Allow there is none."""
+        for unavailable, expected in ((OcspUnavailable.ALLOW, 3), (OcspUnavailable.REFUSE, 0)):
+            self.setUp()
+            check = self.revocation.check(profile(ocsp_unavailable=unavailable))
+            assert check
+            judged = [check(peer(DEVICE)), check(peer(DEVICE))]
+            with capturedLogs() as events:
+                self.fail()
+                judged.append(check(peer(DEVICE)))
+            words = [event for event in events if "is let in although" in event["log_format"]]
+            self.assertEqual([event["log_level"] for event in words], [LogLevel.warn] * expected)
+            let_in = isinstance(self.successResultOf(judged[0]).verdict, Trusted)
+            self.assertEqual(let_in, unavailable is OcspUnavailable.ALLOW)
+
+    def test_chain(self) -> None:
+        """With ocsp_scope = Chain the intermediates are asked about too, not the root; one revoked is enough."""
+        by = profile(ocsp_scope=OcspScope.CHAIN)
+        self.assertEqual(subjects(peer(DEVICE), PROFILE), (SUBJECT,))
+        self.assertEqual(subjects(peer(DEVICE), by), (SUBJECT, (ISSUER.der, ROOT.der)))
+        check = self.revocation.check(by)
+        assert check
+        judged = check(peer(DEVICE))
+        self.assertEqual(len(self.asker.questions), 2)
+        self.answer(number=0)
+        self.assertNoResult(judged)
+        single = Single(certificate=ISSUER, status="revoked")
+        self.answer(Response(signer=ROOT, singles=[single]).der(), 1)
+        self.assertEqual(self.successResultOf(judged).verdict, Refused("certificate revoked"))
+
+    def test_chain_is_cancelled_whole(self) -> None:
+        """A client that leaves takes all of its questions along."""
+        check = self.revocation.check(profile(ocsp_scope=OcspScope.CHAIN))
+        assert check
+        judged = check(peer(DEVICE))
+        judged.cancel()
+        self.failureResultOf(judged)
+        self.assertEqual(self.asker.cancelled, 2)
+
+    def test_without_certificate(self) -> None:
+        """A client without a certificate, or without an issuer, is not let in by asking about nothing."""
+        check = self.revocation.check(profile(ocsp_unavailable=OcspUnavailable.ALLOW))
+        assert check
+        for odd in (
+            attrs.evolve(peer(DEVICE), certificate=None, chain_der=()),
+            attrs.evolve(peer(DEVICE), chain_der=()),
+        ):
+            self.assertIsInstance(self.successResultOf(check(odd)).verdict, Refused)
+
+    def test_complaints_are_few(self) -> None:
+        """Why there is no answer is said a few times a minute, not once a client."""
+        with capturedLogs() as events:
+            for number in range(50):
+                self.status(ISSUER.issue(f"device {number}"))
+                self.fail("dead")
+        self.assertLess(len(events), 10)
+
+
+class WayTests(SynchronousTestCase):
+    """Whom to ask."""
+
+    def way(self, *urls: str, **keys: Any) -> tuple[Destination, ...]:
+        """The destinations of a certificate with these responders."""
+        question = Question.of(*SUBJECT)
+        assert isinstance(question, Question)
+
+        class Named(Question):
+            """The same with other responders."""
+
+            responders = urls
+
+        named = Named(**{field.name: getattr(question, field.name) for field in attrs.fields(Question)})
+        return way_of(named, profile(**keys)).destinations
+
+    def test_junk_is_passed_over(self) -> None:
+        """Of a hundred URLs the first good ones count, each once; junk does not stop the search."""
+        junk = ["ldap://ldap.example/", "http://user@a.example/", "x", "http://[::1", "http://a.example/"]
+        many = [f"http://{number}.example/" for number in range(100)]
+        hosts = [each.host for each in self.way(*junk, *junk, *many)]
+        self.assertEqual(hosts[0], "a.example")
+        self.assertEqual(len(hosts), MAX_DESTINATIONS)
+        self.assertEqual(self.way(*["ldap://ldap.example/"] * 100, "http://a.example/"), self.way("http://a.example/"))
+        self.assertEqual(self.way(*[f"x{number}" for number in range(100)], "http://a.example/"), ())
+
+    def test_operators_choice(self) -> None:
+        """The operator's responder is asked instead, wherever it is; the certificate's within the rules."""
+        question = Question.of(*SUBJECT)
+        assert isinstance(question, Question)
+        way = way_of(question, profile(ocsp_responder_url="http://127.0.0.1:9/"))
+        self.assertEqual([each.url for each in way.destinations], ["http://127.0.0.1:9/"])
+        self.assertEqual((way.open_networks, way.open_ports), (None, None))
+        way = way_of(question, PROFILE)
+        self.assertEqual([each.url for each in way.destinations], ["http://ocsp.example/"])
+        self.assertEqual((way.open_networks, way.open_ports), ((), PROFILE.ocsp_allowed_ports))

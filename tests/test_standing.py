@@ -1,0 +1,144 @@
+"""A verdict is true while the connection lives, or the connection ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.peer import OcspStatus, Peer
+from agwtwisted.core.verdicts import Refused, Trusted
+from agwtwisted.standing import Standing
+
+VERIFIED = Peer(address="192.0.2.7", port=1, verdict=Trusted(), until=1000.0)
+
+
+class Check:
+    """What judges further; answers what and when the test says."""
+
+    def __init__(self) -> None:
+        self.asked: list[Peer] = []
+        self.cancelled: list[object] = []
+        self.answers: list[Deferred[Peer]] = []
+        self.watchers: list[Callable[[], None]] = []
+
+    def __call__(self, peer: Peer) -> Deferred[Peer]:
+        """As Recheck says."""
+        self.asked.append(peer)
+        return self.answers.pop(0) if self.answers else Deferred(self.cancelled.append)
+
+    def watch(self, peer: Peer, told: Callable[[], None]) -> Callable[[], None]:
+        """As Recheck says."""
+        self.watchers.append(told)
+        return lambda: self.watchers.remove(told)
+
+
+class StandingTests(SynchronousTestCase):
+    """The verdict about one client."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.check = Check()
+        self.told: list[object] = []
+
+    def hold(self) -> None:
+        """As Judged says."""
+        self.told.append("hold")
+
+    def renewed(self, peer: Peer) -> None:
+        """As Judged says."""
+        self.told.append(peer)
+
+    def standing(self, until: float, check: Check | None) -> Standing:
+        """A verdict that holds until then."""
+        standing = Standing(self.clock, self, VERIFIED, check)
+        standing.until(until)
+        return standing
+
+    def good(self, until: float) -> Peer:
+        """The client, found good."""
+        return attrs.evolve(VERIFIED, ocsp_status=OcspStatus.GOOD, until=until)
+
+    def test_certificate_ends(self) -> None:
+        """At the end of its certificate a client is refused, with nothing else to check or with."""
+        refused = attrs.evolve(VERIFIED, verdict=Refused("certificate has expired"))
+        for check in (None, self.check):
+            self.told.clear()
+            self.clock = Clock()
+            self.standing(1000.0, check)
+            self.clock.advance(999)
+            self.assertEqual(self.told, [])
+            self.clock.advance(1)
+            self.assertEqual(self.told, [refused])
+            self.assertEqual((self.clock.getDelayedCalls(), self.check.asked), ([], []))
+
+    def test_judged_again(self) -> None:
+        """At the end of the answer the client is judged again as it was verified; nothing goes on meanwhile."""
+        self.standing(100.0, self.check)
+        answer: Deferred[Peer] = Deferred()
+        self.check.answers.append(answer)
+        self.clock.advance(100)
+        self.assertEqual((self.told, self.check.asked), (["hold"], [VERIFIED]))
+        answer.callback(self.good(200.0))
+        self.assertEqual(self.told, ["hold", self.good(200.0)])
+        self.check.answers.append(succeed(self.good(300.0)))
+        self.clock.advance(100)
+        self.assertEqual(self.told[-1], self.good(300.0))
+
+    def test_refused(self) -> None:
+        """Found revoked, it is refused, and that is the end of it."""
+        revoked = attrs.evolve(VERIFIED, verdict=Refused("certificate revoked"))
+        self.check.answers.append(succeed(revoked))
+        self.standing(100.0, self.check)
+        self.clock.advance(100)
+        self.assertEqual(self.told, ["hold", revoked])
+        self.assertEqual((self.check.watchers, self.clock.getDelayedCalls()), ([], []))
+
+    def test_news(self) -> None:
+        """Bad news has it judged at once, and the timer of before does not come on top."""
+        self.standing(100.0, self.check)
+        self.check.answers.append(succeed(self.good(500.0)))
+        self.check.watchers[0]()
+        self.assertEqual(self.told, ["hold", self.good(500.0)])
+        self.clock.advance(100)
+        self.assertEqual(len(self.check.asked), 1)
+
+    def test_news_while_asking(self) -> None:
+        """News during a check does not begin another one."""
+        self.standing(100.0, self.check)
+        self.clock.advance(100)
+        self.check.watchers[0]()
+        self.assertEqual(len(self.check.asked), 1)
+
+    def test_failure(self) -> None:
+        """A check that fails is a refusal, and logged."""
+        answer: Deferred[Peer] = Deferred()
+        self.check.answers.append(answer)
+        self.standing(100.0, self.check)
+        self.clock.advance(100)
+        answer.errback(RuntimeError("broken"))
+        refused = Refused("certificate status request failed")
+        self.assertEqual(self.told[-1], attrs.evolve(VERIFIED, verdict=refused, ocsp_status=OcspStatus.UNAVAILABLE))
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_stop(self) -> None:
+        """A connection that is gone leaves no timer, no watcher and no question behind, and is told nothing."""
+        standing = self.standing(100.0, self.check)
+        self.clock.advance(100)
+        standing.stop()
+        self.assertEqual(len(self.check.cancelled), 1)
+        self.assertEqual((self.check.watchers, self.clock.getDelayedCalls(), self.told), ([], [], ["hold"]))
+        standing = self.standing(500.0, self.check)
+        standing.stop()
+        self.assertEqual((self.check.watchers, self.clock.getDelayedCalls()), ([], []))
+
+    def test_clock_set_back(self) -> None:
+        """A timer that comes before the end, because the clock was set back, is set again."""
+        standing = self.standing(1000.0, None)
+        standing._over()
+        self.assertEqual(self.told, [])
+        self.clock.advance(1000)
+        self.assertEqual(len(self.told), 1)
