@@ -1,0 +1,71 @@
+"""From statuses to verdicts."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core import ocsp
+from agwtwisted.core.peer import OcspStatus, Peer
+from agwtwisted.core.revoking import ALLOWED_FOR, concluded
+from agwtwisted.core.verdicts import Refused, Trusted
+
+PEER = Peer(address="192.0.2.7", port=1, verdict=Trusted(), until=1000.0)
+GOOD = ocsp.Good(until=500.0)
+REVOKED = ocsp.Revoked(at=1.0, reason="", until=500.0)
+UNKNOWN = ocsp.Unknown()
+UNAVAILABLE = (ocsp.Unusable("x"), ocsp.Unreachable("x"))
+
+
+def word(*statuses: ocsp.OcspStatus, allow: bool = False) -> OcspStatus:
+    """What the log says."""
+    return concluded(PEER, statuses, allow=allow, now=0.0).ocsp_status
+
+
+class ConcludedTests(SynchronousTestCase):
+    """One status, or several."""
+
+    def test_good(self) -> None:
+        """Good lets in, until the first of the ends."""
+        expected = attrs.evolve(PEER, ocsp_status=OcspStatus.GOOD, until=500.0)
+        self.assertEqual(concluded(PEER, [GOOD, ocsp.Good(until=600.0)], allow=False, now=0.0), expected)
+        self.assertEqual(concluded(PEER, [ocsp.Good(until=2000.0)], allow=False, now=0.0).until, 1000.0)
+
+    def test_refused(self) -> None:
+        """Revoked, unknown and unavailable are refused, in the words of the log."""
+        for status, reason in (
+            (REVOKED, "certificate revoked"),
+            (UNKNOWN, "certificate status unknown"),
+            (UNAVAILABLE[0], "certificate status request failed"),
+            (UNAVAILABLE[1], "certificate status request failed"),
+        ):
+            self.assertEqual(concluded(PEER, [status], allow=False, now=0.0).verdict, Refused(reason))
+
+    def test_nothing(self) -> None:
+        """Where nothing was asked nobody is let in, whatever is allowed."""
+        for allow in (False, True):
+            self.assertIsInstance(concluded(PEER, [], allow=allow, now=0.0).verdict, Refused)
+
+    def test_allow(self) -> None:
+        """Allow lets in whose status is not to be had, for a while; not the revoked, not the unknown."""
+        for status in UNAVAILABLE:
+            peer = concluded(PEER, [status], allow=True, now=0.0)
+            expected = attrs.evolve(PEER, ocsp_status=OcspStatus.UNAVAILABLE_ALLOWED, until=ALLOWED_FOR)
+            self.assertEqual(peer, expected)
+        self.assertEqual(concluded(PEER, [UNAVAILABLE[0]], allow=True, now=990.0).until, 1000.0)
+        for status in (REVOKED, UNKNOWN):
+            self.assertIsInstance(concluded(PEER, [status], allow=True, now=0.0).verdict, Refused)
+
+    def test_the_gravest_counts(self) -> None:
+        """Of the certificates of a chain the worst one counts, wherever it stands."""
+        table = (
+            ((GOOD, UNAVAILABLE[0]), OcspStatus.UNAVAILABLE),
+            ((UNAVAILABLE[1], UNKNOWN), OcspStatus.UNKNOWN),
+            ((UNKNOWN, REVOKED), OcspStatus.REVOKED),
+            ((GOOD, REVOKED), OcspStatus.REVOKED),
+        )
+        for statuses, expected in table:
+            self.assertEqual(word(*statuses), expected)
+            self.assertEqual(word(*reversed(statuses)), expected)
+        self.assertEqual(word(GOOD, UNAVAILABLE[0], allow=True), OcspStatus.UNAVAILABLE_ALLOWED)
+        self.assertEqual(word(REVOKED, UNAVAILABLE[0], allow=True), OcspStatus.REVOKED)

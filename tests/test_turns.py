@@ -1,0 +1,128 @@
+"""One server is asked neither too often nor too many things at once, nor at all while it is dead."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.turns import PAUSE, RATE, UNDER_WAY, Turns
+
+DEAD, LEFT_ALONE = "dead", "left alone"
+
+
+class TurnsTests(SynchronousTestCase):
+    """The questions to one server; each is answered when the test says so."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1000)
+        self.turns = Turns(self.clock)
+        self.asked: list[Deferred[str]] = []
+
+    def ask(self) -> Deferred[str]:
+        """One question."""
+
+        async def put() -> str:
+            deferred: Deferred[str] = Deferred()
+            self.asked.append(deferred)
+            return await deferred
+
+        return Deferred.fromCoroutine(self.turns.take(put, lambda outcome: outcome != DEAD, LEFT_ALONE))
+
+    def die(self) -> None:
+        """One question that is not answered."""
+        question = self.ask()
+        self.clock.advance(5)
+        self.asked.pop().callback(DEAD)
+        self.assertEqual(self.successResultOf(question), DEAD)
+
+    def test_answer(self) -> None:
+        """An answer is handed on."""
+        question = self.ask()
+        self.asked[0].callback("answer")
+        self.assertEqual(self.successResultOf(question), "answer")
+
+    def test_under_way(self) -> None:
+        """Only so many are under way; the next one is put when one is answered, or given up."""
+        questions = [self.ask() for _ in range(UNDER_WAY + 2)]
+        self.assertEqual(len(self.asked), UNDER_WAY)
+        self.asked[0].callback("answer")
+        self.assertEqual(len(self.asked), UNDER_WAY + 1)
+        questions[1].cancel()
+        self.failureResultOf(questions[1], CancelledError)
+        self.assertEqual(len(self.asked), UNDER_WAY + 2)
+
+    def test_rate(self) -> None:
+        """After a burst there are only so many a second."""
+        for _ in range(3 * RATE):
+            question = self.ask()
+            if self.asked and not self.asked[-1].called:
+                self.asked[-1].callback("answer")
+            question.addErrback(lambda _: None)  # type: ignore[unused-awaitable]
+        self.assertLess(len(self.asked), RATE + UNDER_WAY + 2)
+        before = len(self.asked)
+        for _ in range(10):
+            self.clock.advance(0.01)
+            for deferred in self.asked:
+                if not deferred.called:
+                    deferred.callback("answer")
+        self.assertLess(len(self.asked), before + 0.1 * RATE + UNDER_WAY + 2)
+
+    def test_dead(self) -> None:
+        """A server that answered nobody is left alone for a while: that costs nobody any time."""
+        self.die()
+        for _ in range(3):
+            self.assertEqual(self.successResultOf(self.ask()), LEFT_ALONE)
+        self.assertEqual(self.asked, [])
+
+    def test_those_who_wait(self) -> None:
+        """Questions that wait for their turn are not put any more to a server found dead."""
+        questions = [self.ask() for _ in range(UNDER_WAY + 5)]
+        self.clock.advance(5)
+        for deferred in tuple(self.asked):
+            deferred.callback(DEAD)
+        self.assertEqual(len(self.asked), UNDER_WAY)
+        outcomes = [self.successResultOf(question) for question in questions]
+        self.assertEqual(outcomes, [DEAD] * UNDER_WAY + [LEFT_ALONE] * 5)
+
+    def test_slow_for_one(self) -> None:
+        """A server that answered somebody else meanwhile is not dead."""
+        slow, other = self.ask(), self.ask()
+        self.clock.advance(2)
+        self.asked[1].callback("answer")
+        self.clock.advance(3)
+        self.asked[0].callback(DEAD)
+        self.assertEqual([self.successResultOf(each) for each in (slow, other)], [DEAD, "answer"])
+        self.assertNoResult(self.ask())
+
+    def test_after_the_pause(self) -> None:
+        """After the pause one question decides: the others go without until it is answered."""
+        self.die()
+        self.clock.advance(PAUSE)
+        probe = self.ask()
+        self.assertEqual(len(self.asked), 1)
+        self.assertEqual(self.successResultOf(self.ask()), LEFT_ALONE)
+        self.asked[0].callback("answer")
+        self.assertEqual(self.successResultOf(probe), "answer")
+        self.assertNoResult(self.ask())
+
+    def test_still_dead(self) -> None:
+        """When that one fails too, another pause begins."""
+        self.die()
+        self.clock.advance(PAUSE)
+        self.die()
+        self.clock.advance(PAUSE - 1)
+        self.assertEqual(self.successResultOf(self.ask()), LEFT_ALONE)
+        self.clock.advance(1)
+        self.assertNoResult(self.ask())
+
+    def test_given_up(self) -> None:
+        """When nobody waits any more for that one, the next one decides."""
+        self.die()
+        self.clock.advance(PAUSE)
+        probe = self.ask()
+        probe.cancel()
+        self.failureResultOf(probe, CancelledError)
+        self.assertNoResult(self.ask())
+        self.assertEqual(len(self.asked), 2)
