@@ -156,7 +156,7 @@ class OcspClient:
         except TimeoutError:
             return _Outcome(Unreachable("no answer in time"), answered=False)
         except _NoAnswerError as error:
-            return _Outcome(Unreachable(str(error)), answered=True)
+            return _Outcome(Unreachable(line.reason or str(error)), answered=True)
         except _FAILURES as error:
             if isinstance(_cause(error), CancelledError):  # nobody waits any more
                 raise CancelledError from error
