@@ -151,18 +151,14 @@ class OcspClient:
         """One request and its response."""
         line = _Line(self._reactor, destination, way.open_networks, self._own_ports)
         try:
-            talking = Deferred.fromCoroutine(self._talk(request, destination, line))
-            response = await talking.addTimeout(seconds, self._reactor, _late)
-            return _Outcome(Unreachable(line.reason) if line.reason else response, answered=True)
+            talking = _given_up(Deferred.fromCoroutine(self._talk(request, destination, line)))
+            return _Outcome(await talking.addTimeout(seconds, self._reactor, _late), answered=True)
         except TimeoutError:
             return _Outcome(Unreachable("no answer in time"), answered=False)
         except _NoAnswerError as error:
             return _Outcome(Unreachable(line.reason or str(error)), answered=True)
         except _FAILURES as error:
-            if isinstance(_cause(error), CancelledError):  # nobody waits any more
-                raise CancelledError from error
-            reason = line.reason or line.left_out
-            return _Outcome(Unreachable(reason or _words(error)), answered=bool(reason))
+            return _Outcome(Unreachable(line.reason or _words(error)), answered=bool(line.reason))
         finally:
             line.abort()
 
@@ -182,7 +178,10 @@ class OcspClient:
             response = await client.post(destination.url, headers=headers, data=request, **options)
         body = _Collected(line.abort)
         response.deliverBody(body)
-        return await body.whole
+        whole = await body.whole
+        if line.reason:  # it was cut; without a length the library takes what came for the whole
+            raise _NoAnswerError(line.reason)
+        return whole
 
     def _get_url(self, request: bytes, destination: Destination) -> str:
         encoded = quote(b64encode(request), safe="")
@@ -214,6 +213,22 @@ _FAILURES = (
     SSL.Error,
     ValueError,
 )
+
+
+def _given_up(asked: Deferred[T]) -> Deferred[T]:
+    """The same, but who cancels it gets CancelledError: the libraries make other errors of it, or even results."""
+
+    def cancel(waiting: Deferred[T]) -> None:
+        waiting.errback(CancelledError())
+        asked.cancel()
+
+    def pass_on(result: T | Failure) -> None:
+        if not waiting.called:
+            waiting.callback(result)  # type: ignore[arg-type]  # a Failure is passed on as one
+
+    waiting: Deferred[T] = Deferred(cancel)
+    asked.addBoth(pass_on)  # type: ignore[unused-awaitable]  # nothing is left in it
+    return waiting
 
 
 def _late(result: object, seconds: float) -> NoReturn:
@@ -330,13 +345,11 @@ class _Line:
     def __init__(
         self, reactor: Any, destination: Destination, open_networks: tuple[Network, ...] | None, own: Container[int]
     ) -> None:
-        self.reason = ""  # why it was cut
-        self.left_out = ""  # why an address was not connected to
+        self.reason = ""  # why it was not made, or cut
         self._reactor = _Reactor(reactor, self, open_networks)
         self._destination = destination
         self._own_ports = own if open_networks is not None else ()
         self._counted: list[_Counted] = []
-        self._over = False
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
         """Of the destination; there is no other, since nothing is redirected."""
@@ -357,7 +370,6 @@ class _Line:
 
     def abort(self) -> None:
         """Ends it, if it is there."""
-        self._over = True
         for counted in self._counted:
             counted.cut()
 
@@ -441,19 +453,27 @@ class _Resolver:
 
 @implementer(IResolutionReceiver)
 class _OpenAddresses:
-    """Passes on the addresses that may be connected to."""
+    """Passes on the addresses that may be connected to; a closed one is a reason where there is no other."""
 
     def __init__(self, receiver: IResolutionReceiver, line: _Line, open_networks: tuple[Network, ...]) -> None:
         self._line = line
         self._open_networks = open_networks
         self._receiver = receiver
+        self._refused = ""
+        self._passed_on = False
         self.resolutionBegan = receiver.resolutionBegan
-        self.resolutionComplete = receiver.resolutionComplete
 
     def addressResolved(self, address: IAddress) -> None:  # noqa: N802
         """One more."""
         host: str = address.host  # type: ignore[attr-defined]
         if closed(host, self._open_networks):
-            self._line.left_out = f"the responder's address {host} is not in ocsp_allowed_networks"
+            self._refused = f"the responder's address {host} is not in ocsp_allowed_networks"
         else:
+            self._passed_on = True
             self._receiver.addressResolved(address)
+
+    def resolutionComplete(self) -> None:  # noqa: N802
+        """There are no more."""
+        if not self._passed_on:
+            self._line.reason = self._refused
+        self._receiver.resolutionComplete()

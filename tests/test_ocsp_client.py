@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from contextlib import closing
 from ipaddress import ip_network
 from typing import Any
@@ -12,13 +14,18 @@ from twisted.internet import reactor as global_reactor
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IResolutionReceiver
+from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.internet.ssl import DefaultOpenSSLContextFactory
+from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from agwtwisted import ocsp_client
 from agwtwisted.core import ocsp
 from agwtwisted.core.destinations import PortRange, destination
 from agwtwisted.core.ocsp import Answer, Question, Unreachable, Unusable
 from agwtwisted.ocsp_client import OcspClient, Way
+from agwtwisted.turns import PAUSE, UNDER_WAY
 from tests import pki
 from tests.end_to_end.lines import DEADLINE
 from tests.responder import TRY_LATER, Asked, Responder, http
@@ -39,6 +46,8 @@ class Resolver:
     def __init__(self, names: dict[str, list[str]]) -> None:
         self.names = names
         self.asked: list[str] = []
+        self.receivers: list[Any] = []
+        self.complete = True
 
     def resolveHostName(self, receiver: Any, name: str, portNumber: int = 0, *rest: Any, **options: Any) -> Any:  # noqa: N802, N803
         """As IHostnameResolver says."""
@@ -47,7 +56,9 @@ class Resolver:
         receiver.resolutionBegan(None)
         for address in self.names.get(name, []):
             receiver.addressResolved(IPv4Address("TCP", address, portNumber))
-        receiver.resolutionComplete()
+        self.receivers.append(receiver)
+        if self.complete:
+            receiver.resolutionComplete()
 
 
 class Reactor:
@@ -64,6 +75,15 @@ class Reactor:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(reactor, name)
+
+
+class Timed(Clock):
+    """Time is the test's own, the rest is real."""
+
+    rightNow = 1000.0  # noqa: N815
+    nameResolver = reactor.nameResolver  # noqa: N815
+    connectTCP = reactor.connectTCP  # noqa: N815
+    listenTCP = reactor.listenTCP  # noqa: N815
 
 
 class ClientCase(TestCase):
@@ -128,11 +148,27 @@ class AskTests(ClientCase):
             await self.ask()
         self.assertEqual(len(self.responder.lines), 2)
 
+    async def test_no_cookies(self) -> None:
+        """A responder cannot mark whom it has seen."""
+        body = http_body(self.responder.true_answer(ocsp_request(self.question)))
+        self.responder.say = lambda _: http(body, b"Set-Cookie: seen=1; Path=/")
+        for _ in range(2):
+            self.assertIsInstance(await self.ask(), Answer)
+        self.assertNotIn(b"cookie", bytes(self.responder.lines[1].received).lower())
+
+    async def test_long_get(self) -> None:
+        """The path of the URL is kept before the request; one that is too long for GET goes by POST."""
+        self.client = OcspClient(reactor, use_get=True)
+        self.assertIsInstance(await self.ask(self.way(f"{self.responder.url}a/b/")), Answer)
+        self.assertRegex(self.responder.heads[0], "^GET /a/b/M[^/]+ HTTP/1.1$")
+        long = Question.of(DEVICE.der, ISSUER.der, nonce=bytes(128))
+        assert isinstance(long, Question)
+        await self.client.ask(long.request, self.way(), self.prove)
+        self.assertEqual(self.responder.heads[1], "POST / HTTP/1.1")
+
     async def test_no_proxy(self) -> None:
         """The environment's proxy is for others."""
-        self.patch(
-            __import__("os"), "environ", {"http_proxy": "http://127.0.0.1:1/", "HTTP_PROXY": "http://127.0.0.1:1/"}
-        )
+        self.patch(os, "environ", {"http_proxy": "http://127.0.0.1:1/", "HTTP_PROXY": "http://127.0.0.1:1/"})
         self.assertIsInstance(await self.ask(), Answer)
 
     async def test_several(self) -> None:
@@ -171,6 +207,74 @@ class HostileTests(ClientCase):
             self.assert_unreachable(await self.outcome(answer), words)
         self.assertEqual(len(self.responder.asked), 5)
 
+    async def test_odd_answers(self) -> None:
+        """Whatever comes in place of HTTP, the outcome is a value and nothing is logged."""
+        body = b"\r\n" + b"x" * 10
+        for answer in (
+            OK + b"\r\n",
+            OK + CONTENT_TYPE + b"Content-Length: -1\r\n" + body,
+            OK + CONTENT_TYPE + b"Content-Length: ten\r\n" + body,
+            OK + CONTENT_TYPE + b"Content-Length: 10\r\nContent-Length: 9\r\n" + body,
+            OK + CONTENT_TYPE + b"Content-Length: 10\r\nTransfer-Encoding: gzip\r\n" + body,
+            OK + CONTENT_TYPE + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffffffff\r\n",
+            OK + CONTENT_TYPE + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+            OK + b": \r\n\x00\xff" + body,
+            OK + b"\xff\r\n" + CONTENT_TYPE + body,
+            b"HTTP/1.1 \xff\r\n" + body,
+            b"HTTP/1.1 99999999999 OK\r\n" + body,
+            b"HTTP/1.1 -200 OK\r\n" + body,
+            b"HTTP/1.1 101 Switching Protocols\r\n" + body,
+            b"HTTP/1.1 204 No Content\r\n" + CONTENT_TYPE + body,
+            b"HTTP/9.9 200 OK\r\n" + CONTENT_TYPE + body,
+            b"ICY 200 OK\r\n" + CONTENT_TYPE + body,
+            b"\r\n" * 100,
+            OK + b"X-Header: " + b"x" * 1_000_000,
+            b"\x16\x03\x01\x00\x05hello",
+        ):
+            self.client = OcspClient(reactor)
+            self.responder.say = _cut(self.responder, answer)
+            self.assertIsInstance(await self.ask(), Unreachable | Unusable, answer)
+
+    async def test_content_type(self) -> None:
+        """The type may be written in capitals and have parameters; none at all, or a longer one, is another type."""
+        body = http_body(self.responder.true_answer(ocsp_request(self.question)))
+        for kind in (b"Application/OCSP-Response", b"application/ocsp-response ; charset=x"):
+            self.assertIsInstance(await self.outcome(http(body, content_type=kind)), Answer)
+        for kind in (b"", b"application/ocsp-response-not", b"application/ocsp-request"):
+            self.assert_unreachable(await self.outcome(http(body, content_type=kind)), "content type")
+
+    async def test_piece_by_piece(self) -> None:
+        """An answer may come in any pieces."""
+        whole = self.responder.true_answer(ocsp_request(self.question))
+
+        def say(_: Asked) -> bytes:
+            self.responder.lines[-1].socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for octet in whole[:-1]:
+                self.responder.lines[-1].send(bytes([octet]))
+            return whole[-1:]
+
+        self.responder.say = say
+        self.assertIsInstance(await self.ask(), Answer)
+
+    async def test_drop_by_drop(self) -> None:
+        """However steadily the body drips, its time is over when the question's is."""
+        clock = Timed()
+        self.client = OcspClient(clock)
+        self.responder.say = lambda _: None
+        asked = self.ask(self.way(timeout=5))
+        await deferToThread(self.responder.wait_for, 1)
+        line = self.responder.lines[0]
+        line.send(OK + CONTENT_TYPE + b"Content-Length: 1000\r\n\r\n")
+        for _ in range(4):
+            line.send(b"x")
+            clock.advance(1)
+            await deferToThread(lambda: None)  # the reactor turns
+            self.assertFalse(asked.called)
+        line.send(b"x")
+        clock.advance(1)
+        self.assert_unreachable(await asked, "no answer in time")
+        self.assertTrue(await deferToThread(line.ended.wait, DEADLINE))
+
     async def test_too_long(self) -> None:
         """A body that is too long is not read: announced, in chunks, or without an end; so are endless headers."""
         chunk = b"2000\r\n" + b"x" * 0x2000 + b"\r\n"
@@ -179,6 +283,7 @@ class HostileTests(ClientCase):
             OK + CONTENT_TYPE + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 1000,
             OK + CONTENT_TYPE + b"\r\n" + b"x" * 10_000_000,
             OK + b"X-Header: x\r\n" * 1_000_000,
+            b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000,
         ):
             self.assert_unreachable(await self.outcome(answer), "too long")
 
@@ -244,6 +349,57 @@ class HostileTests(ClientCase):
             self.assertEqual(other.lines, [])
 
 
+class LimitTests(ClientCase):
+    """How much is asked at once, and of whom."""
+
+    async def test_under_way(self) -> None:
+        """One responder is asked so many things at once; who does not get his turn in time gets a reason."""
+        self.responder.gate.clear()
+        asked = [self.ask() for _ in range(UNDER_WAY)]
+        await deferToThread(self.responder.wait_for, UNDER_WAY)
+        self.assert_unreachable(await self.ask(self.way(timeout=0.1)), "too many questions")
+        self.assertEqual(len(self.responder.lines), UNDER_WAY)
+        with closing(Responder(ISSUER)) as other:
+            other.knows(DEVICE)
+            self.assertIsInstance(await self.ask(self.way(other.url)), Answer)
+        self.responder.gate.set()
+        for each in asked:
+            self.assertIsInstance(await each, Answer)
+
+    async def test_all_together(self) -> None:
+        """All responders together are asked so many things at once; room is given back, whatever the outcome."""
+        self.patch(ocsp_client, "MAX_QUESTIONS", 1)
+        self.client = OcspClient(reactor)
+        self.responder.say = lambda _: None
+        with closing(Responder(ISSUER)) as other:
+            other.knows(DEVICE)
+            first = self.ask()
+            await deferToThread(self.responder.wait_for, 1)
+            self.assert_unreachable(await self.ask(self.way(other.url, timeout=0.1)), "too many questions")
+            self.assertEqual(other.lines, [])
+            first.cancel()
+            await self.assertFailure(first, CancelledError)
+            self.assertIsInstance(await self.ask(self.way(other.url)), Answer)
+
+    async def test_after_the_pause(self) -> None:
+        """A dead responder does not make its neighbour on another port dead, and is asked again after a pause."""
+        clock = Timed()
+        self.client = OcspClient(clock)
+        self.responder.say = lambda _: None
+        asked = self.ask(self.way(timeout=5))
+        await deferToThread(self.responder.wait_for, 1)
+        clock.advance(5)
+        self.assert_unreachable(await asked, "no answer in time")
+        self.assert_unreachable(await self.ask(), "a moment ago")
+        with closing(Responder(ISSUER)) as neighbour:
+            neighbour.knows(DEVICE)
+            self.assertIsInstance(await self.ask(self.way(neighbour.url)), Answer)
+        self.responder.say = self.responder.true_answer
+        clock.advance(PAUSE)
+        self.assertIsInstance(await self.ask(), Answer)
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+
 class AddressTests(ClientCase):
     """Where a certificate may send the client."""
 
@@ -281,6 +437,59 @@ class AddressTests(ClientCase):
         self.assertIsInstance(await self.ask(self.way(url, operators=False)), Answer)
         self.assertEqual(made.connected, ["127.0.0.1"])
 
+    async def test_dead_among_closed(self) -> None:
+        """Where the open address is dead, that is the reason, and the responder is left alone for a while."""
+        self.resolving(ocsp_example=["127.0.0.1", "169.254.169.254"])
+        way = self.way("http://ocsp.example:1/", operators=False)
+        self.assert_unreachable(await self.ask(way), "refused")
+        self.assert_unreachable(await self.ask(way), "a moment ago")
+
+    async def test_answer_among_closed(self) -> None:
+        """What is wrong with an answer is said, also where another address was passed over."""
+        self.resolving(ocsp_example=["127.0.0.1", "169.254.169.254"])
+        self.responder.say = lambda _: http(b"", status=b"404 Not Found")
+        way = self.way(f"http://ocsp.example:{self.responder.port}/", operators=False)
+        self.assert_unreachable(await self.ask(way), "404")
+
+    async def test_cancelled_while_resolving(self) -> None:
+        """A name that is found when nobody waits any more is not connected to."""
+        made = self.resolving(ocsp_example=["127.0.0.1"])
+        made.nameResolver.complete = False
+        urls = (f"http://ocsp.example:{self.responder.port}/", f"http://other.example:{self.responder.port}/")
+        asked = self.ask(self.way(*urls, operators=False))
+        asked.cancel()
+        await self.assertFailure(asked, CancelledError)
+        made.nameResolver.receivers[0].resolutionComplete()
+        self.assertEqual((made.nameResolver.asked, made.connected), (["ocsp.example"], []))
+
+    async def test_https(self) -> None:
+        """Over https nothing is said to a responder whose certificate the system does not trust."""
+        server = pki.self_signed("127.0.0.1", san=("127.0.0.1",))
+        directory = self.mktemp()
+        os.mkdir(directory)
+        certificate, key = server.write(directory)
+        options = DefaultOpenSSLContextFactory(key, certificate)
+        received: list[bytes] = []
+
+        class Listening(Protocol):
+            def dataReceived(self, data: bytes) -> None:
+                received.append(data)
+
+        factory = ServerFactory.forProtocol(Listening)
+        port = reactor.listenSSL(0, factory, options, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        for way in (True, False):
+            self.client = OcspClient(reactor)
+            outcome = await self.ask(self.way(f"https://127.0.0.1:{port.getHost().port}/", operators=way))
+            self.assert_unreachable(outcome, "certificate verify failed")
+        self.assertEqual(received, [])
+
+    async def test_https_to_plain_http(self) -> None:
+        """What does not speak TLS at an https URL is not asked in the clear."""
+        outcome = await self.ask(self.way(self.responder.url.replace("http:", "https:"), timeout=0.3))
+        self.assertIsInstance(outcome, Unreachable)
+        self.assertEqual(self.responder.asked, [])
+
     async def test_ports(self) -> None:
         """Only listed ports are connected to; the operator's own responder may be at any."""
         way = attrs.evolve(self.way(operators=False), open_ports=(PortRange(lowest=80, highest=80),))
@@ -308,6 +517,11 @@ class AddressTests(ClientCase):
 def ocsp_request(question: Question) -> Asked:
     """The request of a question, as a responder reads it."""
     return library.load_der_ocsp_request(question.request)
+
+
+def http_body(answer: bytes) -> bytes:
+    """The body of an HTTP response."""
+    return answer.partition(b"\r\n\r\n")[2]
 
 
 def _cut(responder: Responder, data: bytes) -> Any:

@@ -126,3 +126,53 @@ class TurnsTests(SynchronousTestCase):
         self.failureResultOf(probe, CancelledError)
         self.assertNoResult(self.ask())
         self.assertEqual(len(self.asked), 2)
+
+    def test_pace_is_kept(self) -> None:
+        """Beyond the burst a question waits for its moment, not longer, and whoever gives up there leaves nothing."""
+        for _ in range(RATE):
+            self.answered()
+        late, given_up = self.ask(), self.ask()
+        self.assertEqual(self.asked, [])
+        given_up.cancel()
+        self.failureResultOf(given_up, CancelledError)
+        self.clock.advance(1 / RATE)
+        self.assertEqual(len(self.asked), 1)
+        self.asked.pop().callback("answer")
+        self.assertEqual(self.successResultOf(late), "answer")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_idle_time_is_not_saved_up(self) -> None:
+        """However long a server was left in peace, the burst is the same."""
+        self.clock.advance(3600)
+        for _ in range(RATE - 1):  # the last one may be put a rounding error later
+            self.answered()
+        for _ in range(3):
+            self.ask()
+        self.assertLessEqual(len(self.asked), 1)
+
+    def test_broken_question(self) -> None:
+        """A question that raises gives its turn back, and says nothing about the server."""
+
+        async def broken() -> str:
+            raise ValueError
+
+        for _ in range(UNDER_WAY + 1):
+            question = Deferred.fromCoroutine(self.turns.take(broken, lambda _: True, LEFT_ALONE))
+            self.failureResultOf(question, ValueError)
+        self.answered()
+
+    def test_given_up_while_waiting(self) -> None:
+        """Who gives up before it is his turn is not put, and takes no turn from others."""
+        questions = [self.ask() for _ in range(UNDER_WAY + 2)]
+        questions[UNDER_WAY].cancel()
+        self.failureResultOf(questions[UNDER_WAY], CancelledError)
+        self.assertEqual(len(self.asked), UNDER_WAY)
+        self.asked[0].callback("answer")
+        self.assertEqual(len(self.asked), UNDER_WAY + 1)
+        self.assertNoResult(questions[UNDER_WAY + 1])
+
+    def answered(self) -> None:
+        """One question that is answered at once."""
+        question = self.ask()
+        self.asked.pop().callback("answer")
+        self.assertEqual(self.successResultOf(question), "answer")

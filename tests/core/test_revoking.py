@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import attrs
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import ocsp
@@ -69,3 +71,16 @@ class ConcludedTests(SynchronousTestCase):
             self.assertEqual(word(*reversed(statuses)), expected)
         self.assertEqual(word(GOOD, UNAVAILABLE[0], allow=True), OcspStatus.UNAVAILABLE_ALLOWED)
         self.assertEqual(word(REVOKED, UNAVAILABLE[0], allow=True), OcspStatus.REVOKED)
+
+    @given(
+        st.lists(st.sampled_from((GOOD, REVOKED, UNKNOWN, *UNAVAILABLE)), max_size=5),
+        st.booleans(),
+        st.floats(min_value=0.0, max_value=2000.0),
+    )
+    def test_any_mixture(self, statuses: list[ocsp.OcspStatus], allow: bool, now: float) -> None:
+        """Whoever is let in has a good status for every certificate, or lacks one that may be lacking; never longer."""
+        peer = concluded(PEER, statuses, allow=allow, now=now)
+        permitted = (GOOD, *UNAVAILABLE) if allow else (GOOD,)
+        lets_in = bool(statuses) and all(status in permitted for status in statuses)
+        self.assertEqual(peer.verdict == Trusted(), lets_in)
+        self.assertLessEqual(peer.until, PEER.until)
