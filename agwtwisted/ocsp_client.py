@@ -224,7 +224,7 @@ def _given_up(asked: Deferred[T]) -> Deferred[T]:
 
     def pass_on(result: T | Failure) -> None:
         if not waiting.called:
-            waiting.callback(result)  # type: ignore[arg-type]  # a Failure is passed on as one
+            waiting.callback(result)  # a Failure is passed on as one
 
     waiting: Deferred[T] = Deferred(cancel)
     asked.addBoth(pass_on)  # type: ignore[unused-awaitable]  # nothing is left in it

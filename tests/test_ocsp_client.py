@@ -287,6 +287,15 @@ class HostileTests(ClientCase):
         ):
             self.assert_unreachable(await self.outcome(answer), "too long")
 
+    async def test_a_little_too_long(self) -> None:
+        """One octet more than 64 KB is too many, announced, before it comes, or in chunks, when it has come."""
+        announced = OK + CONTENT_TYPE + b"Content-Length: 65537\r\n\r\n"
+        chunked = OK + CONTENT_TYPE + b"Transfer-Encoding: chunked\r\n\r\n10001\r\n" + b"x" * 65537 + b"\r\n0\r\n\r\n"
+        for answer in (announced, chunked):
+            self.client = OcspClient(reactor)
+            self.responder.say = lambda _, answer=answer: answer
+            self.assert_unreachable(await self.ask(self.way(timeout=3)), "too long")
+
     async def test_longest(self) -> None:
         """64 KB are not too long."""
         self.assertIsInstance(await self.outcome(http(b"x" * 65536)), Unusable)
