@@ -62,7 +62,7 @@ RENEW_TO: Final = 0.8
 """The part of an answer's remaining life after which it is renewed, anywhere between the two."""
 
 MIN_RENEWAL: Final = 5.0
-"""Seconds between two renewals at least, and between the last one and the end of the answer."""
+"""Seconds between two renewals at least."""
 
 MAX_DESTINATIONS: Final = 3
 """Responders of one certificate that are asked in turn; the time that there is has to do for all of them."""
@@ -283,10 +283,11 @@ class Revocation(Service):
         if held is not None and held.answer.this_update > answer.this_update:
             return False
         if answer.is_revoked:
-            if revoked is None or revoked.this_update <= answer.this_update:
-                # Not later than now: with a clock in the future no *good* would ever be newer.
-                kept = attrs.evolve(answer, response=b"", this_update=min(answer.this_update, now))
-                self._revoked.put(key, kept, valid_until(subject[:1]))
+            if revoked is not None and revoked.this_update > answer.this_update:
+                return False
+            # Not later than now: with a clock in the future no *good* would ever be newer.
+            kept = attrs.evolve(answer, response=b"", this_update=min(answer.this_update, now))
+            self._revoked.put(key, kept, valid_until(subject[:1]))
             self._held.discard(key)
             if revoked is None:
                 self._tell(key, subject)

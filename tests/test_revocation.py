@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -15,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import policies
 from agwtwisted.core.destinations import Destination
-from agwtwisted.core.ocsp import Good, OcspStatus, Question, Revoked, Unknown, Unreachable, Unusable
+from agwtwisted.core.ocsp import Answer, Good, OcspStatus, Question, Revoked, Unknown, Unreachable, Unusable
 from agwtwisted.core.peer import OcspStatus as Word
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy
@@ -25,7 +26,15 @@ from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Refused, Trusted
 from agwtwisted.ocsp_client import Way
 from agwtwisted.responses import MemoryResponses, ResponseStore
-from agwtwisted.revocation import FAILURE_AGE, MAX_DESTINATIONS, Revocation, RevocationCheck, subjects, way_of
+from agwtwisted.revocation import (
+    FAILURE_AGE,
+    MAX_DESTINATIONS,
+    MIN_RENEWAL,
+    Revocation,
+    RevocationCheck,
+    subjects,
+    way_of,
+)
 from tests import pki
 from tests.responder import TRY_LATER, Response, Single
 
@@ -208,6 +217,19 @@ class AskingTests(RevocationCase):
             self.answer(response)
             self.assertIsInstance(self.successResultOf(waiting), Unusable)
 
+    def test_next_responder(self) -> None:
+        """What proves nothing now is told to the asker, which may turn to another responder."""
+        self.status()
+        accept = self.asker.questions[-1].accept
+        self.assertIsInstance(accept(self.response(next_update=pki.NOW - timedelta(days=1))), Unusable)
+        self.assertIsInstance(accept(self.response("revoked", next_update=pki.NOW - timedelta(days=1))), Answer)
+
+    def test_profiles_ask_for_themselves(self) -> None:
+        """Clients of one profile do not wait for the responder of another."""
+        self.status()
+        self.status(by=profile(name="other", ocsp_responder_url="http://127.0.0.1/"))
+        self.assertEqual(len(self.asker.questions), 2)
+
     def test_unreadable_certificate(self) -> None:
         """About what cannot be read nobody is asked, and nothing is good."""
         self.assertIsInstance(self.successResultOf(self.revocation.status((b"x", b"y"), PROFILE)), Unusable)
@@ -297,6 +319,26 @@ class RevokedTests(RevocationCase):
         self.give_up()
         self.assertIsInstance(self.successResultOf(waiting), Revoked)
         self.assertIsInstance(self.known(), Revoked)
+
+    def test_are_not_counted(self) -> None:
+        """Revocations do not push each other out where answers would."""
+        self.revocation = self.started(max_answers=1)
+        devices = [ISSUER.issue(f"device {number}") for number in range(3)]
+        for device in devices:
+            self.learn("revoked", device)
+        for device in devices:
+            self.assertIsInstance(self.known(device), Revoked)
+
+    def test_older_revocation(self) -> None:
+        """An older *revoked* makes no room for a *good* of between, not after a restart either."""
+        good = {"this_update": pki.NOW - timedelta(hours=1), "next_update": pki.NOW + timedelta(days=1)}
+        self.learn("revoked")
+        self.clock.advance(HOUR + SKEW)
+        self.learn("revoked", this_update=pki.NOW - timedelta(hours=2))
+        for _ in range(2):
+            self.clock.advance(HOUR)
+            self.assertIsInstance(self.learn(**good), Revoked)
+            self.revocation = self.started()
 
     def test_every_failure(self) -> None:
         """Neither a false answer, nor an old one, nor *unknown* makes it undone."""
@@ -418,6 +460,25 @@ class RenewalTests(RevocationCase):
             self.assertEqual(len(self.asker.questions), count)
             self.answer()
 
+    def test_not_known_any_more(self) -> None:
+        """A renewal that finds the certificate unknown ends what was good."""
+        self.learn()
+        self.clock.advance(HOUR)
+        self.answer(self.response("unknown"))
+        self.assertEqual(self.known(), Unknown())
+
+    def test_failures_in_a_row(self) -> None:
+        """A renewal that fails is tried again though no client comes, and never at once."""
+        self.learn()
+        tries: list[float] = []
+        for _ in range(int(HOUR + SKEW)):
+            self.clock.advance(1)
+            if len(self.asker.questions) > len(tries) + 1:
+                tries.append(self.clock.seconds())
+                self.give_up()
+        self.assertGreater(len(tries), 2)
+        self.assertGreaterEqual(min(later - earlier for earlier, later in pairwise(tries)), MIN_RENEWAL)
+
     def test_spread(self) -> None:
         """Certificates that came together are not renewed together."""
         devices = [ISSUER.issue(f"device {number}") for number in range(10)]
@@ -447,6 +508,7 @@ class RenewalTests(RevocationCase):
         self.answer(self.response("revoked"))
         self.assertEqual(told, ["device"])
         self.assertIsInstance(self.known(), Revoked)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stop(self) -> None:
         """A stop leaves no timer and no question behind."""
@@ -456,6 +518,8 @@ class RenewalTests(RevocationCase):
         self.learn(device=ISSUER.issue("other"))
         self.successResultOf(self.revocation.stopService())
         self.assertEqual((self.asker.cancelled, self.clock.getDelayedCalls()), (1, []))
+        self.learn(device=ISSUER.issue("late"))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class StoreTests(RevocationCase):
