@@ -15,9 +15,10 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 
 import attrs
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred, FirstError, gatherResults, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from agwtwisted.core import ocsp
 from agwtwisted.core.destinations import Destination, destination
@@ -61,7 +62,7 @@ RENEW_TO: Final = 0.8
 """The part of an answer's remaining life after which it is renewed, anywhere between the two."""
 
 MIN_RENEWAL: Final = 5.0
-"""Seconds between two renewals at least, and between the last one and the end of the answer."""
+"""Seconds between two renewals at least."""
 
 MAX_DESTINATIONS: Final = 3
 """Responders of one certificate that are asked in turn; the time that there is has to do for all of them."""
@@ -182,6 +183,8 @@ class Revocation(Service):
         held = self._held.get(key, self._clock.seconds())
         if held is not None:
             held.used = True
+            if held.renewal is None:  # it had its turn when nobody used it
+                self._renew_later(key, held)
         return status
 
     def _known(self, key: bytes, subject: Subject, profile: SslProfile) -> OcspStatus | None:
@@ -280,10 +283,11 @@ class Revocation(Service):
         if held is not None and held.answer.this_update > answer.this_update:
             return False
         if answer.is_revoked:
-            if revoked is None or revoked.this_update <= answer.this_update:
-                # Not later than now: with a clock in the future no *good* would ever be newer.
-                kept = attrs.evolve(answer, response=b"", this_update=min(answer.this_update, now))
-                self._revoked.put(key, kept, valid_until(subject[:1]))
+            if revoked is not None and revoked.this_update > answer.this_update:
+                return False
+            # Not later than now: with a clock in the future no *good* would ever be newer.
+            kept = attrs.evolve(answer, response=b"", this_update=min(answer.this_update, now))
+            self._revoked.put(key, kept, valid_until(subject[:1]))
             self._held.discard(key)
             if revoked is None:
                 self._tell(key, subject)
@@ -349,7 +353,8 @@ class RevocationCheck:
         asked = [self.revocation.status(subject, self.profile) for subject in subjects(peer, self.profile)]
         if len(asked) == 1:
             return asked[0].addCallback(lambda status: self._judged(peer, [status]))
-        return gatherResults(asked, consumeErrors=True).addCallback(lambda statuses: self._judged(peer, statuses))
+        gathered = gatherResults(asked, consumeErrors=True).addErrback(_first)
+        return gathered.addCallback(lambda statuses: self._judged(peer, statuses))
 
     def watch(self, peer: Peer, told: Callable[[], None]) -> Callable[[], None]:
         """As `Revocation.watch`."""
@@ -395,6 +400,13 @@ def _destinations(urls: Iterable[str]) -> Iterable[Destination]:
             yield destination(url)
         except UnacceptableError:
             continue
+
+
+def _first(failure: Failure) -> Failure:
+    """What really failed, as one certificate alone would have it: a client that left is no defect."""
+    failure.trap(FirstError)
+    first: Failure = failure.value.subFailure  # type: ignore[union-attr]
+    return first
 
 
 def _rules(profile: SslProfile) -> Rules:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -15,16 +16,25 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import policies
 from agwtwisted.core.destinations import Destination
-from agwtwisted.core.ocsp import Good, OcspStatus, Question, Revoked, Unknown, Unreachable, Unusable
+from agwtwisted.core.ocsp import Answer, Good, OcspStatus, Question, Revoked, Unknown, Unreachable, Unusable
 from agwtwisted.core.peer import OcspStatus as Word
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.core.resources import ClientRevocation, OcspScope, OcspUnavailable, SslProfile
+from agwtwisted.core.revoking import ALLOWED_FOR
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Refused, Trusted
 from agwtwisted.ocsp_client import Way
 from agwtwisted.responses import MemoryResponses, ResponseStore
-from agwtwisted.revocation import FAILURE_AGE, MAX_DESTINATIONS, Revocation, subjects, way_of
+from agwtwisted.revocation import (
+    FAILURE_AGE,
+    MAX_DESTINATIONS,
+    MIN_RENEWAL,
+    Revocation,
+    RevocationCheck,
+    subjects,
+    way_of,
+)
 from tests import pki
 from tests.responder import TRY_LATER, Response, Single
 
@@ -124,7 +134,7 @@ class RevocationCase(SynchronousTestCase):
         question = self.asker.questions[number]
         question.answered.callback(question.accept(self.response() if response is None else response))
 
-    def fail(self, reason: str = "no answer in time") -> None:  # type: ignore[override]
+    def give_up(self, reason: str = "no answer in time") -> None:
         """The responder does not answer."""
         self.asker.questions[-1].answered.callback(Unreachable(reason))
 
@@ -163,6 +173,16 @@ class AskingTests(RevocationCase):
             self.answer(self.response(device=devices[number]), number)
             self.assertIsInstance(self.successResultOf(waiting[number]), Good)
 
+    def test_most_leave(self) -> None:
+        """Of a thousand clients all but one may leave: it gets its answer, of the one question."""
+        waiting = [self.status() for _ in range(1000)]
+        for each in waiting[1:]:
+            each.cancel()
+            self.failureResultOf(each, CancelledError)
+        self.answer()
+        self.assertIsInstance(self.successResultOf(waiting[0]), Good)
+        self.assertEqual((len(self.asker.questions), self.asker.cancelled), (1, 0))
+
     def test_one_leaves(self) -> None:
         """A client that leaves does not take the answer from the others."""
         first, second = self.status(), self.status()
@@ -196,6 +216,19 @@ class AskingTests(RevocationCase):
             waiting = self.status()
             self.answer(response)
             self.assertIsInstance(self.successResultOf(waiting), Unusable)
+
+    def test_next_responder(self) -> None:
+        """What proves nothing now is told to the asker, which may turn to another responder."""
+        self.status()
+        accept = self.asker.questions[-1].accept
+        self.assertIsInstance(accept(self.response(next_update=pki.NOW - timedelta(days=1))), Unusable)
+        self.assertIsInstance(accept(self.response("revoked", next_update=pki.NOW - timedelta(days=1))), Answer)
+
+    def test_profiles_ask_for_themselves(self) -> None:
+        """Clients of one profile do not wait for the responder of another."""
+        self.status()
+        self.status(by=profile(name="other", ocsp_responder_url="http://127.0.0.1/"))
+        self.assertEqual(len(self.asker.questions), 2)
 
     def test_unreadable_certificate(self) -> None:
         """About what cannot be read nobody is asked, and nothing is good."""
@@ -231,7 +264,7 @@ class TimeTests(RevocationCase):
     def test_failures_are_remembered_shortly(self) -> None:
         """After a failure nobody asks again for some seconds, and then everything may be well."""
         waiting = self.status()
-        self.fail("dead")
+        self.give_up("dead")
         self.assertEqual(self.successResultOf(waiting), Unreachable("dead"))
         self.assertEqual(self.known(), Unreachable("dead"))
         self.clock.advance(FAILURE_AGE)
@@ -248,7 +281,7 @@ class TimeTests(RevocationCase):
     def test_failures_are_the_profiles(self) -> None:
         """What one profile's responder did not answer another one's may."""
         self.status()
-        self.fail()
+        self.give_up()
         self.assertNoResult(self.status(by=profile(name="other", ocsp_responder_url="http://127.0.0.1/")))
 
     def test_bounded(self) -> None:
@@ -258,6 +291,16 @@ class TimeTests(RevocationCase):
         for device in devices:
             self.learn(device=device)
         self.assertIsInstance(self.known(devices[2]), Good)
+        self.assertNoResult(self.status(devices[0]))
+
+    def test_failures_are_bounded(self) -> None:
+        """Failures are forgotten likewise when there are too many."""
+        self.revocation = self.started(max_answers=2)
+        devices = [ISSUER.issue(f"device {number}") for number in range(3)]
+        for device in devices:
+            self.status(device)
+            self.give_up()
+        self.assertIsInstance(self.known(devices[2]), Unreachable)
         self.assertNoResult(self.status(devices[0]))
 
 
@@ -273,9 +316,29 @@ class RevokedTests(RevocationCase):
         self.assertIsInstance(self.known(), Revoked)
         self.clock.advance(HOUR + SKEW)
         waiting = self.status()
-        self.fail()
+        self.give_up()
         self.assertIsInstance(self.successResultOf(waiting), Revoked)
         self.assertIsInstance(self.known(), Revoked)
+
+    def test_are_not_counted(self) -> None:
+        """Revocations do not push each other out where answers would."""
+        self.revocation = self.started(max_answers=1)
+        devices = [ISSUER.issue(f"device {number}") for number in range(3)]
+        for device in devices:
+            self.learn("revoked", device)
+        for device in devices:
+            self.assertIsInstance(self.known(device), Revoked)
+
+    def test_older_revocation(self) -> None:
+        """An older *revoked* makes no room for a *good* of between, not after a restart either."""
+        good = {"this_update": pki.NOW - timedelta(hours=1), "next_update": pki.NOW + timedelta(days=1)}
+        self.learn("revoked")
+        self.clock.advance(HOUR + SKEW)
+        self.learn("revoked", this_update=pki.NOW - timedelta(hours=2))
+        for _ in range(2):
+            self.clock.advance(HOUR)
+            self.assertIsInstance(self.learn(**good), Revoked)
+            self.revocation = self.started()
 
     def test_every_failure(self) -> None:
         """Neither a false answer, nor an old one, nor *unknown* makes it undone."""
@@ -376,6 +439,18 @@ class RenewalTests(RevocationCase):
         self.clock.advance(10 * HOUR)
         self.assertEqual(len(self.asker.questions), 2)
 
+    def test_used_late(self) -> None:
+        """What comes into use again after its turn is renewed all the same, and its clients do not wait."""
+        self.learn()
+        self.clock.advance(HOUR * 0.9)
+        self.answer()
+        self.clock.advance(HOUR * 0.9)
+        self.assertEqual(len(self.asker.questions), 2)
+        self.known()
+        self.clock.advance(HOUR * 0.15)
+        self.assertEqual(len(self.asker.questions), 3)
+        self.assertIsInstance(self.known(), Good)
+
     def test_watched(self) -> None:
         """What somebody is connected with is in use."""
         self.learn()
@@ -384,6 +459,25 @@ class RenewalTests(RevocationCase):
             self.clock.advance(HOUR)
             self.assertEqual(len(self.asker.questions), count)
             self.answer()
+
+    def test_not_known_any_more(self) -> None:
+        """A renewal that finds the certificate unknown ends what was good."""
+        self.learn()
+        self.clock.advance(HOUR)
+        self.answer(self.response("unknown"))
+        self.assertEqual(self.known(), Unknown())
+
+    def test_failures_in_a_row(self) -> None:
+        """A renewal that fails is tried again though no client comes, and never at once."""
+        self.learn()
+        tries: list[float] = []
+        for _ in range(int(HOUR + SKEW)):
+            self.clock.advance(1)
+            if len(self.asker.questions) > len(tries) + 1:
+                tries.append(self.clock.seconds())
+                self.give_up()
+        self.assertGreater(len(tries), 2)
+        self.assertGreaterEqual(min(later - earlier for earlier, later in pairwise(tries)), MIN_RENEWAL)
 
     def test_spread(self) -> None:
         """Certificates that came together are not renewed together."""
@@ -397,11 +491,11 @@ class RenewalTests(RevocationCase):
         self.learn()
         self.known()
         self.clock.advance(HOUR * 0.9)
-        self.fail()
+        self.give_up()
         self.assertIsInstance(self.known(), Good)
         self.clock.advance(HOUR * 0.15)
         self.assertEqual(len(self.asker.questions), 3)
-        self.fail()
+        self.give_up()
         self.clock.advance(HOUR)
         self.assertNoResult(self.status())
 
@@ -414,6 +508,7 @@ class RenewalTests(RevocationCase):
         self.answer(self.response("revoked"))
         self.assertEqual(told, ["device"])
         self.assertIsInstance(self.known(), Revoked)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stop(self) -> None:
         """A stop leaves no timer and no question behind."""
@@ -423,6 +518,8 @@ class RenewalTests(RevocationCase):
         self.learn(device=ISSUER.issue("other"))
         self.successResultOf(self.revocation.stopService())
         self.assertEqual((self.asker.cancelled, self.clock.getDelayedCalls()), (1, []))
+        self.learn(device=ISSUER.issue("late"))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class StoreTests(RevocationCase):
@@ -448,7 +545,7 @@ class StoreTests(RevocationCase):
         self.revocation = self.started()
         self.assertNoResult(self.status())
         waiting = self.status(other)
-        self.fail()
+        self.give_up()
         self.assertIsInstance(self.successResultOf(waiting), Revoked)
 
     def test_not_believed(self) -> None:
@@ -506,12 +603,59 @@ class CheckTests(RevocationCase):
             assert check
             judged = [check(peer(DEVICE)), check(peer(DEVICE))]
             with capturedLogs() as events:
-                self.fail()
+                self.give_up()
                 judged.append(check(peer(DEVICE)))
             words = [event for event in events if "is let in although" in event["log_format"]]
             self.assertEqual([event["log_level"] for event in words], [LogLevel.warn] * expected)
             let_in = isinstance(self.successResultOf(judged[0]).verdict, Trusted)
             self.assertEqual(let_in, unavailable is OcspUnavailable.ALLOW)
+
+    def test_allow_what_proves_nothing(self) -> None:
+        """Allow lets a client in whose responder answers with what proves nothing, too, and for a minute only."""
+        check = self.allowing()
+        judged = check(peer(DEVICE))
+        self.answer(TRY_LATER)
+        found = self.successResultOf(judged)
+        self.assertEqual((found.verdict, found.ocsp_status), (Trusted(), Word.UNAVAILABLE_ALLOWED))
+        self.assertEqual(found.until, self.clock.seconds() + ALLOWED_FOR)
+
+    def test_allow_is_no_pardon(self) -> None:
+        """Allow lets in neither the unknown nor the revoked, be the response over and the responder dead."""
+        check = self.allowing()
+        with capturedLogs() as events:
+            for status, reason in (("unknown", "certificate status unknown"), ("revoked", "certificate revoked")):
+                device = ISSUER.issue(status)
+                judged = check(peer(device))
+                self.answer(self.response(status, device))
+                self.assertEqual(self.successResultOf(judged).verdict, Refused(reason))
+            self.clock.advance(HOUR + SKEW)
+            judged = check(peer(device))
+            self.give_up()
+            self.assertEqual(self.successResultOf(judged).verdict, Refused("certificate revoked"))
+            self.assertEqual(self.successResultOf(check(peer(device))).verdict, Refused("certificate revoked"))
+        self.assertEqual([event for event in events if "is let in although" in event["log_format"]], [])
+
+    def test_allow_in_a_chain(self) -> None:
+        """In a chain a revoked certificate counts, and not the other one that nothing is known of."""
+        check = self.allowing(ocsp_scope=OcspScope.CHAIN)
+        judged = check(peer(DEVICE))
+        self.give_up()
+        self.assertNoResult(judged)
+        self.answer(self.response("revoked"), 0)
+        self.assertEqual(self.successResultOf(judged).verdict, Refused("certificate revoked"))
+
+    def allowing(self, **keys: Any) -> RevocationCheck:
+        """The check of a profile with ocsp_unavailable = Allow."""
+        check = self.revocation.check(profile(ocsp_unavailable=OcspUnavailable.ALLOW, **keys))
+        assert check
+        return check
+
+    def test_chain_defect(self) -> None:
+        """What goes wrong with one certificate of a chain is the check's own failure."""
+        check = self.allowing(ocsp_scope=OcspScope.CHAIN)
+        judged = check(peer(DEVICE))
+        self.asker.questions[0].answered.errback(RuntimeError())
+        self.failureResultOf(judged, RuntimeError)
 
     def test_chain(self) -> None:
         """With ocsp_scope = Chain the intermediates are asked about too, not the root; one revoked is enough."""
@@ -534,7 +678,7 @@ class CheckTests(RevocationCase):
         assert check
         judged = check(peer(DEVICE))
         judged.cancel()
-        self.failureResultOf(judged)
+        self.failureResultOf(judged, CancelledError)
         self.assertEqual(self.asker.cancelled, 2)
 
     def test_without_certificate(self) -> None:
@@ -552,7 +696,7 @@ class CheckTests(RevocationCase):
         with capturedLogs() as events:
             for number in range(50):
                 self.status(ISSUER.issue(f"device {number}"))
-                self.fail("dead")
+                self.give_up("dead")
         self.assertLess(len(events), 10)
 
 

@@ -10,8 +10,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.peer import OcspStatus, Peer
+from agwtwisted.core.resources import OcspScope, OcspUnavailable, SslProfile
+from agwtwisted.core.revoking import ALLOWED_FOR
 from agwtwisted.core.verdicts import Refused, Trusted
 from agwtwisted.standing import Standing
+from tests import pki
+from tests.responder import Response, Single
+from tests.test_revocation import DEVICE, HOUR, ISSUER, PROFILE, SKEW, RevocationCase, peer, profile
 
 VERIFIED = Peer(address="192.0.2.7", port=1, verdict=Trusted(), until=1000.0)
 
@@ -142,3 +147,97 @@ class StandingTests(SynchronousTestCase):
         self.assertEqual(self.told, [])
         self.clock.advance(1000)
         self.assertEqual(len(self.told), 1)
+
+
+class Session:
+    """A connection: what it was told."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.verdicts: list[object] = []
+
+    def hold(self) -> None:
+        """As Judged says."""
+        self.held += 1
+
+    def renewed(self, peer: Peer) -> None:
+        """As Judged says."""
+        self.verdicts.append(peer.verdict)
+
+
+class RevokedWhileConnectedTests(RevocationCase):
+    """Verdicts over a true memory of revocations."""
+
+    def session(self, by: SslProfile = PROFILE) -> Session:
+        """A connection of the device, judged as it came."""
+        check = self.revocation.check(by)
+        assert check
+        verified = peer(DEVICE)
+        judged = check(verified)
+        if not judged.called:
+            self.answer()
+        found = self.successResultOf(judged)
+        self.assertEqual(found.verdict, Trusted())
+        session = Session()
+        standing = Standing(self.clock, session, verified, check)
+        self.addCleanup(standing.stop)
+        standing.until(found.until)
+        return session
+
+    def test_revoked(self) -> None:
+        """All sessions of a device end once anybody learns that it is revoked, and nobody is asked for it again."""
+        sessions = [self.session() for _ in range(3)]
+        self.clock.advance(HOUR)
+        self.answer(self.response("revoked"))
+        self.assertEqual([session.verdicts for session in sessions], [[Refused("certificate revoked")]] * 3)
+        self.assertEqual((len(self.asker.questions), self.revocation._watchers), (2, {}))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_revoked_long_ago(self) -> None:
+        """So they do when the response that says so is over itself."""
+        session = self.session()
+        self.clock.advance(HOUR)
+        self.answer(self.response("revoked", next_update=pki.NOW))
+        self.assertEqual(session.verdicts, [Refused("certificate revoked")])
+
+    def test_renewed(self) -> None:
+        """A session lives on over renewed answers: held at the end of the first one, but for no time at all."""
+        session = self.session()
+        self.clock.advance(HOUR)
+        self.answer()
+        self.clock.advance(SKEW)
+        self.assertEqual((session.held, session.verdicts), (1, [Trusted()]))
+
+    def test_responder_dead(self) -> None:
+        """A session ends with the answer where no newer one is to be had, and is held until that is known."""
+        session = self.session()
+        self.clock.advance(HOUR)
+        self.give_up()
+        self.clock.advance(SKEW)
+        self.assertEqual((session.held, session.verdicts), (1, []))
+        self.give_up()
+        self.assertEqual(session.verdicts, [Refused("certificate status request failed")])
+
+    def test_allowed(self) -> None:
+        """A session let in with Allow is judged again after a while, and ends if it is revoked."""
+        by = profile(ocsp_unavailable=OcspUnavailable.ALLOW)
+        self.status(by=by)
+        self.give_up()
+        session = self.session(by)
+        self.clock.advance(ALLOWED_FOR)
+        self.assertEqual((session.held, session.verdicts), (1, []))
+        self.answer(self.response("revoked"))
+        self.assertEqual(session.verdicts, [Refused("certificate revoked")])
+
+    def test_intermediate(self) -> None:
+        """With ocsp_scope = Chain an intermediate that is revoked ends the session."""
+        by = profile(ocsp_unavailable=OcspUnavailable.ALLOW, ocsp_scope=OcspScope.CHAIN)
+        root = ISSUER.issuers[0]
+        intermediate = self.revocation.status((ISSUER.der, root.der), by)
+        self.give_up()
+        self.successResultOf(intermediate)
+        session = self.session(by)
+        self.clock.advance(ALLOWED_FOR)
+        single = Single(certificate=ISSUER, status="revoked")
+        self.answer(Response(signer=root, singles=[single]).der())
+        self.assertEqual(session.verdicts, [Refused("certificate revoked")])
