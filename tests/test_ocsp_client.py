@@ -248,6 +248,7 @@ class HostileTests(ClientCase):
         whole = self.responder.true_answer(ocsp_request(self.question))
 
         def say(_: Asked) -> bytes:
+            """Answers a few bytes at a time."""
             self.responder.lines[-1].socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for octet in whole[:-1]:
                 self.responder.lines[-1].send(bytes([octet]))
@@ -481,7 +482,10 @@ class AddressTests(ClientCase):
         received: list[bytes] = []
 
         class Listening(Protocol):
+            """Takes what a client says."""
+
             def dataReceived(self, data: bytes) -> None:
+                """One piece of it."""
                 received.append(data)
 
         factory = ServerFactory.forProtocol(Listening)

@@ -24,6 +24,7 @@ class TurnsTests(SynchronousTestCase):
         """One question."""
 
         async def put() -> str:
+            """Puts the question."""
             deferred: Deferred[str] = Deferred()
             self.asked.append(deferred)
             return await deferred
@@ -154,6 +155,7 @@ class TurnsTests(SynchronousTestCase):
         """A question that raises gives its turn back, and says nothing about the server."""
 
         async def broken() -> str:
+            """Fails in a way nobody foresees."""
             raise ValueError
 
         for _ in range(UNDER_WAY + 1):
