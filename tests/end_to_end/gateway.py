@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import re
 import shutil
 import signal
@@ -12,7 +13,7 @@ import subprocess
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -204,8 +205,12 @@ class Gateway:
 
     def open_sockets(self) -> int:
         """How many sockets it has."""
-        links = Path(f"/proc/{self.pid}/fd").iterdir()
-        return sum(1 for link in links if link.is_symlink() and str(link.readlink()).startswith("socket:"))
+        directory = f"/proc/{self.pid}/fd"
+        sockets = 0
+        for descriptor in os.listdir(directory):
+            with suppress(FileNotFoundError):  # it was closed since the directory was read
+                sockets += os.readlink(f"{directory}/{descriptor}").startswith("socket:")
+        return sockets
 
 
 @contextmanager
