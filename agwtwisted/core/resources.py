@@ -12,9 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from agwtwisted.core.chains import TrustedChain
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.destinations import Network, PortRange
 from agwtwisted.core.errors import Problem
 from agwtwisted.core.policies import TlsPolicy
+from agwtwisted.core.rewriting import RewriteRuleSet
 
 
 class ClientAuth(Enum):
@@ -196,6 +198,8 @@ class RequestRoutingRule:
     http_listener: HttpListener
     backend_address_pool: BackendAddressPool
     backend_http_settings: BackendHttpSettings
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # all must hold of a request, or it is answered 403
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -205,4 +209,5 @@ class Config:
     gateway: Gateway
     http_listeners: tuple[HttpListener, ...] = ()
     request_routing_rules: tuple[RequestRoutingRule, ...] = ()
+    rewrite_rule_sets: tuple[RewriteRuleSet, ...] = ()
     warnings: tuple[Problem, ...] = ()  # what is legal but unwise
