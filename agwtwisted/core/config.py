@@ -27,6 +27,7 @@ from agwtwisted.core.resources import (
     SslCertificate,
     SslProfile,
     TrustedClientCertificate,
+    TrustedRootCertificate,
 )
 from agwtwisted.core.schema import KINDS, LATER_KINDS
 from agwtwisted.core.settings import Row, did_you_mean
@@ -52,6 +53,7 @@ __all__ = [
     "SslCertificate",
     "SslProfile",
     "TrustedClientCertificate",
+    "TrustedRootCertificate",
     "parse",
 ]
 
