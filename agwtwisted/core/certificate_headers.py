@@ -8,8 +8,8 @@ from binascii import b2a_base64
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from agwtwisted.core.config import CertificateHeaders
 from agwtwisted.core.der import SEQUENCE, DerError, elements, only_element
+from agwtwisted.core.resources import CertificateHeaders
 from agwtwisted.core.variables import CertificateVariables, to_be_signed, url_encoded_pem
 from agwtwisted.core.verdicts import Absent, Trusted, Unchecked, Verdict, verification_variable
 
