@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL, crypto
 
 from agwtwisted.core import host_names, ini
-from agwtwisted.core.certificate_headers import alternative_names, header_block
+from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.chains import TrustedChain, read_chain
 from agwtwisted.core.config import CertificateHeaders, SourceFile, parse
 from agwtwisted.core.der import DerError, elements, object_identifier
@@ -28,7 +28,7 @@ from agwtwisted.core.names import distinguished_name
 from agwtwisted.core.pem import read_certificates
 from agwtwisted.core.reading import RequestReader, ResponseReader
 from agwtwisted.core.schema import KINDS, LATER_KINDS
-from agwtwisted.core.variables import certificate_variables
+from agwtwisted.core.variables import alternative_names, certificate_variables
 from agwtwisted.core.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.core.verification import Anchors, Evidence, judge
 from tests import configurations, pki

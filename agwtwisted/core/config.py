@@ -33,6 +33,7 @@ from agwtwisted.core.resources import (
     SslCertificate,
     SslProfile,
     TrustedClientCertificate,
+    TrustedRootCertificate,
     UrlPathMap,
 )
 from agwtwisted.core.schema import KINDS, LATER_KINDS
@@ -65,6 +66,7 @@ __all__ = [
     "SslCertificate",
     "SslProfile",
     "TrustedClientCertificate",
+    "TrustedRootCertificate",
     "UrlPathMap",
     "parse",
 ]

@@ -151,6 +151,15 @@ class TrustedClientCertificate:
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class TrustedRootCertificate:
+    """A file of CA certificates against which backend servers are verified."""
+
+    name: str
+    file: str
+    certificates: tuple[x509.Certificate, ...]
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class SslProfile:
     """What a listener asks of its TLS clients."""
 
@@ -218,6 +227,12 @@ class BackendHttpSettings:
     path: str = ""  # of the request to the backend, in place of what a path rule matched
     # None: `on` wherever the listener's profile asks for a certificate; an empty set: off.
     client_certificate_headers: frozenset[CertificateHeaders] | None = None
+    # Https only.
+    trusted_root_certificates: tuple[TrustedRootCertificate, ...] = ()  # none: the system's
+    validate_cert_chain_and_expiry: bool = True
+    validate_sni: bool = True
+    sni_name: str = ""  # sent and looked for in the certificate, instead of the host name
+    client_ssl_certificate: SslCertificate | None = None  # the gateway's own, for servers that ask
 
 
 @attrs.frozen(kw_only=True, eq=False)
