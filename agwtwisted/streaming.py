@@ -230,17 +230,17 @@ class TcpWire(Protocol):
         self._bear(LINGER)
         self._transport.loseWriteConnection()
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes | memoryview) -> None:
         # Writing to the socket here saves a turn of the reactor for every message.
         if self._queued:
-            self._queue(data)
+            self._queue(bytes(data))
             return
-        sent = self._transport.writeSomeData(data)
+        sent = self._transport.writeSomeData(cast(bytes, data))
         if not isinstance(sent, int):
             sent = 0  # a broken connection: the queued write lets the reactor find it and end it
         if sent < len(data):
             self._queued = True
-            self._pending.append(data[sent:])
+            self._pending.append(bytes(data[sent:]))
             if self._bounded:
                 self._await_reader()
             self._transport.registerProducer(self, False)  # calls resumeProducing at once, which takes it
