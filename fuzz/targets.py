@@ -20,7 +20,7 @@ from agwtwisted.core import host_names, ini
 from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.chains import TrustedChain, read_chain
 from agwtwisted.core.conditions import Condition
-from agwtwisted.core.config import CertificateHeaders, SourceFile, parse
+from agwtwisted.core.config import parse
 from agwtwisted.core.der import DerError, elements, object_identifier
 from agwtwisted.core.errors import ConfigError, UnacceptableError
 from agwtwisted.core.messages import HeaderNames, RequestHead, ResponseHead, UnfitRequest
@@ -30,8 +30,10 @@ from agwtwisted.core.peer import Peer
 from agwtwisted.core.pem import read_certificates
 from agwtwisted.core.reading import RequestReader, ResponseReader
 from agwtwisted.core.references import Lookup
+from agwtwisted.core.resources import CertificateHeaders
 from agwtwisted.core.schema import KINDS, LATER_KINDS
 from agwtwisted.core.server_variables import Client, Context
+from agwtwisted.core.sources import SourceFile
 from agwtwisted.core.templates import MATCHER, Scope, Template
 from agwtwisted.core.variables import alternative_names, certificate_variables
 from agwtwisted.core.verdicts import Refused, Trusted, Unchecked

@@ -24,11 +24,13 @@ from agwtwisted.core.resources import (
     ClientAuth,
     Gateway,
     HttpListener,
+    PathCertificate,
     Protocol,
     RequestRoutingRule,
     SslProfile,
 )
 from agwtwisted.core.rewriting import RewriteRuleSet, identifying_headers
+from agwtwisted.core.routing import actions_of, backends_of
 from agwtwisted.core.sections import policy_key
 from agwtwisted.core.settings import Reference, Row
 
@@ -194,13 +196,19 @@ def _plain_ways_in(draft: Draft) -> Iterator[Problem]:
 
 
 def _servers(rule: RequestRoutingRule) -> frozenset[tuple[str, int]]:
-    port = rule.backend_http_settings.port
-    return frozenset((server.host, server.port or port) for server in rule.backend_address_pool.backend_addresses)
+    return frozenset(
+        (server.host, server.port or settings.port)
+        for pool, settings in backends_of(rule)
+        for server in pool.backend_addresses
+    )
 
 
 def _unproven_headers(draft: Draft) -> Iterator[Problem]:
     for rule in draft.rules:
-        words = rule.value.backend_http_settings.client_certificate_headers or frozenset()
+        words: set[CertificateHeaders] = set()
+        for action in actions_of(rule.value).all():
+            if action.settings is not None and action.client_certificate is PathCertificate.NONE:
+                words |= action.settings.client_certificate_headers or frozenset()
         extra = sorted(word.value for word in words & {CertificateHeaders.RFC9440, CertificateHeaders.XFCC})
         if extra and _asks(rule.value.http_listener) is ClientAuth.PASSTHROUGH:
             yield rule.row.warning(

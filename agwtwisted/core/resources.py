@@ -69,6 +69,38 @@ class HeaderNames(Enum):
     REJECT = "Reject"
 
 
+class RuleType(Enum):
+    """How a rule finds the backend of a request: all go to one, or a URL path map tells."""
+
+    BASIC = "Basic"
+    PATH_BASED_ROUTING = "PathBasedRouting"
+
+
+class RedirectType(Enum):
+    """The redirects that there are; `status` is what they answer with."""
+
+    PERMANENT = "Permanent"
+    FOUND = "Found"
+    SEE_OTHER = "SeeOther"
+    TEMPORARY = "Temporary"
+
+    @property
+    def status(self) -> int:
+        """301, 302, 303 or 307."""
+        return {"Permanent": 301, "Found": 302, "SeeOther": 303, "Temporary": 307}[self.value]
+
+
+class PathCertificate(Enum):
+    """What a path of a Passthrough listener does about client certificates (`client_certificate`); NONE: as the rest.
+
+    REQUIRE makes the path Strict, by an answer of HTTP; IGNORE: whoever comes is nobody there.
+    """
+
+    NONE = "None"
+    REQUIRE = "Require"
+    IGNORE = "Ignore"
+
+
 class CertificateHeaders(Enum):
     """Ready-made request headers that carry the client certificate (`client_certificate_headers`)."""
 
@@ -92,6 +124,8 @@ class Gateway:
     handshake_timeout: float = 10.0
     header_timeout: float = 60.0
     body_timeout: float = 60.0
+    min_body_rate: int = 240
+    min_response_rate: int = 240
     idle_timeout: float = 75.0
     max_header_bytes: int = 32768
     max_body_bytes: int = 4294967296
@@ -118,6 +152,15 @@ class TrustedClientCertificate:
 
     name: str
     chain: TrustedChain
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class TrustedRootCertificate:
+    """A file of CA certificates against which backend servers are verified."""
+
+    name: str
+    file: str
+    certificates: tuple[x509.Certificate, ...]
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -185,21 +228,75 @@ class BackendHttpSettings:
     request_timeout: float = 20.0
     host_name: str = ""
     pick_host_name_from_backend_address: bool = False
+    path: str = ""  # of the request to the backend, in place of what a path rule matched
     # None: `on` wherever the listener's profile asks for a certificate; an empty set: off.
     client_certificate_headers: frozenset[CertificateHeaders] | None = None
+    # Https only.
+    trusted_root_certificates: tuple[TrustedRootCertificate, ...] = ()  # none: the system's
+    validate_cert_chain_and_expiry: bool = True
+    validate_sni: bool = True
+    sni_name: str = ""  # sent and looked for in the certificate, instead of the host name
+    client_ssl_certificate: SslCertificate | None = None  # the gateway's own, for servers that ask
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class RedirectConfiguration:
+    """Sends clients elsewhere: either to another listener of the gateway or to a URL."""
+
+    name: str
+    redirect_type: RedirectType
+    target_listener: HttpListener | None = None
+    target_url: str = ""
+    include_path: bool = False
+    include_query_string: bool = False
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class PathRule:
+    """What becomes of the requests for some paths: either they go to a pool or they are redirected."""
+
+    name: str  # within its map
+    paths: tuple[str, ...]  # as they were written: `core.path_patterns`
+    backend_address_pool: BackendAddressPool | None = None
+    backend_http_settings: BackendHttpSettings | None = None
+    redirect_configuration: RedirectConfiguration | None = None
+    client_certificate: PathCertificate = PathCertificate.NONE
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class UrlPathMap:
+    """Path rules in the order of the file, the first that fits being the one; the defaults are for all other paths."""
+
+    name: str
+    path_rules: tuple[PathRule, ...] = ()
+    default_backend_address_pool: BackendAddressPool | None = None
+    default_backend_http_settings: BackendHttpSettings | None = None
+    default_redirect_configuration: RedirectConfiguration | None = None
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class RequestRoutingRule:
-    """Binds a listener to a pool; a smaller priority is looked at first."""
+    """Binds a listener to a pool, a redirect or a URL path map; a smaller priority is looked at first."""
 
     name: str
     priority: int
     http_listener: HttpListener
-    backend_address_pool: BackendAddressPool
-    backend_http_settings: BackendHttpSettings
+    rule_type: RuleType = RuleType.BASIC
+    backend_address_pool: BackendAddressPool | None = None
+    backend_http_settings: BackendHttpSettings | None = None
+    redirect_configuration: RedirectConfiguration | None = None
+    url_path_map: UrlPathMap | None = None
     rewrite_rule_set: RewriteRuleSet | None = None
     deny_unless: tuple[Condition, ...] = ()  # all must hold of a request, or it is answered 403
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class CustomError:
+    """The page that stands for one of ours, on a listener or, with "", on the whole gateway."""
+
+    listener: str = ""
+    status: int
+    page: bytes = attrs.field(repr=False)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -210,4 +307,5 @@ class Config:
     http_listeners: tuple[HttpListener, ...] = ()
     request_routing_rules: tuple[RequestRoutingRule, ...] = ()
     rewrite_rule_sets: tuple[RewriteRuleSet, ...] = ()
+    custom_errors: tuple[CustomError, ...] = ()
     warnings: tuple[Problem, ...] = ()  # what is legal but unwise
