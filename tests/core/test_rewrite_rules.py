@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core import limits
 from agwtwisted.core.config import Config
 from agwtwisted.core.errors import UnacceptableError
 from agwtwisted.core.rewrite_rules import (
@@ -285,34 +284,3 @@ class CoherenceTests(SynchronousTestCase):
             return
         [rule_set] = load(text.replace("rewrite_rule_set = set\n", "")).rewrite_rule_sets
         rewrite_request(rule_set, RewrittenRequest.of(HEAD), context())
-
-
-class LimitTests(SynchronousTestCase):
-    """How many there may be."""
-
-    def test_of_a_set(self) -> None:
-        """Forty conditions and forty actions, in all rules of a set together."""
-        full = "\n".join(f"condition.{number} = var_host exists" for number in range(20))
-        full += "\n" + "\n".join(f"request_header.X-{number} = 1" for number in range(18)) + "\nurl_path = /\n"
-        full += "url_query_string = a\nresponse_header.Y = 1\n"
-        self.assertEqual(said(section(full) + f"[rewrite_rule set/other]\n{full}"), [])
-        lines = said(
-            section(full) + f"[rewrite_rule set/other]\n{full}condition.99 = var_host exists\nresponse_header.Z ="
-        )
-        self.assertEqual(
-            [line.partition("] ")[2] for line in lines],
-            [
-                "brings the set set to 41 conditions: it may have at most 40",
-                "brings the set set to 41 actions: it may have at most 40",
-            ],
-        )
-        self.assertTrue(all("[rewrite_rule set/other]" in line for line in lines))
-
-    def test_of_a_gateway(self) -> None:
-        """Four hundred sets, used or not."""
-        most = limits.REWRITE_RULE_SETS.highest
-        rules = "".join(f"[rewrite_rule set{number}/a]\nurl_path = /\n" for number in range(most))
-        text = GOOD + rules
-        self.assertEqual([line for line in said(text) if line.startswith("ERROR")], [])
-        [line] = [line for line in said(text + "[rewrite_rule one/more]\nurl_path = /\n") if line.startswith("ERROR")]
-        self.assertIn("[rewrite_rule one/more] belongs to one of 401 sets: a gateway has at most 400", line)
