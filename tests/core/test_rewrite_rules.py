@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.config import Config
 from agwtwisted.core.errors import UnacceptableError
+from agwtwisted.core.messages import ResponseHead
 from agwtwisted.core.rewrite_rules import (
     UNTOUCHABLE,
     matched_target,
@@ -15,9 +20,11 @@ from agwtwisted.core.rewrite_rules import (
     response_target,
     value_matcher,
 )
-from agwtwisted.core.rewriting import RewriteRule, RewrittenRequest, rewrite_request
+from agwtwisted.core.rewriting import RewriteRule, RewrittenRequest, rewrite_request, rewrite_response
 from tests.configurations import GOOD, load, said
-from tests.rewrites import HEAD, context
+from tests.rewrites import HEAD, RESPONSE, context
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "rewriting.md"
 
 USED = GOOD + "rewrite_rule_set = set\n"
 EXAMPLE = """
@@ -96,6 +103,30 @@ class RuleTests(SynchronousTestCase):
         for lines in ("", "condition.1 = var_host exists"):
             [line] = said(section(lines))
             self.assertTrue(line.startswith("WARNING conf/gw.ini:35 [rewrite_rule set/rule] does nothing"), line)
+
+
+class PageTests(SynchronousTestCase):
+    """docs/rewriting.md."""
+
+    def test_example(self) -> None:
+        """The example is taken as it stands, without a warning, and does what the page says."""
+        block = re.search(r"```ini\n(.*?)```", PAGE.read_text(), re.DOTALL)
+        assert block
+        text = GOOD.partition("[request_routing_rule")[0] + block[1]
+        self.assertEqual(said(text), [])
+        [rule_set] = load(text).rewrite_rule_sets
+        made = rewrite_request(rule_set, RewrittenRequest.of(HEAD), context())
+        assert isinstance(made, RewrittenRequest)
+        response = attrs.evolve(RESPONSE, headers=((b"Set-Cookie", b"a=b;Secure"), (b"Set-Cookie", b"c=d")))
+        answered = rewrite_response(made, response, context())
+        assert isinstance(answered, ResponseHead)
+        cookies = [value for name, value in answered.headers if name == b"Set-Cookie"]
+        self.assertEqual(cookies, [b"a=b;Secure", b"c=d; Secure"])
+
+    def test_headers_that_cannot_be_touched(self) -> None:
+        """The page names all of them."""
+        words = {word.lower().encode() for word in re.findall(r"[A-Za-z0-9-]+", PAGE.read_text())}
+        self.assertEqual(UNTOUCHABLE - words, set())
 
 
 class KeyTests(SynchronousTestCase):
