@@ -1,4 +1,4 @@
-"""Application data in TLS records, in either role: pyOpenSSL over memory BIOs, in as few calls a record as can be."""
+"""Application data in TLS records, in either role: OpenSSL over memory BIOs, in as few calls a record as can be."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from agwtwisted.openssl import PIECE, RECORD, records_of
 from agwtwisted.streaming import NOBODY, Receiver, TcpWire
-
-RECORD = 16384
-"""Bytes of one record's content at most (RFC 8446 section 5.1)."""
-
-READ_SIZE = RECORD
 
 
 class EncryptedWire(TcpWire):
@@ -21,6 +17,7 @@ class EncryptedWire(TcpWire):
     def __init__(self, clock: IReactorTime, tls: SSL.Connection, receiver: Receiver = NOBODY) -> None:
         super().__init__(clock, receiver)
         self._tls = tls
+        self._records = records_of(tls)
         self._established = False
         self._farewell_came = False
         self._control_in = 0
@@ -30,29 +27,22 @@ class EncryptedWire(TcpWire):
         if not self._farewell_came:
             self.cut = True
         super().connectionLost(reason)
-        del self._tls  # OpenSSL's memory is free at once, whoever still knows this wire
+        del self._tls, self._records  # OpenSSL's memory is free at once, whoever still knows this wire
 
-    def _read(self, raw_size: int) -> None:
-        pieces: list[bytes] = []
-        ended = False
-        try:
-            while True:
-                pieces.append(self._tls.recv(READ_SIZE))
-        except SSL.WantReadError:
-            pass
-        except SSL.ZeroReturnError:  # close_notify
-            ended = self._farewell_came = True
-        except SSL.Error:  # a record that is not authentic: OpenSSL has written an alert
-            ended = True
-            self._flush(RECORD)
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._control_in += raw_size - len(data)
+    def _read(self, records: bytes) -> None:
+        data, end = self._records.decrypt(records)
+        if end is not None:
+            if isinstance(end, SSL.ZeroReturnError):  # close_notify
+                self._farewell_came = True
+            else:  # a record that is not authentic: OpenSSL has written an alert
+                self._flush(RECORD)
+        self._control_in += len(records) - len(data)
         if not data or self._control_in > RECORD:
             self._send_control()
         if data and not self.closing:
             self.bytes_in += len(data)
             self.receiver.received(data)
-        if ended:
+        if end is not None:
             self.close()
 
     def _send_control(self) -> None:
@@ -72,12 +62,13 @@ class EncryptedWire(TcpWire):
             return
         self.bytes_out += len(data)
         try:
-            self._tls.sendall(data)  # `send` takes one record only
+            if len(data) <= PIECE:
+                self._send(self._records.encrypt(data))
+            else:
+                for start in range(0, len(data), PIECE):
+                    self._send(self._records.encrypt(data[start : start + PIECE]))
         except SSL.Error:  # the connection is broken beyond a farewell
             self.abort()
-            return
-        # Room for every record's header and tag, so that one read empties the BIO.
-        self._flush(len(data) + 512 + (len(data) >> 7))
 
     def _flush(self, size: int) -> None:
         try:

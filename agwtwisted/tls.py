@@ -12,7 +12,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from agwtwisted.encryption import RECORD, EncryptedWire, error_text
+from agwtwisted.encryption import EncryptedWire, error_text
+from agwtwisted.openssl import RECORD
 from agwtwisted.streaming import TcpWire
 
 HANDSHAKE_RECORD = 22
@@ -73,8 +74,7 @@ class TlsWire(EncryptedWire):
         elif self._plain:
             super().dataReceived(data)
         else:
-            self._tls.bio_write(data)
-            self._read(len(data))
+            self._read(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The socket is closed, by whomever."""
@@ -115,9 +115,7 @@ class TlsWire(EncryptedWire):
         self._established = True
         self._flush(RECORD)
         handshake.completed()
-        if rest:
-            self._tls.bio_write(rest)
-        self._read(0)
+        self._read(rest)
 
     def _refuse_name(self, handshake: Handshake) -> None:
         # The server's flight lies in the BIO: it is left there. What the client gets instead may be plain text, because

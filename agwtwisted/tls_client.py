@@ -15,7 +15,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from agwtwisted.encryption import RECORD, EncryptedWire, error_text
+from agwtwisted.encryption import EncryptedWire, error_text
+from agwtwisted.openssl import RECORD
 from agwtwisted.streaming import NOBODY, Receiver
 
 MAX_HANDSHAKE_BYTES: Final = 160 * 1024
@@ -65,8 +66,7 @@ class TlsClientWire(EncryptedWire):
         if self._handshake is not None:
             self._shake_hands(data)
         else:
-            self._tls.bio_write(data)
-            self._read(len(data))
+            self._read(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The socket is closed, by whomever."""
@@ -111,7 +111,7 @@ class TlsClientWire(EncryptedWire):
         self.when_failed = None
         super().opened()
         if not self.closing:
-            self._read(0)
+            self._read(b"")
 
     def _too_slow(self) -> None:
         self._timer = None

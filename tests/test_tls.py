@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.encryption import RECORD
+from agwtwisted.openssl import RECORD
 from agwtwisted.streaming import LINGER, NOBODY, QUEUE_LIMIT
 from agwtwisted.tls import HANDSHAKE_ROOM, TlsWire
 from tests import configurations

@@ -10,7 +10,7 @@ from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted import tls_client
-from agwtwisted.encryption import RECORD
+from agwtwisted.openssl import RECORD
 from agwtwisted.streaming import QUEUE_LIMIT
 from agwtwisted.tls_client import TOO_SLOW, TlsClientWire
 from tests.clients import TLS_1_2, TLS_1_3, VERSIONS
