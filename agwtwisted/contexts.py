@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from math import inf
 
 import attrs
@@ -14,12 +15,13 @@ from twisted.logger import Logger
 from agwtwisted.core.errors import AgwError
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy, openssl_cipher_list, openssl_ciphersuites
+from agwtwisted.core.remembering import remembering
 from agwtwisted.core.resources import ClientAuth, Refusal, SslProfile
 from agwtwisted.core.routing import Site, Sites
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
-from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge, valid_until
-from agwtwisted.tls import error_text
+from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
+from agwtwisted.encryption import error_text
 
 _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
@@ -51,6 +53,9 @@ class SiteContext:
     verify_mode: int
     anchors: Anchors | None  # of a profile that names trusted client certificates
     max_depth: int
+    variables_of: Callable[[bytes], CertificateVariables] = attrs.field(
+        init=False, repr=False, factory=partial(remembering, certificate_variables)
+    )
 
     @property
     def strict(self) -> bool:
@@ -133,7 +138,15 @@ class ClientCertificates:
     def certificate(self) -> CertificateVariables | None:
         """The leaf's variables, None when it was not seen."""
         leaf = self._by_depth.get(0)
-        return None if leaf is None else certificate_variables(leaf)
+        if leaf is None:
+            return None
+        return certificate_variables(leaf) if self.site_context is None else self.site_context.variables_of(leaf)
+
+    def valid_until(self) -> float:
+        """Until when the certificates of a trusted client are valid, in seconds since 1970."""
+        if self.site_context is None or self.site_context.anchors is None:
+            return 0.0  # nobody was trusted
+        return self.site_context.anchors.valid_until(self.evidence().chain)
 
     def issuers_der(self) -> tuple[bytes, ...]:
         """The verified chain after the leaf, as DER."""
@@ -227,7 +240,7 @@ def peer_of(
         required_verdict=required_verdict,
         certificate=certificate,
         chain_der=issuers,
-        until=valid_until((certificate.der, *issuers)) if trusted and certificate else inf,
+        until=notes.valid_until() if trusted else inf,
         tls_version="" if failure else connection.get_protocol_version_name(),
         cipher=connection.get_cipher_name() or "",
         server_name=server_name(connection),
