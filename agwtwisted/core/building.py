@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
 
-from agwtwisted.core import policies, sections
+from agwtwisted.core import policies, rewrite_rules, sections
 from agwtwisted.core.coherence import Built, Draft
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.errors import Problem, shown
 from agwtwisted.core.ini import Section
 from agwtwisted.core.policies import TlsPolicy
@@ -21,6 +22,7 @@ from agwtwisted.core.resources import (
     RequestRoutingRule,
     SslProfile,
 )
+from agwtwisted.core.rewriting import RewriteRuleSet
 from agwtwisted.core.schema import DEFAULT_SSL_POLICY, KINDS
 from agwtwisted.core.settings import Reference, Row, did_you_mean
 from agwtwisted.core.sources import Sources, beside
@@ -55,6 +57,7 @@ class Builder:
             profiles=built["ssl_profile"],
             listeners=built["http_listener"],
             rules=built["request_routing_rule"],
+            rewrite_rule_sets=tuple(filter(None, map(self._rewrite_rule_set, self._names("rewrite_rule_set")))),
         )
 
     def unbuilt(self) -> Iterator[Row]:
@@ -73,6 +76,7 @@ class Builder:
             "http_listener": self._http_listener,
             "backend_address_pool": lambda row: BackendAddressPool(name=row.name, **row.fields()),
             "backend_http_settings": self._backend_http_settings,
+            "rewrite_rule": rewrite_rules.rewrite_rule,
             "request_routing_rule": self._request_routing_rule,
         }
 
@@ -127,11 +131,21 @@ class Builder:
         return BackendHttpSettings(name=row.name, **{"port": sections.backend_port(row)} | fields)
 
     def _request_routing_rule(self, row: Row) -> RequestRoutingRule | None:
-        keys = ("http_listener", "backend_address_pool", "backend_http_settings")
+        keys = ("http_listener", "backend_address_pool", "backend_http_settings", "rewrite_rule_set")
         ends = {key: self._found(row, key) for key in keys}
         if row.refused or _LOST in ends.values():
             return None
-        return RequestRoutingRule(name=row.name, **row.fields() | ends)
+        return RequestRoutingRule(name=row.name, deny_unless=access(row), **row.fields() | ends)
+
+    def _rewrite_rule_set(self, name: str) -> RewriteRuleSet | None:
+        """The rules of one set; None, with problems about the rules, where one of them could not be built."""
+        place = ("rewrite_rule_set", name)
+        if place not in self._resources:
+            names = [row.name for row in self.rows["rewrite_rule"].values() if rewrite_rules.set_name(row) == name]
+            rules = [self._resources.get(("rewrite_rule", each)) for each in names]
+            self._resources[place] = None if None in rules else RewriteRuleSet.of(name, filter(None, rules))
+        found: RewriteRuleSet | None = self._resources[place]
+        return found
 
     def _found(self, row: Row, key: str) -> Any:
         """The resource that a key names; None where the key is unset, _LOST where there is none."""
@@ -139,11 +153,24 @@ class Builder:
         return None if reference is None else self._resource(row, key, reference)
 
     def _resource(self, row: Row, key: str, reference: Reference) -> Any:
-        names = self.rows[reference.kind]
+        names = self._names(reference.kind)
         if reference.name not in names:
             message = f"there is no {reference.kind} {shown(reference.name)}{did_you_mean(reference.name, names)}"
             self.problems.append(row.problem(message, key=key, code="InvalidResourceReference"))
+        elif reference.kind == "rewrite_rule_set":
+            return self._rewrite_rule_set(reference.name) or _LOST
         return self._resources.get((reference.kind, reference.name), _LOST)
+
+    def _names(self, kind: str) -> Iterable[str]:
+        """What can be referred to: sections, and sets of them."""
+        if kind == "rewrite_rule_set":
+            return dict.fromkeys(rewrite_rules.set_name(row) for row in self.rows["rewrite_rule"].values())
+        return self.rows[kind]
+
+
+def access(row: Row) -> tuple[Condition, ...]:
+    """The conditions of a section without which nobody comes in."""
+    return tuple(row.family("deny_unless").values())
 
 
 def _no_gateway(file: str) -> Row:

@@ -50,6 +50,7 @@ def parse(
         gateway=draft.gateway,
         http_listeners=tuple(listener.value for listener in draft.listeners),
         request_routing_rules=tuple(rule.value for rule in draft.rules),
+        rewrite_rule_sets=draft.rewrite_rule_sets,
         warnings=tuple(found),
     )
 

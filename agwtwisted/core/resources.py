@@ -12,9 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from agwtwisted.core.chains import TrustedChain
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.destinations import Network, PortRange
 from agwtwisted.core.errors import Problem
 from agwtwisted.core.policies import TlsPolicy
+from agwtwisted.core.rewriting import RewriteRuleSet
 
 
 class ClientAuth(Enum):
@@ -284,6 +286,8 @@ class RequestRoutingRule:
     backend_http_settings: BackendHttpSettings | None = None
     redirect_configuration: RedirectConfiguration | None = None
     url_path_map: UrlPathMap | None = None
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # all must hold of a request, or it is answered 403
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -302,5 +306,6 @@ class Config:
     gateway: Gateway
     http_listeners: tuple[HttpListener, ...] = ()
     request_routing_rules: tuple[RequestRoutingRule, ...] = ()
+    rewrite_rule_sets: tuple[RewriteRuleSet, ...] = ()
     custom_errors: tuple[CustomError, ...] = ()
     warnings: tuple[Problem, ...] = ()  # what is legal but unwise

@@ -6,7 +6,8 @@ than passed over, but for the value that changes nothing.
 
 from __future__ import annotations
 
-from agwtwisted.core import limits
+from agwtwisted.core import limits, rewrite_rules
+from agwtwisted.core.conditions import Condition, request_condition
 from agwtwisted.core.destinations import network, port_range, responder_url
 from agwtwisted.core.errors import UnacceptableError, shown
 from agwtwisted.core.host_names import host_and_port, host_header, listener_address, listener_host_name, server_name
@@ -30,13 +31,16 @@ from agwtwisted.core.resources import (
     TrustedClientCertificate,
     TrustedRootCertificate,
 )
+from agwtwisted.core.rewriting import RewriteRule
 from agwtwisted.core.settings import (
     Empty,
+    Family,
     Key,
     Kind,
     boolean,
     choice,
     listed,
+    numbered,
     one_line,
     only,
     only_boolean,
@@ -201,6 +205,9 @@ BACKEND_HTTP_SETTINGS = Kind(
     },
 )
 
+ACCESS = {"deny_unless": numbered(Key(request_condition, empty=Empty.REFUSED))}
+"""Who may come in: of rules, and of what else requests are led by."""
+
 REQUEST_ROUTING_RULE = Kind(
     resource=RequestRoutingRule,
     keys={
@@ -209,9 +216,34 @@ REQUEST_ROUTING_RULE = Kind(
         "backend_address_pool": Key(reference("backend_address_pool"), required=True),
         "backend_http_settings": Key(reference("backend_http_settings"), required=True),
         "rule_type": Key(only("Basic", later=("PathBasedRouting", "AdvancedRouting"))),
-        "rewrite_rule_set": Key(unsupported),
+        "rewrite_rule_set": Key(reference("rewrite_rule_set")),
         "url_path_map": Key(unsupported),
         "redirect_configuration": Key(unsupported),
+    },
+    families=ACCESS,
+)
+
+REWRITE_RULE = Kind(
+    resource=RewriteRule,
+    keys={
+        "rule_sequence": Key(whole(limits.RULE_SEQUENCE)),
+        "url_path": Key(one_line, empty=Empty.REFUSED),
+        "url_query_string": Key(one_line, empty=Empty.CONVERTED),  # empty: no query
+        "reroute": Key(boolean),
+    },
+    families={
+        "condition": numbered(Key(Condition.of, empty=Empty.REFUSED)),
+        "request_header": Family(
+            key=Key(one_line, empty=Empty.CONVERTED), suffix=rewrite_rules.request_target, placeholder="NAME"
+        ),
+        "response_header": Family(
+            key=Key(one_line, empty=Empty.CONVERTED), suffix=rewrite_rules.response_target, placeholder="NAME"
+        ),
+        "response_header_matcher": Family(
+            key=Key(rewrite_rules.value_matcher, empty=Empty.REFUSED),
+            suffix=rewrite_rules.matched_target,
+            placeholder="Set-Cookie",
+        ),
     },
 )
 
@@ -224,6 +256,7 @@ KINDS = {
     "http_listener": HTTP_LISTENER,
     "backend_address_pool": BACKEND_ADDRESS_POOL,
     "backend_http_settings": BACKEND_HTTP_SETTINGS,
+    "rewrite_rule": REWRITE_RULE,
     "request_routing_rule": REQUEST_ROUTING_RULE,
 }
 """The kinds of sections this version carries; one that is referred to stands before those that refer to it."""
@@ -236,7 +269,6 @@ LATER_KINDS = frozenset(
         "routing_rule",
         "url_path_map",
         "path_rule",
-        "rewrite_rule",
         "redirect_configuration",
         "custom_error",
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from agwtwisted.core import policies
+from agwtwisted.core import policies, rewrite_rules
 from agwtwisted.core.errors import Problem
 from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.core.resources import ClientAuth, ClientRevocation, Protocol
@@ -173,4 +173,5 @@ _CHECKS: Mapping[str, Callable[[Row], Iterator[Problem]]] = {
     "http_listener": _http_listener,
     "backend_address_pool": _backend_address_pool,
     "backend_http_settings": _backend_http_settings,
+    "rewrite_rule": rewrite_rules.problems,
 }
