@@ -22,7 +22,7 @@ from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.resources import ClientRevocation, Config, HttpListener, Protocol
 from agwtwisted.core.resources import HeaderNames as OddNames
-from agwtwisted.core.routing import ports_of
+from agwtwisted.core.routing import backends_of, ports_of
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.listener import Listener, display
 from agwtwisted.ocsp_client import OcspClient
@@ -129,7 +129,8 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     access_log.open()
     backends = Backends(reactor, Names(reactor, System(reactor).ask))
     for rule in config.request_routing_rules:
-        backends.prepare(rule.backend_http_settings)
+        for _, settings in backends_of(rule):
+            backends.prepare(settings)
     # For trace ids and the spread of renewals, which are no secret: no system call for each.
     random = Random(SystemRandom().getrandbits(128))  # noqa: S311
     exchanges = HttpExchanges(gateway, backends, reactor, access_log, random)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.resources import Protocol
-from tests.configurations import GOOD, changed, load, said
+from tests.configurations import GOOD, changed, clients_root, load, said
 
 
 class ReferenceTests(SynchronousTestCase):
@@ -107,6 +107,21 @@ class ResourceTests(SynchronousTestCase):
         [listener] = load(changed(("ssl_profile = strict\n", ""))).http_listeners
         assert listener.ssl_policy is not None
         self.assertEqual((listener.ssl_profile, listener.ssl_policy.name), (None, "AppGwSslPolicy20220101"))
+
+    def test_backend_tls(self) -> None:
+        """Settings refer to the certificates themselves; one that several settings name is one resource."""
+        roots = "[trusted_root_certificate r]\nfile = pki/clients-ca.pem\n\n"
+        keys = "port = 9000\nprotocol = Https\ntrusted_root_certificates = r\nclient_ssl_certificate = site\n"
+        config = load(
+            changed(("port = 9000\n", keys), ("[backend_http_settings app]", f"{roots}[backend_http_settings app]"))
+        )
+        [rule] = config.request_routing_rules
+        settings = rule.backend_http_settings
+        assert settings is not None
+        [trusted] = settings.trusted_root_certificates
+        self.assertEqual((trusted.name, trusted.file), ("r", "conf/pki/clients-ca.pem"))
+        self.assertEqual(trusted.certificates, (clients_root().certificate,))
+        self.assertIs(settings.client_ssl_certificate, config.http_listeners[0].ssl_certificate)
 
 
 REWRITES = """
