@@ -183,7 +183,7 @@ class HttpSession:
 
     def expel(self) -> None:
         """The client is not welcome any more."""
-        if self._frontend.tunnel:
+        if self._frontend.endless:
             self.abort()
         elif self._patience is None:
             self._patience = self._port.clock.callLater(self._port.gateway.drain_timeout, self._out_of_patience)
