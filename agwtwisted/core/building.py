@@ -15,11 +15,15 @@ from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.core.resources import (
     BackendAddressPool,
     BackendHttpSettings,
+    BackendSettings,
     Gateway,
     HttpListener,
+    Listener,
     Protocol,
     RequestRoutingRule,
+    RoutingRule,
     SslProfile,
+    StreamProtocol,
 )
 from agwtwisted.core.schema import DEFAULT_SSL_POLICY, KINDS
 from agwtwisted.core.settings import Reference, Row, did_you_mean
@@ -55,6 +59,8 @@ class Builder:
             profiles=built["ssl_profile"],
             listeners=built["http_listener"],
             rules=built["request_routing_rule"],
+            relayed_listeners=built["listener"],
+            relay_rules=built["routing_rule"],
         )
 
     def unbuilt(self) -> Iterator[Row]:
@@ -70,9 +76,12 @@ class Builder:
             "trusted_client_certificate": self.sources.trusted_client_certificate,
             "ssl_profile": self._ssl_profile,
             "http_listener": self._http_listener,
+            "listener": self._listener,
             "backend_address_pool": lambda row: BackendAddressPool(name=row.name, **row.fields()),
             "backend_http_settings": lambda row: BackendHttpSettings(name=row.name, **row.fields()),
+            "backend_settings": self._backend_settings,
             "request_routing_rule": self._request_routing_rule,
+            "routing_rule": self._routing_rule,
         }
 
     def _built(self, kind: str, make: Callable[[Row], Any]) -> Iterator[Built[Any]]:
@@ -104,16 +113,23 @@ class Builder:
         return SslProfile(name=row.name, client_auth=sections.client_auth(row), **fields)
 
     def _http_listener(self, row: Row) -> HttpListener | None:
+        fields = self._listener_fields(row)
+        return None if fields is None else HttpListener(name=row.name, **fields)
+
+    def _listener(self, row: Row) -> Listener | None:
+        fields = self._listener_fields(row)
+        return None if fields is None else Listener(name=row.name, **fields)
+
+    def _listener_fields(self, row: Row) -> dict[str, Any] | None:
         certificate, profile = self._found(row, "ssl_certificate"), self._found(row, "ssl_profile")
         if row.refused or _LOST in (certificate, profile):
             return None
         policy = profile.ssl_policy if profile else self._default_policy
-        if row.get("protocol") is Protocol.HTTP:
+        if row.get("protocol") in (Protocol.HTTP, StreamProtocol.TCP):
             policy = None
         elif policy is None:
             return None
-        fields = row.fields() | {"ssl_certificate": certificate, "ssl_profile": profile, "ssl_policy": policy}
-        return HttpListener(name=row.name, **fields)
+        return row.fields() | {"ssl_certificate": certificate, "ssl_profile": profile, "ssl_policy": policy}
 
     def _request_routing_rule(self, row: Row) -> RequestRoutingRule | None:
         keys = ("http_listener", "backend_address_pool", "backend_http_settings")
@@ -121,6 +137,15 @@ class Builder:
         if row.refused or _LOST in ends.values():
             return None
         return RequestRoutingRule(name=row.name, **row.fields() | ends)
+
+    def _backend_settings(self, row: Row) -> BackendSettings | None:
+        return None if row.refused else BackendSettings(name=row.name, **row.fields())
+
+    def _routing_rule(self, row: Row) -> RoutingRule | None:
+        ends = {key: self._found(row, key) for key in ("listener", "backend_address_pool", "backend_settings")}
+        if row.refused or _LOST in ends.values():
+            return None
+        return RoutingRule(name=row.name, **row.fields() | ends)
 
     def _found(self, row: Row, key: str) -> Any:
         """The resource that a key names; None where the key is unset, _LOST where there is none."""

@@ -6,19 +6,24 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from agwtwisted.core.coherence import AnyListener
 from agwtwisted.core.errors import printable
 from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.core.resources import (
     BackendAddress,
     BackendHttpSettings,
+    BackendSettings,
     CertificateHeaders,
     ClientAuth,
     Config,
     HttpListener,
+    Refusal,
     RequestRoutingRule,
+    RoutingRule,
     SslProfile,
     TrustedClientCertificate,
 )
@@ -44,12 +49,18 @@ def table(config: Config, now: datetime) -> str:
             _policies(config),
             _rules(config),
             _settings(config),
+            *_relays(config),
         ]
     )
 
 
+def every_listener(config: Config) -> tuple[AnyListener, ...]:
+    """HTTP listeners first, then those of L4."""
+    return (*config.http_listeners, *config.listeners)
+
+
 def mode(profile: SslProfile | None) -> str:
-    """What a listener with this profile does about client certificates, in a few words."""
+    """What an HTTP listener with this profile does about client certificates, in a few words."""
     if profile is None or profile.client_auth is ClientAuth.NONE:
         return "none"
     if profile.client_auth is ClientAuth.PASSTHROUGH:
@@ -57,17 +68,17 @@ def mode(profile: SslProfile | None) -> str:
     return f"{profile.client_auth.value}, {profile.refusal.value}{', weak keys' if profile.allow_weak else ''}"
 
 
-def place(listener: HttpListener) -> str:
+def place(listener: AnyListener) -> str:
     """``127.0.0.1:8443``."""
     return _address(listener.address, listener.port)
 
 
 def _listeners(config: Config) -> str:
     heads = ("LISTENER", "ADDRESS", "PROTOCOL", "HOST NAMES", "SSL PROFILE", "MODE", "ISSUER DN")
-    return rendered("Listeners", heads, [_listener_row(listener) for listener in config.http_listeners])
+    return rendered("Listeners", heads, [_listener_row(listener) for listener in every_listener(config)])
 
 
-def _listener_row(listener: HttpListener) -> tuple[str, ...]:
+def _listener_row(listener: AnyListener) -> tuple[str, ...]:
     profile = listener.ssl_profile
     return (
         listener.name,
@@ -75,9 +86,17 @@ def _listener_row(listener: HttpListener) -> tuple[str, ...]:
         listener.protocol.value,
         "\n".join(listener.host_names) or ANY_HOST,
         profile.name if profile else "-",
-        mode(profile),
+        mode(_as_used(listener)),
         _issuer_dn(profile),
     )
+
+
+def _as_used(listener: AnyListener) -> SslProfile | None:
+    """The profile as it is in force: on L4 everybody is refused in the handshake."""
+    profile = listener.ssl_profile
+    if profile is None or isinstance(listener, HttpListener):
+        return profile
+    return attrs.evolve(profile, refusal=Refusal.HANDSHAKE)
 
 
 def _issuer_dn(profile: SslProfile | None) -> str:
@@ -87,7 +106,7 @@ def _issuer_dn(profile: SslProfile | None) -> str:
 
 
 def _server_certificates(config: Config, now: datetime) -> str:
-    used = _distinct(listener.ssl_certificate for listener in config.http_listeners)
+    used = _distinct(listener.ssl_certificate for listener in every_listener(config))
     rows = [(each.name, *_certificate_row(certificate, now)) for each in used for certificate in each.certificates[:1]]
     return rendered("Server certificates", ("NAME", "SUBJECT", "DAYS LEFT", "FINGERPRINT (SHA-1)"), rows)
 
@@ -95,7 +114,7 @@ def _server_certificates(config: Config, now: datetime) -> str:
 def _trusted_files(config: Config) -> tuple[TrustedClientCertificate, ...]:
     return _distinct(
         trusted
-        for listener in config.http_listeners
+        for listener in every_listener(config)
         if listener.ssl_profile
         for trusted in listener.ssl_profile.trusted_client_certificates
     )
@@ -105,7 +124,7 @@ def _trusted(config: Config, trusted: TrustedClientCertificate, now: datetime) -
     """One file of CA certificates, the root first."""
     chain = trusted.chain
     authorities = (chain.root, *(each for each in chain.authorities if each != chain.root))
-    profiles = _distinct(listener.ssl_profile for listener in config.http_listeners)
+    profiles = _distinct(listener.ssl_profile for listener in every_listener(config))
     users = ", ".join(profile.name for profile in profiles if trusted in profile.trusted_client_certificates)
     title = "\n".join(
         [
@@ -132,13 +151,13 @@ def _variables(certificate: x509.Certificate) -> CertificateVariables:
 
 
 def _policies(config: Config) -> str:
-    used = _distinct(listener.ssl_policy for listener in config.http_listeners)
+    used = _distinct(listener.ssl_policy for listener in every_listener(config))
     heads = ("TLS POLICY", "LISTENERS", "VERSIONS", "CIPHER SUITES, THE PREFERRED FIRST")
     return rendered("TLS policies", heads, [_policy_row(config, policy) for policy in used])
 
 
 def _policy_row(config: Config, policy: TlsPolicy) -> tuple[str, ...]:
-    users = (listener.name for listener in config.http_listeners if listener.ssl_policy == policy)
+    users = (listener.name for listener in every_listener(config) if listener.ssl_policy == policy)
     versions = dict.fromkeys((policy.min_version, policy.max_version))
     suites = (*policy.tls13_cipher_suites, *policy.tls12_cipher_suites)
     return policy.name, "\n".join(users), "\n".join(versions), "\n".join(suites)
@@ -162,7 +181,7 @@ def _rule_row(rule: RequestRoutingRule) -> tuple[str, ...]:
     )
 
 
-def _backend(backend: BackendAddress, settings: BackendHttpSettings) -> str:
+def _backend(backend: BackendAddress, settings: BackendHttpSettings | BackendSettings) -> str:
     return _address(backend.host, settings.port if backend.port is None else backend.port)
 
 
@@ -195,6 +214,37 @@ def _headers(wanted: frozenset[CertificateHeaders] | None) -> str:
     if wanted is None:
         return "on where certificates are asked for"
     return ", ".join(each.value for each in CertificateHeaders if each in wanted) or "off"
+
+
+def _relays(config: Config) -> Iterator[str]:
+    """The rules of L4 listeners and their settings, where there are any."""
+    if not config.routing_rules:
+        return
+    heads = ("PRIORITY", "RULE", "LISTENER", "POOL", "BACKEND ADDRESSES", "SETTINGS")
+    rules = sorted(config.routing_rules, key=lambda rule: rule.priority)
+    yield rendered("Routing rules (L4)", heads, [_relay_row(rule) for rule in rules])
+    used = _distinct(rule.backend_settings for rule in rules)
+    words = ("SETTINGS", "PROTOCOL", "PORT", "TIMEOUT", "PROXY PROTOCOL HEADER")
+    yield rendered("Backend settings (L4)", words, [_relay_settings_row(settings) for settings in used])
+
+
+def _relay_row(rule: RoutingRule) -> tuple[str, ...]:
+    pool, settings = rule.backend_address_pool, rule.backend_settings
+    return (
+        str(rule.priority),
+        rule.name,
+        rule.listener.name,
+        pool.name,
+        "\n".join(_backend(each, settings) for each in pool.backend_addresses) or "(none: closed)",
+        settings.name,
+    )
+
+
+def _relay_settings_row(settings: BackendSettings) -> tuple[str, ...]:
+    header = "-"
+    if settings.enable_l4_client_ip_preservation:
+        header = "v2, with TLS" if settings.proxy_protocol_tls else "v2"
+    return settings.name, settings.protocol.value, str(settings.port), f"{settings.timeout:g} s", header
 
 
 def _distinct(values: Iterable[T | None]) -> tuple[T, ...]:

@@ -14,19 +14,23 @@ from agwtwisted.core.resources import (
     BackendAddress,
     BackendAddressPool,
     BackendHttpSettings,
+    BackendSettings,
     CertificateHeaders,
     ClientAuth,
     ClientRevocation,
     Gateway,
     HeaderNames,
     HttpListener,
+    Listener,
     OcspScope,
     OcspUnavailable,
     Protocol,
     Refusal,
     RequestRoutingRule,
+    RoutingRule,
     SslCertificate,
     SslProfile,
+    StreamProtocol,
     TrustedClientCertificate,
 )
 from agwtwisted.core.settings import (
@@ -161,6 +165,20 @@ HTTP_LISTENER = Kind(
         # An empty profile would be a listener that asks nobody for a certificate.
         "ssl_profile": Key(reference("ssl_profile"), empty=Empty.REFUSED),
         "require_server_name_indication": Key(boolean),
+        "accept_proxy_protocol": Key(listed(network, limits.NETWORKS), empty=Empty.REFUSED),
+    },
+)
+
+LISTENER = Kind(
+    resource=Listener,
+    keys={
+        "address": Key(listener_address),
+        "port": Key(whole(limits.PORT), required=True),
+        "protocol": Key(choice(*StreamProtocol), required=True),
+        "host_names": Key(listed(listener_host_name, limits.HOST_NAMES_PER_LISTENER)),
+        "ssl_certificate": Key(reference("ssl_certificate")),
+        "ssl_profile": Key(reference("ssl_profile"), empty=Empty.REFUSED),
+        "accept_proxy_protocol": Key(listed(network, limits.NETWORKS), empty=Empty.REFUSED),
     },
 )
 
@@ -191,6 +209,21 @@ BACKEND_HTTP_SETTINGS = Kind(
     },
 )
 
+BACKEND_SETTINGS = Kind(
+    resource=BackendSettings,
+    keys={
+        "port": Key(whole(limits.PORT), required=True),
+        "protocol": Key(choice(StreamProtocol.TCP, later=("Tls",))),
+        "timeout": Key(seconds(limits.TIMEOUT)),
+        "enable_l4_client_ip_preservation": Key(boolean),
+        "proxy_protocol_tls": Key(boolean),
+        "host_name": Key(unsupported),
+        "pick_host_name_from_backend_address": Key(only_boolean(False)),
+        "probe": Key(unsupported),
+        "trusted_root_certificates": Key(unsupported),
+    },
+)
+
 REQUEST_ROUTING_RULE = Kind(
     resource=RequestRoutingRule,
     keys={
@@ -205,25 +238,36 @@ REQUEST_ROUTING_RULE = Kind(
     },
 )
 
+ROUTING_RULE = Kind(
+    resource=RoutingRule,
+    keys={
+        "priority": Key(whole(limits.PRIORITY), required=True),
+        "listener": Key(reference("listener"), required=True),
+        "backend_address_pool": Key(reference("backend_address_pool"), required=True),
+        "backend_settings": Key(reference("backend_settings"), required=True),
+        "rule_type": Key(only("Basic")),
+    },
+)
+
 KINDS = {
     "gateway": GATEWAY,
     "ssl_certificate": SSL_CERTIFICATE,
     "trusted_client_certificate": TRUSTED_CLIENT_CERTIFICATE,
     "ssl_profile": SSL_PROFILE,
     "http_listener": HTTP_LISTENER,
+    "listener": LISTENER,
     "backend_address_pool": BACKEND_ADDRESS_POOL,
     "backend_http_settings": BACKEND_HTTP_SETTINGS,
+    "backend_settings": BACKEND_SETTINGS,
     "request_routing_rule": REQUEST_ROUTING_RULE,
+    "routing_rule": ROUTING_RULE,
 }
 """The kinds of sections this version carries; one that is referred to stands before those that refer to it."""
 
 LATER_KINDS = frozenset(
     {
         "trusted_root_certificate",
-        "listener",
-        "backend_settings",
         "probe",
-        "routing_rule",
         "url_path_map",
         "path_rule",
         "rewrite_rule",
