@@ -156,7 +156,7 @@ class HttpExchange:
                 host = settings.host_name.encode()
             elif settings.pick_host_name_from_backend_address:
                 host = server.host.encode()
-            return request_bytes(request, host, session.identity(site), session.address, self._trace_id)
+            return request_bytes(request, host, session.identity(site, session.peer), session.address, self._trace_id)
 
         self._dispatch = Dispatch(
             request,

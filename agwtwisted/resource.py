@@ -7,6 +7,7 @@ from io import SEEK_END
 from random import Random, SystemRandom
 from typing import IO, Any
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -126,9 +127,16 @@ class _WebSession:
         self.frame = ClientFrame.from_peer(peer)
         self._port = port
 
-    def identity(self, site: Site) -> bytes:
+    def required(self) -> Deferred[Peer]:
+        """The client as a path that requires a certificate takes it, with the verdict that `peer_of` gave."""
+        return succeed(self.peer.as_required())
+
+    def frame_of(self, peer: Peer) -> ClientFrame:
+        """What the record says of the client."""
+        return self.frame if peer is self.peer else ClientFrame.from_peer(peer)
+
+    def identity(self, site: Site, peer: Peer) -> bytes:
         """The request header lines that tell the backend who the client is."""
-        peer = self.peer
         wanted = site.settings.client_certificate_headers or frozenset()
         return identity_block(
             peer, self._port, header_block(peer.verdict, peer.certificate, peer.chain_der, wanted) if wanted else b""

@@ -24,12 +24,14 @@ from agwtwisted.core.resources import (
     Gateway,
     HttpListener,
     Listener,
+    PathCertificate,
     Protocol,
     RequestRoutingRule,
     RoutingRule,
     SslProfile,
     StreamProtocol,
 )
+from agwtwisted.core.routing import actions_of, backends_of
 from agwtwisted.core.sections import policy_key
 from agwtwisted.core.settings import Row
 
@@ -242,14 +244,19 @@ def listener_of(rule: AnyRule) -> AnyListener:
 
 
 def _servers(rule: AnyRule) -> frozenset[tuple[str, int]]:
-    settings = rule.backend_http_settings if isinstance(rule, RequestRoutingRule) else rule.backend_settings
-    port = settings.port
-    return frozenset((server.host, server.port or port) for server in rule.backend_address_pool.backend_addresses)
+    if isinstance(rule, RequestRoutingRule):
+        ways = [(pool, settings.port) for pool, settings in backends_of(rule)]
+    else:
+        ways = [(rule.backend_address_pool, rule.backend_settings.port)]
+    return frozenset((server.host, server.port or port) for pool, port in ways for server in pool.backend_addresses)
 
 
 def _unproven_headers(draft: Draft) -> Iterator[Problem]:
     for rule in draft.rules:
-        words = rule.value.backend_http_settings.client_certificate_headers or frozenset()
+        words: set[CertificateHeaders] = set()
+        for action in actions_of(rule.value).all():
+            if action.settings is not None and action.client_certificate is PathCertificate.NONE:
+                words |= action.settings.client_certificate_headers or frozenset()
         extra = sorted(word.value for word in words & {CertificateHeaders.RFC9440, CertificateHeaders.XFCC})
         if extra and _asks(rule.value.http_listener) is ClientAuth.PASSTHROUGH:
             yield rule.row.warning(

@@ -15,18 +15,23 @@ from agwtwisted.core.errors import printable
 from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.core.resources import (
     BackendAddress,
+    BackendAddressPool,
     BackendHttpSettings,
     BackendSettings,
     CertificateHeaders,
     ClientAuth,
     Config,
     HttpListener,
+    PathCertificate,
+    RedirectConfiguration,
     Refusal,
     RequestRoutingRule,
     RoutingRule,
     SslProfile,
     TrustedClientCertificate,
+    UrlPathMap,
 )
+from agwtwisted.core.routing import backends_of, redirects_of
 from agwtwisted.core.tables import beside
 from agwtwisted.core.tables import table as rendered
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
@@ -48,6 +53,9 @@ def table(config: Config, now: datetime) -> str:
             *(_trusted(config, each, now) for each in _trusted_files(config)),
             _policies(config),
             _rules(config),
+            *(_url_path_map(each) for each in _distinct(rule.url_path_map for rule in config.request_routing_rules)),
+            *_redirects(config),
+            *_custom_errors(config),
             _settings(config),
             *_relays(config),
         ]
@@ -170,15 +178,66 @@ def _rules(config: Config) -> str:
 
 
 def _rule_row(rule: RequestRoutingRule) -> tuple[str, ...]:
-    pool, settings = rule.backend_address_pool, rule.backend_http_settings
-    return (
-        str(rule.priority),
-        rule.name,
-        rule.http_listener.name,
-        pool.name,
-        "\n".join(_backend(each, settings) for each in pool.backend_addresses) or "(none: 502)",
-        settings.name,
+    url_path_map = rule.url_path_map
+    if url_path_map is not None:
+        end: tuple[str, ...] = (f"URL path map {url_path_map.name}", "", "")
+    else:
+        end = _end(rule.backend_address_pool, rule.backend_http_settings, rule.redirect_configuration)
+    return (str(rule.priority), rule.name, rule.http_listener.name, *end)
+
+
+def _end(
+    pool: BackendAddressPool | None, settings: BackendHttpSettings | None, redirect: RedirectConfiguration | None
+) -> tuple[str, str, str]:
+    """Where requests go: three cells."""
+    if pool is None or settings is None:
+        return (f"redirect {redirect.name}" if redirect else "-", "", "")
+    servers = "\n".join(_backend(each, settings) for each in pool.backend_addresses) or "(none: 502)"
+    return pool.name, servers, settings.name
+
+
+def _url_path_map(url_path_map: UrlPathMap) -> str:
+    """The path rules of a map in the order in which they are looked at."""
+    heads = ("PATHS", "PATH RULE", "POOL", "BACKEND ADDRESSES", "SETTINGS", "CLIENT CERTIFICATE")
+    rows = [
+        (
+            "\n".join(rule.paths),
+            rule.name,
+            *_end(rule.backend_address_pool, rule.backend_http_settings, rule.redirect_configuration),
+            "-" if rule.client_certificate is PathCertificate.NONE else rule.client_certificate.value,
+        )
+        for rule in url_path_map.path_rules
+    ]
+    default = _end(
+        url_path_map.default_backend_address_pool,
+        url_path_map.default_backend_http_settings,
+        url_path_map.default_redirect_configuration,
     )
+    return rendered(f"URL path map {url_path_map.name}", heads, [*rows, ("any other", "", *default, "-")])
+
+
+def _redirects(config: Config) -> Iterator[str]:
+    heads = ("REDIRECT", "STATUS", "TARGET", "PATH", "QUERY")
+    used = _distinct(redirect for rule in config.request_routing_rules for redirect in redirects_of(rule))
+    if used:
+        yield rendered("Redirects", heads, [_redirect_row(redirect) for redirect in used])
+
+
+def _redirect_row(redirect: RedirectConfiguration) -> tuple[str, ...]:
+    listener = redirect.target_listener
+    return (
+        redirect.name,
+        str(redirect.redirect_type.status),
+        redirect.target_url if listener is None else f"listener {listener.name}",
+        "kept" if redirect.include_path else "dropped",
+        "kept" if redirect.include_query_string else "dropped",
+    )
+
+
+def _custom_errors(config: Config) -> Iterator[str]:
+    rows = [(each.listener or "(the gateway)", str(each.status), str(len(each.page))) for each in config.custom_errors]
+    if rows:
+        yield rendered("Custom error pages", ("LISTENER", "STATUS", "BYTES"), rows)
 
 
 def _backend(backend: BackendAddress, settings: BackendHttpSettings | BackendSettings) -> str:
@@ -190,7 +249,7 @@ def _address(host: str, port: int) -> str:
 
 
 def _settings(config: Config) -> str:
-    used = _distinct(rule.backend_http_settings for rule in config.request_routing_rules)
+    used = _distinct(settings for rule in config.request_routing_rules for _, settings in backends_of(rule))
     heads = ("SETTINGS", "PROTOCOL", "PORT", "TIMEOUT", "HOST SENT", "CERTIFICATE HEADERS")
     return rendered("Backend settings", heads, [_settings_row(settings) for settings in used])
 

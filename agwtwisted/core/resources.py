@@ -74,6 +74,38 @@ class HeaderNames(Enum):
     REJECT = "Reject"
 
 
+class RuleType(Enum):
+    """How a rule finds the backend of a request: all go to one, or a URL path map tells."""
+
+    BASIC = "Basic"
+    PATH_BASED_ROUTING = "PathBasedRouting"
+
+
+class RedirectType(Enum):
+    """The redirects that there are; `status` is what they answer with."""
+
+    PERMANENT = "Permanent"
+    FOUND = "Found"
+    SEE_OTHER = "SeeOther"
+    TEMPORARY = "Temporary"
+
+    @property
+    def status(self) -> int:
+        """301, 302, 303 or 307."""
+        return {"Permanent": 301, "Found": 302, "SeeOther": 303, "Temporary": 307}[self.value]
+
+
+class PathCertificate(Enum):
+    """What a path of a Passthrough listener does about client certificates (`client_certificate`); NONE: as the rest.
+
+    REQUIRE makes the path Strict, by an answer of HTTP; IGNORE: whoever comes is nobody there.
+    """
+
+    NONE = "None"
+    REQUIRE = "Require"
+    IGNORE = "Ignore"
+
+
 class CertificateHeaders(Enum):
     """Ready-made request headers that carry the client certificate (`client_certificate_headers`)."""
 
@@ -206,6 +238,7 @@ class BackendHttpSettings:
     request_timeout: float = 20.0
     host_name: str = ""
     pick_host_name_from_backend_address: bool = False
+    path: str = ""  # of the request to the backend, in place of what a path rule matched
     # None: `on` wherever the listener's profile asks for a certificate; an empty set: off.
     client_certificate_headers: frozenset[CertificateHeaders] | None = None
 
@@ -223,14 +256,61 @@ class BackendSettings:
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class RedirectConfiguration:
+    """Sends clients elsewhere: either to another listener of the gateway or to a URL."""
+
+    name: str
+    redirect_type: RedirectType
+    target_listener: HttpListener | None = None
+    target_url: str = ""
+    include_path: bool = False
+    include_query_string: bool = False
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class PathRule:
+    """What becomes of the requests for some paths: either they go to a pool or they are redirected."""
+
+    name: str  # within its map
+    paths: tuple[str, ...]  # as they were written: `core.path_patterns`
+    backend_address_pool: BackendAddressPool | None = None
+    backend_http_settings: BackendHttpSettings | None = None
+    redirect_configuration: RedirectConfiguration | None = None
+    client_certificate: PathCertificate = PathCertificate.NONE
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class UrlPathMap:
+    """Path rules in the order of the file, the first that fits being the one; the defaults are for all other paths."""
+
+    name: str
+    path_rules: tuple[PathRule, ...] = ()
+    default_backend_address_pool: BackendAddressPool | None = None
+    default_backend_http_settings: BackendHttpSettings | None = None
+    default_redirect_configuration: RedirectConfiguration | None = None
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class RequestRoutingRule:
-    """Binds a listener to a pool; a smaller priority is looked at first."""
+    """Binds a listener to a pool, a redirect or a URL path map; a smaller priority is looked at first."""
 
     name: str
     priority: int
     http_listener: HttpListener
-    backend_address_pool: BackendAddressPool
-    backend_http_settings: BackendHttpSettings
+    rule_type: RuleType = RuleType.BASIC
+    backend_address_pool: BackendAddressPool | None = None
+    backend_http_settings: BackendHttpSettings | None = None
+    redirect_configuration: RedirectConfiguration | None = None
+    url_path_map: UrlPathMap | None = None
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class CustomError:
+    """The page that stands for one of ours, on a listener or, with "", on the whole gateway."""
+
+    listener: str = ""
+    status: int
+    page: bytes = attrs.field(repr=False)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -253,4 +333,5 @@ class Config:
     request_routing_rules: tuple[RequestRoutingRule, ...] = ()
     listeners: tuple[Listener, ...] = ()
     routing_rules: tuple[RoutingRule, ...] = ()
+    custom_errors: tuple[CustomError, ...] = ()
     warnings: tuple[Problem, ...] = ()  # what is legal but unwise

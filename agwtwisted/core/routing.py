@@ -1,31 +1,184 @@
-"""Which site answers to a name, and where its requests go.
+"""Which site answers to a name, and what becomes of its requests.
 
 One function decides for SNI and for Host, so that the TLS policy and the route of a request come from one decision.
+Within a site the path decides, by the patterns of its URL path map in the order of the file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 
 import attrs
 
+from agwtwisted.core.path_patterns import is_prefix, text_of
+from agwtwisted.core.redirects import Redirect
 from agwtwisted.core.resources import (
     BackendAddressPool,
     BackendHttpSettings,
     Config,
     HttpListener,
+    PathCertificate,
+    RedirectConfiguration,
     RequestRoutingRule,
     SslProfile,
+    UrlPathMap,
 )
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class Action:
+    """What becomes of a request: it goes to a pool, by some settings, or is answered with a redirect."""
+
+    rule: str
+    path_rule: str = ""  # none: the rule alone, or the defaults of its map
+    pool: BackendAddressPool | None = None
+    settings: BackendHttpSettings | None = None
+    redirect: Redirect | None = None
+    client_certificate: PathCertificate = PathCertificate.NONE
+    matched_prefix: bytes = b""  # of the path, in lower case: an override path stands in its place
+
+
+class Actions:
+    """The actions of a site, one for every path.
+
+    Of those patterns that fit a path, the first of the file counts. That is found without trying them one by one: exact
+    paths in a dictionary, prefixes in sorted order. In that order the last prefix that is not greater than a path has,
+    among its own prefixes and itself, all that the path begins with; each knows the next shorter one, and which pattern
+    of the file comes first for what begins with it.
+
+    Args:
+        default: of the paths that no pattern fits.
+        patterns: with their actions, in the order of the file.
+    """
+
+    def __init__(self, default: Action, patterns: Iterable[tuple[str, Action]] = ()) -> None:
+        self.default = default
+        listed = list(patterns)
+        self._all = tuple(dict.fromkeys([*(action for _, action in listed), default]))
+        ranked = [action for _, action in listed] + [default]
+        first: dict[bytes, int] = {b"": len(listed)}  # by prefix: the place in the file of the pattern that counts
+        exact: dict[bytes, int] = {}
+        for rank, (pattern, _) in enumerate(listed):
+            (first if is_prefix(pattern) else exact).setdefault(text_of(pattern), rank)
+        self._prefixes = sorted(first)
+        self._shorter = _next_shorter(self._prefixes)
+        for prefix, shorter in zip(self._prefixes[1:], self._shorter[1:], strict=True):
+            first[prefix] = min(first[prefix], first[self._prefixes[shorter]])
+        self._by_prefix = [ranked[first[prefix]] for prefix in self._prefixes]
+        self._exact = {
+            path: ranked[rank] for path, rank in exact.items() if rank < first[self._prefixes[self._longest(path)]]
+        }
+
+    def for_path(self, path: bytes) -> Action:
+        """The action for a path without its query; ``*``, which asks about the server as a whole, is that of ``/``."""
+        if len(self._all) == 1:
+            return self.default
+        path = b"/" if path == b"*" else path.lower()
+        action = self._exact.get(path)
+        return self._by_prefix[self._longest(path)] if action is None else action
+
+    def all(self) -> tuple[Action, ...]:
+        """Every action once, in the order of the file, the default last."""
+        return self._all
+
+    def _longest(self, path: bytes) -> int:
+        """The index of the longest prefix that a path, in lower case, begins with."""
+        index = bisect_right(self._prefixes, path) - 1
+        while not path.startswith(self._prefixes[index]):
+            index = self._shorter[index]
+        return index
+
+
+def _next_shorter(prefixes: list[bytes]) -> list[int]:
+    """Of each of the sorted prefixes, the first being empty, the index of the longest other one that it begins with."""
+    shorter = [0]
+    above = [0]
+    for index, prefix in enumerate(prefixes[1:], start=1):
+        while not prefix.startswith(prefixes[above[-1]]):
+            above.pop()
+        shorter.append(above[-1])
+        above.append(index)
+    return shorter
+
+
+def actions_of(rule: RequestRoutingRule) -> Actions:
+    """The actions of a rule, compiled."""
+    url_path_map = rule.url_path_map
+    if url_path_map is None:
+        return Actions(
+            Action(
+                rule=rule.name,
+                pool=rule.backend_address_pool,
+                settings=rule.backend_http_settings,
+                redirect=_redirect(rule.redirect_configuration),
+            )
+        )
+    default = Action(
+        rule=rule.name,
+        pool=url_path_map.default_backend_address_pool,
+        settings=url_path_map.default_backend_http_settings,
+        redirect=_redirect(url_path_map.default_redirect_configuration),
+    )
+    return Actions(default, _of_patterns(rule, url_path_map))
+
+
+def _of_patterns(rule: RequestRoutingRule, url_path_map: UrlPathMap) -> Iterator[tuple[str, Action]]:
+    for path_rule in url_path_map.path_rules:
+        redirect = _redirect(path_rule.redirect_configuration)
+        for pattern in path_rule.paths:
+            yield (
+                pattern,
+                Action(
+                    rule=rule.name,
+                    path_rule=path_rule.name,
+                    pool=path_rule.backend_address_pool,
+                    settings=path_rule.backend_http_settings,
+                    redirect=redirect,
+                    client_certificate=path_rule.client_certificate,
+                    matched_prefix=text_of(pattern),
+                ),
+            )
+
+
+def backends_of(rule: RequestRoutingRule) -> tuple[tuple[BackendAddressPool, BackendHttpSettings], ...]:
+    """Every pool that requests of a rule may go to with the settings for it, each pair once."""
+    pairs = ((action.pool, action.settings) for action in actions_of(rule).all())
+    return tuple(dict.fromkeys((pool, settings) for pool, settings in pairs if pool and settings))
+
+
+def redirects_of(rule: RequestRoutingRule) -> tuple[RedirectConfiguration, ...]:
+    """Every redirect that requests of a rule may be answered with, each once."""
+    url_path_map = rule.url_path_map
+    if url_path_map is None:
+        used = [rule.redirect_configuration]
+    else:
+        used = [each.redirect_configuration for each in url_path_map.path_rules]
+        used.append(url_path_map.default_redirect_configuration)
+    return tuple(dict.fromkeys(each for each in used if each is not None))
+
+
+def _redirect(configuration: RedirectConfiguration | None) -> Redirect | None:
+    return None if configuration is None else Redirect.of(configuration)
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class Site:
-    """What one host name on one port selects: a listener, and the rule that routes its requests."""
+    """What one host name on one port selects: a listener, and the rule that says what becomes of its requests."""
 
     listener: HttpListener
     rule: RequestRoutingRule
+    actions: Actions = attrs.field(init=False)
+    normalises: bool = attrs.field(init=False)  # paths, before they are looked at: `core.paths`
+
+    @actions.default
+    def _compiled(self) -> Actions:
+        return actions_of(self.rule)
+
+    @normalises.default
+    def _decides_who_comes_in(self) -> bool:
+        return any(action.client_certificate is not PathCertificate.NONE for action in self.actions.all())
 
     @property
     def profile(self) -> SslProfile | None:
@@ -34,13 +187,19 @@ class Site:
 
     @property
     def pool(self) -> BackendAddressPool:
-        """Where requests go."""
-        return self.rule.backend_address_pool
+        """Where requests go that no path rule is about."""
+        pool = self.actions.default.pool
+        if pool is None:
+            raise AssertionError("redirected")
+        return pool
 
     @property
     def settings(self) -> BackendHttpSettings:
         """How requests go there."""
-        return self.rule.backend_http_settings
+        settings = self.actions.default.settings
+        if settings is None:
+            raise AssertionError("redirected")
+        return settings
 
 
 @attrs.frozen
