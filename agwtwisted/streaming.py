@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol as TypingProtocol
 from typing import cast
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPullProducer, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection as TcpConnection
@@ -69,6 +70,7 @@ class TcpWire(Protocol):
         self.when_closed: Callable[[], None] | None = None
         self.full = False
         self.closing = False
+        self.cut = False  # it ended without a farewell of the peer, whose last words may be missing
         self.bytes_in = 0
         self.bytes_out = 0
         self._clock = clock
@@ -98,6 +100,8 @@ class TcpWire(Protocol):
             self._patience.stop()
         self._pending.clear()
         self.closing = True
+        if reason.check(ConnectionDone) is None:
+            self.cut = True
         receiver, self.receiver = self.receiver, NOBODY
         receiver.ended(reason.getErrorMessage())
         if self.when_closed is not None:

@@ -74,11 +74,12 @@ class Builder:
         return {
             "ssl_certificate": self.sources.ssl_certificate,
             "trusted_client_certificate": self.sources.trusted_client_certificate,
+            "trusted_root_certificate": self.sources.trusted_root_certificate,
             "ssl_profile": self._ssl_profile,
             "http_listener": self._http_listener,
             "listener": self._listener,
             "backend_address_pool": lambda row: BackendAddressPool(name=row.name, **row.fields()),
-            "backend_http_settings": lambda row: BackendHttpSettings(name=row.name, **row.fields()),
+            "backend_http_settings": self._backend_http_settings,
             "backend_settings": self._backend_settings,
             "request_routing_rule": self._request_routing_rule,
             "routing_rule": self._routing_rule,
@@ -131,6 +132,14 @@ class Builder:
             return None
         return row.fields() | {"ssl_certificate": certificate, "ssl_profile": profile, "ssl_policy": policy}
 
+    def _backend_http_settings(self, row: Row) -> BackendHttpSettings | None:
+        roots = self._roots(row)
+        certificate = self._found(row, "client_ssl_certificate")
+        if row.refused or certificate is _LOST or _LOST in roots:
+            return None
+        fields = row.fields() | {"trusted_root_certificates": roots, "client_ssl_certificate": certificate}
+        return BackendHttpSettings(name=row.name, **{"port": sections.backend_port(row)} | fields)
+
     def _request_routing_rule(self, row: Row) -> RequestRoutingRule | None:
         keys = ("http_listener", "backend_address_pool", "backend_http_settings")
         ends = {key: self._found(row, key) for key in keys}
@@ -138,8 +147,16 @@ class Builder:
             return None
         return RequestRoutingRule(name=row.name, **row.fields() | ends)
 
+    def _roots(self, row: Row) -> tuple[Any, ...]:
+        """The roots that backend settings trust, _LOST in the place of one that is none."""
+        key = "trusted_root_certificates"
+        return tuple(self._resource(row, key, each) for each in row.get(key))
+
     def _backend_settings(self, row: Row) -> BackendSettings | None:
-        return None if row.refused else BackendSettings(name=row.name, **row.fields())
+        roots = self._roots(row)
+        if row.refused or _LOST in roots:
+            return None
+        return BackendSettings(name=row.name, **row.fields() | {"trusted_root_certificates": roots})
 
     def _routing_rule(self, row: Row) -> RoutingRule | None:
         ends = {key: self._found(row, key) for key in ("listener", "backend_address_pool", "backend_settings")}

@@ -37,6 +37,7 @@ from agwtwisted.core.resources import (
     SslProfile,
     StreamProtocol,
     TrustedClientCertificate,
+    TrustedRootCertificate,
     UrlPathMap,
 )
 from agwtwisted.core.schema import KINDS, LATER_KINDS
@@ -73,6 +74,7 @@ __all__ = [
     "SslProfile",
     "StreamProtocol",
     "TrustedClientCertificate",
+    "TrustedRootCertificate",
     "UrlPathMap",
     "parse",
 ]

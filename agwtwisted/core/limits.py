@@ -47,9 +47,11 @@ CIPHER_SUITES = Range(1, 100)
 NETWORKS = Range(1, 100)
 PORT_RANGES = Range(1, 100)
 CLIENT_CAS_PER_PROFILE = Range(1, 100)
+ROOT_CAS_PER_SETTINGS = Range(1, 100)
 CLIENT_CAS_PER_GATEWAY = Range(0, 200)
 
 # The size of a file.
+TRUSTED_ROOT_BYTES = Range(0, 1_048_576)
 SSL_CERTIFICATE_BYTES = Range(0, 16_384, "ApplicationGatewaySslCertificateDataTooBig")
 
 # Host names, "multiple-site-overview"; the lengths are those of RFC 1035 section 2.3.4.

@@ -158,6 +158,15 @@ class TrustedClientCertificate:
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class TrustedRootCertificate:
+    """A file of CA certificates against which backend servers are verified."""
+
+    name: str
+    file: str
+    certificates: tuple[x509.Certificate, ...]
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class SslProfile:
     """What a listener asks of its TLS clients."""
 
@@ -241,16 +250,26 @@ class BackendHttpSettings:
     path: str = ""  # of the request to the backend, in place of what a path rule matched
     # None: `on` wherever the listener's profile asks for a certificate; an empty set: off.
     client_certificate_headers: frozenset[CertificateHeaders] | None = None
+    # Https only.
+    trusted_root_certificates: tuple[TrustedRootCertificate, ...] = ()  # none: the system's
+    validate_cert_chain_and_expiry: bool = True
+    validate_sni: bool = True
+    sni_name: str = ""  # sent and looked for in the certificate, instead of the host name
+    client_ssl_certificate: SslCertificate | None = None  # the gateway's own, for servers that ask
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class BackendSettings:
     """How the gateway connects an L4 listener's clients to the servers of a pool."""
 
     name: str
     port: int
     protocol: StreamProtocol = StreamProtocol.TCP
-    timeout: float = 60.0  # seconds without a byte in either direction
+    timeout: float = 60.0  # seconds without a byte in either direction, and for finding a server that answers
+    # Tls only.
+    trusted_root_certificates: tuple[TrustedRootCertificate, ...] = ()  # none: the system's
+    host_name: str = ""  # sent as server name and looked for in the certificate, instead of the pool's host
+    pick_host_name_from_backend_address: bool = False
     enable_l4_client_ip_preservation: bool = False  # a PROXY protocol header comes first
     proxy_protocol_tls: bool = False  # and tells of the client's TLS and certificate
 

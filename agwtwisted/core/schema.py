@@ -9,7 +9,7 @@ from __future__ import annotations
 from agwtwisted.core import limits
 from agwtwisted.core.destinations import network, port_range, responder_url
 from agwtwisted.core.errors import UnacceptableError, shown
-from agwtwisted.core.host_names import host_and_port, host_header, listener_address, listener_host_name
+from agwtwisted.core.host_names import host_and_port, host_header, listener_address, listener_host_name, server_name
 from agwtwisted.core.resources import (
     BackendAddress,
     BackendAddressPool,
@@ -32,6 +32,7 @@ from agwtwisted.core.resources import (
     SslProfile,
     StreamProtocol,
     TrustedClientCertificate,
+    TrustedRootCertificate,
 )
 from agwtwisted.core.settings import (
     Empty,
@@ -130,6 +131,11 @@ TRUSTED_CLIENT_CERTIFICATE = Kind(
     keys={"file": Key(one_line, required=True)},
 )
 
+TRUSTED_ROOT_CERTIFICATE = Kind(
+    resource=TrustedRootCertificate,
+    keys={"file": Key(one_line, required=True)},
+)
+
 SSL_PROFILE = Kind(
     resource=SslProfile,
     keys={
@@ -191,7 +197,7 @@ BACKEND_HTTP_SETTINGS = Kind(
     resource=BackendHttpSettings,
     keys={
         "port": Key(whole(limits.PORT)),
-        "protocol": Key(choice(Protocol.HTTP, later=("Https",))),
+        "protocol": Key(choice(Protocol.HTTP, Protocol.HTTPS)),
         "request_timeout": Key(seconds(limits.TIMEOUT)),
         "host_name": Key(host_header),
         "pick_host_name_from_backend_address": Key(boolean),
@@ -201,11 +207,13 @@ BACKEND_HTTP_SETTINGS = Kind(
         "path": Key(unsupported),
         "probe": Key(unsupported),
         "connection_draining_timeout": Key(unsupported),
-        "trusted_root_certificates": Key(unsupported),
-        "validate_cert_chain_and_expiry": Key(only_boolean(True)),
-        "validate_sni": Key(only_boolean(True)),
-        "sni_name": Key(unsupported),
-        "client_ssl_certificate": Key(unsupported),
+        "trusted_root_certificates": Key(
+            listed(reference("trusted_root_certificate"), limits.ROOT_CAS_PER_SETTINGS), empty=Empty.REFUSED
+        ),
+        "validate_cert_chain_and_expiry": Key(boolean, empty=Empty.REFUSED),
+        "validate_sni": Key(boolean, empty=Empty.REFUSED),
+        "sni_name": Key(server_name),
+        "client_ssl_certificate": Key(reference("ssl_certificate"), empty=Empty.REFUSED),
     },
 )
 
@@ -213,14 +221,16 @@ BACKEND_SETTINGS = Kind(
     resource=BackendSettings,
     keys={
         "port": Key(whole(limits.PORT), required=True),
-        "protocol": Key(choice(StreamProtocol.TCP, later=("Tls",))),
+        "protocol": Key(choice(*StreamProtocol)),
         "timeout": Key(seconds(limits.TIMEOUT)),
+        "trusted_root_certificates": Key(
+            listed(reference("trusted_root_certificate"), limits.ROOT_CAS_PER_SETTINGS), empty=Empty.REFUSED
+        ),
+        "host_name": Key(server_name),
+        "pick_host_name_from_backend_address": Key(boolean),
         "enable_l4_client_ip_preservation": Key(boolean),
         "proxy_protocol_tls": Key(boolean),
-        "host_name": Key(unsupported),
-        "pick_host_name_from_backend_address": Key(only_boolean(False)),
         "probe": Key(unsupported),
-        "trusted_root_certificates": Key(unsupported),
     },
 )
 
@@ -253,6 +263,7 @@ KINDS = {
     "gateway": GATEWAY,
     "ssl_certificate": SSL_CERTIFICATE,
     "trusted_client_certificate": TRUSTED_CLIENT_CERTIFICATE,
+    "trusted_root_certificate": TRUSTED_ROOT_CERTIFICATE,
     "ssl_profile": SSL_PROFILE,
     "http_listener": HTTP_LISTENER,
     "listener": LISTENER,
@@ -266,7 +277,6 @@ KINDS = {
 
 LATER_KINDS = frozenset(
     {
-        "trusted_root_certificate",
         "probe",
         "url_path_map",
         "path_rule",

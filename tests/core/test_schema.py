@@ -17,9 +17,8 @@ DERIVED = {"name", "client_auth", "certificates", "key", "chain"}
 
 LATER = {
     "backend_http_settings": (
-        "path = /x\nprobe = deep\nconnection_draining_timeout = 30\ntrusted_root_certificates = a\nsni_name = a"
-        "\nclient_ssl_certificate = a\ncookie_based_affinity = Enabled\naffinity_cookie_name = Other"
-        "\nvalidate_cert_chain_and_expiry = false\nvalidate_sni = Disabled\nprotocol = Https"
+        "path = /x\nprobe = deep\nconnection_draining_timeout = 30"
+        "\ncookie_based_affinity = Enabled\naffinity_cookie_name = Other"
     ),
     "request_routing_rule": (
         "rule_type = PathBasedRouting\nrewrite_rule_set = a\nurl_path_map = a\nredirect_configuration = a"
@@ -27,8 +26,7 @@ LATER = {
 }
 NEUTRAL = {
     "backend_http_settings": (
-        "path =\nprobe =\nconnection_draining_timeout =\ntrusted_root_certificates =\nsni_name ="
-        "\nclient_ssl_certificate =\ncookie_based_affinity = Disabled"
+        "path =\nprobe =\nconnection_draining_timeout =\nsni_name =\ncookie_based_affinity = Disabled"
         "\naffinity_cookie_name = ApplicationGatewayAffinity"
         "\nvalidate_cert_chain_and_expiry = true\nvalidate_sni = Enabled\nprotocol = Http\nhost_name ="
     ),
