@@ -16,7 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gathe
 from twisted.logger import Logger
 
 from agwtwisted.access_log import AccessLog
-from agwtwisted.connections import HttpPort, Limits
+from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
 from agwtwisted.core.config import Config
 from agwtwisted.core.messages import HeaderNames
@@ -27,6 +27,7 @@ from agwtwisted.core.routing import ports_of
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.listener import Listener, display
 from agwtwisted.ocsp_client import OcspClient
+from agwtwisted.ports import Limits
 from agwtwisted.responses import MemoryResponses, ResponseStore, SqliteResponses
 from agwtwisted.revocation import Revocation
 from agwtwisted.upstream import Backends
