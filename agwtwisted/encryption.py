@@ -41,7 +41,7 @@ class EncryptedWire(TcpWire):
         except SSL.WantReadError:
             pass
         except SSL.ZeroReturnError:  # close_notify
-            ended = self._farewell_came = True
+            self._farewell_came = True
         except SSL.Error:  # a record that is not authentic: OpenSSL has written an alert
             ended = True
             self._flush(RECORD)
@@ -52,8 +52,14 @@ class EncryptedWire(TcpWire):
         if data and not self.closing:
             self.bytes_in += len(data)
             self.receiver.received(data)
-        if ended:
+        if self._farewell_came:
+            self.farewell_came()
+        elif ended:
             self.close()
+
+    def farewell_came(self) -> None:
+        """The peer sends no more; whoever can go on sending says so."""
+        self.close()
 
     def _send_control(self) -> None:
         """Sends what OpenSSL answers by itself, to a KeyUpdate for instance, before much of it has gathered.
