@@ -11,13 +11,12 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from agwtwisted.core import reasons
-from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.forwarding import client_address, identity_block
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.records import ClientFrame, RecordFrame
-from agwtwisted.core.resources import CertificateHeaders, ClientAuth, SslProfile
-from agwtwisted.core.routing import Site
+from agwtwisted.core.resources import SslProfile
+from agwtwisted.core.routing import Action, Site
 from agwtwisted.core.verdicts import Refused, Trusted, admits
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.frontend import Frontend
@@ -52,8 +51,8 @@ class HttpSession:
         self.address = client_address(peer)
         self.frame = ClientFrame.from_peer(peer)
         self._port = port
-        self._identities: dict[Site, bytes] = {}
-        self._required_identities: dict[Site, bytes] = {}
+        self._identities: dict[Action, bytes] = {}
+        self._required_identities: dict[Action, bytes] = {}
         self._wire = wire
         self._frontend = Frontend(wire, self, port.exchanges, port.gateway, port.names, port.clock)
         self._standing: Standing | None = None
@@ -91,14 +90,12 @@ class HttpSession:
         """What all records of the client have in common, with a verdict that may be that of a path."""
         return self.frame if peer is self.peer else ClientFrame.from_peer(peer)
 
-    def identity(self, site: Site, peer: Peer) -> bytes:
-        """The request header lines that tell a site's backends who the client is; rendered once for each verdict."""
+    def identity(self, action: Action, peer: Peer) -> bytes:
+        """The request header lines that tell a backend who the client is; rendered once for each verdict."""
         identities = self._identities if peer is self.peer else self._required_identities
-        identity = identities.get(site)
+        identity = identities.get(action)
         if identity is None:
-            wanted = _wanted_headers(site)
-            headers = header_block(peer.verdict, peer.certificate, peer.chain_der, wanted) if wanted else b""
-            identity = identities[site] = identity_block(peer, self._port.number, headers)
+            identity = identities[action] = identity_block(peer, self._port.number, action.certificate_headers)
         return identity
 
     def drain(self) -> None:
@@ -187,12 +184,3 @@ class HttpPort(Port[Site]):
     def frame(self, listener: str) -> RecordFrame:
         """What the records of failed handshakes of a listener have in common."""
         return self.exchanges.frame(listener, None)
-
-
-def _wanted_headers(site: Site) -> frozenset[CertificateHeaders]:
-    """The ready-made certificate headers of a site; by default they are on wherever a certificate is asked for."""
-    wanted = site.settings.client_certificate_headers
-    if wanted is not None:
-        return wanted
-    asks = site.profile is not None and site.profile.client_auth is not ClientAuth.NONE
-    return frozenset({CertificateHeaders.ON}) if asks else frozenset()

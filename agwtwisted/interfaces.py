@@ -12,7 +12,7 @@ from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.records import ClientFrame
 from agwtwisted.core.resources import SslProfile
-from agwtwisted.core.routing import Site, Sites
+from agwtwisted.core.routing import Action, Sites
 
 
 class Session(Protocol):
@@ -33,8 +33,8 @@ class Session(Protocol):
     def frame_of(self, peer: Peer) -> ClientFrame:
         """The frame with a verdict that may be that of a path."""
 
-    def identity(self, site: Site, peer: Peer) -> bytes:
-        """The request header lines that tell a site's backends who the client is; rendered once for each verdict."""
+    def identity(self, action: Action, peer: Peer) -> bytes:
+        """The request header lines that tell a backend who the client is; rendered once for each verdict."""
 
 
 class Reply(Protocol):

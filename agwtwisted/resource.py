@@ -18,7 +18,6 @@ from zope.interface import implementer
 
 from agwtwisted.access_log import AccessLog
 from agwtwisted.core import policies
-from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.forwarding import client_address, identity_block
 from agwtwisted.core.messages import BadRequest, Framing, Header, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.messages import request_head as checked_head
@@ -35,7 +34,7 @@ from agwtwisted.core.resources import (
     RequestRoutingRule,
     SslProfile,
 )
-from agwtwisted.core.routing import Site, Sites
+from agwtwisted.core.routing import Action, Site, Sites
 from agwtwisted.core.verdicts import NotAsked
 from agwtwisted.deferreds import log_failure
 from agwtwisted.exchange import HttpExchange, HttpExchanges
@@ -135,12 +134,9 @@ class _WebSession:
         """What the record says of the client."""
         return self.frame if peer is self.peer else ClientFrame.from_peer(peer)
 
-    def identity(self, site: Site, peer: Peer) -> bytes:
+    def identity(self, action: Action, peer: Peer) -> bytes:
         """The request header lines that tell the backend who the client is."""
-        wanted = site.settings.client_certificate_headers or frozenset()
-        return identity_block(
-            peer, self._port, header_block(peer.verdict, peer.certificate, peer.chain_der, wanted) if wanted else b""
-        )
+        return identity_block(peer, self._port, action.certificate_headers)
 
 
 @implementer(IPushProducer)

@@ -18,10 +18,9 @@ from twisted.logger import Logger
 from agwtwisted.access_log import AccessLog
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
-from agwtwisted.core.config import Config
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.rates import HandshakeLimiter
-from agwtwisted.core.resources import ClientRevocation, HttpListener, Protocol
+from agwtwisted.core.resources import ClientRevocation, Config, HttpListener, Protocol
 from agwtwisted.core.resources import HeaderNames as OddNames
 from agwtwisted.core.routing import ports_of
 from agwtwisted.exchange import HttpExchanges

@@ -20,10 +20,9 @@ from twisted.python.failure import Failure
 
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
-from agwtwisted.core.config import Config
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.rates import HandshakeLimiter
-from agwtwisted.core.resources import Protocol
+from agwtwisted.core.resources import Config, Protocol
 from agwtwisted.core.routing import ports_of
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.ports import Limits

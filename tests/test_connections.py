@@ -330,8 +330,12 @@ class LogTests(SynchronousTestCase):
         client = gateway.shake_hands(client_context(device()), "s.example")
         session = client.wire.receiver._session  # type: ignore[attr-defined]
         site = gateway.port.sites.exact["s.example"]
-        self.assertIs(session.identity(site, session.peer), session.identity(site, session.peer))
-        self.assertIn(b"X-Client-Certificate-Verification: SUCCESS\r\n", session.identity(site, session.peer))
+        self.assertIs(
+            session.identity(site.actions.default, session.peer), session.identity(site.actions.default, session.peer)
+        )
+        self.assertIn(
+            b"X-Client-Certificate-Verification: SUCCESS\r\n", session.identity(site.actions.default, session.peer)
+        )
 
     def test_headers_by_default(self) -> None:
         """Where nothing is said of certificate headers they are sent where a certificate is asked for."""
@@ -522,10 +526,10 @@ class RequiredTests(SynchronousTestCase):
     def test_headers(self) -> None:
         """The backend of such a path is told SUCCESS, the others PASSTHROUGH, on the same connection."""
         session = self.session(device())
-        site = self.gateway.port.sites.basic
+        action = self.gateway.port.sites.all()[0].actions.default
         strict = self.successResultOf(session.required())
         for peer, word in ((session.peer, b"PASSTHROUGH"), (strict, b"SUCCESS"), (session.peer, b"PASSTHROUGH")):
-            self.assertIn(b"-Verification: %b\r\n" % word, session.identity(site, peer))
+            self.assertIn(b"-Verification: %b\r\n" % word, session.identity(action, peer))
             self.assertIn(b'"sslClientVerify":"%b"' % word, session.frame_of(peer).tls)
 
     def test_expired_meanwhile(self) -> None:

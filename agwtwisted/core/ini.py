@@ -23,7 +23,7 @@ _COMMENT = re.compile(r"(?:^|[ \t]);")
 _HEADER = re.compile(r"\[[ \t]*(?P<kind>\w+)(?:[ \t]+(?P<name>[\w.-]+)(?P<rest>/[\w.-]+)?)?[ \t]*\]", re.ASCII)
 _HEADER_RULE = "is no section: write [kind] or [kind name], a name of A-Z a-z 0-9 . _ -"
 _TWO_PART_KINDS = frozenset({"path_rule", "rewrite_rule", "custom_error"})  # [path_rule map/name]
-_HEADER_ACTIONS = ("request_header.", "response_header.")
+_HEADER_ACTIONS = ("request_header.", "response_header.", "response_header_matcher.")
 
 
 @attrs.frozen(kw_only=True)

@@ -98,6 +98,8 @@ class KeyTests(SynchronousTestCase):
         self.assertEqual([entry.key for entry in section.entries], ["request_header.X-A", "response_header.X-A"])
         [problem] = said("[a]\nrequest_header.X-A = 1\nrequest_header.x-a = 2\n")
         self.assertIn("'request_header.x-a' stands here and on line 2", problem)
+        [problem] = said("[a]\nresponse_header_matcher.X-A = 1\nresponse_header_matcher.x-a = 2\n")
+        self.assertIn("'response_header_matcher.x-a' stands here and on line 2", problem)
 
     def test_neither_key_nor_section(self) -> None:
         """A line without `=`, or with nothing before it, is a problem."""

@@ -7,8 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import schema
 from agwtwisted.core.coherence import LISTENERS
-from agwtwisted.core.config import CertificateHeaders, Gateway
 from agwtwisted.core.errors import UnacceptableError
+from agwtwisted.core.resources import CertificateHeaders, Gateway
 from agwtwisted.core.schema import KINDS, LATER_KINDS, certificate_headers
 from tests.configurations import changed, load, said
 
