@@ -18,6 +18,7 @@ from agwtwisted.core.forwarding import request_bytes
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, UnfitRequest, asks_for, value_of
 from agwtwisted.core.pages import ErrorInfo, Page
 from agwtwisted.core.peer import Peer
+from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.records import AccessRecord, RecordFrame, render
 from agwtwisted.core.resources import Gateway
 from agwtwisted.core.routing import Action, Site
@@ -47,6 +48,7 @@ class HttpExchanges:
         self.clock = clock
         self.running: Members[HttpExchange] = Members()
         self.access_log = access_log
+        self.complaints = HandshakeLimiter(clock.seconds)
         self._random = random
         self._frames: dict[tuple[str, Action | None], RecordFrame] = {}
 
@@ -324,10 +326,24 @@ class HttpExchange:
         self._note_connection()
         error_info = ErrorInfo.UPSTREAM_TIMED_OUT if timed_out else ErrorInfo.UPSTREAM_CLOSED_CONNECTION
         if self._head is not None:
+            self._complain(reason, "the answer is cut")
             self._error_info = error_info
             self._cut()
         elif self._dispatch is not None and not self._dispatch.lost(timed_out=timed_out):
-            self._answer(504 if timed_out else 502, error_info)
+            status = 504 if timed_out else 502
+            self._complain(reason, f"the client gets {status}")
+            self._answer(status, error_info)
+
+    def _complain(self, reason: str, outcome: str) -> None:
+        """Tells the operator what is wrong with a server: a few times a minute each, whatever its clients do."""
+        server = self._dispatch.server if self._dispatch is not None else None
+        if server is None:
+            return
+        name = server.name.decode()
+        left_out = self._exchanges.complaints.admit(name)
+        if left_out is not None:
+            message = "{server}: {reason}; {outcome}" + (" ({left_out} complaints left out before)" if left_out else "")
+            self.log.warn(message, server=name, reason=reason, outcome=outcome, left_out=left_out)
 
     def upstream_drained(self) -> None:
         """The backend takes bytes again."""

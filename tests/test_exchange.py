@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted import exchange as exchange_module
@@ -413,6 +414,35 @@ class FailureTests(_Case):
         self.backend.line.send(OK[:-1])
         self.network.advance(TIMEOUT)
         self.assertEqual((line.reset, self.log["error_info"]), (True, "ERRORINFO_UPSTREAM_TIMED_OUT"))
+
+    def complaints(self, said: bytes, times: int = 1) -> list[str]:
+        """What the log says of a backend that answers so, and closes."""
+        with capturedLogs() as events:
+            for _ in range(times):
+                self.asked(POST + b"abc")
+                self.backend.line.send(said)
+                if self.backend.line.connected:
+                    self.backend.line.hang_up()
+        return [str(formatEvent(event)) for event in events]
+
+    def test_log_says_why(self) -> None:
+        """The log names the server and what is wrong with it, and tells what the client sees."""
+        large = b"HTTP/1.1 200 OK\r\nX: " + b"a" * 32768 + b"\r\n\r\n"
+        for said, why in (
+            (large, "the head of the response is larger than max_header_bytes = 32768; the client gets 502"),
+            (OK[:20], "the backend closed the connection; the client gets 502"),
+            (OK[:-1], "the backend closed the connection; the answer is cut"),
+        ):
+            self.assertEqual(self.complaints(said), [f"127.0.0.1:9000: {why}"])
+            self.make()
+        self.assertEqual(self.complaints(OK), [])
+
+    def test_log_is_not_flooded(self) -> None:
+        """Of one server there are a few complaints a minute; the next one tells how many were left out."""
+        self.assertEqual(len(self.complaints(OK[:20], times=8)), 5)
+        self.network.advance(60)
+        (said,) = self.complaints(OK[:20])
+        self.assertTrue(said.endswith("502 (3 complaints left out before)"), said)
 
     def test_two_responses(self) -> None:
         """A second response to one request reaches nobody."""

@@ -31,6 +31,7 @@ TIMEOUT = Range(1, 86_400)
 DRAIN_TIMEOUT = Range(0, 86_400)
 CONNECTIONS = Range(1, 10_000_000)
 CONNECTIONS_PER_ADDRESS = Range(0, 10_000_000)
+RATE = Range(0, 1_000_000_000)  # bytes a second
 HEADER_BYTES = Range(1024, 1_048_576)
 BODY_BYTES = Range(0, 1 << 50)
 CLIENT_CHAIN_BYTES = Range(1024, 102_400)  # OpenSSL takes no more, and cannot be told otherwise

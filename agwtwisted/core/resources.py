@@ -129,6 +129,8 @@ class Gateway:
     handshake_timeout: float = 10.0
     header_timeout: float = 60.0
     body_timeout: float = 60.0
+    min_body_rate: int = 240
+    min_response_rate: int = 240
     idle_timeout: float = 75.0
     max_header_bytes: int = 32768
     max_body_bytes: int = 4294967296

@@ -104,6 +104,8 @@ GATEWAY = Kind(
         "handshake_timeout": Key(seconds(limits.TIMEOUT)),
         "header_timeout": Key(seconds(limits.TIMEOUT)),
         "body_timeout": Key(seconds(limits.TIMEOUT)),
+        "min_body_rate": Key(whole(limits.RATE)),
+        "min_response_rate": Key(whole(limits.RATE)),
         "idle_timeout": Key(seconds(limits.TIMEOUT)),
         "max_header_bytes": Key(whole(limits.HEADER_BYTES)),
         "max_body_bytes": Key(whole(limits.BODY_BYTES)),
