@@ -86,32 +86,36 @@ class Relay:
         self._deadline = Deadline(clock, self._idle)
         self._taken: tuple[int, ...] = ()  # what slow readers had acknowledged when they were looked at last
         self._on_hold = False
+        self._early: bytes | None = None  # what the client has said before; None once it is on its way
         self._client = _Side(self, client, End.CLIENT, End.CLIENT_CUT)
         self._backend = _Side(self, backend, End.BACKEND, End.BACKEND_CUT)
         self._client.other, self._backend.other = backend, client
 
     def start(self, early: bytes) -> None:
         """Sends what the client has said already, and lets both speak."""
-        client, backend = self._client.wire, self._backend.wire
-        client.receiver, backend.receiver = self._client, self._backend
+        self._early = early
+        self._client.wire.receiver, self._backend.wire.receiver = self._client, self._backend
         self.touched()
-        if early:
-            backend.write(early)
-        if client.input_ended:
-            self.finished(self._client)
-        if not backend.full:
-            client.resume()
+        if not self._on_hold:
+            self.go_on()
 
     def hold(self) -> None:
-        """Nothing of the client is passed on until `go_on`; at most what was read already still is."""
+        """Nothing of the client is passed on until `go_on`."""
         self._on_hold = True
         self._client.wire.pause()
 
     def go_on(self) -> None:
-        """The client may speak again."""
+        """The client may speak, or speak again."""
         self._on_hold = False
-        if not self._backend.wire.full:
-            self._client.wire.resume()
+        client, backend = self._client.wire, self._backend.wire
+        if self._early is not None:
+            early, self._early = self._early, None
+            if early:
+                backend.write(early)
+            if client.input_ended:
+                self.finished(self._client)
+        if not backend.full:
+            client.resume()
 
     def abort(self, end: End) -> None:
         """Closes both at once."""

@@ -36,6 +36,7 @@ class RelayWire(TcpWire):
 
     input_ended = False
     output_ended = False
+    preamble = b""  # what is sent ahead of everything, TLS included
 
     # -- what Twisted tells
 
@@ -48,6 +49,13 @@ class RelayWire(TcpWire):
 
     def writeConnectionLost(self) -> None:
         """Our FIN has left."""
+
+    def opened(self) -> None:
+        """The transport is there."""
+        if self.preamble:
+            self.bytes_out += len(self.preamble)
+            self._send(self.preamble)
+        super().opened()
 
     # -- what a receiver may ask
 
