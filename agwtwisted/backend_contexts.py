@@ -38,17 +38,6 @@ class BackendTls:
     validate_name: bool
 
     @classmethod
-    def of(cls, settings: BackendHttpSettings) -> BackendTls:
-        """Of Https settings."""
-        return cls.trusting(
-            [root for trusted in settings.trusted_root_certificates for root in trusted.certificates],
-            validate_chain=settings.validate_cert_chain_and_expiry,
-            validate_name=settings.validate_sni,
-            certificate=settings.client_ssl_certificate,
-            protocols=HTTP_PROTOCOLS,
-        )
-
-    @classmethod
     def trusting(
         cls,
         roots: Sequence[x509.Certificate],
@@ -83,10 +72,45 @@ class BackendTls:
         return cls(context=context, validate_name=validate_name)
 
     def wire(
-        self, clock: IReactorTime, identity: ServerIdentity, until: float, receiver: Receiver = NOBODY
+        self,
+        clock: IReactorTime,
+        identity: ServerIdentity,
+        until: float,
+        receiver: Receiver = NOBODY,
+        *,
+        kind: type[TlsClientWire] = TlsClientWire,
     ) -> TlsClientWire:
         """A wire to a server that must prove to be this one, with its handshake through at the time `until`."""
-        return TlsClientWire(clock, _Handshake(self, identity), until, receiver)
+        return kind(clock, _Handshake(self, identity), until, receiver)
+
+
+class BackendContexts:
+    """The ways to trust of one configuration, each made once: the system's roots take their time to read."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[object, ...], BackendTls] = {}
+
+    def of(self, settings: BackendHttpSettings) -> BackendTls:
+        """How TLS is spoken under Https settings.
+
+        Raises:
+            ClientCertificateError: the gateway's own certificate is none that OpenSSL shows.
+        """
+        key = (
+            settings.trusted_root_certificates,
+            settings.validate_cert_chain_and_expiry,
+            settings.validate_sni,
+            settings.client_ssl_certificate,
+        )
+        if key not in self._made:
+            self._made[key] = BackendTls.trusting(
+                [root for trusted in settings.trusted_root_certificates for root in trusted.certificates],
+                validate_chain=settings.validate_cert_chain_and_expiry,
+                validate_name=settings.validate_sni,
+                certificate=settings.client_ssl_certificate,
+                protocols=HTTP_PROTOCOLS,
+            )
+        return self._made[key]
 
 
 class _Notes:

@@ -160,8 +160,8 @@ class RelaySession:
             self._close(End.STOPPED, SessionStatus.UNAVAILABLE)
 
     def ended(self) -> None:
-        """One of the connections is gone."""
-        if self._standing is not None and self._client.closing:
+        """The client's connection is gone."""
+        if self._standing is not None:
             self._standing.stop()
 
     # -- from the standing of the client's certificate, as standing.Judged says
@@ -191,7 +191,7 @@ class RelaySession:
         reached = self.peer.reached
         if reached is None:
             host = self._client.transport.getHost()
-            reached = _endpoint(host.host, host.port)  # type: ignore[attr-defined]
+            reached = _endpoint(host.host, host.port)
         return announcing.header(self.peer, _endpoint(self.peer.address, self.peer.port), reached, self._way.names)
 
     def _dial_next(self) -> None:
@@ -215,7 +215,7 @@ class RelaySession:
             backend=backend,
             relay=relay,
             since=port.clock.seconds(),
-            source_port=backend.transport.getHost().port,  # type: ignore[attr-defined]
+            source_port=backend.transport.getHost().port,
         )
         if self._on_hold:
             relay.hold()
@@ -276,7 +276,7 @@ class RelaySession:
 
 
 class _Waiting:
-    """The receiver of a client's wire while there is no backend: what comes is kept, and reading stops once it is enough."""
+    """The receiver of a client's wire while there is no backend; what comes is kept, until it is enough."""
 
     def __init__(self, wire: RelayWire, lost: Callable[[str], None]) -> None:
         self._wire = wire

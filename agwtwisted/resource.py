@@ -38,6 +38,7 @@ from agwtwisted.core.routing import Action, Site, Sites
 from agwtwisted.core.verdicts import NotAsked
 from agwtwisted.deferreds import log_failure
 from agwtwisted.exchange import HttpExchange, HttpExchanges
+from agwtwisted.resolving import Names, System
 from agwtwisted.upstream import Backends
 
 BODY_PIECE = 65536
@@ -90,7 +91,7 @@ class ProxyResource(Resource):
         self.sites = _one_site(pool, settings)
         self.names = HeaderNames()
         self._peer_of = peer_of
-        self._backends = Backends(reactor)
+        self._backends = Backends(reactor, Names(reactor, System(reactor).ask))
         self._exchanges = HttpExchanges(
             Gateway(ssl_policy=_policy()),
             self._backends,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from cryptography import x509
 from OpenSSL import SSL, crypto
 
+from agwtwisted.core.resources import BackendHttpSettings, Protocol, SslCertificate, TrustedRootCertificate
 from tests import pki
 from tests.wires import Line, Network
 
@@ -24,6 +26,21 @@ def root() -> pki.Authority:
 def credential() -> pki.Credential:
     """A backend's certificate, for NAME and 127.0.0.1."""
     return root().intermediate("Backends").issue_server(NAME, "127.0.0.1")
+
+
+def https(*roots: pki.Authority, **settings: Any) -> BackendHttpSettings:
+    """Https settings that trust these roots, one file each."""
+    files = tuple(
+        TrustedRootCertificate(name=str(number), file="", certificates=(each.certificate,))
+        for number, each in enumerate(roots)
+    )
+    return BackendHttpSettings(name="s", protocol=Protocol.HTTPS, trusted_root_certificates=files, **settings)
+
+
+def own(client: pki.Credential) -> SslCertificate:
+    """A certificate of the gateway's."""
+    chain = (client.certificate, *(issuer.certificate for issuer in client.issuers[:-1]))
+    return SslCertificate(name="own", certificates=chain, key=client.key)
 
 
 def server_context(

@@ -293,6 +293,11 @@ def ports_of(config: Config) -> dict[tuple[str, int], Sites]:
     return {port: Sites.of(sites) for port, sites in ports.items()}
 
 
+def addresses_of(config: Config) -> tuple[tuple[str, int], ...]:
+    """Every address and port to be bound."""
+    return (*ports_of(config), *relay_ports_of(config))
+
+
 def relay_ports_of(config: Config) -> dict[tuple[str, int], RelaySites]:
     """The same of L4 listeners."""
     ports: dict[tuple[str, int], list[RelaySite]] = {}
