@@ -15,10 +15,10 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.connections import Limits
 from agwtwisted.core import reasons
 from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.verdicts import Missing, Refused, Trusted, admits
+from agwtwisted.ports import Limits
 from agwtwisted.standing import NO_ANSWER
 from agwtwisted.streaming import LINGER
 from tests import clients, configurations, pki
