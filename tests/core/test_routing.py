@@ -22,7 +22,7 @@ from agwtwisted.core.resources import (
     UrlPathMap,
 )
 from agwtwisted.core.routing import Action, Actions, Site, Sites, backends_of, ports_of, redirects_of
-from tests.test_frontend import gateway
+from tests.gateways import gateway
 
 
 def site(*host_names: str, port: int = 443, priority: int = 1, address: str = "0.0.0.0") -> Site:
