@@ -85,6 +85,7 @@ class TcpWire(Protocol):
         self.full = False
         self.closing = False
         self.cut = False  # it ended without a farewell of the peer, whose last words may be missing
+        self._end_reason = ""  # where the transport knows less about it
         self.bytes_in = 0
         self.bytes_out = 0
         self._clock = clock
@@ -122,7 +123,7 @@ class TcpWire(Protocol):
         if reason.check(ConnectionDone) is None:
             self.cut = True
         receiver, self.receiver = self.receiver, NOBODY
-        receiver.ended(reason.getErrorMessage())
+        receiver.ended(self._end_reason or reason.getErrorMessage())
         if self.when_closed is not None:
             self.when_closed()
 
