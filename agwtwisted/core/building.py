@@ -15,15 +15,24 @@ from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.core.resources import (
     BackendAddressPool,
     BackendHttpSettings,
+    CustomError,
     Gateway,
     HttpListener,
+    PathRule,
     Protocol,
+    RedirectConfiguration,
     RequestRoutingRule,
     SslProfile,
+    UrlPathMap,
 )
 from agwtwisted.core.schema import DEFAULT_SSL_POLICY, KINDS
 from agwtwisted.core.settings import Reference, Row, did_you_mean
 from agwtwisted.core.sources import Sources, beside
+
+WHOLE_GATEWAY = "gateway"
+"""In the name of a custom error, instead of a listener's."""
+
+_END_KEYS = ("backend_address_pool", "backend_http_settings", "redirect_configuration")
 
 
 class _Lost:
@@ -55,6 +64,8 @@ class Builder:
             profiles=built["ssl_profile"],
             listeners=built["http_listener"],
             rules=built["request_routing_rule"],
+            redirects=built["redirect_configuration"],
+            custom_errors=built["custom_error"],
         )
 
     def unbuilt(self) -> Iterator[Row]:
@@ -72,6 +83,10 @@ class Builder:
             "http_listener": self._http_listener,
             "backend_address_pool": lambda row: BackendAddressPool(name=row.name, **row.fields()),
             "backend_http_settings": lambda row: BackendHttpSettings(name=row.name, **row.fields()),
+            "redirect_configuration": self._redirect_configuration,
+            "path_rule": self._path_rule,
+            "url_path_map": self._url_path_map,
+            "custom_error": self._custom_error,
             "request_routing_rule": self._request_routing_rule,
         }
 
@@ -115,12 +130,52 @@ class Builder:
         fields = row.fields() | {"ssl_certificate": certificate, "ssl_profile": profile, "ssl_policy": policy}
         return HttpListener(name=row.name, **fields)
 
-    def _request_routing_rule(self, row: Row) -> RequestRoutingRule | None:
-        keys = ("http_listener", "backend_address_pool", "backend_http_settings")
-        ends = {key: self._found(row, key) for key in keys}
-        if row.refused or _LOST in ends.values():
+    def _redirect_configuration(self, row: Row) -> RedirectConfiguration | None:
+        found = self._all_found(row, "target_listener")
+        if found is None or row.unset("target_listener") == row.unset("target_url"):
             return None
-        return RequestRoutingRule(name=row.name, **row.fields() | ends)
+        names = found["target_listener"].host_names if found["target_listener"] else ()
+        if len(names) > 1 or any(each in name for name in names for each in "*?"):
+            message = (
+                f"http_listener {found['target_listener'].name} has several host names or a wildcard:"
+                " it would not be clear which host to lead to; write target_url"
+            )
+            self.problems.append(row.problem(message, key="target_listener"))
+            return None
+        return RedirectConfiguration(name=row.name, **found)
+
+    def _path_rule(self, row: Row) -> PathRule | None:
+        found = self._all_found(row, *_END_KEYS)
+        map_name, _, name = row.name.partition("/")
+        if not self._exists(row, "", Reference(kind="url_path_map", name=map_name)) or found is None:
+            return None
+        return PathRule(name=name, **found)
+
+    def _url_path_map(self, row: Row) -> UrlPathMap | None:
+        found = self._all_found(row, *(f"default_{key}" for key in _END_KEYS))
+        names = [name for name in self.rows["path_rule"] if name.partition("/")[0] == row.name]
+        path_rules = tuple(self._resources.get(("path_rule", name), _LOST) for name in names)
+        if found is None or _LOST in path_rules:
+            return None
+        return UrlPathMap(name=row.name, path_rules=path_rules, **found)
+
+    def _custom_error(self, row: Row) -> CustomError | None:
+        page = self.sources.custom_error(row)
+        scope, _, status = row.name.partition("/")
+        listener = "" if scope == WHOLE_GATEWAY else scope
+        exists = not listener or self._exists(row, "", Reference(kind="http_listener", name=listener))
+        if page is None or not exists or status not in sections.CUSTOM_ERROR_STATUSES:
+            return None
+        return CustomError(listener=listener, status=int(status), page=page)
+
+    def _request_routing_rule(self, row: Row) -> RequestRoutingRule | None:
+        found = self._all_found(row, "http_listener", "url_path_map", *_END_KEYS)
+        return None if found is None else RequestRoutingRule(name=row.name, **found)
+
+    def _all_found(self, row: Row, *keys: str) -> dict[str, Any] | None:
+        """The section's values with, for these keys, the resources that they name; None where one of them is lost."""
+        found = {key: self._found(row, key) for key in keys}
+        return None if row.refused or _LOST in found.values() else row.fields() | found
 
     def _found(self, row: Row, key: str) -> Any:
         """The resource that a key names; None where the key is unset, _LOST where there is none."""
@@ -128,11 +183,16 @@ class Builder:
         return None if reference is None else self._resource(row, key, reference)
 
     def _resource(self, row: Row, key: str, reference: Reference) -> Any:
+        self._exists(row, key, reference)
+        return self._resources.get((reference.kind, reference.name), _LOST)
+
+    def _exists(self, row: Row, key: str, reference: Reference) -> bool:
+        """Whether there is such a section; if not, a problem says so."""
         names = self.rows[reference.kind]
         if reference.name not in names:
             message = f"there is no {reference.kind} {shown(reference.name)}{did_you_mean(reference.name, names)}"
             self.problems.append(row.problem(message, key=key, code="InvalidResourceReference"))
-        return self._resources.get((reference.kind, reference.name), _LOST)
+        return reference.name in names
 
 
 def _no_gateway(file: str) -> Row:

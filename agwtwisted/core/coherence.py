@@ -21,14 +21,16 @@ from agwtwisted.core.policies import TlsPolicy, mixing_problem
 from agwtwisted.core.resources import (
     CertificateHeaders,
     ClientAuth,
+    CustomError,
     Gateway,
     HttpListener,
     PathCertificate,
     Protocol,
+    RedirectConfiguration,
     RequestRoutingRule,
     SslProfile,
 )
-from agwtwisted.core.routing import actions_of, backends_of
+from agwtwisted.core.routing import Action, actions_of
 from agwtwisted.core.sections import policy_key
 from agwtwisted.core.settings import Row
 
@@ -57,6 +59,8 @@ class Draft:
     profiles: tuple[Built[SslProfile], ...]
     listeners: tuple[Built[HttpListener], ...]
     rules: tuple[Built[RequestRoutingRule], ...]
+    redirects: tuple[Built[RedirectConfiguration], ...]
+    custom_errors: tuple[Built[CustomError], ...]
 
     def of(self, kind: str, *keys: str) -> tuple[Row, ...]:
         """The rows of a kind whose values for these keys can be relied on."""
@@ -180,23 +184,34 @@ def _rank(name: str) -> tuple[int, int]:
 
 
 def _plain_ways_in(draft: Draft) -> Iterator[Problem]:
-    strict = [rule for rule in draft.rules if _asks(rule.value.http_listener) is ClientAuth.STRICT]
-    plain = [rule for rule in draft.rules if rule.value.http_listener.protocol is Protocol.HTTP]
-    for rule in plain:
-        guarded = next((each for each in strict if _servers(each.value) & _servers(rule.value)), None)
-        if guarded is not None:
-            yield rule.row.warning(
-                f"the plain Http listener {rule.value.http_listener.name} reaches servers that the Strict listener"
-                f" {guarded.value.http_listener.name} keeps for clients with a certificate",
-                key="http_listener",
-            )
+    guarded = [(rule, _servers(_guarded(rule.value))) for rule in draft.rules]
+    for rule in draft.rules:
+        if rule.value.http_listener.protocol is Protocol.HTTP:
+            servers = _servers(actions_of(rule.value).all())
+            guard = next((each for each, kept in guarded if kept & servers), None)
+            if guard is not None:
+                strict = "Strict listener" if _asks(guard.value.http_listener) is ClientAuth.STRICT else "listener"
+                yield rule.row.warning(
+                    f"the plain Http listener {rule.value.http_listener.name} reaches servers that the {strict}"
+                    f" {guard.value.http_listener.name} keeps for clients with a certificate",
+                    key="http_listener",
+                )
 
 
-def _servers(rule: RequestRoutingRule) -> frozenset[tuple[str, int]]:
+def _guarded(rule: RequestRoutingRule) -> tuple[Action, ...]:
+    """The actions of a rule that only clients with a certificate come to."""
+    every = actions_of(rule).all()
+    if _asks(rule.http_listener) is ClientAuth.STRICT:
+        return every
+    return tuple(action for action in every if action.client_certificate is PathCertificate.REQUIRE)
+
+
+def _servers(actions: Iterable[Action]) -> frozenset[tuple[str, int]]:
     return frozenset(
-        (server.host, server.port or settings.port)
-        for pool, settings in backends_of(rule)
-        for server in pool.backend_addresses
+        (server.host, server.port or action.settings.port)
+        for action in actions
+        if action.pool and action.settings
+        for server in action.pool.backend_addresses
     )
 
 

@@ -10,6 +10,8 @@ from agwtwisted.core import limits
 from agwtwisted.core.destinations import network, port_range, responder_url
 from agwtwisted.core.errors import UnacceptableError, shown
 from agwtwisted.core.host_names import host_and_port, host_header, listener_address, listener_host_name
+from agwtwisted.core.path_patterns import path_pattern, url_path
+from agwtwisted.core.redirects import redirect_url
 from agwtwisted.core.resources import (
     BackendAddress,
     BackendAddressPool,
@@ -17,17 +19,24 @@ from agwtwisted.core.resources import (
     CertificateHeaders,
     ClientAuth,
     ClientRevocation,
+    CustomError,
     Gateway,
     HeaderNames,
     HttpListener,
     OcspScope,
     OcspUnavailable,
+    PathCertificate,
+    PathRule,
     Protocol,
+    RedirectConfiguration,
+    RedirectType,
     Refusal,
     RequestRoutingRule,
+    RuleType,
     SslCertificate,
     SslProfile,
     TrustedClientCertificate,
+    UrlPathMap,
 )
 from agwtwisted.core.settings import (
     Empty,
@@ -180,7 +189,7 @@ BACKEND_HTTP_SETTINGS = Kind(
         "client_certificate_headers": Key(certificate_headers),
         "cookie_based_affinity": Key(only_boolean(False)),
         "affinity_cookie_name": Key(only("ApplicationGatewayAffinity")),
-        "path": Key(unsupported),
+        "path": Key(url_path),
         "probe": Key(unsupported),
         "connection_draining_timeout": Key(unsupported),
         "trusted_root_certificates": Key(unsupported),
@@ -191,17 +200,55 @@ BACKEND_HTTP_SETTINGS = Kind(
     },
 )
 
+REDIRECT_CONFIGURATION = Kind(
+    resource=RedirectConfiguration,
+    keys={
+        "redirect_type": Key(choice(*RedirectType), required=True),
+        "target_listener": Key(reference("http_listener"), empty=Empty.REFUSED),
+        "target_url": Key(redirect_url, empty=Empty.REFUSED),
+        "include_path": Key(boolean),
+        "include_query_string": Key(boolean),
+    },
+)
+
+PATH_RULE = Kind(
+    resource=PathRule,
+    keys={
+        "paths": Key(listed(path_pattern, limits.PATHS_PER_RULE), required=True),
+        "backend_address_pool": Key(reference("backend_address_pool")),
+        "backend_http_settings": Key(reference("backend_http_settings")),
+        "redirect_configuration": Key(reference("redirect_configuration")),
+        "rewrite_rule_set": Key(unsupported),
+        "client_certificate": Key(choice(PathCertificate.REQUIRE, PathCertificate.IGNORE), empty=Empty.REFUSED),
+    },
+)
+
+URL_PATH_MAP = Kind(
+    resource=UrlPathMap,
+    keys={
+        "default_backend_address_pool": Key(reference("backend_address_pool")),
+        "default_backend_http_settings": Key(reference("backend_http_settings")),
+        "default_redirect_configuration": Key(reference("redirect_configuration")),
+        "default_rewrite_rule_set": Key(unsupported),
+    },
+)
+
+CUSTOM_ERROR = Kind(
+    resource=CustomError,
+    keys={"file": Key(one_line, required=True)},
+)
+
 REQUEST_ROUTING_RULE = Kind(
     resource=RequestRoutingRule,
     keys={
         "priority": Key(whole(limits.PRIORITY), required=True),
         "http_listener": Key(reference("http_listener"), required=True),
-        "backend_address_pool": Key(reference("backend_address_pool"), required=True),
-        "backend_http_settings": Key(reference("backend_http_settings"), required=True),
-        "rule_type": Key(only("Basic", later=("PathBasedRouting", "AdvancedRouting"))),
+        "backend_address_pool": Key(reference("backend_address_pool")),
+        "backend_http_settings": Key(reference("backend_http_settings")),
+        "rule_type": Key(choice(RuleType.BASIC, RuleType.PATH_BASED_ROUTING, later=("AdvancedRouting",))),
         "rewrite_rule_set": Key(unsupported),
-        "url_path_map": Key(unsupported),
-        "redirect_configuration": Key(unsupported),
+        "url_path_map": Key(reference("url_path_map")),
+        "redirect_configuration": Key(reference("redirect_configuration")),
     },
 )
 
@@ -213,6 +260,10 @@ KINDS = {
     "http_listener": HTTP_LISTENER,
     "backend_address_pool": BACKEND_ADDRESS_POOL,
     "backend_http_settings": BACKEND_HTTP_SETTINGS,
+    "redirect_configuration": REDIRECT_CONFIGURATION,
+    "path_rule": PATH_RULE,
+    "url_path_map": URL_PATH_MAP,
+    "custom_error": CUSTOM_ERROR,
     "request_routing_rule": REQUEST_ROUTING_RULE,
 }
 """The kinds of sections this version carries; one that is referred to stands before those that refer to it."""
@@ -224,11 +275,7 @@ LATER_KINDS = frozenset(
         "backend_settings",
         "probe",
         "routing_rule",
-        "url_path_map",
-        "path_rule",
         "rewrite_rule",
-        "redirect_configuration",
-        "custom_error",
     }
 )
 """The kinds of the configuration contract that later versions carry."""

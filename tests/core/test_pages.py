@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.pages import (
     PHRASES,
     ErrorInfo,
+    ErrorPages,
     Page,
     certificate_error,
     no_certificate,
@@ -20,6 +21,7 @@ from agwtwisted.core.pages import (
     plain_http,
     standard,
 )
+from agwtwisted.core.resources import CustomError
 
 AZURE = "Microsoft-Azure-Application-Gateway/v2"
 
@@ -104,6 +106,14 @@ class PageTests(SynchronousTestCase):
             self.assertIn(b"<h1>%d %b</h1>" % (status, phrase), standard(status, server="").body)
         self.assertRaises(KeyError, standard, 299, server="")
 
+    def test_every_status_of_the_product(self) -> None:
+        """There is a page for each status that the product itself answers with."""
+        statuses = (301, 302, 303, 307, 400, 403, 404, 408, 413, 421, 499, 500, 502, 503, 504)
+        self.assertLessEqual({*statuses}, {*PHRASES})
+        for status in (status for status in statuses if status != 499):
+            lines = standard(status, server="").body.decode().split("\r\n")
+            self.assertEqual(lines[1:2], [f"<head><title>{status} {PHRASES[status].decode()}</title></head>"])
+
     @unittest.skipUnless(shutil.which("nginx"), "nginx not found")
     def test_nginx_has_the_same_pages(self) -> None:
         """The upper part of each error page stands as it is in nginx's program, whose pages are the product's."""
@@ -111,6 +121,26 @@ class PageTests(SynchronousTestCase):
         pages = [standard(status, server="") for status in PHRASES if status > 300 and status != 499]
         for made in (*pages, no_certificate(server=""), certificate_error("", server=""), plain_http(server="")):
             self.assertIn(made.body.removesuffix(b"</body>\r\n</html>\r\n"), program)
+
+
+class ErrorPagesTests(SynchronousTestCase):
+    """Pages of the operator's own."""
+
+    def test_listener_before_gateway(self) -> None:
+        """The page of a listener stands before that of the gateway, and each for its own status alone."""
+        own = ErrorPages(
+            [
+                CustomError(status=502, page=b"gateway 502"),
+                CustomError(status=404, page=b"gateway 404"),
+                CustomError(listener="a", status=502, page=b"a 502"),
+            ]
+        )
+        self.assertEqual([own.page("a", status) for status in (502, 404, 400)], [b"a 502", b"gateway 404", None])
+        self.assertEqual([own.page("b", status) for status in (502, 404, 400)], [b"gateway 502", b"gateway 404", None])
+
+    def test_none(self) -> None:
+        """Without any there is none."""
+        self.assertIsNone(ErrorPages().page("a", 502))
 
 
 class ErrorInfoTests(SynchronousTestCase):

@@ -11,18 +11,16 @@ from agwtwisted.core.errors import UnacceptableError
 from agwtwisted.core.schema import KINDS, LATER_KINDS, certificate_headers
 from tests.configurations import changed, load, said
 
-DERIVED = {"name", "client_auth", "certificates", "key", "chain"}
+DERIVED = {"name", "client_auth", "certificates", "key", "chain", "path_rules", "listener", "status", "page"}
 """Fields of resources that are no keys: they come from the section's name, other keys, or files."""
 
 LATER = {
     "backend_http_settings": (
-        "path = /x\nprobe = deep\nconnection_draining_timeout = 30\ntrusted_root_certificates = a\nsni_name = a"
+        "probe = deep\nconnection_draining_timeout = 30\ntrusted_root_certificates = a\nsni_name = a"
         "\nclient_ssl_certificate = a\ncookie_based_affinity = Enabled\naffinity_cookie_name = Other"
         "\nvalidate_cert_chain_and_expiry = false\nvalidate_sni = Disabled\nprotocol = Https"
     ),
-    "request_routing_rule": (
-        "rule_type = PathBasedRouting\nrewrite_rule_set = a\nurl_path_map = a\nredirect_configuration = a"
-    ),
+    "request_routing_rule": ("rule_type = AdvancedRouting\nrewrite_rule_set = a"),
 }
 NEUTRAL = {
     "backend_http_settings": (
@@ -114,6 +112,7 @@ class CertificateHeadersTests(SynchronousTestCase):
     def test_absent(self) -> None:
         """Left out, it is not off: the exchange looks at what the listener asks."""
         [rule] = load().request_routing_rules
+        assert rule.backend_http_settings
         self.assertIsNone(rule.backend_http_settings.client_certificate_headers)
         [rule] = load(changed(("port = 9000\n", "client_certificate_headers = off\n"))).request_routing_rules
         self.assertEqual(rule.backend_http_settings.client_certificate_headers, frozenset())
@@ -132,3 +131,17 @@ class ServerHeaderTests(SynchronousTestCase):
         for text in ("a\n  b", "ü", "a\u2028b"):
             [line] = said(changed(("access_log = -", f"server_header = {text}")))
             self.assertIn("must be printable ASCII", line)
+
+
+class OverridePathTests(SynchronousTestCase):
+    """path of backend settings."""
+
+    def test_values(self) -> None:
+        """A path as it may stand in a URL; left out or empty, there is none."""
+        for text, path in (("path = /override/", "/override/"), ("path =", ""), ("", "")):
+            [rule] = load(changed(("port = 9000\n", f"port = 9000\n{text}\n"))).request_routing_rules
+            assert rule.backend_http_settings
+            self.assertEqual(rule.backend_http_settings.path, path)
+        for text in ("override/", "/a b", "/a?b", "/a#b", "/é", "/a%2", "/a\x0b"):
+            [line] = said(changed(("port = 9000\n", f"port = 9000\npath = {text}\n")))[:1]
+            self.assertTrue(line.startswith("ERROR conf/gw.ini:2"), line)
