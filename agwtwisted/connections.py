@@ -9,25 +9,28 @@ from collections import Counter
 from collections.abc import Callable
 from math import inf
 
+import attrs
 from OpenSSL import SSL
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 from agwtwisted.access_log import AccessLog
 from agwtwisted.contexts import ClientCertificates, PortContexts, peer_of
-from agwtwisted.core.certificate_headers import header_block
+from agwtwisted.core import reasons
 from agwtwisted.core.forwarding import client_address, identity_block
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.records import ClientFrame, HandshakeRecord, render_handshake
-from agwtwisted.core.resources import CertificateHeaders, ClientAuth, Gateway, SslProfile
-from agwtwisted.core.routing import Site, Sites
-from agwtwisted.core.verdicts import Missing, NotAsked, Trusted, admits
+from agwtwisted.core.resources import Gateway, SslProfile
+from agwtwisted.core.routing import Action, Site, Sites
+from agwtwisted.core.verdicts import Missing, NotAsked, Refused, Trusted, admits
 from agwtwisted.deferreds import Members
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.frontend import Frontend
 from agwtwisted.gate import Gate
-from agwtwisted.standing import Recheck, Standing
+from agwtwisted.standing import Judged, Recheck, Standing, no_answer
 from agwtwisted.streaming import TcpWire
 from agwtwisted.tls import TlsWire
 
@@ -85,6 +88,8 @@ class Limits:
 class HttpSession:
     """What all requests of one connection share, as interfaces.Session says."""
 
+    log = Logger()
+
     def __init__(
         self,
         port: HttpPort,
@@ -106,24 +111,51 @@ class HttpSession:
         self.address = client_address(peer)
         self.frame = ClientFrame.from_peer(peer)
         self._port = port
-        self._identities: dict[Site, bytes] = {}
+        self._identities: dict[Action, bytes] = {}
+        self._required_identities: dict[Action, bytes] = {}
         self._wire = wire
         self._frontend = Frontend(wire, self, port.exchanges, port.gateway, port.names, port.clock)
         self._standing: Standing | None = None
         self._patience: IDelayedCall | None = None
         wire.receiver = self._frontend
-        if isinstance(peer.verdict, Trusted) and peer.until < inf:
-            self._standing = Standing(port.clock, self, verified or peer, port.check_of(profile))
-            self._standing.until(peer.until)
+        if isinstance(peer.verdict, Trusted):
+            self._stand(self, verified or peer, peer.until)
 
-    def identity(self, site: Site) -> bytes:
-        """The request header lines that tell a site's backends who the client is; rendered once."""
-        identity = self._identities.get(site)
+    def required(self) -> Deferred[Peer]:
+        """The client as a Strict profile takes it, for a path that requires a certificate; may be cancelled.
+
+        Judged at every request: what was found out about a certificate is remembered elsewhere.
+        """
+        verified = self.peer.as_required()
+        if not isinstance(verified.verdict, Trusted):
+            return succeed(verified)
+        if self._port.clock.seconds() >= verified.until:
+            return succeed(attrs.evolve(verified, verdict=Refused(reasons.EXPIRED)))
+        check = self._port.check_of(self.profile)
+        checked = succeed(verified) if check is None else check(verified)
+        return checked.addErrback(no_answer, verified, self.log).addCallback(self._required, verified)
+
+    def _required(self, peer: Peer, verified: Peer) -> Peer:
+        """Once a path has let the client in, its certificate is looked after as on a Strict listener."""
+        if isinstance(peer.verdict, Trusted) and self._standing is None:
+            self._stand(_OfSomePaths(self), verified, peer.until)
+        return peer
+
+    def _stand(self, judged: Judged, verified: Peer, until: float) -> None:
+        if until < inf:
+            self._standing = Standing(self._port.clock, judged, verified, self._port.check_of(self.profile))
+            self._standing.until(until)
+
+    def frame_of(self, peer: Peer) -> ClientFrame:
+        """What all records of the client have in common, with a verdict that may be that of a path."""
+        return self.frame if peer is self.peer else ClientFrame.from_peer(peer)
+
+    def identity(self, action: Action, peer: Peer) -> bytes:
+        """The request header lines that tell a backend who the client is; rendered once for each verdict."""
+        identities = self._identities if peer is self.peer else self._required_identities
+        identity = identities.get(action)
         if identity is None:
-            peer = self.peer
-            wanted = _wanted_headers(site)
-            headers = header_block(peer.verdict, peer.certificate, peer.chain_der, wanted) if wanted else b""
-            identity = self._identities[site] = identity_block(peer, self._port.number, headers)
+            identity = identities[action] = identity_block(peer, self._port.number, action.certificate_headers)
         return identity
 
     def drain(self) -> None:
@@ -146,9 +178,14 @@ class HttpSession:
         self.peer = peer
         if admits(peer.verdict):
             self._frontend.go_on()
-        elif self._frontend.tunnel:
-            self.abort()
         else:
+            self.expel()
+
+    def expel(self) -> None:
+        """The client is not welcome any more."""
+        if self._frontend.tunnel:
+            self.abort()
+        elif self._patience is None:
             self._patience = self._port.clock.callLater(self._port.gateway.drain_timeout, self._out_of_patience)
             self.drain()
 
@@ -163,6 +200,21 @@ class HttpSession:
     def _out_of_patience(self) -> None:
         self._patience = None
         self.abort()
+
+
+@attrs.frozen
+class _OfSomePaths:
+    """Whose certificate some paths require: `standing.Judged` of a client that may come without one."""
+
+    session: HttpSession
+
+    def hold(self) -> None:
+        """Every request to such a path waits for the verdict by itself."""
+
+    def renewed(self, peer: Peer) -> None:
+        """A request or an upgraded connection of such a path may be under way: no further one follows it here."""
+        if not admits(peer.verdict):
+            self.session.expel()
 
 
 def unchecked(profile: SslProfile | None) -> None:
@@ -331,12 +383,3 @@ class _TlsConnection:
 
     def _peer(self, failure: str = "") -> Peer:
         return peer_of(self._notes, self.connection, self._address, self._port_number, failure=failure)
-
-
-def _wanted_headers(site: Site) -> frozenset[CertificateHeaders]:
-    """The ready-made certificate headers of a site; by default they are on wherever a certificate is asked for."""
-    wanted = site.settings.client_certificate_headers
-    if wanted is not None:
-        return wanted
-    asks = site.profile is not None and site.profile.client_auth is not ClientAuth.NONE
-    return frozenset({CertificateHeaders.ON}) if asks else frozenset()

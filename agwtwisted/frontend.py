@@ -55,6 +55,7 @@ class Frontend:
         self._on_hold = False
         self._out: list[bytes] = []
         self._deadline.set(gateway.header_timeout)
+        wire.bound_sending(gateway.body_timeout, gateway.min_response_rate)
 
     @property
     def full(self) -> bool:
@@ -90,7 +91,7 @@ class Frontend:
             reader.feed(data)
             if reader.events:
                 self._pump()
-            self._watch()
+            self._watch(len(data))
 
     def drained(self) -> None:
         """The client takes bytes again."""
@@ -161,6 +162,8 @@ class Frontend:
         self._head_timed = False
         self._request = request
         self._request_whole = isinstance(request, RequestHead) and request.framing is Framing.NONE
+        if not self._request_whole:
+            self._deadline.clear()  # it was the head's
         self._close_after = not request.keep_alive
         self.bytes_sent = 0
         exchange = self._exchange = self._exchanges.exchange(request, self, self._session)
@@ -179,30 +182,30 @@ class Frontend:
         else:
             self._wire.resume()
 
-    def _watch(self) -> None:
-        """Sets the deadline for what the client has to send next; that of a client that does not read stands."""
-        if self._wire.full:
-            return
+    def _watch(self, came: int = 0) -> None:
+        """Sets the deadline for what the client has to send next; the bytes of a body that `came` put it off."""
         if self._exchange is not None:
             if self._request_whole or self._body_paused:
                 self._deadline.clear()
             else:
-                self._deadline.set(self._gateway.body_timeout)
-        elif self._reader.head_open and not self._head_timed:
+                gateway = self._gateway
+                rate, most = gateway.min_body_rate, gateway.body_timeout
+                self._deadline.postpone(came / rate if rate else came * most, most)
+        elif self._reader.head_open and not self._head_timed and not self._wire.full:
             self._head_timed = True
             self._deadline.set(self._gateway.header_timeout)
 
     def _too_late(self) -> None:
-        if self._wire.full:
-            self._wire.abort()
-        elif self._exchange is None:
-            if self._reader.head_open:
-                self._reader.late()
-                self._pump()
-            else:
-                self._close()
-        elif not self._request_whole:
-            self._exchange.refuse(408, ErrorInfo.INVALID_REQUEST)
+        if self._exchange is not None:
+            if not self._request_whole:
+                self._exchange.refuse(408, ErrorInfo.INVALID_REQUEST)
+        elif self._wire.full:  # it is to read before it may ask again, and the wire sees to that
+            self._deadline.set(self._gateway.idle_timeout)
+        elif self._reader.head_open:
+            self._reader.late()
+            self._pump()
+        else:
+            self._close()
 
     # -- the way back, as interfaces.Reply says
 
@@ -259,8 +262,6 @@ class Frontend:
             self._out = []
             self.bytes_sent += len(data)
             self._wire.write(data)
-            if self._wire.full:
-                self._deadline.set(self._gateway.body_timeout)
 
     def pause_body(self) -> None:
         """Stops the request's body: waiting for it is not the client's fault."""

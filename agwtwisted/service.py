@@ -18,15 +18,15 @@ from twisted.logger import Logger
 from agwtwisted.access_log import AccessLog
 from agwtwisted.connections import HttpPort, Limits
 from agwtwisted.contexts import PortContexts
-from agwtwisted.core.config import Config
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.rates import HandshakeLimiter
-from agwtwisted.core.resources import ClientRevocation, HttpListener, Protocol
+from agwtwisted.core.resources import ClientRevocation, Config, HttpListener, Protocol
 from agwtwisted.core.resources import HeaderNames as OddNames
-from agwtwisted.core.routing import ports_of
+from agwtwisted.core.routing import backends_of, ports_of
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.listener import Listener, display
 from agwtwisted.ocsp_client import OcspClient
+from agwtwisted.resolving import Names, System
 from agwtwisted.responses import MemoryResponses, ResponseStore, SqliteResponses
 from agwtwisted.revocation import Revocation
 from agwtwisted.upstream import Backends
@@ -122,11 +122,15 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
 
     Raises:
         OSError: the access log cannot be opened, or the state directory not made.
+        AgwError: OpenSSL does not take a certificate.
     """
     gateway = config.gateway
     access_log = AccessLog(gateway.access_log, reactor)
     access_log.open()
-    backends = Backends(reactor)
+    backends = Backends(reactor, Names(reactor, System(reactor).ask))
+    for rule in config.request_routing_rules:
+        for _, settings in backends_of(rule):
+            backends.prepare(settings)
     # For trace ids and the spread of renewals, which are no secret: no system call for each.
     random = Random(SystemRandom().getrandbits(128))  # noqa: S311
     exchanges = HttpExchanges(gateway, backends, reactor, access_log, random)

@@ -19,8 +19,9 @@ from twisted.python import usage
 
 from agwtwisted._version import VERSION
 from agwtwisted.core import report
-from agwtwisted.core.config import Config, parse
+from agwtwisted.core.config import parse
 from agwtwisted.core.errors import AgwError, ConfigError
+from agwtwisted.core.resources import Config
 from agwtwisted.core.routing import ports_of
 from agwtwisted.core.sources import SourceFile
 

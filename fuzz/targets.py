@@ -19,7 +19,7 @@ from OpenSSL import SSL, crypto
 from agwtwisted.core import host_names, ini
 from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.chains import TrustedChain, read_chain
-from agwtwisted.core.config import CertificateHeaders, SourceFile, parse
+from agwtwisted.core.config import parse
 from agwtwisted.core.der import DerError, elements, object_identifier
 from agwtwisted.core.errors import ConfigError, UnacceptableError
 from agwtwisted.core.messages import HeaderNames, RequestHead, ResponseHead, UnfitRequest
@@ -27,7 +27,9 @@ from agwtwisted.core.name_comparison import normalised_name
 from agwtwisted.core.names import distinguished_name
 from agwtwisted.core.pem import read_certificates
 from agwtwisted.core.reading import RequestReader, ResponseReader
+from agwtwisted.core.resources import CertificateHeaders
 from agwtwisted.core.schema import KINDS, LATER_KINDS
+from agwtwisted.core.sources import SourceFile
 from agwtwisted.core.variables import alternative_names, certificate_variables
 from agwtwisted.core.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.core.verification import Anchors, Evidence, judge

@@ -79,10 +79,11 @@ class Builder:
         return {
             "ssl_certificate": self.sources.ssl_certificate,
             "trusted_client_certificate": self.sources.trusted_client_certificate,
+            "trusted_root_certificate": self.sources.trusted_root_certificate,
             "ssl_profile": self._ssl_profile,
             "http_listener": self._http_listener,
             "backend_address_pool": lambda row: BackendAddressPool(name=row.name, **row.fields()),
-            "backend_http_settings": lambda row: BackendHttpSettings(name=row.name, **row.fields()),
+            "backend_http_settings": self._backend_http_settings,
             "redirect_configuration": self._redirect_configuration,
             "path_rule": self._path_rule,
             "url_path_map": self._url_path_map,
@@ -129,6 +130,16 @@ class Builder:
             return None
         fields = row.fields() | {"ssl_certificate": certificate, "ssl_profile": profile, "ssl_policy": policy}
         return HttpListener(name=row.name, **fields)
+
+    def _backend_http_settings(self, row: Row) -> BackendHttpSettings | None:
+        roots = tuple(
+            self._resource(row, "trusted_root_certificates", each) for each in row.get("trusted_root_certificates")
+        )
+        certificate = self._found(row, "client_ssl_certificate")
+        if row.refused or certificate is _LOST or _LOST in roots:
+            return None
+        fields = row.fields() | {"trusted_root_certificates": roots, "client_ssl_certificate": certificate}
+        return BackendHttpSettings(name=row.name, **{"port": sections.backend_port(row)} | fields)
 
     def _redirect_configuration(self, row: Row) -> RedirectConfiguration | None:
         found = self._all_found(row, "target_listener")

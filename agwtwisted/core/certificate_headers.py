@@ -8,7 +8,7 @@ from binascii import b2a_base64
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from agwtwisted.core.config import CertificateHeaders
+from agwtwisted.core.resources import CertificateHeaders
 from agwtwisted.core.variables import CertificateVariables, alternative_names, url_encoded_pem
 from agwtwisted.core.verdicts import Absent, Trusted, Unchecked, Verdict, verification_variable
 

@@ -1,4 +1,4 @@
-"""The configuration: its frozen values, and the parser that makes them from the bytes of a file."""
+"""The parser that makes a configuration, the frozen values of `resources`, from the bytes of its file."""
 
 from __future__ import annotations
 
@@ -8,66 +8,10 @@ from collections.abc import Iterable
 from agwtwisted.core import coherence, ini, route_coherence, sections, settings
 from agwtwisted.core.building import Builder
 from agwtwisted.core.errors import ConfigError, Place, Problem, Severity, shown
-from agwtwisted.core.resources import (
-    BackendAddress,
-    BackendAddressPool,
-    BackendHttpSettings,
-    CertificateHeaders,
-    ClientAuth,
-    ClientRevocation,
-    Config,
-    CustomError,
-    Gateway,
-    HeaderNames,
-    HttpListener,
-    OcspScope,
-    OcspUnavailable,
-    PathCertificate,
-    PathRule,
-    Protocol,
-    RedirectConfiguration,
-    RedirectType,
-    Refusal,
-    RequestRoutingRule,
-    RuleType,
-    SslCertificate,
-    SslProfile,
-    TrustedClientCertificate,
-    UrlPathMap,
-)
+from agwtwisted.core.resources import Config
 from agwtwisted.core.schema import KINDS, LATER_KINDS
 from agwtwisted.core.settings import Row, did_you_mean
-from agwtwisted.core.sources import Read, SourceFile, Sources, own_mode_problems
-
-__all__ = [
-    "BackendAddress",
-    "BackendAddressPool",
-    "BackendHttpSettings",
-    "CertificateHeaders",
-    "ClientAuth",
-    "ClientRevocation",
-    "Config",
-    "CustomError",
-    "Gateway",
-    "HeaderNames",
-    "HttpListener",
-    "OcspScope",
-    "OcspUnavailable",
-    "PathCertificate",
-    "PathRule",
-    "Protocol",
-    "RedirectConfiguration",
-    "RedirectType",
-    "Refusal",
-    "RequestRoutingRule",
-    "RuleType",
-    "SourceFile",
-    "SslCertificate",
-    "SslProfile",
-    "TrustedClientCertificate",
-    "UrlPathMap",
-    "parse",
-]
+from agwtwisted.core.sources import Read, Sources, own_mode_problems
 
 
 def parse(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, has_body
 from agwtwisted.core.peer import Peer
+from agwtwisted.core.resources import CertificateHeaders
 
 CHUNK_END = b"\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
@@ -17,16 +19,17 @@ def client_address(peer: Peer) -> bytes:
     return f"{address}:{peer.port}".encode()
 
 
-def identity_block(peer: Peer, port: int, certificate_headers: bytes) -> bytes:
+def identity_block(peer: Peer, port: int, wanted: frozenset[CertificateHeaders]) -> bytes:
     """The header lines that are the same for every request of one connection, but for X-Forwarded-For.
 
     Args:
         peer: the client.
         port: the gateway's port that the client connected to.
-        certificate_headers: complete lines.
+        wanted: the ready-made headers of its certificate.
     """
     protocol = b"https" if peer.tls_version else b"http"
-    return b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: %d\r\n%b" % (protocol, port, certificate_headers)
+    lines = header_block(peer.verdict, peer.certificate, peer.chain_der, wanted) if wanted else b""
+    return b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: %d\r\n%b" % (protocol, port, lines)
 
 
 def request_bytes(head: RequestHead, host: bytes, identity: bytes, address: bytes, trace_id: bytes) -> bytes:

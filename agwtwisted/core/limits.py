@@ -31,6 +31,7 @@ TIMEOUT = Range(1, 86_400)
 DRAIN_TIMEOUT = Range(0, 86_400)
 CONNECTIONS = Range(1, 10_000_000)
 CONNECTIONS_PER_ADDRESS = Range(0, 10_000_000)
+RATE = Range(0, 1_000_000_000)  # bytes a second
 HEADER_BYTES = Range(1024, 1_048_576)
 BODY_BYTES = Range(0, 1 << 50)
 CLIENT_CHAIN_BYTES = Range(1024, 102_400)  # OpenSSL takes no more, and cannot be told otherwise
@@ -49,11 +50,13 @@ CIPHER_SUITES = Range(1, 100)
 NETWORKS = Range(1, 100)
 PORT_RANGES = Range(1, 100)
 CLIENT_CAS_PER_PROFILE = Range(1, 100)
+ROOT_CAS_PER_SETTINGS = Range(1, 100)
 CLIENT_CAS_PER_GATEWAY = Range(0, 200)
 
 # The size of a file.
+TRUSTED_ROOT_BYTES = Range(0, 1_048_576)
 SSL_CERTIFICATE_BYTES = Range(0, 16_384, "ApplicationGatewaySslCertificateDataTooBig")
-ERROR_PAGE_BYTES = Range(1, 1_048_575)
+ERROR_PAGE_BYTES = Range(0, 1_048_575)
 
 # Host names, "multiple-site-overview"; the lengths are those of RFC 1035 section 2.3.4.
 HOST_NAME_LENGTH = Range(1, 253)

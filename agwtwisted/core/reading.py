@@ -239,7 +239,7 @@ class ResponseReader:
             if not self.whole:
                 self.problem = self.problem or str(error)
         if not self.whole and self._fed > self._max_header_bytes + _PATIENCE * self._body_size:
-            self.problem = self.problem or "the head is too large"
+            self.problem = self.problem or self._too_large()
         self._fed += len(data)
 
     def end(self) -> None:
@@ -280,11 +280,14 @@ class ResponseReader:
         version = parser.get_http_version()
         head = response_head(status, self._reason, version, self._lines, to_head_request=self._to_head_request)
         if self._size > self._max_header_bytes:
-            self.problem = "the head is too large"
+            self.problem = self._too_large()
         elif isinstance(head, str):
             self.problem = head
         else:
             self._take(head)
+
+    def _too_large(self) -> str:
+        return f"the head of the response is larger than max_header_bytes = {self._max_header_bytes}"
 
     def _take(self, head: ResponseHead) -> None:
         self.events.append(head)

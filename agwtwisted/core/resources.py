@@ -122,6 +122,8 @@ class Gateway:
     handshake_timeout: float = 10.0
     header_timeout: float = 60.0
     body_timeout: float = 60.0
+    min_body_rate: int = 240
+    min_response_rate: int = 240
     idle_timeout: float = 75.0
     max_header_bytes: int = 32768
     max_body_bytes: int = 4294967296
@@ -148,6 +150,15 @@ class TrustedClientCertificate:
 
     name: str
     chain: TrustedChain
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class TrustedRootCertificate:
+    """A file of CA certificates against which backend servers are verified."""
+
+    name: str
+    file: str
+    certificates: tuple[x509.Certificate, ...]
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -218,6 +229,12 @@ class BackendHttpSettings:
     path: str = ""  # of the request to the backend, in place of what a path rule matched
     # None: `on` wherever the listener's profile asks for a certificate; an empty set: off.
     client_certificate_headers: frozenset[CertificateHeaders] | None = None
+    # Https only.
+    trusted_root_certificates: tuple[TrustedRootCertificate, ...] = ()  # none: the system's
+    validate_cert_chain_and_expiry: bool = True
+    validate_sni: bool = True
+    sni_name: str = ""  # sent and looked for in the certificate, instead of the host name
+    client_ssl_certificate: SslCertificate | None = None  # the gateway's own, for servers that ask
 
 
 @attrs.frozen(kw_only=True, eq=False)

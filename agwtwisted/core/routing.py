@@ -17,6 +17,8 @@ from agwtwisted.core.redirects import Redirect
 from agwtwisted.core.resources import (
     BackendAddressPool,
     BackendHttpSettings,
+    CertificateHeaders,
+    ClientAuth,
     Config,
     HttpListener,
     PathCertificate,
@@ -37,6 +39,7 @@ class Action:
     settings: BackendHttpSettings | None = None
     redirect: Redirect | None = None
     client_certificate: PathCertificate = PathCertificate.NONE
+    certificate_headers: frozenset[CertificateHeaders] = frozenset()  # that the servers get
     matched_prefix: bytes = b""  # of the path, in lower case: an override path stands in its place
 
 
@@ -113,6 +116,7 @@ def actions_of(rule: RequestRoutingRule) -> Actions:
                 pool=rule.backend_address_pool,
                 settings=rule.backend_http_settings,
                 redirect=_redirect(rule.redirect_configuration),
+                certificate_headers=_certificate_headers(rule, rule.backend_http_settings),
             )
         )
     default = Action(
@@ -120,6 +124,7 @@ def actions_of(rule: RequestRoutingRule) -> Actions:
         pool=url_path_map.default_backend_address_pool,
         settings=url_path_map.default_backend_http_settings,
         redirect=_redirect(url_path_map.default_redirect_configuration),
+        certificate_headers=_certificate_headers(rule, url_path_map.default_backend_http_settings),
     )
     return Actions(default, _of_patterns(rule, url_path_map))
 
@@ -137,6 +142,7 @@ def _of_patterns(rule: RequestRoutingRule, url_path_map: UrlPathMap) -> Iterator
                     settings=path_rule.backend_http_settings,
                     redirect=redirect,
                     client_certificate=path_rule.client_certificate,
+                    certificate_headers=_certificate_headers(rule, path_rule.backend_http_settings),
                     matched_prefix=text_of(pattern),
                 ),
             )
@@ -157,6 +163,17 @@ def redirects_of(rule: RequestRoutingRule) -> tuple[RedirectConfiguration, ...]:
         used = [each.redirect_configuration for each in url_path_map.path_rules]
         used.append(url_path_map.default_redirect_configuration)
     return tuple(dict.fromkeys(each for each in used if each is not None))
+
+
+def _certificate_headers(
+    rule: RequestRoutingRule, settings: BackendHttpSettings | None
+) -> frozenset[CertificateHeaders]:
+    """The ready-made certificate headers; by default they are on wherever a certificate is asked for."""
+    if settings is not None and settings.client_certificate_headers is not None:
+        return settings.client_certificate_headers
+    profile = rule.http_listener.ssl_profile
+    asks = profile is not None and profile.client_auth is not ClientAuth.NONE
+    return frozenset({CertificateHeaders.ON}) if asks else frozenset()
 
 
 def _redirect(configuration: RedirectConfiguration | None) -> Redirect | None:
@@ -184,22 +201,6 @@ class Site:
     def profile(self) -> SslProfile | None:
         """The SSL profile, None where the listener has none."""
         return self.listener.ssl_profile
-
-    @property
-    def pool(self) -> BackendAddressPool:
-        """Where requests go that no path rule is about."""
-        pool = self.actions.default.pool
-        if pool is None:
-            raise AssertionError("redirected")
-        return pool
-
-    @property
-    def settings(self) -> BackendHttpSettings:
-        """How requests go there."""
-        settings = self.actions.default.settings
-        if settings is None:
-            raise AssertionError("redirected")
-        return settings
 
 
 @attrs.frozen

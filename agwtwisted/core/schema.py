@@ -9,7 +9,7 @@ from __future__ import annotations
 from agwtwisted.core import limits
 from agwtwisted.core.destinations import network, port_range, responder_url
 from agwtwisted.core.errors import UnacceptableError, shown
-from agwtwisted.core.host_names import host_and_port, host_header, listener_address, listener_host_name
+from agwtwisted.core.host_names import host_and_port, host_header, listener_address, listener_host_name, server_name
 from agwtwisted.core.path_patterns import path_pattern, url_path
 from agwtwisted.core.redirects import redirect_url
 from agwtwisted.core.resources import (
@@ -36,6 +36,7 @@ from agwtwisted.core.resources import (
     SslCertificate,
     SslProfile,
     TrustedClientCertificate,
+    TrustedRootCertificate,
     UrlPathMap,
 )
 from agwtwisted.core.settings import (
@@ -108,6 +109,8 @@ GATEWAY = Kind(
         "handshake_timeout": Key(seconds(limits.TIMEOUT)),
         "header_timeout": Key(seconds(limits.TIMEOUT)),
         "body_timeout": Key(seconds(limits.TIMEOUT)),
+        "min_body_rate": Key(whole(limits.RATE)),
+        "min_response_rate": Key(whole(limits.RATE)),
         "idle_timeout": Key(seconds(limits.TIMEOUT)),
         "max_header_bytes": Key(whole(limits.HEADER_BYTES)),
         "max_body_bytes": Key(whole(limits.BODY_BYTES)),
@@ -132,6 +135,11 @@ SSL_CERTIFICATE = Kind(
 
 TRUSTED_CLIENT_CERTIFICATE = Kind(
     resource=TrustedClientCertificate,
+    keys={"file": Key(one_line, required=True)},
+)
+
+TRUSTED_ROOT_CERTIFICATE = Kind(
+    resource=TrustedRootCertificate,
     keys={"file": Key(one_line, required=True)},
 )
 
@@ -182,7 +190,7 @@ BACKEND_HTTP_SETTINGS = Kind(
     resource=BackendHttpSettings,
     keys={
         "port": Key(whole(limits.PORT)),
-        "protocol": Key(choice(Protocol.HTTP, later=("Https",))),
+        "protocol": Key(choice(Protocol.HTTP, Protocol.HTTPS)),
         "request_timeout": Key(seconds(limits.TIMEOUT)),
         "host_name": Key(host_header),
         "pick_host_name_from_backend_address": Key(boolean),
@@ -192,11 +200,13 @@ BACKEND_HTTP_SETTINGS = Kind(
         "path": Key(url_path),
         "probe": Key(unsupported),
         "connection_draining_timeout": Key(unsupported),
-        "trusted_root_certificates": Key(unsupported),
-        "validate_cert_chain_and_expiry": Key(only_boolean(True)),
-        "validate_sni": Key(only_boolean(True)),
-        "sni_name": Key(unsupported),
-        "client_ssl_certificate": Key(unsupported),
+        "trusted_root_certificates": Key(
+            listed(reference("trusted_root_certificate"), limits.ROOT_CAS_PER_SETTINGS), empty=Empty.REFUSED
+        ),
+        "validate_cert_chain_and_expiry": Key(boolean, empty=Empty.REFUSED),
+        "validate_sni": Key(boolean, empty=Empty.REFUSED),
+        "sni_name": Key(server_name),
+        "client_ssl_certificate": Key(reference("ssl_certificate"), empty=Empty.REFUSED),
     },
 )
 
@@ -256,6 +266,7 @@ KINDS = {
     "gateway": GATEWAY,
     "ssl_certificate": SSL_CERTIFICATE,
     "trusted_client_certificate": TRUSTED_CLIENT_CERTIFICATE,
+    "trusted_root_certificate": TRUSTED_ROOT_CERTIFICATE,
     "ssl_profile": SSL_PROFILE,
     "http_listener": HTTP_LISTENER,
     "backend_address_pool": BACKEND_ADDRESS_POOL,
@@ -270,7 +281,6 @@ KINDS = {
 
 LATER_KINDS = frozenset(
     {
-        "trusted_root_certificate",
         "listener",
         "backend_settings",
         "probe",

@@ -192,9 +192,43 @@ def _backend_address_pool(row: Row) -> Iterator[Problem]:
         yield row.warning("has no backend_addresses: requests that come here are answered 502")
 
 
+_BACKEND_TLS_KEYS = (
+    "trusted_root_certificates",
+    "validate_cert_chain_and_expiry",
+    "validate_sni",
+    "sni_name",
+    "client_ssl_certificate",
+)
+
+
+def backend_port(row: Row) -> int:
+    """The port of backend settings: where it is absent, the one that their protocol has by itself."""
+    port: int = row.get("port")
+    return 443 if row.unset("port") and row.get("protocol") is Protocol.HTTPS else port
+
+
 def _backend_http_settings(row: Row) -> Iterator[Problem]:
     if row.get("host_name") and row.get("pick_host_name_from_backend_address"):
         yield row.problem("host_name and pick_host_name_from_backend_address exclude each other", key="host_name")
+    yield from _backend_tls(row)
+
+
+def _backend_tls(row: Row) -> Iterator[Problem]:
+    if "protocol" in row.refused:
+        return
+    if row.get("protocol") is Protocol.HTTP:
+        for key in _BACKEND_TLS_KEYS:
+            if row.get(key) != row.kind.default(key):
+                yield row.problem(f"{key} needs protocol = Https", key=key)
+        return
+    if not row.get("validate_cert_chain_and_expiry"):
+        key = "validate_cert_chain_and_expiry"
+        yield row.warning(f"{key} = false: whoever is between here and the servers can pass for them", key=key)
+        if not row.unset("trusted_root_certificates"):
+            yield row.warning(f"trusted_root_certificates have no effect with {key} = false", key=key)
+    elif not row.get("validate_sni"):
+        key = "validate_sni"
+        yield row.warning(f"{key} = false: any certificate of a trusted CA passes for theirs", key=key)
 
 
 _CHECKS: Mapping[str, Callable[[Row], Iterator[Problem]]] = {

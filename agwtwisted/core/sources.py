@@ -10,10 +10,10 @@ from typing import TypeAlias, TypeVar
 import attrs
 from cryptography import x509
 
-from agwtwisted.core import chains, server_certificates
+from agwtwisted.core import chains, server_certificates, trusted_roots
 from agwtwisted.core.errors import Place, Problem, UnacceptableError
-from agwtwisted.core.limits import ERROR_PAGE_BYTES, SSL_CERTIFICATE_BYTES, Range
-from agwtwisted.core.resources import SslCertificate, TrustedClientCertificate
+from agwtwisted.core.limits import ERROR_PAGE_BYTES, SSL_CERTIFICATE_BYTES, TRUSTED_ROOT_BYTES, Range
+from agwtwisted.core.resources import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
 from agwtwisted.core.server_certificates import ServerCertificate
 from agwtwisted.core.settings import Row
 
@@ -77,6 +77,19 @@ class Sources:
             return None
         return None if source is None else source.data
 
+    def trusted_root_certificate(self, row: Row) -> TrustedRootCertificate | None:
+        """The CA certificates of a section [trusted_root_certificate]."""
+        source = self._source(row, "file", most=TRUSTED_ROOT_BYTES)
+        if source is None:
+            return None
+        path = _path(row, "file")
+        roots = trusted_roots.read_roots(source.data, path, self.now)
+        if not isinstance(roots, trusted_roots.TrustedRoots):
+            self._adopt(row, roots)
+            return None
+        self.problems += [row.warning(f"{path}: {warning}", key="file") for warning in roots.warnings]
+        return TrustedRootCertificate(name=row.name, file=path, certificates=roots.certificates)
+
     def ssl_certificate(self, row: Row) -> SslCertificate | None:
         """Certificate, chain and key of a section [ssl_certificate]."""
         pfx = server_certificates.is_pfx(row.get("certificate_file") or "")
@@ -128,7 +141,7 @@ class Sources:
             return None
         secret = secret or b"PRIVATE KEY-----" in source.data
         self.problems += _mode_problems(row, key, path, source.mode, secret=secret)
-        if most is not None and len(source.data) > most.highest:
+        if most is not None and len(source.data) not in most:
             message = f"{path} has {len(source.data)} bytes, of at most {most.highest}"
             self.problems.append(row.problem(message, key=key, code=most.code))
             return None

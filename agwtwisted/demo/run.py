@@ -24,8 +24,8 @@ from twisted.logger import Logger
 from twisted.web.server import Site
 
 from agwtwisted import tap
-from agwtwisted.core.config import Config, HttpListener
 from agwtwisted.core.destinations import destination
+from agwtwisted.core.resources import Config, HttpListener
 from agwtwisted.core.routing import backends_of
 from agwtwisted.deferreds import log_failure
 from agwtwisted.demo import attempts, certificates

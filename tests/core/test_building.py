@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.config import Protocol
+from agwtwisted.core.resources import Protocol
 from tests.configurations import GOOD, RULE, changed, files, load, mapped, path_rule, redirect, said, with_listener
 
 

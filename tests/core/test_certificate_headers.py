@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificate_headers import header_block
-from agwtwisted.core.config import CertificateHeaders
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
+from agwtwisted.core.resources import CertificateHeaders
 from agwtwisted.core.variables import certificate_variables, url_encoded_pem
 from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
 from tests import pki

@@ -17,7 +17,8 @@ from agwtwisted.core.forwarding import (
 )
 from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
 from agwtwisted.core.peer import Peer
-from agwtwisted.core.verdicts import NotAsked
+from agwtwisted.core.resources import CertificateHeaders
+from agwtwisted.core.verdicts import Absent, NotAsked
 from tests.requests import parsed
 
 PEER = Peer(address="192.0.2.1", port=7, verdict=NotAsked())
@@ -44,12 +45,14 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(client_address(attrs.evolve(PEER, address="2001:db8::1")), b"[2001:db8::1]:7")
 
     def test_identity(self) -> None:
-        """The protocol is that of the client's connection; the certificate's lines stand as they are."""
-        self.assertEqual(identity_block(PEER, 80, b""), b"X-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n")
-        secure = attrs.evolve(PEER, tls_version="TLSv1.3")
-        self.assertEqual(
-            identity_block(secure, 8443, b"C: d\r\n"), b"X-Forwarded-Proto: https\r\nX-Forwarded-Port: 8443\r\nC: d\r\n"
-        )
+        """The protocol is that of the client's connection; what is said of its certificate follows."""
+        nothing: frozenset[CertificateHeaders] = frozenset()
+        self.assertEqual(identity_block(PEER, 80, nothing), b"X-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n")
+        secure = attrs.evolve(PEER, tls_version="TLSv1.3", verdict=Absent())
+        forwarded = b"X-Forwarded-Proto: https\r\nX-Forwarded-Port: 8443\r\n"
+        self.assertEqual(identity_block(secure, 8443, nothing), forwarded)
+        said = identity_block(secure, 8443, frozenset({CertificateHeaders.ON}))
+        self.assertEqual(said, forwarded + b"X-Client-Certificate-Verification: NONE\r\n")
 
 
 class RequestTests(SynchronousTestCase):

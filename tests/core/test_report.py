@@ -7,8 +7,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.config import SourceFile, parse
+from agwtwisted.core.config import parse
 from agwtwisted.core.report import table
+from agwtwisted.core.sources import SourceFile
 from agwtwisted.core.tables import WIDTH
 from agwtwisted.demo import certificates
 from tests import clients, configurations, pki

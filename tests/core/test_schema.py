@@ -6,8 +6,8 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import schema
-from agwtwisted.core.config import CertificateHeaders, Gateway
 from agwtwisted.core.errors import UnacceptableError
+from agwtwisted.core.resources import CertificateHeaders, Gateway
 from agwtwisted.core.schema import KINDS, LATER_KINDS, certificate_headers
 from tests.configurations import changed, load, said
 
@@ -16,16 +16,13 @@ DERIVED = {"name", "client_auth", "certificates", "key", "chain", "path_rules", 
 
 LATER = {
     "backend_http_settings": (
-        "probe = deep\nconnection_draining_timeout = 30\ntrusted_root_certificates = a\nsni_name = a"
-        "\nclient_ssl_certificate = a\ncookie_based_affinity = Enabled\naffinity_cookie_name = Other"
-        "\nvalidate_cert_chain_and_expiry = false\nvalidate_sni = Disabled\nprotocol = Https"
+        "probe = deep\nconnection_draining_timeout = 30\ncookie_based_affinity = Enabled\naffinity_cookie_name = Other"
     ),
     "request_routing_rule": ("rule_type = AdvancedRouting\nrewrite_rule_set = a"),
 }
 NEUTRAL = {
     "backend_http_settings": (
-        "path =\nprobe =\nconnection_draining_timeout =\ntrusted_root_certificates =\nsni_name ="
-        "\nclient_ssl_certificate =\ncookie_based_affinity = Disabled"
+        "path =\nprobe =\nconnection_draining_timeout =\nsni_name =\ncookie_based_affinity = Disabled"
         "\naffinity_cookie_name = ApplicationGatewayAffinity"
         "\nvalidate_cert_chain_and_expiry = true\nvalidate_sni = Enabled\nprotocol = Http\nhost_name ="
     ),

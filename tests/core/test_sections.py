@@ -6,9 +6,8 @@ from ipaddress import ip_network
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.config import ClientAuth
 from agwtwisted.core.destinations import PortRange
-from agwtwisted.core.resources import OcspScope, OcspUnavailable
+from agwtwisted.core.resources import ClientAuth, OcspScope, OcspUnavailable
 from tests.configurations import (
     GOOD,
     MAP,
