@@ -19,17 +19,22 @@ from OpenSSL import SSL, crypto
 from agwtwisted.core import host_names, ini
 from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.chains import TrustedChain, read_chain
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.config import parse
 from agwtwisted.core.der import DerError, elements, object_identifier
 from agwtwisted.core.errors import ConfigError, UnacceptableError
 from agwtwisted.core.messages import HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.name_comparison import normalised_name
 from agwtwisted.core.names import distinguished_name
+from agwtwisted.core.peer import Peer
 from agwtwisted.core.pem import read_certificates
 from agwtwisted.core.reading import RequestReader, ResponseReader
+from agwtwisted.core.references import Lookup
 from agwtwisted.core.resources import CertificateHeaders
 from agwtwisted.core.schema import KINDS, LATER_KINDS
+from agwtwisted.core.server_variables import Client, Context
 from agwtwisted.core.sources import SourceFile
+from agwtwisted.core.templates import MATCHER, Scope, Template
 from agwtwisted.core.variables import alternative_names, certificate_variables
 from agwtwisted.core.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.core.verification import Anchors, Evidence, judge
@@ -113,6 +118,7 @@ def _config_seeds() -> Iterator[bytes]:
 
 def _config_words() -> tuple[str, ...]:
     keys = {f"{key} = " for kind in KINDS.values() for key in kind.keys}
+    keys |= {f"{family}.1 = " for kind in KINDS.values() for family in kind.families}
     values = (
         "Strict",
         "Passthrough",
@@ -153,6 +159,41 @@ def _host_names(data: bytes) -> None:
     if len(names) == 2:
         assert host_names.intersect(*names) == host_names.intersect(*reversed(names))
         assert host_names.intersect(names[0], names[0])
+
+
+def _template(data: bytes) -> None:
+    text = data.decode("utf-8", "replace")
+    scope = Scope(captures={"var_host": 1}, of_response=data[:1] == b"r", matcher=2 if data[:1] == b"m" else None)
+    try:
+        template = Template.of(text, scope)
+    except UnacceptableError:
+        return
+    groups = (b"whole", b"one", b"two")
+    value = template.render(_lookup(), {"var_host": groups, MATCHER: groups})
+    assert value.startswith(template.beginning)
+    assert template.constant in (None, value)
+
+
+def _condition(data: bytes) -> None:
+    """The text of a condition, and after a NUL the value that it is put to."""
+    text, _, value = data.partition(b"\0")
+    try:
+        condition = Condition.of(text.decode("utf-8", "replace"))
+    except UnacceptableError:
+        return
+    condition.captured(_lookup())
+    groups = condition.test(value)
+    assert groups in (None, ()) if not condition.groups else groups is None or len(groups) == condition.groups + 1
+    assert all(group in value for group in groups or ())
+    assert condition.test(value) == groups
+
+
+def _lookup() -> Lookup:
+    head = RequestHead(method=b"GET", target=b"/a?b", version=b"1.1", host="a", authority=b"a", headers=((b"X", b"y"),))
+    return Lookup(Context(head, Client(peer=Peer(address="192.0.2.1", port=7, verdict=Unchecked()), port=443)))
+
+
+_REFERENCES = ("http_req_X", "http_resp_X", "var_host", "var_cookie_a", "var_host_1", "capt_header_value_matcher_1")
 
 
 # Certificates
@@ -433,6 +474,39 @@ TARGETS = {
         ],
         words=("xn--", "*.", "\\xe2\\x80\\x8d", "\\xc3\\x9f", "[::1]", "."),
         longest=300,
+    ),
+    "templates": Target(
+        run=_template,
+        seeds=lambda: [
+            b"r{{a}}{http_resp_X}b{var_host_1}",
+            b"m{capt_header_value_matcher_2}{var_cookie_a_1}{http_req_X}",
+        ],
+        words=(*_REFERENCES, *(f"{{{each}}}" for each in _REFERENCES), "{{", "}}", "_1"),
+        longest=300,
+    ),
+    "conditions": Target(
+        run=_condition,
+        seeds=lambda: [
+            b"var_client_certificate_subject ~ CN=(.*?)[,|$]\0CN=a,OU=b",
+            b"http_req_X !~* ^(a+)+$\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
+            b"http_resp_X ==* ab\0AB",
+            b"var_cookie_a !exists\0",
+        ],
+        words=(
+            *_REFERENCES,
+            " == ",
+            " != ",
+            " ~ ",
+            " !~* ",
+            " exists",
+            "(?i)",
+            "(a|b)",
+            "{2,3}",
+            "[^a]",
+            r"\\xE9",
+            r"\\b",
+        ),
+        longest=400,
     ),
     "pem": Target(
         run=_pem, seeds=_bundles, words=("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----", "-----BEGIN ")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
 
-from agwtwisted.core import policies, sections
+from agwtwisted.core import policies, rewrite_rules, sections
 from agwtwisted.core.coherence import Built, Draft
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.errors import Problem, shown
 from agwtwisted.core.ini import Section
 from agwtwisted.core.policies import TlsPolicy
@@ -25,6 +26,7 @@ from agwtwisted.core.resources import (
     SslProfile,
     UrlPathMap,
 )
+from agwtwisted.core.rewriting import RewriteRuleSet
 from agwtwisted.core.schema import DEFAULT_SSL_POLICY, KINDS
 from agwtwisted.core.settings import Reference, Row, did_you_mean
 from agwtwisted.core.sources import Sources, beside
@@ -66,6 +68,7 @@ class Builder:
             rules=built["request_routing_rule"],
             redirects=built["redirect_configuration"],
             custom_errors=built["custom_error"],
+            rewrite_rule_sets=tuple(filter(None, map(self._rewrite_rule_set, self._names("rewrite_rule_set")))),
         )
 
     def unbuilt(self) -> Iterator[Row]:
@@ -84,6 +87,7 @@ class Builder:
             "http_listener": self._http_listener,
             "backend_address_pool": lambda row: BackendAddressPool(name=row.name, **row.fields()),
             "backend_http_settings": self._backend_http_settings,
+            "rewrite_rule": rewrite_rules.rewrite_rule,
             "redirect_configuration": self._redirect_configuration,
             "path_rule": self._path_rule,
             "url_path_map": self._url_path_map,
@@ -156,19 +160,20 @@ class Builder:
         return RedirectConfiguration(name=row.name, **found)
 
     def _path_rule(self, row: Row) -> PathRule | None:
-        found = self._all_found(row, *_END_KEYS)
+        found = self._all_found(row, *_END_KEYS, "rewrite_rule_set")
         map_name, _, name = row.name.partition("/")
         if not self._exists(row, "", Reference(kind="url_path_map", name=map_name)) or found is None:
             return None
-        return PathRule(name=name, **found)
+        return PathRule(name=name, deny_unless=_conditions(row, "deny_unless"), **found)
 
     def _url_path_map(self, row: Row) -> UrlPathMap | None:
-        found = self._all_found(row, *(f"default_{key}" for key in _END_KEYS))
+        found = self._all_found(row, *(f"default_{key}" for key in (*_END_KEYS, "rewrite_rule_set")))
         names = [name for name in self.rows["path_rule"] if name.partition("/")[0] == row.name]
         path_rules = tuple(self._resources.get(("path_rule", name), _LOST) for name in names)
         if found is None or _LOST in path_rules:
             return None
-        return UrlPathMap(name=row.name, path_rules=path_rules, **found)
+        conditions = _conditions(row, "default_deny_unless")
+        return UrlPathMap(name=row.name, path_rules=path_rules, default_deny_unless=conditions, **found)
 
     def _custom_error(self, row: Row) -> CustomError | None:
         page = self.sources.custom_error(row)
@@ -180,13 +185,25 @@ class Builder:
         return CustomError(listener=listener, status=int(status), page=page)
 
     def _request_routing_rule(self, row: Row) -> RequestRoutingRule | None:
-        found = self._all_found(row, "http_listener", "url_path_map", *_END_KEYS)
-        return None if found is None else RequestRoutingRule(name=row.name, **found)
+        found = self._all_found(row, "http_listener", "url_path_map", "rewrite_rule_set", *_END_KEYS)
+        if found is None:
+            return None
+        return RequestRoutingRule(name=row.name, deny_unless=_conditions(row, "deny_unless"), **found)
 
     def _all_found(self, row: Row, *keys: str) -> dict[str, Any] | None:
         """The section's values with, for these keys, the resources that they name; None where one of them is lost."""
         found = {key: self._found(row, key) for key in keys}
         return None if row.refused or _LOST in found.values() else row.fields() | found
+
+    def _rewrite_rule_set(self, name: str) -> RewriteRuleSet | None:
+        """The rules of one set; None, with problems about the rules, where one of them could not be built."""
+        place = ("rewrite_rule_set", name)
+        if place not in self._resources:
+            names = [row.name for row in self.rows["rewrite_rule"].values() if rewrite_rules.set_name(row) == name]
+            rules = [self._resources.get(("rewrite_rule", each)) for each in names]
+            self._resources[place] = None if None in rules else RewriteRuleSet.of(name, filter(None, rules))
+        found: RewriteRuleSet | None = self._resources[place]
+        return found
 
     def _found(self, row: Row, key: str) -> Any:
         """The resource that a key names; None where the key is unset, _LOST where there is none."""
@@ -194,16 +211,30 @@ class Builder:
         return None if reference is None else self._resource(row, key, reference)
 
     def _resource(self, row: Row, key: str, reference: Reference) -> Any:
-        self._exists(row, key, reference)
+        if not self._exists(row, key, reference):
+            return _LOST
+        if reference.kind == "rewrite_rule_set":
+            return self._rewrite_rule_set(reference.name) or _LOST
         return self._resources.get((reference.kind, reference.name), _LOST)
 
     def _exists(self, row: Row, key: str, reference: Reference) -> bool:
         """Whether there is such a section; if not, a problem says so."""
-        names = self.rows[reference.kind]
+        names = self._names(reference.kind)
         if reference.name not in names:
             message = f"there is no {reference.kind} {shown(reference.name)}{did_you_mean(reference.name, names)}"
             self.problems.append(row.problem(message, key=key, code="InvalidResourceReference"))
         return reference.name in names
+
+    def _names(self, kind: str) -> Iterable[str]:
+        """What can be referred to: sections, and sets of them."""
+        if kind == "rewrite_rule_set":
+            return dict.fromkeys(rewrite_rules.set_name(row) for row in self.rows["rewrite_rule"].values())
+        return self.rows[kind]
+
+
+def _conditions(row: Row, family: str) -> tuple[Condition, ...]:
+    """The conditions of a section without which nobody comes in."""
+    return tuple(row.family(family).values())
 
 
 def _no_gateway(file: str) -> Row:

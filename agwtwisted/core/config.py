@@ -52,6 +52,7 @@ def parse(
         http_listeners=tuple(listener.value for listener in draft.listeners),
         request_routing_rules=tuple(rule.value for rule in draft.rules),
         custom_errors=tuple(each.value for each in draft.custom_errors),
+        rewrite_rule_sets=draft.rewrite_rule_sets,
         warnings=tuple(found),
     )
 

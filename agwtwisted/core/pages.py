@@ -5,14 +5,12 @@ The pages are the product's, and so nginx's, byte for byte. Nothing of a request
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from html import escape
 from types import MappingProxyType
 
 import attrs
-
-from agwtwisted.core.resources import CustomError
 
 
 class ErrorInfo(Enum):
@@ -73,24 +71,6 @@ class Page:
     status: int
     phrase: bytes
     body: bytes
-
-
-class ErrorPages:
-    """The operator's own pages, each in place of every page of ours with its status.
-
-    The pages about client certificates are among those: where there is one for 400, a client that is turned away reads
-    it, and the reason stands in the log alone. What a backend answers is not replaced (product page "Custom error").
-    """
-
-    def __init__(self, custom_errors: Iterable[CustomError] = ()) -> None:
-        self._pages = {(each.listener, each.status): each.page for each in custom_errors}
-
-    def page(self, listener: str, status: int) -> bytes | None:
-        """The body for a status: the listener's own, else the gateway's; None where ours is shown."""
-        pages = self._pages
-        if not pages:
-            return None
-        return pages.get((listener, status)) or pages.get(("", status))
 
 
 def page(status: int, *, title: str = "", text: str = "", server: str) -> bytes:

@@ -26,6 +26,7 @@ from agwtwisted.core.resources import (
     TrustedClientCertificate,
     UrlPathMap,
 )
+from agwtwisted.core.rewriting import RewriteRule
 from agwtwisted.core.routing import backends_of, redirects_of
 from agwtwisted.core.tables import beside
 from agwtwisted.core.tables import table as rendered
@@ -42,7 +43,8 @@ def table(config: Config, now: datetime) -> str:
     A certificate has 0 days left on its last day, and fewer once it has expired.
     """
     return "\n".join(
-        [
+        part
+        for part in [
             _listeners(config),
             _server_certificates(config, now),
             *(_trusted(config, each, now) for each in _trusted_files(config)),
@@ -52,7 +54,10 @@ def table(config: Config, now: datetime) -> str:
             *_redirects(config),
             *_custom_errors(config),
             _settings(config),
+            _access(config),
+            _rewrite_rule_sets(config),
         ]
+        if part
     )
 
 
@@ -254,6 +259,42 @@ def _headers(wanted: frozenset[CertificateHeaders] | None) -> str:
     if wanted is None:
         return "on where certificates are asked for"
     return ", ".join(each.value for each in CertificateHeaders if each in wanted) or "off"
+
+
+def _access(config: Config) -> str:
+    rows = [
+        (rule.name, "\n".join(printable(condition.text) for condition in rule.deny_unless))
+        for rule in config.request_routing_rules
+        if rule.deny_unless
+    ]
+    return rendered("Who may come in", ("RULE", "403 UNLESS"), rows) if rows else ""
+
+
+def _rewrite_rule_sets(config: Config) -> str:
+    heads = ("SEQUENCE", "SET/RULE", "WHERE", "DOES")
+    rows = [_rewrite_rule_row(rule) for rule_set in config.rewrite_rule_sets for rule in rule_set.rules]
+    return rendered("Rewrite rule sets, rules in their order", heads, rows) if rows else ""
+
+
+def _rewrite_rule_row(rule: RewriteRule) -> tuple[str, ...]:
+    conditions = "\n".join(printable(condition.text) for condition in rule.conditions)
+    actions = "\n".join(map(printable, _actions(rule)))
+    return str(rule.rule_sequence), rule.name, conditions or "always", actions
+
+
+def _actions(rule: RewriteRule) -> Iterator[str]:
+    """What a rule does, in the words of the file."""
+    for kind, actions in (("request_header", rule.request_headers), ("response_header", rule.response_headers)):
+        for action in actions:
+            name = f"{kind}.{action.name.decode()}"
+            matched = " where it matches" if action.matcher else ""
+            yield f"{name} = {action.value.text}{matched}" if action.value else f"{name} deleted{matched}"
+    if rule.url_path is not None:
+        yield f"url_path = {rule.url_path.text}"
+    if rule.url_query_string is not None:
+        yield f"url_query_string = {rule.url_query_string.text}"
+    if rule.reroute:
+        yield "reroute"
 
 
 def _distinct(values: Iterable[T | None]) -> tuple[T, ...]:

@@ -12,9 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from agwtwisted.core.chains import TrustedChain
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.destinations import Network, PortRange
 from agwtwisted.core.errors import Problem
 from agwtwisted.core.policies import TlsPolicy
+from agwtwisted.core.rewriting import RewriteRuleSet
 
 
 class ClientAuth(Enum):
@@ -258,6 +260,8 @@ class PathRule:
     backend_address_pool: BackendAddressPool | None = None
     backend_http_settings: BackendHttpSettings | None = None
     redirect_configuration: RedirectConfiguration | None = None
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # as those of the rule, and besides them
     client_certificate: PathCertificate = PathCertificate.NONE
 
 
@@ -270,6 +274,8 @@ class UrlPathMap:
     default_backend_address_pool: BackendAddressPool | None = None
     default_backend_http_settings: BackendHttpSettings | None = None
     default_redirect_configuration: RedirectConfiguration | None = None
+    default_rewrite_rule_set: RewriteRuleSet | None = None
+    default_deny_unless: tuple[Condition, ...] = ()
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -284,6 +290,8 @@ class RequestRoutingRule:
     backend_http_settings: BackendHttpSettings | None = None
     redirect_configuration: RedirectConfiguration | None = None
     url_path_map: UrlPathMap | None = None
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # all must hold of a request, or it is answered 403
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -302,5 +310,6 @@ class Config:
     gateway: Gateway
     http_listeners: tuple[HttpListener, ...] = ()
     request_routing_rules: tuple[RequestRoutingRule, ...] = ()
+    rewrite_rule_sets: tuple[RewriteRuleSet, ...] = ()
     custom_errors: tuple[CustomError, ...] = ()
     warnings: tuple[Problem, ...] = ()  # what is legal but unwise

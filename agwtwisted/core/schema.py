@@ -6,7 +6,8 @@ than passed over, but for the value that changes nothing.
 
 from __future__ import annotations
 
-from agwtwisted.core import limits
+from agwtwisted.core import limits, rewrite_rules
+from agwtwisted.core.conditions import Condition, request_condition
 from agwtwisted.core.destinations import network, port_range, responder_url
 from agwtwisted.core.errors import UnacceptableError, shown
 from agwtwisted.core.host_names import host_and_port, host_header, listener_address, listener_host_name, server_name
@@ -39,13 +40,16 @@ from agwtwisted.core.resources import (
     TrustedRootCertificate,
     UrlPathMap,
 )
+from agwtwisted.core.rewriting import RewriteRule
 from agwtwisted.core.settings import (
     Empty,
+    Family,
     Key,
     Kind,
     boolean,
     choice,
     listed,
+    numbered,
     one_line,
     only,
     only_boolean,
@@ -210,6 +214,9 @@ BACKEND_HTTP_SETTINGS = Kind(
     },
 )
 
+ACCESS = {"deny_unless": numbered(Key(request_condition, empty=Empty.REFUSED))}
+"""Who may come in: of rules, and of what else requests are led by."""
+
 REDIRECT_CONFIGURATION = Kind(
     resource=RedirectConfiguration,
     keys={
@@ -228,9 +235,10 @@ PATH_RULE = Kind(
         "backend_address_pool": Key(reference("backend_address_pool")),
         "backend_http_settings": Key(reference("backend_http_settings")),
         "redirect_configuration": Key(reference("redirect_configuration")),
-        "rewrite_rule_set": Key(unsupported),
+        "rewrite_rule_set": Key(reference("rewrite_rule_set")),
         "client_certificate": Key(choice(PathCertificate.REQUIRE, PathCertificate.IGNORE), empty=Empty.REFUSED),
     },
+    families=ACCESS,
 )
 
 URL_PATH_MAP = Kind(
@@ -239,8 +247,9 @@ URL_PATH_MAP = Kind(
         "default_backend_address_pool": Key(reference("backend_address_pool")),
         "default_backend_http_settings": Key(reference("backend_http_settings")),
         "default_redirect_configuration": Key(reference("redirect_configuration")),
-        "default_rewrite_rule_set": Key(unsupported),
+        "default_rewrite_rule_set": Key(reference("rewrite_rule_set")),
     },
+    families={f"default_{family}": how for family, how in ACCESS.items()},
 )
 
 CUSTOM_ERROR = Kind(
@@ -256,9 +265,34 @@ REQUEST_ROUTING_RULE = Kind(
         "backend_address_pool": Key(reference("backend_address_pool")),
         "backend_http_settings": Key(reference("backend_http_settings")),
         "rule_type": Key(choice(RuleType.BASIC, RuleType.PATH_BASED_ROUTING, later=("AdvancedRouting",))),
-        "rewrite_rule_set": Key(unsupported),
+        "rewrite_rule_set": Key(reference("rewrite_rule_set")),
         "url_path_map": Key(reference("url_path_map")),
         "redirect_configuration": Key(reference("redirect_configuration")),
+    },
+    families=ACCESS,
+)
+
+REWRITE_RULE = Kind(
+    resource=RewriteRule,
+    keys={
+        "rule_sequence": Key(whole(limits.RULE_SEQUENCE)),
+        "url_path": Key(one_line, empty=Empty.REFUSED),
+        "url_query_string": Key(one_line, empty=Empty.CONVERTED),  # empty: no query
+        "reroute": Key(boolean),
+    },
+    families={
+        "condition": numbered(Key(Condition.of, empty=Empty.REFUSED)),
+        "request_header": Family(
+            key=Key(one_line, empty=Empty.CONVERTED), suffix=rewrite_rules.request_target, placeholder="NAME"
+        ),
+        "response_header": Family(
+            key=Key(one_line, empty=Empty.CONVERTED), suffix=rewrite_rules.response_target, placeholder="NAME"
+        ),
+        "response_header_matcher": Family(
+            key=Key(rewrite_rules.value_matcher, empty=Empty.REFUSED),
+            suffix=rewrite_rules.matched_target,
+            placeholder="Set-Cookie",
+        ),
     },
 )
 
@@ -271,6 +305,7 @@ KINDS = {
     "http_listener": HTTP_LISTENER,
     "backend_address_pool": BACKEND_ADDRESS_POOL,
     "backend_http_settings": BACKEND_HTTP_SETTINGS,
+    "rewrite_rule": REWRITE_RULE,
     "redirect_configuration": REDIRECT_CONFIGURATION,
     "path_rule": PATH_RULE,
     "url_path_map": URL_PATH_MAP,
@@ -285,7 +320,6 @@ LATER_KINDS = frozenset(
         "backend_settings",
         "probe",
         "routing_rule",
-        "rewrite_rule",
     }
 )
 """The kinds of the configuration contract that later versions carry."""

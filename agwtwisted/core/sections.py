@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from agwtwisted.core import policies
+from agwtwisted.core import policies, rewrite_rules
 from agwtwisted.core.errors import Problem, shown
 from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.core.resources import ClientAuth, ClientRevocation, Protocol, RuleType
@@ -243,4 +243,5 @@ _CHECKS: Mapping[str, Callable[[Row], Iterator[Problem]]] = {
     "url_path_map": _url_path_map,
     "custom_error": _custom_error,
     "request_routing_rule": _request_routing_rule,
+    "rewrite_rule": rewrite_rules.problems,
 }

@@ -277,3 +277,70 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(len(load(GOOD + more).http_listeners), 1)
         [line] = said(f"{GOOD}{more}\n[trusted_client_certificate last]\nfile = pki/clients-ca.pem\n")
         self.assertIn("[trusted_client_certificate last] is one of 201", line)
+
+
+class RewriteRuleSetTests(SynchronousTestCase):
+    """Rewrite rule sets and those who use them."""
+
+    RULE = "\n[rewrite_rule set/a]\n"
+
+    def test_unused(self) -> None:
+        """A set that nobody uses is a warning at its first rule; one that is used is none."""
+        rules = f"{self.RULE}url_path = /\n\n[rewrite_rule set/b]\nurl_path = /\n"
+        [line] = said(GOOD + rules)
+        self.assertTrue(line.startswith("WARNING"), line)
+        self.assertIn("[rewrite_rule set/a] the rewrite rule set set is not used by any rule", line)
+        self.assertEqual(said(f"{GOOD}rewrite_rule_set = set\n{rules}"), [])
+
+    def test_reroute_on_a_basic_rule(self) -> None:
+        """A basic rule has no path map to look at again."""
+        rules = f"{self.RULE}condition.1 = var_host exists\nurl_path = /\nreroute = true\n"
+        [line] = said(f"{GOOD}rewrite_rule_set = set\n{rules}")
+        self.assertTrue(line.startswith("ERROR"), line)
+        self.assertIn("the rewrite rule set set has reroute, and a basic rule has no path map", line)
+
+    def test_reroute_without_end(self) -> None:
+        """A set that asks for another look in any case is an error, wherever it is used."""
+        always = f"{self.RULE}url_path = /a\nreroute = true\n\n[rewrite_rule set/b]\nurl_path = /b\nreroute = true\n"
+        self.assertEqual(len([line for line in said(GOOD + always) if "looked at again in any case" in line]), 1)
+        sometimes = always.replace("url_path = /b", "url_path = /b\ncondition.1 = var_host exists")
+        self.assertEqual([line for line in said(GOOD + sometimes) if line.startswith("ERROR")], [])
+
+    def test_everyday_headers(self) -> None:
+        """A rule that tells by one of them who the client is takes it from all clients: a warning."""
+        for name, warned in (("Cookie", True), ("accept-language", True), ("X-Device", False), ("Host", False)):
+            rules = f"{self.RULE}request_header.{name} = a{{var_client_certificate_serial}}\n"
+            lines = said(f"{GOOD}rewrite_rule_set = set\n{rules}")
+            self.assertEqual(
+                [f"request_header.{name} tells who the client is" in line for line in lines], [True] * warned
+            )
+        self.assertEqual(said(f"{GOOD}rewrite_rule_set = set\n{self.RULE}request_header.Cookie = a\n"), [])
+
+
+class UnprovenAccessTests(SynchronousTestCase):
+    """deny_unless and what listeners ask for."""
+
+    def warnings(self, condition: str, profile: str) -> list[str]:
+        """What is said about access by a condition, on a listener with this profile."""
+        text = GOOD + PASSTHROUGH + with_listener("other", port=8444, profile=profile).rstrip()
+        text += f"\ndeny_unless.3 = {condition}\n"
+        lines = [line for line in said(text) if "no listener uses this profile" not in line]
+        self.assertTrue(all(line.startswith("WARNING") for line in lines), lines)
+        return lines
+
+    def test_nobody_verified(self) -> None:
+        """On a Passthrough listener anybody can be anybody, but for a fingerprint."""
+        [line] = self.warnings("var_client_certificate_subject ~ CN=admin", "lax")
+        self.assertIn("var_client_certificate_subject is anybody's word: other is Passthrough", line)
+        self.assertEqual(self.warnings("var_client_certificate_subject ~ CN=admin", "strict"), [])
+        for name in ("fingerprint", "fingerprint_sha256", "verification"):
+            self.assertEqual(self.warnings(f"var_client_certificate_{name} == x", "lax"), [])
+        both = "var_client_certificate_subject exists\ndeny_unless.4 = var_client_certificate_fingerprint == a"
+        self.assertEqual(self.warnings(both, "lax"), [])
+        self.assertEqual(self.warnings("var_client_ip == 192.0.2.1", "lax"), [])
+
+    def test_nobody_asked(self) -> None:
+        """Where no certificate is asked for, its variables are empty."""
+        [line] = self.warnings("var_client_certificate_fingerprint == x", "")
+        self.assertIn("tells nothing: other asks nobody for a certificate", line)
+        self.assertEqual(self.warnings("var_client_ip == 192.0.2.1", ""), [])

@@ -13,7 +13,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.pages import (
     PHRASES,
     ErrorInfo,
-    ErrorPages,
     Page,
     certificate_error,
     no_certificate,
@@ -21,7 +20,6 @@ from agwtwisted.core.pages import (
     plain_http,
     standard,
 )
-from agwtwisted.core.resources import CustomError
 
 AZURE = "Microsoft-Azure-Application-Gateway/v2"
 
@@ -121,26 +119,6 @@ class PageTests(SynchronousTestCase):
         pages = [standard(status, server="") for status in PHRASES if status > 300 and status != 499]
         for made in (*pages, no_certificate(server=""), certificate_error("", server=""), plain_http(server="")):
             self.assertIn(made.body.removesuffix(b"</body>\r\n</html>\r\n"), program)
-
-
-class ErrorPagesTests(SynchronousTestCase):
-    """Pages of the operator's own."""
-
-    def test_listener_before_gateway(self) -> None:
-        """The page of a listener stands before that of the gateway, and each for its own status alone."""
-        own = ErrorPages(
-            [
-                CustomError(status=502, page=b"gateway 502"),
-                CustomError(status=404, page=b"gateway 404"),
-                CustomError(listener="a", status=502, page=b"a 502"),
-            ]
-        )
-        self.assertEqual([own.page("a", status) for status in (502, 404, 400)], [b"a 502", b"gateway 404", None])
-        self.assertEqual([own.page("b", status) for status in (502, 404, 400)], [b"gateway 502", b"gateway 404", None])
-
-    def test_none(self) -> None:
-        """Without any there is none."""
-        self.assertIsNone(ErrorPages().page("a", 502))
 
 
 class ErrorInfoTests(SynchronousTestCase):

@@ -11,14 +11,17 @@ from agwtwisted.core.resources import CertificateHeaders, Gateway
 from agwtwisted.core.schema import KINDS, LATER_KINDS, certificate_headers
 from tests.configurations import changed, load, said
 
-DERIVED = {"name", "client_auth", "certificates", "key", "chain", "path_rules", "listener", "status", "page"}
+DERIVED = {
+    *("name", "client_auth", "certificates", "key", "chain", "path_rules", "listener", "status", "page"),
+    *("conditions", "request_conditions", "response_conditions", "request_headers", "response_headers"),
+}
 """Fields of resources that are no keys: they come from the section's name, other keys, or files."""
 
 LATER = {
     "backend_http_settings": (
         "probe = deep\nconnection_draining_timeout = 30\ncookie_based_affinity = Enabled\naffinity_cookie_name = Other"
     ),
-    "request_routing_rule": ("rule_type = AdvancedRouting\nrewrite_rule_set = a"),
+    "request_routing_rule": ("rule_type = AdvancedRouting"),
 }
 NEUTRAL = {
     "backend_http_settings": (
@@ -43,7 +46,12 @@ class TableTests(SynchronousTestCase):
             fields = (
                 {*attrs.fields_dict(kind.resource)} - DERIVED - ({"ssl_policy"} if name == "http_listener" else set())
             )
-            self.assertEqual(fields - {*kind.keys}, set(), name)
+            self.assertEqual(fields - {*kind.keys, *kind.families}, set(), name)
+
+    def test_families_do_not_hide_keys(self) -> None:
+        """No key looks like a member of a family, and no two families have one name in one kind."""
+        for name, kind in KINDS.items():
+            self.assertFalse({key.partition(".")[0] for key in kind.keys} & {*kind.families}, name)
 
     def test_kinds_do_not_overlap(self) -> None:
         """A kind is carried or it is not."""
