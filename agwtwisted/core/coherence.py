@@ -14,10 +14,9 @@ import attrs
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from agwtwisted.core import limits, rewrite_rules
+from agwtwisted.core import limits
 from agwtwisted.core.errors import Problem, shown
 from agwtwisted.core.host_names import intersect, is_loopback, overlap
-from agwtwisted.core.managed import canonical
 from agwtwisted.core.policies import TlsPolicy, mixing_problem
 from agwtwisted.core.resources import (
     CertificateHeaders,
@@ -31,10 +30,10 @@ from agwtwisted.core.resources import (
     RequestRoutingRule,
     SslProfile,
 )
-from agwtwisted.core.rewriting import RewriteRuleSet, identifying_headers
+from agwtwisted.core.rewriting import RewriteRuleSet
 from agwtwisted.core.routing import Action, actions_of
 from agwtwisted.core.sections import policy_key
-from agwtwisted.core.settings import Reference, Row
+from agwtwisted.core.settings import Row
 
 T = TypeVar("T")
 
@@ -272,80 +271,6 @@ def _too_many_client_authorities(draft: Draft) -> Iterator[Problem]:
         yield rows[most].problem(f"is one of {len(rows)}: a gateway has at most {most} trusted client certificates")
 
 
-def _rewrite_rule_sets(draft: Draft) -> Iterator[Problem]:
-    rows = draft.of("rewrite_rule")
-    yield from rewrite_rules.set_problems(rows)
-    used = {
-        value.name
-        for kind in draft.rows.values()
-        for row in kind
-        for value in row.values.values()
-        if isinstance(value, Reference) and value.kind == "rewrite_rule_set"
-    }
-    for row in {rewrite_rules.set_name(row): row for row in reversed(rows)}.values():
-        if rewrite_rules.set_name(row) not in used:
-            yield row.warning(f"the rewrite rule set {rewrite_rules.set_name(row)} is not used by any rule")
-
-
-def _reroutes(draft: Draft) -> Iterator[Problem]:
-    first = {rewrite_rules.set_name(row): row for row in reversed(draft.of("rewrite_rule"))}
-    for rule_set in draft.rewrite_rule_sets:
-        if rule_set.always_reroutes:
-            yield first[rule_set.name].problem(
-                f"the rewrite rule set {rule_set.name} has the path map looked at again in any case, without end:"
-                " at least one rule needs a condition, or no reroute",
-                key="reroute",
-            )
-    for rule in draft.rules:
-        used = rule.value.rewrite_rule_set
-        if used is not None and used.reroutes and rule.row.unset("url_path_map"):
-            yield rule.row.problem(
-                f"the rewrite rule set {used.name} has reroute, and a basic rule has no path map to look at again",
-                key="rewrite_rule_set",
-            )
-
-
-def _everyday_headers(draft: Draft) -> Iterator[Problem]:
-    """Headers that any client may need, and none can send any more."""
-    identifying = identifying_headers(draft.rewrite_rule_sets)
-    for row in draft.of("rewrite_rule"):
-        for name in row.family("request_header"):
-            if canonical(name) in identifying & rewrite_rules.EVERYDAY_HEADERS:
-                yield row.warning(
-                    f"request_header.{name.decode()} tells who the client is: what clients themselves send by that name"
-                    " is dropped, on every listener",
-                    key=f"request_header.{name.decode()}",
-                )
-
-
-def _unproven_access(draft: Draft) -> Iterator[Problem]:
-    """Who may come in by what a certificate says, where nobody verifies it, or nobody is asked for one."""
-    for rule in draft.rules:
-        listener = rule.value.http_listener
-        said = [each.reference.written for each in rule.value.deny_unless if each.reference.of_certificate]
-        unproven = [name for name in said if name not in _PROVEN]
-        key = f"deny_unless.{next(iter(rule.row.family('deny_unless')), '')}"
-        if said and _asks(listener) is ClientAuth.NONE:
-            yield rule.row.warning(f"{said[0]} tells nothing: {listener.name} asks nobody for a certificate", key=key)
-        elif unproven and unproven == said and _asks(listener) is ClientAuth.PASSTHROUGH:
-            yield rule.row.warning(
-                f"{said[0]} is anybody's word: {listener.name} is Passthrough, where nobody verifies certificates"
-                " (a fingerprint would do, and so would Strict)",
-                key=key,
-            )
-
-
-_PROVEN = frozenset(
-    {
-        "var_client_certificate",
-        "var_client_certificate_fingerprint",
-        "var_client_certificate_fingerprint_sha256",
-        "var_client_certificate_verification",
-    }
-)
-"""What of a certificate cannot be made up, verified or not: the client has shown that it has the key."""
-
-
 def _asks(listener: HttpListener) -> ClientAuth:
     return listener.ssl_profile.client_auth if listener.ssl_profile else ClientAuth.NONE
 
@@ -363,8 +288,4 @@ _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _unproven_headers,
     _demo_certificates,
     _too_many_client_authorities,
-    _rewrite_rule_sets,
-    _reroutes,
-    _everyday_headers,
-    _unproven_access,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
-from agwtwisted.core import coherence, ini, route_coherence, sections, settings
+from agwtwisted.core import coherence, ini, rewrite_coherence, route_coherence, sections, settings
 from agwtwisted.core.building import Builder
 from agwtwisted.core.errors import ConfigError, Place, Problem, Severity, shown
 from agwtwisted.core.resources import Config
@@ -41,6 +41,7 @@ def parse(
     found = [*own_mode_problems(file, mode), *document.problems, *problems, *sources.problems, *builder.problems]
     found += coherence.problems(draft)
     found += route_coherence.problems(draft)
+    found += rewrite_coherence.problems(draft)
     if not _has_error(found):
         # A configuration is taken whole or not at all: no section may be lost without a word.
         found += [row.problem("could not be built, for a reason unknown: a defect") for row in builder.unbuilt()]

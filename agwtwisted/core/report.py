@@ -20,6 +20,7 @@ from agwtwisted.core.resources import (
     Config,
     HttpListener,
     PathCertificate,
+    Protocol,
     RedirectConfiguration,
     RequestRoutingRule,
     SslProfile,
@@ -28,6 +29,7 @@ from agwtwisted.core.resources import (
 )
 from agwtwisted.core.rewriting import RewriteRule
 from agwtwisted.core.routing import backends_of, redirects_of
+from agwtwisted.core.server_identity import IdentityRule
 from agwtwisted.core.tables import beside
 from agwtwisted.core.tables import table as rendered
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
@@ -54,6 +56,7 @@ def table(config: Config, now: datetime) -> str:
             *_redirects(config),
             *_custom_errors(config),
             _settings(config),
+            *_backend_tls(config, now),
             _access(config),
             _rewrite_rule_sets(config),
         ]
@@ -234,8 +237,43 @@ def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def _used_settings(config: Config) -> tuple[BackendHttpSettings, ...]:
+    return _distinct(settings for rule in config.request_routing_rules for _, settings in backends_of(rule))
+
+
+def _backend_tls(config: Config, now: datetime) -> Iterator[str]:
+    """Two tables, where any servers are spoken to in TLS: how they are, and whom they are believed for."""
+    used = [settings for settings in _used_settings(config) if settings.protocol is Protocol.HTTPS]
+    if not used:
+        return
+    heads = ("SETTINGS", "TRUSTED ROOTS", "CHAIN", "SERVER NAME", "NAME", "OWN CERTIFICATE")
+    yield rendered("TLS to backends", heads, [_backend_tls_row(settings) for settings in used])
+    roots = _distinct(root for settings in used for root in settings.trusted_root_certificates)
+    if roots:
+        rows = [(root.name, *_certificate_row(each, now)) for root in roots for each in root.certificates]
+        yield rendered("Trusted root certificates", ("NAME", "SUBJECT", "DAYS LEFT", "FINGERPRINT (SHA-1)"), rows)
+
+
+def _backend_tls_row(settings: BackendHttpSettings) -> tuple[str, ...]:
+    fixed = IdentityRule.of(settings, "").fixed
+    name = "the pool's, else the client's"
+    if settings.pick_host_name_from_backend_address and not settings.sni_name:
+        name = "the pool's"
+    elif fixed is not None:
+        name = str(fixed)
+    own = settings.client_ssl_certificate
+    return (
+        settings.name,
+        "\n".join(root.name for root in settings.trusted_root_certificates) or "the system's",
+        "checked" if settings.validate_cert_chain_and_expiry else "NOT CHECKED",
+        name,
+        "checked" if settings.validate_sni else "NOT CHECKED",
+        own.name if own else "-",
+    )
+
+
 def _settings(config: Config) -> str:
-    used = _distinct(settings for rule in config.request_routing_rules for _, settings in backends_of(rule))
+    used = _used_settings(config)
     heads = ("SETTINGS", "PROTOCOL", "PORT", "TIMEOUT", "HOST SENT", "CERTIFICATE HEADERS")
     return rendered("Backend settings", heads, [_settings_row(settings) for settings in used])
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NoReturn
+from collections.abc import Callable, Iterator
+from typing import Final, NoReturn
 
 import attrs
 
-from agwtwisted.core import limits
 from agwtwisted.core.conditions import Condition, Test, matcher
 from agwtwisted.core.errors import Problem, UnacceptableError, shown
 from agwtwisted.core.managed import canonical
@@ -35,12 +34,6 @@ UNTOUCHABLE: Final = frozenset(
     }
 )
 """Headers by which the two ends of one connection understand each other: no rule may set or delete them."""
-
-EVERYDAY_HEADERS: Final = frozenset(
-    b"accept accept-encoding accept-language cache-control content-encoding content-type cookie if-match"
-    b" if-modified-since if-none-match if-range if-unmodified-since origin range referer".split()
-)
-"""Headers that clients of every kind send: a rule that tells by one of them who the client is deserves a warning."""
 
 _WORDED_MATCHER: Final = re.compile(r"(\S+)(?:[ \t]+(.*))?")
 _ACTION_FAMILIES: Final = ("request_header", "response_header")
@@ -100,7 +93,7 @@ def problems(row: Row) -> Iterator[Problem]:
     reading = _Reading(row)
     reading.rule()
     yield from reading.problems
-    if not reading.problems and not row.refused and not reading.actions():
+    if not reading.problems and not row.refused and not actions(row):
         yield row.warning("does nothing: it sets no header and no URL")
 
 
@@ -111,33 +104,15 @@ def rewrite_rule(row: Row) -> RewriteRule | None:
     return None if reading.problems else rule
 
 
-def set_problems(rows: Sequence[Row]) -> Iterator[Problem]:
-    """What is wrong with how many there are of them: sets in all, and conditions and actions in one set."""
-    sets: dict[str, list[Row]] = {}
-    for row in rows:
-        sets.setdefault(set_name(row), []).append(row)
-    for first, *_ in list(sets.values())[limits.REWRITE_RULE_SETS.highest :]:
-        yield first.problem(
-            f"belongs to one of {len(sets)} sets: a gateway has at most {limits.REWRITE_RULE_SETS.highest}"
-        )
-    for members in sets.values():
-        yield from _crowded(
-            members, "conditions", limits.CONDITIONS_PER_SET.highest, lambda row: row.family("condition")
-        )
-        yield from _crowded(members, "actions", limits.ACTIONS_PER_SET.highest, lambda row: _Reading(row).actions())
-
-
-def _crowded(rows: Sequence[Row], what: str, most: int, count: Callable[[Row], Any]) -> Iterator[Problem]:
-    total = 0
-    for row in rows:
-        before, total = total, total + len(count(row))
-        if before <= most < total:
-            yield row.problem(f"brings the set {set_name(row)} to {total} {what}: it may have at most {most}")
-
-
 def set_name(row: Row) -> str:
     """The set that a rule belongs to."""
     return row.name.partition("/")[0]
+
+
+def actions(row: Row) -> list[str]:
+    """The keys of a section that do something; the URL is one thing, with its path and its query."""
+    keys = [key for key in row.values if key.partition(".")[0] in _ACTION_FAMILIES]
+    return keys + [key for key in ("url_path", "url_query_string") if key in row.values][:1]
 
 
 @attrs.define
@@ -164,11 +139,6 @@ class _Reading:
     def conditions(self) -> dict[int, Condition]:
         return self.row.family("condition")
 
-    def actions(self) -> list[str]:
-        """The keys that do something; the URL is one thing, with its path and its query."""
-        keys = [key for key in self.row.values if key.partition(".")[0] in _ACTION_FAMILIES]
-        return keys + [key for key in ("url_path", "url_query_string") if key in self.row.values][:1]
-
     def scope(self, *, of_response: bool, groups: int | None = None) -> Scope:
         """What templates may name; where a condition was refused, nobody knows what it would have captured."""
         captures = {
@@ -186,7 +156,7 @@ class _Reading:
     def check_order(self) -> None:
         """Conditions on the response come too late for what is done to the request."""
         row = self.row
-        early = next((key for key in self.actions() if not key.startswith("response_header.")), "")
+        early = next((key for key in actions(row) if not key.startswith("response_header.")), "")
         for number, condition in self.conditions().items():
             if early and condition.reference.of_response:
                 self.complain(

@@ -19,6 +19,7 @@ import attrs
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Header, RequestHead, ResponseHead
 from agwtwisted.core.peer import Peer
+from agwtwisted.core.values import value
 from agwtwisted.core.variables import CertificateVariables, alternative_names
 from agwtwisted.core.verdicts import Trusted, Unchecked, verification_variable
 
@@ -58,7 +59,7 @@ class Client:
         return b"" if self.certificate is None else hashlib.sha256(self.certificate.der).hexdigest().encode()
 
 
-@attrs.frozen(eq=False)
+@value
 class Context:
     """What server variables are read from: a request, who sent it, and the response once there is one."""
 

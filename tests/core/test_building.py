@@ -5,7 +5,19 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.resources import Protocol
-from tests.configurations import GOOD, RULE, changed, files, load, mapped, path_rule, redirect, said, with_listener
+from tests.configurations import (
+    GOOD,
+    RULE,
+    changed,
+    clients_root,
+    files,
+    load,
+    mapped,
+    path_rule,
+    redirect,
+    said,
+    with_listener,
+)
 
 
 class ReferenceTests(SynchronousTestCase):
@@ -158,6 +170,21 @@ class ResourceTests(SynchronousTestCase):
         self.assertEqual(found, [("", 502, b"<p>down"), ("public", 404, b"<p>none")])
         [line] = said(text.replace("custom_error public", "custom_error pubic"), source)
         self.assertIn("[custom_error pubic/404] there is no http_listener 'pubic'; did you mean 'public'?", line)
+
+    def test_backend_tls(self) -> None:
+        """Settings refer to the certificates themselves; one that several settings name is one resource."""
+        roots = "[trusted_root_certificate r]\nfile = pki/clients-ca.pem\n\n"
+        keys = "port = 9000\nprotocol = Https\ntrusted_root_certificates = r\nclient_ssl_certificate = site\n"
+        config = load(
+            changed(("port = 9000\n", keys), ("[backend_http_settings app]", f"{roots}[backend_http_settings app]"))
+        )
+        [rule] = config.request_routing_rules
+        settings = rule.backend_http_settings
+        assert settings is not None
+        [trusted] = settings.trusted_root_certificates
+        self.assertEqual((trusted.name, trusted.file), ("r", "conf/pki/clients-ca.pem"))
+        self.assertEqual(trusted.certificates, (clients_root().certificate,))
+        self.assertIs(settings.client_ssl_certificate, config.http_listeners[0].ssl_certificate)
 
 
 REWRITES = """

@@ -161,6 +161,39 @@ class ReportTests(SynchronousTestCase):
             expected = ["app", "Http", "9000", "20 s", host, headers]
             self.assertEqual(cells(report(text), "Backend settings")[1], expected)
 
+    def test_backend_tls(self) -> None:
+        """Whom servers must prove to be, and to whom they are believed; nothing of it where none speaks TLS."""
+        self.assertNotIn("TLS to backends", report(configurations.GOOD))
+        roots = "[trusted_root_certificate internal]\nfile = pki/clients-ca.pem\n\n[backend_http_settings app]\n"
+        for keys, row in (
+            ("", ["app", "the system's", "checked", "the pool's, else the client's", "checked", "-"]),
+            (
+                "trusted_root_certificates = internal\nhost_name = a.example:1\nclient_ssl_certificate = site",
+                ["app", "internal", "checked", "a.example", "checked", "site"],
+            ),
+            (
+                "validate_cert_chain_and_expiry = false\nvalidate_sni = false\nsni_name = b.example\n"
+                "pick_host_name_from_backend_address = true",
+                ["app", "the system's", "NOT CHECKED", "b.example", "NOT CHECKED", "-"],
+            ),
+            (
+                "pick_host_name_from_backend_address = true",
+                ["app", "the system's", "checked", "the pool's", "checked", "-"],
+            ),
+        ):
+            text = report(
+                configurations.changed(
+                    ("[backend_http_settings app]\n", roots), ("port = 9000\n", f"protocol = Https\n{keys}\n")
+                )
+            )
+            self.assertEqual(cells(text, "TLS to backends")[1], row)
+        trusted = configurations.changed(
+            ("[backend_http_settings app]\n", roots),
+            ("port = 9000\n", "protocol = Https\ntrusted_root_certificates = internal\n"),
+        )
+        [row] = cells(report(trusted), "Trusted root certificates")[1:]
+        self.assertEqual(row[:2], ["internal", "CN=Clients Root"])
+
     def test_rewrite_rule_sets(self) -> None:
         """Every rule in its order: where it acts and what it does; no table where there are none."""
         text = configurations.GOOD + (

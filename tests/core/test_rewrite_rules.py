@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core import limits
 from agwtwisted.core.config import Config
 from agwtwisted.core.errors import UnacceptableError
+from agwtwisted.core.messages import ResponseHead
 from agwtwisted.core.rewrite_rules import (
     UNTOUCHABLE,
     matched_target,
@@ -16,9 +20,11 @@ from agwtwisted.core.rewrite_rules import (
     response_target,
     value_matcher,
 )
-from agwtwisted.core.rewriting import RewriteRule, RewrittenRequest, rewrite_request
+from agwtwisted.core.rewriting import RewriteRule, RewrittenRequest, rewrite_request, rewrite_response
 from tests.configurations import GOOD, load, said
-from tests.rewrites import HEAD, context
+from tests.rewrites import HEAD, RESPONSE, context
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "rewriting.md"
 
 USED = GOOD + "rewrite_rule_set = set\n"
 EXAMPLE = """
@@ -97,6 +103,30 @@ class RuleTests(SynchronousTestCase):
         for lines in ("", "condition.1 = var_host exists"):
             [line] = said(section(lines))
             self.assertTrue(line.startswith("WARNING conf/gw.ini:35 [rewrite_rule set/rule] does nothing"), line)
+
+
+class PageTests(SynchronousTestCase):
+    """docs/rewriting.md."""
+
+    def test_example(self) -> None:
+        """The example is taken as it stands, without a warning, and does what the page says."""
+        block = re.search(r"```ini\n(.*?)```", PAGE.read_text(), re.DOTALL)
+        assert block
+        text = GOOD.partition("[request_routing_rule")[0] + block[1]
+        self.assertEqual(said(text), [])
+        [rule_set] = load(text).rewrite_rule_sets
+        made = rewrite_request(rule_set, RewrittenRequest.of(HEAD), context())
+        assert isinstance(made, RewrittenRequest)
+        response = attrs.evolve(RESPONSE, headers=((b"Set-Cookie", b"a=b;Secure"), (b"Set-Cookie", b"c=d")))
+        answered = rewrite_response(made, response, context())
+        assert isinstance(answered, ResponseHead)
+        cookies = [value for name, value in answered.headers if name == b"Set-Cookie"]
+        self.assertEqual(cookies, [b"a=b;Secure", b"c=d; Secure"])
+
+    def test_headers_that_cannot_be_touched(self) -> None:
+        """The page names all of them."""
+        words = {word.lower().encode() for word in re.findall(r"[A-Za-z0-9-]+", PAGE.read_text())}
+        self.assertEqual(UNTOUCHABLE - words, set())
 
 
 class KeyTests(SynchronousTestCase):
@@ -285,34 +315,3 @@ class CoherenceTests(SynchronousTestCase):
             return
         [rule_set] = load(text.replace("rewrite_rule_set = set\n", "")).rewrite_rule_sets
         rewrite_request(rule_set, RewrittenRequest.of(HEAD), context())
-
-
-class LimitTests(SynchronousTestCase):
-    """How many there may be."""
-
-    def test_of_a_set(self) -> None:
-        """Forty conditions and forty actions, in all rules of a set together."""
-        full = "\n".join(f"condition.{number} = var_host exists" for number in range(20))
-        full += "\n" + "\n".join(f"request_header.X-{number} = 1" for number in range(18)) + "\nurl_path = /\n"
-        full += "url_query_string = a\nresponse_header.Y = 1\n"
-        self.assertEqual(said(section(full) + f"[rewrite_rule set/other]\n{full}"), [])
-        lines = said(
-            section(full) + f"[rewrite_rule set/other]\n{full}condition.99 = var_host exists\nresponse_header.Z ="
-        )
-        self.assertEqual(
-            [line.partition("] ")[2] for line in lines],
-            [
-                "brings the set set to 41 conditions: it may have at most 40",
-                "brings the set set to 41 actions: it may have at most 40",
-            ],
-        )
-        self.assertTrue(all("[rewrite_rule set/other]" in line for line in lines))
-
-    def test_of_a_gateway(self) -> None:
-        """Four hundred sets, used or not."""
-        most = limits.REWRITE_RULE_SETS.highest
-        rules = "".join(f"[rewrite_rule set{number}/a]\nurl_path = /\n" for number in range(most))
-        text = GOOD + rules
-        self.assertEqual([line for line in said(text) if line.startswith("ERROR")], [])
-        [line] = [line for line in said(text + "[rewrite_rule one/more]\nurl_path = /\n") if line.startswith("ERROR")]
-        self.assertIn("[rewrite_rule one/more] belongs to one of 401 sets: a gateway has at most 400", line)
