@@ -25,6 +25,7 @@ from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.records import ClientFrame, HandshakeRecord, render_handshake
 from agwtwisted.core.resources import Gateway, SslProfile
 from agwtwisted.core.routing import Action, Site, Sites
+from agwtwisted.core.server_variables import Client
 from agwtwisted.core.verdicts import Missing, NotAsked, Refused, Trusted, admits
 from agwtwisted.deferreds import Members
 from agwtwisted.exchange import HttpExchanges
@@ -103,6 +104,7 @@ class HttpSession:
     ) -> None:
         """`verified` is the client as the handshake left it, before any further check; None where it is the same."""
         self.peer = peer
+        self.client = Client(peer=peer, port=port.number)
         self.profile = profile
         self.sites = port.sites
         self.listener = listener
@@ -176,6 +178,7 @@ class HttpSession:
         if peer.verdict != self.peer.verdict or peer.ocsp_status is not self.peer.ocsp_status:
             self.frame = ClientFrame.from_peer(peer)
         self.peer = peer
+        self.client = attrs.evolve(self.client, peer=peer)
         if admits(peer.verdict):
             self._frontend.go_on()
         else:

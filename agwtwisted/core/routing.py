@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.path_patterns import is_prefix, text_of
 from agwtwisted.core.redirects import Redirect
 from agwtwisted.core.resources import (
@@ -27,6 +28,7 @@ from agwtwisted.core.resources import (
     SslProfile,
     UrlPathMap,
 )
+from agwtwisted.core.rewriting import RewriteRuleSet
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -40,7 +42,16 @@ class Action:
     redirect: Redirect | None = None
     client_certificate: PathCertificate = PathCertificate.NONE
     certificate_headers: frozenset[CertificateHeaders] = frozenset()  # that the servers get
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # all must hold, or the answer is 403
     matched_prefix: bytes = b""  # of the path, in lower case: an override path stands in its place
+    is_plain: bool = attrs.field(init=False)  # a request goes on as it came, whoever sent it
+
+    @is_plain.default
+    def _is_plain(self) -> bool:
+        asks = self.client_certificate is not PathCertificate.NONE or self.deny_unless
+        changes = self.redirect or self.rewrite_rule_set or (self.settings and self.settings.path)
+        return not asks and not changes
 
 
 class Actions:
