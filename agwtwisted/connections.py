@@ -44,7 +44,9 @@ class HttpSession:
     ) -> None:
         """`verified` is the client as the handshake left it, before any further check; None where it is the same."""
         self.peer = peer
-        self.client = Client(peer=peer, port=port.number)
+        self.client = Client(
+            peer=peer, port=port.number, offered_suites=wire.offered_suites, tcp_rtt=wire.round_trip_time
+        )
         self.profile = profile
         self.sites = port.sites
         self.listener = listener
