@@ -44,8 +44,14 @@ class EncryptedWire(TcpWire):
         if data and not self.closing:
             self.bytes_in += len(data)
             self.receiver.received(data)
-        if end is not None:
+        if self._farewell_came:
+            self.farewell_came()
+        elif end is not None:
             self.close()
+
+    def farewell_came(self) -> None:
+        """The peer sends no more; whoever can go on sending says so."""
+        self.close()
 
     def _send_control(self) -> None:
         """Sends what OpenSSL answers by itself, to a KeyUpdate for instance, before much of it has gathered.

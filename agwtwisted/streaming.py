@@ -62,6 +62,9 @@ class _Nobody:
     def drained(self) -> None:
         """Nobody waits."""
 
+    def finished(self) -> None:
+        """Nobody waits for more."""
+
     def ended(self, reason: str) -> None:
         """Nobody minds."""
 

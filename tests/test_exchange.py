@@ -258,7 +258,7 @@ class RefusedTests(_Case):
         """HTTP on a port that wants TLS."""
         wire = TcpWire(self.network)
         line = self.network.dial(wire)
-        self.stand.port.begin(wire, PEER, plain_text=True)
+        self.stand.port.plain_text(wire, PEER)
         line.send(GET + GET)
         self.assert_page(line, 400, "HTTP_TO_HTTPS_PORT", text="plain HTTP request", closed=True)
         self.assert_nothing_asked()

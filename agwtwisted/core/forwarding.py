@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agwtwisted.core.certificate_headers import header_block
+from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, has_body
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.resources import CertificateHeaders
+from agwtwisted.core.rewriting import RewrittenRequest
 
 CHUNK_END = b"\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
@@ -49,6 +51,35 @@ def request_bytes(head: RequestHead, host: bytes, identity: bytes, address: byte
     ) % (head.method, head.target, host, forwarded_for, identity, head.authority, head.target, trace_id)
     lines = [start, *[b"%b: %b\r\n" % line for line in head.headers], _hop(head), b"\r\n"]
     return b"".join(lines)
+
+
+def rewritten_request_bytes(
+    head: RequestHead, request: RewrittenRequest, host: bytes, identity: bytes, address: bytes, trace_id: bytes
+) -> bytes:
+    """The same of a request that rewrite rules have seen.
+
+    Of the lines that the gateway adds, those are left out about which rules have decided otherwise. X-Original-Host and
+    X-Original-Url stay what the client asked for.
+    """
+    forwarded_for = head.forwarded_for + b", " + address if head.forwarded_for else address
+    own = b"X-Forwarded-For: %b\r\n%bX-Original-Host: %b\r\nX-Original-Url: %b\r\nX-Appgw-Trace-Id: %b\r\n" % (
+        forwarded_for,
+        identity,
+        head.authority,
+        head.target,
+        trace_id,
+    )
+    if request.decided:
+        own = _without(own, request.decided)
+    start = b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method, request.target, request.host or host)
+    lines = [start, own, *[b"%b: %b\r\n" % line for line in request.headers], _hop(head), b"\r\n"]
+    return b"".join(lines)
+
+
+def _without(block: bytes, names: frozenset[bytes]) -> bytes:
+    """Header lines without those of certain names, which are canonical."""
+    lines = block.split(b"\r\n")
+    return b"\r\n".join([line for line in lines if canonical(line.partition(b":")[0]) not in names])
 
 
 def _hop(head: RequestHead) -> bytes:

@@ -37,7 +37,7 @@ class Client:
     ciphers_supported: bytes = b""  # OpenSSL's names with colons between them, as nginx has them
     tcp_rtt: Callable[[], bytes] = nothing  # in microseconds, as it is now
 
-    @property
+    @cached_property
     def certificate(self) -> CertificateVariables | None:
         """The client's certificate, if it was verified, or nobody is asked to verify it."""
         return self.peer.certificate if isinstance(self.peer.verdict, Trusted | Unchecked) else None

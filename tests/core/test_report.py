@@ -150,6 +150,38 @@ class ReportTests(SynchronousTestCase):
         [row] = cells(report(trusted), "Trusted root certificates")[1:]
         self.assertEqual(row[:2], ["internal", "CN=Clients Root"])
 
+    def test_rewrite_rule_sets(self) -> None:
+        """Every rule in its order: where it acts and what it does; no table where there are none."""
+        text = configurations.GOOD + (
+            "rewrite_rule_set = a\n\n[rewrite_rule a/second]\nrule_sequence = 2\ncondition.1 = var_host == b\n"
+            "condition.2 = var_host ~ c\nrequest_header.X = {var_host}\nrequest_header.Y =\nresponse_header.Z = d\n\n"
+            "[rewrite_rule a/first]\nrule_sequence = 1\nresponse_header.Set-Cookie = e\n"
+            "response_header_matcher.Set-Cookie = ~ f\nresponse_header.V =\n\n"
+            "[rewrite_rule b/only]\ncondition.1 = var_host == g\nurl_path = /h\nurl_query_string = i\nreroute = true\n"
+        )
+        rows = cells(report(text), "Rewrite rule sets, rules in their order")[1:]
+        self.assertEqual(
+            rows,
+            [
+                ["1", "a/first", "always", "response_header.Set-Cookie = e where it matches"],
+                ["response_header.V deleted"],
+                ["2", "a/second", "var_host == b", "request_header.X = {var_host}"],
+                ["var_host ~ c", "request_header.Y deleted"],
+                ["response_header.Z = d"],
+                ["100", "b/only", "var_host == g", "url_path = /h"],
+                ["url_query_string = i"],
+                ["reroute"],
+            ],
+        )
+        self.assertNotIn("Rewrite rule sets", report(configurations.GOOD))
+
+    def test_access(self) -> None:
+        """Who may come in, where a rule says so."""
+        text = f"{configurations.GOOD}deny_unless.1 = var_host == a\ndeny_unless.2 = var_host ~ b\n"
+        rows = cells(report(text), "Who may come in")[1:]
+        self.assertEqual(rows, [["public", "var_host == a"], ["var_host ~ b"]])
+        self.assertNotIn("Who may come in", report(configurations.GOOD))
+
     def test_fits_a_terminal(self) -> None:
         """The example configurations are shown whole in a hundred columns of ASCII."""
         made = certificates.make(pki.NOW)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from pathlib import Path
 
 import attrs
 from hypothesis import given
@@ -50,6 +51,13 @@ class TableTests(SynchronousTestCase):
             self.assertEqual(variable.name, name)
             self.assertTrue(variable.meaning)
             self.assertNotIn("\n", variable.meaning)
+
+    def test_page(self) -> None:
+        """docs/rewriting.md has a row for each, word for word, and none besides."""
+        page = (Path(__file__).parent.parent.parent / "docs" / "rewriting.md").read_text()
+        rows = [f"| `{each.name}`{' †' if each.ours else ''} | {each.meaning} |" for each in SERVER_VARIABLES.values()]
+        table = page.partition("| server variable | is |")[2].partition("\n\n")[0].splitlines()
+        self.assertEqual(table[3:], rows)
 
     def test_never_raises(self) -> None:
         """Each gives bytes for the barest of requests too."""
