@@ -98,6 +98,18 @@ class StreamingTests(AsgiCase):
                 self.ask("/want")
             self.assertEqual((line.chunk(), line.chunk()), (b"data: last\n\n", b""))
 
+    def test_order(self) -> None:
+        """A request that was sent behind one whose answer takes long is answered after it."""
+        line = self.connect()
+        line.send(get("/events"), get("/client"))
+        head = line.head()
+        assert head
+        for number in range(3):
+            self.assertEqual(line.chunk(), b"data: %d\n\n" % number)
+            self.ask("/want")
+        self.assertEqual((line.chunk(), line.chunk()), (b"data: last\n\n", b""))
+        self.assertTrue(line.response().body.isdigit())
+
     def test_early_answer(self) -> None:
         """An answer to a request of which next to nothing has come reaches the client, and ends the connection."""
         for door in ("strict", "plain"):
