@@ -13,6 +13,7 @@ from socket import IPPROTO_TCP, TCP_INFO
 from typing import Protocol as TypingProtocol
 from typing import cast
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPullProducer, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection as TcpConnection
@@ -61,6 +62,9 @@ class _Nobody:
     def drained(self) -> None:
         """Nobody waits."""
 
+    def finished(self) -> None:
+        """Nobody waits for more."""
+
     def ended(self, reason: str) -> None:
         """Nobody minds."""
 
@@ -81,6 +85,8 @@ class TcpWire(Protocol):
         self.when_closed: Callable[[], None] | None = None
         self.full = False
         self.closing = False
+        self.cut = False  # it ended without a farewell of the peer, whose last words may be missing
+        self._end_reason = ""  # where the transport knows less about it
         self.bytes_in = 0
         self.bytes_out = 0
         self._clock = clock
@@ -112,8 +118,10 @@ class TcpWire(Protocol):
             self._patience = None  # it leads back to the wire: without it the wire is free at once
         self._pending.clear()
         self.closing = True
+        if reason.check(ConnectionDone) is None:
+            self.cut = True
         receiver, self.receiver = self.receiver, NOBODY
-        receiver.ended(reason.getErrorMessage())
+        receiver.ended(self._end_reason or reason.getErrorMessage())
         if self.when_closed is not None:
             self.when_closed()
 
@@ -222,17 +230,17 @@ class TcpWire(Protocol):
         self._await_reader(LINGER)
         self._transport.loseWriteConnection()
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes | memoryview) -> None:
         # Writing to the socket here saves a turn of the reactor for every message.
         if self._queued:
-            self._queue(data)
+            self._queue(bytes(data))
             return
-        sent = self._transport.writeSomeData(data)
+        sent = self._transport.writeSomeData(cast(bytes, data))
         if not isinstance(sent, int):
             sent = 0  # a broken connection: the queued write lets the reactor find it and end it
         if sent < len(data):
             self._queued = True
-            self._pending.append(data[sent:])
+            self._pending.append(bytes(data[sent:]))
             if self._bounds is not None:
                 self._await_reader(self._bounds[0])
             self._transport.registerProducer(self, False)  # calls resumeProducing at once, which takes it

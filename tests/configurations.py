@@ -7,8 +7,10 @@ from functools import cache
 
 import attrs
 
-from agwtwisted.core.config import Config, SourceFile, parse
+from agwtwisted.core.config import parse
 from agwtwisted.core.errors import ConfigError
+from agwtwisted.core.resources import Config
+from agwtwisted.core.sources import SourceFile
 from tests import pki
 
 FILE = "conf/gw.ini"

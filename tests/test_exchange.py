@@ -5,27 +5,38 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from agwtwisted import exchange as exchange_module
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.messages import Framing, HeaderNames, RequestHead
+from agwtwisted.core.peer import Peer
 from agwtwisted.core.reading import Mark, RequestReader
-from agwtwisted.core.resources import CertificateHeaders
+from agwtwisted.core.resources import (
+    CertificateHeaders,
+    PathCertificate,
+    PathRule,
+    RedirectConfiguration,
+    RedirectType,
+)
 from agwtwisted.core.routing import Site
 from agwtwisted.core.variables import certificate_variables
-from agwtwisted.core.verdicts import Missing, Refused, Trusted, Verdict
+from agwtwisted.core.verdicts import Missing, Refused, Trusted, Unchecked, Verdict
+from agwtwisted.dispatch import KEPT_BODY
 from agwtwisted.frontend import MAX_HELD
 from agwtwisted.streaming import QUEUE_LIMIT, TcpWire
 from tests import pki
 from tests.backends import OK, SWITCH
-from tests.gateways import PEER, TIMEOUT, Stand, profile, site
+from tests.gateways import PEER, TIMEOUT, Stand, mapped, profile, site
 from tests.requests import managed_names, parsed
 from tests.wires import READ, Line, Network
 
@@ -247,7 +258,7 @@ class RefusedTests(_Case):
         """HTTP on a port that wants TLS."""
         wire = TcpWire(self.network)
         line = self.network.dial(wire)
-        self.stand.port.begin(wire, PEER, plain_text=True)
+        self.stand.port.plain_text(wire, PEER)
         line.send(GET + GET)
         self.assert_page(line, 400, "HTTP_TO_HTTPS_PORT", text="plain HTTP request", closed=True)
         self.assert_nothing_asked()
@@ -958,3 +969,138 @@ def _all(connection: socket.socket) -> bytes:
     while piece := connection.recv(65536):
         data += piece
     return data
+
+
+class PathTests(_Case):
+    """Requests to sites that treat some paths in their own way."""
+
+    def setUp(self) -> None:
+        away = RedirectConfiguration(name="away", redirect_type=RedirectType.PERMANENT, target_url="https://b.example/")
+        self.make(
+            mapped(
+                site(client_certificate_headers=frozenset({CertificateHeaders.ALL})),
+                PathRule(name="admin", paths=("/admin*",), client_certificate=PathCertificate.REQUIRE),
+                PathRule(name="open", paths=("/open*",), client_certificate=PathCertificate.IGNORE),
+                PathRule(name="gone", paths=("/gone*",), redirect_configuration=away),
+            )
+        )
+        self.answers: list[Deferred[Peer]] = []
+        self.cancelled: list[Deferred[Peer]] = []
+
+    def ask(self, path: str, required: Verdict, *, more: bytes = b"", method: str = "GET") -> Line:
+        """A client of a Passthrough listener that a Strict one would judge so, after its request."""
+        request = f"{method} {path} HTTP/1.1\r\nHost: a.example\r\n".encode() + (more or b"\r\n")
+        certificate = certificate_variables(DEVICE.der)
+        return self.asked(request, verdict=Unchecked(), required_verdict=required, certificate=certificate)
+
+    def check_later(self) -> None:
+        """From now on trusted clients are judged further, when a test says so."""
+
+        def check(peer: Peer) -> Deferred[Peer]:
+            self.answers.append(Deferred(self.cancelled.append))
+            return self.answers[-1]
+
+        recheck: Any = check
+        recheck.watch = lambda peer, told: lambda: None
+        self.stand.port.check_of = lambda profile: recheck
+
+    def test_required(self) -> None:
+        """A path that requires a certificate has its backend told SUCCESS, and the log; other paths PASSTHROUGH."""
+        for path, word in (("/admin", "SUCCESS"), ("/", "PASSTHROUGH")):
+            line = self.ask(path, Trusted())
+            self.assertIn(f"-Verification: {word}\r\n".encode(), self.backend.line.take())
+            self.backend.line.send(OK)
+            self.assertTrue(line.take().endswith(b"ok"))
+            self.assertEqual((self.log["sslClientVerify"], self.log["httpStatus"]), (word, 200))
+
+    def test_unwelcome(self) -> None:
+        """Without a certificate that is accepted the answer is the page of a Strict listener; nothing is forwarded."""
+        for verdict, text in (
+            (Missing(), "No required SSL certificate was sent"),
+            (Refused("certificate has expired"), "certificate has expired"),
+        ):
+            line = self.ask("/admin", verdict)
+            self.assert_page(line, 400, "HTTPS_NO_CERT", text=text)
+        self.assertEqual(self.log["sslClientVerify"], "FAILED:certificate has expired")
+        self.assertEqual(self.backend.lines, [])
+
+    def test_connection_goes_on(self) -> None:
+        """After such a page the client may ask for something else, or with its next request for the same again."""
+        line = self.ask("/admin", Missing())
+        line.take()
+        line.send(GET)
+        self.assertIn(b"GET /a?b=c ", self.backend.line.take())
+
+    def test_ignored(self) -> None:
+        """Where certificates are ignored, neither backend nor log hear of one."""
+        line = self.ask("/open", Trusted())
+        self.assertNotIn(b"X-Client-Certificate", self.backend.line.take())
+        self.backend.line.send(OK)
+        line.take()
+        self.assertEqual((self.log["sslClientVerify"], self.log["sslClientCertificateFingerprint"]), ("NONE", ""))
+
+    def test_redirect(self) -> None:
+        """A redirect is answered by the gateway, and the connection goes on."""
+        line = self.asked(GET.replace(b"/a?b=c", b"/gone"))
+        answer = line.take()
+        self.assertIn(b"HTTP/1.1 301 Moved Permanently\r\n", answer)
+        self.assertIn(b"\r\nLocation: https://b.example/\r\n", answer)
+        self.assertEqual((self.log["httpStatus"], self.log["error_info"]), (301, "ERRORINFO_NO_ERROR"))
+        self.assertEqual(self.backend.lines, [])
+
+    def answer(self, verdict: Verdict) -> None:
+        """The check of the client ends so."""
+        self.answers[-1].callback(attrs.evolve(PEER, verdict=verdict))
+        self.network.advance(0)
+
+    def test_waits_for_the_check(self) -> None:
+        """While the client is judged further its body waits; nothing of it is forwarded before, all of it after."""
+        self.check_later()
+        body = b"Content-Length: 6\r\n\r\nabc"
+        line = self.ask("/admin", Trusted(), more=body, method="PUT")
+        line.send(b"def")
+        self.assertEqual(self.backend.lines, [])
+        self.answer(Trusted())
+        self.assertTrue(self.backend.line.take().endswith(b"\r\n\r\nabcdef"))
+        self.backend.line.send(OK)
+        self.assertTrue(line.take().endswith(b"ok"))
+
+    def test_early_body_is_bounded(self) -> None:
+        """Of the body of a client that waits no more is kept than a bound and one read, whatever it sends."""
+        self.check_later()
+        line = self.ask("/admin", Trusted(), more=b"Content-Length: 1000000\r\n\r\n", method="PUT")
+        for _ in range(5):
+            line.send(b"x" * READ)
+        [exchange] = self.stand.exchanges.running.snapshot()
+        self.assertLess(sum(map(len, exchange._held)), KEPT_BODY + READ)
+        self.answer(Trusted())
+        self.assertGreater(len(self.backend.line.take()), READ)
+
+    def test_found_revoked(self) -> None:
+        """A client that turns out to be refused gets the page, and its body goes nowhere."""
+        self.check_later()
+        line = self.ask("/admin", Trusted(), more=b"Content-Length: 6\r\n\r\nabc", method="PUT")
+        self.answer(Refused("certificate revoked"))
+        self.assert_page(line, 400, "HTTPS_NO_CERT", text="certificate revoked", closed=True)
+        self.assertEqual(self.backend.lines, [])
+
+    def test_client_leaves(self) -> None:
+        """A client that leaves while it is judged is not waited for."""
+        self.check_later()
+        line = self.ask("/admin", Trusted())
+        line.hang_up()
+        self.assertEqual(self.cancelled, self.answers)
+        self.assertEqual((self.log["httpStatus"], len(self.stand.exchanges.running)), (499, 0))
+
+    def test_check_breaks(self) -> None:
+        """A check that fails is a refusal, and a decision that fails is told the client as our own fault."""
+        self.check_later()
+        line = self.ask("/admin", Trusted())
+        self.answers[0].errback(RuntimeError("a defect"))
+        self.assert_page(line, 400, "HTTPS_NO_CERT", text="status request failed")
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        line = self.ask("/admin", Trusted())
+        self.patch(exchange_module, "decide", lambda *_: 1 / 0)
+        self.answer(Trusted())
+        self.assert_page(line, 500, "NO_ERROR", closed=True)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

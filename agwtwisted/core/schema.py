@@ -6,36 +6,45 @@ than passed over, but for the value that changes nothing.
 
 from __future__ import annotations
 
-from agwtwisted.core import limits
+from agwtwisted.core import limits, rewrite_rules
+from agwtwisted.core.conditions import Condition, request_condition
 from agwtwisted.core.destinations import network, port_range, responder_url
 from agwtwisted.core.errors import UnacceptableError, shown
-from agwtwisted.core.host_names import host_and_port, host_header, listener_address, listener_host_name
+from agwtwisted.core.host_names import host_and_port, host_header, listener_address, listener_host_name, server_name
 from agwtwisted.core.resources import (
     BackendAddress,
     BackendAddressPool,
     BackendHttpSettings,
+    BackendSettings,
     CertificateHeaders,
     ClientAuth,
     ClientRevocation,
     Gateway,
     HeaderNames,
     HttpListener,
+    Listener,
     OcspScope,
     OcspUnavailable,
     Protocol,
     Refusal,
     RequestRoutingRule,
+    RoutingRule,
     SslCertificate,
     SslProfile,
+    StreamProtocol,
     TrustedClientCertificate,
+    TrustedRootCertificate,
 )
+from agwtwisted.core.rewriting import RewriteRule
 from agwtwisted.core.settings import (
     Empty,
+    Family,
     Key,
     Kind,
     boolean,
     choice,
     listed,
+    numbered,
     one_line,
     only,
     only_boolean,
@@ -128,6 +137,11 @@ TRUSTED_CLIENT_CERTIFICATE = Kind(
     keys={"file": Key(one_line, required=True)},
 )
 
+TRUSTED_ROOT_CERTIFICATE = Kind(
+    resource=TrustedRootCertificate,
+    keys={"file": Key(one_line, required=True)},
+)
+
 SSL_PROFILE = Kind(
     resource=SslProfile,
     keys={
@@ -163,6 +177,20 @@ HTTP_LISTENER = Kind(
         # An empty profile would be a listener that asks nobody for a certificate.
         "ssl_profile": Key(reference("ssl_profile"), empty=Empty.REFUSED),
         "require_server_name_indication": Key(boolean),
+        "accept_proxy_protocol": Key(listed(network, limits.NETWORKS), empty=Empty.REFUSED),
+    },
+)
+
+LISTENER = Kind(
+    resource=Listener,
+    keys={
+        "address": Key(listener_address),
+        "port": Key(whole(limits.PORT), required=True),
+        "protocol": Key(choice(*StreamProtocol), required=True),
+        "host_names": Key(listed(listener_host_name, limits.HOST_NAMES_PER_LISTENER)),
+        "ssl_certificate": Key(reference("ssl_certificate")),
+        "ssl_profile": Key(reference("ssl_profile"), empty=Empty.REFUSED),
+        "accept_proxy_protocol": Key(listed(network, limits.NETWORKS), empty=Empty.REFUSED),
     },
 )
 
@@ -175,7 +203,7 @@ BACKEND_HTTP_SETTINGS = Kind(
     resource=BackendHttpSettings,
     keys={
         "port": Key(whole(limits.PORT)),
-        "protocol": Key(choice(Protocol.HTTP, later=("Https",))),
+        "protocol": Key(choice(Protocol.HTTP, Protocol.HTTPS)),
         "request_timeout": Key(seconds(limits.TIMEOUT)),
         "host_name": Key(host_header),
         "pick_host_name_from_backend_address": Key(boolean),
@@ -185,11 +213,32 @@ BACKEND_HTTP_SETTINGS = Kind(
         "path": Key(unsupported),
         "probe": Key(unsupported),
         "connection_draining_timeout": Key(unsupported),
-        "trusted_root_certificates": Key(unsupported),
-        "validate_cert_chain_and_expiry": Key(only_boolean(True)),
-        "validate_sni": Key(only_boolean(True)),
-        "sni_name": Key(unsupported),
-        "client_ssl_certificate": Key(unsupported),
+        "trusted_root_certificates": Key(
+            listed(reference("trusted_root_certificate"), limits.ROOT_CAS_PER_SETTINGS), empty=Empty.REFUSED
+        ),
+        "validate_cert_chain_and_expiry": Key(boolean, empty=Empty.REFUSED),
+        "validate_sni": Key(boolean, empty=Empty.REFUSED),
+        "sni_name": Key(server_name),
+        "client_ssl_certificate": Key(reference("ssl_certificate"), empty=Empty.REFUSED),
+    },
+)
+
+ACCESS = {"deny_unless": numbered(Key(request_condition, empty=Empty.REFUSED))}
+"""Who may come in: of rules, and of what else requests are led by."""
+BACKEND_SETTINGS = Kind(
+    resource=BackendSettings,
+    keys={
+        "port": Key(whole(limits.PORT), required=True),
+        "protocol": Key(choice(*StreamProtocol)),
+        "timeout": Key(seconds(limits.TIMEOUT)),
+        "trusted_root_certificates": Key(
+            listed(reference("trusted_root_certificate"), limits.ROOT_CAS_PER_SETTINGS), empty=Empty.REFUSED
+        ),
+        "host_name": Key(server_name),
+        "pick_host_name_from_backend_address": Key(boolean),
+        "enable_l4_client_ip_preservation": Key(boolean),
+        "proxy_protocol_tls": Key(boolean),
+        "probe": Key(unsupported),
     },
 )
 
@@ -201,9 +250,45 @@ REQUEST_ROUTING_RULE = Kind(
         "backend_address_pool": Key(reference("backend_address_pool"), required=True),
         "backend_http_settings": Key(reference("backend_http_settings"), required=True),
         "rule_type": Key(only("Basic", later=("PathBasedRouting", "AdvancedRouting"))),
-        "rewrite_rule_set": Key(unsupported),
+        "rewrite_rule_set": Key(reference("rewrite_rule_set")),
         "url_path_map": Key(unsupported),
         "redirect_configuration": Key(unsupported),
+    },
+    families=ACCESS,
+)
+
+REWRITE_RULE = Kind(
+    resource=RewriteRule,
+    keys={
+        "rule_sequence": Key(whole(limits.RULE_SEQUENCE)),
+        "url_path": Key(one_line, empty=Empty.REFUSED),
+        "url_query_string": Key(one_line, empty=Empty.CONVERTED),  # empty: no query
+        "reroute": Key(boolean),
+    },
+    families={
+        "condition": numbered(Key(Condition.of, empty=Empty.REFUSED)),
+        "request_header": Family(
+            key=Key(one_line, empty=Empty.CONVERTED), suffix=rewrite_rules.request_target, placeholder="NAME"
+        ),
+        "response_header": Family(
+            key=Key(one_line, empty=Empty.CONVERTED), suffix=rewrite_rules.response_target, placeholder="NAME"
+        ),
+        "response_header_matcher": Family(
+            key=Key(rewrite_rules.value_matcher, empty=Empty.REFUSED),
+            suffix=rewrite_rules.matched_target,
+            placeholder="Set-Cookie",
+        ),
+    },
+)
+
+ROUTING_RULE = Kind(
+    resource=RoutingRule,
+    keys={
+        "priority": Key(whole(limits.PRIORITY), required=True),
+        "listener": Key(reference("listener"), required=True),
+        "backend_address_pool": Key(reference("backend_address_pool"), required=True),
+        "backend_settings": Key(reference("backend_settings"), required=True),
+        "rule_type": Key(only("Basic")),
     },
 )
 
@@ -211,24 +296,24 @@ KINDS = {
     "gateway": GATEWAY,
     "ssl_certificate": SSL_CERTIFICATE,
     "trusted_client_certificate": TRUSTED_CLIENT_CERTIFICATE,
+    "trusted_root_certificate": TRUSTED_ROOT_CERTIFICATE,
     "ssl_profile": SSL_PROFILE,
     "http_listener": HTTP_LISTENER,
+    "listener": LISTENER,
     "backend_address_pool": BACKEND_ADDRESS_POOL,
     "backend_http_settings": BACKEND_HTTP_SETTINGS,
+    "rewrite_rule": REWRITE_RULE,
+    "backend_settings": BACKEND_SETTINGS,
     "request_routing_rule": REQUEST_ROUTING_RULE,
+    "routing_rule": ROUTING_RULE,
 }
 """The kinds of sections this version carries; one that is referred to stands before those that refer to it."""
 
 LATER_KINDS = frozenset(
     {
-        "trusted_root_certificate",
-        "listener",
-        "backend_settings",
         "probe",
-        "routing_rule",
         "url_path_map",
         "path_rule",
-        "rewrite_rule",
         "redirect_configuration",
         "custom_error",
     }

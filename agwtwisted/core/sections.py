@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from agwtwisted.core import policies
+from agwtwisted.core import policies, rewrite_rules
 from agwtwisted.core.errors import Problem
 from agwtwisted.core.policies import TlsPolicy
-from agwtwisted.core.resources import ClientAuth, ClientRevocation, Protocol
+from agwtwisted.core.resources import ClientAuth, ClientRevocation, Protocol, StreamProtocol
 from agwtwisted.core.server_certificates import is_pfx
 from agwtwisted.core.settings import Row
 
@@ -120,6 +120,25 @@ def _http_listener(row: Row) -> Iterator[Problem]:
     elif row.get("require_server_name_indication") and row.unset("host_names"):
         key = "require_server_name_indication"
         yield row.problem(f"{key} needs host_names to compare the client's with", key=key)
+    yield from _proxies(row)
+
+
+def _listener(row: Row) -> Iterator[Problem]:
+    protocol = row.get("protocol")
+    if protocol is StreamProtocol.TLS and row.unset("ssl_certificate"):
+        yield row.problem("a Tls listener needs ssl_certificate")
+    if protocol is StreamProtocol.TCP:
+        for key in ("ssl_certificate", "ssl_profile", "host_names"):
+            if row.get(key):
+                yield row.problem(f"{key} has no place on a Tcp listener", key=key)
+    yield from _proxies(row)
+
+
+def _proxies(row: Row) -> Iterator[Problem]:
+    key = "accept_proxy_protocol"
+    for network in row.get(key):
+        if not network.prefixlen:
+            yield row.warning(f"{key} has {network}: anybody may say that he comes from anywhere", key=key)
 
 
 def _backend_address_pool(row: Row) -> Iterator[Problem]:
@@ -127,9 +146,56 @@ def _backend_address_pool(row: Row) -> Iterator[Problem]:
         yield row.warning("has no backend_addresses: requests that come here are answered 502")
 
 
+_BACKEND_TLS_KEYS = (
+    "trusted_root_certificates",
+    "validate_cert_chain_and_expiry",
+    "validate_sni",
+    "sni_name",
+    "client_ssl_certificate",
+)
+
+
+def backend_port(row: Row) -> int:
+    """The port of backend settings: where it is absent, the one that their protocol has by itself."""
+    port: int = row.get("port")
+    return 443 if row.unset("port") and row.get("protocol") is Protocol.HTTPS else port
+
+
 def _backend_http_settings(row: Row) -> Iterator[Problem]:
     if row.get("host_name") and row.get("pick_host_name_from_backend_address"):
         yield row.problem("host_name and pick_host_name_from_backend_address exclude each other", key="host_name")
+    yield from _backend_tls(row)
+
+
+def _backend_tls(row: Row) -> Iterator[Problem]:
+    if "protocol" in row.refused:
+        return
+    if row.get("protocol") is Protocol.HTTP:
+        for key in _BACKEND_TLS_KEYS:
+            if row.get(key) != row.kind.default(key):
+                yield row.problem(f"{key} needs protocol = Https", key=key)
+        return
+    if not row.get("validate_cert_chain_and_expiry"):
+        key = "validate_cert_chain_and_expiry"
+        yield row.warning(f"{key} = false: whoever is between here and the servers can pass for them", key=key)
+        if not row.unset("trusted_root_certificates"):
+            yield row.warning(f"trusted_root_certificates have no effect with {key} = false", key=key)
+    elif not row.get("validate_sni"):
+        key = "validate_sni"
+        yield row.warning(f"{key} = false: any certificate of a trusted CA passes for theirs", key=key)
+
+
+def _backend_settings(row: Row) -> Iterator[Problem]:
+    if row.get("host_name") and row.get("pick_host_name_from_backend_address"):
+        yield row.problem("host_name and pick_host_name_from_backend_address exclude each other", key="host_name")
+    if row.get("protocol") is StreamProtocol.TCP and "protocol" not in row.refused:
+        for name in ("trusted_root_certificates", "host_name", "pick_host_name_from_backend_address"):
+            if row.get(name):
+                yield row.problem(f"{name} needs protocol = Tls", key=name)
+    key = "proxy_protocol_tls"
+    preserving = "enable_l4_client_ip_preservation"
+    if row.get(key) and not row.get(preserving) and preserving not in row.refused:
+        yield row.problem(f"{key} needs {preserving} = true: its header is where TLS is told of", key=key)
 
 
 _CHECKS: Mapping[str, Callable[[Row], Iterator[Problem]]] = {
@@ -137,6 +203,9 @@ _CHECKS: Mapping[str, Callable[[Row], Iterator[Problem]]] = {
     "ssl_certificate": _ssl_certificate,
     "ssl_profile": _ssl_profile,
     "http_listener": _http_listener,
+    "listener": _listener,
     "backend_address_pool": _backend_address_pool,
     "backend_http_settings": _backend_http_settings,
+    "rewrite_rule": rewrite_rules.problems,
+    "backend_settings": _backend_settings,
 }

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.config import SourceFile, parse
+from agwtwisted.core.config import parse
 from agwtwisted.core.report import table
+from agwtwisted.core.sources import SourceFile
 from agwtwisted.core.tables import WIDTH
 from agwtwisted.demo import certificates
 from tests import clients, configurations, pki
@@ -115,6 +116,71 @@ class ReportTests(SynchronousTestCase):
             text = configurations.changed(("port = 9000\n", f"port = 9000\n{extra}\n"))
             expected = ["app", "Http", "9000", "20 s", host, headers]
             self.assertEqual(cells(report(text), "Backend settings")[1], expected)
+
+    def test_backend_tls(self) -> None:
+        """Whom servers must prove to be, and to whom they are believed; nothing of it where none speaks TLS."""
+        self.assertNotIn("TLS to backends", report(configurations.GOOD))
+        roots = "[trusted_root_certificate internal]\nfile = pki/clients-ca.pem\n\n[backend_http_settings app]\n"
+        for keys, row in (
+            ("", ["app", "the system's", "checked", "the pool's, else the client's", "checked", "-"]),
+            (
+                "trusted_root_certificates = internal\nhost_name = a.example:1\nclient_ssl_certificate = site",
+                ["app", "internal", "checked", "a.example", "checked", "site"],
+            ),
+            (
+                "validate_cert_chain_and_expiry = false\nvalidate_sni = false\nsni_name = b.example\n"
+                "pick_host_name_from_backend_address = true",
+                ["app", "the system's", "NOT CHECKED", "b.example", "NOT CHECKED", "-"],
+            ),
+            (
+                "pick_host_name_from_backend_address = true",
+                ["app", "the system's", "checked", "the pool's", "checked", "-"],
+            ),
+        ):
+            text = report(
+                configurations.changed(
+                    ("[backend_http_settings app]\n", roots), ("port = 9000\n", f"protocol = Https\n{keys}\n")
+                )
+            )
+            self.assertEqual(cells(text, "TLS to backends")[1], row)
+        trusted = configurations.changed(
+            ("[backend_http_settings app]\n", roots),
+            ("port = 9000\n", "protocol = Https\ntrusted_root_certificates = internal\n"),
+        )
+        [row] = cells(report(trusted), "Trusted root certificates")[1:]
+        self.assertEqual(row[:2], ["internal", "CN=Clients Root"])
+
+    def test_rewrite_rule_sets(self) -> None:
+        """Every rule in its order: where it acts and what it does; no table where there are none."""
+        text = configurations.GOOD + (
+            "rewrite_rule_set = a\n\n[rewrite_rule a/second]\nrule_sequence = 2\ncondition.1 = var_host == b\n"
+            "condition.2 = var_host ~ c\nrequest_header.X = {var_host}\nrequest_header.Y =\nresponse_header.Z = d\n\n"
+            "[rewrite_rule a/first]\nrule_sequence = 1\nresponse_header.Set-Cookie = e\n"
+            "response_header_matcher.Set-Cookie = ~ f\nresponse_header.V =\n\n"
+            "[rewrite_rule b/only]\ncondition.1 = var_host == g\nurl_path = /h\nurl_query_string = i\nreroute = true\n"
+        )
+        rows = cells(report(text), "Rewrite rule sets, rules in their order")[1:]
+        self.assertEqual(
+            rows,
+            [
+                ["1", "a/first", "always", "response_header.Set-Cookie = e where it matches"],
+                ["response_header.V deleted"],
+                ["2", "a/second", "var_host == b", "request_header.X = {var_host}"],
+                ["var_host ~ c", "request_header.Y deleted"],
+                ["response_header.Z = d"],
+                ["100", "b/only", "var_host == g", "url_path = /h"],
+                ["url_query_string = i"],
+                ["reroute"],
+            ],
+        )
+        self.assertNotIn("Rewrite rule sets", report(configurations.GOOD))
+
+    def test_access(self) -> None:
+        """Who may come in, where a rule says so."""
+        text = f"{configurations.GOOD}deny_unless.1 = var_host == a\ndeny_unless.2 = var_host ~ b\n"
+        rows = cells(report(text), "Who may come in")[1:]
+        self.assertEqual(rows, [["public", "var_host == a"], ["var_host ~ b"]])
+        self.assertNotIn("Who may come in", report(configurations.GOOD))
 
     def test_fits_a_terminal(self) -> None:
         """The example configurations are shown whole in a hundred columns of ASCII."""

@@ -6,28 +6,28 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import schema
-from agwtwisted.core.config import CertificateHeaders, Gateway
+from agwtwisted.core.coherence import LISTENERS
 from agwtwisted.core.errors import UnacceptableError
+from agwtwisted.core.resources import CertificateHeaders, Gateway
 from agwtwisted.core.schema import KINDS, LATER_KINDS, certificate_headers
 from tests.configurations import changed, load, said
 
-DERIVED = {"name", "client_auth", "certificates", "key", "chain"}
+DERIVED = {
+    *("name", "client_auth", "certificates", "key", "chain"),
+    *("conditions", "request_conditions", "response_conditions", "request_headers", "response_headers"),
+}
 """Fields of resources that are no keys: they come from the section's name, other keys, or files."""
 
 LATER = {
     "backend_http_settings": (
-        "path = /x\nprobe = deep\nconnection_draining_timeout = 30\ntrusted_root_certificates = a\nsni_name = a"
-        "\nclient_ssl_certificate = a\ncookie_based_affinity = Enabled\naffinity_cookie_name = Other"
-        "\nvalidate_cert_chain_and_expiry = false\nvalidate_sni = Disabled\nprotocol = Https"
+        "path = /x\nprobe = deep\nconnection_draining_timeout = 30"
+        "\ncookie_based_affinity = Enabled\naffinity_cookie_name = Other"
     ),
-    "request_routing_rule": (
-        "rule_type = PathBasedRouting\nrewrite_rule_set = a\nurl_path_map = a\nredirect_configuration = a"
-    ),
+    "request_routing_rule": ("rule_type = PathBasedRouting\nurl_path_map = a\nredirect_configuration = a"),
 }
 NEUTRAL = {
     "backend_http_settings": (
-        "path =\nprobe =\nconnection_draining_timeout =\ntrusted_root_certificates =\nsni_name ="
-        "\nclient_ssl_certificate =\ncookie_based_affinity = Disabled"
+        "path =\nprobe =\nconnection_draining_timeout =\nsni_name =\ncookie_based_affinity = Disabled"
         "\naffinity_cookie_name = ApplicationGatewayAffinity"
         "\nvalidate_cert_chain_and_expiry = true\nvalidate_sni = Enabled\nprotocol = Http\nhost_name ="
     ),
@@ -45,10 +45,13 @@ class TableTests(SynchronousTestCase):
     def test_every_field_has_a_key(self) -> None:
         """What a resource holds can be said in the file, so that no default is the only value."""
         for name, kind in KINDS.items():
-            fields = (
-                {*attrs.fields_dict(kind.resource)} - DERIVED - ({"ssl_policy"} if name == "http_listener" else set())
-            )
-            self.assertEqual(fields - {*kind.keys}, set(), name)
+            fields = {*attrs.fields_dict(kind.resource)} - DERIVED - ({"ssl_policy"} if name in LISTENERS else set())
+            self.assertEqual(fields - {*kind.keys, *kind.families}, set(), name)
+
+    def test_families_do_not_hide_keys(self) -> None:
+        """No key looks like a member of a family, and no two families have one name in one kind."""
+        for name, kind in KINDS.items():
+            self.assertFalse({key.partition(".")[0] for key in kind.keys} & {*kind.families}, name)
 
     def test_kinds_do_not_overlap(self) -> None:
         """A kind is carried or it is not."""

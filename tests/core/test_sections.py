@@ -6,9 +6,8 @@ from ipaddress import ip_network
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.config import ClientAuth
 from agwtwisted.core.destinations import PortRange
-from agwtwisted.core.resources import OcspScope, OcspUnavailable
+from agwtwisted.core.resources import ClientAuth, OcspScope, OcspUnavailable
 from tests.configurations import changed, load, said
 
 STRICT = "verify_client_auth_mode = Strict\ntrusted_client_certificates = devices\n"
@@ -269,3 +268,70 @@ class BackendTests(SynchronousTestCase):
         self.assertIn("host_name and pick_host_name_from_backend_address exclude each other", line)
         for key in keys.splitlines(True):
             self.assertEqual(said(changed(("port = 9000\n", key))), [])
+
+
+class BackendTlsTests(SynchronousTestCase):
+    """Settings for servers that speak TLS."""
+
+    def said(self, *keys: str, protocol: str = "Https") -> list[str]:
+        """What is said of settings with these keys, less the place."""
+        roots = "[trusted_root_certificate r]\nfile = pki/clients-ca.pem\n\n"
+        changes = (
+            ("port = 9000\n", "\n".join([f"protocol = {protocol}", *keys, ""])),
+            ("[backend_http_settings app]", f"{roots}[backend_http_settings app]"),
+        )
+        lines = said(changed(*changes))
+        return [line.partition("[backend_http_settings app] ")[2] or line for line in lines]
+
+    def test_fine(self) -> None:
+        """Everything together, and nothing at all."""
+        every = ("trusted_root_certificates = r", "sni_name = App.example", "client_ssl_certificate = site")
+        self.assertEqual((self.said(*every), self.said()), ([], []))
+
+    def test_port(self) -> None:
+        """Without a port it is the one of the protocol."""
+        for protocol, port in (("Http", 80), ("Https", 443)):
+            [rule] = load(changed(("port = 9000\n", f"protocol = {protocol}\n"))).request_routing_rules
+            assert rule.backend_http_settings is not None
+            self.assertEqual(rule.backend_http_settings.port, port)
+        [rule] = load(changed(("port = 9000\n", "port = 80\nprotocol = Https\n"))).request_routing_rules
+        assert rule.backend_http_settings is not None
+        self.assertEqual(rule.backend_http_settings.port, 80)
+
+    def test_needs_https(self) -> None:
+        """A key about TLS where none is spoken is a mistake; one that changes nothing is not."""
+        for key in (
+            "trusted_root_certificates = r",
+            "validate_cert_chain_and_expiry = false",
+            "validate_sni = Disabled",
+            "sni_name = app.example",
+            "client_ssl_certificate = site",
+        ):
+            self.assertEqual(self.said(key, protocol="Http"), [f"{key.split()[0]} needs protocol = Https"])
+        self.assertEqual(self.said("validate_sni = true", "sni_name =", protocol="Http"), [])
+        self.assertEqual(len(self.said("sni_name = app.example", protocol="Htps")), 1)
+
+    def test_unwise(self) -> None:
+        """What is not checked is told, each once."""
+        [line] = self.said("validate_cert_chain_and_expiry = false")
+        self.assertIn("whoever is between here and the servers can pass for them", line)
+        [line] = self.said("validate_sni = false")
+        self.assertIn("any certificate of a trusted CA passes for theirs", line)
+        chain = "validate_cert_chain_and_expiry = false"
+        both = self.said("validate_sni = false", chain, "trusted_root_certificates = r")
+        self.assertEqual(len(both), 2)
+        self.assertIn("trusted_root_certificates have no effect with validate_cert_chain_and_expiry = false", both[1])
+
+    def test_values(self) -> None:
+        """Names that are none, and references to what is not there, with the nearest that is."""
+        [line] = self.said("sni_name = 192.0.2.1")
+        self.assertIn("sni_name is '192.0.2.1', but must be a host name: IP addresses are never sent as such", line)
+        [line] = self.said("sni_name = a..b")
+        self.assertIn("is no host name", line)
+        [line] = self.said("trusted_root_certificates = rr")
+        self.assertIn("there is no trusted_root_certificate 'rr'; did you mean 'r'? (InvalidResourceReference)", line)
+        [line] = self.said("client_ssl_certificate = sites")
+        self.assertIn("there is no ssl_certificate 'sites'; did you mean 'site'?", line)
+        certificates = ("trusted_root_certificates", "client_ssl_certificate")
+        for key in (*certificates, "validate_sni", "validate_cert_chain_and_expiry"):
+            self.assertIn("is there but empty", self.said(f"{key} =")[0])
