@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from agwtwisted.access_log import AccessLog
 from agwtwisted.core import pages
 from agwtwisted.core.decisions import CertificateRequired, Forwarded, Redirected, Unwelcome, decide
+from agwtwisted.core.errors import printable
 from agwtwisted.core.forwarding import host_for, request_bytes, rewritten_request_bytes
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, UnfitRequest, asks_for, value_of
 from agwtwisted.core.pages import ErrorInfo, Page
@@ -362,7 +363,7 @@ class HttpExchange:
         left_out = self._exchanges.complaints.admit(name)
         if left_out is not None:
             message = "{server}: {reason}; {outcome}" + (" ({left_out} complaints left out before)" if left_out else "")
-            self.log.warn(message, server=name, reason=reason, outcome=outcome, left_out=left_out)
+            self.log.warn(message, server=name, reason=printable(reason), outcome=outcome, left_out=left_out)
 
     def upstream_drained(self) -> None:
         """The backend takes bytes again."""
