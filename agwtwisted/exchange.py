@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from random import Random
 from wsgiref.handlers import format_date_time
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -14,6 +15,7 @@ from twisted.python.failure import Failure
 from agwtwisted.access_log import AccessLog
 from agwtwisted.core import pages
 from agwtwisted.core.decisions import CertificateRequired, Forwarded, Redirected, Unwelcome, decide
+from agwtwisted.core.error_pages import NO_ERROR_PAGES, ErrorPages
 from agwtwisted.core.errors import printable
 from agwtwisted.core.forwarding import host_for, request_bytes, rewritten_request_bytes
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, UnfitRequest, asks_for, value_of
@@ -41,12 +43,20 @@ class HttpExchanges:
         clock: the time of records and pages.
         access_log: takes a line for each of them.
         random: for trace ids.
+        error_pages: the operator's own.
     """
 
     def __init__(
-        self, gateway: Gateway, backends: Backends, clock: IReactorTime, access_log: AccessLog, random: Random
+        self,
+        gateway: Gateway,
+        backends: Backends,
+        clock: IReactorTime,
+        access_log: AccessLog,
+        random: Random,
+        error_pages: ErrorPages = NO_ERROR_PAGES,
     ) -> None:
         self.gateway = gateway
+        self.error_pages = error_pages
         self.backends = backends
         self.clock = clock
         self.running: Members[HttpExchange] = Members()
@@ -396,6 +406,9 @@ class HttpExchange:
 
     def _send(self, page: Page, error_info: ErrorInfo, *, close: bool = False, headers: Sequence[Header] = ()) -> None:
         self._error_info = error_info
+        own = self._exchanges.error_pages.page(self._listener, page.status)
+        if own is not None:
+            page = attrs.evolve(page, body=own)
         head = self._exchanges.page_head(page, headers)
         self._start_answer(head)
         self._reply.head(head, close=close)
@@ -429,17 +442,22 @@ class HttpExchange:
         if self._exchanges.access_log.enabled:
             self._exchanges.log(self._record(status, server))
 
+    @property
+    def _listener(self) -> str:
+        """The name of the listener whose request this is."""
+        return self._session.listener if self._site is None else self._site.listener.name
+
     def _note_connection(self) -> None:
         if self._dispatch is not None and self._dispatch.connection is not None:
             self._upstream_port = self._dispatch.connection.local_port
 
     def _record(self, status: int | None, server: Server | None) -> AccessRecord:
-        request, exchanges, session, head = self._request, self._exchanges, self._session, self._head
+        request, exchanges, head = self._request, self._exchanges, self._head
         now = exchanges.clock.seconds()
         rewritten = None if self._forwarded is None else self._forwarded.request
         return AccessRecord(
             timestamp=exchanges.access_log.timestamp(),
-            frame=exchanges.frame(session.listener if self._site is None else self._site.listener.name, self._action),
+            frame=exchanges.frame(self._listener, self._action),
             client=self._frame,
             method=request.method,
             target=request.target,

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from agwtwisted.access_log import AccessLog
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
+from agwtwisted.core.error_pages import ErrorPages
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.resources import ClientRevocation, Config, HttpListener, Protocol, StreamProtocol
@@ -136,7 +137,7 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     backends, relay_backends = _backends(config, reactor, names)
     # For trace ids and the spread of renewals, which are no secret: no system call for each.
     random = Random(SystemRandom().getrandbits(128))  # noqa: S311
-    exchanges = HttpExchanges(gateway, backends, reactor, access_log, random)
+    exchanges = HttpExchanges(gateway, backends, reactor, access_log, random, ErrorPages(config.custom_errors))
     revocation = _revocation(config, reactor, random)
     limits = Limits(gateway)
     limiter = HandshakeLimiter(reactor.seconds)

@@ -18,12 +18,14 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted import exchange as exchange_module
 from agwtwisted.core.conditions import Condition
+from agwtwisted.core.error_pages import ErrorPages
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.messages import Framing, HeaderNames, RequestHead
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.reading import Mark, RequestReader
 from agwtwisted.core.resources import (
     CertificateHeaders,
+    CustomError,
     PathCertificate,
     PathRule,
     RedirectConfiguration,
@@ -1200,3 +1202,16 @@ class RewriteTests(_Case):
         line = self.asked(GET.replace(b"\r\n\r\n", b"\r\nX: /a b\r\n\r\n"))
         self.assert_page(line, 400, "REQUEST_URI_INVALID")
         self.assertEqual(self.backend.lines, [])
+
+    def test_own_error_pages(self) -> None:
+        """The operator's pages stand in for ours, also where a client is turned away, but not for a backend's answer."""
+        self.stand.exchanges.error_pages = ErrorPages(
+            CustomError(status=status, page=b"<p>%d, ours</p>" % status) for status in (400, 502)
+        )
+        self.backend.refusing = True
+        self.assertTrue(self.asked().take().endswith(b"\r\nContent-Length: 16\r\n\r\n<p>502, ours</p>"))
+        self.assertTrue(self.asked(verdict=Missing()).take().endswith(b"<p>400, ours</p>"))
+        self.backend.refusing = False
+        line = self.asked()
+        self.backend.line.send(b"HTTP/1.1 502 Bad\r\nContent-Length: 3\r\n\r\nbad")
+        self.assertTrue(line.take().endswith(b"\r\n\r\nbad"))
