@@ -1204,7 +1204,7 @@ class RewriteTests(_Case):
         self.assertEqual(self.backend.lines, [])
 
     def test_own_error_pages(self) -> None:
-        """The operator's pages stand in for ours, also where a client is turned away, but not for a backend's answer."""
+        """The operator's pages stand in for ours, also where a client is turned away, not for a backend's answer."""
         self.stand.exchanges.error_pages = ErrorPages(
             CustomError(status=status, page=b"<p>%d, ours</p>" % status) for status in (400, 502)
         )
