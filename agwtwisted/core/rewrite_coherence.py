@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from agwtwisted.core import limits
 from agwtwisted.core.coherence import Draft
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.errors import Problem
 from agwtwisted.core.managed import canonical
-from agwtwisted.core.resources import ClientAuth, HttpListener
+from agwtwisted.core.resources import ClientAuth, HttpListener, PathCertificate
 from agwtwisted.core.rewrite_rules import actions, set_name
 from agwtwisted.core.rewriting import identifying_headers
 from agwtwisted.core.settings import Reference, Row
@@ -100,19 +101,39 @@ def _everyday_headers(draft: Draft) -> Iterator[Problem]:
 
 def _unproven_access(draft: Draft) -> Iterator[Problem]:
     """Who may come in by what a certificate says, where nobody verifies it, or nobody is asked for one."""
+    rows = {row.section.title: row for kind in ("url_path_map", "path_rule") for row in draft.of(kind)}
     for rule in draft.rules:
-        listener = rule.value.http_listener
-        said = [each.reference.written for each in rule.value.deny_unless if each.reference.of_certificate]
-        unproven = [name for name in said if name not in _PROVEN]
-        key = f"deny_unless.{next(iter(rule.row.family('deny_unless')), '')}"
-        if said and _asks(listener) is ClientAuth.NONE:
-            yield rule.row.warning(f"{said[0]} tells nothing: {listener.name} asks nobody for a certificate", key=key)
-        elif unproven and unproven == said and _asks(listener) is ClientAuth.PASSTHROUGH:
-            yield rule.row.warning(
-                f"{said[0]} is anybody's word: {listener.name} is Passthrough, where nobody verifies certificates"
-                " (a fingerprint would do, and so would Strict)",
-                key=key,
-            )
+        listener, url_path_map = rule.value.http_listener, rule.value.url_path_map
+        asks = _asks(listener)
+        yield from _unproven(rule.row, "deny_unless", rule.value.deny_unless, listener, asks)
+        if url_path_map is not None:
+            row = rows[f"url_path_map {url_path_map.name}"]
+            yield from _unproven(row, "default_deny_unless", url_path_map.default_deny_unless, listener, asks)
+        for path_rule in url_path_map.path_rules if url_path_map is not None else ():
+            row = rows[f"path_rule {url_path_map.name if url_path_map else ''}/{path_rule.name}"]
+            asked = _ASKED.get(path_rule.client_certificate, asks)
+            yield from _unproven(row, "deny_unless", path_rule.deny_unless, listener, asked)
+
+
+_ASKED = {PathCertificate.REQUIRE: ClientAuth.STRICT, PathCertificate.IGNORE: ClientAuth.NONE}
+
+
+def _unproven(
+    row: Row, family: str, conditions: Sequence[Condition], listener: HttpListener, asks: ClientAuth
+) -> Iterator[Problem]:
+    """What is said about the conditions of one section, where clients are asked for a certificate in this way."""
+    said = [each.reference.written for each in conditions if each.reference.of_certificate]
+    unproven = [name for name in said if name not in _PROVEN]
+    key = f"{family}.{next(iter(row.family(family)), '')}"
+    if said and asks is ClientAuth.NONE:
+        nobody = "asks nobody for a certificate" if _asks(listener) is asks else "has certificates ignored here"
+        yield row.warning(f"{said[0]} tells nothing: {listener.name} {nobody}", key=key)
+    elif unproven and unproven == said and asks is ClientAuth.PASSTHROUGH:
+        yield row.warning(
+            f"{said[0]} is anybody's word: {listener.name} is Passthrough, where nobody verifies certificates"
+            " (a fingerprint would do, and so would Strict)",
+            key=key,
+        )
 
 
 _PROVEN = frozenset(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import limits
-from tests.configurations import GOOD, said, with_listener
+from tests import configurations
+from tests.configurations import GOOD, MAP, mapped, path_rule, said, with_listener
 
 PASSTHROUGH = "\n[ssl_profile lax]\nverify_client_auth_mode = Passthrough\n"
 
@@ -80,6 +81,26 @@ class UnprovenAccessTests(SynchronousTestCase):
         [line] = self.warnings("var_client_certificate_fingerprint == x", "")
         self.assertIn("tells nothing: other asks nobody for a certificate", line)
         self.assertEqual(self.warnings("var_client_ip == 192.0.2.1", ""), [])
+
+    def test_paths(self) -> None:
+        """The conditions of a path rule and of a map's defaults are looked at as those of a rule.
+
+        Where the path requires a certificate they are proven; where it ignores them, they tell nothing.
+        """
+        condition = "var_client_certificate_subject ~ CN=admin"
+        require = "client_certificate = Require\n"
+        for extra, reason in (
+            ("", "is anybody's word: public is Passthrough"),
+            (require, ""),
+            (require.replace("Require", "Ignore"), "tells nothing: public has certificates ignored here"),
+        ):
+            rule = path_rule("a", "/a*", extra=f"{extra}deny_unless.7 = {condition}\n")
+            lines = said(mapped(rule, profile=configurations.PASSTHROUGH))
+            self.assertEqual(len(lines), bool(reason), lines)
+            self.assertTrue(all(reason in line and "[path_rule map/a] var_client" in line for line in lines), lines)
+        default = f"{MAP}default_deny_unless.1 = {condition}\n"
+        [line] = said(mapped(profile=configurations.PASSTHROUGH).replace(MAP, default))
+        self.assertIn("[url_path_map map] var_client_certificate_subject is anybody's word", line)
 
 
 class LimitTests(SynchronousTestCase):
