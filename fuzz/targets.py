@@ -5,6 +5,7 @@ Its word is that only its own error comes out, in bounded time; further promises
 
 from __future__ import annotations
 
+import ipaddress
 import random
 import re
 import warnings
@@ -28,6 +29,7 @@ from agwtwisted.core.name_comparison import normalised_name
 from agwtwisted.core.names import distinguished_name
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.pem import read_certificates
+from agwtwisted.core.proxy_protocol import HeaderReader, NoHeader, ProxyHeader, Tlv, encoded, joined, split
 from agwtwisted.core.reading import RequestReader, ResponseReader
 from agwtwisted.core.references import Lookup
 from agwtwisted.core.resources import CertificateHeaders
@@ -435,6 +437,47 @@ RESPONSES = [
     b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
 ]
 
+# The PROXY protocol
+
+
+def _proxy_told(pieces: list[bytes]) -> tuple[object, bytes]:
+    reader = HeaderReader()
+    told = None
+    rest = b""
+    for piece in pieces:
+        if told is None:
+            told = reader.feed(piece)
+        else:
+            rest += piece
+    return told, reader.rest + rest if isinstance(told, ProxyHeader) else b""
+
+
+def _proxy_header(data: bytes) -> None:
+    told = [_proxy_told(pieces) for pieces in _pieces(data)]
+    assert told[1:] == told[:1] * (len(told) - 1), told
+    header, rest = told[0]
+    if isinstance(header, NoHeader):
+        assert header.reason.isprintable()
+    if isinstance(header, ProxyHeader):
+        assert data.endswith(rest)
+        assert split(joined(header.tlvs)) == header.tlvs
+        if header.source and header.destination:
+            again = HeaderReader().feed(encoded(header.source, header.destination))
+            assert again == ProxyHeader(source=header.source, destination=header.destination)
+
+
+_ENDS = (ipaddress.ip_address("192.0.2.7"), 50000), (ipaddress.ip_address("2001:db8::1"), 443)
+PROXY_HEADERS = [
+    b"PROXY TCP4 192.0.2.7 198.51.100.1 50000 443\r\nrest",
+    b"PROXY TCP6 2001:db8::7 ::1 1 0\r\n",
+    b"PROXY UNKNOWN ffff::\r\n",
+    encoded(_ENDS[0], _ENDS[0], [Tlv(2, b"name"), Tlv(0x20, b"\1\0\0\0\0\x21\0\7TLSv1.3")]) + b"rest",
+    encoded(*_ENDS, [Tlv(3, bytes(4)), Tlv(4, b"")]),
+    b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0rest",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x31\0\xd8" + bytes(216),
+]
+
+
 _HTTP_WORDS = (
     *(
         "GET ",
@@ -520,5 +563,11 @@ TARGETS = {
     "judge": Target(run=_judge, seeds=_chains, is_der=True),
     "handshake": Target(run=_handshake, seeds=_handshakes, is_der=True),
     "requests": Target(run=_requests, seeds=lambda: REQUESTS, words=_HTTP_WORDS, longest=1024),
+    "proxy_header": Target(
+        run=_proxy_header,
+        seeds=lambda: PROXY_HEADERS,
+        words=("PROXY TCP4 ", "PROXY UNKNOWN", "\\x0d\\x0a\\x0d\\x0a\\x00\\x0d\\x0aQUIT\\x0a\\x21\\x11\\x00"),
+        longest=1024,
+    ),
     "responses": Target(run=_responses, seeds=lambda: RESPONSES, words=_HTTP_WORDS, longest=1024),
 }

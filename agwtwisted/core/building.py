@@ -16,14 +16,18 @@ from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.core.resources import (
     BackendAddressPool,
     BackendHttpSettings,
+    BackendSettings,
     CustomError,
     Gateway,
     HttpListener,
+    Listener,
     PathRule,
     Protocol,
     RedirectConfiguration,
     RequestRoutingRule,
+    RoutingRule,
     SslProfile,
+    StreamProtocol,
     UrlPathMap,
 )
 from agwtwisted.core.rewriting import RewriteRuleSet
@@ -69,6 +73,8 @@ class Builder:
             redirects=built["redirect_configuration"],
             custom_errors=built["custom_error"],
             rewrite_rule_sets=tuple(filter(None, map(self._rewrite_rule_set, self._names("rewrite_rule_set")))),
+            relayed_listeners=built["listener"],
+            relay_rules=built["routing_rule"],
         )
 
     def unbuilt(self) -> Iterator[Row]:
@@ -85,14 +91,17 @@ class Builder:
             "trusted_root_certificate": self.sources.trusted_root_certificate,
             "ssl_profile": self._ssl_profile,
             "http_listener": self._http_listener,
+            "listener": self._listener,
             "backend_address_pool": lambda row: BackendAddressPool(name=row.name, **row.fields()),
             "backend_http_settings": self._backend_http_settings,
             "rewrite_rule": rewrite_rules.rewrite_rule,
+            "backend_settings": self._backend_settings,
             "redirect_configuration": self._redirect_configuration,
             "path_rule": self._path_rule,
             "url_path_map": self._url_path_map,
             "custom_error": self._custom_error,
             "request_routing_rule": self._request_routing_rule,
+            "routing_rule": self._routing_rule,
         }
 
     def _built(self, kind: str, make: Callable[[Row], Any]) -> Iterator[Built[Any]]:
@@ -124,21 +133,26 @@ class Builder:
         return SslProfile(name=row.name, client_auth=sections.client_auth(row), **fields)
 
     def _http_listener(self, row: Row) -> HttpListener | None:
+        fields = self._listener_fields(row)
+        return None if fields is None else HttpListener(name=row.name, **fields)
+
+    def _listener(self, row: Row) -> Listener | None:
+        fields = self._listener_fields(row)
+        return None if fields is None else Listener(name=row.name, **fields)
+
+    def _listener_fields(self, row: Row) -> dict[str, Any] | None:
         certificate, profile = self._found(row, "ssl_certificate"), self._found(row, "ssl_profile")
         if row.refused or _LOST in (certificate, profile):
             return None
         policy = profile.ssl_policy if profile else self._default_policy
-        if row.get("protocol") is Protocol.HTTP:
+        if row.get("protocol") in (Protocol.HTTP, StreamProtocol.TCP):
             policy = None
         elif policy is None:
             return None
-        fields = row.fields() | {"ssl_certificate": certificate, "ssl_profile": profile, "ssl_policy": policy}
-        return HttpListener(name=row.name, **fields)
+        return row.fields() | {"ssl_certificate": certificate, "ssl_profile": profile, "ssl_policy": policy}
 
     def _backend_http_settings(self, row: Row) -> BackendHttpSettings | None:
-        roots = tuple(
-            self._resource(row, "trusted_root_certificates", each) for each in row.get("trusted_root_certificates")
-        )
+        roots = self._roots(row)
         certificate = self._found(row, "client_ssl_certificate")
         if row.refused or certificate is _LOST or _LOST in roots:
             return None
@@ -204,6 +218,23 @@ class Builder:
             self._resources[place] = None if None in rules else RewriteRuleSet.of(name, filter(None, rules))
         found: RewriteRuleSet | None = self._resources[place]
         return found
+
+    def _roots(self, row: Row) -> tuple[Any, ...]:
+        """The roots that backend settings trust, _LOST in the place of one that is none."""
+        key = "trusted_root_certificates"
+        return tuple(self._resource(row, key, each) for each in row.get(key))
+
+    def _backend_settings(self, row: Row) -> BackendSettings | None:
+        roots = self._roots(row)
+        if row.refused or _LOST in roots:
+            return None
+        return BackendSettings(name=row.name, **row.fields() | {"trusted_root_certificates": roots})
+
+    def _routing_rule(self, row: Row) -> RoutingRule | None:
+        ends = {key: self._found(row, key) for key in ("listener", "backend_address_pool", "backend_settings")}
+        if row.refused or _LOST in ends.values():
+            return None
+        return RoutingRule(name=row.name, **row.fields() | ends)
 
     def _found(self, row: Row, key: str) -> Any:
         """The resource that a key names; None where the key is unset, _LOST where there is none."""

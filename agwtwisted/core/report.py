@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from agwtwisted.core.coherence import AnyListener
 from agwtwisted.core.conditions import Condition
 from agwtwisted.core.errors import printable
 from agwtwisted.core.policies import TlsPolicy
@@ -16,6 +18,7 @@ from agwtwisted.core.resources import (
     BackendAddress,
     BackendAddressPool,
     BackendHttpSettings,
+    BackendSettings,
     CertificateHeaders,
     ClientAuth,
     Config,
@@ -23,7 +26,9 @@ from agwtwisted.core.resources import (
     PathCertificate,
     Protocol,
     RedirectConfiguration,
+    Refusal,
     RequestRoutingRule,
+    RoutingRule,
     SslProfile,
     TrustedClientCertificate,
     UrlPathMap,
@@ -60,13 +65,19 @@ def table(config: Config, now: datetime) -> str:
             *_backend_tls(config, now),
             _access(config),
             _rewrite_rule_sets(config),
+            *_relays(config),
         ]
         if part
     )
 
 
+def every_listener(config: Config) -> tuple[AnyListener, ...]:
+    """HTTP listeners first, then those of L4."""
+    return (*config.http_listeners, *config.listeners)
+
+
 def mode(profile: SslProfile | None) -> str:
-    """What a listener with this profile does about client certificates, in a few words."""
+    """What an HTTP listener with this profile does about client certificates, in a few words."""
     if profile is None or profile.client_auth is ClientAuth.NONE:
         return "none"
     if profile.client_auth is ClientAuth.PASSTHROUGH:
@@ -74,17 +85,17 @@ def mode(profile: SslProfile | None) -> str:
     return f"{profile.client_auth.value}, {profile.refusal.value}{', weak keys' if profile.allow_weak else ''}"
 
 
-def place(listener: HttpListener) -> str:
+def place(listener: AnyListener) -> str:
     """``127.0.0.1:8443``."""
     return _address(listener.address, listener.port)
 
 
 def _listeners(config: Config) -> str:
     heads = ("LISTENER", "ADDRESS", "PROTOCOL", "HOST NAMES", "SSL PROFILE", "MODE", "ISSUER DN")
-    return rendered("Listeners", heads, [_listener_row(listener) for listener in config.http_listeners])
+    return rendered("Listeners", heads, [_listener_row(listener) for listener in every_listener(config)])
 
 
-def _listener_row(listener: HttpListener) -> tuple[str, ...]:
+def _listener_row(listener: AnyListener) -> tuple[str, ...]:
     profile = listener.ssl_profile
     return (
         listener.name,
@@ -92,9 +103,17 @@ def _listener_row(listener: HttpListener) -> tuple[str, ...]:
         listener.protocol.value,
         "\n".join(listener.host_names) or ANY_HOST,
         profile.name if profile else "-",
-        mode(profile),
+        mode(_as_used(listener)),
         _issuer_dn(profile),
     )
+
+
+def _as_used(listener: AnyListener) -> SslProfile | None:
+    """The profile as it is in force: on L4 everybody is refused in the handshake."""
+    profile = listener.ssl_profile
+    if profile is None or isinstance(listener, HttpListener):
+        return profile
+    return attrs.evolve(profile, refusal=Refusal.HANDSHAKE)
 
 
 def _issuer_dn(profile: SslProfile | None) -> str:
@@ -104,7 +123,7 @@ def _issuer_dn(profile: SslProfile | None) -> str:
 
 
 def _server_certificates(config: Config, now: datetime) -> str:
-    used = _distinct(listener.ssl_certificate for listener in config.http_listeners)
+    used = _distinct(listener.ssl_certificate for listener in every_listener(config))
     rows = [(each.name, *_certificate_row(certificate, now)) for each in used for certificate in each.certificates[:1]]
     return rendered("Server certificates", ("NAME", "SUBJECT", "DAYS LEFT", "FINGERPRINT (SHA-1)"), rows)
 
@@ -112,7 +131,7 @@ def _server_certificates(config: Config, now: datetime) -> str:
 def _trusted_files(config: Config) -> tuple[TrustedClientCertificate, ...]:
     return _distinct(
         trusted
-        for listener in config.http_listeners
+        for listener in every_listener(config)
         if listener.ssl_profile
         for trusted in listener.ssl_profile.trusted_client_certificates
     )
@@ -122,7 +141,7 @@ def _trusted(config: Config, trusted: TrustedClientCertificate, now: datetime) -
     """One file of CA certificates, the root first."""
     chain = trusted.chain
     authorities = (chain.root, *(each for each in chain.authorities if each != chain.root))
-    profiles = _distinct(listener.ssl_profile for listener in config.http_listeners)
+    profiles = _distinct(listener.ssl_profile for listener in every_listener(config))
     users = ", ".join(profile.name for profile in profiles if trusted in profile.trusted_client_certificates)
     title = "\n".join(
         [
@@ -149,13 +168,13 @@ def _variables(certificate: x509.Certificate) -> CertificateVariables:
 
 
 def _policies(config: Config) -> str:
-    used = _distinct(listener.ssl_policy for listener in config.http_listeners)
+    used = _distinct(listener.ssl_policy for listener in every_listener(config))
     heads = ("TLS POLICY", "LISTENERS", "VERSIONS", "CIPHER SUITES, THE PREFERRED FIRST")
     return rendered("TLS policies", heads, [_policy_row(config, policy) for policy in used])
 
 
 def _policy_row(config: Config, policy: TlsPolicy) -> tuple[str, ...]:
-    users = (listener.name for listener in config.http_listeners if listener.ssl_policy == policy)
+    users = (listener.name for listener in every_listener(config) if listener.ssl_policy == policy)
     versions = dict.fromkeys((policy.min_version, policy.max_version))
     suites = (*policy.tls13_cipher_suites, *policy.tls12_cipher_suites)
     return policy.name, "\n".join(users), "\n".join(versions), "\n".join(suites)
@@ -236,7 +255,7 @@ def _custom_errors(config: Config) -> Iterator[str]:
         yield rendered("Custom error pages", ("LISTENER", "STATUS", "BYTES"), rows)
 
 
-def _backend(backend: BackendAddress, settings: BackendHttpSettings) -> str:
+def _backend(backend: BackendAddress, settings: BackendHttpSettings | BackendSettings) -> str:
     return _address(backend.host, settings.port if backend.port is None else backend.port)
 
 
@@ -350,6 +369,37 @@ def _actions(rule: RewriteRule) -> Iterator[str]:
         yield f"url_query_string = {rule.url_query_string.text}"
     if rule.reroute:
         yield "reroute"
+
+
+def _relays(config: Config) -> Iterator[str]:
+    """The rules of L4 listeners and their settings, where there are any."""
+    if not config.routing_rules:
+        return
+    heads = ("PRIORITY", "RULE", "LISTENER", "POOL", "BACKEND ADDRESSES", "SETTINGS")
+    rules = sorted(config.routing_rules, key=lambda rule: rule.priority)
+    yield rendered("Routing rules (L4)", heads, [_relay_row(rule) for rule in rules])
+    used = _distinct(rule.backend_settings for rule in rules)
+    words = ("SETTINGS", "PROTOCOL", "PORT", "TIMEOUT", "PROXY PROTOCOL HEADER")
+    yield rendered("Backend settings (L4)", words, [_relay_settings_row(settings) for settings in used])
+
+
+def _relay_row(rule: RoutingRule) -> tuple[str, ...]:
+    pool, settings = rule.backend_address_pool, rule.backend_settings
+    return (
+        str(rule.priority),
+        rule.name,
+        rule.listener.name,
+        pool.name,
+        "\n".join(_backend(each, settings) for each in pool.backend_addresses) or "(none: closed)",
+        settings.name,
+    )
+
+
+def _relay_settings_row(settings: BackendSettings) -> tuple[str, ...]:
+    header = "-"
+    if settings.enable_l4_client_ip_preservation:
+        header = "v2, with TLS" if settings.proxy_protocol_tls else "v2"
+    return settings.name, settings.protocol.value, str(settings.port), f"{settings.timeout:g} s", header
 
 
 def _distinct(values: Iterable[T | None]) -> tuple[T, ...]:

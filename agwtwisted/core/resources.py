@@ -62,6 +62,13 @@ class Protocol(Enum):
     HTTPS = "Https"
 
 
+class StreamProtocol(Enum):
+    """What is spoken on the port of an L4 listener, or towards its backends."""
+
+    TCP = "Tcp"
+    TLS = "Tls"
+
+
 class HeaderNames(Enum):
     """What happens to request header names outside ``[A-Za-z0-9-]``."""
 
@@ -200,6 +207,22 @@ class HttpListener:
     require_server_name_indication: bool = False
     # Of the profile where there is one, else the gateway's; None on plain HTTP.
     ssl_policy: TlsPolicy | None = None
+    accept_proxy_protocol: tuple[Network, ...] = ()  # connections from these begin with a PROXY protocol header
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Listener:
+    """An L4 listener, whose connections are relayed; without host names it takes every connection of its port."""
+
+    name: str
+    address: str = "0.0.0.0"  # noqa: S104 - as HttpListener
+    port: int
+    protocol: StreamProtocol
+    host_names: tuple[str, ...] = ()  # lower case; SNI, so on Tls alone
+    ssl_certificate: SslCertificate | None = None
+    ssl_profile: SslProfile | None = None
+    ssl_policy: TlsPolicy | None = None  # of the profile where there is one, else the gateway's; None on Tcp
+    accept_proxy_protocol: tuple[Network, ...] = ()  # connections from these begin with a PROXY protocol header
 
 
 @attrs.frozen(kw_only=True)
@@ -237,6 +260,22 @@ class BackendHttpSettings:
     validate_sni: bool = True
     sni_name: str = ""  # sent and looked for in the certificate, instead of the host name
     client_ssl_certificate: SslCertificate | None = None  # the gateway's own, for servers that ask
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class BackendSettings:
+    """How the gateway connects an L4 listener's clients to the servers of a pool."""
+
+    name: str
+    port: int
+    protocol: StreamProtocol = StreamProtocol.TCP
+    timeout: float = 60.0  # seconds without a byte in either direction, and for finding a server that answers
+    # Tls only.
+    trusted_root_certificates: tuple[TrustedRootCertificate, ...] = ()  # none: the system's
+    host_name: str = ""  # sent as server name and looked for in the certificate, instead of the pool's host
+    pick_host_name_from_backend_address: bool = False
+    enable_l4_client_ip_preservation: bool = False  # a PROXY protocol header comes first
+    proxy_protocol_tls: bool = False  # and tells of the client's TLS and certificate
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -304,6 +343,17 @@ class CustomError:
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class RoutingRule:
+    """Binds an L4 listener to a pool."""
+
+    name: str
+    priority: int
+    listener: Listener
+    backend_address_pool: BackendAddressPool
+    backend_settings: BackendSettings
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class Config:
     """A whole configuration, valid as it stands."""
 
@@ -311,5 +361,7 @@ class Config:
     http_listeners: tuple[HttpListener, ...] = ()
     request_routing_rules: tuple[RequestRoutingRule, ...] = ()
     rewrite_rule_sets: tuple[RewriteRuleSet, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    routing_rules: tuple[RoutingRule, ...] = ()
     custom_errors: tuple[CustomError, ...] = ()
     warnings: tuple[Problem, ...] = ()  # what is legal but unwise

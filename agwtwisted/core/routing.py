@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from typing import Generic, TypeAlias, TypeVar
 
 import attrs
 
@@ -22,9 +23,11 @@ from agwtwisted.core.resources import (
     ClientAuth,
     Config,
     HttpListener,
+    Listener,
     PathCertificate,
     RedirectConfiguration,
     RequestRoutingRule,
+    RoutingRule,
     SslProfile,
     UrlPathMap,
 )
@@ -45,6 +48,13 @@ class Action:
     client_certificate: PathCertificate = PathCertificate.NONE
     certificate_headers: frozenset[CertificateHeaders] = frozenset()  # that the servers get
     matched_prefix: bytes = b""  # of the path, in lower case: an override path stands in its place
+    is_plain: bool = attrs.field(init=False)  # a request goes on as it came, whoever sent it
+
+    @is_plain.default
+    def _is_plain(self) -> bool:
+        asks = self.client_certificate is not PathCertificate.NONE or self.deny_unless
+        changes = self.redirect or self.rewrite_rule_set or (self.settings and self.settings.path)
+        return not asks and not changes
 
 
 class Actions:
@@ -221,25 +231,42 @@ class Site:
         return self.listener.ssl_profile
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class RelaySite:
+    """What one server name on one port of an L4 listener selects."""
+
+    listener: Listener
+    rule: RoutingRule
+
+    @property
+    def profile(self) -> SslProfile | None:
+        """The SSL profile, None where the listener has none."""
+        return self.listener.ssl_profile
+
+
+AnySite: TypeAlias = Site | RelaySite
+S = TypeVar("S", bound=AnySite)
+
+
 @attrs.frozen
-class _Wildcard:
+class _Wildcard(Generic[S]):
     pattern: re.Pattern[str]
-    site: Site
+    site: S
 
 
 @attrs.frozen(eq=False)
-class Sites:
+class NamedSites(Generic[S]):
     """The sites of one address and port."""
 
-    exact: dict[str, Site]
-    wildcards: tuple[_Wildcard, ...]
-    basic: Site | None
+    exact: dict[str, S]
+    wildcards: tuple[_Wildcard[S], ...]
+    basic: S | None
 
     @classmethod
-    def of(cls, sites: Iterable[Site]) -> Sites:
+    def of(cls, sites: Iterable[S]) -> NamedSites[S]:
         """Sorts sites for `select`; those with longer wildcards come before shorter ones."""
-        exact: dict[str, Site] = {}
-        wildcards: list[tuple[int, _Wildcard]] = []
+        exact: dict[str, S] = {}
+        wildcards: list[tuple[int, _Wildcard[S]]] = []
         basic = None
         for site in sites:
             if not site.listener.host_names:
@@ -252,12 +279,12 @@ class Sites:
         wildcards.sort(key=lambda entry: entry[0])  # stable: of equal length, the first of the file
         return cls(exact, tuple(wildcard for _, wildcard in wildcards), basic)
 
-    def all(self) -> tuple[Site, ...]:
+    def all(self) -> tuple[S, ...]:
         """Every site once, the basic one first."""
         named = [*self.exact.values(), *(wildcard.site for wildcard in self.wildcards)]
         return tuple(dict.fromkeys([self.basic, *named] if self.basic else named))
 
-    def select(self, name: str) -> Site | None:
+    def select(self, name: str) -> S | None:
         """The site for a host name: exact name, then longest wildcard, then the basic listener.
 
         The name may be in any case and end in a dot; "" stands for no name.
@@ -270,6 +297,10 @@ class Sites:
             if wildcard.pattern.fullmatch(name):
                 return wildcard.site
         return self.basic
+
+
+Sites: TypeAlias = NamedSites[Site]
+RelaySites: TypeAlias = NamedSites[RelaySite]
 
 
 def _wildcard_pattern(name: str) -> re.Pattern[str]:
@@ -285,3 +316,17 @@ def ports_of(config: Config) -> dict[tuple[str, int], Sites]:
         listener = rule.http_listener
         ports.setdefault((listener.address, listener.port), []).append(Site(listener=listener, rule=rule))
     return {port: Sites.of(sites) for port, sites in ports.items()}
+
+
+def addresses_of(config: Config) -> tuple[tuple[str, int], ...]:
+    """Every address and port to be bound."""
+    return (*ports_of(config), *relay_ports_of(config))
+
+
+def relay_ports_of(config: Config) -> dict[tuple[str, int], RelaySites]:
+    """The same of L4 listeners."""
+    ports: dict[tuple[str, int], list[RelaySite]] = {}
+    for rule in sorted(config.routing_rules, key=lambda rule: rule.priority):
+        listener = rule.listener
+        ports.setdefault((listener.address, listener.port), []).append(RelaySite(listener=listener, rule=rule))
+    return {port: RelaySites.of(sites) for port, sites in ports.items()}

@@ -17,6 +17,7 @@ from agwtwisted.core.resources import (
     BackendAddress,
     BackendAddressPool,
     BackendHttpSettings,
+    BackendSettings,
     CertificateHeaders,
     ClientAuth,
     ClientRevocation,
@@ -24,6 +25,7 @@ from agwtwisted.core.resources import (
     Gateway,
     HeaderNames,
     HttpListener,
+    Listener,
     OcspScope,
     OcspUnavailable,
     PathCertificate,
@@ -33,9 +35,11 @@ from agwtwisted.core.resources import (
     RedirectType,
     Refusal,
     RequestRoutingRule,
+    RoutingRule,
     RuleType,
     SslCertificate,
     SslProfile,
+    StreamProtocol,
     TrustedClientCertificate,
     TrustedRootCertificate,
     UrlPathMap,
@@ -182,6 +186,20 @@ HTTP_LISTENER = Kind(
         # An empty profile would be a listener that asks nobody for a certificate.
         "ssl_profile": Key(reference("ssl_profile"), empty=Empty.REFUSED),
         "require_server_name_indication": Key(boolean),
+        "accept_proxy_protocol": Key(listed(network, limits.NETWORKS), empty=Empty.REFUSED),
+    },
+)
+
+LISTENER = Kind(
+    resource=Listener,
+    keys={
+        "address": Key(listener_address),
+        "port": Key(whole(limits.PORT), required=True),
+        "protocol": Key(choice(*StreamProtocol), required=True),
+        "host_names": Key(listed(listener_host_name, limits.HOST_NAMES_PER_LISTENER)),
+        "ssl_certificate": Key(reference("ssl_certificate")),
+        "ssl_profile": Key(reference("ssl_profile"), empty=Empty.REFUSED),
+        "accept_proxy_protocol": Key(listed(network, limits.NETWORKS), empty=Empty.REFUSED),
     },
 )
 
@@ -216,6 +234,22 @@ BACKEND_HTTP_SETTINGS = Kind(
 
 ACCESS = {"deny_unless": numbered(Key(request_condition, empty=Empty.REFUSED))}
 """Who may come in: of rules, and of what else requests are led by."""
+BACKEND_SETTINGS = Kind(
+    resource=BackendSettings,
+    keys={
+        "port": Key(whole(limits.PORT), required=True),
+        "protocol": Key(choice(*StreamProtocol)),
+        "timeout": Key(seconds(limits.TIMEOUT)),
+        "trusted_root_certificates": Key(
+            listed(reference("trusted_root_certificate"), limits.ROOT_CAS_PER_SETTINGS), empty=Empty.REFUSED
+        ),
+        "host_name": Key(server_name),
+        "pick_host_name_from_backend_address": Key(boolean),
+        "enable_l4_client_ip_preservation": Key(boolean),
+        "proxy_protocol_tls": Key(boolean),
+        "probe": Key(unsupported),
+    },
+)
 
 REDIRECT_CONFIGURATION = Kind(
     resource=RedirectConfiguration,
@@ -296,6 +330,17 @@ REWRITE_RULE = Kind(
     },
 )
 
+ROUTING_RULE = Kind(
+    resource=RoutingRule,
+    keys={
+        "priority": Key(whole(limits.PRIORITY), required=True),
+        "listener": Key(reference("listener"), required=True),
+        "backend_address_pool": Key(reference("backend_address_pool"), required=True),
+        "backend_settings": Key(reference("backend_settings"), required=True),
+        "rule_type": Key(only("Basic")),
+    },
+)
+
 KINDS = {
     "gateway": GATEWAY,
     "ssl_certificate": SSL_CERTIFICATE,
@@ -303,23 +348,23 @@ KINDS = {
     "trusted_root_certificate": TRUSTED_ROOT_CERTIFICATE,
     "ssl_profile": SSL_PROFILE,
     "http_listener": HTTP_LISTENER,
+    "listener": LISTENER,
     "backend_address_pool": BACKEND_ADDRESS_POOL,
     "backend_http_settings": BACKEND_HTTP_SETTINGS,
     "rewrite_rule": REWRITE_RULE,
+    "backend_settings": BACKEND_SETTINGS,
     "redirect_configuration": REDIRECT_CONFIGURATION,
     "path_rule": PATH_RULE,
     "url_path_map": URL_PATH_MAP,
     "custom_error": CUSTOM_ERROR,
     "request_routing_rule": REQUEST_ROUTING_RULE,
+    "routing_rule": ROUTING_RULE,
 }
 """The kinds of sections this version carries; one that is referred to stands before those that refer to it."""
 
 LATER_KINDS = frozenset(
     {
-        "listener",
-        "backend_settings",
         "probe",
-        "routing_rule",
     }
 )
 """The kinds of the configuration contract that later versions carry."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from agwtwisted.core import policies, rewrite_rules
 from agwtwisted.core.errors import Problem, shown
 from agwtwisted.core.policies import TlsPolicy
-from agwtwisted.core.resources import ClientAuth, ClientRevocation, Protocol, RuleType
+from agwtwisted.core.resources import ClientAuth, ClientRevocation, Protocol, RuleType, StreamProtocol
 from agwtwisted.core.server_certificates import is_pfx
 from agwtwisted.core.settings import Row
 
@@ -130,6 +130,25 @@ def _http_listener(row: Row) -> Iterator[Problem]:
     elif row.get("require_server_name_indication") and row.unset("host_names"):
         key = "require_server_name_indication"
         yield row.problem(f"{key} needs host_names to compare the client's with", key=key)
+    yield from _proxies(row)
+
+
+def _listener(row: Row) -> Iterator[Problem]:
+    protocol = row.get("protocol")
+    if protocol is StreamProtocol.TLS and row.unset("ssl_certificate"):
+        yield row.problem("a Tls listener needs ssl_certificate")
+    if protocol is StreamProtocol.TCP:
+        for key in ("ssl_certificate", "ssl_profile", "host_names"):
+            if row.get(key):
+                yield row.problem(f"{key} has no place on a Tcp listener", key=key)
+    yield from _proxies(row)
+
+
+def _proxies(row: Row) -> Iterator[Problem]:
+    key = "accept_proxy_protocol"
+    for network in row.get(key):
+        if not network.prefixlen:
+            yield row.warning(f"{key} has {network}: anybody may say that he comes from anywhere", key=key)
 
 
 def _request_routing_rule(row: Row) -> Iterator[Problem]:
@@ -234,11 +253,25 @@ def _backend_tls(row: Row) -> Iterator[Problem]:
         yield row.warning(f"{key} = false: any certificate of a trusted CA passes for theirs", key=key)
 
 
+def _backend_settings(row: Row) -> Iterator[Problem]:
+    if row.get("host_name") and row.get("pick_host_name_from_backend_address"):
+        yield row.problem("host_name and pick_host_name_from_backend_address exclude each other", key="host_name")
+    if row.get("protocol") is StreamProtocol.TCP and "protocol" not in row.refused:
+        for name in ("trusted_root_certificates", "host_name", "pick_host_name_from_backend_address"):
+            if row.get(name):
+                yield row.problem(f"{name} needs protocol = Tls", key=name)
+    key = "proxy_protocol_tls"
+    preserving = "enable_l4_client_ip_preservation"
+    if row.get(key) and not row.get(preserving) and preserving not in row.refused:
+        yield row.problem(f"{key} needs {preserving} = true: its header is where TLS is told of", key=key)
+
+
 _CHECKS: Mapping[str, Callable[[Row], Iterator[Problem]]] = {
     "gateway": _ssl_policy,
     "ssl_certificate": _ssl_certificate,
     "ssl_profile": _ssl_profile,
     "http_listener": _http_listener,
+    "listener": _listener,
     "backend_address_pool": _backend_address_pool,
     "backend_http_settings": _backend_http_settings,
     "redirect_configuration": _redirect_configuration,
@@ -247,4 +280,5 @@ _CHECKS: Mapping[str, Callable[[Row], Iterator[Problem]]] = {
     "custom_error": _custom_error,
     "request_routing_rule": _request_routing_rule,
     "rewrite_rule": rewrite_rules.problems,
+    "backend_settings": _backend_settings,
 }

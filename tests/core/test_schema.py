@@ -6,6 +6,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import schema
+from agwtwisted.core.coherence import LISTENERS
 from agwtwisted.core.errors import UnacceptableError
 from agwtwisted.core.resources import CertificateHeaders, Gateway
 from agwtwisted.core.schema import KINDS, LATER_KINDS, certificate_headers
@@ -43,9 +44,7 @@ class TableTests(SynchronousTestCase):
     def test_every_field_has_a_key(self) -> None:
         """What a resource holds can be said in the file, so that no default is the only value."""
         for name, kind in KINDS.items():
-            fields = (
-                {*attrs.fields_dict(kind.resource)} - DERIVED - ({"ssl_policy"} if name == "http_listener" else set())
-            )
+            fields = {*attrs.fields_dict(kind.resource)} - DERIVED - ({"ssl_policy"} if name in LISTENERS else set())
             self.assertEqual(fields - {*kind.keys, *kind.families}, set(), name)
 
     def test_families_do_not_hide_keys(self) -> None:
