@@ -104,26 +104,31 @@ class ReportTests(SynchronousTestCase):
 
     def test_path_rules(self) -> None:
         """A path-based rule names its map, whose rules are shown in the order in which they are looked at."""
+        require = "client_certificate = Require\ndeny_unless.1 = var_host exists\n"
+        default = "default_rewrite_rule_set = set\ndefault_deny_unless.1 = var_http_method == GET\n"
         text = configurations.mapped(
-            configurations.path_rule("b", "/b/*, /c*", extra="client_certificate = Require\n"),
+            configurations.path_rule("b", "/b/*, /c*", extra=require),
             configurations.path_rule("a", "/a", end="redirect_configuration = away\n"),
             profile=configurations.PASSTHROUGH,
-        )
-        shown = report(
-            text + configurations.redirect("away", "target_url = https://example.org/", "include_path = yes")
-        )
+        ).replace(configurations.MAP, configurations.MAP + default)
+        text += configurations.redirect("away", "target_url = https://example.org/", "include_path = yes")
+        shown = report(f"{text}\n[rewrite_rule set/one]\nurl_path = /x\n")
         self.assertEqual(cells(shown, "Request routing rules")[1], ["100", "public", "public", "URL path map map"])
         self.assertEqual(
             cells(shown, "URL path map map")[1:],
             [
-                ["/b/*", "b", "app", "127.0.0.1:9000", "app", "Require"],
+                ["/b/*", "b", "app", "127.0.0.1:9000", "app", "-", "Require"],
                 ["/c*"],
-                ["/a", "a", "redirect away", "-"],
-                ["any other", "app", "127.0.0.1:9000", "app", "-"],
+                ["/a", "a", "redirect away", "-", "-"],
+                ["any other", "app", "127.0.0.1:9000", "app", "set", "-"],
             ],
         )
         self.assertEqual(cells(shown, "Redirects")[1], ["away", "302", "https://example.org/", "kept", "dropped"])
         self.assertEqual(cells(shown, "Backend settings")[1][0], "app")
+        self.assertEqual(
+            cells(shown, "Who may come in")[1:],
+            [["map/b", "var_host exists"], ["map, any other path", "var_http_method == GET"]],
+        )
 
     def test_redirects(self) -> None:
         """A basic rule may redirect, to a listener."""
