@@ -32,8 +32,9 @@ MIN_RATE = 240
 """Bytes a second that it has to take then."""
 
 _INFO_SIZE = 128
+_ROUND_TRIP_TIME = slice(68, 72)
 _BYTES_ACKNOWLEDGED = slice(120, 128)
-"""The place of tcpi_bytes_acked in Linux's struct tcp_info, since Linux 4.1."""
+"""The places of tcpi_rtt and tcpi_bytes_acked in Linux's struct tcp_info, since Linux 4.1."""
 
 LINGER = 5.0
 """Seconds in which the input of a closing connection is thrown away, so that no reset overtakes the last answer; again
@@ -77,6 +78,7 @@ class TcpWire(Protocol):
     """One TCP connection. Made before its transport; `receiver` may be exchanged at any time."""
 
     transport: ITCPTransport
+    offered_suites = b""  # by which the peer would encrypt: `core.client_hello`
     _taken = 0  # bytes that the peer had acknowledged when that was asked last
 
     def __init__(self, clock: IReactorTime, receiver: Receiver = NOBODY) -> None:
@@ -140,6 +142,14 @@ class TcpWire(Protocol):
         """
         info: bytes = self._transport.getHandle().getsockopt(IPPROTO_TCP, TCP_INFO, _INFO_SIZE)
         return int.from_bytes(info[_BYTES_ACKNOWLEDGED], sys.byteorder)
+
+    def round_trip_time(self) -> bytes:
+        """To the peer and back, in microseconds as the kernel estimates it now; empty where it does not tell."""
+        try:
+            info: bytes = self._transport.getHandle().getsockopt(IPPROTO_TCP, TCP_INFO, _INFO_SIZE)
+        except (AttributeError, OSError):  # no socket, or none any more
+            return b""
+        return b"%d" % int.from_bytes(info[_ROUND_TRIP_TIME], sys.byteorder)
 
     @property
     def busy(self) -> bool:

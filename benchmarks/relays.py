@@ -22,7 +22,7 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks import checks, peers, programs, report
+from benchmarks import checks, peers, programs, proxies, report
 from benchmarks.__main__ import started_backend
 from benchmarks.load import Generator, Load
 from benchmarks.measure import Sample, sample
@@ -103,7 +103,7 @@ def nginx(binary: str) -> Peer:
         file = _configured(settings, "nginx.conf", stream_module=module)
         return [binary, "-p", str(settings.directory), "-e", str(settings.directory / "error.log"), "-c", file]
 
-    return attrs.evolve(peers.nginx(binary), command=command)
+    return attrs.evolve(proxies.nginx(binary), command=command)
 
 
 def haproxy(binary: str) -> Peer:
@@ -115,12 +115,12 @@ def haproxy(binary: str) -> Peer:
         combined.write_bytes(settings.pki.server.chain.read_bytes() + settings.pki.server.key.read_bytes())
         return [binary, "-db", "-f", _configured(settings, "haproxy.cfg", combined=combined)]
 
-    return attrs.evolve(peers.haproxy(binary), command=command)
+    return attrs.evolve(proxies.haproxy(binary), command=command)
 
 
 def stunnel(binary: str) -> Peer:
     """stunnel, a thread for each session."""
-    about = peers.output(binary, "-version")
+    about = peers.output_of(binary, "-version")
     found = re.search(r"stunnel (\S+).*?(OpenSSL \S+)", about, re.DOTALL)
     return Peer(
         name="stunnel",
@@ -131,7 +131,7 @@ def stunnel(binary: str) -> Peer:
 
 def gateway(name: str, checkout: Path, python: str) -> Peer:
     """The gateway of ``checkout``."""
-    made = peers.gateway(name, checkout, python, [])
+    made = proxies.gateway(name, checkout, python, [])
 
     def command(settings: Settings) -> list[str]:
         return [
