@@ -23,6 +23,7 @@ from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.resources import ClientRevocation, Config, HttpListener, Protocol, StreamProtocol
 from agwtwisted.core.resources import HeaderNames as OddNames
 from agwtwisted.core.resources import Listener as RelayListener
+from agwtwisted.core.rewriting import identifying_headers
 from agwtwisted.core.routing import NamedSites, S, backends_of, ports_of, relay_ports_of
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.listener import Listener, display
@@ -154,13 +155,15 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
             "check_of": revocation.check,
         }
 
+    identifying = identifying_headers(config.rewrite_rule_sets)
     ports: dict[tuple[str, int], Port[Any]] = {}
     for address, sites in ports_of(config).items():
-        odd_names = HeaderNames(
+        header_names = HeaderNames(
+            identifying,
             reject_odd=gateway.header_names is OddNames.REJECT,
             tell_dropped=partial(_warn_of_dropped, display(*address)),
         )
-        ports[address] = HttpPort(exchanges=exchanges, names=odd_names, **arguments(address[1], sites))
+        ports[address] = HttpPort(exchanges=exchanges, names=header_names, **arguments(address[1], sites))
     for address, relay_sites in relay_ports_of(config).items():
         ports[address] = RelayPort(backends=relay_backends, **arguments(address[1], relay_sites))
     listeners = [Listener(reactor, sockets[address], port, limits) for address, port in ports.items()]

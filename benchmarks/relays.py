@@ -120,7 +120,7 @@ def haproxy(binary: str) -> Peer:
 
 def stunnel(binary: str) -> Peer:
     """stunnel, a thread for each session."""
-    about = peers.output(binary, "-version")
+    about = peers.output_of(binary, "-version")
     found = re.search(r"stunnel (\S+).*?(OpenSSL \S+)", about, re.DOTALL)
     return Peer(
         name="stunnel",

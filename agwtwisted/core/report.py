@@ -303,7 +303,7 @@ def _settings_row(settings: BackendHttpSettings) -> tuple[str, ...]:
         settings.protocol.value,
         str(settings.port),
         f"{settings.request_timeout:g} s",
-        settings.host_name or _host(settings),
+        f"{settings.host_name or _host(settings)} {settings.path}".rstrip(),
         _headers(settings.client_certificate_headers),
     )
 

@@ -299,6 +299,8 @@ class PathRule:
     backend_address_pool: BackendAddressPool | None = None
     backend_http_settings: BackendHttpSettings | None = None
     redirect_configuration: RedirectConfiguration | None = None
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # as those of the rule, and besides them
     client_certificate: PathCertificate = PathCertificate.NONE
 
 
@@ -311,6 +313,8 @@ class UrlPathMap:
     default_backend_address_pool: BackendAddressPool | None = None
     default_backend_http_settings: BackendHttpSettings | None = None
     default_redirect_configuration: RedirectConfiguration | None = None
+    default_rewrite_rule_set: RewriteRuleSet | None = None
+    default_deny_unless: tuple[Condition, ...] = ()
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -11,6 +11,8 @@ from agwtwisted.core.conditions import Condition, request_condition
 from agwtwisted.core.destinations import network, port_range, responder_url
 from agwtwisted.core.errors import UnacceptableError, shown
 from agwtwisted.core.host_names import host_and_port, host_header, listener_address, listener_host_name, server_name
+from agwtwisted.core.path_patterns import path_pattern, url_path
+from agwtwisted.core.redirects import redirect_url
 from agwtwisted.core.resources import (
     BackendAddress,
     BackendAddressPool,
@@ -19,21 +21,28 @@ from agwtwisted.core.resources import (
     CertificateHeaders,
     ClientAuth,
     ClientRevocation,
+    CustomError,
     Gateway,
     HeaderNames,
     HttpListener,
     Listener,
     OcspScope,
     OcspUnavailable,
+    PathCertificate,
+    PathRule,
     Protocol,
+    RedirectConfiguration,
+    RedirectType,
     Refusal,
     RequestRoutingRule,
     RoutingRule,
+    RuleType,
     SslCertificate,
     SslProfile,
     StreamProtocol,
     TrustedClientCertificate,
     TrustedRootCertificate,
+    UrlPathMap,
 )
 from agwtwisted.core.rewriting import RewriteRule
 from agwtwisted.core.settings import (
@@ -210,7 +219,7 @@ BACKEND_HTTP_SETTINGS = Kind(
         "client_certificate_headers": Key(certificate_headers),
         "cookie_based_affinity": Key(only_boolean(False)),
         "affinity_cookie_name": Key(only("ApplicationGatewayAffinity")),
-        "path": Key(unsupported),
+        "path": Key(url_path),
         "probe": Key(unsupported),
         "connection_draining_timeout": Key(unsupported),
         "trusted_root_certificates": Key(
@@ -242,17 +251,57 @@ BACKEND_SETTINGS = Kind(
     },
 )
 
+REDIRECT_CONFIGURATION = Kind(
+    resource=RedirectConfiguration,
+    keys={
+        "redirect_type": Key(choice(*RedirectType), required=True),
+        "target_listener": Key(reference("http_listener"), empty=Empty.REFUSED),
+        "target_url": Key(redirect_url, empty=Empty.REFUSED),
+        "include_path": Key(boolean),
+        "include_query_string": Key(boolean),
+    },
+)
+
+PATH_RULE = Kind(
+    resource=PathRule,
+    keys={
+        "paths": Key(listed(path_pattern, limits.PATHS_PER_RULE), required=True),
+        "backend_address_pool": Key(reference("backend_address_pool")),
+        "backend_http_settings": Key(reference("backend_http_settings")),
+        "redirect_configuration": Key(reference("redirect_configuration")),
+        "rewrite_rule_set": Key(reference("rewrite_rule_set")),
+        "client_certificate": Key(choice(PathCertificate.REQUIRE, PathCertificate.IGNORE), empty=Empty.REFUSED),
+    },
+    families=ACCESS,
+)
+
+URL_PATH_MAP = Kind(
+    resource=UrlPathMap,
+    keys={
+        "default_backend_address_pool": Key(reference("backend_address_pool")),
+        "default_backend_http_settings": Key(reference("backend_http_settings")),
+        "default_redirect_configuration": Key(reference("redirect_configuration")),
+        "default_rewrite_rule_set": Key(reference("rewrite_rule_set")),
+    },
+    families={f"default_{family}": how for family, how in ACCESS.items()},
+)
+
+CUSTOM_ERROR = Kind(
+    resource=CustomError,
+    keys={"file": Key(one_line, required=True)},
+)
+
 REQUEST_ROUTING_RULE = Kind(
     resource=RequestRoutingRule,
     keys={
         "priority": Key(whole(limits.PRIORITY), required=True),
         "http_listener": Key(reference("http_listener"), required=True),
-        "backend_address_pool": Key(reference("backend_address_pool"), required=True),
-        "backend_http_settings": Key(reference("backend_http_settings"), required=True),
-        "rule_type": Key(only("Basic", later=("PathBasedRouting", "AdvancedRouting"))),
+        "backend_address_pool": Key(reference("backend_address_pool")),
+        "backend_http_settings": Key(reference("backend_http_settings")),
+        "rule_type": Key(choice(RuleType.BASIC, RuleType.PATH_BASED_ROUTING, later=("AdvancedRouting",))),
         "rewrite_rule_set": Key(reference("rewrite_rule_set")),
-        "url_path_map": Key(unsupported),
-        "redirect_configuration": Key(unsupported),
+        "url_path_map": Key(reference("url_path_map")),
+        "redirect_configuration": Key(reference("redirect_configuration")),
     },
     families=ACCESS,
 )
@@ -304,6 +353,10 @@ KINDS = {
     "backend_http_settings": BACKEND_HTTP_SETTINGS,
     "rewrite_rule": REWRITE_RULE,
     "backend_settings": BACKEND_SETTINGS,
+    "redirect_configuration": REDIRECT_CONFIGURATION,
+    "path_rule": PATH_RULE,
+    "url_path_map": URL_PATH_MAP,
+    "custom_error": CUSTOM_ERROR,
     "request_routing_rule": REQUEST_ROUTING_RULE,
     "routing_rule": ROUTING_RULE,
 }
@@ -312,10 +365,6 @@ KINDS = {
 LATER_KINDS = frozenset(
     {
         "probe",
-        "url_path_map",
-        "path_rule",
-        "redirect_configuration",
-        "custom_error",
     }
 )
 """The kinds of the configuration contract that later versions carry."""

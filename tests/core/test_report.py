@@ -102,11 +102,55 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(rows[0], ["100", "public", "public", "app", "10.0.0.1:81", "app"])
         self.assertEqual(rows[1:], [["10.0.0.2:9000"], ["[::1]:82"]])
 
+    def test_path_rules(self) -> None:
+        """A path-based rule names its map, whose rules are shown in the order in which they are looked at."""
+        text = configurations.mapped(
+            configurations.path_rule("b", "/b/*, /c*", extra="client_certificate = Require\n"),
+            configurations.path_rule("a", "/a", end="redirect_configuration = away\n"),
+            profile=configurations.PASSTHROUGH,
+        )
+        shown = report(
+            text + configurations.redirect("away", "target_url = https://example.org/", "include_path = yes")
+        )
+        self.assertEqual(cells(shown, "Request routing rules")[1], ["100", "public", "public", "URL path map map"])
+        self.assertEqual(
+            cells(shown, "URL path map map")[1:],
+            [
+                ["/b/*", "b", "app", "127.0.0.1:9000", "app", "Require"],
+                ["/c*"],
+                ["/a", "a", "redirect away", "-"],
+                ["any other", "app", "127.0.0.1:9000", "app", "-"],
+            ],
+        )
+        self.assertEqual(cells(shown, "Redirects")[1], ["away", "302", "https://example.org/", "kept", "dropped"])
+        self.assertEqual(cells(shown, "Backend settings")[1][0], "app")
+
+    def test_redirects(self) -> None:
+        """A basic rule may redirect, to a listener."""
+        text = configurations.changed((configurations.RULE, "redirect_configuration = away\n"))
+        text += configurations.redirect("away", "target_listener = other", "include_query_string = yes")
+        shown = report(text + configurations.with_listener("other", port=8444, profile="strict"))
+        self.assertEqual(cells(shown, "Request routing rules")[1], ["100", "public", "public", "redirect away"])
+        self.assertEqual(cells(shown, "Redirects")[1], ["away", "302", "listener other", "dropped", "kept"])
+
+    def test_custom_errors(self) -> None:
+        """Pages of the operator's own; no table where there are none."""
+        text = configurations.GOOD + "".join(
+            f"\n[custom_error {name}]\nfile = pki/page.html\n" for name in ("gateway/502", "public/404")
+        )
+        shown = report(text, configurations.files(page_html=b"<p>"))
+        self.assertEqual(
+            cells(shown, "Custom error pages")[1:], [["(the gateway)", "502", "3"], ["public", "404", "3"]]
+        )
+        for title in ("Custom error pages", "Redirects"):
+            self.assertNotIn(title, report(configurations.GOOD))
+
     def test_settings(self) -> None:
         """How backends are spoken to."""
         for extra, host, headers in (
             ("", "the client's", "on where certificates are asked for"),
             ("host_name = app.example\nclient_certificate_headers = off", "app.example", "off"),
+            ("path = /app/\nclient_certificate_headers = off", "the client's /app/", "off"),
             (
                 "pick_host_name_from_backend_address = on\nclient_certificate_headers = xfcc, on",
                 "the backend's",

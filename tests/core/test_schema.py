@@ -13,17 +13,16 @@ from agwtwisted.core.schema import KINDS, LATER_KINDS, certificate_headers
 from tests.configurations import changed, load, said
 
 DERIVED = {
-    *("name", "client_auth", "certificates", "key", "chain"),
+    *("name", "client_auth", "certificates", "key", "chain", "path_rules", "listener", "status", "page"),
     *("conditions", "request_conditions", "response_conditions", "request_headers", "response_headers"),
 }
 """Fields of resources that are no keys: they come from the section's name, other keys, or files."""
 
 LATER = {
     "backend_http_settings": (
-        "path = /x\nprobe = deep\nconnection_draining_timeout = 30"
-        "\ncookie_based_affinity = Enabled\naffinity_cookie_name = Other"
+        "probe = deep\nconnection_draining_timeout = 30\ncookie_based_affinity = Enabled\naffinity_cookie_name = Other"
     ),
-    "request_routing_rule": ("rule_type = PathBasedRouting\nurl_path_map = a\nredirect_configuration = a"),
+    "request_routing_rule": ("rule_type = AdvancedRouting"),
 }
 NEUTRAL = {
     "backend_http_settings": (
@@ -117,6 +116,7 @@ class CertificateHeadersTests(SynchronousTestCase):
     def test_absent(self) -> None:
         """Left out, it is not off: the exchange looks at what the listener asks."""
         [rule] = load().request_routing_rules
+        assert rule.backend_http_settings
         self.assertIsNone(rule.backend_http_settings.client_certificate_headers)
         [rule] = load(changed(("port = 9000\n", "client_certificate_headers = off\n"))).request_routing_rules
         self.assertEqual(rule.backend_http_settings.client_certificate_headers, frozenset())
@@ -135,3 +135,17 @@ class ServerHeaderTests(SynchronousTestCase):
         for text in ("a\n  b", "ü", "a\u2028b"):
             [line] = said(changed(("access_log = -", f"server_header = {text}")))
             self.assertIn("must be printable ASCII", line)
+
+
+class OverridePathTests(SynchronousTestCase):
+    """path of backend settings."""
+
+    def test_values(self) -> None:
+        """A path as it may stand in a URL; left out or empty, there is none."""
+        for text, path in (("path = /override/", "/override/"), ("path =", ""), ("", "")):
+            [rule] = load(changed(("port = 9000\n", f"port = 9000\n{text}\n"))).request_routing_rules
+            assert rule.backend_http_settings
+            self.assertEqual(rule.backend_http_settings.path, path)
+        for text in ("override/", "/a b", "/a?b", "/a#b", "/é", "/a%2", "/a\x0b"):
+            [line] = said(changed(("port = 9000\n", f"port = 9000\npath = {text}\n")))[:1]
+            self.assertTrue(line.startswith("ERROR conf/gw.ini:2"), line)
