@@ -72,10 +72,16 @@ class BackendTls:
         return cls(context=context, validate_name=validate_name)
 
     def wire(
-        self, clock: IReactorTime, identity: ServerIdentity, until: float, receiver: Receiver = NOBODY
+        self,
+        clock: IReactorTime,
+        identity: ServerIdentity,
+        until: float,
+        receiver: Receiver = NOBODY,
+        *,
+        kind: type[TlsClientWire] = TlsClientWire,
     ) -> TlsClientWire:
         """A wire to a server that must prove to be this one, with its handshake through at the time `until`."""
-        return TlsClientWire(clock, _Handshake(self, identity), until, receiver)
+        return kind(clock, _Handshake(self, identity), until, receiver)
 
 
 class BackendContexts:

@@ -14,14 +14,16 @@ from twisted.python.failure import Failure
 from agwtwisted.access_log import AccessLog
 from agwtwisted.core import pages
 from agwtwisted.core.decisions import CertificateRequired, Forwarded, Redirected, Unwelcome, decide
-from agwtwisted.core.forwarding import request_bytes
+from agwtwisted.core.forwarding import host_for, request_bytes, rewritten_request_bytes
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, UnfitRequest, asks_for, value_of
 from agwtwisted.core.pages import ErrorInfo, Page
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.records import AccessRecord, RecordFrame, render
 from agwtwisted.core.resources import Gateway
+from agwtwisted.core.rewriting import Bad, rewrite_response
 from agwtwisted.core.routing import Action, Site
+from agwtwisted.core.server_variables import Context
 from agwtwisted.core.verdicts import Missing, Refused, admits
 from agwtwisted.deferreds import Members, log_failure
 from agwtwisted.dispatch import KEPT_BODY, Dispatch
@@ -115,6 +117,8 @@ class HttpExchange:
         self._asking: Deferred[Peer] | None = None
         self._held: list[bytes] = []  # of the body, while it is not decided where it goes
         self._body_whole = False
+        self._forwarded: Forwarded | None = None
+        self._host = b""  # that the backend was told
         self._dispatch: Dispatch | None = None
         self._head: ResponseHead | None = None  # that the client got
         self._backend_answered = False
@@ -163,14 +167,15 @@ class HttpExchange:
             self._decide(request, site, None)
 
     def _decide(self, request: RequestHead, site: Site, required: Peer | None) -> None:
-        decision = decide(site, request, self._session.peer, required)
+        decision = decide(site, request, self._session.client, required)
         if isinstance(decision, CertificateRequired):
             self._ask(request, site)
             return
         self._action = decision.action
-        if decision.peer is not self._peer:
-            self._peer = decision.peer
-            self._frame = self._session.frame_of(decision.peer)
+        peer = decision.client.peer
+        if peer is not self._peer:
+            self._peer = peer
+            self._frame = self._session.frame_of(peer)
         if isinstance(decision, Forwarded):
             self._forward(request, decision)
         elif isinstance(decision, Redirected):
@@ -213,18 +218,20 @@ class HttpExchange:
         self._answer(500, ErrorInfo.NO_ERROR, close=True)
 
     def _forward(self, request: RequestHead, decision: Forwarded) -> None:
-        exchanges, session, action, peer = self._exchanges, self._session, decision.action, decision.peer
+        self._forwarded = decision
+        exchanges, session, action = self._exchanges, self._session, decision.action
         pool, settings = action.pool, action.settings
         if pool is None or settings is None:
             raise AssertionError("an action without a redirect has a pool")
 
         def head_for(server: Server) -> bytes:
-            host = request.authority
-            if settings.host_name:
-                host = settings.host_name.encode()
-            elif settings.pick_host_name_from_backend_address:
-                host = server.host.encode()
-            return request_bytes(request, host, session.identity(action, peer), session.address, self._trace_id)
+            host = self._host = host_for(settings, request, server.host)
+            identity, address = session.identity(action, self._peer), session.address
+            rewritten = decision.request
+            if rewritten is None:
+                return request_bytes(request, host, identity, address, self._trace_id)
+            self._host = rewritten.host or host
+            return rewritten_request_bytes(request, rewritten, host, identity, address, self._trace_id)
 
         self._dispatch = Dispatch(
             request,
@@ -299,8 +306,20 @@ class HttpExchange:
             self._reply.informational(head.status, head.reason, head.headers)
         else:
             self._backend_answered = True
-            self._start_answer(head)
-            self._reply.head(head)
+            rewritten = self._rewritten(head)
+            if isinstance(rewritten, Bad):
+                self._answer(rewritten.status, rewritten.error_info)
+            else:
+                self._start_answer(rewritten)
+                self._reply.head(rewritten)
+
+    def _rewritten(self, head: ResponseHead) -> ResponseHead | Bad:
+        """The response's head as the rules make it that have seen the request."""
+        request, forwarded = self._request, self._forwarded
+        if forwarded is None or forwarded.request is None or not isinstance(request, RequestHead):
+            return head
+        context = Context(request, forwarded.client, received_bytes=request.size + self._body_size)
+        return rewrite_response(forwarded.request, head, context)
 
     def response_body(self, data: bytes) -> None:
         """A piece of the body came."""
@@ -416,16 +435,17 @@ class HttpExchange:
     def _record(self, status: int | None, server: Server | None) -> AccessRecord:
         request, exchanges, session, head = self._request, self._exchanges, self._session, self._head
         now = exchanges.clock.seconds()
+        rewritten = None if self._forwarded is None else self._forwarded.request
         return AccessRecord(
             timestamp=exchanges.access_log.timestamp(),
             frame=exchanges.frame(session.listener if self._site is None else self._site.listener.name, self._action),
             client=self._frame,
             method=request.method,
             target=request.target,
-            rewritten_target=request.target,
+            rewritten_target=request.target if rewritten is None else rewritten.target,
             version=request.version,
             original_host=request.authority,
-            host=request.authority,
+            host=self._host or request.authority,
             user_agent=request.user_agent,
             status=status or (0 if head is None else head.status),
             content_type=b"" if head is None else value_of(head.headers, b"content-type"),

@@ -10,13 +10,23 @@ from collections.abc import Sequence
 from twisted.internet.interfaces import IReactorTime
 
 from agwtwisted.core.forwarding import LAST_CHUNK, chunk, client_framing, informational_bytes, response_bytes
-from agwtwisted.core.messages import Framing, Header, HeaderNames, RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.messages import (
+    Framing,
+    Header,
+    HeaderNames,
+    RequestHead,
+    ResponseHead,
+    UnfitRequest,
+    value_of,
+)
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.reading import Mark, RequestEvent, RequestReader
 from agwtwisted.core.resources import Gateway
 from agwtwisted.deadlines import Deadline
 from agwtwisted.interfaces import Exchange, Exchanges, Session
 from agwtwisted.streaming import TcpWire
+
+_EVENTS = b"text/event-stream"
 
 MAX_HELD = 65536
 """Bytes kept of what a client sends ahead of the answer to its request for an upgrade; one read may come on top."""
@@ -52,6 +62,7 @@ class Frontend:
         self._excess = False  # more came after the last request
         self._framing = Framing.NONE
         self.tunnel = False  # whether another protocol is spoken, which the gateway only carries
+        self._answer: ResponseHead | None = None  # what the client was told last of the answer under way
         self._on_hold = False
         self._out: list[bytes] = []
         self._deadline.set(gateway.header_timeout)
@@ -61,6 +72,12 @@ class Frontend:
     def full(self) -> bool:
         """Whether the client takes bytes more slowly than they come."""
         return self._wire.full
+
+    @property
+    def endless(self) -> bool:
+        """Whether what is under way may go on for ever: another protocol, or server-sent events."""
+        head = self._answer
+        return self.tunnel or (head is not None and value_of(head.headers, b"content-type").lower().startswith(_EVENTS))
 
     def drain(self) -> None:
         """No further request: closes now if none is under way, else after its answer."""
@@ -223,7 +240,7 @@ class Frontend:
         framing = client_framing(head, version=request.version, to_head_request=request.method == b"HEAD")
         if close or framing is Framing.CLOSE or not self._request_whole or self._session.draining:
             self._close_after = True
-        self._framing = framing
+        self._framing, self._answer = framing, head
         self._out.append(response_bytes(head, framing, keep_alive=not self._close_after, version=request.version))
 
     def body(self, data: bytes) -> None:
@@ -240,7 +257,7 @@ class Frontend:
 
     def release(self) -> None:
         """The exchange is over: the connection takes the next request, or closes."""
-        self._exchange = self._request = None
+        self._exchange = self._request = self._answer = None
         self._framing = Framing.NONE
         if self._close_after or self.tunnel or self._session.draining:
             self._close(linger=not self._request_whole or self._input_waits)

@@ -16,16 +16,21 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gathe
 from twisted.logger import Logger
 
 from agwtwisted.access_log import AccessLog
-from agwtwisted.connections import HttpPort, Limits
+from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.rates import HandshakeLimiter
-from agwtwisted.core.resources import ClientRevocation, Config, HttpListener, Protocol
+from agwtwisted.core.resources import ClientRevocation, Config, HttpListener, Protocol, StreamProtocol
 from agwtwisted.core.resources import HeaderNames as OddNames
-from agwtwisted.core.routing import ports_of
+from agwtwisted.core.resources import Listener as RelayListener
+from agwtwisted.core.rewriting import identifying_headers
+from agwtwisted.core.routing import NamedSites, S, backends_of, ports_of, relay_ports_of
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.listener import Listener, display
 from agwtwisted.ocsp_client import OcspClient
+from agwtwisted.ports import Limits, Port, PortArguments
+from agwtwisted.relay_backends import RelayBackends
+from agwtwisted.relay_port import RelayPort
 from agwtwisted.resolving import Names, System
 from agwtwisted.responses import MemoryResponses, ResponseStore, SqliteResponses
 from agwtwisted.revocation import Revocation
@@ -118,7 +123,7 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     Args:
         config: a valid configuration.
         reactor: everything runs on it.
-        sockets: a bound one for each address and port of `ports_of(config)`.
+        sockets: a bound one for each of `addresses_of(config)`.
 
     Raises:
         OSError: the access log cannot be opened, or the state directory not made.
@@ -127,49 +132,66 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     gateway = config.gateway
     access_log = AccessLog(gateway.access_log, reactor)
     access_log.open()
-    backends = Backends(reactor, Names(reactor, System(reactor).ask))
-    for rule in config.request_routing_rules:
-        backends.prepare(rule.backend_http_settings)
+    names = Names(reactor, System(reactor).ask)
+    backends, relay_backends = _backends(config, reactor, names)
     # For trace ids and the spread of renewals, which are no secret: no system call for each.
     random = Random(SystemRandom().getrandbits(128))  # noqa: S311
     exchanges = HttpExchanges(gateway, backends, reactor, access_log, random)
     revocation = _revocation(config, reactor, random)
     limits = Limits(gateway)
     limiter = HandshakeLimiter(reactor.seconds)
-    listeners = []
+
+    def arguments(number: int, sites: NamedSites[S]) -> PortArguments[S]:
+        encrypted = sites.all()[0].listener.protocol in (Protocol.HTTPS, StreamProtocol.TLS)
+        return {
+            "number": number,
+            "sites": sites,
+            "contexts": PortContexts.of(sites, max_depth=gateway.max_client_chain_depth) if encrypted else None,
+            "gateway": gateway,
+            "limits": limits,
+            "clock": reactor,
+            "access_log": access_log,
+            "limiter": limiter,
+            "check_of": revocation.check,
+        }
+
+    identifying = identifying_headers(config.rewrite_rule_sets)
+    ports: dict[tuple[str, int], Port[Any]] = {}
     for address, sites in ports_of(config).items():
-        encrypted = sites.all()[0].listener.protocol is Protocol.HTTPS
-        contexts = PortContexts.of(sites, max_depth=gateway.max_client_chain_depth) if encrypted else None
-        port = HttpPort(
-            number=address[1],
-            sites=sites,
-            contexts=contexts,
-            exchanges=exchanges,
-            gateway=gateway,
-            limits=limits,
-            names=HeaderNames(
-                reject_odd=gateway.header_names is OddNames.REJECT,
-                tell_dropped=partial(_warn_of_dropped, display(*address)),
-            ),
-            clock=reactor,
-            access_log=access_log,
-            limiter=limiter,
-            check_of=revocation.check,
+        header_names = HeaderNames(
+            identifying,
+            reject_odd=gateway.header_names is OddNames.REJECT,
+            tell_dropped=partial(_warn_of_dropped, display(*address)),
         )
-        listeners.append(Listener(reactor, sockets[address], port, limits))
+        ports[address] = HttpPort(exchanges=exchanges, names=header_names, **arguments(address[1], sites))
+    for address, relay_sites in relay_ports_of(config).items():
+        ports[address] = RelayPort(backends=relay_backends, **arguments(address[1], relay_sites))
+    listeners = [Listener(reactor, sockets[address], port, limits) for address, port in ports.items()]
     return GatewayService(reactor, listeners, backends, access_log, revocation, gateway.drain_timeout)
+
+
+def _backends(config: Config, reactor: Any, names: Names) -> tuple[Backends, RelayBackends]:
+    """Those of HTTP and those of L4, with what the settings of each need."""
+    backends, relay_backends = Backends(reactor, names), RelayBackends(reactor, names)
+    for rule in config.request_routing_rules:
+        for _, settings in backends_of(rule):
+            backends.prepare(settings)
+    for relay_rule in config.routing_rules:
+        relay_backends.prepare(relay_rule.backend_settings)
+    return backends, relay_backends
 
 
 def _revocation(config: Config, reactor: Any, random: Random) -> Revocation:
     gateway = config.gateway
     store: ResponseStore = MemoryResponses()
-    if gateway.state_directory is not None and any(map(_asks_responders, config.http_listeners)):
+    every: tuple[HttpListener | RelayListener, ...] = (*config.http_listeners, *config.listeners)
+    if gateway.state_directory is not None and any(map(_asks_responders, every)):
         store = SqliteResponses(Path(gateway.state_directory), reactor.seconds, reactor.callFromThread)
-    own_ports = frozenset(listener.port for listener in config.http_listeners)
+    own_ports = frozenset(listener.port for listener in every)
     return Revocation(reactor, OcspClient(reactor, own_ports=own_ports), store, random)
 
 
-def _asks_responders(listener: HttpListener) -> bool:
+def _asks_responders(listener: HttpListener | RelayListener) -> bool:
     profile = listener.ssl_profile
     return profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP
 

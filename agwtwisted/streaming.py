@@ -32,8 +32,9 @@ MIN_RATE = 240
 """Bytes a second that it has to take then."""
 
 _INFO_SIZE = 128
+_ROUND_TRIP_TIME = slice(68, 72)
 _BYTES_ACKNOWLEDGED = slice(120, 128)
-"""The place of tcpi_bytes_acked in Linux's struct tcp_info, since Linux 4.1."""
+"""The places of tcpi_rtt and tcpi_bytes_acked in Linux's struct tcp_info, since Linux 4.1."""
 
 LINGER = 5.0
 """Seconds in which the input of a closing connection is thrown away, so that no reset overtakes the last answer; again
@@ -62,6 +63,9 @@ class _Nobody:
     def drained(self) -> None:
         """Nobody waits."""
 
+    def finished(self) -> None:
+        """Nobody waits for more."""
+
     def ended(self, reason: str) -> None:
         """Nobody minds."""
 
@@ -74,6 +78,7 @@ class TcpWire(Protocol):
     """One TCP connection. Made before its transport; `receiver` may be exchanged at any time."""
 
     transport: ITCPTransport
+    offered_suites = b""  # by which the peer would encrypt: `core.client_hello`
 
     def __init__(self, clock: IReactorTime, receiver: Receiver = NOBODY) -> None:
         self.receiver = receiver
@@ -82,6 +87,7 @@ class TcpWire(Protocol):
         self.full = False
         self.closing = False
         self.cut = False  # it ended without a farewell of the peer, whose last words may be missing
+        self._end_reason = ""  # where the transport knows less about it
         self.bytes_in = 0
         self.bytes_out = 0
         self._clock = clock
@@ -119,7 +125,7 @@ class TcpWire(Protocol):
         if reason.check(ConnectionDone) is None:
             self.cut = True
         receiver, self.receiver = self.receiver, NOBODY
-        receiver.ended(reason.getErrorMessage())
+        receiver.ended(self._end_reason or reason.getErrorMessage())
         if self.when_closed is not None:
             self.when_closed()
 
@@ -138,6 +144,14 @@ class TcpWire(Protocol):
         """
         info: bytes = self._transport.getHandle().getsockopt(IPPROTO_TCP, TCP_INFO, _INFO_SIZE)
         return int.from_bytes(info[_BYTES_ACKNOWLEDGED], sys.byteorder)
+
+    def round_trip_time(self) -> bytes:
+        """To the peer and back, in microseconds as the kernel estimates it now; empty where it does not tell."""
+        try:
+            info: bytes = self._transport.getHandle().getsockopt(IPPROTO_TCP, TCP_INFO, _INFO_SIZE)
+        except (AttributeError, OSError):  # no socket, or none any more
+            return b""
+        return b"%d" % int.from_bytes(info[_ROUND_TRIP_TIME], sys.byteorder)
 
     @property
     def busy(self) -> bool:

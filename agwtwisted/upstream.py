@@ -243,11 +243,8 @@ class Backends:
     def _server(self, address: BackendAddress, settings: BackendHttpSettings) -> Server:
         host, port = address.host, address.port or settings.port
         encrypted = settings.protocol is Protocol.HTTPS
-        key = (
-            host,
-            port,
-            settings.name if encrypted else "",
-        )  # what one proves to some settings proves nothing to others
+        # What a server proves to some settings proves nothing to others.
+        key = (host, port, settings.name if encrypted else "")
         server = self._servers.get(key)
         if server is None:
             encryption = None
@@ -287,14 +284,16 @@ class Server:
 
     def take(self, requested: str = "") -> UpstreamConnection | None:
         """An idle connection for a request to the host `requested`, None when there is none."""
-        if not self._idle:
+        idle = self._idle
+        if not idle:
             return None
         identity = self._dialer.identity(requested)
-        if identity == self._idle[-1].identity:
-            return self._idle.pop()
-        for connection in reversed(self._idle):
-            if connection.identity == identity:
-                self._idle.remove(connection)
+        if idle[-1].identity == identity and not idle[-1].wire.closing:
+            return idle.pop()
+        for connection in reversed(idle):
+            # One that is closing has heard its server's farewell: its end comes with the next turn.
+            if connection.identity == identity and not connection.wire.closing:
+                idle.remove(connection)
                 return connection
         return None
 

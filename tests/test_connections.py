@@ -15,10 +15,10 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.connections import Limits
 from agwtwisted.core import reasons
 from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.verdicts import Missing, Refused, Trusted, admits
+from agwtwisted.ports import Limits
 from agwtwisted.standing import NO_ANSWER
 from agwtwisted.streaming import LINGER
 from tests import clients, configurations, pki
@@ -449,12 +449,15 @@ class VerdictEndTests(SynchronousTestCase):
         """A request under way has drain_timeout, and the log tells as whom it was let in."""
         client = self.checked()
         client.say(GET)
-        self.gateway.backend()
+        backend = self.gateway.answering()
+        backend(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n")
         self.check.told[0]()
         self.check.answer(REVOKED)
-        client.talk()
-        self.assertFalse(client.lost)
-        self.gateway.reactor.advance(self.gateway.config.gateway.drain_timeout)
+        for _ in range(int(self.gateway.config.gateway.drain_timeout)):
+            client.talk()
+            self.assertFalse(client.lost)
+            backend(b"x")  # it is not the backend that is too slow
+            self.gateway.reactor.advance(1)
         client.talk()
         self.assertTrue(client.lost)
         [record] = self.gateway.log.records
@@ -481,6 +484,19 @@ class VerdictEndTests(SynchronousTestCase):
         backend(b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
         client.talk()
         self.assertIn(b"101 Switching", client.received)
+        self.check.told[0]()
+        self.check.answer(REVOKED)
+        client.talk()
+        self.assertTrue(client.lost)
+
+    def test_event_stream(self) -> None:
+        """So does one on which events come: their stream has no end to wait for."""
+        client = self.checked()
+        client.say(GET)
+        backend = self.gateway.answering()
+        backend(b"HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\n\r\ndata: 1\n\n")
+        client.talk()
+        self.assertIn(b"data: 1", client.received)
         self.check.told[0]()
         self.check.answer(REVOKED)
         client.talk()

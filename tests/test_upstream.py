@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+from OpenSSL import SSL
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionLost, ConnectionRefusedError, DNSLookupError
 from twisted.internet.testing import EventLoggingObserver
@@ -486,6 +487,33 @@ class TlsTests(_Case):
             self.idle(f"{number}.example")
         self.assertEqual(len(self.server._idle), MAX_IDLE)
         self.assertIsNone(self.server.take("0.example"))
+
+    def test_said_farewell(self) -> None:
+        """A connection whose server has said farewell is not used any more, even before its end is known."""
+        first, second = self.meet(), self.meet()
+        first.say(OK)
+        second.say(OK)
+        taken: list[UpstreamConnection | None] = []
+        self.network.callLater(0, lambda: taken.append(self.server.take(servers.NAME)))  # before the end is told
+        second.tls.shutdown()
+        second.speak()
+        self.assertEqual([connection and connection.wire.transport for connection in taken], [first.line])
+        self.assertEqual(len(self.server._idle), 0)
+
+    def test_alert(self) -> None:
+        """A server that refuses our certificate says so only after the handshake (TLS 1.3); the reason is handed on."""
+        reasons: list[str] = []
+        self.user.response_lost = lambda reason, *, timed_out: reasons.append(reason)  # type: ignore[method-assign]
+        connecting = self.server.connect(TIMEOUT, servers.NAME)
+        self.network.advance(0)
+        context = servers.server_context(clients=pki.Authority.root(), version=SSL.TLS1_3_VERSION)
+        peer = servers.Server(self.network, self.line, context)
+        peer.hear()
+        self.line.send(peer.flight())
+        self.ask(self.successResultOf(connecting))
+        peer.talk()
+        self.assertEqual(len(reasons), 1)
+        self.assertIn("certificate required", reasons[0])
 
     def test_fixed_name(self) -> None:
         """Where the settings or the pool have a name, every request's connection is the same."""

@@ -12,9 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from agwtwisted.core.chains import TrustedChain
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.destinations import Network, PortRange
 from agwtwisted.core.errors import Problem
 from agwtwisted.core.policies import TlsPolicy
+from agwtwisted.core.rewriting import RewriteRuleSet
 
 
 class ClientAuth(Enum):
@@ -58,6 +60,13 @@ class Protocol(Enum):
 
     HTTP = "Http"
     HTTPS = "Https"
+
+
+class StreamProtocol(Enum):
+    """What is spoken on the port of an L4 listener, or towards its backends."""
+
+    TCP = "Tcp"
+    TLS = "Tls"
 
 
 class HeaderNames(Enum):
@@ -198,6 +207,22 @@ class HttpListener:
     require_server_name_indication: bool = False
     # Of the profile where there is one, else the gateway's; None on plain HTTP.
     ssl_policy: TlsPolicy | None = None
+    accept_proxy_protocol: tuple[Network, ...] = ()  # connections from these begin with a PROXY protocol header
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Listener:
+    """An L4 listener, whose connections are relayed; without host names it takes every connection of its port."""
+
+    name: str
+    address: str = "0.0.0.0"  # noqa: S104 - as HttpListener
+    port: int
+    protocol: StreamProtocol
+    host_names: tuple[str, ...] = ()  # lower case; SNI, so on Tls alone
+    ssl_certificate: SslCertificate | None = None
+    ssl_profile: SslProfile | None = None
+    ssl_policy: TlsPolicy | None = None  # of the profile where there is one, else the gateway's; None on Tcp
+    accept_proxy_protocol: tuple[Network, ...] = ()  # connections from these begin with a PROXY protocol header
 
 
 @attrs.frozen(kw_only=True)
@@ -238,6 +263,22 @@ class BackendHttpSettings:
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class BackendSettings:
+    """How the gateway connects an L4 listener's clients to the servers of a pool."""
+
+    name: str
+    port: int
+    protocol: StreamProtocol = StreamProtocol.TCP
+    timeout: float = 60.0  # seconds without a byte in either direction, and for finding a server that answers
+    # Tls only.
+    trusted_root_certificates: tuple[TrustedRootCertificate, ...] = ()  # none: the system's
+    host_name: str = ""  # sent as server name and looked for in the certificate, instead of the pool's host
+    pick_host_name_from_backend_address: bool = False
+    enable_l4_client_ip_preservation: bool = False  # a PROXY protocol header comes first
+    proxy_protocol_tls: bool = False  # and tells of the client's TLS and certificate
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class RedirectConfiguration:
     """Sends clients elsewhere: either to another listener of the gateway or to a URL."""
 
@@ -258,6 +299,8 @@ class PathRule:
     backend_address_pool: BackendAddressPool | None = None
     backend_http_settings: BackendHttpSettings | None = None
     redirect_configuration: RedirectConfiguration | None = None
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # as those of the rule, and besides them
     client_certificate: PathCertificate = PathCertificate.NONE
 
 
@@ -270,6 +313,8 @@ class UrlPathMap:
     default_backend_address_pool: BackendAddressPool | None = None
     default_backend_http_settings: BackendHttpSettings | None = None
     default_redirect_configuration: RedirectConfiguration | None = None
+    default_rewrite_rule_set: RewriteRuleSet | None = None
+    default_deny_unless: tuple[Condition, ...] = ()
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -284,6 +329,8 @@ class RequestRoutingRule:
     backend_http_settings: BackendHttpSettings | None = None
     redirect_configuration: RedirectConfiguration | None = None
     url_path_map: UrlPathMap | None = None
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # all must hold of a request, or it is answered 403
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -296,11 +343,25 @@ class CustomError:
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class RoutingRule:
+    """Binds an L4 listener to a pool."""
+
+    name: str
+    priority: int
+    listener: Listener
+    backend_address_pool: BackendAddressPool
+    backend_settings: BackendSettings
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class Config:
     """A whole configuration, valid as it stands."""
 
     gateway: Gateway
     http_listeners: tuple[HttpListener, ...] = ()
     request_routing_rules: tuple[RequestRoutingRule, ...] = ()
+    rewrite_rule_sets: tuple[RewriteRuleSet, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    routing_rules: tuple[RoutingRule, ...] = ()
     custom_errors: tuple[CustomError, ...] = ()
     warnings: tuple[Problem, ...] = ()  # what is legal but unwise

@@ -6,37 +6,54 @@ than passed over, but for the value that changes nothing.
 
 from __future__ import annotations
 
-from agwtwisted.core import limits
+from agwtwisted.core import limits, rewrite_rules
+from agwtwisted.core.conditions import Condition, request_condition
 from agwtwisted.core.destinations import network, port_range, responder_url
 from agwtwisted.core.errors import UnacceptableError, shown
 from agwtwisted.core.host_names import host_and_port, host_header, listener_address, listener_host_name, server_name
+from agwtwisted.core.path_patterns import path_pattern, url_path
+from agwtwisted.core.redirects import redirect_url
 from agwtwisted.core.resources import (
     BackendAddress,
     BackendAddressPool,
     BackendHttpSettings,
+    BackendSettings,
     CertificateHeaders,
     ClientAuth,
     ClientRevocation,
+    CustomError,
     Gateway,
     HeaderNames,
     HttpListener,
+    Listener,
     OcspScope,
     OcspUnavailable,
+    PathCertificate,
+    PathRule,
     Protocol,
+    RedirectConfiguration,
+    RedirectType,
     Refusal,
     RequestRoutingRule,
+    RoutingRule,
+    RuleType,
     SslCertificate,
     SslProfile,
+    StreamProtocol,
     TrustedClientCertificate,
     TrustedRootCertificate,
+    UrlPathMap,
 )
+from agwtwisted.core.rewriting import RewriteRule
 from agwtwisted.core.settings import (
     Empty,
+    Family,
     Key,
     Kind,
     boolean,
     choice,
     listed,
+    numbered,
     one_line,
     only,
     only_boolean,
@@ -169,6 +186,20 @@ HTTP_LISTENER = Kind(
         # An empty profile would be a listener that asks nobody for a certificate.
         "ssl_profile": Key(reference("ssl_profile"), empty=Empty.REFUSED),
         "require_server_name_indication": Key(boolean),
+        "accept_proxy_protocol": Key(listed(network, limits.NETWORKS), empty=Empty.REFUSED),
+    },
+)
+
+LISTENER = Kind(
+    resource=Listener,
+    keys={
+        "address": Key(listener_address),
+        "port": Key(whole(limits.PORT), required=True),
+        "protocol": Key(choice(*StreamProtocol), required=True),
+        "host_names": Key(listed(listener_host_name, limits.HOST_NAMES_PER_LISTENER)),
+        "ssl_certificate": Key(reference("ssl_certificate")),
+        "ssl_profile": Key(reference("ssl_profile"), empty=Empty.REFUSED),
+        "accept_proxy_protocol": Key(listed(network, limits.NETWORKS), empty=Empty.REFUSED),
     },
 )
 
@@ -188,7 +219,7 @@ BACKEND_HTTP_SETTINGS = Kind(
         "client_certificate_headers": Key(certificate_headers),
         "cookie_based_affinity": Key(only_boolean(False)),
         "affinity_cookie_name": Key(only("ApplicationGatewayAffinity")),
-        "path": Key(unsupported),
+        "path": Key(url_path),
         "probe": Key(unsupported),
         "connection_draining_timeout": Key(unsupported),
         "trusted_root_certificates": Key(
@@ -201,17 +232,112 @@ BACKEND_HTTP_SETTINGS = Kind(
     },
 )
 
+ACCESS = {"deny_unless": numbered(Key(request_condition, empty=Empty.REFUSED))}
+"""Who may come in: of rules, and of what else requests are led by."""
+BACKEND_SETTINGS = Kind(
+    resource=BackendSettings,
+    keys={
+        "port": Key(whole(limits.PORT), required=True),
+        "protocol": Key(choice(*StreamProtocol)),
+        "timeout": Key(seconds(limits.TIMEOUT)),
+        "trusted_root_certificates": Key(
+            listed(reference("trusted_root_certificate"), limits.ROOT_CAS_PER_SETTINGS), empty=Empty.REFUSED
+        ),
+        "host_name": Key(server_name),
+        "pick_host_name_from_backend_address": Key(boolean),
+        "enable_l4_client_ip_preservation": Key(boolean),
+        "proxy_protocol_tls": Key(boolean),
+        "probe": Key(unsupported),
+    },
+)
+
+REDIRECT_CONFIGURATION = Kind(
+    resource=RedirectConfiguration,
+    keys={
+        "redirect_type": Key(choice(*RedirectType), required=True),
+        "target_listener": Key(reference("http_listener"), empty=Empty.REFUSED),
+        "target_url": Key(redirect_url, empty=Empty.REFUSED),
+        "include_path": Key(boolean),
+        "include_query_string": Key(boolean),
+    },
+)
+
+PATH_RULE = Kind(
+    resource=PathRule,
+    keys={
+        "paths": Key(listed(path_pattern, limits.PATHS_PER_RULE), required=True),
+        "backend_address_pool": Key(reference("backend_address_pool")),
+        "backend_http_settings": Key(reference("backend_http_settings")),
+        "redirect_configuration": Key(reference("redirect_configuration")),
+        "rewrite_rule_set": Key(reference("rewrite_rule_set")),
+        "client_certificate": Key(choice(PathCertificate.REQUIRE, PathCertificate.IGNORE), empty=Empty.REFUSED),
+    },
+    families=ACCESS,
+)
+
+URL_PATH_MAP = Kind(
+    resource=UrlPathMap,
+    keys={
+        "default_backend_address_pool": Key(reference("backend_address_pool")),
+        "default_backend_http_settings": Key(reference("backend_http_settings")),
+        "default_redirect_configuration": Key(reference("redirect_configuration")),
+        "default_rewrite_rule_set": Key(reference("rewrite_rule_set")),
+    },
+    families={f"default_{family}": how for family, how in ACCESS.items()},
+)
+
+CUSTOM_ERROR = Kind(
+    resource=CustomError,
+    keys={"file": Key(one_line, required=True)},
+)
+
 REQUEST_ROUTING_RULE = Kind(
     resource=RequestRoutingRule,
     keys={
         "priority": Key(whole(limits.PRIORITY), required=True),
         "http_listener": Key(reference("http_listener"), required=True),
+        "backend_address_pool": Key(reference("backend_address_pool")),
+        "backend_http_settings": Key(reference("backend_http_settings")),
+        "rule_type": Key(choice(RuleType.BASIC, RuleType.PATH_BASED_ROUTING, later=("AdvancedRouting",))),
+        "rewrite_rule_set": Key(reference("rewrite_rule_set")),
+        "url_path_map": Key(reference("url_path_map")),
+        "redirect_configuration": Key(reference("redirect_configuration")),
+    },
+    families=ACCESS,
+)
+
+REWRITE_RULE = Kind(
+    resource=RewriteRule,
+    keys={
+        "rule_sequence": Key(whole(limits.RULE_SEQUENCE)),
+        "url_path": Key(one_line, empty=Empty.REFUSED),
+        "url_query_string": Key(one_line, empty=Empty.CONVERTED),  # empty: no query
+        "reroute": Key(boolean),
+    },
+    families={
+        "condition": numbered(Key(Condition.of, empty=Empty.REFUSED)),
+        "request_header": Family(
+            key=Key(one_line, empty=Empty.CONVERTED), suffix=rewrite_rules.request_target, placeholder="NAME"
+        ),
+        "response_header": Family(
+            key=Key(one_line, empty=Empty.CONVERTED), suffix=rewrite_rules.response_target, placeholder="NAME"
+        ),
+        "response_header_matcher": Family(
+            key=Key(rewrite_rules.value_matcher, empty=Empty.REFUSED),
+            suffix=rewrite_rules.matched_target,
+            placeholder="Set-Cookie",
+        ),
+    },
+)
+
+ROUTING_RULE = Kind(
+    resource=RoutingRule,
+    keys={
+        "priority": Key(whole(limits.PRIORITY), required=True),
+        "listener": Key(reference("listener"), required=True),
         "backend_address_pool": Key(reference("backend_address_pool"), required=True),
-        "backend_http_settings": Key(reference("backend_http_settings"), required=True),
-        "rule_type": Key(only("Basic", later=("PathBasedRouting", "AdvancedRouting"))),
-        "rewrite_rule_set": Key(unsupported),
-        "url_path_map": Key(unsupported),
-        "redirect_configuration": Key(unsupported),
+        "backend_settings": Key(reference("backend_settings"), required=True),
+        "rule_type": Key(only("Basic")),
     },
 )
 
@@ -222,23 +348,23 @@ KINDS = {
     "trusted_root_certificate": TRUSTED_ROOT_CERTIFICATE,
     "ssl_profile": SSL_PROFILE,
     "http_listener": HTTP_LISTENER,
+    "listener": LISTENER,
     "backend_address_pool": BACKEND_ADDRESS_POOL,
     "backend_http_settings": BACKEND_HTTP_SETTINGS,
+    "rewrite_rule": REWRITE_RULE,
+    "backend_settings": BACKEND_SETTINGS,
+    "redirect_configuration": REDIRECT_CONFIGURATION,
+    "path_rule": PATH_RULE,
+    "url_path_map": URL_PATH_MAP,
+    "custom_error": CUSTOM_ERROR,
     "request_routing_rule": REQUEST_ROUTING_RULE,
+    "routing_rule": ROUTING_RULE,
 }
 """The kinds of sections this version carries; one that is referred to stands before those that refer to it."""
 
 LATER_KINDS = frozenset(
     {
-        "listener",
-        "backend_settings",
         "probe",
-        "routing_rule",
-        "url_path_map",
-        "path_rule",
-        "rewrite_rule",
-        "redirect_configuration",
-        "custom_error",
     }
 )
 """The kinds of the configuration contract that later versions carry."""

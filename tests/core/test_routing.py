@@ -22,7 +22,7 @@ from agwtwisted.core.resources import (
     UrlPathMap,
 )
 from agwtwisted.core.routing import Action, Actions, Site, Sites, backends_of, ports_of, redirects_of
-from tests.test_frontend import gateway
+from tests.configurations import load
 
 
 def site(*host_names: str, port: int = 443, priority: int = 1, address: str = "0.0.0.0") -> Site:
@@ -119,7 +119,7 @@ class PortTests(SynchronousTestCase):
         there = site(port=80, priority=3)
         elsewhere = site(address="127.0.0.1", priority=4)
         rules = tuple(each.rule for each in (late, there, elsewhere, early))
-        ports = ports_of(Config(gateway=gateway(), request_routing_rules=rules))
+        ports = ports_of(Config(gateway=load().gateway, request_routing_rules=rules))
         self.assertEqual(set(ports), {("0.0.0.0", 443), ("0.0.0.0", 80), ("127.0.0.1", 443)})
         chosen = ports["0.0.0.0", 443].select("ba")
         assert chosen
