@@ -1,11 +1,11 @@
 """What a proxy is that can be measured, and how one is started.
 
 The job (``mutual``): TLS 1.2 and 1.3 without resumption, a client certificate verified against root and intermediate,
-the eight values of the certificate and X-Forwarded-* as request headers, connections to the backend kept open, and one
-JSON line of access log for each request. Further scenes: ``open`` asks for no certificate and resumes sessions; ``ocsp``
-is ``mutual`` with every certificate of the chain asked about at the OCSP responders that they name; ``relay`` is L4: the
-same client authentication, then bytes to a backend over TCP and back, and a line of log for each session. To a relay, an
-HTTP request is bytes like others.
+the eight values of the certificate and X-Forwarded-* as request headers, connections to the backend kept open, and
+one JSON line of access log for each request. Further scenes: ``open`` asks for no certificate and resumes sessions.
+``ocsp`` is ``mutual`` with every certificate of the chain asked about at the OCSP responders that they name. ``relay``
+is L4: the same client authentication, then bytes to a backend over TCP and back, and a line of log for each session.
+To a relay, an HTTP request is bytes like others.
 
 ``templates/<file>`` is a configuration, ``templates/<file>.<scene>`` what stands in it for ``@scene@``.
 """
