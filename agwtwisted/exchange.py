@@ -5,15 +5,18 @@ from __future__ import annotations
 from random import Random
 from wsgiref.handlers import format_date_time
 
+import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from agwtwisted.access_log import AccessLog
 from agwtwisted.core import pages
+from agwtwisted.core.affinity import Affinity
+from agwtwisted.core.balancing import Pool
 from agwtwisted.core.forwarding import request_bytes
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, UnfitRequest, asks_for, value_of
 from agwtwisted.core.pages import ErrorInfo, Page
 from agwtwisted.core.records import AccessRecord, RecordFrame, render
-from agwtwisted.core.resources import Gateway
+from agwtwisted.core.resources import Gateway, Protocol
 from agwtwisted.core.routing import Site
 from agwtwisted.core.verdicts import Missing, Refused, admits
 from agwtwisted.deferreds import Members
@@ -100,6 +103,7 @@ class HttpExchange:
         self._began = exchanges.clock.seconds()
         self._answered = self._began
         self._site: Site | None = None
+        self._pool: Pool[Server] | None = None
         self._dispatch: Dispatch | None = None
         self._head: ResponseHead | None = None  # that the client got
         self._backend_answered = False
@@ -158,12 +162,14 @@ class HttpExchange:
                 host = server.host.encode()
             return request_bytes(request, host, session.identity(site), session.address, self._trace_id)
 
+        pool = self._pool = exchanges.backends.pool(site.pool, settings)
         self._dispatch = Dispatch(
             request,
-            exchanges.backends.order(site.pool, settings),
+            pool.order(request.headers),
             head_for,
             timeout=settings.request_timeout,
             max_header_bytes=exchanges.gateway.max_header_bytes,
+            stays=pool.affinity is not None,
             user=self,
             failed=self._answer,
         )
@@ -215,14 +221,26 @@ class HttpExchange:
 
     def response_head(self, head: ResponseHead) -> None:
         """A head came: of an interim response, or of the response."""
+        if head.status < 200 and head.status != 101:
+            self._reply.informational(head.status, head.reason, head.headers)
+            return
+        if self._pool is not None and self._pool.affinity is not None:
+            head = self._bind(head, self._pool.affinity)
         if head.status == 101:
             self._switch(head)
-        elif head.status < 200:
-            self._reply.informational(head.status, head.reason, head.headers)
         else:
             self._backend_answered = True
             self._start_answer(head)
             self._reply.head(head)
+
+    def _bind(self, head: ResponseHead, affinity: Affinity[Server]) -> ResponseHead:
+        """The response as it goes on: with the cookies that lead its client back to the server, if it lacks them."""
+        request, site, dispatch = self._request, self._site, self._dispatch
+        if not isinstance(request, RequestHead) or site is None or dispatch is None or dispatch.server is None:
+            return head
+        secure = site.listener.protocol is Protocol.HTTPS
+        lines = affinity.lines(dispatch.server, request.headers, secure=secure)
+        return attrs.evolve(head, headers=(*head.headers, *lines)) if lines else head
 
     def response_body(self, data: bytes) -> None:
         """A piece of the body came."""

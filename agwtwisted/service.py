@@ -16,6 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gathe
 from twisted.logger import Logger
 
 from agwtwisted.access_log import AccessLog
+from agwtwisted.affinity_key import load_key
 from agwtwisted.connections import HttpPort, Limits
 from agwtwisted.contexts import PortContexts
 from agwtwisted.core.config import Config
@@ -23,8 +24,9 @@ from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.resources import ClientRevocation, HttpListener, Protocol
 from agwtwisted.core.resources import HeaderNames as OddNames
-from agwtwisted.core.routing import ports_of
+from agwtwisted.core.routing import ports_of, ways_of
 from agwtwisted.exchange import HttpExchanges
+from agwtwisted.health import Prober
 from agwtwisted.listener import Listener, display
 from agwtwisted.ocsp_client import OcspClient
 from agwtwisted.responses import MemoryResponses, ResponseStore, SqliteResponses
@@ -38,7 +40,7 @@ LOG_SHARE = 0.1
 
 
 class GatewayService(MultiService):
-    """The whole gateway. Stops in stages: listeners, exchanges, connections to backends, revocation, access log.
+    """The whole gateway. Stops in stages: listeners, probes, exchanges, backend connections, revocation, access log.
 
     Args:
         reactor: everything runs on it.
@@ -46,6 +48,7 @@ class GatewayService(MultiService):
         backends: whose idle connections are closed at the end.
         access_log: started first and stopped last.
         revocation: started before any listener, and asked until the last connection is gone.
+        prober: started before any listener, so that the first probes go out before the first request comes.
         drain_timeout: seconds that the stop may take in all.
     """
 
@@ -58,6 +61,7 @@ class GatewayService(MultiService):
         backends: Backends,
         access_log: AccessLog,
         revocation: Revocation,
+        prober: Prober,
         drain_timeout: float,
     ) -> None:
         super().__init__()
@@ -65,10 +69,11 @@ class GatewayService(MultiService):
         self.listeners = listeners
         self.access_log = access_log
         self.revocation = revocation
+        self.prober = prober
         self._reactor = reactor
         self._backends = backends
         self._drain_timeout = drain_timeout
-        for child in [access_log, revocation, *listeners]:  # in this order they start
+        for child in [access_log, revocation, prober, *listeners]:  # in this order they start
             child.setServiceParent(self)
 
     def stopService(self) -> Deferred[None]:
@@ -81,6 +86,7 @@ class GatewayService(MultiService):
         await gatherResults([listener.stopService() for listener in self.listeners])
         for listener in self.listeners:
             listener.port.drain()
+        self.prober.stopService()
         await self._all_gone(self._drain_timeout * (1 - LOG_SHARE))
         self._backends.close_idle()
         end = began + self._drain_timeout
@@ -126,7 +132,7 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     gateway = config.gateway
     access_log = AccessLog(gateway.access_log, reactor)
     access_log.open()
-    backends = Backends(reactor)
+    backends = Backends(reactor, _affinity_key(config))
     # For trace ids and the spread of renewals, which are no secret: no system call for each.
     random = Random(SystemRandom().getrandbits(128))  # noqa: S311
     exchanges = HttpExchanges(gateway, backends, reactor, access_log, random)
@@ -154,7 +160,15 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
             check_of=revocation.check,
         )
         listeners.append(Listener(reactor, sockets[address], port, limits))
-    return GatewayService(reactor, listeners, backends, access_log, revocation, gateway.drain_timeout)
+    prober = Prober(reactor, backends, ways_of(config), random)
+    return GatewayService(reactor, listeners, backends, access_log, revocation, prober, gateway.drain_timeout)
+
+
+def _affinity_key(config: Config) -> bytes:
+    """The key of the affinity cookies; empty where none outlives the process, or none is set at all."""
+    directory = config.gateway.state_directory
+    is_used = any(settings.cookie_based_affinity for _, settings in ways_of(config))
+    return load_key(Path(directory)) if directory is not None and is_used else b""
 
 
 def _revocation(config: Config, reactor: Any, random: Random) -> Revocation:

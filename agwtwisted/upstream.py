@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from secrets import token_bytes
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import CancelledError, Deferred
@@ -20,13 +21,16 @@ from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from agwtwisted.core.balancing import RoundRobin
+from agwtwisted.core.affinity import KEY_BYTES, Affinity, cookie_value
+from agwtwisted.core.balancing import Balancer, LeastConnections, Pool, RoundRobin
+from agwtwisted.core.health import State
 from agwtwisted.core.messages import ResponseHead
 from agwtwisted.core.reading import Mark, ResponseReader
-from agwtwisted.core.resources import BackendAddressPool, BackendHttpSettings
+from agwtwisted.core.resources import BackendAddressPool, BackendHttpSettings, LoadDistributionAlgorithm
 from agwtwisted.deadlines import Deadline
 from agwtwisted.interfaces import UpstreamUser
 from agwtwisted.streaming import TcpWire
+from agwtwisted.targets import Target
 
 MAX_IDLE = 128
 """Idle connections kept for one server at most."""
@@ -64,6 +68,7 @@ class UpstreamConnection:
 
     def start(self, user: UpstreamUser, *, timeout: float, to_head_request: bool, max_header_bytes: int) -> None:
         """Takes the connection for one request; `timeout` bounds every silence of the backend, in seconds."""
+        self._server.used(self)
         self._user = user
         self._timeout = timeout
         self._reader = ResponseReader(to_head_request=to_head_request, max_header_bytes=max_header_bytes)
@@ -109,6 +114,11 @@ class UpstreamConnection:
         else:
             self.wire.abort()
 
+    def cut(self, reason: str) -> None:
+        """Ends the request under way, if one is."""
+        if self._user is not None:
+            self._lose(reason, timed_out=False)
+
     # -- from the wire
 
     def received(self, data: bytes) -> None:
@@ -137,6 +147,7 @@ class UpstreamConnection:
         """The backend is gone."""
         self._deadline.stop()
         self._server.forget(self)
+        self._server.ended(self)
         user, reader = self._user, self._reader
         if user is None or reader is None:
             return
@@ -261,37 +272,66 @@ class _Resolution:
 
 
 class Backends:
-    """The servers behind the gateway, shared by all rules that name them."""
+    """The servers behind the gateway, shared by all rules that name them.
 
-    def __init__(self, reactor: Reactor) -> None:
+    A server is one for each backend settings under which it is spoken to, as at the product: so are its connections
+    and its health.
+
+    Args:
+        reactor: connects.
+        affinity_key: of the cookies that stand for servers; without one, none outlives these Backends.
+    """
+
+    def __init__(self, reactor: Reactor, affinity_key: bytes = b"") -> None:
         self._reactor = reactor
-        self._servers: dict[tuple[str, int], Server] = {}
-        self._turns: dict[tuple[str, str], RoundRobin[Server]] = {}
+        self._affinity_key = affinity_key or token_bytes(KEY_BYTES)
+        self._servers: dict[tuple[str, str, int], Server] = {}
+        self._pools: dict[tuple[str, str], Pool[Server]] = {}
 
-    def order(self, pool: BackendAddressPool, settings: BackendHttpSettings) -> tuple[Server, ...]:
-        """The servers of a pool, beginning with the one whose turn it is."""
-        turns = self._turns.get((pool.name, settings.name))
-        if turns is None:
-            servers = [self._server(each.host, each.port or settings.port) for each in pool.backend_addresses]
-            turns = self._turns[pool.name, settings.name] = RoundRobin(servers)
-        return turns.order()
+    def pool(self, pool: BackendAddressPool, settings: BackendHttpSettings) -> Pool[Server]:
+        """The servers of a pool under these settings."""
+        found = self._pools.get((pool.name, settings.name))
+        if found is None:
+            found = self._pools[pool.name, settings.name] = self._new_pool(pool, settings)
+        return found
 
-    def close_idle(self) -> None:
-        """Closes the connections that no exchange uses."""
-        for server in self._servers.values():
-            server.close_idle()
-
-    def _server(self, host: str, port: int) -> Server:
-        server = self._servers.get((host, port))
+    def server(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
+        """A server under these settings."""
+        key = (settings.name, host, port)
+        server = self._servers.get(key)
         if server is None:
-            server = self._servers[host, port] = Server(self._reactor, host, port)
+            server = self._servers[key] = Server(self._reactor, host, port, settings.connection_draining_timeout)
         return server
 
+    def close_idle(self) -> None:
+        """Closes the connections that no exchange uses, at the end."""
+        for server in self._servers.values():
+            server.close_idle()
+            server.stop()
 
-class Server:
+    def _new_pool(self, pool: BackendAddressPool, settings: BackendHttpSettings) -> Pool[Server]:
+        addresses = [(each.host, each.port or settings.port) for each in pool.backend_addresses]
+        servers = dict.fromkeys(self.server(*address, settings) for address in addresses)
+        least = settings.load_distribution_algorithm is LoadDistributionAlgorithm.LEAST_CONNECTIONS
+        balancer: Balancer[Server] = LeastConnections() if least else RoundRobin()
+        made = Pool(tuple(servers), balancer, self._affinity(tuple(servers), settings))
+        for server in servers:
+            server.subscribe(made.changed)
+        return made
+
+    def _affinity(self, servers: Sequence[Server], settings: BackendHttpSettings) -> Affinity[Server] | None:
+        if not settings.cookie_based_affinity:
+            return None
+        key = self._affinity_key
+        values = {server: cookie_value(key, settings.name, server.host, str(server.port)) for server in servers}
+        return Affinity(settings.affinity_cookie_name, values)
+
+
+class Server(Target):
     """One backend server: its idle connections, the last used first, and the way to new ones."""
 
-    def __init__(self, reactor: Reactor, host: str, port: int) -> None:
+    def __init__(self, reactor: Reactor, host: str, port: int, drain_timeout: float = 30.0) -> None:
+        super().__init__(reactor, drain_timeout)
         self.name = f"{host}:{port}".encode()
         self.host = host
         self.port = port
@@ -303,7 +343,10 @@ class Server:
         return self._idle.pop() if self._idle else None
 
     def give_back(self, connection: UpstreamConnection) -> None:
-        """A connection is idle again; beyond `MAX_IDLE` the oldest goes."""
+        """A connection is idle again; beyond `MAX_IDLE` the oldest goes, and with a server that is down each."""
+        if self.state is State.DOWN:
+            connection.wire.close()
+            return
         self._idle.append(connection)
         if len(self._idle) > MAX_IDLE:
             self._idle.popleft().wire.close()

@@ -96,6 +96,24 @@ class FakeRevocation(Service, Stage):
         return self.stored
 
 
+class FakeProber(Service, Stage):
+    """Probes nobody."""
+
+    name = "probes"
+
+    def __init__(self, told: list[str]) -> None:
+        Stage.__init__(self, told)
+
+    def startService(self) -> None:
+        """Starts."""
+        super().startService()
+        self.told.append("probe")
+
+    def stopService(self) -> None:
+        """Stops."""
+        self.told.append("stop probing")
+
+
 class FakeLog(Service, Stage):
     """An access log that is written when the test says so."""
 
@@ -127,21 +145,22 @@ class StagesTests(SynchronousTestCase):
         backends = Stage(self.told)
         backends.close_idle = backends.tell("close idle")  # type: ignore[attr-defined]
         self.revocation = FakeRevocation(self.told)
-        made: Any = (self.clock, self.listeners, backends, self.log, self.revocation, DRAIN)
+        prober = FakeProber(self.told)
+        made: Any = (self.clock, self.listeners, backends, self.log, self.revocation, prober, DRAIN)
         self.service = GatewayService(*made)
         self.connections = self.listeners[0].port.connections
 
     def test_start(self) -> None:
-        """The log is open before anybody listens."""
+        """The log is open, and the first probes are out, before anybody listens."""
         self.service.privilegedStartService()
         self.service.startService()
-        self.assertEqual(self.told, ["open log", "ask", "listen", "listen"])
+        self.assertEqual(self.told, ["open log", "ask", "probe", "listen", "listen"])
 
     def test_nothing_to_wait_for(self) -> None:
         """Listeners, connections, backends and log end in this order, at once where nothing is under way."""
         stopped = self.service.stopService()
-        ended = ["stop listening", "stop listening", "drain", "drain", "close idle", "stop asking", "close log"]
-        self.assertEqual(self.told, ended)
+        drained = ["stop listening", "stop listening", "drain", "drain", "stop probing"]
+        self.assertEqual(self.told, [*drained, "close idle", "stop asking", "close log"])
         self.assertNoResult(stopped)
         self.log.written.callback(None)
         self.successResultOf(stopped)
@@ -250,7 +269,8 @@ class BuildTests(TestCase):
         ports = free_ports(2)
         service = self.build(*ports)
         self.assertEqual(
-            [each.name for each in service], ["access log", "revocation", *(f"listener 127.0.0.1:{n}" for n in ports)]
+            [each.name for each in service],
+            ["access log", "revocation", "probes", *(f"listener 127.0.0.1:{n}" for n in ports)],
         )
         service.startService()
         for port in ports:

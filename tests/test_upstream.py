@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionRefusedError
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings
+from agwtwisted.core.affinity import cookie_value
+from agwtwisted.core.balancing import Pool
+from agwtwisted.core.health import Health
+from agwtwisted.core.resources import (
+    BackendAddress,
+    BackendAddressPool,
+    BackendHttpSettings,
+    LoadDistributionAlgorithm,
+)
+from agwtwisted.core.schema import backend_address
 from agwtwisted.upstream import IDLE_TIMEOUT, MAX_IDLE, Backends, Server, UnreachableError, UpstreamConnection
 from tests.backends import OK, SWITCH, TIMEOUT, User
 from tests.wires import READ, Backend, Line, Network
 
+DRAIN = 25.0
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -18,7 +30,7 @@ class _Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.network = Network()
         self.backend: Backend = self.network.backend(9000)
-        self.server = Server(self.network, "127.0.0.1", 9000)  # type: ignore[arg-type]
+        self.server = Server(self.network, "127.0.0.1", 9000, DRAIN)  # type: ignore[arg-type]
         self.user = User()
 
     def connected(self) -> UpstreamConnection:
@@ -261,7 +273,7 @@ class ReuseTests(_Case):
         """At the end all idle ones are closed, those in use are not."""
         backends = Backends(self.network)  # type: ignore[arg-type]
         pool = BackendAddressPool(name="p", backend_addresses=(BackendAddress(host="127.0.0.1"),))
-        (self.server,) = backends.order(pool, BackendHttpSettings(name="s", port=9000))
+        (self.server,) = backends.pool(pool, BackendHttpSettings(name="s", port=9000)).servers
         self.begun()
         self.line.send(OK)
         self.begun()
@@ -387,15 +399,130 @@ class TunnelTests(_Case):
 class BackendsTests(_Case):
     """Pools of servers."""
 
+    def setUp(self) -> None:
+        super().setUp()
+        self.backends = Backends(self.network, b"key")  # type: ignore[arg-type]
+
+    def pool(self, *hosts: str, of: str = "p", under: str = "s", **settings: Any) -> Pool[Server]:
+        """The pool of this name with servers on these hosts, under the settings of that name."""
+        pool = BackendAddressPool(name=of, backend_addresses=tuple(map(backend_address, hosts)))
+        return self.backends.pool(pool, BackendHttpSettings(name=under, **settings))
+
     def test_shared(self) -> None:
-        """One server is one, whichever pool names it; each pool with its settings takes its own turns."""
+        """A server is one for its settings, whichever pool names it, however often; of other settings it is another."""
+        first = self.pool("a", "b", "a:80")
+        self.assertEqual([server.name for server in first.servers], [b"a:80", b"b:80"])
+        self.assertIs(self.pool("a", "b"), first)
+        self.assertIs(self.pool("a:80", of="q").servers[0], first.servers[0])
+        self.assertIsNot(self.pool("a:80", "b", under="t", port=81).servers[0], first.servers[0])
+        self.assertIs(self.backends.server("b", 80, BackendHttpSettings(name="s")), first.servers[1])
+
+    def test_turns(self) -> None:
+        """The servers of a pool take turns, by the algorithm of the settings."""
+        for algorithm, expected in zip(LoadDistributionAlgorithm, ("abab", "abbb"), strict=True):
+            self.setUp()
+            pool = self.pool("a", "b", load_distribution_algorithm=algorithm)
+            busy = pool.order()
+            asked = [next(busy).host, *(next(pool.order()).host for _ in range(3))]
+            self.assertEqual("".join(asked), expected)
+
+    def test_health(self) -> None:
+        """A server that goes down loses its turn in every pool that it is in."""
+        pools = self.pool("a", "b"), self.pool("b", of="q")
+        down = pools[1].servers[0]
+        self.assertIs(next(pools[1].order()), down)
+        down.found(Health().failed(0, 1))
+        self.assertEqual([[server.host for server in pool.order()] for pool in pools], [["a"], []])
+
+    def test_affinity(self) -> None:
+        """Only where the settings say so; the values are those of the key, of one server under one settings."""
+        self.assertIsNone(self.pool("a").affinity)
+        pool = self.pool("a", "b", under="t", cookie_based_affinity=True, affinity_cookie_name="Own")
+        assert pool.affinity
+        [(_, line)] = pool.affinity.lines(pool.servers[1], (), secure=False)
+        self.assertEqual(line, b"Own=%b; Path=/" % cookie_value(b"key", "t", "b", "80"))
+        self.assertEqual([server.host for server in pool.order([(b"Cookie", line)])], ["b", "a"])
+
+    def test_key_of_its_own(self) -> None:
+        """Without a key there is one that nobody knows."""
+        values = set()
+        for _ in range(2):
+            self.backends = Backends(self.network)  # type: ignore[arg-type]
+            pool = self.pool("a", cookie_based_affinity=True)
+            assert pool.affinity
+            values.add(pool.affinity.lines(pool.servers[0], (), secure=False))
+        self.assertEqual(len(values), 2)
+
+
+class DownTests(_Case):
+    """A server that is down."""
+
+    def down(self) -> None:
+        """It is found down."""
+        self.server.found(Health().failed(0, 1))
+        self.network.advance(0)
+
+    def test_idle_connections(self) -> None:
+        """Idle connections are closed, and those that become idle."""
+        self.begun()
+        self.begun()
+        self.backend.lines[0].send(OK)
+        self.down()
+        self.assertEqual([line.eof for line in self.backend.lines], [True, False])
+        self.line.send(OK)
+        self.network.advance(0)
+        self.assertEqual((self.user.ended, self.line.eof, self.server.take()), (2, True, None))
+
+    def test_drained(self) -> None:
+        """What is under way has its time, then it is cut; no timer is left."""
+        self.begun()
+        self.down()
+        self.network.advance(TIMEOUT - 1)
+        self.line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+        self.network.advance(DRAIN - TIMEOUT)
+        self.assertEqual(self.user.lost, [])
+        self.network.advance(1)
+        self.assertEqual((self.user.lost, self.line.reset), ([False], True))
+        self.network.advance(0)
+        self.assertEqual(self.network.timers(), [])
+
+    def test_tunnel(self) -> None:
+        """An upgraded connection is cut as well."""
+        connection = self.begun()
+        self.user.response_head = lambda head: connection.tunnel()  # type: ignore[method-assign]
+        self.line.send(SWITCH)
+        self.down()
+        for _ in range(2):
+            self.network.advance(DRAIN / 2)
+            self.assertEqual(self.user.ended, self.line.reset)
+            self.line.send(b"frame")
+        self.network.advance(0)
+        self.assertEqual((self.user.ended, self.network.timers()), (1, []))
+
+    def test_up_again(self) -> None:
+        """A server that is up again in time keeps what is under way."""
+        self.begun()
+        self.down()
+        self.server.found(self.server.health.succeeded(1))
+        self.network.advance(0)
+        self.assertEqual(self.user.lost, [])
+        self.line.send(OK)
+        self.assertEqual((self.user.ended, self.server.take() is not None), (1, True))
+
+    def test_idle_after_a_request(self) -> None:
+        """A connection between two requests has nothing to be cut."""
+        self.begun()
+        self.line.send(OK)
+        self.down()
+        self.network.advance(DRAIN)
+        self.assertEqual(self.user.lost, [])
+
+    def test_end(self) -> None:
+        """At the end of the gateway the timer goes."""
+        pool = BackendAddressPool(name="p", backend_addresses=(BackendAddress(host="127.0.0.1"),))
         backends = Backends(self.network)  # type: ignore[arg-type]
-        addresses = tuple(BackendAddress(host=host) for host in ("a", "b"))
-        pool = BackendAddressPool(name="p", backend_addresses=addresses)
-        other = BackendAddressPool(name="q", backend_addresses=(BackendAddress(host="a", port=80),))
-        settings = BackendHttpSettings(name="s", port=80)
-        first, second = backends.order(pool, settings), backends.order(pool, settings)
-        self.assertEqual([server.name for server in first], [b"a:80", b"b:80"])
-        self.assertEqual(second, first[::-1])
-        self.assertIs(backends.order(other, settings)[0], first[0])
-        self.assertEqual(backends.order(pool, BackendHttpSettings(name="t", port=81))[0].name, b"a:81")
+        (self.server,) = backends.pool(pool, BackendHttpSettings(name="s", port=9000)).servers
+        self.down()
+        self.assertEqual(self.network.timers(), [30.0])
+        backends.close_idle()
+        self.assertEqual(self.network.timers(), [])

@@ -17,6 +17,7 @@ from agwtwisted.core.resources import (
     BackendHttpSettings,
     Gateway,
     HttpListener,
+    Probe,
     Protocol,
     RequestRoutingRule,
     SslProfile,
@@ -71,7 +72,8 @@ class Builder:
             "ssl_profile": self._ssl_profile,
             "http_listener": self._http_listener,
             "backend_address_pool": lambda row: BackendAddressPool(name=row.name, **row.fields()),
-            "backend_http_settings": lambda row: BackendHttpSettings(name=row.name, **row.fields()),
+            "probe": lambda row: Probe(name=row.name, **row.fields()),
+            "backend_http_settings": self._backend_http_settings,
             "request_routing_rule": self._request_routing_rule,
         }
 
@@ -114,6 +116,12 @@ class Builder:
             return None
         fields = row.fields() | {"ssl_certificate": certificate, "ssl_profile": profile, "ssl_policy": policy}
         return HttpListener(name=row.name, **fields)
+
+    def _backend_http_settings(self, row: Row) -> BackendHttpSettings | None:
+        probe = self._found(row, "probe")
+        if row.refused or probe is _LOST:
+            return None
+        return BackendHttpSettings(name=row.name, **row.fields() | {"probe": probe})
 
     def _request_routing_rule(self, row: Row) -> RequestRoutingRule | None:
         keys = ("http_listener", "backend_address_pool", "backend_http_settings")

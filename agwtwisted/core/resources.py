@@ -11,9 +11,11 @@ import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+from agwtwisted.core.affinity import DEFAULT_NAME
 from agwtwisted.core.chains import TrustedChain
 from agwtwisted.core.destinations import Network, PortRange
 from agwtwisted.core.errors import Problem
+from agwtwisted.core.health import HEALTHY_STATUSES, StatusRange
 from agwtwisted.core.policies import TlsPolicy
 
 
@@ -58,6 +60,15 @@ class Protocol(Enum):
 
     HTTP = "Http"
     HTTPS = "Https"
+    TCP = "Tcp"
+    TLS = "Tls"
+
+
+class LoadDistributionAlgorithm(Enum):
+    """Whose turn it is among the healthy servers of a pool (`load_distribution_algorithm`)."""
+
+    ROUND_ROBIN = "RoundRobin"
+    LEAST_CONNECTIONS = "LeastConnections"
 
 
 class HeaderNames(Enum):
@@ -174,6 +185,23 @@ class BackendAddressPool:
 
 
 @attrs.frozen(kw_only=True)
+class Probe:
+    """How it is found out whether a server is well; by default as the product does it where settings name no probe."""
+
+    name: str = ""
+    protocol: Protocol = Protocol.HTTP
+    host: str = ""  # sent as Host
+    pick_host_name_from_backend_http_settings: bool = False
+    path: str = "/"
+    port: int | None = None  # instead of the server's own
+    interval: float = 30.0  # from one probe to the next
+    timeout: float = 30.0
+    unhealthy_threshold: int = 3
+    match_status_codes: tuple[StatusRange, ...] = HEALTHY_STATUSES
+    match_body: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class BackendHttpSettings:
     """How the gateway speaks to the servers of a pool."""
 
@@ -185,6 +213,11 @@ class BackendHttpSettings:
     pick_host_name_from_backend_address: bool = False
     # None: `on` wherever the listener's profile asks for a certificate; an empty set: off.
     client_certificate_headers: frozenset[CertificateHeaders] | None = None
+    probe: Probe | None = None  # None: the product's default probe
+    load_distribution_algorithm: LoadDistributionAlgorithm = LoadDistributionAlgorithm.ROUND_ROBIN
+    cookie_based_affinity: bool = False
+    affinity_cookie_name: str = DEFAULT_NAME
+    connection_draining_timeout: float = 30.0
 
 
 @attrs.frozen(kw_only=True, eq=False)

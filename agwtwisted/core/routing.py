@@ -107,3 +107,14 @@ def ports_of(config: Config) -> dict[tuple[str, int], Sites]:
         listener = rule.http_listener
         ports.setdefault((listener.address, listener.port), []).append(Site(listener=listener, rule=rule))
     return {port: Sites.of(sites) for port, sites in ports.items()}
+
+
+def ways_of(config: Config) -> tuple[tuple[BackendAddressPool, BackendHttpSettings], ...]:
+    """Every pool with the backend settings under which some rule leads to it, each pair once."""
+    ways = {
+        (pool.name, settings.name): (pool, settings)
+        for pool, settings in (
+            (rule.backend_address_pool, rule.backend_http_settings) for rule in config.request_routing_rules
+        )
+    }
+    return tuple(ways.values())
