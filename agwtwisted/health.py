@@ -154,11 +154,11 @@ class Prober(Service):
     ) -> None:
         self.setName("probes")
         self._random = random
-        watches: dict[Server, Watch] = {}
-        for pool, settings in ways:
-            for server in backends.pool(pool, settings).servers:
-                if server not in watches:
-                    watches[server] = _watch(reactor, backends, server, settings)
+        watches = {
+            server: _watch(reactor, backends, server, settings)
+            for pool, settings in ways
+            for server in backends.pool(pool, settings).servers  # some of which may be in other pools, too
+        }
         self._watches = tuple(watches.values())
 
     def startService(self) -> None:
@@ -225,14 +225,13 @@ class _Answer:
     def response_head(self, head: ResponseHead) -> None:
         """Its head; interim ones say nothing."""
         self.status = head.status
-        if head.status == 101:
-            self._enough()
 
     def response_body(self, data: bytes) -> None:
         """A piece of its body."""
         self.body += data
         if len(self.body) >= LOOKED_AT:
-            self._enough()
+            self._connection.cancel()
+            self._done()
 
     def response_end(self) -> None:
         """Its end: the connection is not left for requests, which would pile up where none come."""
@@ -250,10 +249,6 @@ class _Answer:
 
     def upstream_drained(self) -> None:
         """The request is sent."""
-
-    def _enough(self) -> None:
-        self._connection.cancel()
-        self._done()
 
     def _done(self) -> None:
         if not self.whole.called:

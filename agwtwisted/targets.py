@@ -15,7 +15,7 @@ class Connection(Protocol):
     """A connection to a target, as far as its end goes."""
 
     def cut(self, reason: str) -> None:
-        """Ends at once what is under way on it, if anything is."""
+        """Ends it at once, and what is under way on it, if anything is."""
 
 
 class Target:

@@ -115,9 +115,8 @@ class UpstreamConnection:
             self.wire.abort()
 
     def cut(self, reason: str) -> None:
-        """Ends the request under way, if one is."""
-        if self._user is not None:
-            self._lose(reason, timed_out=False)
+        """Ends the request under way, and the connection."""
+        self._lose(reason, timed_out=False)
 
     # -- from the wire
 

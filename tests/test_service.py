@@ -306,6 +306,29 @@ class BuildTests(TestCase):
         self.assertEqual((plain._contexts is None, secure._contexts is None), (True, False))
         await service.stopService()
 
+    async def test_affinity_key(self) -> None:
+        """Cookies get a key in the state directory, where there is one and cookies are set."""
+        key = self.directory / "state" / "affinity.key"
+        for settings, directory, expected in (
+            ("cookie_based_affinity = Disabled", f"state_directory = {key.parent}\n", False),
+            ("cookie_based_affinity = Enabled", "", False),
+            ("cookie_based_affinity = Enabled", f"state_directory = {key.parent}\n", True),
+        ):
+            text = configurations.changed(
+                ("port = 9000\n", f"port = 9000\n{settings}\n"),
+                ("access_log = -\n", directory),
+            )
+            config = configurations.load(text, clients.files())
+            (self.directory / "state").mkdir(exist_ok=True)
+            await build(config, reactor, {address: bind("127.0.0.1", 0) for address in ports_of(config)}).stopService()
+            self.assertEqual(key.exists(), expected)
+
+    async def test_probes(self) -> None:
+        """Every server that a rule leads to is watched."""
+        service = self.build(*free_ports(2))
+        self.assertEqual(len(service.prober._watches), 1)
+        await service.stopService()
+
     def test_log_that_cannot_be_opened(self) -> None:
         """A log that cannot be opened is an error of the start."""
         config = on_ports(self.directory / "missing", *free_ports(1))

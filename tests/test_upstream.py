@@ -433,6 +433,9 @@ class BackendsTests(_Case):
         self.assertIs(next(pools[1].order()), down)
         down.found(Health().failed(0, 1))
         self.assertEqual([[server.host for server in pool.order()] for pool in pools], [["a"], []])
+        for server in pools[0].servers:
+            server.found(server.health.succeeded(1))
+            self.assertIn(server, pools[0].order())
 
     def test_affinity(self) -> None:
         """Only where the settings say so; the values are those of the key, of one server under one settings."""
@@ -516,6 +519,17 @@ class DownTests(_Case):
         self.down()
         self.network.advance(DRAIN)
         self.assertEqual(self.user.lost, [])
+
+    def test_forgotten(self) -> None:
+        """A connection that has ended is not kept to be cut."""
+        cut: list[str] = []
+        connection = self.begun()
+        connection.cut = cut.append  # type: ignore[method-assign]
+        self.line.send(OK)
+        self.line.hang_up()
+        self.down()
+        self.network.advance(DRAIN)
+        self.assertEqual(cut, [])
 
     def test_end(self) -> None:
         """At the end of the gateway the timer goes."""
