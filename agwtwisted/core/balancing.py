@@ -57,9 +57,13 @@ class RoundRobin(Generic[T]):
             return
         turn = self._next % len(servers)
         self._next = turn + 1
+        first = bound or servers[turn]
+        if bound is None:
+            yield first
+        # Others are rarely wanted: nothing is made ready for them before.
         for index in chain(range(turn, len(servers)), range(turn)):
             server = servers[index]
-            if server is not bound and server.state is not State.DOWN:
+            if server is not first and server.state is not State.DOWN:
                 yield server
 
 
