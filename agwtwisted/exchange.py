@@ -13,7 +13,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from agwtwisted.access_log import AccessLog
+from agwtwisted.backends import Backends
 from agwtwisted.core import pages
+from agwtwisted.core.affinity import Affinity
+from agwtwisted.core.balancing import Pool
 from agwtwisted.core.decisions import CertificateRequired, Forwarded, Redirected, Unwelcome, decide
 from agwtwisted.core.error_pages import NO_ERROR_PAGES, ErrorPages
 from agwtwisted.core.errors import printable
@@ -23,7 +26,7 @@ from agwtwisted.core.pages import ErrorInfo, Page
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.records import AccessRecord, RecordFrame, render
-from agwtwisted.core.resources import Gateway
+from agwtwisted.core.resources import Gateway, Protocol
 from agwtwisted.core.rewriting import Bad, rewrite_response
 from agwtwisted.core.routing import Action, Site
 from agwtwisted.core.server_variables import Context
@@ -31,7 +34,7 @@ from agwtwisted.core.verdicts import Missing, Refused, admits
 from agwtwisted.deferreds import Members, log_failure
 from agwtwisted.dispatch import KEPT_BODY, Dispatch
 from agwtwisted.interfaces import Reply, Session
-from agwtwisted.upstream import Backends, Server
+from agwtwisted.upstream import Server
 
 
 class HttpExchanges:
@@ -124,6 +127,7 @@ class HttpExchange:
         self._began = exchanges.clock.seconds()
         self._answered = self._began
         self._site: Site | None = None
+        self._servers: Pool[Server] | None = None
         self._action: Action | None = None
         self._asking: Deferred[Peer] | None = None
         self._held: list[bytes] = []  # of the body, while it is not decided where it goes
@@ -244,12 +248,14 @@ class HttpExchange:
             self._host = rewritten.host or host
             return rewritten_request_bytes(request, rewritten, host, identity, address, self._trace_id)
 
+        servers = self._servers = exchanges.backends.pool(pool, settings)
         self._dispatch = Dispatch(
             request,
-            exchanges.backends.order(pool, settings),
+            servers.order(request.headers),
             head_for,
             timeout=settings.request_timeout,
             max_header_bytes=exchanges.gateway.max_header_bytes,
+            stays=servers.affinity is not None,
             user=self,
             failed=self._answer,
         )
@@ -311,10 +317,13 @@ class HttpExchange:
 
     def response_head(self, head: ResponseHead) -> None:
         """A head came: of an interim response, or of the response."""
+        if head.status < 200 and head.status != 101:
+            self._reply.informational(head.status, head.reason, head.headers)
+            return
+        if self._servers is not None and self._servers.affinity is not None:
+            head = self._bind(head, self._servers.affinity)
         if head.status == 101:
             self._switch(head)
-        elif head.status < 200:
-            self._reply.informational(head.status, head.reason, head.headers)
         else:
             self._backend_answered = True
             rewritten = self._rewritten(head)
@@ -331,6 +340,15 @@ class HttpExchange:
             return head
         context = Context(request, forwarded.client, received_bytes=request.size + self._body_size)
         return rewrite_response(forwarded.request, head, context)
+
+    def _bind(self, head: ResponseHead, affinity: Affinity[Server]) -> ResponseHead:
+        """The response as it goes on: with the cookies that lead its client back to the server, if it lacks them."""
+        request, site, dispatch = self._request, self._site, self._dispatch
+        if not isinstance(request, RequestHead) or site is None or dispatch is None or dispatch.server is None:
+            return head
+        secure = site.listener.protocol is Protocol.HTTPS
+        lines = affinity.lines(dispatch.server, request.headers, secure=secure)
+        return attrs.evolve(head, headers=(*head.headers, *lines)) if lines else head
 
     def response_body(self, data: bytes) -> None:
         """A piece of the body came."""
