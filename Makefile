@@ -7,7 +7,7 @@ INSTALL = { $(ENVIRONMENT); } && $(BIN)/python -m pip install --quiet --disable-
 
 SECONDS = 60
 
-.PHONY: run test setup lint format types arrows docstrings trial coverage differential fuzz bench wheel clean
+.PHONY: run test setup lint format types arrows docstrings trial coverage differential explore fuzz bench wheel clean
 
 run: $(VENV)/.run          ## the gateway with demo certificates and a demo backend
 	$(BIN)/python -m agwtwisted demo --config conf/gw.ini
@@ -40,6 +40,9 @@ coverage: $(VENV)/.dev     ## lines and branches that no test runs
 
 differential: $(VENV)/.test ## three verifiers before many generated chains, ten times as many as in the suite
 	AGW_DIFFERENTIAL=30000 $(BIN)/python -m pytest tests/test_differential.py
+
+explore: $(VENV)/.test      ## the property tests with many more examples, other ones in every run
+	AGW_EXAMPLES=2000 $(BIN)/python -m pytest -m 'hypothesis'
 
 fuzz: $(VENV)/.fuzz        ## every reader of bytes from outside, SECONDS=60 each; see fuzz/README.md
 	$(BIN)/python -m fuzz --seconds $(SECONDS)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from math import inf
+from typing import Any
 
 import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -14,12 +16,14 @@ from twisted.logger import Logger
 from agwtwisted.core.errors import AgwError
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy, openssl_cipher_list, openssl_ciphersuites
+from agwtwisted.core.proxy_protocol import Endpoint
+from agwtwisted.core.remembering import remembering
 from agwtwisted.core.resources import ClientAuth, Refusal, SslProfile
-from agwtwisted.core.routing import Site, Sites
+from agwtwisted.core.routing import AnySite, NamedSites, RelaySite, S, Site
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
-from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge, valid_until
-from agwtwisted.tls import error_text
+from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
+from agwtwisted.encryption import error_text
 
 _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
@@ -46,17 +50,25 @@ class CertificateError(AgwError):
 class SiteContext:
     """One site's context, and how its clients are judged."""
 
-    site: Site
+    site: AnySite
     context: SSL.Context
     verify_mode: int
-    anchors: Anchors | None  # of a Strict profile
+    anchors: Anchors | None  # of a profile that names trusted client certificates
     max_depth: int
+    variables_of: Callable[[bytes], CertificateVariables] = attrs.field(
+        init=False, repr=False, factory=partial(remembering, certificate_variables)
+    )
+
+    @property
+    def strict(self) -> bool:
+        """Whether a client needs a certificate that is accepted, whatever it asks for."""
+        profile = self.site.profile
+        return profile is not None and profile.client_auth is ClientAuth.STRICT
 
     @property
     def refuses_in_handshake(self) -> bool:
         """Whether a client is turned away by an alert, rather than by an answer after the handshake."""
-        profile = self.site.profile
-        return self.anchors is not None and profile is not None and profile.refusal is Refusal.HANDSHAKE
+        return self.strict and refuses_by_alert(self.site)
 
 
 class ClientCertificates:
@@ -104,13 +116,21 @@ class ClientCertificates:
             return NotAsked()
         if failure:
             return Missing() if failure == NO_CERTIFICATE else self._refusal()
-        if site_context.anchors is None:
+        if not site_context.strict:
             return Unchecked() if self._by_depth else Absent()
-        if not self._by_depth:
-            return Missing()
-        if not site_context.refuses_in_handshake:
-            self._verdict = self._judged(site_context)
-        return self._verdict
+        if self._by_depth and site_context.refuses_in_handshake:
+            return self._verdict
+        return self.required_verdict()
+
+    def required_verdict(self) -> Verdict:
+        """The verdict of a Strict profile with the site's trusted client certificates, after the handshake.
+
+        A refusal where there is nothing to judge by.
+        """
+        site_context = self.site_context
+        if site_context is None or site_context.anchors is None:
+            return UNJUDGED
+        return self._judged(site_context) if self._by_depth else Missing()
 
     def _refusal(self) -> Refused:
         """The noted one; a trusted certificate proves nothing of a client that did not prove to have its key."""
@@ -119,7 +139,15 @@ class ClientCertificates:
     def certificate(self) -> CertificateVariables | None:
         """The leaf's variables, None when it was not seen."""
         leaf = self._by_depth.get(0)
-        return None if leaf is None else certificate_variables(leaf)
+        if leaf is None:
+            return None
+        return certificate_variables(leaf) if self.site_context is None else self.site_context.variables_of(leaf)
+
+    def valid_until(self) -> float:
+        """Until when the certificates of a trusted client are valid, in seconds since 1970."""
+        if self.site_context is None or self.site_context.anchors is None:
+            return 0.0  # nobody was trusted
+        return self.site_context.anchors.valid_until(self.evidence().chain)
 
     def issuers_der(self) -> tuple[bytes, ...]:
         """The verified chain after the leaf, as DER."""
@@ -141,16 +169,18 @@ class ClientCertificates:
 class PortContexts:
     """The contexts of every site of a port, and the choice among them."""
 
-    sites: Sites
-    by_site: dict[Site, SiteContext]
+    sites: NamedSites[Any]
+    by_site: dict[AnySite, SiteContext]
     first: SiteContext  # connections are born with it, whatever site they select
 
     @classmethod
-    def of(cls, sites: Sites, *, max_depth: int) -> PortContexts:
+    def of(cls, sites: NamedSites[S], *, max_depth: int) -> PortContexts:
         """Makes the contexts; the port's first one is that of its basic listener, else of any site."""
         every = sites.all()
         resumable = all(not _asks(site.profile) for site in every)
-        by_site = {site: _site_context(site, resumable=resumable, max_depth=max_depth) for site in every}
+        by_site: dict[AnySite, SiteContext] = {
+            site: _site_context(site, resumable=resumable, max_depth=max_depth) for site in every
+        }
         contexts = cls(sites, by_site, by_site[every[0]])
         contexts.first.context.set_tlsext_servername_callback(contexts.name_told)
         return contexts
@@ -199,32 +229,50 @@ def server_name(connection: SSL.Connection) -> str:
 
 
 def peer_of(
-    notes: ClientCertificates, connection: SSL.Connection, address: str, port: int, *, failure: str = ""
+    notes: ClientCertificates,
+    connection: SSL.Connection,
+    address: str,
+    port: int,
+    *,
+    failure: str = "",
+    reached: Endpoint | None = None,
 ) -> Peer:
     """Who is at the other end once the handshake is over, well or, for the reason given, badly."""
     verdict, certificate, issuers = notes.verdict(failure), notes.certificate(), notes.issuers_der()
-    trusted = isinstance(verdict, Trusted) and certificate is not None
+    passed = isinstance(verdict, Absent | Unchecked)
+    required_verdict = notes.required_verdict() if passed else verdict
+    trusted = isinstance(required_verdict, Trusted) and certificate is not None
     return Peer(
         address=address,
         port=port,
         verdict=verdict,
+        required_verdict=required_verdict,
         certificate=certificate,
         chain_der=issuers,
-        until=valid_until((certificate.der, *issuers)) if trusted and certificate else inf,
+        until=notes.valid_until() if trusted else inf,
         tls_version="" if failure else connection.get_protocol_version_name(),
         cipher=connection.get_cipher_name() or "",
         server_name=server_name(connection),
+        reached=reached,
     )
+
+
+def refuses_by_alert(site: AnySite) -> bool:
+    """Whether a Strict site refuses in the handshake. On L4 there is no other way: no HTTP is spoken after it."""
+    profile = site.profile
+    return isinstance(site, RelaySite) or (profile is not None and profile.refusal is Refusal.HANDSHAKE)
 
 
 def _asks(profile: SslProfile | None) -> bool:
     return profile is not None and profile.client_auth is not ClientAuth.NONE
 
 
-def _site_context(site: Site, *, resumable: bool, max_depth: int) -> SiteContext:
+def _site_context(site: AnySite, *, resumable: bool, max_depth: int) -> SiteContext:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     _apply_policy(context, site.listener.ssl_policy, allow_weak=site.profile is not None and site.profile.allow_weak)
     _restrict(context, resumable=resumable)
+    if isinstance(site, Site):  # what is spoken on L4 is not the gateway's to choose: it passes the offer over
+        context.set_alpn_select_callback(_choose_protocol)
     context.set_verify_depth(max_depth)
     _use_server_certificate(context, site)
     mode = SSL.VERIFY_NONE
@@ -232,8 +280,9 @@ def _site_context(site: Site, *, resumable: bool, max_depth: int) -> SiteContext
     profile = site.profile
     if profile is not None and profile.client_auth is not ClientAuth.NONE:
         mode = _ASK
-        if profile.client_auth is ClientAuth.STRICT:
-            mode = _INSIST if profile.refusal is Refusal.HANDSHAKE else _ASK
+        if profile.client_auth is ClientAuth.STRICT and refuses_by_alert(site):
+            mode = _INSIST
+        if profile.trusted_client_certificates:  # of a Passthrough profile they are for paths that require one
             anchors = _trust(context, profile)
         context.set_verify(mode, verify_callback)
     return SiteContext(site, context, mode, anchors, max_depth)
@@ -266,7 +315,6 @@ def _restrict(context: SSL.Context, *, resumable: bool) -> None:
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_options(options)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # 20 KiB less for an idle connection
-    context.set_alpn_select_callback(_choose_protocol)
 
 
 def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
@@ -277,7 +325,7 @@ def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
     raise SSL.Error([("SSL routines", "", "no application protocol")])
 
 
-def _use_server_certificate(context: SSL.Context, site: Site) -> None:
+def _use_server_certificate(context: SSL.Context, site: AnySite) -> None:
     certificate = site.listener.ssl_certificate
     if certificate is None:
         raise AssertionError("an Https listener has a certificate")
@@ -292,7 +340,10 @@ def _use_server_certificate(context: SSL.Context, site: Site) -> None:
 
 
 def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
-    """Fills the context's store and the list of acceptable CAs from the profile's files, and from nowhere else."""
+    """Fills the context's store and the list of acceptable CAs from the profile's files, and from nowhere else.
+
+    A Passthrough client is free to send what it has: it is told no CAs.
+    """
     chains = [trusted.chain for trusted in profile.trusted_client_certificates]
     store = context.get_cert_store()
     if store is None:
@@ -302,5 +353,6 @@ def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
     }
     for certificate in authorities.values():
         store.add_cert(crypto.X509.from_cryptography(certificate))
-        context.add_client_ca(certificate)
+        if profile.client_auth is ClientAuth.STRICT:
+            context.add_client_ca(certificate)
     return Anchors.of(chains, profile.verify_client_cert_issuer_dn, allow_weak=profile.allow_weak)

@@ -32,6 +32,17 @@ class Deadline:
             self._timer.cancel()
             self._start(seconds, at)
 
+    def postpone(self, seconds: float, at_most: float) -> None:
+        """Puts the deadline `seconds` later, but not beyond `at_most` from now; one that was not set is put there.
+
+        Who has to send gets time for each byte this way, and cannot save it up.
+        """
+        at = self._at
+        if at is None or at + seconds > self._clock.seconds() + at_most:
+            self.set(at_most)
+        else:
+            self._at = at + seconds  # not before the timer that runs
+
     def clear(self) -> None:
         """There is no deadline until the next `set`; the timer may still run, in vain."""
         self._at = None

@@ -142,11 +142,11 @@ class Dispatch:
             self._failed(502, ErrorInfo.UPSTREAM_NO_LIVE)
             return
         self.server = server
-        connection = None if fresh else server.take()
+        connection = None if fresh else server.take(self._request.host)
         if connection is not None:
             self._take(connection, server)
             return
-        connecting = self._connecting = server.connect(self._timeout)
+        connecting = self._connecting = server.connect(self._timeout, self._request.host)
         answered = connecting.addCallbacks(
             self._connected, self._not_connected, callbackArgs=(server,), errbackArgs=(server,)
         )
@@ -161,9 +161,7 @@ class Dispatch:
         self._connecting = None
         if failure.check(ConnectError, TimeoutError, DNSLookupError) is None:
             return failure  # cancelled, or a defect
-        self.log.warn(
-            "No connection to {server}: {reason}", server=server.name.decode(), reason=failure.getErrorMessage()
-        )
+        server.complain(failure)
         if failure.check(ConnectionRefusedError):
             server.refused()
         self._ask(next(self._servers, None), fresh=False)

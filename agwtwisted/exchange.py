@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from wsgiref.handlers import format_date_time
 
 import attrs
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from agwtwisted.access_log import AccessLog
+from agwtwisted.backends import Backends
 from agwtwisted.core import pages
 from agwtwisted.core.affinity import Affinity
 from agwtwisted.core.balancing import Pool
+from agwtwisted.core.decisions import CertificateRequired, Forwarded, Redirected, Unwelcome, decide
 from agwtwisted.core.forwarding import request_bytes
+from agwtwisted.core.host_names import bracketed
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, UnfitRequest, asks_for, value_of
 from agwtwisted.core.pages import ErrorInfo, Page
+from agwtwisted.core.peer import Peer
+from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.records import AccessRecord, RecordFrame, render
 from agwtwisted.core.resources import Gateway, Protocol
-from agwtwisted.core.routing import Site
+from agwtwisted.core.routing import Action, Site
 from agwtwisted.core.verdicts import Missing, Refused, admits
-from agwtwisted.deferreds import Members
-from agwtwisted.dispatch import Dispatch
+from agwtwisted.deferreds import Members, log_failure
+from agwtwisted.dispatch import KEPT_BODY, Dispatch
 from agwtwisted.interfaces import Reply, Session
-from agwtwisted.upstream import Backends, Server
+from agwtwisted.upstream import Server
 
 
 class HttpExchanges:
@@ -44,8 +53,9 @@ class HttpExchanges:
         self.clock = clock
         self.running: Members[HttpExchange] = Members()
         self.access_log = access_log
+        self.complaints = HandshakeLimiter(clock.seconds)
         self._random = random
-        self._frames: dict[tuple[str, Site | None], RecordFrame] = {}
+        self._frames: dict[tuple[str, Action | None], RecordFrame] = {}
 
     def exchange(self, request: RequestHead | UnfitRequest, reply: Reply, session: Session) -> HttpExchange:
         """One request's exchange, to be begun."""
@@ -55,12 +65,12 @@ class HttpExchanges:
         """32 hex digits: the product's form of a transaction id."""
         return b"%032x" % self._random.getrandbits(128)
 
-    def page_head(self, page: Page) -> ResponseHead:
-        """The head of one of our own pages."""
+    def page_head(self, page: Page, more: Sequence[Header] = ()) -> ResponseHead:
+        """The head of one of our own pages, with these headers too."""
         server = self.gateway.server_header.encode()
         headers: list[Header] = [(b"Server", server)] if server else []
         headers.append((b"Date", format_date_time(self.clock.seconds()).encode()))
-        headers.append((b"Content-Type", b"text/html"))
+        headers += [(b"Content-Type", b"text/html"), *more]
         return ResponseHead(
             status=page.status,
             reason=page.phrase,
@@ -69,18 +79,18 @@ class HttpExchanges:
             content_length=len(page.body),
         )
 
-    def frame(self, listener: str, site: Site | None) -> RecordFrame:
-        """The part of an access record that is the same for all requests of a site."""
-        frame = self._frames.get((listener, site))
+    def frame(self, listener: str, action: Action | None) -> RecordFrame:
+        """The part of an access record that is the same for all requests with one action."""
+        frame = self._frames.get((listener, action))
         if frame is None:
             names = {}
-            if site is not None:
+            if action is not None:
                 names = {
-                    "rule": site.rule.name,
-                    "backend_pool": site.pool.name,
-                    "backend_setting": site.settings.name,
+                    "rule": action.rule,
+                    "backend_pool": action.pool.name if action.pool else "",
+                    "backend_setting": action.settings.name if action.settings else "",
                 }
-            frame = self._frames[listener, site] = RecordFrame.from_names(listener=listener, **names)
+            frame = self._frames[listener, action] = RecordFrame.from_names(listener=listener, **names)
         return frame
 
     def log(self, record: AccessRecord) -> None:
@@ -91,6 +101,8 @@ class HttpExchanges:
 class HttpExchange:
     """One exchange: the `Exchange` of a frontend and the `UpstreamUser` of a connection to a backend."""
 
+    log = Logger()
+
     def __init__(
         self, exchanges: HttpExchanges, request: RequestHead | UnfitRequest, reply: Reply, session: Session
     ) -> None:
@@ -98,12 +110,17 @@ class HttpExchange:
         self._request = request
         self._reply = reply
         self._session = session
-        self._client = session.frame  # as it was when the request was admitted
+        self._peer = session.peer  # the client, as it is seen where the request goes
+        self._frame = session.frame  # as it was when the request was admitted
         self._trace_id = exchanges.trace_id()
         self._began = exchanges.clock.seconds()
         self._answered = self._began
         self._site: Site | None = None
-        self._pool: Pool[Server] | None = None
+        self._servers: Pool[Server] | None = None
+        self._action: Action | None = None
+        self._asking: Deferred[Peer] | None = None
+        self._held: list[bytes] = []  # of the body, while it is not decided where it goes
+        self._body_whole = False
         self._dispatch: Dispatch | None = None
         self._head: ResponseHead | None = None  # that the client got
         self._backend_answered = False
@@ -128,14 +145,14 @@ class HttpExchange:
         else:
             self._route(request)
 
-    def _refuse_peer(self) -> None:
-        """The page that a Strict listener shows to a client it does not accept."""
-        verdict, server = self._session.peer.verdict, self._exchanges.gateway.server_header
+    def _refuse_peer(self, *, close: bool = True) -> None:
+        """The page that a Strict listener or path shows to a client it does not accept."""
+        verdict, server = self._peer.verdict, self._exchanges.gateway.server_header
         if isinstance(verdict, Missing):
             page = pages.no_certificate(server=server)
         else:
             page = pages.certificate_error(verdict.reason if isinstance(verdict, Refused) else "", server=server)
-        self._send(page, ErrorInfo.HTTPS_NO_CERT, close=True)
+        self._send(page, ErrorInfo.HTTPS_NO_CERT, close=close)
 
     def _route(self, request: RequestHead) -> None:
         session = self._session
@@ -149,27 +166,80 @@ class HttpExchange:
             self._answer(421, ErrorInfo.INVALID_HOST, close=True)
         else:
             self._site = site
-            self._forward(request, site)
+            self._decide(request, site, None)
 
-    def _forward(self, request: RequestHead, site: Site) -> None:
-        exchanges, session, settings = self._exchanges, self._session, site.settings
+    def _decide(self, request: RequestHead, site: Site, required: Peer | None) -> None:
+        decision = decide(site, request, self._session.peer, required)
+        if isinstance(decision, CertificateRequired):
+            self._ask(request, site)
+            return
+        self._action = decision.action
+        if decision.peer is not self._peer:
+            self._peer = decision.peer
+            self._frame = self._session.frame_of(decision.peer)
+        if isinstance(decision, Forwarded):
+            self._forward(request, decision)
+        elif isinstance(decision, Redirected):
+            page = pages.standard(decision.status, server=self._exchanges.gateway.server_header)
+            self._send(page, ErrorInfo.NO_ERROR, headers=[(b"Location", decision.location)])
+        elif isinstance(decision, Unwelcome):
+            self._refuse_peer(close=False)
+        else:
+            self._answer(decision.status, decision.error_info)
+
+    def _ask(self, request: RequestHead, site: Site) -> None:
+        """Has the client judged as the path wants it; what comes of the body meanwhile waits."""
+        asking = self._asking = self._session.required()
+        asked = asking.addCallback(self._asked, request, site).addErrback(self._broken)
+        log_failure(asked, self.log, "judging a client certificate for a path")
+
+    def _asked(self, required: Peer, request: RequestHead, site: Site) -> None:
+        if self._asking is None:  # the client left
+            return
+        self._asking = None
+        self._decide(request, site, required)
+        if self._dispatch is not None:
+            self._release_body(self._dispatch)
+
+    def _release_body(self, dispatch: Dispatch) -> None:
+        """Sends on what has waited for the decision."""
+        held, self._held = self._held, []
+        may_send = True
+        for piece in held:
+            may_send = dispatch.body(piece)
+        if self._body_whole:
+            dispatch.body_complete()
+        dispatch.flush()
+        if may_send:
+            self._reply.resume_body()
+
+    def _broken(self, failure: Failure) -> None:
+        """A defect of ours: the client is not left waiting."""
+        self.log.failure("Unexpected error while deciding about a request", failure)
+        self._answer(500, ErrorInfo.NO_ERROR, close=True)
+
+    def _forward(self, request: RequestHead, decision: Forwarded) -> None:
+        exchanges, session, action, peer = self._exchanges, self._session, decision.action, decision.peer
+        pool, settings = action.pool, action.settings
+        if pool is None or settings is None:
+            raise AssertionError("an action without a redirect has a pool")
 
         def head_for(server: Server) -> bytes:
             host = request.authority
             if settings.host_name:
                 host = settings.host_name.encode()
             elif settings.pick_host_name_from_backend_address:
-                host = server.host.encode()
-            return request_bytes(request, host, session.identity(site), session.address, self._trace_id)
+                host = bracketed(server.host).encode()
+            return request_bytes(request, host, session.identity(action, peer), session.address, self._trace_id)
 
-        pool = self._pool = exchanges.backends.pool(site.pool, settings)
+        servers = self._servers = exchanges.backends.pool(pool, settings)
         self._dispatch = Dispatch(
             request,
-            pool.order(request.headers),
+            servers.order(request.headers),
             head_for,
             timeout=settings.request_timeout,
             max_header_bytes=exchanges.gateway.max_header_bytes,
-            stays=pool.affinity is not None,
+            stays=servers.affinity is not None,
             user=self,
             failed=self._answer,
         )
@@ -181,6 +251,7 @@ class HttpExchange:
         """A piece of the request's body, or of what a tunnel carries."""
         dispatch = self._dispatch
         if dispatch is None:
+            self._hold(data)
             return
         self._body_size += len(data)
         if self._tunnel:
@@ -192,8 +263,17 @@ class HttpExchange:
         elif not dispatch.body(data):
             self._reply.pause_body()
 
+    def _hold(self, data: bytes) -> None:
+        """Keeps what comes while the client is judged; reading stops late, or nobody would notice that it has left."""
+        if self._asking is not None:
+            self._body_size += len(data)
+            self._held.append(data)
+            if self._body_size >= KEPT_BODY:
+                self._reply.pause_body()
+
     def body_complete(self) -> None:
         """The request's body is whole."""
+        self._body_whole = True
         if self._dispatch is not None:
             self._dispatch.body_complete()
 
@@ -224,8 +304,8 @@ class HttpExchange:
         if head.status < 200 and head.status != 101:
             self._reply.informational(head.status, head.reason, head.headers)
             return
-        if self._pool is not None and self._pool.affinity is not None:
-            head = self._bind(head, self._pool.affinity)
+        if self._servers is not None and self._servers.affinity is not None:
+            head = self._bind(head, self._servers.affinity)
         if head.status == 101:
             self._switch(head)
         else:
@@ -266,10 +346,24 @@ class HttpExchange:
         self._note_connection()
         error_info = ErrorInfo.UPSTREAM_TIMED_OUT if timed_out else ErrorInfo.UPSTREAM_CLOSED_CONNECTION
         if self._head is not None:
+            self._complain(reason, "the answer is cut")
             self._error_info = error_info
             self._cut()
         elif self._dispatch is not None and not self._dispatch.lost(timed_out=timed_out):
-            self._answer(504 if timed_out else 502, error_info)
+            status = 504 if timed_out else 502
+            self._complain(reason, f"the client gets {status}")
+            self._answer(status, error_info)
+
+    def _complain(self, reason: str, outcome: str) -> None:
+        """Tells the operator what is wrong with a server: a few times a minute each, whatever its clients do."""
+        server = self._dispatch.server if self._dispatch is not None else None
+        if server is None:
+            return
+        name = server.name.decode()
+        left_out = self._exchanges.complaints.admit(name)
+        if left_out is not None:
+            message = "{server}: {reason}; {outcome}" + (" ({left_out} complaints left out before)" if left_out else "")
+            self.log.warn(message, server=name, reason=reason, outcome=outcome, left_out=left_out)
 
     def upstream_drained(self) -> None:
         """The backend takes bytes again."""
@@ -300,9 +394,9 @@ class HttpExchange:
         else:
             self._send(pages.standard(status, server=self._exchanges.gateway.server_header), error_info, close=close)
 
-    def _send(self, page: Page, error_info: ErrorInfo, *, close: bool = False) -> None:
+    def _send(self, page: Page, error_info: ErrorInfo, *, close: bool = False, headers: Sequence[Header] = ()) -> None:
         self._error_info = error_info
-        head = self._exchanges.page_head(page)
+        head = self._exchanges.page_head(page, headers)
         self._start_answer(head)
         self._reply.head(head, close=close)
         if self._request.method != b"HEAD":
@@ -328,6 +422,9 @@ class HttpExchange:
         server = None if dispatch is None else dispatch.server
         if dispatch is not None:
             dispatch.cancel()
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.cancel()
         self._exchanges.running.discard(self)
         if self._exchanges.access_log.enabled:
             self._exchanges.log(self._record(status, server))
@@ -341,8 +438,8 @@ class HttpExchange:
         now = exchanges.clock.seconds()
         return AccessRecord(
             timestamp=exchanges.access_log.timestamp(),
-            frame=exchanges.frame(session.listener if self._site is None else self._site.listener.name, self._site),
-            client=self._client,
+            frame=exchanges.frame(session.listener if self._site is None else self._site.listener.name, self._action),
+            client=self._frame,
             method=request.method,
             target=request.target,
             rewritten_target=request.target,

@@ -10,13 +10,23 @@ from collections.abc import Sequence
 from twisted.internet.interfaces import IReactorTime
 
 from agwtwisted.core.forwarding import LAST_CHUNK, chunk, client_framing, informational_bytes, response_bytes
-from agwtwisted.core.messages import Framing, Header, HeaderNames, RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.messages import (
+    Framing,
+    Header,
+    HeaderNames,
+    RequestHead,
+    ResponseHead,
+    UnfitRequest,
+    value_of,
+)
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.reading import Mark, RequestEvent, RequestReader
 from agwtwisted.core.resources import Gateway
 from agwtwisted.deadlines import Deadline
 from agwtwisted.interfaces import Exchange, Exchanges, Session
 from agwtwisted.streaming import TcpWire
+
+_EVENTS = b"text/event-stream"
 
 MAX_HELD = 65536
 """Bytes kept of what a client sends ahead of the answer to its request for an upgrade; one read may come on top."""
@@ -52,14 +62,22 @@ class Frontend:
         self._excess = False  # more came after the last request
         self._framing = Framing.NONE
         self.tunnel = False  # whether another protocol is spoken, which the gateway only carries
+        self._answer: ResponseHead | None = None  # what the client was told last of the answer under way
         self._on_hold = False
         self._out: list[bytes] = []
         self._deadline.set(gateway.header_timeout)
+        wire.bound_sending(gateway.body_timeout, gateway.min_response_rate)
 
     @property
     def full(self) -> bool:
         """Whether the client takes bytes more slowly than they come."""
         return self._wire.full
+
+    @property
+    def endless(self) -> bool:
+        """Whether what is under way may go on for ever: another protocol, or server-sent events."""
+        head = self._answer
+        return self.tunnel or (head is not None and value_of(head.headers, b"content-type").lower().startswith(_EVENTS))
 
     def drain(self) -> None:
         """No further request: closes now if none is under way, else after its answer."""
@@ -90,7 +108,7 @@ class Frontend:
             reader.feed(data)
             if reader.events:
                 self._pump()
-            self._watch()
+            self._watch(len(data))
 
     def drained(self) -> None:
         """The client takes bytes again."""
@@ -161,6 +179,8 @@ class Frontend:
         self._head_timed = False
         self._request = request
         self._request_whole = isinstance(request, RequestHead) and request.framing is Framing.NONE
+        if not self._request_whole:
+            self._deadline.clear()  # it was the head's
         self._close_after = not request.keep_alive
         self.bytes_sent = 0
         exchange = self._exchange = self._exchanges.exchange(request, self, self._session)
@@ -179,30 +199,30 @@ class Frontend:
         else:
             self._wire.resume()
 
-    def _watch(self) -> None:
-        """Sets the deadline for what the client has to send next; that of a client that does not read stands."""
-        if self._wire.full:
-            return
+    def _watch(self, came: int = 0) -> None:
+        """Sets the deadline for what the client has to send next; the bytes of a body that `came` put it off."""
         if self._exchange is not None:
             if self._request_whole or self._body_paused:
                 self._deadline.clear()
             else:
-                self._deadline.set(self._gateway.body_timeout)
-        elif self._reader.head_open and not self._head_timed:
+                gateway = self._gateway
+                rate, most = gateway.min_body_rate, gateway.body_timeout
+                self._deadline.postpone(came / rate if rate else came * most, most)
+        elif self._reader.head_open and not self._head_timed and not self._wire.full:
             self._head_timed = True
             self._deadline.set(self._gateway.header_timeout)
 
     def _too_late(self) -> None:
-        if self._wire.full:
-            self._wire.abort()
-        elif self._exchange is None:
-            if self._reader.head_open:
-                self._reader.late()
-                self._pump()
-            else:
-                self._close()
-        elif not self._request_whole:
-            self._exchange.refuse(408, ErrorInfo.INVALID_REQUEST)
+        if self._exchange is not None:
+            if not self._request_whole:
+                self._exchange.refuse(408, ErrorInfo.INVALID_REQUEST)
+        elif self._wire.full:  # it is to read before it may ask again, and the wire sees to that
+            self._deadline.set(self._gateway.idle_timeout)
+        elif self._reader.head_open:
+            self._reader.late()
+            self._pump()
+        else:
+            self._close()
 
     # -- the way back, as interfaces.Reply says
 
@@ -220,7 +240,7 @@ class Frontend:
         framing = client_framing(head, version=request.version, to_head_request=request.method == b"HEAD")
         if close or framing is Framing.CLOSE or not self._request_whole or self._session.draining:
             self._close_after = True
-        self._framing = framing
+        self._framing, self._answer = framing, head
         self._out.append(response_bytes(head, framing, keep_alive=not self._close_after, version=request.version))
 
     def body(self, data: bytes) -> None:
@@ -237,7 +257,7 @@ class Frontend:
 
     def release(self) -> None:
         """The exchange is over: the connection takes the next request, or closes."""
-        self._exchange = self._request = None
+        self._exchange = self._request = self._answer = None
         self._framing = Framing.NONE
         if self._close_after or self.tunnel or self._session.draining:
             self._close(linger=not self._request_whole or self._input_waits)
@@ -259,8 +279,6 @@ class Frontend:
             self._out = []
             self.bytes_sent += len(data)
             self._wire.write(data)
-            if self._wire.full:
-                self._deadline.set(self._gateway.body_timeout)
 
     def pause_body(self) -> None:
         """Stops the request's body: waiting for it is not the client's fault."""

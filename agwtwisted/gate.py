@@ -9,21 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-import attrs
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from agwtwisted.core import reasons
-from agwtwisted.core.peer import OcspStatus, Peer
-from agwtwisted.core.verdicts import Refused, Trusted
+from agwtwisted.core.peer import Peer
+from agwtwisted.core.verdicts import Trusted
 from agwtwisted.deferreds import log_failure
+from agwtwisted.standing import no_answer
 from agwtwisted.streaming import TcpWire
 
 Check: TypeAlias = Callable[[Peer], Deferred[Peer]]
 """The peer with its final verdict, whether its certificate is still good; has a deadline, and may be cancelled."""
-
-NO_ANSWER = Refused(reasons.STATUS_UNAVAILABLE)
 
 MAX_EARLY = 16384
 """Bytes that are kept of a client that waits for its verdict; one read may come on top."""
@@ -54,7 +51,7 @@ class Gate:
             return
         self._wire.receiver = self
         self._waiting = check(peer)
-        answered = self._waiting.addErrback(self._no_answer, peer).addCallback(self._answered)
+        answered = self._waiting.addErrback(no_answer, peer, self.log).addCallback(self._answered)
         answered.addErrback(self._broken)  # type: ignore[unused-awaitable]  # handed on to the log
         log_failure(answered, self.log, "judging a client certificate")
 
@@ -67,15 +64,13 @@ class Gate:
     def drained(self) -> None:
         """Nothing is written before the gate opens."""
 
+    def finished(self) -> None:
+        """The client has finished sending, which its wire remembers; it may still be answered."""
+
     def ended(self, reason: str) -> None:
         """The client left before the verdict: nobody needs the answer any more."""
         if self._waiting is not None:
             self._waiting.cancel()
-
-    def _no_answer(self, failure: Failure, peer: Peer) -> Peer:
-        if failure.check(CancelledError) is None:
-            self.log.failure("A check of a client certificate failed", failure)
-        return attrs.evolve(peer, verdict=NO_ANSWER, ocsp_status=OcspStatus.UNAVAILABLE)
 
     def _answered(self, peer: Peer) -> None:
         if self._wire.closing:

@@ -18,13 +18,15 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from agwtwisted.backends import Backends
+from agwtwisted.core.errors import printable
 from agwtwisted.core.health import LOOKED_AT, Health, State
 from agwtwisted.core.messages import ResponseHead
 from agwtwisted.core.probing import Question, question
 from agwtwisted.core.resources import BackendAddressPool, BackendHttpSettings
 from agwtwisted.deferreds import log_failure
 from agwtwisted.targets import Target
-from agwtwisted.upstream import Backends, Server, UpstreamConnection
+from agwtwisted.upstream import Server, UpstreamConnection
 
 PACE: Final = 0.005
 """Seconds between the first probes of two servers: a thousand of them are not asked at once."""
@@ -131,7 +133,7 @@ class Watch:
             name=self._name,
             before=before.value,
             after=health.state.value,
-            reason=reason,
+            reason=printable(reason),
         )
 
 
@@ -195,7 +197,7 @@ def ask(server: Server, asked: Question, clock: IReactorTime) -> Deferred[str]:
 
 
 async def _ask(server: Server, asked: Question) -> str:
-    connection = await server.connect(asked.timeout)
+    connection = await server.connect_to_probe(asked.timeout, asked.server_name)
     answer = _Answer(connection, server)
     connection.start(answer, timeout=asked.timeout, to_head_request=False, max_header_bytes=MAX_HEAD_BYTES)
     connection.write(asked.request())

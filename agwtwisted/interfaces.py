@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from twisted.internet.defer import Deferred
+
 from agwtwisted.core.messages import Header, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.records import ClientFrame
 from agwtwisted.core.resources import SslProfile
-from agwtwisted.core.routing import Site, Sites
+from agwtwisted.core.routing import Action, Sites
 
 
 class Session(Protocol):
@@ -25,8 +27,14 @@ class Session(Protocol):
     address: bytes  # of the client, for X-Forwarded-For
     frame: ClientFrame
 
-    def identity(self, site: Site) -> bytes:
-        """The request header lines that tell a site's backends who the client is; rendered once."""
+    def required(self) -> Deferred[Peer]:
+        """The client as a path that requires a certificate takes it; may be cancelled."""
+
+    def frame_of(self, peer: Peer) -> ClientFrame:
+        """The frame with a verdict that may be that of a path."""
+
+    def identity(self, action: Action, peer: Peer) -> bytes:
+        """The request header lines that tell a backend who the client is; rendered once for each verdict."""
 
 
 class Reply(Protocol):

@@ -20,7 +20,9 @@ from agwtwisted.core.resources import Gateway, Refusal
 from agwtwisted.core.routing import Site, Sites
 from agwtwisted.core.verdicts import Verdict
 from agwtwisted.core.verification import Anchors, Evidence
-from agwtwisted.tls import HANDSHAKE_RECORD, HANDSHAKE_ROOM, RECORD, error_text
+from agwtwisted.encryption import error_text
+from agwtwisted.openssl import RECORD
+from agwtwisted.tls import HANDSHAKE_RECORD, HANDSHAKE_ROOM
 
 _CERTIFICATE_MESSAGE = b"\x0b"  # RFC 5246 section 7.4
 

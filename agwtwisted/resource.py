@@ -7,6 +7,7 @@ from io import SEEK_END
 from random import Random, SystemRandom
 from typing import IO, Any
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -16,8 +17,8 @@ from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from agwtwisted.access_log import AccessLog
+from agwtwisted.backends import Backends
 from agwtwisted.core import policies
-from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.forwarding import client_address, identity_block
 from agwtwisted.core.messages import BadRequest, Framing, Header, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.messages import request_head as checked_head
@@ -34,11 +35,11 @@ from agwtwisted.core.resources import (
     RequestRoutingRule,
     SslProfile,
 )
-from agwtwisted.core.routing import Site, Sites
+from agwtwisted.core.routing import Action, Site, Sites
 from agwtwisted.core.verdicts import NotAsked
 from agwtwisted.deferreds import log_failure
 from agwtwisted.exchange import HttpExchange, HttpExchanges
-from agwtwisted.upstream import Backends
+from agwtwisted.resolving import Names, System
 
 BODY_PIECE = 65536
 """Bytes of a request's body that are handed on at a time."""
@@ -90,7 +91,7 @@ class ProxyResource(Resource):
         self.sites = _one_site(pool, settings)
         self.names = HeaderNames()
         self._peer_of = peer_of
-        self._backends = Backends(reactor)
+        self._backends = Backends(reactor, Names(reactor, System(reactor).ask))
         self._exchanges = HttpExchanges(
             Gateway(ssl_policy=_policy()),
             self._backends,
@@ -126,13 +127,17 @@ class _WebSession:
         self.frame = ClientFrame.from_peer(peer)
         self._port = port
 
-    def identity(self, site: Site) -> bytes:
+    def required(self) -> Deferred[Peer]:
+        """The client as a path that requires a certificate takes it, with the verdict that `peer_of` gave."""
+        return succeed(self.peer.as_required())
+
+    def frame_of(self, peer: Peer) -> ClientFrame:
+        """What the record says of the client."""
+        return self.frame if peer is self.peer else ClientFrame.from_peer(peer)
+
+    def identity(self, action: Action, peer: Peer) -> bytes:
         """The request header lines that tell the backend who the client is."""
-        peer = self.peer
-        wanted = site.settings.client_certificate_headers or frozenset()
-        return identity_block(
-            peer, self._port, header_block(peer.verdict, peer.certificate, peer.chain_der, wanted) if wanted else b""
-        )
+        return identity_block(peer, self._port, action.certificate_headers)
 
 
 @implementer(IPushProducer)

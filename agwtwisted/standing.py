@@ -20,6 +20,8 @@ from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.verdicts import Refused, Trusted
 from agwtwisted.deferreds import log_failure
 
+NO_ANSWER = Refused(reasons.STATUS_UNAVAILABLE)
+
 
 class Recheck(Protocol):
     """What judges a trusted client further, and knows when to do it again: `revocation.RevocationCheck`."""
@@ -39,6 +41,13 @@ class Judged(Protocol):
 
     def renewed(self, peer: Peer) -> None:
         """The verdict from now on; a refused client stays refused."""
+
+
+def no_answer(failure: Failure, peer: Peer, log: Logger) -> Peer:
+    """A check that failed is a refusal; the log has why, unless it was cancelled."""
+    if failure.check(CancelledError) is None:
+        log.failure("A check of a client certificate failed", failure)
+    return attrs.evolve(peer, verdict=NO_ANSWER, ocsp_status=OcspStatus.UNAVAILABLE)
 
 
 class Standing:
@@ -94,14 +103,8 @@ class Standing:
 
     def _ask(self, recheck: Recheck) -> None:
         self._asking = asking = recheck(self._verified)
-        asked = asking.addErrback(self._no_answer).addCallback(self._answered)
+        asked = asking.addErrback(no_answer, self._verified, self.log).addCallback(self._answered)
         log_failure(asked, self.log, "judging a client certificate again")
-
-    def _no_answer(self, failure: Failure) -> Peer:
-        if failure.check(CancelledError) is None:
-            self.log.failure("A check of a client certificate failed", failure)
-        refused = Refused(reasons.STATUS_UNAVAILABLE)
-        return attrs.evolve(self._verified, verdict=refused, ocsp_status=OcspStatus.UNAVAILABLE)
 
     def _answered(self, peer: Peer) -> None:
         self._asking = None

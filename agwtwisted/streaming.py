@@ -1,15 +1,19 @@
 """Bytes to and from one peer, with back-pressure.
 
 A wire sends at once what the kernel takes and queues the rest; while more than `QUEUE_LIMIT` is queued it is `full`,
-and whoever feeds it stops until `drained`.
+and whoever feeds it stops until `drained`. How long a peer may take to read what is queued is the wire's own question,
+since it alone sees how much of it has arrived.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from socket import IPPROTO_TCP, TCP_INFO
 from typing import Protocol as TypingProtocol
 from typing import cast
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPullProducer, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection as TcpConnection
@@ -22,10 +26,18 @@ QUEUE_LIMIT = 128 * 1024
 """Bytes queued for a slow reader before its source is stopped; one read of the source (64 KiB) may come on top."""
 
 SEND_TIMEOUT = 60.0
-"""Seconds that a closing connection may take to send what is queued."""
+"""Seconds that the peer of a closing connection has for what is queued, beside those that it earns by reading."""
+
+MIN_RATE = 240
+"""Bytes a second that it has to take then."""
+
+_INFO_SIZE = 128
+_BYTES_ACKNOWLEDGED = slice(120, 128)
+"""The place of tcpi_bytes_acked in Linux's struct tcp_info, since Linux 4.1."""
 
 LINGER = 5.0
-"""Seconds in which the input of a closing connection is thrown away, so that no reset overtakes the last answer."""
+"""Seconds in which the input of a closing connection is thrown away, so that no reset overtakes the last answer; again
+as many while the peer still takes what our kernel has of it."""
 
 
 class Receiver(TypingProtocol):
@@ -50,6 +62,9 @@ class _Nobody:
     def drained(self) -> None:
         """Nobody waits."""
 
+    def finished(self) -> None:
+        """Nobody waits for more."""
+
     def ended(self, reason: str) -> None:
         """Nobody minds."""
 
@@ -69,6 +84,8 @@ class TcpWire(Protocol):
         self.when_closed: Callable[[], None] | None = None
         self.full = False
         self.closing = False
+        self.cut = False  # it ended without a farewell of the peer, whose last words may be missing
+        self._end_reason = ""  # where the transport knows less about it
         self.bytes_in = 0
         self.bytes_out = 0
         self._clock = clock
@@ -77,7 +94,11 @@ class TcpWire(Protocol):
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._linger = False
+        self._bounded = False
+        self._send_timeout = SEND_TIMEOUT
+        self._min_rate = MIN_RATE
         self._patience: Deadline | None = None
+        self._taken = 0  # bytes that the peer had acknowledged when it was asked last
 
     # -- what Twisted tells
 
@@ -96,10 +117,13 @@ class TcpWire(Protocol):
         """The socket is closed, by whomever."""
         if self._patience is not None:
             self._patience.stop()
+            self._patience = None  # it leads back to the wire: without it the wire is free at once
         self._pending.clear()
         self.closing = True
+        if reason.check(ConnectionDone) is None:
+            self.cut = True
         receiver, self.receiver = self.receiver, NOBODY
-        receiver.ended(reason.getErrorMessage())
+        receiver.ended(self._end_reason or reason.getErrorMessage())
         if self.when_closed is not None:
             self.when_closed()
 
@@ -110,6 +134,15 @@ class TcpWire(Protocol):
         if self.when_open is not None:
             self.when_open()
 
+    def acknowledged(self) -> int:
+        """Bytes that have arrived at the peer's kernel, TLS included.
+
+        What our own kernel has taken says little of a slow peer: it holds megabytes, and asks for more only once a
+        third of them is gone.
+        """
+        info: bytes = self._transport.getHandle().getsockopt(IPPROTO_TCP, TCP_INFO, _INFO_SIZE)
+        return int.from_bytes(info[_BYTES_ACKNOWLEDGED], sys.byteorder)
+
     @property
     def busy(self) -> bool:
         """Whether something written has not left yet."""
@@ -119,6 +152,16 @@ class TcpWire(Protocol):
         """Sends bytes, at once as far as the kernel takes them."""
         self.bytes_out += len(data)
         self._send(data)
+
+    def bound_sending(self, seconds: float, min_rate: int) -> None:
+        """From now on the peer has to read: while something is queued it has `seconds`, and earns more by taking bytes.
+
+        It earns a second with each `min_rate` bytes, `seconds` at most; where that is 0, with any byte all of them. A
+        peer whose time is over is cut off.
+        """
+        self._bounded = True
+        self._send_timeout = seconds
+        self._min_rate = min_rate
 
     def pause(self) -> None:
         """Stops reading; at most what was read already still comes."""
@@ -146,8 +189,8 @@ class TcpWire(Protocol):
         if linger:
             self.resume()
         self.closing = True
-        if self._queued:
-            self._bound_the_end(SEND_TIMEOUT)
+        if self._queued and not self._bounded:
+            self._await_reader()
         if not linger:
             self._transport.loseConnection()
         elif not self._queued:
@@ -167,26 +210,43 @@ class TcpWire(Protocol):
     def _farewell(self) -> None:
         """What is to be written before the end; for subclasses."""
 
-    def _bound_the_end(self, seconds: float) -> None:
+    def _bear(self, seconds: float) -> None:
         if self._patience is None:
-            self._patience = Deadline(self._clock, self._transport.abortConnection)
+            self._patience = Deadline(self._clock, self._out_of_patience)
         self._patience.set(seconds)
 
+    def _await_reader(self) -> None:
+        self._taken = self.acknowledged()
+        self._bear(self._send_timeout)
+
+    def _out_of_patience(self) -> None:
+        """Cuts the peer off, unless it has taken enough to earn some time more."""
+        before, self._taken = self._taken, self.acknowledged()
+        count = self._taken - before
+        earned = count / self._min_rate if self._min_rate else count * self._send_timeout
+        if earned >= 1:
+            self._bear(min(earned, self._send_timeout if self._queued else LINGER))
+        else:
+            self.abort()
+
     def _half_close(self) -> None:
-        self._bound_the_end(LINGER)
+        self._taken = self.acknowledged()
+        self._bear(LINGER)
         self._transport.loseWriteConnection()
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes | memoryview) -> None:
         # Writing to the socket here saves a turn of the reactor for every message.
         if self._queued:
-            self._queue(data)
+            self._queue(bytes(data))
             return
-        sent = self._transport.writeSomeData(data)
+        sent = self._transport.writeSomeData(cast(bytes, data))
         if not isinstance(sent, int):
             sent = 0  # a broken connection: the queued write lets the reactor find it and end it
         if sent < len(data):
             self._queued = True
-            self._pending.append(data[sent:])
+            self._pending.append(bytes(data[sent:]))
+            if self._bounded:
+                self._await_reader()
             self._transport.registerProducer(self, False)  # calls resumeProducing at once, which takes it
 
     def _queue(self, data: bytes) -> None:
@@ -206,6 +266,8 @@ class TcpWire(Protocol):
             self._transport.write(data)
         else:
             self._queued = False
+            if self._patience is not None:
+                self._patience.clear()
             self._transport.unregisterProducer()
             if self._linger:
                 self._half_close()

@@ -1,4 +1,4 @@
-"""The server side of TLS on one connection: pyOpenSSL over memory BIOs, in as few calls a record as can be.
+"""The server side of TLS on one connection.
 
 Three phases: the handshake (owned by a `Handshake`, under a deadline), then bytes for the receiver, then the end.
 """
@@ -12,12 +12,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from agwtwisted.encryption import EncryptedWire, error_text
+from agwtwisted.openssl import RECORD
 from agwtwisted.streaming import TcpWire
 
-RECORD = 16384
-"""Bytes of one record's content at most (RFC 8446 section 5.1)."""
-
-READ_SIZE = RECORD
 HANDSHAKE_RECORD = 22
 
 HANDSHAKE_ROOM = 16384
@@ -48,21 +46,18 @@ class Handshake(TypingProtocol):
         """The client does not speak TLS: the wire carries plain bytes from now on; set its receiver."""
 
 
-class TlsWire(TcpWire):
+class TlsWire(EncryptedWire):
     """One TLS connection, in the server's role."""
 
     def __init__(self, clock: IReactorTime, handshake: Handshake, timeout: float, max_chain_bytes: int) -> None:
         """The handshake has `timeout` seconds, and the client's certificates `max_chain_bytes`."""
-        super().__init__(clock)
+        super().__init__(clock, handshake.connection)
         self._handshake: Handshake | None = handshake
         self._timeout = timeout
         self._max_bytes = max_chain_bytes + HANDSHAKE_ROOM
-        self._tls = handshake.connection
         self._timer: IDelayedCall | None = None
-        self._established = False
         self._plain = False
         self._raw_in = 0
-        self._control_in = 0
 
     # -- from the socket
 
@@ -79,8 +74,7 @@ class TlsWire(TcpWire):
         elif self._plain:
             super().dataReceived(data)
         else:
-            self._tls.bio_write(data)
-            self._read(len(data))
+            self._read(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The socket is closed, by whomever."""
@@ -89,7 +83,6 @@ class TlsWire(TcpWire):
                 self._handshake, "the gateway is stopping" if self.closing else "the client closed the connection"
             )
         super().connectionLost(reason)
-        del self._tls  # OpenSSL's memory is free at once, whoever still knows this wire
 
     # -- the handshake
 
@@ -122,9 +115,7 @@ class TlsWire(TcpWire):
         self._established = True
         self._flush(RECORD)
         handshake.completed()
-        if rest:
-            self._tls.bio_write(rest)
-        self._read(0)
+        self._read(rest)
 
     def _refuse_name(self, handshake: Handshake) -> None:
         # The server's flight lies in the BIO: it is left there. What the client gets instead may be plain text, because
@@ -156,78 +147,9 @@ class TlsWire(TcpWire):
 
     # -- application data
 
-    def _read(self, raw_size: int) -> None:
-        pieces: list[bytes] = []
-        ended = False
-        try:
-            while True:
-                pieces.append(self._tls.recv(READ_SIZE))
-        except SSL.WantReadError:
-            pass
-        except SSL.ZeroReturnError:  # close_notify
-            ended = True
-        except SSL.Error:  # a record that is not authentic: OpenSSL has written an alert
-            ended = True
-            self._flush(RECORD)
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._control_in += raw_size - len(data)
-        if not data or self._control_in > RECORD:
-            self._send_control()
-        if data and not self.closing:
-            self.bytes_in += len(data)
-            self.receiver.received(data)
-        if ended:
-            self.close()
-
-    def _send_control(self) -> None:
-        """Sends what OpenSSL answers by itself, to a KeyUpdate for instance, before much of it has gathered.
-
-        A client that asks for such answers and does not read them is cut off.
-        """
-        self._control_in = 0
-        queued = self._pending_size
-        self._flush(RECORD)
-        if self.full and self._pending_size > queued:
-            self.abort()
-
     def write(self, data: bytes) -> None:
-        """Sends bytes in records, at once as far as the kernel takes them."""
+        """Sends bytes, in records unless the client does not speak TLS."""
         if self._plain:
+            TcpWire.write(self, data)
+        else:
             super().write(data)
-            return
-        if self.closing:  # close_notify has been sent
-            return
-        self.bytes_out += len(data)
-        try:
-            self._tls.sendall(data)  # `send` takes one record only
-        except SSL.Error:  # the connection is broken beyond a farewell
-            self.abort()
-            return
-        # Room for every record's header and tag, so that one read empties the BIO.
-        self._flush(len(data) + 512 + (len(data) >> 7))
-
-    def _flush(self, size: int) -> None:
-        try:
-            while True:
-                records = self._tls.bio_read(size)
-                self._send(records)
-                if len(records) < size:
-                    return
-        except SSL.WantReadError:  # the BIO is empty
-            return
-
-    def _farewell(self) -> None:
-        if self._established:
-            try:
-                self._tls.shutdown()  # close_notify
-            except SSL.Error:
-                return  # the connection had failed: there is nobody to say farewell to
-            self._flush(RECORD)
-
-
-def error_text(error: SSL.Error) -> str:
-    """OpenSSL's own words for what went wrong, the last of its queue."""
-    queue = error.args[0] if error.args else None
-    if isinstance(queue, list) and queue:
-        return str(queue[-1][-1])
-    return str(error) or type(error).__name__

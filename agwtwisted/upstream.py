@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from secrets import token_bytes
 
-from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError
-from twisted.internet.interfaces import (
-    IAddress,
-    IConnector,
-    IHostResolution,
-    IReactorTime,
-    IResolutionReceiver,
-)
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.posixbase import PosixReactorBase as Reactor
-from twisted.internet.protocol import ClientFactory
+from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
-from agwtwisted.core.affinity import KEY_BYTES, Affinity, cookie_value
-from agwtwisted.core.balancing import Balancer, LeastConnections, Pool, RoundRobin
+from agwtwisted.connecting import Dialer, UntrustedError
+from agwtwisted.core.errors import printable
 from agwtwisted.core.health import State
+from agwtwisted.core.host_names import bracketed
 from agwtwisted.core.messages import ResponseHead
+from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.reading import Mark, ResponseReader
-from agwtwisted.core.resources import BackendAddressPool, BackendHttpSettings, LoadDistributionAlgorithm
+from agwtwisted.core.server_identity import ServerIdentity
 from agwtwisted.deadlines import Deadline
 from agwtwisted.interfaces import UpstreamUser
+from agwtwisted.resolving import names_of
 from agwtwisted.streaming import TcpWire
 from agwtwisted.targets import Target
 
@@ -39,18 +31,19 @@ IDLE_TIMEOUT = 60.0
 """Seconds that an idle connection is kept; below the 75 that nginx and the product grant their clients."""
 
 
-class UnreachableError(ConnectError):
-    """No address of a server answered."""
-
-
 class UpstreamConnection:
     """The receiver of one wire to a backend; one request at a time."""
 
-    def __init__(self, server: Server, clock: IReactorTime) -> None:
-        self.wire = TcpWire(clock, self)
+    def __init__(
+        self, server: Server, clock: IReactorTime, wire: TcpWire, identity: ServerIdentity | None = None
+    ) -> None:
+        """`wire` is open, and its other end has proven to be `identity`, unless nobody asked."""
+        self.wire = wire
+        self.identity = identity
         self.used = False  # whether a request went over it before the one under way
         self.begun = False  # whether a byte of the response came
-        self.local_port = 0  # of the gateway's end
+        self.local_port = wire.transport.getHost().port  # of the gateway's end
+        wire.receiver = self
         self._server = server
         self._deadline = Deadline(clock, self._too_late)
         self._user: UpstreamUser | None = None
@@ -153,6 +146,8 @@ class UpstreamConnection:
         if self._tunnel:
             self._user = None
             user.response_end()
+        elif self.wire.cut:  # nobody knows whether this was all
+            self._lose(reason, timed_out=False)
         else:
             reader.end()
             self._hand_on(user, reader)
@@ -215,131 +210,45 @@ class UpstreamConnection:
             user.response_flush()
 
 
-class _Connecting(ClientFactory):
-    """Makes one connection and tells when it is there."""
-
-    noisy = False
-
-    def __init__(self, connection: UpstreamConnection) -> None:
-        self._connection = connection
-        self.outcome: Deferred[UpstreamConnection] = Deferred(self._stop)
-        self._connector: IConnector | None = None
-        connection.wire.when_open = self._opened
-
-    def startedConnecting(self, connector: IConnector) -> None:
-        """Keeps the connector, to be able to stop it."""
-        self._connector = connector
-
-    def buildProtocol(self, addr: IAddress | None) -> TcpWire:
-        """The wire that waits for its transport."""
-        return self._connection.wire
-
-    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
-        """Nobody answered at this address."""
-        if not self.outcome.called:
-            self.outcome.errback(reason)
-
-    def _opened(self) -> None:
-        self._connection.local_port = self._connection.wire.transport.getHost().port
-        self.outcome.callback(self._connection)
-
-    def _stop(self, outcome: Deferred[UpstreamConnection]) -> None:
-        outcome.errback(CancelledError())  # stopping fails with a ConnectError, as if nobody had answered
-        if self._connector is not None:
-            self._connector.stopConnecting()
-
-
-@implementer(IResolutionReceiver)
-class _Resolution:
-    """Collects the addresses of a name."""
-
-    def __init__(self) -> None:
-        self.addresses: list[str] = []
-        self.complete: Deferred[list[str]] = Deferred()
-
-    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:  # noqa: N802, N803
-        """Nothing to do yet."""
-
-    def addressResolved(self, address: IAddress) -> None:  # noqa: N802
-        """One more address."""
-        self.addresses.append(address.host)  # type: ignore[attr-defined]
-
-    def resolutionComplete(self) -> None:  # noqa: N802
-        """That was all; a name that does not resolve has none."""
-        if not self.complete.called:
-            self.complete.callback(self.addresses)
-
-
-class Backends:
-    """The servers behind the gateway, shared by all rules that name them.
-
-    A server is one for each backend settings under which it is spoken to, as at the product: so are its connections
-    and its health.
-
-    Args:
-        reactor: connects.
-        affinity_key: of the cookies that stand for servers; without one, none outlives these Backends.
-    """
-
-    def __init__(self, reactor: Reactor, affinity_key: bytes = b"") -> None:
-        self._reactor = reactor
-        self._affinity_key = affinity_key or token_bytes(KEY_BYTES)
-        self._servers: dict[tuple[str, str, int], Server] = {}
-        self._pools: dict[tuple[str, str], Pool[Server]] = {}
-
-    def pool(self, pool: BackendAddressPool, settings: BackendHttpSettings) -> Pool[Server]:
-        """The servers of a pool under these settings."""
-        found = self._pools.get((pool.name, settings.name))
-        if found is None:
-            found = self._pools[pool.name, settings.name] = self._new_pool(pool, settings)
-        return found
-
-    def server(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
-        """A server under these settings."""
-        key = (settings.name, host, port)
-        server = self._servers.get(key)
-        if server is None:
-            server = self._servers[key] = Server(self._reactor, host, port, settings.connection_draining_timeout)
-        return server
-
-    def close_idle(self) -> None:
-        """Closes the connections that no exchange uses, at the end."""
-        for server in self._servers.values():
-            server.close_idle()
-            server.stop()
-
-    def _new_pool(self, pool: BackendAddressPool, settings: BackendHttpSettings) -> Pool[Server]:
-        addresses = [(each.host, each.port or settings.port) for each in pool.backend_addresses]
-        servers = dict.fromkeys(self.server(*address, settings) for address in addresses)
-        least = settings.load_distribution_algorithm is LoadDistributionAlgorithm.LEAST_CONNECTIONS
-        balancer: Balancer[Server] = LeastConnections() if least else RoundRobin()
-        made = Pool(tuple(servers), balancer, self._affinity(tuple(servers), settings))
-        for server in servers:
-            server.subscribe(made.changed)
-        return made
-
-    def _affinity(self, servers: Sequence[Server], settings: BackendHttpSettings) -> Affinity[Server] | None:
-        if not settings.cookie_based_affinity:
-            return None
-        key = self._affinity_key
-        values = {server: cookie_value(key, settings.name, server.host, str(server.port)) for server in servers}
-        return Affinity(settings.affinity_cookie_name, values)
-
-
 class Server(Target):
     """One backend server: its idle connections, the last used first, and the way to new ones."""
 
-    def __init__(self, reactor: Reactor, host: str, port: int, drain_timeout: float = 30.0) -> None:
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        host: str,
+        port: int,
+        dialer: Dialer | None = None,
+        complaints: HandshakeLimiter | None = None,
+        *,
+        drain_timeout: float = 30.0,
+    ) -> None:
+        """`dialer` opens connections, in plain text by default; `complaints` bounds what is said of failures."""
         super().__init__(reactor, drain_timeout)
-        self.name = f"{host}:{port}".encode()
+        self.name = f"{bracketed(host)}:{port}".encode()
         self.host = host
         self.port = port
         self._reactor = reactor
+        self._dialer = dialer or Dialer(reactor, host, port, names_of(reactor))
+        self._complaints = complaints or HandshakeLimiter(reactor.seconds)
         self._idle: deque[UpstreamConnection] = deque()
 
-    def take(self) -> UpstreamConnection | None:
-        """An idle connection, None when there is none."""
-        return self._idle.pop() if self._idle else None
+    def take(self, requested: str = "") -> UpstreamConnection | None:
+        """An idle connection for a request to the host `requested`, None when there is none."""
+        idle = self._idle
+        if not idle:
+            return None
+        identity = self._dialer.identity(requested)
+        if idle[-1].identity == identity and not idle[-1].wire.closing:
+            return idle.pop()
+        for connection in reversed(idle):
+            # One that is closing has heard its server's farewell: its end comes with the next turn.
+            if connection.identity == identity and not connection.wire.closing:
+                idle.remove(connection)
+                return connection
+        return None
 
     def give_back(self, connection: UpstreamConnection) -> None:
         """A connection is idle again; beyond `MAX_IDLE` the oldest goes, and with a server that is down each."""
@@ -360,24 +269,31 @@ class Server(Target):
         while self._idle:
             self._idle.pop().wire.close()
 
-    def connect(self, timeout: float) -> Deferred[UpstreamConnection]:
-        """A new connection within `timeout` seconds; fails with ConnectError or `defer.TimeoutError`; cancellable."""
-        return Deferred.fromCoroutine(self._connect(timeout)).addTimeout(timeout, self._reactor)
+    def connect(self, timeout: float, requested: str = "") -> Deferred[UpstreamConnection]:
+        """A new connection within `timeout` seconds, for a request to the host `requested`; may be cancelled.
 
-    async def _connect(self, timeout: float) -> UpstreamConnection:
-        error: Exception = UnreachableError(string=f"{self.host} has no address")
-        for address in await self._addresses():
-            factory = _Connecting(UpstreamConnection(self, self._reactor))
-            self._reactor.connectTCP(address, self.port, factory, timeout=timeout)
-            try:
-                return await factory.outcome
-            except ConnectError as refused:
-                error = refused
-        raise error
+        Fails with ConnectError or DNSLookupError.
+        """
+        return self._connect(timeout, self._dialer.identity(requested))
 
-    async def _addresses(self) -> Sequence[str]:
-        if isIPAddress(self.host) or isIPv6Address(self.host):
-            return (self.host,)
-        resolution = _Resolution()
-        self._reactor.nameResolver.resolveHostName(resolution, self.host, self.port)
-        return await resolution.complete
+    def connect_to_probe(self, timeout: float, host: str) -> Deferred[UpstreamConnection]:
+        """The same for a probe, which may name a host of its own."""
+        return self._connect(timeout, self._dialer.identity_for_probe(host))
+
+    def _connect(self, timeout: float, identity: ServerIdentity | None) -> Deferred[UpstreamConnection]:
+        dialed = self._dialer.dial(timeout, identity)
+        return dialed.addCallback(lambda wire: UpstreamConnection(self, self._reactor, wire, identity))
+
+    def complain(self, failure: Failure) -> None:
+        """Says in the log why there is no connection, a few times a minute and with a count of what was left out."""
+        error = failure.value
+        of_client = isinstance(error, UntrustedError) and not error.blames_server
+        name = self.name.decode()
+        omitted = self._complaints.admit(f"{name} for a client's host" if of_client else name)
+        if omitted is not None:
+            self.log.warn(
+                "No connection to {server}: {reason}{omitted}",
+                server=name,
+                reason=printable(failure.getErrorMessage()),
+                omitted=f" ({omitted} times more before)" if omitted else "",
+            )

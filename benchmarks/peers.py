@@ -76,7 +76,8 @@ def _configure(settings: Settings, template: str, **more: Path) -> str:
     return str(path)
 
 
-def _output(*command: str) -> str:
+def output(*command: str) -> str:
+    """What a program prints, on either of its outputs."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
@@ -91,7 +92,7 @@ def _search(pattern: str, text: str) -> str:
 
 def nginx(binary: str) -> Peer:
     """The nginx at ``binary``, one process."""
-    about = _output(binary, "-V")
+    about = output(binary, "-V")
     return Peer(
         name="nginx",
         versions={"nginx": _search(r"nginx/(\S+)", about), "openssl": _search(r"built with (.*)", about)},
@@ -116,7 +117,7 @@ def haproxy(binary: str) -> Peer:
             *("-f", _configure(settings, "haproxy.cfg", combined=combined)),
         ]
 
-    about = _output(binary, "-vv")
+    about = output(binary, "-vv")
     versions = {
         "haproxy": _search(r"version (\S+)", about),
         "openssl": _search(r"Running on OpenSSL version : (.*)", about),
@@ -136,10 +137,10 @@ def gateway(name: str, checkout: Path, python: str, options: list[str]) -> Peer:
     """The gateway of ``checkout``, run by the interpreter ``python``; ``options`` are more options for twistd."""
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
     names = ("python", "twisted", "pyOpenSSL", "cryptography", "httptools", "openssl")
-    values = _output(python, "-c", GATEWAY_VERSIONS).split()
+    values = output(python, "-c", GATEWAY_VERSIONS).split()
     if len(values) != len(names):
         raise BenchmarkError(f"{python} cannot run the gateway: {' '.join(values[-12:])}")
-    commit = _output("git", "-C", str(checkout), "describe", "--always", "--dirty").strip()
+    commit = output("git", "-C", str(checkout), "describe", "--always", "--dirty").strip()
     return Peer(
         name=name,
         versions={"commit": commit, **dict(zip(names, values, strict=True))},

@@ -18,16 +18,17 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
-from agwtwisted.connections import HttpPort, Limits
+from agwtwisted.backends import Backends
+from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
-from agwtwisted.core.config import Config
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.rates import HandshakeLimiter
-from agwtwisted.core.resources import Protocol
+from agwtwisted.core.resources import Config, Protocol
 from agwtwisted.core.routing import ports_of
 from agwtwisted.exchange import HttpExchanges
-from agwtwisted.upstream import Backends
+from agwtwisted.ports import Limits
 from tests import configurations, pki
+from tests.wires import Handle
 
 TLS_1_2, TLS_1_3 = SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION
 VERSIONS = (TLS_1_2, TLS_1_3)
@@ -253,6 +254,11 @@ class Transport:
         self.reading = True
         self.ended = ""  # "half", "closed", "aborted"
         self.producer: Any = None
+        self._handle = Handle()
+
+    def getHandle(self) -> Handle:  # noqa: N802
+        """The socket."""
+        return self._handle
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         """Of no interest."""
@@ -275,6 +281,7 @@ class Transport:
         if self.room is not None:
             self.room -= count
         self.sent += data[:count]
+        self._handle.arrived += count
         return count
 
     def write(self, data: bytes) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from agwtwisted.connections import HttpPort, Limits
+from agwtwisted.backends import Backends
+from agwtwisted.connections import HttpPort
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy, predefined
@@ -20,15 +21,18 @@ from agwtwisted.core.resources import (
     ClientAuth,
     Gateway,
     HttpListener,
+    PathRule,
     Protocol,
     RequestRoutingRule,
+    RuleType,
     SslProfile,
+    UrlPathMap,
 )
 from agwtwisted.core.routing import Site, Sites
 from agwtwisted.core.verdicts import NotAsked, Verdict
 from agwtwisted.exchange import HttpExchanges
+from agwtwisted.ports import Limits
 from agwtwisted.streaming import TcpWire
-from agwtwisted.upstream import Backends
 
 TIMEOUT = 20.0
 """Seconds that a backend may be silent."""
@@ -92,6 +96,33 @@ def site(
         backend_http_settings=BackendHttpSettings(name=name, request_timeout=TIMEOUT, **settings),
     )
     return Site(listener=listener, rule=rule)
+
+
+def mapped(default: Site, *path_rules: PathRule) -> Site:
+    """The site with path rules: those without a pool have the site's own."""
+    rule = default.rule
+    pool, settings = rule.backend_address_pool, rule.backend_http_settings
+    url_path_map = UrlPathMap(
+        name="map",
+        path_rules=tuple(
+            attrs.evolve(
+                each,
+                backend_address_pool=each.backend_address_pool or (None if each.redirect_configuration else pool),
+                backend_http_settings=each.backend_http_settings or (None if each.redirect_configuration else settings),
+            )
+            for each in path_rules
+        ),
+        default_backend_address_pool=pool,
+        default_backend_http_settings=settings,
+    )
+    changed = attrs.evolve(
+        rule,
+        rule_type=RuleType.PATH_BASED_ROUTING,
+        url_path_map=url_path_map,
+        backend_address_pool=None,
+        backend_http_settings=None,
+    )
+    return Site(listener=default.listener, rule=changed)
 
 
 PEER = Peer(address="192.0.2.1", port=7, verdict=NotAsked(), tls_version="TLSv1.3")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import signal
@@ -9,8 +10,9 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -21,7 +23,7 @@ TWISTD = str(Path(PYTHON).with_name("twistd"))
 REFUSED = (35, 55, 56)
 """curl's exit statuses for a handshake that failed: in it (TLS 1.2), or at the first bytes after it (TLS 1.3)."""
 
-PATIENCE = 60
+PATIENCE = 120
 """Seconds after which a program that is waited for is ended, which fails the test that waits."""
 
 
@@ -33,11 +35,32 @@ def environment() -> dict[str, str]:
     return {**inherited, "PYTHONUNBUFFERED": "1"}
 
 
+HELD_PORTS = 200
+"""More than any test uses."""
+
+_held: deque[socket.socket] = deque()
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(closing(socket.create_server(("127.0.0.1", 0)))) for _ in range(count)]
-        return [found.getsockname()[1] for found in sockets]
+    """Ports of 127.0.0.1 that nobody listens on, and that nobody else is given meanwhile.
+
+    They stay bound here, without listening: the kernel gives another one to whoever asks for any, and lets those listen
+    who ask for this one with SO_REUSEADDR, as servers do.
+    """
+    for _ in range(count):
+        holding = socket.socket()
+        holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holding.bind(("127.0.0.1", 0))
+        _held.append(holding)
+    while len(_held) > HELD_PORTS:
+        _held.popleft().close()
+    return [holding.getsockname()[1] for holding in list(_held)[-count:]]
+
+
+@atexit.register
+def _let_go() -> None:
+    while _held:
+        _held.pop().close()
 
 
 def configuration(directory: Path) -> Path:

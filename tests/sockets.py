@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 
 from twisted.internet import reactor
@@ -11,16 +12,16 @@ from twisted.internet.task import deferLater
 NONSENSE = b"nonsense\r\n\r\n"
 """Answered with a page, by nobody but the gateway."""
 
-TURNS = 5000
+DEADLINE = 60.0
+"""Seconds, not turns: idle turns are quickly over, and what is waited for may need another thread's."""
 
 
 async def until(condition: Callable[[], object]) -> None:
     """Lets the reactor turn until the condition holds."""
-    for _ in range(TURNS):
-        if condition():
-            return
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, "it never came"
         await deferLater(reactor, 0)  # type: ignore[arg-type]
-    raise AssertionError("it never came")
 
 
 def connected(address: tuple[str, int]) -> socket.socket:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.config import ClientAuth, Config, HttpListener, Protocol, Refusal, SourceFile, parse
+from agwtwisted.core.config import parse
+from agwtwisted.core.resources import ClientAuth, Config, HttpListener, Protocol, Refusal
+from agwtwisted.core.sources import SourceFile
 from tests import pki
 
 CONF = Path(__file__).parent.parent / "conf"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import attrs
 from hypothesis import given, settings
@@ -14,9 +15,11 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.connections import Limits
+from agwtwisted.core import reasons
 from agwtwisted.core.peer import OcspStatus, Peer
-from agwtwisted.core.verdicts import Missing, Refused, Trusted
+from agwtwisted.core.verdicts import Missing, Refused, Trusted, admits
+from agwtwisted.ports import Limits
+from agwtwisted.standing import NO_ANSWER
 from agwtwisted.streaming import LINGER
 from tests import clients, configurations, pki
 from tests.clients import (
@@ -327,8 +330,12 @@ class LogTests(SynchronousTestCase):
         client = gateway.shake_hands(client_context(device()), "s.example")
         session = client.wire.receiver._session  # type: ignore[attr-defined]
         site = gateway.port.sites.exact["s.example"]
-        self.assertIs(session.identity(site), session.identity(site))
-        self.assertIn(b"X-Client-Certificate-Verification: SUCCESS\r\n", session.identity(site))
+        self.assertIs(
+            session.identity(site.actions.default, session.peer), session.identity(site.actions.default, session.peer)
+        )
+        self.assertIn(
+            b"X-Client-Certificate-Verification: SUCCESS\r\n", session.identity(site.actions.default, session.peer)
+        )
 
     def test_headers_by_default(self) -> None:
         """Where nothing is said of certificate headers they are sent where a certificate is asked for."""
@@ -442,12 +449,15 @@ class VerdictEndTests(SynchronousTestCase):
         """A request under way has drain_timeout, and the log tells as whom it was let in."""
         client = self.checked()
         client.say(GET)
-        self.gateway.backend()
+        backend = self.gateway.answering()
+        backend(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n")
         self.check.told[0]()
         self.check.answer(REVOKED)
-        client.talk()
-        self.assertFalse(client.lost)
-        self.gateway.reactor.advance(self.gateway.config.gateway.drain_timeout)
+        for _ in range(int(self.gateway.config.gateway.drain_timeout)):
+            client.talk()
+            self.assertFalse(client.lost)
+            backend(b"x")  # it is not the backend that is too slow
+            self.gateway.reactor.advance(1)
         client.talk()
         self.assertTrue(client.lost)
         [record] = self.gateway.log.records
@@ -479,6 +489,19 @@ class VerdictEndTests(SynchronousTestCase):
         client.talk()
         self.assertTrue(client.lost)
 
+    def test_event_stream(self) -> None:
+        """So does one on which events come: their stream has no end to wait for."""
+        client = self.checked()
+        client.say(GET)
+        backend = self.gateway.answering()
+        backend(b"HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\n\r\ndata: 1\n\n")
+        client.talk()
+        self.assertIn(b"data: 1", client.received)
+        self.check.told[0]()
+        self.check.answer(REVOKED)
+        client.talk()
+        self.assertTrue(client.lost)
+
     def test_refused_at_the_gate(self) -> None:
         """A client refused after its handshake gets the page, and nothing of it is forwarded."""
         self.gateway.port.check_of = lambda profile: _Refusing()
@@ -486,6 +509,78 @@ class VerdictEndTests(SynchronousTestCase):
         client.say(GET)
         self.assertIn(b"<center>certificate revoked</center>", client.received)
         self.assertEqual((self.gateway.forwarded, client.lost), (0, True))
+
+
+class RequiredTests(SynchronousTestCase):
+    """The client of a Passthrough listener, before a path that requires a certificate."""
+
+    def setUp(self) -> None:
+        keys = "verify_client_auth_mode = Passthrough\n"
+        trusting = keys + "trusted_client_certificates = devices\n"
+        self.gateway = Gateway(text("p passthrough").replace(keys, trusting))
+        self.check = Recheck()
+
+    def session(self, credential: pki.Credential | None) -> Any:
+        """The session of a client with that certificate."""
+        self.client = self.gateway.shake_hands(client_context(credential))
+        return self.client.wire.receiver._session  # type: ignore[attr-defined]
+
+    def required(self, credential: pki.Credential | None) -> Peer:
+        """The client as such a path takes it."""
+        return self.successResultOf(self.session(credential).required())
+
+    def test_verdicts(self) -> None:
+        """Without a further check, the verdict is that of a Strict profile; that of the connection stays."""
+        for credential, verdict in (
+            (device(), Trusted()),
+            (clients.stranger(), Refused(reasons.NO_LOCAL_ISSUER)),
+            (None, Missing()),
+        ):
+            self.assertEqual(self.required(credential).verdict, verdict)
+            self.assertTrue(admits(self.client.wire.receiver._session.peer.verdict))  # type: ignore[attr-defined]
+
+    def test_headers(self) -> None:
+        """The backend of such a path is told SUCCESS, the others PASSTHROUGH, on the same connection."""
+        session = self.session(device())
+        action = self.gateway.port.sites.all()[0].actions.default
+        strict = self.successResultOf(session.required())
+        for peer, word in ((session.peer, b"PASSTHROUGH"), (strict, b"SUCCESS"), (session.peer, b"PASSTHROUGH")):
+            self.assertIn(b"-Verification: %b\r\n" % word, session.identity(action, peer))
+            self.assertIn(b'"sslClientVerify":"%b"' % word, session.frame_of(peer).tls)
+
+    def test_expired_meanwhile(self) -> None:
+        """A certificate that has expired since the handshake is refused."""
+        session = self.session(device())
+        self.gateway.reactor.advance(session.peer.until - self.gateway.reactor.seconds())
+        self.assertEqual(self.successResultOf(session.required()).verdict, Refused(reasons.EXPIRED))
+
+    def test_checked(self) -> None:
+        """Who is trusted is checked further, at every request; who is not, is not asked about."""
+        self.gateway.port.check_of = lambda profile: self.check
+        self.assertEqual(self.required(clients.stranger()).verdict, Refused(reasons.NO_LOCAL_ISSUER))
+        self.assertEqual(self.check.answers, [])
+        session = self.session(device())
+        self.assertEqual(self.successResultOf(session.required()).ocsp_status, OcspStatus.GOOD)
+        waiting = session.required()
+        self.check.answer(REVOKED)
+        self.assertEqual(self.successResultOf(waiting).verdict, REVOKED)
+        waiting = session.required()
+        waiting.cancel()
+        self.assertEqual(self.successResultOf(waiting).verdict, NO_ANSWER)
+        self.client.lose()
+        self.assertEqual(self.check.told, [])
+
+    def test_expelled(self) -> None:
+        """Once such a path has let a client in, the news that it is revoked ends its connection."""
+        self.gateway.port.check_of = lambda profile: self.check
+        session = self.session(device())
+        self.assertEqual(self.check.told, [])
+        self.successResultOf(session.required())
+        self.check.told[0]()
+        self.check.answer(REVOKED)
+        self.client.talk()
+        self.assertTrue(self.client.lost)
+        self.assertEqual(self.gateway.reactor.getDelayedCalls(), [])
 
 
 class _Refusing(Recheck):

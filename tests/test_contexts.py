@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 import attrs
 from cryptography import x509
@@ -13,8 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import ClientCertificates, PortContexts
+from agwtwisted.core import reasons
 from agwtwisted.core.policies import TlsPolicy, custom, openssl_cipher_list, predefined
-from agwtwisted.core.verdicts import UNJUDGED, NotAsked, Trusted
+from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked
 from tests import clients, configurations, pki
 from tests.clients import FATAL, GET, TLS_1_2, TLS_1_3, VERSIONS, Client, Gateway, client_context, device, text
 
@@ -454,6 +456,37 @@ class RefusalTests(SynchronousTestCase):
             gateway = Gateway(text("basic strict", "p passthrough p.example"))
             gateway.shake_hands(client_context(version=version), "p.example").say(get("p.example"))
             self.assertIn(b"\r\nX-Client-Certificate-Verification: NONE\r\n", gateway.backend())
+
+    def test_required_of_some_paths(self) -> None:
+        """A passthrough listener that trusts somebody forwards as ever, and knows what a Strict one would have said."""
+        configuration = text("basic -", "p passthrough p.example").replace(
+            "verify_client_auth_mode = Passthrough\n",
+            "verify_client_auth_mode = Passthrough\ntrusted_client_certificates = devices\n",
+        )
+        expired = configurations.clients_root().issue("x", not_after=pki.NOW - timedelta(days=1))
+        for credential, verdict, required in (
+            (device(), Unchecked(), Trusted()),
+            (clients.stranger(), Unchecked(), Refused(reasons.NO_LOCAL_ISSUER)),
+            (expired, Unchecked(), Refused(reasons.EXPIRED)),
+            (None, Absent(), Missing()),
+        ):
+            for version in VERSIONS:
+                with self.subTest(required=required, version=version):
+                    gateway = Gateway(configuration, clients.files())
+                    client = gateway.shake_hands(client_context(credential, version=version), "p.example")
+                    client.say(get("p.example"))
+                    self.assertIn(b"\r\nX-Client-Certificate-Verification: ", gateway.backend())
+                    peer = client.wire.receiver._session.peer  # type: ignore[attr-defined]
+                    self.assertEqual((peer.verdict, peer.required_verdict), (verdict, required))
+                    self.assertEqual(peer.until < inf, required == Trusted())
+                    self.assertEqual(client.tls.get_client_ca_list(), [])
+
+    def test_required_where_nobody_is_trusted(self) -> None:
+        """What a Strict profile would say where there is nothing to judge by is a refusal."""
+        for credential in (device(), None):
+            client = Gateway(text("basic passthrough")).shake_hands(client_context(credential))
+            peer = client.wire.receiver._session.peer  # type: ignore[attr-defined]
+            self.assertEqual(peer.required_verdict, UNJUDGED)
 
     def test_key_types(self) -> None:
         """RSA, ECDSA and Ed25519 certificates are trusted, in TLS 1.2 and 1.3."""

@@ -59,6 +59,35 @@ class DeadlineTests(SynchronousTestCase):
         self.deadline.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_postponed(self) -> None:
+        """Put off it comes so much later, by the same timer; where there was none, it is set."""
+        self.deadline.postpone(3, at_most=10)
+        self.clock.advance(9)
+        self.deadline.postpone(3, at_most=10)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.clock.pump([3, 0.9, 0.1])
+        self.assertEqual(self.missed, [13])
+
+    def test_postponed_too_far(self) -> None:
+        """However much it is put off, it is never further away than it may be."""
+        for _ in range(3):
+            self.deadline.postpone(1000, at_most=10)
+        self.clock.pump([9, 1])
+        self.assertEqual(self.missed, [10])
+
+    def test_postponed_when_it_is_due(self) -> None:
+        """A reactor that is late calls its timers late: what is overdue is due, not in the past."""
+        self.deadline.set(5)
+        self.clock.rightNow = 7.0
+        self.deadline.postpone(1, at_most=10)
+        self.clock.advance(0)
+        self.assertEqual(self.missed, [7])
+        self.deadline.set(5)
+        self.clock.rightNow = 13.0
+        self.deadline.postpone(5, at_most=10)
+        self.clock.pump([3, 1])
+        self.assertEqual(self.missed, [7, 17])
+
     @given(st.lists(st.one_of(st.integers(1, 20), st.none(), st.tuples(st.integers(1, 20))), max_size=20))
     def test_like_a_timer_for_each(self, steps: list[int | tuple[int] | None]) -> None:
         """Whatever is set (a number), cleared (None) and waited (a tuple), it is missed as a plain timer would be."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.backends import Backends
 from agwtwisted.core.balancing import LeastConnections, Order
 from agwtwisted.core.messages import Framing, RequestHead
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings
 from agwtwisted.dispatch import KEPT_BODY, Dispatch
-from agwtwisted.upstream import Backends, Server
+from agwtwisted.upstream import Server
 from tests.backends import OK, TIMEOUT, User
 from tests.wires import Backend, Network
 

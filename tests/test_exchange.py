@@ -9,24 +9,36 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from agwtwisted import exchange as exchange_module
 from agwtwisted.core.health import Health
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.messages import Framing, HeaderNames, RequestHead
+from agwtwisted.core.peer import Peer
 from agwtwisted.core.reading import Mark, RequestReader
-from agwtwisted.core.resources import CertificateHeaders, Protocol
-from agwtwisted.core.routing import Site
+from agwtwisted.core.resources import (
+    CertificateHeaders,
+    PathCertificate,
+    PathRule,
+    Protocol,
+    RedirectConfiguration,
+    RedirectType,
+)
+from agwtwisted.core.routing import Site, backends_of
 from agwtwisted.core.variables import certificate_variables
-from agwtwisted.core.verdicts import Missing, Refused, Trusted, Verdict
+from agwtwisted.core.verdicts import Missing, Refused, Trusted, Unchecked, Verdict
+from agwtwisted.dispatch import KEPT_BODY
 from agwtwisted.frontend import MAX_HELD
 from agwtwisted.streaming import QUEUE_LIMIT, TcpWire
 from tests import pki
 from tests.backends import OK, SWITCH
-from tests.gateways import PEER, TIMEOUT, Stand, profile, site
+from tests.gateways import PEER, TIMEOUT, Stand, mapped, profile, site
 from tests.requests import managed_names, parsed
 from tests.wires import READ, Line, Network
 
@@ -248,7 +260,7 @@ class RefusedTests(_Case):
         """HTTP on a port that wants TLS."""
         wire = TcpWire(self.network)
         line = self.network.dial(wire)
-        self.stand.port.begin(wire, PEER, plain_text=True)
+        self.stand.port.plain_text(wire, PEER)
         line.send(GET + GET)
         self.assert_page(line, 400, "HTTP_TO_HTTPS_PORT", text="plain HTTP request", closed=True)
         self.assert_nothing_asked()
@@ -404,6 +416,35 @@ class FailureTests(_Case):
         self.backend.line.send(OK[:-1])
         self.network.advance(TIMEOUT)
         self.assertEqual((line.reset, self.log["error_info"]), (True, "ERRORINFO_UPSTREAM_TIMED_OUT"))
+
+    def complaints(self, said: bytes, times: int = 1) -> list[str]:
+        """What the log says of a backend that answers so, and closes."""
+        with capturedLogs() as events:
+            for _ in range(times):
+                self.asked(POST + b"abc")
+                self.backend.line.send(said)
+                if self.backend.line.connected:
+                    self.backend.line.hang_up()
+        return [str(formatEvent(event)) for event in events]
+
+    def test_log_says_why(self) -> None:
+        """The log names the server and what is wrong with it, and tells what the client sees."""
+        large = b"HTTP/1.1 200 OK\r\nX: " + b"a" * 32768 + b"\r\n\r\n"
+        for said, why in (
+            (large, "the head of the response is larger than max_header_bytes = 32768; the client gets 502"),
+            (OK[:20], "the backend closed the connection; the client gets 502"),
+            (OK[:-1], "the backend closed the connection; the answer is cut"),
+        ):
+            self.assertEqual(self.complaints(said), [f"127.0.0.1:9000: {why}"])
+            self.make()
+        self.assertEqual(self.complaints(OK), [])
+
+    def test_log_is_not_flooded(self) -> None:
+        """Of one server there are a few complaints a minute; the next one tells how many were left out."""
+        self.assertEqual(len(self.complaints(OK[:20], times=8)), 5)
+        self.network.advance(60)
+        (said,) = self.complaints(OK[:20])
+        self.assertTrue(said.endswith("502 (3 complaints left out before)"), said)
 
     def test_two_responses(self) -> None:
         """A second response to one request reaches nobody."""
@@ -810,9 +851,10 @@ class DownTests(_Case):
 
     def down(self) -> None:
         """The server is found down, and its time is over."""
-        [server] = self.stand.backends.pool(self.stand.sites[0].pool, self.stand.sites[0].settings).servers
+        [(pool, settings)] = backends_of(self.stand.sites[0].rule)
+        [server] = self.stand.backends.pool(pool, settings).servers
         server.found(Health().failed(0, 1))
-        self.network.advance(self.stand.sites[0].settings.connection_draining_timeout)
+        self.network.advance(settings.connection_draining_timeout)
 
     def test_before_the_answer(self) -> None:
         """A request without an answer gets a page."""
@@ -1046,3 +1088,138 @@ def _all(connection: socket.socket) -> bytes:
     while piece := connection.recv(65536):
         data += piece
     return data
+
+
+class PathTests(_Case):
+    """Requests to sites that treat some paths in their own way."""
+
+    def setUp(self) -> None:
+        away = RedirectConfiguration(name="away", redirect_type=RedirectType.PERMANENT, target_url="https://b.example/")
+        self.make(
+            mapped(
+                site(client_certificate_headers=frozenset({CertificateHeaders.ALL})),
+                PathRule(name="admin", paths=("/admin*",), client_certificate=PathCertificate.REQUIRE),
+                PathRule(name="open", paths=("/open*",), client_certificate=PathCertificate.IGNORE),
+                PathRule(name="gone", paths=("/gone*",), redirect_configuration=away),
+            )
+        )
+        self.answers: list[Deferred[Peer]] = []
+        self.cancelled: list[Deferred[Peer]] = []
+
+    def ask(self, path: str, required: Verdict, *, more: bytes = b"", method: str = "GET") -> Line:
+        """A client of a Passthrough listener that a Strict one would judge so, after its request."""
+        request = f"{method} {path} HTTP/1.1\r\nHost: a.example\r\n".encode() + (more or b"\r\n")
+        certificate = certificate_variables(DEVICE.der)
+        return self.asked(request, verdict=Unchecked(), required_verdict=required, certificate=certificate)
+
+    def check_later(self) -> None:
+        """From now on trusted clients are judged further, when a test says so."""
+
+        def check(peer: Peer) -> Deferred[Peer]:
+            self.answers.append(Deferred(self.cancelled.append))
+            return self.answers[-1]
+
+        recheck: Any = check
+        recheck.watch = lambda peer, told: lambda: None
+        self.stand.port.check_of = lambda profile: recheck
+
+    def test_required(self) -> None:
+        """A path that requires a certificate has its backend told SUCCESS, and the log; other paths PASSTHROUGH."""
+        for path, word in (("/admin", "SUCCESS"), ("/", "PASSTHROUGH")):
+            line = self.ask(path, Trusted())
+            self.assertIn(f"-Verification: {word}\r\n".encode(), self.backend.line.take())
+            self.backend.line.send(OK)
+            self.assertTrue(line.take().endswith(b"ok"))
+            self.assertEqual((self.log["sslClientVerify"], self.log["httpStatus"]), (word, 200))
+
+    def test_unwelcome(self) -> None:
+        """Without a certificate that is accepted the answer is the page of a Strict listener; nothing is forwarded."""
+        for verdict, text in (
+            (Missing(), "No required SSL certificate was sent"),
+            (Refused("certificate has expired"), "certificate has expired"),
+        ):
+            line = self.ask("/admin", verdict)
+            self.assert_page(line, 400, "HTTPS_NO_CERT", text=text)
+        self.assertEqual(self.log["sslClientVerify"], "FAILED:certificate has expired")
+        self.assertEqual(self.backend.lines, [])
+
+    def test_connection_goes_on(self) -> None:
+        """After such a page the client may ask for something else, or with its next request for the same again."""
+        line = self.ask("/admin", Missing())
+        line.take()
+        line.send(GET)
+        self.assertIn(b"GET /a?b=c ", self.backend.line.take())
+
+    def test_ignored(self) -> None:
+        """Where certificates are ignored, neither backend nor log hear of one."""
+        line = self.ask("/open", Trusted())
+        self.assertNotIn(b"X-Client-Certificate", self.backend.line.take())
+        self.backend.line.send(OK)
+        line.take()
+        self.assertEqual((self.log["sslClientVerify"], self.log["sslClientCertificateFingerprint"]), ("NONE", ""))
+
+    def test_redirect(self) -> None:
+        """A redirect is answered by the gateway, and the connection goes on."""
+        line = self.asked(GET.replace(b"/a?b=c", b"/gone"))
+        answer = line.take()
+        self.assertIn(b"HTTP/1.1 301 Moved Permanently\r\n", answer)
+        self.assertIn(b"\r\nLocation: https://b.example/\r\n", answer)
+        self.assertEqual((self.log["httpStatus"], self.log["error_info"]), (301, "ERRORINFO_NO_ERROR"))
+        self.assertEqual(self.backend.lines, [])
+
+    def answer(self, verdict: Verdict) -> None:
+        """The check of the client ends so."""
+        self.answers[-1].callback(attrs.evolve(PEER, verdict=verdict))
+        self.network.advance(0)
+
+    def test_waits_for_the_check(self) -> None:
+        """While the client is judged further its body waits; nothing of it is forwarded before, all of it after."""
+        self.check_later()
+        body = b"Content-Length: 6\r\n\r\nabc"
+        line = self.ask("/admin", Trusted(), more=body, method="PUT")
+        line.send(b"def")
+        self.assertEqual(self.backend.lines, [])
+        self.answer(Trusted())
+        self.assertTrue(self.backend.line.take().endswith(b"\r\n\r\nabcdef"))
+        self.backend.line.send(OK)
+        self.assertTrue(line.take().endswith(b"ok"))
+
+    def test_early_body_is_bounded(self) -> None:
+        """Of the body of a client that waits no more is kept than a bound and one read, whatever it sends."""
+        self.check_later()
+        line = self.ask("/admin", Trusted(), more=b"Content-Length: 1000000\r\n\r\n", method="PUT")
+        for _ in range(5):
+            line.send(b"x" * READ)
+        [exchange] = self.stand.exchanges.running.snapshot()
+        self.assertLess(sum(map(len, exchange._held)), KEPT_BODY + READ)
+        self.answer(Trusted())
+        self.assertGreater(len(self.backend.line.take()), READ)
+
+    def test_found_revoked(self) -> None:
+        """A client that turns out to be refused gets the page, and its body goes nowhere."""
+        self.check_later()
+        line = self.ask("/admin", Trusted(), more=b"Content-Length: 6\r\n\r\nabc", method="PUT")
+        self.answer(Refused("certificate revoked"))
+        self.assert_page(line, 400, "HTTPS_NO_CERT", text="certificate revoked", closed=True)
+        self.assertEqual(self.backend.lines, [])
+
+    def test_client_leaves(self) -> None:
+        """A client that leaves while it is judged is not waited for."""
+        self.check_later()
+        line = self.ask("/admin", Trusted())
+        line.hang_up()
+        self.assertEqual(self.cancelled, self.answers)
+        self.assertEqual((self.log["httpStatus"], len(self.stand.exchanges.running)), (499, 0))
+
+    def test_check_breaks(self) -> None:
+        """A check that fails is a refusal, and a decision that fails is told the client as our own fault."""
+        self.check_later()
+        line = self.ask("/admin", Trusted())
+        self.answers[0].errback(RuntimeError("a defect"))
+        self.assert_page(line, 400, "HTTPS_NO_CERT", text="status request failed")
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        line = self.ask("/admin", Trusted())
+        self.patch(exchange_module, "decide", lambda *_: 1 / 0)
+        self.answer(Trusted())
+        self.assert_page(line, 500, "NO_ERROR", closed=True)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

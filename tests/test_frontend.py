@@ -19,18 +19,29 @@ from tests.wires import READ, Line, Network
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+LONG_SIZE = 500_000
+LONG = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % LONG_SIZE
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 UPGRADE = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
 LAST = b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 HEADER_TIMEOUT, BODY_TIMEOUT, IDLE_TIMEOUT = 60.0, 61.0, 75.0
+RATE = 100
+"""Bytes a second."""
 
 
-def gateway() -> Gateway:
+def gateway(min_body_rate: int) -> Gateway:
     """Limits that can be told apart."""
     policy = predefined("AppGwSslPolicy20220101")
     assert isinstance(policy, TlsPolicy)
-    return Gateway(ssl_policy=policy, body_timeout=BODY_TIMEOUT, max_header_bytes=4096, max_body_bytes=1 << 20)
+    return Gateway(
+        ssl_policy=policy,
+        body_timeout=BODY_TIMEOUT,
+        min_body_rate=min_body_rate,
+        min_response_rate=RATE,
+        max_header_bytes=4096,
+        max_body_bytes=1 << 20,
+    )
 
 
 @attrs.define
@@ -109,6 +120,8 @@ class Asked:
 class _Case(SynchronousTestCase):
     """One connection; `begun` says what each exchange does at once."""
 
+    min_body_rate = RATE
+
     def setUp(self) -> None:
         self.network = Network()
         self.asked: list[Asked] = []
@@ -120,7 +133,7 @@ class _Case(SynchronousTestCase):
             self.wire,
             self.session,  # type: ignore[arg-type]
             self,
-            gateway(),
+            gateway(self.min_body_rate),
             HeaderNames(),
             self.network,
         )
@@ -493,6 +506,33 @@ class BackPressureTests(_Case):
         self.assertEqual((self.line.reset, self.last.lost), (True, True))
         self.assertEqual(self.network.timers(), [])
 
+    def test_reader_that_trickles(self) -> None:
+        """Reading a little now and then wins the time that it is worth at the lowest rate, and no more."""
+        self.line.send(GET)
+        self._clog()
+        self.network.advance(BODY_TIMEOUT - 1)
+        self.line.read(10 * RATE)
+        self.network.advance(1)  # ten seconds more
+        self.network.advance(9)
+        self.assertFalse(self.line.reset)
+        self.network.advance(1)
+        self.assertEqual((self.line.reset, self.last.lost), (True, True))
+
+    def test_slow_reader_that_asks_ahead(self) -> None:
+        """A request that waits for a slow reader of the answers before it is not dropped while that one reads."""
+        self.answers_at_once(bytes(1000))
+        self.line.stall(0)
+        self.line.send(GET * 1000)
+        for _ in range(10):
+            self.line.read(20 * RATE)
+            self.network.advance(20)
+        self.assertEqual((self.line.reset, self.wire.full), (False, True))
+        self.assertLess(len(self.asked), 1000)
+        self.line.read()
+        self.assertEqual(len(self.asked), 1000)
+        self.network.advance(IDLE_TIMEOUT)
+        self.assert_closed()
+
     def test_reader_in_time(self) -> None:
         """A client that reads on has no deadline while the backend has its own."""
         self.line.send(GET)
@@ -594,16 +634,50 @@ class DeadlineTests(_Case):
             self.last.answer()
         self.assertTrue(self.line.connected)
 
-    def test_slow_body(self) -> None:
-        """A body has its time for each piece; then 408."""
-        self.line.send(POST)
-        for byte in b"0123":
+    def test_silent_body(self) -> None:
+        """A body that does not come is answered 408, however much of it came before."""
+        for came in (0, 1, RATE * 1000):
+            self.setUp()
+            self.line.send(LONG + bytes(came))
             self.network.advance(BODY_TIMEOUT - 1)
-            self.line.send(bytes((byte,)))
-        self.assertEqual((self.last.refused, self.last.data), (None, b"0123"))
-        self.network.advance(BODY_TIMEOUT)
+            self.assertIsNone(self.last.refused)
+            self.network.advance(1)
+            self.assertEqual(self.last.refused, (408, ErrorInfo.INVALID_REQUEST))
+            self.assert_closed(linger=True)
+
+    def test_trickling_body(self) -> None:
+        """A body that comes more slowly than it may is answered 408: a byte now and then wins no time to speak of."""
+        self.line.send(LONG)
+        for _ in range(3):
+            self.network.advance(BODY_TIMEOUT / 4)
+            self.line.send(b"0")
+        self.network.advance(BODY_TIMEOUT / 4)
+        self.assertIsNone(self.last.refused)
+        self.network.advance(3 / RATE)
         self.assertEqual(self.last.refused, (408, ErrorInfo.INVALID_REQUEST))
-        self.assert_closed(linger=True)
+
+    def test_slow_body(self) -> None:
+        """A body that comes as slowly as it may comes whole, however long that takes, and in whatever pieces."""
+        for piece in (RATE, 20 * RATE):
+            self.setUp()
+            self.line.send(LONG)
+            for _ in range(LONG_SIZE // piece):
+                self.network.advance(piece / RATE)
+                self.line.send(bytes(piece))
+            self.assertEqual((self.last.refused, self.last.whole), (None, True))
+            self.network.advance(1000)
+            self.assertIsNone(self.last.refused)
+
+    def test_time_of_the_head_is_not_that_of_the_body(self) -> None:
+        """A body has its whole time, however long its head took."""
+        for byte in LONG[:-1]:
+            self.line.send(bytes((byte,)))
+        self.network.advance(HEADER_TIMEOUT - 1)
+        self.line.send(LONG[-1:])
+        self.network.advance(BODY_TIMEOUT - 1)
+        self.assertIsNone(self.last.refused)
+        self.network.advance(1)
+        self.assertEqual(self.last.refused, (408, ErrorInfo.INVALID_REQUEST))
 
     def test_paused_body(self) -> None:
         """A body that is not wanted now has no deadline until it is."""
@@ -622,6 +696,23 @@ class DeadlineTests(_Case):
         self.network.advance(LINGER)
         self.assertFalse(self.line.connected)
         self.assertEqual(self.network.timers(), [])
+
+
+class AnyRateTests(_Case):
+    """Where no rate is asked for."""
+
+    min_body_rate = 0
+
+    def test_trickling_body(self) -> None:
+        """A body has its time for each byte; then 408."""
+        self.line.send(POST)
+        for byte in b"0123":
+            self.network.advance(BODY_TIMEOUT - 1)
+            self.line.send(bytes((byte,)))
+        self.assertEqual((self.last.refused, self.last.data), (None, b"0123"))
+        self.network.advance(BODY_TIMEOUT)
+        self.assertEqual(self.last.refused, (408, ErrorInfo.INVALID_REQUEST))
+        self.assert_closed(linger=True)
 
 
 class UpgradeTests(_Case):
@@ -643,6 +734,8 @@ class UpgradeTests(_Case):
         self.last.reply.body(b"frame")
         self.last.reply.flush()
         self.assertEqual(self.line.take(), b"frame")
+        self.network.advance(1000)  # a tunnel says what it likes, when it likes
+        self.line.send(b"0")
         self.network.advance(1000)
         self.assertTrue(self.line.connected)
         self.last.finish()

@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked
-from agwtwisted.gate import MAX_EARLY, NO_ANSWER, Gate
+from agwtwisted.gate import MAX_EARLY, Gate
+from agwtwisted.standing import NO_ANSWER
 from agwtwisted.streaming import TcpWire
 from tests.clients import Transport
 

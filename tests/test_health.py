@@ -11,12 +11,13 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.backends import Backends
 from agwtwisted.core.health import LOOKED_AT, Match, State
 from agwtwisted.core.probing import Question
 from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings, Probe
 from agwtwisted.health import MAX_HEAD_BYTES, PACE, SOON, Prober, Watch, ask
 from agwtwisted.targets import Target
-from agwtwisted.upstream import Backends, Server
+from agwtwisted.upstream import Server
 from tests.wires import Backend, Network
 
 INTERVAL, THRESHOLD, DRAIN = 30.0, 3, 10.0
@@ -321,7 +322,7 @@ class AskTests(SynchronousTestCase):
                 b"HTTP/1.1 200 OK\r\n",
                 *([b"a: " + bytes(1000).replace(b"\0", b"a") + b"\r\n"] * (MAX_HEAD_BYTES // 500)),
             ),
-            "the head is too large",
+            "the head of the response is larger than max_header_bytes = 32768",
         )
 
     def test_refused(self) -> None:
@@ -356,7 +357,7 @@ class AskTests(SynchronousTestCase):
     def test_unknown_name(self) -> None:
         """A name without an address."""
         self.server = Server(self.network, "nowhere.example", 9000)  # type: ignore[arg-type]
-        self.assertIn("nowhere.example has no address", self.successResultOf(self.ask()))
+        self.assertIn("nowhere.example does not resolve", self.successResultOf(self.ask()))
 
     def test_cancelled(self) -> None:
         """Who does not want to know any more leaves nothing behind, while it connects and while it waits."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.config import SourceFile, parse
+from agwtwisted.core.config import parse
+from agwtwisted.core.sources import SourceFile
 from agwtwisted.demo import certificates
 from tests.programs import needs
 

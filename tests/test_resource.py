@@ -24,6 +24,7 @@ from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Missing, Refused, Trusted
 from agwtwisted.resource import ProxyResource
 from tests import pki
+from tests.running import free_ports
 
 EXAMPLE = Path(__file__).parent.parent / "docs" / "proxy_resource.py"
 
@@ -167,9 +168,7 @@ class ProxyResourceTests(TestCase):
 
     async def test_no_backend(self) -> None:
         """A server that does not answer means 502."""
-        closed = reactor.listenTCP(0, Factory.forProtocol(Protocol), interface="127.0.0.1")
-        port = closed.getHost().port
-        await closed.stopListening()
+        (port,) = free_ports(1)
         code, body, _ = await self._ask(ProxyResource(reactor, [f"127.0.0.1:{port}"]))
         self.assertEqual(code, 502)
         self.assertIn(b"Bad Gateway", body)
@@ -189,9 +188,7 @@ class ExampleTests(TestCase):
         echo = _Echo()
         backend = reactor.listenTCP(0, Site(echo), interface="127.0.0.1")
         self.addCleanup(backend.stopListening)
-        port = reactor.listenTCP(0, Factory(), interface="127.0.0.1")
-        free = port.getHost().port
-        await port.stopListening()
+        (free,) = free_ports(1)
         text = text.replace("127.0.0.1:9000", f"127.0.0.1:{backend.getHost().port}").replace("tcp:8081", f"tcp:{free}")
         self.assertIn("reactor.run()", text)
         names: dict[str, Any] = {}

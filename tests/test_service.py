@@ -15,7 +15,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from agwtwisted.core.config import Config
+from agwtwisted.core.resources import Config
 from agwtwisted.core.routing import ports_of
 from agwtwisted.deferreds import Members
 from agwtwisted.listener import bind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.streaming import LINGER, NOBODY, QUEUE_LIMIT, SEND_TIMEOUT, TcpWire
+from agwtwisted.streaming import LINGER, MIN_RATE, NOBODY, QUEUE_LIMIT, SEND_TIMEOUT, TcpWire
 from tests.wires import READ, Line, Network, Recorder
 
 
@@ -29,6 +29,43 @@ class EndTests(_Case):
         self.network.advance(1)
         self.assertEqual((len(self.recorder.reasons), self.line.reset), (1, True))
         self.assertEqual(self.network.timers(), [])
+
+    def test_peer_that_reads_slowly(self) -> None:
+        """A peer that takes what was written as slowly as it may gets all of it, however long that takes."""
+        self.line.stall(0)
+        self.wire.write(bytes(MIN_RATE * 1000))
+        self.wire.close()
+        for _ in range(100):
+            self.network.advance(10)
+            self.line.read(MIN_RATE * 10)
+        self.assertEqual(len(self.line.received), MIN_RATE * 1000)
+        self.network.advance(0)
+        self.assertEqual((len(self.recorder.reasons), self.line.reset, self.network.timers()), (1, False, []))
+
+    def test_peer_that_trickles(self) -> None:
+        """One that takes a little at a time wins next to nothing by it."""
+        self.line.stall(0)
+        self.wire.write(bytes(1000))
+        self.wire.close()
+        self.line.read(MIN_RATE)
+        self.network.advance(SEND_TIMEOUT)
+        self.assertFalse(self.line.reset)
+        self.line.read(MIN_RATE - 1)
+        self.network.advance(1)
+        self.assertTrue(self.line.reset)
+        self.network.advance(0)
+        self.assertEqual(self.network.timers(), [])
+
+    def test_lingering_peer_that_reads_on(self) -> None:
+        """While a lingering peer takes what the kernel has of the answer, it is not reset."""
+        self.wire.close(linger=True)
+        for _ in range(10):
+            self.network.advance(LINGER - 1)
+            self.line.getHandle().arrived += MIN_RATE * 10
+            self.network.advance(1)
+        self.assertEqual(self.recorder.reasons, [])
+        self.network.advance(LINGER)
+        self.assertEqual(len(self.recorder.reasons), 1)
 
     def test_lingering_peer_that_does_not_leave(self) -> None:
         """A lingering close waits `LINGER` seconds for the peer to close, and no longer."""
@@ -117,6 +154,96 @@ class QueueTests(_Case):
         self.line.hang_up()
         self.wire.write(b"late")
         self.assertEqual(self.line.received, b"")
+
+
+class BoundTests(_Case):
+    """The peer has to read what is sent to it, from `bound_sending` on."""
+
+    def fill(self, seconds: float = 20, min_rate: int = 100) -> None:
+        """Queues more than the peer is going to read."""
+        self.wire.bound_sending(seconds, min_rate)
+        self.line.stall(0)
+        self.wire.write(bytes(1_000_000))
+
+    def test_none(self) -> None:
+        """Without it nothing is asked: whoever writes has deadlines of its own."""
+        self.line.stall(0)
+        self.wire.write(bytes(1000))
+        self.network.advance(0)
+        self.assertEqual(self.network.timers(), [])
+
+    def test_nothing_queued(self) -> None:
+        """A peer that takes everything at once costs no timer."""
+        self.wire.bound_sending(20, 100)
+        self.wire.write(bytes(1000))
+        self.network.advance(0)
+        self.assertEqual(self.network.timers(), [])
+
+    def test_silent(self) -> None:
+        """A peer that takes nothing is cut off when its time is over, and the receiver told."""
+        self.fill()
+        self.network.advance(19)
+        self.assertFalse(self.line.reset)
+        self.network.advance(1)
+        self.network.advance(0)
+        self.assertEqual((self.line.reset, len(self.recorder.reasons), self.network.timers()), (True, 1, []))
+
+    def test_below_the_rate(self) -> None:
+        """Bytes earn the time that they are worth, and what was earned is used up."""
+        self.fill()
+        self.line.read(1000)
+        self.network.advance(20)
+        self.network.advance(9.5)
+        self.assertFalse(self.line.reset)
+        self.network.advance(0.5)
+        self.assertTrue(self.line.reset)
+
+    def test_no_stock(self) -> None:
+        """Having read fast for a while buys no longer silence."""
+        self.fill()
+        self.line.read(900_000)
+        self.network.advance(20)
+        self.network.advance(19)
+        self.assertFalse(self.line.reset)
+        self.network.advance(1)
+        self.assertTrue(self.line.reset)
+
+    def test_at_the_rate(self) -> None:
+        """At the lowest rate everything arrives."""
+        self.fill()
+        for _ in range(1000):
+            self.network.advance(10)
+            self.line.read(1000)
+        self.assertEqual((len(self.line.received), self.line.reset, self.wire.busy), (1_000_000, False, False))
+        self.network.pump([20] * 10)
+        self.assertFalse(self.line.reset)
+
+    def test_without_a_rate(self) -> None:
+        """Where the rate is 0, a byte buys the whole time anew."""
+        self.fill(min_rate=0)
+        for _ in range(10):
+            self.line.read(1)
+            self.network.advance(20)
+        self.assertFalse(self.line.reset)
+        self.network.advance(20)
+        self.assertTrue(self.line.reset)
+
+    def test_time_begins_with_the_queue(self) -> None:
+        """What was taken before something was queued does not count, nor does the time before."""
+        self.wire.bound_sending(20, 100)
+        self.wire.write(bytes(1_000_000))
+        self.network.advance(1000)
+        self.fill()
+        self.network.advance(20)
+        self.assertTrue(self.line.reset)
+
+    def test_closing(self) -> None:
+        """A close gives the peer no time on top."""
+        self.fill()
+        self.network.advance(19)
+        self.wire.close()
+        self.network.advance(1)
+        self.assertTrue(self.line.reset)
 
 
 class OwnerTests(_Case):

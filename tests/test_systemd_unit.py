@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.config import Gateway
+from agwtwisted.core.resources import Gateway
 from tests.programs import needs
 
 UNIT = Path(__file__).parent.parent / "conf" / "agwgateway.service"

@@ -254,6 +254,7 @@ class TwistdTests(Directory):
     def test_second_signal(self) -> None:
         """A second SIGTERM ends a gateway that waits for its connections, without a word."""
         with closing(socket.create_server(("127.0.0.1", 0))) as backend:
+            backend.settimeout(running.PATIENCE)
             port = backend.getsockname()[1]
             self.configure("access.log", lambda text: _waiting(text).replace("127.0.0.1:9000", f"127.0.0.1:{port}"))
             with running.running(self.directory, *TWISTD) as gateway, ExitStack() as stack:

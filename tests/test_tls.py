@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.openssl import RECORD
 from agwtwisted.streaming import LINGER, NOBODY, QUEUE_LIMIT
-from agwtwisted.tls import HANDSHAKE_ROOM, RECORD, TlsWire, error_text
+from agwtwisted.tls import HANDSHAKE_ROOM, TlsWire
 from tests import configurations
 from tests.clients import FATAL, GET, TLS_1_2, TLS_1_3, VERSIONS, Client, Gateway, client_context, device, text
 
@@ -502,19 +503,8 @@ class EndTests(SynchronousTestCase):
                 self.assertIsNone(wire())
 
 
-class ErrorTextTests(SynchronousTestCase):
-    """OpenSSL's errors in words."""
-
-    def test_texts(self) -> None:
-        """The last error of the queue is the one that matters; without a queue the error speaks for itself."""
-        queue = [("a", "", "first"), ("b", "", "last")]
-        for error, words in (
-            (SSL.Error(queue), "last"),
-            (SSL.Error([]), "[]"),
-            (SSL.Error(), "Error"),
-            (SSL.SysCallError(-1, "Unexpected EOF"), "(-1, 'Unexpected EOF')"),
-        ):
-            self.assertEqual(error_text(error), words)
+class LimitTests(SynchronousTestCase):
+    """Where a wire has its limits from."""
 
     def test_wire(self) -> None:
         """A wire knows its limit from the gateway's configuration."""

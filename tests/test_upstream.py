@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import attrs
+from OpenSSL import SSL
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError, ConnectionRefusedError
+from twisted.internet.error import ConnectError, ConnectionLost, ConnectionRefusedError, DNSLookupError
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import formatEvent, globalLogPublisher
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.affinity import cookie_value
-from agwtwisted.core.balancing import Pool
+from agwtwisted.backend_contexts import ClientCertificateError
+from agwtwisted.backends import Backends
+from agwtwisted.connecting import UnreachableError, UntrustedError
 from agwtwisted.core.health import Health
-from agwtwisted.core.resources import (
-    BackendAddress,
-    BackendAddressPool,
-    BackendHttpSettings,
-    LoadDistributionAlgorithm,
-)
-from agwtwisted.core.schema import backend_address
-from agwtwisted.upstream import IDLE_TIMEOUT, MAX_IDLE, Backends, Server, UnreachableError, UpstreamConnection
+from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings
+from agwtwisted.core.server_identity import ServerIdentity
+from agwtwisted.upstream import IDLE_TIMEOUT, MAX_IDLE, Server, UpstreamConnection
+from tests import pki, servers
 from tests.backends import OK, SWITCH, TIMEOUT, User
+from tests.servers import https, own
 from tests.wires import READ, Backend, Line, Network
 
 DRAIN = 25.0
@@ -30,7 +31,7 @@ class _Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.network = Network()
         self.backend: Backend = self.network.backend(9000)
-        self.server = Server(self.network, "127.0.0.1", 9000, DRAIN)  # type: ignore[arg-type]
+        self.server = Server(self.network, "127.0.0.1", 9000, drain_timeout=DRAIN)  # type: ignore[arg-type]
         self.user = User()
 
     def connected(self) -> UpstreamConnection:
@@ -99,7 +100,7 @@ class ConnectTests(_Case):
 
     def test_no_address(self) -> None:
         """A name that does not resolve is a server that does not answer."""
-        self.failureResultOf(self._named(), UnreachableError)
+        self.failureResultOf(self._named(), DNSLookupError)
 
     def test_all_addresses_in_time(self) -> None:
         """All addresses together have the time of one attempt."""
@@ -396,65 +397,173 @@ class TunnelTests(_Case):
         self.assertEqual((self.user.ended, self.user.lost), (1, []))
 
 
-class BackendsTests(_Case):
-    """Pools of servers."""
+class CutTests(_Case):
+    """A response that ends with its connection."""
+
+    def test_reset(self) -> None:
+        """Where the connection is reset nobody knows whether it was all: it is lost."""
+        self.begun()
+        self.line.send(b"HTTP/1.1 200 OK\r\n\r\nok")
+        self.line.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual((self.user.data, self.user.ended, self.user.lost), (b"ok", 0, [False]))
+
+
+class TlsTests(_Case):
+    """Servers that are spoken to in TLS."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.backends = Backends(self.network, b"key")  # type: ignore[arg-type]
+        self.backends = Backends(self.network)  # type: ignore[arg-type]
+        self.settings = https(servers.root())
+        self.server = self.server_of(self.settings)
 
-    def pool(self, *hosts: str, of: str = "p", under: str = "s", **settings: Any) -> Pool[Server]:
-        """The pool of this name with servers on these hosts, under the settings of that name."""
-        pool = BackendAddressPool(name=of, backend_addresses=tuple(map(backend_address, hosts)))
-        return self.backends.pool(pool, BackendHttpSettings(name=under, **settings))
+    def server_of(self, settings: BackendHttpSettings, host: str = "127.0.0.1") -> Server:
+        """The only server of a pool."""
+        pool = BackendAddressPool(name=host, backend_addresses=(BackendAddress(host=host, port=9000),))
+        (server,) = self.backends.pool(pool, settings).servers
+        return server
 
-    def test_shared(self) -> None:
-        """A server is one for its settings, whichever pool names it, however often; of other settings it is another."""
-        first = self.pool("a", "b", "a:80")
-        self.assertEqual([server.name for server in first.servers], [b"a:80", b"b:80"])
-        self.assertIs(self.pool("a", "b"), first)
-        self.assertIs(self.pool("a:80", of="q").servers[0], first.servers[0])
-        self.assertIsNot(self.pool("a:80", "b", under="t", port=81).servers[0], first.servers[0])
-        self.assertIs(self.backends.server("b", 80, BackendHttpSettings(name="s")), first.servers[1])
+    def meet(self, requested: str = servers.NAME) -> servers.Server:
+        """A connection with a request for that host on its way, and the server at its other end."""
+        connecting = self.server.connect(TIMEOUT, requested)
+        self.network.advance(0)
+        peer = servers.Server(self.network, self.line)
+        peer.talk()
+        self.ask(self.successResultOf(connecting))
+        peer.talk()
+        return peer
 
-    def test_turns(self) -> None:
-        """The servers of a pool take turns, by the algorithm of the settings."""
-        for algorithm, expected in zip(LoadDistributionAlgorithm, ("abab", "abbb"), strict=True):
+    def idle(self, requested: str = servers.NAME) -> UpstreamConnection:
+        """An idle connection, left behind by a request to that host."""
+        self.meet(requested).say(OK)
+        return self.server._idle[-1]
+
+    def test_whole(self) -> None:
+        """A request and its response go through TLS, and the connection serves again."""
+        peer = self.meet()
+        self.assertEqual((peer.received, peer.names[0]), (REQUEST, servers.NAME))
+        peer.say(OK)
+        self.assertEqual((self.user.data, self.user.ended), (b"ok", 1))
+        connection = self.server.take(servers.NAME)
+        assert connection is not None
+        self.assertTrue(connection.used)
+        self.ask(connection)
+        peer.talk()
+        self.assertEqual(peer.received, REQUEST * 2)
+
+    def test_until_the_end(self) -> None:
+        """A response that ends with the connection is whole where the server says farewell, and lost where not."""
+        for farewell in (True, False):
             self.setUp()
-            pool = self.pool("a", "b", load_distribution_algorithm=algorithm)
-            busy = pool.order()
-            asked = [next(busy).host, *(next(pool.order()).host for _ in range(3))]
-            self.assertEqual("".join(asked), expected)
+            peer = self.meet()
+            peer.say(b"HTTP/1.1 200 OK\r\n\r\nok")
+            if farewell:
+                peer.tls.shutdown()
+                peer.talk()
+            self.line.hang_up()
+            self.network.advance(0)
+            self.assertEqual((self.user.data, self.user.ended), (b"ok", int(farewell)))
+            self.assertEqual(self.user.lost, [] if farewell else [False])
 
-    def test_health(self) -> None:
-        """A server that goes down loses its turn in every pool that it is in."""
-        pools = self.pool("a", "b"), self.pool("b", of="q")
-        down = pools[1].servers[0]
-        self.assertIs(next(pools[1].order()), down)
-        down.found(Health().failed(0, 1))
-        self.assertEqual([[server.host for server in pool.order()] for pool in pools], [["a"], []])
-        for server in pools[0].servers:
-            server.found(server.health.succeeded(1))
-            self.assertIn(server, pools[0].order())
+    def test_farewell(self) -> None:
+        """An idle connection that is closed ends with a farewell."""
+        peer = self.meet()
+        peer.say(OK)
+        self.backends.close_idle()
+        peer.talk()
+        self.assertEqual((peer.closed, self.line.eof, self.line.reset), (True, True, False))
 
-    def test_affinity(self) -> None:
-        """Only where the settings say so; the values are those of the key, of one server under one settings."""
-        self.assertIsNone(self.pool("a").affinity)
-        pool = self.pool("a", "b", under="t", cookie_based_affinity=True, affinity_cookie_name="Own")
-        assert pool.affinity
-        [(_, line)] = pool.affinity.lines(pool.servers[1], (), secure=False)
-        self.assertEqual(line, b"Own=%b; Path=/" % cookie_value(b"key", "t", "b", "80"))
-        self.assertEqual([server.host for server in pool.order([(b"Cookie", line)])], ["b", "a"])
+    def test_names_are_not_shared(self) -> None:
+        """A connection serves only requests for the name that was proven on it; the last used one is used first."""
+        app, other, app_too = self.idle(), self.idle("127.0.0.1"), self.idle()
+        self.assertIsNone(self.server.take("c.example"))
+        self.assertIs(self.server.take("127.0.0.1"), other)
+        self.assertIs(self.server.take(servers.NAME), app_too)
+        self.assertIs(self.server.take(servers.NAME), app)
+        self.assertIsNone(self.server.take(servers.NAME))
 
-    def test_key_of_its_own(self) -> None:
-        """Without a key there is one that nobody knows."""
-        values = set()
-        for _ in range(2):
-            self.backends = Backends(self.network)  # type: ignore[arg-type]
-            pool = self.pool("a", cookie_based_affinity=True)
-            assert pool.affinity
-            values.add(pool.affinity.lines(pool.servers[0], (), secure=False))
-        self.assertEqual(len(values), 2)
+    def test_bound(self) -> None:
+        """However many names clients come up with, a server has so many idle connections and no more."""
+        tls = https(servers.root(), validate_sni=False)
+        self.server = self.server_of(attrs.evolve(tls, name="any"))
+        for number in range(MAX_IDLE + 1):
+            self.idle(f"{number}.example")
+        self.assertEqual(len(self.server._idle), MAX_IDLE)
+        self.assertIsNone(self.server.take("0.example"))
+
+    def test_said_farewell(self) -> None:
+        """A connection whose server has said farewell is not used any more, even before its end is known."""
+        first, second = self.meet(), self.meet()
+        first.say(OK)
+        second.say(OK)
+        taken: list[UpstreamConnection | None] = []
+        self.network.callLater(0, lambda: taken.append(self.server.take(servers.NAME)))  # before the end is told
+        second.tls.shutdown()
+        second.speak()
+        self.assertEqual([connection and connection.wire.transport for connection in taken], [first.line])
+        self.assertEqual(len(self.server._idle), 0)
+
+    def test_alert(self) -> None:
+        """A server that refuses our certificate says so only after the handshake (TLS 1.3); the reason is handed on."""
+        reasons: list[str] = []
+        self.user.response_lost = lambda reason, *, timed_out: reasons.append(reason)  # type: ignore[method-assign]
+        connecting = self.server.connect(TIMEOUT, servers.NAME)
+        self.network.advance(0)
+        context = servers.server_context(clients=pki.Authority.root(), version=SSL.TLS1_3_VERSION)
+        peer = servers.Server(self.network, self.line, context)
+        peer.hear()
+        self.line.send(peer.flight())
+        self.ask(self.successResultOf(connecting))
+        peer.talk()
+        self.assertEqual(len(reasons), 1)
+        self.assertIn("certificate required", reasons[0])
+
+    def test_fixed_name(self) -> None:
+        """Where the settings or the pool have a name, every request's connection is the same."""
+        self.server = self.server_of(attrs.evolve(self.settings, name="named", host_name=f"{servers.NAME}:1"))
+        connection = self.idle("a.example")
+        self.assertIs(self.server.take("b.example"), connection)
+
+    def test_settings_are_not_shared(self) -> None:
+        """What a server has proven under some settings proves nothing under others; in plain text nothing is proven."""
+        lax = attrs.evolve(self.settings, name="lax", validate_sni=False)
+        plain = BackendHttpSettings(name="plain")
+        self.assertEqual(len({self.server, self.server_of(lax), self.server_of(plain)}), 3)
+
+    def test_prepared(self) -> None:
+        """A certificate of ours that cannot be shown is found before the first request needs it."""
+        weak = own(servers.root().issue("gateway", key=pki.rsa_key(1024)))
+        self.assertRaises(ClientCertificateError, self.backends.prepare, https(client_ssl_certificate=weak))
+        self.backends.prepare(BackendHttpSettings(name="plain", client_ssl_certificate=weak))
+
+
+class ComplaintTests(_Case):
+    """What the log says of servers that are not there."""
+
+    def complain(self, error: Exception, times: int = 1) -> list[str]:
+        """What is said of the same failure, so many times."""
+        said = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        for _ in range(times):
+            self.server.complain(Failure(error))
+        return [formatEvent(event) for event in said]
+
+    def test_reason(self) -> None:
+        """The server and the reason, on one line."""
+        [line] = self.complain(UnreachableError("a\nb"))
+        self.assertEqual(line, "No connection to 127.0.0.1:9000: a\\nb")
+
+    def test_bound(self) -> None:
+        """A few times a minute, with a count of what was left out."""
+        self.assertEqual(len(self.complain(UnreachableError("x"), 50)), 5)
+        self.network.advance(60)
+        [line] = self.complain(UnreachableError("x"))
+        self.assertTrue(line.endswith("x (45 times more before)"), line)
+
+    def test_clients(self) -> None:
+        """What clients ask for in vain does not hide what is wrong with a server."""
+        of_client = UntrustedError("x", ServerIdentity(name="a.example", of_client=True))
+        self.complain(of_client, 50)
+        self.assertEqual(len(self.complain(UntrustedError("x", ServerIdentity(name="a.example")))), 1)
 
 
 class DownTests(_Case):

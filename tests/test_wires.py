@@ -117,6 +117,9 @@ class _Contract:
         wire.write(b"3")
         await self._until(lambda: peer.received == b"123")
         assert (wire.bytes_in, wire.bytes_out, wire.busy) == (3, 3, False)
+        before = wire.acknowledged()
+        wire.write(b"4567")
+        await self._until(lambda: wire.acknowledged() == before + 4)
         peer.hang_up()
         await self._until(lambda: bool(recorder.reasons))
 

@@ -6,7 +6,9 @@ effect at once. `tests/test_wires.py` holds it to what real sockets do.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from socket import IPPROTO_TCP, TCP_INFO
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -24,6 +26,18 @@ READ = 65536
 """Bytes of one read, as in Twisted."""
 
 
+class Handle:
+    """A socket, as far as it is asked something: what Linux tells of the bytes that have arrived at the peer."""
+
+    def __init__(self) -> None:
+        self.arrived = 0
+
+    def getsockopt(self, level: int, name: int, size: int) -> bytes:
+        """The struct tcp_info, empty but for its tcpi_bytes_acked."""
+        assert (level, name) == (IPPROTO_TCP, TCP_INFO)
+        return bytes(120) + self.arrived.to_bytes(size - 120, sys.byteorder)
+
+
 class Line(FileDescriptor):
     """One connection: a transport to the wire on this end, the peer's hands on the other."""
 
@@ -35,6 +49,7 @@ class Line(FileDescriptor):
         self.room: float = float("inf")  # bytes that the kernel takes before the peer reads them
         self.sent_on = 0  # bytes of the peer that the wire has read
         self._network = network
+        self._handle = Handle()
         self._inbox = bytearray()
         self._hung_up = False
         self._port = port
@@ -64,9 +79,9 @@ class Line(FileDescriptor):
         """The peer reads nothing until `read`: the kernel takes `room` bytes more."""
         self.room = room
 
-    def read(self) -> None:
-        """The peer reads as fast as it can."""
-        self.room = float("inf")
+    def read(self, count: float = float("inf")) -> None:
+        """The peer reads so many bytes more, or as fast as it can."""
+        self.room += count
         if self._network.is_writing(self):
             self._network.callLater(0, self._write)
         self._network.advance(0)
@@ -117,6 +132,7 @@ class Line(FileDescriptor):
             return CONNECTION_LOST
         count = int(min(len(data), self.room))
         self.received += data[:count]
+        self._handle.arrived += count
         self.room -= count
         return count
 
@@ -142,6 +158,10 @@ class Line(FileDescriptor):
         protocol.connectionLost(reason)
         if self._connector is not None:
             self._connector.connectionLost(reason)
+
+    def getHandle(self) -> Handle:  # noqa: N802
+        """The socket."""
+        return self._handle
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         """Nothing is delayed here."""

@@ -8,9 +8,8 @@ from binascii import b2a_base64
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from agwtwisted.core.config import CertificateHeaders
-from agwtwisted.core.der import SEQUENCE, DerError, elements, only_element
-from agwtwisted.core.variables import CertificateVariables, to_be_signed, url_encoded_pem
+from agwtwisted.core.resources import CertificateHeaders
+from agwtwisted.core.variables import CertificateVariables, alternative_names, url_encoded_pem
 from agwtwisted.core.verdicts import Absent, Trusted, Unchecked, Verdict, verification_variable
 
 _Headers: TypeAlias = Iterator[tuple[bytes, bytes]]
@@ -148,34 +147,3 @@ def _quoted(names: tuple[bytes, ...]) -> Iterator[bytes]:
     for name in names:
         if _SPEAKABLE.fullmatch(name):
             yield b'"%b"' % name if _NEEDS_QUOTES.search(name) else name
-
-
-_EXTENSIONS: Final = 0xA3
-_SUBJECT_ALTERNATIVE_NAME: Final = bytes.fromhex("0603551d11")  # its object identifier, 2.5.29.17
-_DNS_NAME: Final = 0x82
-_URI: Final = 0x86
-
-
-def alternative_names(der: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """The URIs and the DNS names of a certificate's subjectAltName, as they stand there (RFC 5280 section 4.2.1.6).
-
-    None at all where the extension is missing, not readable or there twice; never raises.
-    """
-    try:
-        (names,) = _alternative_name_extensions(der)
-        entries = elements(only_element(names, SEQUENCE))
-    except (DerError, ValueError):
-        return (), ()
-    uris = tuple(entry.content for entry in entries if entry.tag == _URI)
-    return uris, tuple(entry.content for entry in entries if entry.tag == _DNS_NAME)
-
-
-def _alternative_name_extensions(der: bytes) -> list[bytes]:
-    """The values of the extensions of that type; there should be one at most."""
-    fields = [field.content for field in to_be_signed(der) if field.tag == _EXTENSIONS]
-    extensions = elements(only_element(fields[0], SEQUENCE)) if fields else ()
-    return [
-        elements(extension.content)[-1].content
-        for extension in extensions
-        if extension.content.startswith(_SUBJECT_ALTERNATIVE_NAME)
-    ]

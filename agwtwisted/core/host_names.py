@@ -75,6 +75,13 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def server_name(text: str) -> str:
+    """A name that is sent to servers in a TLS handshake, where addresses have no place (RFC 6066 section 3)."""
+    if _ip_address(text) is not None:
+        raise UnacceptableError(f"is {shown(text)}, but must be a host name: IP addresses are never sent as such")
+    return backend_host(text)
+
+
 def listener_address(text: str) -> str:
     """An IPv4 or IPv6 address of this machine, in its canonical form."""
     address = _ip_address(text)

@@ -7,8 +7,9 @@ from math import inf
 
 import attrs
 
+from agwtwisted.core.proxy_protocol import Endpoint
 from agwtwisted.core.variables import CertificateVariables
-from agwtwisted.core.verdicts import Verdict
+from agwtwisted.core.verdicts import UNJUDGED, Trusted, Verdict
 
 
 class OcspStatus(Enum):
@@ -29,10 +30,17 @@ class Peer:
     address: str
     port: int
     verdict: Verdict
+    # What a path that requires a certificate decides by; the same as the verdict but for a Passthrough profile.
+    required_verdict: Verdict = UNJUDGED
     certificate: CertificateVariables | None = None
-    chain_der: tuple[bytes, ...] = ()  # the verified chain after the leaf (Strict), for RFC 9440
+    chain_der: tuple[bytes, ...] = ()  # the chain after the leaf, as far as it was verified, for RFC 9440
     tls_version: str = ""  # "TLSv1.3"; empty on plain HTTP
     cipher: str = ""  # OpenSSL's name
     server_name: str = ""  # SNI, lower case
     ocsp_status: OcspStatus = OcspStatus.NOT_CHECKED
-    until: float = inf  # the end of a Trusted verdict, in seconds since 1970: then it has to be judged again
+    reached: Endpoint | None = None  # where it connected to, as a proxy ahead says; None: to the gateway itself
+    until: float = inf  # the end of a Trusted verdict of either kind, in seconds since 1970: then it is judged again
+
+    def as_required(self) -> Peer:
+        """The client as a path that requires a certificate takes it: with the verdict of a Strict profile."""
+        return self if isinstance(self.verdict, Trusted) else attrs.evolve(self, verdict=self.required_verdict)

@@ -13,10 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from agwtwisted.core.affinity import DEFAULT_NAME
 from agwtwisted.core.chains import TrustedChain
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.destinations import Network, PortRange
 from agwtwisted.core.errors import Problem
 from agwtwisted.core.health import HEALTHY_STATUSES, StatusRange
 from agwtwisted.core.policies import TlsPolicy
+from agwtwisted.core.rewriting import RewriteRuleSet
 
 
 class ClientAuth(Enum):
@@ -60,8 +62,6 @@ class Protocol(Enum):
 
     HTTP = "Http"
     HTTPS = "Https"
-    TCP = "Tcp"
-    TLS = "Tls"
 
 
 class LoadDistributionAlgorithm(Enum):
@@ -71,11 +71,50 @@ class LoadDistributionAlgorithm(Enum):
     LEAST_CONNECTIONS = "LeastConnections"
 
 
+class StreamProtocol(Enum):
+    """What is spoken on the port of an L4 listener, or towards its backends."""
+
+    TCP = "Tcp"
+    TLS = "Tls"
+
+
 class HeaderNames(Enum):
     """What happens to request header names outside ``[A-Za-z0-9-]``."""
 
     DROP = "Drop"
     REJECT = "Reject"
+
+
+class RuleType(Enum):
+    """How a rule finds the backend of a request: all go to one, or a URL path map tells."""
+
+    BASIC = "Basic"
+    PATH_BASED_ROUTING = "PathBasedRouting"
+
+
+class RedirectType(Enum):
+    """The redirects that there are; `status` is what they answer with."""
+
+    PERMANENT = "Permanent"
+    FOUND = "Found"
+    SEE_OTHER = "SeeOther"
+    TEMPORARY = "Temporary"
+
+    @property
+    def status(self) -> int:
+        """301, 302, 303 or 307."""
+        return {"Permanent": 301, "Found": 302, "SeeOther": 303, "Temporary": 307}[self.value]
+
+
+class PathCertificate(Enum):
+    """What a path of a Passthrough listener does about client certificates (`client_certificate`); NONE: as the rest.
+
+    REQUIRE makes the path Strict, by an answer of HTTP; IGNORE: whoever comes is nobody there.
+    """
+
+    NONE = "None"
+    REQUIRE = "Require"
+    IGNORE = "Ignore"
 
 
 class CertificateHeaders(Enum):
@@ -101,6 +140,8 @@ class Gateway:
     handshake_timeout: float = 10.0
     header_timeout: float = 60.0
     body_timeout: float = 60.0
+    min_body_rate: int = 240
+    min_response_rate: int = 240
     idle_timeout: float = 75.0
     max_header_bytes: int = 32768
     max_body_bytes: int = 4294967296
@@ -127,6 +168,15 @@ class TrustedClientCertificate:
 
     name: str
     chain: TrustedChain
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class TrustedRootCertificate:
+    """A file of CA certificates against which backend servers are verified."""
+
+    name: str
+    file: str
+    certificates: tuple[x509.Certificate, ...]
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -166,6 +216,22 @@ class HttpListener:
     require_server_name_indication: bool = False
     # Of the profile where there is one, else the gateway's; None on plain HTTP.
     ssl_policy: TlsPolicy | None = None
+    accept_proxy_protocol: tuple[Network, ...] = ()  # connections from these begin with a PROXY protocol header
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Listener:
+    """An L4 listener, whose connections are relayed; without host names it takes every connection of its port."""
+
+    name: str
+    address: str = "0.0.0.0"  # noqa: S104 - as HttpListener
+    port: int
+    protocol: StreamProtocol
+    host_names: tuple[str, ...] = ()  # lower case; SNI, so on Tls alone
+    ssl_certificate: SslCertificate | None = None
+    ssl_profile: SslProfile | None = None
+    ssl_policy: TlsPolicy | None = None  # of the profile where there is one, else the gateway's; None on Tcp
+    accept_proxy_protocol: tuple[Network, ...] = ()  # connections from these begin with a PROXY protocol header
 
 
 @attrs.frozen(kw_only=True)
@@ -189,7 +255,7 @@ class Probe:
     """How it is found out whether a server is well; by default as the product does it where settings name no probe."""
 
     name: str = ""
-    protocol: Protocol = Protocol.HTTP
+    protocol: Protocol | StreamProtocol = Protocol.HTTP
     host: str = ""  # sent as Host
     pick_host_name_from_backend_http_settings: bool = False
     path: str = "/"
@@ -211,6 +277,7 @@ class BackendHttpSettings:
     request_timeout: float = 20.0
     host_name: str = ""
     pick_host_name_from_backend_address: bool = False
+    path: str = ""  # of the request to the backend, in place of what a path rule matched
     # None: `on` wherever the listener's profile asks for a certificate; an empty set: off.
     client_certificate_headers: frozenset[CertificateHeaders] | None = None
     probe: Probe | None = None  # None: the product's default probe
@@ -218,17 +285,103 @@ class BackendHttpSettings:
     cookie_based_affinity: bool = False
     affinity_cookie_name: str = DEFAULT_NAME
     connection_draining_timeout: float = 30.0
+    # Https only.
+    trusted_root_certificates: tuple[TrustedRootCertificate, ...] = ()  # none: the system's
+    validate_cert_chain_and_expiry: bool = True
+    validate_sni: bool = True
+    sni_name: str = ""  # sent and looked for in the certificate, instead of the host name
+    client_ssl_certificate: SslCertificate | None = None  # the gateway's own, for servers that ask
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class BackendSettings:
+    """How the gateway connects an L4 listener's clients to the servers of a pool."""
+
+    name: str
+    port: int
+    protocol: StreamProtocol = StreamProtocol.TCP
+    timeout: float = 60.0  # seconds without a byte in either direction, and for finding a server that answers
+    # Tls only.
+    trusted_root_certificates: tuple[TrustedRootCertificate, ...] = ()  # none: the system's
+    host_name: str = ""  # sent as server name and looked for in the certificate, instead of the pool's host
+    pick_host_name_from_backend_address: bool = False
+    enable_l4_client_ip_preservation: bool = False  # a PROXY protocol header comes first
+    proxy_protocol_tls: bool = False  # and tells of the client's TLS and certificate
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class RedirectConfiguration:
+    """Sends clients elsewhere: either to another listener of the gateway or to a URL."""
+
+    name: str
+    redirect_type: RedirectType
+    target_listener: HttpListener | None = None
+    target_url: str = ""
+    include_path: bool = False
+    include_query_string: bool = False
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class PathRule:
+    """What becomes of the requests for some paths: either they go to a pool or they are redirected."""
+
+    name: str  # within its map
+    paths: tuple[str, ...]  # as they were written: `core.path_patterns`
+    backend_address_pool: BackendAddressPool | None = None
+    backend_http_settings: BackendHttpSettings | None = None
+    redirect_configuration: RedirectConfiguration | None = None
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # as those of the rule, and besides them
+    client_certificate: PathCertificate = PathCertificate.NONE
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class UrlPathMap:
+    """Path rules in the order of the file, the first that fits being the one; the defaults are for all other paths."""
+
+    name: str
+    path_rules: tuple[PathRule, ...] = ()
+    default_backend_address_pool: BackendAddressPool | None = None
+    default_backend_http_settings: BackendHttpSettings | None = None
+    default_redirect_configuration: RedirectConfiguration | None = None
+    default_rewrite_rule_set: RewriteRuleSet | None = None
+    default_deny_unless: tuple[Condition, ...] = ()
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class RequestRoutingRule:
-    """Binds a listener to a pool; a smaller priority is looked at first."""
+    """Binds a listener to a pool, a redirect or a URL path map; a smaller priority is looked at first."""
 
     name: str
     priority: int
     http_listener: HttpListener
+    rule_type: RuleType = RuleType.BASIC
+    backend_address_pool: BackendAddressPool | None = None
+    backend_http_settings: BackendHttpSettings | None = None
+    redirect_configuration: RedirectConfiguration | None = None
+    url_path_map: UrlPathMap | None = None
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # all must hold of a request, or it is answered 403
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class CustomError:
+    """The page that stands for one of ours, on a listener or, with "", on the whole gateway."""
+
+    listener: str = ""
+    status: int
+    page: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class RoutingRule:
+    """Binds an L4 listener to a pool."""
+
+    name: str
+    priority: int
+    listener: Listener
     backend_address_pool: BackendAddressPool
-    backend_http_settings: BackendHttpSettings
+    backend_settings: BackendSettings
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -238,4 +391,8 @@ class Config:
     gateway: Gateway
     http_listeners: tuple[HttpListener, ...] = ()
     request_routing_rules: tuple[RequestRoutingRule, ...] = ()
+    rewrite_rule_sets: tuple[RewriteRuleSet, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    routing_rules: tuple[RoutingRule, ...] = ()
+    custom_errors: tuple[CustomError, ...] = ()
     warnings: tuple[Problem, ...] = ()  # what is legal but unwise

@@ -1,67 +1,271 @@
-"""Which site answers to a name, and where its requests go.
+"""Which site answers to a name, and what becomes of its requests.
 
 One function decides for SNI and for Host, so that the TLS policy and the route of a request come from one decision.
+Within a site the path decides, by the patterns of its URL path map in the order of the file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeAlias, TypeVar
 
 import attrs
 
+from agwtwisted.core.conditions import Condition
+from agwtwisted.core.path_patterns import is_prefix, text_of
+from agwtwisted.core.redirects import Redirect
 from agwtwisted.core.resources import (
     BackendAddressPool,
     BackendHttpSettings,
+    CertificateHeaders,
+    ClientAuth,
     Config,
     HttpListener,
+    Listener,
+    PathCertificate,
+    RedirectConfiguration,
     RequestRoutingRule,
+    RoutingRule,
     SslProfile,
+    UrlPathMap,
 )
+from agwtwisted.core.rewriting import RewriteRuleSet
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Action:
+    """What becomes of a request: it goes to a pool, by some settings, or is answered with a redirect."""
+
+    rule: str
+    path_rule: str = ""  # none: the rule alone, or the defaults of its map
+    pool: BackendAddressPool | None = None
+    settings: BackendHttpSettings | None = None
+    redirect: Redirect | None = None
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # of the rule and of the path rule: all must hold
+    client_certificate: PathCertificate = PathCertificate.NONE
+    certificate_headers: frozenset[CertificateHeaders] = frozenset()  # that the servers get
+    matched_prefix: bytes = b""  # of the path, in lower case: an override path stands in its place
+
+
+class Actions:
+    """The actions of a site, one for every path.
+
+    Of those patterns that fit a path, the first of the file counts. That is found without trying them one by one: exact
+    paths in a dictionary, prefixes in sorted order. In that order the last prefix that is not greater than a path has,
+    among its own prefixes and itself, all that the path begins with; each knows the next shorter one, and which pattern
+    of the file comes first for what begins with it.
+
+    Args:
+        default: of the paths that no pattern fits.
+        patterns: with their actions, in the order of the file.
+    """
+
+    def __init__(self, default: Action, patterns: Iterable[tuple[str, Action]] = ()) -> None:
+        self.default = default
+        listed = list(patterns)
+        self._all = tuple(dict.fromkeys([*(action for _, action in listed), default]))
+        ranked = [action for _, action in listed] + [default]
+        first: dict[bytes, int] = {b"": len(listed)}  # by prefix: the place in the file of the pattern that counts
+        exact: dict[bytes, int] = {}
+        for rank, (pattern, _) in enumerate(listed):
+            (first if is_prefix(pattern) else exact).setdefault(text_of(pattern), rank)
+        self._prefixes = sorted(first)
+        self._shorter = _next_shorter(self._prefixes)
+        for prefix, shorter in zip(self._prefixes[1:], self._shorter[1:], strict=True):
+            first[prefix] = min(first[prefix], first[self._prefixes[shorter]])
+        self._by_prefix = [ranked[first[prefix]] for prefix in self._prefixes]
+        self._exact = {
+            path: ranked[rank] for path, rank in exact.items() if rank < first[self._prefixes[self._longest(path)]]
+        }
+
+    def for_path(self, path: bytes) -> Action:
+        """The action for a path without its query; ``*``, which asks about the server as a whole, is that of ``/``."""
+        if len(self._all) == 1:
+            return self.default
+        path = b"/" if path == b"*" else path.lower()
+        action = self._exact.get(path)
+        return self._by_prefix[self._longest(path)] if action is None else action
+
+    def all(self) -> tuple[Action, ...]:
+        """Every action once, in the order of the file, the default last."""
+        return self._all
+
+    def _longest(self, path: bytes) -> int:
+        """The index of the longest prefix that a path, in lower case, begins with."""
+        index = bisect_right(self._prefixes, path) - 1
+        while not path.startswith(self._prefixes[index]):
+            index = self._shorter[index]
+        return index
+
+
+def _next_shorter(prefixes: list[bytes]) -> list[int]:
+    """Of each of the sorted prefixes, the first being empty, the index of the longest other one that it begins with."""
+    shorter = [0]
+    above = [0]
+    for index, prefix in enumerate(prefixes[1:], start=1):
+        while not prefix.startswith(prefixes[above[-1]]):
+            above.pop()
+        shorter.append(above[-1])
+        above.append(index)
+    return shorter
+
+
+def actions_of(rule: RequestRoutingRule) -> Actions:
+    """The actions of a rule, compiled."""
+    url_path_map = rule.url_path_map
+    if url_path_map is None:
+        return Actions(
+            Action(
+                rule=rule.name,
+                pool=rule.backend_address_pool,
+                settings=rule.backend_http_settings,
+                redirect=_redirect(rule.redirect_configuration),
+                rewrite_rule_set=rule.rewrite_rule_set,
+                deny_unless=rule.deny_unless,
+                certificate_headers=_certificate_headers(rule, rule.backend_http_settings),
+            )
+        )
+    default = Action(
+        rule=rule.name,
+        pool=url_path_map.default_backend_address_pool,
+        settings=url_path_map.default_backend_http_settings,
+        redirect=_redirect(url_path_map.default_redirect_configuration),
+        rewrite_rule_set=url_path_map.default_rewrite_rule_set,
+        deny_unless=rule.deny_unless + url_path_map.default_deny_unless,
+        certificate_headers=_certificate_headers(rule, url_path_map.default_backend_http_settings),
+    )
+    return Actions(default, _of_patterns(rule, url_path_map))
+
+
+def _of_patterns(rule: RequestRoutingRule, url_path_map: UrlPathMap) -> Iterator[tuple[str, Action]]:
+    for path_rule in url_path_map.path_rules:
+        redirect = _redirect(path_rule.redirect_configuration)
+        for pattern in path_rule.paths:
+            yield (
+                pattern,
+                Action(
+                    rule=rule.name,
+                    path_rule=path_rule.name,
+                    pool=path_rule.backend_address_pool,
+                    settings=path_rule.backend_http_settings,
+                    redirect=redirect,
+                    rewrite_rule_set=path_rule.rewrite_rule_set,
+                    deny_unless=rule.deny_unless + path_rule.deny_unless,
+                    client_certificate=path_rule.client_certificate,
+                    certificate_headers=_certificate_headers(rule, path_rule.backend_http_settings),
+                    matched_prefix=text_of(pattern),
+                ),
+            )
+
+
+def decides_by_path(url_path_map: UrlPathMap) -> bool:
+    """Whether it depends on the path who comes in."""
+    return bool(url_path_map.default_deny_unless) or any(
+        rule.deny_unless or rule.client_certificate is not PathCertificate.NONE for rule in url_path_map.path_rules
+    )
+
+
+def backends_of(rule: RequestRoutingRule) -> tuple[tuple[BackendAddressPool, BackendHttpSettings], ...]:
+    """Every pool that requests of a rule may go to with the settings for it, each pair once."""
+    pairs = ((action.pool, action.settings) for action in actions_of(rule).all())
+    return tuple(dict.fromkeys((pool, settings) for pool, settings in pairs if pool and settings))
+
+
+def ways_of(config: Config) -> tuple[tuple[BackendAddressPool, BackendHttpSettings], ...]:
+    """Every pool that some rule leads to with the settings for it, each pair once."""
+    pairs = (pair for rule in config.request_routing_rules for pair in backends_of(rule))
+    return tuple({(pool.name, settings.name): (pool, settings) for pool, settings in pairs}.values())
+
+
+def redirects_of(rule: RequestRoutingRule) -> tuple[RedirectConfiguration, ...]:
+    """Every redirect that requests of a rule may be answered with, each once."""
+    url_path_map = rule.url_path_map
+    if url_path_map is None:
+        used = [rule.redirect_configuration]
+    else:
+        used = [each.redirect_configuration for each in url_path_map.path_rules]
+        used.append(url_path_map.default_redirect_configuration)
+    return tuple(dict.fromkeys(each for each in used if each is not None))
+
+
+def _certificate_headers(
+    rule: RequestRoutingRule, settings: BackendHttpSettings | None
+) -> frozenset[CertificateHeaders]:
+    """The ready-made certificate headers; by default they are on wherever a certificate is asked for."""
+    if settings is not None and settings.client_certificate_headers is not None:
+        return settings.client_certificate_headers
+    profile = rule.http_listener.ssl_profile
+    asks = profile is not None and profile.client_auth is not ClientAuth.NONE
+    return frozenset({CertificateHeaders.ON}) if asks else frozenset()
+
+
+def _redirect(configuration: RedirectConfiguration | None) -> Redirect | None:
+    return None if configuration is None else Redirect.of(configuration)
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Site:
-    """What one host name on one port selects: a listener, and the rule that routes its requests."""
+    """What one host name on one port selects: a listener, and the rule that says what becomes of its requests."""
 
     listener: HttpListener
     rule: RequestRoutingRule
+    actions: Actions = attrs.field(init=False)
+    normalises: bool = attrs.field(init=False)  # paths, before they are looked at: `core.paths`
+
+    @actions.default
+    def _compiled(self) -> Actions:
+        return actions_of(self.rule)
+
+    @normalises.default
+    def _decides_who_comes_in(self) -> bool:
+        url_path_map = self.rule.url_path_map
+        return url_path_map is not None and decides_by_path(url_path_map)
 
     @property
     def profile(self) -> SslProfile | None:
         """The SSL profile, None where the listener has none."""
         return self.listener.ssl_profile
 
-    @property
-    def pool(self) -> BackendAddressPool:
-        """Where requests go."""
-        return self.rule.backend_address_pool
+
+@attrs.frozen(kw_only=True, eq=False)
+class RelaySite:
+    """What one server name on one port of an L4 listener selects."""
+
+    listener: Listener
+    rule: RoutingRule
 
     @property
-    def settings(self) -> BackendHttpSettings:
-        """How requests go there."""
-        return self.rule.backend_http_settings
+    def profile(self) -> SslProfile | None:
+        """The SSL profile, None where the listener has none."""
+        return self.listener.ssl_profile
+
+
+AnySite: TypeAlias = Site | RelaySite
+S = TypeVar("S", bound=AnySite)
 
 
 @attrs.frozen
-class _Wildcard:
+class _Wildcard(Generic[S]):
     pattern: re.Pattern[str]
-    site: Site
+    site: S
 
 
 @attrs.frozen(eq=False)
-class Sites:
+class NamedSites(Generic[S]):
     """The sites of one address and port."""
 
-    exact: dict[str, Site]
-    wildcards: tuple[_Wildcard, ...]
-    basic: Site | None
+    exact: dict[str, S]
+    wildcards: tuple[_Wildcard[S], ...]
+    basic: S | None
 
     @classmethod
-    def of(cls, sites: Iterable[Site]) -> Sites:
+    def of(cls, sites: Iterable[S]) -> NamedSites[S]:
         """Sorts sites for `select`; those with longer wildcards come before shorter ones."""
-        exact: dict[str, Site] = {}
-        wildcards: list[tuple[int, _Wildcard]] = []
+        exact: dict[str, S] = {}
+        wildcards: list[tuple[int, _Wildcard[S]]] = []
         basic = None
         for site in sites:
             if not site.listener.host_names:
@@ -74,12 +278,12 @@ class Sites:
         wildcards.sort(key=lambda entry: entry[0])  # stable: of equal length, the first of the file
         return cls(exact, tuple(wildcard for _, wildcard in wildcards), basic)
 
-    def all(self) -> tuple[Site, ...]:
+    def all(self) -> tuple[S, ...]:
         """Every site once, the basic one first."""
         named = [*self.exact.values(), *(wildcard.site for wildcard in self.wildcards)]
         return tuple(dict.fromkeys([self.basic, *named] if self.basic else named))
 
-    def select(self, name: str) -> Site | None:
+    def select(self, name: str) -> S | None:
         """The site for a host name: exact name, then longest wildcard, then the basic listener.
 
         The name may be in any case and end in a dot; "" stands for no name.
@@ -92,6 +296,10 @@ class Sites:
             if wildcard.pattern.fullmatch(name):
                 return wildcard.site
         return self.basic
+
+
+Sites: TypeAlias = NamedSites[Site]
+RelaySites: TypeAlias = NamedSites[RelaySite]
 
 
 def _wildcard_pattern(name: str) -> re.Pattern[str]:
@@ -109,12 +317,15 @@ def ports_of(config: Config) -> dict[tuple[str, int], Sites]:
     return {port: Sites.of(sites) for port, sites in ports.items()}
 
 
-def ways_of(config: Config) -> tuple[tuple[BackendAddressPool, BackendHttpSettings], ...]:
-    """Every pool with the backend settings under which some rule leads to it, each pair once."""
-    ways = {
-        (pool.name, settings.name): (pool, settings)
-        for pool, settings in (
-            (rule.backend_address_pool, rule.backend_http_settings) for rule in config.request_routing_rules
-        )
-    }
-    return tuple(ways.values())
+def addresses_of(config: Config) -> tuple[tuple[str, int], ...]:
+    """Every address and port to be bound."""
+    return (*ports_of(config), *relay_ports_of(config))
+
+
+def relay_ports_of(config: Config) -> dict[tuple[str, int], RelaySites]:
+    """The same of L4 listeners."""
+    ports: dict[tuple[str, int], list[RelaySite]] = {}
+    for rule in sorted(config.routing_rules, key=lambda rule: rule.priority):
+        listener = rule.listener
+        ports.setdefault((listener.address, listener.port), []).append(RelaySite(listener=listener, rule=rule))
+    return {port: RelaySites.of(sites) for port, sites in ports.items()}

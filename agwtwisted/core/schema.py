@@ -6,40 +6,65 @@ than passed over, but for the value that changes nothing.
 
 from __future__ import annotations
 
-from agwtwisted.core import limits
+from agwtwisted.core import limits, rewrite_rules
 from agwtwisted.core.affinity import cookie_name
+from agwtwisted.core.conditions import Condition, request_condition
 from agwtwisted.core.destinations import network, port_range, responder_url
 from agwtwisted.core.errors import UnacceptableError, shown
 from agwtwisted.core.health import match_body, status_range
-from agwtwisted.core.host_names import backend_host, host_and_port, host_header, listener_address, listener_host_name
+from agwtwisted.core.host_names import (
+    backend_host,
+    host_and_port,
+    host_header,
+    listener_address,
+    listener_host_name,
+    server_name,
+)
+from agwtwisted.core.path_patterns import path_pattern, url_path
+from agwtwisted.core.redirects import redirect_url
 from agwtwisted.core.resources import (
     BackendAddress,
     BackendAddressPool,
     BackendHttpSettings,
+    BackendSettings,
     CertificateHeaders,
     ClientAuth,
     ClientRevocation,
+    CustomError,
     Gateway,
     HeaderNames,
     HttpListener,
+    Listener,
     LoadDistributionAlgorithm,
     OcspScope,
     OcspUnavailable,
+    PathCertificate,
+    PathRule,
     Probe,
     Protocol,
+    RedirectConfiguration,
+    RedirectType,
     Refusal,
     RequestRoutingRule,
+    RoutingRule,
+    RuleType,
     SslCertificate,
     SslProfile,
+    StreamProtocol,
     TrustedClientCertificate,
+    TrustedRootCertificate,
+    UrlPathMap,
 )
+from agwtwisted.core.rewriting import RewriteRule
 from agwtwisted.core.settings import (
     Empty,
+    Family,
     Key,
     Kind,
     boolean,
     choice,
     listed,
+    numbered,
     one_line,
     only,
     only_boolean,
@@ -115,6 +140,8 @@ GATEWAY = Kind(
         "handshake_timeout": Key(seconds(limits.TIMEOUT)),
         "header_timeout": Key(seconds(limits.TIMEOUT)),
         "body_timeout": Key(seconds(limits.TIMEOUT)),
+        "min_body_rate": Key(whole(limits.RATE)),
+        "min_response_rate": Key(whole(limits.RATE)),
         "idle_timeout": Key(seconds(limits.TIMEOUT)),
         "max_header_bytes": Key(whole(limits.HEADER_BYTES)),
         "max_body_bytes": Key(whole(limits.BODY_BYTES)),
@@ -139,6 +166,11 @@ SSL_CERTIFICATE = Kind(
 
 TRUSTED_CLIENT_CERTIFICATE = Kind(
     resource=TrustedClientCertificate,
+    keys={"file": Key(one_line, required=True)},
+)
+
+TRUSTED_ROOT_CERTIFICATE = Kind(
+    resource=TrustedRootCertificate,
     keys={"file": Key(one_line, required=True)},
 )
 
@@ -177,6 +209,20 @@ HTTP_LISTENER = Kind(
         # An empty profile would be a listener that asks nobody for a certificate.
         "ssl_profile": Key(reference("ssl_profile"), empty=Empty.REFUSED),
         "require_server_name_indication": Key(boolean),
+        "accept_proxy_protocol": Key(listed(network, limits.NETWORKS), empty=Empty.REFUSED),
+    },
+)
+
+LISTENER = Kind(
+    resource=Listener,
+    keys={
+        "address": Key(listener_address),
+        "port": Key(whole(limits.PORT), required=True),
+        "protocol": Key(choice(*StreamProtocol), required=True),
+        "host_names": Key(listed(listener_host_name, limits.HOST_NAMES_PER_LISTENER)),
+        "ssl_certificate": Key(reference("ssl_certificate")),
+        "ssl_profile": Key(reference("ssl_profile"), empty=Empty.REFUSED),
+        "accept_proxy_protocol": Key(listed(network, limits.NETWORKS), empty=Empty.REFUSED),
     },
 )
 
@@ -188,7 +234,7 @@ BACKEND_ADDRESS_POOL = Kind(
 PROBE = Kind(
     resource=Probe,
     keys={
-        "protocol": Key(choice(*Protocol), required=True),
+        "protocol": Key(choice(*Protocol, *StreamProtocol), required=True),
         "host": Key(backend_host),
         "pick_host_name_from_backend_http_settings": Key(boolean),
         "pick_host_name_from_backend_settings": Key(only_boolean(False)),
@@ -208,23 +254,84 @@ BACKEND_HTTP_SETTINGS = Kind(
     resource=BackendHttpSettings,
     keys={
         "port": Key(whole(limits.PORT)),
-        "protocol": Key(choice(Protocol.HTTP, later=("Https",))),
+        "protocol": Key(choice(Protocol.HTTP, Protocol.HTTPS)),
         "request_timeout": Key(seconds(limits.TIMEOUT)),
         "host_name": Key(host_header),
         "pick_host_name_from_backend_address": Key(boolean),
         "client_certificate_headers": Key(certificate_headers),
         "cookie_based_affinity": Key(boolean),
         "affinity_cookie_name": Key(cookie_name),
-        "path": Key(unsupported),
+        "path": Key(url_path),
         "probe": Key(reference("probe")),
         "load_distribution_algorithm": Key(choice(*LoadDistributionAlgorithm)),
         "connection_draining_timeout": Key(seconds(limits.CONNECTION_DRAINING_TIMEOUT)),
-        "trusted_root_certificates": Key(unsupported),
-        "validate_cert_chain_and_expiry": Key(only_boolean(True)),
-        "validate_sni": Key(only_boolean(True)),
-        "sni_name": Key(unsupported),
-        "client_ssl_certificate": Key(unsupported),
+        "trusted_root_certificates": Key(
+            listed(reference("trusted_root_certificate"), limits.ROOT_CAS_PER_SETTINGS), empty=Empty.REFUSED
+        ),
+        "validate_cert_chain_and_expiry": Key(boolean, empty=Empty.REFUSED),
+        "validate_sni": Key(boolean, empty=Empty.REFUSED),
+        "sni_name": Key(server_name),
+        "client_ssl_certificate": Key(reference("ssl_certificate"), empty=Empty.REFUSED),
     },
+)
+
+ACCESS = {"deny_unless": numbered(Key(request_condition, empty=Empty.REFUSED))}
+"""Who may come in: of rules, and of what else requests are led by."""
+BACKEND_SETTINGS = Kind(
+    resource=BackendSettings,
+    keys={
+        "port": Key(whole(limits.PORT), required=True),
+        "protocol": Key(choice(*StreamProtocol)),
+        "timeout": Key(seconds(limits.TIMEOUT)),
+        "trusted_root_certificates": Key(
+            listed(reference("trusted_root_certificate"), limits.ROOT_CAS_PER_SETTINGS), empty=Empty.REFUSED
+        ),
+        "host_name": Key(server_name),
+        "pick_host_name_from_backend_address": Key(boolean),
+        "enable_l4_client_ip_preservation": Key(boolean),
+        "proxy_protocol_tls": Key(boolean),
+        "probe": Key(unsupported),
+    },
+)
+
+REDIRECT_CONFIGURATION = Kind(
+    resource=RedirectConfiguration,
+    keys={
+        "redirect_type": Key(choice(*RedirectType), required=True),
+        "target_listener": Key(reference("http_listener"), empty=Empty.REFUSED),
+        "target_url": Key(redirect_url, empty=Empty.REFUSED),
+        "include_path": Key(boolean),
+        "include_query_string": Key(boolean),
+    },
+)
+
+PATH_RULE = Kind(
+    resource=PathRule,
+    keys={
+        "paths": Key(listed(path_pattern, limits.PATHS_PER_RULE), required=True),
+        "backend_address_pool": Key(reference("backend_address_pool")),
+        "backend_http_settings": Key(reference("backend_http_settings")),
+        "redirect_configuration": Key(reference("redirect_configuration")),
+        "rewrite_rule_set": Key(reference("rewrite_rule_set")),
+        "client_certificate": Key(choice(PathCertificate.REQUIRE, PathCertificate.IGNORE), empty=Empty.REFUSED),
+    },
+    families=ACCESS,
+)
+
+URL_PATH_MAP = Kind(
+    resource=UrlPathMap,
+    keys={
+        "default_backend_address_pool": Key(reference("backend_address_pool")),
+        "default_backend_http_settings": Key(reference("backend_http_settings")),
+        "default_redirect_configuration": Key(reference("redirect_configuration")),
+        "default_rewrite_rule_set": Key(reference("rewrite_rule_set")),
+    },
+    families={f"default_{family}": how for family, how in ACCESS.items()},
+)
+
+CUSTOM_ERROR = Kind(
+    resource=CustomError,
+    keys={"file": Key(one_line, required=True)},
 )
 
 REQUEST_ROUTING_RULE = Kind(
@@ -232,12 +339,48 @@ REQUEST_ROUTING_RULE = Kind(
     keys={
         "priority": Key(whole(limits.PRIORITY), required=True),
         "http_listener": Key(reference("http_listener"), required=True),
+        "backend_address_pool": Key(reference("backend_address_pool")),
+        "backend_http_settings": Key(reference("backend_http_settings")),
+        "rule_type": Key(choice(RuleType.BASIC, RuleType.PATH_BASED_ROUTING, later=("AdvancedRouting",))),
+        "rewrite_rule_set": Key(reference("rewrite_rule_set")),
+        "url_path_map": Key(reference("url_path_map")),
+        "redirect_configuration": Key(reference("redirect_configuration")),
+    },
+    families=ACCESS,
+)
+
+REWRITE_RULE = Kind(
+    resource=RewriteRule,
+    keys={
+        "rule_sequence": Key(whole(limits.RULE_SEQUENCE)),
+        "url_path": Key(one_line, empty=Empty.REFUSED),
+        "url_query_string": Key(one_line, empty=Empty.CONVERTED),  # empty: no query
+        "reroute": Key(boolean),
+    },
+    families={
+        "condition": numbered(Key(Condition.of, empty=Empty.REFUSED)),
+        "request_header": Family(
+            key=Key(one_line, empty=Empty.CONVERTED), suffix=rewrite_rules.request_target, placeholder="NAME"
+        ),
+        "response_header": Family(
+            key=Key(one_line, empty=Empty.CONVERTED), suffix=rewrite_rules.response_target, placeholder="NAME"
+        ),
+        "response_header_matcher": Family(
+            key=Key(rewrite_rules.value_matcher, empty=Empty.REFUSED),
+            suffix=rewrite_rules.matched_target,
+            placeholder="Set-Cookie",
+        ),
+    },
+)
+
+ROUTING_RULE = Kind(
+    resource=RoutingRule,
+    keys={
+        "priority": Key(whole(limits.PRIORITY), required=True),
+        "listener": Key(reference("listener"), required=True),
         "backend_address_pool": Key(reference("backend_address_pool"), required=True),
-        "backend_http_settings": Key(reference("backend_http_settings"), required=True),
-        "rule_type": Key(only("Basic", later=("PathBasedRouting", "AdvancedRouting"))),
-        "rewrite_rule_set": Key(unsupported),
-        "url_path_map": Key(unsupported),
-        "redirect_configuration": Key(unsupported),
+        "backend_settings": Key(reference("backend_settings"), required=True),
+        "rule_type": Key(only("Basic")),
     },
 )
 
@@ -245,26 +388,23 @@ KINDS = {
     "gateway": GATEWAY,
     "ssl_certificate": SSL_CERTIFICATE,
     "trusted_client_certificate": TRUSTED_CLIENT_CERTIFICATE,
+    "trusted_root_certificate": TRUSTED_ROOT_CERTIFICATE,
     "ssl_profile": SSL_PROFILE,
     "http_listener": HTTP_LISTENER,
+    "listener": LISTENER,
     "backend_address_pool": BACKEND_ADDRESS_POOL,
     "probe": PROBE,
     "backend_http_settings": BACKEND_HTTP_SETTINGS,
+    "rewrite_rule": REWRITE_RULE,
+    "backend_settings": BACKEND_SETTINGS,
+    "redirect_configuration": REDIRECT_CONFIGURATION,
+    "path_rule": PATH_RULE,
+    "url_path_map": URL_PATH_MAP,
+    "custom_error": CUSTOM_ERROR,
     "request_routing_rule": REQUEST_ROUTING_RULE,
+    "routing_rule": ROUTING_RULE,
 }
 """The kinds of sections this version carries; one that is referred to stands before those that refer to it."""
 
-LATER_KINDS = frozenset(
-    {
-        "trusted_root_certificate",
-        "listener",
-        "backend_settings",
-        "routing_rule",
-        "url_path_map",
-        "path_rule",
-        "rewrite_rule",
-        "redirect_configuration",
-        "custom_error",
-    }
-)
+LATER_KINDS: frozenset[str] = frozenset()
 """The kinds of the configuration contract that later versions carry."""

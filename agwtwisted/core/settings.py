@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, TypeAlias, TypeVar
 
@@ -23,6 +23,7 @@ Convert: TypeAlias = Callable[[str], T]
 
 _LIST_DELIMITERS = re.compile(r"[,\n]")
 _WHOLE = re.compile(r"[0-9]{1,18}")
+_ORDINAL = re.compile(r"0|[1-9][0-9]{0,8}")
 _DECIMAL = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?")
 _BOOLEANS = {"enabled": True, "true": True, "yes": True, "on": True} | {
     "disabled": False,
@@ -50,17 +51,50 @@ class Key:
 
 
 @attrs.frozen(kw_only=True)
+class Family:
+    """Keys that share their beginning, ``condition.1`` and ``condition.2``: as many as a section likes to have."""
+
+    key: Key
+    suffix: Convert[Any]  # what follows the dot, by which the members are told apart
+    placeholder: str  # how that is called: N, NAME
+
+
+@attrs.frozen(kw_only=True)
 class Kind:
     """One kind of section: the resource it describes, its keys, and whether it bears a name."""
 
     resource: type[attrs.AttrsInstance]
     keys: Mapping[str, Key]
+    families: Mapping[str, Family] = attrs.Factory(dict)
     named: bool = True
 
     def default(self, key: str) -> Any:
         """What the resource takes where the key is absent; None where it has nothing of that name."""
         field = attrs.fields_dict(self.resource).get(key)
         return None if field is None or field.default is attrs.NOTHING else field.default
+
+    def key(self, name: str) -> Key | None:
+        """How a key is read, a member of a family too; None where there is none of that name.
+
+        Raises:
+            UnacceptableError: the family knows no such member.
+        """
+        beginning, dot, suffix = name.partition(".")
+        family = self.families.get(beginning) if dot else None
+        if family is None:
+            return self.keys.get(name)
+        try:
+            family.suffix(suffix)
+        except UnacceptableError as error:
+            raise UnacceptableError(f"{shown(name)}: {error.message}", error.code) from error
+        return family.key
+
+    def spellings(self, name: str) -> Iterator[str]:
+        """Every key that a section may have, for comparison with a wrong one: members of families end as that does."""
+        _, _, suffix = name.partition(".")
+        yield from self.keys
+        for beginning, family in self.families.items():
+            yield f"{beginning}.{suffix or family.placeholder}"
 
 
 @attrs.frozen(kw_only=True)
@@ -93,6 +127,13 @@ class Row:
         """Whether a key is absent, rather than given a value that was refused."""
         return key not in self.values and key not in self.refused
 
+    def family(self, beginning: str) -> dict[Any, Any]:
+        """The values of a family's keys by what follows the dot: numbers in their order, names in that of the file."""
+        suffix = self.kind.families[beginning].suffix
+        members = {suffix(key.partition(".")[2]): key for key in self.values if key.startswith(f"{beginning}.")}
+        ordered = sorted(members) if all(isinstance(each, int) for each in members) else members
+        return {each: self.values[members[each]] for each in ordered}
+
     def fields(self) -> dict[str, Any]:
         """The values that are fields of the resource, as they stand here: references are names."""
         names = attrs.fields_dict(self.kind.resource)
@@ -122,9 +163,8 @@ def read(section: Section, kind: Kind, file: str) -> tuple[Row, list[Problem]]:
         except UnacceptableError as error:
             wrong[entry.key] = error
     missing = [key for key, how in kind.keys.items() if how.required and key not in values and key not in wrong]
-    row = Row(
-        file=file, section=section, kind=kind, values=values, refused=frozenset([*wrong, *missing]) & {*kind.keys}
-    )
+    refused = {key for key in wrong if key in kind.keys or key.partition(".")[0] in kind.families}
+    row = Row(file=file, section=section, kind=kind, values=values, refused=frozenset([*refused, *missing]))
     problems = [row.problem(error.message, key=key, code=error.code) for key, error in wrong.items()]
     problems += [row.problem(f"{key} is missing") for key in missing]
     return row, problems
@@ -132,9 +172,9 @@ def read(section: Section, kind: Kind, file: str) -> tuple[Row, list[Problem]]:
 
 def _value(key: str, text: str, kind: Kind) -> dict[str, Any]:
     """The key with its value; nothing where it is unset."""
-    how = kind.keys.get(key)
+    how = kind.key(key)
     if how is None:
-        raise UnacceptableError(f"there is no key {shown(key)}{did_you_mean(key, kind.keys)}")
+        raise UnacceptableError(f"there is no key {shown(key)}{did_you_mean(key, kind.spellings(key))}")
     if not text and how.empty is Empty.UNSET:
         return {}
     if not text and how.empty is Empty.REFUSED:
@@ -181,6 +221,17 @@ def whole(limits: Range) -> Convert[int]:
         return int(text)
 
     return convert
+
+
+def numbered(key: Key) -> Family:
+    """Keys that end in a number, by which they are in order: ``condition.1``, ``condition.2``."""
+    return Family(key=key, suffix=_number, placeholder="N")
+
+
+def _number(text: str) -> int:
+    if not _ORDINAL.fullmatch(text):
+        raise UnacceptableError("what follows the dot must be a whole number, without leading zeros")
+    return int(text)
 
 
 def seconds(limits: Range) -> Convert[float]:

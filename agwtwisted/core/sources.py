@@ -10,10 +10,10 @@ from typing import TypeAlias, TypeVar
 import attrs
 from cryptography import x509
 
-from agwtwisted.core import chains, server_certificates
+from agwtwisted.core import chains, server_certificates, trusted_roots
 from agwtwisted.core.errors import Place, Problem, UnacceptableError
-from agwtwisted.core.limits import SSL_CERTIFICATE_BYTES
-from agwtwisted.core.resources import SslCertificate, TrustedClientCertificate
+from agwtwisted.core.limits import ERROR_PAGE_BYTES, SSL_CERTIFICATE_BYTES, TRUSTED_ROOT_BYTES, Range
+from agwtwisted.core.resources import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
 from agwtwisted.core.server_certificates import ServerCertificate
 from agwtwisted.core.settings import Row
 
@@ -69,6 +69,27 @@ class Sources:
             self.problems.append(row.problem(f"{path}: no client can be verified: {message}", key="file"))
         return TrustedClientCertificate(name=row.name, chain=chain)
 
+    def custom_error(self, row: Row) -> bytes | None:
+        """The page of a section [custom_error]."""
+        source = self._source(row, "file", most=ERROR_PAGE_BYTES)
+        if source is not None and not source.data:
+            self.problems.append(row.problem(f"{_path(row, 'file')} is empty", key="file"))
+            return None
+        return None if source is None else source.data
+
+    def trusted_root_certificate(self, row: Row) -> TrustedRootCertificate | None:
+        """The CA certificates of a section [trusted_root_certificate]."""
+        source = self._source(row, "file", most=TRUSTED_ROOT_BYTES)
+        if source is None:
+            return None
+        path = _path(row, "file")
+        roots = trusted_roots.read_roots(source.data, path, self.now)
+        if not isinstance(roots, trusted_roots.TrustedRoots):
+            self._adopt(row, roots)
+            return None
+        self.problems += [row.warning(f"{path}: {warning}", key="file") for warning in roots.warnings]
+        return TrustedRootCertificate(name=row.name, file=path, certificates=roots.certificates)
+
     def ssl_certificate(self, row: Row) -> SslCertificate | None:
         """Certificate, chain and key of a section [ssl_certificate]."""
         pfx = server_certificates.is_pfx(row.get("certificate_file") or "")
@@ -83,7 +104,7 @@ class Sources:
         return iter(()) if self.now is None else server_certificates.wrong_dates(certificates, self.now)
 
     def _pfx(self, row: Row) -> ServerCertificate | None:
-        source = self._source(row, "certificate_file", secret=True, most=SSL_CERTIFICATE_BYTES.highest)
+        source = self._source(row, "certificate_file", secret=True, most=SSL_CERTIFICATE_BYTES)
         password = self._source(row, "password_file", secret=True)
         if source is None or (password is None and not row.unset("password_file")):
             return None
@@ -101,14 +122,14 @@ class Sources:
         return self._attempt(row, "key_file", lambda: server_certificates.matched(certificates, key))
 
     def _certificates(self, row: Row) -> tuple[x509.Certificate, ...]:
-        source = self._source(row, "certificate_file", most=SSL_CERTIFICATE_BYTES.highest)
+        source = self._source(row, "certificate_file", most=SSL_CERTIFICATE_BYTES)
         if source is None:
             return ()
         certificates, problems = server_certificates.read_certificates(source.data, _path(row, "certificate_file"))
         self._adopt(row, problems)
         return () if problems else certificates
 
-    def _source(self, row: Row, key: str, *, secret: bool = False, most: int | None = None) -> SourceFile | None:
+    def _source(self, row: Row, key: str, *, secret: bool = False, most: Range | None = None) -> SourceFile | None:
         """The file that a key names; None where it names none or, with a problem, where the file will not do."""
         if key not in row.values:
             return None
@@ -120,9 +141,9 @@ class Sources:
             return None
         secret = secret or b"PRIVATE KEY-----" in source.data
         self.problems += _mode_problems(row, key, path, source.mode, secret=secret)
-        if most is not None and len(source.data) > most:
-            message = f"{path} has {len(source.data)} bytes, of at most {most}"
-            self.problems.append(row.problem(message, key=key, code=SSL_CERTIFICATE_BYTES.code))
+        if most is not None and len(source.data) not in most:
+            message = f"{path} has {len(source.data)} bytes, of at most {most.highest}"
+            self.problems.append(row.problem(message, key=key, code=most.code))
             return None
         return source
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from agwtwisted.core.der import SEQUENCE, DerError, Element, elements
+from agwtwisted.core.der import SEQUENCE, DerError, Element, elements, only_element
 from agwtwisted.core.names import relative_names
 
 
@@ -87,6 +87,37 @@ def to_be_signed(der: bytes) -> tuple[Element, ...]:
             return parts[1:] if parts and parts[0].tag == _VERSION else parts
         case _:
             raise DerError("not a certificate")
+
+
+_EXTENSIONS: Final = 0xA3
+_SUBJECT_ALTERNATIVE_NAME: Final = bytes.fromhex("0603551d11")  # its object identifier, 2.5.29.17
+_DNS_NAME: Final = 0x82
+_URI: Final = 0x86
+
+
+def alternative_names(der: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The URIs and the DNS names of a certificate's subjectAltName, as they stand there (RFC 5280 section 4.2.1.6).
+
+    None at all where the extension is missing, not readable or there twice; never raises.
+    """
+    try:
+        (names,) = _alternative_name_extensions(der)
+        entries = elements(only_element(names, SEQUENCE))
+    except (DerError, ValueError):
+        return (), ()
+    uris = tuple(entry.content for entry in entries if entry.tag == _URI)
+    return uris, tuple(entry.content for entry in entries if entry.tag == _DNS_NAME)
+
+
+def _alternative_name_extensions(der: bytes) -> list[bytes]:
+    """The values of the extensions of that type; there should be one at most."""
+    fields = [field.content for field in to_be_signed(der) if field.tag == _EXTENSIONS]
+    extensions = elements(only_element(fields[0], SEQUENCE)) if fields else ()
+    return [
+        elements(extension.content)[-1].content
+        for extension in extensions
+        if extension.content.startswith(_SUBJECT_ALTERNATIVE_NAME)
+    ]
 
 
 _UNREADABLE: Final = Element(0, b"")

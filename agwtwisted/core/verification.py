@@ -7,8 +7,9 @@ the issuer DN, and time once more, because a verdict is judged again while its c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import attrs
@@ -21,6 +22,7 @@ from agwtwisted.core.chains import TrustedChain
 from agwtwisted.core.der import DerError
 from agwtwisted.core.name_comparison import normalised_name
 from agwtwisted.core.reasons import REASONS as REASONS  # the table is part of this module's interface
+from agwtwisted.core.remembering import remembering
 from agwtwisted.core.verdicts import Refused, Trusted
 
 MAX_DEPTH: Final = 8
@@ -46,6 +48,17 @@ class _Finding:
     policy_rules: PolicyRules | None  # None: with a fault
 
 
+@attrs.frozen
+class _Leaf:
+    """The same of a client's own certificate."""
+
+    fault: str
+    not_before: datetime
+    not_after: datetime
+    issuer: bytes | None  # its normalised DN; None: cannot be read
+    policy_rules: PolicyRules | None  # None: cannot be read
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Anchors:
     """What an SSL profile trusts, prepared once for many judgements; without any chain it trusts nobody."""
@@ -54,6 +67,16 @@ class Anchors:
     verify_issuer_dn: bool
     allow_weak: bool = False
     _findings: Mapping[bytes, _Finding] = attrs.field(alias="findings", repr=False)
+    _leaf_of: Callable[[bytes], _Leaf | None] = attrs.field(init=False, repr=False)
+    _finding_of: Callable[[bytes], _Finding | None] = attrs.field(init=False, repr=False)
+
+    @_leaf_of.default
+    def _leaves(self) -> Callable[[bytes], _Leaf | None]:
+        return remembering(partial(_leaf, allow_weak=self.allow_weak))
+
+    @_finding_of.default
+    def _other_findings(self) -> Callable[[bytes], _Finding | None]:
+        return remembering(partial(_finding_from, allow_weak=self.allow_weak))
 
     @classmethod
     def of(cls, chains: Sequence[TrustedChain], verify_issuer_dn: bool, *, allow_weak: bool = False) -> Anchors:
@@ -71,12 +94,17 @@ class Anchors:
         return cls(issuers_by_root=issuers, verify_issuer_dn=verify_issuer_dn, allow_weak=allow_weak, findings=findings)
 
     def finding(self, der: bytes) -> _Finding | None:
-        """What is to know of this CA, prepared or found out now; None where it cannot be read."""
-        known = self._findings.get(der)
-        if known is not None:
-            return known
-        certificate = certificate_rules.certificate_from(der)
-        return None if certificate is None else _finding(certificate, is_root=False, allow_weak=self.allow_weak)
+        """What is to know of this CA, prepared or found out once; None where it cannot be read."""
+        return self._findings.get(der) or self._finding_of(der)
+
+    def leaf(self, der: bytes) -> _Leaf | None:
+        """What is to know of this client's certificate, found out once; None where it cannot be read."""
+        return self._leaf_of(der)
+
+    def valid_until(self, chain: Sequence[bytes]) -> float:
+        """As `valid_until`, of a chain that was judged."""
+        known = [self.leaf(chain[0]), *map(self.finding, chain[1:])]
+        return min(0.0 if each is None else each.not_after.timestamp() for each in known)
 
 
 def judge(evidence: Evidence, anchors: Anchors, now: datetime, *, max_depth: int = MAX_DEPTH) -> Trusted | Refused:
@@ -112,7 +140,7 @@ def _shape_reason(chain: tuple[bytes, ...], anchors: Anchors, max_depth: int) ->
 
 def _chain_reason(chain: tuple[bytes, ...], anchors: Anchors, now: datetime) -> str:
     """What is wrong with the certificates of a chain that ends where it should."""
-    leaf = certificate_rules.certificate_from(chain[0])
+    leaf = anchors.leaf(chain[0])
     if leaf is None:
         return reasons.UNREADABLE
     reason = _leaf_reason(leaf, chain[-1], anchors, now)
@@ -122,11 +150,11 @@ def _chain_reason(chain: tuple[bytes, ...], anchors: Anchors, now: datetime) -> 
     return _issuers_reason(findings, now) or _policy_reason(leaf, findings)
 
 
-def _leaf_reason(leaf: x509.Certificate, root: bytes, anchors: Anchors, now: datetime) -> str:
+def _leaf_reason(leaf: _Leaf, root: bytes, anchors: Anchors, now: datetime) -> str:
     """What is wrong with the leaf in itself and, where the profile says so, with its issuer's name."""
     return (
-        _time_reason(leaf.not_valid_before_utc, leaf.not_valid_after_utc, now)
-        or certificate_rules.client_fault(leaf, allow_weak=anchors.allow_weak)
+        _time_reason(leaf.not_before, leaf.not_after, now)
+        or leaf.fault
         or (_issuer_dn_reason(leaf, anchors.issuers_by_root[root]) if anchors.verify_issuer_dn else "")
     )
 
@@ -142,15 +170,14 @@ def _issuers_reason(findings: Sequence[_Finding | None], now: datetime) -> str:
     return ""
 
 
-def _policy_reason(leaf: x509.Certificate, findings: Sequence[_Finding | None]) -> str:
+def _policy_reason(leaf: _Leaf, findings: Sequence[_Finding | None]) -> str:
     """Whether a policy is lacking; what the root says of policies does not count, nor does anything but its key."""
     if not findings:
         return ""
-    above = [finding.policy_rules for finding in reversed(findings[:-1]) if finding and finding.policy_rules]
-    try:
-        return policy_fault([*above, PolicyRules.of(leaf)])
-    except (*certificate_rules.CANNOT_READ, DerError):
+    if leaf.policy_rules is None:
         return reasons.POLICY_EXTENSION
+    above = [finding.policy_rules for finding in reversed(findings[:-1]) if finding and finding.policy_rules]
+    return policy_fault([*above, leaf.policy_rules])
 
 
 def _time_reason(not_before: datetime, not_after: datetime, now: datetime) -> str:
@@ -159,21 +186,49 @@ def _time_reason(not_before: datetime, not_after: datetime, now: datetime) -> st
     return reasons.EXPIRED if now > not_after else ""
 
 
-def _issuer_dn_reason(leaf: x509.Certificate, allowed: frozenset[bytes]) -> str:
+def _issuer_dn_reason(leaf: _Leaf, allowed: frozenset[bytes]) -> str:
     """Whether the leaf's issuer is the one that a file of this profile with the chain's root stands for."""
-    try:
-        issuer = normalised_name(leaf.issuer.public_bytes())
-    except (*certificate_rules.CANNOT_READ, DerError):
+    if leaf.issuer is None:
         return reasons.UNREADABLE
-    return "" if issuer in allowed else reasons.ISSUER_DN
+    return "" if leaf.issuer in allowed else reasons.ISSUER_DN
+
+
+def _leaf(der: bytes, *, allow_weak: bool) -> _Leaf | None:
+    certificate = certificate_rules.certificate_from(der)
+    if certificate is None:
+        return None
+    return _Leaf(
+        certificate_rules.client_fault(certificate, allow_weak=allow_weak),
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+        _issuer(certificate),
+        _policy_rules(certificate),
+    )
+
+
+def _issuer(certificate: x509.Certificate) -> bytes | None:
+    try:
+        return normalised_name(certificate.issuer.public_bytes())
+    except (*certificate_rules.CANNOT_READ, DerError):
+        return None
+
+
+def _policy_rules(certificate: x509.Certificate) -> PolicyRules | None:
+    try:
+        return PolicyRules.of(certificate)
+    except (*certificate_rules.CANNOT_READ, DerError):
+        return None
+
+
+def _finding_from(der: bytes, *, allow_weak: bool) -> _Finding | None:
+    """What is to know of a CA that is none of the profile's."""
+    certificate = certificate_rules.certificate_from(der)
+    return None if certificate is None else _finding(certificate, is_root=False, allow_weak=allow_weak)
 
 
 def _finding(certificate: x509.Certificate, *, is_root: bool, allow_weak: bool) -> _Finding:
     fault = certificate_rules.authority_fault(certificate, is_root=is_root, allow_weak=allow_weak)
-    policy_rules = None
-    if not fault:
-        try:
-            policy_rules = PolicyRules.of(certificate)
-        except (*certificate_rules.CANNOT_READ, DerError):
-            fault = reasons.POLICY_EXTENSION
+    policy_rules = None if fault else _policy_rules(certificate)
+    if not fault and policy_rules is None:
+        fault = reasons.POLICY_EXTENSION
     return _Finding(fault, certificate.not_valid_before_utc, certificate.not_valid_after_utc, policy_rules)

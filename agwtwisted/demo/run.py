@@ -24,8 +24,9 @@ from twisted.logger import Logger
 from twisted.web.server import Site
 
 from agwtwisted import tap
-from agwtwisted.core.config import Config, HttpListener
 from agwtwisted.core.destinations import destination
+from agwtwisted.core.resources import Config, HttpListener
+from agwtwisted.core.routing import backends_of
 from agwtwisted.deferreds import log_failure
 from agwtwisted.demo import attempts, certificates
 from agwtwisted.demo.backend import ReceivedRequest
@@ -88,9 +89,10 @@ def _require_free(listener: HttpListener) -> None:
 def _start_backends(config: Config, reactor: PosixReactorBase) -> None:
     """Answer at every backend address of the configuration, which therefore has to be one of this machine."""
     addresses = {
-        (address.host, address.port or rule.backend_http_settings.port)
+        (address.host, address.port or settings.port)
         for rule in config.request_routing_rules
-        for address in rule.backend_address_pool.backend_addresses
+        for pool, settings in backends_of(rule)
+        for address in pool.backend_addresses
     }
     for host, port in sorted(addresses):
         try:

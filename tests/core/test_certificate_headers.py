@@ -11,14 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.certificate_headers import alternative_names, header_block
-from agwtwisted.core.config import CertificateHeaders
+from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
+from agwtwisted.core.resources import CertificateHeaders
 from agwtwisted.core.variables import certificate_variables, url_encoded_pem
 from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
 from tests import pki
-from tests.pki import tlv
-from tests.strategies import UTF8, certificate, certificates, damaged, identifier, simple_name, string
+from tests.strategies import UTF8, certificate, certificates, damaged, simple_name, string
 from tests.strategies import alternative_names as san
 
 ON, ALL, RFC9440, XFCC = (
@@ -235,34 +234,3 @@ class LimitTests(SynchronousTestCase):
         omitted = found.pop("X-Client-Certificate-Omitted", b"").decode().split(", ")
         self.assertEqual(found, {name: value for name, value in whole.items() if name in found})
         self.assertEqual(set(whole) - set(found) - {"Client-Cert-Chain"}, set(omitted) - {""})
-
-
-class AlternativeNamesTests(SynchronousTestCase):
-    """Reading a subjectAltName."""
-
-    def test_uris_and_dns_names(self) -> None:
-        """They are as they stand in the certificate, the other kinds are passed over."""
-        der = certificate(
-            extensions=[tlv(0x30, b"\5\0"), san((2, b"a"), (6, b"u"), (7, b"\1\2\3\4"), (2, b"b\0"), (1, b"m"))]
-        )
-        self.assertEqual(alternative_names(der), ((b"u",), (b"a", b"b\0")))
-
-    def test_none(self) -> None:
-        """A certificate without the extension, or without any, has none."""
-        self.assertEqual(alternative_names(certificate()), ((), ()))
-        self.assertEqual(alternative_names(certificate(extensions=[tlv(0x30, b"\5\0")])), ((), ()))
-
-    def test_twice(self) -> None:
-        """Two extensions contradict each other: neither counts."""
-        self.assertEqual(alternative_names(certificate(extensions=[san((2, b"a")), san((2, b"b"))])), ((), ()))
-
-    def test_torn(self) -> None:
-        """An extension that is no sequence of names has none."""
-        for value in (b"\x30\x09abc", tlv(0x31, tlv(0x82, b"abc")), b""):
-            torn = tlv(0x30, identifier("2.5.29.17"), tlv(0x04, value))
-            self.assertEqual(alternative_names(certificate(extensions=[torn])), ((), ()))
-
-    @given(st.one_of(st.binary(max_size=64), damaged(certificates())))
-    def test_never_raises(self, der: bytes) -> None:
-        """Whatever the bytes are, names or none come back."""
-        self.assertEqual(len(alternative_names(der)), 2)

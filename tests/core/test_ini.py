@@ -55,6 +55,9 @@ class SectionTests(SynchronousTestCase):
         for bad in ("[path_rule images]", "[path_rule a/b/c]", "[path_rule /b]", "[path_rule a/]", "[probe a/b]"):
             [problem] = said(bad)
             self.assertIn("is no section", problem)
+        for kind, form in {"path_rule": "map/name", "custom_error": "listener/status"}.items():
+            [problem] = said(f"[{kind} a]")
+            self.assertIn(f"is no section: write [{kind} {form}]", problem)
 
     def test_malformed_headers(self) -> None:
         """A header that cannot be read is a problem, and its keys belong to no other section."""
@@ -98,6 +101,8 @@ class KeyTests(SynchronousTestCase):
         self.assertEqual([entry.key for entry in section.entries], ["request_header.X-A", "response_header.X-A"])
         [problem] = said("[a]\nrequest_header.X-A = 1\nrequest_header.x-a = 2\n")
         self.assertIn("'request_header.x-a' stands here and on line 2", problem)
+        [problem] = said("[a]\nresponse_header_matcher.X-A = 1\nresponse_header_matcher.x-a = 2\n")
+        self.assertIn("'response_header_matcher.x-a' stands here and on line 2", problem)
 
     def test_neither_key_nor_section(self) -> None:
         """A line without `=`, or with nothing before it, is a problem."""

@@ -6,7 +6,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.peer import Peer
-from agwtwisted.core.verdicts import Missing, Trusted
+from agwtwisted.core.verdicts import UNJUDGED, Missing, Refused, Trusted, Unchecked
 
 
 class PeerTests(SynchronousTestCase):
@@ -22,3 +22,15 @@ class PeerTests(SynchronousTestCase):
         with self.assertRaises(attrs.exceptions.FrozenInstanceError):
             peer.verdict = Trusted()  # type: ignore[misc]
         self.assertEqual(attrs.evolve(peer, verdict=Trusted()).verdict, Trusted())
+
+    def test_as_required(self) -> None:
+        """A path that requires a certificate goes by the verdict of a Strict profile; without one it refuses."""
+        for verdict, required, expected in (
+            (Unchecked(), Trusted(), Trusted()),
+            (Unchecked(), Refused("x"), Refused("x")),
+            (Unchecked(), UNJUDGED, UNJUDGED),
+            (Trusted(), UNJUDGED, Trusted()),
+        ):
+            peer = Peer(address="192.0.2.1", port=1, verdict=verdict, required_verdict=required)
+            self.assertEqual(peer.as_required().verdict, expected)
+        self.assertEqual(Peer(address="192.0.2.1", port=1, verdict=Unchecked()).as_required().verdict, UNJUDGED)

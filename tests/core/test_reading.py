@@ -496,6 +496,8 @@ def response(
     return joined, reading
 
 
+TOO_LARGE_A_HEAD = "the head of the response is larger than max_header_bytes = 1000"
+
 OK = b"HTTP/1.1 200 OK\r\n"
 EMPTY = OK + b"Content-Length: 0\r\n\r\n"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -585,7 +587,7 @@ class ResponseTests(SynchronousTestCase):
     def test_interim_heads_are_bounded(self) -> None:
         """The limit of a head is that of all heads of one response."""
         _, reading = response(*[b"HTTP/1.1 103 E\r\nLink: %b\r\n\r\n" % (b"a" * 100)] * 20)
-        self.assertEqual(reading.problem, "the head is too large")
+        self.assertEqual(reading.problem, TOO_LARGE_A_HEAD)
 
     def test_switch(self) -> None:
         """What follows a 101 is held."""
@@ -638,7 +640,7 @@ class ResponseTests(SynchronousTestCase):
         chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n"
         for start in (b"HTTP/1.1 200 ", OK + b"X: ", OK, chunked + b"0\r\nX: ", chunked + b"3;"):
             _, reading = response(start, *[b"a" * 100] * 50)
-            self.assertEqual(reading.problem, "the head is too large", start)
+            self.assertEqual(reading.problem, TOO_LARGE_A_HEAD, start)
         for start in (OK + b"\r\n", OK + b"Content-Length: 1000000\r\n\r\n"):
             _, reading = response(start, *[b"a" * 100] * 50)
             self.assertEqual(reading.problem, "")

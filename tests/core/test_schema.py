@@ -6,29 +6,26 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import schema
-from agwtwisted.core.config import CertificateHeaders, Gateway
+from agwtwisted.core.coherence import LISTENERS
 from agwtwisted.core.errors import UnacceptableError
 from agwtwisted.core.health import StatusRange
-from agwtwisted.core.resources import LoadDistributionAlgorithm, Probe
+from agwtwisted.core.resources import CertificateHeaders, Gateway, LoadDistributionAlgorithm, Probe
 from agwtwisted.core.schema import KINDS, LATER_KINDS, certificate_headers
 from tests.configurations import changed, load, said
 
-DERIVED = {"name", "client_auth", "certificates", "key", "chain"}
+DERIVED = {
+    *("name", "client_auth", "certificates", "key", "chain", "path_rules", "listener", "status", "page"),
+    *("conditions", "request_conditions", "response_conditions", "request_headers", "response_headers"),
+}
 """Fields of resources that are no keys: they come from the section's name, other keys, or files."""
 
 LATER = {
-    "backend_http_settings": (
-        "path = /x\ntrusted_root_certificates = a\nsni_name = a\nclient_ssl_certificate = a"
-        "\nvalidate_cert_chain_and_expiry = false\nvalidate_sni = Disabled\nprotocol = Https"
-    ),
-    "request_routing_rule": (
-        "rule_type = PathBasedRouting\nrewrite_rule_set = a\nurl_path_map = a\nredirect_configuration = a"
-    ),
+    "request_routing_rule": ("rule_type = AdvancedRouting"),
 }
 NEUTRAL = {
     "backend_http_settings": (
-        "path =\nprobe =\nconnection_draining_timeout =\ntrusted_root_certificates =\nsni_name ="
-        "\nclient_ssl_certificate =\ncookie_based_affinity = Disabled\naffinity_cookie_name ="
+        "path =\nprobe =\nconnection_draining_timeout =\nsni_name =\ncookie_based_affinity = Disabled"
+        "\naffinity_cookie_name ="
         "\nvalidate_cert_chain_and_expiry = true\nvalidate_sni = Enabled\nprotocol = Http\nhost_name ="
     ),
     "request_routing_rule": "rule_type = Basic\nrewrite_rule_set =\nurl_path_map =\nredirect_configuration =",
@@ -45,10 +42,13 @@ class TableTests(SynchronousTestCase):
     def test_every_field_has_a_key(self) -> None:
         """What a resource holds can be said in the file, so that no default is the only value."""
         for name, kind in KINDS.items():
-            fields = (
-                {*attrs.fields_dict(kind.resource)} - DERIVED - ({"ssl_policy"} if name == "http_listener" else set())
-            )
-            self.assertEqual(fields - {*kind.keys}, set(), name)
+            fields = {*attrs.fields_dict(kind.resource)} - DERIVED - ({"ssl_policy"} if name in LISTENERS else set())
+            self.assertEqual(fields - {*kind.keys, *kind.families}, set(), name)
+
+    def test_families_do_not_hide_keys(self) -> None:
+        """No key looks like a member of a family, and no two families have one name in one kind."""
+        for name, kind in KINDS.items():
+            self.assertFalse({key.partition(".")[0] for key in kind.keys} & {*kind.families}, name)
 
     def test_kinds_do_not_overlap(self) -> None:
         """A kind is carried or it is not."""
@@ -194,6 +194,7 @@ class CertificateHeadersTests(SynchronousTestCase):
     def test_absent(self) -> None:
         """Left out, it is not off: the exchange looks at what the listener asks."""
         [rule] = load().request_routing_rules
+        assert rule.backend_http_settings
         self.assertIsNone(rule.backend_http_settings.client_certificate_headers)
         [rule] = load(changed(("port = 9000\n", "client_certificate_headers = off\n"))).request_routing_rules
         self.assertEqual(rule.backend_http_settings.client_certificate_headers, frozenset())
@@ -212,3 +213,17 @@ class ServerHeaderTests(SynchronousTestCase):
         for text in ("a\n  b", "ü", "a\u2028b"):
             [line] = said(changed(("access_log = -", f"server_header = {text}")))
             self.assertIn("must be printable ASCII", line)
+
+
+class OverridePathTests(SynchronousTestCase):
+    """path of backend settings."""
+
+    def test_values(self) -> None:
+        """A path as it may stand in a URL; left out or empty, there is none."""
+        for text, path in (("path = /override/", "/override/"), ("path =", ""), ("", "")):
+            [rule] = load(changed(("port = 9000\n", f"port = 9000\n{text}\n"))).request_routing_rules
+            assert rule.backend_http_settings
+            self.assertEqual(rule.backend_http_settings.path, path)
+        for text in ("override/", "/a b", "/a?b", "/a#b", "/é", "/a%2", "/a\x0b"):
+            [line] = said(changed(("port = 9000\n", f"port = 9000\npath = {text}\n")))[:1]
+            self.assertTrue(line.startswith("ERROR conf/gw.ini:2"), line)

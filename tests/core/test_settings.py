@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core import ini, settings
 from agwtwisted.core.errors import Problem, Severity, UnacceptableError
 from agwtwisted.core.limits import Range
-from agwtwisted.core.settings import Empty, Key, Kind, Reference, Row
+from agwtwisted.core.settings import Empty, Family, Key, Kind, Reference, Row
 
 
 class Fruit(Enum):
@@ -42,6 +42,12 @@ KIND = Kind(
         "label": Key(settings.one_line, empty=Empty.CONVERTED),
         "friend": Key(settings.reference("basket"), empty=Empty.REFUSED),
         "handle": Key(settings.unsupported),
+    },
+    families={
+        "layer": settings.numbered(Key(settings.whole(Range(1, 9)), empty=Empty.REFUSED)),
+        "sticker": Family(
+            key=Key(settings.one_line, empty=Empty.CONVERTED), suffix=settings.choice(*Fruit), placeholder="FRUIT"
+        ),
     },
 )
 
@@ -116,6 +122,58 @@ class ReadTests(SynchronousTestCase):
         self.assertEqual((row.line("size"), row.line("label"), row.line()), (3, 1, 1))
         warning = row.warning("is small", key="size")
         self.assertEqual((str(warning), warning.severity), ("WARNING f:3 [basket b] is small", Severity.WARNING))
+
+
+class FamilyTests(SynchronousTestCase):
+    """Keys that share their beginning."""
+
+    def test_members(self) -> None:
+        """Numbered ones are in the order of their numbers, others in that of the file; none of them is a field."""
+        row, problems = read(
+            "layer.10 = 1\nfruit = Pear\nsticker.Pear = b\nlayer.9 = 2\nsticker.Apple =\nlayer.0 = 3\n"
+        )
+        self.assertEqual(problems, [])
+        self.assertEqual(list(row.family("layer").items()), [(0, 3), (9, 2), (10, 1)])
+        self.assertEqual(list(row.family("sticker").items()), [(Fruit.PEAR, "b"), (Fruit.APPLE, "")])
+        self.assertEqual(row.fields(), {"fruit": Fruit.PEAR})
+        self.assertEqual((row.get("layer.9"), row.get("layer.1"), row.line("layer.9")), (2, None, 5))
+        self.assertEqual(read("fruit = Pear\n")[0].family("layer"), {})
+
+    def test_suffixes(self) -> None:
+        """What follows the dot is read too: a number has one spelling, so that no two keys are the same one."""
+        for key in (
+            "layer.x",
+            "layer.",
+            "layer.01",
+            "layer.-1",
+            "layer.1.2",
+            "layer.٣",
+            "layer. 1",
+            "layer.1234567890",
+        ):
+            [line] = said(f"fruit = Pear\n{key} = 1\n")
+            self.assertIn("what follows the dot must be a whole number, without leading zeros", line)
+        [line] = said("fruit = Pear\nsticker.Peer = 1\n")
+        self.assertIn("'sticker.Peer': is 'Peer', but must be Apple or Pear; did you mean 'Pear'?", line)
+
+    def test_values(self) -> None:
+        """A member's value goes through the family's converter, and an empty one is what the family says."""
+        row, problems = read("fruit = Pear\nlayer.1 = 10\nlayer.2 =\n")
+        self.assertIn("layer.1 is '10', but must be", str(problems[0]))
+        self.assertIn("layer.2 is there but empty", str(problems[1]))
+        self.assertEqual((row.refused, row.family("layer")), ({"layer.1", "layer.2"}, {}))
+        self.assertFalse(row.unset("layer.1"))
+
+    def test_unknown(self) -> None:
+        """A family's name that is misspelt or lacks its dot is met with the right one."""
+        for key, near in {
+            "layr.3": "layer.3",
+            "layer": "layer.N",
+            "Layer.1": "layer.1",
+            "stickers.Pear": "sticker.Pear",
+        }.items():
+            [line] = said(f"fruit = Pear\n{key} = 1\n")
+            self.assertTrue(line.endswith(f"there is no key {key!r}; did you mean {near!r}?"), line)
 
 
 class ConverterTests(SynchronousTestCase):

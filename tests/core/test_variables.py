@@ -18,6 +18,7 @@ from agwtwisted.core.der import DerError, Element
 from agwtwisted.core.variables import (
     BAD_TIME,
     CertificateVariables,
+    alternative_names,
     certificate_variables,
     printed_time,
     to_be_signed,
@@ -25,7 +26,8 @@ from agwtwisted.core.variables import (
 )
 from tests import pki
 from tests.pki import tlv
-from tests.strategies import UTF8, certificate, certificates, damaged, integer, simple_name, string
+from tests.strategies import UTF8, certificate, certificates, damaged, identifier, integer, simple_name, string
+from tests.strategies import alternative_names as san
 
 PRINTABLE_ASCII = re.compile(rb"[ -~]*")
 
@@ -219,3 +221,34 @@ class ToBeSignedTests(SynchronousTestCase):
         """Bytes that are no certificate raise DerError and nothing else."""
         with contextlib.suppress(DerError):
             to_be_signed(der)
+
+
+class AlternativeNamesTests(SynchronousTestCase):
+    """Reading a subjectAltName."""
+
+    def test_uris_and_dns_names(self) -> None:
+        """They are as they stand in the certificate, the other kinds are passed over."""
+        der = certificate(
+            extensions=[tlv(0x30, b"\5\0"), san((2, b"a"), (6, b"u"), (7, b"\1\2\3\4"), (2, b"b\0"), (1, b"m"))]
+        )
+        self.assertEqual(alternative_names(der), ((b"u",), (b"a", b"b\0")))
+
+    def test_none(self) -> None:
+        """A certificate without the extension, or without any, has none."""
+        self.assertEqual(alternative_names(certificate()), ((), ()))
+        self.assertEqual(alternative_names(certificate(extensions=[tlv(0x30, b"\5\0")])), ((), ()))
+
+    def test_twice(self) -> None:
+        """Two extensions contradict each other: neither counts."""
+        self.assertEqual(alternative_names(certificate(extensions=[san((2, b"a")), san((2, b"b"))])), ((), ()))
+
+    def test_torn(self) -> None:
+        """An extension that is no sequence of names has none."""
+        for value in (b"\x30\x09abc", tlv(0x31, tlv(0x82, b"abc")), b""):
+            torn = tlv(0x30, identifier("2.5.29.17"), tlv(0x04, value))
+            self.assertEqual(alternative_names(certificate(extensions=[torn])), ((), ()))
+
+    @given(st.one_of(st.binary(max_size=64), damaged(certificates())))
+    def test_never_raises(self, der: bytes) -> None:
+        """Whatever the bytes are, names or none come back."""
+        self.assertEqual(len(alternative_names(der)), 2)

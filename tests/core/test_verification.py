@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core import reasons
 from agwtwisted.core.chains import TrustedChain, read_chain
 from agwtwisted.core.verdicts import Refused, Trusted
-from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
+from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge, valid_until
 from tests import pki
 from tests.handshakes import evidence_of
 
@@ -340,3 +341,32 @@ class JudgeTests(SynchronousTestCase):
         found = judge(evidence(LEAF, chain=chain), anchors_of([ROOT, SECOND], issuer_dn=True), pki.NOW)
         if isinstance(found, Refused):
             self.assertTrue(found.reason.isprintable())
+
+
+class RememberedTests(SynchronousTestCase):
+    """A certificate is read once, and judged each time."""
+
+    def test_time(self) -> None:
+        """A leaf that was trusted is refused once its time is over, and before it has begun."""
+        self.assertEqual(judge(evidence(LEAF), ONLY_ROOT, pki.NOW), Trusted())
+        late, early = pki.NOT_AFTER + timedelta(seconds=1), pki.NOT_BEFORE - timedelta(seconds=1)
+        self.assertEqual(judge(evidence(LEAF), ONLY_ROOT, late), Refused(reasons.EXPIRED))
+        self.assertEqual(judge(evidence(LEAF), ONLY_ROOT, early), Refused(reasons.NOT_YET_VALID))
+        self.assertEqual(judge(evidence(LEAF), ONLY_ROOT, pki.NOW), Trusted())
+
+    def test_anchors(self) -> None:
+        """What one profile found out about a leaf says nothing in another: weak keys, the issuer's name."""
+        weak = ROOT.issue(key=WEAK_KEY)
+        strict, lax = anchors_of([ROOT]), anchors_of([ROOT], allow_weak=True)
+        for _ in range(2):
+            self.assertEqual(judge(evidence(weak), strict, pki.NOW), Refused(reasons.LEAF_KEY_WEAK))
+            self.assertEqual(judge(evidence(weak), lax, pki.NOW), Trusted())
+
+    def test_valid_until(self) -> None:
+        """A chain that was judged is valid until the first of its certificates ends, as one that was not."""
+        end = pki.NOW + timedelta(days=1)
+        short = SECOND.issue(not_after=end)
+        for chain in (short.chain_der, LEAF.chain_der):
+            self.assertEqual(ONLY_ROOT.valid_until(chain), valid_until(chain))
+        self.assertEqual(ONLY_ROOT.valid_until(short.chain_der), end.timestamp())
+        self.assertEqual(ONLY_ROOT.valid_until((b"none", *LEAF.chain_der[1:])), 0)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.config import Config, Gateway, HttpListener, Protocol
 from agwtwisted.core.policies import TlsPolicy
+from agwtwisted.core.resources import Config, Gateway, HttpListener, Protocol
 from agwtwisted.demo.attempts import ATTEMPTS, Attempt, command, lines
 
 POLICY = TlsPolicy(

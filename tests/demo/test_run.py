@@ -23,7 +23,7 @@ DRIVER = """
 import sys
 from pathlib import Path
 from agwtwisted.__main__ import main
-from agwtwisted.core.config import Config, Gateway, HttpListener, Protocol
+from agwtwisted.core.resources import Config, Gateway, HttpListener, Protocol
 from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.demo import run
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+
+import attrs
 
 from tests import programs, running
 from tests.end_to_end.lines import DEADLINE, Line, Message, wait_until
@@ -110,10 +113,11 @@ class Backend:
                 self._threads.append(thread)
 
     def _serve(self, line: Line) -> None:
-        with closing(line.socket), suppress(OSError, AssertionError):  # the gateway may leave at any point
+        with suppress(OSError, AssertionError):  # the gateway may leave at any point
             self.talk(line)
             line.socket.shutdown(socket.SHUT_WR)
             line.rest()
+        line.socket.close()
         line.ended.set()
 
 
@@ -144,6 +148,63 @@ def nginx(directory: Path) -> Iterator[int]:
     assert program
     with _serving([program, "-p", str(directory), "-c", "nginx.conf", "-e", "error.log"], directory, port):
         yield port
+
+
+NGINX_TLS = """
+daemon off; master_process off; pid {directory}/pid; error_log {directory}/error.log;
+events {{ worker_connections 64; }}
+http {{
+    access_log off; keepalive_requests 1000000; client_max_body_size 0;
+    client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy; fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi; scgi_temp_path {directory}/scgi;
+    {servers}
+}}
+"""
+
+NGINX_TLS_SERVER = """
+    server {{
+        listen 127.0.0.1:{port} ssl; root {directory}; ssl_protocols {protocols};
+        ssl_certificate {directory}/{certificate}.pem; ssl_certificate_key {directory}/{certificate}.key; {more}
+        location /connection {{ return 200 "$connection $connection_requests"; }}
+        location /tls {{ return 200 "$host|$ssl_server_name|$ssl_client_s_dn|$ssl_protocol|$ssl_session_reused"; }}
+    }}
+"""
+
+
+@attrs.frozen(kw_only=True)
+class TlsServer:
+    """One of nginx's servers: its port, its certificate by the name of its files, and more of its configuration."""
+
+    port: int
+    certificate: str
+    protocols: str = "TLSv1.2 TLSv1.3"
+    more: str = ""
+
+
+@contextmanager
+def nginx_tls(directory: Path, *servers: TlsServer) -> Iterator[None]:
+    """Debian's nginx with these servers, whose certificates are in the directory; they serve it, too."""
+    blocks = "".join(NGINX_TLS_SERVER.format(directory=directory, **attrs.asdict(server)) for server in servers)
+    (directory / "nginx.conf").write_text(NGINX_TLS.format(directory=directory, servers=blocks))
+    program = programs.path_of("nginx")
+    assert program
+    words = [program, "-p", str(directory), "-c", "nginx.conf", "-e", "error.log"]
+    with _serving(words, directory, servers[0].port):
+        yield
+
+
+def encrypting(context: ssl.SSLContext, talk: Talk, *, farewell: bool = True) -> Talk:
+    """The same in TLS, by Python's ssl; ended by close_notify or by nothing."""
+
+    def encrypted(line: Line) -> None:
+        wrapped = context.wrap_socket(line.socket, server_side=True)
+        line.socket = wrapped
+        with closing(wrapped):
+            talk(line)
+            if farewell:
+                line.socket = wrapped.unwrap()
+
+    return encrypted
 
 
 GUNICORN = "; threads = 4; keepalive = 5; loglevel = 'error'; control_socket_disable = True"

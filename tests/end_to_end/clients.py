@@ -131,10 +131,10 @@ def _get(call: Call) -> bytes:
     return f"GET / HTTP/1.1\r\nHost: {call.name}\r\nConnection: close\r\n\r\n".encode()
 
 
-def run(words: list[str], given: bytes = b"") -> subprocess.CompletedProcess[str]:
+def run(words: list[str], given: bytes = b"", patience: float = DEADLINE) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, with some input."""
     done = subprocess.run(
-        words, input=given, capture_output=True, check=False, env=running.environment(), timeout=DEADLINE
+        words, input=given, capture_output=True, check=False, env=running.environment(), timeout=patience
     )
     return subprocess.CompletedProcess(
         words, done.returncode, done.stdout.decode("latin-1"), done.stderr.decode("latin-1")

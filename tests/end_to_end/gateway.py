@@ -199,8 +199,8 @@ class Gateway:
 
     def records(self, file: str = "access.log") -> list[dict[str, Any]]:
         """The access log so far, each line flat: the members of `properties` beside the others."""
-        lines = (self.directory / file).read_bytes().splitlines()
-        return [{**record.pop("properties"), **record} for record in map(json.loads, lines)]
+        whole, _, _ = (self.directory / file).read_bytes().rpartition(b"\n")  # the rest may be half written
+        return [{**record.pop("properties"), **record} for record in map(json.loads, whole.splitlines())]
 
     def record(self, **members: object) -> dict[str, Any]:
         """The one line of the access log with these members, once it is there."""

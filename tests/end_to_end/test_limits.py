@@ -107,7 +107,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_silent_handshakes(self) -> None:
         """Clients that open a connection and say nothing, or little, are let go in time, and make room for others."""
-        started = self.start(max_handshakes=2, handshake_timeout=1)
+        started = self.start(max_handshakes=2, handshake_timeout=3)
         silent = [clients.plain(self.strict), clients.plain(self.strict)]
         silent[1].send(b"\x16\x03\x01\x02\x00")
         answer = clients.by_python(started.call(self.strict, "ecdsa"))
@@ -119,11 +119,13 @@ class LimitTests(SynchronousTestCase):
 
     def test_slow_heads_and_bodies(self) -> None:
         """A head that does not become whole in time, however it trickles, is answered 408; so is a body that stops."""
-        self.start(header_timeout=1, body_timeout=1, idle_timeout=1)
-        trickling, stopped, idle = (self.connect() for _ in range(3))
-        stopped.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf")
+        self.start(header_timeout=2, body_timeout=2, idle_timeout=2)
+        idle = self.connect()
         idle.send(GET)
         self.assertEqual(idle.response().status, 200)
+        stopped = self.connect()
+        stopped.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf")
+        trickling = self.connect()
         trickling.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
         while not self.served(trickling):
             trickling.send(b"X: a\r\n")

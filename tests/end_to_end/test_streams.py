@@ -72,14 +72,17 @@ class Meter:
 
 @contextmanager
 def stage() -> Iterator[gateway.Scene]:
-    """Two doors before a backend that plays what the test says, and one before nobody."""
-    doors = dict(zip(("strict", "plain", "nobody"), running.free_ports(3), strict=True))
+    """Doors before a backend that plays what the test says, two of them in a hurry, and one before nobody."""
+    names = ("strict", "plain", "hasty", "hasty-plain", "nobody")
+    doors = dict(zip(names, running.free_ports(len(names)), strict=True))
     (nowhere,) = running.free_ports(1)
     with closing(Backend()) as backend:
         text = gateway.gateway_section() + gateway.PROFILES
-        text += gateway.pool("app", backend.port, request_timeout=2) + gateway.pool("down", nowhere)
-        text += gateway.door("strict", doors["strict"], "strict")
-        text += gateway.door("plain", doors["plain"], protocol="Http")
+        text += gateway.pool("app", backend.port, request_timeout=DEADLINE) + gateway.pool("down", nowhere)
+        text += gateway.pool("hasty", backend.port, request_timeout=2)
+        for strict, plain, to in (("strict", "plain", "app"), ("hasty", "hasty-plain", "hasty")):
+            text += gateway.door(strict, doors[strict], "strict", to=to)
+            text += gateway.door(plain, doors[plain], protocol="Http", to=to)
         text += gateway.door("nobody", doors["nobody"], to="down")
         with gateway.running_gateway(text) as started:
             yield gateway.Scene(gateway=started, doors=doors, backend=backend)
@@ -104,7 +107,7 @@ class StreamCase(gateway.SceneCase):
         """A connection with a valid certificate, or without TLS."""
         port = self.scene.doors[door]
         call = self.gateway.call(port, "ecdsa", source=self.source)
-        line = clients.plain(port, self.source) if door == "plain" else clients.encrypted(call)
+        line = clients.plain(port, self.source) if door.endswith("plain") else clients.encrypted(call)
         self.addCleanup(line.close)
         return line
 
@@ -127,7 +130,7 @@ class LargeTests(StreamCase):
         call = self.gateway.call(self.scene.doors["strict"], "ecdsa")
         certificate, key = call.certificate or ("", "")
         trust = ["curl", "--silent", "--show-error", "--cacert", call.trusted, "--cert", certificate, "--key", key]
-        done = clients.run([*trust, *words, f"https://localhost:{call.port}/"])
+        done = clients.run([*trust, *words, f"https://localhost:{call.port}/"], patience=5 * DEADLINE)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
@@ -170,7 +173,7 @@ class SlowTests(StreamCase):
     def test_slow_reader_reads_on(self) -> None:
         """A client that pauses and reads on later, longer than the backend may be silent, gets everything."""
         self.play(pouring(64 << 20))
-        line = self.connect()
+        line = self.connect("hasty")
         line.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         line.send(get())
         threading.Event().wait(2.5)  # request_timeout is 2: waiting for the client is not the backend's fault
@@ -185,7 +188,7 @@ class SlowTests(StreamCase):
 
         self.addCleanup(finished.set)
         self.play(deaf)
-        line = self.connect("plain")
+        line = self.connect("hasty-plain")
         line.send(get("PUT", f"Content-Length: {GIGABYTE}\r\n"))
         sent = 0
         line.socket.settimeout(0.3)
@@ -205,7 +208,7 @@ class SlowTests(StreamCase):
             line.rest()
 
         backend = self.play(silent)
-        line = self.connect()
+        line = self.connect("hasty")
         line.send(get("POST", "Content-Length: 0\r\n"))
         self.assertEqual(line.response().status, 504)
         self.assertTrue(backend.line(0).ended.wait(DEADLINE))
@@ -308,7 +311,7 @@ class LeavingTests(StreamCase):
         lines = [self.connect() for _ in range(20)]
         for line in lines:
             line.send(get())
-        wait_until(lambda: len(backend.lines) == 20, "all are forwarded")
+        wait_until(lambda: len(backend.lines) >= 20, "all are forwarded")
         for line in lines:
             line.close()
         wait_until(lambda: self.gateway.open_sockets() <= before, "all sockets are closed")

@@ -203,7 +203,7 @@ class Nginx:
             context.load_cert_chain(certificate, self.key_file)
         except ssl.SSLError:
             return None
-        with socket.create_connection(self.address, timeout=10) as plain, context.wrap_socket(plain) as connection:
+        with socket.create_connection(self.address, timeout=60) as plain, context.wrap_socket(plain) as connection:
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
             _head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
         return body.split(b"\n", len(FIELDS) - 1)

@@ -1,0 +1,138 @@
+"""Conditions of rewrite rules and of access: ``<variable> <operator> <rest of the line>``.
+
+=============== ==================================================================
+``== TEXT``     the value is the text; ``!= TEXT``: it is another
+``~ PATTERN``   the pattern (RE2) is found in the value; ``!~ PATTERN``: it is not
+``exists``      there is a value; ``!exists``: there is none
+=============== ==================================================================
+
+With ``*`` appended (``==*``, ``!~*``) case does not count. There are two states, as in nginx: a value, and none. A
+header that is not there, one that is there and empty, and a variable with nothing to tell are all none, and to every
+operator but ``exists`` none is the empty text. So ``!=`` and ``!~`` hold for what is not there: who admits clients by
+what they are *not* admits those who say nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
+
+import attrs
+
+from agwtwisted.core.errors import UnacceptableError, shown
+from agwtwisted.core.patterns import Groups, Pattern
+from agwtwisted.core.references import Lookup, Reference
+from agwtwisted.core.settings import did_you_mean, one_line
+from agwtwisted.core.templates import Captures
+
+Test: TypeAlias = Callable[[bytes], Groups | None]
+"""What a value is put to: None where it fails, else what a pattern with groups took of it."""
+
+_CONDITION: Final = re.compile(r"(\S+)[ \t]+(\S+)(?:[ \t]+(.*))?")
+_OPERATORS: Final = ("==", "!=", "~", "!~")
+_WORDS: Final = (*_OPERATORS, *(f"{each}*" for each in _OPERATORS), "exists", "!exists")
+_HELD: Final[Groups] = ()
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Condition:
+    """One condition."""
+
+    text: str
+    reference: Reference
+    test: Test = attrs.field(repr=False)
+    groups: int = 0  # that its pattern captures
+
+    @classmethod
+    def of(cls, text: str) -> Condition:
+        """Reads a condition.
+
+        Raises:
+            UnacceptableError: it is none, or its variable is unknown, or its pattern is refused.
+        """
+        match = _CONDITION.fullmatch(one_line(text))
+        if match is None:
+            raise UnacceptableError(f"is {shown(text)}, but must be a variable, an operator and what to compare with")
+        try:
+            reference = Reference.of(match[1])
+        except UnacceptableError as error:
+            raise UnacceptableError(f"at character 1: {error.message}") from error
+        test, groups = matcher(match[2], match[3] or "", word_at=match.start(2), rest_at=max(match.start(3), 0))
+        return cls(text=text, reference=reference, test=test, groups=groups)
+
+    def captured(self, lookup: Lookup) -> Groups | None:
+        """None where it does not hold; else the value and its groups, or nothing where there are no groups."""
+        return self.test(self.reference.read(lookup))
+
+
+def request_condition(text: str) -> Condition:
+    """A condition that can be decided before there is a response."""
+    condition = Condition.of(text)
+    if condition.reference.of_response:
+        raise UnacceptableError(f"at character 1: {condition.reference.written} is known of a response only")
+    return condition
+
+
+def captured(conditions: Iterable[Condition], lookup: Lookup) -> Captures | None:
+    """What all of the conditions captured, where all of them hold; else None.
+
+    Of two conditions with groups on one variable, the later one's count.
+    """
+    captures: dict[str, Groups] = {}
+    for condition in conditions:
+        groups = condition.test(condition.reference.read(lookup))
+        if groups is None:
+            return None
+        if groups:
+            captures[condition.reference.written] = groups
+    return captures
+
+
+def hold(conditions: Iterable[Condition], lookup: Lookup) -> bool:
+    """Whether all of the conditions hold: what `deny_unless` asks."""
+    return captured(conditions, lookup) is not None
+
+
+def matcher(operator: str, rest: str, *, word_at: int = 0, rest_at: int = 0) -> tuple[Test, int]:
+    """The test that an operator and what follows it make, and how many groups it has.
+
+    Raises:
+        UnacceptableError: with places counted as in the whole value, where the two begin as told.
+    """
+    if operator in ("exists", "!exists"):
+        if rest:
+            raise UnacceptableError(f"at character {rest_at + 1}: {operator} stands alone")
+        return (_exists if operator == "exists" else _is_absent), 0
+    if operator not in _WORDS:
+        hint = did_you_mean(operator, _WORDS)
+        known = " ".join(_WORDS)
+        raise UnacceptableError(f"at character {word_at + 1}: there is no operator {shown(operator)}{hint} ({known})")
+    if not rest:
+        raise UnacceptableError(f"ends in {operator}: what is the value to be compared with?")
+    ignore_case = operator.endswith("*")
+    operator = operator.removesuffix("*")
+    if operator in ("==", "!="):
+        return _equality(rest.encode(), ignore_case=ignore_case, equal=operator == "=="), 0
+    pattern = Pattern.of(rest, ignore_case=ignore_case, offset=rest_at)
+    if operator == "!~":
+        return (lambda value: _HELD if pattern.found(value) is None else None), 0
+    if not pattern.groups:
+        return (lambda value: None if pattern.found(value) is None else _HELD), 0
+    return pattern.found, pattern.groups
+
+
+def _exists(value: bytes) -> Groups | None:
+    return _HELD if value else None
+
+
+def _is_absent(value: bytes) -> Groups | None:
+    return None if value else _HELD
+
+
+def _equality(text: bytes, *, ignore_case: bool, equal: bool) -> Test:
+    """Case is that of ASCII: bytes.lower() knows no other letters."""
+    if ignore_case:
+        lower = text.lower()
+        return lambda value: _HELD if (value.lower() == lower) is equal else None
+    return lambda value: _HELD if (value == text) is equal else None

@@ -1,0 +1,275 @@
+"""The server variables: one table of what rewrite rules and conditions can ask about a request and its client.
+
+Names and values are those of the product page "Rewrite HTTP headers and URL". All of them tell of the request as the
+client sent it: what rules change shows in the headers (``http_req_NAME``), never here. Each is computed when a rule
+asks for it, from a `Context`, and empty where there is nothing to tell.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Final
+
+import attrs
+
+from agwtwisted.core.managed import canonical
+from agwtwisted.core.messages import Header, RequestHead, ResponseHead
+from agwtwisted.core.peer import Peer
+from agwtwisted.core.values import value
+from agwtwisted.core.variables import CertificateVariables, alternative_names
+from agwtwisted.core.verdicts import Trusted, Unchecked, verification_variable
+
+
+def nothing() -> bytes:
+    """Of what the gateway does not know."""
+    return b""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Client:
+    """What server variables tell of a connection; one for all of its requests."""
+
+    peer: Peer
+    port: int  # the gateway's, that accepted the connection
+    ciphers_supported: bytes = b""  # OpenSSL's names with colons between them, as nginx has them
+    tcp_rtt: Callable[[], bytes] = nothing  # in microseconds, as it is now
+
+    @cached_property
+    def certificate(self) -> CertificateVariables | None:
+        """The client's certificate, if it was verified, or nobody is asked to verify it."""
+        return self.peer.certificate if isinstance(self.peer.verdict, Trusted | Unchecked) else None
+
+    @cached_property
+    def uris(self) -> bytes:
+        """The URIs of the certificate's subjectAltName."""
+        return b"" if self.certificate is None else _listed(alternative_names(self.certificate.der)[0])
+
+    @cached_property
+    def dns_names(self) -> bytes:
+        """Its DNS names."""
+        return b"" if self.certificate is None else _listed(alternative_names(self.certificate.der)[1])
+
+    @cached_property
+    def fingerprint_sha256(self) -> bytes:
+        """SHA-256 of the certificate, in lower-case hexadecimal."""
+        return b"" if self.certificate is None else hashlib.sha256(self.certificate.der).hexdigest().encode()
+
+
+@value
+class Context:
+    """What server variables are read from: a request, who sent it, and the response once there is one."""
+
+    head: RequestHead
+    client: Client
+    response: ResponseHead | None = None
+    received_bytes: int = 0  # of the request, its body included; 0: the head alone is there
+    sent_bytes: int = 0
+
+
+Read = Callable[[Context], bytes]
+
+
+@attrs.frozen(kw_only=True)
+class ServerVariable:
+    """One variable: its name without ``var_``, what it tells in one line, and how it is read."""
+
+    name: str
+    meaning: str
+    read: Read = attrs.field(repr=False)
+    ours: bool = False  # the product has none of this name
+    of_response: bool = False  # there is nothing to tell before the response is there
+
+
+_LISTABLE: Final = re.compile(rb"[!-+\--~]+")
+
+
+def _listed(names: Sequence[bytes]) -> bytes:
+    """Names with ``, `` between them; one that could pass for several, or is no printable ASCII, is left out."""
+    return b", ".join(name for name in names if _LISTABLE.fullmatch(name))
+
+
+def joined(headers: Sequence[Header], name: bytes) -> bytes:
+    """The value of a header by its canonical name: several lines make one list, as RFC 9110 section 5.3 has it."""
+    size = len(name)
+    values = [value for each, value in headers if len(each) == size and canonical(each) == name]
+    if not values:
+        return b""
+    return values[0] if len(values) == 1 else (b"; " if name == b"cookie" else b", ").join(values)
+
+
+def cookie(name: bytes) -> Read:
+    """How the cookie of that name is read: the first, names are compared with case (RFC 6265)."""
+    beginning = name + b"="
+
+    def read(context: Context) -> bytes:
+        for pair in joined(context.head.headers, b"cookie").split(b";"):
+            if (stripped := pair.strip(b" \t")).startswith(beginning):
+                return stripped[len(beginning) :]
+        return b""
+
+    return read
+
+
+def _add_x_forwarded_for_proxy(context: Context) -> bytes:
+    earlier, address = context.head.forwarded_for, _client_ip(context)
+    return earlier + b", " + address if earlier else address
+
+
+def _client_ip(context: Context) -> bytes:
+    return context.client.peer.address.encode()
+
+
+def _client_user(context: Context) -> bytes:
+    """As nginx's ``$remote_user``: RFC 7617, whether or not anybody looks at the password."""
+    scheme, _, credentials = joined(context.head.headers, b"authorization").partition(b" ")
+    if scheme.lower() != b"basic":
+        return b""
+    try:
+        user, colon, _ = binascii.a2b_base64(credentials.strip(b" \t"), strict_mode=True).partition(b":")
+    except binascii.Error:
+        return b""
+    return user if colon else b""
+
+
+def _query(context: Context) -> bytes:
+    return context.head.target.partition(b"?")[2]
+
+
+def _http_status(context: Context) -> bytes:
+    return b"" if context.response is None else b"%d" % context.response.status
+
+
+def _verification(context: Context) -> bytes:
+    return verification_variable(context.client.peer.verdict).encode()
+
+
+def _of_certificate(field: str) -> Read:
+    """How a field of the certificate is read."""
+
+    def read(context: Context) -> bytes:
+        certificate = context.client.certificate
+        return b"" if certificate is None else getattr(certificate, field)
+
+    return read
+
+
+def _product(name: str, meaning: str, read: Read, *, of_response: bool = False) -> ServerVariable:
+    return ServerVariable(name=name, meaning=meaning, read=read, of_response=of_response)
+
+
+def _ours(name: str, meaning: str, read: Read) -> ServerVariable:
+    return ServerVariable(name=name, meaning=meaning, read=read, ours=True)
+
+
+_TABLE: Final = (
+    _product(
+        "add_x_forwarded_for_proxy",
+        "X-Forwarded-For as it came with client_ip appended, without ports",
+        _add_x_forwarded_for_proxy,
+    ),
+    _product(
+        "ciphers_supported",
+        "the cipher suites that the client offered, in OpenSSL's names",
+        lambda context: context.client.ciphers_supported,
+    ),
+    _product(
+        "ciphers_used",
+        "the cipher suite of the TLS connection, in OpenSSL's name",
+        lambda context: context.client.peer.cipher.encode(),
+    ),
+    _product("client_ip", "address of the client, or of the proxy that came on its behalf", _client_ip),
+    _product("client_port", "the client's port", lambda context: b"%d" % context.client.peer.port),
+    _product(
+        "client_tcp_rtt",
+        "round-trip time of the client's connection in microseconds, where the system tells it",
+        lambda context: context.client.tcp_rtt(),
+    ),
+    _product("client_user", "user name of HTTP's Basic authentication; nobody checked the password", _client_user),
+    _product(
+        "host", "host name that was asked for, lower case, without port", lambda context: context.head.host.encode()
+    ),
+    _product("http_method", "GET, POST, …", lambda context: context.head.method),
+    _product("http_status", "status of the response; for response headers only", _http_status, of_response=True),
+    _product("http_version", "HTTP/1.0 or HTTP/1.1", lambda context: b"HTTP/" + context.head.version),
+    _product("query_string", "what follows the ? of the URL, the ? left out", _query),
+    _product(
+        "received_bytes",
+        "bytes of the request: of its head, and once the response is there, of its body too",
+        lambda context: b"%d" % (context.received_bytes or context.head.size),
+    ),
+    _product("request_query", "the same as query_string", _query),
+    _product(
+        "request_scheme", "http or https", lambda context: b"https" if context.client.peer.tls_version else b"http"
+    ),
+    _product("request_uri", "path and query of the URL as they came", lambda context: context.head.target),
+    _product(
+        "sent_bytes", "bytes of the response that went to the client so far", lambda context: b"%d" % context.sent_bytes
+    ),
+    _product(
+        "server_port", "the gateway's port that the client connected to", lambda context: b"%d" % context.client.port
+    ),
+    _product(
+        "ssl_connection_protocol",
+        "TLSv1.2 or TLSv1.3",
+        lambda context: context.client.peer.tls_version.encode(),
+    ),
+    _product(
+        "ssl_enabled", "On over TLS, else empty", lambda context: b"On" if context.client.peer.tls_version else b""
+    ),
+    _product(
+        "uri_path",
+        "path of the URL as it came, still percent-encoded",
+        lambda context: context.head.target.partition(b"?")[0],
+    ),
+    _product("client_certificate", "the client's certificate, as PEM in URL encoding", _of_certificate("certificate")),
+    _product("client_certificate_end_date", "its end: May 30 15:32:00 2023 GMT", _of_certificate("end_date")),
+    _product("client_certificate_fingerprint", "its SHA-1, lower-case hexadecimal", _of_certificate("fingerprint")),
+    _product("client_certificate_issuer", "its issuer's distinguished name (RFC 2253)", _of_certificate("issuer")),
+    _product("client_certificate_serial", "its serial number, upper-case hexadecimal", _of_certificate("serial")),
+    _product("client_certificate_start_date", "its start, as its end", _of_certificate("start_date")),
+    _product("client_certificate_subject", "its subject's distinguished name (RFC 2253)", _of_certificate("subject")),
+    _product(
+        "client_certificate_verification",
+        "SUCCESS, PASSTHROUGH (sent, and nobody verified it), NONE (none was sent), empty where none is asked for",
+        _verification,
+    ),
+    _ours(
+        "client_certificate_fingerprint_sha256",
+        "its SHA-256, lower-case hexadecimal",
+        lambda context: context.client.fingerprint_sha256,
+    ),
+    _ours(
+        "client_certificate_san_dns",
+        "its alternative names that are DNS names, with `, ` between them",
+        lambda context: context.client.dns_names,
+    ),
+    _ours(
+        "client_certificate_san_uri",
+        "its alternative names that are URIs, with `, ` between them",
+        lambda context: context.client.uris,
+    ),
+)
+
+SERVER_VARIABLES: Final = {variable.name: variable for variable in _TABLE}
+"""Every variable by its name; ``cookie_NAME`` besides, by `server_variable`."""
+
+COOKIE: Final = "cookie_"
+"""What begins the name of a variable that is a cookie."""
+
+_COOKIE_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def server_variable(name: str) -> ServerVariable | None:
+    """The variable of that name, without ``var_``; None where there is none."""
+    if name.startswith(COOKIE) and _COOKIE_NAME.fullmatch(name, len(COOKIE)):
+        read = cookie(name[len(COOKIE) :].encode())
+        return ServerVariable(name=name, meaning="the value of a cookie", read=read)
+    return SERVER_VARIABLES.get(name)
+
+
+CERTIFICATE: Final = "client_certificate"
+"""What begins the names of variables that tell who the client is."""

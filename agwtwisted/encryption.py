@@ -1,0 +1,105 @@
+"""Application data in TLS records, in either role: OpenSSL over memory BIOs, in as few calls a record as can be."""
+
+from __future__ import annotations
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from agwtwisted.openssl import PIECE, RECORD, records_of
+from agwtwisted.streaming import NOBODY, Receiver, TcpWire
+
+
+class EncryptedWire(TcpWire):
+    """One TLS connection after its handshake, which is the business of the subclasses."""
+
+    def __init__(self, clock: IReactorTime, tls: SSL.Connection, receiver: Receiver = NOBODY) -> None:
+        super().__init__(clock, receiver)
+        self._tls = tls
+        self._records = records_of(tls)
+        self._established = False
+        self._farewell_came = False
+        self._control_in = 0
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The socket is closed, by whomever; without close_notify something may be missing (RFC 8446 section 6.1)."""
+        if not self._farewell_came:
+            self.cut = True
+            self._end_reason = self._end_reason or "the connection ended without close_notify"
+        super().connectionLost(reason)
+        del self._tls, self._records  # OpenSSL's memory is free at once, whoever still knows this wire
+
+    def _read(self, records: bytes) -> None:
+        data, end = self._records.decrypt(records)
+        if end is not None:
+            if isinstance(end, SSL.ZeroReturnError):  # close_notify
+                self._farewell_came = True
+            else:  # an alert of the peer's, or a record that is not authentic: OpenSSL has written one
+                self._end_reason = f"TLS: {error_text(end)}"
+                self._flush(RECORD)
+        self._control_in += len(records) - len(data)
+        if not data or self._control_in > RECORD:
+            self._send_control()
+        if data and not self.closing:
+            self.bytes_in += len(data)
+            self.receiver.received(data)
+        if self._farewell_came:
+            self.farewell_came()
+        elif end is not None:
+            self.close()
+
+    def farewell_came(self) -> None:
+        """The peer sends no more; whoever can go on sending says so."""
+        self.close()
+
+    def _send_control(self) -> None:
+        """Sends what OpenSSL answers by itself, to a KeyUpdate for instance, before much of it has gathered.
+
+        A peer that asks for such answers and does not read them is cut off.
+        """
+        self._control_in = 0
+        queued = self._pending_size
+        self._flush(RECORD)
+        if self.full and self._pending_size > queued:
+            self.abort()
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes in records, at once as far as the kernel takes them."""
+        if self.closing:  # close_notify has been sent
+            return
+        self.bytes_out += len(data)
+        try:
+            if len(data) <= PIECE:
+                self._send(self._records.encrypt(data))
+            else:
+                for start in range(0, len(data), PIECE):
+                    self._send(self._records.encrypt(data[start : start + PIECE]))
+        except SSL.Error:  # the connection is broken beyond a farewell
+            self.abort()
+
+    def _flush(self, size: int) -> None:
+        try:
+            while True:
+                records = self._tls.bio_read(size)
+                self._send(records)
+                if len(records) < size:
+                    return
+        except SSL.WantReadError:  # the BIO is empty
+            return
+
+    def _farewell(self) -> None:
+        if self._established:
+            try:
+                self._tls.shutdown()  # close_notify
+            except SSL.Error:
+                return  # the connection had failed: there is nobody to say farewell to
+            self._flush(RECORD)
+
+
+def error_text(error: SSL.Error) -> str:
+    """OpenSSL's own words for what went wrong, the last of its queue."""
+    queue = error.args[0] if error.args else None
+    if isinstance(queue, list) and queue:
+        return str(queue[-1][-1])
+    return str(error) or type(error).__name__

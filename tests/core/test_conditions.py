@@ -1,0 +1,184 @@
+"""Conditions."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.conditions import Condition, captured, hold, matcher, request_condition
+from agwtwisted.core.errors import UnacceptableError
+from agwtwisted.core.verdicts import Absent
+from tests.rewrites import HEAD, RESPONSE, lookup, request
+
+
+def holds(text: str, value: bytes) -> bool:
+    """Whether a condition on a header holds for a request with this value of it; None is no such header."""
+    return hold([Condition.of(f"http_req_X-Own {text}")], lookup(request((b"X-Own", value))))
+
+
+class OperatorTests(SynchronousTestCase):
+    """What each operator asks."""
+
+    def test_equality(self) -> None:
+        """The whole value, with its case or without."""
+        self.assertTrue(holds("== a b", b"a b"))
+        for value in (b"A b", b"a b ", b"a", b"xa b", b""):
+            self.assertFalse(holds("== a b", value))
+            self.assertTrue(holds("!= a b", value))
+        self.assertFalse(holds("!= a b", b"a b"))
+        self.assertTrue(holds("==* Ab", b"aB"))
+        self.assertFalse(holds("!=* Ab", b"aB"))
+        self.assertTrue(holds("!=* Ab", b"a"))
+
+    def test_letters_beyond_ascii(self) -> None:
+        """A text is compared as UTF-8, and the case of its ASCII letters alone can be ignored."""
+        self.assertTrue(holds("== é", "é".encode()))
+        self.assertTrue(holds("==* éA", "éa".encode()))
+        self.assertFalse(holds("==* é", "É".encode()))
+
+    def test_patterns(self) -> None:
+        """Found anywhere in the value, or nowhere."""
+        self.assertTrue(holds("~ ^a.c", b"abcd"))
+        self.assertFalse(holds("~ ^a.c", b"xabc"))
+        self.assertFalse(holds("~ a", b"A"))
+        self.assertTrue(holds("~* a", b"A"))
+        self.assertFalse(holds("!~ a", b"bab"))
+        self.assertTrue(holds("!~ a", b"A"))
+        self.assertFalse(holds("!~* a", b"A"))
+
+    def test_existence(self) -> None:
+        """A value is there or not; a header that is there and empty is not."""
+        self.assertTrue(holds("exists", b"0"))
+        self.assertFalse(holds("exists", b""))
+        self.assertTrue(holds("!exists", b""))
+        self.assertFalse(holds("!exists", b"0"))
+
+    def test_what_is_not_there(self) -> None:
+        """To the other operators it is the empty text."""
+        for text, expected in {
+            "exists": False,
+            "!exists": True,
+            "== a": False,
+            "!= a": True,
+            "~ ^$": True,
+            "~ a": False,
+            "!~ a": True,
+        }.items():
+            self.assertEqual(hold([Condition.of(f"http_req_Absent {text}")], lookup()), expected, text)
+            none = lookup(verdict=Absent(), certificate=None)
+            self.assertEqual(hold([Condition.of(f"var_client_certificate_subject {text}")], none), expected, text)
+
+
+class CaptureTests(SynchronousTestCase):
+    """What patterns take along."""
+
+    def test_subject(self) -> None:
+        """The common name of a client's subject, by the pattern that people use."""
+        condition = Condition.of("var_client_certificate_subject ~ CN=(.*?)[,|$]")
+        subject = b"CN=device-7,OU=IoT,O=Contoso,C=US"
+        self.assertEqual(condition.captured(lookup()), (subject, b"device-7"))
+        self.assertEqual(captured([condition], lookup()), {"var_client_certificate_subject": (subject, b"device-7")})
+
+    def test_by_the_name_as_written(self) -> None:
+        """The case of a header's name is that of the condition."""
+        conditions = [Condition.of("http_req_USER-agent ~* (CURL)/(.)"), Condition.of("var_client_port == 4711")]
+        self.assertEqual(captured(conditions, lookup()), {"http_req_USER-agent": (b"curl/8", b"curl", b"8")})
+
+    def test_nothing_taken(self) -> None:
+        """Without groups, or where the pattern must not be found, there is nothing to take."""
+        for text in ("var_host ~ w", "var_host !~ (q)", "var_host == www.example.com", "var_host exists"):
+            condition = Condition.of(text)
+            self.assertEqual((condition.groups, condition.captured(lookup())), (0, ()), text)
+
+    def test_all_must_hold(self) -> None:
+        """One that does not makes nothing of all; none at all hold."""
+        good, bad = Condition.of("var_host ~ (w)"), Condition.of("var_host == x")
+        for conditions in ([bad], [good, bad], [bad, good]):
+            self.assertIsNone(captured(conditions, lookup()))
+            self.assertFalse(hold(conditions, lookup()))
+        self.assertEqual(captured([], lookup()), {})
+        self.assertTrue(hold([good], lookup()))
+
+    def test_later_ones_count(self) -> None:
+        """Of two patterns with groups on one variable the later is kept; one without groups takes nothing away."""
+        conditions = [Condition.of(f"var_host ~ {text}") for text in ("(w+)", "(e.*)$", "www")]
+        self.assertEqual(captured(conditions, lookup()), {"var_host": (b"www.example.com", b"example.com")})
+
+    def test_of_responses(self) -> None:
+        """A condition may look at the response."""
+        text = r"http_resp_Location ~ (https?):\/\/.*azurewebsites\.net(.*)$"
+        groups = Condition.of(text).captured(lookup(HEAD, RESPONSE))
+        assert groups is not None
+        self.assertEqual(groups[1:], (b"https", b"/path2"))
+
+
+class RefusalTests(SynchronousTestCase):
+    """What is no condition."""
+
+    def refused(self, text: str) -> str:
+        """Why it is not."""
+        return self.assertRaises(UnacceptableError, Condition.of, text).message
+
+    def test_form(self) -> None:
+        """A variable, an operator, and what to compare with."""
+        for text in ("", "var_host", " == a", "var_host\n== a"):
+            self.refused(text)
+        self.assertIn("ends in ==: what is the value", self.refused("var_host =="))
+        self.assertIn("ends in !~*", self.refused("var_host !~*"))
+
+    def test_variables(self) -> None:
+        """The nearest name is offered; braces are for templates."""
+        self.assertEqual(
+            self.refused("var_hots == a"),
+            "at character 1: there is no server variable 'var_hots'; did you mean 'var_host'?",
+        )
+        self.assertIn("at character 1: there is no '{var_host}'", self.refused("{var_host} == a"))
+        self.assertRaises(UnacceptableError, Condition.of, "http_req_X_1 == a")
+
+    def test_operators(self) -> None:
+        """All that there are are told."""
+        message = self.refused("var_host  = a")
+        self.assertIn("at character 11: there is no operator '='; did you mean '=='?", message)
+        self.assertIn("(== != ~ !~ ==* !=* ~* !~* exists !exists)", message)
+        self.assertIn("did you mean 'exists'?", self.refused("var_host exist"))
+
+    def test_existence_stands_alone(self) -> None:
+        """What follows would be passed over."""
+        self.assertIn("at character 17: exists stands alone", self.refused("var_host exists a"))
+
+    def test_patterns(self) -> None:
+        """The place is that in the whole value."""
+        self.assertEqual(
+            self.refused(r"var_host ~  a\q"),
+            r"has a pattern that RE2 refuses at character 14: invalid escape sequence: \q",
+        )
+
+    def test_request_conditions(self) -> None:
+        """Access is decided before there is a response."""
+        self.assertEqual(request_condition("var_host exists").text, "var_host exists")
+        for text in ("http_resp_X exists", "var_http_status == 200"):
+            error = self.assertRaises(UnacceptableError, request_condition, text)
+            self.assertIn("is known of a response only", error.message)
+
+    def test_matchers(self) -> None:
+        """An operator and what follows it make a test of any value, with its groups."""
+        test, groups = matcher("~", "a(.)")
+        self.assertEqual((test(b"xab"), test(b"x"), groups), ((b"xab", b"b"), None, 1))
+
+    @given(
+        st.tuples(
+            st.sampled_from(["var_host", "http_req_X", "http_resp_X", "var_x", ""]),
+            st.one_of(st.sampled_from(["==", "!=", "~", "!~", "~*", "==*", "exists", "!exists"]), st.text(max_size=3)),
+            st.text(max_size=12),
+        ).map(" ".join)
+    )
+    def test_any_text(self, text: str) -> None:
+        """A condition that holds or does not, or a message."""
+        try:
+            condition = Condition.of(text)
+        except UnacceptableError as error:
+            self.assertTrue(error.message)
+        else:
+            groups = condition.captured(lookup(HEAD, RESPONSE))
+            self.assertIn(0 if groups is None else len(groups), (0, condition.groups + 1 if condition.groups else 0))
