@@ -17,19 +17,29 @@ from agwtwisted.core.resources import (
     BackendAddressPool,
     BackendHttpSettings,
     BackendSettings,
+    CustomError,
     Gateway,
     HttpListener,
     Listener,
+    PathRule,
+    Probe,
     Protocol,
+    RedirectConfiguration,
     RequestRoutingRule,
     RoutingRule,
     SslProfile,
     StreamProtocol,
+    UrlPathMap,
 )
 from agwtwisted.core.rewriting import RewriteRuleSet
 from agwtwisted.core.schema import DEFAULT_SSL_POLICY, KINDS
 from agwtwisted.core.settings import Reference, Row, did_you_mean
 from agwtwisted.core.sources import Sources, beside
+
+WHOLE_GATEWAY = "gateway"
+"""In the name of a custom error, instead of a listener's."""
+
+_END_KEYS = ("backend_address_pool", "backend_http_settings", "redirect_configuration")
 
 
 class _Lost:
@@ -61,6 +71,8 @@ class Builder:
             profiles=built["ssl_profile"],
             listeners=built["http_listener"],
             rules=built["request_routing_rule"],
+            redirects=built["redirect_configuration"],
+            custom_errors=built["custom_error"],
             rewrite_rule_sets=tuple(filter(None, map(self._rewrite_rule_set, self._names("rewrite_rule_set")))),
             relayed_listeners=built["listener"],
             relay_rules=built["routing_rule"],
@@ -82,9 +94,14 @@ class Builder:
             "http_listener": self._http_listener,
             "listener": self._listener,
             "backend_address_pool": lambda row: BackendAddressPool(name=row.name, **row.fields()),
+            "probe": lambda row: Probe(name=row.name, **row.fields()),
             "backend_http_settings": self._backend_http_settings,
             "rewrite_rule": rewrite_rules.rewrite_rule,
             "backend_settings": self._backend_settings,
+            "redirect_configuration": self._redirect_configuration,
+            "path_rule": self._path_rule,
+            "url_path_map": self._url_path_map,
+            "custom_error": self._custom_error,
             "request_routing_rule": self._request_routing_rule,
             "routing_rule": self._routing_rule,
         }
@@ -138,18 +155,65 @@ class Builder:
 
     def _backend_http_settings(self, row: Row) -> BackendHttpSettings | None:
         roots = self._roots(row)
-        certificate = self._found(row, "client_ssl_certificate")
-        if row.refused or certificate is _LOST or _LOST in roots:
+        certificate, probe = self._found(row, "client_ssl_certificate"), self._found(row, "probe")
+        if row.refused or _LOST in (certificate, probe, *roots):
             return None
-        fields = row.fields() | {"trusted_root_certificates": roots, "client_ssl_certificate": certificate}
+        fields = row.fields() | {
+            "trusted_root_certificates": roots,
+            "client_ssl_certificate": certificate,
+            "probe": probe,
+        }
         return BackendHttpSettings(name=row.name, **{"port": sections.backend_port(row)} | fields)
 
-    def _request_routing_rule(self, row: Row) -> RequestRoutingRule | None:
-        keys = ("http_listener", "backend_address_pool", "backend_http_settings", "rewrite_rule_set")
-        ends = {key: self._found(row, key) for key in keys}
-        if row.refused or _LOST in ends.values():
+    def _redirect_configuration(self, row: Row) -> RedirectConfiguration | None:
+        found = self._all_found(row, "target_listener")
+        if found is None or row.unset("target_listener") == row.unset("target_url"):
             return None
-        return RequestRoutingRule(name=row.name, deny_unless=access(row), **row.fields() | ends)
+        names = found["target_listener"].host_names if found["target_listener"] else ()
+        if len(names) > 1 or any(each in name for name in names for each in "*?"):
+            message = (
+                f"http_listener {found['target_listener'].name} has several host names or a wildcard:"
+                " it would not be clear which host to lead to; write target_url"
+            )
+            self.problems.append(row.problem(message, key="target_listener"))
+            return None
+        return RedirectConfiguration(name=row.name, **found)
+
+    def _path_rule(self, row: Row) -> PathRule | None:
+        found = self._all_found(row, *_END_KEYS, "rewrite_rule_set")
+        map_name, _, name = row.name.partition("/")
+        if not self._exists(row, "", Reference(kind="url_path_map", name=map_name)) or found is None:
+            return None
+        return PathRule(name=name, deny_unless=_conditions(row, "deny_unless"), **found)
+
+    def _url_path_map(self, row: Row) -> UrlPathMap | None:
+        found = self._all_found(row, *(f"default_{key}" for key in (*_END_KEYS, "rewrite_rule_set")))
+        names = [name for name in self.rows["path_rule"] if name.partition("/")[0] == row.name]
+        path_rules = tuple(self._resources.get(("path_rule", name), _LOST) for name in names)
+        if found is None or _LOST in path_rules:
+            return None
+        conditions = _conditions(row, "default_deny_unless")
+        return UrlPathMap(name=row.name, path_rules=path_rules, default_deny_unless=conditions, **found)
+
+    def _custom_error(self, row: Row) -> CustomError | None:
+        page = self.sources.custom_error(row)
+        scope, _, status = row.name.partition("/")
+        listener = "" if scope == WHOLE_GATEWAY else scope
+        exists = not listener or self._exists(row, "", Reference(kind="http_listener", name=listener))
+        if page is None or not exists or status not in sections.CUSTOM_ERROR_STATUSES:
+            return None
+        return CustomError(listener=listener, status=int(status), page=page)
+
+    def _request_routing_rule(self, row: Row) -> RequestRoutingRule | None:
+        found = self._all_found(row, "http_listener", "url_path_map", "rewrite_rule_set", *_END_KEYS)
+        if found is None:
+            return None
+        return RequestRoutingRule(name=row.name, deny_unless=_conditions(row, "deny_unless"), **found)
+
+    def _all_found(self, row: Row, *keys: str) -> dict[str, Any] | None:
+        """The section's values with, for these keys, the resources that they name; None where one of them is lost."""
+        found = {key: self._found(row, key) for key in keys}
+        return None if row.refused or _LOST in found.values() else row.fields() | found
 
     def _rewrite_rule_set(self, name: str) -> RewriteRuleSet | None:
         """The rules of one set; None, with problems about the rules, where one of them could not be built."""
@@ -184,13 +248,19 @@ class Builder:
         return None if reference is None else self._resource(row, key, reference)
 
     def _resource(self, row: Row, key: str, reference: Reference) -> Any:
+        if not self._exists(row, key, reference):
+            return _LOST
+        if reference.kind == "rewrite_rule_set":
+            return self._rewrite_rule_set(reference.name) or _LOST
+        return self._resources.get((reference.kind, reference.name), _LOST)
+
+    def _exists(self, row: Row, key: str, reference: Reference) -> bool:
+        """Whether there is such a section; if not, a problem says so."""
         names = self._names(reference.kind)
         if reference.name not in names:
             message = f"there is no {reference.kind} {shown(reference.name)}{did_you_mean(reference.name, names)}"
             self.problems.append(row.problem(message, key=key, code="InvalidResourceReference"))
-        elif reference.kind == "rewrite_rule_set":
-            return self._rewrite_rule_set(reference.name) or _LOST
-        return self._resources.get((reference.kind, reference.name), _LOST)
+        return reference.name in names
 
     def _names(self, kind: str) -> Iterable[str]:
         """What can be referred to: sections, and sets of them."""
@@ -199,9 +269,9 @@ class Builder:
         return self.rows[kind]
 
 
-def access(row: Row) -> tuple[Condition, ...]:
+def _conditions(row: Row, family: str) -> tuple[Condition, ...]:
     """The conditions of a section without which nobody comes in."""
-    return tuple(row.family("deny_unless").values())
+    return tuple(row.family(family).values())
 
 
 def _no_gateway(file: str) -> Row:

@@ -21,18 +21,20 @@ from agwtwisted.core.policies import TlsPolicy, mixing_problem
 from agwtwisted.core.resources import (
     CertificateHeaders,
     ClientAuth,
+    CustomError,
     Gateway,
     HttpListener,
     Listener,
     PathCertificate,
     Protocol,
+    RedirectConfiguration,
     RequestRoutingRule,
     RoutingRule,
     SslProfile,
     StreamProtocol,
 )
 from agwtwisted.core.rewriting import RewriteRuleSet
-from agwtwisted.core.routing import actions_of, backends_of
+from agwtwisted.core.routing import Action, actions_of
 from agwtwisted.core.sections import policy_key
 from agwtwisted.core.settings import Row
 
@@ -66,6 +68,8 @@ class Draft:
     profiles: tuple[Built[SslProfile], ...]
     listeners: tuple[Built[HttpListener], ...]
     rules: tuple[Built[RequestRoutingRule], ...]
+    redirects: tuple[Built[RedirectConfiguration], ...]
+    custom_errors: tuple[Built[CustomError], ...]
     rewrite_rule_sets: tuple[RewriteRuleSet, ...] = ()
     relayed_listeners: tuple[Built[Listener], ...] = ()
     relay_rules: tuple[Built[RoutingRule], ...] = ()
@@ -200,6 +204,36 @@ def _unused_profiles(draft: Draft) -> Iterator[Problem]:
             yield row.warning("no listener uses this profile: nobody is asked for a certificate because of it")
 
 
+def _probes(draft: Draft) -> Iterator[Problem]:
+    probes = {row.name: row for row in draft.rows.get("probe", ())}
+    for row in draft.of("backend_http_settings", "probe"):
+        probe = probes.get(getattr(row.get("probe"), "name", ""))
+        if probe is not None:
+            yield from _probe_of(row, probe)
+
+
+def _probe_of(row: Row, probe: Row) -> Iterator[Problem]:
+    """What does not fit together between backend settings and their probe."""
+    if not {"protocol"} & (row.refused | probe.refused) and probe.get("protocol") is not row.get("protocol"):
+        yield row.problem(
+            f"{probe.section.title} asks by {probe.get('protocol').value}, these settings by"
+            f" {row.get('protocol').value}: they must be the same",
+            key="probe",
+            code="ApplicationGatewayProbeProtocolMustMatchBackendHttpSettinsProtocol",  # the product's spelling
+        )
+    picks = "pick_host_name_from_backend_http_settings"
+    if probe.get(picks) and row.unset("host_name") and not row.get("pick_host_name_from_backend_address"):
+        yield row.problem(f"{probe.section.title} has {picks}, and these settings have no host name", key="probe")
+
+
+def _unused_probes(draft: Draft) -> Iterator[Problem]:
+    kinds = ("backend_http_settings", "backend_settings")
+    used = {getattr(row.get("probe"), "name", None) for kind in kinds for row in draft.of(kind, "probe")}
+    for row in draft.of("probe"):
+        if row.name not in used:
+            yield row.warning("no backend settings use this probe: nobody is asked because of it")
+
+
 def _shadowed_listeners(draft: Draft) -> Iterator[Problem]:
     for lax in draft.every_listener:
         for strict in draft.every_listener:
@@ -226,16 +260,18 @@ def _rank(name: str) -> tuple[int, int]:
 
 
 def _plain_ways_in(draft: Draft) -> Iterator[Problem]:
-    strict = [rule for rule in draft.every_rule if _asks(listener_of(rule.value)) is ClientAuth.STRICT]
+    guarded = [(rule, _guarded(rule.value)) for rule in draft.every_rule]
     for rule in draft.every_rule:
         listener = listener_of(rule.value)
         if listener.protocol not in (Protocol.HTTP, StreamProtocol.TCP):
             continue
-        guarded = next((each for each in strict if _servers(each.value) & _servers(rule.value)), None)
-        if guarded is not None:
+        servers = _reached(rule.value)
+        guard = next((each for each, kept in guarded if kept & servers), None)
+        if guard is not None:
+            strict = "Strict listener" if _asks(listener_of(guard.value)) is ClientAuth.STRICT else "listener"
             yield rule.row.warning(
-                f"the plain {listener.protocol.value} listener {listener.name} reaches servers that the Strict listener"
-                f" {listener_of(guarded.value).name} keeps for clients with a certificate",
+                f"the plain {listener.protocol.value} listener {listener.name} reaches servers that the {strict}"
+                f" {listener_of(guard.value).name} keeps for clients with a certificate",
                 key="http_listener" if isinstance(listener, HttpListener) else "listener",
             )
 
@@ -245,12 +281,31 @@ def listener_of(rule: AnyRule) -> AnyListener:
     return rule.http_listener if isinstance(rule, RequestRoutingRule) else rule.listener
 
 
-def _servers(rule: AnyRule) -> frozenset[tuple[str, int]]:
+def _guarded(rule: AnyRule) -> frozenset[tuple[str, int]]:
+    """The servers of a rule that only clients with a certificate come to."""
+    if _asks(listener_of(rule)) is ClientAuth.STRICT:
+        return _reached(rule)
     if isinstance(rule, RequestRoutingRule):
-        ways = [(pool, settings.port) for pool, settings in backends_of(rule)]
-    else:
-        ways = [(rule.backend_address_pool, rule.backend_settings.port)]
-    return frozenset((server.host, server.port or port) for pool, port in ways for server in pool.backend_addresses)
+        every = actions_of(rule).all()
+        return _servers(action for action in every if action.client_certificate is PathCertificate.REQUIRE)
+    return frozenset()
+
+
+def _reached(rule: AnyRule) -> frozenset[tuple[str, int]]:
+    """The servers of a rule."""
+    if isinstance(rule, RequestRoutingRule):
+        return _servers(actions_of(rule).all())
+    port = rule.backend_settings.port
+    return frozenset((server.host, server.port or port) for server in rule.backend_address_pool.backend_addresses)
+
+
+def _servers(actions: Iterable[Action]) -> frozenset[tuple[str, int]]:
+    return frozenset(
+        (server.host, server.port or action.settings.port)
+        for action in actions
+        if action.pool and action.settings
+        for server in action.pool.backend_addresses
+    )
 
 
 def _unproven_headers(draft: Draft) -> Iterator[Problem]:
@@ -320,6 +375,8 @@ _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _mixed_policies,
     _rules,
     _unused_profiles,
+    _probes,
+    _unused_probes,
     _shadowed_listeners,
     _plain_ways_in,
     _unproven_headers,

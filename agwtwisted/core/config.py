@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
-from agwtwisted.core import coherence, ini, relay_coherence, rewrite_coherence, sections, settings
+from agwtwisted.core import coherence, ini, relay_coherence, rewrite_coherence, route_coherence, sections, settings
 from agwtwisted.core.building import Builder
 from agwtwisted.core.errors import ConfigError, Place, Problem, Severity, shown
 from agwtwisted.core.resources import Config
@@ -41,7 +41,7 @@ def parse(
     builder = Builder(file=file, rows=rows, sources=sources)
     draft = builder.build()
     found = [*own_mode_problems(file, mode), *document.problems, *problems, *sources.problems, *builder.problems]
-    for check in (coherence, rewrite_coherence, relay_coherence):
+    for check in (coherence, route_coherence, rewrite_coherence, relay_coherence):
         found += check.problems(draft)
     if not _has_error(found):
         # A configuration is taken whole or not at all: no section may be lost without a word.
@@ -53,6 +53,7 @@ def parse(
         gateway=draft.gateway,
         http_listeners=tuple(listener.value for listener in draft.listeners),
         request_routing_rules=tuple(rule.value for rule in draft.rules),
+        custom_errors=tuple(each.value for each in draft.custom_errors),
         rewrite_rule_sets=draft.rewrite_rule_sets,
         listeners=tuple(listener.value for listener in draft.relayed_listeners),
         routing_rules=tuple(rule.value for rule in draft.relay_rules),

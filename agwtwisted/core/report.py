@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -11,8 +11,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agwtwisted.core.coherence import AnyListener
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.errors import printable
 from agwtwisted.core.policies import TlsPolicy
+from agwtwisted.core.probing import question
 from agwtwisted.core.resources import (
     BackendAddress,
     BackendAddressPool,
@@ -32,7 +34,7 @@ from agwtwisted.core.resources import (
     TrustedClientCertificate,
     UrlPathMap,
 )
-from agwtwisted.core.rewriting import RewriteRule
+from agwtwisted.core.rewriting import RewriteRule, RewriteRuleSet
 from agwtwisted.core.routing import backends_of, redirects_of
 from agwtwisted.core.server_identity import IdentityRule
 from agwtwisted.core.tables import beside
@@ -42,6 +44,8 @@ from agwtwisted.core.variables import CertificateVariables, certificate_variable
 T = TypeVar("T")
 
 ANY_HOST = "any host"
+PICKED = "?"
+"""In place of a server's host name, where that is sent."""
 
 
 def table(config: Config, now: datetime) -> str:
@@ -61,6 +65,8 @@ def table(config: Config, now: datetime) -> str:
             *_redirects(config),
             *_custom_errors(config),
             _settings(config),
+            _balancing(config),
+            _probes(config),
             *_backend_tls(config, now),
             _access(config),
             _rewrite_rule_sets(config),
@@ -206,12 +212,13 @@ def _end(
 
 def _url_path_map(url_path_map: UrlPathMap) -> str:
     """The path rules of a map in the order in which they are looked at."""
-    heads = ("PATHS", "PATH RULE", "POOL", "BACKEND ADDRESSES", "SETTINGS", "CLIENT CERTIFICATE")
+    heads = ("PATHS", "PATH RULE", "POOL", "BACKEND ADDRESSES", "SETTINGS", "REWRITES", "CLIENT CERTIFICATE")
     rows = [
         (
             "\n".join(rule.paths),
             rule.name,
             *_end(rule.backend_address_pool, rule.backend_http_settings, rule.redirect_configuration),
+            _name(rule.rewrite_rule_set),
             "-" if rule.client_certificate is PathCertificate.NONE else rule.client_certificate.value,
         )
         for rule in url_path_map.path_rules
@@ -221,7 +228,12 @@ def _url_path_map(url_path_map: UrlPathMap) -> str:
         url_path_map.default_backend_http_settings,
         url_path_map.default_redirect_configuration,
     )
-    return rendered(f"URL path map {url_path_map.name}", heads, [*rows, ("any other", "", *default, "-")])
+    rewrites = _name(url_path_map.default_rewrite_rule_set)
+    return rendered(f"URL path map {url_path_map.name}", heads, [*rows, ("any other", "", *default, rewrites, "-")])
+
+
+def _name(rewrite_rule_set: RewriteRuleSet | None) -> str:
+    return rewrite_rule_set.name if rewrite_rule_set else "-"
 
 
 def _redirects(config: Config) -> Iterator[str]:
@@ -303,8 +315,46 @@ def _settings_row(settings: BackendHttpSettings) -> tuple[str, ...]:
         settings.protocol.value,
         str(settings.port),
         f"{settings.request_timeout:g} s",
-        settings.host_name or _host(settings),
+        f"{settings.host_name or _host(settings)} {settings.path}".rstrip(),
         _headers(settings.client_certificate_headers),
+    )
+
+
+def _balancing(config: Config) -> str:
+    used = _used_settings(config)
+    heads = ("SETTINGS", "ALGORITHM", "AFFINITY COOKIE", "DRAINING")
+    return rendered("Balancing", heads, [_balancing_row(settings) for settings in used])
+
+
+def _balancing_row(settings: BackendHttpSettings) -> tuple[str, ...]:
+    return (
+        settings.name,
+        settings.load_distribution_algorithm.value,
+        settings.affinity_cookie_name if settings.cookie_based_affinity else "-",
+        f"{settings.connection_draining_timeout:g} s",
+    )
+
+
+def _probes(config: Config) -> str:
+    """What servers are asked, by their settings."""
+    used = _used_settings(config)
+    heads = ("SETTINGS", "PROBE", "PORT", "HOST SENT", "PATH", "EVERY", "TIMEOUT", "DOWN AFTER", "HEALTHY")
+    return rendered("Probes", heads, [_probe_row(settings) for settings in used])
+
+
+def _probe_row(settings: BackendHttpSettings) -> tuple[str, ...]:
+    asked = question(settings, PICKED, settings.port)
+    own_port = settings.probe is not None and settings.probe.port is not None
+    return (
+        settings.name,
+        "(default)" if settings.probe is None else settings.probe.name,
+        str(asked.port) if own_port else "the server's",
+        "the backend's" if asked.host == PICKED else asked.host,
+        printable(asked.path),
+        f"{asked.interval:g} s",
+        f"{asked.timeout:g} s",
+        str(asked.unhealthy_threshold),
+        ", ".join(map(str, asked.match.statuses)) + (" and match_body" if asked.match.body else ""),
     )
 
 
@@ -320,11 +370,21 @@ def _headers(wanted: frozenset[CertificateHeaders] | None) -> str:
 
 def _access(config: Config) -> str:
     rows = [
-        (rule.name, "\n".join(printable(condition.text) for condition in rule.deny_unless))
-        for rule in config.request_routing_rules
-        if rule.deny_unless
+        (name, "\n".join(printable(condition.text) for condition in conditions))
+        for name, conditions in _conditions(config)
+        if conditions
     ]
     return rendered("Who may come in", ("RULE", "403 UNLESS"), rows) if rows else ""
+
+
+def _conditions(config: Config) -> Iterator[tuple[str, Sequence[Condition]]]:
+    """Rules, path rules and the defaults of maps, with what is asked of those who come in."""
+    for rule in config.request_routing_rules:
+        yield rule.name, rule.deny_unless
+    for url_path_map in _distinct(rule.url_path_map for rule in config.request_routing_rules):
+        for path_rule in url_path_map.path_rules:
+            yield f"{url_path_map.name}/{path_rule.name}", path_rule.deny_unless
+        yield f"{url_path_map.name}, any other path", url_path_map.default_deny_unless
 
 
 def _rewrite_rule_sets(config: Config) -> str:

@@ -24,6 +24,7 @@ from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.references import Lookup, Reference
 from agwtwisted.core.server_variables import Context
 from agwtwisted.core.templates import MATCHER, Captures, Template
+from agwtwisted.core.values import value
 
 MAX_VALUE: Final = 65536
 """Bytes that the value of one header may have: a template can name a large one many times."""
@@ -113,7 +114,7 @@ class RewriteRuleSet:
         return bool(self.rules) and all(rule.reroute and not rule.conditions for rule in self.rules)
 
 
-@attrs.frozen(kw_only=True)
+@value(kw_only=True)
 class RewrittenRequest:
     """A request on its way: what differs from the head that the client sent, and what is to be done about the response.
 
@@ -151,17 +152,17 @@ def rewrite_request(rules: RewriteRuleSet, request: RewrittenRequest, context: C
         captures = captured(rule.request_conditions, lookup)
         if captures is None:
             continue
-        values = [_rendered(action.value, lookup, captures) for action in rule.request_headers]
+        contents = [_rendered(action.value, lookup, captures) for action in rule.request_headers]
         if rule.url_path is not None or rule.url_query_string is not None:
             target = _target(rule, target, lookup, captures)
             if not target:
                 return _BAD_TARGET
-        for action, value in zip(rule.request_headers, values, strict=True):
-            if value is None:
+        for action, content in zip(rule.request_headers, contents, strict=True):
+            if content is None:
                 return _BAD_VALUE
-            if action.canonical == HOST and not host_of(value):
+            if action.canonical == HOST and not host_of(content):
                 return _BAD_HOST
-            _set_in_request(lookup, action, value)
+            _set_in_request(lookup, action, content)
         reroute = reroute or rule.reroute
         if rule.response_headers:
             pending = (*pending, (rule, captures))

@@ -13,6 +13,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 import attrs
 
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.path_patterns import is_prefix, text_of
 from agwtwisted.core.redirects import Redirect
 from agwtwisted.core.resources import (
@@ -30,6 +31,7 @@ from agwtwisted.core.resources import (
     SslProfile,
     UrlPathMap,
 )
+from agwtwisted.core.rewriting import RewriteRuleSet
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -41,9 +43,18 @@ class Action:
     pool: BackendAddressPool | None = None
     settings: BackendHttpSettings | None = None
     redirect: Redirect | None = None
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # of the rule and of the path rule: all must hold
     client_certificate: PathCertificate = PathCertificate.NONE
     certificate_headers: frozenset[CertificateHeaders] = frozenset()  # that the servers get
     matched_prefix: bytes = b""  # of the path, in lower case: an override path stands in its place
+    is_plain: bool = attrs.field(init=False)  # a request goes on as it came, whoever sent it
+
+    @is_plain.default
+    def _is_plain(self) -> bool:
+        asks = self.client_certificate is not PathCertificate.NONE or self.deny_unless
+        changes = self.redirect or self.rewrite_rule_set or (self.settings and self.settings.path)
+        return not asks and not changes
 
 
 class Actions:
@@ -119,6 +130,8 @@ def actions_of(rule: RequestRoutingRule) -> Actions:
                 pool=rule.backend_address_pool,
                 settings=rule.backend_http_settings,
                 redirect=_redirect(rule.redirect_configuration),
+                rewrite_rule_set=rule.rewrite_rule_set,
+                deny_unless=rule.deny_unless,
                 certificate_headers=_certificate_headers(rule, rule.backend_http_settings),
             )
         )
@@ -127,6 +140,8 @@ def actions_of(rule: RequestRoutingRule) -> Actions:
         pool=url_path_map.default_backend_address_pool,
         settings=url_path_map.default_backend_http_settings,
         redirect=_redirect(url_path_map.default_redirect_configuration),
+        rewrite_rule_set=url_path_map.default_rewrite_rule_set,
+        deny_unless=rule.deny_unless + url_path_map.default_deny_unless,
         certificate_headers=_certificate_headers(rule, url_path_map.default_backend_http_settings),
     )
     return Actions(default, _of_patterns(rule, url_path_map))
@@ -144,6 +159,8 @@ def _of_patterns(rule: RequestRoutingRule, url_path_map: UrlPathMap) -> Iterator
                     pool=path_rule.backend_address_pool,
                     settings=path_rule.backend_http_settings,
                     redirect=redirect,
+                    rewrite_rule_set=path_rule.rewrite_rule_set,
+                    deny_unless=rule.deny_unless + path_rule.deny_unless,
                     client_certificate=path_rule.client_certificate,
                     certificate_headers=_certificate_headers(rule, path_rule.backend_http_settings),
                     matched_prefix=text_of(pattern),
@@ -151,10 +168,23 @@ def _of_patterns(rule: RequestRoutingRule, url_path_map: UrlPathMap) -> Iterator
             )
 
 
+def decides_by_path(url_path_map: UrlPathMap) -> bool:
+    """Whether it depends on the path who comes in."""
+    return bool(url_path_map.default_deny_unless) or any(
+        rule.deny_unless or rule.client_certificate is not PathCertificate.NONE for rule in url_path_map.path_rules
+    )
+
+
 def backends_of(rule: RequestRoutingRule) -> tuple[tuple[BackendAddressPool, BackendHttpSettings], ...]:
     """Every pool that requests of a rule may go to with the settings for it, each pair once."""
     pairs = ((action.pool, action.settings) for action in actions_of(rule).all())
     return tuple(dict.fromkeys((pool, settings) for pool, settings in pairs if pool and settings))
+
+
+def ways_of(config: Config) -> tuple[tuple[BackendAddressPool, BackendHttpSettings], ...]:
+    """Every pool that some rule leads to with the settings for it, each pair once."""
+    pairs = (pair for rule in config.request_routing_rules for pair in backends_of(rule))
+    return tuple({(pool.name, settings.name): (pool, settings) for pool, settings in pairs}.values())
 
 
 def redirects_of(rule: RequestRoutingRule) -> tuple[RedirectConfiguration, ...]:
@@ -198,7 +228,8 @@ class Site:
 
     @normalises.default
     def _decides_who_comes_in(self) -> bool:
-        return any(action.client_certificate is not PathCertificate.NONE for action in self.actions.all())
+        url_path_map = self.rule.url_path_map
+        return url_path_map is not None and decides_by_path(url_path_map)
 
     @property
     def profile(self) -> SslProfile | None:

@@ -15,6 +15,7 @@ from agwtwisted.core.forwarding import (
     request_bytes,
     response_bytes,
     rewritten_request_bytes,
+    without,
 )
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
@@ -137,6 +138,13 @@ class RewrittenRequestTests(SynchronousTestCase):
                 (b"Connection", b"keep-alive"),
             ],
         )
+
+    def test_without(self) -> None:
+        """Lines of a block go by their canonical names; names that are in no block change nothing."""
+        block = b"X-A: x-b: 1\r\nX-B: 2\r\nx_a: 3\r\n"
+        self.assertEqual(without(block, frozenset({b"x-a"})), b"X-B: 2\r\n")
+        self.assertEqual(without(block, frozenset({b"x-a", b"x-b"})), b"")
+        self.assertIs(without(block, frozenset({b"x-forwarded-for"})), block)
 
     def test_all_decided(self) -> None:
         """Nothing is left of the gateway's lines where rules have decided about all of them."""

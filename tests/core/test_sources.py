@@ -227,6 +227,36 @@ class SslCertificateTests(SynchronousTestCase):
         self.assertEqual(config.warnings, ())
 
 
+class ErrorPageTests(SynchronousTestCase):
+    """Pages of the operator's own."""
+
+    def said(self, page: bytes, mode: int = 0o644) -> list[str]:
+        """What is said about a page."""
+        source = files(page_html=page)
+        source.modes["conf/pki/page.html"] = mode
+        return said(f"{GOOD}\n[custom_error gateway/502]\nfile = pki/page.html\n", source)
+
+    def test_sizes(self) -> None:
+        """A page has less than one megabyte, and something in it."""
+        self.assertEqual(self.said(b"a" * (1024 * 1024 - 1)), [])
+        [line] = self.said(b"a" * 1024 * 1024)
+        self.assertTrue(line.endswith("conf/pki/page.html has 1048576 bytes, of at most 1048575"), line)
+        [line] = self.said(b"")
+        self.assertTrue(line.endswith("[custom_error gateway/502] conf/pki/page.html is empty"), line)
+
+    def test_modes(self) -> None:
+        """Everybody may read it, and not everybody write it."""
+        [line] = self.said(b"a", 0o646)
+        self.assertIn("can be written by others", line)
+
+    def test_missing(self) -> None:
+        """A page that is not there stops the start, and so does a section without one."""
+        [line] = said(f"{GOOD}\n[custom_error gateway/502]\nfile = pki/page.html\n")
+        self.assertIn("cannot read conf/pki/page.html", line)
+        [line] = said(f"{GOOD}\n[custom_error gateway/502]\n")
+        self.assertIn("[custom_error gateway/502] file is missing", line)
+
+
 class TrustedRootTests(SynchronousTestCase):
     """[trusted_root_certificate]."""
 
