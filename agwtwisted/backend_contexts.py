@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -10,7 +11,6 @@ from cryptography import x509
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IReactorTime
 
-from agwtwisted.core.certificate_rules import CANNOT_READ
 from agwtwisted.core.errors import AgwError
 from agwtwisted.core.reasons import REASONS, UNKNOWN
 from agwtwisted.core.resources import BackendHttpSettings, SslCertificate
@@ -21,6 +21,10 @@ from agwtwisted.tls_client import TlsClientWire
 
 HTTP_PROTOCOLS: Final = (b"http/1.1",)
 """What is offered to HTTP backends (ALPN), so that none of them answers in another protocol."""
+
+
+REMEMBERED: Final = 512
+"""Certificates of which it is remembered whether they are a server's, for each way to trust."""
 
 
 class ClientCertificateError(AgwError):
@@ -36,6 +40,8 @@ class BackendTls:
 
     context: SSL.Context
     validate_name: bool
+    # The same servers show the same certificates again and again; looking for a name costs a fifth of the handshake.
+    mismatch: Callable[[bytes, ServerIdentity], str] = attrs.field(factory=lambda: lru_cache(REMEMBERED)(mismatch))
 
     @classmethod
     def trusting(
@@ -72,10 +78,16 @@ class BackendTls:
         return cls(context=context, validate_name=validate_name)
 
     def wire(
-        self, clock: IReactorTime, identity: ServerIdentity, until: float, receiver: Receiver = NOBODY
+        self,
+        clock: IReactorTime,
+        identity: ServerIdentity,
+        until: float,
+        receiver: Receiver = NOBODY,
+        *,
+        kind: type[TlsClientWire] = TlsClientWire,
     ) -> TlsClientWire:
         """A wire to a server that must prove to be this one, with its handshake through at the time `until`."""
-        return TlsClientWire(clock, _Handshake(self, identity), until, receiver)
+        return kind(clock, _Handshake(self, identity), until, receiver)
 
 
 class BackendContexts:
@@ -121,6 +133,7 @@ class _Handshake:
         self.connection = SSL.Connection(tls.context, None)
         self._notes = _Notes()
         self._validate_name = tls.validate_name
+        self._mismatch = tls.mismatch
         self._identity = identity
         self.connection.set_app_data(self._notes)  # not this: they would keep each other alive
         self.connection.set_connect_state()
@@ -138,13 +151,10 @@ class _Handshake:
             return self.reason
         if not self._validate_name:
             return ""
-        try:
-            certificate = self.connection.get_peer_certificate(as_cryptography=True)
-        except CANNOT_READ:
-            certificate = None
+        certificate = self.connection.get_peer_certificate()
         if certificate is None:
-            return "the server's certificate cannot be read"
-        return mismatch(certificate, self._identity)
+            return "the server has shown no certificate"
+        return self._mismatch(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate), self._identity)
 
 
 def _note(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:

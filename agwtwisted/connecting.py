@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -52,6 +52,10 @@ class Encryption:
     rule: IdentityRule
 
 
+def _as_it_is(wire: TcpWire) -> None:
+    """Nothing to prepare."""
+
+
 class Dialer:
     """Opens connections to one server.
 
@@ -61,14 +65,28 @@ class Dialer:
         port: of the server.
         names: resolves the name.
         encryption: None where the server is spoken to in plain text.
+        plain: the kind of wire without TLS.
+        encrypted: the kind of wire with TLS.
     """
 
-    def __init__(self, reactor: Any, host: str, port: int, names: Names, encryption: Encryption | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        host: str,
+        port: int,
+        names: Names,
+        encryption: Encryption | None = None,
+        *,
+        plain: type[TcpWire] = TcpWire,
+        encrypted: type[TlsClientWire] = TlsClientWire,
+    ) -> None:
         self._reactor = reactor
         self._host = host
         self._port = port
         self._names = names
         self._encryption = encryption
+        self._plain = plain
+        self._encrypted = encrypted
 
     def identity(self, requested: str = "") -> ServerIdentity | None:
         """Whom the server must prove to be for a request to a host; None: it is not asked.
@@ -77,7 +95,16 @@ class Dialer:
         """
         return None if self._encryption is None else self._encryption.rule.identity(requested)
 
-    def dial(self, timeout: float, identity: ServerIdentity | None = None) -> Deferred[TcpWire]:
+    def identity_for_probe(self, host: str) -> ServerIdentity | None:
+        """Whom the server must prove to be for a probe, which may name a host of its own; None: it is not asked."""
+        return None if self._encryption is None else self._encryption.rule.identity_for_probe(host)
+
+    def dial(
+        self,
+        timeout: float,
+        identity: ServerIdentity | None = None,
+        prepare: Callable[[Any], None] = _as_it_is,
+    ) -> Deferred[TcpWire]:
         """A new connection, with its TLS handshake done and the server's certificate checked.
 
         All of it (name, addresses, handshakes) has `timeout` seconds. Set the wire's receiver when this fires: what the
@@ -86,14 +113,15 @@ class Dialer:
         Args:
             timeout: seconds.
             identity: what `identity` gave, or another whom the server must prove to be.
+            prepare: is given each wire before it connects.
 
         Raises:
             ConnectError: nobody answered at any address; UntrustedError where the last one failed over TLS.
             DNSLookupError: the name does not resolve.
         """
-        return Deferred.fromCoroutine(self._dial(timeout, identity))
+        return Deferred.fromCoroutine(self._dial(timeout, identity, prepare))
 
-    async def _dial(self, timeout: float, identity: ServerIdentity | None) -> TcpWire:
+    async def _dial(self, timeout: float, identity: ServerIdentity | None, prepare: Callable[[Any], None]) -> TcpWire:
         error: ConnectError = UnreachableError(f"{self._host} has no address")
         until = self._reactor.seconds() + timeout
         addresses = await self._addresses(timeout)
@@ -104,7 +132,7 @@ class Dialer:
             # Every address has its share of what is left: one that is silent does not take it all.
             share = (until - now) / (len(addresses) - count)
             try:
-                return await self._open(address, now + share, identity)
+                return await self._open(address, now + share, identity, prepare)
             except ConnectError as failed:
                 error = failed
         raise error
@@ -117,14 +145,17 @@ class Dialer:
         except TimeoutError:
             raise UnreachableError(f"{self._host} does not resolve in time") from None
 
-    def _open(self, address: str, until: float, identity: ServerIdentity | None) -> Deferred[TcpWire]:
+    def _open(
+        self, address: str, until: float, identity: ServerIdentity | None, prepare: Callable[[Any], None]
+    ) -> Deferred[TcpWire]:
         """One address."""
         wire: TcpWire
         if self._encryption is None:
-            wire = TcpWire(self._reactor)
+            wire = self._plain(self._reactor)
         else:
             identity = identity or self._encryption.rule.identity()
-            wire = self._encryption.tls.wire(self._reactor, identity, until)
+            wire = self._encryption.tls.wire(self._reactor, identity, until, kind=self._encrypted)
+        prepare(wire)
         attempt = _Attempt(wire, identity)
         self._reactor.connectTCP(address, self._port, attempt, timeout=until - self._reactor.seconds())
         return attempt.outcome

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
+from typing import Any
 
 import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -15,9 +16,10 @@ from twisted.logger import Logger
 from agwtwisted.core.errors import AgwError
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy, openssl_cipher_list, openssl_ciphersuites
+from agwtwisted.core.proxy_protocol import Endpoint
 from agwtwisted.core.remembering import remembering
 from agwtwisted.core.resources import ClientAuth, Refusal, SslProfile
-from agwtwisted.core.routing import Site, Sites
+from agwtwisted.core.routing import AnySite, NamedSites, RelaySite, S, Site
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
 from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
@@ -48,7 +50,7 @@ class CertificateError(AgwError):
 class SiteContext:
     """One site's context, and how its clients are judged."""
 
-    site: Site
+    site: AnySite
     context: SSL.Context
     verify_mode: int
     anchors: Anchors | None  # of a profile that names trusted client certificates
@@ -66,8 +68,7 @@ class SiteContext:
     @property
     def refuses_in_handshake(self) -> bool:
         """Whether a client is turned away by an alert, rather than by an answer after the handshake."""
-        profile = self.site.profile
-        return self.strict and profile is not None and profile.refusal is Refusal.HANDSHAKE
+        return self.strict and refuses_by_alert(self.site)
 
 
 class ClientCertificates:
@@ -168,16 +169,18 @@ class ClientCertificates:
 class PortContexts:
     """The contexts of every site of a port, and the choice among them."""
 
-    sites: Sites
-    by_site: dict[Site, SiteContext]
+    sites: NamedSites[Any]
+    by_site: dict[AnySite, SiteContext]
     first: SiteContext  # connections are born with it, whatever site they select
 
     @classmethod
-    def of(cls, sites: Sites, *, max_depth: int) -> PortContexts:
+    def of(cls, sites: NamedSites[S], *, max_depth: int) -> PortContexts:
         """Makes the contexts; the port's first one is that of its basic listener, else of any site."""
         every = sites.all()
         resumable = all(not _asks(site.profile) for site in every)
-        by_site = {site: _site_context(site, resumable=resumable, max_depth=max_depth) for site in every}
+        by_site: dict[AnySite, SiteContext] = {
+            site: _site_context(site, resumable=resumable, max_depth=max_depth) for site in every
+        }
         contexts = cls(sites, by_site, by_site[every[0]])
         contexts.first.context.set_tlsext_servername_callback(contexts.name_told)
         return contexts
@@ -226,7 +229,13 @@ def server_name(connection: SSL.Connection) -> str:
 
 
 def peer_of(
-    notes: ClientCertificates, connection: SSL.Connection, address: str, port: int, *, failure: str = ""
+    notes: ClientCertificates,
+    connection: SSL.Connection,
+    address: str,
+    port: int,
+    *,
+    failure: str = "",
+    reached: Endpoint | None = None,
 ) -> Peer:
     """Who is at the other end once the handshake is over, well or, for the reason given, badly."""
     verdict, certificate, issuers = notes.verdict(failure), notes.certificate(), notes.issuers_der()
@@ -244,17 +253,26 @@ def peer_of(
         tls_version="" if failure else connection.get_protocol_version_name(),
         cipher=connection.get_cipher_name() or "",
         server_name=server_name(connection),
+        reached=reached,
     )
+
+
+def refuses_by_alert(site: AnySite) -> bool:
+    """Whether a Strict site refuses in the handshake. On L4 there is no other way: no HTTP is spoken after it."""
+    profile = site.profile
+    return isinstance(site, RelaySite) or (profile is not None and profile.refusal is Refusal.HANDSHAKE)
 
 
 def _asks(profile: SslProfile | None) -> bool:
     return profile is not None and profile.client_auth is not ClientAuth.NONE
 
 
-def _site_context(site: Site, *, resumable: bool, max_depth: int) -> SiteContext:
+def _site_context(site: AnySite, *, resumable: bool, max_depth: int) -> SiteContext:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     _apply_policy(context, site.listener.ssl_policy, allow_weak=site.profile is not None and site.profile.allow_weak)
     _restrict(context, resumable=resumable)
+    if isinstance(site, Site):  # what is spoken on L4 is not the gateway's to choose: it passes the offer over
+        context.set_alpn_select_callback(_choose_protocol)
     context.set_verify_depth(max_depth)
     _use_server_certificate(context, site)
     mode = SSL.VERIFY_NONE
@@ -262,7 +280,7 @@ def _site_context(site: Site, *, resumable: bool, max_depth: int) -> SiteContext
     profile = site.profile
     if profile is not None and profile.client_auth is not ClientAuth.NONE:
         mode = _ASK
-        if profile.client_auth is ClientAuth.STRICT and profile.refusal is Refusal.HANDSHAKE:
+        if profile.client_auth is ClientAuth.STRICT and refuses_by_alert(site):
             mode = _INSIST
         if profile.trusted_client_certificates:  # of a Passthrough profile they are for paths that require one
             anchors = _trust(context, profile)
@@ -297,7 +315,6 @@ def _restrict(context: SSL.Context, *, resumable: bool) -> None:
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_options(options)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # 20 KiB less for an idle connection
-    context.set_alpn_select_callback(_choose_protocol)
 
 
 def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
@@ -308,7 +325,7 @@ def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
     raise SSL.Error([("SSL routines", "", "no application protocol")])
 
 
-def _use_server_certificate(context: SSL.Context, site: Site) -> None:
+def _use_server_certificate(context: SSL.Context, site: AnySite) -> None:
     certificate = site.listener.ssl_certificate
     if certificate is None:
         raise AssertionError("an Https listener has a certificate")

@@ -26,6 +26,7 @@ class EncryptedWire(TcpWire):
         """The socket is closed, by whomever; without close_notify something may be missing (RFC 8446 section 6.1)."""
         if not self._farewell_came:
             self.cut = True
+            self._end_reason = self._end_reason or "the connection ended without close_notify"
         super().connectionLost(reason)
         del self._tls, self._records  # OpenSSL's memory is free at once, whoever still knows this wire
 
@@ -34,7 +35,8 @@ class EncryptedWire(TcpWire):
         if end is not None:
             if isinstance(end, SSL.ZeroReturnError):  # close_notify
                 self._farewell_came = True
-            else:  # a record that is not authentic: OpenSSL has written an alert
+            else:  # an alert of the peer's, or a record that is not authentic: OpenSSL has written one
+                self._end_reason = f"TLS: {error_text(end)}"
                 self._flush(RECORD)
         self._control_in += len(records) - len(data)
         if not data or self._control_in > RECORD:
@@ -42,8 +44,14 @@ class EncryptedWire(TcpWire):
         if data and not self.closing:
             self.bytes_in += len(data)
             self.receiver.received(data)
-        if end is not None:
+        if self._farewell_came:
+            self.farewell_came()
+        elif end is not None:
             self.close()
+
+    def farewell_came(self) -> None:
+        """The peer sends no more; whoever can go on sending says so."""
+        self.close()
 
     def _send_control(self) -> None:
         """Sends what OpenSSL answers by itself, to a KeyUpdate for instance, before much of it has gathered.

@@ -6,27 +6,35 @@ from collections.abc import Sequence
 from random import Random
 from wsgiref.handlers import format_date_time
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from agwtwisted.access_log import AccessLog
+from agwtwisted.backends import Backends
 from agwtwisted.core import pages
+from agwtwisted.core.affinity import Affinity
+from agwtwisted.core.balancing import Pool
 from agwtwisted.core.decisions import CertificateRequired, Forwarded, Redirected, Unwelcome, decide
-from agwtwisted.core.forwarding import request_bytes
+from agwtwisted.core.error_pages import NO_ERROR_PAGES, ErrorPages
+from agwtwisted.core.errors import printable
+from agwtwisted.core.forwarding import host_for, request_bytes, rewritten_request_bytes
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, UnfitRequest, asks_for, value_of
 from agwtwisted.core.pages import ErrorInfo, Page
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.records import AccessRecord, RecordFrame, render
-from agwtwisted.core.resources import Gateway
+from agwtwisted.core.resources import Gateway, Protocol
+from agwtwisted.core.rewriting import Bad, rewrite_response
 from agwtwisted.core.routing import Action, Site
+from agwtwisted.core.server_variables import Context
 from agwtwisted.core.verdicts import Missing, Refused, admits
 from agwtwisted.deferreds import Members, log_failure
 from agwtwisted.dispatch import KEPT_BODY, Dispatch
 from agwtwisted.interfaces import Reply, Session
-from agwtwisted.upstream import Backends, Server
+from agwtwisted.upstream import Server
 
 
 class HttpExchanges:
@@ -38,12 +46,20 @@ class HttpExchanges:
         clock: the time of records and pages.
         access_log: takes a line for each of them.
         random: for trace ids.
+        error_pages: the operator's own.
     """
 
     def __init__(
-        self, gateway: Gateway, backends: Backends, clock: IReactorTime, access_log: AccessLog, random: Random
+        self,
+        gateway: Gateway,
+        backends: Backends,
+        clock: IReactorTime,
+        access_log: AccessLog,
+        random: Random,
+        error_pages: ErrorPages = NO_ERROR_PAGES,
     ) -> None:
         self.gateway = gateway
+        self.error_pages = error_pages
         self.backends = backends
         self.clock = clock
         self.running: Members[HttpExchange] = Members()
@@ -111,10 +127,13 @@ class HttpExchange:
         self._began = exchanges.clock.seconds()
         self._answered = self._began
         self._site: Site | None = None
+        self._servers: Pool[Server] | None = None
         self._action: Action | None = None
         self._asking: Deferred[Peer] | None = None
         self._held: list[bytes] = []  # of the body, while it is not decided where it goes
         self._body_whole = False
+        self._forwarded: Forwarded | None = None
+        self._host = b""  # that the backend was told
         self._dispatch: Dispatch | None = None
         self._head: ResponseHead | None = None  # that the client got
         self._backend_answered = False
@@ -163,14 +182,15 @@ class HttpExchange:
             self._decide(request, site, None)
 
     def _decide(self, request: RequestHead, site: Site, required: Peer | None) -> None:
-        decision = decide(site, request, self._session.peer, required)
+        decision = decide(site, request, self._session.client, required)
         if isinstance(decision, CertificateRequired):
             self._ask(request, site)
             return
         self._action = decision.action
-        if decision.peer is not self._peer:
-            self._peer = decision.peer
-            self._frame = self._session.frame_of(decision.peer)
+        peer = decision.client.peer
+        if peer is not self._peer:
+            self._peer = peer
+            self._frame = self._session.frame_of(peer)
         if isinstance(decision, Forwarded):
             self._forward(request, decision)
         elif isinstance(decision, Redirected):
@@ -213,25 +233,29 @@ class HttpExchange:
         self._answer(500, ErrorInfo.NO_ERROR, close=True)
 
     def _forward(self, request: RequestHead, decision: Forwarded) -> None:
-        exchanges, session, action, peer = self._exchanges, self._session, decision.action, decision.peer
+        self._forwarded = decision
+        exchanges, session, action = self._exchanges, self._session, decision.action
         pool, settings = action.pool, action.settings
         if pool is None or settings is None:
             raise AssertionError("an action without a redirect has a pool")
 
         def head_for(server: Server) -> bytes:
-            host = request.authority
-            if settings.host_name:
-                host = settings.host_name.encode()
-            elif settings.pick_host_name_from_backend_address:
-                host = server.host.encode()
-            return request_bytes(request, host, session.identity(action, peer), session.address, self._trace_id)
+            host = self._host = host_for(settings, request, server.host)
+            identity, address = session.identity(action, self._peer), session.address
+            rewritten = decision.request
+            if rewritten is None:
+                return request_bytes(request, host, identity, address, self._trace_id)
+            self._host = rewritten.host or host
+            return rewritten_request_bytes(request, rewritten, host, identity, address, self._trace_id)
 
+        servers = self._servers = exchanges.backends.pool(pool, settings)
         self._dispatch = Dispatch(
             request,
-            exchanges.backends.order(pool, settings),
+            servers.order(request.headers),
             head_for,
             timeout=settings.request_timeout,
             max_header_bytes=exchanges.gateway.max_header_bytes,
+            stays=servers.affinity is not None,
             user=self,
             failed=self._answer,
         )
@@ -293,14 +317,38 @@ class HttpExchange:
 
     def response_head(self, head: ResponseHead) -> None:
         """A head came: of an interim response, or of the response."""
+        if head.status < 200 and head.status != 101:
+            self._reply.informational(head.status, head.reason, head.headers)
+            return
+        if self._servers is not None and self._servers.affinity is not None:
+            head = self._bind(head, self._servers.affinity)
         if head.status == 101:
             self._switch(head)
-        elif head.status < 200:
-            self._reply.informational(head.status, head.reason, head.headers)
         else:
             self._backend_answered = True
-            self._start_answer(head)
-            self._reply.head(head)
+            rewritten = self._rewritten(head)
+            if isinstance(rewritten, Bad):
+                self._answer(rewritten.status, rewritten.error_info)
+            else:
+                self._start_answer(rewritten)
+                self._reply.head(rewritten)
+
+    def _rewritten(self, head: ResponseHead) -> ResponseHead | Bad:
+        """The response's head as the rules make it that have seen the request."""
+        request, forwarded = self._request, self._forwarded
+        if forwarded is None or forwarded.request is None or not isinstance(request, RequestHead):
+            return head
+        context = Context(request, forwarded.client, received_bytes=request.size + self._body_size)
+        return rewrite_response(forwarded.request, head, context)
+
+    def _bind(self, head: ResponseHead, affinity: Affinity[Server]) -> ResponseHead:
+        """The response as it goes on: with the cookies that lead its client back to the server, if it lacks them."""
+        request, site, dispatch = self._request, self._site, self._dispatch
+        if not isinstance(request, RequestHead) or site is None or dispatch is None or dispatch.server is None:
+            return head
+        secure = site.listener.protocol is Protocol.HTTPS
+        lines = affinity.lines(dispatch.server, request.headers, secure=secure)
+        return attrs.evolve(head, headers=(*head.headers, *lines)) if lines else head
 
     def response_body(self, data: bytes) -> None:
         """A piece of the body came."""
@@ -343,7 +391,7 @@ class HttpExchange:
         left_out = self._exchanges.complaints.admit(name)
         if left_out is not None:
             message = "{server}: {reason}; {outcome}" + (" ({left_out} complaints left out before)" if left_out else "")
-            self.log.warn(message, server=name, reason=reason, outcome=outcome, left_out=left_out)
+            self.log.warn(message, server=name, reason=printable(reason), outcome=outcome, left_out=left_out)
 
     def upstream_drained(self) -> None:
         """The backend takes bytes again."""
@@ -376,6 +424,9 @@ class HttpExchange:
 
     def _send(self, page: Page, error_info: ErrorInfo, *, close: bool = False, headers: Sequence[Header] = ()) -> None:
         self._error_info = error_info
+        own = self._exchanges.error_pages.page(self._listener, page.status)
+        if own is not None:
+            page = attrs.evolve(page, body=own)
         head = self._exchanges.page_head(page, headers)
         self._start_answer(head)
         self._reply.head(head, close=close)
@@ -409,23 +460,29 @@ class HttpExchange:
         if self._exchanges.access_log.enabled:
             self._exchanges.log(self._record(status, server))
 
+    @property
+    def _listener(self) -> str:
+        """The name of the listener whose request this is."""
+        return self._session.listener if self._site is None else self._site.listener.name
+
     def _note_connection(self) -> None:
         if self._dispatch is not None and self._dispatch.connection is not None:
             self._upstream_port = self._dispatch.connection.local_port
 
     def _record(self, status: int | None, server: Server | None) -> AccessRecord:
-        request, exchanges, session, head = self._request, self._exchanges, self._session, self._head
+        request, exchanges, head = self._request, self._exchanges, self._head
         now = exchanges.clock.seconds()
+        rewritten = None if self._forwarded is None else self._forwarded.request
         return AccessRecord(
             timestamp=exchanges.access_log.timestamp(),
-            frame=exchanges.frame(session.listener if self._site is None else self._site.listener.name, self._action),
+            frame=exchanges.frame(self._listener, self._action),
             client=self._frame,
             method=request.method,
             target=request.target,
-            rewritten_target=request.target,
+            rewritten_target=request.target if rewritten is None else rewritten.target,
             version=request.version,
             original_host=request.authority,
-            host=request.authority,
+            host=self._host or request.authority,
             user_agent=request.user_agent,
             status=status or (0 if head is None else head.status),
             content_type=b"" if head is None else value_of(head.headers, b"content-type"),

@@ -64,6 +64,9 @@ class Gate:
     def drained(self) -> None:
         """Nothing is written before the gate opens."""
 
+    def finished(self) -> None:
+        """The client has finished sending, which its wire remembers; it may still be answered."""
+
     def ended(self, reason: str) -> None:
         """The client left before the verdict: nobody needs the answer any more."""
         if self._waiting is not None:

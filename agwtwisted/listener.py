@@ -7,13 +7,12 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.internet.protocol import Factory
 from twisted.internet.tcp import Port as TcpPort
 
-from agwtwisted.connections import HttpPort, Limits
 from agwtwisted.core.errors import AgwError
-from agwtwisted.streaming import TcpWire
+from agwtwisted.ports import Limits, Port
 
 BACKLOG = 1024
 """Connections that the kernel completes ahead of us; the system's own limit (somaxconn) may be lower."""
@@ -54,14 +53,14 @@ class _Accepting(Factory):
     noisy = False
     accepting: TcpPort | None = None
 
-    def __init__(self, port: HttpPort) -> None:
+    def __init__(self, port: Port[Any]) -> None:
         self._port = port
 
     def logPrefix(self) -> str:
         """What the log calls the port."""
         return "agwgateway"
 
-    def buildProtocol(self, addr: IAddress) -> TcpWire | None:  # type: ignore[override]
+    def buildProtocol(self, addr: IAddress) -> IProtocol | None:  # type: ignore[override]
         """The connection's protocol; None closes it."""
         if self.accepting is not None:
             # Twisted sets this anew after each turn, to what it accepted in it, 1 at least: so a turn accepts one, and
@@ -73,7 +72,7 @@ class _Accepting(Factory):
 class Listener(Service):
     """One bound socket. Stops accepting while the gateway has as many connections as it may."""
 
-    def __init__(self, reactor: Any, bound: socket.socket, port: HttpPort, limits: Limits) -> None:
+    def __init__(self, reactor: Any, bound: socket.socket, port: Port[Any], limits: Limits) -> None:
         self.setName("listener " + display(*bound.getsockname()[:2]))
         self.port = port
         self._reactor = reactor

@@ -16,20 +16,28 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gathe
 from twisted.logger import Logger
 
 from agwtwisted.access_log import AccessLog
-from agwtwisted.connections import HttpPort, Limits
+from agwtwisted.affinity_key import load_key
+from agwtwisted.backends import Backends
+from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
+from agwtwisted.core.error_pages import ErrorPages
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.rates import HandshakeLimiter
-from agwtwisted.core.resources import ClientRevocation, Config, HttpListener, Protocol
+from agwtwisted.core.resources import ClientRevocation, Config, HttpListener, Protocol, StreamProtocol
 from agwtwisted.core.resources import HeaderNames as OddNames
-from agwtwisted.core.routing import ports_of
+from agwtwisted.core.resources import Listener as RelayListener
+from agwtwisted.core.rewriting import identifying_headers
+from agwtwisted.core.routing import NamedSites, S, ports_of, relay_ports_of, ways_of
 from agwtwisted.exchange import HttpExchanges
+from agwtwisted.health import Prober
 from agwtwisted.listener import Listener, display
 from agwtwisted.ocsp_client import OcspClient
+from agwtwisted.ports import Limits, Port, PortArguments
+from agwtwisted.relay_backends import RelayBackends
+from agwtwisted.relay_port import RelayPort
 from agwtwisted.resolving import Names, System
 from agwtwisted.responses import MemoryResponses, ResponseStore, SqliteResponses
 from agwtwisted.revocation import Revocation
-from agwtwisted.upstream import Backends
 
 _log = Logger()
 
@@ -38,7 +46,7 @@ LOG_SHARE = 0.1
 
 
 class GatewayService(MultiService):
-    """The whole gateway. Stops in stages: listeners, exchanges, connections to backends, revocation, access log.
+    """The whole gateway. Stops in stages: listeners, probes, exchanges, backend connections, revocation, access log.
 
     Args:
         reactor: everything runs on it.
@@ -46,6 +54,7 @@ class GatewayService(MultiService):
         backends: whose idle connections are closed at the end.
         access_log: started first and stopped last.
         revocation: started before any listener, and asked until the last connection is gone.
+        prober: started before any listener, so that the first probes go out before the first request comes.
         drain_timeout: seconds that the stop may take in all.
     """
 
@@ -58,6 +67,7 @@ class GatewayService(MultiService):
         backends: Backends,
         access_log: AccessLog,
         revocation: Revocation,
+        prober: Prober,
         drain_timeout: float,
     ) -> None:
         super().__init__()
@@ -65,10 +75,11 @@ class GatewayService(MultiService):
         self.listeners = listeners
         self.access_log = access_log
         self.revocation = revocation
+        self.prober = prober
         self._reactor = reactor
         self._backends = backends
         self._drain_timeout = drain_timeout
-        for child in [access_log, revocation, *listeners]:  # in this order they start
+        for child in [access_log, revocation, prober, *listeners]:  # in this order they start
             child.setServiceParent(self)
 
     def stopService(self) -> Deferred[None]:
@@ -81,6 +92,7 @@ class GatewayService(MultiService):
         await gatherResults([listener.stopService() for listener in self.listeners])
         for listener in self.listeners:
             listener.port.drain()
+        self.prober.stopService()
         await self._all_gone(self._drain_timeout * (1 - LOG_SHARE))
         self._backends.close_idle()
         end = began + self._drain_timeout
@@ -118,7 +130,7 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     Args:
         config: a valid configuration.
         reactor: everything runs on it.
-        sockets: a bound one for each address and port of `ports_of(config)`.
+        sockets: a bound one for each of `addresses_of(config)`.
 
     Raises:
         OSError: the access log cannot be opened, or the state directory not made.
@@ -127,49 +139,74 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     gateway = config.gateway
     access_log = AccessLog(gateway.access_log, reactor)
     access_log.open()
-    backends = Backends(reactor, Names(reactor, System(reactor).ask))
-    for rule in config.request_routing_rules:
-        backends.prepare(rule.backend_http_settings)
+    names = Names(reactor, System(reactor).ask)
+    backends, relay_backends = _backends(config, reactor, names)
     # For trace ids and the spread of renewals, which are no secret: no system call for each.
     random = Random(SystemRandom().getrandbits(128))  # noqa: S311
-    exchanges = HttpExchanges(gateway, backends, reactor, access_log, random)
+    exchanges = HttpExchanges(gateway, backends, reactor, access_log, random, ErrorPages(config.custom_errors))
     revocation = _revocation(config, reactor, random)
     limits = Limits(gateway)
     limiter = HandshakeLimiter(reactor.seconds)
-    listeners = []
+
+    def arguments(number: int, sites: NamedSites[S]) -> PortArguments[S]:
+        encrypted = sites.all()[0].listener.protocol in (Protocol.HTTPS, StreamProtocol.TLS)
+        return {
+            "number": number,
+            "sites": sites,
+            "contexts": PortContexts.of(sites, max_depth=gateway.max_client_chain_depth) if encrypted else None,
+            "gateway": gateway,
+            "limits": limits,
+            "clock": reactor,
+            "access_log": access_log,
+            "limiter": limiter,
+            "check_of": revocation.check,
+        }
+
+    identifying = identifying_headers(config.rewrite_rule_sets)
+    ports: dict[tuple[str, int], Port[Any]] = {}
     for address, sites in ports_of(config).items():
-        encrypted = sites.all()[0].listener.protocol is Protocol.HTTPS
-        contexts = PortContexts.of(sites, max_depth=gateway.max_client_chain_depth) if encrypted else None
-        port = HttpPort(
-            number=address[1],
-            sites=sites,
-            contexts=contexts,
-            exchanges=exchanges,
-            gateway=gateway,
-            limits=limits,
-            names=HeaderNames(
-                reject_odd=gateway.header_names is OddNames.REJECT,
-                tell_dropped=partial(_warn_of_dropped, display(*address)),
-            ),
-            clock=reactor,
-            access_log=access_log,
-            limiter=limiter,
-            check_of=revocation.check,
+        header_names = HeaderNames(
+            identifying,
+            reject_odd=gateway.header_names is OddNames.REJECT,
+            tell_dropped=partial(_warn_of_dropped, display(*address)),
         )
-        listeners.append(Listener(reactor, sockets[address], port, limits))
-    return GatewayService(reactor, listeners, backends, access_log, revocation, gateway.drain_timeout)
+        ports[address] = HttpPort(exchanges=exchanges, names=header_names, **arguments(address[1], sites))
+    for address, relay_sites in relay_ports_of(config).items():
+        ports[address] = RelayPort(backends=relay_backends, **arguments(address[1], relay_sites))
+    listeners = [Listener(reactor, sockets[address], port, limits) for address, port in ports.items()]
+    prober = Prober(reactor, backends, ways_of(config), random)
+    return GatewayService(reactor, listeners, backends, access_log, revocation, prober, gateway.drain_timeout)
+
+
+def _affinity_key(config: Config) -> bytes:
+    """The key of the affinity cookies; empty where none outlives the process, or none is set at all."""
+    directory = config.gateway.state_directory
+    is_used = any(settings.cookie_based_affinity for _, settings in ways_of(config))
+    return load_key(Path(directory)) if directory is not None and is_used else b""
+
+
+def _backends(config: Config, reactor: Any, names: Names) -> tuple[Backends, RelayBackends]:
+    """Those of HTTP and those of L4, with what the settings of each need."""
+    backends = Backends(reactor, names, affinity_key=_affinity_key(config))
+    relay_backends = RelayBackends(reactor, names)
+    for _, settings in ways_of(config):
+        backends.prepare(settings)
+    for relay_rule in config.routing_rules:
+        relay_backends.prepare(relay_rule.backend_settings)
+    return backends, relay_backends
 
 
 def _revocation(config: Config, reactor: Any, random: Random) -> Revocation:
     gateway = config.gateway
     store: ResponseStore = MemoryResponses()
-    if gateway.state_directory is not None and any(map(_asks_responders, config.http_listeners)):
+    every: tuple[HttpListener | RelayListener, ...] = (*config.http_listeners, *config.listeners)
+    if gateway.state_directory is not None and any(map(_asks_responders, every)):
         store = SqliteResponses(Path(gateway.state_directory), reactor.seconds, reactor.callFromThread)
-    own_ports = frozenset(listener.port for listener in config.http_listeners)
+    own_ports = frozenset(listener.port for listener in every)
     return Revocation(reactor, OcspClient(reactor, own_ports=own_ports), store, random)
 
 
-def _asks_responders(listener: HttpListener) -> bool:
+def _asks_responders(listener: HttpListener | RelayListener) -> bool:
     profile = listener.ssl_profile
     return profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP
 

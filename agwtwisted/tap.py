@@ -22,7 +22,7 @@ from agwtwisted.core import report
 from agwtwisted.core.config import parse
 from agwtwisted.core.errors import AgwError, ConfigError
 from agwtwisted.core.resources import Config
-from agwtwisted.core.routing import ports_of
+from agwtwisted.core.routing import addresses_of
 from agwtwisted.core.sources import SourceFile
 
 
@@ -78,7 +78,7 @@ def _start(config: Config) -> IService:
 
     sockets: dict[tuple[str, int], socket.socket] = {}
     try:
-        for address in ports_of(config):
+        for address in addresses_of(config):
             sockets[address] = bind(*address)
         service = build(config, reactor, sockets)
     except (AgwError, OSError) as error:

@@ -5,6 +5,7 @@ Its word is that only its own error comes out, in bounded time; further promises
 
 from __future__ import annotations
 
+import ipaddress
 import random
 import re
 import warnings
@@ -19,17 +20,23 @@ from OpenSSL import SSL, crypto
 from agwtwisted.core import host_names, ini
 from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.chains import TrustedChain, read_chain
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.config import parse
 from agwtwisted.core.der import DerError, elements, object_identifier
 from agwtwisted.core.errors import ConfigError, UnacceptableError
 from agwtwisted.core.messages import HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.name_comparison import normalised_name
 from agwtwisted.core.names import distinguished_name
+from agwtwisted.core.peer import Peer
 from agwtwisted.core.pem import read_certificates
+from agwtwisted.core.proxy_protocol import HeaderReader, NoHeader, ProxyHeader, Tlv, encoded, joined, split
 from agwtwisted.core.reading import RequestReader, ResponseReader
+from agwtwisted.core.references import Lookup
 from agwtwisted.core.resources import CertificateHeaders
 from agwtwisted.core.schema import KINDS, LATER_KINDS
+from agwtwisted.core.server_variables import Client, Context
 from agwtwisted.core.sources import SourceFile
+from agwtwisted.core.templates import MATCHER, Scope, Template
 from agwtwisted.core.variables import alternative_names, certificate_variables
 from agwtwisted.core.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.core.verification import Anchors, Evidence, judge
@@ -113,6 +120,7 @@ def _config_seeds() -> Iterator[bytes]:
 
 def _config_words() -> tuple[str, ...]:
     keys = {f"{key} = " for kind in KINDS.values() for key in kind.keys}
+    keys |= {f"{family}.1 = " for kind in KINDS.values() for family in kind.families}
     values = (
         "Strict",
         "Passthrough",
@@ -153,6 +161,41 @@ def _host_names(data: bytes) -> None:
     if len(names) == 2:
         assert host_names.intersect(*names) == host_names.intersect(*reversed(names))
         assert host_names.intersect(names[0], names[0])
+
+
+def _template(data: bytes) -> None:
+    text = data.decode("utf-8", "replace")
+    scope = Scope(captures={"var_host": 1}, of_response=data[:1] == b"r", matcher=2 if data[:1] == b"m" else None)
+    try:
+        template = Template.of(text, scope)
+    except UnacceptableError:
+        return
+    groups = (b"whole", b"one", b"two")
+    value = template.render(_lookup(), {"var_host": groups, MATCHER: groups})
+    assert value.startswith(template.beginning)
+    assert template.constant in (None, value)
+
+
+def _condition(data: bytes) -> None:
+    """The text of a condition, and after a NUL the value that it is put to."""
+    text, _, value = data.partition(b"\0")
+    try:
+        condition = Condition.of(text.decode("utf-8", "replace"))
+    except UnacceptableError:
+        return
+    condition.captured(_lookup())
+    groups = condition.test(value)
+    assert groups in (None, ()) if not condition.groups else groups is None or len(groups) == condition.groups + 1
+    assert all(group in value for group in groups or ())
+    assert condition.test(value) == groups
+
+
+def _lookup() -> Lookup:
+    head = RequestHead(method=b"GET", target=b"/a?b", version=b"1.1", host="a", authority=b"a", headers=((b"X", b"y"),))
+    return Lookup(Context(head, Client(peer=Peer(address="192.0.2.1", port=7, verdict=Unchecked()), port=443)))
+
+
+_REFERENCES = ("http_req_X", "http_resp_X", "var_host", "var_cookie_a", "var_host_1", "capt_header_value_matcher_1")
 
 
 # Certificates
@@ -394,6 +437,47 @@ RESPONSES = [
     b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
 ]
 
+# The PROXY protocol
+
+
+def _proxy_told(pieces: list[bytes]) -> tuple[object, bytes]:
+    reader = HeaderReader()
+    told = None
+    rest = b""
+    for piece in pieces:
+        if told is None:
+            told = reader.feed(piece)
+        else:
+            rest += piece
+    return told, reader.rest + rest if isinstance(told, ProxyHeader) else b""
+
+
+def _proxy_header(data: bytes) -> None:
+    told = [_proxy_told(pieces) for pieces in _pieces(data)]
+    assert told[1:] == told[:1] * (len(told) - 1), told
+    header, rest = told[0]
+    if isinstance(header, NoHeader):
+        assert header.reason.isprintable()
+    if isinstance(header, ProxyHeader):
+        assert data.endswith(rest)
+        assert split(joined(header.tlvs)) == header.tlvs
+        if header.source and header.destination:
+            again = HeaderReader().feed(encoded(header.source, header.destination))
+            assert again == ProxyHeader(source=header.source, destination=header.destination)
+
+
+_ENDS = (ipaddress.ip_address("192.0.2.7"), 50000), (ipaddress.ip_address("2001:db8::1"), 443)
+PROXY_HEADERS = [
+    b"PROXY TCP4 192.0.2.7 198.51.100.1 50000 443\r\nrest",
+    b"PROXY TCP6 2001:db8::7 ::1 1 0\r\n",
+    b"PROXY UNKNOWN ffff::\r\n",
+    encoded(_ENDS[0], _ENDS[0], [Tlv(2, b"name"), Tlv(0x20, b"\1\0\0\0\0\x21\0\7TLSv1.3")]) + b"rest",
+    encoded(*_ENDS, [Tlv(3, bytes(4)), Tlv(4, b"")]),
+    b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0rest",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x31\0\xd8" + bytes(216),
+]
+
+
 _HTTP_WORDS = (
     *(
         "GET ",
@@ -434,6 +518,39 @@ TARGETS = {
         words=("xn--", "*.", "\\xe2\\x80\\x8d", "\\xc3\\x9f", "[::1]", "."),
         longest=300,
     ),
+    "templates": Target(
+        run=_template,
+        seeds=lambda: [
+            b"r{{a}}{http_resp_X}b{var_host_1}",
+            b"m{capt_header_value_matcher_2}{var_cookie_a_1}{http_req_X}",
+        ],
+        words=(*_REFERENCES, *(f"{{{each}}}" for each in _REFERENCES), "{{", "}}", "_1"),
+        longest=300,
+    ),
+    "conditions": Target(
+        run=_condition,
+        seeds=lambda: [
+            b"var_client_certificate_subject ~ CN=(.*?)[,|$]\0CN=a,OU=b",
+            b"http_req_X !~* ^(a+)+$\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
+            b"http_resp_X ==* ab\0AB",
+            b"var_cookie_a !exists\0",
+        ],
+        words=(
+            *_REFERENCES,
+            " == ",
+            " != ",
+            " ~ ",
+            " !~* ",
+            " exists",
+            "(?i)",
+            "(a|b)",
+            "{2,3}",
+            "[^a]",
+            r"\\xE9",
+            r"\\b",
+        ),
+        longest=400,
+    ),
     "pem": Target(
         run=_pem, seeds=_bundles, words=("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----", "-----BEGIN ")
     ),
@@ -446,5 +563,11 @@ TARGETS = {
     "judge": Target(run=_judge, seeds=_chains, is_der=True),
     "handshake": Target(run=_handshake, seeds=_handshakes, is_der=True),
     "requests": Target(run=_requests, seeds=lambda: REQUESTS, words=_HTTP_WORDS, longest=1024),
+    "proxy_header": Target(
+        run=_proxy_header,
+        seeds=lambda: PROXY_HEADERS,
+        words=("PROXY TCP4 ", "PROXY UNKNOWN", "\\x0d\\x0a\\x0d\\x0a\\x00\\x0d\\x0aQUIT\\x0a\\x21\\x11\\x00"),
+        longest=1024,
+    ),
     "responses": Target(run=_responses, seeds=lambda: RESPONSES, words=_HTTP_WORDS, longest=1024),
 }

@@ -128,3 +128,31 @@ http_listener = {name}
 backend_address_pool = app
 backend_http_settings = app
 """
+
+
+STRICT = "verify_client_auth_mode = Strict\ntrusted_client_certificates = devices\n"
+"""The profile of GOOD."""
+
+PASSTHROUGH = "verify_client_auth_mode = Passthrough\ntrusted_client_certificates = devices\n"
+"""One for it whose paths may require certificates."""
+
+RULE = "backend_address_pool = app\nbackend_http_settings = app\n"
+"""Where the rule of GOOD leads."""
+
+MAP = "\n[url_path_map map]\ndefault_backend_address_pool = app\ndefault_backend_http_settings = app\n"
+
+
+def mapped(*path_rules: str, profile: str = STRICT) -> str:
+    """GOOD with a map in its rule, and these path rules."""
+    text = changed((RULE, "rule_type = PathBasedRouting\nurl_path_map = map\n"), (STRICT, profile))
+    return text + MAP + "".join(path_rules)
+
+
+def path_rule(name: str, paths: str, *, extra: str = "", end: str = RULE) -> str:
+    """A section for the map of `mapped`."""
+    return f"\n[path_rule map/{name}]\npaths = {paths}\n{end}{extra}"
+
+
+def redirect(name: str, *keys: str) -> str:
+    """A section of a redirect, of the type Found."""
+    return "\n".join([f"\n[redirect_configuration {name}]", "redirect_type = Found", *keys, ""])

@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from agwtwisted.connections import HttpPort, Limits
+from agwtwisted.backends import Backends
+from agwtwisted.connections import HttpPort
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy, predefined
@@ -30,8 +31,8 @@ from agwtwisted.core.resources import (
 from agwtwisted.core.routing import Site, Sites
 from agwtwisted.core.verdicts import NotAsked, Verdict
 from agwtwisted.exchange import HttpExchanges
+from agwtwisted.ports import Limits
 from agwtwisted.streaming import TcpWire
-from agwtwisted.upstream import Backends
 
 TIMEOUT = 20.0
 """Seconds that a backend may be silent."""

@@ -191,27 +191,31 @@ class SilenceTests(_Case):
         port = REACTOR.listenUDP(0, forger, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         heard = self.silent.datagrams.datagramReceived
+        read = dns.DNSDatagramProtocol.datagramReceived
         seen: list[bytes] = []
-
-        def forge(data: bytes, address: tuple[str, int]) -> None:
-            message = dns.Message()
-            message.fromStr(data)
-            message.answer, message.rCode = 1, dns.OK
-            record = dns.Record_A("203.0.113.1", 60)
-            message.answers = [dns.RRHeader(b"app.example", dns.A, dns.IN, 60, record)]
-            forger.transport.write(message.toStr(), address)  # type: ignore[union-attr]
-            heard(data, address)
-
-        def read(protocol: dns.DNSDatagramProtocol, data: bytes, address: tuple[str, int]) -> None:
-            seen.append(data)
-            received(protocol, data, address)
-
-        received = dns.DNSDatagramProtocol.datagramReceived
-        self.patch(self.silent.datagrams, "datagramReceived", forge)
-        self.patch(dns.DNSDatagramProtocol, "datagramReceived", read)
+        self.patch(
+            self.silent.datagrams,
+            "datagramReceived",
+            lambda data, address: (forger.transport.write(_forged(data), address), heard(data, address)),  # type: ignore[union-attr]
+        )
+        self.patch(
+            dns.DNSDatagramProtocol,
+            "datagramReceived",
+            lambda protocol, data, address: (seen.append(data), read(protocol, data, address)),
+        )
         asked = self.asked(self.silent)
         await until(lambda: len(seen) == 2)
         self.assertNoResult(asked)
         asked.cancel()
         with self.assertRaises(CancelledError):
             await asked
+
+
+def _forged(question: bytes) -> bytes:
+    """An answer that fits a question but for who gives it."""
+    message = dns.Message()
+    message.fromStr(question)
+    message.answer, message.rCode = 1, dns.OK
+    record = dns.Record_A("203.0.113.1", 60)
+    message.answers = [dns.RRHeader(b"app.example", dns.A, dns.IN, 60, record)]
+    return message.toStr()

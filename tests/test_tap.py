@@ -213,7 +213,7 @@ class StartTests(Directory):
         """A good file makes a service of log and listeners; no reactor is chosen before its options are read."""
         names, process = self.starts()
         self.assertEqual(
-            names, str(["access log", "revocation", *(f"listener 127.0.0.1:{port}" for port in self.ports)])
+            names, str(["access log", "revocation", "probes", *(f"listener 127.0.0.1:{port}" for port in self.ports)])
         )
         self.assertEqual(process, "LeanEPollReactor True True")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import attrs
 from cryptography import x509
@@ -21,18 +21,29 @@ from agwtwisted.core.policies import TlsPolicy, mixing_problem
 from agwtwisted.core.resources import (
     CertificateHeaders,
     ClientAuth,
+    CustomError,
     Gateway,
     HttpListener,
+    Listener,
     PathCertificate,
     Protocol,
+    RedirectConfiguration,
     RequestRoutingRule,
+    RoutingRule,
     SslProfile,
+    StreamProtocol,
 )
-from agwtwisted.core.routing import actions_of, backends_of
+from agwtwisted.core.rewriting import RewriteRuleSet
+from agwtwisted.core.routing import Action, actions_of
 from agwtwisted.core.sections import policy_key
 from agwtwisted.core.settings import Row
 
 T = TypeVar("T")
+AnyListener: TypeAlias = HttpListener | Listener
+AnyRule: TypeAlias = RequestRoutingRule | RoutingRule
+
+LISTENERS = ("http_listener", "listener")
+"""The kinds of sections that listen."""
 
 DEMO_ORGANIZATION = "agwtwisted DEMO"
 """organizationName of the certificates that the demo makes, whose keys lie about for everybody to read."""
@@ -57,10 +68,35 @@ class Draft:
     profiles: tuple[Built[SslProfile], ...]
     listeners: tuple[Built[HttpListener], ...]
     rules: tuple[Built[RequestRoutingRule], ...]
+    redirects: tuple[Built[RedirectConfiguration], ...]
+    custom_errors: tuple[Built[CustomError], ...]
+    rewrite_rule_sets: tuple[RewriteRuleSet, ...] = ()
+    relayed_listeners: tuple[Built[Listener], ...] = ()
+    relay_rules: tuple[Built[RoutingRule], ...] = ()
 
     def of(self, kind: str, *keys: str) -> tuple[Row, ...]:
         """The rows of a kind whose values for these keys can be relied on."""
         return tuple(row for row in self.rows.get(kind, ()) if not row.refused & {*keys})
+
+    def listening(self, *keys: str) -> tuple[Row, ...]:
+        """The rows of every kind that listens, in the order of the file, whose values for these keys can be relied on.
+
+        Defaults of both kinds are the same, so a row may be asked for any of them.
+        """
+        rows = [row for kind in LISTENERS for row in self.of(kind, *keys)]
+        return tuple(sorted(rows, key=lambda row: row.line()))
+
+    @property
+    def every_listener(self) -> tuple[Built[AnyListener], ...]:
+        """Those of both kinds that could be built, in the order of the file."""
+        found: list[Built[AnyListener]] = [*self.listeners, *self.relayed_listeners]  # type: ignore[list-item]
+        return tuple(sorted(found, key=lambda listener: listener.row.line()))
+
+    @property
+    def every_rule(self) -> tuple[Built[AnyRule], ...]:
+        """The rules of both kinds that could be built, in the order of the file."""
+        found: list[Built[AnyRule]] = [*self.rules, *self.relay_rules]  # type: ignore[list-item]
+        return tuple(sorted(found, key=lambda rule: rule.row.line()))
 
 
 def problems(draft: Draft) -> Iterator[Problem]:
@@ -70,7 +106,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
 
 
 def _overlapping_addresses(draft: Draft) -> Iterator[Problem]:
-    for earlier, row in combinations(draft.of("http_listener", "address", "port"), 2):
+    for earlier, row in combinations(draft.listening("address", "port"), 2):
         one, other = earlier.get("address"), row.get("address")
         if earlier.get("port") == row.get("port") and overlap(one, other):
             yield row.problem(
@@ -81,19 +117,31 @@ def _overlapping_addresses(draft: Draft) -> Iterator[Problem]:
 
 def _neighbours(draft: Draft, key: str) -> Iterator[tuple[Row, Row]]:
     """Each two listeners on one address and port, in the order of the file; `key` is what will be compared."""
-    for earlier, row in combinations(draft.of("http_listener", "address", "port", key), 2):
+    for earlier, row in combinations(draft.listening("address", "port", key), 2):
         if (earlier.get("address"), earlier.get("port")) == (row.get("address"), row.get("port")):
             yield earlier, row
 
 
 def _mixed_protocols(draft: Draft) -> Iterator[Problem]:
     for earlier, row in _neighbours(draft, "protocol"):
-        if earlier.get("protocol") is not row.get("protocol"):
-            yield row.problem(f"and {earlier.section.title} speak Http and Https on one port", key="protocol")
+        one, other = earlier.get("protocol"), row.get("protocol")
+        if one is not other:
+            words = " and ".join(sorted((one.value, other.value)))
+            yield row.problem(f"and {earlier.section.title} speak {words} on one port", key="protocol")
+
+
+def _differing_proxies(draft: Draft) -> Iterator[Problem]:
+    """Whether a header comes first has to be known before the client can name a site."""
+    key = "accept_proxy_protocol"
+    for earlier, row in _neighbours(draft, key):
+        if set(earlier.get(key)) != set(row.get(key)):
+            yield row.problem(f"and {earlier.section.title} differ in {key}, which is the port's", key=key)
 
 
 def _ambiguous_hosts(draft: Draft) -> Iterator[Problem]:
     for earlier, row in _neighbours(draft, "host_names"):
+        if earlier.section.kind != row.section.kind:  # they cannot share a port at all, as was told
+            continue
         for name in row.get("host_names"):
             if name in earlier.get("host_names"):
                 yield row.problem(f"host name {shown(name)} is also one of {earlier.section.title}", key="host_names")
@@ -103,7 +151,7 @@ def _ambiguous_hosts(draft: Draft) -> Iterator[Problem]:
 
 def _differing_policies(draft: Draft) -> Iterator[Problem]:
     """OpenSSL takes versions and TLS 1.3 suites from the first context of a port, whichever site the client names."""
-    for earlier, listener in combinations(draft.listeners, 2):
+    for earlier, listener in combinations(draft.every_listener, 2):
         one, other = earlier.value, listener.value
         if not _one_port(one, other) or one.ssl_policy is None or other.ssl_policy is None:
             continue
@@ -118,7 +166,7 @@ def _port_wide(policy: TlsPolicy) -> tuple[str, str, tuple[str, ...]]:
     return policy.min_version, policy.max_version, policy.tls13_cipher_suites
 
 
-def _one_port(one: HttpListener, other: HttpListener) -> bool:
+def _one_port(one: AnyListener, other: AnyListener) -> bool:
     return (one.address, one.port) == (other.address, other.port)
 
 
@@ -132,37 +180,69 @@ def _mixed_policies(draft: Draft) -> Iterator[Problem]:
 
 
 def _rules(draft: Draft) -> Iterator[Problem]:
-    yield from _shared(draft, "priority", "priority {0} is also that of {1}")
-    yield from _shared(draft, "http_listener", "the listener {0} already belongs to {1}: one listener, one rule")
-    routed = {row.get("http_listener").name for row in draft.of("request_routing_rule", "http_listener")}
-    for row in draft.of("http_listener"):
-        if row.name not in routed:
-            yield row.problem("no request_routing_rule names this listener: it would lead nowhere")
+    """Rules of both kinds, each kind for itself: ports are of one kind, so their priorities never meet."""
+    for kind, listener in (("request_routing_rule", "http_listener"), ("routing_rule", "listener")):
+        yield from _shared(draft, kind, "priority", "priority {0} is also that of {1}")
+        yield from _shared(draft, kind, listener, "the listener {0} already belongs to {1}: one listener, one rule")
+        routed = {row.get(listener).name for row in draft.of(kind, listener)}
+        for row in draft.of(listener):
+            if row.name not in routed:
+                yield row.problem(f"no {kind} names this listener: it would lead nowhere")
 
 
-def _shared(draft: Draft, key: str, message: str) -> Iterator[Problem]:
-    for earlier, row in combinations(draft.of("request_routing_rule", key), 2):
+def _shared(draft: Draft, kind: str, key: str, message: str) -> Iterator[Problem]:
+    for earlier, row in combinations(draft.of(kind, key), 2):
         if earlier.get(key) == row.get(key):
             value = row.get(key)
             yield row.problem(message.format(getattr(value, "name", value), earlier.section.title), key=key)
 
 
 def _unused_profiles(draft: Draft) -> Iterator[Problem]:
-    used = {getattr(row.get("ssl_profile"), "name", None) for row in draft.of("http_listener", "ssl_profile")}
+    used = {getattr(row.get("ssl_profile"), "name", None) for row in draft.listening("ssl_profile")}
     for row in draft.of("ssl_profile"):
         if row.name not in used:
             yield row.warning("no listener uses this profile: nobody is asked for a certificate because of it")
 
 
+def _probes(draft: Draft) -> Iterator[Problem]:
+    probes = {row.name: row for row in draft.rows.get("probe", ())}
+    for row in draft.of("backend_http_settings", "probe"):
+        probe = probes.get(getattr(row.get("probe"), "name", ""))
+        if probe is not None:
+            yield from _probe_of(row, probe)
+
+
+def _probe_of(row: Row, probe: Row) -> Iterator[Problem]:
+    """What does not fit together between backend settings and their probe."""
+    if not {"protocol"} & (row.refused | probe.refused) and probe.get("protocol") is not row.get("protocol"):
+        yield row.problem(
+            f"{probe.section.title} asks by {probe.get('protocol').value}, these settings by"
+            f" {row.get('protocol').value}: they must be the same",
+            key="probe",
+            code="ApplicationGatewayProbeProtocolMustMatchBackendHttpSettinsProtocol",  # the product's spelling
+        )
+    picks = "pick_host_name_from_backend_http_settings"
+    if probe.get(picks) and row.unset("host_name") and not row.get("pick_host_name_from_backend_address"):
+        yield row.problem(f"{probe.section.title} has {picks}, and these settings have no host name", key="probe")
+
+
+def _unused_probes(draft: Draft) -> Iterator[Problem]:
+    kinds = ("backend_http_settings", "backend_settings")
+    used = {getattr(row.get("probe"), "name", None) for kind in kinds for row in draft.of(kind, "probe")}
+    for row in draft.of("probe"):
+        if row.name not in used:
+            yield row.warning("no backend settings use this probe: nobody is asked because of it")
+
+
 def _shadowed_listeners(draft: Draft) -> Iterator[Problem]:
-    for lax in draft.listeners:
-        for strict in draft.listeners:
+    for lax in draft.every_listener:
+        for strict in draft.every_listener:
             laxer = _STRICTNESS[_asks(lax.value)] < _STRICTNESS[_asks(strict.value)]
             if laxer and _one_port(lax.value, strict.value):
                 yield from _shadows(lax, strict)
 
 
-def _shadows(lax: Built[HttpListener], strict: Built[HttpListener]) -> Iterator[Problem]:
+def _shadows(lax: Built[AnyListener], strict: Built[AnyListener]) -> Iterator[Problem]:
     """Names that go to the laxer listener although the stricter one stands for them as well."""
     for name in lax.value.host_names:
         for other in strict.value.host_names or ("*",):
@@ -180,23 +260,51 @@ def _rank(name: str) -> tuple[int, int]:
 
 
 def _plain_ways_in(draft: Draft) -> Iterator[Problem]:
-    strict = [rule for rule in draft.rules if _asks(rule.value.http_listener) is ClientAuth.STRICT]
-    plain = [rule for rule in draft.rules if rule.value.http_listener.protocol is Protocol.HTTP]
-    for rule in plain:
-        guarded = next((each for each in strict if _servers(each.value) & _servers(rule.value)), None)
-        if guarded is not None:
+    guarded = [(rule, _guarded(rule.value)) for rule in draft.every_rule]
+    for rule in draft.every_rule:
+        listener = listener_of(rule.value)
+        if listener.protocol not in (Protocol.HTTP, StreamProtocol.TCP):
+            continue
+        servers = _reached(rule.value)
+        guard = next((each for each, kept in guarded if kept & servers), None)
+        if guard is not None:
+            strict = "Strict listener" if _asks(listener_of(guard.value)) is ClientAuth.STRICT else "listener"
             yield rule.row.warning(
-                f"the plain Http listener {rule.value.http_listener.name} reaches servers that the Strict listener"
-                f" {guarded.value.http_listener.name} keeps for clients with a certificate",
-                key="http_listener",
+                f"the plain {listener.protocol.value} listener {listener.name} reaches servers that the {strict}"
+                f" {listener_of(guard.value).name} keeps for clients with a certificate",
+                key="http_listener" if isinstance(listener, HttpListener) else "listener",
             )
 
 
-def _servers(rule: RequestRoutingRule) -> frozenset[tuple[str, int]]:
+def listener_of(rule: AnyRule) -> AnyListener:
+    """The listener whose clients a rule sends on."""
+    return rule.http_listener if isinstance(rule, RequestRoutingRule) else rule.listener
+
+
+def _guarded(rule: AnyRule) -> frozenset[tuple[str, int]]:
+    """The servers of a rule that only clients with a certificate come to."""
+    if _asks(listener_of(rule)) is ClientAuth.STRICT:
+        return _reached(rule)
+    if isinstance(rule, RequestRoutingRule):
+        every = actions_of(rule).all()
+        return _servers(action for action in every if action.client_certificate is PathCertificate.REQUIRE)
+    return frozenset()
+
+
+def _reached(rule: AnyRule) -> frozenset[tuple[str, int]]:
+    """The servers of a rule."""
+    if isinstance(rule, RequestRoutingRule):
+        return _servers(actions_of(rule).all())
+    port = rule.backend_settings.port
+    return frozenset((server.host, server.port or port) for server in rule.backend_address_pool.backend_addresses)
+
+
+def _servers(actions: Iterable[Action]) -> frozenset[tuple[str, int]]:
     return frozenset(
-        (server.host, server.port or settings.port)
-        for pool, settings in backends_of(rule)
-        for server in pool.backend_addresses
+        (server.host, server.port or action.settings.port)
+        for action in actions
+        if action.pool and action.settings
+        for server in action.pool.backend_addresses
     )
 
 
@@ -218,7 +326,7 @@ def _unproven_headers(draft: Draft) -> Iterator[Problem]:
 def _demo_certificates(draft: Draft) -> Iterator[Problem]:
     if draft.gateway is None or draft.gateway.allow_demo:
         return
-    for listener in draft.listeners:
+    for listener in draft.every_listener:
         if is_loopback(listener.value.address):
             continue
         for key, certificates in _certificates(listener.value):
@@ -230,7 +338,7 @@ def _demo_certificates(draft: Draft) -> Iterator[Problem]:
                 )
 
 
-def _certificates(listener: HttpListener) -> Iterator[tuple[str, Iterable[x509.Certificate]]]:
+def _certificates(listener: AnyListener) -> Iterator[tuple[str, Iterable[x509.Certificate]]]:
     """The certificates that a listener shows or trusts, with the key that names them."""
     if listener.ssl_certificate is not None:
         yield "ssl_certificate", listener.ssl_certificate.certificates
@@ -254,18 +362,21 @@ def _too_many_client_authorities(draft: Draft) -> Iterator[Problem]:
         yield rows[most].problem(f"is one of {len(rows)}: a gateway has at most {most} trusted client certificates")
 
 
-def _asks(listener: HttpListener) -> ClientAuth:
+def _asks(listener: AnyListener) -> ClientAuth:
     return listener.ssl_profile.client_auth if listener.ssl_profile else ClientAuth.NONE
 
 
 _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _overlapping_addresses,
     _mixed_protocols,
+    _differing_proxies,
     _ambiguous_hosts,
     _differing_policies,
     _mixed_policies,
     _rules,
     _unused_profiles,
+    _probes,
+    _unused_probes,
     _shadowed_listeners,
     _plain_ways_in,
     _unproven_headers,

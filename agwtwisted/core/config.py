@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
-from agwtwisted.core import coherence, ini, sections, settings
+from agwtwisted.core import coherence, ini, relay_coherence, rewrite_coherence, route_coherence, sections, settings
 from agwtwisted.core.building import Builder
 from agwtwisted.core.errors import ConfigError, Place, Problem, Severity, shown
 from agwtwisted.core.resources import Config
 from agwtwisted.core.schema import KINDS, LATER_KINDS
 from agwtwisted.core.settings import Row, did_you_mean
 from agwtwisted.core.sources import Read, Sources, own_mode_problems
+
+_LISTENERS = ("http_listener", "listener")
 
 
 def parse(
@@ -39,7 +41,8 @@ def parse(
     builder = Builder(file=file, rows=rows, sources=sources)
     draft = builder.build()
     found = [*own_mode_problems(file, mode), *document.problems, *problems, *sources.problems, *builder.problems]
-    found += coherence.problems(draft)
+    for check in (coherence, route_coherence, rewrite_coherence, relay_coherence):
+        found += check.problems(draft)
     if not _has_error(found):
         # A configuration is taken whole or not at all: no section may be lost without a word.
         found += [row.problem("could not be built, for a reason unknown: a defect") for row in builder.unbuilt()]
@@ -50,6 +53,10 @@ def parse(
         gateway=draft.gateway,
         http_listeners=tuple(listener.value for listener in draft.listeners),
         request_routing_rules=tuple(rule.value for rule in draft.rules),
+        custom_errors=tuple(each.value for each in draft.custom_errors),
+        rewrite_rule_sets=draft.rewrite_rule_sets,
+        listeners=tuple(listener.value for listener in draft.relayed_listeners),
+        routing_rules=tuple(rule.value for rule in draft.relay_rules),
         warnings=tuple(found),
     )
 
@@ -71,9 +78,9 @@ def _rows(document: ini.Document, file: str) -> tuple[dict[str, dict[str, Row]],
             problems += [*found, *sections.problems(row)]
             if not message:
                 rows[section.kind].setdefault(section.name, row)
-    if not document.problems and not any(section.kind == "http_listener" for section in document.sections):
+    if not document.problems and not any(section.kind in _LISTENERS for section in document.sections):
         problems.append(
-            Problem(place=Place(file=file), message="has no http_listener: the gateway would listen nowhere")
+            Problem(place=Place(file=file), message="has no http_listener and no listener: it would listen nowhere")
         )
     return rows, problems
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from agwtwisted.core.certificate_headers import header_block
+from agwtwisted.core.host_names import bracketed
+from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, has_body
 from agwtwisted.core.peer import Peer
-from agwtwisted.core.resources import CertificateHeaders
+from agwtwisted.core.resources import BackendHttpSettings, CertificateHeaders
+from agwtwisted.core.rewriting import RewrittenRequest
 
 CHUNK_END = b"\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
@@ -32,6 +36,13 @@ def identity_block(peer: Peer, port: int, wanted: frozenset[CertificateHeaders])
     return b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: %d\r\n%b" % (protocol, port, lines)
 
 
+def host_for(settings: BackendHttpSettings, head: RequestHead, host: str) -> bytes:
+    """The Host header for a backend, which is at `host`, unless a rule has set one: the settings' or the client's."""
+    if settings.host_name:
+        return settings.host_name.encode()
+    return bracketed(host).encode() if settings.pick_host_name_from_backend_address else head.authority
+
+
 def request_bytes(head: RequestHead, host: bytes, identity: bytes, address: bytes, trace_id: bytes) -> bytes:
     """The head that the backend gets.
 
@@ -49,6 +60,45 @@ def request_bytes(head: RequestHead, host: bytes, identity: bytes, address: byte
     ) % (head.method, head.target, host, forwarded_for, identity, head.authority, head.target, trace_id)
     lines = [start, *[b"%b: %b\r\n" % line for line in head.headers], _hop(head), b"\r\n"]
     return b"".join(lines)
+
+
+def rewritten_request_bytes(
+    head: RequestHead, request: RewrittenRequest, host: bytes, identity: bytes, address: bytes, trace_id: bytes
+) -> bytes:
+    """The same of a request that rewrite rules have seen.
+
+    Of the lines that the gateway adds, those are left out about which rules have decided otherwise. X-Original-Host and
+    X-Original-Url stay what the client asked for.
+    """
+    forwarded_for = head.forwarded_for + b", " + address if head.forwarded_for else address
+    decided = request.decided
+    own = (
+        (b"x-forwarded-for", b"X-Forwarded-For: %b\r\n" % forwarded_for),
+        (b"", without(identity, decided) if decided else identity),
+        (b"x-original-host", b"X-Original-Host: %b\r\n" % head.authority),
+        (b"x-original-url", b"X-Original-Url: %b\r\n" % head.target),
+        (b"x-appgw-trace-id", b"X-Appgw-Trace-Id: %b\r\n" % trace_id),
+    )
+    lines = [
+        b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method, request.target, request.host or host),
+        *[line for name, line in own if name not in decided],
+        *[b"%b: %b\r\n" % line for line in request.headers],
+        _hop(head),
+        b"\r\n",
+    ]
+    return b"".join(lines)
+
+
+def without(block: bytes, names: frozenset[bytes]) -> bytes:
+    """Whole header lines without those of certain names, which are canonical."""
+    if names <= _EACH_REQUEST:
+        return block
+    lines = block.split(b"\r\n")
+    return b"\r\n".join([line for line in lines if canonical(line.partition(b":")[0]) not in names])
+
+
+_EACH_REQUEST: Final = frozenset(b"host x-forwarded-for x-original-host x-original-url x-appgw-trace-id".split())
+"""Names of lines that differ from request to request, and so are in no block."""
 
 
 def _hop(head: RequestHead) -> bytes:

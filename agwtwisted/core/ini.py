@@ -22,7 +22,7 @@ _BOM = b"\xef\xbb\xbf"
 _COMMENT = re.compile(r"(?:^|[ \t]);")
 _HEADER = re.compile(r"\[[ \t]*(?P<kind>\w+)(?:[ \t]+(?P<name>[\w.-]+)(?P<rest>/[\w.-]+)?)?[ \t]*\]", re.ASCII)
 _HEADER_RULE = "is no section: write [kind] or [kind name], a name of A-Z a-z 0-9 . _ -"
-_TWO_PART_KINDS = frozenset({"path_rule", "rewrite_rule", "custom_error"})  # [path_rule map/name]
+_TWO_PART_KINDS = {"path_rule": "map/name", "rewrite_rule": "set/name", "custom_error": "listener/status"}
 _HEADER_ACTIONS = ("request_header.", "response_header.", "response_header_matcher.")
 
 
@@ -149,7 +149,7 @@ class _Reading:
         self.sections.append(_OpenSection(kind, name, number))
         earlier = self.first_lines.setdefault((kind, name), number)
         if not kind:
-            self.complain(number, f"{shown(text)} {_HEADER_RULE}")
+            self.complain(number, f"{shown(text)} {_header_rule(text)}")
         elif earlier != number:
             self.complain(number, f"the section stands here and on line {earlier}")
 
@@ -179,6 +179,13 @@ def _header(text: str) -> tuple[str, str]:
     if match is None or bool(match["rest"]) != (match["kind"] in _TWO_PART_KINDS):
         return "", ""
     return match["kind"], (match["name"] or "") + (match["rest"] or "")
+
+
+def _header_rule(text: str) -> str:
+    """How a header that cannot be read should be written."""
+    match = _HEADER.fullmatch(text)
+    form = _TWO_PART_KINDS.get(match["kind"]) if match else None
+    return f"is no section: write [{match['kind']} {form}]" if match and form else _HEADER_RULE
 
 
 def _is_comment(text: str) -> bool:

@@ -29,6 +29,8 @@ PORT = Range(1, 65535)
 PRIORITY = Range(1, 20_000)
 TIMEOUT = Range(1, 86_400)
 DRAIN_TIMEOUT = Range(0, 86_400)
+CONNECTION_DRAINING_TIMEOUT = Range(1, 3600)
+UNHEALTHY_THRESHOLD = Range(1, 20)
 CONNECTIONS = Range(1, 10_000_000)
 CONNECTIONS_PER_ADDRESS = Range(0, 10_000_000)
 RATE = Range(0, 1_000_000_000)  # bytes a second
@@ -37,6 +39,8 @@ BODY_BYTES = Range(0, 1 << 50)
 CLIENT_CHAIN_BYTES = Range(1024, 102_400)  # OpenSSL takes no more, and cannot be told otherwise
 CLIENT_CHAIN_DEPTH = Range(1, 100)
 
+RULE_SEQUENCE = Range(0, 2_147_483_647)
+
 OCSP_TIMEOUT = Range(1, 60)
 OCSP_CLOCK_SKEW = Range(0, 86_400)
 OCSP_AGE = Range(1, 31_536_000)
@@ -44,6 +48,9 @@ OCSP_AGE = Range(1, 31_536_000)
 # How many a list may hold, or a gateway.
 HOST_NAMES_PER_LISTENER = Range(1, 5)
 TARGETS_PER_POOL = Range(1, 1200)
+STATUS_RANGES = Range(1, 100)
+PATHS_PER_RULE = Range(1, 100)
+PATH_RULES_PER_MAP = Range(0, 100)
 CIPHER_SUITES = Range(1, 100)
 NETWORKS = Range(1, 100)
 PORT_RANGES = Range(1, 100)
@@ -51,9 +58,14 @@ CLIENT_CAS_PER_PROFILE = Range(1, 100)
 ROOT_CAS_PER_SETTINGS = Range(1, 100)
 CLIENT_CAS_PER_GATEWAY = Range(0, 200)
 
+REWRITE_RULE_SETS = Range(0, 400)
+ACTIONS_PER_SET = Range(0, 40)
+CONDITIONS_PER_SET = Range(0, 40)
+
 # The size of a file.
 TRUSTED_ROOT_BYTES = Range(0, 1_048_576)
 SSL_CERTIFICATE_BYTES = Range(0, 16_384, "ApplicationGatewaySslCertificateDataTooBig")
+ERROR_PAGE_BYTES = Range(0, 1_048_575)
 
 # Host names, "multiple-site-overview"; the lengths are those of RFC 1035 section 2.3.4.
 HOST_NAME_LENGTH = Range(1, 253)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import TypeAlias
 
 import attrs
 
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.pages import ErrorInfo
+from agwtwisted.core.values import value
 
 Header: TypeAlias = tuple[bytes, bytes]
 """Name and value of one header line, as they came."""
@@ -45,7 +47,7 @@ class Framing(Enum):
     CLOSE = "close"
 
 
-@attrs.frozen(kw_only=True)
+@value(kw_only=True)
 class RequestHead:
     """A request's head, fit to forward."""
 
@@ -80,7 +82,7 @@ class UnfitRequest:
     keep_alive: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@value(kw_only=True)
 class ResponseHead:
     """A response's head, without what concerned only the backend's connection."""
 
@@ -164,15 +166,15 @@ class HeaderNames:
         self._tell_dropped = tell_dropped
         self._dropped: dict[bytes, int] = {}
         self._managed = MANAGED_NAMES | managed
-        self._kinds: dict[bytes, bytes] = {}
+        self.known: dict[bytes, bytes] = {}  # what `kind` said of names that came before
 
     def kind(self, name: bytes) -> bytes:
         """What is done with a line of this name: its lower case where it is a special one."""
-        kind = self._kinds.get(name)
+        kind = self.known.get(name)
         if kind is None:
             kind = self._sorted(name)
-            if len(self._kinds) < _REMEMBERED_NAMES and len(name) <= _LONGEST_REMEMBERED:
-                self._kinds[name] = kind
+            if len(self.known) < _REMEMBERED_NAMES and len(name) <= _LONGEST_REMEMBERED:
+                self.known[name] = kind
         return kind
 
     def drop(self, name: bytes) -> None:
@@ -207,15 +209,17 @@ def request_head(
         names: which header names go where.
         size: of the whole head, in bytes.
     """
-    if version not in ("1.1", "1.0"):
+    if version not in _VERSIONS:
         return BadRequest(400, ErrorInfo.INVALID_09_METHOD if version == "0.9" else ErrorInfo.INVALID_VERSION)
     if method not in METHODS:
         return _unforwarded_method(method)
     headers: list[Header] = []
     special: dict[bytes, bytes] = {}
-    kind_of = names.kind
+    known = names.known.get
     for line in lines:
-        kind = kind_of(line[0])
+        kind = known(line[0])
+        if kind is None:
+            kind = names.kind(line[0])
         if kind is _END_TO_END:
             headers.append(line)
         elif kind is _ODD:
@@ -253,7 +257,7 @@ def _head(
     if _HOST_NAME not in special:
         return BadRequest(400, ErrorInfo.HTTP_NO_HOST_HEADER)
     authority = special[_HOST_NAME].strip(b" \t")
-    host = host_of(authority)
+    host = _known_host_of(authority) if len(authority) <= _LONGEST_REMEMBERED else host_of(authority)
     if not host:
         return _INVALID_HOST
     origin = _origin_form(method, target, authority)
@@ -262,18 +266,20 @@ def _head(
     framing = _framing(method, version, special)
     if isinstance(framing, BadRequest):
         return framing
-    tokens = _tokens(special.get(_CONNECTION, b""))
-    if tokens and not tokens <= _COMMON_TOKENS:
-        headers = [line for line in headers if line[0].lower() not in tokens]
-    upgrade = special.get(_UPGRADE, b"") if b"upgrade" in tokens else b""
-    if upgrade and (framing[0] is not Framing.NONE or version == "1.0"):
-        return _INVALID_REQUEST
-    if _CARRIES_HTTP.search(upgrade):
-        upgrade = b""  # a server may always answer in the protocol at hand (RFC 9110 section 7.8)
+    tokens, upgrade = _NO_TOKENS, b""
+    if _CONNECTION in special:
+        tokens = _tokens(special[_CONNECTION])
+        if not tokens <= _COMMON_TOKENS:
+            headers = [line for line in headers if line[0].lower() not in tokens]
+        upgrade = special.get(_UPGRADE, b"") if b"upgrade" in tokens else b""
+        if upgrade and (framing[0] is not Framing.NONE or version == "1.0"):
+            return _INVALID_REQUEST
+        if upgrade and _CARRIES_HTTP.search(upgrade):
+            upgrade = b""  # a server may always answer in the protocol at hand (RFC 9110 section 7.8)
     return RequestHead(
         method=method,
         target=origin,
-        version=version.encode(),
+        version=_VERSIONS[version],
         host=host,
         authority=authority,
         headers=tuple(headers),
@@ -282,12 +288,14 @@ def _head(
         framing=framing[0],
         content_length=framing[1],
         upgrade=upgrade,
-        expects_continue=special.get(_EXPECT, b"").lower() == b"100-continue" and version == "1.1",
+        expects_continue=_EXPECT in special and special[_EXPECT].lower() == b"100-continue" and version == "1.1",
         keep_alive=b"keep-alive" in tokens if version == "1.0" else b"close" not in tokens,
         size=size,
     )
 
 
+_VERSIONS = {"1.1": b"1.1", "1.0": b"1.0"}
+_NO_TOKENS: frozenset[bytes] = frozenset()
 _COMMON_TOKENS = frozenset((b"close", b"keep-alive", b"upgrade"))
 
 
@@ -297,6 +305,9 @@ def host_of(authority: bytes) -> str:
     if matched is None:
         return ""
     return (matched[1] or matched[2]).decode("ascii").lower().removesuffix(".")
+
+
+_known_host_of = lru_cache(maxsize=_REMEMBERED_NAMES)(host_of)
 
 
 def _origin_form(method: bytes, target: bytes, authority: bytes) -> bytes | BadRequest:
@@ -346,31 +357,29 @@ def response_head(
     status: int, reason: bytes, version: str, lines: Sequence[Header], *, to_head_request: bool
 ) -> ResponseHead | str:
     """Makes the head of a backend's response, or says what makes it one that cannot be passed on."""
-    if version not in ("1.1", "1.0") or status < 100 or not _REASON.fullmatch(reason):
+    if version not in _VERSIONS or status < 100 or not (reason == b"OK" or _REASON.fullmatch(reason)):
         return "no status line of HTTP/1.1 or HTTP/1.0"
     headers: list[Header] = []
-    length: bytes | None = None
-    coding = connection = upgrade = b""
-    for name, value in lines:
-        lower = name.lower()
-        if lower == b"content-length":
-            if length is not None:
-                return "several Content-Length"
-            length = value.strip()
-        elif lower == b"transfer-encoding":
-            coding = coding + b", " + value if coding else value
-        elif lower == b"connection":
-            connection = connection + b", " + value if connection else value
-        elif lower == b"upgrade":
-            upgrade = value
-        elif lower not in _HOP_BY_HOP:
-            headers.append((name, value))
-    tokens = _tokens(connection)
-    if tokens and not tokens <= _COMMON_TOKENS:
-        headers = [line for line in headers if line[0].lower() not in tokens]
+    special: dict[bytes, bytes] = {}
+    for line in lines:
+        lower = line[0].lower()
+        if lower not in _OF_CONNECTION:
+            headers.append(line)
+        elif lower not in special or lower == _UPGRADE:
+            special[lower] = line[1]
+        elif lower == _CONTENT_LENGTH:
+            return "several Content-Length"
+        else:
+            special[lower] += b", " + line[1]
+    tokens, upgrade = _NO_TOKENS, special.get(_UPGRADE, b"")
+    if _CONNECTION in special:
+        tokens = _tokens(special[_CONNECTION])
+        if not tokens <= _COMMON_TOKENS:
+            headers = [line for line in headers if line[0].lower() not in tokens]
     if status == 101 and not (upgrade and b"upgrade" in tokens):
         return "a 101 that does not say what it switches to"
-    framing = _response_framing(status, version, length, coding, to_head_request=to_head_request)
+    coding = special.get(_TRANSFER_ENCODING, b"")
+    framing = _response_framing(status, version, special.get(_CONTENT_LENGTH), coding, to_head_request=to_head_request)
     if isinstance(framing, str):
         return framing
     keep_alive = b"keep-alive" in tokens if version == "1.0" else b"close" not in tokens
@@ -386,10 +395,14 @@ def response_head(
     )
 
 
+_OF_CONNECTION = frozenset((_CONTENT_LENGTH, _TRANSFER_ENCODING, _CONNECTION, _UPGRADE)) | _HOP_BY_HOP
+
+
 def _response_framing(
     status: int, version: str, length: bytes | None, coding: bytes, *, to_head_request: bool
 ) -> tuple[Framing, int] | str:
     """How the response's body ends (RFC 9112 section 6.3); for HEAD and 304 the length is that of a body not sent."""
+    length = length and length.strip()
     if length is not None and (not length.isdigit() or len(length) > 18):
         return "Content-Length is no number"
     if status < 200 or status == 204:
@@ -417,4 +430,7 @@ def asks_for(head: RequestHead, protocol: bytes) -> bool:
 
 def value_of(headers: Sequence[Header], name: bytes) -> bytes:
     """The value of the first header of that name, given in lower case; empty when there is none."""
-    return next((line[1] for line in headers if line[0].lower() == name), b"")
+    for line in headers:
+        if line[0].lower() == name:
+            return line[1]
+    return b""

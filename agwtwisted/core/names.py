@@ -104,6 +104,31 @@ def relative_names(content: bytes) -> bytes:
         return _dumped(content)
 
 
+_COMMON_NAME: Final = bytes.fromhex("550403")
+
+
+def common_name(content: bytes) -> bytes:
+    """The one commonName in a Name's contents, in UTF-8; empty where there is none, or no one that could be meant.
+
+    Several of them mean a different one to each reader, and a control character in one ends it for some (a NUL). Both
+    count as none.
+    """
+    try:
+        attributes = [
+            elements(attribute.content) for entry in elements(content) for attribute in elements(entry.content)
+        ]
+    except DerError:
+        return b""
+    found = [parts[1] for parts in attributes if len(parts) == 2 and parts[0].content == _COMMON_NAME]
+    if len(found) != 1:
+        return b""
+    text = _characters(found[0]) or b""
+    try:
+        return text if text.decode().isprintable() else b""
+    except UnicodeError:
+        return b""
+
+
 def _relative_name(entry: Element) -> bytes:
     if entry.tag != SET:
         raise DerError("a relative name is a SET")
@@ -125,6 +150,12 @@ def _attribute(attribute: Element) -> bytes:
 
 def _text(value: Element) -> bytes | None:
     """The escaped characters of a string, in UTF-8; None for what is none."""
+    octets = _characters(value)
+    return None if octets is None else _ESCAPED.sub(_escape, octets)
+
+
+def _characters(value: Element) -> bytes | None:
+    """The characters of a string, in UTF-8 (a UTF8String as it stands); None for what is none."""
     octets = value.content
     if value.tag != _UTF8_STRING:
         charset = _CHARSETS.get(value.tag)
@@ -135,7 +166,7 @@ def _text(value: Element) -> bytes | None:
                 octets = octets.decode(charset).encode()
             except UnicodeError:
                 return None
-    return _ESCAPED.sub(_escape, octets)
+    return octets
 
 
 def _escape(found: re.Match[bytes]) -> bytes:

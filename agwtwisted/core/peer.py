@@ -7,6 +7,7 @@ from math import inf
 
 import attrs
 
+from agwtwisted.core.proxy_protocol import Endpoint
 from agwtwisted.core.variables import CertificateVariables
 from agwtwisted.core.verdicts import UNJUDGED, Trusted, Verdict
 
@@ -37,6 +38,7 @@ class Peer:
     cipher: str = ""  # OpenSSL's name
     server_name: str = ""  # SNI, lower case
     ocsp_status: OcspStatus = OcspStatus.NOT_CHECKED
+    reached: Endpoint | None = None  # where it connected to, as a proxy ahead says; None: to the gateway itself
     until: float = inf  # the end of a Trusted verdict of either kind, in seconds since 1970: then it is judged again
 
     def as_required(self) -> Peer:

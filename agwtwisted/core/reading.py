@@ -7,7 +7,9 @@ one message may lie there; how much that is, the size of one read bounds.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from enum import Enum, auto
+from itertools import chain
 from typing import TypeAlias
 
 import httptools
@@ -109,7 +111,7 @@ class RequestReader:
                 target=self._target,
                 authority=value_of(self._lines, b"host"),
                 user_agent=value_of(self._lines, b"user-agent"),
-                size=self._size,
+                size=self._size or _size_of(self._lines),
             )
         )
 
@@ -133,7 +135,6 @@ class RequestReader:
         """A header line, or a trailer once the head is whole; trailers are not forwarded."""
         if self.head_open:
             self._lines.append((name, value))
-            self._size += len(name) + len(value) + 4
         elif self._names.is_managed(name):
             self._refuse(BadRequest(400, ErrorInfo.INVALID_REQUEST))
 
@@ -143,13 +144,14 @@ class RequestReader:
             return
         self.head_open = False
         parser = self._parser
-        self._method = parser.get_method()
+        method = self._method = parser.get_method()
         version = parser.get_http_version()
-        if self._size > self._max_header_bytes:
+        size = _size_of(self._lines)
+        self._size = size + len(method) + len(self._target) + 14  # the request line and the empty one
+        if size > self._max_header_bytes:
             self._refuse(_TOO_LARGE)
             return
-        self._size += len(self._method) + len(self._target) + 14  # the request line and the empty one
-        head = request_head(self._method, self._target, version, self._lines, self._names, self._size)
+        head = request_head(method, self._target, version, self._lines, self._names, self._size)
         if isinstance(head, BadRequest):
             self._refuse(head)
         elif head.content_length > self._max_body_bytes:
@@ -176,6 +178,11 @@ class RequestReader:
             if self._has_body:
                 self.events.append(Mark.END)
             self.done = self._last
+
+
+def _size_of(lines: Sequence[Header]) -> int:
+    """Bytes of header lines, as they came but for optional white space."""
+    return sum(map(len, chain.from_iterable(lines))) + 4 * len(lines)
 
 
 _TOO_LARGE = BadRequest(400, ErrorInfo.INVALID_REQUEST)
@@ -268,7 +275,6 @@ class ResponseReader:
         """A header line, or a trailer once the head is whole; trailers are not passed on."""
         if self._head_open:
             self._lines.append((name, value))
-            self._size += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:
         """A head is whole."""
@@ -279,6 +285,7 @@ class ResponseReader:
         status = parser.get_status_code()
         version = parser.get_http_version()
         head = response_head(status, self._reason, version, self._lines, to_head_request=self._to_head_request)
+        self._size += _size_of(self._lines)  # of all heads: interim ones count with the response's own
         if self._size > self._max_header_bytes:
             self.problem = self._too_large()
         elif isinstance(head, str):

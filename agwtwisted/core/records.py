@@ -14,6 +14,7 @@ import attrs
 
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.peer import Peer
+from agwtwisted.core.values import value
 from agwtwisted.core.verdicts import UNJUDGED, Missing, NotAsked, Refused, Verdict, log_word
 
 _PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')
@@ -66,7 +67,7 @@ class ClientFrame:
         return cls(_address(peer), _tls(peer, enabled=bool(peer.tls_version)))
 
 
-@attrs.frozen(kw_only=True)
+@value(kw_only=True)
 class AccessRecord:
     """One finished exchange. Sizes are bytes, durations seconds; without a backend the server's fields are unset."""
 

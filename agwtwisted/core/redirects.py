@@ -7,11 +7,16 @@ target), and so does the gateway. A redirect knows nothing of rewrite rules: it 
 
 from __future__ import annotations
 
+import re
+
 import attrs
 
+from agwtwisted.core.errors import UnacceptableError, shown
+from agwtwisted.core.host_names import host_and_port
 from agwtwisted.core.resources import HttpListener, Protocol, RedirectConfiguration
 
-_DEFAULT_PORTS = {Protocol.HTTP: 80, Protocol.HTTPS: 443}
+_URL = re.compile(r"https?://([^/?#]+)(?:[/?#][!-~]*)?", re.IGNORECASE)
+DEFAULT_PORTS = {Protocol.HTTP: 80, Protocol.HTTPS: 443}
 
 
 @attrs.frozen(kw_only=True)
@@ -65,10 +70,21 @@ class Redirect:
         return location + (b"?" + query if query else b"") + self.fragment
 
 
+def redirect_url(text: str) -> str:
+    """A URL to which a redirect may lead: as fit for a header as it stands."""
+    match = _URL.fullmatch(text)
+    if match is None:
+        raise UnacceptableError(f"is {shown(text)}, but must be a URL in ASCII that begins with https:// or http://")
+    if not match[1].isascii():
+        raise UnacceptableError(f"is {shown(text)}: write the host name with xn--")
+    host_and_port(match[1])
+    return text
+
+
 def _before_path(listener: HttpListener) -> tuple[bytes, bytes | None]:
     """The start of URLs of a listener and, unless it has a host name of its own, what follows the host."""
     scheme = listener.protocol.value.lower().encode() + b"://"
-    port = b"/" if listener.port == _DEFAULT_PORTS[listener.protocol] else b":%d/" % listener.port
+    port = b"/" if listener.port == DEFAULT_PORTS[listener.protocol] else b":%d/" % listener.port
     if not listener.host_names:
         return scheme, port
     [name] = listener.host_names  # that there are no more is seen to at load

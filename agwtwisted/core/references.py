@@ -16,7 +16,7 @@ from agwtwisted.core.errors import UnacceptableError, shown
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead
 from agwtwisted.core.server_variables import CERTIFICATE, SERVER_VARIABLES, Context, joined, server_variable
-from agwtwisted.core.settings import did_you_mean
+from agwtwisted.core.settings import nearest
 
 
 class Lookup:
@@ -148,7 +148,9 @@ def _variable(text: str, name: str) -> Reference:
 
 
 def _nearest(text: str) -> str:
-    return did_you_mean(text, (f"var_{name}" for name in SERVER_VARIABLES))
+    """The end of a message about an unknown variable; what all of them begin with makes none of them similar."""
+    near = nearest(text.removeprefix("var_"), SERVER_VARIABLES)
+    return f"; did you mean {shown(f'var_{near}')}?" if near else ""
 
 
 _KINDS: Final[Mapping[str, Callable[[str, str], Reference]]] = {

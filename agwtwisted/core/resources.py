@@ -11,10 +11,14 @@ import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+from agwtwisted.core.affinity import DEFAULT_NAME
 from agwtwisted.core.chains import TrustedChain
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.destinations import Network, PortRange
 from agwtwisted.core.errors import Problem
+from agwtwisted.core.health import HEALTHY_STATUSES, StatusRange
 from agwtwisted.core.policies import TlsPolicy
+from agwtwisted.core.rewriting import RewriteRuleSet
 
 
 class ClientAuth(Enum):
@@ -58,6 +62,20 @@ class Protocol(Enum):
 
     HTTP = "Http"
     HTTPS = "Https"
+
+
+class LoadDistributionAlgorithm(Enum):
+    """Whose turn it is among the healthy servers of a pool (`load_distribution_algorithm`)."""
+
+    ROUND_ROBIN = "RoundRobin"
+    LEAST_CONNECTIONS = "LeastConnections"
+
+
+class StreamProtocol(Enum):
+    """What is spoken on the port of an L4 listener, or towards its backends."""
+
+    TCP = "Tcp"
+    TLS = "Tls"
 
 
 class HeaderNames(Enum):
@@ -198,6 +216,22 @@ class HttpListener:
     require_server_name_indication: bool = False
     # Of the profile where there is one, else the gateway's; None on plain HTTP.
     ssl_policy: TlsPolicy | None = None
+    accept_proxy_protocol: tuple[Network, ...] = ()  # connections from these begin with a PROXY protocol header
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Listener:
+    """An L4 listener, whose connections are relayed; without host names it takes every connection of its port."""
+
+    name: str
+    address: str = "0.0.0.0"  # noqa: S104 - as HttpListener
+    port: int
+    protocol: StreamProtocol
+    host_names: tuple[str, ...] = ()  # lower case; SNI, so on Tls alone
+    ssl_certificate: SslCertificate | None = None
+    ssl_profile: SslProfile | None = None
+    ssl_policy: TlsPolicy | None = None  # of the profile where there is one, else the gateway's; None on Tcp
+    accept_proxy_protocol: tuple[Network, ...] = ()  # connections from these begin with a PROXY protocol header
 
 
 @attrs.frozen(kw_only=True)
@@ -217,6 +251,23 @@ class BackendAddressPool:
 
 
 @attrs.frozen(kw_only=True)
+class Probe:
+    """How it is found out whether a server is well; by default as the product does it where settings name no probe."""
+
+    name: str = ""
+    protocol: Protocol | StreamProtocol = Protocol.HTTP
+    host: str = ""  # sent as Host
+    pick_host_name_from_backend_http_settings: bool = False
+    path: str = "/"
+    port: int | None = None  # instead of the server's own
+    interval: float = 30.0  # from one probe to the next
+    timeout: float = 30.0
+    unhealthy_threshold: int = 3
+    match_status_codes: tuple[StatusRange, ...] = HEALTHY_STATUSES
+    match_body: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class BackendHttpSettings:
     """How the gateway speaks to the servers of a pool."""
 
@@ -229,12 +280,33 @@ class BackendHttpSettings:
     path: str = ""  # of the request to the backend, in place of what a path rule matched
     # None: `on` wherever the listener's profile asks for a certificate; an empty set: off.
     client_certificate_headers: frozenset[CertificateHeaders] | None = None
+    probe: Probe | None = None  # None: the product's default probe
+    load_distribution_algorithm: LoadDistributionAlgorithm = LoadDistributionAlgorithm.ROUND_ROBIN
+    cookie_based_affinity: bool = False
+    affinity_cookie_name: str = DEFAULT_NAME
+    connection_draining_timeout: float = 30.0
     # Https only.
     trusted_root_certificates: tuple[TrustedRootCertificate, ...] = ()  # none: the system's
     validate_cert_chain_and_expiry: bool = True
     validate_sni: bool = True
     sni_name: str = ""  # sent and looked for in the certificate, instead of the host name
     client_ssl_certificate: SslCertificate | None = None  # the gateway's own, for servers that ask
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class BackendSettings:
+    """How the gateway connects an L4 listener's clients to the servers of a pool."""
+
+    name: str
+    port: int
+    protocol: StreamProtocol = StreamProtocol.TCP
+    timeout: float = 60.0  # seconds without a byte in either direction, and for finding a server that answers
+    # Tls only.
+    trusted_root_certificates: tuple[TrustedRootCertificate, ...] = ()  # none: the system's
+    host_name: str = ""  # sent as server name and looked for in the certificate, instead of the pool's host
+    pick_host_name_from_backend_address: bool = False
+    enable_l4_client_ip_preservation: bool = False  # a PROXY protocol header comes first
+    proxy_protocol_tls: bool = False  # and tells of the client's TLS and certificate
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -258,6 +330,8 @@ class PathRule:
     backend_address_pool: BackendAddressPool | None = None
     backend_http_settings: BackendHttpSettings | None = None
     redirect_configuration: RedirectConfiguration | None = None
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # as those of the rule, and besides them
     client_certificate: PathCertificate = PathCertificate.NONE
 
 
@@ -270,6 +344,8 @@ class UrlPathMap:
     default_backend_address_pool: BackendAddressPool | None = None
     default_backend_http_settings: BackendHttpSettings | None = None
     default_redirect_configuration: RedirectConfiguration | None = None
+    default_rewrite_rule_set: RewriteRuleSet | None = None
+    default_deny_unless: tuple[Condition, ...] = ()
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -284,6 +360,8 @@ class RequestRoutingRule:
     backend_http_settings: BackendHttpSettings | None = None
     redirect_configuration: RedirectConfiguration | None = None
     url_path_map: UrlPathMap | None = None
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # all must hold of a request, or it is answered 403
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -296,11 +374,25 @@ class CustomError:
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class RoutingRule:
+    """Binds an L4 listener to a pool."""
+
+    name: str
+    priority: int
+    listener: Listener
+    backend_address_pool: BackendAddressPool
+    backend_settings: BackendSettings
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class Config:
     """A whole configuration, valid as it stands."""
 
     gateway: Gateway
     http_listeners: tuple[HttpListener, ...] = ()
     request_routing_rules: tuple[RequestRoutingRule, ...] = ()
+    rewrite_rule_sets: tuple[RewriteRuleSet, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    routing_rules: tuple[RoutingRule, ...] = ()
     custom_errors: tuple[CustomError, ...] = ()
     warnings: tuple[Problem, ...] = ()  # what is legal but unwise

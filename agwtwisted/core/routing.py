@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from typing import Generic, TypeAlias, TypeVar
 
 import attrs
 
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.path_patterns import is_prefix, text_of
 from agwtwisted.core.redirects import Redirect
 from agwtwisted.core.resources import (
@@ -21,12 +23,15 @@ from agwtwisted.core.resources import (
     ClientAuth,
     Config,
     HttpListener,
+    Listener,
     PathCertificate,
     RedirectConfiguration,
     RequestRoutingRule,
+    RoutingRule,
     SslProfile,
     UrlPathMap,
 )
+from agwtwisted.core.rewriting import RewriteRuleSet
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -38,9 +43,18 @@ class Action:
     pool: BackendAddressPool | None = None
     settings: BackendHttpSettings | None = None
     redirect: Redirect | None = None
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # of the rule and of the path rule: all must hold
     client_certificate: PathCertificate = PathCertificate.NONE
     certificate_headers: frozenset[CertificateHeaders] = frozenset()  # that the servers get
     matched_prefix: bytes = b""  # of the path, in lower case: an override path stands in its place
+    is_plain: bool = attrs.field(init=False)  # a request goes on as it came, whoever sent it
+
+    @is_plain.default
+    def _is_plain(self) -> bool:
+        asks = self.client_certificate is not PathCertificate.NONE or self.deny_unless
+        changes = self.redirect or self.rewrite_rule_set or (self.settings and self.settings.path)
+        return not asks and not changes
 
 
 class Actions:
@@ -116,6 +130,8 @@ def actions_of(rule: RequestRoutingRule) -> Actions:
                 pool=rule.backend_address_pool,
                 settings=rule.backend_http_settings,
                 redirect=_redirect(rule.redirect_configuration),
+                rewrite_rule_set=rule.rewrite_rule_set,
+                deny_unless=rule.deny_unless,
                 certificate_headers=_certificate_headers(rule, rule.backend_http_settings),
             )
         )
@@ -124,6 +140,8 @@ def actions_of(rule: RequestRoutingRule) -> Actions:
         pool=url_path_map.default_backend_address_pool,
         settings=url_path_map.default_backend_http_settings,
         redirect=_redirect(url_path_map.default_redirect_configuration),
+        rewrite_rule_set=url_path_map.default_rewrite_rule_set,
+        deny_unless=rule.deny_unless + url_path_map.default_deny_unless,
         certificate_headers=_certificate_headers(rule, url_path_map.default_backend_http_settings),
     )
     return Actions(default, _of_patterns(rule, url_path_map))
@@ -141,6 +159,8 @@ def _of_patterns(rule: RequestRoutingRule, url_path_map: UrlPathMap) -> Iterator
                     pool=path_rule.backend_address_pool,
                     settings=path_rule.backend_http_settings,
                     redirect=redirect,
+                    rewrite_rule_set=path_rule.rewrite_rule_set,
+                    deny_unless=rule.deny_unless + path_rule.deny_unless,
                     client_certificate=path_rule.client_certificate,
                     certificate_headers=_certificate_headers(rule, path_rule.backend_http_settings),
                     matched_prefix=text_of(pattern),
@@ -148,10 +168,23 @@ def _of_patterns(rule: RequestRoutingRule, url_path_map: UrlPathMap) -> Iterator
             )
 
 
+def decides_by_path(url_path_map: UrlPathMap) -> bool:
+    """Whether it depends on the path who comes in."""
+    return bool(url_path_map.default_deny_unless) or any(
+        rule.deny_unless or rule.client_certificate is not PathCertificate.NONE for rule in url_path_map.path_rules
+    )
+
+
 def backends_of(rule: RequestRoutingRule) -> tuple[tuple[BackendAddressPool, BackendHttpSettings], ...]:
     """Every pool that requests of a rule may go to with the settings for it, each pair once."""
     pairs = ((action.pool, action.settings) for action in actions_of(rule).all())
     return tuple(dict.fromkeys((pool, settings) for pool, settings in pairs if pool and settings))
+
+
+def ways_of(config: Config) -> tuple[tuple[BackendAddressPool, BackendHttpSettings], ...]:
+    """Every pool that some rule leads to with the settings for it, each pair once."""
+    pairs = (pair for rule in config.request_routing_rules for pair in backends_of(rule))
+    return tuple({(pool.name, settings.name): (pool, settings) for pool, settings in pairs}.values())
 
 
 def redirects_of(rule: RequestRoutingRule) -> tuple[RedirectConfiguration, ...]:
@@ -195,7 +228,8 @@ class Site:
 
     @normalises.default
     def _decides_who_comes_in(self) -> bool:
-        return any(action.client_certificate is not PathCertificate.NONE for action in self.actions.all())
+        url_path_map = self.rule.url_path_map
+        return url_path_map is not None and decides_by_path(url_path_map)
 
     @property
     def profile(self) -> SslProfile | None:
@@ -203,25 +237,42 @@ class Site:
         return self.listener.ssl_profile
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class RelaySite:
+    """What one server name on one port of an L4 listener selects."""
+
+    listener: Listener
+    rule: RoutingRule
+
+    @property
+    def profile(self) -> SslProfile | None:
+        """The SSL profile, None where the listener has none."""
+        return self.listener.ssl_profile
+
+
+AnySite: TypeAlias = Site | RelaySite
+S = TypeVar("S", bound=AnySite)
+
+
 @attrs.frozen
-class _Wildcard:
+class _Wildcard(Generic[S]):
     pattern: re.Pattern[str]
-    site: Site
+    site: S
 
 
 @attrs.frozen(eq=False)
-class Sites:
+class NamedSites(Generic[S]):
     """The sites of one address and port."""
 
-    exact: dict[str, Site]
-    wildcards: tuple[_Wildcard, ...]
-    basic: Site | None
+    exact: dict[str, S]
+    wildcards: tuple[_Wildcard[S], ...]
+    basic: S | None
 
     @classmethod
-    def of(cls, sites: Iterable[Site]) -> Sites:
+    def of(cls, sites: Iterable[S]) -> NamedSites[S]:
         """Sorts sites for `select`; those with longer wildcards come before shorter ones."""
-        exact: dict[str, Site] = {}
-        wildcards: list[tuple[int, _Wildcard]] = []
+        exact: dict[str, S] = {}
+        wildcards: list[tuple[int, _Wildcard[S]]] = []
         basic = None
         for site in sites:
             if not site.listener.host_names:
@@ -234,12 +285,12 @@ class Sites:
         wildcards.sort(key=lambda entry: entry[0])  # stable: of equal length, the first of the file
         return cls(exact, tuple(wildcard for _, wildcard in wildcards), basic)
 
-    def all(self) -> tuple[Site, ...]:
+    def all(self) -> tuple[S, ...]:
         """Every site once, the basic one first."""
         named = [*self.exact.values(), *(wildcard.site for wildcard in self.wildcards)]
         return tuple(dict.fromkeys([self.basic, *named] if self.basic else named))
 
-    def select(self, name: str) -> Site | None:
+    def select(self, name: str) -> S | None:
         """The site for a host name: exact name, then longest wildcard, then the basic listener.
 
         The name may be in any case and end in a dot; "" stands for no name.
@@ -252,6 +303,10 @@ class Sites:
             if wildcard.pattern.fullmatch(name):
                 return wildcard.site
         return self.basic
+
+
+Sites: TypeAlias = NamedSites[Site]
+RelaySites: TypeAlias = NamedSites[RelaySite]
 
 
 def _wildcard_pattern(name: str) -> re.Pattern[str]:
@@ -267,3 +322,17 @@ def ports_of(config: Config) -> dict[tuple[str, int], Sites]:
         listener = rule.http_listener
         ports.setdefault((listener.address, listener.port), []).append(Site(listener=listener, rule=rule))
     return {port: Sites.of(sites) for port, sites in ports.items()}
+
+
+def addresses_of(config: Config) -> tuple[tuple[str, int], ...]:
+    """Every address and port to be bound."""
+    return (*ports_of(config), *relay_ports_of(config))
+
+
+def relay_ports_of(config: Config) -> dict[tuple[str, int], RelaySites]:
+    """The same of L4 listeners."""
+    ports: dict[tuple[str, int], list[RelaySite]] = {}
+    for rule in sorted(config.routing_rules, key=lambda rule: rule.priority):
+        listener = rule.listener
+        ports.setdefault((listener.address, listener.port), []).append(RelaySite(listener=listener, rule=rule))
+    return {port: RelaySites.of(sites) for port, sites in ports.items()}

@@ -6,37 +6,65 @@ than passed over, but for the value that changes nothing.
 
 from __future__ import annotations
 
-from agwtwisted.core import limits
+from agwtwisted.core import limits, rewrite_rules
+from agwtwisted.core.affinity import cookie_name
+from agwtwisted.core.conditions import Condition, request_condition
 from agwtwisted.core.destinations import network, port_range, responder_url
 from agwtwisted.core.errors import UnacceptableError, shown
-from agwtwisted.core.host_names import host_and_port, host_header, listener_address, listener_host_name, server_name
+from agwtwisted.core.health import match_body, status_range
+from agwtwisted.core.host_names import (
+    backend_host,
+    host_and_port,
+    host_header,
+    listener_address,
+    listener_host_name,
+    server_name,
+)
+from agwtwisted.core.path_patterns import path_pattern, url_path
+from agwtwisted.core.redirects import redirect_url
 from agwtwisted.core.resources import (
     BackendAddress,
     BackendAddressPool,
     BackendHttpSettings,
+    BackendSettings,
     CertificateHeaders,
     ClientAuth,
     ClientRevocation,
+    CustomError,
     Gateway,
     HeaderNames,
     HttpListener,
+    Listener,
+    LoadDistributionAlgorithm,
     OcspScope,
     OcspUnavailable,
+    PathCertificate,
+    PathRule,
+    Probe,
     Protocol,
+    RedirectConfiguration,
+    RedirectType,
     Refusal,
     RequestRoutingRule,
+    RoutingRule,
+    RuleType,
     SslCertificate,
     SslProfile,
+    StreamProtocol,
     TrustedClientCertificate,
     TrustedRootCertificate,
+    UrlPathMap,
 )
+from agwtwisted.core.rewriting import RewriteRule
 from agwtwisted.core.settings import (
     Empty,
+    Family,
     Key,
     Kind,
     boolean,
     choice,
     listed,
+    numbered,
     one_line,
     only,
     only_boolean,
@@ -75,6 +103,18 @@ def header_value(text: str) -> str:
     if not all(" " <= each <= "~" for each in text):
         raise UnacceptableError(f"is {shown(text)}, but must be printable ASCII")
     return text
+
+
+def probe_path(text: str) -> str:
+    """The target of a probe's request: a path, with a query if it likes."""
+    if not text.startswith("/") or not all("!" <= each <= "~" and each != "#" for each in text):
+        raise UnacceptableError(f"is {shown(text)}, but must be a path: printable ASCII that begins with /")
+    return text
+
+
+def text_to_match(text: str) -> str:
+    """What a healthy server's answer must have in its body."""
+    return match_body(one_line(text))
 
 
 DEFAULT_SSL_POLICY = "AppGwSslPolicy20220101"
@@ -169,12 +209,45 @@ HTTP_LISTENER = Kind(
         # An empty profile would be a listener that asks nobody for a certificate.
         "ssl_profile": Key(reference("ssl_profile"), empty=Empty.REFUSED),
         "require_server_name_indication": Key(boolean),
+        "accept_proxy_protocol": Key(listed(network, limits.NETWORKS), empty=Empty.REFUSED),
+    },
+)
+
+LISTENER = Kind(
+    resource=Listener,
+    keys={
+        "address": Key(listener_address),
+        "port": Key(whole(limits.PORT), required=True),
+        "protocol": Key(choice(*StreamProtocol), required=True),
+        "host_names": Key(listed(listener_host_name, limits.HOST_NAMES_PER_LISTENER)),
+        "ssl_certificate": Key(reference("ssl_certificate")),
+        "ssl_profile": Key(reference("ssl_profile"), empty=Empty.REFUSED),
+        "accept_proxy_protocol": Key(listed(network, limits.NETWORKS), empty=Empty.REFUSED),
     },
 )
 
 BACKEND_ADDRESS_POOL = Kind(
     resource=BackendAddressPool,
     keys={"backend_addresses": Key(listed(backend_address, limits.TARGETS_PER_POOL))},
+)
+
+PROBE = Kind(
+    resource=Probe,
+    keys={
+        "protocol": Key(choice(*Protocol, *StreamProtocol), required=True),
+        "host": Key(backend_host),
+        "pick_host_name_from_backend_http_settings": Key(boolean),
+        "pick_host_name_from_backend_settings": Key(only_boolean(False)),
+        "path": Key(probe_path),
+        "port": Key(whole(limits.PORT)),
+        "interval": Key(seconds(limits.TIMEOUT)),
+        "timeout": Key(seconds(limits.TIMEOUT)),
+        "unhealthy_threshold": Key(whole(limits.UNHEALTHY_THRESHOLD)),
+        "min_servers": Key(only("0")),
+        "match_status_codes": Key(listed(status_range, limits.STATUS_RANGES)),
+        "match_body": Key(text_to_match),
+        "enable_probe_proxy_protocol_header": Key(only_boolean(False)),
+    },
 )
 
 BACKEND_HTTP_SETTINGS = Kind(
@@ -186,11 +259,12 @@ BACKEND_HTTP_SETTINGS = Kind(
         "host_name": Key(host_header),
         "pick_host_name_from_backend_address": Key(boolean),
         "client_certificate_headers": Key(certificate_headers),
-        "cookie_based_affinity": Key(only_boolean(False)),
-        "affinity_cookie_name": Key(only("ApplicationGatewayAffinity")),
-        "path": Key(unsupported),
-        "probe": Key(unsupported),
-        "connection_draining_timeout": Key(unsupported),
+        "cookie_based_affinity": Key(boolean),
+        "affinity_cookie_name": Key(cookie_name),
+        "path": Key(url_path),
+        "probe": Key(reference("probe")),
+        "load_distribution_algorithm": Key(choice(*LoadDistributionAlgorithm)),
+        "connection_draining_timeout": Key(seconds(limits.CONNECTION_DRAINING_TIMEOUT)),
         "trusted_root_certificates": Key(
             listed(reference("trusted_root_certificate"), limits.ROOT_CAS_PER_SETTINGS), empty=Empty.REFUSED
         ),
@@ -201,17 +275,112 @@ BACKEND_HTTP_SETTINGS = Kind(
     },
 )
 
+ACCESS = {"deny_unless": numbered(Key(request_condition, empty=Empty.REFUSED))}
+"""Who may come in: of rules, and of what else requests are led by."""
+BACKEND_SETTINGS = Kind(
+    resource=BackendSettings,
+    keys={
+        "port": Key(whole(limits.PORT), required=True),
+        "protocol": Key(choice(*StreamProtocol)),
+        "timeout": Key(seconds(limits.TIMEOUT)),
+        "trusted_root_certificates": Key(
+            listed(reference("trusted_root_certificate"), limits.ROOT_CAS_PER_SETTINGS), empty=Empty.REFUSED
+        ),
+        "host_name": Key(server_name),
+        "pick_host_name_from_backend_address": Key(boolean),
+        "enable_l4_client_ip_preservation": Key(boolean),
+        "proxy_protocol_tls": Key(boolean),
+        "probe": Key(unsupported),
+    },
+)
+
+REDIRECT_CONFIGURATION = Kind(
+    resource=RedirectConfiguration,
+    keys={
+        "redirect_type": Key(choice(*RedirectType), required=True),
+        "target_listener": Key(reference("http_listener"), empty=Empty.REFUSED),
+        "target_url": Key(redirect_url, empty=Empty.REFUSED),
+        "include_path": Key(boolean),
+        "include_query_string": Key(boolean),
+    },
+)
+
+PATH_RULE = Kind(
+    resource=PathRule,
+    keys={
+        "paths": Key(listed(path_pattern, limits.PATHS_PER_RULE), required=True),
+        "backend_address_pool": Key(reference("backend_address_pool")),
+        "backend_http_settings": Key(reference("backend_http_settings")),
+        "redirect_configuration": Key(reference("redirect_configuration")),
+        "rewrite_rule_set": Key(reference("rewrite_rule_set")),
+        "client_certificate": Key(choice(PathCertificate.REQUIRE, PathCertificate.IGNORE), empty=Empty.REFUSED),
+    },
+    families=ACCESS,
+)
+
+URL_PATH_MAP = Kind(
+    resource=UrlPathMap,
+    keys={
+        "default_backend_address_pool": Key(reference("backend_address_pool")),
+        "default_backend_http_settings": Key(reference("backend_http_settings")),
+        "default_redirect_configuration": Key(reference("redirect_configuration")),
+        "default_rewrite_rule_set": Key(reference("rewrite_rule_set")),
+    },
+    families={f"default_{family}": how for family, how in ACCESS.items()},
+)
+
+CUSTOM_ERROR = Kind(
+    resource=CustomError,
+    keys={"file": Key(one_line, required=True)},
+)
+
 REQUEST_ROUTING_RULE = Kind(
     resource=RequestRoutingRule,
     keys={
         "priority": Key(whole(limits.PRIORITY), required=True),
         "http_listener": Key(reference("http_listener"), required=True),
+        "backend_address_pool": Key(reference("backend_address_pool")),
+        "backend_http_settings": Key(reference("backend_http_settings")),
+        "rule_type": Key(choice(RuleType.BASIC, RuleType.PATH_BASED_ROUTING, later=("AdvancedRouting",))),
+        "rewrite_rule_set": Key(reference("rewrite_rule_set")),
+        "url_path_map": Key(reference("url_path_map")),
+        "redirect_configuration": Key(reference("redirect_configuration")),
+    },
+    families=ACCESS,
+)
+
+REWRITE_RULE = Kind(
+    resource=RewriteRule,
+    keys={
+        "rule_sequence": Key(whole(limits.RULE_SEQUENCE)),
+        "url_path": Key(one_line, empty=Empty.REFUSED),
+        "url_query_string": Key(one_line, empty=Empty.CONVERTED),  # empty: no query
+        "reroute": Key(boolean),
+    },
+    families={
+        "condition": numbered(Key(Condition.of, empty=Empty.REFUSED)),
+        "request_header": Family(
+            key=Key(one_line, empty=Empty.CONVERTED), suffix=rewrite_rules.request_target, placeholder="NAME"
+        ),
+        "response_header": Family(
+            key=Key(one_line, empty=Empty.CONVERTED), suffix=rewrite_rules.response_target, placeholder="NAME"
+        ),
+        "response_header_matcher": Family(
+            key=Key(rewrite_rules.value_matcher, empty=Empty.REFUSED),
+            suffix=rewrite_rules.matched_target,
+            placeholder="Set-Cookie",
+        ),
+    },
+)
+
+ROUTING_RULE = Kind(
+    resource=RoutingRule,
+    keys={
+        "priority": Key(whole(limits.PRIORITY), required=True),
+        "listener": Key(reference("listener"), required=True),
         "backend_address_pool": Key(reference("backend_address_pool"), required=True),
-        "backend_http_settings": Key(reference("backend_http_settings"), required=True),
-        "rule_type": Key(only("Basic", later=("PathBasedRouting", "AdvancedRouting"))),
-        "rewrite_rule_set": Key(unsupported),
-        "url_path_map": Key(unsupported),
-        "redirect_configuration": Key(unsupported),
+        "backend_settings": Key(reference("backend_settings"), required=True),
+        "rule_type": Key(only("Basic")),
     },
 )
 
@@ -222,23 +391,20 @@ KINDS = {
     "trusted_root_certificate": TRUSTED_ROOT_CERTIFICATE,
     "ssl_profile": SSL_PROFILE,
     "http_listener": HTTP_LISTENER,
+    "listener": LISTENER,
     "backend_address_pool": BACKEND_ADDRESS_POOL,
+    "probe": PROBE,
     "backend_http_settings": BACKEND_HTTP_SETTINGS,
+    "rewrite_rule": REWRITE_RULE,
+    "backend_settings": BACKEND_SETTINGS,
+    "redirect_configuration": REDIRECT_CONFIGURATION,
+    "path_rule": PATH_RULE,
+    "url_path_map": URL_PATH_MAP,
+    "custom_error": CUSTOM_ERROR,
     "request_routing_rule": REQUEST_ROUTING_RULE,
+    "routing_rule": ROUTING_RULE,
 }
 """The kinds of sections this version carries; one that is referred to stands before those that refer to it."""
 
-LATER_KINDS = frozenset(
-    {
-        "listener",
-        "backend_settings",
-        "probe",
-        "routing_rule",
-        "url_path_map",
-        "path_rule",
-        "rewrite_rule",
-        "redirect_configuration",
-        "custom_error",
-    }
-)
+LATER_KINDS: frozenset[str] = frozenset()
 """The kinds of the configuration contract that later versions carry."""

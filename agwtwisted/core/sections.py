@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from agwtwisted.core import policies
-from agwtwisted.core.errors import Problem
+from agwtwisted.core import policies, rewrite_rules
+from agwtwisted.core.errors import Problem, shown
 from agwtwisted.core.policies import TlsPolicy
-from agwtwisted.core.resources import ClientAuth, ClientRevocation, Protocol
+from agwtwisted.core.resources import ClientAuth, ClientRevocation, Protocol, RuleType, StreamProtocol
 from agwtwisted.core.server_certificates import is_pfx
 from agwtwisted.core.settings import Row
 
@@ -84,13 +84,10 @@ def _ssl_profile(row: Row) -> Iterator[Problem]:
     if mode is ClientAuth.STRICT and row.unset("trusted_client_certificates"):
         yield row.problem("Strict needs trusted_client_certificates", key="verify_client_auth_mode")
     for key in ("verify_client_cert_issuer_dn", "allow_weak"):
-        if mode is not ClientAuth.STRICT and row.get(key):
+        if mode is ClientAuth.NONE and row.get(key):
             yield row.problem(f"{key} needs Strict", key=key)
-    if mode is ClientAuth.STRICT and row.get("allow_weak"):
-        yield row.warning(
-            "allow_weak takes keys that can be broken and signatures that can be forged: better issue new certificates",
-            key="allow_weak",
-        )
+    if mode is ClientAuth.STRICT:
+        yield from weak_key_warnings(row)
     if mode is not ClientAuth.STRICT and "refusal" in row.values:
         yield row.warning("refusal has no effect without Strict: nobody is refused", key="refusal")
     yield from _revocation(row, mode)
@@ -99,10 +96,23 @@ def _ssl_profile(row: Row) -> Iterator[Problem]:
         yield row.problem("says nothing: it must specify either a TLS policy or trusted_client_certificates")
 
 
+VERIFYING_KEYS = ("verify_client_cert_issuer_dn", "allow_weak", "verify_client_revocation")
+"""What a profile says about verifying certificates; of one that is Passthrough it depends on other sections."""
+
+
+def weak_key_warnings(row: Row) -> Iterator[Problem]:
+    """What is said where a profile that verifies certificates lets weak ones in."""
+    if row.get("allow_weak"):
+        yield row.warning(
+            "allow_weak takes keys that can be broken and signatures that can be forged: better issue new certificates",
+            key="allow_weak",
+        )
+
+
 def _revocation(row: Row, mode: ClientAuth) -> Iterator[Problem]:
     key = "verify_client_revocation"
     asked = row.get(key) is ClientRevocation.OCSP
-    if asked and mode is not ClientAuth.STRICT:
+    if asked and mode is ClientAuth.NONE:
         yield row.problem(f"{key} = OCSP needs Strict", key=key)
     unheard = next((each for each in row.values if each.startswith("ocsp_")), "")
     if unheard and not asked and key not in row.refused:
@@ -120,6 +130,83 @@ def _http_listener(row: Row) -> Iterator[Problem]:
     elif row.get("require_server_name_indication") and row.unset("host_names"):
         key = "require_server_name_indication"
         yield row.problem(f"{key} needs host_names to compare the client's with", key=key)
+    yield from _proxies(row)
+
+
+def _listener(row: Row) -> Iterator[Problem]:
+    protocol = row.get("protocol")
+    if protocol is StreamProtocol.TLS and row.unset("ssl_certificate"):
+        yield row.problem("a Tls listener needs ssl_certificate")
+    if protocol is StreamProtocol.TCP:
+        for key in ("ssl_certificate", "ssl_profile", "host_names"):
+            if row.get(key):
+                yield row.problem(f"{key} has no place on a Tcp listener", key=key)
+    yield from _proxies(row)
+
+
+def _proxies(row: Row) -> Iterator[Problem]:
+    key = "accept_proxy_protocol"
+    for network in row.get(key):
+        if not network.prefixlen:
+            yield row.warning(f"{key} has {network}: anybody may say that he comes from anywhere", key=key)
+
+
+def _request_routing_rule(row: Row) -> Iterator[Problem]:
+    if "rule_type" in row.refused:
+        return
+    if row.get("rule_type") is RuleType.BASIC:
+        if not row.unset("url_path_map"):
+            yield row.problem("url_path_map needs rule_type = PathBasedRouting", key="url_path_map")
+        else:
+            yield from _end(row)
+        return
+    if row.unset("url_path_map"):
+        yield row.problem("PathBasedRouting needs url_path_map", key="rule_type")
+    for key in (*_END_KEYS, "rewrite_rule_set"):
+        if not row.unset(key):
+            yield row.problem(
+                f"{key} has no place in a rule with PathBasedRouting: say it in its url_path_map", key=key
+            )
+
+
+_END_KEYS = ("backend_address_pool", "backend_http_settings", "redirect_configuration")
+
+
+def _end(row: Row, prefix: str = "") -> Iterator[Problem]:
+    """Requests go to a pool by some settings, or they are redirected."""
+    pool, settings, redirect = (prefix + key for key in _END_KEYS)
+    rewrites = f"{prefix}rewrite_rule_set"
+    for key in (pool, settings):
+        if row.unset(redirect) and row.unset(key):
+            yield row.problem(f"{key} is missing")
+        elif not row.unset(redirect) and not row.unset(key):
+            yield row.problem(f"{key} does not go with {redirect}: requests are forwarded or redirected", key=key)
+    if not row.unset(redirect) and not row.unset(rewrites):
+        yield row.warning(f"{rewrites} has no effect: redirects are not rewritten", key=rewrites)
+
+
+def _url_path_map(row: Row) -> Iterator[Problem]:
+    yield from _end(row, "default_")
+
+
+def _redirect_configuration(row: Row) -> Iterator[Problem]:
+    if row.unset("target_listener") and row.unset("target_url"):
+        yield row.problem("needs target_listener or target_url")
+    if not row.unset("target_listener") and not row.unset("target_url"):
+        yield row.problem("target_listener and target_url exclude each other", key="target_url")
+
+
+def _custom_error(row: Row) -> Iterator[Problem]:
+    status = row.name.partition("/")[2]
+    if status not in CUSTOM_ERROR_STATUSES:
+        most = CUSTOM_ERROR_STATUSES
+        yield row.problem(f"{shown(status)} has no page of one's own: {', '.join(most[:-1])} and {most[-1]} may have")
+    if "file" not in row.refused and not row.get("file").lower().endswith((".htm", ".html")):
+        yield row.problem(f"file is {shown(row.get('file'))}, but must end in .htm or .html", key="file")
+
+
+CUSTOM_ERROR_STATUSES = ("400", "403", "404", "405", "408", "500", "502", "503", "504")
+"""Those of the product's enumeration of custom error pages."""
 
 
 def _backend_address_pool(row: Row) -> Iterator[Problem]:
@@ -145,7 +232,23 @@ def backend_port(row: Row) -> int:
 def _backend_http_settings(row: Row) -> Iterator[Problem]:
     if row.get("host_name") and row.get("pick_host_name_from_backend_address"):
         yield row.problem("host_name and pick_host_name_from_backend_address exclude each other", key="host_name")
+    yield from _affinity(row)
     yield from _backend_tls(row)
+
+
+def _affinity(row: Row) -> Iterator[Problem]:
+    key = "affinity_cookie_name"
+    if key in row.values and not row.get("cookie_based_affinity") and "cookie_based_affinity" not in row.refused:
+        yield row.warning(f"{key} has no effect without cookie_based_affinity", key=key)
+
+
+def _probe(row: Row) -> Iterator[Problem]:
+    if row.get("host") and row.get("pick_host_name_from_backend_http_settings"):
+        yield row.problem("host and pick_host_name_from_backend_http_settings exclude each other", key="host")
+    if isinstance(row.get("protocol"), StreamProtocol):
+        for key in ("path", "match_status_codes", "match_body"):
+            if key in row.values:
+                yield row.problem(f"{key} has no place in a probe that speaks no HTTP", key=key)
 
 
 def _backend_tls(row: Row) -> Iterator[Problem]:
@@ -166,11 +269,33 @@ def _backend_tls(row: Row) -> Iterator[Problem]:
         yield row.warning(f"{key} = false: any certificate of a trusted CA passes for theirs", key=key)
 
 
+def _backend_settings(row: Row) -> Iterator[Problem]:
+    if row.get("host_name") and row.get("pick_host_name_from_backend_address"):
+        yield row.problem("host_name and pick_host_name_from_backend_address exclude each other", key="host_name")
+    if row.get("protocol") is StreamProtocol.TCP and "protocol" not in row.refused:
+        for name in ("trusted_root_certificates", "host_name", "pick_host_name_from_backend_address"):
+            if row.get(name):
+                yield row.problem(f"{name} needs protocol = Tls", key=name)
+    key = "proxy_protocol_tls"
+    preserving = "enable_l4_client_ip_preservation"
+    if row.get(key) and not row.get(preserving) and preserving not in row.refused:
+        yield row.problem(f"{key} needs {preserving} = true: its header is where TLS is told of", key=key)
+
+
 _CHECKS: Mapping[str, Callable[[Row], Iterator[Problem]]] = {
     "gateway": _ssl_policy,
     "ssl_certificate": _ssl_certificate,
     "ssl_profile": _ssl_profile,
     "http_listener": _http_listener,
+    "listener": _listener,
     "backend_address_pool": _backend_address_pool,
     "backend_http_settings": _backend_http_settings,
+    "redirect_configuration": _redirect_configuration,
+    "path_rule": _end,
+    "url_path_map": _url_path_map,
+    "custom_error": _custom_error,
+    "request_routing_rule": _request_routing_rule,
+    "rewrite_rule": rewrite_rules.problems,
+    "backend_settings": _backend_settings,
+    "probe": _probe,
 }

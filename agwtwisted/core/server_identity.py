@@ -25,7 +25,7 @@ from service_identity.hazmat import (
     verify_service_identity,
 )
 
-from agwtwisted.core.certificate_rules import CANNOT_READ
+from agwtwisted.core.certificate_rules import CANNOT_READ, certificate_from
 from agwtwisted.core.host_names import host_and_port
 from agwtwisted.core.resources import BackendHttpSettings
 
@@ -41,6 +41,7 @@ class ServerIdentity:
     name: str = ""  # sent as server name; empty: there is none, and `address` counts
     address: str = ""  # an IP address
     of_client: bool = False  # the client chose the name: a server that has another is not to blame
+    anybody: bool = False  # no name is sent, and none looked at
 
     def __str__(self) -> str:
         return self.name or self.address
@@ -86,18 +87,33 @@ class IdentityRule:
             return ServerIdentity(name=requested, of_client=True)
         return ServerIdentity(address=self.host)
 
+    def identity_for_probe(self, host: str) -> ServerIdentity:
+        """Whom the server must prove to be for a probe.
+
+        The probe's own host, where it has one, comes before all others. Where only requests name a host, a server has
+        nothing to prove to a probe but that its chain is trusted: which of its names it should be is not known.
+        """
+        if host:
+            return server_identity(host)
+        return self.fixed or ServerIdentity(anybody=True)
+
 
 def is_server_name(host: str) -> bool:
     """Whether a host, in lower case, is a name that may be sent as server name."""
     return _NAME.match(host) is not None
 
 
-def mismatch(certificate: x509.Certificate, identity: ServerIdentity) -> str:
-    """Why a certificate does not prove its holder to be that server; empty when it does.
+def mismatch(der: bytes, identity: ServerIdentity) -> str:
+    """Why a certificate, in DER, does not prove its holder to be that server; empty when it does.
 
     Only names in subjectAltName count. A certificate without any proves nothing, whatever its common name: to say so is
     left to nobody else, because a library that takes this case for no mismatch lets it pass for every name.
     """
+    if identity.anybody:
+        return ""
+    certificate = certificate_from(der)
+    if certificate is None:
+        return f"the certificate is not for {identity}: it cannot be read"
     try:
         patterns = [*_patterns(certificate, identity)]
         verify_service_identity(cert_patterns=patterns, obligatory_ids=[_wanted(identity)], optional_ids=[])

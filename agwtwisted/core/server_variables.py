@@ -16,9 +16,11 @@ from typing import Final
 
 import attrs
 
+from agwtwisted.core.client_hello import suite_names
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Header, RequestHead, ResponseHead
 from agwtwisted.core.peer import Peer
+from agwtwisted.core.values import value
 from agwtwisted.core.variables import CertificateVariables, alternative_names
 from agwtwisted.core.verdicts import Trusted, Unchecked, verification_variable
 
@@ -34,10 +36,10 @@ class Client:
 
     peer: Peer
     port: int  # the gateway's, that accepted the connection
-    ciphers_supported: bytes = b""  # OpenSSL's names with colons between them, as nginx has them
+    offered_suites: bytes = b""  # of its ClientHello: `core.client_hello`
     tcp_rtt: Callable[[], bytes] = nothing  # in microseconds, as it is now
 
-    @property
+    @cached_property
     def certificate(self) -> CertificateVariables | None:
         """The client's certificate, if it was verified, or nobody is asked to verify it."""
         return self.peer.certificate if isinstance(self.peer.verdict, Trusted | Unchecked) else None
@@ -58,7 +60,7 @@ class Client:
         return b"" if self.certificate is None else hashlib.sha256(self.certificate.der).hexdigest().encode()
 
 
-@attrs.frozen(eq=False)
+@value
 class Context:
     """What server variables are read from: a request, who sent it, and the response once there is one."""
 
@@ -173,7 +175,7 @@ _TABLE: Final = (
     _product(
         "ciphers_supported",
         "the cipher suites that the client offered, in OpenSSL's names",
-        lambda context: context.client.ciphers_supported,
+        lambda context: suite_names(context.client.offered_suites),
     ),
     _product(
         "ciphers_used",

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from agwtwisted.core import chains, server_certificates, trusted_roots
 from agwtwisted.core.errors import Place, Problem, UnacceptableError
-from agwtwisted.core.limits import SSL_CERTIFICATE_BYTES, TRUSTED_ROOT_BYTES, Range
+from agwtwisted.core.limits import ERROR_PAGE_BYTES, SSL_CERTIFICATE_BYTES, TRUSTED_ROOT_BYTES, Range
 from agwtwisted.core.resources import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
 from agwtwisted.core.server_certificates import ServerCertificate
 from agwtwisted.core.settings import Row
@@ -68,6 +68,14 @@ class Sources:
         for message in self._dates((chain.root,)):
             self.problems.append(row.problem(f"{path}: no client can be verified: {message}", key="file"))
         return TrustedClientCertificate(name=row.name, chain=chain)
+
+    def custom_error(self, row: Row) -> bytes | None:
+        """The page of a section [custom_error]."""
+        source = self._source(row, "file", most=ERROR_PAGE_BYTES)
+        if source is not None and not source.data:
+            self.problems.append(row.problem(f"{_path(row, 'file')} is empty", key="file"))
+            return None
+        return None if source is None else source.data
 
     def trusted_root_certificate(self, row: Row) -> TrustedRootCertificate | None:
         """The CA certificates of a section [trusted_root_certificate]."""

@@ -46,6 +46,7 @@ class Template:
     render: _Piece = attrs.field(repr=False)
     constant: bytes | None = None  # the value, where it is always the same
     beginning: bytes = b""  # that every value has
+    literal: bytes = b""  # the text between the variables, which is in every value too
     references: tuple[Reference, ...] = ()  # captures among them: what they are captured from
 
     @classmethod
@@ -147,15 +148,16 @@ class _Reading:
         references = tuple(self.references)
         if not self.pieces:
             self.pieces.append(b"")
+        texts = [each for each in self.pieces if isinstance(each, bytes)]
         first = self.pieces[0]
-        beginning = first if isinstance(first, bytes) else b""
-        if len(self.pieces) == 1:
-            constant = first if isinstance(first, bytes) else None
-            return Template(
-                text=text, render=_piece(first), constant=constant, beginning=beginning, references=references
-            )
-        render = _joining(tuple(_piece(each) for each in self.pieces))
-        return Template(text=text, render=render, beginning=beginning, references=references)
+        return Template(
+            text=text,
+            render=_piece(first) if len(self.pieces) == 1 else _joining(tuple(map(_piece, self.pieces))),
+            constant=texts[0] if len(texts) == len(self.pieces) == 1 else None,
+            beginning=first if isinstance(first, bytes) else b"",
+            literal=b"".join(texts),
+            references=references,
+        )
 
 
 def _check_group(group: int, most: int) -> None:

@@ -55,7 +55,7 @@ class ParseTests(SynchronousTestCase):
         places = [line.split()[1] for line in lines]
         self.assertEqual(
             places,
-            [f"{FILE}:{line}" for line in (1, 4, 5, 7, 8, 9, 11, 15, 16, 18, 20, 20, 22)],
+            [f"{FILE}:{line}" for line in (1, 4, 5, 7, 8, 9, 11, 15, 15, 16, 18, 20, 20, 22)],
             lines,
         )
         self.assertTrue(all(line.startswith("ERROR ") for line in lines))
@@ -75,7 +75,9 @@ class ParseTests(SynchronousTestCase):
     def test_nothing_to_listen_to(self) -> None:
         """A gateway without a listener is no gateway."""
         for text in ("", "; nothing\n", "[gateway]\n"):
-            self.assertEqual(said(text), [f"ERROR {FILE} has no http_listener: the gateway would listen nowhere"])
+            self.assertEqual(
+                said(text), [f"ERROR {FILE} has no http_listener and no listener: it would listen nowhere"]
+            )
         self.assertEqual(len(said("[http_listener a\n")), 1)
 
     def test_unknown_kinds(self) -> None:
@@ -92,6 +94,10 @@ class ParseTests(SynchronousTestCase):
             if kind == "gateway":
                 lines = said(changed(("[gateway]", "[gateway main]")))
                 self.assertIn("has a name, but there is only one: write [gateway]", lines[0])
+            elif kind in TWO_PARTS:
+                for header in (kind, f"{kind} x"):
+                    [line] = said(f"{GOOD}\n[{header}]\n")
+                    self.assertIn(f"'[{header}]' is no section: write [{kind} {TWO_PARTS[kind]}]", line)
             else:
                 lines = said(f"{GOOD}\n[{kind}]\n")
                 self.assertIn(f"has no name: write [{kind} NAME]", lines[0])
@@ -116,6 +122,9 @@ class ParseTests(SynchronousTestCase):
                 said_no = "can be written by others" in str(error)
             self.assertEqual(said_no, refused, oct(mode))
 
+
+TWO_PARTS = {"path_rule": "map/name", "rewrite_rule": "set/name", "custom_error": "listener/status"}
+"""The kinds of sections whose names have two parts."""
 
 PIECES = st.sampled_from(GOOD.splitlines(keepends=True))
 
@@ -155,7 +164,8 @@ class AnyFileTests(SynchronousTestCase):
         value = data.draw(
             st.text(max_size=30) | st.sampled_from(["a", "Custom", "true", "1", "Http", "Https", "Strict"])
         )
-        section = f"[{kind} x]" if KINDS[kind].named else f"[{kind}]"
+        name = "x/404" if kind in TWO_PARTS else "x"
+        section = f"[{kind} {name}]" if KINDS[kind].named else f"[{kind}]"
         self.check(f"{GOOD}\n{section}\n{key} = {value}\n".encode())
         self.check(f"{section}\n{key} = {value}\n{GOOD.replace('[gateway]', '')}".encode())
 

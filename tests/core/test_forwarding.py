@@ -14,10 +14,14 @@ from agwtwisted.core.forwarding import (
     informational_bytes,
     request_bytes,
     response_bytes,
+    rewritten_request_bytes,
+    without,
 )
+from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.resources import CertificateHeaders
+from agwtwisted.core.rewriting import RewrittenRequest
 from agwtwisted.core.verdicts import Absent, NotAsked
 from tests.requests import parsed
 
@@ -92,6 +96,61 @@ class RequestTests(SynchronousTestCase):
     def test_continue(self) -> None:
         """So is 100-continue."""
         self.assertEqual(sent(attrs.evolve(REQUEST, expects_continue=True))[b"Expect"], b"100-continue")
+
+
+class RewrittenRequestTests(SynchronousTestCase):
+    """The head that a backend gets of a request that rules have seen."""
+
+    def sent(self, request: RewrittenRequest, identity: bytes = IDENTITY) -> bytes:
+        """The head."""
+        return rewritten_request_bytes(REQUEST, request, b"backend", identity, b"192.0.2.1:7", b"0" * 32)
+
+    def test_untouched(self) -> None:
+        """Without a change it is the same head."""
+        expected = request_bytes(REQUEST, b"backend", IDENTITY, b"192.0.2.1:7", b"0" * 32)
+        self.assertEqual(self.sent(RewrittenRequest.of(REQUEST)), expected)
+
+    def test_changes(self) -> None:
+        """Target, Host and headers are the rules'; what the client asked for stays told."""
+        request = RewrittenRequest(headers=((b"X-New", b"2"),), target=b"/c", host=b"h")
+        words, lines = parsed(self.sent(request))
+        self.assertEqual(words, [b"GET", b"/c", b"HTTP/1.1"])
+        found = dict(lines)
+        self.assertEqual((found[b"Host"], found[b"X-New"], found.get(b"X-Own")), (b"h", b"2", None))
+        self.assertEqual((found[b"X-Original-Host"], found[b"X-Original-Url"]), (b"A:8443", b"/a?b"))
+
+    def test_decided(self) -> None:
+        """What rules have decided about, the gateway does not add; names are compared in canonical spelling."""
+        identity = IDENTITY + b"X-Client-Certificate: a\r\nX-Client-Certificate-Subject: b\r\n"
+        names = frozenset(
+            (b"x-forwarded-for", b"x-client-certificate", b"x-appgw-trace-id", b"x-original-url", b"host")
+        )
+        request = RewrittenRequest(headers=((b"x-FORWARDED-for", b"1"),), target=b"/", host=b"h", decided=names)
+        _, lines = parsed(self.sent(request, identity))
+        self.assertEqual(
+            lines,
+            [
+                (b"Host", b"h"),
+                (b"X-Forwarded-Proto", b"https"),
+                (b"X-Client-Certificate-Subject", b"b"),
+                (b"X-Original-Host", b"A:8443"),
+                (b"x-FORWARDED-for", b"1"),
+                (b"Connection", b"keep-alive"),
+            ],
+        )
+
+    def test_without(self) -> None:
+        """Lines of a block go by their canonical names; names that are in no block change nothing."""
+        block = b"X-A: x-b: 1\r\nX-B: 2\r\nx_a: 3\r\n"
+        self.assertEqual(without(block, frozenset({b"x-a"})), b"X-B: 2\r\n")
+        self.assertEqual(without(block, frozenset({b"x-a", b"x-b"})), b"")
+        self.assertIs(without(block, frozenset({b"x-forwarded-for"})), block)
+
+    def test_all_decided(self) -> None:
+        """Nothing is left of the gateway's lines where rules have decided about all of them."""
+        names = frozenset(canonical(name) for name in sent(REQUEST))
+        _, lines = parsed(self.sent(RewrittenRequest(headers=(), target=b"/", decided=names)))
+        self.assertEqual(lines, [(b"Host", b"backend"), (b"Connection", b"keep-alive")])
 
 
 class ResponseTests(SynchronousTestCase):

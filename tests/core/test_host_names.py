@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import host_names
 from agwtwisted.core.errors import UnacceptableError
-from agwtwisted.core.host_names import intersect, listener_host_name, overlap
+from agwtwisted.core.host_names import intersect, listener_host_name, overlap, server_name
 
 
 class Refusing(SynchronousTestCase):
@@ -247,3 +247,16 @@ class IntersectTests(SynchronousTestCase):
         if fits(one, name) and fits(other, name):
             self.assertTrue(intersect(one, other))
         self.assertEqual(intersect(one, other), intersect(other, one))
+
+
+class ServerNameTests(SynchronousTestCase):
+    """Names that are sent to servers."""
+
+    def test_names(self) -> None:
+        """In lower case, with underscores, without a dot at the end."""
+        self.assertEqual(server_name("App_1.Example."), "app_1.example")
+
+    def test_others(self) -> None:
+        """No addresses, no ports, nothing that is no name."""
+        for text in ("192.0.2.1", "::1", "a:1", "[::1]", "a..b", "1.2", ""):
+            self.assertRaises(UnacceptableError, server_name, text)

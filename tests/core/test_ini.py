@@ -55,6 +55,9 @@ class SectionTests(SynchronousTestCase):
         for bad in ("[path_rule images]", "[path_rule a/b/c]", "[path_rule /b]", "[path_rule a/]", "[probe a/b]"):
             [problem] = said(bad)
             self.assertIn("is no section", problem)
+        for kind, form in {"path_rule": "map/name", "custom_error": "listener/status"}.items():
+            [problem] = said(f"[{kind} a]")
+            self.assertIn(f"is no section: write [{kind} {form}]", problem)
 
     def test_malformed_headers(self) -> None:
         """A header that cannot be read is a problem, and its keys belong to no other section."""

@@ -33,6 +33,7 @@ class ProductTests(SynchronousTestCase):
             "TARGETS_PER_POOL": (1, 1200),
             "CLIENT_CAS_PER_PROFILE": (1, 100),
             "CLIENT_CAS_PER_GATEWAY": (0, 200),
+            "ROOT_CAS_PER_SETTINGS": (1, 100),
             "SSL_CERTIFICATE_BYTES": (0, 16_384),
             "WILDCARDS_PER_HOST_NAME": (0, 4),
             "STARS_PER_HOST_NAME": (0, 2),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.names import SHORT_NAMES, distinguished_name, relative_names
+from agwtwisted.core.names import common_name as only_common_name
 from tests.pki import tlv
 from tests.strategies import (
     BMP,
@@ -218,3 +219,32 @@ class ShortNameTests(SynchronousTestCase):
         known = re.findall(r"^(\S+) = (?:.*, )?(\d+(?:\.\d+)+)$", listing, re.MULTILINE)
         theirs = {identifier(dotted)[2:]: short_name.encode() for short_name, dotted in known}
         self.assertEqual({octets: theirs.get(octets) for octets in SHORT_NAMES}, SHORT_NAMES)
+
+
+class CommonNameTests(SynchronousTestCase):
+    """The one common name of a subject, unescaped."""
+
+    def found(self, *texts: str, tag: int = UTF8) -> bytes:
+        """What is found in a name with these common names, among others."""
+        attributes = [(COMMON_NAME, string(tag, text)) for text in texts]
+        return only_common_name(simple_name(("2.5.4.10", string(UTF8, "Contoso")), *attributes)[2:])
+
+    def test_every_string(self) -> None:
+        """Whatever string it is in the certificate, it is UTF-8 here, and nothing is escaped."""
+        for tag in CHARSETS:
+            self.assertEqual(self.found("a+b, c", tag=tag), b"a+b, c")
+        for tag in (UTF8, BMP, UNIVERSAL, T61):
+            self.assertEqual(self.found("\xe9", tag=tag), "\xe9".encode())
+
+    def test_none(self) -> None:
+        """There is none, several of them, an empty one, or one that is not of printable characters: nothing."""
+        for given_names in ((), ("a", "b"), ("a", "a"), ("",), ("a\0b",), ("a\n",), ("\x7f",)):
+            self.assertEqual(self.found(*given_names), b"")
+        wrong = simple_name((COMMON_NAME, tlv(UTF8, b"\xff")))[2:]
+        number = simple_name((COMMON_NAME, tlv(2, b"\1")))[2:]
+        self.assertEqual([only_common_name(each) for each in (wrong, number, b"\x31", b"")], [b""] * 4)
+
+    @given(damaged(names()))
+    def test_anything(self, der: bytes) -> None:
+        """It never raises, and what it finds is printable."""
+        self.assertTrue(only_common_name(der[2:]).decode().isprintable())

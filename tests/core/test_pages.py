@@ -104,6 +104,14 @@ class PageTests(SynchronousTestCase):
             self.assertIn(b"<h1>%d %b</h1>" % (status, phrase), standard(status, server="").body)
         self.assertRaises(KeyError, standard, 299, server="")
 
+    def test_every_status_of_the_product(self) -> None:
+        """There is a page for each status that the product itself answers with."""
+        statuses = (301, 302, 303, 307, 400, 403, 404, 408, 413, 421, 499, 500, 502, 503, 504)
+        self.assertLessEqual({*statuses}, {*PHRASES})
+        for status in (status for status in statuses if status != 499):
+            lines = standard(status, server="").body.decode().split("\r\n")
+            self.assertEqual(lines[1:2], [f"<head><title>{status} {PHRASES[status].decode()}</title></head>"])
+
     @unittest.skipUnless(shutil.which("nginx"), "nginx not found")
     def test_nginx_has_the_same_pages(self) -> None:
         """The upper part of each error page stands as it is in nginx's program, whose pages are the product's."""

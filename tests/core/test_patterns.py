@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,8 +70,10 @@ class PatternTests(SynchronousTestCase):
         """Where both take a pattern of plain syntax, RE2 and Python find it in the same values."""
         try:
             pattern = Pattern.of(text)
-            expected = re.compile(text.encode(), re.DOTALL)
-        except (UnacceptableError, re.error, FutureWarning):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of brackets that will mean something one day
+                expected = re.compile(text.encode(), re.DOTALL)
+        except (UnacceptableError, re.error):
             return
         value = value.replace(b"\n", b"a")  # whether a dot or `$` meets it is another question
         self.assertEqual(pattern.found(value) is None, expected.search(value) is None)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import pages
+from agwtwisted.core.errors import UnacceptableError
 from agwtwisted.core.messages import HeaderNames, RequestHead, request_head
-from agwtwisted.core.redirects import Redirect
+from agwtwisted.core.redirects import Redirect, redirect_url
 from agwtwisted.core.resources import HttpListener, Protocol, RedirectConfiguration, RedirectType
 
 
@@ -111,6 +112,52 @@ class UrlTests(SynchronousTestCase):
             "https://example.org/a?b#d": b"https://example.org/a?b&y=z#d",
         }.items():
             self.assertEqual(to_url(url, "query").location("h", b"/x?y=z"), expected)
+
+
+class ConfiguredUrlTests(SynchronousTestCase):
+    """What may be written as a target."""
+
+    def test_taken(self) -> None:
+        """Any URL of HTTP, as it stands."""
+        for url in (
+            "https://example.org",
+            "HTTP://example.org:8080/a%20b?c=d#e",
+            "https://[::1]:8443/",
+            "http://127.0.0.1?a",
+        ):
+            self.assertEqual(redirect_url(url), url)
+
+    def test_refused(self) -> None:
+        """Other schemes, half URLs, names of users, and what a header cannot carry as it stands."""
+        for url in (
+            "",
+            "/a",
+            "//example.org/",
+            "example.org",
+            "https://",
+            "https:///a",
+            "ftp://example.org/",
+            "javascript:alert(1)",
+            "https://user@example.org/",
+            "https://example.org:0/",
+            "https://example.org:65536/",
+            "https://example.org:/",
+            "https://exa mple.org/",
+            "https://bücher.example/",
+            "https://example.org/é",
+            "https://example.org/a b",
+            "https://example.org/a\nb: c",
+            "https://example.org\\@evil.example/",
+        ):
+            self.assertRaises(UnacceptableError, redirect_url, url)
+
+    @given(st.text(max_size=20).map(lambda rest: f"https://example.org{rest}") | st.text())
+    def test_any_text(self, text: str) -> None:
+        """Whatever is taken fits into a header."""
+        try:
+            self.assertRegex(redirect_url(text), r"\A[!-~]+\Z")
+        except UnacceptableError as error:
+            self.assertTrue(error.message)
 
 
 class AnswerTests(SynchronousTestCase):

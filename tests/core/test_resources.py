@@ -5,7 +5,6 @@ from __future__ import annotations
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core import config, resources
 from tests.configurations import load, site
 
 
@@ -28,10 +27,3 @@ class ResourcesTests(SynchronousTestCase):
         self.assertNotIn("key=", repr(listener.ssl_certificate))
         self.assertNotIn("PrivateKey", text)
         self.assertNotIn(site().key_pem.decode().splitlines()[1], text)
-
-    def test_are_shown_by_config(self) -> None:
-        """`core.config` names every value, so that its readers need no other module."""
-        values = {
-            name for name, value in vars(resources).items() if getattr(value, "__module__", "") == resources.__name__
-        }
-        self.assertLessEqual(values, {*config.__all__})

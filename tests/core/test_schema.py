@@ -6,27 +6,26 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import schema
+from agwtwisted.core.coherence import LISTENERS
 from agwtwisted.core.errors import UnacceptableError
-from agwtwisted.core.resources import CertificateHeaders, Gateway
+from agwtwisted.core.health import StatusRange
+from agwtwisted.core.resources import CertificateHeaders, Gateway, LoadDistributionAlgorithm, Probe
 from agwtwisted.core.schema import KINDS, LATER_KINDS, certificate_headers
 from tests.configurations import changed, load, said
 
-DERIVED = {"name", "client_auth", "certificates", "key", "chain"}
+DERIVED = {
+    *("name", "client_auth", "certificates", "key", "chain", "path_rules", "listener", "status", "page"),
+    *("conditions", "request_conditions", "response_conditions", "request_headers", "response_headers"),
+}
 """Fields of resources that are no keys: they come from the section's name, other keys, or files."""
 
 LATER = {
-    "backend_http_settings": (
-        "path = /x\nprobe = deep\nconnection_draining_timeout = 30"
-        "\ncookie_based_affinity = Enabled\naffinity_cookie_name = Other"
-    ),
-    "request_routing_rule": (
-        "rule_type = PathBasedRouting\nrewrite_rule_set = a\nurl_path_map = a\nredirect_configuration = a"
-    ),
+    "request_routing_rule": ("rule_type = AdvancedRouting"),
 }
 NEUTRAL = {
     "backend_http_settings": (
         "path =\nprobe =\nconnection_draining_timeout =\nsni_name =\ncookie_based_affinity = Disabled"
-        "\naffinity_cookie_name = ApplicationGatewayAffinity"
+        "\naffinity_cookie_name ="
         "\nvalidate_cert_chain_and_expiry = true\nvalidate_sni = Enabled\nprotocol = Http\nhost_name ="
     ),
     "request_routing_rule": "rule_type = Basic\nrewrite_rule_set =\nurl_path_map =\nredirect_configuration =",
@@ -43,10 +42,13 @@ class TableTests(SynchronousTestCase):
     def test_every_field_has_a_key(self) -> None:
         """What a resource holds can be said in the file, so that no default is the only value."""
         for name, kind in KINDS.items():
-            fields = (
-                {*attrs.fields_dict(kind.resource)} - DERIVED - ({"ssl_policy"} if name == "http_listener" else set())
-            )
-            self.assertEqual(fields - {*kind.keys}, set(), name)
+            fields = {*attrs.fields_dict(kind.resource)} - DERIVED - ({"ssl_policy"} if name in LISTENERS else set())
+            self.assertEqual(fields - {*kind.keys, *kind.families}, set(), name)
+
+    def test_families_do_not_hide_keys(self) -> None:
+        """No key looks like a member of a family, and no two families have one name in one kind."""
+        for name, kind in KINDS.items():
+            self.assertFalse({key.partition(".")[0] for key in kind.keys} & {*kind.families}, name)
 
     def test_kinds_do_not_overlap(self) -> None:
         """A kind is carried or it is not."""
@@ -88,6 +90,86 @@ class LaterTests(SynchronousTestCase):
             self.assertEqual(said(changed((last, f"{last}{keys}\n"))), [])
 
 
+class ProbeTests(SynchronousTestCase):
+    """The keys of a probe, and of settings about the health of their servers."""
+
+    def probe(self, keys: str) -> Probe | None:
+        """The probe with these keys."""
+        text = changed(("port = 9000\n", "port = 9000\nprobe = deep\n"))
+        [rule] = load(f"{text}\n[probe deep]\nprotocol = Http\n{keys}\n").request_routing_rules
+        return rule.backend_http_settings.probe
+
+    def test_defaults(self) -> None:
+        """A probe that says nothing else asks as the default probe does."""
+        self.assertEqual(self.probe(""), Probe(name="deep"))
+
+    def test_keys(self) -> None:
+        """Each key, in the product's words."""
+        keys = (
+            "host = Probed.example\npath = /healthz?a=b\nport = 81\ninterval = 5\ntimeout = 2.5"
+            "\nunhealthy_threshold = 20\nmatch_status_codes = 200, 204-206\nmatch_body = is well\nmin_servers = 0"
+        )
+        self.assertEqual(
+            self.probe(keys),
+            Probe(
+                name="deep",
+                host="probed.example",
+                path="/healthz?a=b",
+                port=81,
+                interval=5,
+                timeout=2.5,
+                unhealthy_threshold=20,
+                match_status_codes=(StatusRange(200, 200), StatusRange(204, 206)),
+                match_body="is well",
+            ),
+        )
+
+    def test_wrong_values(self) -> None:
+        """Values out of the product's range, and those that are no status, path or host."""
+        for key in (
+            "protocol = Ftp",
+            "host = a:80",
+            "path = healthz",
+            "path = /a b",
+            "path = /ä",
+            "path = /a#b",
+            "port = 0",
+            "interval = 0",
+            "timeout = 86401",
+            "unhealthy_threshold = 21",
+            "match_status_codes = 200-999",
+            "match_status_codes = 200, 200",
+            f"match_body = {'a' * 4091}",
+            "match_body = a\n  b",
+            "min_servers = 1",
+            "prot = Http",
+        ):
+            text = f"{changed()}\n[probe deep]\n{'' if key.startswith('protocol') else 'protocol = Http'}\n{key}\n"
+            errors = [line for line in said(text) if line.startswith("ERROR")]
+            self.assertEqual(len(errors), 1, key)
+            self.assertIn(f"[probe deep] {'there is no key' if key.startswith('prot ') else key.split()[0]}", errors[0])
+
+    def test_settings(self) -> None:
+        """How servers take turns, how clients are led back, how long a server is drained."""
+        keys = (
+            "load_distribution_algorithm = LeastConnections\ncookie_based_affinity = Enabled"
+            "\naffinity_cookie_name = own\nconnection_draining_timeout = 3600"
+        )
+        [rule] = load(changed(("port = 9000\n", f"port = 9000\n{keys}\n"))).request_routing_rules
+        settings = rule.backend_http_settings
+        self.assertIs(settings.load_distribution_algorithm, LoadDistributionAlgorithm.LEAST_CONNECTIONS)
+        self.assertEqual((settings.cookie_based_affinity, settings.affinity_cookie_name), (True, "own"))
+        self.assertEqual(settings.connection_draining_timeout, 3600)
+        for wrong in (
+            "load_distribution_algorithm = IpHash",
+            "affinity_cookie_name = a b",
+            "connection_draining_timeout = 3601",
+            "connection_draining_timeout = 0",
+        ):
+            [line] = said(changed(("port = 9000\n", f"port = 9000\n{wrong}\n")))
+            self.assertIn(f"ERROR conf/gw.ini:27 [backend_http_settings app] {wrong.split()[0]}", line)
+
+
 class CertificateHeadersTests(SynchronousTestCase):
     """client_certificate_headers."""
 
@@ -112,6 +194,7 @@ class CertificateHeadersTests(SynchronousTestCase):
     def test_absent(self) -> None:
         """Left out, it is not off: the exchange looks at what the listener asks."""
         [rule] = load().request_routing_rules
+        assert rule.backend_http_settings
         self.assertIsNone(rule.backend_http_settings.client_certificate_headers)
         [rule] = load(changed(("port = 9000\n", "client_certificate_headers = off\n"))).request_routing_rules
         self.assertEqual(rule.backend_http_settings.client_certificate_headers, frozenset())
@@ -130,3 +213,17 @@ class ServerHeaderTests(SynchronousTestCase):
         for text in ("a\n  b", "ü", "a\u2028b"):
             [line] = said(changed(("access_log = -", f"server_header = {text}")))
             self.assertIn("must be printable ASCII", line)
+
+
+class OverridePathTests(SynchronousTestCase):
+    """path of backend settings."""
+
+    def test_values(self) -> None:
+        """A path as it may stand in a URL; left out or empty, there is none."""
+        for text, path in (("path = /override/", "/override/"), ("path =", ""), ("", "")):
+            [rule] = load(changed(("port = 9000\n", f"port = 9000\n{text}\n"))).request_routing_rules
+            assert rule.backend_http_settings
+            self.assertEqual(rule.backend_http_settings.path, path)
+        for text in ("override/", "/a b", "/a?b", "/a#b", "/é", "/a%2", "/a\x0b"):
+            [line] = said(changed(("port = 9000\n", f"port = 9000\npath = {text}\n")))[:1]
+            self.assertTrue(line.startswith("ERROR conf/gw.ini:2"), line)

@@ -8,9 +8,21 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.destinations import PortRange
 from agwtwisted.core.resources import ClientAuth, OcspScope, OcspUnavailable
-from tests.configurations import changed, load, said
+from tests.configurations import (
+    GOOD,
+    MAP,
+    RULE,
+    STRICT,
+    changed,
+    files,
+    load,
+    mapped,
+    path_rule,
+    redirect,
+    said,
+)
 
-STRICT = "verify_client_auth_mode = Strict\ntrusted_client_certificates = devices\n"
+NEEDS = "needs Strict, or a path rule with client_certificate = Require"
 
 
 def profile(text: str) -> list[str]:
@@ -65,7 +77,7 @@ class SslProfileTests(SynchronousTestCase):
         key = "verify_client_cert_issuer_dn = true\n"
         self.assertEqual(profile(STRICT + key), [])
         self.assertEqual(
-            profile(f"verify_client_auth_mode = Passthrough\n{key}"), ["verify_client_cert_issuer_dn needs Strict"]
+            profile(f"verify_client_auth_mode = Passthrough\n{key}"), [f"verify_client_cert_issuer_dn {NEEDS}"]
         )
         self.assertEqual(profile("verify_client_auth_mode = Passthrough\nverify_client_cert_issuer_dn = false\n"), [])
 
@@ -74,9 +86,7 @@ class SslProfileTests(SynchronousTestCase):
         [line] = profile(f"{STRICT}allow_weak = true\n")
         self.assertIn("allow_weak takes keys that can be broken", line)
         self.assertEqual(profile(f"{STRICT}allow_weak = false\n"), [])
-        self.assertEqual(
-            profile("verify_client_auth_mode = Passthrough\nallow_weak = true\n"), ["allow_weak needs Strict"]
-        )
+        self.assertEqual(profile("verify_client_auth_mode = Passthrough\nallow_weak = true\n"), [f"allow_weak {NEEDS}"])
 
     def test_refusal_without_strict(self) -> None:
         """How to refuse is nothing to say where nobody is refused: a warning."""
@@ -90,7 +100,7 @@ class SslProfileTests(SynchronousTestCase):
     def test_revocation(self) -> None:
         """Asking whether a certificate was revoked needs a verified one; saying that nobody asks does not."""
         self.assertEqual(profile(f"{STRICT}verify_client_revocation = OCSP\n"), [])
-        for rest, expected in (("None", []), ("OCSP", ["verify_client_revocation = OCSP needs Strict"])):
+        for rest, expected in (("None", []), ("OCSP", [f"verify_client_revocation = OCSP {NEEDS}"])):
             lines = profile(f"verify_client_auth_mode = Passthrough\nverify_client_revocation = {rest}\n")
             self.assertEqual(lines, expected)
 
@@ -268,3 +278,275 @@ class BackendTests(SynchronousTestCase):
         self.assertIn("host_name and pick_host_name_from_backend_address exclude each other", line)
         for key in keys.splitlines(True):
             self.assertEqual(said(changed(("port = 9000\n", key))), [])
+
+
+AWAY = redirect("away", "target_url = https://example.org/")
+
+
+class RuleTests(SynchronousTestCase):
+    """Where rules, path rules and maps lead."""
+
+    def rule(self, *keys: str) -> list[str]:
+        """What is said about the rule with these keys, without warnings."""
+        lines = said(changed((RULE, "".join(f"{key}\n" for key in keys))) + AWAY + MAP)
+        return [line.partition("[request_routing_rule public] ")[2] for line in lines if line.startswith("ERROR")]
+
+    def test_basic(self) -> None:
+        """A basic rule has pool and settings, or a redirect, and not both."""
+        pool, settings = RULE.splitlines()
+        away = "redirect_configuration = away"
+        for keys in (
+            (pool, settings),
+            (away,),
+            (pool, settings, "rule_type = Basic"),
+            ("redirect_configuration =", *RULE.splitlines()),
+        ):
+            self.assertEqual(self.rule(*keys), [], keys)
+        self.assertEqual(self.rule(), ["backend_address_pool is missing", "backend_http_settings is missing"])
+        self.assertEqual(self.rule(pool), ["backend_http_settings is missing"])
+        self.assertEqual(self.rule(settings), ["backend_address_pool is missing"])
+        for keys in ((pool, settings), (pool,), (settings,)):
+            lines = self.rule(*keys, away)
+            self.assertEqual(len(lines), len(keys))
+            for line, key in zip(lines, keys, strict=True):
+                self.assertEqual(
+                    line,
+                    f"{key.split()[0]} does not go with redirect_configuration: requests are forwarded or redirected",
+                )
+
+    def test_path_based(self) -> None:
+        """A path-based rule has a map, and nothing that stands in it."""
+        kind, named = "rule_type = PathBasedRouting", "url_path_map = map"
+        self.assertEqual(self.rule(kind, named), [])
+        self.assertEqual(self.rule(kind), ["PathBasedRouting needs url_path_map"])
+        for key in (*RULE.splitlines(), "redirect_configuration = away"):
+            [line] = self.rule(kind, named, key)
+            self.assertIn(f"{key.split()[0]} has no place in a rule with PathBasedRouting", line)
+        for keys in ((named,), (named, *RULE.splitlines())):
+            self.assertEqual(self.rule(*keys), ["url_path_map needs rule_type = PathBasedRouting"])
+
+    def test_types(self) -> None:
+        """Of an unknown type, or one that is not carried, nothing more is said."""
+        [line] = self.rule("rule_type = AdvancedRouting")
+        self.assertEqual(line, "rule_type = AdvancedRouting is not supported by this version")
+        [line] = self.rule("rule_type = PathBased")
+        self.assertIn("did you mean 'PathBasedRouting'?", line)
+
+    def test_path_rules(self) -> None:
+        """The same for a path rule."""
+        for end in (RULE, "redirect_configuration = away\n"):
+            self.assertEqual(said(mapped(path_rule("a", "/a", end=end)) + AWAY), [])
+        [line] = said(mapped(path_rule("a", "/a", end="backend_address_pool = app\n")))
+        self.assertTrue(line.endswith("[path_rule map/a] backend_http_settings is missing"), line)
+        lines = said(mapped(path_rule("a", "/a", end=f"{RULE}redirect_configuration = away\n")) + AWAY)
+        self.assertEqual(["does not go with redirect_configuration" in line for line in lines], [True, True])
+        [line] = said(mapped("\n[path_rule map/a]\n" + RULE))
+        self.assertTrue(line.endswith("[path_rule map/a] paths is missing"), line)
+
+    def test_rewrites(self) -> None:
+        """Path rules and maps have rewrite rule sets, the rule above them has none; for redirects they do nothing."""
+        rewrite = "\n[rewrite_rule set/one]\nrequest_header.X-A = a\n"
+        text = mapped(path_rule("a", "/a", extra="rewrite_rule_set = set\n")).replace(
+            MAP, f"{MAP}default_rewrite_rule_set = set\n"
+        )
+        self.assertEqual(said(text + rewrite), [])
+        [line] = said(
+            mapped().replace("url_path_map = map\n", "url_path_map = map\nrewrite_rule_set = set\n") + rewrite
+        )
+        self.assertIn("rewrite_rule_set has no place in a rule with PathBasedRouting", line)
+        end = "redirect_configuration = away\nrewrite_rule_set = set\n"
+        [line] = said(mapped(path_rule("a", "/a", end=end)) + rewrite + AWAY)
+        self.assertTrue(line.startswith("WARNING") and "rewrite_rule_set has no effect" in line, line)
+
+    def test_paths(self) -> None:
+        """What is no path, or one twice, is told with the key."""
+        for paths, reason in {
+            "/a/*.jpg": "paths has '/a/*.jpg': * stands at the end of a path only",
+            "/a, b": "paths has 'b', but a path begins with /",
+            "/a\n  /a": "paths names '/a' twice",
+            ",": "paths has 0 values, but must have 1 to 100",
+        }.items():
+            [line] = said(mapped(path_rule("a", paths)))
+            self.assertTrue(line.endswith(f"[path_rule map/a] {reason}"), line)
+
+    def test_maps(self) -> None:
+        """A map has defaults: without them some requests would lead nowhere."""
+        pool, settings = ("default_backend_address_pool = app\n", "default_backend_http_settings = app\n")
+        for wrong, reasons in {
+            settings: ["default_backend_address_pool is missing"],
+            "": ["default_backend_address_pool is missing", "default_backend_http_settings is missing"],
+            f"{pool}default_redirect_configuration = away\n": [
+                "default_backend_address_pool does not go with default_redirect_configuration: requests are forwarded"
+                " or redirected"
+            ],
+        }.items():
+            lines = said(mapped().replace(pool + settings, wrong) + AWAY)
+            self.assertEqual([line.partition("[url_path_map map] ")[2] for line in lines], reasons)
+        text = mapped().replace(pool + settings, "default_redirect_configuration = away\n") + AWAY
+        self.assertEqual(said(text), [])
+
+
+class RedirectTests(SynchronousTestCase):
+    """Redirects."""
+
+    def said(self, *keys: str) -> list[str]:
+        """What is said about a redirect with these keys."""
+        lines = said(changed((RULE, "redirect_configuration = away\n")) + redirect("away", *keys))
+        return [line.partition("[redirect_configuration away] ")[2] for line in lines]
+
+    def test_targets(self) -> None:
+        """There is one target."""
+        self.assertEqual(self.said(), ["needs target_listener or target_url"])
+        self.assertEqual(
+            self.said("target_listener = public", "target_url = https://example.org/"),
+            ["target_listener and target_url exclude each other"],
+        )
+        [line] = self.said("target_url =")
+        self.assertIn("target_url is there but empty", line)
+
+    def test_types(self) -> None:
+        """The product's four."""
+        for kind, status in {"Permanent": 301, "Found": 302, "SeeOther": 303, "Temporary": 307}.items():
+            text = changed((RULE, "redirect_configuration = away\n")) + AWAY.replace("Found", kind)
+            [rule] = load(text).request_routing_rules
+            assert rule.redirect_configuration
+            self.assertEqual(rule.redirect_configuration.redirect_type.status, status)
+            self.assertFalse(
+                rule.redirect_configuration.include_path or rule.redirect_configuration.include_query_string
+            )
+        [line] = said(GOOD + AWAY.replace("Found", "found"))
+        self.assertIn("did you mean 'Found'?", line)
+
+
+class CustomErrorTests(SynchronousTestCase):
+    """Pages of the operator's own."""
+
+    def said(self, name: str, file: str = "pki/page.html") -> list[str]:
+        """What is said about such a section."""
+        text = f"{GOOD}\n[custom_error {name}]\nfile = {file}\n"
+        source = files(page_html=b"<p>", page_txt=b"<p>", page_HTM=b"<p>")
+        return [line.partition(f"[custom_error {name}] ")[2] for line in said(text, source)]
+
+    def test_statuses(self) -> None:
+        """Those of the product's enumeration."""
+        for status in (400, 403, 404, 405, 408, 500, 502, 503, 504):
+            self.assertEqual(self.said(f"gateway/{status}"), [])
+        for status in ("401", "413", "421", "499", "200", "0502", "HttpStatus502"):
+            [line] = self.said(f"public/{status}")
+            self.assertEqual(
+                line, f"'{status}' has no page of one's own: 400, 403, 404, 405, 408, 500, 502, 503 and 504 may have"
+            )
+
+    def test_names_of_files(self) -> None:
+        """.htm or .html, in any case."""
+        self.assertEqual(self.said("gateway/502", "pki/page.HTM"), [])
+        self.assertEqual(
+            self.said("gateway/502", "pki/page.txt"), ["file is 'pki/page.txt', but must end in .htm or .html"]
+        )
+
+
+class BackendTlsTests(SynchronousTestCase):
+    """Settings for servers that speak TLS."""
+
+    def said(self, *keys: str, protocol: str = "Https") -> list[str]:
+        """What is said of settings with these keys, less the place."""
+        roots = "[trusted_root_certificate r]\nfile = pki/clients-ca.pem\n\n"
+        changes = (
+            ("port = 9000\n", "\n".join([f"protocol = {protocol}", *keys, ""])),
+            ("[backend_http_settings app]", f"{roots}[backend_http_settings app]"),
+        )
+        lines = said(changed(*changes))
+        return [line.partition("[backend_http_settings app] ")[2] or line for line in lines]
+
+    def test_fine(self) -> None:
+        """Everything together, and nothing at all."""
+        every = ("trusted_root_certificates = r", "sni_name = App.example", "client_ssl_certificate = site")
+        self.assertEqual((self.said(*every), self.said()), ([], []))
+
+    def test_port(self) -> None:
+        """Without a port it is the one of the protocol."""
+        for protocol, port in (("Http", 80), ("Https", 443)):
+            [rule] = load(changed(("port = 9000\n", f"protocol = {protocol}\n"))).request_routing_rules
+            assert rule.backend_http_settings is not None
+            self.assertEqual(rule.backend_http_settings.port, port)
+        [rule] = load(changed(("port = 9000\n", "port = 80\nprotocol = Https\n"))).request_routing_rules
+        assert rule.backend_http_settings is not None
+        self.assertEqual(rule.backend_http_settings.port, 80)
+
+    def test_needs_https(self) -> None:
+        """A key about TLS where none is spoken is a mistake; one that changes nothing is not."""
+        for key in (
+            "trusted_root_certificates = r",
+            "validate_cert_chain_and_expiry = false",
+            "validate_sni = Disabled",
+            "sni_name = app.example",
+            "client_ssl_certificate = site",
+        ):
+            self.assertEqual(self.said(key, protocol="Http"), [f"{key.split()[0]} needs protocol = Https"])
+        self.assertEqual(self.said("validate_sni = true", "sni_name =", protocol="Http"), [])
+        self.assertEqual(len(self.said("sni_name = app.example", protocol="Htps")), 1)
+
+    def test_unwise(self) -> None:
+        """What is not checked is told, each once."""
+        [line] = self.said("validate_cert_chain_and_expiry = false")
+        self.assertIn("whoever is between here and the servers can pass for them", line)
+        [line] = self.said("validate_sni = false")
+        self.assertIn("any certificate of a trusted CA passes for theirs", line)
+        chain = "validate_cert_chain_and_expiry = false"
+        both = self.said("validate_sni = false", chain, "trusted_root_certificates = r")
+        self.assertEqual(len(both), 2)
+        self.assertIn("trusted_root_certificates have no effect with validate_cert_chain_and_expiry = false", both[1])
+
+    def test_values(self) -> None:
+        """Names that are none, and references to what is not there, with the nearest that is."""
+        [line] = self.said("sni_name = 192.0.2.1")
+        self.assertIn("sni_name is '192.0.2.1', but must be a host name: IP addresses are never sent as such", line)
+        [line] = self.said("sni_name = a..b")
+        self.assertIn("is no host name", line)
+        [line] = self.said("trusted_root_certificates = rr")
+        self.assertIn("there is no trusted_root_certificate 'rr'; did you mean 'r'? (InvalidResourceReference)", line)
+        [line] = self.said("client_ssl_certificate = sites")
+        self.assertIn("there is no ssl_certificate 'sites'; did you mean 'site'?", line)
+        certificates = ("trusted_root_certificates", "client_ssl_certificate")
+        for key in (*certificates, "validate_sni", "validate_cert_chain_and_expiry"):
+            self.assertIn("is there but empty", self.said(f"{key} =")[0])
+
+
+class HealthTests(SynchronousTestCase):
+    """Probes, and settings about affinity."""
+
+    def probe(self, keys: str) -> list[str]:
+        """What is said about a probe with these keys, but that nobody uses it."""
+        lines = said(f"{changed()}\n[probe deep]\n{keys}\n")
+        return [line.partition("[probe deep] ")[2] or line for line in lines if "nobody is asked because" not in line]
+
+    def test_hosts(self) -> None:
+        """A host of its own and the settings' exclude each other."""
+        picks = "pick_host_name_from_backend_http_settings = "
+        self.assertEqual(
+            self.probe(f"protocol = Http\nhost = a\n{picks}true"),
+            ["host and pick_host_name_from_backend_http_settings exclude each other"],
+        )
+        for keys in (f"host = a\n{picks}false", f"{picks}true", "host = a"):
+            self.assertEqual(self.probe(f"protocol = Https\n{keys}"), [])
+
+    def test_without_http(self) -> None:
+        """What is of HTTP has no place in a probe that speaks none."""
+        for protocol in ("Tcp", "Tls"):
+            keys = f"protocol = {protocol}\nport = 80\ninterval = 5"
+            self.assertEqual(self.probe(keys), [])
+            for extra in ("path = /", "match_status_codes = 200", "match_body = a"):
+                expected = f"{extra.split()[0]} has no place in a probe that speaks no HTTP"
+                self.assertEqual(self.probe(f"{keys}\n{extra}"), [expected])
+
+    def test_cookie_name(self) -> None:
+        """A name for cookies that nobody sets."""
+        name = "affinity_cookie_name = own\n"
+        for extra, expected in (
+            (name, ["affinity_cookie_name has no effect without cookie_based_affinity"]),
+            (f"{name}cookie_based_affinity = Enabled\n", []),
+            (f"{name}cookie_based_affinity = x\n", ["cookie_based_affinity is 'x'"]),
+        ):
+            lines = said(changed(("port = 9000\n", f"port = 9000\n{extra}")))
+            self.assertEqual(len(lines), len(expected))
+            self.assertTrue(all(text in line for text, line in zip(expected, lines, strict=True)), lines)

@@ -225,3 +225,76 @@ class SslCertificateTests(SynchronousTestCase):
         old = pki.Authority.root("Servers").issue_server("old", not_after=datetime(2026, 5, 1, tzinfo=UTC))
         config = parse(GOOD.encode(), FILE, files(site_pem=old.pem, site_key=old.key_pem).read)
         self.assertEqual(config.warnings, ())
+
+
+class ErrorPageTests(SynchronousTestCase):
+    """Pages of the operator's own."""
+
+    def said(self, page: bytes, mode: int = 0o644) -> list[str]:
+        """What is said about a page."""
+        source = files(page_html=page)
+        source.modes["conf/pki/page.html"] = mode
+        return said(f"{GOOD}\n[custom_error gateway/502]\nfile = pki/page.html\n", source)
+
+    def test_sizes(self) -> None:
+        """A page has less than one megabyte, and something in it."""
+        self.assertEqual(self.said(b"a" * (1024 * 1024 - 1)), [])
+        [line] = self.said(b"a" * 1024 * 1024)
+        self.assertTrue(line.endswith("conf/pki/page.html has 1048576 bytes, of at most 1048575"), line)
+        [line] = self.said(b"")
+        self.assertTrue(line.endswith("[custom_error gateway/502] conf/pki/page.html is empty"), line)
+
+    def test_modes(self) -> None:
+        """Everybody may read it, and not everybody write it."""
+        [line] = self.said(b"a", 0o646)
+        self.assertIn("can be written by others", line)
+
+    def test_missing(self) -> None:
+        """A page that is not there stops the start, and so does a section without one."""
+        [line] = said(f"{GOOD}\n[custom_error gateway/502]\nfile = pki/page.html\n")
+        self.assertIn("cannot read conf/pki/page.html", line)
+        [line] = said(f"{GOOD}\n[custom_error gateway/502]\n")
+        self.assertIn("[custom_error gateway/502] file is missing", line)
+
+
+class TrustedRootTests(SynchronousTestCase):
+    """[trusted_root_certificate]."""
+
+    TEXT = changed(
+        (
+            "[backend_http_settings app]\nport = 9000\n",
+            "[trusted_root_certificate r]\nfile = pki/r.pem\n\n"
+            "[backend_http_settings app]\nprotocol = Https\ntrusted_root_certificates = r\n",
+        )
+    )
+
+    def said(self, data: bytes) -> str:
+        """Everything that is said of a file."""
+        return "\n".join(said(self.TEXT, files(r_pem=data)))
+
+    def test_taken(self) -> None:
+        """Its certificates are those of the settings."""
+        root = pki.Authority.root()
+        [rule] = load(self.TEXT, files(r_pem=root.der)).request_routing_rules
+        assert rule.backend_http_settings is not None
+        [trusted] = rule.backend_http_settings.trusted_root_certificates
+        self.assertEqual((trusted.file, trusted.certificates), ("conf/pki/r.pem", (root.certificate,)))
+
+    def test_problems(self) -> None:
+        """They are told with the file, its line, and the section that names it, and nothing else is made of them."""
+        root = pki.Authority.root()
+        leaf = root.issue_server("a")
+        self.assertEqual(
+            self.said(leaf.pem),
+            "ERROR conf/pki/r.pem:1 [trusted_root_certificate r] not a CA certificate (basicConstraints CA:TRUE):"
+            " a server's chain ends in a CA",
+        )
+        self.assertIn("of at most 1048576", self.said(bytes(1_048_577)))
+        self.assertIn("cannot read conf/pki/r.pem", "\n".join(said(self.TEXT)))
+
+    def test_warnings(self) -> None:
+        """A root that has expired, beside one that has not."""
+        old = pki.Authority.root("Old", not_after=datetime(2021, 1, 1, tzinfo=UTC))
+        line = self.said(pki.bundle(pki.Authority.root(), old))
+        self.assertIn("WARNING conf/gw.ini:", line)
+        self.assertIn("'CN=Old': expired on 2021-01-01", line)

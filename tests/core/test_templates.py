@@ -66,6 +66,10 @@ class ValueTests(SynchronousTestCase):
         for text, beginning in {"/a{var_host}": b"/a", "{var_host}/a": b"", "{{{var_host}": b"{"}.items():
             self.assertEqual(Template.of(text, Scope()).beginning, beginning)
 
+    def test_literal(self) -> None:
+        """So is the text between the others."""
+        self.assertEqual(Template.of("a{var_host}b{{{var_host}c", Scope()).literal, b"ab{c")
+
 
 class CaptureTests(SynchronousTestCase):
     """What patterns of conditions took."""
@@ -182,3 +186,4 @@ class RefusalTests(SynchronousTestCase):
             value = template.render(lookup(HEAD, RESPONSE), captures)
             self.assertTrue(value.startswith(template.beginning))
             self.assertIn(template.constant, (None, value))
+            self.assertLessEqual({*template.literal}, {*value})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -10,8 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import attrs
+
 from tests import programs, running
-from tests.end_to_end.lines import DEADLINE, Line, wait_until
+from tests.end_to_end.lines import DEADLINE, Line, Message, wait_until
 
 Talk = Callable[[Line], None]
 
@@ -40,14 +43,37 @@ def answering(*answers: bytes) -> Talk:
     return talk
 
 
+class Named:
+    """Answers requests with its name, and probes with what the test says; any request may be answered otherwise."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.well = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nis well"  # the answer to probes
+        self.probes: list[Message] = []
+        self.others: dict[str, Talk] = {}  # what is played after a request for this target
+
+    def __call__(self, line: Line) -> None:
+        """Talks on one connection."""
+        while head := line.head():
+            line.body(head)
+            target = head.start.split()[1]
+            if "probe" in head.get("user-agent"):
+                self.probes.append(head)
+                line.send(self.well)
+            elif target in self.others:
+                self.others[target](line)
+            else:
+                line.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(self.name), self.name.encode()))
+
+
 class Backend:
     """A server whose every connection is one call of `talk`, in a thread of its own; closed when that returns."""
 
-    def __init__(self, talk: Talk = echo) -> None:
+    def __init__(self, talk: Talk = echo, port: int = 0) -> None:
         self.talk = talk
         self.lines: list[Line] = []
         self._forgotten: dict[Line, int] = {}
-        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listening.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -67,8 +93,9 @@ class Backend:
         self._forgotten = {line: len(line.received) for line in self.lines}
 
     def close(self) -> None:
-        """Accept no more, and wait for the end of every connection."""
-        self._listening.shutdown(socket.SHUT_RDWR)
+        """Accept no more, and wait for the end of every connection; once more does nothing."""
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
         for line in self.lines:
             with suppress(OSError):
                 line.socket.shutdown(socket.SHUT_RDWR)
@@ -86,10 +113,11 @@ class Backend:
                 self._threads.append(thread)
 
     def _serve(self, line: Line) -> None:
-        with closing(line.socket), suppress(OSError, AssertionError):  # the gateway may leave at any point
+        with suppress(OSError, AssertionError):  # the gateway may leave at any point
             self.talk(line)
             line.socket.shutdown(socket.SHUT_WR)
             line.rest()
+        line.socket.close()
         line.ended.set()
 
 
@@ -105,6 +133,7 @@ http {{
         root {directory};
         location /connection {{ return 200 "$connection $connection_requests"; }}
         location /nothing {{ return 204; }}
+        location /zipped {{ alias {directory}/large; gzip on; gzip_min_length 0; gzip_types *; }}
         location /headers {{ return 200 "$host|$http_connection|$http_x_client_certificate_subject"; }}
     }}
 }}
@@ -122,6 +151,63 @@ def nginx(directory: Path) -> Iterator[int]:
         yield port
 
 
+NGINX_TLS = """
+daemon off; master_process off; pid {directory}/pid; error_log {directory}/error.log;
+events {{ worker_connections 64; }}
+http {{
+    access_log off; keepalive_requests 1000000; client_max_body_size 0;
+    client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy; fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi; scgi_temp_path {directory}/scgi;
+    {servers}
+}}
+"""
+
+NGINX_TLS_SERVER = """
+    server {{
+        listen 127.0.0.1:{port} ssl; root {directory}; ssl_protocols {protocols};
+        ssl_certificate {directory}/{certificate}.pem; ssl_certificate_key {directory}/{certificate}.key; {more}
+        location /connection {{ return 200 "$connection $connection_requests"; }}
+        location /tls {{ return 200 "$host|$ssl_server_name|$ssl_client_s_dn|$ssl_protocol|$ssl_session_reused"; }}
+    }}
+"""
+
+
+@attrs.frozen(kw_only=True)
+class TlsServer:
+    """One of nginx's servers: its port, its certificate by the name of its files, and more of its configuration."""
+
+    port: int
+    certificate: str
+    protocols: str = "TLSv1.2 TLSv1.3"
+    more: str = ""
+
+
+@contextmanager
+def nginx_tls(directory: Path, *servers: TlsServer) -> Iterator[None]:
+    """Debian's nginx with these servers, whose certificates are in the directory; they serve it, too."""
+    blocks = "".join(NGINX_TLS_SERVER.format(directory=directory, **attrs.asdict(server)) for server in servers)
+    (directory / "nginx.conf").write_text(NGINX_TLS.format(directory=directory, servers=blocks))
+    program = programs.path_of("nginx")
+    assert program
+    words = [program, "-p", str(directory), "-c", "nginx.conf", "-e", "error.log"]
+    with _serving(words, directory, servers[0].port):
+        yield
+
+
+def encrypting(context: ssl.SSLContext, talk: Talk, *, farewell: bool = True) -> Talk:
+    """The same in TLS, by Python's ssl; ended by close_notify or by nothing."""
+
+    def encrypted(line: Line) -> None:
+        wrapped = context.wrap_socket(line.socket, server_side=True)
+        line.socket = wrapped
+        with closing(wrapped):
+            talk(line)
+            if farewell:
+                line.socket = wrapped.unwrap()
+
+    return encrypted
+
+
 GUNICORN = "; threads = 4; keepalive = 5; loglevel = 'error'; control_socket_disable = True"
 
 
@@ -132,6 +218,15 @@ def gunicorn(directory: Path) -> Iterator[int]:
     (directory / "gunicorn.conf.py").write_text(f"bind = '127.0.0.1:{port}'{GUNICORN}")
     words = [sys.executable, "-m", "gunicorn", "tests.end_to_end.application:application"]
     with _serving(words, directory, port):
+        yield port
+
+
+@contextmanager
+def uvicorn(directory: Path) -> Iterator[int]:
+    """uvicorn with the application of tests/end_to_end/asgi.py; gives its port."""
+    (port,) = running.free_ports(1)
+    words = [sys.executable, "-m", "uvicorn", "tests.end_to_end.asgi:application", "--host", "127.0.0.1"]
+    with _serving([*words, "--port", str(port), "--log-level", "error", "--no-proxy-headers"], directory, port):
         yield port
 
 

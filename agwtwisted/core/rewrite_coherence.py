@@ -1,0 +1,153 @@
+"""What must fit together about rewrite rule sets and about who may come in, beyond a rule's own keys.
+
+As in `core.coherence`, each check takes the whole Draft.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+from agwtwisted.core import limits
+from agwtwisted.core.coherence import Built, Draft
+from agwtwisted.core.conditions import Condition
+from agwtwisted.core.errors import Problem
+from agwtwisted.core.managed import canonical
+from agwtwisted.core.resources import ClientAuth, PathCertificate, RequestRoutingRule
+from agwtwisted.core.rewrite_rules import actions, set_name
+from agwtwisted.core.rewriting import identifying_headers
+from agwtwisted.core.settings import Reference, Row
+
+_EVERYDAY_HEADERS: Final = frozenset(
+    b"accept accept-encoding accept-language cache-control content-encoding content-type cookie if-match"
+    b" if-modified-since if-none-match if-range if-unmodified-since origin range referer".split()
+)
+"""Headers that clients of every kind send: a rule that tells by one of them who the client is deserves a warning."""
+
+
+def problems(draft: Draft) -> Iterator[Problem]:
+    """Everything that does not fit together."""
+    for check in _CHECKS:
+        yield from check(draft)
+
+
+def _crowds(draft: Draft) -> Iterator[Problem]:
+    """What is wrong with how many there are of them: sets in all, and conditions and actions in one set."""
+    sets: dict[str, list[Row]] = {}
+    for row in draft.of("rewrite_rule"):
+        sets.setdefault(set_name(row), []).append(row)
+    for first, *_ in list(sets.values())[limits.REWRITE_RULE_SETS.highest :]:
+        yield first.problem(
+            f"belongs to one of {len(sets)} sets: a gateway has at most {limits.REWRITE_RULE_SETS.highest}"
+        )
+    for members in sets.values():
+        yield from _crowded(
+            members, "conditions", limits.CONDITIONS_PER_SET.highest, lambda row: row.family("condition")
+        )
+        yield from _crowded(members, "actions", limits.ACTIONS_PER_SET.highest, actions)
+
+
+def _crowded(rows: Sequence[Row], what: str, most: int, count: Callable[[Row], Any]) -> Iterator[Problem]:
+    total = 0
+    for row in rows:
+        before, total = total, total + len(count(row))
+        if before <= most < total:
+            yield row.problem(f"brings the set {set_name(row)} to {total} {what}: it may have at most {most}")
+
+
+def _unused_sets(draft: Draft) -> Iterator[Problem]:
+    used = {
+        value.name
+        for kind in draft.rows.values()
+        for row in kind
+        for value in row.values.values()
+        if isinstance(value, Reference) and value.kind == "rewrite_rule_set"
+    }
+    for row in {set_name(row): row for row in reversed(draft.of("rewrite_rule"))}.values():
+        if set_name(row) not in used:
+            yield row.warning(f"the rewrite rule set {set_name(row)} is not used by any rule")
+
+
+def _reroutes(draft: Draft) -> Iterator[Problem]:
+    first = {set_name(row): row for row in reversed(draft.of("rewrite_rule"))}
+    for rule_set in draft.rewrite_rule_sets:
+        if rule_set.always_reroutes:
+            yield first[rule_set.name].problem(
+                f"the rewrite rule set {rule_set.name} has the path map looked at again in any case, without end:"
+                " at least one rule needs a condition, or no reroute",
+                key="reroute",
+            )
+    for rule in draft.rules:
+        used = rule.value.rewrite_rule_set
+        if used is not None and used.reroutes and rule.row.unset("url_path_map"):
+            yield rule.row.problem(
+                f"the rewrite rule set {used.name} has reroute, and a basic rule has no path map to look at again",
+                key="rewrite_rule_set",
+            )
+
+
+def _everyday_headers(draft: Draft) -> Iterator[Problem]:
+    """Headers that any client may need, and none can send any more."""
+    identifying = identifying_headers(draft.rewrite_rule_sets)
+    for row in draft.of("rewrite_rule"):
+        for name in row.family("request_header"):
+            if canonical(name) in identifying & _EVERYDAY_HEADERS:
+                yield row.warning(
+                    f"request_header.{name.decode()} tells who the client is: what clients themselves send by that name"
+                    " is dropped, on every listener",
+                    key=f"request_header.{name.decode()}",
+                )
+
+
+def _unproven_access(draft: Draft) -> Iterator[Problem]:
+    """Who may come in by what a certificate says, where nobody verifies it, or nobody is asked for one."""
+    for rule in draft.rules:
+        listener = rule.value.http_listener.name
+        for row, family, asks in _ways_in(draft, rule):
+            conditions: dict[int, Condition] = row.family(family)
+            said = [each.reference.written for each in conditions.values() if each.reference.of_certificate]
+            key = f"{family}.{next(iter(conditions), '')}"
+            if said and asks is ClientAuth.NONE:
+                yield row.warning(f"{said[0]} tells nothing: {listener} asks nobody for a certificate here", key=key)
+            elif said and asks is ClientAuth.PASSTHROUGH and not _PROVEN & {*said}:
+                yield row.warning(
+                    f"{said[0]} is anybody's word: {listener} is Passthrough, where nobody verifies certificates"
+                    " (a fingerprint would do, and so would Strict)",
+                    key=key,
+                )
+
+
+def _ways_in(draft: Draft, rule: Built[RequestRoutingRule]) -> Iterator[tuple[Row, str, ClientAuth]]:
+    """The sections that say who may come in by a rule, by which keys, and what is asked of clients there."""
+    listener, url_path_map = rule.value.http_listener, rule.value.url_path_map
+    asks = listener.ssl_profile.client_auth if listener.ssl_profile else ClientAuth.NONE
+    yield rule.row, "deny_unless", asks
+    if url_path_map is None:
+        return
+    for row in draft.of("url_path_map"):
+        if row.name == url_path_map.name:
+            yield row, "default_deny_unless", asks
+    of_paths = {PathCertificate.REQUIRE: ClientAuth.STRICT, PathCertificate.IGNORE: ClientAuth.NONE}
+    for row in draft.of("path_rule", "client_certificate"):
+        if row.name.partition("/")[0] == url_path_map.name:
+            yield row, "deny_unless", of_paths.get(row.get("client_certificate"), asks)
+
+
+_PROVEN = frozenset(
+    {
+        "var_client_certificate",
+        "var_client_certificate_fingerprint",
+        "var_client_certificate_fingerprint_sha256",
+        "var_client_certificate_verification",
+    }
+)
+"""What of a certificate cannot be made up, verified or not: the client has shown that it has the key."""
+
+
+_CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
+    _crowds,
+    _unused_sets,
+    _reroutes,
+    _everyday_headers,
+    _unproven_access,
+)

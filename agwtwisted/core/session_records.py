@@ -1,0 +1,64 @@
+"""Records of L4 sessions as JSON lines (product page "Monitoring data reference", access log of the TLS/TCP proxy)."""
+
+from __future__ import annotations
+
+import json
+from enum import IntEnum
+
+import attrs
+
+from agwtwisted.core.records import ClientFrame, RecordFrame
+
+
+class SessionStatus(IntEnum):
+    """``serverStatus``: what became of a session, in nginx's numbers, which the product's are."""
+
+    OK = 200  # there was a backend, whoever ended the session
+    MALFORMED = 400  # what the client sent first is none of what has to come
+    FORBIDDEN = 403  # the client's certificate was refused after the handshake
+    DEFECT = 500
+    UNREACHABLE = 502  # no server of the pool could be connected to
+    UNAVAILABLE = 503  # the gateway stopped before there was one
+
+
+@attrs.frozen(kw_only=True)
+class SessionRecord:
+    """One session that has ended. Sizes are bytes without TLS, durations seconds; without a backend its are zero."""
+
+    timestamp: bytes  # of its end
+    frame: RecordFrame
+    client: ClientFrame
+    server_name: str  # SNI
+    received_bytes: int  # from the client
+    sent_bytes: int  # to the client
+    session_time: float
+    server_routed: str = ""  # host:port
+    upstream_sent_bytes: int = 0  # to the backend, a PROXY protocol header included
+    upstream_received_bytes: int = 0
+    upstream_session_time: float = 0.0  # since the backend was connected to
+    upstream_source_port: int | None = None
+    status: SessionStatus
+    end: str  # why it ended
+    certificate_omitted: bool = False  # the PROXY protocol header had no room for it
+
+
+def render_session(record: SessionRecord) -> bytes:
+    """The record as one line of JSON, in ASCII."""
+    members = {
+        "serverName": record.server_name,
+        "protocol": "TCP",
+        "receivedBytes": record.received_bytes,
+        "sentBytes": record.sent_bytes,
+        "sessionTime": round(record.session_time, 3),
+        "serverRouted": record.server_routed,
+        "serverStatus": str(record.status.value),
+        "upstreamSentBytes": record.upstream_sent_bytes,
+        "upstreamReceivedBytes": record.upstream_received_bytes,
+        "upstreamSessionTime": round(record.upstream_session_time, 3),
+        "upstreamSourcePort": "" if record.upstream_source_port is None else str(record.upstream_source_port),
+        "sessionEnd": record.end,
+        "clientCertificateOmitted": record.certificate_omitted,
+    }
+    ours = json.dumps(members, separators=(",", ":"))[1:-1].encode()
+    parts = (record.timestamp, record.frame.text, record.client.address, record.client.tls, ours)
+    return b'{"timeStamp":"%b",%b,%b,%b,%b}}\n' % parts

@@ -1,0 +1,346 @@
+"""One address and port: who is let in, TLS and the gate before a byte is looked at, and every live connection.
+
+What becomes of a client that is known is for the subclasses: HTTP is read (`connections`), or bytes are relayed
+(`relay_port`).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, NotRequired, Protocol, TypedDict, cast
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
+
+from agwtwisted.access_log import AccessLog
+from agwtwisted.contexts import ClientCertificates, PortContexts, peer_of
+from agwtwisted.core.peer import Peer
+from agwtwisted.core.proxy_protocol import Endpoint, ProxyHeader
+from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.records import HandshakeRecord, RecordFrame, render_handshake
+from agwtwisted.core.resources import Gateway, SslProfile
+from agwtwisted.core.routing import NamedSites, S
+from agwtwisted.core.verdicts import Missing, NotAsked
+from agwtwisted.deferreds import Members
+from agwtwisted.gate import Gate
+from agwtwisted.proxied import HeaderProtocol
+from agwtwisted.standing import Recheck
+from agwtwisted.streaming import TcpWire
+from agwtwisted.tls import Handshake, TlsWire
+
+
+class Limits:
+    """How many connections there are, and from whom; shared by all ports of a gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._connections = 0
+        self._handshakes = 0
+        self._by_address: Counter[str] = Counter()
+        self._subscribers: list[Callable[[], None]] = []
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """Has `changed` called whenever the answer of `may_accept` has become another."""
+        self._subscribers.append(changed)
+
+    @property
+    def may_accept(self) -> bool:
+        """Whether further connections may be accepted; else they wait in the backlog."""
+        gateway = self._gateway
+        return self._connections < gateway.max_connections and self._handshakes < gateway.max_handshakes
+
+    def admits(self, address: str) -> bool:
+        """Whether this address may have one connection more."""
+        limit = self._gateway.max_connections_per_address
+        return not limit or self._by_address[address] < limit
+
+    def opened(self, address: str = "") -> None:
+        """One connection more; without an address while nobody knows whose it is."""
+        if address:
+            self._by_address[address] += 1
+        self._change(connections=1)
+
+    def closed(self, address: str = "") -> None:
+        """One connection less."""
+        if address:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+        self._change(connections=-1)
+
+    def handshake(self, change: int) -> None:
+        """One handshake more (1) or less (-1) under way."""
+        self._change(handshakes=change)
+
+    def _change(self, *, connections: int = 0, handshakes: int = 0) -> None:
+        before = self.may_accept
+        self._connections += connections
+        self._handshakes += handshakes
+        if self.may_accept is not before:
+            for changed in self._subscribers:
+                changed()
+
+
+def unchecked(profile: SslProfile | None) -> None:
+    """No further check, whatever the profile."""
+
+
+class Abortable(Hashable, Protocol):
+    """A connection, at whatever stage."""
+
+    def abort(self) -> None:
+        """Closes it at once."""
+
+
+class PortSession(Protocol):
+    """What stands behind a connection once its client is known."""
+
+    def drain(self) -> None:
+        """Nothing new is begun: ends now, or once what is under way has ended."""
+
+    def ended(self) -> None:
+        """The connection is gone."""
+
+
+class PortArguments(TypedDict, Generic[S]):
+    """What `Port` is made with, for the signatures of its subclasses."""
+
+    number: int
+    sites: NamedSites[S]
+    contexts: PortContexts | None
+    gateway: Gateway
+    limits: Limits
+    clock: IReactorTime
+    access_log: AccessLog
+    limiter: HandshakeLimiter
+    check_of: NotRequired[Callable[[SslProfile | None], Recheck | None]]
+
+
+class Port(ABC, Generic[S]):
+    """One address and port.
+
+    Args:
+        number: of the port.
+        sites: who answers there.
+        contexts: None on a plain port.
+        gateway: limits.
+        limits: counts the connections of all ports.
+        clock: time.
+        access_log: takes the lines of failed handshakes.
+        limiter: says which failed handshakes get a line.
+        check_of: how trusted clients of a profile are judged further, if they are.
+    """
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        sites: NamedSites[S],
+        contexts: PortContexts | None,
+        gateway: Gateway,
+        limits: Limits,
+        clock: IReactorTime,
+        access_log: AccessLog,
+        limiter: HandshakeLimiter,
+        check_of: Callable[[SslProfile | None], Recheck | None] = unchecked,
+    ) -> None:
+        self.number = number
+        self.sites = sites
+        self.gateway = gateway
+        self.limits = limits
+        self.clock = clock
+        self.check_of = check_of
+        self.access_log = access_log
+        self.connections: Members[Abortable] = Members()
+        self._contexts = contexts
+        self._limiter = limiter
+        self._sessions: dict[Abortable, PortSession] = {}
+        first = sites.all()[0].listener
+        self._listener = first.name
+        self._proxies = first.accept_proxy_protocol  # the same for every listener of a port
+
+    # -- what the subclasses say
+
+    @abstractmethod
+    def begin(self, wire: TcpWire, peer: Peer, site: S | None = None, *, verified: Peer | None = None) -> None:
+        """Takes a connection whose client is known, for better or worse, and gives it a session.
+
+        Args:
+            wire: whose receiver is to be set.
+            peer: the client, with its final verdict.
+            site: that it selected; None on a plain port.
+            verified: the client as the handshake left it, before any further check.
+        """
+
+    @abstractmethod
+    def plain_text(self, wire: TcpWire, peer: Peer) -> None:
+        """Takes a connection whose client speaks no TLS on a port of TLS."""
+
+    @abstractmethod
+    def frame(self, listener: str) -> RecordFrame:
+        """What the records of failed handshakes of a listener have in common."""
+
+    def plain_wire(self) -> TcpWire:
+        """The wire of a connection without TLS."""
+        return TcpWire(self.clock)
+
+    def encrypted_wire(self, handshake: Handshake, seconds: float) -> TlsWire:
+        """The wire of a connection with TLS, whose handshake may take so long."""
+        return TlsWire(self.clock, handshake, seconds, self.gateway.max_client_chain_bytes)
+
+    # -- how connections come
+
+    def accept(self, address: IAddress) -> IProtocol | None:
+        """The protocol of a new connection; None when it is to be closed at once."""
+        host, port = address.host, address.port  # type: ignore[attr-defined]
+        host = host.removeprefix("::ffff:")  # IPv4 on a socket of both families
+        if self._proxies:
+            return self._accept_proxied(host, port)
+        return self._admit(host, port, self.gateway.handshake_timeout)
+
+    def _accept_proxied(self, host: str, port: int) -> HeaderProtocol | None:
+        """A connection that begins with a PROXY protocol header, as everybody's here must."""
+        address = ipaddress.ip_address(host.partition("%")[0])
+        if not any(address in network for network in self._proxies):
+            self._header_failed(host, port, "this address may not send PROXY protocol headers, and none is let in")
+            return None
+
+        def found(header: ProxyHeader, seconds: float) -> TcpWire | None:
+            if header.source is None:
+                return self._admit(host, port, seconds)
+            source, number = header.source
+            return self._admit(str(source), number, seconds, header.destination)
+
+        def gone() -> None:
+            self.limits.handshake(-1)
+            self.limits.closed()
+            self.connections.discard(waiting)
+
+        waiting = HeaderProtocol(
+            self.clock,
+            self.gateway.handshake_timeout,
+            found=found,
+            failed=lambda reason: self._header_failed(host, port, f"PROXY protocol: {reason}"),
+            gone=gone,
+        )
+        self.connections.add(waiting)
+        self.limits.opened()
+        self.limits.handshake(1)
+        return waiting
+
+    def _header_failed(self, host: str, port: int, reason: str) -> None:
+        self.handshake_failed(Peer(address=host, port=port, verdict=NotAsked()), None, reason)
+
+    def _admit(self, host: str, port: int, seconds: float, reached: Endpoint | None = None) -> TcpWire | None:
+        """The wire of a client, who has so long for its handshake; None when its address has too many."""
+        if not self.limits.admits(host):
+            return None
+        if self._contexts is None:
+            wire = self.plain_wire()
+            peer = Peer(address=host, port=port, verdict=NotAsked(), reached=reached)
+            wire.when_open = lambda: self.begin(wire, peer)
+        else:
+            wire = _TlsConnection(self, self._contexts, host, port, seconds, reached).wire
+        self.connections.add(wire)
+        self.limits.opened(host)
+        wire.when_closed = lambda: self._closed(wire, host)
+        return wire
+
+    def handshake_failed(self, peer: Peer, site: S | None, reason: str) -> None:
+        """Writes the line of a handshake that came to nothing, unless there were too many from this address."""
+        omitted = self._limiter.admit(peer.address)
+        if omitted is not None:
+            record = HandshakeRecord(
+                timestamp=self.access_log.timestamp(),
+                frame=self.frame(self._listener if site is None else site.listener.name),
+                peer=peer,
+                error=reason,
+                omitted=omitted,
+            )
+            self.access_log.write(render_handshake(record))
+
+    # -- how they end
+
+    def drain(self) -> None:
+        """Whoever is not known yet is cut off; of the others each session ends when it can."""
+        for connection in self.connections.snapshot():
+            session = self._sessions.get(connection)
+            if session is None:
+                connection.abort()
+            else:
+                session.drain()
+
+    def abort(self) -> None:
+        """Ends every connection at once."""
+        for connection in self.connections.snapshot():
+            connection.abort()
+
+    def _closed(self, wire: TcpWire, address: str) -> None:
+        wire.when_open = wire.when_closed = None  # they lead back to the wire: without them it is free at once
+        session = self._sessions.pop(wire, None)
+        if session is not None:
+            session.ended()
+        self.connections.discard(wire)
+        self.limits.closed(address)
+
+
+class _TlsConnection(Generic[S]):
+    """One connection's handshake, as tls.Handshake says, and what follows it."""
+
+    def __init__(
+        self, port: Port[S], contexts: PortContexts, address: str, number: int, seconds: float, reached: Endpoint | None
+    ) -> None:
+        self._port = port
+        self._address = address
+        self._port_number = number
+        self._reached = reached
+        self._notes = ClientCertificates(port.clock.seconds)
+        self.connection: SSL.Connection = contexts.connection(self._notes)
+        self.wire = port.encrypted_wire(self, seconds)
+        port.limits.handshake(1)
+
+    @property
+    def name_refused(self) -> bool:
+        """Whether no site answers to the name that the client asked for."""
+        return self._notes.name_refused
+
+    def completed(self) -> None:
+        """The handshake is through: the gate opens once the verdict is in."""
+        self._port.limits.handshake(-1)
+        verified, site = self._peer(), self._site
+
+        def admitted(peer: Peer) -> None:
+            self._port.begin(self.wire, peer, site, verified=verified)
+
+        check = None if site is None else self._port.check_of(site.profile)
+        Gate(self.wire, admitted).judge(verified, check)
+
+    def failed(self, reason: str, received: int) -> None:
+        """The handshake came to nothing; a connection that said nothing at all is not worth a line."""
+        self._port.limits.handshake(-1)
+        if received:
+            self._port.handshake_failed(self._peer(reason), self._site, reason)
+
+    def plain_text(self) -> None:
+        """The client speaks no TLS."""
+        self._port.limits.handshake(-1)
+        peer = Peer(address=self._address, port=self._port_number, verdict=Missing(), reached=self._reached)
+        self._port.plain_text(self.wire, peer)
+
+    @property
+    def _site(self) -> S | None:
+        chosen = self._notes.site_context
+        return None if chosen is None else cast(Any, chosen.site)
+
+    def _peer(self, failure: str = "") -> Peer:
+        return peer_of(
+            self._notes,
+            self.connection,
+            self._address,
+            self._port_number,
+            failure=failure,
+            reached=self._reached,
+        )

@@ -1,0 +1,105 @@
+"""A connection that a balancer ahead of the gateway makes: its PROXY protocol header is read, then it steps aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITCPTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from agwtwisted.core.proxy_protocol import HeaderReader, NoHeader, ProxyHeader
+from agwtwisted.streaming import TcpWire
+
+
+class HeaderProtocol(Protocol):
+    """The protocol of a transport until the header is whole; the wire of the client then takes its place.
+
+    Args:
+        clock: time.
+        timeout: seconds for the header.
+        found: is given the header and the seconds that are left; returns the client's wire, None to close.
+        failed: is told why there is no header; not where nothing came at all.
+        gone: is called once, after `found` or in the end.
+    """
+
+    transport: ITCPTransport
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        timeout: float,
+        *,
+        found: Callable[[ProxyHeader, float], TcpWire | None],
+        failed: Callable[[str], None],
+        gone: Callable[[], None],
+    ) -> None:
+        self._clock = clock
+        self._timeout = timeout
+        self._found = found
+        self._failed = failed
+        self._gone = gone
+        self._reader = HeaderReader()
+        self._timer: IDelayedCall | None = None
+        self._began = 0.0
+        self._heard = False
+        self._over = False
+
+    def connectionMade(self) -> None:
+        """The transport is there: starts the clock."""
+        self._began = self._clock.seconds()
+        self._timer = self._clock.callLater(self._timeout, self._too_slow)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes of the header, and what follows it."""
+        if self._over:
+            return
+        self._heard = True
+        answer = self._reader.feed(data)
+        if isinstance(answer, NoHeader):
+            self._fail(answer.reason)
+            self.abort()
+        elif answer is not None:
+            self._step_aside(answer)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The socket is closed, by whomever."""
+        if self._heard:
+            self._fail("the connection ended within the header")
+        self._end()
+
+    def abort(self) -> None:
+        """Closes at once."""
+        self._heard = False
+        self.transport.abortConnection()
+
+    def _step_aside(self, header: ProxyHeader) -> None:
+        transport, rest = self.transport, self._reader.rest
+        wire = self._found(header, max(self._timeout - (self._clock.seconds() - self._began), 0.0))
+        if wire is None:
+            self.abort()
+            return
+        self._end()
+        transport.protocol = wire  # type: ignore[attr-defined]  # as startTLS does it
+        wire.makeConnection(transport)
+        if rest:
+            wire.dataReceived(rest)
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        if self._heard:
+            self._fail("the header took too long")
+        self.abort()
+
+    def _fail(self, reason: str) -> None:
+        if not self._over:
+            self._failed(reason)
+
+    def _end(self) -> None:
+        if self._over:
+            return
+        self._over = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._gone()

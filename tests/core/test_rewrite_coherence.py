@@ -1,0 +1,133 @@
+"""What must fit together about rewrite rule sets and access."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core import limits
+from tests.configurations import GOOD, changed, said, with_listener
+
+PASSTHROUGH = "\n[ssl_profile lax]\nverify_client_auth_mode = Passthrough\n"
+
+
+def section(lines: str) -> str:
+    """A configuration whose one rewrite rule has these lines."""
+    return f"{GOOD}rewrite_rule_set = set\n\n[rewrite_rule set/rule]\n{lines}\n"
+
+
+class RewriteRuleSetTests(SynchronousTestCase):
+    """Rewrite rule sets and those who use them."""
+
+    RULE = "\n[rewrite_rule set/a]\n"
+
+    def test_unused(self) -> None:
+        """A set that nobody uses is a warning at its first rule; one that is used is none."""
+        rules = f"{self.RULE}url_path = /\n\n[rewrite_rule set/b]\nurl_path = /\n"
+        [line] = said(GOOD + rules)
+        self.assertTrue(line.startswith("WARNING"), line)
+        self.assertIn("[rewrite_rule set/a] the rewrite rule set set is not used by any rule", line)
+        self.assertEqual(said(f"{GOOD}rewrite_rule_set = set\n{rules}"), [])
+
+    def test_reroute_on_a_basic_rule(self) -> None:
+        """A basic rule has no path map to look at again."""
+        rules = f"{self.RULE}condition.1 = var_host exists\nurl_path = /\nreroute = true\n"
+        [line] = said(f"{GOOD}rewrite_rule_set = set\n{rules}")
+        self.assertTrue(line.startswith("ERROR"), line)
+        self.assertIn("the rewrite rule set set has reroute, and a basic rule has no path map", line)
+
+    def test_reroute_without_end(self) -> None:
+        """A set that asks for another look in any case is an error, wherever it is used."""
+        always = f"{self.RULE}url_path = /a\nreroute = true\n\n[rewrite_rule set/b]\nurl_path = /b\nreroute = true\n"
+        self.assertEqual(len([line for line in said(GOOD + always) if "looked at again in any case" in line]), 1)
+        sometimes = always.replace("url_path = /b", "url_path = /b\ncondition.1 = var_host exists")
+        self.assertEqual([line for line in said(GOOD + sometimes) if line.startswith("ERROR")], [])
+
+    def test_everyday_headers(self) -> None:
+        """A rule that tells by one of them who the client is takes it from all clients: a warning."""
+        for name, warned in (("Cookie", True), ("accept-language", True), ("X-Device", False), ("Host", False)):
+            rules = f"{self.RULE}request_header.{name} = a{{var_client_certificate_serial}}\n"
+            lines = said(f"{GOOD}rewrite_rule_set = set\n{rules}")
+            self.assertEqual(
+                [f"request_header.{name} tells who the client is" in line for line in lines], [True] * warned
+            )
+        self.assertEqual(said(f"{GOOD}rewrite_rule_set = set\n{self.RULE}request_header.Cookie = a\n"), [])
+
+
+class UnprovenAccessTests(SynchronousTestCase):
+    """deny_unless and what listeners ask for."""
+
+    def warnings(self, condition: str, profile: str) -> list[str]:
+        """What is said about access by a condition, on a listener with this profile."""
+        text = GOOD + PASSTHROUGH + with_listener("other", port=8444, profile=profile).rstrip()
+        text += f"\ndeny_unless.3 = {condition}\n"
+        lines = [line for line in said(text) if "no listener uses this profile" not in line]
+        self.assertTrue(all(line.startswith("WARNING") for line in lines), lines)
+        return lines
+
+    def test_nobody_verified(self) -> None:
+        """On a Passthrough listener anybody can be anybody, but for a fingerprint."""
+        [line] = self.warnings("var_client_certificate_subject ~ CN=admin", "lax")
+        self.assertIn("var_client_certificate_subject is anybody's word: other is Passthrough", line)
+        self.assertEqual(self.warnings("var_client_certificate_subject ~ CN=admin", "strict"), [])
+        for name in ("fingerprint", "fingerprint_sha256", "verification"):
+            self.assertEqual(self.warnings(f"var_client_certificate_{name} == x", "lax"), [])
+        both = "var_client_certificate_subject exists\ndeny_unless.4 = var_client_certificate_fingerprint == a"
+        self.assertEqual(self.warnings(both, "lax"), [])
+        self.assertEqual(self.warnings("var_client_ip == 192.0.2.1", "lax"), [])
+
+    def test_nobody_asked(self) -> None:
+        """Where no certificate is asked for, its variables are empty."""
+        [line] = self.warnings("var_client_certificate_fingerprint == x", "")
+        self.assertIn("tells nothing: other asks nobody for a certificate", line)
+        self.assertEqual(self.warnings("var_client_ip == 192.0.2.1", ""), [])
+
+    def test_paths(self) -> None:
+        """A path may ask for more than its listener, or for nothing; a map's defaults are as the listener."""
+        condition = "deny_unless.1 = var_client_certificate_subject ~ CN=admin\n"
+        ends = "backend_address_pool = app\nbackend_http_settings = app\n"
+        text = changed(
+            (ends, ""),
+            ("priority = 100\n", "priority = 100\nrule_type = PathBasedRouting\nurl_path_map = paths\n"),
+            ("verify_client_auth_mode = Strict\n", "verify_client_auth_mode = Passthrough\n"),
+        )
+        text += f"\n[url_path_map paths]\ndefault_{condition}"
+        text += "default_backend_address_pool = app\ndefault_backend_http_settings = app\n"
+        for name, asks in (("plain", ""), ("require", "Require"), ("ignore", "Ignore")):
+            text += f"\n[path_rule paths/{name}]\npaths = /{name}\n{ends}{condition}"
+            text += f"client_certificate = {asks}\n" if asks else ""
+        lines = [line for line in said(text) if "deny_unless" in line or "var_client" in line]
+        sections = [line.partition("[")[2].partition("]")[0] for line in lines]
+        self.assertEqual(sections, ["url_path_map paths", "path_rule paths/plain", "path_rule paths/ignore"])
+        self.assertEqual(["anybody's word" in line for line in lines], [True, True, False], lines)
+        self.assertIn("tells nothing", lines[2])
+
+
+class LimitTests(SynchronousTestCase):
+    """How many there may be."""
+
+    def test_of_a_set(self) -> None:
+        """Forty conditions and forty actions, in all rules of a set together."""
+        full = "\n".join(f"condition.{number} = var_host exists" for number in range(20))
+        full += "\n" + "\n".join(f"request_header.X-{number} = 1" for number in range(18)) + "\nurl_path = /\n"
+        full += "url_query_string = a\nresponse_header.Y = 1\n"
+        self.assertEqual(said(section(full) + f"[rewrite_rule set/other]\n{full}"), [])
+        lines = said(
+            section(full) + f"[rewrite_rule set/other]\n{full}condition.99 = var_host exists\nresponse_header.Z ="
+        )
+        self.assertEqual(
+            [line.partition("] ")[2] for line in lines],
+            [
+                "brings the set set to 41 conditions: it may have at most 40",
+                "brings the set set to 41 actions: it may have at most 40",
+            ],
+        )
+        self.assertTrue(all("[rewrite_rule set/other]" in line for line in lines))
+
+    def test_of_a_gateway(self) -> None:
+        """Four hundred sets, used or not."""
+        most = limits.REWRITE_RULE_SETS.highest
+        rules = "".join(f"[rewrite_rule set{number}/a]\nurl_path = /\n" for number in range(most))
+        text = GOOD + rules
+        self.assertEqual([line for line in said(text) if line.startswith("ERROR")], [])
+        [line] = [line for line in said(text + "[rewrite_rule one/more]\nurl_path = /\n") if line.startswith("ERROR")]
+        self.assertIn("[rewrite_rule one/more] belongs to one of 401 sets: a gateway has at most 400", line)
