@@ -7,7 +7,7 @@ INSTALL = { $(ENVIRONMENT); } && $(BIN)/python -m pip install --quiet --disable-
 
 SECONDS = 60
 
-.PHONY: run test setup lint format types arrows docstrings trial coverage differential explore fuzz bench wheel clean
+.PHONY: run test setup lint format types arrows docstrings trial coverage differential explore fuzz bench bench-quick bench-micro wheel clean
 
 run: $(VENV)/.run          ## the gateway with demo certificates and a demo backend
 	$(BIN)/python -m agwtwisted demo --config conf/gw.ini
@@ -47,8 +47,14 @@ explore: $(VENV)/.test      ## the property tests with many more examples, other
 fuzz: $(VENV)/.fuzz        ## every reader of bytes from outside, SECONDS=60 each; see fuzz/README.md
 	$(BIN)/python -m fuzz --seconds $(SECONDS)
 
-bench: $(VENV)/.test       ## next to nginx and HAProxy, in less than two minutes; see benchmarks/README.md
-	$(BIN)/python -m benchmarks --quick
+bench: $(VENV)/.test       ## next to nginx and others, in less than fifteen minutes; see benchmarks/README.md
+	$(BIN)/python -m benchmarks --install
+
+bench-quick: $(VENV)/.test ## the same in less than two
+	$(BIN)/python -m benchmarks --install --quick
+
+bench-micro: $(VENV)/.test ## what single steps cost, in memory
+	$(BIN)/python -m pytest benchmarks/micro -p no:cacheprovider -o addopts= --benchmark-sort=name --benchmark-columns=min,median,iqr,ops
 
 wheel: $(VENV)/.test       ## dist/*.whl
 	rm -rf build dist && $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .

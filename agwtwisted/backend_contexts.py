@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -10,7 +11,6 @@ from cryptography import x509
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IReactorTime
 
-from agwtwisted.core.certificate_rules import CANNOT_READ
 from agwtwisted.core.errors import AgwError
 from agwtwisted.core.reasons import REASONS, UNKNOWN
 from agwtwisted.core.resources import BackendHttpSettings, SslCertificate
@@ -23,11 +23,17 @@ HTTP_PROTOCOLS: Final = (b"http/1.1",)
 """What is offered to HTTP backends (ALPN), so that none of them answers in another protocol."""
 
 
+REMEMBERED: Final = 512
+"""Certificates of which it is remembered whether they are a server's, for each way to trust."""
+
+
 class ClientCertificateError(AgwError):
     """A certificate that OpenSSL does not show to backends, one with a weak key for instance."""
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"[ssl_certificate {name}] cannot be shown to backends: {reason}")
+        self.section = f"ssl_certificate {name}"
+        self.reason = f"cannot be shown to backends: {reason}"
+        super().__init__(f"[{self.section}] {self.reason}")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -36,6 +42,8 @@ class BackendTls:
 
     context: SSL.Context
     validate_name: bool
+    # The same servers show the same certificates again and again; looking for a name costs a fifth of the handshake.
+    mismatch: Callable[[bytes, ServerIdentity], str] = attrs.field(factory=lambda: lru_cache(REMEMBERED)(mismatch))
 
     @classmethod
     def trusting(
@@ -127,6 +135,7 @@ class _Handshake:
         self.connection = SSL.Connection(tls.context, None)
         self._notes = _Notes()
         self._validate_name = tls.validate_name
+        self._mismatch = tls.mismatch
         self._identity = identity
         self.connection.set_app_data(self._notes)  # not this: they would keep each other alive
         self.connection.set_connect_state()
@@ -144,13 +153,10 @@ class _Handshake:
             return self.reason
         if not self._validate_name:
             return ""
-        try:
-            certificate = self.connection.get_peer_certificate(as_cryptography=True)
-        except CANNOT_READ:
-            certificate = None
+        certificate = self.connection.get_peer_certificate()
         if certificate is None:
-            return "the server's certificate cannot be read"
-        return mismatch(certificate, self._identity)
+            return "the server has shown no certificate"
+        return self._mismatch(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate), self._identity)
 
 
 def _note(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:

@@ -17,6 +17,7 @@ from agwtwisted.core.peer import Peer
 from agwtwisted.core.records import ClientFrame, RecordFrame
 from agwtwisted.core.resources import SslProfile
 from agwtwisted.core.routing import Action, Site
+from agwtwisted.core.server_variables import Client
 from agwtwisted.core.verdicts import Refused, Trusted, admits
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.frontend import Frontend
@@ -43,6 +44,9 @@ class HttpSession:
     ) -> None:
         """`verified` is the client as the handshake left it, before any further check; None where it is the same."""
         self.peer = peer
+        self.client = Client(
+            peer=peer, port=port.number, offered_suites=wire.offered_suites, tcp_rtt=wire.round_trip_time
+        )
         self.profile = profile
         self.sites = port.sites
         self.listener = listener
@@ -116,6 +120,7 @@ class HttpSession:
         if peer.verdict != self.peer.verdict or peer.ocsp_status is not self.peer.ocsp_status:
             self.frame = ClientFrame.from_peer(peer)
         self.peer = peer
+        self.client = attrs.evolve(self.client, peer=peer)
         if admits(peer.verdict):
             self._frontend.go_on()
         else:

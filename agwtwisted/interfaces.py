@@ -13,12 +13,14 @@ from agwtwisted.core.peer import Peer
 from agwtwisted.core.records import ClientFrame
 from agwtwisted.core.resources import SslProfile
 from agwtwisted.core.routing import Action, Sites
+from agwtwisted.core.server_variables import Client
 
 
 class Session(Protocol):
     """What is the same for all requests of one client connection."""
 
     peer: Peer
+    client: Client  # the peer, as server variables tell of it
     profile: SslProfile | None  # of the site that the connection selected
     sites: Sites  # of the port
     listener: str  # its name

@@ -36,6 +36,7 @@ from agwtwisted.core.resources import (
     SslProfile,
 )
 from agwtwisted.core.routing import Action, Site, Sites
+from agwtwisted.core.server_variables import Client
 from agwtwisted.core.verdicts import NotAsked
 from agwtwisted.deferreds import log_failure
 from agwtwisted.exchange import HttpExchange, HttpExchanges
@@ -123,6 +124,7 @@ class _WebSession:
     def __init__(self, sites: Sites, peer: Peer, port: int) -> None:
         self.sites = sites
         self.peer = peer
+        self.client = Client(peer=peer, port=port)
         self.address = client_address(peer)
         self.frame = ClientFrame.from_peer(peer)
         self._port = port

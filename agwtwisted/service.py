@@ -20,11 +20,13 @@ from agwtwisted.affinity_key import load_key
 from agwtwisted.backends import Backends
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
+from agwtwisted.core.error_pages import ErrorPages
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.resources import ClientRevocation, Config, HttpListener, Protocol, StreamProtocol
 from agwtwisted.core.resources import HeaderNames as OddNames
 from agwtwisted.core.resources import Listener as RelayListener
+from agwtwisted.core.rewriting import identifying_headers
 from agwtwisted.core.routing import NamedSites, S, ports_of, relay_ports_of, ways_of
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.health import Prober
@@ -141,7 +143,7 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     backends, relay_backends = _backends(config, reactor, names)
     # For trace ids and the spread of renewals, which are no secret: no system call for each.
     random = Random(SystemRandom().getrandbits(128))  # noqa: S311
-    exchanges = HttpExchanges(gateway, backends, reactor, access_log, random)
+    exchanges = HttpExchanges(gateway, backends, reactor, access_log, random, ErrorPages(config.custom_errors))
     revocation = _revocation(config, reactor, random)
     limits = Limits(gateway)
     limiter = HandshakeLimiter(reactor.seconds)
@@ -160,13 +162,15 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
             "check_of": revocation.check,
         }
 
+    identifying = identifying_headers(config.rewrite_rule_sets)
     ports: dict[tuple[str, int], Port[Any]] = {}
     for address, sites in ports_of(config).items():
-        odd_names = HeaderNames(
+        header_names = HeaderNames(
+            identifying,
             reject_odd=gateway.header_names is OddNames.REJECT,
             tell_dropped=partial(_warn_of_dropped, display(*address)),
         )
-        ports[address] = HttpPort(exchanges=exchanges, names=odd_names, **arguments(address[1], sites))
+        ports[address] = HttpPort(exchanges=exchanges, names=header_names, **arguments(address[1], sites))
     for address, relay_sites in relay_ports_of(config).items():
         ports[address] = RelayPort(backends=relay_backends, **arguments(address[1], relay_sites))
     listeners = [Listener(reactor, sockets[address], port, limits) for address, port in ports.items()]

@@ -32,8 +32,9 @@ MIN_RATE = 240
 """Bytes a second that it has to take then."""
 
 _INFO_SIZE = 128
+_ROUND_TRIP_TIME = slice(68, 72)
 _BYTES_ACKNOWLEDGED = slice(120, 128)
-"""The place of tcpi_bytes_acked in Linux's struct tcp_info, since Linux 4.1."""
+"""The places of tcpi_rtt and tcpi_bytes_acked in Linux's struct tcp_info, since Linux 4.1."""
 
 LINGER = 5.0
 """Seconds in which the input of a closing connection is thrown away, so that no reset overtakes the last answer; again
@@ -77,6 +78,8 @@ class TcpWire(Protocol):
     """One TCP connection. Made before its transport; `receiver` may be exchanged at any time."""
 
     transport: ITCPTransport
+    offered_suites = b""  # by which the peer would encrypt: `core.client_hello`
+    _taken = 0  # bytes that the peer had acknowledged when that was asked last
 
     def __init__(self, clock: IReactorTime, receiver: Receiver = NOBODY) -> None:
         self.receiver = receiver
@@ -94,11 +97,8 @@ class TcpWire(Protocol):
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._linger = False
-        self._bounded = False
-        self._send_timeout = SEND_TIMEOUT
-        self._min_rate = MIN_RATE
+        self._bounds: tuple[float, int] | None = None  # seconds and rate of `bound_sending`
         self._patience: Deadline | None = None
-        self._taken = 0  # bytes that the peer had acknowledged when it was asked last
 
     # -- what Twisted tells
 
@@ -143,6 +143,14 @@ class TcpWire(Protocol):
         info: bytes = self._transport.getHandle().getsockopt(IPPROTO_TCP, TCP_INFO, _INFO_SIZE)
         return int.from_bytes(info[_BYTES_ACKNOWLEDGED], sys.byteorder)
 
+    def round_trip_time(self) -> bytes:
+        """To the peer and back, in microseconds as the kernel estimates it now; empty where it does not tell."""
+        try:
+            info: bytes = self._transport.getHandle().getsockopt(IPPROTO_TCP, TCP_INFO, _INFO_SIZE)
+        except (AttributeError, OSError):  # no socket, or none any more
+            return b""
+        return b"%d" % int.from_bytes(info[_ROUND_TRIP_TIME], sys.byteorder)
+
     @property
     def busy(self) -> bool:
         """Whether something written has not left yet."""
@@ -159,9 +167,7 @@ class TcpWire(Protocol):
         It earns a second with each `min_rate` bytes, `seconds` at most; where that is 0, with any byte all of them. A
         peer whose time is over is cut off.
         """
-        self._bounded = True
-        self._send_timeout = seconds
-        self._min_rate = min_rate
+        self._bounds = seconds, min_rate
 
     def pause(self) -> None:
         """Stops reading; at most what was read already still comes."""
@@ -189,8 +195,8 @@ class TcpWire(Protocol):
         if linger:
             self.resume()
         self.closing = True
-        if self._queued and not self._bounded:
-            self._await_reader()
+        if self._queued and self._bounds is None:
+            self._await_reader(SEND_TIMEOUT)
         if not linger:
             self._transport.loseConnection()
         elif not self._queued:
@@ -215,23 +221,23 @@ class TcpWire(Protocol):
             self._patience = Deadline(self._clock, self._out_of_patience)
         self._patience.set(seconds)
 
-    def _await_reader(self) -> None:
+    def _await_reader(self, seconds: float) -> None:
         self._taken = self.acknowledged()
-        self._bear(self._send_timeout)
+        self._bear(seconds)
 
     def _out_of_patience(self) -> None:
         """Cuts the peer off, unless it has taken enough to earn some time more."""
+        seconds, min_rate = self._bounds or (SEND_TIMEOUT, MIN_RATE)
         before, self._taken = self._taken, self.acknowledged()
         count = self._taken - before
-        earned = count / self._min_rate if self._min_rate else count * self._send_timeout
+        earned = count / min_rate if min_rate else count * seconds
         if earned >= 1:
-            self._bear(min(earned, self._send_timeout if self._queued else LINGER))
+            self._bear(min(earned, seconds if self._queued else LINGER))
         else:
             self.abort()
 
     def _half_close(self) -> None:
-        self._taken = self.acknowledged()
-        self._bear(LINGER)
+        self._await_reader(LINGER)
         self._transport.loseWriteConnection()
 
     def _send(self, data: bytes | memoryview) -> None:
@@ -245,8 +251,8 @@ class TcpWire(Protocol):
         if sent < len(data):
             self._queued = True
             self._pending.append(bytes(data[sent:]))
-            if self._bounded:
-                self._await_reader()
+            if self._bounds is not None:
+                self._await_reader(self._bounds[0])
             self._transport.registerProducer(self, False)  # calls resumeProducing at once, which takes it
 
     def _queue(self, data: bytes) -> None:

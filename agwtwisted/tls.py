@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from agwtwisted.core.client_hello import offered_suites
 from agwtwisted.encryption import EncryptedWire, error_text
 from agwtwisted.openssl import RECORD
 from agwtwisted.streaming import TcpWire
@@ -90,6 +91,8 @@ class TlsWire(EncryptedWire):
         if not self._raw_in and data[0] != HANDSHAKE_RECORD:
             self._speak_plainly(handshake, data)
             return
+        if not self._raw_in:
+            self.offered_suites = offered_suites(data)
         room = self._max_bytes - self._raw_in
         self._raw_in += len(data)
         self._tls.bio_write(data[:room])

@@ -110,8 +110,7 @@ class TlsClientWire(EncryptedWire):
         self._flush(RECORD)
         self.when_failed = None
         super().opened()
-        if not self.closing:
-            self._read(b"")
+        self._read(b"")
 
     def _too_slow(self) -> None:
         self._timer = None

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks import checks, peers, programs, report, workloads
+from benchmarks import checks, growth, installing, peers, plots, programs, proxies, python_peers, report, responders
+from benchmarks import workloads as plans
 from benchmarks.load import Generator, Load
 from benchmarks.measure import Memory, Sample, memory, sample
-from benchmarks.peers import Peer, RunningPeer
+from benchmarks.peers import MUTUAL, OCSP, OPEN, RELAY, Growth, Peer, RunningPeer
 from benchmarks.pki import Pki, make_pki
 from benchmarks.programs import BenchmarkError
 from benchmarks.workloads import Plan, Workload
@@ -31,42 +32,61 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--against", type=Path, help="another checkout, measured in the same rounds: before and after")
     parser.add_argument(
         *("--peer", "--peers"),
-        default="nginx,haproxy,agwtwisted",
-        help="nginx, haproxy, agwtwisted: which proxies (default: all three)",
+        help="nginx, haproxy, apache2, stunnel4, aiohttp, mitmproxy, agwtwisted: which proxies (default: all)",
     )
+    parser.add_argument("--install", action="store_true", help="install missing peers first (apt-get, as root)")
     parser.add_argument("--workloads", help="their names, with commas (default: all)")
     parser.add_argument("--no-memory", action="store_true", help="leave the memory out")
+    parser.add_argument("--no-growth", action="store_true", help="leave out how the cost grows")
+    parser.add_argument("--growth", action="store_true", help="only how the cost grows")
     parser.add_argument("--nginx", default="nginx", help="another nginx program")
     parser.add_argument("--haproxy", default="haproxy", help="another HAProxy program")
+    parser.add_argument("--apache", default="apache2", help="another Apache program")
+    parser.add_argument("--stunnel", default="stunnel4", help="another stunnel program")
     parser.add_argument("--python", default=sys.executable, help="another interpreter for the gateway")
     parser.add_argument("--twistd-options", default="", help="more options for twistd, such as --reactor=…")
     parser.add_argument("--out", type=Path, default=programs.HERE / "out", help="where the JSON file goes")
     return parser.parse_args(arguments)
 
 
-def chosen_peers(options: argparse.Namespace) -> list[Peer]:
-    """The peers of the command line, nginx first."""
+def chosen_peers(options: argparse.Namespace, plan: Plan, remarks: list[str]) -> list[Peer]:
+    """The peers of the command line, nginx first; those of the plan that cannot be had are left out, with a word."""
 
     def gateway(name: str, checkout: Path) -> Peer:
-        return peers.gateway(name, checkout.resolve(), options.python, options.twistd_options.split())
+        return proxies.gateway(name, checkout.resolve(), options.python, options.twistd_options.split())
 
     known: dict[str, Callable[[], Peer]] = {
-        "nginx": lambda: peers.nginx(options.nginx),
-        "haproxy": lambda: peers.haproxy(options.haproxy),
+        "nginx": lambda: proxies.nginx(options.nginx),
+        "haproxy": lambda: proxies.haproxy(options.haproxy),
+        "apache2": lambda: proxies.apache(options.apache),
+        "stunnel4": lambda: proxies.stunnel(options.stunnel),
+        "aiohttp": python_peers.aiohttp,
+        "mitmproxy": python_peers.mitmproxy,
         "agwtwisted": lambda: gateway(report.GATEWAY, options.checkout),
     }
-    names = options.peer.split(",")
+    names = options.peer.split(",") if options.peer else plan.peers
     if unknown := set(names) - set(known):
         raise BenchmarkError(f"unknown peers: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    against = [gateway("against", options.against)] if options.against else []
-    return [make() for name, make in known.items() if name in names] + against
+    found = []
+    for name in names:
+        try:
+            found.append(known[name]())
+        except BenchmarkError as error:
+            if options.peer or name == report.GATEWAY:
+                raise
+            remarks.append(f"without {name}: {error}")
+    if options.against:
+        found.append(gateway("against", options.against))
+    return sorted(found, key=lambda peer: peer.name != report.BASE)
 
 
 def chosen_workloads(options: argparse.Namespace, plan: Plan) -> list[Workload]:
     """The workloads of the command line; those that the plan leaves out can be named, too."""
+    if options.growth:
+        return []
     if options.workloads is None:
         return list(plan.workloads)
-    known = {workload.name: workload for workload in (*workloads.FULL.workloads, *plan.workloads)}
+    known = {workload.name: workload for workload in (*plans.FULL.workloads, *plan.workloads)}
     names = options.workloads.split(",")
     if unknown := set(names) - set(known):
         raise BenchmarkError(f"unknown workloads: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
@@ -86,32 +106,48 @@ def started_backend(directory: Path) -> Iterator[int]:
 class Bench:
     """One run: where things are, and what is running."""
 
-    def __init__(self, directory: Path, peers: list[Peer], generator: Generator, backend_port: int) -> None:
+    def __init__(
+        self, directory: Path, peers: list[Peer], generator: Generator, backend_port: int, clients: int
+    ) -> None:
         self._directory = directory
         self._peers = peers
         self._generator = generator
         self._backend_port = backend_port
-        self._pki: dict[str, Pki] = {}
+        self._clients = clients
+        self._pki: dict[tuple[str, str], Pki] = {}
         self._starts = 0
         self.remarks: list[str] = []
         self.generator_openssl = generator.run(Load(mode="handshake"), backend_port, None).openssl
 
-    def start(self, peer: Peer, algorithm: str) -> AbstractContextManager[RunningPeer]:
+    def _pki_of(self, algorithm: str, scene: str) -> Pki:
+        key = algorithm, OCSP if scene == OCSP else MUTUAL
+        if key not in self._pki:
+            ports = (programs.free_port(), programs.free_port()) if scene == OCSP else (0, 0)
+            directory = self._directory / "-".join(key)
+            self._pki[key] = make_pki(directory, algorithm, clients=self._clients, responders=ports)
+        return self._pki[key]
+
+    def start(
+        self, peer: Peer, algorithm: str = "ecdsa", scene: str = MUTUAL, growth: Growth | None = None
+    ) -> AbstractContextManager[RunningPeer]:
         """A new process of the peer."""
-        if algorithm not in self._pki:
-            self._pki[algorithm] = make_pki(self._directory / algorithm, algorithm)
         self._starts += 1
         directory = self._directory / f"{peer.name}-{self._starts}"
-        return peers.started(peer, directory, self._pki[algorithm], self._backend_port)
+        return peers.started(peer, directory, self._pki_of(algorithm, scene), self._backend_port, scene, growth)
 
     def check(self, running: list[RunningPeer]) -> None:
         """Shows that wrong answers are found and that all do the same job."""
         checks.check_generator(self._generator, self._backend_port)
         heads = {}
         for peer in running:
-            checks.check_refusals(self._generator, peer)
-            heads[peer.name] = checks.check_headers(peer)
-            checks.check_access_log(self._generator, peer)
+            if peer.scene != OPEN:
+                checks.check_refusals(self._generator, peer)
+            if peer.scene == MUTUAL:
+                heads[peer.name] = checks.check_headers(peer)
+            if peer.scene == RELAY:
+                checks.check_relay_log(peer)
+            else:
+                checks.check_access_log(self._generator, peer)
         if report.BASE in heads and report.GATEWAY in heads:
             for name in checks.differing_headers(heads[report.GATEWAY], heads[report.BASE]):
                 self.remarks.append(f"{name} differs: {heads[report.GATEWAY][name]!r}, {heads[report.BASE][name]!r}")
@@ -119,25 +155,35 @@ class Bench:
     def measure(self, chosen: list[Workload], rounds: int) -> report.Samples:
         """Interleaved rounds; the peers take turns in going first."""
         samples: dict[str, dict[str, list[Sample]]] = {
-            workload.name: {peer.name: [] for peer in self._peers} for workload in chosen
+            workload.name: {peer.name: [] for peer in self._peers if _carries(peer, workload)} for workload in chosen
         }
         with ExitStack() as stack:
-            running = {
-                algorithm: [stack.enter_context(self.start(peer, algorithm)) for peer in self._peers]
-                for algorithm in sorted({workload.algorithm for workload in chosen})
-            }
-            for ones in running.values():
-                self.check(ones)
+            running = self._start_all(chosen, stack)
             with self._watch([peer.pid for ones in running.values() for peer in ones]):
                 for round_number in range(rounds):
                     for workload in chosen:
-                        ones = running[workload.algorithm]
+                        ones = running[workload.algorithm, workload.scene]
                         turn = round_number % len(ones)
-                        for peer in ones[turn:] + ones[:turn]:
-                            samples[workload.name][peer.name].append(sample(self._generator, peer, workload))
+                        for one in ones[turn:] + ones[:turn]:
+                            if _carries(one.peer, workload):
+                                load = workload.in_round(round_number, one.peer.share)
+                                samples[workload.name][one.name].append(sample(self._generator, one, load))
                     print(f"round {round_number + 1} of {rounds}", file=sys.stderr, flush=True)
         self._remark_on_ciphers(samples)
         return samples
+
+    def _start_all(self, chosen: list[Workload], stack: ExitStack) -> dict[tuple[str, str], list[RunningPeer]]:
+        """A process of each peer for each kind of certificates and each scene, looked at before it is measured."""
+        running = {}
+        for algorithm, scene in sorted({(workload.algorithm, workload.scene) for workload in chosen}):
+            if scene == OCSP:
+                stack.enter_context(responders.started(self._pki_of(algorithm, scene), self._directory))
+            ones = [
+                stack.enter_context(self.start(peer, algorithm, scene)) for peer in self._peers if scene in peer.scenes
+            ]
+            self.check(ones)
+            running[algorithm, scene] = ones
+        return running
 
     @contextmanager
     def _watch(self, pids: list[int]) -> Iterator[None]:
@@ -163,24 +209,40 @@ class Bench:
         """Memory of every peer, in processes of their own."""
         found = {}
         for peer in self._peers:
-            found[peer.name] = memory(self._generator, plan, lambda peer=peer: self.start(peer, "ecdsa"))  # type: ignore[misc]
+            if not peer.measures_memory:
+                continue
+            found[peer.name] = memory(self._generator, plan, lambda peer=peer: self.start(peer))  # type: ignore[misc]
             print(f"memory of {peer.name}", file=sys.stderr, flush=True)
         return found
+
+    def measure_growth(self) -> dict[str, dict[str, list[growth.Point]]]:
+        """How the cost grows, of nginx and the gateway."""
+        compared = [peer for peer in self._peers if peer.name in (report.BASE, report.GATEWAY, "against")]
+        directory = self._directory / "growth"
+        return growth.measure(self._generator, compared, lambda peer, more: self.start(peer, growth=more), directory)
+
+
+def _carries(peer: Peer, workload: Workload) -> bool:
+    return workload.scene in peer.scenes and workload.name not in peer.leaves_out
 
 
 def run(options: argparse.Namespace, arguments: list[str]) -> report.Report:
     """Does the whole run."""
     began = time.monotonic()
-    plan = workloads.QUICK if options.quick else workloads.FULL
-    chosen, peers_of_run = chosen_workloads(options, plan), chosen_peers(options)
+    plan = plans.QUICK if options.quick else plans.FULL
+    remarks = installing.install(plan.peers) if options.install else []
+    chosen, peers_of_run = chosen_workloads(options, plan), chosen_peers(options, plan, remarks)
+    rounds = options.rounds or plan.rounds
+    clients = max((workload.load.identities for workload in chosen), default=0) * rounds
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
         generator = Generator(program=programs.compile_c("load", directory, "-lssl", "-lcrypto"))
-        bench = Bench(directory, peers_of_run, generator, stack.enter_context(started_backend(directory)))
+        bench = Bench(directory, peers_of_run, generator, stack.enter_context(started_backend(directory)), clients)
         if programs.core_of_proxy() == programs.core_of_others():
             bench.remarks.append("one core for proxy, backend and load generator: rates and latencies mean little")
-        samples = bench.measure(chosen, options.rounds or plan.rounds)
-        memory_of_peers = {} if options.no_memory else bench.measure_memory(plan)
+        samples = bench.measure(chosen, rounds)
+        memory_of_peers = {} if options.no_memory or options.growth else bench.measure_memory(plan)
+        grown = bench.measure_growth() if options.growth or (plan.growth and not options.no_growth) else {}
     return report.Report(
         arguments=arguments,
         seconds=time.monotonic() - began,
@@ -189,8 +251,15 @@ def run(options: argparse.Namespace, arguments: list[str]) -> report.Report:
         workloads=chosen,
         samples=samples,
         memory=memory_of_peers,
-        remarks=bench.remarks,
+        growth=grown,
+        remarks=[*remarks, *bench.remarks, *_about_python(peers_of_run)],
     )
+
+
+def _about_python(peers: list[Peer]) -> list[str]:
+    if any(peer.versions.get("build") == "unoptimised" for peer in peers):
+        return ["the gateway's Python was built without --enable-optimizations, unlike those of distributions: slower"]
+    return []
 
 
 def main(arguments: list[str]) -> int:
@@ -208,7 +277,8 @@ def main(arguments: list[str]) -> int:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     print(report.table(done))
-    print(f"\n{report.write(done, options.out)}")
+    path = report.write(done, options.out)
+    print(f"\n{path}\n{plots.write(path)}")
     return 0
 
 

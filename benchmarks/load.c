@@ -3,6 +3,7 @@
    load MODE --connect 127.0.0.1:PORT [--name value]…
 
    MODE  handshake   an operation is: connect, full TLS handshake, one GET, close; never resumed
+         resume      the same, but with the session of an earlier connection; one that is not resumed is an error
          keepalive   an operation is a GET on one of the connections, which stay open
          download    the same as keepalive (a big --path, say --path /100m --expect 104857600)
          upload      an operation is a POST of --size bytes with Content-Length; the answer is that number in decimal
@@ -14,8 +15,9 @@
    --seconds 60               the whole run; what is not done by then is an error ("late")
    --rate 0                   operations a second, begun on schedule whether answered or not; latency counts from the schedule. 0: as fast as it goes
    --tls 1 --cert F --key F --ca F --host NAME --min 1.2|1.3 --max 1.2|1.3
+   --identities 0 --first 0   with N, handshakes take turns with N certificates: files F.<n>, n from --first, all with the same key
 
-   Except for handshake the connections are opened first, each with a GET of /1k. Then the program prints "ready" and waits for a line
+   Except for handshake and resume the connections are opened first, each with a GET of /1k. Then the program prints "ready" and waits for a line
    (or the end) on standard input, works, prints one line of JSON, and holds the connections until standard input ends.
    Exit status: 0 when every operation was answered as it should be, 1 otherwise, 2 for wrong usage. */
 #define _GNU_SOURCE
@@ -38,11 +40,12 @@
 #define MAX_COUNT 10000000
 #define MAX_CONCURRENCY 10000
 #define OPENING 32 /* connections under way at once while the run is prepared */
-#define ANY_LENGTH -1
+#define MAX_SESSIONS 256
+#define MAX_IDENTITIES 20000
 
 enum state { CLOSED, CONNECTING, SHAKING, WRITING, READING, FREE };
-enum error { CONNECT, TLS, VERIFY, RESUMED, ENDED, STATUS, LENGTH, BODY, SURPLUS, LATE, ERRORS };
-static const char *const error_names[ERRORS] = {"connect", "tls", "verify", "resumed", "ended", "status",
+enum error { CONNECT, TLS, VERIFY, RESUMED, FULL, ENDED, STATUS, LENGTH, BODY, SURPLUS, LATE, ERRORS };
+static const char *const error_names[ERRORS] = {"connect", "tls", "verify", "resumed", "full", "ended", "status",
                                                 "length", "body", "surplus", "late"};
 
 struct connection {
@@ -61,14 +64,16 @@ struct connection {
 
 static struct options {
     const char *mode, *connect, *path, *cert, *key, *ca, *host, *min, *max;
-    long long expect, count, concurrency, size;
+    long long expect, count, concurrency, size, identities, first;
     double seconds, rate;
     int tls;
 } options = {.path = "/1k", .host = "localhost", .min = "1.2", .max = "1.3", .expect = 1024, .count = 1000,
              .concurrency = 16, .seconds = 60};
 
-static int poller, handshakes, upload;
-static SSL_CTX *context;
+static int poller, handshakes, resume, upload;
+static SSL_CTX *context, **identities; /* `identities` are copies of the context with other certificates */
+static SSL_SESSION *sessions[MAX_SESSIONS];
+static int held_sessions;
 static struct sockaddr_in target;
 static struct connection *connections;
 static char request[1024], warm_request[1024], incoming[SPAN], tls_words[128];
@@ -81,6 +86,7 @@ static uint64_t bytes_received, bytes_sent, run_began, deadline;
 static uint32_t *latencies;          /* microseconds of the operations that went well */
 static long long measured;
 static int told;                     /* error explanations printed */
+static int learning;                 /* sessions are collected with full handshakes, which do not count */
 
 static void usage(const char *what) {
     fprintf(stderr, "load: %s\n", what);
@@ -149,6 +155,27 @@ static void open_connection(struct connection *c) {
     want(c, EPOLLOUT);
 }
 
+/* A session for the next connection. Those of TLS 1.3 are used once. */
+static int on_session(SSL *ssl, SSL_SESSION *session) {
+    (void)ssl;
+    if (!resume || held_sessions == MAX_SESSIONS) return 0;
+    sessions[held_sessions++] = session;
+    return 1;
+}
+
+static SSL *new_ssl(void) {
+    static long long turn;
+    SSL_CTX *with = options.identities ? identities[turn++ % options.identities] : context;
+    SSL *ssl = SSL_new(with);
+    if (!ssl) usage("SSL_new failed");
+    if (resume && held_sessions) {
+        SSL_SESSION *session = sessions[--held_sessions];
+        SSL_set_session(ssl, session);
+        SSL_SESSION_free(session);
+    }
+    return ssl;
+}
+
 static void on_connected(struct connection *c) {
     int error = 0;
     socklen_t length = sizeof error;
@@ -159,8 +186,7 @@ static void on_connected(struct connection *c) {
     }
     c->state = options.tls ? SHAKING : WRITING;
     if (!options.tls) return;
-    c->ssl = SSL_new(context);
-    if (!c->ssl) usage("SSL_new failed");
+    c->ssl = new_ssl();
     SSL_set_fd(c->ssl, c->fd);
     SSL_set_tlsext_host_name(c->ssl, options.host);
     SSL_set1_host(c->ssl, options.host);
@@ -186,8 +212,8 @@ static int shake(struct connection *c) {
         else broken(c, SSL_get_verify_result(c->ssl) == X509_V_OK ? TLS : VERIFY);
         return 0;
     }
-    if (SSL_session_reused(c->ssl)) {
-        broken(c, RESUMED);
+    if (SSL_session_reused(c->ssl) != (resume && !learning)) {
+        broken(c, resume ? FULL : RESUMED);
         return 0;
     }
     if (!tls_words[0])
@@ -259,8 +285,7 @@ static int write_request(struct connection *c) {
 
 static void done(struct connection *c) {
     if (c->warm || handshakes) {
-        latencies[measured++] = (uint32_t)((nanoseconds() - c->began) / 1000);
-        statuses[c->status]++;
+        if (!learning) latencies[measured++] = (uint32_t)((nanoseconds() - c->began) / 1000), statuses[c->status]++;
         finished++;
     }
     if (handshakes) {
@@ -436,6 +461,17 @@ static void run(void) {
     }
 }
 
+/* Collects a session for each connection that there may be at a time, by full handshakes. */
+static void learn(void) {
+    long long count = options.count;
+    learning = 1;
+    options.count = options.concurrency;
+    run();
+    options.count = count;
+    learning = 0;
+    if (held_sessions < options.concurrency) fprintf(stderr, "load: the server gave %d sessions only\n", held_sessions);
+}
+
 static int by_size(const void *a, const void *b) {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return (x > y) - (x < y);
@@ -445,6 +481,21 @@ static uint32_t percentile(double share) {
     if (!measured) return 0;
     long long at = (long long)(share * (double)measured);
     return latencies[at < measured ? at : measured - 1];
+}
+
+/* [[upper bound in microseconds, operations]…]: four buckets for each doubling. */
+static void print_histogram(void) {
+    double bound = 1;
+    long long at = 0;
+    const char *comma = "";
+    printf("\"histogram\": [");
+    while (at < measured) {
+        long long before = at;
+        while (at < measured && (double)latencies[at] <= bound) at++;
+        if (at > before) printf("%s[%.0f, %lld]", comma, bound, at - before), comma = ", ";
+        bound *= 1.189207115;
+    }
+    printf("], ");
 }
 
 static long long print_result(uint64_t ended) {
@@ -463,6 +514,7 @@ static long long print_result(uint64_t ended) {
            (unsigned long long)bytes_received, (unsigned long long)bytes_sent);
     printf("\"latency_us\": {\"p50\": %u, \"p99\": %u, \"p999\": %u, \"max\": %u}, ", percentile(0.5), percentile(0.99),
            percentile(0.999), measured ? latencies[measured - 1] : 0);
+    print_histogram();
     printf("\"tls\": \"%s\", \"openssl\": \"%s\"}\n", tls_words, OpenSSL_version(OPENSSL_VERSION));
     fflush(stdout);
     return wrong;
@@ -486,9 +538,10 @@ static int version(const char *name) {
     return 0;
 }
 
-static void make_context(void) {
-    context = SSL_CTX_new(TLS_client_method());
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+static SSL_CTX *new_context(const char *certificate) {
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_session_cache_mode(context, resume ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL : SSL_SESS_CACHE_OFF);
+    SSL_CTX_sess_set_new_cb(context, on_session);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_min_proto_version(context, version(options.min));
     SSL_CTX_set_max_proto_version(context, version(options.max));
@@ -497,9 +550,21 @@ static void make_context(void) {
     SSL_CTX_set_cipher_list(context, "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384");
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     if (!options.ca || SSL_CTX_load_verify_locations(context, options.ca, NULL) != 1) usage("--ca: a file of CA certificates");
-    if (!options.cert) return;
-    if (SSL_CTX_use_certificate_chain_file(context, options.cert) != 1) usage("--cert cannot be read");
+    if (!certificate) return context;
+    if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1) usage("--cert cannot be read");
     if (!options.key || SSL_CTX_use_PrivateKey_file(context, options.key, SSL_FILETYPE_PEM) != 1) usage("--key cannot be read");
+    return context;
+}
+
+static void make_contexts(void) {
+    context = new_context(options.cert);
+    if (!options.identities) return;
+    identities = calloc((size_t)options.identities, sizeof *identities);
+    for (long long i = 0; i < options.identities; i++) {
+        char name[4096];
+        snprintf(name, sizeof name, "%s.%lld", options.cert, options.first + i);
+        identities[i] = new_context(name);
+    }
 }
 
 static void parse(int argc, char **argv) {
@@ -513,6 +578,8 @@ static void parse(int argc, char **argv) {
         else if (!strcmp(name, "--size")) options.size = atoll(value);
         else if (!strcmp(name, "--count")) options.count = atoll(value);
         else if (!strcmp(name, "--concurrency")) options.concurrency = atoll(value);
+        else if (!strcmp(name, "--identities")) options.identities = atoll(value);
+        else if (!strcmp(name, "--first")) options.first = atoll(value);
         else if (!strcmp(name, "--seconds")) options.seconds = atof(value);
         else if (!strcmp(name, "--rate")) options.rate = atof(value);
         else if (!strcmp(name, "--tls")) options.tls = atoi(value);
@@ -524,15 +591,19 @@ static void parse(int argc, char **argv) {
         else if (!strcmp(name, "--max")) options.max = value;
         else usage(name);
     }
-    static const char *const modes[] = {"handshake", "keepalive", "download", "upload", "idle"};
+    static const char *const modes[] = {"handshake", "resume", "keepalive", "download", "upload", "idle"};
     int known = 0;
-    for (int i = 0; i < 5; i++) known |= !strcmp(options.mode, modes[i]);
-    if (!known) usage("MODE is handshake, keepalive, download, upload or idle");
-    handshakes = !strcmp(options.mode, "handshake");
+    for (int i = 0; i < 6; i++) known |= !strcmp(options.mode, modes[i]);
+    if (!known) usage("MODE is handshake, resume, keepalive, download, upload or idle");
+    resume = !strcmp(options.mode, "resume");
+    handshakes = resume || !strcmp(options.mode, "handshake");
     upload = !strcmp(options.mode, "upload");
     if (!strcmp(options.mode, "idle")) options.count = options.concurrency;
     if (options.count < 1 || options.count > MAX_COUNT) usage("--count is 1 to 10000000");
     if (options.concurrency < 1 || options.concurrency > MAX_CONCURRENCY) usage("--concurrency is 1 to 10000");
+    if (options.identities < 0 || options.identities > MAX_IDENTITIES || (options.identities && !options.cert))
+        usage("--identities is 0 to 20000, with --cert");
+    if (resume && (!options.tls || options.concurrency * 2 > MAX_SESSIONS)) usage("resume needs --tls and at most 128 connections");
     if (options.seconds <= 0 || options.seconds > 3600) usage("--seconds is more than 0 and at most 3600");
     if (upload && options.size < 1) usage("upload needs --size");
 }
@@ -558,7 +629,7 @@ int main(int argc, char **argv) {
     parse(argc, argv);
     find_target();
     make_pattern();
-    if (options.tls) make_context();
+    if (options.tls) make_contexts();
     char first_line[512], length[64] = "";
     snprintf(first_line, sizeof first_line, "%s %s", upload ? "POST" : "GET", options.path);
     if (upload) sprintf(length, "Content-Length: %lld\r\n", options.size);
@@ -571,7 +642,8 @@ int main(int argc, char **argv) {
     for (long long i = 0; i < options.concurrency; i++) connections[i].fd = -1;
     deadline = nanoseconds() + (uint64_t)(options.seconds * 1e9);
     if (!handshakes) prepare();
-    finished = bytes_received = bytes_sent = 0;
+    if (resume) learn();
+    finished = begun = bytes_received = bytes_sent = 0;
     printf("ready\n");
     fflush(stdout);
     wait_for_input();

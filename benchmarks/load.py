@@ -28,6 +28,8 @@ class Load:
     rate: int = 0
     seconds: int = 60
     tls: str = "1.3"
+    identities: int = 0  # so many clients take turns, with certificates of their own
+    first: int = 0  # of these
 
 
 @attrs.frozen(kw_only=True)
@@ -39,6 +41,7 @@ class Result:
     statuses: dict[str, int]
     seconds: float
     latency_us: dict[str, int]
+    histogram: list[tuple[int, int]]  # microseconds at most, and how many operations took so long
     tls: str
     openssl: str
 
@@ -79,7 +82,7 @@ class Generator:
     ) -> Iterator[Run]:
         """Opens the connections of ``load``, as the client of ``pki`` or as ``identity``; no ``pki``: plain HTTP."""
         command = [str(self.program), load.mode, "--connect", f"127.0.0.1:{port}", "--host", SERVER_NAME]
-        for name in ("count", "concurrency", "path", "expect", "size", "rate", "seconds"):
+        for name in ("count", "concurrency", "path", "expect", "size", "rate", "seconds", "identities", "first"):
             command += [f"--{name}", str(getattr(load, name))]
         if pki is not None:
             who = identity or pki.client

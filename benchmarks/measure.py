@@ -11,7 +11,7 @@ import attrs
 from benchmarks import programs
 from benchmarks.load import Generator, Load, require_success
 from benchmarks.peers import RunningPeer
-from benchmarks.workloads import Plan, Workload
+from benchmarks.workloads import Plan
 
 
 @attrs.frozen(kw_only=True)
@@ -23,6 +23,7 @@ class Sample:
     p50_us: int
     p99_us: int
     p999_us: int
+    histogram: list[tuple[int, int]]
     tls: str
 
 
@@ -56,23 +57,24 @@ def ratios(ours: list[Sample], base: list[Sample], value: Callable[[Sample], flo
     return Spread.of(value(one) / value(other) for one, other in zip(ours, base, strict=True))
 
 
-def sample(generator: Generator, peer: RunningPeer, workload: Workload) -> Sample:
-    """Measures one workload once; connections that stay open are opened before the clock starts.
+def sample(generator: Generator, peer: RunningPeer, load: Load) -> Sample:
+    """Measures a load once; connections that stay open are opened before the clock starts.
 
     Raises:
         BenchmarkError: an operation was not answered as it should be.
     """
-    with generator.prepared(workload.load, peer.port, peer.pki) as run:
+    with generator.prepared(load, peer.port, peer.pki) as run:
         before = programs.cpu_seconds(peer.pid)
         result = run.go()
         used = programs.cpu_seconds(peer.pid) - before
-    require_success(result, workload.load, peer.name)
+    require_success(result, load, peer.name)
     return Sample(
         cpu_us=used * 1e6 / result.operations,
         per_second=result.operations / result.seconds,
         p50_us=result.latency_us["p50"],
         p99_us=result.latency_us["p99"],
         p999_us=result.latency_us["p999"],
+        histogram=result.histogram,
         tls=result.tls,
     )
 

@@ -1,13 +1,17 @@
-"""The proxies that are compared, and how each is told to do the same job (``templates/``).
+"""What a proxy is that can be measured, and how one is started.
 
-The job: TLS 1.2 and 1.3 without resumption, a client certificate verified against root and intermediate, the eight
-values of the certificate and X-Forwarded-* as request headers, connections to the backend kept open, and one JSON line
-of access log for each request.
+The job (``mutual``): TLS 1.2 and 1.3 without resumption, a client certificate verified against root and intermediate,
+the eight values of the certificate and X-Forwarded-* as request headers, connections to the backend kept open, and
+one JSON line of access log for each request. Further scenes: ``open`` asks for no certificate and resumes sessions.
+``ocsp`` is ``mutual`` with every certificate of the chain asked about at the OCSP responders that they name. ``relay``
+is L4: the same client authentication, then bytes to a backend over TCP and back, and a line of log for each session.
+To a relay, an HTTP request is bytes like others.
+
+``templates/<file>`` is a configuration, ``templates/<file>.<scene>`` what stands in it for ``@scene@``.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -22,16 +26,28 @@ from benchmarks.programs import BenchmarkError
 
 TEMPLATES = programs.HERE / "templates"
 
+MUTUAL, OPEN, OCSP, RELAY = "mutual", "open", "ocsp", "relay"
+
+
+@attrs.frozen(kw_only=True)
+class Growth:
+    """How much more there is in a configuration than the job needs."""
+
+    chains: tuple[Path, ...] = ()  # further trusted ones
+    sites: int = 0  # further ones on the port, each with a wildcard for its name
+
 
 @attrs.frozen(kw_only=True)
 class Settings:
     """What a peer is started with; ``directory`` is its own and empty."""
 
+    scene: str
     directory: Path
     pki: Pki
     port: int
     backend_port: int
     access_log: Path
+    growth: Growth = Growth()
 
 
 @attrs.frozen(kw_only=True)
@@ -41,22 +57,34 @@ class Peer:
     name: str
     versions: dict[str, str]
     command: Callable[[Settings], list[str]]
+    scenes: frozenset[str] = frozenset({MUTUAL})
     environment: dict[str, str] | None = None
     logs_to_stdout: bool = False
+    verifies: bool = True  # whether it refuses a client that the root has nothing to do with
+    leaves_out: frozenset[str] = frozenset()  # workloads that it would take too long for
+    measures_memory: bool = True
+    share: float = 1.0  # of each load, for one that is slow
+    log_backlog: int = 0  # lines of the access log that it may keep for as long as it likes
 
 
 @attrs.frozen(kw_only=True)
 class RunningPeer:
     """A proxy at work."""
 
-    name: str
+    peer: Peer
+    scene: str
     pid: int
     port: int
     pki: Pki
     access_log: Path
 
+    @property
+    def name(self) -> str:
+        """The peer's."""
+        return self.peer.name
 
-def _configure(settings: Settings, template: str, **more: Path) -> str:
+
+def configure(settings: Settings, template: str, **more: object) -> str:
     """Fills ``benchmarks/templates/<template>`` in and returns the new file's path; ``@word@`` is a field."""
     fields: dict[str, object] = {
         "server_name": SERVER_NAME,
@@ -67,17 +95,24 @@ def _configure(settings: Settings, template: str, **more: Path) -> str:
         "backend_port": settings.backend_port,
         "access_log": settings.access_log,
         "directory": settings.directory,
+        "responder_ports": ", ".join(str(authority.port) for authority in settings.pki.authorities),
         **more,
     }
-    text = re.sub("@([a-z_]+)@", lambda word: str(fields[word[1]]), (TEMPLATES / template).read_text())
-    path = settings.directory / template
+
+    def filled(text: str) -> str:
+        return re.sub("@([a-z_]+)@", lambda word: str(fields[word[1]]), text)
+
+    scene = TEMPLATES / f"{template}.{settings.scene}"
+    fields["scene"] = filled(scene.read_text()).strip() if scene.exists() else ""
+    text = filled((TEMPLATES / template).read_text())
+    path = settings.directory / Path(template).name
     path.touch(mode=0o600)
     path.write_text(text)
     return str(path)
 
 
-def output(*command: str) -> str:
-    """What a program prints, on either of its outputs."""
+def output_of(*command: str) -> str:
+    """What a program prints, on either channel."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
@@ -85,84 +120,26 @@ def output(*command: str) -> str:
     return done.stdout + done.stderr
 
 
-def _search(pattern: str, text: str) -> str:
+def search(pattern: str, text: str) -> str:
+    """The group of a pattern where it fits, else ``unknown``."""
     found = re.search(pattern, text)
     return found[1].strip() if found else "unknown"
 
 
-def nginx(binary: str) -> Peer:
-    """The nginx at ``binary``, one process."""
-    about = output(binary, "-V")
-    return Peer(
-        name="nginx",
-        versions={"nginx": _search(r"nginx/(\S+)", about), "openssl": _search(r"built with (.*)", about)},
-        command=lambda settings: [
-            binary,
-            *("-p", str(settings.directory)),
-            *("-e", str(settings.directory / "error.log")),
-            *("-c", _configure(settings, "nginx.conf")),
-        ],
-    )
-
-
-def haproxy(binary: str) -> Peer:
-    """The HAProxy at ``binary``, one thread."""
-
-    def command(settings: Settings) -> list[str]:
-        combined = settings.directory / "combined.pem"
-        combined.touch(mode=0o600)
-        combined.write_bytes(settings.pki.server.chain.read_bytes() + settings.pki.server.key.read_bytes())
-        return [
-            *(binary, "-db"),
-            *("-f", _configure(settings, "haproxy.cfg", combined=combined)),
-        ]
-
-    about = output(binary, "-vv")
-    versions = {
-        "haproxy": _search(r"version (\S+)", about),
-        "openssl": _search(r"Running on OpenSSL version : (.*)", about),
-    }
-    return Peer(name="haproxy", versions=versions, command=command, logs_to_stdout=True)
-
-
-GATEWAY_VERSIONS = """\
-import platform, twisted, OpenSSL, cryptography, httptools
-from cryptography.hazmat.backends.openssl import backend
-print(platform.python_version(), twisted.__version__, OpenSSL.__version__, cryptography.__version__,
-      httptools.__version__, backend.openssl_version_text().replace(" ", "_"))
-"""
-
-
-def gateway(name: str, checkout: Path, python: str, options: list[str]) -> Peer:
-    """The gateway of ``checkout``, run by the interpreter ``python``; ``options`` are more options for twistd."""
-    environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    names = ("python", "twisted", "pyOpenSSL", "cryptography", "httptools", "openssl")
-    values = output(python, "-c", GATEWAY_VERSIONS).split()
-    if len(values) != len(names):
-        raise BenchmarkError(f"{python} cannot run the gateway: {' '.join(values[-12:])}")
-    commit = output("git", "-C", str(checkout), "describe", "--always", "--dirty").strip()
-    return Peer(
-        name=name,
-        versions={"commit": commit, **dict(zip(names, values, strict=True))},
-        command=lambda settings: [
-            *(python, "-c", "from twisted.scripts.twistd import run; run()"),
-            *(*options, "-n", "--pidfile=", f"--logfile={settings.directory / 'twistd.log'}"),
-            *("agwgateway", "--config", _configure(settings, "gw.ini")),
-        ],
-        environment=environment,
-    )
-
-
 @contextmanager
-def started(peer: Peer, directory: Path, pki: Pki, backend_port: int) -> Iterator[RunningPeer]:
+def started(
+    peer: Peer, directory: Path, pki: Pki, backend_port: int, scene: str = MUTUAL, growth: Growth | None = None
+) -> Iterator[RunningPeer]:
     """Starts the peer on the proxy's core, in a new ``directory``, and ends it when the block is left."""
     directory.mkdir(mode=0o700)
     settings = Settings(
+        scene=scene,
         directory=directory,
         pki=pki,
         port=programs.free_port(),
         backend_port=backend_port,
         access_log=directory / "access.log",
+        growth=growth or Growth(),
     )
     output = settings.access_log if peer.logs_to_stdout else directory / "output.log"
     with output.open("wb") as out, (directory / "errors.log").open("wb") as errors:
@@ -180,4 +157,6 @@ def started(peer: Peer, directory: Path, pki: Pki, backend_port: int) -> Iterato
         except BenchmarkError as error:
             logs = [path.read_text(errors="replace")[-3000:] for path in sorted(directory.glob("*.log"))]
             raise BenchmarkError("\n".join([f"{peer.name} does not start: {error}", *logs])) from None
-        yield RunningPeer(name=peer.name, pid=process.pid, port=settings.port, pki=pki, access_log=settings.access_log)
+        yield RunningPeer(
+            peer=peer, scene=scene, pid=process.pid, port=settings.port, pki=pki, access_log=settings.access_log
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import shutil
 import signal
 import socket
@@ -104,10 +105,15 @@ def running(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on now, below those that Linux gives to connections: it may be needed much later."""
+    for port in random.sample(range(15000, 32000), 1000):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+            return port
+    raise BenchmarkError("there is no free port")
 
 
 def wait_for_port(process: subprocess.Popen[bytes], port: int, seconds: float = 15.0) -> None:
@@ -131,7 +137,11 @@ def _family(pid: int) -> Iterator[int]:
     """The process and its descendants, threads apart."""
     yield pid
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
+        try:
+            children = (task / "children").read_text()
+        except FileNotFoundError:  # a thread that has just ended
+            continue
+        for child in children.split():
             yield from _family(int(child))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import attrs
 
+from benchmarks.growth import SERIES, Point
 from benchmarks.measure import Memory, Sample, Spread, ratios
 from benchmarks.peers import Peer
 from benchmarks.workloads import Workload
@@ -32,6 +33,7 @@ class Report:
     workloads: list[Workload]
     samples: Samples
     memory: Mapping[str, Memory]
+    growth: Mapping[str, Mapping[str, list[Point]]]  # by series, by peer
     remarks: list[str]
 
 
@@ -82,11 +84,26 @@ def _rows(report: Report) -> Iterator[tuple[str, ...]]:
                 _spread(Spread.of(one.cpu_us for one in ones), 0),
                 _spread(ratio, 2) if ratio else "",
                 _judgement(workload, peer, ratio),
+                f"{1e6 / Spread.of(one.cpu_us for one in ones).median:,.0f}",
                 f"{Spread.of(one.per_second for one in ones).median:,.0f}",
                 f"{Spread.of(one.p50_us for one in ones).median:,.0f}",
                 f"{Spread.of(one.p99_us for one in ones).median:,.0f}",
                 f"{Spread.of(one.p999_us for one in ones).median:,.0f}",
             )
+
+
+def _growth_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    for series in SERIES:
+        for peer, points in report.growth.get(series.name, {}).items():
+            for point in points:
+                yield (
+                    series.name,
+                    peer,
+                    f"{point.value:,}",
+                    _spread(point.cpu_us, 0),
+                    f"{point.cpu_us.median / points[0].cpu_us.median:.2f}",
+                    f"{point.per_second.median:,.0f}",
+                )
 
 
 def _memory_rows(report: Report) -> Iterator[tuple[str, ...]]:
@@ -97,7 +114,14 @@ def _memory_rows(report: Report) -> Iterator[tuple[str, ...]]:
             f"{memory.download_peak / 1e6:.1f}",
             f"{memory.upload_peak / 1e6:.1f}",
             f"{memory.per_idle_connection / 1e3:.1f}",
+            _memory_judgement(peer, memory),
         )
+
+
+def _memory_judgement(peer: str, memory: Memory) -> str:
+    if peer != GATEWAY:
+        return ""
+    return f"{'ok' if memory.per_idle_connection <= MEMORY_TARGET else 'MISSED'} (<= {MEMORY_TARGET / 1e3:.0f})"
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], left: int) -> str:
@@ -113,16 +137,38 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], left: int) -> str
     return "\n".join(lines)
 
 
+MEMORY_TARGET = 45e3
+"""Bytes that an idle connection of the gateway shall not exceed."""
+
+
 def table(report: Report) -> str:
     """The run as text."""
-    head = ("workload", "peer", "CPU us/op", f"ratio to {BASE}", "target", "op/s", "p50 us", "p99 us", "p99.9 us")
-    memory_head = ("memory", "started MB", "download peak MB", "upload peak MB", "kB per idle connection")
+    head = (
+        "workload",
+        "peer",
+        "CPU us/op",
+        f"ratio to {BASE}",
+        "target",
+        "op/CPU-s",
+        "op/s",
+        "p50 us",
+        "p99 us",
+        "p99.9 us",
+    )
+    memory_head = ("memory", "started MB", "download peak MB", "upload peak MB", "kB per idle connection", "target")
     parts = [_table(head, list(_rows(report)), 2)]
     if report.memory:
         parts.append(_table(memory_head, list(_memory_rows(report)), 1))
+    if report.growth:
+        growth_head = ("growth", "peer", "how many", "CPU us/op", "ratio to the fewest", "op/s")
+        parts.append(_table(growth_head, list(_growth_rows(report)), 2))
     parts.append("\n".join(f"{workload.name}: {workload.title}" for workload in report.workloads))
+    if report.growth:
+        parts.append("\n".join(f"{series.name}: {series.title}" for series in SERIES))
     parts.append("\n".join(f"{peer.name}: {_versions(peer)}" for peer in report.peers))
+    facts = machine()
     parts.append(f"load generator: {report.generator_openssl}; {report.seconds:.0f} seconds in all")
+    parts.append(f"machine: {facts['cpu']}, {facts['cores']} cores, Linux {facts['kernel']}")
     if report.remarks:
         parts.append("\n".join(f"REMARK {remark}" for remark in report.remarks))
     return "\n\n".join(parts)
@@ -142,7 +188,13 @@ def _workload_fields(report: Report, workload: Workload) -> dict[str, object]:
             "cpu_us": attrs.asdict(Spread.of(one.cpu_us for one in ones)),
             "ratio": attrs.asdict(ratio) if ratio else None,
         }
-    return {"title": workload.title, "load": attrs.asdict(workload.load), "target": workload.target, "peers": peers}
+    return {
+        "title": workload.title,
+        "load": attrs.asdict(workload.load),
+        "target": workload.target,
+        "judged_by_latency": workload.judged_by_latency,
+        "peers": peers,
+    }
 
 
 def write(report: Report, directory: Path) -> Path:
@@ -157,6 +209,10 @@ def write(report: Report, directory: Path) -> Path:
         "machine": machine(),
         "versions": {peer.name: peer.versions for peer in report.peers} | {"load": report.generator_openssl},
         "workloads": {workload.name: _workload_fields(report, workload) for workload in report.workloads},
+        "growth": {
+            name: {peer: [attrs.asdict(point) for point in points] for peer, points in by_peer.items()}
+            for name, by_peer in report.growth.items()
+        },
         "memory": {peer: attrs.asdict(memory) for peer, memory in report.memory.items()},
         "remarks": report.remarks,
     }

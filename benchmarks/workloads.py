@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
 from benchmarks.load import Load
+from benchmarks.peers import MUTUAL, OCSP, OPEN, RELAY
 
 MEBIBYTE = 1 << 20
 
@@ -17,8 +20,15 @@ class Workload:
     title: str
     load: Load
     algorithm: str = "ecdsa"
+    scene: str = MUTUAL
     target: float | None = None
     judged_by_latency: bool = False  # the target is about p99, not about CPU
+
+    def in_round(self, number: int, share: float) -> Load:
+        """The load of one round: a part of it for a slow peer, and clients that did not come in a round before."""
+        load = self.load
+        count = max(min(load.count, load.concurrency), int(load.count * share))
+        return attrs.evolve(load, count=count, first=number * load.identities)
 
 
 @attrs.frozen(kw_only=True)
@@ -27,30 +37,87 @@ class Plan:
 
     rounds: int
     workloads: tuple[Workload, ...]
+    peers: tuple[str, ...]
     memory_body: str
     memory_body_bytes: int
     idle_connections: int
+    growth: bool
 
 
-def _workloads(scale: float) -> tuple[Workload, ...]:
-    """The workloads of every run; ``scale`` shortens them."""
-
-    def scaled(count: int) -> int:
-        return max(1, int(count * scale))
-
+def _handshakes(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
+    load = Load(mode="handshake", count=scaled(500), concurrency=16)
+    many = scaled(200)
+    fresh = attrs.evolve(load, count=many, identities=many)
     return (
         Workload(
             name="handshake",
-            title="full mTLS handshake + GET, ECDSA, TLS 1.3",
-            load=Load(mode="handshake", count=scaled(500), concurrency=16),
+            title="full mTLS handshake + GET, ECDSA, TLS 1.3, a client that comes again",
+            load=load,
             target=0.75,
         ),
         Workload(
+            name="handshake-fresh",
+            title="the same, every client for the first time",
+            load=fresh,
+        ),
+        Workload(
+            name="handshake-tls12",
+            title="full mTLS handshake + GET, ECDSA, TLS 1.2",
+            load=attrs.evolve(load, tls="1.2"),
+        ),
+        Workload(
+            name="handshake-rsa",
+            title="full mTLS handshake + GET, RSA 2048, TLS 1.3",
+            load=attrs.evolve(load, count=scaled(300)),
+            algorithm="rsa",
+        ),
+        Workload(
+            name="resume",
+            title="resumed handshake + GET, no client certificate, TLS 1.3",
+            load=attrs.evolve(load, mode="resume"),
+            scene=OPEN,
+        ),
+        Workload(
+            name="ocsp-warm",
+            title="full mTLS handshake + GET, revocation known from the cache",
+            load=load,
+            scene=OCSP,
+            target=0.80,
+        ),
+        Workload(
+            name="ocsp-cold",
+            title="the same, every client for the first time: its responder is asked",
+            load=fresh,
+            scene=OCSP,
+        ),
+    )
+
+
+def _requests(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
+    return (
+        Workload(
             name="keepalive",
             title="keep-alive GET 1 KB, 64 connections",
-            load=Load(mode="keepalive", count=scaled(20000), concurrency=64),
+            load=Load(mode="keepalive", count=scaled(16000), concurrency=64),
             target=1.40,
         ),
+        Workload(
+            name="upload-1k",
+            title="keep-alive POST 1 KB, 64 connections",
+            load=Load(mode="upload", count=scaled(8000), concurrency=64, path="/upload", size=1024),
+        ),
+        Workload(
+            name="paced",
+            title="keep-alive GET 1 KB, 1,000 requests a second",
+            load=Load(mode="keepalive", count=scaled(4000), concurrency=64, rate=1000),
+            target=2.0,
+            judged_by_latency=True,
+        ),
+    )
+
+
+def _bodies(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
+    return (
         Workload(
             name="download-1m",
             title="download 1 MB, 8 connections",
@@ -72,43 +139,65 @@ def _workloads(scale: float) -> tuple[Workload, ...]:
     )
 
 
-MORE = (
-    Workload(
-        name="handshake-tls12",
-        title="full mTLS handshake + GET, ECDSA, TLS 1.2",
-        load=Load(mode="handshake", count=500, concurrency=16, tls="1.2"),
-    ),
-    Workload(
-        name="handshake-rsa",
-        title="full mTLS handshake + GET, RSA 2048, TLS 1.3",
-        load=Load(mode="handshake", count=300, concurrency=16),
-        algorithm="rsa",
-    ),
-    Workload(
-        name="upload-1k",
-        title="keep-alive POST 1 KB, 64 connections",
-        load=Load(mode="upload", count=10000, concurrency=64, path="/upload", size=1024),
-    ),
-    Workload(
-        name="paced",
-        title="keep-alive GET 1 KB, 1,000 requests a second",
-        load=Load(mode="keepalive", count=4000, concurrency=64, rate=1000),
-        target=2.0,
-        judged_by_latency=True,
-    ),
-)
+def _relays(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
+    hundred = 100 * MEBIBYTE
+    return (
+        Workload(
+            name="relay-session",
+            title="L4: full mTLS handshake, connection to the backend, 1 KB echoed, the end of both",
+            load=Load(mode="handshake", count=scaled(500), concurrency=16),
+            scene=RELAY,
+            target=0.80,
+        ),
+        Workload(
+            name="relay-1k",
+            title="L4: 1 KB echoed on one of 64 sessions that stay open",
+            load=Load(mode="keepalive", count=scaled(16000), concurrency=64),
+            scene=RELAY,
+        ),
+        Workload(
+            name="relay-download",
+            title="L4: 100 MB from the backend, 2 sessions",
+            load=Load(mode="download", count=scaled(6), concurrency=2, path="/100m", expect=hundred),
+            scene=RELAY,
+            target=1.10,
+        ),
+        Workload(
+            name="relay-upload",
+            title="L4: 100 MB to the backend, 2 sessions",
+            load=Load(mode="upload", count=scaled(6), concurrency=2, path="/upload", size=hundred),
+            scene=RELAY,
+            target=1.10,
+        ),
+    )
+
+
+def workloads(scale: float = 1.0) -> tuple[Workload, ...]:
+    """All of them; ``scale`` shortens them."""
+
+    def scaled(count: int) -> int:
+        return max(1, int(count * scale))
+
+    return _handshakes(scaled) + _requests(scaled) + _bodies(scaled) + _relays(scaled)
+
+
+_QUICK = ("handshake", "keepalive", "download-1m", "download-100m", "upload-100m")
 
 FULL = Plan(
-    rounds=7,
-    workloads=_workloads(1) + MORE,
+    rounds=5,
+    workloads=workloads(),
+    peers=("nginx", "haproxy", "apache2", "stunnel4", "aiohttp", "mitmproxy", "agwtwisted"),
     memory_body="/1g",
     memory_body_bytes=1 << 30,
     idle_connections=1000,
+    growth=True,
 )
 QUICK = Plan(
-    rounds=5,
-    workloads=_workloads(0.5),
+    rounds=3,
+    workloads=tuple(workload for workload in workloads(0.5) if workload.name in _QUICK),
+    peers=("nginx", "haproxy", "agwtwisted"),
     memory_body="/256m",
     memory_body_bytes=1 << 28,
     idle_connections=200,
+    growth=False,
 )

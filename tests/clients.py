@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -147,6 +148,11 @@ def partner() -> pki.Credential:
 def stranger() -> pki.Credential:
     """A client of nobody's."""
     return pki.Authority.root("Strangers Root").issue("stranger")
+
+
+def certificate_fingerprint(credential: pki.Credential) -> str:
+    """A certificate's fingerprint, as the log has it."""
+    return hashlib.sha1(credential.der).hexdigest()
 
 
 def files(**others: bytes) -> configurations.Files:

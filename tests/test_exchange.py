@@ -17,6 +17,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted import exchange as exchange_module
+from agwtwisted.core.conditions import Condition
+from agwtwisted.core.error_pages import ErrorPages
 from agwtwisted.core.health import Health
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.messages import Framing, HeaderNames, RequestHead
@@ -24,13 +26,16 @@ from agwtwisted.core.peer import Peer
 from agwtwisted.core.reading import Mark, RequestReader
 from agwtwisted.core.resources import (
     CertificateHeaders,
+    CustomError,
     PathCertificate,
     PathRule,
     Protocol,
     RedirectConfiguration,
     RedirectType,
 )
+from agwtwisted.core.rewriting import HeaderAction, RewriteRule, RewriteRuleSet
 from agwtwisted.core.routing import Site, backends_of
+from agwtwisted.core.templates import Scope, Template
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Missing, Refused, Trusted, Unchecked, Verdict
 from agwtwisted.dispatch import KEPT_BODY
@@ -1223,3 +1228,109 @@ class PathTests(_Case):
         self.answer(Trusted())
         self.assert_page(line, 500, "NO_ERROR", closed=True)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class RewriteTests(_Case):
+    """Rewrite rules, on the way there and back."""
+
+    def rule(self, *conditions: str, **fields: Any) -> None:
+        """A site with a rule of these conditions: ``request={"X-A": "1"}``, ``response={...}``, ``path="/b"``."""
+
+        def actions(headers: dict[str, str], *, of_response: bool = False) -> tuple[HeaderAction, ...]:
+            scope = Scope(captures=None, of_response=of_response)
+            return tuple(
+                HeaderAction(
+                    name=name.encode(),
+                    canonical=canonical(name.encode()),
+                    value=Template.of(value, scope) if value else None,
+                )
+                for name, value in headers.items()
+            )
+
+        rule = RewriteRule(
+            name="set/rule",
+            conditions=tuple(map(Condition.of, conditions)),
+            request_headers=actions(fields.get("request", {})),
+            response_headers=actions(fields.get("response", {}), of_response=True),
+            url_path=Template.of(fields["path"], Scope()) if "path" in fields else None,
+        )
+        rule_set = RewriteRuleSet.of("set", [rule])
+        basic = site(client_certificate_headers=frozenset({CertificateHeaders.ALL}))
+        changed = attrs.evolve(basic.rule, rewrite_rule_set=rule_set)
+        self.make(Site(listener=basic.listener, rule=changed))
+
+    def test_request(self) -> None:
+        """Headers, Host and path are the rules'; the log and X-Original-Url have both."""
+        self.rule(request={"X-A": "{var_client_ip}", "Host": "b.example", "X-Forwarded-Proto": ""}, path="/new")
+        line = self.asked()
+        words, lines = parsed(self.backend.line.take())
+        sent = dict(lines)
+        self.assertEqual(words[1], b"/new?b=c")
+        self.assertEqual(
+            (sent[b"X-A"], sent[b"Host"], sent[b"X-Original-Url"]), (b"192.0.2.1", b"b.example", b"/a?b=c")
+        )
+        self.assertNotIn(b"X-Forwarded-Proto", sent)
+        self.backend.line.send(OK)
+        line.take()
+        self.assertEqual((self.log["requestUri"], self.log["originalRequestUriWithArgs"]), ("/new?b=c", "/a?b=c"))
+        self.assertEqual((self.log["host"], self.log["originalHost"]), ("b.example", "a.example"))
+
+    def test_certificate(self) -> None:
+        """A rule tells the backend what it captured of the client's subject."""
+        self.rule(
+            "var_client_certificate_subject ~ CN=(.*?)(,|$)",
+            request={"X-Device": "{var_client_certificate_subject_1}"},
+        )
+        self.asked(verdict=Trusted(), certificate=certificate_variables(DEVICE.der))
+        self.assertIn(b"\r\nX-Device: device\r\n", self.backend.line.take())
+
+    def test_response(self) -> None:
+        """Rules change the response's head, with what they know of request and response; what they delete is gone."""
+        self.rule(
+            "http_req_host ~ ^(.)",
+            "var_http_status == 200",
+            response={"X-Status": "{var_http_status}-{http_req_host_1}", "Server": ""},
+        )
+        line = self.asked()
+        self.backend.line.send(OK.replace(b"\r\n\r\n", b"\r\nServer: x\r\n\r\n"))
+        answer = line.take()
+        self.assertIn(b"\r\nX-Status: 200-a\r\n", answer)
+        self.assertNotIn(b"Server", answer)
+        self.assertTrue(answer.endswith(b"ok"))
+
+    def test_response_that_cannot_be_sent(self) -> None:
+        """A value that would break the response's head makes it a 502, and its connection is not kept."""
+        self.rule(response={"X-A": "{http_resp_x}"})
+        line = self.asked()
+        self.backend.line.send(OK.replace(b"\r\n\r\n", b"\r\nX: a\x01b\r\n\r\n"))
+        self.assert_page(line, 502, "UPSTREAM_CLOSED_CONNECTION")
+        self.assertTrue(self.backend.line.reset)
+
+    def test_own_pages_are_not_rewritten(self) -> None:
+        """The gateway's own answers are as they are."""
+        self.rule(response={"X-A": "1"})
+        self.backend.refusing = True
+        line = self.asked()
+        answer = line.take()
+        self.assertIn(b"HTTP/1.1 502 ", answer)
+        self.assertNotIn(b"X-A", answer)
+
+    def test_bad_request(self) -> None:
+        """A value that would break the request ends it with 400, and nothing is forwarded."""
+        self.rule(path="{http_req_x}")
+        line = self.asked(GET.replace(b"\r\n\r\n", b"\r\nX: /a b\r\n\r\n"))
+        self.assert_page(line, 400, "REQUEST_URI_INVALID")
+        self.assertEqual(self.backend.lines, [])
+
+    def test_own_error_pages(self) -> None:
+        """The operator's pages stand in for ours, also where a client is turned away, not for a backend's answer."""
+        self.stand.exchanges.error_pages = ErrorPages(
+            CustomError(status=status, page=b"<p>%d, ours</p>" % status) for status in (400, 502)
+        )
+        self.backend.refusing = True
+        self.assertTrue(self.asked().take().endswith(b"\r\nContent-Length: 16\r\n\r\n<p>502, ours</p>"))
+        self.assertTrue(self.asked(verdict=Missing()).take().endswith(b"<p>400, ours</p>"))
+        self.backend.refusing = False
+        line = self.asked()
+        self.backend.line.send(b"HTTP/1.1 502 Bad\r\nContent-Length: 3\r\n\r\nbad")
+        self.assertTrue(line.take().endswith(b"\r\n\r\nbad"))

@@ -8,9 +8,11 @@ import unittest
 from datetime import UTC, datetime
 from pathlib import Path
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.config import parse
+from agwtwisted.core.resources import Gateway
 from agwtwisted.core.sources import SourceFile
 from agwtwisted.demo import certificates
 from tests.programs import needs
@@ -94,6 +96,20 @@ class TreeTests(SynchronousTestCase):
         search = ["git", "-c", "safe.directory=*", "grep", "--extended-regexp", "--ignore-case", "-n", "-I", words]
         found = subprocess.run(search, cwd=ROOT, capture_output=True, text=True, check=False)
         self.assertEqual((found.stdout, found.stderr), ("", ""))
+
+
+class LimitsPageTests(SynchronousTestCase):
+    """docs/timeouts-and-limits.md."""
+
+    def test_says_what_is_so(self) -> None:
+        """The page names every number of the section [gateway], those of its tables with their defaults."""
+        page = (ROOT / "docs" / "timeouts-and-limits.md").read_text()
+        numbers = {each.name: each.default for each in attrs.fields(Gateway) if type(each.default) in (int, float)}
+        self.assertEqual([name for name in numbers if f"`{name}`" not in page], [])
+        rows = re.findall(r"(?m)^\| `(\w+)` \| (\d+) \|", page)
+        self.assertTrue(rows)
+        for name, default in rows:
+            self.assertEqual(float(default), numbers[name], name)
 
 
 class ReadmeTests(SynchronousTestCase):

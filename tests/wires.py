@@ -14,8 +14,8 @@ from typing import Any
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address
 from twisted.internet.base import BaseConnector
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionRefusedError
-from twisted.internet.interfaces import IAddress, IResolutionReceiver
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost, ConnectionRefusedError
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IResolutionReceiver
 from twisted.internet.main import CONNECTION_LOST
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -87,9 +87,14 @@ class Line(FileDescriptor):
         self._network.advance(0)
 
     def hang_up(self) -> None:
-        """The peer closes."""
+        """The peer closes, or closes its sending side only: both are a FIN."""
         self._hung_up = True
         self._deliver()
+        self._network.advance(0)
+
+    def crash(self) -> None:
+        """The peer is gone, with a reset."""
+        self.connectionLost(Failure(ConnectionLost()))
         self._network.advance(0)
 
     # -- the wire's transport
@@ -112,7 +117,15 @@ class Line(FileDescriptor):
             self.sent_on += len(piece)
             self.protocol.dataReceived(piece)
         if self._hung_up and self.connected and self._network.is_reading(self):
+            self._end_input()
+
+    def _end_input(self) -> None:
+        half_closeable = IHalfCloseableProtocol(self.protocol, None)
+        if half_closeable is None:
             self.connectionLost(Failure(ConnectionDone()))
+        else:
+            self.stopReading()
+            half_closeable.readConnectionLost()
 
     def _write(self) -> None:
         if self._network.is_writing(self) and (self.room or not self.dataBuffer):
@@ -138,6 +151,9 @@ class Line(FileDescriptor):
 
     def _closeWriteConnection(self) -> None:  # noqa: N802
         self.eof = True
+        half_closeable = IHalfCloseableProtocol(self.protocol, None)
+        if half_closeable is not None:
+            half_closeable.writeConnectionLost()
 
     def abortConnection(self) -> None:
         """Ends the connection in the next turn."""
@@ -303,6 +319,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.data = b""
+        self.finished_count = 0
         self.drained_count = 0
         self.reasons: list[str] = []
         self.on_received: Callable[[bytes], None] = lambda data: None
@@ -315,6 +332,10 @@ class Recorder:
     def drained(self) -> None:
         """Room again."""
         self.drained_count += 1
+
+    def finished(self) -> None:
+        """The peer sends no more."""
+        self.finished_count += 1
 
     def ended(self, reason: str) -> None:
         """The end."""

@@ -6,16 +6,24 @@ and is asked again with the answer.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
+from agwtwisted.core.conditions import hold
 from agwtwisted.core.messages import RequestHead
 from agwtwisted.core.pages import ErrorInfo
+from agwtwisted.core.paths import UnclearPath, normalised, override_path
 from agwtwisted.core.peer import Peer
+from agwtwisted.core.references import Lookup
 from agwtwisted.core.resources import PathCertificate
+from agwtwisted.core.rewriting import Bad, RewriteRuleSet, RewrittenRequest, rewrite_request
 from agwtwisted.core.routing import Action, Site
+from agwtwisted.core.server_variables import Client, Context
 from agwtwisted.core.verdicts import UNJUDGED, NotAsked, admits
+
+MAX_ROUNDS: Final = 10
+"""How often rules may send a request to another path before that counts as a loop: as often as in nginx."""
 
 
 @attrs.frozen
@@ -23,7 +31,8 @@ class Forwarded:
     """The request goes to the pool of its action."""
 
     action: Action
-    peer: Peer  # the client, as this path sees it
+    client: Client  # as this path sees it
+    request: RewrittenRequest | None  # as the backend gets it; None: as it came
 
 
 @attrs.frozen
@@ -31,7 +40,7 @@ class Redirected:
     """The client is sent elsewhere."""
 
     action: Action
-    peer: Peer
+    client: Client
     status: int
     location: bytes
 
@@ -40,8 +49,8 @@ class Redirected:
 class Refused:
     """The gateway answers that it may not be."""
 
-    action: Action
-    peer: Peer
+    action: Action | None
+    client: Client
     status: int
     error_info: ErrorInfo
 
@@ -51,7 +60,7 @@ class Unwelcome:
     """The path requires a certificate, and this client has none that is accepted."""
 
     action: Action
-    peer: Peer
+    client: Client
 
 
 @attrs.frozen
@@ -64,28 +73,105 @@ Decision: TypeAlias = Forwarded | Redirected | Refused | Unwelcome | Certificate
 CERTIFICATE_REQUIRED = CertificateRequired()
 
 
-def decide(site: Site, head: RequestHead, peer: Peer, required: Peer | None = None) -> Decision:
+def decide(site: Site, head: RequestHead, client: Client, required: Peer | None = None) -> Decision:
     """What becomes of a request.
 
     Args:
         site: that was selected by the request's host.
         head: of the request.
-        peer: who sent it.
+        client: who sent it.
         required: the same client as a path that requires a certificate takes it; None: nobody has asked yet.
     """
-    path = head.target.partition(b"?")[0]
-    action = site.actions.for_path(path)
-    if action.client_certificate is PathCertificate.REQUIRE:
-        if required is None:
-            return CERTIFICATE_REQUIRED
-        if not admits(required.verdict):
-            return Unwelcome(action, required)
-        peer = required
-    elif action.client_certificate is PathCertificate.IGNORE:
-        peer = unknown(peer)
-    if action.redirect is not None:
-        return Redirected(action, peer, action.redirect.status, action.redirect.location(head.host, head.target))
-    return Forwarded(action, peer)
+    action = site.actions.for_path(head.target.partition(b"?")[0])
+    if action.is_plain and not site.normalises:
+        return Forwarded(action, client, None)
+    return _Deciding(site, head, client, required).decision()
+
+
+@attrs.frozen
+class _Deciding:
+    """One request on its way through the rules of its site."""
+
+    site: Site
+    head: RequestHead
+    client: Client
+    required: Peer | None
+
+    def decision(self) -> Decision:
+        target = self.clear(self.head.target)
+        if isinstance(target, UnclearPath):
+            return Refused(None, self.client, 400, ErrorInfo.REQUEST_URI_INVALID)
+        request = RewrittenRequest.of(self.head, target)
+        for _ in range(MAX_ROUNDS):
+            action = self.site.actions.for_path(request.path)
+            client = self.admitted(action, request)
+            if not isinstance(client, Client):
+                return client
+            if action.redirect is not None:
+                location = action.redirect.location(self.head.host, self.head.target)
+                return Redirected(action, client, action.redirect.status, location)
+            if action.rewrite_rule_set is None:
+                return self.forwarded(action, client, request)
+            rewritten = self.rewritten(action.rewrite_rule_set, request, client)
+            if isinstance(rewritten, Bad):
+                return Refused(action, client, rewritten.status, rewritten.error_info)
+            if not rewritten.reroute:
+                return self.where_it_leads(action, client, rewritten)
+            request = rewritten
+        return Refused(None, self.client, 500, ErrorInfo.INVALID_REQUEST)
+
+    def clear(self, target: bytes) -> bytes | UnclearPath:
+        """The target in the one form that paths have where they decide who comes in."""
+        return normalised(target) if self.site.normalises else target
+
+    def admitted(self, action: Action, request: RewrittenRequest) -> Client | Refused | Unwelcome | CertificateRequired:
+        """The client as the action sees it, or why it is not let in."""
+        client = self.client
+        if action.client_certificate is PathCertificate.REQUIRE:
+            if self.required is None:
+                return CERTIFICATE_REQUIRED
+            client = attrs.evolve(client, peer=self.required)
+            if not admits(self.required.verdict):
+                return Unwelcome(action, client)
+        elif action.client_certificate is PathCertificate.IGNORE:
+            client = attrs.evolve(client, peer=unknown(client.peer))
+        if action.deny_unless and not hold(action.deny_unless, self.lookup(request, client)):
+            return Refused(action, client, 403, ErrorInfo.NO_ERROR)
+        return client
+
+    def lookup(self, request: RewrittenRequest, client: Client) -> Lookup:
+        """What conditions are asked of."""
+        return Lookup(Context(self.head, client), request.headers, request.host, request.decided)
+
+    def rewritten(self, rules: RewriteRuleSet, request: RewrittenRequest, client: Client) -> RewrittenRequest | Bad:
+        """The request after the rules of one action."""
+        rewritten = rewrite_request(rules, request, Context(self.head, client))
+        if isinstance(rewritten, Bad):
+            return rewritten
+        target = self.clear(rewritten.target)
+        if isinstance(target, UnclearPath):
+            return Bad(400, ErrorInfo.REQUEST_URI_INVALID)
+        return attrs.evolve(rewritten, target=target)
+
+    def where_it_leads(self, action: Action, client: Client, request: RewrittenRequest) -> Decision:
+        """The request goes on with its action; a new path that does not let everybody in is asked first."""
+        there = self.site.actions.for_path(request.path)
+        if self.site.normalises and there is not action:
+            admitted = self.admitted(there, request)
+            if not isinstance(admitted, Client):
+                return admitted
+            if there.client_certificate is PathCertificate.REQUIRE:
+                client = admitted
+        return self.forwarded(action, client, request)
+
+    def forwarded(self, action: Action, client: Client, request: RewrittenRequest) -> Forwarded | Refused:
+        """The request with the target that the backend gets."""
+        if action.settings is None or not action.settings.path:
+            return Forwarded(action, client, request)
+        target = override_path(action.settings.path, action.matched_prefix, request.target)
+        if isinstance(target, UnclearPath):
+            return Refused(action, client, 400, ErrorInfo.REQUEST_URI_INVALID)
+        return Forwarded(action, client, attrs.evolve(request, target=target))
 
 
 def unknown(peer: Peer) -> Peer:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from agwtwisted.core.certificate_headers import header_block
+from agwtwisted.core.host_names import bracketed
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, has_body
 from agwtwisted.core.peer import Peer
-from agwtwisted.core.resources import CertificateHeaders
+from agwtwisted.core.resources import BackendHttpSettings, CertificateHeaders
 from agwtwisted.core.rewriting import RewrittenRequest
 
 CHUNK_END = b"\r\n"
@@ -33,6 +34,13 @@ def identity_block(peer: Peer, port: int, wanted: frozenset[CertificateHeaders])
     protocol = b"https" if peer.tls_version else b"http"
     lines = header_block(peer.verdict, peer.certificate, peer.chain_der, wanted) if wanted else b""
     return b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: %d\r\n%b" % (protocol, port, lines)
+
+
+def host_for(settings: BackendHttpSettings, head: RequestHead, host: str) -> bytes:
+    """The Host header for a backend, which is at `host`, unless a rule has set one: the settings' or the client's."""
+    if settings.host_name:
+        return settings.host_name.encode()
+    return bracketed(host).encode() if settings.pick_host_name_from_backend_address else head.authority
 
 
 def request_bytes(head: RequestHead, host: bytes, identity: bytes, address: bytes, trace_id: bytes) -> bytes:

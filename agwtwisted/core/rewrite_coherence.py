@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from agwtwisted.core import limits
-from agwtwisted.core.coherence import Draft
+from agwtwisted.core.coherence import Built, Draft
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.errors import Problem
 from agwtwisted.core.managed import canonical
-from agwtwisted.core.resources import ClientAuth, HttpListener
+from agwtwisted.core.resources import ClientAuth, PathCertificate, RequestRoutingRule
 from agwtwisted.core.rewrite_rules import actions, set_name
 from agwtwisted.core.rewriting import identifying_headers
 from agwtwisted.core.settings import Reference, Row
@@ -101,18 +102,35 @@ def _everyday_headers(draft: Draft) -> Iterator[Problem]:
 def _unproven_access(draft: Draft) -> Iterator[Problem]:
     """Who may come in by what a certificate says, where nobody verifies it, or nobody is asked for one."""
     for rule in draft.rules:
-        listener = rule.value.http_listener
-        said = [each.reference.written for each in rule.value.deny_unless if each.reference.of_certificate]
-        unproven = [name for name in said if name not in _PROVEN]
-        key = f"deny_unless.{next(iter(rule.row.family('deny_unless')), '')}"
-        if said and _asks(listener) is ClientAuth.NONE:
-            yield rule.row.warning(f"{said[0]} tells nothing: {listener.name} asks nobody for a certificate", key=key)
-        elif unproven and unproven == said and _asks(listener) is ClientAuth.PASSTHROUGH:
-            yield rule.row.warning(
-                f"{said[0]} is anybody's word: {listener.name} is Passthrough, where nobody verifies certificates"
-                " (a fingerprint would do, and so would Strict)",
-                key=key,
-            )
+        listener = rule.value.http_listener.name
+        for row, family, asks in _ways_in(draft, rule):
+            conditions: dict[int, Condition] = row.family(family)
+            said = [each.reference.written for each in conditions.values() if each.reference.of_certificate]
+            key = f"{family}.{next(iter(conditions), '')}"
+            if said and asks is ClientAuth.NONE:
+                yield row.warning(f"{said[0]} tells nothing: {listener} asks nobody for a certificate here", key=key)
+            elif said and asks is ClientAuth.PASSTHROUGH and not _PROVEN & {*said}:
+                yield row.warning(
+                    f"{said[0]} is anybody's word: {listener} is Passthrough, where nobody verifies certificates"
+                    " (a fingerprint would do, and so would Strict)",
+                    key=key,
+                )
+
+
+def _ways_in(draft: Draft, rule: Built[RequestRoutingRule]) -> Iterator[tuple[Row, str, ClientAuth]]:
+    """The sections that say who may come in by a rule, by which keys, and what is asked of clients there."""
+    listener, url_path_map = rule.value.http_listener, rule.value.url_path_map
+    asks = listener.ssl_profile.client_auth if listener.ssl_profile else ClientAuth.NONE
+    yield rule.row, "deny_unless", asks
+    if url_path_map is None:
+        return
+    for row in draft.of("url_path_map"):
+        if row.name == url_path_map.name:
+            yield row, "default_deny_unless", asks
+    of_paths = {PathCertificate.REQUIRE: ClientAuth.STRICT, PathCertificate.IGNORE: ClientAuth.NONE}
+    for row in draft.of("path_rule", "client_certificate"):
+        if row.name.partition("/")[0] == url_path_map.name:
+            yield row, "deny_unless", of_paths.get(row.get("client_certificate"), asks)
 
 
 _PROVEN = frozenset(
@@ -124,11 +142,6 @@ _PROVEN = frozenset(
     }
 )
 """What of a certificate cannot be made up, verified or not: the client has shown that it has the key."""
-
-
-def _asks(listener: HttpListener) -> ClientAuth:
-    """What a listener asks of its clients."""
-    return listener.ssl_profile.client_auth if listener.ssl_profile else ClientAuth.NONE
 
 
 _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (

@@ -48,6 +48,13 @@ class Action:
     client_certificate: PathCertificate = PathCertificate.NONE
     certificate_headers: frozenset[CertificateHeaders] = frozenset()  # that the servers get
     matched_prefix: bytes = b""  # of the path, in lower case: an override path stands in its place
+    is_plain: bool = attrs.field(init=False)  # a request goes on as it came, whoever sent it
+
+    @is_plain.default
+    def _is_plain(self) -> bool:
+        asks = self.client_certificate is not PathCertificate.NONE or self.deny_unless
+        changes = self.redirect or self.rewrite_rule_set or (self.settings and self.settings.path)
+        return not asks and not changes
 
 
 class Actions:

@@ -162,7 +162,7 @@ def _request_routing_rule(row: Row) -> Iterator[Problem]:
         return
     if row.unset("url_path_map"):
         yield row.problem("PathBasedRouting needs url_path_map", key="rule_type")
-    for key in _END_KEYS:
+    for key in (*_END_KEYS, "rewrite_rule_set"):
         if not row.unset(key):
             yield row.problem(
                 f"{key} has no place in a rule with PathBasedRouting: say it in its url_path_map", key=key
@@ -175,11 +175,14 @@ _END_KEYS = ("backend_address_pool", "backend_http_settings", "redirect_configur
 def _end(row: Row, prefix: str = "") -> Iterator[Problem]:
     """Requests go to a pool by some settings, or they are redirected."""
     pool, settings, redirect = (prefix + key for key in _END_KEYS)
+    rewrites = f"{prefix}rewrite_rule_set"
     for key in (pool, settings):
         if row.unset(redirect) and row.unset(key):
             yield row.problem(f"{key} is missing")
         elif not row.unset(redirect) and not row.unset(key):
             yield row.problem(f"{key} does not go with {redirect}: requests are forwarded or redirected", key=key)
+    if not row.unset(redirect) and not row.unset(rewrites):
+        yield row.warning(f"{rewrites} has no effect: redirects are not rewritten", key=rewrites)
 
 
 def _url_path_map(row: Row) -> Iterator[Problem]:

@@ -25,7 +25,7 @@ from service_identity.hazmat import (
     verify_service_identity,
 )
 
-from agwtwisted.core.certificate_rules import CANNOT_READ
+from agwtwisted.core.certificate_rules import CANNOT_READ, certificate_from
 from agwtwisted.core.host_names import host_and_port
 from agwtwisted.core.resources import BackendHttpSettings
 
@@ -103,14 +103,17 @@ def is_server_name(host: str) -> bool:
     return _NAME.match(host) is not None
 
 
-def mismatch(certificate: x509.Certificate, identity: ServerIdentity) -> str:
-    """Why a certificate does not prove its holder to be that server; empty when it does.
+def mismatch(der: bytes, identity: ServerIdentity) -> str:
+    """Why a certificate, in DER, does not prove its holder to be that server; empty when it does.
 
     Only names in subjectAltName count. A certificate without any proves nothing, whatever its common name: to say so is
     left to nobody else, because a library that takes this case for no mismatch lets it pass for every name.
     """
     if identity.anybody:
         return ""
+    certificate = certificate_from(der)
+    if certificate is None:
+        return f"the certificate is not for {identity}: it cannot be read"
     try:
         patterns = [*_patterns(certificate, identity)]
         verify_service_identity(cert_patterns=patterns, obligatory_ids=[_wanted(identity)], optional_ids=[])

@@ -16,6 +16,7 @@ from typing import Final
 
 import attrs
 
+from agwtwisted.core.client_hello import suite_names
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Header, RequestHead, ResponseHead
 from agwtwisted.core.peer import Peer
@@ -35,7 +36,7 @@ class Client:
 
     peer: Peer
     port: int  # the gateway's, that accepted the connection
-    ciphers_supported: bytes = b""  # OpenSSL's names with colons between them, as nginx has them
+    offered_suites: bytes = b""  # of its ClientHello: `core.client_hello`
     tcp_rtt: Callable[[], bytes] = nothing  # in microseconds, as it is now
 
     @cached_property
@@ -174,7 +175,7 @@ _TABLE: Final = (
     _product(
         "ciphers_supported",
         "the cipher suites that the client offered, in OpenSSL's names",
-        lambda context: context.client.ciphers_supported,
+        lambda context: suite_names(context.client.offered_suites),
     ),
     _product(
         "ciphers_used",

@@ -5,21 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.decisions import (
     CERTIFICATE_REQUIRED,
     Decision,
     Forwarded,
     Redirected,
+    Refused,
     Unwelcome,
     decide,
     unknown,
 )
 from agwtwisted.core.messages import RequestHead
+from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.resources import PathCertificate, PathRule, RedirectConfiguration, RedirectType
+from agwtwisted.core.rewriting import HeaderAction, RewriteRule, RewriteRuleSet
 from agwtwisted.core.routing import Site
+from agwtwisted.core.server_variables import Client
+from agwtwisted.core.templates import Scope, Template
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import UNJUDGED, Missing, NotAsked, Trusted, Unchecked
 from agwtwisted.core.verdicts import Refused as RefusedPeer
@@ -27,57 +35,107 @@ from tests import pki
 from tests.gateways import PEER, mapped, site
 
 DEVICE = pki.Authority.root().issue("device")
-CLIENT = attrs.evolve(PEER, verdict=Unchecked(), certificate=certificate_variables(DEVICE.der), chain_der=(b"chain",))
+PASSED = attrs.evolve(PEER, verdict=Unchecked(), certificate=certificate_variables(DEVICE.der), chain_der=(b"chain",))
+CLIENT = Client(peer=PASSED, port=443)
+TRUSTED = attrs.evolve(PASSED, verdict=Trusted())
+AWAY = RedirectConfiguration(
+    name="away", redirect_type=RedirectType.FOUND, target_url="https://b.example/x", include_query_string=True
+)
+REQUIRE, IGNORE = PathCertificate.REQUIRE, PathCertificate.IGNORE
 
 
 def head(target: str, **fields: Any) -> RequestHead:
     """A request."""
     words: dict[str, Any] = {"method": b"GET", "version": b"1.1", "host": "a.example", "authority": b"a.example"}
-    words["headers"] = ()
-    return RequestHead(target=target.encode(), **words | fields)
+    return RequestHead(target=target.encode(), **{**words, "headers": (), **fields})
+
+
+def rules(*, reroute: bool = False, conditions: tuple[str, ...] = (), path: str = "", **headers: str) -> RewriteRuleSet:
+    """A set of one rule: ``X_A="b"`` sets the header X-A."""
+    actions = tuple(
+        HeaderAction(
+            name=name.replace("_", "-").encode(),
+            canonical=name.replace("_", "-").lower().encode(),
+            value=Template.of(value, Scope()),
+        )
+        for name, value in headers.items()
+    )
+    rule = RewriteRule(
+        name="set/rule",
+        conditions=tuple(map(Condition.of, conditions)),
+        request_headers=actions,
+        url_path=Template.of(path, Scope()) if path else None,
+        reroute=reroute,
+    )
+    return RewriteRuleSet.of("set", [rule])
+
+
+def path_rule(paths: str, **fields: Any) -> PathRule:
+    """A path rule that is named after its paths."""
+    return PathRule(name=paths, paths=tuple(paths.split()), **fields)
 
 
 class _Case(SynchronousTestCase):
     """A site with some path rules."""
 
-    def setUp(self) -> None:
-        away = RedirectConfiguration(
-            name="away", redirect_type=RedirectType.FOUND, target_url="https://b.example/x", include_query_string=True
-        )
-        self.site = mapped(
-            site(),
-            PathRule(name="admin", paths=("/admin*",), client_certificate=PathCertificate.REQUIRE),
-            PathRule(name="open", paths=("/open*",), client_certificate=PathCertificate.IGNORE),
-            PathRule(name="gone", paths=("/gone*",), redirect_configuration=away),
-        )
+    site = mapped(
+        site(),
+        path_rule("/admin*", client_certificate=REQUIRE),
+        path_rule("/open*", client_certificate=IGNORE),
+        path_rule("/gone*", redirect_configuration=AWAY),
+    )
 
-    def decided(self, target: str, required: Peer | None = None, at: Site | None = None) -> Decision:
+    def decided(self, target: str, required: Peer | None = None, at: Site | None = None, **fields: Any) -> Decision:
         """What becomes of a request for this target."""
-        return decide(at or self.site, head(target), CLIENT, required)
+        return decide(at or self.site, head(target, **fields), CLIENT, required)
+
+    def forwarded(self, target: str, required: Peer | None = None, at: Site | None = None, **fields: Any) -> Forwarded:
+        """The same of one that goes on."""
+        decision = self.decided(target, required, at, **fields)
+        assert isinstance(decision, Forwarded), decision
+        return decision
+
+    def target(self, target: str, required: Peer | None = None, at: Site | None = None) -> bytes:
+        """The target that the backend gets."""
+        request = self.forwarded(target, required, at).request
+        assert request
+        return request.target
+
+    def refused(self, target: str, required: Peer | None = None, at: Site | None = None) -> tuple[int, ErrorInfo]:
+        """The same of one that is refused."""
+        decision = self.decided(target, required, at)
+        assert isinstance(decision, Refused), decision
+        return decision.status, decision.error_info
 
 
 class ForwardTests(_Case):
     """Requests that go on, and those that are sent away."""
 
     def test_basic(self) -> None:
-        """A basic rule sends every path on, with the client as it is."""
+        """A basic rule sends every path on as it came, with the client as it is."""
         basic = site()
-        decision = self.decided("/admin", at=basic)
-        assert isinstance(decision, Forwarded)
-        self.assertEqual((decision.action, decision.peer), (basic.actions.default, CLIENT))
+        decision = self.forwarded("/a/../admin?x", at=basic)
+        self.assertEqual((decision.action, decision.client), (basic.actions.default, CLIENT))
+        self.assertIsNone(decision.request)
 
     def test_path(self) -> None:
         """The path decides, its query does not."""
-        for target, path_rule in {"/?/open": "", "/open?x": "open", "/x/open": ""}.items():
-            decision = self.decided(target)
-            assert isinstance(decision, Forwarded)
-            self.assertEqual(decision.action.path_rule, path_rule)
+        for target, name in {"/?/open": "", "/open?x": "/open*", "/x/open": ""}.items():
+            self.assertEqual(self.forwarded(target).action.path_rule, name)
 
     def test_redirect(self) -> None:
         """A redirect tells where to."""
         decision = self.decided("/gone?a=b")
         assert isinstance(decision, Redirected)
         self.assertEqual((decision.status, decision.location), (302, b"https://b.example/x?a=b"))
+
+    def test_override_path(self) -> None:
+        """A path of the settings stands in the place of what the path rule matched, behind dots it does not."""
+        overriding = site(path="/override/")
+        self.assertEqual(self.target("/home/?q", at=overriding), b"/override/home/?q")
+        mapping = mapped(overriding, path_rule("/a/*"))
+        self.assertEqual(self.target("/a/home", at=mapping), b"/override/home")
+        self.assertEqual(self.refused("/a/../x", at=mapping), (400, ErrorInfo.REQUEST_URI_INVALID))
 
 
 class CertificateTests(_Case):
@@ -89,29 +147,148 @@ class CertificateTests(_Case):
 
     def test_accepted(self) -> None:
         """A client that a Strict profile takes is forwarded as such."""
-        required = attrs.evolve(CLIENT, verdict=Trusted())
-        decision = self.decided("/admin/x", required)
-        assert isinstance(decision, Forwarded)
-        self.assertIs(decision.peer, required)
+        self.assertIs(self.forwarded("/admin/x", TRUSTED).client.peer, TRUSTED)
 
     def test_unwelcome(self) -> None:
         """Any other client is not."""
         for verdict in (Missing(), RefusedPeer("certificate has expired"), UNJUDGED):
-            required = attrs.evolve(CLIENT, verdict=verdict)
+            required = attrs.evolve(PASSED, verdict=verdict)
             decision = self.decided("/admin", required)
             assert isinstance(decision, Unwelcome)
-            self.assertIs(decision.peer, required)
+            self.assertIs(decision.client.peer, required)
 
     def test_elsewhere(self) -> None:
         """What was found for one path is nothing on another."""
-        decision = self.decided("/", attrs.evolve(CLIENT, verdict=Trusted()))
-        assert isinstance(decision, Forwarded)
-        self.assertIs(decision.peer, CLIENT)
+        self.assertIs(self.forwarded("/", TRUSTED).client, CLIENT)
 
     def test_ignored(self) -> None:
         """Where certificates are ignored, the client is nobody."""
-        decision = self.decided("/open")
-        assert isinstance(decision, Forwarded)
-        self.assertEqual(decision.peer, unknown(CLIENT))
-        self.assertEqual((decision.peer.verdict, decision.peer.certificate), (NotAsked(), None))
-        self.assertEqual((decision.peer.required_verdict, decision.peer.chain_der), (UNJUDGED, ()))
+        peer = self.forwarded("/open").client.peer
+        self.assertEqual(peer, unknown(PASSED))
+        self.assertEqual((peer.verdict, peer.certificate), (NotAsked(), None))
+        self.assertEqual((peer.required_verdict, peer.chain_der), (UNJUDGED, ()))
+
+    def test_spellings(self) -> None:
+        """No spelling of the path gets round its certificate, and the backend gets the one that was looked at."""
+        for target in ("/x/../admin", "//admin", "/%61dmin", "/ADMIN", "/./admin", "/%2e/admin", "/x/%2E%2e/admin"):
+            self.assertIs(self.decided(target), CERTIFICATE_REQUIRED, target)
+            self.assertEqual(self.target(target, TRUSTED).lower(), b"/admin", target)
+
+    def test_unclear(self) -> None:
+        """What servers read in different ways is not forwarded from such a site at all."""
+        for target in ("/x%2fadmin", "/x%5cadmin", "/x%00", "/admin;x", "/%2561dmin", "/..\\admin"):
+            self.assertEqual(self.refused(target, TRUSTED), (400, ErrorInfo.REQUEST_URI_INVALID), target)
+
+    @given(st.text("/.%;\\aAdDmMiInN26125cfF", max_size=12))
+    def test_no_way_round(self, text: str) -> None:
+        """Whatever the spelling: what is forwarded without a certificate is no path that requires one."""
+        decision = self.decided("/" + text)
+        if isinstance(decision, Forwarded):
+            assert decision.request
+            self.assertFalse(decision.request.target.partition(b"?")[0].lower().startswith(b"/admin"))
+
+
+class AccessTests(_Case):
+    """Conditions of access."""
+
+    def test_denied(self) -> None:
+        """Whoever does not meet all of the conditions gets 403."""
+        subject = Condition.of("var_client_certificate_subject ~ CN=device$")
+        method = Condition.of("var_http_method == GET")
+        for conditions, denied in (((subject, method), False), ((subject, Condition.of("var_host == b")), True)):
+            at = mapped(site(), path_rule("/a*", deny_unless=conditions))
+            decision = self.decided("/a", at=at)
+            self.assertEqual(isinstance(decision, Refused), denied)
+        self.assertEqual(self.refused("/a", at=at), (403, ErrorInfo.NO_ERROR))
+        self.assertEqual(self.forwarded("/b", at=at).action.path_rule, "")
+
+    def test_spellings(self) -> None:
+        """No spelling of a path gets round its conditions."""
+        at = mapped(site(), path_rule("/a*", deny_unless=(Condition.of("var_host == b"),)))
+        for target in ("/A", "/x/../a", "//a", "/%61"):
+            self.assertEqual(self.refused(target, at=at), (403, ErrorInfo.NO_ERROR))
+
+    def test_of_a_required_certificate(self) -> None:
+        """Conditions of a path that requires a certificate are asked of the client as that path sees it."""
+        verified = (Condition.of("var_client_certificate_verification == SUCCESS"),)
+        at = mapped(
+            site(),
+            path_rule("/a", client_certificate=REQUIRE, deny_unless=verified),
+            path_rule("/b", deny_unless=verified),
+        )
+        self.assertIs(self.forwarded("/a", TRUSTED, at=at).client.peer, TRUSTED)
+        self.assertEqual(self.refused("/b", TRUSTED, at=at), (403, ErrorInfo.NO_ERROR))
+
+
+class RewriteTests(_Case):
+    """Rewrite rules on the way."""
+
+    def test_headers(self) -> None:
+        """Rules change header lines, with what is known of the client."""
+        at = mapped(site(), path_rule("/a", rewrite_rule_set=rules(X_Who="{var_client_certificate_verification}")))
+        request = self.forwarded("/a", at=at).request
+        assert request
+        self.assertEqual(request.headers, ((b"X-Who", b"PASSTHROUGH"),))
+
+    def test_path(self) -> None:
+        """A new path is forwarded, by the action of the old one."""
+        at = mapped(site(), path_rule("/a*", rewrite_rule_set=rules(path="/b{var_uri_path}")), path_rule("/b*"))
+        decision = self.forwarded("/a?q", at=at)
+        self.assertEqual((self.target("/a?q", at=at), decision.action.path_rule), (b"/b/a?q", "/a*"))
+
+    def test_reroute(self) -> None:
+        """With reroute the action is that of the new path, and its rules are applied as well."""
+        at = mapped(
+            site(),
+            path_rule("/a*", rewrite_rule_set=rules(path="/b", reroute=True, X_A="1")),
+            path_rule("/b*", rewrite_rule_set=rules(X_B="2")),
+        )
+        decision = self.forwarded("/a", at=at)
+        assert decision.request
+        self.assertEqual((decision.request.target, decision.action.path_rule), (b"/b", "/b*"))
+        self.assertEqual(decision.request.headers, ((b"X-A", b"1"), (b"X-B", b"2")))
+
+    def test_loop(self) -> None:
+        """Rules that send a request round and round end in 500."""
+        at = mapped(
+            site(),
+            path_rule("/a", rewrite_rule_set=rules(path="/b", reroute=True)),
+            path_rule("/b", rewrite_rule_set=rules(path="/a", reroute=True)),
+        )
+        self.assertEqual(self.refused("/a", at=at), (500, ErrorInfo.INVALID_REQUEST))
+
+    def test_bad_value(self) -> None:
+        """A value that cannot be sent is told as the request's fault."""
+        at = mapped(site(), path_rule("/a", rewrite_rule_set=rules(path="{http_req_x}")))
+        decision = self.decided("/a", at=at, headers=((b"X", b"no path"),))
+        assert isinstance(decision, Refused)
+        self.assertEqual((decision.status, decision.error_info), (400, ErrorInfo.REQUEST_URI_INVALID))
+
+    def test_into_a_path_that_requires(self) -> None:
+        """A rewritten path that requires a certificate requires it, with a new look at the map or without."""
+        for reroute in (False, True):
+            at = mapped(
+                site(),
+                path_rule("/way*", rewrite_rule_set=rules(path="/x/..{var_query_string}", reroute=reroute)),
+                path_rule("/admin*", client_certificate=REQUIRE),
+            )
+            for query in ("/admin", "/%61dmin", "//ADMIN"):
+                self.assertIs(self.decided(f"/way?{query}", at=at), CERTIFICATE_REQUIRED)
+                decision = self.forwarded(f"/way?{query}", TRUSTED, at=at)
+                self.assertIs(decision.client.peer, TRUSTED)
+                self.assertEqual(decision.action.path_rule, "/admin*" if reroute else "/way*")
+            self.assertEqual(self.refused("/way?/admin;x", at=at), (400, ErrorInfo.REQUEST_URI_INVALID))
+
+    def test_out_of_a_path_that_requires(self) -> None:
+        """The path that the client asked for counts, even where another one is forwarded."""
+        at = mapped(site(), path_rule("/admin", client_certificate=REQUIRE, rewrite_rule_set=rules(path="/b")))
+        self.assertIs(self.decided("/admin", at=at), CERTIFICATE_REQUIRED)
+
+    def test_into_a_denied_path(self) -> None:
+        """The conditions of a path count for those who are led there, too."""
+        at = mapped(
+            site(),
+            path_rule("/way", rewrite_rule_set=rules(path="/a")),
+            path_rule("/a", deny_unless=(Condition.of("var_host == b"),)),
+        )
+        self.assertEqual(self.refused("/way", at=at), (403, ErrorInfo.NO_ERROR))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import limits
-from tests.configurations import GOOD, said, with_listener
+from tests.configurations import GOOD, changed, said, with_listener
 
 PASSTHROUGH = "\n[ssl_profile lax]\nverify_client_auth_mode = Passthrough\n"
 
@@ -80,6 +80,26 @@ class UnprovenAccessTests(SynchronousTestCase):
         [line] = self.warnings("var_client_certificate_fingerprint == x", "")
         self.assertIn("tells nothing: other asks nobody for a certificate", line)
         self.assertEqual(self.warnings("var_client_ip == 192.0.2.1", ""), [])
+
+    def test_paths(self) -> None:
+        """A path may ask for more than its listener, or for nothing; a map's defaults are as the listener."""
+        condition = "deny_unless.1 = var_client_certificate_subject ~ CN=admin\n"
+        ends = "backend_address_pool = app\nbackend_http_settings = app\n"
+        text = changed(
+            (ends, ""),
+            ("priority = 100\n", "priority = 100\nrule_type = PathBasedRouting\nurl_path_map = paths\n"),
+            ("verify_client_auth_mode = Strict\n", "verify_client_auth_mode = Passthrough\n"),
+        )
+        text += f"\n[url_path_map paths]\ndefault_{condition}"
+        text += "default_backend_address_pool = app\ndefault_backend_http_settings = app\n"
+        for name, asks in (("plain", ""), ("require", "Require"), ("ignore", "Ignore")):
+            text += f"\n[path_rule paths/{name}]\npaths = /{name}\n{ends}{condition}"
+            text += f"client_certificate = {asks}\n" if asks else ""
+        lines = [line for line in said(text) if "deny_unless" in line or "var_client" in line]
+        sections = [line.partition("[")[2].partition("]")[0] for line in lines]
+        self.assertEqual(sections, ["url_path_map paths", "path_rule paths/plain", "path_rule paths/ignore"])
+        self.assertEqual(["anybody's word" in line for line in lines], [True, True, False], lines)
+        self.assertIn("tells nothing", lines[2])
 
 
 class LimitTests(SynchronousTestCase):

@@ -343,6 +343,21 @@ class RuleTests(SynchronousTestCase):
         [line] = said(mapped("\n[path_rule map/a]\n" + RULE))
         self.assertTrue(line.endswith("[path_rule map/a] paths is missing"), line)
 
+    def test_rewrites(self) -> None:
+        """Path rules and maps have rewrite rule sets, the rule above them has none; for redirects they do nothing."""
+        rewrite = "\n[rewrite_rule set/one]\nrequest_header.X-A = a\n"
+        text = mapped(path_rule("a", "/a", extra="rewrite_rule_set = set\n")).replace(
+            MAP, f"{MAP}default_rewrite_rule_set = set\n"
+        )
+        self.assertEqual(said(text + rewrite), [])
+        [line] = said(
+            mapped().replace("url_path_map = map\n", "url_path_map = map\nrewrite_rule_set = set\n") + rewrite
+        )
+        self.assertIn("rewrite_rule_set has no place in a rule with PathBasedRouting", line)
+        end = "redirect_configuration = away\nrewrite_rule_set = set\n"
+        [line] = said(mapped(path_rule("a", "/a", end=end)) + rewrite + AWAY)
+        self.assertTrue(line.startswith("WARNING") and "rewrite_rule_set has no effect" in line, line)
+
     def test_paths(self) -> None:
         """What is no path, or one twice, is told with the key."""
         for paths, reason in {

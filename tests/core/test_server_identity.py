@@ -16,10 +16,10 @@ from agwtwisted.core.server_identity import IdentityRule, ServerIdentity, is_ser
 from tests import pki
 
 
-def certificate(*names: str | x509.GeneralName, **options: Any) -> x509.Certificate:
+def certificate(*names: str | x509.GeneralName, **options: Any) -> bytes:
     """A server's certificate with these alternative names; without any it has no such extension."""
     options = {"subject": "app.example", "san": names or None, **options}
-    return pki.self_signed(**options).certificate
+    return pki.self_signed(**options).der
 
 
 class IdentityRuleTests(SynchronousTestCase):
@@ -139,7 +139,8 @@ class MismatchTests(SynchronousTestCase):
         self.assertIn("no host name", self.says("app.example", *others))
 
     def test_unreadable(self) -> None:
-        """Names that cannot be read are no names."""
+        """Names that cannot be read are no names, and neither is what is no certificate."""
+        self.assertIn("cannot be read", mismatch(b"\x30\x00", server_identity("app.example")))
         for names in (b"\x30\x03\x82\x01\xff", b"\x30\x84", b"", b"\x30\x06\x87\x04\xc0"):
             broken = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, names)
             for wanted in ("app.example", "192.0.2.1"):

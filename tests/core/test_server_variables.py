@@ -114,10 +114,11 @@ class RequestTests(SynchronousTestCase):
     def test_what_the_shell_tells(self) -> None:
         """Ciphers and round-trip time are what the connection says; the latter is asked for at each use."""
         times = iter([b"100", b"200"])
-        client = Client(peer=rewrites.client().peer, port=1, ciphers_supported=b"A:B", tcp_rtt=lambda: next(times))
+        peer = rewrites.client().peer
+        client = Client(peer=peer, port=1, offered_suites=b"\x13\x01\x1a\x1a", tcp_rtt=lambda: next(times))
         about = Context(HEAD, client)
         self.assertEqual([value("client_tcp_rtt", about) for _ in range(2)], [b"100", b"200"])
-        self.assertEqual(value("ciphers_supported", about), b"A:B")
+        self.assertEqual(value("ciphers_supported", about), b"TLS_AES_128_GCM_SHA256:0x1a1a")
 
     def test_add_x_forwarded_for_proxy(self) -> None:
         """The client's address is appended to what came, without its port."""

@@ -133,6 +133,7 @@ http {{
         root {directory};
         location /connection {{ return 200 "$connection $connection_requests"; }}
         location /nothing {{ return 204; }}
+        location /zipped {{ alias {directory}/large; gzip on; gzip_min_length 0; gzip_types *; }}
         location /headers {{ return 200 "$host|$http_connection|$http_x_client_certificate_subject"; }}
     }}
 }}
@@ -217,6 +218,15 @@ def gunicorn(directory: Path) -> Iterator[int]:
     (directory / "gunicorn.conf.py").write_text(f"bind = '127.0.0.1:{port}'{GUNICORN}")
     words = [sys.executable, "-m", "gunicorn", "tests.end_to_end.application:application"]
     with _serving(words, directory, port):
+        yield port
+
+
+@contextmanager
+def uvicorn(directory: Path) -> Iterator[int]:
+    """uvicorn with the application of tests/end_to_end/asgi.py; gives its port."""
+    (port,) = running.free_ports(1)
+    words = [sys.executable, "-m", "uvicorn", "tests.end_to_end.asgi:application", "--host", "127.0.0.1"]
+    with _serving([*words, "--port", str(port), "--log-level", "error", "--no-proxy-headers"], directory, port):
         yield port
 
 

@@ -227,11 +227,17 @@ class Gateway:
         return wanted[0]
 
     def highest_memory(self) -> int:
-        """The most memory it has ever had, in MiB (VmHWM)."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        """The most memory it has ever had, in MiB."""
+        return self._status("VmHWM") >> 20
+
+    def memory(self) -> int:
+        """The memory that it has now, in bytes."""
+        return self._status("VmRSS")
+
+    def _status(self, name: str) -> int:
+        found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
         assert found
-        return int(found[1]) // 1024
+        return int(found[1]) << 10
 
     def open_sockets(self) -> int:
         """How many sockets it has."""

@@ -100,7 +100,7 @@ class Line:
     def body(self, head: Message) -> bytes:
         """The body that a head announces, none where it announces none."""
         if head.get("transfer-encoding") == "chunked":
-            return b"".join(iter(self._chunk, b""))
+            return b"".join(iter(self.chunk, b""))
         return self.exactly(int(head.get("content-length") or 0))
 
     def exactly(self, size: int) -> bytes:
@@ -109,15 +109,16 @@ class Line:
             assert self.more(), f"{size} bytes are not there, but {bytes(self.received[self._at :])[:100]!r}"
         return self._take(size)
 
-    def close(self) -> None:
-        """Close it."""
-        self.socket.close()
-
-    def _chunk(self) -> bytes:
+    def chunk(self) -> bytes:
+        """The data of the next chunk; none: it was the last one."""
         while (end := self.received.find(b"\r\n", self._at)) < 0:
             assert self.more(), "cut within a chunked body"
         size = int(self._take(end + 2 - self._at), 16)
         return self.exactly(size + 2)[:-2]
+
+    def close(self) -> None:
+        """Close it."""
+        self.socket.close()
 
     def _take(self, size: int) -> bytes:
         taken = bytes(self.received[self._at : self._at + size])

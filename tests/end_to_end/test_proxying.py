@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import shutil
 import tempfile
@@ -130,6 +131,17 @@ class NginxTests(ProxyCase):
         line.send(get("/large", extra="Range: bytes=1000-1999\r\n"))
         answer = line.response()
         self.assertEqual((answer.status, answer.body), (206, BODY[1000:2000]))
+
+    def test_compressed(self) -> None:
+        """A client that takes gzip gets nginx's own bytes, in chunks; one that does not gets the file."""
+        line = self.connect()
+        line.send(get("/zipped", extra="Accept-Encoding: gzip\r\n"), get("/zipped"))
+        zipped = line.response()
+        self.assertEqual((zipped.get("content-encoding"), zipped.get("transfer-encoding")), ("gzip", "chunked"))
+        self.assertLess(len(zipped.body), len(BODY))
+        self.assertEqual(gzip.decompress(zipped.body), BODY)
+        plain = line.response()
+        self.assertEqual((plain.get("content-encoding"), plain.body), ("", BODY))
 
     def test_connection_close(self) -> None:
         """A client that says close gets its answer and the end, and the backend's connection is used again."""

@@ -136,6 +136,13 @@ def stage() -> Iterator[gateway.Scene]:
             yield gateway.Scene(gateway=started, doors=doors, backend=backend)
 
 
+def answering_at_once(line: Line) -> None:
+    """Answers as soon as there is a head."""
+    if line.head():
+        line.send(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+        line.rest()
+
+
 class SmugglingTests(gateway.SceneCase):
     """One request at a time on a connection of its own, with another one hidden behind it."""
 
@@ -220,6 +227,44 @@ class SmugglingTests(gateway.SceneCase):
                 self.assertEqual(line.response().status, 400, what)
             self.assertNotIn(b"smuggled", self.backend.received.lower(), what)
             self.assertFalse(self.backend.received.endswith(b"0\r\n\r\n"), what)
+
+    def test_endless_extension(self) -> None:
+        """A chunk whose size has an extension of a megabyte takes its request back before all of that has come."""
+        endless = post(b"Transfer-Encoding: chunked", body=b"5;" + b"a" * (1 << 20) + b"\r\nhello\r\n0\r\n\r\n")
+        for door in ("plain", "strict"):
+            self.backend.forget()
+            with self.connection(door) as line:
+                line.send(endless)
+                self.assertEqual(line.response().status, 400)
+                self.assertEqual(line.rest(), b"")
+            self.assertNotIn(b"smuggled", self.backend.received.lower())
+            self.assertNotIn(b"aaaa", self.backend.received)
+
+    def test_connect(self) -> None:
+        """CONNECT is refused, and what was sent ahead through the tunnel that is none goes nowhere."""
+        for door in ("plain", "strict"):
+            with self.connection(door) as line:
+                line.send(b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n\r\n" + SMUGGLED)
+                answer = line.response()
+                self.assertEqual((answer.status, answer.get("connection")), (405, "close"))
+                self.assertEqual(line.rest(), b"")
+            self.assertEqual(self.backend.received, b"")
+
+    def test_body_that_nobody_waits_for(self) -> None:
+        """Where a server answers before the body that was to wait for it, no byte that follows is a request."""
+        self.backend.talk = answering_at_once
+        head = post(b"Expect: 100-continue", b"Content-Length: %d" % len(SMUGGLED), body=b"")[: -len(SMUGGLED)]
+        for door in ("plain", "strict"):
+            self.backend.forget()
+            with self.connection(door) as line:
+                line.send(head)
+                answer = line.response()
+                self.assertEqual((answer.status, answer.get("connection")), (401, "close"))
+                with contextlib.suppress(OSError):  # the gateway has said that it takes no more
+                    line.send(SMUGGLED)
+                self.assertEqual(line.rest(), b"")
+            self.assertEqual(self.backend.received.count(b"X-Appgw-Trace-Id"), 1)
+            self.assertNotIn(b"smuggled", self.backend.received)
 
     def test_names_that_others_may_read_as_framing(self) -> None:
         """Header names that some servers take for framing do not go on."""

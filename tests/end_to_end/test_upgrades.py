@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 
 from tests.end_to_end.backends import answering
 from tests.end_to_end.lines import DEADLINE, Line
@@ -88,3 +89,34 @@ class UpgradeTests(StreamCase):
         line.head()
         backend.line(1).socket.shutdown(socket.SHUT_RDWR)
         self.assertEqual(line.rest(), b"welcome\n")
+
+    def test_reset(self) -> None:
+        """So it does when an end is reset."""
+
+        def resetting(line: Line) -> None:
+            line.head()
+            line.send(SWITCH)
+            line.exactly(1)
+            reset(line.socket)
+
+        backend = self.play(resetting)
+        line = self.connect("plain")
+        line.send(get(extra=self.UPGRADE))
+        line.head()
+        line.send(b"!")
+        self.assertEqual(line.rest(), b"")
+        self.play(switching)
+        line = self.connect("plain")
+        line.send(get(extra=self.UPGRADE))
+        line.head()
+        reset(line.socket)
+        self.assertTrue(backend.line(1).ended.wait(DEADLINE))
+
+
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+
+def reset(connected: socket.socket) -> None:
+    """Ends a connection as a machine does that knows nothing of it any more."""
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connected.close()

@@ -1,0 +1,78 @@
+"""What a TLS client offers before anything is agreed: its cipher suites, by OpenSSL's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_SESSION_ID: Final = 5 + 4 + 2 + 32
+"""Where its length stands: behind the headers of record and message, the version, and the random."""
+
+
+def offered_suites(records: bytes) -> bytes:
+    """The cipher suites of a ClientHello, two octets each, in the client's order (RFC 8446 section 4.1.2).
+
+    Empty where the beginning of the message does not lie in these bytes, whole and in one record: a rarity.
+    """
+    if records[:1] != b"\x16" or records[5:6] != b"\x01" or len(records) <= _SESSION_ID:
+        return b""
+    start = _SESSION_ID + 1 + records[_SESSION_ID]
+    size = int.from_bytes(records[start : start + 2], "big")
+    suites = records[start + 2 : start + 2 + size]
+    return suites if len(suites) == size else b""
+
+
+def suite_names(suites: bytes) -> bytes:
+    """OpenSSL's names with colons between them, as nginx's ``$ssl_ciphers`` has them; unknown ones as ``0x1a1a``."""
+    numbers = (int.from_bytes(suites[at : at + 2], "big") for at in range(0, len(suites), 2))
+    return b":".join(_NAMES.get(number) or b"0x%04x" % number for number in numbers)
+
+
+# The IANA registry "TLS Cipher Suites", as far as clients of today offer them.
+_NAMES: Final[Mapping[int, bytes]] = {
+    0x000A: b"DES-CBC3-SHA",
+    0x002F: b"AES128-SHA",
+    0x0033: b"DHE-RSA-AES128-SHA",
+    0x0035: b"AES256-SHA",
+    0x0039: b"DHE-RSA-AES256-SHA",
+    0x003C: b"AES128-SHA256",
+    0x003D: b"AES256-SHA256",
+    0x0067: b"DHE-RSA-AES128-SHA256",
+    0x006B: b"DHE-RSA-AES256-SHA256",
+    0x009C: b"AES128-GCM-SHA256",
+    0x009D: b"AES256-GCM-SHA384",
+    0x009E: b"DHE-RSA-AES128-GCM-SHA256",
+    0x009F: b"DHE-RSA-AES256-GCM-SHA384",
+    0x00FF: b"TLS_EMPTY_RENEGOTIATION_INFO_SCSV",
+    0x1301: b"TLS_AES_128_GCM_SHA256",
+    0x1302: b"TLS_AES_256_GCM_SHA384",
+    0x1303: b"TLS_CHACHA20_POLY1305_SHA256",
+    0x1304: b"TLS_AES_128_CCM_SHA256",
+    0x1305: b"TLS_AES_128_CCM_8_SHA256",
+    0x5600: b"TLS_FALLBACK_SCSV",
+    0xC008: b"ECDHE-ECDSA-DES-CBC3-SHA",
+    0xC009: b"ECDHE-ECDSA-AES128-SHA",
+    0xC00A: b"ECDHE-ECDSA-AES256-SHA",
+    0xC012: b"ECDHE-RSA-DES-CBC3-SHA",
+    0xC013: b"ECDHE-RSA-AES128-SHA",
+    0xC014: b"ECDHE-RSA-AES256-SHA",
+    0xC023: b"ECDHE-ECDSA-AES128-SHA256",
+    0xC024: b"ECDHE-ECDSA-AES256-SHA384",
+    0xC027: b"ECDHE-RSA-AES128-SHA256",
+    0xC028: b"ECDHE-RSA-AES256-SHA384",
+    0xC02B: b"ECDHE-ECDSA-AES128-GCM-SHA256",
+    0xC02C: b"ECDHE-ECDSA-AES256-GCM-SHA384",
+    0xC02F: b"ECDHE-RSA-AES128-GCM-SHA256",
+    0xC030: b"ECDHE-RSA-AES256-GCM-SHA384",
+    0xC09C: b"AES128-CCM",
+    0xC09D: b"AES256-CCM",
+    0xC09E: b"DHE-RSA-AES128-CCM",
+    0xC09F: b"DHE-RSA-AES256-CCM",
+    0xC0AC: b"ECDHE-ECDSA-AES128-CCM",
+    0xC0AD: b"ECDHE-ECDSA-AES256-CCM",
+    0xC0AE: b"ECDHE-ECDSA-AES128-CCM8",
+    0xC0AF: b"ECDHE-ECDSA-AES256-CCM8",
+    0xCCA8: b"ECDHE-RSA-CHACHA20-POLY1305",
+    0xCCA9: b"ECDHE-ECDSA-CHACHA20-POLY1305",
+    0xCCAA: b"DHE-RSA-CHACHA20-POLY1305",
+}

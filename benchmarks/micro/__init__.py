@@ -1,0 +1,1 @@
+"""What single steps cost, in memory and with pytest-benchmark: ``make bench-micro``. Each result is looked at first."""
