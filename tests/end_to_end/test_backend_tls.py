@@ -129,6 +129,7 @@ SETTINGS = {
     "unnamed": {"host_name": NAME, "to": "wrong-name", "validate_sni": "false"},
     "unchecked": {"host_name": NAME, "to": "self-signed", "validate_cert_chain_and_expiry": "false"},
     "unchecked-name": {"host_name": "x.example", "to": "self-signed", "validate_cert_chain_and_expiry": "false"},
+    "probed": {"host_name": NAME, "to": "wrong-name", "probe": None},
     **{name: {"host_name": NAME} for name in REFUSED},
     "stalling": {"host_name": NAME, "request_timeout": IMPATIENT},
 }
@@ -142,8 +143,10 @@ def configuration(doors: dict[str, int], ports: dict[str, int], files: Path) -> 
     text += gateway.section(
         "ssl_certificate caller", certificate_file=files / "caller.pem", key_file=files / "caller.key"
     )
+    # They all count as well: what is looked at here is what becomes of a request.
+    text += gateway.section("probe well", protocol="Https", host=NAME, port=ports["good"])
     for name, keys in SETTINGS.items():
-        keys = {"trusted_root_certificates": "backends", **keys}
+        keys = {"trusted_root_certificates": "backends", "probe": "well", **keys}
         to = keys.pop("to", name if name in ports else "good")
         text += gateway.pool(name, ports[to], protocol="Https", **keys)
         text += gateway.door(name, doors[name], protocol="Http", to=name)
@@ -158,7 +161,8 @@ def configuration(doors: dict[str, int], ports: dict[str, int], files: Path) -> 
         text += gateway.door(name, doors[name], protocol="Http", to=name)
     text += gateway.door("by-name", doors["by-name"], protocol="Http", to="by-name")
     several = [ports[name] for name in ("expired", "closing", "good")]
-    text += gateway.pool("several", *several, protocol="Https", host_name=NAME, trusted_root_certificates="backends")
+    tls = {"protocol": "Https", "host_name": NAME, "trusted_root_certificates": "backends", "probe": "well"}
+    text += gateway.pool("several", *several, **tls)
     return text + gateway.door("several", doors["several"], protocol="Http", to="several")
 
 
@@ -286,6 +290,11 @@ class NginxTests(gateway.SceneCase):
         for door, status in (("unnamed", 200), ("unchecked", 200), ("unchecked-name", 502)):
             self.assertEqual(self.get(door)[0], status, door)
 
+    def test_not_well(self) -> None:
+        """A server that is not believed is not well, and its probe says why."""
+        self.assertEqual(self.get("probed")[0], 502)
+        self.assertIn(REFUSED["wrong-name"], self.gateway.output)
+
     def test_next_server(self) -> None:
         """Where one server is not believed, or not there, the next one is asked."""
         self.assertEqual([self.get("several")[0] for _ in range(6)], [200] * 6)
@@ -303,19 +312,23 @@ class NginxTests(gateway.SceneCase):
 def stream_stage() -> Iterator[gateway.Scene]:
     """Two doors, one of them impatient, before a server in TLS that plays what the test says."""
     doors = dict(zip(("app", "impatient"), running.free_ports(2), strict=True))
-    with directory() as files, closing(Backend()) as backend:
+    with ExitStack() as stack:
+        files = stack.enter_context(directory())
         for name, credential in certificates().items():
             credential.write(files, name)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(files / "good.pem", files / "good.key")
+        backend = stack.enter_context(closing(Backend()))
+        well = stack.enter_context(closing(Backend(encrypting(context, backends.echo))))
         text = gateway.gateway_section() + gateway.PROFILES
         text += gateway.section("trusted_root_certificate backends", file=files / "backends.pem")
-        tls = {"protocol": "Https", "trusted_root_certificates": "backends", "host_name": NAME}
+        text += gateway.section("probe well", protocol="Https", host=NAME, port=well.port)
+        tls = {"protocol": "Https", "trusted_root_certificates": "backends", "host_name": NAME, "probe": "well"}
         text += gateway.pool("app", backend.port, **tls)
         text += gateway.pool("impatient", backend.port, request_timeout=IMPATIENT, **tls)
         text += "".join(gateway.door(name, port, protocol="Http", to=name) for name, port in doors.items())
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(files / "good.pem", files / "good.key")
-        with gateway.running_gateway(text) as started:
-            yield gateway.Scene(gateway=started, doors=doors, backend=(backend, context))
+        started = stack.enter_context(gateway.running_gateway(text))
+        yield gateway.Scene(gateway=started, doors=doors, backend=(backend, context))
 
 
 class StreamTests(gateway.SceneCase):
