@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
+from agwtwisted.backends import Backends
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
 from agwtwisted.core.messages import HeaderNames
@@ -26,7 +28,6 @@ from agwtwisted.core.resources import Config, Protocol
 from agwtwisted.core.routing import ports_of
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.ports import Limits
-from agwtwisted.upstream import Backends
 from tests import configurations, pki
 from tests.wires import Handle
 
@@ -147,6 +148,11 @@ def partner() -> pki.Credential:
 def stranger() -> pki.Credential:
     """A client of nobody's."""
     return pki.Authority.root("Strangers Root").issue("stranger")
+
+
+def certificate_fingerprint(credential: pki.Credential) -> str:
+    """A certificate's fingerprint, as the log has it."""
+    return hashlib.sha1(credential.der).hexdigest()
 
 
 def files(**others: bytes) -> configurations.Files:

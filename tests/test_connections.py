@@ -11,14 +11,12 @@ import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import reasons
 from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.verdicts import Missing, Refused, Trusted, admits
-from agwtwisted.ports import Limits
 from agwtwisted.standing import NO_ANSWER
 from agwtwisted.streaming import LINGER
 from tests import clients, configurations, pki
@@ -31,98 +29,11 @@ from tests.clients import (
     Transport,
     client_context,
     device,
-    plain,
     stranger,
     text,
 )
 
 SITES = text("basic -", "s strict s.example", "h http400 h.example", "p passthrough p.example")
-
-
-def limits(**values: int) -> tuple[Limits, list[bool]]:
-    """Limits of these values, and what `may_accept` was each time that it changed."""
-    keys = "".join(f"{key} = {value}\n" for key, value in values.items())
-    counted = Limits(configurations.load(text("basic -", gateway=keys), clients.files()).gateway)
-    changes: list[bool] = []
-    counted.subscribe(lambda: changes.append(counted.may_accept))
-    return counted, changes
-
-
-class LimitsTests(SynchronousTestCase):
-    """How many connections there may be."""
-
-    def test_connections(self) -> None:
-        """At max_connections no further one is accepted, until one is gone; it is told once each way."""
-        counted, changes = limits(max_connections=2)
-        counted.opened("a")
-        self.assertTrue(counted.may_accept)
-        counted.opened("b")
-        self.assertFalse(counted.may_accept)
-        counted.opened("c")
-        counted.closed("c")
-        self.assertFalse(counted.may_accept)
-        counted.closed("b")
-        self.assertTrue(counted.may_accept)
-        self.assertEqual(changes, [False, True])
-
-    def test_handshakes(self) -> None:
-        """At max_handshakes under way no further connection is accepted, until one is through."""
-        counted, changes = limits(max_handshakes=1)
-        counted.handshake(1)
-        self.assertFalse(counted.may_accept)
-        counted.handshake(-1)
-        self.assertTrue(counted.may_accept)
-        self.assertEqual(changes, [False, True])
-
-    def test_addresses(self) -> None:
-        """Each address has its own limit; 0 is none; nothing is remembered of an address that is gone."""
-        counted, _ = limits(max_connections_per_address=1)
-        counted.opened("a")
-        self.assertEqual((counted.admits("a"), counted.admits("b")), (False, True))
-        counted.closed("a")
-        self.assertTrue(counted.admits("a"))
-        self.assertEqual(counted._by_address, {})
-        unlimited, _ = limits(max_connections_per_address=0)
-        for _ in range(100):
-            unlimited.opened("a")
-        self.assertTrue(unlimited.admits("a"))
-
-
-class AcceptTests(SynchronousTestCase):
-    """Who is let in."""
-
-    def test_address_limit(self) -> None:
-        """A connection too many of one address is closed at once, and not counted; IPv4 in IPv6 is the same address."""
-        gateway = Gateway(SITES.replace("[gateway]\n", "[gateway]\nmax_connections_per_address = 1\n"))
-        client = gateway.client(address="192.0.2.7")
-        for address in (IPv4Address("TCP", "192.0.2.7", 1), IPv6Address("TCP", "::ffff:192.0.2.7", 1)):
-            self.assertIsNone(gateway.port.accept(address))
-        self.assertEqual((gateway.limits._connections, gateway.limits._handshakes), (1, 1))
-        self.assertIsNotNone(gateway.port.accept(IPv6Address("TCP", "2001:db8::7", 1)))
-        client.lose()
-        self.assertIsNotNone(gateway.port.accept(IPv4Address("TCP", "192.0.2.7", 1)))
-
-    def test_plain_port(self) -> None:
-        """On a plain port requests are read at once, of a client that nobody asked for anything."""
-        gateway = Gateway(plain(SITES))
-        wire = gateway.port.accept(IPv4Address("TCP", "192.0.2.7", 1))
-        assert wire
-        wire.makeConnection(Transport())  # type: ignore[arg-type]
-        self.assertEqual(gateway.limits._handshakes, 0)
-        wire.dataReceived(GET)
-        self.assertEqual(gateway.forwarded, 1)
-        self.assertNotIn(b"X-Client-Certificate", gateway.backend())
-
-    def test_nothing_counts_before_it_is_whole(self) -> None:
-        """A connection that cannot be made is not counted."""
-        gateway = Gateway(SITES)
-        assert gateway.contexts
-        gateway.port._contexts = object()  # type: ignore[assignment]
-        with self.assertRaises(AttributeError):
-            gateway.port.accept(IPv4Address("TCP", "192.0.2.7", 1))
-        self.assertEqual(
-            (gateway.limits._connections, gateway.limits._handshakes, len(gateway.port.connections)), (0, 0, 0)
-        )
 
 
 def _hello(client: Client) -> None:

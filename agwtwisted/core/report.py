@@ -13,6 +13,7 @@ from agwtwisted.core import route_report
 from agwtwisted.core.coherence import AnyListener
 from agwtwisted.core.errors import printable
 from agwtwisted.core.policies import TlsPolicy
+from agwtwisted.core.probing import question
 from agwtwisted.core.resources import (
     BackendHttpSettings,
     BackendSettings,
@@ -34,6 +35,8 @@ from agwtwisted.core.tables import table as rendered
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
 
 ANY_HOST = "any host"
+PICKED = "?"
+"""In place of a server's host name, where that is sent."""
 
 
 def table(config: Config, now: datetime) -> str:
@@ -50,6 +53,8 @@ def table(config: Config, now: datetime) -> str:
             _policies(config),
             *route_report.tables(config),
             _settings(config),
+            _balancing(config),
+            _probes(config),
             *_backend_tls(config, now),
             *_relays(config),
         ]
@@ -215,6 +220,44 @@ def _settings_row(settings: BackendHttpSettings) -> tuple[str, ...]:
         f"{settings.request_timeout:g} s",
         f"{settings.host_name or _host(settings)} {settings.path}".rstrip(),
         _headers(settings.client_certificate_headers),
+    )
+
+
+def _balancing(config: Config) -> str:
+    used = _used_settings(config)
+    heads = ("SETTINGS", "ALGORITHM", "AFFINITY COOKIE", "DRAINING")
+    return rendered("Balancing", heads, [_balancing_row(settings) for settings in used])
+
+
+def _balancing_row(settings: BackendHttpSettings) -> tuple[str, ...]:
+    return (
+        settings.name,
+        settings.load_distribution_algorithm.value,
+        settings.affinity_cookie_name if settings.cookie_based_affinity else "-",
+        f"{settings.connection_draining_timeout:g} s",
+    )
+
+
+def _probes(config: Config) -> str:
+    """What servers are asked, by their settings."""
+    used = _used_settings(config)
+    heads = ("SETTINGS", "PROBE", "PORT", "HOST SENT", "PATH", "EVERY", "TIMEOUT", "DOWN AFTER", "HEALTHY")
+    return rendered("Probes", heads, [_probe_row(settings) for settings in used])
+
+
+def _probe_row(settings: BackendHttpSettings) -> tuple[str, ...]:
+    asked = question(settings, PICKED, settings.port)
+    own_port = settings.probe is not None and settings.probe.port is not None
+    return (
+        settings.name,
+        "(default)" if settings.probe is None else settings.probe.name,
+        str(asked.port) if own_port else "the server's",
+        "the backend's" if asked.host == PICKED else asked.host,
+        printable(asked.path),
+        f"{asked.interval:g} s",
+        f"{asked.timeout:g} s",
+        str(asked.unhealthy_threshold),
+        ", ".join(map(str, asked.match.statuses)) + (" and match_body" if asked.match.body else ""),
     )
 
 

@@ -232,7 +232,23 @@ def backend_port(row: Row) -> int:
 def _backend_http_settings(row: Row) -> Iterator[Problem]:
     if row.get("host_name") and row.get("pick_host_name_from_backend_address"):
         yield row.problem("host_name and pick_host_name_from_backend_address exclude each other", key="host_name")
+    yield from _affinity(row)
     yield from _backend_tls(row)
+
+
+def _affinity(row: Row) -> Iterator[Problem]:
+    key = "affinity_cookie_name"
+    if key in row.values and not row.get("cookie_based_affinity") and "cookie_based_affinity" not in row.refused:
+        yield row.warning(f"{key} has no effect without cookie_based_affinity", key=key)
+
+
+def _probe(row: Row) -> Iterator[Problem]:
+    if row.get("host") and row.get("pick_host_name_from_backend_http_settings"):
+        yield row.problem("host and pick_host_name_from_backend_http_settings exclude each other", key="host")
+    if isinstance(row.get("protocol"), StreamProtocol):
+        for key in ("path", "match_status_codes", "match_body"):
+            if key in row.values:
+                yield row.problem(f"{key} has no place in a probe that speaks no HTTP", key=key)
 
 
 def _backend_tls(row: Row) -> Iterator[Problem]:
@@ -281,4 +297,5 @@ _CHECKS: Mapping[str, Callable[[Row], Iterator[Problem]]] = {
     "request_routing_rule": _request_routing_rule,
     "rewrite_rule": rewrite_rules.problems,
     "backend_settings": _backend_settings,
+    "probe": _probe,
 }

@@ -116,6 +116,33 @@ class ReportTests(SynchronousTestCase):
             expected = ["app", "Http", "9000", "20 s", host, headers]
             self.assertEqual(cells(report(text), "Backend settings")[1], expected)
 
+    def test_balancing(self) -> None:
+        """Whose turn it is, the cookie if there is one, and how long servers are drained."""
+        for extra, row in (
+            ("", ["app", "RoundRobin", "-", "30 s"]),
+            (
+                "load_distribution_algorithm = LeastConnections\ncookie_based_affinity = Enabled\n"
+                "connection_draining_timeout = 5",
+                ["app", "LeastConnections", "ApplicationGatewayAffinity", "5 s"],
+            ),
+        ):
+            text = configurations.changed(("port = 9000\n", f"port = 9000\n{extra}\n"))
+            self.assertEqual(cells(report(text), "Balancing")[1], row)
+
+    def test_probes(self) -> None:
+        """What servers are asked, where no probe is named as well."""
+        default = ["app", "(default)", "the server's", "127.0.0.1", "/", "30 s", "30 s", "3", "200-399"]
+        self.assertEqual(cells(report(configurations.GOOD), "Probes")[1], default)
+        keys = "port = 81\npath = /x\ninterval = 5\ntimeout = 2\nunhealthy_threshold = 1\nmatch_body = well"
+        for extra, host in (
+            ("", "127.0.0.1"),
+            ("host_name = a.b\n", "a.b"),
+            ("pick_host_name_from_backend_address = on\n", "the backend's"),
+        ):
+            text = configurations.changed(("port = 9000\n", f"port = 9000\nprobe = p\n{extra}"))
+            rows = cells(report(f"{text}\n[probe p]\nprotocol = Http\n{keys}\n"), "Probes")
+            self.assertEqual(rows[1], ["app", "p", "81", host, "/x", "5 s", "2 s", "1", "200-399 and match_body"])
+
     def test_backend_tls(self) -> None:
         """Whom servers must prove to be, and to whom they are believed; nothing of it where none speaks TLS."""
         self.assertNotIn("TLS to backends", report(configurations.GOOD))

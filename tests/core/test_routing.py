@@ -23,8 +23,18 @@ from agwtwisted.core.resources import (
     UrlPathMap,
 )
 from agwtwisted.core.rewriting import RewriteRuleSet
-from agwtwisted.core.routing import Action, Actions, Site, Sites, actions_of, backends_of, ports_of, redirects_of
-from tests.configurations import load
+from agwtwisted.core.routing import (
+    Action,
+    Actions,
+    Site,
+    Sites,
+    actions_of,
+    backends_of,
+    ports_of,
+    redirects_of,
+    ways_of,
+)
+from tests.configurations import GOOD, load, with_listener
 
 
 def site(*host_names: str, port: int = 443, priority: int = 1, address: str = "0.0.0.0") -> Site:
@@ -110,6 +120,22 @@ class SelectTests(SynchronousTestCase):
         basic, both, other = site(), site("a", "*.a"), site("b")
         self.assertEqual(Sites.of([both, other, basic]).all(), (basic, both, other))
         self.assertEqual(Sites.of([both]).all(), (both,))
+
+
+class WayTests(SynchronousTestCase):
+    """`ways_of`."""
+
+    def test_ways(self) -> None:
+        """Each pool with the settings under which a rule leads there, once, however many rules do."""
+        config = load(
+            GOOD
+            + with_listener("a", port=8444)
+            + with_listener("b", port=8445).replace("settings = app", "settings = other")
+            + "[backend_http_settings other]\n\n[backend_http_settings unused]\n"
+        )
+        self.assertEqual(
+            [(pool.name, settings.name) for pool, settings in ways_of(config)], [("app", "app"), ("app", "other")]
+        )
 
 
 class PortTests(SynchronousTestCase):

@@ -1,0 +1,120 @@
+"""L4 listeners in memory: a port of a real configuration, clients with and without TLS, backends on a `Network`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.error import DNSLookupError
+
+from agwtwisted.contexts import PortContexts
+from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.resources import StreamProtocol
+from agwtwisted.core.routing import relay_ports_of
+from agwtwisted.ports import Limits, unchecked
+from agwtwisted.relay_backends import RelayBackends
+from agwtwisted.relay_port import RelayPort
+from agwtwisted.resolving import Names
+from tests import clients, configurations, pki
+from tests.clients import PROFILES, client_context
+from tests.servers import Server
+from tests.wires import Line, Network
+
+POOLS = """
+[backend_address_pool brokers]
+backend_addresses = {addresses}
+
+[backend_settings mqtt]
+port = 1883
+timeout = 60
+{settings}
+"""
+
+
+def text(*listeners: str, addresses: str = "127.0.0.1", settings: str = "", gateway: str = "") -> str:
+    """A configuration whose L4 listeners share one port: ``text("mqtt strict", "open - open.example")``.
+
+    Each is a name, a profile (``-`` for none, ``tcp`` for no TLS) and host names; what follows ``;`` are more keys.
+    """
+    rules = "".join(map(_listener, range(1, 1 + len(listeners)), listeners))
+    return PROFILES.format(gateway=gateway) + POOLS.format(addresses=addresses, settings=settings) + rules
+
+
+def _listener(number: int, line: str) -> str:
+    line, _, extra = line.partition(";")
+    name, profile, *hosts = line.split()
+    keys = [f"[listener {name}]", "port = 8883"]
+    keys += ["protocol = Tcp"] if profile == "tcp" else ["protocol = Tls", "ssl_certificate = site"]
+    if profile not in ("-", "tcp"):
+        keys.append(f"ssl_profile = {profile}")
+    if hosts:
+        keys.append(f"host_names = {', '.join(hosts)}")
+    keys += [extra.strip()]
+    keys += [f"[routing_rule {name}]", f"priority = {number}", f"listener = {name}"]
+    keys += ["backend_address_pool = brokers", "backend_settings = mqtt"]
+    return "\n".join(keys) + "\n\n"
+
+
+def _unknown(name: str) -> Deferred[Any]:
+    return fail(DNSLookupError(name))
+
+
+class Stand:
+    """One port of L4 listeners, on a `Network` whose time is that of the tests' certificates."""
+
+    def __init__(self, configuration: str, *, check_of: Any = unchecked, files: Any = None) -> None:
+        self.network = Network()
+        self.network.advance(pki.NOW.timestamp())
+        self.log = clients.Log()
+        config = configurations.load(configuration, files or clients.files())
+        self.limits = Limits(config.gateway)
+        [(address, sites)] = relay_ports_of(config).items()
+        encrypted = sites.all()[0].listener.protocol is StreamProtocol.TLS
+        max_depth = config.gateway.max_client_chain_depth
+        self.port = RelayPort(
+            number=address[1],
+            sites=sites,
+            contexts=PortContexts.of(sites, max_depth=max_depth) if encrypted else None,
+            backends=RelayBackends(self.network, Names(self.network, _unknown)),  # type: ignore[arg-type]
+            gateway=config.gateway,
+            limits=self.limits,
+            clock=self.network,
+            access_log=self.log,  # type: ignore[arg-type]
+            limiter=HandshakeLimiter(self.network.seconds),
+            check_of=check_of,
+        )
+
+    def backend(self, port: int = 1883, host: str = "127.0.0.1") -> Any:
+        """The server at that address."""
+        return self.network.backend(port, host)
+
+    def dial(self, address: str = "192.0.2.7", port: int = 50000) -> Line:
+        """A TCP client, who has said nothing yet."""
+        wire: Any = self.port.accept(IPv4Address("TCP", address, port))
+        assert wire is not None, "not admitted"
+        line = self.network.dial(wire)
+        self.network.advance(0)
+        return line
+
+    def shake_hands(self, context: SSL.Context | None = None, name: str = "", *, line: Line | None = None) -> Server:
+        """A TLS client, after its handshake, well or badly."""
+        client = Server(self.network, line or self.dial(), context or client_context())
+        client.tls.set_connect_state()
+        if name:
+            client.tls.set_tlsext_host_name(name.encode())
+        client.talk()
+        return client
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The one line of the log."""
+        [record] = self.log.records
+        return record
+
+    def nothing_is_left(self) -> bool:
+        """Whether no connection is counted or known any more, and no timer runs."""
+        counted = (self.limits._connections, self.limits._handshakes, self.limits._by_address)
+        known = (len(self.port.connections), self.port._sessions)
+        return (counted, known, self.network.timers()) == ((0, 0, {}), (0, {}), [])

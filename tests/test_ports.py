@@ -1,0 +1,234 @@
+"""Who is let in on a port, from whom, and with what ahead of the first byte."""
+
+from __future__ import annotations
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.proxy_protocol import SIGNATURE
+from agwtwisted.ports import Limits
+from tests import clients, configurations
+from tests.clients import GET, Gateway, Transport, client_context, device, plain, text
+from tests.relays import Stand
+from tests.relays import text as relay_text
+from tests.wires import Line
+
+SITES = text("basic -", "s strict s.example", "h http400 h.example", "p passthrough p.example")
+
+
+def limits(**values: int) -> tuple[Limits, list[bool]]:
+    """Limits of these values, and what `may_accept` was each time that it changed."""
+    keys = "".join(f"{key} = {value}\n" for key, value in values.items())
+    counted = Limits(configurations.load(text("basic -", gateway=keys), clients.files()).gateway)
+    changes: list[bool] = []
+    counted.subscribe(lambda: changes.append(counted.may_accept))
+    return counted, changes
+
+
+class LimitsTests(SynchronousTestCase):
+    """How many connections there may be."""
+
+    def test_connections(self) -> None:
+        """At max_connections no further one is accepted, until one is gone; it is told once each way."""
+        counted, changes = limits(max_connections=2)
+        counted.opened("a")
+        self.assertTrue(counted.may_accept)
+        counted.opened("b")
+        self.assertFalse(counted.may_accept)
+        counted.opened("c")
+        counted.closed("c")
+        self.assertFalse(counted.may_accept)
+        counted.closed("b")
+        self.assertTrue(counted.may_accept)
+        self.assertEqual(changes, [False, True])
+
+    def test_handshakes(self) -> None:
+        """At max_handshakes under way no further connection is accepted, until one is through."""
+        counted, changes = limits(max_handshakes=1)
+        counted.handshake(1)
+        self.assertFalse(counted.may_accept)
+        counted.handshake(-1)
+        self.assertTrue(counted.may_accept)
+        self.assertEqual(changes, [False, True])
+
+    def test_addresses(self) -> None:
+        """Each address has its own limit; 0 is none; nothing is remembered of an address that is gone."""
+        counted, _ = limits(max_connections_per_address=1)
+        counted.opened("a")
+        self.assertEqual((counted.admits("a"), counted.admits("b")), (False, True))
+        counted.closed("a")
+        self.assertTrue(counted.admits("a"))
+        self.assertEqual(counted._by_address, {})
+        unlimited, _ = limits(max_connections_per_address=0)
+        for _ in range(100):
+            unlimited.opened("a")
+        self.assertTrue(unlimited.admits("a"))
+
+
+class AcceptTests(SynchronousTestCase):
+    """Who is let in."""
+
+    def test_address_limit(self) -> None:
+        """A connection too many of one address is closed at once, and not counted; IPv4 in IPv6 is the same address."""
+        gateway = Gateway(SITES.replace("[gateway]\n", "[gateway]\nmax_connections_per_address = 1\n"))
+        client = gateway.client(address="192.0.2.7")
+        for address in (IPv4Address("TCP", "192.0.2.7", 1), IPv6Address("TCP", "::ffff:192.0.2.7", 1)):
+            self.assertIsNone(gateway.port.accept(address))
+        self.assertEqual((gateway.limits._connections, gateway.limits._handshakes), (1, 1))
+        self.assertIsNotNone(gateway.port.accept(IPv6Address("TCP", "2001:db8::7", 1)))
+        client.lose()
+        self.assertIsNotNone(gateway.port.accept(IPv4Address("TCP", "192.0.2.7", 1)))
+
+    def test_plain_port(self) -> None:
+        """On a plain port requests are read at once, of a client that nobody asked for anything."""
+        gateway = Gateway(plain(SITES))
+        wire = gateway.port.accept(IPv4Address("TCP", "192.0.2.7", 1))
+        assert wire
+        wire.makeConnection(Transport())  # type: ignore[arg-type]
+        self.assertEqual(gateway.limits._handshakes, 0)
+        wire.dataReceived(GET)
+        self.assertEqual(gateway.forwarded, 1)
+        self.assertNotIn(b"X-Client-Certificate", gateway.backend())
+
+    def test_nothing_counts_before_it_is_whole(self) -> None:
+        """A connection that cannot be made is not counted."""
+        gateway = Gateway(SITES)
+        assert gateway.contexts
+        gateway.port._contexts = object()  # type: ignore[assignment]
+        with self.assertRaises(AttributeError):
+            gateway.port.accept(IPv4Address("TCP", "192.0.2.7", 1))
+        self.assertEqual(
+            (gateway.limits._connections, gateway.limits._handshakes, len(gateway.port.connections)), (0, 0, 0)
+        )
+
+
+PROXIED = "accept_proxy_protocol = 10.0.0.0/8, fd00::/8"
+
+
+def header(source: str = "192.0.2.7", port: int = 50000) -> bytes:
+    """A proxy's header."""
+    return f"PROXY TCP4 {source} 198.51.100.1 {port} 8883\r\n".encode()
+
+
+class ProxiedTests(SynchronousTestCase):
+    """Ports behind a balancer."""
+
+    def stand(self, profile: str = "tcp", gateway: str = "") -> Stand:
+        """A port of L4; HTTP ports are the same up to here."""
+        return Stand(relay_text(f"a {profile}; {PROXIED}", gateway=gateway))
+
+    def test_listed(self) -> None:
+        """The client is who the header says, for the log and the limit of its address."""
+        stand = self.stand(gateway="max_connections_per_address = 1")
+        lines = [stand.dial(address="10.1.2.3") for _ in range(3)]
+        for line, source in zip(lines, ("192.0.2.7", "192.0.2.8", "192.0.2.7"), strict=True):
+            line.send(header(source))
+        stand.network.advance(0)
+        self.assertEqual([line.reset for line in lines], [False, False, True])
+        self.assertEqual(stand.limits._by_address, {"192.0.2.7": 1, "192.0.2.8": 1})
+        for line in lines[:2]:
+            line.crash()
+        for line in stand.backend().lines:
+            line.hang_up()
+        stand.network.advance(0)
+        self.assertEqual({record["clientIP"] for record in stand.log.records}, {"192.0.2.7", "192.0.2.8"})
+        self.assertTrue(stand.nothing_is_left())
+
+    def test_others(self) -> None:
+        """From elsewhere nobody is let in, with a header or without; the log says so, a few times."""
+        stand = self.stand()
+        for address in (
+            IPv4Address("TCP", "192.0.2.7", 1),
+            IPv6Address("TCP", "2001:db8::1", 1),
+            IPv6Address("TCP", "::ffff:192.0.2.7", 1),
+            IPv6Address("TCP", "fe80::1%eth0", 1),
+        ):
+            self.assertIsNone(stand.port.accept(address))
+        self.assertIn("may not send PROXY protocol headers", stand.log.records[0]["handshakeError"])
+        for _ in range(100):
+            stand.port.accept(IPv4Address("TCP", "192.0.2.7", 1))
+        self.assertLess(len(stand.log.lines), 20)
+        self.assertTrue(stand.nothing_is_left())
+
+    def test_listed_in_any_spelling(self) -> None:
+        """A network is one of addresses, not of their spellings."""
+        stand = self.stand()
+        for address in (IPv6Address("TCP", "::ffff:10.1.2.3", 1), IPv6Address("TCP", "fd00::1", 1)):
+            self.assertIsNotNone(stand.port.accept(address))
+
+    def test_mandatory(self) -> None:
+        """From a listed network nothing is read without a header."""
+        for profile, hello in (("tcp", b"hello"), ("-", b"\x16\x03\x01\x02\x00")):
+            stand = self.stand(profile)
+            line = stand.dial(address="10.1.2.3")
+            line.send(hello)
+            stand.network.advance(0)
+            self.assertEqual((line.reset, stand.backend().attempts), (True, 0))
+            record = stand.record
+            self.assertEqual((record["clientIP"], record["listenerName"]), ("10.1.2.3", "a"))
+            self.assertTrue(record["handshakeError"].startswith("PROXY protocol: "), record)
+            self.assertTrue(stand.nothing_is_left())
+
+    def test_local(self) -> None:
+        """A health check of the proxy's own is a connection from the proxy."""
+        stand = self.stand(gateway="max_connections_per_address = 1")
+        line = stand.dial(address="10.1.2.3", port=4)
+        line.send(SIGNATURE + b"\x20\0\0\0")
+        stand.network.advance(0)
+        self.assertEqual(stand.limits._by_address, {"10.1.2.3": 1})
+        line.hang_up()
+        stand.backend().line.hang_up()
+        stand.network.advance(0)
+        self.assertEqual((stand.record["clientIP"], stand.record["clientPort"]), ("10.1.2.3", 4))
+
+    def test_counts(self) -> None:
+        """While the header is awaited the connection counts as one, and as a handshake under way; once, never twice."""
+        stand = self.stand("-", gateway="max_handshakes = 2\nmax_connections = 3")
+        line = stand.dial(address="10.1.2.3")
+        self.assertEqual((stand.limits._connections, stand.limits._handshakes), (1, 1))
+        line.send(header())
+        self.assertEqual((stand.limits._connections, stand.limits._handshakes), (1, 1))
+        self.assertEqual(len(stand.port.connections), 1)
+        client = stand.shake_hands(line=line)
+        self.assertTrue(client.established)
+        self.assertEqual((stand.limits._connections, stand.limits._handshakes), (1, 0))
+
+    def test_one_deadline(self) -> None:
+        """Header and handshake together have the time of a handshake."""
+        stand = self.stand("-", gateway="handshake_timeout = 10")
+        line = stand.dial(address="10.1.2.3")
+        stand.network.advance(6)
+        line.send(header())
+        stand.network.advance(3.5)
+        self.assertFalse(line.reset)
+        stand.network.advance(1)
+        stand.network.advance(0)
+        self.assertTrue(line.reset)
+        self.assertTrue(stand.nothing_is_left())
+
+    def test_tls(self) -> None:
+        """The TLS handshake follows the header, in the same packet even."""
+        stand = self.stand("strict")
+        line = stand.dial(address="10.1.2.3")
+        line.send(header())
+        client = stand.shake_hands(client_context(device()), line=line)
+        client.say(b"x")
+        self.assertEqual(stand.backend().line.take(), b"x")
+
+    def test_drain(self) -> None:
+        """Who has not said where he comes from is cut off when the gateway stops."""
+        stand = self.stand()
+        line: Line = stand.dial(address="10.1.2.3")
+        stand.port.drain()
+        stand.network.advance(0)
+        self.assertTrue(line.reset)
+        self.assertTrue(stand.nothing_is_left())
+
+    def test_http(self) -> None:
+        """On HTTP ports the client of the header is the one that backends are told of."""
+        gateway = Gateway(plain(text(f"basic -; {PROXIED}")))
+        protocol = gateway.port.accept(IPv4Address("TCP", "10.1.2.3", 1))
+        assert protocol
+        protocol.makeConnection(Transport())  # type: ignore[arg-type]
+        protocol.dataReceived(header() + GET)
+        self.assertIn(b"\r\nX-Forwarded-For: 192.0.2.7:50000\r\n", gateway.backend())
