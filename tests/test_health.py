@@ -322,7 +322,7 @@ class AskTests(SynchronousTestCase):
                 b"HTTP/1.1 200 OK\r\n",
                 *([b"a: " + bytes(1000).replace(b"\0", b"a") + b"\r\n"] * (MAX_HEAD_BYTES // 500)),
             ),
-            "the head is too large",
+            "the head of the response is larger than max_header_bytes = 32768",
         )
 
     def test_refused(self) -> None:
