@@ -78,6 +78,7 @@ class TcpWire(Protocol):
     """One TCP connection. Made before its transport; `receiver` may be exchanged at any time."""
 
     transport: ITCPTransport
+    _transport: TcpConnection  # the same, as the class that it is
     offered_suites = b""  # by which the peer would encrypt: `core.client_hello`
     _taken = 0  # bytes that the peer had acknowledged when that was asked last
 
@@ -104,6 +105,7 @@ class TcpWire(Protocol):
 
     def connectionMade(self) -> None:
         """The transport is there."""
+        self._transport = cast(TcpConnection, self.transport)
         self.transport.setTcpNoDelay(True)
         self.opened()
 
@@ -208,10 +210,6 @@ class TcpWire(Protocol):
         self._transport.abortConnection()
 
     # -- how
-
-    @property
-    def _transport(self) -> TcpConnection:
-        return cast(TcpConnection, self.transport)
 
     def _farewell(self) -> None:
         """What is to be written before the end; for subclasses."""
