@@ -89,6 +89,25 @@ def pool(name: str, *ports: int, **settings: object) -> str:
     )
 
 
+def relay_door(name: str, port: int, profile: str | None = None, *, to: str = "app", **keys: object) -> str:
+    """An L4 listener and the rule that leads from it to a pool; `protocol="Tcp"` for one without TLS."""
+    keys = {"address": "127.0.0.1", "port": port, "protocol": "Tls", "ssl_profile": profile, **keys}
+    certificate = "server" if keys["protocol"] == "Tls" else None
+    listener = section(f"listener {name}", ssl_certificate=certificate, **keys)
+    priority = zlib.crc32(name.encode()) % 20000 + 1
+    ways = {"listener": name, "backend_address_pool": to, "backend_settings": to}
+    return listener + section(f"routing_rule {name}", priority=priority, **ways)
+
+
+def relay_pool(name: str, *ports: int, **settings: object) -> str:
+    """A backend address pool on these ports, and its L4 settings, of the same name."""
+    addresses = ", ".join(f"127.0.0.1:{port}" for port in ports)
+    settings = {"port": ports[0], "timeout": 20, **settings}
+    return section(f"backend_address_pool {name}", backend_addresses=addresses) + section(
+        f"backend_settings {name}", **settings
+    )
+
+
 PROFILES = (
     section("ssl_certificate server", certificate_file="server.pem", key_file="server.key")
     + section("trusted_client_certificate devices", file="trusted.pem")
@@ -107,6 +126,9 @@ def gateway_section(**keys: object) -> str:
     return section("gateway", **{"access_log": "access.log", **keys})
 
 
+_LISTENING = r"\[(?:http_)?listener .*\]\n(?:.+\n)*?port = (\d+)"
+
+
 class Gateway:
     """One gateway, in a directory of its own; started by `running_gateway`."""
 
@@ -114,7 +136,7 @@ class Gateway:
         self.directory = directory
         self.file = directory / "gw.ini"
         self.file.write_text(configuration)
-        self.ports = [int(port) for port in re.findall(r"(?m)^port = (\d+)", configuration)]
+        self.ports = [int(port) for port in re.findall(_LISTENING, configuration)]
         self.process: subprocess.Popen[bytes] | None = None
         for name, credential in certificates().items():
             credential.write(directory, name)
