@@ -31,7 +31,9 @@ class ClientCertificateError(AgwError):
     """A certificate that OpenSSL does not show to backends, one with a weak key for instance."""
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"[ssl_certificate {name}] cannot be shown to backends: {reason}")
+        self.section = f"ssl_certificate {name}"
+        self.reason = f"cannot be shown to backends: {reason}"
+        super().__init__(f"[{self.section}] {self.reason}")
 
 
 @attrs.frozen(kw_only=True, eq=False)

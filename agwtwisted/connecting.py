@@ -95,6 +95,10 @@ class Dialer:
         """
         return None if self._encryption is None else self._encryption.rule.identity(requested)
 
+    def identity_for_probe(self, host: str) -> ServerIdentity | None:
+        """Whom the server must prove to be for a probe, which may name a host of its own; None: it is not asked."""
+        return None if self._encryption is None else self._encryption.rule.identity_for_probe(host)
+
     def dial(
         self,
         timeout: float,

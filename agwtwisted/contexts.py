@@ -43,7 +43,9 @@ class CertificateError(AgwError):
     """A server certificate that OpenSSL does not serve, one with a weak key for instance."""
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"[ssl_certificate {name}] cannot be used: {reason}")
+        self.section = f"ssl_certificate {name}"
+        self.reason = f"cannot be used: {reason}"
+        super().__init__(f"[{self.section}] {self.reason}")
 
 
 @attrs.frozen(eq=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectionRefusedError, DNSLookupError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from agwtwisted.core.balancing import Order
 from agwtwisted.core.forwarding import LAST_CHUNK, chunk
 from agwtwisted.core.messages import IDEMPOTENT, Framing, RequestHead
 from agwtwisted.core.pages import ErrorInfo
@@ -28,10 +29,11 @@ class Dispatch:
 
     Args:
         request: what is asked.
-        servers: whom to ask, in this order.
+        servers: whom to ask, in this order; closed at the end.
         head_for: renders the head that a server gets.
         timeout: for connecting, and for every silence of a backend, in seconds.
         max_header_bytes: of a response.
+        stays: whether another attempt stays at its server, as long as that can be connected to.
         user: who is told what the backend says.
         failed: is told the status and the access log's code when nobody is left to ask.
     """
@@ -41,21 +43,23 @@ class Dispatch:
     def __init__(
         self,
         request: RequestHead,
-        servers: Sequence[Server],
+        servers: Order[Server],
         head_for: Callable[[Server], bytes],
         *,
         timeout: float,
         max_header_bytes: int,
+        stays: bool = False,
         user: UpstreamUser,
         failed: Callable[[int, ErrorInfo], None],
     ) -> None:
         self.server: Server | None = None
         self.connection: UpstreamConnection | None = None
         self._request = request
-        self._servers = list(servers)
+        self._servers = servers
         self._head_for = head_for
         self._timeout = timeout
         self._max_header_bytes = max_header_bytes
+        self._stays = stays
         self._user = user
         self._failed = failed
         self._connecting: Deferred[UpstreamConnection] | None = None
@@ -68,7 +72,7 @@ class Dispatch:
 
     def start(self) -> None:
         """Asks the first server, over an idle connection where there is one."""
-        self._ask_next(fresh=False)
+        self._ask(next(self._servers, None), fresh=False)
 
     def body(self, data: bytes) -> bool:
         """A piece of the request's body; returns whether more may come before `UpstreamUser.upstream_drained`."""
@@ -101,15 +105,15 @@ class Dispatch:
         connection, self.connection = self.connection, None
         if connection is None or connection.begun or self._retried or not self._may_repeat():
             return False
-        if timed_out:
-            if not self._servers:  # asking the server that is too slow once more would only double its load
-                return False
-        elif not connection.used:
+        if not timed_out and not connection.used:
             return False
-        elif not self._servers and self.server is not None:
-            self._servers.append(self.server)
+        server = None if self._stays and not timed_out else next(self._servers, None)
+        if server is None:
+            if timed_out:  # asking the server that is too slow once more would only double its load
+                return False
+            server = self.server
         self._retried = True
-        self._ask_next(fresh=True)
+        self._ask(server, fresh=True)
         return True
 
     def cancel(self) -> None:
@@ -119,6 +123,7 @@ class Dispatch:
             connection.cancel()
         if self._connecting is not None:
             self._connecting.cancel()
+        self._servers.close()
 
     def _may_repeat(self) -> bool:
         return self._request.method in IDEMPOTENT and self._kept is not None and not self._request.upgrade
@@ -131,11 +136,12 @@ class Dispatch:
             if self._kept_size > KEPT_BODY and self.connection is not None:
                 self._kept = None
 
-    def _ask_next(self, *, fresh: bool) -> None:
-        if not self._servers:
+    def _ask(self, server: Server | None, *, fresh: bool) -> None:
+        """Sends the request to a server, over a new connection if it has to be a `fresh` one; None: nobody is left."""
+        if server is None:
             self._failed(502, ErrorInfo.UPSTREAM_NO_LIVE)
             return
-        server = self.server = self._servers.pop(0)
+        self.server = server
         connection = None if fresh else server.take(self._request.host)
         if connection is not None:
             self._take(connection, server)
@@ -156,7 +162,9 @@ class Dispatch:
         if failure.check(ConnectError, TimeoutError, DNSLookupError) is None:
             return failure  # cancelled, or a defect
         server.complain(failure)
-        self._ask_next(fresh=False)
+        if failure.check(ConnectionRefusedError):
+            server.refused()
+        self._ask(next(self._servers, None), fresh=False)
         self._go_on()
         return None
 

@@ -3,97 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from random import Random
-from wsgiref.handlers import format_date_time
 
+import attrs
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from agwtwisted.access_log import AccessLog
-from agwtwisted.core import pages
+from agwtwisted.core.affinity import Affinity
+from agwtwisted.core.balancing import Pool
 from agwtwisted.core.decisions import CertificateRequired, Forwarded, Redirected, Unwelcome, decide
 from agwtwisted.core.errors import printable
 from agwtwisted.core.forwarding import host_for, request_bytes, rewritten_request_bytes
-from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, UnfitRequest, asks_for, value_of
+from agwtwisted.core.messages import Header, RequestHead, ResponseHead, UnfitRequest, asks_for, value_of
 from agwtwisted.core.pages import ErrorInfo, Page
 from agwtwisted.core.peer import Peer
-from agwtwisted.core.rates import HandshakeLimiter
-from agwtwisted.core.records import AccessRecord, RecordFrame, render
-from agwtwisted.core.resources import Gateway
+from agwtwisted.core.records import AccessRecord
+from agwtwisted.core.resources import Protocol
 from agwtwisted.core.rewriting import Bad, rewrite_response
 from agwtwisted.core.routing import Action, Site
 from agwtwisted.core.server_variables import Context
-from agwtwisted.core.verdicts import Missing, Refused, admits
-from agwtwisted.deferreds import Members, log_failure
+from agwtwisted.core.verdicts import admits
+from agwtwisted.deferreds import log_failure
 from agwtwisted.dispatch import KEPT_BODY, Dispatch
 from agwtwisted.interfaces import Reply, Session
-from agwtwisted.upstream import Backends, Server
+from agwtwisted.serving import Serving
+from agwtwisted.upstream import Server
 
 
-class HttpExchanges:
-    """Makes the exchanges of one configuration, and knows those under way.
-
-    Args:
-        gateway: limits, and what our own pages say.
-        backends: where requests go.
-        clock: the time of records and pages.
-        access_log: takes a line for each of them.
-        random: for trace ids.
-    """
-
-    def __init__(
-        self, gateway: Gateway, backends: Backends, clock: IReactorTime, access_log: AccessLog, random: Random
-    ) -> None:
-        self.gateway = gateway
-        self.backends = backends
-        self.clock = clock
-        self.running: Members[HttpExchange] = Members()
-        self.access_log = access_log
-        self.complaints = HandshakeLimiter(clock.seconds)
-        self._random = random
-        self._frames: dict[tuple[str, Action | None], RecordFrame] = {}
+class HttpExchanges(Serving):
+    """Makes the exchanges of one configuration."""
 
     def exchange(self, request: RequestHead | UnfitRequest, reply: Reply, session: Session) -> HttpExchange:
         """One request's exchange, to be begun."""
         return HttpExchange(self, request, reply, session)
-
-    def trace_id(self) -> bytes:
-        """32 hex digits: the product's form of a transaction id."""
-        return b"%032x" % self._random.getrandbits(128)
-
-    def page_head(self, page: Page, more: Sequence[Header] = ()) -> ResponseHead:
-        """The head of one of our own pages, with these headers too."""
-        server = self.gateway.server_header.encode()
-        headers: list[Header] = [(b"Server", server)] if server else []
-        headers.append((b"Date", format_date_time(self.clock.seconds()).encode()))
-        headers += [(b"Content-Type", b"text/html"), *more]
-        return ResponseHead(
-            status=page.status,
-            reason=page.phrase,
-            headers=tuple(headers),
-            framing=Framing.LENGTH,
-            content_length=len(page.body),
-        )
-
-    def frame(self, listener: str, action: Action | None) -> RecordFrame:
-        """The part of an access record that is the same for all requests with one action."""
-        frame = self._frames.get((listener, action))
-        if frame is None:
-            names = {}
-            if action is not None:
-                names = {
-                    "rule": action.rule,
-                    "backend_pool": action.pool.name if action.pool else "",
-                    "backend_setting": action.settings.name if action.settings else "",
-                }
-            frame = self._frames[listener, action] = RecordFrame.from_names(listener=listener, **names)
-        return frame
-
-    def log(self, record: AccessRecord) -> None:
-        """Writes a record to the access log."""
-        self.access_log.write(render(record, self.gateway.log_query))
 
 
 class HttpExchange:
@@ -101,9 +43,7 @@ class HttpExchange:
 
     log = Logger()
 
-    def __init__(
-        self, exchanges: HttpExchanges, request: RequestHead | UnfitRequest, reply: Reply, session: Session
-    ) -> None:
+    def __init__(self, exchanges: Serving, request: RequestHead | UnfitRequest, reply: Reply, session: Session) -> None:
         self._exchanges = exchanges
         self._request = request
         self._reply = reply
@@ -114,6 +54,7 @@ class HttpExchange:
         self._began = exchanges.clock.seconds()
         self._answered = self._began
         self._site: Site | None = None
+        self._servers: Pool[Server] | None = None
         self._action: Action | None = None
         self._asking: Deferred[Peer] | None = None
         self._held: list[bytes] = []  # of the body, while it is not decided where it goes
@@ -135,8 +76,7 @@ class HttpExchange:
         self._exchanges.running.add(self)
         request, session = self._request, self._session
         if session.plain_text:
-            page = pages.plain_http(server=self._exchanges.gateway.server_header)
-            self._send(page, ErrorInfo.HTTP_TO_HTTPS_PORT, close=True)
+            self._send(self._exchanges.plain_http(), ErrorInfo.HTTP_TO_HTTPS_PORT, close=True)
         elif not admits(session.peer.verdict):
             self._refuse_peer()
         elif isinstance(request, UnfitRequest):
@@ -146,12 +86,7 @@ class HttpExchange:
 
     def _refuse_peer(self, *, close: bool = True) -> None:
         """The page that a Strict listener or path shows to a client it does not accept."""
-        verdict, server = self._peer.verdict, self._exchanges.gateway.server_header
-        if isinstance(verdict, Missing):
-            page = pages.no_certificate(server=server)
-        else:
-            page = pages.certificate_error(verdict.reason if isinstance(verdict, Refused) else "", server=server)
-        self._send(page, ErrorInfo.HTTPS_NO_CERT, close=close)
+        self._send(self._exchanges.refusal(self._peer.verdict), ErrorInfo.HTTPS_NO_CERT, close=close)
 
     def _route(self, request: RequestHead) -> None:
         session = self._session
@@ -180,7 +115,7 @@ class HttpExchange:
         if isinstance(decision, Forwarded):
             self._forward(request, decision)
         elif isinstance(decision, Redirected):
-            page = pages.standard(decision.status, server=self._exchanges.gateway.server_header)
+            page = self._exchanges.standard(decision.status)
             self._send(page, ErrorInfo.NO_ERROR, headers=[(b"Location", decision.location)])
         elif isinstance(decision, Unwelcome):
             self._refuse_peer(close=False)
@@ -234,12 +169,14 @@ class HttpExchange:
             self._host = rewritten.host or host
             return rewritten_request_bytes(request, rewritten, host, identity, address, self._trace_id)
 
+        servers = self._servers = exchanges.backends.pool(pool, settings)
         self._dispatch = Dispatch(
             request,
-            exchanges.backends.order(pool, settings),
+            servers.order(request.headers),
             head_for,
             timeout=settings.request_timeout,
             max_header_bytes=exchanges.gateway.max_header_bytes,
+            stays=servers.affinity is not None,
             user=self,
             failed=self._answer,
         )
@@ -301,10 +238,13 @@ class HttpExchange:
 
     def response_head(self, head: ResponseHead) -> None:
         """A head came: of an interim response, or of the response."""
+        if head.status < 200 and head.status != 101:
+            self._reply.informational(head.status, head.reason, head.headers)
+            return
+        if self._servers is not None and self._servers.affinity is not None:
+            head = self._bind(head, self._servers.affinity)
         if head.status == 101:
             self._switch(head)
-        elif head.status < 200:
-            self._reply.informational(head.status, head.reason, head.headers)
         else:
             self._backend_answered = True
             rewritten = self._rewritten(head)
@@ -321,6 +261,15 @@ class HttpExchange:
             return head
         context = Context(request, forwarded.client, received_bytes=request.size + self._body_size)
         return rewrite_response(forwarded.request, head, context)
+
+    def _bind(self, head: ResponseHead, affinity: Affinity[Server]) -> ResponseHead:
+        """The response as it goes on: with the cookies that lead its client back to the server, if it lacks them."""
+        request, site, dispatch = self._request, self._site, self._dispatch
+        if not isinstance(request, RequestHead) or site is None or dispatch is None or dispatch.server is None:
+            return head
+        secure = site.listener.protocol is Protocol.HTTPS
+        lines = affinity.lines(dispatch.server, request.headers, secure=secure)
+        return attrs.evolve(head, headers=(*head.headers, *lines)) if lines else head
 
     def response_body(self, data: bytes) -> None:
         """A piece of the body came."""
@@ -392,10 +341,11 @@ class HttpExchange:
             self._error_info = error_info
             self._cut()
         else:
-            self._send(pages.standard(status, server=self._exchanges.gateway.server_header), error_info, close=close)
+            self._send(self._exchanges.standard(status), error_info, close=close)
 
     def _send(self, page: Page, error_info: ErrorInfo, *, close: bool = False, headers: Sequence[Header] = ()) -> None:
         self._error_info = error_info
+        page = self._exchanges.shown(page, self._listener)
         head = self._exchanges.page_head(page, headers)
         self._start_answer(head)
         self._reply.head(head, close=close)
@@ -429,17 +379,22 @@ class HttpExchange:
         if self._exchanges.access_log.enabled:
             self._exchanges.log(self._record(status, server))
 
+    @property
+    def _listener(self) -> str:
+        """The name of the listener whose request this is."""
+        return self._session.listener if self._site is None else self._site.listener.name
+
     def _note_connection(self) -> None:
         if self._dispatch is not None and self._dispatch.connection is not None:
             self._upstream_port = self._dispatch.connection.local_port
 
     def _record(self, status: int | None, server: Server | None) -> AccessRecord:
-        request, exchanges, session, head = self._request, self._exchanges, self._session, self._head
+        request, exchanges, head = self._request, self._exchanges, self._head
         now = exchanges.clock.seconds()
         rewritten = None if self._forwarded is None else self._forwarded.request
         return AccessRecord(
             timestamp=exchanges.access_log.timestamp(),
-            frame=exchanges.frame(session.listener if self._site is None else self._site.listener.name, self._action),
+            frame=exchanges.frame(self._listener, self._action),
             client=self._frame,
             method=request.method,
             target=request.target,

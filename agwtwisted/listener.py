@@ -22,6 +22,7 @@ class BindError(AgwError):
     """An address and port that cannot be listened on; the message says which and why."""
 
     def __init__(self, address: str, port: int, error: OSError) -> None:
+        self.where = (address, port)
         super().__init__(f"cannot listen on {display(address, port)}: {error.strerror or error}")
 
 

@@ -13,6 +13,7 @@ from agwtwisted.backend_contexts import BackendTls
 from agwtwisted.connecting import Dialer, Encryption
 from agwtwisted.core.balancing import RoundRobin
 from agwtwisted.core.errors import printable
+from agwtwisted.core.health import State
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.resources import BackendAddressPool, BackendSettings, StreamProtocol
 from agwtwisted.core.server_identity import IdentityRule
@@ -40,8 +41,9 @@ class RelayBackends:
         turns = self._turns.get((pool.name, settings.name))
         if turns is None:
             servers = [self._server(each.host, each.port or settings.port, settings) for each in pool.backend_addresses]
-            turns = self._turns[pool.name, settings.name] = RoundRobin(servers)
-        return turns.order()
+            turns = self._turns[pool.name, settings.name] = RoundRobin()
+            turns.use(servers)
+        return tuple(turns.order())
 
     def prepare(self, settings: BackendSettings) -> None:
         """Makes now what settings need, rather than with their first connection."""
@@ -63,6 +65,9 @@ class RelayBackends:
 
 class RelayServer:
     """One server of a pool."""
+
+    state = State.UNKNOWN  # nobody probes it
+    draining = False
 
     log = Logger()
 

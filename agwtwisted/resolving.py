@@ -7,6 +7,7 @@ last good one for as long as there is no other.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -212,6 +213,11 @@ class System:
         """getaddrinfo(3) in a thread: it knows what only this system knows, but not for how long."""
         await self._threads.acquire()
         return await ask_reactor(self._reactor, name, self._threads.release)
+
+
+def names_of(reactor: Any) -> Names:
+    """Names as the reactor resolves them by itself."""
+    return Names(reactor, partial(ask_reactor, reactor))
 
 
 def ask_reactor(reactor: Any, name: str, done: Callable[[], None] = lambda: None) -> Deferred[Answer]:

@@ -17,6 +17,7 @@ from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from agwtwisted.access_log import AccessLog
+from agwtwisted.backends import Backends
 from agwtwisted.core import policies
 from agwtwisted.core.forwarding import client_address, identity_block
 from agwtwisted.core.messages import BadRequest, Framing, Header, HeaderNames, RequestHead, ResponseHead, UnfitRequest
@@ -40,7 +41,6 @@ from agwtwisted.core.verdicts import NotAsked
 from agwtwisted.deferreds import log_failure
 from agwtwisted.exchange import HttpExchange, HttpExchanges
 from agwtwisted.resolving import Names, System
-from agwtwisted.upstream import Backends
 
 BODY_PIECE = 65536
 """Bytes of a request's body that are handed on at a time."""

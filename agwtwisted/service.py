@@ -16,16 +16,20 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gathe
 from twisted.logger import Logger
 
 from agwtwisted.access_log import AccessLog
+from agwtwisted.affinity_key import load_key
+from agwtwisted.backends import Backends
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
+from agwtwisted.core.error_pages import ErrorPages
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.resources import ClientRevocation, Config, HttpListener, Protocol, StreamProtocol
 from agwtwisted.core.resources import HeaderNames as OddNames
 from agwtwisted.core.resources import Listener as RelayListener
 from agwtwisted.core.rewriting import identifying_headers
-from agwtwisted.core.routing import NamedSites, S, backends_of, ports_of, relay_ports_of
+from agwtwisted.core.routing import NamedSites, S, ports_of, relay_ports_of, ways_of
 from agwtwisted.exchange import HttpExchanges
+from agwtwisted.health import Prober
 from agwtwisted.listener import Listener, display
 from agwtwisted.ocsp_client import OcspClient
 from agwtwisted.ports import Limits, Port, PortArguments
@@ -34,7 +38,6 @@ from agwtwisted.relay_port import RelayPort
 from agwtwisted.resolving import Names, System
 from agwtwisted.responses import MemoryResponses, ResponseStore, SqliteResponses
 from agwtwisted.revocation import Revocation
-from agwtwisted.upstream import Backends
 
 _log = Logger()
 
@@ -43,7 +46,7 @@ LOG_SHARE = 0.1
 
 
 class GatewayService(MultiService):
-    """The whole gateway. Stops in stages: listeners, exchanges, connections to backends, revocation, access log.
+    """The whole gateway. Stops in stages: listeners, probes, exchanges, backend connections, revocation, access log.
 
     Args:
         reactor: everything runs on it.
@@ -51,6 +54,7 @@ class GatewayService(MultiService):
         backends: whose idle connections are closed at the end.
         access_log: started first and stopped last.
         revocation: started before any listener, and asked until the last connection is gone.
+        prober: started before any listener, so that the first probes go out before the first request comes.
         drain_timeout: seconds that the stop may take in all.
     """
 
@@ -63,6 +67,7 @@ class GatewayService(MultiService):
         backends: Backends,
         access_log: AccessLog,
         revocation: Revocation,
+        prober: Prober,
         drain_timeout: float,
     ) -> None:
         super().__init__()
@@ -70,10 +75,11 @@ class GatewayService(MultiService):
         self.listeners = listeners
         self.access_log = access_log
         self.revocation = revocation
+        self.prober = prober
         self._reactor = reactor
         self._backends = backends
         self._drain_timeout = drain_timeout
-        for child in [access_log, revocation, *listeners]:  # in this order they start
+        for child in [access_log, revocation, prober, *listeners]:  # in this order they start
             child.setServiceParent(self)
 
     def stopService(self) -> Deferred[None]:
@@ -86,6 +92,7 @@ class GatewayService(MultiService):
         await gatherResults([listener.stopService() for listener in self.listeners])
         for listener in self.listeners:
             listener.port.drain()
+        self.prober.stopService()
         await self._all_gone(self._drain_timeout * (1 - LOG_SHARE))
         self._backends.close_idle()
         end = began + self._drain_timeout
@@ -136,7 +143,7 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     backends, relay_backends = _backends(config, reactor, names)
     # For trace ids and the spread of renewals, which are no secret: no system call for each.
     random = Random(SystemRandom().getrandbits(128))  # noqa: S311
-    exchanges = HttpExchanges(gateway, backends, reactor, access_log, random)
+    exchanges = HttpExchanges(gateway, backends, reactor, access_log, random, ErrorPages(config.custom_errors))
     revocation = _revocation(config, reactor, random)
     limits = Limits(gateway)
     limiter = HandshakeLimiter(reactor.seconds)
@@ -167,15 +174,23 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     for address, relay_sites in relay_ports_of(config).items():
         ports[address] = RelayPort(backends=relay_backends, **arguments(address[1], relay_sites))
     listeners = [Listener(reactor, sockets[address], port, limits) for address, port in ports.items()]
-    return GatewayService(reactor, listeners, backends, access_log, revocation, gateway.drain_timeout)
+    prober = Prober(reactor, backends, ways_of(config), random)
+    return GatewayService(reactor, listeners, backends, access_log, revocation, prober, gateway.drain_timeout)
+
+
+def _affinity_key(config: Config) -> bytes:
+    """The key of the affinity cookies; empty where none outlives the process, or none is set at all."""
+    directory = config.gateway.state_directory
+    is_used = any(settings.cookie_based_affinity for _, settings in ways_of(config))
+    return load_key(Path(directory)) if directory is not None and is_used else b""
 
 
 def _backends(config: Config, reactor: Any, names: Names) -> tuple[Backends, RelayBackends]:
     """Those of HTTP and those of L4, with what the settings of each need."""
-    backends, relay_backends = Backends(reactor, names), RelayBackends(reactor, names)
-    for rule in config.request_routing_rules:
-        for _, settings in backends_of(rule):
-            backends.prepare(settings)
+    backends = Backends(reactor, names, affinity_key=_affinity_key(config))
+    relay_backends = RelayBackends(reactor, names)
+    for _, settings in ways_of(config):
+        backends.prepare(settings)
     for relay_rule in config.routing_rules:
         relay_backends.prepare(relay_rule.backend_settings)
     return backends, relay_backends

@@ -18,12 +18,15 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from agwtwisted._version import VERSION
-from agwtwisted.core import report
+from agwtwisted.backend_contexts import BackendContexts, ClientCertificateError
+from agwtwisted.contexts import CertificateError, PortContexts
+from agwtwisted.core import ini, report
 from agwtwisted.core.config import parse
-from agwtwisted.core.errors import AgwError, ConfigError
-from agwtwisted.core.resources import Config
-from agwtwisted.core.routing import addresses_of
+from agwtwisted.core.errors import AgwError, ConfigError, Place, Problem
+from agwtwisted.core.resources import Config, Protocol, StreamProtocol
+from agwtwisted.core.routing import addresses_of, ports_of, relay_ports_of, ways_of
 from agwtwisted.core.sources import SourceFile
+from agwtwisted.listener import BindError, bind
 
 
 class Options(usage.Options):
@@ -43,13 +46,17 @@ def makeService(options: Options) -> IService:
     """The gateway, with its ports bound; ends the process with a message when it cannot be started."""
     config = load(options["config"])
     if options["check"]:
+        try:
+            _try_certificates(config)
+        except AgwError as error:
+            sys.exit(_told(error, options["config"], config))
         print(report.table(config, datetime.now(UTC)))
         print(f"{options['config']}: the configuration is valid")
         sys.exit(0)
     is_daemon = options.parent is not None and not options.parent.get("nodaemon", True)
     if config.gateway.access_log == "-" and is_daemon:
         sys.exit("access_log = - writes to standard output, which a daemon has not: give it a path, or run twistd -n")
-    return _start(config)
+    return _start(config, options["config"])
 
 
 def load(file: str) -> Config:
@@ -67,13 +74,60 @@ def load(file: str) -> Config:
     return config
 
 
-def _start(config: Config) -> IService:
+def _try_certificates(config: Config) -> None:
+    """OpenSSL has the last word about the gateway's own certificates: a check hears it as a start does."""
+    depth = config.gateway.max_client_chain_depth
+    for sites in ports_of(config).values():
+        if sites.all()[0].listener.protocol is Protocol.HTTPS:
+            PortContexts.of(sites, max_depth=depth)
+    for relay_sites in relay_ports_of(config).values():
+        if relay_sites.all()[0].listener.protocol is StreamProtocol.TLS:
+            PortContexts.of(relay_sites, max_depth=depth)
+    shown = BackendContexts()
+    for _, settings in ways_of(config):
+        if settings.protocol is Protocol.HTTPS:
+            shown.of(settings)
+
+
+def _told(error: AgwError | OSError, file: str, config: Config) -> str:
+    """What stops a start, with the line of the file that asks for it."""
+    match error:
+        case BindError():
+            section, key, message = _listener_at(error.where, config), "port", str(error)
+        case CertificateError() | ClientCertificateError():
+            section, key, message = error.section, "", error.reason
+        case OSError():
+            log = config.gateway.access_log
+            section, key = "gateway", "state_directory"
+            if log is not None and os.path.abspath(log) == error.filename:
+                key = "access_log"
+            message = f"{key} {error.filename} cannot be opened: {error.strerror}"
+        case _:
+            section, key, message = "", "", str(error)
+    return str(Problem(place=_place(file, section, key), section=section, message=message))
+
+
+def _listener_at(where: tuple[str, int], config: Config) -> str:
+    """The first of the listeners that want this address and port."""
+    wanted = [f"http_listener {each.name}" for each in config.http_listeners if (each.address, each.port) == where]
+    wanted += [f"listener {each.name}" for each in config.listeners if (each.address, each.port) == where]
+    return wanted[0] if wanted else ""
+
+
+def _place(file: str, title: str, key: str) -> Place:
+    """Where a key stands, or else its section."""
+    for section in ini.parse(read(file).data, file).sections:
+        if section.title == title:
+            return Place(file=file, line=next((each.line for each in section.entries if each.key == key), section.line))
+    return Place(file=file)
+
+
+def _start(config: Config, file: str) -> IService:
     # Not before the options are read: importing the reactor installs one, and twistd's --reactor chooses it.
     if "twisted.internet.reactor" not in sys.modules:
         _install_reactor()
     from twisted.internet import reactor
 
-    from agwtwisted.listener import bind
     from agwtwisted.service import build, end_at_once_on_signal, reopen_on_signal
 
     sockets: dict[tuple[str, int], socket.socket] = {}
@@ -84,7 +138,7 @@ def _start(config: Config) -> IService:
     except (AgwError, OSError) as error:
         for bound in sockets.values():
             bound.close()
-        sys.exit(f"ERROR {error}")
+        sys.exit(_told(error, file, config))
     _spare_the_collector()
     reactor.callWhenRunning(reopen_on_signal, reactor, service.access_log.reopen)
     reactor.addSystemEventTrigger("before", "shutdown", end_at_once_on_signal)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -11,19 +10,19 @@ from twisted.internet.posixbase import PosixReactorBase as Reactor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from agwtwisted.backend_contexts import BackendContexts
-from agwtwisted.connecting import Dialer, Encryption, UntrustedError
-from agwtwisted.core.balancing import RoundRobin
+from agwtwisted.connecting import Dialer, UntrustedError
 from agwtwisted.core.errors import printable
+from agwtwisted.core.health import State
+from agwtwisted.core.host_names import bracketed
 from agwtwisted.core.messages import ResponseHead
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.reading import Mark, ResponseReader
-from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings, Protocol
-from agwtwisted.core.server_identity import IdentityRule, ServerIdentity
+from agwtwisted.core.server_identity import ServerIdentity
 from agwtwisted.deadlines import Deadline
 from agwtwisted.interfaces import UpstreamUser
-from agwtwisted.resolving import Names, ask_reactor
+from agwtwisted.resolving import names_of
 from agwtwisted.streaming import TcpWire
+from agwtwisted.targets import Target
 
 MAX_IDLE = 128
 """Idle connections kept for one server at most."""
@@ -62,6 +61,7 @@ class UpstreamConnection:
 
     def start(self, user: UpstreamUser, *, timeout: float, to_head_request: bool, max_header_bytes: int) -> None:
         """Takes the connection for one request; `timeout` bounds every silence of the backend, in seconds."""
+        self._server.used(self)
         self._user = user
         self._timeout = timeout
         self._reader = ResponseReader(to_head_request=to_head_request, max_header_bytes=max_header_bytes)
@@ -107,6 +107,10 @@ class UpstreamConnection:
         else:
             self.wire.abort()
 
+    def cut(self, reason: str) -> None:
+        """Ends the request under way, and the connection."""
+        self._lose(reason, timed_out=False)
+
     # -- from the wire
 
     def received(self, data: bytes) -> None:
@@ -135,6 +139,7 @@ class UpstreamConnection:
         """The backend is gone."""
         self._deadline.stop()
         self._server.forget(self)
+        self._server.ended(self)
         user, reader = self._user, self._reader
         if user is None or reader is None:
             return
@@ -205,62 +210,7 @@ class UpstreamConnection:
             user.response_flush()
 
 
-class Backends:
-    """The servers behind the gateway, shared by all rules that name them."""
-
-    def __init__(self, reactor: Reactor, names: Names | None = None) -> None:
-        """`names` resolves the names of servers; None: as the reactor does it."""
-        self._reactor = reactor
-        self._names = names or _names(reactor)
-        self._contexts = BackendContexts()
-        self._complaints = HandshakeLimiter(reactor.seconds)
-        self._servers: dict[tuple[str, int, str], Server] = {}
-        self._turns: dict[tuple[str, str], RoundRobin[Server]] = {}
-
-    def order(self, pool: BackendAddressPool, settings: BackendHttpSettings) -> tuple[Server, ...]:
-        """The servers of a pool, beginning with the one whose turn it is."""
-        turns = self._turns.get((pool.name, settings.name))
-        if turns is None:
-            servers = [self._server(each, settings) for each in pool.backend_addresses]
-            turns = self._turns[pool.name, settings.name] = RoundRobin(servers)
-        return turns.order()
-
-    def prepare(self, settings: BackendHttpSettings) -> None:
-        """Makes now what settings need, rather than with their first request.
-
-        Raises:
-            ClientCertificateError: their own certificate is none that can be shown to servers.
-        """
-        if settings.protocol is Protocol.HTTPS:
-            self._contexts.of(settings)
-
-    def close_idle(self) -> None:
-        """Closes the connections that no exchange uses, and asks for no more names."""
-        self._names.stop()
-        for server in self._servers.values():
-            server.close_idle()
-
-    def _server(self, address: BackendAddress, settings: BackendHttpSettings) -> Server:
-        host, port = address.host, address.port or settings.port
-        encrypted = settings.protocol is Protocol.HTTPS
-        # What a server proves to some settings proves nothing to others.
-        key = (host, port, settings.name if encrypted else "")
-        server = self._servers.get(key)
-        if server is None:
-            encryption = None
-            if encrypted:
-                rule = IdentityRule.of(settings, host)
-                encryption = Encryption(tls=self._contexts.of(settings), rule=rule)
-            dialer = Dialer(self._reactor, host, port, self._names, encryption)
-            server = self._servers[key] = Server(self._reactor, host, port, dialer, self._complaints)
-        return server
-
-
-def _names(reactor: Reactor) -> Names:
-    return Names(reactor, partial(ask_reactor, reactor))
-
-
-class Server:
+class Server(Target):
     """One backend server: its idle connections, the last used first, and the way to new ones."""
 
     log = Logger()
@@ -272,13 +222,16 @@ class Server:
         port: int,
         dialer: Dialer | None = None,
         complaints: HandshakeLimiter | None = None,
+        *,
+        drain_timeout: float = 30.0,
     ) -> None:
         """`dialer` opens connections, in plain text by default; `complaints` bounds what is said of failures."""
-        self.name = f"{host}:{port}".encode()
+        super().__init__(reactor, drain_timeout)
+        self.name = f"{bracketed(host)}:{port}".encode()
         self.host = host
         self.port = port
         self._reactor = reactor
-        self._dialer = dialer or Dialer(reactor, host, port, _names(reactor))
+        self._dialer = dialer or Dialer(reactor, host, port, names_of(reactor))
         self._complaints = complaints or HandshakeLimiter(reactor.seconds)
         self._idle: deque[UpstreamConnection] = deque()
 
@@ -298,7 +251,10 @@ class Server:
         return None
 
     def give_back(self, connection: UpstreamConnection) -> None:
-        """A connection is idle again; beyond `MAX_IDLE` the oldest goes."""
+        """A connection is idle again; beyond `MAX_IDLE` the oldest goes, and with a server that is down each."""
+        if self.state is State.DOWN:
+            connection.wire.close()
+            return
         self._idle.append(connection)
         if len(self._idle) > MAX_IDLE:
             self._idle.popleft().wire.close()
@@ -318,7 +274,13 @@ class Server:
 
         Fails with ConnectError or DNSLookupError.
         """
-        identity = self._dialer.identity(requested)
+        return self._connect(timeout, self._dialer.identity(requested))
+
+    def connect_to_probe(self, timeout: float, host: str) -> Deferred[UpstreamConnection]:
+        """The same for a probe, which may name a host of its own."""
+        return self._connect(timeout, self._dialer.identity_for_probe(host))
+
+    def _connect(self, timeout: float, identity: ServerIdentity | None) -> Deferred[UpstreamConnection]:
         dialed = self._dialer.dial(timeout, identity)
         return dialed.addCallback(lambda wire: UpstreamConnection(self, self._reactor, wire, identity))
 

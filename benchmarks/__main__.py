@@ -17,7 +17,7 @@ from benchmarks import checks, growth, installing, peers, plots, programs, proxi
 from benchmarks import workloads as plans
 from benchmarks.load import Generator, Load
 from benchmarks.measure import Memory, Sample, memory, sample
-from benchmarks.peers import MUTUAL, OCSP, Growth, Peer, RunningPeer
+from benchmarks.peers import MUTUAL, OCSP, OPEN, RELAY, Growth, Peer, RunningPeer
 from benchmarks.pki import Pki, make_pki
 from benchmarks.programs import BenchmarkError
 from benchmarks.workloads import Plan, Workload
@@ -32,7 +32,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--against", type=Path, help="another checkout, measured in the same rounds: before and after")
     parser.add_argument(
         *("--peer", "--peers"),
-        help="which proxies, with commas: nginx, haproxy, apache2, aiohttp, mitmproxy, agwtwisted (default: all)",
+        help="nginx, haproxy, apache2, stunnel4, aiohttp, mitmproxy, agwtwisted: which proxies (default: all)",
     )
     parser.add_argument("--install", action="store_true", help="install missing peers first (apt-get, as root)")
     parser.add_argument("--workloads", help="their names, with commas (default: all)")
@@ -42,6 +42,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--nginx", default="nginx", help="another nginx program")
     parser.add_argument("--haproxy", default="haproxy", help="another HAProxy program")
     parser.add_argument("--apache", default="apache2", help="another Apache program")
+    parser.add_argument("--stunnel", default="stunnel4", help="another stunnel program")
     parser.add_argument("--python", default=sys.executable, help="another interpreter for the gateway")
     parser.add_argument("--twistd-options", default="", help="more options for twistd, such as --reactor=…")
     parser.add_argument("--out", type=Path, default=programs.HERE / "out", help="where the JSON file goes")
@@ -58,6 +59,7 @@ def chosen_peers(options: argparse.Namespace, plan: Plan, remarks: list[str]) ->
         "nginx": lambda: proxies.nginx(options.nginx),
         "haproxy": lambda: proxies.haproxy(options.haproxy),
         "apache2": lambda: proxies.apache(options.apache),
+        "stunnel4": lambda: proxies.stunnel(options.stunnel),
         "aiohttp": python_peers.aiohttp,
         "mitmproxy": python_peers.mitmproxy,
         "agwtwisted": lambda: gateway(report.GATEWAY, options.checkout),
@@ -138,10 +140,14 @@ class Bench:
         checks.check_generator(self._generator, self._backend_port)
         heads = {}
         for peer in running:
-            if peer.scene == MUTUAL:
+            if peer.scene != OPEN:
                 checks.check_refusals(self._generator, peer)
+            if peer.scene == MUTUAL:
                 heads[peer.name] = checks.check_headers(peer)
-            checks.check_access_log(self._generator, peer)
+            if peer.scene == RELAY:
+                checks.check_relay_log(peer)
+            else:
+                checks.check_access_log(self._generator, peer)
         if report.BASE in heads and report.GATEWAY in heads:
             for name in checks.differing_headers(heads[report.GATEWAY], heads[report.BASE]):
                 self.remarks.append(f"{name} differs: {heads[report.GATEWAY][name]!r}, {heads[report.BASE][name]!r}")

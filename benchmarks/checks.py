@@ -97,3 +97,12 @@ def check_access_log(generator: Generator, peer: RunningPeer) -> None:
     # The last one may be written only in part.
     if json.loads(lines[-2]).get("httpStatus", 200) != 200:
         raise BenchmarkError(f"{peer.name} logs something else than was answered: {lines[-2]}")
+
+
+def check_relay_log(peer: RunningPeer) -> None:
+    """Raises `BenchmarkError` unless sessions leave anything in the log within five seconds."""
+    deadline = time.monotonic() + 5
+    while not _lines(peer.access_log):
+        if time.monotonic() > deadline:
+            raise BenchmarkError(f"{peer.name} logs nothing")
+        time.sleep(0.1)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PACKAGES = {"nginx": "nginx", "haproxy": "haproxy", "apache2": "apache2"}
+PACKAGES = {"nginx": "nginx", "haproxy": "haproxy", "apache2": "apache2", "stunnel4": "stunnel4"}
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 

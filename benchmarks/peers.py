@@ -1,9 +1,11 @@
 """What a proxy is that can be measured, and how one is started.
 
 The job (``mutual``): TLS 1.2 and 1.3 without resumption, a client certificate verified against root and intermediate,
-the eight values of the certificate and X-Forwarded-* as request headers, connections to the backend kept open, and one
-JSON line of access log for each request. Further scenes: ``open`` asks for no certificate and resumes sessions, and
-``ocsp`` is ``mutual`` with every certificate of the chain asked about at the OCSP responders that they name.
+the eight values of the certificate and X-Forwarded-* as request headers, connections to the backend kept open, and
+one JSON line of access log for each request. Further scenes: ``open`` asks for no certificate and resumes sessions.
+``ocsp`` is ``mutual`` with every certificate of the chain asked about at the OCSP responders that they name. ``relay``
+is L4: the same client authentication, then bytes to a backend over TCP and back, and a line of log for each session.
+To a relay, an HTTP request is bytes like others.
 
 ``templates/<file>`` is a configuration, ``templates/<file>.<scene>`` what stands in it for ``@scene@``.
 """
@@ -24,7 +26,7 @@ from benchmarks.programs import BenchmarkError
 
 TEMPLATES = programs.HERE / "templates"
 
-MUTUAL, OPEN, OCSP = "mutual", "open", "ocsp"
+MUTUAL, OPEN, OCSP, RELAY = "mutual", "open", "ocsp", "relay"
 
 
 @attrs.frozen(kw_only=True)
@@ -103,7 +105,7 @@ def configure(settings: Settings, template: str, **more: object) -> str:
     scene = TEMPLATES / f"{template}.{settings.scene}"
     fields["scene"] = filled(scene.read_text()).strip() if scene.exists() else ""
     text = filled((TEMPLATES / template).read_text())
-    path = settings.directory / template
+    path = settings.directory / Path(template).name
     path.touch(mode=0o600)
     path.write_text(text)
     return str(path)

@@ -137,7 +137,11 @@ def _family(pid: int) -> Iterator[int]:
     """The process and its descendants, threads apart."""
     yield pid
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
+        try:
+            children = (task / "children").read_text()
+        except FileNotFoundError:  # a thread that has just ended
+            continue
+        for child in children.split():
             yield from _family(int(child))
 
 

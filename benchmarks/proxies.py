@@ -6,25 +6,31 @@ import os
 import re
 from pathlib import Path
 
-from benchmarks.peers import MUTUAL, OCSP, OPEN, Peer, Settings, configure, output_of, search
+from benchmarks.peers import MUTUAL, OCSP, OPEN, RELAY, Peer, Settings, configure, output_of, search
 from benchmarks.programs import BenchmarkError
 
-ALL_SCENES = frozenset({MUTUAL, OPEN, OCSP})
+ALL_SCENES = frozenset({MUTUAL, OPEN, OCSP, RELAY})
+
+STREAM_MODULES = ("/usr/lib/nginx/modules/ngx_stream_module.so", "/usr/lib64/nginx/modules/ngx_stream_module.so")
 
 
 def nginx(binary: str) -> Peer:
     """The nginx at ``binary``, one process."""
     about = output_of(binary, "-V")
+    module = next((path for path in STREAM_MODULES if Path(path).exists()), None)
+
+    def command(settings: Settings) -> list[str]:
+        if settings.scene == RELAY:
+            file = configure(settings, "relay/nginx.conf", stream_module=module)
+        else:
+            file = configure(settings, "nginx.conf", trusted=_trusted(settings), sites=_nginx_sites(settings))
+        return [binary, "-p", str(settings.directory), "-e", str(settings.directory / "error.log"), "-c", file]
+
     return Peer(
         name="nginx",
         versions={"nginx": search(r"nginx/(\S+)", about), "openssl": search(r"built with (.*)", about)},
-        scenes=ALL_SCENES,
-        command=lambda settings: [
-            binary,
-            *("-p", str(settings.directory)),
-            *("-e", str(settings.directory / "error.log")),
-            *("-c", configure(settings, "nginx.conf", trusted=_trusted(settings), sites=_nginx_sites(settings))),
-        ],
+        scenes=ALL_SCENES if module else ALL_SCENES - {RELAY},
+        command=command,
     )
 
 
@@ -58,10 +64,8 @@ def haproxy(binary: str) -> Peer:
         combined = settings.directory / "combined.pem"
         combined.touch(mode=0o600)
         combined.write_bytes(settings.pki.server.chain.read_bytes() + settings.pki.server.key.read_bytes())
-        return [
-            *(binary, "-db"),
-            *("-f", configure(settings, "haproxy.cfg", combined=combined)),
-        ]
+        template = "relay/haproxy.cfg" if settings.scene == RELAY else "haproxy.cfg"
+        return [binary, "-db", "-f", configure(settings, template, combined=combined)]
 
     about = output_of(binary, "-vv")
     versions = {
@@ -96,10 +100,16 @@ def gateway(name: str, checkout: Path, python: str, options: list[str]) -> Peer:
         command=lambda settings: [
             *(python, "-c", "from twisted.scripts.twistd import run; run()"),
             *(*options, "-n", "--pidfile=", f"--logfile={settings.directory / 'twistd.log'}"),
-            *("agwgateway", "--config", configure(settings, "gw.ini", **_further_sections(settings))),
+            *("agwgateway", "--config", _gateway_file(settings)),
         ],
         environment=environment,
     )
+
+
+def _gateway_file(settings: Settings) -> str:
+    if settings.scene == RELAY:
+        return configure(settings, "relay/gw.ini")
+    return configure(settings, "gw.ini", **_further_sections(settings))
 
 
 MAX_CHAINS = 100
@@ -150,7 +160,7 @@ def apache(binary: str) -> Peer:
         name="apache2",
         log_backlog=16,  # a block of 4 KB
         versions={"apache": search(r"Apache/(\S+)", about), "openssl": _openssl_of(library)},
-        scenes=ALL_SCENES,
+        scenes=ALL_SCENES - {RELAY},
         command=lambda settings: [
             *(binary, "-D", "FOREGROUND", "-f", configure(settings, "apache2.conf", account=account)),
         ],
@@ -165,3 +175,15 @@ def _openssl_of(libraries: str) -> str:
     except OSError:
         return "unknown"
     return found[0].decode("ascii", "replace") if found else "unknown"
+
+
+def stunnel(binary: str) -> Peer:
+    """The stunnel at ``binary``, which relays only, with a thread for each session."""
+    about = output_of(binary, "-version")
+    return Peer(
+        name="stunnel4",
+        versions={"stunnel": search(r"stunnel (\S+)", about), "openssl": search(r"(OpenSSL \S+)", about)},
+        scenes=frozenset({RELAY}),
+        command=lambda settings: [binary, configure(settings, "relay/stunnel.conf")],
+        measures_memory=False,
+    )

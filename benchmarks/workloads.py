@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 
 from benchmarks.load import Load
-from benchmarks.peers import MUTUAL, OCSP, OPEN
+from benchmarks.peers import MUTUAL, OCSP, OPEN, RELAY
 
 MEBIBYTE = 1 << 20
 
@@ -139,13 +139,46 @@ def _bodies(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
     )
 
 
+def _relays(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
+    hundred = 100 * MEBIBYTE
+    return (
+        Workload(
+            name="relay-session",
+            title="L4: full mTLS handshake, connection to the backend, 1 KB echoed, the end of both",
+            load=Load(mode="handshake", count=scaled(500), concurrency=16),
+            scene=RELAY,
+            target=0.80,
+        ),
+        Workload(
+            name="relay-1k",
+            title="L4: 1 KB echoed on one of 64 sessions that stay open",
+            load=Load(mode="keepalive", count=scaled(16000), concurrency=64),
+            scene=RELAY,
+        ),
+        Workload(
+            name="relay-download",
+            title="L4: 100 MB from the backend, 2 sessions",
+            load=Load(mode="download", count=scaled(6), concurrency=2, path="/100m", expect=hundred),
+            scene=RELAY,
+            target=1.10,
+        ),
+        Workload(
+            name="relay-upload",
+            title="L4: 100 MB to the backend, 2 sessions",
+            load=Load(mode="upload", count=scaled(6), concurrency=2, path="/upload", size=hundred),
+            scene=RELAY,
+            target=1.10,
+        ),
+    )
+
+
 def workloads(scale: float = 1.0) -> tuple[Workload, ...]:
     """All of them; ``scale`` shortens them."""
 
     def scaled(count: int) -> int:
         return max(1, int(count * scale))
 
-    return _handshakes(scaled) + _requests(scaled) + _bodies(scaled)
+    return _handshakes(scaled) + _requests(scaled) + _bodies(scaled) + _relays(scaled)
 
 
 _QUICK = ("handshake", "keepalive", "download-1m", "download-100m", "upload-100m")
@@ -153,7 +186,7 @@ _QUICK = ("handshake", "keepalive", "download-1m", "download-100m", "upload-100m
 FULL = Plan(
     rounds=5,
     workloads=workloads(),
-    peers=("nginx", "haproxy", "apache2", "aiohttp", "mitmproxy", "agwtwisted"),
+    peers=("nginx", "haproxy", "apache2", "stunnel4", "aiohttp", "mitmproxy", "agwtwisted"),
     memory_body="/1g",
     memory_body_bytes=1 << 30,
     idle_connections=1000,

@@ -19,6 +19,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
+from agwtwisted.backends import Backends
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
 from agwtwisted.core.messages import HeaderNames
@@ -27,7 +28,6 @@ from agwtwisted.core.resources import Config, Protocol
 from agwtwisted.core.routing import ports_of
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.ports import Limits
-from agwtwisted.upstream import Backends
 from tests import configurations, pki
 from tests.wires import Handle
 

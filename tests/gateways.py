@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from agwtwisted.backends import Backends
 from agwtwisted.connections import HttpPort
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.peer import Peer
@@ -32,7 +33,6 @@ from agwtwisted.core.verdicts import NotAsked, Verdict
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.ports import Limits
 from agwtwisted.streaming import TcpWire
-from agwtwisted.upstream import Backends
 
 TIMEOUT = 20.0
 """Seconds that a backend may be silent."""

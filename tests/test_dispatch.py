@@ -5,17 +5,24 @@ from __future__ import annotations
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.backends import Backends
+from agwtwisted.core.balancing import LeastConnections, Order
 from agwtwisted.core.messages import Framing, RequestHead
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings
 from agwtwisted.dispatch import KEPT_BODY, Dispatch
-from agwtwisted.upstream import Backends, Server
+from agwtwisted.upstream import Server
 from tests.backends import OK, TIMEOUT, User
 from tests.wires import Backend, Network
 
 GET = RequestHead(method=b"GET", target=b"/", version=b"1.1", host="a", authority=b"a", headers=())
 PUT = attrs.evolve(GET, method=b"PUT", framing=Framing.CHUNKED)
 POST = attrs.evolve(GET, method=b"POST", framing=Framing.LENGTH, content_length=3)
+
+
+def in_turn(*servers: Server) -> Order[Server]:
+    """These servers, in this order."""
+    yield from servers
 
 
 class _User(User):
@@ -43,21 +50,21 @@ class _Case(SynchronousTestCase):
     def servers(self, *ports: int) -> tuple[Server, ...]:
         """The servers on these ports, in this order."""
         addresses = tuple(BackendAddress(host="127.0.0.1", port=port) for port in ports)
-        return self.backends.order(
-            BackendAddressPool(name=str(ports), backend_addresses=addresses), BackendHttpSettings(name="s")
-        )
+        pool = BackendAddressPool(name=str(ports), backend_addresses=addresses)
+        return self.backends.pool(pool, BackendHttpSettings(name="s")).servers
 
-    def dispatch(self, request: RequestHead = GET, *ports: int) -> Dispatch:
+    def dispatch(self, request: RequestHead = GET, *ports: int, **options: bool) -> Dispatch:
         """A request to the servers, begun."""
         self.user = _User()
         dispatch = self.user.dispatch = Dispatch(
             request,
-            self.servers(*(ports or (1, 2)))[: len(ports or (1, 2))],
+            in_turn(*self.servers(*(ports or (1, 2)))),
             lambda server: b"head for %b\r\n" % server.name,
             timeout=TIMEOUT,
             max_header_bytes=1000,
             user=self.user,
             failed=lambda status, error_info: self.failures.append((status, error_info)),
+            **options,
         )
         dispatch.start()
         dispatch.flush()
@@ -98,6 +105,16 @@ class WayTests(_Case):
         dispatch.flush()
         self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\nabc")
 
+    def test_refused_is_told(self) -> None:
+        """Who watches a server learns that it refused a connection, not that it was silent."""
+        told: list[str] = []
+        for server in self.servers(1, 2):
+            server.when_refused = lambda server=server: told.append(server.name.decode())  # type: ignore[misc]
+        self.one.refusing, self.two.silent = True, True
+        self.dispatch()
+        self.network.advance(TIMEOUT)
+        self.assertEqual((told, self.failures), (["127.0.0.1:1"], [(502, ErrorInfo.UPSTREAM_NO_LIVE)]))
+
     def test_refused_and_idle(self) -> None:
         """The next one is asked over an idle connection where there is one."""
         self.warmed(self.two, 2)
@@ -125,7 +142,7 @@ class WayTests(_Case):
         self.user = _User()
         Dispatch(
             GET,
-            (),
+            in_turn(),
             lambda server: b"",
             timeout=TIMEOUT,
             max_header_bytes=1000,
@@ -142,7 +159,7 @@ class WayTests(_Case):
 
         Dispatch(
             GET,
-            self.servers(1),
+            in_turn(*self.servers(1)),
             broken,
             timeout=TIMEOUT,
             max_header_bytes=1000,
@@ -160,6 +177,26 @@ class WayTests(_Case):
         dispatch.cancel()
         self.network.advance(10 * TIMEOUT)
         self.assertEqual((self.two.attempts, self.failures, self.network.timers()), (0, [], []))
+
+    def test_order_ends(self) -> None:
+        """The order is closed with the request: its server is no longer busy with it."""
+        balancer: LeastConnections[Server] = LeastConnections()
+        balancer.use(self.servers(1, 2))
+        self.user = _User()
+        dispatch = Dispatch(
+            GET,
+            balancer.order(),
+            lambda server: b"",
+            timeout=TIMEOUT,
+            max_header_bytes=1000,
+            user=self.user,
+            failed=lambda status, error_info: self.failures.append((status, error_info)),
+        )
+        dispatch.start()
+        self.assertEqual(next(balancer.order()).port, 2)
+        dispatch.cancel()
+        self.network.advance(0)
+        self.assertEqual([next(balancer.order()).port for _ in range(2)], [2, 1])
 
     def test_cancelled(self) -> None:
         """A request under way is taken from its server, once."""
@@ -238,6 +275,25 @@ class RepeatTests(_Case):
         self.warmed(self.two, 2)
         self._idle_one_dies(GET, 1, 2)
         self.assertEqual((len(self.two.lines), self.two.line.take()), (2, b"head for 127.0.0.1:2\r\n"))
+
+    def test_stays(self) -> None:
+        """A request that is bound to its server stays there, over a new connection; the next is for when that fails."""
+        self.warmed(self.one, 1)
+        self.dispatch(GET, 1, 2, stays=True)
+        self.one.line.hang_up()
+        self.assertEqual((len(self.one.lines), self.one.line.take()), (2, b"head for 127.0.0.1:1\r\n"))
+        self.warmed(self.one, 1)
+        self.dispatch(GET, 1, 2, stays=True)
+        self.one.refusing = True
+        self.one.line.hang_up()
+        self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\n")
+
+    def test_stays_no_longer(self) -> None:
+        """A bound server too slow to answer is not asked twice either."""
+        self.dispatch(GET, 1, 2, stays=True)
+        self.network.advance(TIMEOUT)
+        self.network.advance(0)
+        self.assertEqual((self.two.line.take(), self.user.lost), (b"head for 127.0.0.1:2\r\n", []))
 
     def test_only_server(self) -> None:
         """Where there is no other, to the same one over a new connection."""

@@ -18,19 +18,23 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted import exchange as exchange_module
 from agwtwisted.core.conditions import Condition
+from agwtwisted.core.error_pages import ErrorPages
+from agwtwisted.core.health import Health
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.messages import Framing, HeaderNames, RequestHead
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.reading import Mark, RequestReader
 from agwtwisted.core.resources import (
     CertificateHeaders,
+    CustomError,
     PathCertificate,
     PathRule,
+    Protocol,
     RedirectConfiguration,
     RedirectType,
 )
 from agwtwisted.core.rewriting import HeaderAction, RewriteRule, RewriteRuleSet
-from agwtwisted.core.routing import Site
+from agwtwisted.core.routing import Site, backends_of
 from agwtwisted.core.templates import Scope, Template
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Missing, Refused, Trusted, Unchecked, Verdict
@@ -772,6 +776,123 @@ def _bodies(stream: bytes) -> list[bytes]:
     return bodies
 
 
+class AffinityTests(_Case):
+    """Clients that are led back to their server."""
+
+    def setUp(self) -> None:
+        self.make(site(ports=(1, 2), cookie_based_affinity=True))
+
+    def answered(self, *cookies: bytes, request: bytes = GET, response: bytes = OK) -> tuple[int, list[bytes]]:
+        """The port of the server that got a request with these cookies, and the cookies that its client is to set."""
+        lines = b"".join(b"Cookie: %b\r\n" % cookie for cookie in cookies)
+        line = self.asked(request.replace(b"\r\n\r\n", b"\r\n" + lines + b"\r\n", 1))
+        for port in (1, 2):
+            for each in self.network.backend(port).lines:
+                if got := each.take():
+                    self.assertEqual([value for name, value in parsed(got)[1] if name == b"Cookie"], [*cookies])
+                    each.send(response)
+                    answer = line.take().rpartition(b"HTTP/1.1 ")[2]  # after interim ones
+                    found = [part for part in answer.split(b"\r\n") if part.startswith(b"Set-Cookie: ")]
+                    return port, [part.partition(b": ")[2] for part in found]
+        return 0, [line.take()]
+
+    def test_new_client(self) -> None:
+        """A client without cookies gets two over TLS, and is led back by either; what it sends is forwarded."""
+        for port in (1, 2):
+            served, cookies = self.answered()
+            self.assertEqual((served, len(cookies)), (port, 2))
+            for cookie in cookies:
+                pair = cookie.partition(b";")[0]
+                self.assertEqual([self.answered(b"a=b", pair) for _ in range(2)], [(port, [])] * 2)
+
+    def test_without_tls(self) -> None:
+        """On a plain listener there is one."""
+        each = site(ports=(1, 2), cookie_based_affinity=True)
+        plain = attrs.evolve(each.listener, protocol=Protocol.HTTP)
+        self.make(attrs.evolve(each, listener=plain, rule=attrs.evolve(each.rule, http_listener=plain)))
+        [cookie] = self.answered()[1]
+        self.assertTrue(cookie.endswith(b"; Path=/"))
+
+    def test_of_the_response(self) -> None:
+        """They are set beside the backend's own, not with interim answers, and with the one that upgrades, too."""
+        own = OK.replace(b"\r\n", b"\r\nSet-Cookie: a=b\r\n", 1)
+        self.assertEqual(len(self.answered(response=own)[1]), 3)
+        self.assertEqual(len(self.answered(response=b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK)[1]), 2)
+        self.assertEqual(len(self.answered(request=UPGRADE, response=SWITCH)[1]), 2)
+
+    def test_refused(self) -> None:
+        """When the server refuses the connection, the client is led to the one that answers."""
+        cookie = self.answered()[1][0].partition(b";")[0]
+        self.network.backend(1).lines[0].hang_up()
+        self.network.backend(1).refusing = True
+        port, cookies = self.answered(cookie)
+        self.assertEqual((port, len(cookies)), (2, 2))
+        self.assertNotIn(cookie, b"".join(cookies))
+
+    def test_dead_idle_connection(self) -> None:
+        """A connection that dies when it is used again is no reason to go elsewhere."""
+        cookie = self.answered()[1][0].partition(b";")[0]
+        line = self.asked(GET.replace(b"\r\n\r\n", b"\r\nCookie: %b\r\n\r\n" % cookie))
+        one = self.network.backend(1)
+        one.line.hang_up()
+        one.line.send(OK)
+        self.assertNotIn(b"Set-Cookie", line.take())
+        self.assertEqual((len(one.lines), self.network.backend(2).attempts), (2, 0))
+
+    def test_own_pages(self) -> None:
+        """Pages of our own set none."""
+        self.network.backend(1).refusing = self.network.backend(2).refusing = True
+        port, [page] = self.answered()
+        self.assertEqual((port, page[:12], b"Set-Cookie" in page), (0, b"HTTP/1.1 502", False))
+
+    def test_none(self) -> None:
+        """Without cookie_based_affinity there are none."""
+        self.make(site(ports=(1, 2)))
+        self.assertEqual([self.answered() for _ in range(2)], [(1, []), (2, [])])
+
+
+class DownTests(_Case):
+    """A server that goes down while it is asked."""
+
+    def down(self) -> None:
+        """The server is found down, and its time is over."""
+        [(pool, settings)] = backends_of(self.stand.sites[0].rule)
+        [server] = self.stand.backends.pool(pool, settings).servers
+        server.found(Health().failed(0, 1))
+        self.network.advance(settings.connection_draining_timeout)
+
+    def test_before_the_answer(self) -> None:
+        """A request without an answer gets a page."""
+        self.make(site(connection_draining_timeout=5))
+        line = self.asked()
+        self.down()
+        self.assert_page(line, 502, "UPSTREAM_CLOSED_CONNECTION")
+
+    def test_in_the_answer(self) -> None:
+        """An answer under way is cut."""
+        self.make(site(connection_draining_timeout=5))
+        line = self.asked()
+        self.backend.line.send(OK[:-1])
+        self.down()
+        self.assertEqual((line.reset, self.log["error_info"]), (True, "ERRORINFO_UPSTREAM_CLOSED_CONNECTION"))
+
+    def test_tunnel(self) -> None:
+        """An upgraded connection is closed."""
+        self.make(site(connection_draining_timeout=5))
+        line = self.asked(UPGRADE)
+        self.backend.line.send(SWITCH)
+        self.down()
+        self.network.advance(0)
+        self.assertEqual((line.eof, self.log["httpStatus"]), (True, 101))
+
+    def test_nobody_left(self) -> None:
+        """The next request is asked of nobody."""
+        self.down()
+        line = self.asked()
+        self.assert_page(line, 502, "UPSTREAM_NO_LIVE")
+        self.assertEqual((self.backend.attempts, self.log["serverRouted"]), (0, ""))
+
+
 class DrainTests(_Case):
     """The gateway stops."""
 
@@ -1200,3 +1321,16 @@ class RewriteTests(_Case):
         line = self.asked(GET.replace(b"\r\n\r\n", b"\r\nX: /a b\r\n\r\n"))
         self.assert_page(line, 400, "REQUEST_URI_INVALID")
         self.assertEqual(self.backend.lines, [])
+
+    def test_own_error_pages(self) -> None:
+        """The operator's pages stand in for ours, also where a client is turned away, not for a backend's answer."""
+        self.stand.exchanges.error_pages = ErrorPages(
+            CustomError(status=status, page=b"<p>%d, ours</p>" % status) for status in (400, 502)
+        )
+        self.backend.refusing = True
+        self.assertTrue(self.asked().take().endswith(b"\r\nContent-Length: 16\r\n\r\n<p>502, ours</p>"))
+        self.assertTrue(self.asked(verdict=Missing()).take().endswith(b"<p>400, ours</p>"))
+        self.backend.refusing = False
+        line = self.asked()
+        self.backend.line.send(b"HTTP/1.1 502 Bad\r\nContent-Length: 3\r\n\r\nbad")
+        self.assertTrue(line.take().endswith(b"\r\n\r\nbad"))

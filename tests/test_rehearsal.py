@@ -7,17 +7,20 @@ from functools import cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core import reasons
 from agwtwisted.core.routing import Site, ports_of
 from agwtwisted.core.verdicts import NotAsked, Refused, Trusted, Unchecked, log_word
 from agwtwisted.rehearsal import Rehearsal, rehearse
 from tests import clients, configurations, pki
 from tests.clients import Gateway, client_context, text
+from tests.strategies import UTF8, integer, simple_name, string
 
 PAST = datetime(2021, 1, 1, tzinfo=UTC)
 UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\0")
@@ -95,6 +98,43 @@ def _deep(authority: pki.Authority, levels: int) -> pki.Authority:
     for level in range(levels):
         authority = authority.intermediate(f"Level {level}")
     return authority
+
+
+class OddKey:
+    """A public key as its bytes say, whether or not there is a private one."""
+
+    def __init__(self, info: bytes) -> None:
+        self._info = info
+
+    def public_key(self) -> OddKey:
+        """Itself."""
+        return self
+
+    def public_bytes(self, *_: object) -> bytes:
+        """SubjectPublicKeyInfo."""
+        return self._info
+
+
+def rsa_of(bits: int) -> OddKey:
+    """An RSA key of that length."""
+    key = rsa.RSAPublicNumbers(65537, (1 << bits - 1) + 1).public_key()
+    return OddKey(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def explicit_p256() -> OddKey:
+    """A key of P-256, but for the curve's numbers in place of its name (RFC 3279 section 2.3.5)."""
+    point = bytes.fromhex(
+        "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+        "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+    )
+    prime = 2**256 - 2**224 + 2**192 + 2**96 - 1
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    slope = bytes.fromhex("5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b")
+    field = pki.tlv(0x30, bytes.fromhex("06072a8648ce3d0101"), integer(prime))
+    curve = pki.tlv(0x30, pki.tlv(0x04, (prime - 3).to_bytes(32, "big")), pki.tlv(0x04, slope))
+    numbers = pki.tlv(0x30, integer(1), field, curve, pki.tlv(0x04, point), integer(order), integer(1))
+    algorithm = pki.tlv(0x30, bytes.fromhex("06072a8648ce3d0201"), numbers)
+    return OddKey(pki.tlv(0x30, algorithm, pki.tlv(0x03, b"\0" + point)))
 
 
 def site_of(gateway: Gateway, name: str) -> Site:
@@ -267,6 +307,30 @@ class RehearsalTests(SynchronousTestCase):
             self.assertEqual(told.failure, failure)
             expected = Refused("the certificate was not verified") if failure else Trusted()
             self.assertEqual(told.verdict, expected)
+
+    def test_monsters(self) -> None:
+        """What is large or odd beyond reason gets a verdict like others, where a gateway reads so much of a client."""
+        root = configurations.clients_root()
+        many = [f"{number:x}.example" for number in range(4000)]
+        permitted = root.intermediate("Permits", permitted=[x509.DNSName(f"{name}.org") for name in many[:300]])
+        long_name = simple_name(("2.5.4.3", string(UTF8, "\0" * 65536)))
+        circle = root.intermediate("Circle")
+        for what, leaf, reason in (
+            ("RSA of 16384 bits", root.issue(key=rsa_of(16384), ski=False), ""),
+            ("a curve's numbers", root.issue(key=explicit_p256(), ski=False), reasons.REASONS[94]),
+            ("thousands of names", root.issue(san=many), ""),
+            (
+                "thousands of names, hundreds permitted",
+                permitted.issue(san=many),
+                reasons.REASONS[1],
+            ),  # too many to compare
+            ("a name of 64 KB", root.issue(subject=long_name), ""),
+            ("a hundred authorities", _deep(root, 100).issue(), reasons.CHAIN_TOO_LONG),
+            ("authorities that issued each other", circle.intermediate("Round").intermediate("Circle").issue(), ""),
+        ):
+            sent = [leaf.der, *(issuer.der for issuer in leaf.issuers[:-1])]
+            told = rehearsed("strict", *sent, gateway="max_client_chain_bytes = 102400\n")
+            self.assertEqual(told.verdict, Refused(reason) if reason else Trusted(), what)
 
     @given(st.lists(st.binary(max_size=300), min_size=1, max_size=3))
     def test_rubbish(self, sent: list[bytes]) -> None:

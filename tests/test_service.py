@@ -96,6 +96,24 @@ class FakeRevocation(Service, Stage):
         return self.stored
 
 
+class FakeProber(Service, Stage):
+    """Probes nobody."""
+
+    name = "probes"
+
+    def __init__(self, told: list[str]) -> None:
+        Stage.__init__(self, told)
+
+    def startService(self) -> None:
+        """Starts."""
+        super().startService()
+        self.told.append("probe")
+
+    def stopService(self) -> None:
+        """Stops."""
+        self.told.append("stop probing")
+
+
 class FakeLog(Service, Stage):
     """An access log that is written when the test says so."""
 
@@ -127,21 +145,22 @@ class StagesTests(SynchronousTestCase):
         backends = Stage(self.told)
         backends.close_idle = backends.tell("close idle")  # type: ignore[attr-defined]
         self.revocation = FakeRevocation(self.told)
-        made: Any = (self.clock, self.listeners, backends, self.log, self.revocation, DRAIN)
+        prober = FakeProber(self.told)
+        made: Any = (self.clock, self.listeners, backends, self.log, self.revocation, prober, DRAIN)
         self.service = GatewayService(*made)
         self.connections = self.listeners[0].port.connections
 
     def test_start(self) -> None:
-        """The log is open before anybody listens."""
+        """The log is open, and the first probes are out, before anybody listens."""
         self.service.privilegedStartService()
         self.service.startService()
-        self.assertEqual(self.told, ["open log", "ask", "listen", "listen"])
+        self.assertEqual(self.told, ["open log", "ask", "probe", "listen", "listen"])
 
     def test_nothing_to_wait_for(self) -> None:
         """Listeners, connections, backends and log end in this order, at once where nothing is under way."""
         stopped = self.service.stopService()
-        ended = ["stop listening", "stop listening", "drain", "drain", "close idle", "stop asking", "close log"]
-        self.assertEqual(self.told, ended)
+        drained = ["stop listening", "stop listening", "drain", "drain", "stop probing"]
+        self.assertEqual(self.told, [*drained, "close idle", "stop asking", "close log"])
         self.assertNoResult(stopped)
         self.log.written.callback(None)
         self.successResultOf(stopped)
@@ -250,7 +269,8 @@ class BuildTests(TestCase):
         ports = free_ports(2)
         service = self.build(*ports)
         self.assertEqual(
-            [each.name for each in service], ["access log", "revocation", *(f"listener 127.0.0.1:{n}" for n in ports)]
+            [each.name for each in service],
+            ["access log", "revocation", "probes", *(f"listener 127.0.0.1:{n}" for n in ports)],
         )
         service.startService()
         for port in ports:
@@ -284,6 +304,29 @@ class BuildTests(TestCase):
         plain, secure = (listener.port for listener in service.listeners)
         self.assertIs(plain.limits, secure.limits)
         self.assertEqual((plain._contexts is None, secure._contexts is None), (True, False))
+        await service.stopService()
+
+    async def test_affinity_key(self) -> None:
+        """Cookies get a key in the state directory, where there is one and cookies are set."""
+        key = self.directory / "state" / "affinity.key"
+        for settings, directory, expected in (
+            ("cookie_based_affinity = Disabled", f"state_directory = {key.parent}\n", False),
+            ("cookie_based_affinity = Enabled", "", False),
+            ("cookie_based_affinity = Enabled", f"state_directory = {key.parent}\n", True),
+        ):
+            text = configurations.changed(
+                ("port = 9000\n", f"port = 9000\n{settings}\n"),
+                ("access_log = -\n", directory),
+            )
+            config = configurations.load(text, clients.files())
+            (self.directory / "state").mkdir(exist_ok=True)
+            await build(config, reactor, {address: bind("127.0.0.1", 0) for address in ports_of(config)}).stopService()
+            self.assertEqual(key.exists(), expected)
+
+    async def test_probes(self) -> None:
+        """Every server that a rule leads to is watched."""
+        service = self.build(*free_ports(2))
+        self.assertEqual(len(service.prober._watches), 1)
         await service.stopService()
 
     def test_log_that_cannot_be_opened(self) -> None:

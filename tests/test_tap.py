@@ -166,27 +166,42 @@ class StartTests(Directory):
             self.assertEqual(printed, "")
 
     def test_busy_port(self) -> None:
-        """A busy port ends the start with a message, and the ports bound before it are let go."""
-        with closing(bind("127.0.0.1", self.ports[1])):
+        """A busy port ends the start with file, line and listener, and the ports bound before it are let go."""
+        port = self.ports[1]
+        with closing(bind("127.0.0.1", port)):
             message, _, _ = self.ended(lambda: makeService(self.options()))
-        self.assertEqual(message, f"ERROR cannot listen on 127.0.0.1:{self.ports[1]}: Address already in use")
+        place = f"{self.file}:{self.line(f'port = {port}')} [http_listener l{port}]"
+        self.assertEqual(message, f"ERROR {place} cannot listen on 127.0.0.1:{port}: Address already in use")
         self.assert_ports_are_free()
 
     def test_log(self) -> None:
-        """So does an access log that cannot be opened."""
+        """So does an access log that cannot be opened, or a state directory that cannot be made."""
         self.configure("missing/access.log")
         message, _, _ = self.ended(lambda: makeService(self.options()))
-        self.assertRegex(str(message), r"^ERROR .*missing/access\.log")
+        path = self.directory / "conf" / "missing" / "access.log"
+        place = f"{self.file}:{self.line('access_log')} [gateway]"
+        self.assertEqual(message, f"ERROR {place} access_log {path} cannot be opened: No such file or directory")
         self.assert_ports_are_free()
+        self.configure("access.log", _remembering)
+        message, _, _ = self.ended(lambda: makeService(self.options()))
+        place = f"{self.file}:{self.line('state_directory')} [gateway]"
+        self.assertEqual(message, f"ERROR {place} state_directory {self.file} cannot be opened: File exists")
 
     def test_weak_key(self) -> None:
-        """So does a server certificate that OpenSSL does not serve."""
+        """So does a server certificate that OpenSSL does not serve; a check says so, too."""
         weak = pki.Authority.root("Servers").issue_server("localhost", key=pki.rsa_key(1024))
         self.write("conf/pki/site.pem", weak.chain_pem)
         self.write("conf/pki/site.key", weak.key_pem)
-        message, _, _ = self.ended(lambda: makeService(self.options()))
-        self.assertEqual(message, "ERROR [ssl_certificate site] cannot be used: ee key too small")
-        self.assert_ports_are_free()
+        for words in ((), ("--check",)):
+            message, printed, _ = self.ended(lambda words=words: makeService(self.options(*words)))
+            place = f"{self.file}:{self.line('[ssl_certificate site]')} [ssl_certificate site]"
+            self.assertEqual((message, printed), (f"ERROR {place} cannot be used: ee key too small", ""))
+            self.assert_ports_are_free()
+
+    def line(self, start: str) -> int:
+        """The number of the configuration's first line that begins so."""
+        lines = Path(self.file).read_text().split("\n")
+        return 1 + next(number for number, line in enumerate(lines) if line.startswith(start))
 
     def test_daemon_without_output(self) -> None:
         """A daemon has no standard output to write its access log to; twistd -n has."""
@@ -213,7 +228,7 @@ class StartTests(Directory):
         """A good file makes a service of log and listeners; no reactor is chosen before its options are read."""
         names, process = self.starts()
         self.assertEqual(
-            names, str(["access log", "revocation", *(f"listener 127.0.0.1:{port}" for port in self.ports)])
+            names, str(["access log", "revocation", "probes", *(f"listener 127.0.0.1:{port}" for port in self.ports)])
         )
         self.assertEqual(process, "LeanEPollReactor True True")
 
@@ -282,6 +297,12 @@ class TwistdTests(Directory):
                 return client.recv(1 << 16)
         except ConnectionError:
             return b""
+
+
+def _remembering(text: str) -> str:
+    """The same with a state directory that is a file, and somebody who needs one."""
+    text = text.replace("[gateway]\n", "[gateway]\nstate_directory = gw.ini\n")
+    return text.replace("[ssl_profile strict]\n", "[ssl_profile strict]\nverify_client_revocation = OCSP\n")
 
 
 def _waiting(text: str) -> str:

@@ -12,15 +12,18 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.backend_contexts import ClientCertificateError
+from agwtwisted.backends import Backends
 from agwtwisted.connecting import UnreachableError, UntrustedError
+from agwtwisted.core.health import Health
 from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings
 from agwtwisted.core.server_identity import ServerIdentity
-from agwtwisted.upstream import IDLE_TIMEOUT, MAX_IDLE, Backends, Server, UpstreamConnection
+from agwtwisted.upstream import IDLE_TIMEOUT, MAX_IDLE, Server, UpstreamConnection
 from tests import pki, servers
 from tests.backends import OK, SWITCH, TIMEOUT, User
 from tests.servers import https, own
 from tests.wires import READ, Backend, Line, Network
 
+DRAIN = 25.0
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -28,7 +31,7 @@ class _Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.network = Network()
         self.backend: Backend = self.network.backend(9000)
-        self.server = Server(self.network, "127.0.0.1", 9000)  # type: ignore[arg-type]
+        self.server = Server(self.network, "127.0.0.1", 9000, drain_timeout=DRAIN)  # type: ignore[arg-type]
         self.user = User()
 
     def connected(self) -> UpstreamConnection:
@@ -271,7 +274,7 @@ class ReuseTests(_Case):
         """At the end all idle ones are closed, those in use are not."""
         backends = Backends(self.network)  # type: ignore[arg-type]
         pool = BackendAddressPool(name="p", backend_addresses=(BackendAddress(host="127.0.0.1"),))
-        (self.server,) = backends.order(pool, BackendHttpSettings(name="s", port=9000))
+        (self.server,) = backends.pool(pool, BackendHttpSettings(name="s", port=9000)).servers
         self.begun()
         self.line.send(OK)
         self.begun()
@@ -417,7 +420,7 @@ class TlsTests(_Case):
     def server_of(self, settings: BackendHttpSettings, host: str = "127.0.0.1") -> Server:
         """The only server of a pool."""
         pool = BackendAddressPool(name=host, backend_addresses=(BackendAddress(host=host, port=9000),))
-        (server,) = self.backends.order(pool, settings)
+        (server,) = self.backends.pool(pool, settings).servers
         return server
 
     def meet(self, requested: str = servers.NAME) -> servers.Server:
@@ -563,18 +566,86 @@ class ComplaintTests(_Case):
         self.assertEqual(len(self.complain(UntrustedError("x", ServerIdentity(name="a.example")))), 1)
 
 
-class BackendsTests(_Case):
-    """Pools of servers."""
+class DownTests(_Case):
+    """A server that is down."""
 
-    def test_shared(self) -> None:
-        """One server is one, whichever pool names it; each pool with its settings takes its own turns."""
+    def down(self) -> None:
+        """It is found down."""
+        self.server.found(Health().failed(0, 1))
+        self.network.advance(0)
+
+    def test_idle_connections(self) -> None:
+        """Idle connections are closed, and those that become idle."""
+        self.begun()
+        self.begun()
+        self.backend.lines[0].send(OK)
+        self.down()
+        self.assertEqual([line.eof for line in self.backend.lines], [True, False])
+        self.line.send(OK)
+        self.network.advance(0)
+        self.assertEqual((self.user.ended, self.line.eof, self.server.take()), (2, True, None))
+
+    def test_drained(self) -> None:
+        """What is under way has its time, then it is cut; no timer is left."""
+        self.begun()
+        self.down()
+        self.network.advance(TIMEOUT - 1)
+        self.line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+        self.network.advance(DRAIN - TIMEOUT)
+        self.assertEqual(self.user.lost, [])
+        self.network.advance(1)
+        self.assertEqual((self.user.lost, self.line.reset), ([False], True))
+        self.network.advance(0)
+        self.assertEqual(self.network.timers(), [])
+
+    def test_tunnel(self) -> None:
+        """An upgraded connection is cut as well."""
+        connection = self.begun()
+        self.user.response_head = lambda head: connection.tunnel()  # type: ignore[method-assign]
+        self.line.send(SWITCH)
+        self.down()
+        for _ in range(2):
+            self.network.advance(DRAIN / 2)
+            self.assertEqual(self.user.ended, self.line.reset)
+            self.line.send(b"frame")
+        self.network.advance(0)
+        self.assertEqual((self.user.ended, self.network.timers()), (1, []))
+
+    def test_up_again(self) -> None:
+        """A server that is up again in time keeps what is under way."""
+        self.begun()
+        self.down()
+        self.server.found(self.server.health.succeeded(1))
+        self.network.advance(0)
+        self.assertEqual(self.user.lost, [])
+        self.line.send(OK)
+        self.assertEqual((self.user.ended, self.server.take() is not None), (1, True))
+
+    def test_idle_after_a_request(self) -> None:
+        """A connection between two requests has nothing to be cut."""
+        self.begun()
+        self.line.send(OK)
+        self.down()
+        self.network.advance(DRAIN)
+        self.assertEqual(self.user.lost, [])
+
+    def test_forgotten(self) -> None:
+        """A connection that has ended is not kept to be cut."""
+        cut: list[str] = []
+        connection = self.begun()
+        connection.cut = cut.append  # type: ignore[method-assign]
+        self.line.send(OK)
+        self.line.hang_up()
+        self.down()
+        self.network.advance(DRAIN)
+        self.assertEqual(cut, [])
+
+    def test_end(self) -> None:
+        """At the end of the gateway the timer goes."""
+        pool = BackendAddressPool(name="p", backend_addresses=(BackendAddress(host="127.0.0.1"),))
         backends = Backends(self.network)  # type: ignore[arg-type]
-        addresses = tuple(BackendAddress(host=host) for host in ("a", "b"))
-        pool = BackendAddressPool(name="p", backend_addresses=addresses)
-        other = BackendAddressPool(name="q", backend_addresses=(BackendAddress(host="a", port=80),))
-        settings = BackendHttpSettings(name="s", port=80)
-        first, second = backends.order(pool, settings), backends.order(pool, settings)
-        self.assertEqual([server.name for server in first], [b"a:80", b"b:80"])
-        self.assertEqual(second, first[::-1])
-        self.assertIs(backends.order(other, settings)[0], first[0])
-        self.assertEqual(backends.order(pool, BackendHttpSettings(name="t", port=81))[0].name, b"a:81")
+        (self.server,) = backends.pool(pool, BackendHttpSettings(name="s", port=9000)).servers
+        self.down()
+        self.assertEqual(self.network.timers(), [30.0])
+        backends.close_idle()
+        self.assertEqual(self.network.timers(), [])

@@ -22,6 +22,7 @@ from agwtwisted.core.resources import (
     HttpListener,
     Listener,
     PathRule,
+    Probe,
     Protocol,
     RedirectConfiguration,
     RequestRoutingRule,
@@ -93,6 +94,7 @@ class Builder:
             "http_listener": self._http_listener,
             "listener": self._listener,
             "backend_address_pool": lambda row: BackendAddressPool(name=row.name, **row.fields()),
+            "probe": lambda row: Probe(name=row.name, **row.fields()),
             "backend_http_settings": self._backend_http_settings,
             "rewrite_rule": rewrite_rules.rewrite_rule,
             "backend_settings": self._backend_settings,
@@ -153,10 +155,14 @@ class Builder:
 
     def _backend_http_settings(self, row: Row) -> BackendHttpSettings | None:
         roots = self._roots(row)
-        certificate = self._found(row, "client_ssl_certificate")
-        if row.refused or certificate is _LOST or _LOST in roots:
+        certificate, probe = self._found(row, "client_ssl_certificate"), self._found(row, "probe")
+        if row.refused or _LOST in (certificate, probe, *roots):
             return None
-        fields = row.fields() | {"trusted_root_certificates": roots, "client_ssl_certificate": certificate}
+        fields = row.fields() | {
+            "trusted_root_certificates": roots,
+            "client_ssl_certificate": certificate,
+            "probe": probe,
+        }
         return BackendHttpSettings(name=row.name, **{"port": sections.backend_port(row)} | fields)
 
     def _redirect_configuration(self, row: Row) -> RedirectConfiguration | None:

@@ -204,6 +204,36 @@ def _unused_profiles(draft: Draft) -> Iterator[Problem]:
             yield row.warning("no listener uses this profile: nobody is asked for a certificate because of it")
 
 
+def _probes(draft: Draft) -> Iterator[Problem]:
+    probes = {row.name: row for row in draft.rows.get("probe", ())}
+    for row in draft.of("backend_http_settings", "probe"):
+        probe = probes.get(getattr(row.get("probe"), "name", ""))
+        if probe is not None:
+            yield from _probe_of(row, probe)
+
+
+def _probe_of(row: Row, probe: Row) -> Iterator[Problem]:
+    """What does not fit together between backend settings and their probe."""
+    if not {"protocol"} & (row.refused | probe.refused) and probe.get("protocol") is not row.get("protocol"):
+        yield row.problem(
+            f"{probe.section.title} asks by {probe.get('protocol').value}, these settings by"
+            f" {row.get('protocol').value}: they must be the same",
+            key="probe",
+            code="ApplicationGatewayProbeProtocolMustMatchBackendHttpSettinsProtocol",  # the product's spelling
+        )
+    picks = "pick_host_name_from_backend_http_settings"
+    if probe.get(picks) and row.unset("host_name") and not row.get("pick_host_name_from_backend_address"):
+        yield row.problem(f"{probe.section.title} has {picks}, and these settings have no host name", key="probe")
+
+
+def _unused_probes(draft: Draft) -> Iterator[Problem]:
+    kinds = ("backend_http_settings", "backend_settings")
+    used = {getattr(row.get("probe"), "name", None) for kind in kinds for row in draft.of(kind, "probe")}
+    for row in draft.of("probe"):
+        if row.name not in used:
+            yield row.warning("no backend settings use this probe: nobody is asked because of it")
+
+
 def _shadowed_listeners(draft: Draft) -> Iterator[Problem]:
     for lax in draft.every_listener:
         for strict in draft.every_listener:
@@ -345,6 +375,8 @@ _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _mixed_policies,
     _rules,
     _unused_profiles,
+    _probes,
+    _unused_probes,
     _shadowed_listeners,
     _plain_ways_in,
     _unproven_headers,

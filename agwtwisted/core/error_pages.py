@@ -23,3 +23,7 @@ class ErrorPages:
         if not pages:
             return None
         return pages.get((listener, status)) or pages.get(("", status))
+
+
+NO_ERROR_PAGES = ErrorPages()
+"""Of an operator who has none."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from agwtwisted.core.certificate_headers import header_block
+from agwtwisted.core.host_names import bracketed
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, has_body
 from agwtwisted.core.peer import Peer
@@ -39,7 +40,7 @@ def host_for(settings: BackendHttpSettings, head: RequestHead, host: str) -> byt
     """The Host header for a backend, which is at `host`, unless a rule has set one: the settings' or the client's."""
     if settings.host_name:
         return settings.host_name.encode()
-    return host.encode() if settings.pick_host_name_from_backend_address else head.authority
+    return bracketed(host).encode() if settings.pick_host_name_from_backend_address else head.authority
 
 
 def request_bytes(head: RequestHead, host: bytes, identity: bytes, address: bytes, trace_id: bytes) -> bytes:

@@ -67,8 +67,12 @@ def host_and_port(text: str) -> tuple[str, int | None]:
 def host_header(text: str) -> str:
     """What is sent as Host: a name or address, with a port if it has one; IPv6 addresses in brackets."""
     host, port = host_and_port(text)
-    bracketed = f"[{host}]" if ":" in host else host
-    return bracketed if port is None else f"{bracketed}:{port}"
+    return bracketed(host) if port is None else f"{bracketed(host)}:{port}"
+
+
+def bracketed(host: str) -> str:
+    """A host as a URL or a Host header has it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def server_name(text: str) -> str:

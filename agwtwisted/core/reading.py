@@ -1,7 +1,8 @@
 """Bytes to messages: llhttp (through httptools) for the framing, `core.messages` for what may be forwarded.
 
 A reader is fed what came and collects events in order. llhttp cannot be paused within one read, so events of more than
-one message may lie there; how much that is, the size of one read bounds.
+one message may lie there; how much that is, the size of one read bounds. The rest of a body with a Content-Length, what
+does not come with its head, passes by llhttp, which would only copy it.
 """
 
 from __future__ import annotations
@@ -74,10 +75,15 @@ class RequestReader:
         self._continued = 0  # bytes of the reads that began and ended within it
         self._last = False  # no message follows the one that was read last
         self._has_body = False
+        self._length = 0  # of the body, where its Content-Length tells it
+        self._counted = False  # the rest of the body is counted here
 
     def feed(self, data: bytes) -> None:
         """Reads on; what comes when it is `done` is dropped."""
         if self.done:
+            return
+        if self._counted:
+            self._count(data)
             return
         self._went_on = self._open
         try:
@@ -93,6 +99,18 @@ class RequestReader:
             self._continued += len(data)
             if self._continued > _START_LINE + self._max_header_bytes + _PATIENCE * self._body_size:
                 self._refuse(_TOO_LARGE)
+        self._counted = self._open and not self.done and self._length > self._body_size
+
+    def _count(self, data: bytes) -> None:
+        """The rest of a body, or of what is left of it."""
+        left = self._length - self._body_size
+        self.on_body(data if len(data) <= left else data[:left])
+        if len(data) >= left:
+            self._counted = False
+            self._parser = httptools.HttpRequestParser(self)  # the other one still waits for this body
+            self.on_message_complete()
+            if len(data) > left:
+                self.feed(data[left:])
 
     def late(self) -> None:
         """The head that is open did not come in time."""
@@ -123,7 +141,7 @@ class RequestReader:
         self._went_on = False
         self._method = self._target = b""
         self._lines = []
-        self._size = self._body_size = self._continued = 0
+        self._size = self._body_size = self._continued = self._length = 0
 
     def on_url(self, url: bytes) -> None:
         """A piece of the request's target."""
@@ -159,6 +177,7 @@ class RequestReader:
         else:
             self._last = not head.keep_alive
             self._has_body = head.framing is not Framing.NONE
+            self._length = head.content_length
             self.events.append(head)
 
     def on_body(self, data: bytes) -> None:
@@ -229,6 +248,7 @@ class ResponseReader:
         self._lines: list[Header] = []
         self._size = 0
         self._final: ResponseHead | None = None
+        self._counted = False  # the rest of the body is counted here
 
     def feed(self, data: bytes) -> None:
         """Reads on."""
@@ -236,6 +256,9 @@ class ResponseReader:
             return
         if self.whole:
             self.clean = False
+            return
+        if self._counted and self._final is not None:
+            self._count(data, self._final)
             return
         try:
             self._parser.feed_data(data)
@@ -248,6 +271,16 @@ class ResponseReader:
         if not self.whole and self._fed > self._max_header_bytes + _PATIENCE * self._body_size:
             self.problem = self.problem or self._too_large()
         self._fed += len(data)
+        final = self._final
+        self._counted = final is not None and final.framing is Framing.LENGTH and not self.whole and not self.problem
+
+    def _count(self, data: bytes, head: ResponseHead) -> None:
+        """The rest of a body, or of what is left of it; more than that is none of ours."""
+        left = head.content_length - self._body_size
+        self.on_body(data if len(data) <= left else data[:left])
+        if len(data) >= left:
+            self._finish(head)
+            self.clean = self.clean and len(data) == left
 
     def end(self) -> None:
         """The backend has closed: the end of a body that is told in no other way, else a problem."""

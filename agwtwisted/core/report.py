@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from agwtwisted.core import route_report
 from agwtwisted.core.coherence import AnyListener
 from agwtwisted.core.errors import printable
 from agwtwisted.core.policies import TlsPolicy
+from agwtwisted.core.probing import question
 from agwtwisted.core.resources import (
-    BackendAddress,
-    BackendAddressPool,
     BackendHttpSettings,
     BackendSettings,
     CertificateHeaders,
     ClientAuth,
     Config,
     HttpListener,
-    PathCertificate,
     Protocol,
-    RedirectConfiguration,
     Refusal,
-    RequestRoutingRule,
     RoutingRule,
     SslProfile,
     TrustedClientCertificate,
-    UrlPathMap,
 )
-from agwtwisted.core.rewriting import RewriteRule
-from agwtwisted.core.routing import backends_of, redirects_of
+from agwtwisted.core.route_report import address_and_port, distinct, server_place
+from agwtwisted.core.routing import backends_of
 from agwtwisted.core.server_identity import IdentityRule
 from agwtwisted.core.tables import beside
 from agwtwisted.core.tables import table as rendered
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
 
-T = TypeVar("T")
-
 ANY_HOST = "any host"
+PICKED = "?"
+"""In place of a server's host name, where that is sent."""
 
 
 def table(config: Config, now: datetime) -> str:
@@ -56,14 +51,11 @@ def table(config: Config, now: datetime) -> str:
             _server_certificates(config, now),
             *(_trusted(config, each, now) for each in _trusted_files(config)),
             _policies(config),
-            _rules(config),
-            *(_url_path_map(each) for each in _distinct(rule.url_path_map for rule in config.request_routing_rules)),
-            *_redirects(config),
-            *_custom_errors(config),
+            *route_report.tables(config),
             _settings(config),
+            _balancing(config),
+            _probes(config),
             *_backend_tls(config, now),
-            _access(config),
-            _rewrite_rule_sets(config),
             *_relays(config),
         ]
         if part
@@ -86,7 +78,7 @@ def mode(profile: SslProfile | None) -> str:
 
 def place(listener: AnyListener) -> str:
     """``127.0.0.1:8443``."""
-    return _address(listener.address, listener.port)
+    return address_and_port(listener.address, listener.port)
 
 
 def _listeners(config: Config) -> str:
@@ -116,19 +108,19 @@ def _as_used(listener: AnyListener) -> SslProfile | None:
 
 
 def _issuer_dn(profile: SslProfile | None) -> str:
-    if profile is None or profile.client_auth is not ClientAuth.STRICT:
-        return "-"
-    return "compared" if profile.verify_client_cert_issuer_dn else "any"
+    if profile is not None and profile.verify_client_cert_issuer_dn:
+        return "compared"
+    return "any" if profile is not None and profile.client_auth is ClientAuth.STRICT else "-"
 
 
 def _server_certificates(config: Config, now: datetime) -> str:
-    used = _distinct(listener.ssl_certificate for listener in every_listener(config))
+    used = distinct(listener.ssl_certificate for listener in every_listener(config))
     rows = [(each.name, *_certificate_row(certificate, now)) for each in used for certificate in each.certificates[:1]]
     return rendered("Server certificates", ("NAME", "SUBJECT", "DAYS LEFT", "FINGERPRINT (SHA-1)"), rows)
 
 
 def _trusted_files(config: Config) -> tuple[TrustedClientCertificate, ...]:
-    return _distinct(
+    return distinct(
         trusted
         for listener in every_listener(config)
         if listener.ssl_profile
@@ -140,7 +132,7 @@ def _trusted(config: Config, trusted: TrustedClientCertificate, now: datetime) -
     """One file of CA certificates, the root first."""
     chain = trusted.chain
     authorities = (chain.root, *(each for each in chain.authorities if each != chain.root))
-    profiles = _distinct(listener.ssl_profile for listener in every_listener(config))
+    profiles = distinct(listener.ssl_profile for listener in every_listener(config))
     users = ", ".join(profile.name for profile in profiles if trusted in profile.trusted_client_certificates)
     title = "\n".join(
         [
@@ -167,7 +159,7 @@ def _variables(certificate: x509.Certificate) -> CertificateVariables:
 
 
 def _policies(config: Config) -> str:
-    used = _distinct(listener.ssl_policy for listener in every_listener(config))
+    used = distinct(listener.ssl_policy for listener in every_listener(config))
     heads = ("TLS POLICY", "LISTENERS", "VERSIONS", "CIPHER SUITES, THE PREFERRED FIRST")
     return rendered("TLS policies", heads, [_policy_row(config, policy) for policy in used])
 
@@ -179,85 +171,8 @@ def _policy_row(config: Config, policy: TlsPolicy) -> tuple[str, ...]:
     return policy.name, "\n".join(users), "\n".join(versions), "\n".join(suites)
 
 
-def _rules(config: Config) -> str:
-    heads = ("PRIORITY", "RULE", "LISTENER", "POOL", "BACKEND ADDRESSES", "SETTINGS")
-    rules = sorted(config.request_routing_rules, key=lambda rule: rule.priority)
-    return rendered("Request routing rules", heads, [_rule_row(rule) for rule in rules])
-
-
-def _rule_row(rule: RequestRoutingRule) -> tuple[str, ...]:
-    url_path_map = rule.url_path_map
-    if url_path_map is not None:
-        end: tuple[str, ...] = (f"URL path map {url_path_map.name}", "", "")
-    else:
-        end = _end(rule.backend_address_pool, rule.backend_http_settings, rule.redirect_configuration)
-    return (str(rule.priority), rule.name, rule.http_listener.name, *end)
-
-
-def _end(
-    pool: BackendAddressPool | None, settings: BackendHttpSettings | None, redirect: RedirectConfiguration | None
-) -> tuple[str, str, str]:
-    """Where requests go: three cells."""
-    if pool is None or settings is None:
-        return (f"redirect {redirect.name}" if redirect else "-", "", "")
-    servers = "\n".join(_backend(each, settings) for each in pool.backend_addresses) or "(none: 502)"
-    return pool.name, servers, settings.name
-
-
-def _url_path_map(url_path_map: UrlPathMap) -> str:
-    """The path rules of a map in the order in which they are looked at."""
-    heads = ("PATHS", "PATH RULE", "POOL", "BACKEND ADDRESSES", "SETTINGS", "CLIENT CERTIFICATE")
-    rows = [
-        (
-            "\n".join(rule.paths),
-            rule.name,
-            *_end(rule.backend_address_pool, rule.backend_http_settings, rule.redirect_configuration),
-            "-" if rule.client_certificate is PathCertificate.NONE else rule.client_certificate.value,
-        )
-        for rule in url_path_map.path_rules
-    ]
-    default = _end(
-        url_path_map.default_backend_address_pool,
-        url_path_map.default_backend_http_settings,
-        url_path_map.default_redirect_configuration,
-    )
-    return rendered(f"URL path map {url_path_map.name}", heads, [*rows, ("any other", "", *default, "-")])
-
-
-def _redirects(config: Config) -> Iterator[str]:
-    heads = ("REDIRECT", "STATUS", "TARGET", "PATH", "QUERY")
-    used = _distinct(redirect for rule in config.request_routing_rules for redirect in redirects_of(rule))
-    if used:
-        yield rendered("Redirects", heads, [_redirect_row(redirect) for redirect in used])
-
-
-def _redirect_row(redirect: RedirectConfiguration) -> tuple[str, ...]:
-    listener = redirect.target_listener
-    return (
-        redirect.name,
-        str(redirect.redirect_type.status),
-        redirect.target_url if listener is None else f"listener {listener.name}",
-        "kept" if redirect.include_path else "dropped",
-        "kept" if redirect.include_query_string else "dropped",
-    )
-
-
-def _custom_errors(config: Config) -> Iterator[str]:
-    rows = [(each.listener or "(the gateway)", str(each.status), str(len(each.page))) for each in config.custom_errors]
-    if rows:
-        yield rendered("Custom error pages", ("LISTENER", "STATUS", "BYTES"), rows)
-
-
-def _backend(backend: BackendAddress, settings: BackendHttpSettings | BackendSettings) -> str:
-    return _address(backend.host, settings.port if backend.port is None else backend.port)
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _used_settings(config: Config) -> tuple[BackendHttpSettings, ...]:
-    return _distinct(settings for rule in config.request_routing_rules for _, settings in backends_of(rule))
+    return distinct(settings for rule in config.request_routing_rules for _, settings in backends_of(rule))
 
 
 def _backend_tls(config: Config, now: datetime) -> Iterator[str]:
@@ -267,7 +182,7 @@ def _backend_tls(config: Config, now: datetime) -> Iterator[str]:
         return
     heads = ("SETTINGS", "TRUSTED ROOTS", "CHAIN", "SERVER NAME", "NAME", "OWN CERTIFICATE")
     yield rendered("TLS to backends", heads, [_backend_tls_row(settings) for settings in used])
-    roots = _distinct(root for settings in used for root in settings.trusted_root_certificates)
+    roots = distinct(root for settings in used for root in settings.trusted_root_certificates)
     if roots:
         rows = [(root.name, *_certificate_row(each, now)) for root in roots for each in root.certificates]
         yield rendered("Trusted root certificates", ("NAME", "SUBJECT", "DAYS LEFT", "FINGERPRINT (SHA-1)"), rows)
@@ -308,6 +223,44 @@ def _settings_row(settings: BackendHttpSettings) -> tuple[str, ...]:
     )
 
 
+def _balancing(config: Config) -> str:
+    used = _used_settings(config)
+    heads = ("SETTINGS", "ALGORITHM", "AFFINITY COOKIE", "DRAINING")
+    return rendered("Balancing", heads, [_balancing_row(settings) for settings in used])
+
+
+def _balancing_row(settings: BackendHttpSettings) -> tuple[str, ...]:
+    return (
+        settings.name,
+        settings.load_distribution_algorithm.value,
+        settings.affinity_cookie_name if settings.cookie_based_affinity else "-",
+        f"{settings.connection_draining_timeout:g} s",
+    )
+
+
+def _probes(config: Config) -> str:
+    """What servers are asked, by their settings."""
+    used = _used_settings(config)
+    heads = ("SETTINGS", "PROBE", "PORT", "HOST SENT", "PATH", "EVERY", "TIMEOUT", "DOWN AFTER", "HEALTHY")
+    return rendered("Probes", heads, [_probe_row(settings) for settings in used])
+
+
+def _probe_row(settings: BackendHttpSettings) -> tuple[str, ...]:
+    asked = question(settings, PICKED, settings.port)
+    own_port = settings.probe is not None and settings.probe.port is not None
+    return (
+        settings.name,
+        "(default)" if settings.probe is None else settings.probe.name,
+        str(asked.port) if own_port else "the server's",
+        "the backend's" if asked.host == PICKED else asked.host,
+        printable(asked.path),
+        f"{asked.interval:g} s",
+        f"{asked.timeout:g} s",
+        str(asked.unhealthy_threshold),
+        ", ".join(map(str, asked.match.statuses)) + (" and match_body" if asked.match.body else ""),
+    )
+
+
 def _host(settings: BackendHttpSettings) -> str:
     return "the backend's" if settings.pick_host_name_from_backend_address else "the client's"
 
@@ -318,42 +271,6 @@ def _headers(wanted: frozenset[CertificateHeaders] | None) -> str:
     return ", ".join(each.value for each in CertificateHeaders if each in wanted) or "off"
 
 
-def _access(config: Config) -> str:
-    rows = [
-        (rule.name, "\n".join(printable(condition.text) for condition in rule.deny_unless))
-        for rule in config.request_routing_rules
-        if rule.deny_unless
-    ]
-    return rendered("Who may come in", ("RULE", "403 UNLESS"), rows) if rows else ""
-
-
-def _rewrite_rule_sets(config: Config) -> str:
-    heads = ("SEQUENCE", "SET/RULE", "WHERE", "DOES")
-    rows = [_rewrite_rule_row(rule) for rule_set in config.rewrite_rule_sets for rule in rule_set.rules]
-    return rendered("Rewrite rule sets, rules in their order", heads, rows) if rows else ""
-
-
-def _rewrite_rule_row(rule: RewriteRule) -> tuple[str, ...]:
-    conditions = "\n".join(printable(condition.text) for condition in rule.conditions)
-    actions = "\n".join(map(printable, _actions(rule)))
-    return str(rule.rule_sequence), rule.name, conditions or "always", actions
-
-
-def _actions(rule: RewriteRule) -> Iterator[str]:
-    """What a rule does, in the words of the file."""
-    for kind, actions in (("request_header", rule.request_headers), ("response_header", rule.response_headers)):
-        for action in actions:
-            name = f"{kind}.{action.name.decode()}"
-            matched = " where it matches" if action.matcher else ""
-            yield f"{name} = {action.value.text}{matched}" if action.value else f"{name} deleted{matched}"
-    if rule.url_path is not None:
-        yield f"url_path = {rule.url_path.text}"
-    if rule.url_query_string is not None:
-        yield f"url_query_string = {rule.url_query_string.text}"
-    if rule.reroute:
-        yield "reroute"
-
-
 def _relays(config: Config) -> Iterator[str]:
     """The rules of L4 listeners and their settings, where there are any."""
     if not config.routing_rules:
@@ -361,7 +278,7 @@ def _relays(config: Config) -> Iterator[str]:
     heads = ("PRIORITY", "RULE", "LISTENER", "POOL", "BACKEND ADDRESSES", "SETTINGS")
     rules = sorted(config.routing_rules, key=lambda rule: rule.priority)
     yield rendered("Routing rules (L4)", heads, [_relay_row(rule) for rule in rules])
-    used = _distinct(rule.backend_settings for rule in rules)
+    used = distinct(rule.backend_settings for rule in rules)
     words = ("SETTINGS", "PROTOCOL", "PORT", "TIMEOUT", "PROXY PROTOCOL HEADER")
     yield rendered("Backend settings (L4)", words, [_relay_settings_row(settings) for settings in used])
 
@@ -373,7 +290,7 @@ def _relay_row(rule: RoutingRule) -> tuple[str, ...]:
         rule.name,
         rule.listener.name,
         pool.name,
-        "\n".join(_backend(each, settings) for each in pool.backend_addresses) or "(none: closed)",
+        "\n".join(server_place(each, settings) for each in pool.backend_addresses) or "(none: closed)",
         settings.name,
     )
 
@@ -383,12 +300,3 @@ def _relay_settings_row(settings: BackendSettings) -> tuple[str, ...]:
     if settings.enable_l4_client_ip_preservation:
         header = "v2, with TLS" if settings.proxy_protocol_tls else "v2"
     return settings.name, settings.protocol.value, str(settings.port), f"{settings.timeout:g} s", header
-
-
-def _distinct(values: Iterable[T | None]) -> tuple[T, ...]:
-    """Each value once, in order, without None."""
-    return tuple(dict.fromkeys(_without_none(values)))
-
-
-def _without_none(values: Iterable[T | None]) -> Iterator[T]:
-    return (value for value in values if value is not None)

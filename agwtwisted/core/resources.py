@@ -11,10 +11,12 @@ import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+from agwtwisted.core.affinity import DEFAULT_NAME
 from agwtwisted.core.chains import TrustedChain
 from agwtwisted.core.conditions import Condition
 from agwtwisted.core.destinations import Network, PortRange
 from agwtwisted.core.errors import Problem
+from agwtwisted.core.health import HEALTHY_STATUSES, StatusRange
 from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.core.rewriting import RewriteRuleSet
 
@@ -60,6 +62,13 @@ class Protocol(Enum):
 
     HTTP = "Http"
     HTTPS = "Https"
+
+
+class LoadDistributionAlgorithm(Enum):
+    """Whose turn it is among the healthy servers of a pool (`load_distribution_algorithm`)."""
+
+    ROUND_ROBIN = "RoundRobin"
+    LEAST_CONNECTIONS = "LeastConnections"
 
 
 class StreamProtocol(Enum):
@@ -242,6 +251,23 @@ class BackendAddressPool:
 
 
 @attrs.frozen(kw_only=True)
+class Probe:
+    """How it is found out whether a server is well; by default as the product does it where settings name no probe."""
+
+    name: str = ""
+    protocol: Protocol | StreamProtocol = Protocol.HTTP
+    host: str = ""  # sent as Host
+    pick_host_name_from_backend_http_settings: bool = False
+    path: str = "/"
+    port: int | None = None  # instead of the server's own
+    interval: float = 30.0  # from one probe to the next
+    timeout: float = 30.0
+    unhealthy_threshold: int = 3
+    match_status_codes: tuple[StatusRange, ...] = HEALTHY_STATUSES
+    match_body: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class BackendHttpSettings:
     """How the gateway speaks to the servers of a pool."""
 
@@ -254,6 +280,11 @@ class BackendHttpSettings:
     path: str = ""  # of the request to the backend, in place of what a path rule matched
     # None: `on` wherever the listener's profile asks for a certificate; an empty set: off.
     client_certificate_headers: frozenset[CertificateHeaders] | None = None
+    probe: Probe | None = None  # None: the product's default probe
+    load_distribution_algorithm: LoadDistributionAlgorithm = LoadDistributionAlgorithm.ROUND_ROBIN
+    cookie_based_affinity: bool = False
+    affinity_cookie_name: str = DEFAULT_NAME
+    connection_draining_timeout: float = 30.0
     # Https only.
     trusted_root_certificates: tuple[TrustedRootCertificate, ...] = ()  # none: the system's
     validate_cert_chain_and_expiry: bool = True

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from agwtwisted.core import limits
 from agwtwisted.core.coherence import Draft
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.errors import Problem
 from agwtwisted.core.path_patterns import is_prefix, text_of
 from agwtwisted.core.paths import normalised
@@ -79,6 +80,8 @@ def _hidden(row: Row, path: str, exact: dict[bytes, Row], prefixes: dict[bytes, 
     message = f"{path} comes too late: {earlier.section.title} takes every such path before"
     if _certificate(row) is PathCertificate.REQUIRE and _certificate(earlier) is not PathCertificate.REQUIRE:
         yield row.problem(f"{message}, and requires no certificate", key="paths")
+    elif row.family("deny_unless") and not earlier.family("deny_unless"):
+        yield row.problem(f"{message}, and denies nobody", key="paths")
     else:
         yield row.warning(message, key="paths")
 
@@ -180,7 +183,7 @@ def _misplaced_certificates(draft: Draft) -> Iterator[Problem]:
     }
     for name, rows in _rows_of_maps(draft, "client_certificate").items():
         for row in rows:
-            for listener in listeners.get(name, ()) if _decides(row) else ():
+            for listener in listeners.get(name, ()) if _certificate(row) is not PathCertificate.NONE else ():
                 reason = _unfit(listener, profiles)
                 if reason:
                     yield row.problem(
@@ -202,11 +205,6 @@ def _unfit(listener: Row, profiles: Mapping[str, Row]) -> str:
         named = not profile.unset("trusted_client_certificates")
         return "" if named else f"has {profile.section.title}, which names none"
     return "is Strict" if mode is ClientAuth.STRICT else "asks nobody for a certificate"
-
-
-def _decides(row: Row) -> bool:
-    """Whether a path rule decides who comes in: then the paths of its map are looked at in one form."""
-    return _certificate(row) is not PathCertificate.NONE
 
 
 def _profiles_that_verify_nobody(draft: Draft) -> Iterator[Problem]:
@@ -249,17 +247,26 @@ def _verifying_profiles(draft: Draft) -> frozenset[str] | None:
 
 
 def _paths_of_several_forms(draft: Draft) -> Iterator[Problem]:
-    for rows in _rows_of_maps(draft, "paths").values():
-        deciding = next((row for row in rows if _decides(row)), None)
+    maps = {row.name: row for row in draft.of("url_path_map")}
+    for name, rows in _rows_of_maps(draft, "paths").items():
+        sections = [*rows, maps[name]] if name in maps else rows
+        deciding = next((row.section.title for row in sections if _decides(row)), "")
         for row in rows if deciding else ():
             for path in row.get("paths"):
                 if not _has_one_form(path):
                     yield row.problem(
-                        f"{path} is never what a request asks for here: {deciding.section.title if deciding else ''}"
-                        " decides who comes in, so paths are compared in one form only: letters, digits and"
-                        " -._~!$&'()*=:@ that are not encoded, without empty segments and those that end in a dot",
+                        f"{path} is never what a request asks for here: {deciding} decides who comes in, so paths are"
+                        " compared in one form only: letters, digits and -._~!$&'()*=:@ that are not encoded, without"
+                        " empty segments and those that end in a dot",
                         key="paths",
                     )
+
+
+def _decides(row: Row) -> bool:
+    """Whether a path rule, or the defaults of a map, decide who comes in, as `routing.decides_by_path` asks."""
+    if row.section.kind == "url_path_map":
+        return bool(row.family("default_deny_unless"))
+    return _certificate(row) is not PathCertificate.NONE or bool(row.family("deny_unless"))
 
 
 def _has_one_form(pattern: str) -> bool:
@@ -272,24 +279,27 @@ def _open_neighbours(draft: Draft) -> Iterator[Problem]:
     rows = {row.name: row for row in draft.of("path_rule")}
     told = set()
     for rule in draft.rules:
-        actions = actions_of(rule.value)
+        actions, of_all = actions_of(rule.value), rule.value.deny_unless
+        map_name = rule.value.url_path_map.name if rule.value.url_path_map else ""
         for action in actions.all():
-            path = action.matched_prefix
+            path, row = action.matched_prefix, rows.get(f"{map_name}/{action.path_rule}")
             near = path[:-1] if path.endswith(b"/") else path + b"/"
-            if not _requires(action) or not near or _requires(actions.for_path(near)):
+            if row is None or not near or (row.name, path) in told or actions.for_path(path) is not action:
                 continue
-            row = rows[f"{rule.value.url_path_map.name if rule.value.url_path_map else ''}/{action.path_rule}"]
-            if (row.name, path) not in told:
+            lacking = _guards(action, of_all) - _guards(actions.for_path(near), of_all)
+            if lacking:
                 told.add((row.name, path))
                 yield row.warning(
-                    f"requires a certificate for {path.decode('ascii')}, and nothing requires one for"
-                    f" {near.decode('ascii')}, which many servers answer alike",
+                    f"{path.decode('ascii')} has {' and '.join(sorted(lacking))}, which {near.decode('ascii')} has not:"
+                    " many servers answer both alike",
                     key="paths",
                 )
 
 
-def _requires(action: Action) -> bool:
-    return action.client_certificate is PathCertificate.REQUIRE
+def _guards(action: Action, of_all: tuple[Condition, ...]) -> set[str]:
+    """What keeps clients away from a path that are let in to others."""
+    guards = {"client_certificate = Require"} if action.client_certificate is PathCertificate.REQUIRE else set()
+    return guards | ({"deny_unless"} if action.deny_unless != of_all else set())
 
 
 _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (

@@ -181,6 +181,12 @@ def backends_of(rule: RequestRoutingRule) -> tuple[tuple[BackendAddressPool, Bac
     return tuple(dict.fromkeys((pool, settings) for pool, settings in pairs if pool and settings))
 
 
+def ways_of(config: Config) -> tuple[tuple[BackendAddressPool, BackendHttpSettings], ...]:
+    """Every pool that some rule leads to with the settings for it, each pair once."""
+    pairs = (pair for rule in config.request_routing_rules for pair in backends_of(rule))
+    return tuple({(pool.name, settings.name): (pool, settings) for pool, settings in pairs}.values())
+
+
 def redirects_of(rule: RequestRoutingRule) -> tuple[RedirectConfiguration, ...]:
     """Every redirect that requests of a rule may be answered with, each once."""
     url_path_map = rule.url_path_map

@@ -7,10 +7,19 @@ than passed over, but for the value that changes nothing.
 from __future__ import annotations
 
 from agwtwisted.core import limits, rewrite_rules
+from agwtwisted.core.affinity import cookie_name
 from agwtwisted.core.conditions import Condition, request_condition
 from agwtwisted.core.destinations import network, port_range, responder_url
 from agwtwisted.core.errors import UnacceptableError, shown
-from agwtwisted.core.host_names import host_and_port, host_header, listener_address, listener_host_name, server_name
+from agwtwisted.core.health import match_body, status_range
+from agwtwisted.core.host_names import (
+    backend_host,
+    host_and_port,
+    host_header,
+    listener_address,
+    listener_host_name,
+    server_name,
+)
 from agwtwisted.core.path_patterns import path_pattern, url_path
 from agwtwisted.core.redirects import redirect_url
 from agwtwisted.core.resources import (
@@ -26,10 +35,12 @@ from agwtwisted.core.resources import (
     HeaderNames,
     HttpListener,
     Listener,
+    LoadDistributionAlgorithm,
     OcspScope,
     OcspUnavailable,
     PathCertificate,
     PathRule,
+    Probe,
     Protocol,
     RedirectConfiguration,
     RedirectType,
@@ -92,6 +103,18 @@ def header_value(text: str) -> str:
     if not all(" " <= each <= "~" for each in text):
         raise UnacceptableError(f"is {shown(text)}, but must be printable ASCII")
     return text
+
+
+def probe_path(text: str) -> str:
+    """The target of a probe's request: a path, with a query if it likes."""
+    if not text.startswith("/") or not all("!" <= each <= "~" and each != "#" for each in text):
+        raise UnacceptableError(f"is {shown(text)}, but must be a path: printable ASCII that begins with /")
+    return text
+
+
+def text_to_match(text: str) -> str:
+    """What a healthy server's answer must have in its body."""
+    return match_body(one_line(text))
 
 
 DEFAULT_SSL_POLICY = "AppGwSslPolicy20220101"
@@ -208,6 +231,25 @@ BACKEND_ADDRESS_POOL = Kind(
     keys={"backend_addresses": Key(listed(backend_address, limits.TARGETS_PER_POOL))},
 )
 
+PROBE = Kind(
+    resource=Probe,
+    keys={
+        "protocol": Key(choice(*Protocol, *StreamProtocol), required=True),
+        "host": Key(backend_host),
+        "pick_host_name_from_backend_http_settings": Key(boolean),
+        "pick_host_name_from_backend_settings": Key(only_boolean(False)),
+        "path": Key(probe_path),
+        "port": Key(whole(limits.PORT)),
+        "interval": Key(seconds(limits.TIMEOUT)),
+        "timeout": Key(seconds(limits.TIMEOUT)),
+        "unhealthy_threshold": Key(whole(limits.UNHEALTHY_THRESHOLD)),
+        "min_servers": Key(only("0")),
+        "match_status_codes": Key(listed(status_range, limits.STATUS_RANGES)),
+        "match_body": Key(text_to_match),
+        "enable_probe_proxy_protocol_header": Key(only_boolean(False)),
+    },
+)
+
 BACKEND_HTTP_SETTINGS = Kind(
     resource=BackendHttpSettings,
     keys={
@@ -217,11 +259,12 @@ BACKEND_HTTP_SETTINGS = Kind(
         "host_name": Key(host_header),
         "pick_host_name_from_backend_address": Key(boolean),
         "client_certificate_headers": Key(certificate_headers),
-        "cookie_based_affinity": Key(only_boolean(False)),
-        "affinity_cookie_name": Key(only("ApplicationGatewayAffinity")),
+        "cookie_based_affinity": Key(boolean),
+        "affinity_cookie_name": Key(cookie_name),
         "path": Key(url_path),
-        "probe": Key(unsupported),
-        "connection_draining_timeout": Key(unsupported),
+        "probe": Key(reference("probe")),
+        "load_distribution_algorithm": Key(choice(*LoadDistributionAlgorithm)),
+        "connection_draining_timeout": Key(seconds(limits.CONNECTION_DRAINING_TIMEOUT)),
         "trusted_root_certificates": Key(
             listed(reference("trusted_root_certificate"), limits.ROOT_CAS_PER_SETTINGS), empty=Empty.REFUSED
         ),
@@ -350,6 +393,7 @@ KINDS = {
     "http_listener": HTTP_LISTENER,
     "listener": LISTENER,
     "backend_address_pool": BACKEND_ADDRESS_POOL,
+    "probe": PROBE,
     "backend_http_settings": BACKEND_HTTP_SETTINGS,
     "rewrite_rule": REWRITE_RULE,
     "backend_settings": BACKEND_SETTINGS,
@@ -362,9 +406,5 @@ KINDS = {
 }
 """The kinds of sections this version carries; one that is referred to stands before those that refer to it."""
 
-LATER_KINDS = frozenset(
-    {
-        "probe",
-    }
-)
+LATER_KINDS: frozenset[str] = frozenset()
 """The kinds of the configuration contract that later versions carry."""

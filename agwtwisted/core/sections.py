@@ -162,7 +162,7 @@ def _request_routing_rule(row: Row) -> Iterator[Problem]:
         return
     if row.unset("url_path_map"):
         yield row.problem("PathBasedRouting needs url_path_map", key="rule_type")
-    for key in _END_KEYS:
+    for key in (*_END_KEYS, "rewrite_rule_set"):
         if not row.unset(key):
             yield row.problem(
                 f"{key} has no place in a rule with PathBasedRouting: say it in its url_path_map", key=key
@@ -175,11 +175,14 @@ _END_KEYS = ("backend_address_pool", "backend_http_settings", "redirect_configur
 def _end(row: Row, prefix: str = "") -> Iterator[Problem]:
     """Requests go to a pool by some settings, or they are redirected."""
     pool, settings, redirect = (prefix + key for key in _END_KEYS)
+    rewrites = f"{prefix}rewrite_rule_set"
     for key in (pool, settings):
         if row.unset(redirect) and row.unset(key):
             yield row.problem(f"{key} is missing")
         elif not row.unset(redirect) and not row.unset(key):
             yield row.problem(f"{key} does not go with {redirect}: requests are forwarded or redirected", key=key)
+    if not row.unset(redirect) and not row.unset(rewrites):
+        yield row.warning(f"{rewrites} has no effect: redirects are not rewritten", key=rewrites)
 
 
 def _url_path_map(row: Row) -> Iterator[Problem]:
@@ -229,7 +232,23 @@ def backend_port(row: Row) -> int:
 def _backend_http_settings(row: Row) -> Iterator[Problem]:
     if row.get("host_name") and row.get("pick_host_name_from_backend_address"):
         yield row.problem("host_name and pick_host_name_from_backend_address exclude each other", key="host_name")
+    yield from _affinity(row)
     yield from _backend_tls(row)
+
+
+def _affinity(row: Row) -> Iterator[Problem]:
+    key = "affinity_cookie_name"
+    if key in row.values and not row.get("cookie_based_affinity") and "cookie_based_affinity" not in row.refused:
+        yield row.warning(f"{key} has no effect without cookie_based_affinity", key=key)
+
+
+def _probe(row: Row) -> Iterator[Problem]:
+    if row.get("host") and row.get("pick_host_name_from_backend_http_settings"):
+        yield row.problem("host and pick_host_name_from_backend_http_settings exclude each other", key="host")
+    if isinstance(row.get("protocol"), StreamProtocol):
+        for key in ("path", "match_status_codes", "match_body"):
+            if key in row.values:
+                yield row.problem(f"{key} has no place in a probe that speaks no HTTP", key=key)
 
 
 def _backend_tls(row: Row) -> Iterator[Problem]:
@@ -278,4 +297,5 @@ _CHECKS: Mapping[str, Callable[[Row], Iterator[Problem]]] = {
     "request_routing_rule": _request_routing_rule,
     "rewrite_rule": rewrite_rules.problems,
     "backend_settings": _backend_settings,
+    "probe": _probe,
 }

@@ -41,6 +41,7 @@ class ServerIdentity:
     name: str = ""  # sent as server name; empty: there is none, and `address` counts
     address: str = ""  # an IP address
     of_client: bool = False  # the client chose the name: a server that has another is not to blame
+    anybody: bool = False  # no name is sent, and none looked at
 
     def __str__(self) -> str:
         return self.name or self.address
@@ -86,6 +87,16 @@ class IdentityRule:
             return ServerIdentity(name=requested, of_client=True)
         return ServerIdentity(address=self.host)
 
+    def identity_for_probe(self, host: str) -> ServerIdentity:
+        """Whom the server must prove to be for a probe.
+
+        The probe's own host, where it has one, comes before all others. Where only requests name a host, a server has
+        nothing to prove to a probe but that its chain is trusted: which of its names it should be is not known.
+        """
+        if host:
+            return server_identity(host)
+        return self.fixed or ServerIdentity(anybody=True)
+
 
 def is_server_name(host: str) -> bool:
     """Whether a host, in lower case, is a name that may be sent as server name."""
@@ -98,6 +109,8 @@ def mismatch(der: bytes, identity: ServerIdentity) -> str:
     Only names in subjectAltName count. A certificate without any proves nothing, whatever its common name: to say so is
     left to nobody else, because a library that takes this case for no mismatch lets it pass for every name.
     """
+    if identity.anybody:
+        return ""
     certificate = certificate_from(der)
     if certificate is None:
         return f"the certificate is not for {identity}: it cannot be read"

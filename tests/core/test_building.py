@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.resources import Protocol
 from tests.configurations import (
     GOOD,
+    MAP,
     RULE,
     changed,
     clients_root,
@@ -111,6 +112,24 @@ class ReferenceTests(SynchronousTestCase):
         self.assertIn("there is no redirect_configuration 'away'", line)
         [line] = said(mapped().replace("url_path_map = map", "url_path_map = mop"))[:1]
         self.assertIn("there is no url_path_map 'mop'; did you mean 'map'?", line)
+
+    def test_conditions_and_rewrites(self) -> None:
+        """Path rules and the defaults of a map have conditions and rewrite rule sets of their own."""
+        text = mapped(path_rule("a", "/a*", extra="rewrite_rule_set = set\ndeny_unless.1 = var_host exists\n"))
+        default = "default_rewrite_rule_set = set\ndefault_deny_unless.1 = var_http_method == GET\n"
+        text = text.replace(MAP, MAP + default)
+        config = load(f"{text}\n[rewrite_rule set/one]\nrequest_header.X-A = a\n")
+        url_path_map = config.request_routing_rules[0].url_path_map
+        assert url_path_map
+        [path_rule_] = url_path_map.path_rules
+        self.assertEqual([each.text for each in path_rule_.deny_unless], ["var_host exists"])
+        self.assertEqual([each.text for each in url_path_map.default_deny_unless], ["var_http_method == GET"])
+        [rule_set] = config.rewrite_rule_sets
+        self.assertIs(path_rule_.rewrite_rule_set, rule_set)
+        self.assertIs(url_path_map.default_rewrite_rule_set, rule_set)
+        for key in ("deny_unless.x = var_host exists", "deny_unless.1 = var_hots exists"):
+            lines = said(text.replace("deny_unless.1 = var_host exists", key))
+            self.assertTrue(any("ERROR" in line and "[path_rule map/a] " in line for line in lines), lines)
 
     def test_redirect_targets(self) -> None:
         """A redirect leads to a listener of one host or of the request's, not to one of several."""

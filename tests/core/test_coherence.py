@@ -277,3 +277,56 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(len(load(GOOD + more).http_listeners), 1)
         [line] = said(f"{GOOD}{more}\n[trusted_client_certificate last]\nfile = pki/clients-ca.pem\n")
         self.assertIn("[trusted_client_certificate last] is one of 201", line)
+
+
+class ProbeTests(SynchronousTestCase):
+    """Probes and the settings that use them."""
+
+    def problems(self, probe: str, settings: str = "probe = deep\n", name: str = "deep") -> list[str]:
+        """What is said about this probe and these settings."""
+        text = changed(("port = 9000\n", f"port = 9000\n{settings}"))
+        return said(f"{text}\n[probe {name}]\n{probe}\n")
+
+    def test_used(self) -> None:
+        """A probe that some settings use is fine; several may use it."""
+        self.assertEqual(self.problems("protocol = Http"), [])
+
+    def test_unknown(self) -> None:
+        """A name that is none is told with the nearest one, and the probe with that name is used by nobody."""
+        self.assertEqual(
+            self.problems("protocol = Http", "probe = deep\n", "deeper"),
+            [
+                "ERROR conf/gw.ini:27 [backend_http_settings app] there is no probe 'deep'; did you mean 'deeper'?"
+                " (InvalidResourceReference)",
+                "WARNING conf/gw.ini:35 [probe deeper] no backend settings use this probe:"
+                " nobody is asked because of it",
+            ],
+        )
+
+    def test_unused(self) -> None:
+        """A probe that nobody uses is a slip of the hand."""
+        [line] = self.problems("protocol = Http", "")
+        self.assertIn("WARNING conf/gw.ini:34 [probe deep] no backend settings use this probe", line)
+
+    def test_protocols(self) -> None:
+        """A probe speaks what its settings speak; the product's code says so, too."""
+        for protocol in ("Https", "Tcp", "Tls"):
+            [line] = self.problems(f"protocol = {protocol}")
+            self.assertEqual(
+                line,
+                f"ERROR conf/gw.ini:27 [backend_http_settings app] probe deep asks by {protocol}, these settings"
+                " by Http: they must be the same (ApplicationGatewayProbeProtocolMustMatchBackendHttpSettinsProtocol)",
+            )
+
+    def test_unknown_protocol(self) -> None:
+        """Where the protocol is wrong in itself, nothing is made of it."""
+        [line] = self.problems("protocol = Http2")
+        self.assertIn("[probe deep] protocol is 'Http2'", line)
+
+    def test_picked_host(self) -> None:
+        """A probe can pick a host name only from settings that have one."""
+        picks = "protocol = Http\npick_host_name_from_backend_http_settings = true"
+        [line] = self.problems(picks)
+        self.assertIn("probe deep has pick_host_name_from_backend_http_settings, and these settings have no host", line)
+        for host in ("host_name = a", "pick_host_name_from_backend_address = true"):
+            self.assertEqual(self.problems(picks, f"probe = deep\n{host}\n"), [])

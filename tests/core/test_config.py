@@ -55,7 +55,7 @@ class ParseTests(SynchronousTestCase):
         places = [line.split()[1] for line in lines]
         self.assertEqual(
             places,
-            [f"{FILE}:{line}" for line in (1, 4, 5, 7, 8, 9, 11, 15, 16, 18, 20, 20, 22)],
+            [f"{FILE}:{line}" for line in (1, 4, 5, 7, 8, 9, 11, 15, 15, 16, 18, 20, 20, 22)],
             lines,
         )
         self.assertTrue(all(line.startswith("ERROR ") for line in lines))

@@ -51,7 +51,7 @@ class DestinationTests(SynchronousTestCase):
             "http://2130706433/",
             "http://[::1/",
             "http://[fe80::1%25eth0]/",
-            "http://" + "a" * destinations.MAX_URL_LENGTH,
+            "http://ocsp.example/" + "a" * destinations.MAX_URL_LENGTH,
         ):
             self.assertRaises(UnacceptableError, destination, url)
 

@@ -158,11 +158,14 @@ class CertificateIdTests(ResponseCase):
 
     def test_every_field_counts(self) -> None:
         """Another serial number, name hash, key hash or hash algorithm is another certificate."""
+        asked = question()
+        same = {"name_hash": asked.name_hash, "key_hash": asked.key_hash}
         changes: tuple[dict[str, Any], ...] = (
             {"serial": OTHER.certificate.serial_number},
             {"name_hash": b"n" * 20},
             {"key_hash": b"k" * 20},
             {"hash": "sha256"},
+            {"hash": "sha256", **same},
             {"issuer": ROOT},
         )
         for change in changes:
@@ -215,6 +218,13 @@ class TimeTests(ResponseCase):
     def test_signed_in_the_future(self) -> None:
         """A response that was signed later than now is not believed, whatever its thisUpdate is."""
         data = response(produced_at=pki.NOW + timedelta(seconds=301))
+        self.assert_unusable(judged(data), "future")
+        self.assertIsInstance(judged(data, NOW + 1), Good)
+
+    def test_of_the_future(self) -> None:
+        """So it is with one that tells of later than now, whenever it was signed."""
+        later = pki.NOW + timedelta(seconds=301)
+        data = response(Single(certificate=DEVICE, this_update=later, next_update=later + HOUR))
         self.assert_unusable(judged(data), "future")
         self.assertIsInstance(judged(data, NOW + 1), Good)
 

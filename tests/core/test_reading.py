@@ -395,6 +395,19 @@ class TakenTests(SynchronousTestCase):
                 assert isinstance(head, RequestHead)
                 self.assertFalse(head.keep_alive)
 
+    def test_after_a_counted_body(self) -> None:
+        """Where the rest of a body ends, the next request begins, however they are cut; a last request has none."""
+        body = bytes(range(256)) * 4
+        first = post(b"Content-Length: 1024\r\n", body)
+        last = post(b"Connection: close\r\nContent-Length: 1024\r\n", body)
+        whole = first + get() + first + last + SMUGGLED
+        for cut in (1, 7, 100, 511, 1000, len(first), len(first) + 1, 3000, len(whole)):
+            found = events(whole[at : at + cut] for at in range(0, len(whole), cut))
+            targets = [event.target for event in found if isinstance(event, RequestHead)]
+            self.assertEqual(targets, [b"/"] * 4, cut)
+            self.assertEqual(b"".join(event for event in found if isinstance(event, bytes)), body * 3, cut)
+            self.assertEqual([event for event in found if isinstance(event, Mark)], [Mark.END] * 3, cut)
+
     def test_upgrade(self) -> None:
         """What follows a request for an upgrade is held, whole, when it came with it."""
         reading = reader()
@@ -634,6 +647,19 @@ class ResponseTests(SynchronousTestCase):
                 for pieces in ([data + more], [data, more]):
                     read, reading = response(*pieces, head=head)
                     self.assertEqual((read[1:] in ([b"abc", Mark.END], [Mark.END]), reading.clean), (True, False), more)
+
+    def test_counted_bodies(self) -> None:
+        """The rest of a body is counted: what follows it spoils the connection, what is missing the response."""
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+        for rest, clean, problem in ((b"defghi", True, ""), (b"defghij", False, ""), (b"defgh", False, "closed")):
+            reader = ResponseReader(to_head_request=False, max_header_bytes=HEADER_BYTES)
+            for piece in (head + b"abc", rest[:2], rest[2:]):
+                reader.feed(piece)
+            reader.end()
+            body = b"".join(event for event in reader.events if isinstance(event, bytes))
+            self.assertEqual((body, reader.clean), (b"abc" + rest[:6], clean))
+            self.assertIn(problem, reader.problem)
+            self.assertEqual(bool(reader.problem), bool(problem))
 
     def test_endless(self) -> None:
         """A head, a trailer or a chunk extension without end is a problem; a body is none."""

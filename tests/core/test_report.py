@@ -65,6 +65,13 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(profiles, ["SSL profiles", "pinned"])
         self.assertEqual(issuer, ["issuer DN", "CN=Partners"])
 
+    def test_issuer_dn_of_paths(self) -> None:
+        """It may be compared on a Passthrough listener too, for paths that require a certificate."""
+        rule = configurations.path_rule("a", "/a*", extra="client_certificate = Require\n")
+        profile = f"{configurations.PASSTHROUGH}verify_client_cert_issuer_dn = true\n"
+        shown = report(configurations.mapped(rule, profile=profile))
+        self.assertEqual(cells(shown, "Listeners")[1][-2:], ["Passthrough", "compared"])
+
     def test_trusted_certificates(self) -> None:
         """Every certificate of the file, the root first, with its days and its fingerprint."""
         root = pki.Authority.root("Root", not_after=pki.NOW + timedelta(days=10, hours=1))
@@ -93,58 +100,6 @@ class ReportTests(SynchronousTestCase):
             rows[-2:], [["CustomV2", "s", "TLSv1_3", "TLS_AES_128_GCM_SHA256"], ["TLS_AES_256_GCM_SHA384"]]
         )
 
-    def test_rules(self) -> None:
-        """In the order of their priority, with the address that each backend is asked at."""
-        text = configurations.changed(
-            ("backend_addresses = 127.0.0.1:9000", "backend_addresses = 10.0.0.1:81, 10.0.0.2, [::1]:82")
-        )
-        rows = cells(report(text), "Request routing rules")[1:]
-        self.assertEqual(rows[0], ["100", "public", "public", "app", "10.0.0.1:81", "app"])
-        self.assertEqual(rows[1:], [["10.0.0.2:9000"], ["[::1]:82"]])
-
-    def test_path_rules(self) -> None:
-        """A path-based rule names its map, whose rules are shown in the order in which they are looked at."""
-        text = configurations.mapped(
-            configurations.path_rule("b", "/b/*, /c*", extra="client_certificate = Require\n"),
-            configurations.path_rule("a", "/a", end="redirect_configuration = away\n"),
-            profile=configurations.PASSTHROUGH,
-        )
-        shown = report(
-            text + configurations.redirect("away", "target_url = https://example.org/", "include_path = yes")
-        )
-        self.assertEqual(cells(shown, "Request routing rules")[1], ["100", "public", "public", "URL path map map"])
-        self.assertEqual(
-            cells(shown, "URL path map map")[1:],
-            [
-                ["/b/*", "b", "app", "127.0.0.1:9000", "app", "Require"],
-                ["/c*"],
-                ["/a", "a", "redirect away", "-"],
-                ["any other", "app", "127.0.0.1:9000", "app", "-"],
-            ],
-        )
-        self.assertEqual(cells(shown, "Redirects")[1], ["away", "302", "https://example.org/", "kept", "dropped"])
-        self.assertEqual(cells(shown, "Backend settings")[1][0], "app")
-
-    def test_redirects(self) -> None:
-        """A basic rule may redirect, to a listener."""
-        text = configurations.changed((configurations.RULE, "redirect_configuration = away\n"))
-        text += configurations.redirect("away", "target_listener = other", "include_query_string = yes")
-        shown = report(text + configurations.with_listener("other", port=8444, profile="strict"))
-        self.assertEqual(cells(shown, "Request routing rules")[1], ["100", "public", "public", "redirect away"])
-        self.assertEqual(cells(shown, "Redirects")[1], ["away", "302", "listener other", "dropped", "kept"])
-
-    def test_custom_errors(self) -> None:
-        """Pages of the operator's own; no table where there are none."""
-        text = configurations.GOOD + "".join(
-            f"\n[custom_error {name}]\nfile = pki/page.html\n" for name in ("gateway/502", "public/404")
-        )
-        shown = report(text, configurations.files(page_html=b"<p>"))
-        self.assertEqual(
-            cells(shown, "Custom error pages")[1:], [["(the gateway)", "502", "3"], ["public", "404", "3"]]
-        )
-        for title in ("Custom error pages", "Redirects"):
-            self.assertNotIn(title, report(configurations.GOOD))
-
     def test_settings(self) -> None:
         """How backends are spoken to."""
         for extra, host, headers in (
@@ -160,6 +115,33 @@ class ReportTests(SynchronousTestCase):
             text = configurations.changed(("port = 9000\n", f"port = 9000\n{extra}\n"))
             expected = ["app", "Http", "9000", "20 s", host, headers]
             self.assertEqual(cells(report(text), "Backend settings")[1], expected)
+
+    def test_balancing(self) -> None:
+        """Whose turn it is, the cookie if there is one, and how long servers are drained."""
+        for extra, row in (
+            ("", ["app", "RoundRobin", "-", "30 s"]),
+            (
+                "load_distribution_algorithm = LeastConnections\ncookie_based_affinity = Enabled\n"
+                "connection_draining_timeout = 5",
+                ["app", "LeastConnections", "ApplicationGatewayAffinity", "5 s"],
+            ),
+        ):
+            text = configurations.changed(("port = 9000\n", f"port = 9000\n{extra}\n"))
+            self.assertEqual(cells(report(text), "Balancing")[1], row)
+
+    def test_probes(self) -> None:
+        """What servers are asked, where no probe is named as well."""
+        default = ["app", "(default)", "the server's", "127.0.0.1", "/", "30 s", "30 s", "3", "200-399"]
+        self.assertEqual(cells(report(configurations.GOOD), "Probes")[1], default)
+        keys = "port = 81\npath = /x\ninterval = 5\ntimeout = 2\nunhealthy_threshold = 1\nmatch_body = well"
+        for extra, host in (
+            ("", "127.0.0.1"),
+            ("host_name = a.b\n", "a.b"),
+            ("pick_host_name_from_backend_address = on\n", "the backend's"),
+        ):
+            text = configurations.changed(("port = 9000\n", f"port = 9000\nprobe = p\n{extra}"))
+            rows = cells(report(f"{text}\n[probe p]\nprotocol = Http\n{keys}\n"), "Probes")
+            self.assertEqual(rows[1], ["app", "p", "81", host, "/x", "5 s", "2 s", "1", "200-399 and match_body"])
 
     def test_backend_tls(self) -> None:
         """Whom servers must prove to be, and to whom they are believed; nothing of it where none speaks TLS."""
@@ -193,38 +175,6 @@ class ReportTests(SynchronousTestCase):
         )
         [row] = cells(report(trusted), "Trusted root certificates")[1:]
         self.assertEqual(row[:2], ["internal", "CN=Clients Root"])
-
-    def test_rewrite_rule_sets(self) -> None:
-        """Every rule in its order: where it acts and what it does; no table where there are none."""
-        text = configurations.GOOD + (
-            "rewrite_rule_set = a\n\n[rewrite_rule a/second]\nrule_sequence = 2\ncondition.1 = var_host == b\n"
-            "condition.2 = var_host ~ c\nrequest_header.X = {var_host}\nrequest_header.Y =\nresponse_header.Z = d\n\n"
-            "[rewrite_rule a/first]\nrule_sequence = 1\nresponse_header.Set-Cookie = e\n"
-            "response_header_matcher.Set-Cookie = ~ f\nresponse_header.V =\n\n"
-            "[rewrite_rule b/only]\ncondition.1 = var_host == g\nurl_path = /h\nurl_query_string = i\nreroute = true\n"
-        )
-        rows = cells(report(text), "Rewrite rule sets, rules in their order")[1:]
-        self.assertEqual(
-            rows,
-            [
-                ["1", "a/first", "always", "response_header.Set-Cookie = e where it matches"],
-                ["response_header.V deleted"],
-                ["2", "a/second", "var_host == b", "request_header.X = {var_host}"],
-                ["var_host ~ c", "request_header.Y deleted"],
-                ["response_header.Z = d"],
-                ["100", "b/only", "var_host == g", "url_path = /h"],
-                ["url_query_string = i"],
-                ["reroute"],
-            ],
-        )
-        self.assertNotIn("Rewrite rule sets", report(configurations.GOOD))
-
-    def test_access(self) -> None:
-        """Who may come in, where a rule says so."""
-        text = f"{configurations.GOOD}deny_unless.1 = var_host == a\ndeny_unless.2 = var_host ~ b\n"
-        rows = cells(report(text), "Who may come in")[1:]
-        self.assertEqual(rows, [["public", "var_host == a"], ["var_host ~ b"]])
-        self.assertNotIn("Who may come in", report(configurations.GOOD))
 
     def test_fits_a_terminal(self) -> None:
         """The example configurations are shown whole in a hundred columns of ASCII."""

@@ -250,9 +250,36 @@ class CertificateTests(SynchronousTestCase):
         for paths, near in {"/admin/*": "/admin", "/admin": "/admin/", "/admin/": "/admin"}.items():
             [line] = said(mapped(path_rule("a", paths, extra=REQUIRE), profile=PASSTHROUGH))
             self.assertTrue(line.startswith("WARNING"), line)
-            self.assertIn(f"nothing requires one for {near}, which many servers answer alike", line)
+            path = paths.removesuffix("*")
+            self.assertIn(f"{path} has client_certificate = Require, which {near} has not: many servers", line)
         for paths in ("/admin*", "/admin, /admin/*", "/*", "/"):
             self.assertEqual(said(mapped(path_rule("a", paths, extra=REQUIRE), profile=PASSTHROUGH)), [], paths)
+
+    def test_conditions(self) -> None:
+        """The same where conditions decide who comes in: they must not come too late, nor be half of it."""
+        deny = "deny_unless.1 = var_http_method == GET\n"
+        late = path_rule("admin", "/admin*", extra=deny)
+        [line] = said(mapped(path_rule("all", "/*"), late))
+        self.assertTrue(line.startswith("ERROR"), line)
+        self.assertIn("/admin* comes too late: path_rule map/all takes every such path before, and denies nobody", line)
+        [line] = said(mapped(path_rule("all", "/*", extra=deny), late))
+        self.assertTrue(line.startswith("WARNING"), line)
+        [line] = said(mapped(path_rule("admin", "/admin/*", extra=deny)))
+        self.assertIn("/admin/ has deny_unless, which /admin has not", line)
+        rule = ("http_listener = public\n", f"http_listener = public\n{deny}")
+        self.assertEqual(said(mapped(path_rule("admin", "/admin/*")).replace(*rule)), [])
+        self.assertEqual(len(said(mapped(path_rule("admin", "/admin/*", extra=deny)).replace(*rule))), 1)
+
+    def test_paths_that_conditions_look_at(self) -> None:
+        """Paths have one form also where a path rule has conditions, or the defaults have; where the rule has, not."""
+        deny = "deny_unless.1 = var_http_method == GET\n"
+        odd = path_rule("odd", "/a%62*")
+        [line] = said(mapped(odd, path_rule("b", "/x*", extra=deny)))
+        self.assertIn("path_rule map/b decides who comes in", line)
+        [line] = said(mapped(odd).replace(MAP, f"{MAP}default_{deny}"))
+        self.assertIn("url_path_map map decides who comes in", line)
+        text = mapped(odd).replace("http_listener = public\n", f"http_listener = public\n{deny}")
+        self.assertEqual(said(text), [])
 
     def test_paths_of_one_form(self) -> None:
         """Where paths are brought into one form, a pattern in another would never fit: an error in each rule."""

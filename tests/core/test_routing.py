@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.conditions import Condition
 from agwtwisted.core.resources import (
     BackendAddressPool,
     BackendHttpSettings,
@@ -21,8 +22,19 @@ from agwtwisted.core.resources import (
     RuleType,
     UrlPathMap,
 )
-from agwtwisted.core.routing import Action, Actions, Site, Sites, backends_of, ports_of, redirects_of
-from tests.configurations import load
+from agwtwisted.core.rewriting import RewriteRuleSet
+from agwtwisted.core.routing import (
+    Action,
+    Actions,
+    Site,
+    Sites,
+    actions_of,
+    backends_of,
+    ports_of,
+    redirects_of,
+    ways_of,
+)
+from tests.configurations import GOOD, load, with_listener
 
 
 def site(*host_names: str, port: int = 443, priority: int = 1, address: str = "0.0.0.0") -> Site:
@@ -108,6 +120,22 @@ class SelectTests(SynchronousTestCase):
         basic, both, other = site(), site("a", "*.a"), site("b")
         self.assertEqual(Sites.of([both, other, basic]).all(), (basic, both, other))
         self.assertEqual(Sites.of([both]).all(), (both,))
+
+
+class WayTests(SynchronousTestCase):
+    """`ways_of`."""
+
+    def test_ways(self) -> None:
+        """Each pool with the settings under which a rule leads there, once, however many rules do."""
+        config = load(
+            GOOD
+            + with_listener("a", port=8444)
+            + with_listener("b", port=8445).replace("settings = app", "settings = other")
+            + "[backend_http_settings other]\n\n[backend_http_settings unused]\n"
+        )
+        self.assertEqual(
+            [(pool.name, settings.name) for pool, settings in ways_of(config)], [("app", "app"), ("app", "other")]
+        )
 
 
 class PortTests(SynchronousTestCase):
@@ -288,6 +316,39 @@ class ActionTests(SynchronousTestCase):
         self.assertEqual(backends_of(self.site.rule), ((IMAGES, SLOW), (APP, PLAIN)))
         self.assertEqual(redirects_of(self.site.rule), (AWAY,))
         self.assertEqual((len(backends_of(site().rule)), redirects_of(site().rule)), (1, ()))
+
+    def test_conditions_and_rewrites(self) -> None:
+        """An action has the conditions of the rule and its own besides, and the rewrite rule set of its path."""
+        of_rule, of_path, of_rest = (Condition.of(f"var_http_method == {each}") for each in ("A", "B", "C"))
+        first, second = RewriteRuleSet.of("first", ()), RewriteRuleSet.of("second", ())
+        path_rule = PathRule(
+            name="a",
+            paths=("/a",),
+            backend_address_pool=APP,
+            backend_http_settings=PLAIN,
+            deny_unless=(of_path,),
+            rewrite_rule_set=first,
+        )
+        rule = mapped(path_rule).rule
+        assert rule.url_path_map
+        url_path_map = attrs.evolve(rule.url_path_map, default_deny_unless=(of_rest,), default_rewrite_rule_set=second)
+        rule = attrs.evolve(rule, url_path_map=url_path_map, deny_unless=(of_rule,))
+        actions = Site(listener=rule.http_listener, rule=rule).actions
+        found = [(each.deny_unless, each.rewrite_rule_set) for each in actions.all()]
+        self.assertEqual(found, [((of_rule, of_path), first), ((of_rule, of_rest), second)])
+        [basic] = actions_of(attrs.evolve(site().rule, deny_unless=(of_rule,), rewrite_rule_set=first)).all()
+        self.assertEqual((basic.deny_unless, basic.rewrite_rule_set), ((of_rule,), first))
+
+    def test_normalises_for_conditions(self) -> None:
+        """Paths are normalised where conditions of a path rule, or of the defaults, decide; the rule's own do not."""
+        condition = (Condition.of("var_http_method == GET"),)
+        [images, gone] = self.site.rule.url_path_map.path_rules if self.site.rule.url_path_map else ()
+        self.assertTrue(mapped(attrs.evolve(images, deny_unless=condition), gone).normalises)
+        rule = attrs.evolve(self.site.rule, deny_unless=condition)
+        self.assertFalse(Site(listener=rule.http_listener, rule=rule).normalises)
+        assert rule.url_path_map
+        rule = attrs.evolve(rule, url_path_map=attrs.evolve(rule.url_path_map, default_deny_unless=condition))
+        self.assertTrue(Site(listener=rule.http_listener, rule=rule).normalises)
 
     def test_normalises(self) -> None:
         """Paths are normalised where a path rule decides about certificates, and nowhere else."""

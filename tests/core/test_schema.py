@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core import schema
 from agwtwisted.core.coherence import LISTENERS
 from agwtwisted.core.errors import UnacceptableError
-from agwtwisted.core.resources import CertificateHeaders, Gateway
+from agwtwisted.core.health import StatusRange
+from agwtwisted.core.resources import CertificateHeaders, Gateway, LoadDistributionAlgorithm, Probe
 from agwtwisted.core.schema import KINDS, LATER_KINDS, certificate_headers
 from tests.configurations import changed, load, said
 
@@ -19,15 +20,12 @@ DERIVED = {
 """Fields of resources that are no keys: they come from the section's name, other keys, or files."""
 
 LATER = {
-    "backend_http_settings": (
-        "probe = deep\nconnection_draining_timeout = 30\ncookie_based_affinity = Enabled\naffinity_cookie_name = Other"
-    ),
     "request_routing_rule": ("rule_type = AdvancedRouting"),
 }
 NEUTRAL = {
     "backend_http_settings": (
         "path =\nprobe =\nconnection_draining_timeout =\nsni_name =\ncookie_based_affinity = Disabled"
-        "\naffinity_cookie_name = ApplicationGatewayAffinity"
+        "\naffinity_cookie_name ="
         "\nvalidate_cert_chain_and_expiry = true\nvalidate_sni = Enabled\nprotocol = Http\nhost_name ="
     ),
     "request_routing_rule": "rule_type = Basic\nrewrite_rule_set =\nurl_path_map =\nredirect_configuration =",
@@ -90,6 +88,86 @@ class LaterTests(SynchronousTestCase):
         for kind, keys in NEUTRAL.items():
             last = LAST_KEYS[kind]
             self.assertEqual(said(changed((last, f"{last}{keys}\n"))), [])
+
+
+class ProbeTests(SynchronousTestCase):
+    """The keys of a probe, and of settings about the health of their servers."""
+
+    def probe(self, keys: str) -> Probe | None:
+        """The probe with these keys."""
+        text = changed(("port = 9000\n", "port = 9000\nprobe = deep\n"))
+        [rule] = load(f"{text}\n[probe deep]\nprotocol = Http\n{keys}\n").request_routing_rules
+        return rule.backend_http_settings.probe
+
+    def test_defaults(self) -> None:
+        """A probe that says nothing else asks as the default probe does."""
+        self.assertEqual(self.probe(""), Probe(name="deep"))
+
+    def test_keys(self) -> None:
+        """Each key, in the product's words."""
+        keys = (
+            "host = Probed.example\npath = /healthz?a=b\nport = 81\ninterval = 5\ntimeout = 2.5"
+            "\nunhealthy_threshold = 20\nmatch_status_codes = 200, 204-206\nmatch_body = is well\nmin_servers = 0"
+        )
+        self.assertEqual(
+            self.probe(keys),
+            Probe(
+                name="deep",
+                host="probed.example",
+                path="/healthz?a=b",
+                port=81,
+                interval=5,
+                timeout=2.5,
+                unhealthy_threshold=20,
+                match_status_codes=(StatusRange(200, 200), StatusRange(204, 206)),
+                match_body="is well",
+            ),
+        )
+
+    def test_wrong_values(self) -> None:
+        """Values out of the product's range, and those that are no status, path or host."""
+        for key in (
+            "protocol = Ftp",
+            "host = a:80",
+            "path = healthz",
+            "path = /a b",
+            "path = /ä",
+            "path = /a#b",
+            "port = 0",
+            "interval = 0",
+            "timeout = 86401",
+            "unhealthy_threshold = 21",
+            "match_status_codes = 200-999",
+            "match_status_codes = 200, 200",
+            f"match_body = {'a' * 4091}",
+            "match_body = a\n  b",
+            "min_servers = 1",
+            "prot = Http",
+        ):
+            text = f"{changed()}\n[probe deep]\n{'' if key.startswith('protocol') else 'protocol = Http'}\n{key}\n"
+            errors = [line for line in said(text) if line.startswith("ERROR")]
+            self.assertEqual(len(errors), 1, key)
+            self.assertIn(f"[probe deep] {'there is no key' if key.startswith('prot ') else key.split()[0]}", errors[0])
+
+    def test_settings(self) -> None:
+        """How servers take turns, how clients are led back, how long a server is drained."""
+        keys = (
+            "load_distribution_algorithm = LeastConnections\ncookie_based_affinity = Enabled"
+            "\naffinity_cookie_name = own\nconnection_draining_timeout = 3600"
+        )
+        [rule] = load(changed(("port = 9000\n", f"port = 9000\n{keys}\n"))).request_routing_rules
+        settings = rule.backend_http_settings
+        self.assertIs(settings.load_distribution_algorithm, LoadDistributionAlgorithm.LEAST_CONNECTIONS)
+        self.assertEqual((settings.cookie_based_affinity, settings.affinity_cookie_name), (True, "own"))
+        self.assertEqual(settings.connection_draining_timeout, 3600)
+        for wrong in (
+            "load_distribution_algorithm = IpHash",
+            "affinity_cookie_name = a b",
+            "connection_draining_timeout = 3601",
+            "connection_draining_timeout = 0",
+        ):
+            [line] = said(changed(("port = 9000\n", f"port = 9000\n{wrong}\n")))
+            self.assertIn(f"ERROR conf/gw.ini:27 [backend_http_settings app] {wrong.split()[0]}", line)
 
 
 class CertificateHeadersTests(SynchronousTestCase):

@@ -343,6 +343,21 @@ class RuleTests(SynchronousTestCase):
         [line] = said(mapped("\n[path_rule map/a]\n" + RULE))
         self.assertTrue(line.endswith("[path_rule map/a] paths is missing"), line)
 
+    def test_rewrites(self) -> None:
+        """Path rules and maps have rewrite rule sets, the rule above them has none; for redirects they do nothing."""
+        rewrite = "\n[rewrite_rule set/one]\nrequest_header.X-A = a\n"
+        text = mapped(path_rule("a", "/a", extra="rewrite_rule_set = set\n")).replace(
+            MAP, f"{MAP}default_rewrite_rule_set = set\n"
+        )
+        self.assertEqual(said(text + rewrite), [])
+        [line] = said(
+            mapped().replace("url_path_map = map\n", "url_path_map = map\nrewrite_rule_set = set\n") + rewrite
+        )
+        self.assertIn("rewrite_rule_set has no place in a rule with PathBasedRouting", line)
+        end = "redirect_configuration = away\nrewrite_rule_set = set\n"
+        [line] = said(mapped(path_rule("a", "/a", end=end)) + rewrite + AWAY)
+        self.assertTrue(line.startswith("WARNING") and "rewrite_rule_set has no effect" in line, line)
+
     def test_paths(self) -> None:
         """What is no path, or one twice, is told with the key."""
         for paths, reason in {
@@ -495,3 +510,43 @@ class BackendTlsTests(SynchronousTestCase):
         certificates = ("trusted_root_certificates", "client_ssl_certificate")
         for key in (*certificates, "validate_sni", "validate_cert_chain_and_expiry"):
             self.assertIn("is there but empty", self.said(f"{key} =")[0])
+
+
+class HealthTests(SynchronousTestCase):
+    """Probes, and settings about affinity."""
+
+    def probe(self, keys: str) -> list[str]:
+        """What is said about a probe with these keys, but that nobody uses it."""
+        lines = said(f"{changed()}\n[probe deep]\n{keys}\n")
+        return [line.partition("[probe deep] ")[2] or line for line in lines if "nobody is asked because" not in line]
+
+    def test_hosts(self) -> None:
+        """A host of its own and the settings' exclude each other."""
+        picks = "pick_host_name_from_backend_http_settings = "
+        self.assertEqual(
+            self.probe(f"protocol = Http\nhost = a\n{picks}true"),
+            ["host and pick_host_name_from_backend_http_settings exclude each other"],
+        )
+        for keys in (f"host = a\n{picks}false", f"{picks}true", "host = a"):
+            self.assertEqual(self.probe(f"protocol = Https\n{keys}"), [])
+
+    def test_without_http(self) -> None:
+        """What is of HTTP has no place in a probe that speaks none."""
+        for protocol in ("Tcp", "Tls"):
+            keys = f"protocol = {protocol}\nport = 80\ninterval = 5"
+            self.assertEqual(self.probe(keys), [])
+            for extra in ("path = /", "match_status_codes = 200", "match_body = a"):
+                expected = f"{extra.split()[0]} has no place in a probe that speaks no HTTP"
+                self.assertEqual(self.probe(f"{keys}\n{extra}"), [expected])
+
+    def test_cookie_name(self) -> None:
+        """A name for cookies that nobody sets."""
+        name = "affinity_cookie_name = own\n"
+        for extra, expected in (
+            (name, ["affinity_cookie_name has no effect without cookie_based_affinity"]),
+            (f"{name}cookie_based_affinity = Enabled\n", []),
+            (f"{name}cookie_based_affinity = x\n", ["cookie_based_affinity is 'x'"]),
+        ):
+            lines = said(changed(("port = 9000\n", f"port = 9000\n{extra}")))
+            self.assertEqual(len(lines), len(expected))
+            self.assertTrue(all(text in line for text, line in zip(expected, lines, strict=True)), lines)

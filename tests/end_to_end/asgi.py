@@ -54,15 +54,16 @@ async def _early(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 
 async def _upload(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Reads until the client has left."""
+    """Begins an answer and then reads until the client has left."""
+    await _begin(send)
+    await send({"type": "http.response.body", "body": b"begun", "more_body": True})
     await _until_left(scope, receive)
 
 
 async def _download(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Begins an answer and then waits until the client has left."""
-    await _begin(send)
-    await send({"type": "http.response.body", "body": b"begun", "more_body": True})
-    await _until_left(scope, receive)
+    """Begins an answer to a request without a body, and then waits until the client has left."""
+    await receive()
+    await _upload(scope, receive, send)
 
 
 async def _see(scope: dict[str, Any], receive: Receive, send: Send) -> None:

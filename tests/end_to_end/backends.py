@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 
 from tests import programs, running
-from tests.end_to_end.lines import DEADLINE, Line, wait_until
+from tests.end_to_end.lines import DEADLINE, Line, Message, wait_until
 
 Talk = Callable[[Line], None]
 
@@ -43,14 +43,37 @@ def answering(*answers: bytes) -> Talk:
     return talk
 
 
+class Named:
+    """Answers requests with its name, and probes with what the test says; any request may be answered otherwise."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.well = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nis well"  # the answer to probes
+        self.probes: list[Message] = []
+        self.others: dict[str, Talk] = {}  # what is played after a request for this target
+
+    def __call__(self, line: Line) -> None:
+        """Talks on one connection."""
+        while head := line.head():
+            line.body(head)
+            target = head.start.split()[1]
+            if "probe" in head.get("user-agent"):
+                self.probes.append(head)
+                line.send(self.well)
+            elif target in self.others:
+                self.others[target](line)
+            else:
+                line.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(self.name), self.name.encode()))
+
+
 class Backend:
     """A server whose every connection is one call of `talk`, in a thread of its own; closed when that returns."""
 
-    def __init__(self, talk: Talk = echo) -> None:
+    def __init__(self, talk: Talk = echo, port: int = 0) -> None:
         self.talk = talk
         self.lines: list[Line] = []
         self._forgotten: dict[Line, int] = {}
-        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listening.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -70,8 +93,9 @@ class Backend:
         self._forgotten = {line: len(line.received) for line in self.lines}
 
     def close(self) -> None:
-        """Accept no more, and wait for the end of every connection."""
-        self._listening.shutdown(socket.SHUT_RDWR)
+        """Accept no more, and wait for the end of every connection; once more does nothing."""
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
         for line in self.lines:
             with suppress(OSError):
                 line.socket.shutdown(socket.SHUT_RDWR)

@@ -24,7 +24,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests import pki, running
 from tests.end_to_end import clients
-from tests.end_to_end.backends import accepts
+from tests.end_to_end.backends import Backend, accepts
 from tests.end_to_end.clients import Call
 from tests.end_to_end.lines import DEADLINE, wait_until
 
@@ -81,11 +81,21 @@ def door(name: str, port: int, profile: str | None = None, *, to: str = "app", *
 
 
 def pool(name: str, *ports: int, **settings: object) -> str:
-    """A backend address pool on these ports, and its settings, of the same name."""
+    """A backend address pool on these ports, and its settings, of the same name.
+
+    Unless the settings name a probe, or None for the default one, the servers themselves see none: another server
+    answers for them that they are well, so that tests have theirs to themselves.
+    """
     addresses = ", ".join(f"127.0.0.1:{port}" for port in ports)
+    probe = ""
+    if "probe" not in settings and settings.get("protocol", "Http") == "Http":
+        probe = section(f"probe {name}", protocol="Http", port=well())
+        settings = {"probe": name, **settings}
     settings = {"request_timeout": 20, **settings}
-    return section(f"backend_address_pool {name}", backend_addresses=addresses) + section(
-        f"backend_http_settings {name}", **settings
+    return (
+        section(f"backend_address_pool {name}", backend_addresses=addresses)
+        + probe
+        + section(f"backend_http_settings {name}", **settings)
     )
 
 
@@ -108,6 +118,12 @@ def relay_pool(name: str, *ports: int, **settings: object) -> str:
     )
 
 
+@cache
+def well() -> int:
+    """The port of a server that answers every probe, one for the whole run."""
+    return Backend().port
+
+
 PROFILES = (
     section("ssl_certificate server", certificate_file="server.pem", key_file="server.key")
     + section("trusted_client_certificate devices", file="trusted.pem")
@@ -126,9 +142,6 @@ def gateway_section(**keys: object) -> str:
     return section("gateway", **{"access_log": "access.log", **keys})
 
 
-_LISTENING = r"\[(?:http_)?listener .*\]\n(?:.+\n)*?port = (\d+)"
-
-
 class Gateway:
     """One gateway, in a directory of its own; started by `running_gateway`."""
 
@@ -136,7 +149,7 @@ class Gateway:
         self.directory = directory
         self.file = directory / "gw.ini"
         self.file.write_text(configuration)
-        self.ports = [int(port) for port in re.findall(_LISTENING, configuration)]
+        self.ports = [int(port) for port in re.findall(r"(?m)^\[\w*listener .*\n(?:.+\n)*?port = (\d+)", configuration)]
         self.process: subprocess.Popen[bytes] | None = None
         for name, credential in certificates().items():
             credential.write(directory, name)

@@ -163,5 +163,6 @@ class LeavingTests(AsgiCase):
         """A client that leaves amid its request."""
         line = self.connect()
         line.send(get("/upload", "PUT", extra=CHUNKED), chunk(b"begun"))
+        self.assertTrue(line.head())
         line.close()
         wait_until(lambda: b"/upload" in self.ask("/left"), "the application has heard of it")

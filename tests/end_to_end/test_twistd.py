@@ -144,7 +144,10 @@ class CommandTests(TwistdCase):
             for options in (("-n", "--pidfile="), ("--pidfile=gateway.pid", "--logfile=gateway.log")):
                 done = self.call(prepared, *prepared.words(*options))
                 self.assertEqual(done.returncode, 1)
-                self.assertIn(f"ERROR cannot listen on 127.0.0.1:{self.strict}: Address already in use", done.stderr)
+                told = (
+                    rf"ERROR gw\.ini:\d+ \[http_listener strict\] cannot listen on 127\.0\.0\.1:{self.strict}: Address"
+                )
+                self.assertRegex(done.stderr, told)
                 self.assertNotIn("Traceback", done.stdout + done.stderr)
                 self.assertFalse(accepts(self.plain))
         self.assertFalse((prepared.directory / "gateway.pid").exists())

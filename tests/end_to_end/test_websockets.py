@@ -92,7 +92,7 @@ def stage() -> Iterator[gateway.Scene]:
     with directory() as files, closing(Speaker()) as speaker, backends.uvicorn(files) as port:
         text = gateway.gateway_section() + gateway.PROFILES
         text += gateway.pool("app", speaker.port) + gateway.pool("asgi", port)
-        text += gateway.pool("impatient", speaker.port, request_timeout=1)
+        text += gateway.pool("impatient", speaker.port, request_timeout=3)
         text += gateway.door("strict", doors["strict"], "strict")
         text += gateway.door("plain", doors["plain"], protocol="Http")
         text += gateway.door("impatient", doors["impatient"], "strict", to="impatient")

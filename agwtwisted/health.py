@@ -1,0 +1,257 @@
+"""Probes backend servers on a timer, and moves their health by what it sees.
+
+A probe is a request like any other, over a new connection of the server's own making: so it resolves, connects and
+verifies just as requests do, and a server that answers it is one that they reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import TimeoutError as ConnectionTimeoutError
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from agwtwisted.backends import Backends
+from agwtwisted.core.errors import printable
+from agwtwisted.core.health import LOOKED_AT, Health, State
+from agwtwisted.core.messages import ResponseHead
+from agwtwisted.core.probing import Question, question
+from agwtwisted.core.resources import BackendAddressPool, BackendHttpSettings
+from agwtwisted.deferreds import log_failure
+from agwtwisted.targets import Target
+from agwtwisted.upstream import Server, UpstreamConnection
+
+PACE: Final = 0.005
+"""Seconds between the first probes of two servers: a thousand of them are not asked at once."""
+
+SOON: Final = 1.0
+"""Seconds to the next probe of a server that requests found down; twice as long after each that fails, too."""
+
+MAX_HEAD_BYTES: Final = 32768
+"""Of the answer to a probe; the product's limit for headers."""
+
+Ask = Callable[[], Deferred[str]]
+"""Asks once: fires with what is wrong with the server, empty when nothing is; may be cancelled."""
+
+
+class Watch:
+    """One target, asked again and again. Each question begins an interval after the one before, or once that is over.
+
+    Args:
+        clock: holds the timer.
+        target: whose health it is.
+        name: what the log calls it.
+        ask: asks it.
+        interval: seconds.
+        threshold: failures in a row that make it unhealthy.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self, clock: IReactorTime, target: Target, name: str, ask: Ask, *, interval: float, threshold: int
+    ) -> None:
+        self.interval = interval
+        self._clock = clock
+        self._target = target
+        self._name = name
+        self._ask = ask
+        self._threshold = threshold
+        self._soon = 0.0  # seconds to the next question ahead of its time, 0: there is no reason
+        self._began = 0.0
+        self._timer: IDelayedCall | None = None
+        self._asking: Deferred[None] | None = None
+
+    def start(self, delay: float) -> None:
+        """The first question comes after `delay` seconds."""
+        self._target.when_refused = self._refused
+        self._timer = self._clock.callLater(delay, self._begin)
+
+    def stop(self) -> None:
+        """Asks no more; what is known stays as it is."""
+        self._target.when_refused = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._asking is not None:
+            self._asking.cancel()
+
+    def _begin(self) -> None:
+        self._timer = None
+        self._began = self._clock.seconds()
+        self._asking = Deferred.fromCoroutine(self._probe())
+        log_failure(self._asking, self.log, "probing a server")
+
+    async def _probe(self) -> None:
+        try:
+            problem = await self._ask()
+        except CancelledError:
+            raise
+        except Exception as defect:  # ours; taken for one of the server, since it must show
+            self.log.failure("Unexpected error while probing {name}", name=self._name)
+            problem = str(defect) or "the probe has a defect"
+        self._answered(problem)
+
+    def _answered(self, problem: str) -> None:
+        wait = self._began + self.interval - self._clock.seconds()
+        if not problem:
+            self._soon = 0.0
+            self._move(self._target.health.succeeded(self._clock.seconds()), "the probe's answer is as it should be")
+        else:
+            if self._soon:
+                wait, self._soon = min(wait, self._soon), 2 * self._soon
+            self._move(self._target.health.failed(self._clock.seconds(), self._threshold), problem)
+        self._timer = self._clock.callLater(max(wait, 0.0), self._begin)
+
+    def _refused(self) -> None:
+        """A request was refused a connection, which counts like a failed probe (nginx calls it passive)."""
+        before = self._target.health
+        if before.state is State.DOWN:
+            return
+        health = before.failed(self._clock.seconds(), self._threshold)
+        self._move(health, "connections are refused")
+        if health.state is State.DOWN:
+            # A server that is started anew is not to be missed for a whole interval.
+            self._soon = 2 * SOON
+            if self._timer is not None and self._timer.getTime() > self._clock.seconds() + SOON:
+                self._timer.reset(SOON)
+
+    def _move(self, health: Health, reason: str) -> None:
+        before = self._target.state
+        self._target.found(health)
+        if health.state is before:
+            return
+        (self.log.warn if health.state is State.DOWN else self.log.info)(
+            "Backend server {name}: {before} -> {after}: {reason}",
+            name=self._name,
+            before=before.value,
+            after=health.state.value,
+            reason=printable(reason),
+        )
+
+
+class Prober(Service):
+    """Watches every server that some rule leads to.
+
+    Args:
+        reactor: holds the timers.
+        backends: where the servers are.
+        ways: each pool with the settings under which some rule leads to it.
+        random: spreads the first questions.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        backends: Backends,
+        ways: Iterable[tuple[BackendAddressPool, BackendHttpSettings]],
+        random: Random,
+    ) -> None:
+        self.setName("probes")
+        self._random = random
+        watches = {
+            server: _watch(reactor, backends, server, settings)
+            for pool, settings in ways
+            for server in backends.pool(pool, settings).servers  # some of which may be in other pools, too
+        }
+        self._watches = tuple(watches.values())
+
+    def startService(self) -> None:
+        """Asks every server, the first at once."""
+        super().startService()
+        for index, watch in enumerate(self._watches):
+            pace = min(PACE, watch.interval / len(self._watches))
+            watch.start((index + self._random.random()) * pace)
+
+    def stopService(self) -> None:
+        """Asks no more."""
+        super().stopService()
+        for watch in self._watches:
+            watch.stop()
+
+
+def _watch(reactor: IReactorTime, backends: Backends, server: Server, settings: BackendHttpSettings) -> Watch:
+    asked = question(settings, server.host, server.port)
+    at = backends.server(server.host, asked.port, settings)
+    return Watch(
+        reactor,
+        server,
+        f"{server.name.decode()} ({settings.name})",
+        lambda: ask(at, asked, reactor),
+        interval=asked.interval,
+        threshold=asked.unhealthy_threshold,
+    )
+
+
+def ask(server: Server, asked: Question, clock: IReactorTime) -> Deferred[str]:
+    """Asks a server over a new connection; fires with what is wrong with its answer, empty when nothing is."""
+    asking = Deferred.fromCoroutine(_ask(server, asked))
+    return asking.addTimeout(asked.timeout, clock).addErrback(_unanswered, asked)
+
+
+async def _ask(server: Server, asked: Question) -> str:
+    connection = await server.connect_to_probe(asked.timeout, asked.server_name)
+    answer = _Answer(connection, server)
+    connection.start(answer, timeout=asked.timeout, to_head_request=False, max_header_bytes=MAX_HEAD_BYTES)
+    connection.write(asked.request())
+    connection.request_complete()
+    await answer.whole
+    return answer.problem or asked.match.problem(answer.status, answer.body)
+
+
+def _unanswered(failure: Failure, asked: Question) -> str:
+    if failure.check(TimeoutError, ConnectionTimeoutError):
+        return f"no answer within {asked.timeout:g} s"
+    failure.trap(ConnectError, DNSLookupError)
+    return failure.getErrorMessage()
+
+
+class _Answer:
+    """The answer to one probe, as interfaces.UpstreamUser says; `whole` fires once there is enough of it."""
+
+    def __init__(self, connection: UpstreamConnection, server: Server) -> None:
+        self.whole: Deferred[None] = Deferred(lambda _: connection.cancel())
+        self.problem = ""
+        self.status = 0
+        self.body = b""
+        self._connection = connection
+        self._server = server
+
+    def response_head(self, head: ResponseHead) -> None:
+        """Its head; interim ones say nothing."""
+        self.status = head.status
+
+    def response_body(self, data: bytes) -> None:
+        """A piece of its body."""
+        self.body += data
+        if len(self.body) >= LOOKED_AT:
+            self._connection.cancel()
+            self._done()
+
+    def response_end(self) -> None:
+        """Its end: the connection is not left for requests, which would pile up where none come."""
+        self._server.forget(self._connection)
+        self._connection.wire.close()
+        self._done()
+
+    def response_flush(self) -> None:
+        """Nothing waits for it."""
+
+    def response_lost(self, reason: str, *, timed_out: bool) -> None:
+        """There is no more of it."""
+        self.problem = reason
+        self._done()
+
+    def upstream_drained(self) -> None:
+        """The request is sent."""
+
+    def _done(self) -> None:
+        if not self.whole.called:
+            self.whole.callback(None)

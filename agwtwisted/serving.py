@@ -1,0 +1,111 @@
+"""What all exchanges of one configuration share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from wsgiref.handlers import format_date_time
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+from agwtwisted.access_log import AccessLog
+from agwtwisted.backends import Backends
+from agwtwisted.core import pages
+from agwtwisted.core.error_pages import NO_ERROR_PAGES, ErrorPages
+from agwtwisted.core.messages import Framing, Header, ResponseHead
+from agwtwisted.core.pages import Page
+from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.records import AccessRecord, RecordFrame, render
+from agwtwisted.core.resources import Gateway
+from agwtwisted.core.routing import Action
+from agwtwisted.core.verdicts import Missing, Refused, Verdict
+from agwtwisted.deferreds import Members
+
+
+class Serving:
+    """The means of a configuration's exchanges: backends, time, log, and the gateway's own pages.
+
+    Args:
+        gateway: limits, and what our own pages say.
+        backends: where requests go.
+        clock: the time of records and pages.
+        access_log: takes a line for each of them.
+        random: for trace ids.
+        error_pages: the operator's own.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        backends: Backends,
+        clock: IReactorTime,
+        access_log: AccessLog,
+        random: Random,
+        error_pages: ErrorPages = NO_ERROR_PAGES,
+    ) -> None:
+        self.gateway = gateway
+        self.error_pages = error_pages
+        self.backends = backends
+        self.clock = clock
+        self.running: Members[object] = Members()
+        self.access_log = access_log
+        self.complaints = HandshakeLimiter(clock.seconds)
+        self._random = random
+        self._frames: dict[tuple[str, Action | None], RecordFrame] = {}
+
+    def trace_id(self) -> bytes:
+        """32 hex digits: the product's form of a transaction id."""
+        return b"%032x" % self._random.getrandbits(128)
+
+    def standard(self, status: int) -> Page:
+        """The plain page of a status."""
+        return pages.standard(status, server=self.gateway.server_header)
+
+    def plain_http(self) -> Page:
+        """For HTTP on a port that wants TLS."""
+        return pages.plain_http(server=self.gateway.server_header)
+
+    def refusal(self, verdict: Verdict) -> Page:
+        """What a client reads whose certificate is missing or not accepted."""
+        server = self.gateway.server_header
+        if isinstance(verdict, Missing):
+            return pages.no_certificate(server=server)
+        return pages.certificate_error(verdict.reason if isinstance(verdict, Refused) else "", server=server)
+
+    def shown(self, page: Page, listener: str) -> Page:
+        """The page, or the operator's own for its status."""
+        own = self.error_pages.page(listener, page.status)
+        return page if own is None else attrs.evolve(page, body=own)
+
+    def page_head(self, page: Page, more: Sequence[Header] = ()) -> ResponseHead:
+        """The head of one of our own pages, with these headers too."""
+        server = self.gateway.server_header.encode()
+        headers: list[Header] = [(b"Server", server)] if server else []
+        headers.append((b"Date", format_date_time(self.clock.seconds()).encode()))
+        headers += [(b"Content-Type", b"text/html"), *more]
+        return ResponseHead(
+            status=page.status,
+            reason=page.phrase,
+            headers=tuple(headers),
+            framing=Framing.LENGTH,
+            content_length=len(page.body),
+        )
+
+    def frame(self, listener: str, action: Action | None) -> RecordFrame:
+        """The part of an access record that is the same for all requests with one action."""
+        frame = self._frames.get((listener, action))
+        if frame is None:
+            names = {}
+            if action is not None:
+                names = {
+                    "rule": action.rule,
+                    "backend_pool": action.pool.name if action.pool else "",
+                    "backend_setting": action.settings.name if action.settings else "",
+                }
+            frame = self._frames[listener, action] = RecordFrame.from_names(listener=listener, **names)
+        return frame
+
+    def log(self, record: AccessRecord) -> None:
+        """Writes a record to the access log."""
+        self.access_log.write(render(record, self.gateway.log_query))
