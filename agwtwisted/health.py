@@ -32,7 +32,7 @@ PACE: Final = 0.005
 """Seconds between the first probes of two servers: a thousand of them are not asked at once."""
 
 SOON: Final = 1.0
-"""Seconds to the next probe of a server that requests found down; twice as long after each that fails, too."""
+"""Seconds to the next probe of a server that may be about to start; twice as long after each that fails, too."""
 
 MAX_HEAD_BYTES: Final = 32768
 """Of the answer to a probe; the product's limit for headers."""
@@ -64,7 +64,7 @@ class Watch:
         self._name = name
         self._ask = ask
         self._threshold = threshold
-        self._soon = 0.0  # seconds to the next question ahead of its time, 0: there is no reason
+        self._soon = SOON  # seconds to the next question ahead of its time, 0: there is no reason
         self._began = 0.0
         self._timer: IDelayedCall | None = None
         self._asking: Deferred[None] | None = None

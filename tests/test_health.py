@@ -189,6 +189,13 @@ class WatchTests(SynchronousTestCase):
         soon = [SOON, 3 * SOON, 7 * SOON, 15 * SOON, 31 * SOON]
         self.assertEqual(self.asked_at(100), [*soon, *(soon[-1] + INTERVAL * number for number in (1, 2))])
 
+    def test_asked_soon_at_first(self) -> None:
+        """So is one that is not there yet when the gateway starts."""
+        self.started()
+        self.answers[-1].callback(SICK)
+        soon = [SOON, 3 * SOON, 7 * SOON, 15 * SOON, 31 * SOON]
+        self.assertEqual(self.asked_at(70), [*soon, soon[-1] + INTERVAL])
+
     def test_not_later(self) -> None:
         """Not later than it would have been."""
         self.started()
