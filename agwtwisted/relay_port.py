@@ -101,6 +101,12 @@ class RelayPort(Port[RelaySite]):
         """The wire of a connection with TLS."""
         return RelayTlsWire(self.clock, handshake, seconds, self.gateway.max_client_chain_bytes)
 
+    def abort(self) -> None:
+        """Ends every connection at once; the log has why."""
+        for session in tuple(self._sessions.values()):  # of its two connections each: told twice
+            cast(RelaySession, session).abort()
+        super().abort()
+
     def adopt(self, wire: RelayWire, session: RelaySession) -> None:
         """A backend's connection counts as the port's until it is gone: the session is not over before."""
         self.connections.add(wire)
@@ -158,6 +164,11 @@ class RelaySession:
         """A client that has no backend yet is sent away; the others have what time there is."""
         if self._joined is None:
             self._close(End.STOPPED, SessionStatus.UNAVAILABLE)
+
+    def abort(self) -> None:
+        """Cuts off both, where there are two: the gateway is stopping."""
+        if self._joined is not None:
+            self._joined.relay.abort(End.STOPPED)
 
     def ended(self) -> None:
         """The client's connection is gone."""

@@ -298,9 +298,7 @@ class Server(Target):
         self, timeout: float, identity: ServerIdentity | None, *, drained: bool = True
     ) -> Deferred[UpstreamConnection]:
         dialed = self._dialer.dial(timeout, identity)
-        return dialed.addCallback(
-            lambda wire: UpstreamConnection(self, self._reactor, wire, identity, drained=drained)
-        )
+        return dialed.addCallback(lambda wire: UpstreamConnection(self, self._reactor, wire, identity, drained=drained))
 
     def complain(self, failure: Failure) -> None:
         """Says in the log why there is no connection, a few times a minute and with a count of what was left out."""

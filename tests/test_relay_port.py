@@ -417,6 +417,7 @@ class EndTests(SynchronousTestCase):
         stand.network.advance(0)
         self.assertTrue(client.reset and backend.reset)
         self.assertEqual(len(stand.log.lines), 1)
+        self.assertEqual(stand.record["sessionEnd"], "the gateway is stopping")
         self.assertTrue(stand.nothing_is_left())
 
     def test_backend_outlives_the_client(self) -> None:
