@@ -11,7 +11,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.config import parse
-from agwtwisted.core.resources import ClientAuth, Config, HttpListener, Protocol, Refusal
+from agwtwisted.core.resources import ClientAuth, Config, HttpListener, Protocol, Refusal, StreamProtocol
 from agwtwisted.core.sources import SourceFile
 from tests import pki
 
@@ -103,6 +103,16 @@ class ConfTests(SynchronousTestCase):
         assert profile is not None
         self.assertEqual(profile.client_auth, ClientAuth.STRICT)
         self.assertTrue(profile.verify_client_cert_issuer_dn)
+
+    def test_l4(self) -> None:
+        """Two names on a port of TLS, and a Tcp listener behind a balancer."""
+        config = self.load("l4.ini")
+        listeners = {listener.name: listener for listener in config.listeners}
+        self.assertEqual([*listeners], ["mqtt", "mqtt-open", "database"])
+        self.assertEqual(listeners["mqtt"].port, listeners["mqtt-open"].port)
+        self.assertEqual(listeners["database"].protocol, StreamProtocol.TCP)
+        settings = config.routing_rules[0].backend_settings
+        self.assertTrue(settings.enable_l4_client_ip_preservation and settings.proxy_protocol_tls and settings.probe)
 
 
 def door(listener: HttpListener) -> tuple[str, int, Protocol, ClientAuth | None, Refusal | None]:
