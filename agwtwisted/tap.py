@@ -9,7 +9,10 @@ from __future__ import annotations
 import gc
 import os
 import socket
+import ssl
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -21,11 +24,14 @@ from agwtwisted._version import VERSION
 from agwtwisted.backend_contexts import BackendContexts, ClientCertificateError
 from agwtwisted.contexts import CertificateError, PortContexts
 from agwtwisted.core import ini, report
+from agwtwisted.core.certificate_rules import CANNOT_READ
 from agwtwisted.core.config import parse
 from agwtwisted.core.errors import AgwError, ConfigError, Place, Problem
+from agwtwisted.core.pem import read_certificates
 from agwtwisted.core.resources import Config, Protocol, StreamProtocol
 from agwtwisted.core.routing import addresses_of, ports_of, relay_ports_of, ways_of
 from agwtwisted.core.sources import SourceFile
+from agwtwisted.core.trust_coherence import key_of
 from agwtwisted.listener import BindError, bind
 
 
@@ -66,7 +72,7 @@ def load(file: str) -> Config:
     except OSError as error:
         sys.exit(f"ERROR {file} cannot be read: {error.strerror}")
     try:
-        config = parse(source.data, file, read, mode=source.mode, now=datetime.now(UTC))
+        config = parse(source.data, file, read, mode=source.mode, now=datetime.now(UTC), system_roots=_system_roots)
     except ConfigError as error:
         sys.exit(str(error))
     for warning in config.warnings:
@@ -162,6 +168,23 @@ def _install_reactor() -> None:
     except ImportError:  # no epoll here: Twisted's default does
         return
     install()
+
+
+def _system_roots() -> frozenset[bytes]:
+    """The keys of the authorities that this machine trusts for servers; none where they stand at no usual place."""
+    for path in (ssl.get_default_verify_paths().cafile or "", *_SYSTEM_ROOTS):
+        with suppress(OSError):
+            return frozenset(_keys(read(path).data))
+    return frozenset()
+
+
+def _keys(bundle: bytes) -> Iterator[bytes]:
+    for block in read_certificates(bundle, "").certificates:
+        with suppress(*CANNOT_READ):
+            yield key_of(block.certificate)
+
+
+_SYSTEM_ROOTS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")
 
 
 def read(path: str) -> SourceFile:

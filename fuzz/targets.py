@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL, crypto
 
 from agwtwisted.core import host_names, ini
+from agwtwisted.core.affinity import Affinity, cookie_value
 from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.chains import TrustedChain, read_chain
 from agwtwisted.core.conditions import Condition
@@ -478,6 +479,27 @@ PROXY_HEADERS = [
 ]
 
 
+# Affinity cookies
+
+_SERVERS = {name: cookie_value(b"key", name) for name in ("one", "two")}
+COOKIES = [
+    b"a=b; A=%b; ACORS=%b" % tuple(_SERVERS.values()),
+    b"ACORS=%b;\t A=%b ;A=x" % tuple(_SERVERS.values()),
+]
+
+
+def _cookies(data: bytes) -> None:
+    affinity = Affinity("A", _SERVERS)
+    named = {value: server for server, value in _SERVERS.items()}
+    pairs = (piece.strip(b" \t").partition(b"=") for piece in data.split(b";"))
+    expected = [named[value] for name, _, value in pairs if name in (b"A", b"ACORS") and value in named]
+    header = [(b"Cookie", data)]
+    assert affinity.servers(header) == tuple(expected), expected
+    for server in _SERVERS:
+        lines = affinity.lines(server, header, secure=True)
+        assert lines or server in expected, server
+
+
 _HTTP_WORDS = (
     *(
         "GET ",
@@ -507,6 +529,7 @@ _HTTP_WORDS = (
 TARGETS = {
     "ini": Target(run=_ini, seeds=_config_seeds, words=("\\\\;", " ;", "[gateway]", "[path_rule a/b]", " = ")),
     "config": Target(run=_config, seeds=_config_seeds, words=_config_words(), longest=8192),
+    "cookies": Target(run=_cookies, seeds=lambda: COOKIES, words=("; ", "A=", "ACORS="), longest=400),
     "host_names": Target(
         run=_host_names,
         seeds=lambda: [

@@ -125,6 +125,14 @@ class LoadTests(Directory):
         self.assertIn("WARNING", printed.getvalue())
         self.assertEqual(len(printed.getvalue().splitlines()), len(config.warnings))
 
+    def test_authorities_of_everybody(self) -> None:
+        """It is unwise to trust, of clients, an authority that the machine trusts of servers."""
+        for file, expected in (("site.pem", False), ("clients-ca.pem", True)):
+            self.patch(os, "environ", {**os.environ, "SSL_CERT_FILE": str(self.directory / "conf" / "pki" / file)})
+            with redirect_stderr(io.StringIO()) as printed:
+                load(self.file)
+            self.assertEqual("this machine trusts for servers" in printed.getvalue(), expected, file)
+
     def test_missing(self) -> None:
         """A file that is not there, or none at all, is said with its name."""
         for path, reason in ((f"{self.directory}/none.ini", "No such file"), (str(self.directory), "Is a directory")):

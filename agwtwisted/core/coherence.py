@@ -14,7 +14,6 @@ import attrs
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from agwtwisted.core import limits
 from agwtwisted.core.errors import Problem, shown
 from agwtwisted.core.host_names import intersect, is_loopback, overlap
 from agwtwisted.core.policies import TlsPolicy, mixing_problem
@@ -73,6 +72,7 @@ class Draft:
     rewrite_rule_sets: tuple[RewriteRuleSet, ...] = ()
     relayed_listeners: tuple[Built[Listener], ...] = ()
     relay_rules: tuple[Built[RoutingRule], ...] = ()
+    system_roots: Callable[[], frozenset[bytes]] = frozenset  # as `trust_coherence.key_of` has them
 
     def of(self, kind: str, *keys: str) -> tuple[Row, ...]:
         """The rows of a kind whose values for these keys can be relied on."""
@@ -355,13 +355,6 @@ def _is_demo(certificate: x509.Certificate) -> bool:
     return any(attribute.value == DEMO_ORGANIZATION for attribute in attributes)
 
 
-def _too_many_client_authorities(draft: Draft) -> Iterator[Problem]:
-    rows = draft.of("trusted_client_certificate")
-    most = limits.CLIENT_CAS_PER_GATEWAY.highest
-    if len(rows) > most:
-        yield rows[most].problem(f"is one of {len(rows)}: a gateway has at most {most} trusted client certificates")
-
-
 def _asks(listener: AnyListener) -> ClientAuth:
     return listener.ssl_profile.client_auth if listener.ssl_profile else ClientAuth.NONE
 
@@ -381,5 +374,4 @@ _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _plain_ways_in,
     _unproven_headers,
     _demo_certificates,
-    _too_many_client_authorities,
 )

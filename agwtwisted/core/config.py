@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from agwtwisted.core import coherence, ini, relay_coherence, rewrite_coherence, route_coherence, sections, settings
+import attrs
+
+from agwtwisted.core import (
+    coherence,
+    ini,
+    relay_coherence,
+    rewrite_coherence,
+    route_coherence,
+    sections,
+    settings,
+    trust_coherence,
+)
 from agwtwisted.core.building import Builder
 from agwtwisted.core.errors import ConfigError, Place, Problem, Severity, shown
 from agwtwisted.core.resources import Config
@@ -23,6 +34,7 @@ def parse(
     *,
     mode: int = 0o600,
     now: datetime.datetime | None = None,
+    system_roots: Callable[[], frozenset[bytes]] = frozenset,
 ) -> Config:
     """A configuration from the bytes of its file.
 
@@ -31,6 +43,7 @@ def parse(
         read: gives a file that the configuration names, by its resolved path; may raise OSError.
         mode: the permission bits of the file.
         now: the time (aware) at which certificates have expired; None: nobody looks.
+        system_roots: the keys of the authorities that the machine trusts for servers; asked where it matters.
 
     Raises:
         ConfigError: with every problem of the file, warnings included.
@@ -39,9 +52,9 @@ def parse(
     rows, problems = _rows(document, file)
     sources = Sources(read=read, now=now)
     builder = Builder(file=file, rows=rows, sources=sources)
-    draft = builder.build()
+    draft = attrs.evolve(builder.build(), system_roots=system_roots)
     found = [*own_mode_problems(file, mode), *document.problems, *problems, *sources.problems, *builder.problems]
-    for check in (coherence, route_coherence, rewrite_coherence, relay_coherence):
+    for check in (coherence, route_coherence, rewrite_coherence, relay_coherence, trust_coherence):
         found += check.problems(draft)
     if not _has_error(found):
         # A configuration is taken whole or not at all: no section may be lost without a word.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import pki
-from tests.configurations import GOOD, Files, changed, files, load, said, with_listener
+from tests.configurations import GOOD, Files, changed, files, said, with_listener
 
 PASSTHROUGH = "\n[ssl_profile lax]\nverify_client_auth_mode = Passthrough\n"
 PLAIN = """
@@ -264,19 +264,6 @@ class DemoTests(SynchronousTestCase):
         odd = pki.Authority.root("Root").issue(subject)
         text = changed(("address = 127.0.0.1", "address = 0.0.0.0"))
         self.assertEqual(said(text, files(site_pem=odd.pem, site_key=odd.key_pem)), [])
-
-
-class LimitTests(SynchronousTestCase):
-    """Limits of a whole gateway."""
-
-    def test_client_authorities(self) -> None:
-        """A gateway has at most 200 trusted client certificates, unused ones included."""
-        more = "".join(
-            f"\n[trusted_client_certificate c{number}]\nfile = pki/clients-ca.pem\n" for number in range(199)
-        )
-        self.assertEqual(len(load(GOOD + more).http_listeners), 1)
-        [line] = said(f"{GOOD}{more}\n[trusted_client_certificate last]\nfile = pki/clients-ca.pem\n")
-        self.assertIn("[trusted_client_certificate last] is one of 201", line)
 
 
 class ProbeTests(SynchronousTestCase):

@@ -166,6 +166,7 @@ NGINX_TLS_SERVER = """
     server {{
         listen 127.0.0.1:{port} ssl; root {directory}; ssl_protocols {protocols};
         ssl_certificate {directory}/{certificate}.pem; ssl_certificate_key {directory}/{certificate}.key; {more}
+        location = / {{ return 200 "well"; }}
         location /connection {{ return 200 "$connection $connection_requests"; }}
         location /tls {{ return 200 "$host|$ssl_server_name|$ssl_client_s_dn|$ssl_protocol|$ssl_session_reused"; }}
     }}

@@ -1,0 +1,50 @@
+"""What must fit together about the authorities that profiles trust."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from agwtwisted.core import limits
+from agwtwisted.core.coherence import Draft
+from agwtwisted.core.errors import Problem
+from agwtwisted.core.resources import ClientAuth
+
+
+def problems(draft: Draft) -> Iterator[Problem]:
+    """Everything that does not fit together."""
+    for check in _CHECKS:
+        yield from check(draft)
+
+
+def key_of(certificate: x509.Certificate) -> bytes:
+    """By what an authority is known, however often its certificate was renewed: its public key, in DER."""
+    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _too_many_client_authorities(draft: Draft) -> Iterator[Problem]:
+    """A file that several sections name counts once."""
+    first_of_file = {row.get("file"): row for row in reversed(draft.of("trusted_client_certificate", "file"))}
+    rows = sorted(first_of_file.values(), key=lambda row: row.line())
+    most = limits.CLIENT_CAS_PER_GATEWAY.highest
+    if len(rows) > most:
+        yield rows[most].problem(f"is one of {len(rows)}: a gateway has at most {most} trusted client certificates")
+
+
+def _public_authorities(draft: Draft) -> Iterator[Problem]:
+    """Roots that issue certificates to everybody, where any certificate of theirs will do."""
+    for profile in draft.profiles:
+        if profile.value.client_auth is not ClientAuth.STRICT or profile.value.verify_client_cert_issuer_dn:
+            continue
+        for trusted in profile.value.trusted_client_certificates:
+            if key_of(trusted.chain.root) in draft.system_roots():
+                yield profile.row.warning(
+                    f"the root of {trusted.name} is one that this machine trusts for servers, too: whoever gets any"
+                    " certificate under it is let in, unless verify_client_cert_issuer_dn = true",
+                    key="trusted_client_certificates",
+                )
+
+
+_CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (_too_many_client_authorities, _public_authorities)

@@ -1,0 +1,58 @@
+"""What must fit together about the authorities that profiles trust."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.config import parse
+from agwtwisted.core.trust_coherence import key_of
+from tests import pki
+from tests.configurations import FILE, GOOD, changed, clients_root, files, load, said
+
+
+class LimitTests(SynchronousTestCase):
+    """Limits of a whole gateway."""
+
+    def test_client_authorities(self) -> None:
+        """A gateway has at most 200 trusted client certificates, unused ones included; a file counts once."""
+        source = files(**{f"c{number}_pem": clients_root().pem for number in range(200)})
+        more = "".join(f"\n[trusted_client_certificate c{n}]\nfile = pki/c{n}.pem\n" for n in range(199))
+        again = "".join(f"\n[trusted_client_certificate again{n}]\nfile = pki/c0.pem\n" for n in range(5))
+        self.assertEqual(len(load(GOOD + again + more, source).http_listeners), 1)
+        last = "\n[trusted_client_certificate last]\nfile = pki/c199.pem\n"
+        [line] = said(GOOD + again + more + last, source)
+        self.assertIn("[trusted_client_certificate last] is one of 201", line)
+
+
+class PublicTests(SynchronousTestCase):
+    """Authorities that issue certificates to everybody."""
+
+    def warned(self, text: str, *roots: pki.Authority) -> list[str]:
+        """The warnings where the machine trusts these roots."""
+        keys = frozenset(key_of(root.certificate) for root in roots)
+        config = parse(text.encode(), FILE, files().read, now=pki.NOW, system_roots=lambda: keys)
+        return [str(warning) for warning in config.warnings]
+
+    def test_a_root_of_the_system(self) -> None:
+        """A root that the machine trusts for servers lets in whoever buys a certificate: a warning."""
+        [line] = self.warned(GOOD, pki.Authority.root("Other"), clients_root())
+        self.assertIn("WARNING conf/gw.ini:", line)
+        self.assertIn("this machine trusts for servers", line)
+
+    def test_renewed(self) -> None:
+        """However the machine's certificate of it is dated, it is the same authority."""
+        renewed = pki.Authority.root("Clients Root", key=clients_root().key, not_after=pki.NOW + timedelta(days=1))
+        self.assertEqual(len(self.warned(GOOD, renewed)), 1)
+
+    def test_other_roots(self) -> None:
+        """Of others nothing is said, not even if they have its name."""
+        self.assertEqual(self.warned(GOOD, pki.Authority.root("Clients Root")), [])
+
+    def test_where_it_does_not_matter(self) -> None:
+        """Nor is it where only certificates of one issuer are taken, or any at all."""
+        pinned = changed(
+            ("trusted_client_certificates = ", "verify_client_cert_issuer_dn = true\ntrusted_client_certificates = ")
+        )
+        self.assertEqual(self.warned(pinned, clients_root()), [])
