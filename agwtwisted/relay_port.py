@@ -102,10 +102,13 @@ class RelayPort(Port[RelaySite]):
         return RelayTlsWire(self.clock, handshake, seconds, self.gateway.max_client_chain_bytes)
 
     def abort(self) -> None:
-        """Ends every connection at once; the log has why."""
-        for session in tuple(self._sessions.values()):  # of its two connections each: told twice
-            cast(RelaySession, session).abort()
-        super().abort()
+        """Ends every session, and every connection that has none yet, at once."""
+        for connection in self.connections.snapshot():
+            session = cast(RelaySession | None, self._sessions.get(connection))
+            if session is None:
+                connection.abort()
+            else:
+                session.abort()
 
     def adopt(self, wire: RelayWire, session: RelaySession) -> None:
         """A backend's connection counts as the port's until it is gone: the session is not over before."""
@@ -166,9 +169,12 @@ class RelaySession:
             self._close(End.STOPPED, SessionStatus.UNAVAILABLE)
 
     def abort(self) -> None:
-        """Cuts off both, where there are two: the gateway is stopping."""
+        """There is no more time."""
         if self._joined is not None:
             self._joined.relay.abort(End.STOPPED)
+        else:
+            self._close(End.STOPPED, SessionStatus.UNAVAILABLE)
+            self._client.abort()
 
     def ended(self) -> None:
         """The client's connection is gone."""

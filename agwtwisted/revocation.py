@@ -128,6 +128,7 @@ class Revocation(Service):
         self._stored: dict[bytes, bytes] = {}  # responses of another process, not looked at yet
         self._flights: SingleFlight[tuple[bytes, str], OcspStatus] = SingleFlight()
         self._watchers: dict[bytes, set[Callable[[], None]]] = {}
+        self.let_in = 0  # without a status, by ocsp_unavailable = Allow
         self._complaints = HandshakeLimiter(clock.seconds)
 
     def startService(self) -> None:
@@ -364,9 +365,11 @@ class RevocationCheck:
         allow = self.profile.ocsp_unavailable is OcspUnavailable.ALLOW
         judged = concluded(peer, statuses, allow=allow, now=self.revocation.seconds())
         if judged.ocsp_status is Word.UNAVAILABLE_ALLOWED and peer.certificate is not None:
+            self.revocation.let_in += 1
             self.revocation.log.warn(
                 "{address} is let in although the status of its certificate {certificate} is not to be had"
-                " ([ssl_profile {profile}] ocsp_unavailable = Allow)",
+                " ([ssl_profile {profile}] ocsp_unavailable = Allow; {count} so far)",
+                count=self.revocation.let_in,
                 address=peer.address,
                 certificate=peer.certificate.fingerprint.decode(),
                 profile=self.profile.name,

@@ -15,7 +15,11 @@ UNDER_WAY: Final = 64
 """Questions to one server at once."""
 
 RATE: Final = 500
-"""Questions to one server in a second, after a burst of as many."""
+"""Questions to one server in a second."""
+
+BURST: Final = 8
+"""Questions that may be put together. What is put together is answered together, and all of those answers are read in
+one turn of the reactor, for which everybody else has to wait."""
 
 PAUSE: Final = 10.0
 """Seconds in which a server that answered nobody is left alone."""
@@ -57,7 +61,7 @@ class Turns:
 
     async def _in_pace(self) -> None:
         now = self._clock.seconds()
-        self._next = max(self._next, now - 1.0) + 1.0 / RATE
+        self._next = max(self._next, now - BURST / RATE) + 1.0 / RATE
         if self._next > now:
             await deferLater(self._clock, self._next - now)
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks import plots, report
+from benchmarks import plots, report, summary
 from benchmarks.growth import Point
 from benchmarks.load import Load, Result, require_success
 from benchmarks.measure import Memory, Sample, Spread, ratios
@@ -114,6 +114,19 @@ class ReportTests(SynchronousTestCase):
         words = " ".join(text for each in page.iter() if (text := each.text))
         for expected in ("handshake", "paced (p99)", "agwtwisted: 0.75, 75 us", "50 kB"):
             self.assertIn(expected, words)
+
+    def test_summary(self) -> None:
+        """A run takes the place of the one before in the page about performance, and the rest stays."""
+        with tempfile.TemporaryDirectory() as directory:
+            runs = [json.loads(report.write(made(cpu), Path(directory)).read_text()) for cpu in (50, 75)]
+        page = f"before\n{summary.BEGIN}{summary.END}after\n"
+        for run in runs:
+            page = summary.put(run, page)
+        self.assertTrue(page.startswith("before\n"))
+        self.assertTrue(page.endswith("after\n"))
+        self.assertIn("| handshake: a handshake | 100 | **0.75 (0.75..0.75)** | 0.75 |", page)
+        self.assertNotIn("0.50", page)
+        self.assertIn(summary.BEGIN, (summary.DOCS / "performance.md").read_text())
 
     def test_page_of_little(self) -> None:
         """A run that measured nothing has a page, too."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from contextlib import closing
 from ipaddress import ip_network
 from typing import Any
@@ -372,6 +373,8 @@ class HostileTests(ClientCase):
 class LimitTests(ClientCase):
     """How much is asked at once, and of whom."""
 
+    timeout = 600.0
+
     async def test_under_way(self) -> None:
         """One responder is asked so many things at once; who does not get his turn in time gets a reason."""
         self.responder.gate.clear()
@@ -385,6 +388,36 @@ class LimitTests(ClientCase):
         self.responder.gate.set()
         for each in asked:
             self.assertIsInstance(await each, Answer)
+
+    async def test_a_thousand_certificates(self) -> None:
+        """However many certificates come together, a slow responder is asked once about each, so many at a time."""
+        key = pki.ec_key()
+        devices = [ISSUER.issue(f"device {number}", key=key) for number in range(1000)]
+        self.responder.knows(*devices)
+        pause, most, now = threading.Event(), 0, set[int]()
+
+        def slow(request: Asked) -> bytes:
+            """Takes a fifth of a second for everybody."""
+            nonlocal most
+            assert request
+            now.add(request.serial_number)
+            most = max(most, len(now))
+            pause.wait(0.2)
+            now.discard(request.serial_number)
+            return self.responder.true_answer(request)
+
+        self.responder.say = slow
+        questions = [Question.of(device.der, ISSUER.der) for device in devices]
+        way = self.way(timeout=10 * DEADLINE)
+        answers = [
+            self.client.ask(each.request, way, lambda response, each=each: ocsp.prove(response, each))
+            for each in questions
+            if isinstance(each, Question)
+        ]
+        for answer in answers:
+            self.assertIsInstance(await answer, Answer)
+        self.assertEqual((len(answers), len(self.responder.asked), len(set(self.responder.asked))), (1000, 1000, 1000))
+        self.assertLessEqual(most, UNDER_WAY)
 
     async def test_all_together(self) -> None:
         """All responders together are asked so many things at once; room is given back, whatever the outcome."""

@@ -596,7 +596,7 @@ class CheckTests(RevocationCase):
             self.assertEqual((found.verdict, found.ocsp_status), (verdict, word))
 
     def test_allow(self) -> None:
-        """Every single use of Allow is a warning that names the client; without Allow there is none."""
+        """Every single use of Allow is counted, and a warning that names the client; without Allow there is none."""
         for unavailable, expected in ((OcspUnavailable.ALLOW, 3), (OcspUnavailable.REFUSE, 0)):
             self.setUp()
             check = self.revocation.check(profile(ocsp_unavailable=unavailable))
@@ -607,6 +607,7 @@ class CheckTests(RevocationCase):
                 judged.append(check(peer(DEVICE)))
             words = [event for event in events if "is let in although" in event["log_format"]]
             self.assertEqual([event["log_level"] for event in words], [LogLevel.warn] * expected)
+            self.assertEqual([event["count"] for event in words], list(range(1, expected + 1)))
             let_in = isinstance(self.successResultOf(judged[0]).verdict, Trusted)
             self.assertEqual(let_in, unavailable is OcspUnavailable.ALLOW)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 from typing import Final, assert_never
 
 import attrs
@@ -16,9 +17,10 @@ from agwtwisted.core.chains import TrustedChain
 from agwtwisted.core.der import DerError
 from agwtwisted.core.errors import printable
 from agwtwisted.core.name_comparison import normalised_name
+from agwtwisted.core.ocsp import Question
 from agwtwisted.core.pem import EncodedBlock
 from agwtwisted.core.reasons import REASONS, UNKNOWN, UNREADABLE
-from agwtwisted.core.resources import HttpListener, SslProfile
+from agwtwisted.core.resources import ClientRevocation, HttpListener, OcspScope, SslProfile
 from agwtwisted.core.tables import beside
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
@@ -54,6 +56,11 @@ class Explanation:
         head = f"{printable(self.file)} on the listener {self.listener.name} at {self.now:{_TIME}} UTC"
         return "\n\n".join([head, *numbered, "\n".join(self._verdict())])
 
+    @property
+    def _is_asked_about(self) -> bool:
+        profile = self.listener.ssl_profile
+        return profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP
+
     def _read(self) -> Iterator[str]:
         yield f"Read: {len(self.sent)} certificate{'s'[: len(self.sent) > 1]}, the first is the client's own"
         for block in self.sent:
@@ -88,7 +95,9 @@ class Explanation:
             case Absent():
                 yield "Accepted, without a certificate."
             case Trusted():
-                yield "Accepted. The client must have the certificate's key, which only a real handshake shows."
+                proof = "The client must have the certificate's key, which only a real handshake shows."
+                condition = ", if its responder calls it good" if self._is_asked_about else ""
+                yield f"Accepted{condition}. {proof}"
             case Missing():
                 yield from _refused("no certificate was sent")
             case Refused(reason):
@@ -115,7 +124,10 @@ class _Verification:
         """In the order of the gateway."""
         if not self.evidence.chain:
             return [iter([f"Chain: none was looked for, because the handshake failed: {self.explanation.failure}"])]
-        return [self._chain(), self._openssl(), self._rules(), self._times(), self._issuer_dn()]
+        steps = [self._chain(), self._openssl(), self._rules(), self._times(), self._issuer_dn()]
+        if self.profile.verify_client_revocation is ClientRevocation.OCSP:
+            steps.append(self._revocation())
+        return steps
 
     def _chain(self) -> Iterator[str]:
         chain = self.evidence.chain
@@ -184,6 +196,15 @@ class _Verification:
                 same = "does not count, the chain ends elsewhere"
             name = certificate_variables(chain.issuer.public_bytes(Encoding.DER)).subject.decode()
             yield from beside(f"{_INDENT}the file's    ", f"{name}: {same} ({printable(chain.file)})")
+
+    def _revocation(self) -> Iterator[str]:
+        yield "Revocation (verify_client_revocation = OCSP): the gateway asks after the handshake; here nobody is asked"
+        pairs = tuple(pairwise(self.evidence.chain))
+        for der, issuer in pairs if self.profile.ocsp_scope is OcspScope.CHAIN else pairs[:1]:
+            own, question = self.profile.ocsp_responder_url, Question.of(der, issuer)
+            urls = question.responders if isinstance(question, Question) and not own else (own,)
+            where = ", ".join(map(printable, filter(None, urls)))
+            yield from _indented(f"{_name(der)}: {where or 'names no responder, so its status is not to be had'}", 1)
 
     def _fault(self, der: bytes, depth: int) -> str:
         """What is wrong with a certificate of the chain, wherever it stands."""

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.explanation import Explanation
 from agwtwisted.core.pem import EncodedBlock
+from agwtwisted.core.resources import ClientRevocation, OcspScope
 from agwtwisted.core.tables import WIDTH
 from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked
 from agwtwisted.core.verification import Anchors, Evidence
@@ -60,6 +61,28 @@ class ExplanationTests(SynchronousTestCase):
         ):
             self.assertIn(words, text)
         self.assertTrue(text.splitlines()[-1].startswith("Accepted. "))
+
+    def test_revocation(self) -> None:
+        """Where a responder will be asked nothing is promised: it is named, and the certificates asked about."""
+        assert LISTENER.ssl_profile
+        for keys, told in (
+            ({}, ["CN=partner 7: names no responder, so its status is not to be had"]),
+            ({"ocsp_responder_url": "http://ocsp.internal/"}, ["CN=partner 7: http://ocsp.internal/"]),
+            (
+                {"ocsp_responder_url": "http://ocsp.internal/", "ocsp_scope": OcspScope.CHAIN},
+                ["CN=partner 7: http://ocsp.internal/", "CN=Partners: http://ocsp.internal/"],
+            ),
+        ):
+            profile = attrs.evolve(LISTENER.ssl_profile, verify_client_revocation=ClientRevocation.OCSP, **keys)
+            text = explanation(PARTNER, listener=attrs.evolve(LISTENER, ssl_profile=profile))
+            step = text.partition("8. Revocation (verify_client_revocation = OCSP): ")[2].partition("\n\n")[0]
+            self.assertEqual(step.split("\n   ")[1:], told)
+            self.assertTrue(text.splitlines()[-1].startswith("Accepted, if its responder calls it good. "))
+        device = clients.partners().issue("named", ocsp_url="http://ocsp.example/")
+        profile = attrs.evolve(LISTENER.ssl_profile, verify_client_revocation=ClientRevocation.OCSP)
+        evidence = Evidence(chain=device.chain_der, error=0)
+        text = explanation(device, listener=attrs.evolve(LISTENER, ssl_profile=profile), evidence=evidence)
+        self.assertIn("   CN=named: http://ocsp.example/\n", text)
 
     def test_verdicts(self) -> None:
         """Each verdict has its last words; a refusal says what to do."""

@@ -102,6 +102,25 @@ def pool(name: str, *ports: int, **settings: object) -> str:
     )
 
 
+def relay_door(name: str, port: int, profile: str | None = None, *, to: str = "app", **keys: object) -> str:
+    """An L4 listener and the rule that leads from it to a pool; `protocol="Tcp"` for one without TLS."""
+    keys = {"address": "127.0.0.1", "port": port, "protocol": "Tls", "ssl_profile": profile, **keys}
+    certificate = "server" if keys["protocol"] == "Tls" else None
+    listener = section(f"listener {name}", ssl_certificate=certificate, **keys)
+    priority = zlib.crc32(name.encode()) % 20000 + 1
+    ways = {"listener": name, "backend_address_pool": to, "backend_settings": to}
+    return listener + section(f"routing_rule {name}", priority=priority, **ways)
+
+
+def relay_pool(name: str, *ports: int, **settings: object) -> str:
+    """A backend address pool on these ports, and its L4 settings, of the same name."""
+    addresses = ", ".join(f"127.0.0.1:{port}" for port in ports)
+    settings = {"port": ports[0], "timeout": 20, **settings}
+    return section(f"backend_address_pool {name}", backend_addresses=addresses) + section(
+        f"backend_settings {name}", **settings
+    )
+
+
 @cache
 def well() -> int:
     """The port of a server that answers every probe, one for the whole run."""
