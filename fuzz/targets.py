@@ -35,7 +35,7 @@ from agwtwisted.core.proxy_protocol import HeaderReader, NoHeader, ProxyHeader, 
 from agwtwisted.core.reading import RequestReader, ResponseReader
 from agwtwisted.core.references import Lookup
 from agwtwisted.core.resources import CertificateHeaders
-from agwtwisted.core.schema import KINDS, LATER_KINDS
+from agwtwisted.core.schema import KINDS
 from agwtwisted.core.server_variables import Client, Context
 from agwtwisted.core.sources import SourceFile
 from agwtwisted.core.templates import MATCHER, Scope, Template
@@ -136,7 +136,7 @@ def _config_words() -> tuple[str, ...]:
         "rfc9440",
         "[::1]:80",
     )
-    return (*sorted(keys), *(f"[{kind} a]" for kind in [*KINDS, *LATER_KINDS]), *values)
+    return (*sorted(keys), *(f"[{kind} a]" for kind in KINDS), *values)
 
 
 def _host_names(data: bytes) -> None:

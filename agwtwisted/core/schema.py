@@ -403,6 +403,3 @@ KINDS = {
     "routing_rule": ROUTING_RULE,
 }
 """The kinds of sections this version carries; one that is referred to stands before those that refer to it."""
-
-LATER_KINDS: frozenset[str] = frozenset()
-"""The kinds of the configuration contract that later versions carry."""
