@@ -7,7 +7,7 @@ INSTALL = { $(ENVIRONMENT); } && $(BIN)/python -m pip install --quiet --disable-
 
 SECONDS = 60
 
-.PHONY: run test setup lint format types arrows docstrings trial coverage differential explore fuzz bench bench-quick bench-micro wheel clean
+.PHONY: run test setup lint format types arrows docstrings trial coverage differential explore reference fuzz bench bench-quick bench-micro wheel clean
 
 run: $(VENV)/.run          ## the gateway with demo certificates and a demo backend
 	$(BIN)/python -m agwtwisted demo --config conf/gw.ini
@@ -43,6 +43,9 @@ differential: $(VENV)/.test ## three verifiers before many generated chains, ten
 
 explore: $(VENV)/.test      ## the property tests with many more examples, other ones in every run
 	AGW_EXAMPLES=2000 $(BIN)/python -m pytest -m 'hypothesis'
+
+reference: $(VENV)/.test   ## docs/reference, from the code
+	$(BIN)/python -m agwtwisted reference docs/reference
 
 fuzz: $(VENV)/.fuzz        ## every reader of bytes from outside, SECONDS=60 each; see fuzz/README.md
 	$(BIN)/python -m fuzz --seconds $(SECONDS)

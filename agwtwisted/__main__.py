@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_explain(commands)
     _add_extract_ca(commands)
+    _add_reference(commands)
     return parser
 
 
@@ -65,6 +66,13 @@ def _add_extract_ca(commands: _Commands) -> None:
     extract.set_defaults(command=_extract_ca, failure=2)
 
 
+def _add_reference(commands: _Commands) -> None:
+    text = "write the reference pages: configuration keys, variables, log fields, error codes"
+    reference = commands.add_parser("reference", help=text, description=f"To {text}.")
+    reference.add_argument("directory", type=Path, metavar="DIRECTORY", help="where to; made if it is not there")
+    reference.set_defaults(command=_reference, failure=1)
+
+
 def _demo(options: argparse.Namespace) -> int:
     from agwtwisted.demo import run
 
@@ -89,6 +97,15 @@ def _extract_ca(options: argparse.Namespace) -> int:
     from agwtwisted import extract_ca
 
     return extract_ca.run(options.files, options.output, password_file=options.password_file, force=options.force)
+
+
+def _reference(options: argparse.Namespace) -> int:
+    from agwtwisted.core import reference
+
+    options.directory.mkdir(parents=True, exist_ok=True)
+    for name, text in reference.pages().items():
+        (options.directory / name).write_text(text, encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":

@@ -46,13 +46,9 @@ class Backends:
             found = self._pools[pool.name, settings.name] = self._new_pool(pool, settings)
         return found
 
-    def server(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
-        """A server under these settings."""
-        key = (settings.name, host, port)
-        server = self._servers.get(key)
-        if server is None:
-            server = self._servers[key] = self._new_server(host, port, settings)
-        return server
+    def server_to_probe(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
+        """A way to a server as requests have it under these settings, but apart from them."""
+        return self._new_server(host, port, settings)
 
     def prepare(self, settings: BackendHttpSettings) -> None:
         """Makes now what settings need, rather than with their first request.
@@ -72,13 +68,20 @@ class Backends:
 
     def _new_pool(self, pool: BackendAddressPool, settings: BackendHttpSettings) -> Pool[Server]:
         addresses = [(each.host, each.port or settings.port) for each in pool.backend_addresses]
-        servers = tuple(dict.fromkeys(self.server(*address, settings) for address in addresses))
+        servers = tuple(dict.fromkeys(self._server(*address, settings) for address in addresses))
         least = settings.load_distribution_algorithm is LoadDistributionAlgorithm.LEAST_CONNECTIONS
         balancer: Balancer[Server] = LeastConnections() if least else RoundRobin()
         made = Pool(servers, balancer, self._affinity(servers, settings))
         for server in servers:
             server.subscribe(made.changed)
         return made
+
+    def _server(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
+        key = (settings.name, host, port)
+        server = self._servers.get(key)
+        if server is None:
+            server = self._servers[key] = self._new_server(host, port, settings)
+        return server
 
     def _new_server(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
         encryption = None

@@ -155,6 +155,12 @@ class ClientCertificates:
         """The verified chain after the leaf, as DER."""
         return tuple(self._by_depth[depth] for depth in sorted(self._by_depth) if depth)
 
+    def own_issuers_der(self) -> tuple[bytes, ...]:
+        """The same of a trusted client: a copy for every connection would be a kilobyte and more."""
+        if self.site_context is None or self.site_context.anchors is None:
+            return self.issuers_der()
+        return tuple(map(self.site_context.anchors.own, self.issuers_der()))
+
     def evidence(self) -> Evidence:
         """What OpenSSL has told so far."""
         chain = tuple(self._by_depth[depth] for depth in sorted(self._by_depth))
@@ -240,7 +246,7 @@ def peer_of(
     reached: Endpoint | None = None,
 ) -> Peer:
     """Who is at the other end once the handshake is over, well or, for the reason given, badly."""
-    verdict, certificate, issuers = notes.verdict(failure), notes.certificate(), notes.issuers_der()
+    verdict, certificate = notes.verdict(failure), notes.certificate()
     passed = isinstance(verdict, Absent | Unchecked)
     required_verdict = notes.required_verdict() if passed else verdict
     trusted = isinstance(required_verdict, Trusted) and certificate is not None
@@ -250,7 +256,7 @@ def peer_of(
         verdict=verdict,
         required_verdict=required_verdict,
         certificate=certificate,
-        chain_der=issuers,
+        chain_der=notes.own_issuers_der() if trusted else notes.issuers_der(),
         until=notes.valid_until() if trusted else inf,
         tls_version="" if failure else connection.get_protocol_version_name(),
         cipher=connection.get_cipher_name() or "",

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from agwtwisted.core.balancing import Order
 from agwtwisted.core.forwarding import LAST_CHUNK, chunk
+from agwtwisted.core.health import State
 from agwtwisted.core.messages import IDEMPOTENT, Framing, RequestHead
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.deferreds import log_failure
@@ -107,11 +108,12 @@ class Dispatch:
             return False
         if not timed_out and not connection.used:
             return False
-        server = None if self._stays and not timed_out else next(self._servers, None)
+        # Asking a server that is too slow once more would only double its load.
+        again = None if timed_out or self.server is None or self.server.state is State.DOWN else self.server
+        server = again if self._stays else None
+        server = server or next(self._servers, None) or again
         if server is None:
-            if timed_out:  # asking the server that is too slow once more would only double its load
-                return False
-            server = self.server
+            return False
         self._retried = True
         self._ask(server, fresh=True)
         return True

@@ -14,12 +14,13 @@ from agwtwisted.streaming import NOBODY, Receiver, TcpWire
 class EncryptedWire(TcpWire):
     """One TLS connection after its handshake, which is the business of the subclasses."""
 
+    _established = False
+    _farewell_came = False
+
     def __init__(self, clock: IReactorTime, tls: SSL.Connection, receiver: Receiver = NOBODY) -> None:
         super().__init__(clock, receiver)
         self._tls = tls
         self._records = records_of(tls)
-        self._established = False
-        self._farewell_came = False
         self._control_in = 0
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

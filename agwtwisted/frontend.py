@@ -196,7 +196,7 @@ class Frontend:
         """Reads on, or not."""
         if self._input_waits:
             self._wire.pause()
-        else:
+        elif self._wire.paused:
             self._wire.resume()
 
     def _watch(self, came: int = 0) -> None:
@@ -313,7 +313,10 @@ class Frontend:
         if reader.upgrading and not reader.events:  # it was not granted
             self._reader = self._new_reader()
             self._reader.feed(reader.held)
-        self._pump()
+        if self._reader.events:
+            self._pump()
+        elif not self._pumping:
+            self._steer()
         self._watch()
 
     def _close(self, *, linger: bool = False) -> None:

@@ -32,7 +32,7 @@ PACE: Final = 0.005
 """Seconds between the first probes of two servers: a thousand of them are not asked at once."""
 
 SOON: Final = 1.0
-"""Seconds to the next probe of a server that requests found down; twice as long after each that fails, too."""
+"""Seconds to the next probe of a server that may be about to start; twice as long after each that fails, too."""
 
 MAX_HEAD_BYTES: Final = 32768
 """Of the answer to a probe; the product's limit for headers."""
@@ -64,7 +64,7 @@ class Watch:
         self._name = name
         self._ask = ask
         self._threshold = threshold
-        self._soon = 0.0  # seconds to the next question ahead of its time, 0: there is no reason
+        self._soon = SOON  # seconds to the next question ahead of its time, 0: there is no reason
         self._began = 0.0
         self._timer: IDelayedCall | None = None
         self._asking: Deferred[None] | None = None
@@ -179,7 +179,7 @@ class Prober(Service):
 
 def _watch(reactor: IReactorTime, backends: Backends, server: Server, settings: BackendHttpSettings) -> Watch:
     asked = question(settings, server.host, server.port)
-    at = backends.server(server.host, asked.port, settings)
+    at = backends.server_to_probe(server.host, asked.port, settings)
     return Watch(
         reactor,
         server,
@@ -191,14 +191,18 @@ def _watch(reactor: IReactorTime, backends: Backends, server: Server, settings: 
 
 
 def ask(server: Server, asked: Question, clock: IReactorTime) -> Deferred[str]:
-    """Asks a server over a new connection; fires with what is wrong with its answer, empty when nothing is."""
+    """Asks a server over a new connection; fires with what is wrong with its answer, empty when nothing is.
+
+    The server is one that no request goes to: they share no connections, and what becomes of theirs when the server
+    goes down does not concern its probes.
+    """
     asking = Deferred.fromCoroutine(_ask(server, asked))
     return asking.addTimeout(asked.timeout, clock).addErrback(_unanswered, asked)
 
 
 async def _ask(server: Server, asked: Question) -> str:
     connection = await server.connect_to_probe(asked.timeout, asked.server_name)
-    answer = _Answer(connection, server)
+    answer = _Answer(connection)
     connection.start(answer, timeout=asked.timeout, to_head_request=False, max_header_bytes=MAX_HEAD_BYTES)
     connection.write(asked.request())
     connection.request_complete()
@@ -216,13 +220,12 @@ def _unanswered(failure: Failure, asked: Question) -> str:
 class _Answer:
     """The answer to one probe, as interfaces.UpstreamUser says; `whole` fires once there is enough of it."""
 
-    def __init__(self, connection: UpstreamConnection, server: Server) -> None:
+    def __init__(self, connection: UpstreamConnection) -> None:
         self.whole: Deferred[None] = Deferred(lambda _: connection.cancel())
         self.problem = ""
         self.status = 0
         self.body = b""
         self._connection = connection
-        self._server = server
 
     def response_head(self, head: ResponseHead) -> None:
         """Its head; interim ones say nothing."""
@@ -236,8 +239,7 @@ class _Answer:
             self._done()
 
     def response_end(self) -> None:
-        """Its end: the connection is not left for requests, which would pile up where none come."""
-        self._server.forget(self._connection)
+        """Its end, and that of the connection."""
         self._connection.wire.close()
         self._done()
 

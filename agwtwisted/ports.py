@@ -311,6 +311,7 @@ class _TlsConnection(Generic[S]):
         """The handshake is through: the gate opens once the verdict is in."""
         self._port.limits.handshake(-1)
         verified, site = self._peer(), self._site
+        self.connection.set_app_data(None)  # the notes have said all, and would stay as long as the connection
 
         def admitted(peer: Peer) -> None:
             self._port.begin(self.wire, peer, site, verified=verified)

@@ -101,6 +101,15 @@ class RelayPort(Port[RelaySite]):
         """The wire of a connection with TLS."""
         return RelayTlsWire(self.clock, handshake, seconds, self.gateway.max_client_chain_bytes)
 
+    def abort(self) -> None:
+        """Ends every session, and every connection that has none yet, at once."""
+        for connection in self.connections.snapshot():
+            session = cast(RelaySession | None, self._sessions.get(connection))
+            if session is None:
+                connection.abort()
+            else:
+                session.abort()
+
     def adopt(self, wire: RelayWire, session: RelaySession) -> None:
         """A backend's connection counts as the port's until it is gone: the session is not over before."""
         self.connections.add(wire)
@@ -158,6 +167,14 @@ class RelaySession:
         """A client that has no backend yet is sent away; the others have what time there is."""
         if self._joined is None:
             self._close(End.STOPPED, SessionStatus.UNAVAILABLE)
+
+    def abort(self) -> None:
+        """There is no more time."""
+        if self._joined is not None:
+            self._joined.relay.abort(End.STOPPED)
+        else:
+            self._close(End.STOPPED, SessionStatus.UNAVAILABLE)
+            self._client.abort()
 
     def ended(self) -> None:
         """The client's connection is gone."""

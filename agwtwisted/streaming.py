@@ -78,32 +78,36 @@ class TcpWire(Protocol):
     """One TCP connection. Made before its transport; `receiver` may be exchanged at any time."""
 
     transport: ITCPTransport
+    _transport: TcpConnection  # the same, as the class that it is
     offered_suites = b""  # by which the peer would encrypt: `core.client_hello`
+
+    # What most connections never change is the class's: an object of more than thirty attributes takes 1.3 KB more.
+    when_open: Callable[[], None] | None = None
+    when_closed: Callable[[], None] | None = None
+    full = False
+    closing = False
+    cut = False  # it ended without a farewell of the peer, whose last words may be missing
+    paused = False
     _taken = 0  # bytes that the peer had acknowledged when that was asked last
+    _end_reason = ""  # where the transport knows less about it
+    _queued = False
+    _pending_size = 0
+    _linger = False
+    _bounds: tuple[float, int] | None = None  # seconds and rate of `bound_sending`
+    _patience: Deadline | None = None
 
     def __init__(self, clock: IReactorTime, receiver: Receiver = NOBODY) -> None:
         self.receiver = receiver
-        self.when_open: Callable[[], None] | None = None
-        self.when_closed: Callable[[], None] | None = None
-        self.full = False
-        self.closing = False
-        self.cut = False  # it ended without a farewell of the peer, whose last words may be missing
-        self._end_reason = ""  # where the transport knows less about it
         self.bytes_in = 0
         self.bytes_out = 0
         self._clock = clock
-        self.paused = False
-        self._queued = False
         self._pending: list[bytes] = []
-        self._pending_size = 0
-        self._linger = False
-        self._bounds: tuple[float, int] | None = None  # seconds and rate of `bound_sending`
-        self._patience: Deadline | None = None
 
     # -- what Twisted tells
 
     def connectionMade(self) -> None:
         """The transport is there."""
+        self._transport = cast(TcpConnection, self.transport)
         self.transport.setTcpNoDelay(True)
         self.opened()
 
@@ -208,10 +212,6 @@ class TcpWire(Protocol):
         self._transport.abortConnection()
 
     # -- how
-
-    @property
-    def _transport(self) -> TcpConnection:
-        return cast(TcpConnection, self.transport)
 
     def _farewell(self) -> None:
         """What is to be written before the end; for subclasses."""

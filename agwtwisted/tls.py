@@ -50,6 +50,8 @@ class Handshake(TypingProtocol):
 class TlsWire(EncryptedWire):
     """One TLS connection, in the server's role."""
 
+    _plain = False
+
     def __init__(self, clock: IReactorTime, handshake: Handshake, timeout: float, max_chain_bytes: int) -> None:
         """The handshake has `timeout` seconds, and the client's certificates `max_chain_bytes`."""
         super().__init__(clock, handshake.connection)
@@ -57,7 +59,6 @@ class TlsWire(EncryptedWire):
         self._timeout = timeout
         self._max_bytes = max_chain_bytes + HANDSHAKE_ROOM
         self._timer: IDelayedCall | None = None
-        self._plain = False
         self._raw_in = 0
 
     # -- from the socket

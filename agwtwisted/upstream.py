@@ -66,7 +66,7 @@ class UpstreamConnection:
         self._timeout = timeout
         self._reader = ResponseReader(to_head_request=to_head_request, max_header_bytes=max_header_bytes)
         self._request_whole = self.begun = False
-        self._watch()
+        self._deadline.clear()
 
     def write(self, data: bytes) -> None:
         """Sends a piece of the request."""
@@ -120,12 +120,14 @@ class UpstreamConnection:
             self._server.forget(self)
             self.wire.abort()
             return
-        self._watch()
         if self._tunnel:
+            self._watch()
             user.response_body(data)
         else:
             self.begun = True
             reader.feed(data)
+            if not reader.whole:
+                self._watch()
             self._hand_on(user, reader)
         user.response_flush()
 

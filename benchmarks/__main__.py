@@ -240,7 +240,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> report.Report:
         bench = Bench(directory, peers_of_run, generator, stack.enter_context(started_backend(directory)), clients)
         if programs.core_of_proxy() == programs.core_of_others():
             bench.remarks.append("one core for proxy, backend and load generator: rates and latencies mean little")
-        samples = bench.measure(chosen, rounds)
+        samples = bench.measure(chosen, rounds) if chosen else {}
         memory_of_peers = {} if options.no_memory or options.growth else bench.measure_memory(plan)
         grown = bench.measure_growth() if options.growth or (plan.growth and not options.no_growth) else {}
     return report.Report(

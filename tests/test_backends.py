@@ -35,7 +35,7 @@ class BackendsTests(SynchronousTestCase):
         self.assertIs(self.pool("a", "b"), first)
         self.assertIs(self.pool("a:80", of="q").servers[0], first.servers[0])
         self.assertIsNot(self.pool("a:80", "b", under="t", port=81).servers[0], first.servers[0])
-        self.assertIs(self.backends.server("b", 80, BackendHttpSettings(name="s")), first.servers[1])
+        self.assertIsNot(self.backends.server_to_probe("b", 80, BackendHttpSettings(name="s")), first.servers[1])
 
     def test_turns(self) -> None:
         """The servers of a pool take turns, by the algorithm of the settings."""

@@ -11,7 +11,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.config import parse
-from agwtwisted.core.resources import ClientAuth, Config, HttpListener, Protocol, Refusal
+from agwtwisted.core.paths import override_path
+from agwtwisted.core.resources import ClientAuth, Config, HttpListener, PathCertificate, Protocol, Refusal
+from agwtwisted.core.routing import actions_of
 from agwtwisted.core.sources import SourceFile
 from tests import pki
 
@@ -103,6 +105,30 @@ class ConfTests(SynchronousTestCase):
         assert profile is not None
         self.assertEqual(profile.client_auth, ClientAuth.STRICT)
         self.assertTrue(profile.verify_client_cert_issuer_dn)
+
+    def test_paths(self) -> None:
+        """Each path leads where the file says, and the plain listener to the other one."""
+        [www, plain] = self.load("paths.ini").request_routing_rules
+        actions = actions_of(www)
+        found = {path: actions.for_path(path) for path in (b"/", b"/api/devices", b"/api/devices/7", b"/help/a")}
+        self.assertEqual(
+            [(each.path_rule, each.client_certificate) for each in found.values()],
+            [
+                ("", PathCertificate.NONE),
+                ("devices", PathCertificate.REQUIRE),
+                ("devices", PathCertificate.REQUIRE),
+                ("help", PathCertificate.NONE),
+            ],
+        )
+        prefix = found[b"/api/devices/7"].matched_prefix
+        self.assertEqual(override_path("/v2/", prefix, b"/api/devices/7"), b"/v2/7")
+        self.assertEqual(actions.for_path(b"/api/devices/status").path_rule, "status")
+        for action, location in (
+            (found[b"/help/a"], b"https://docs.example.com/manual/help/a"),
+            (actions_of(plain).default, b"https://localhost:9445/help/a?q"),
+        ):
+            assert action.redirect
+            self.assertEqual(action.redirect.location("localhost", b"/help/a?q"), location)
 
 
 def door(listener: HttpListener) -> tuple[str, int, Protocol, ClientAuth | None, Refusal | None]:

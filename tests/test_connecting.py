@@ -16,6 +16,7 @@ from agwtwisted.dns_client import Answer
 from agwtwisted.resolving import Names, ask_reactor
 from agwtwisted.streaming import TcpWire
 from agwtwisted.tls_client import TOO_SLOW
+from tests import pki
 from tests.servers import NAME, Server, root, server_context
 from tests.wires import Backend, Network, Recorder
 
@@ -201,3 +202,16 @@ class TlsTests(_Case):
         identity = self.encrypted(name="").identity("client.example")
         assert identity is not None
         self.assertEqual((identity.name, identity.of_client), ("client.example", True))
+
+    def test_probe(self) -> None:
+        """A probe names the server as the rule says; where that names nobody, its chain is verified all the same."""
+        self.assertIsNone(self.dialer().identity_for_probe("probed.example"))
+        for name in (NAME, ""):
+            identity = self.encrypted(name=name).identity_for_probe("")
+            dialed = self.encrypted(name="other.example").dial(TIMEOUT, identity)
+            server = self.answer()
+            self.successResultOf(dialed)
+            self.assertEqual(server.names[0], name)
+            dialed = self.encrypted().dial(TIMEOUT, identity)
+            self.answer(shown=pki.Authority.root().issue_server(NAME))
+            self.failureResultOf(dialed, UntrustedError)

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.backends import Backends
 from agwtwisted.core.balancing import LeastConnections, Order
+from agwtwisted.core.health import Health
 from agwtwisted.core.messages import Framing, RequestHead
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings
@@ -294,6 +295,20 @@ class RepeatTests(_Case):
         self.network.advance(TIMEOUT)
         self.network.advance(0)
         self.assertEqual((self.two.line.take(), self.user.lost), (b"head for 127.0.0.1:2\r\n", []))
+
+    def test_went_down(self) -> None:
+        """A server that went down is not asked again: another one is, or nobody."""
+        for ports, attempts in (((1, 2), 1), ((1,), 0)):
+            for stays in (True, False):
+                self.setUp()
+                self.warmed(self.one, 1)
+                dispatch = self.dispatch(GET, *ports, stays=stays)
+                assert dispatch.server is not None
+                dispatch.server.found(Health().failed(0, 1))
+                self.one.line.hang_up()
+                self.assertEqual((len(self.one.lines), self.two.attempts), (1, attempts))
+                self.assertEqual(self.user.lost, [] if attempts else [False])
+                self.backends.close_idle()
 
     def test_only_server(self) -> None:
         """Where there is no other, to the same one over a new connection."""

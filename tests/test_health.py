@@ -189,6 +189,13 @@ class WatchTests(SynchronousTestCase):
         soon = [SOON, 3 * SOON, 7 * SOON, 15 * SOON, 31 * SOON]
         self.assertEqual(self.asked_at(100), [*soon, *(soon[-1] + INTERVAL * number for number in (1, 2))])
 
+    def test_asked_soon_at_first(self) -> None:
+        """So is one that is not there yet when the gateway starts."""
+        self.started()
+        self.answers[-1].callback(SICK)
+        soon = [SOON, 3 * SOON, 7 * SOON, 15 * SOON, 31 * SOON]
+        self.assertEqual(self.asked_at(70), [*soon, soon[-1] + INTERVAL])
+
     def test_not_later(self) -> None:
         """Not later than it would have been."""
         self.started()
@@ -241,13 +248,8 @@ class AskTests(SynchronousTestCase):
         self.server = Server(self.network, "127.0.0.1", 9000)  # type: ignore[arg-type]
 
     def ask(self, question: Question = QUESTION) -> Deferred[str]:
-        """A question, on its way; its connection is never one that a request could take."""
-
-        def untaken(problem: str) -> str:
-            self.assertIsNone(self.server.take())
-            return problem
-
-        asking = ask(self.server, question, self.network).addCallback(untaken)
+        """A question, on its way."""
+        asking = ask(self.server, question, self.network)
         self.network.advance(0)
         return asking
 
@@ -432,6 +434,19 @@ class ProberTests(SynchronousTestCase):
         self.assertTrue(self.network.backend(3).line.take().startswith(b"GET /x HTTP/1.1\r\n"))
         self.network.backend(3).line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         self.assertIs(self.pools[0].servers[0].state, State.UP)
+        prober.stopService()
+
+    def test_slow_answer(self) -> None:
+        """A probe has its own time, however short that of requests under way at a server that is down."""
+        prober = self.prober(("s", {"connection_draining_timeout": 1.0}), ports=(1,))
+        prober.startService()
+        server = self.pools[0].servers[0]
+        for seconds, status, state in ((0, 500, State.DOWN), (INTERVAL, 500, State.DOWN), (INTERVAL, 200, State.UP)):
+            self.network.advance(seconds)
+            self.network.advance(PACE)
+            self.network.advance(5)
+            self.network.backend(1).line.send(b"HTTP/1.1 %d -\r\nContent-Length: 0\r\n\r\n" % status)
+            self.assertIs(server.state, state)
         prober.stopService()
 
     def test_many(self) -> None:

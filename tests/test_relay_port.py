@@ -416,7 +416,20 @@ class EndTests(SynchronousTestCase):
         stand.port.abort()
         stand.network.advance(0)
         self.assertTrue(client.reset and backend.reset)
-        self.assertEqual(len(stand.log.lines), 1)
+        self.assertEqual((stand.record["sessionEnd"], stand.record["serverStatus"]), ("the gateway is stopping", "200"))
+        self.assertTrue(stand.nothing_is_left())
+
+    def test_abort_early(self) -> None:
+        """So are those that have no backend yet, or a client that does not read its farewell, or no session."""
+        stand = Stand(text(ONE))
+        stand.backend().silent = True
+        stand.dial()
+        client = stand.shake_hands(client_context(device()))
+        client.line.stall(0)
+        stand.port.abort()
+        stand.network.advance(0)
+        self.assertTrue(client.line.reset)
+        self.assertEqual(stand.record["serverStatus"], "503")
         self.assertTrue(stand.nothing_is_left())
 
     def test_backend_outlives_the_client(self) -> None:

@@ -530,6 +530,19 @@ class TlsTests(_Case):
         plain = BackendHttpSettings(name="plain")
         self.assertEqual(len({self.server, self.server_of(lax), self.server_of(plain)}), 3)
 
+    def test_probe(self) -> None:
+        """The connection of a probe names the server as the probe does, and serves no request."""
+        self.server = self.server_of(attrs.evolve(self.settings, name="named", host_name="other.example"))
+        connecting = self.server.connect_to_probe(TIMEOUT, servers.NAME)
+        self.network.advance(0)
+        peer = servers.Server(self.network, self.line)
+        peer.talk()
+        self.ask(self.successResultOf(connecting))
+        peer.talk()
+        self.assertEqual(peer.names[0], servers.NAME)
+        peer.say(OK)
+        self.assertIsNone(self.server.take(servers.NAME))
+
     def test_prepared(self) -> None:
         """A certificate of ours that cannot be shown is found before the first request needs it."""
         weak = own(servers.root().issue("gateway", key=pki.rsa_key(1024)))

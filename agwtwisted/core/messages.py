@@ -130,6 +130,7 @@ _SPECIAL = frozenset(
         _USER_AGENT,
     )
 )
+_FORWARDED = frozenset((_AUTHORIZATION, _FORWARDED_FOR, _USER_AGENT))  # special ones that backends get of the client
 # RFC 9110 section 7.6.1, and what HTTP/2 upgrades and older proxies use.
 _HOP_BY_HOP = frozenset((b"http2-settings", b"keep-alive", b"proxy-connection", b"te", b"trailer"))
 _FORWARDABLE_NAME = re.compile(rb"[A-Za-z0-9-]+")
@@ -192,7 +193,7 @@ class HeaderNames:
 
     def _sorted(self, name: bytes) -> bytes:
         lower = name.lower()
-        if lower in _SPECIAL:
+        if lower in _SPECIAL and not (lower in _FORWARDED and lower in self._managed):
             return lower
         if self.is_managed(name) or lower in _HOP_BY_HOP:
             return _DROPPED

@@ -193,6 +193,7 @@ class RequestReader:
     def on_message_complete(self) -> None:
         """The request is whole; one without a body was so with its head."""
         self._open = False
+        self._lines = []  # an idle connection need not keep them
         if not self.done:
             if self._has_body:
                 self.events.append(Mark.END)

@@ -19,8 +19,9 @@ from agwtwisted.core.rewriting import identifying_headers
 from agwtwisted.core.settings import Reference, Row
 
 _EVERYDAY_HEADERS: Final = frozenset(
-    b"accept accept-encoding accept-language cache-control content-encoding content-type cookie if-match"
-    b" if-modified-since if-none-match if-range if-unmodified-since origin range referer".split()
+    b"accept accept-encoding accept-language authorization cache-control content-encoding content-type cookie if-match"
+    b" if-modified-since if-none-match if-range if-unmodified-since origin range referer user-agent"
+    b" x-forwarded-for".split()
 )
 """Headers that clients of every kind send: a rule that tells by one of them who the client is deserves a warning."""
 

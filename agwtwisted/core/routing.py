@@ -257,6 +257,7 @@ S = TypeVar("S", bound=AnySite)
 @attrs.frozen
 class _Wildcard(Generic[S]):
     pattern: re.Pattern[str]
+    ending: str | None  # of a name with one star, in front
     site: S
 
 
@@ -265,8 +266,27 @@ class NamedSites(Generic[S]):
     """The sites of one address and port."""
 
     exact: dict[str, S]
-    wildcards: tuple[_Wildcard[S], ...]
+    wildcards: tuple[_Wildcard[S], ...]  # the one that counts first comes first
     basic: S | None
+    _endings: dict[str, int] = attrs.field(init=False, repr=False)  # of names with one star, in front: their places
+    _lengths: tuple[int, ...] = attrs.field(init=False, repr=False)  # of these, the longest first
+    _others: tuple[int, ...] = attrs.field(init=False, repr=False)  # the places of the other names
+
+    @_endings.default
+    def _places_by_ending(self) -> dict[str, int]:
+        places: dict[str, int] = {}
+        for place, wildcard in enumerate(self.wildcards):
+            if wildcard.ending is not None:
+                places.setdefault(wildcard.ending, place)
+        return places
+
+    @_lengths.default
+    def _lengths_of_endings(self) -> tuple[int, ...]:
+        return tuple(sorted({len(ending) for ending in self._endings}, reverse=True))
+
+    @_others.default
+    def _places_without_ending(self) -> tuple[int, ...]:
+        return tuple(place for place, wildcard in enumerate(self.wildcards) if wildcard.ending is None)
 
     @classmethod
     def of(cls, sites: Iterable[S]) -> NamedSites[S]:
@@ -279,7 +299,7 @@ class NamedSites(Generic[S]):
                 basic = site
             for name in site.listener.host_names:
                 if "*" in name or "?" in name:
-                    wildcards.append((-len(name), _Wildcard(_wildcard_pattern(name), site)))
+                    wildcards.append((-len(name), _Wildcard(_wildcard_pattern(name), _ending(name), site)))
                 else:
                     exact[name] = site
         wildcards.sort(key=lambda entry: entry[0])  # stable: of equal length, the first of the file
@@ -299,10 +319,30 @@ class NamedSites(Generic[S]):
         site = self.exact.get(name)
         if site is not None:
             return site
-        for wildcard in self.wildcards:
-            if wildcard.pattern.fullmatch(name):
-                return wildcard.site
-        return self.basic
+        place = self._place(name) if self.wildcards and "\n" not in name else None
+        return self.basic if place is None else self.wildcards[place].site
+
+    def _place(self, name: str) -> int | None:
+        """The first wildcard that a name fits. Nearly all have one star, in front: they are found by how names end."""
+        size = len(name)
+        found = None
+        for length in self._lengths:
+            if length <= size:
+                found = self._endings.get(name[size - length :])
+                if found is not None:
+                    break
+        for place in self._others:
+            if found is not None and place > found:
+                break
+            if self.wildcards[place].pattern.fullmatch(name):
+                return place
+        return found
+
+
+def _ending(name: str) -> str | None:
+    """What follows the star of ``*.contoso.com``, None for a wildcard of another form."""
+    ending = name.removeprefix("*")
+    return None if ending == name or "*" in ending or "?" in ending else ending
 
 
 Sites: TypeAlias = NamedSites[Site]

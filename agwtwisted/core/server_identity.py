@@ -90,11 +90,11 @@ class IdentityRule:
     def identity_for_probe(self, host: str) -> ServerIdentity:
         """Whom the server must prove to be for a probe.
 
-        The probe's own host, where it has one, comes before all others. Where only requests name a host, a server has
-        nothing to prove to a probe but that its chain is trusted: which of its names it should be is not known.
+        The probe's own host, where it has one that is a name, comes before all others. Where only requests name a host,
+        a server has nothing to prove to a probe but that its chain is trusted: which name it should have is not known.
         """
-        if host:
-            return server_identity(host)
+        if is_server_name(host):
+            return ServerIdentity(name=host)
         return self.fixed or ServerIdentity(anybody=True)
 
 

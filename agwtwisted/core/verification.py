@@ -70,6 +70,12 @@ class Anchors:
     _leaf_of: Callable[[bytes], _Leaf | None] = attrs.field(init=False, repr=False)
     _finding_of: Callable[[bytes], _Finding | None] = attrs.field(init=False, repr=False)
 
+    _own: Mapping[bytes, bytes] = attrs.field(init=False, repr=False)
+
+    @_own.default
+    def _own_certificates(self) -> Mapping[bytes, bytes]:
+        return {der: der for der in self._findings}
+
     @_leaf_of.default
     def _leaves(self) -> Callable[[bytes], _Leaf | None]:
         return remembering(partial(_leaf, allow_weak=self.allow_weak))
@@ -96,6 +102,10 @@ class Anchors:
     def finding(self, der: bytes) -> _Finding | None:
         """What is to know of this CA, prepared or found out once; None where it cannot be read."""
         return self._findings.get(der) or self._finding_of(der)
+
+    def own(self, der: bytes) -> bytes:
+        """The same bytes, as the object that is here already where they are one of the profile's CAs."""
+        return self._own.get(der, der)
 
     def leaf(self, der: bytes) -> _Leaf | None:
         """What is to know of this client's certificate, found out once; None where it cannot be read."""

@@ -120,7 +120,7 @@ async def main() -> None:
     async with ClientSession(
         connector=connector, auto_decompress=False, cookie_jar=DummyCookieJar(), timeout=ClientTimeout(total=None)
     ) as proxy.session:
-        runner = web.ServerRunner(web.Server(proxy, access_log=None, keepalive_timeout=75))
+        runner = web.ServerRunner(web.Server(proxy, access_log=None, keepalive_timeout=600))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", SETTINGS["port"], ssl_context=context, backlog=4096).start()
         while True:

@@ -160,6 +160,13 @@ class RequestHeadTests(SynchronousTestCase):
         self.assertTrue(names.is_managed(name))
         self.assertEqual(head_of((name, b"a"), names=names).headers, ())
 
+    def test_managed_special_headers(self) -> None:
+        """What is looked at and goes on is managed too where a rule tells by it who the client is."""
+        for name in (b"Authorization", b"User-Agent", b"X-Forwarded-For"):
+            for names, kept in ((HeaderNames(), True), (HeaderNames(frozenset({canonical(name)})), False)):
+                head = head_of((name, b"a"), names=names)
+                self.assertEqual(b"a" in (head.forwarded_for, *dict(head.headers).values()), kept, name)
+
     def test_names_are_remembered_within_bounds(self) -> None:
         """However many names clients invent, few are remembered, long ones never; the answer stays the same."""
         names = HeaderNames()

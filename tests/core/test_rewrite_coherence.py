@@ -44,7 +44,14 @@ class RewriteRuleSetTests(SynchronousTestCase):
 
     def test_everyday_headers(self) -> None:
         """A rule that tells by one of them who the client is takes it from all clients: a warning."""
-        for name, warned in (("Cookie", True), ("accept-language", True), ("X-Device", False), ("Host", False)):
+        for name, warned in (
+            ("Cookie", True),
+            ("accept-language", True),
+            ("Authorization", True),
+            ("X-Forwarded-For", True),
+            ("X-Device", False),
+            ("Host", False),
+        ):
             rules = f"{self.RULE}request_header.{name} = a{{var_client_certificate_serial}}\n"
             lines = said(f"{GOOD}rewrite_rule_set = set\n{rules}")
             self.assertEqual(

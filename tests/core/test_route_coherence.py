@@ -252,6 +252,10 @@ class CertificateTests(SynchronousTestCase):
             self.assertTrue(line.startswith("WARNING"), line)
             path = paths.removesuffix("*")
             self.assertIn(f"{path} has client_certificate = Require, which {near} has not: many servers", line)
+        other = with_listener("other", port=8444, profile="strict")
+        other = other.replace(RULE, "rule_type = PathBasedRouting\nurl_path_map = map\n")
+        text = mapped(path_rule("a", "/admin", extra=REQUIRE), profile=PASSTHROUGH)
+        self.assertEqual(len(said(text + other)), 1)  # once, though two rules use the map
         for paths in ("/admin*", "/admin, /admin/*", "/*", "/"):
             self.assertEqual(said(mapped(path_rule("a", paths, extra=REQUIRE), profile=PASSTHROUGH)), [], paths)
 

@@ -53,6 +53,21 @@ class IdentityRuleTests(SynchronousTestCase):
         ):
             self.assertEqual(self.identity(host, pick_host_name_from_backend_address=True), expected)
 
+    def test_probe(self) -> None:
+        """A probe's own name comes first, then the settings' and the pool's; else the server may be anybody."""
+        fixed = ServerIdentity(name="host.example")
+        for pool, settings, host, expected in (
+            ("app.example", {"host_name": "host.example"}, "probed.example", ServerIdentity(name="probed.example")),
+            ("app.example", {"host_name": "host.example"}, "", fixed),
+            ("192.0.2.1", {"host_name": "host.example"}, "127.0.0.1", fixed),
+            ("app.example", {}, "127.0.0.1", ServerIdentity(name="app.example")),
+            ("192.0.2.1", {"pick_host_name_from_backend_address": True}, "", ServerIdentity(address="192.0.2.1")),
+            ("192.0.2.1", {}, "", ServerIdentity(anybody=True)),
+            ("192.0.2.1", {}, "192.0.2.1", ServerIdentity(anybody=True)),
+        ):
+            rule = IdentityRule.of(BackendHttpSettings(name="s", **settings), pool)  # type: ignore[arg-type]
+            self.assertEqual(rule.identity_for_probe(host), expected)
+
     def test_in_words(self) -> None:
         """As a log shows it."""
         self.assertEqual(str(server_identity("app.example")), "app.example")
@@ -142,6 +157,11 @@ class MismatchTests(SynchronousTestCase):
     def test_nobody(self) -> None:
         """Where nothing is wanted nothing is right."""
         self.assertNotEqual(mismatch(certificate("app.example"), ServerIdentity()), "")
+
+    def test_anybody(self) -> None:
+        """Where no name is looked for, any will do."""
+        for each in (certificate("other.example"), certificate()):
+            self.assertEqual(mismatch(each, ServerIdentity(anybody=True)), "")
 
     def test_is_a_value(self) -> None:
         """Identities can be compared, and are keys."""

@@ -362,6 +362,13 @@ class RememberedTests(SynchronousTestCase):
             self.assertEqual(judge(evidence(weak), strict, pki.NOW), Refused(reasons.LEAF_KEY_WEAK))
             self.assertEqual(judge(evidence(weak), lax, pki.NOW), Trusted())
 
+    def test_own(self) -> None:
+        """A CA of the profile's files is one object, however often it comes; another one is what came."""
+        root, other = bytes(bytearray(ROOT.der)), bytes(bytearray(STRANGER.der))
+        self.assertEqual((ONLY_ROOT.own(root), ONLY_ROOT.own(other)), (root, other))
+        self.assertIs(ONLY_ROOT.own(root), ONLY_ROOT.own(bytes(bytearray(root))))
+        self.assertIs(ONLY_ROOT.own(other), other)
+
     def test_valid_until(self) -> None:
         """A chain that was judged is valid until the first of its certificates ends, as one that was not."""
         end = pki.NOW + timedelta(days=1)

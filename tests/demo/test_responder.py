@@ -19,7 +19,7 @@ class ResponderTests(SynchronousTestCase):
     """What it says about the demo's certificates."""
 
     def setUp(self) -> None:
-        self.now = datetime.now(UTC)  # of this test: the library signs with the time of its own
+        self.now = datetime.now(UTC)  # as the library signs
         self.directory = Path(self.mktemp())
         certificates.ensure(self.directory, self.now)
         self.authority = Authority.of(self.directory)

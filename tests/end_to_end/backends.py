@@ -147,7 +147,7 @@ def nginx(directory: Path) -> Iterator[int]:
     (directory / "nginx.conf").write_text(NGINX.format(directory=directory, port=port))
     program = programs.path_of("nginx")
     assert program
-    with _serving([program, "-p", str(directory), "-c", "nginx.conf", "-e", "error.log"], directory, port):
+    with serving([program, "-p", str(directory), "-c", "nginx.conf", "-e", "error.log"], directory, port):
         yield port
 
 
@@ -166,6 +166,7 @@ NGINX_TLS_SERVER = """
     server {{
         listen 127.0.0.1:{port} ssl; root {directory}; ssl_protocols {protocols};
         ssl_certificate {directory}/{certificate}.pem; ssl_certificate_key {directory}/{certificate}.key; {more}
+        location = / {{ return 200 "well"; }}
         location /connection {{ return 200 "$connection $connection_requests"; }}
         location /tls {{ return 200 "$host|$ssl_server_name|$ssl_client_s_dn|$ssl_protocol|$ssl_session_reused"; }}
     }}
@@ -190,7 +191,7 @@ def nginx_tls(directory: Path, *servers: TlsServer) -> Iterator[None]:
     program = programs.path_of("nginx")
     assert program
     words = [program, "-p", str(directory), "-c", "nginx.conf", "-e", "error.log"]
-    with _serving(words, directory, servers[0].port):
+    with serving(words, directory, servers[0].port):
         yield
 
 
@@ -217,7 +218,7 @@ def gunicorn(directory: Path) -> Iterator[int]:
     (port,) = running.free_ports(1)
     (directory / "gunicorn.conf.py").write_text(f"bind = '127.0.0.1:{port}'{GUNICORN}")
     words = [sys.executable, "-m", "gunicorn", "tests.end_to_end.application:application"]
-    with _serving(words, directory, port):
+    with serving(words, directory, port):
         yield port
 
 
@@ -226,12 +227,13 @@ def uvicorn(directory: Path) -> Iterator[int]:
     """uvicorn with the application of tests/end_to_end/asgi.py; gives its port."""
     (port,) = running.free_ports(1)
     words = [sys.executable, "-m", "uvicorn", "tests.end_to_end.asgi:application", "--host", "127.0.0.1"]
-    with _serving([*words, "--port", str(port), "--log-level", "error", "--no-proxy-headers"], directory, port):
+    with serving([*words, "--port", str(port), "--log-level", "error", "--no-proxy-headers"], directory, port):
         yield port
 
 
 @contextmanager
-def _serving(words: list[str], directory: Path, port: int) -> Iterator[None]:
+def serving(words: list[str], directory: Path, port: int) -> Iterator[None]:
+    """A program that runs in the directory, once it listens on the port; ended at the end."""
     environment = running.environment() | {"PYTHONPATH": str(running.ROOT)}
     with (directory / "output").open("wb") as output:
         process = subprocess.Popen(words, cwd=directory, env=environment, stdout=output, stderr=output)

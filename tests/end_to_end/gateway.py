@@ -26,7 +26,7 @@ from tests import pki, running
 from tests.end_to_end import clients
 from tests.end_to_end.backends import Backend, accepts
 from tests.end_to_end.clients import Call
-from tests.end_to_end.lines import DEADLINE, wait_until
+from tests.end_to_end.lines import DEADLINE, Line, wait_until
 
 TWISTD = [running.PYTHON, "-c", "from twisted.scripts.twistd import run; run()"]
 """Works for a package that is installed and for one on PYTHONPATH alike, whatever the name of the script is."""
@@ -83,13 +83,16 @@ def door(name: str, port: int, profile: str | None = None, *, to: str = "app", *
 def pool(name: str, *ports: int, **settings: object) -> str:
     """A backend address pool on these ports, and its settings, of the same name.
 
-    Unless the settings name a probe, or None for the default one, the servers themselves see none: another server
-    answers for them that they are well, so that tests have theirs to themselves.
+    Unless the settings name a probe, or None for the default one, the servers themselves see none, so that tests have
+    theirs to themselves: another server answers for them that they are well, or does not answer where TLS is spoken.
     """
     addresses = ", ".join(f"127.0.0.1:{port}" for port in ports)
     probe = ""
-    if "probe" not in settings and settings.get("protocol", "Http") == "Http":
-        probe = section(f"probe {name}", protocol="Http", port=well())
+    if "probe" not in settings:
+        if settings.get("protocol", "Http") == "Http":
+            probe = section(f"probe {name}", protocol="Http", port=well())
+        else:
+            probe = section(f"probe {name}", protocol="Https", port=silent(), timeout=86400)
         settings = {"probe": name, **settings}
     settings = {"request_timeout": 20, **settings}
     return (
@@ -99,10 +102,40 @@ def pool(name: str, *ports: int, **settings: object) -> str:
     )
 
 
+def relay_door(name: str, port: int, profile: str | None = None, *, to: str = "app", **keys: object) -> str:
+    """An L4 listener and the rule that leads from it to a pool; `protocol="Tcp"` for one without TLS."""
+    keys = {"address": "127.0.0.1", "port": port, "protocol": "Tls", "ssl_profile": profile, **keys}
+    certificate = "server" if keys["protocol"] == "Tls" else None
+    listener = section(f"listener {name}", ssl_certificate=certificate, **keys)
+    priority = zlib.crc32(name.encode()) % 20000 + 1
+    ways = {"listener": name, "backend_address_pool": to, "backend_settings": to}
+    return listener + section(f"routing_rule {name}", priority=priority, **ways)
+
+
+def relay_pool(name: str, *ports: int, **settings: object) -> str:
+    """A backend address pool on these ports, and its L4 settings, of the same name."""
+    addresses = ", ".join(f"127.0.0.1:{port}" for port in ports)
+    settings = {"port": ports[0], "timeout": 20, **settings}
+    return section(f"backend_address_pool {name}", backend_addresses=addresses) + section(
+        f"backend_settings {name}", **settings
+    )
+
+
 @cache
 def well() -> int:
     """The port of a server that answers every probe, one for the whole run."""
     return Backend().port
+
+
+@cache
+def silent() -> int:
+    """The port of a server that accepts and says nothing, so that nobody learns how it is."""
+
+    def listen(line: Line) -> None:
+        line.socket.settimeout(None)
+        line.rest()
+
+    return Backend(listen).port
 
 
 PROFILES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 from tests import pki, programs, running
 from tests.end_to_end import backends, clients, gateway
 from tests.end_to_end.backends import Backend, TlsServer, answering, encrypting
-from tests.end_to_end.lines import DEADLINE, Line
+from tests.end_to_end.lines import DEADLINE, Line, wait_until
 from tests.end_to_end.test_proxying import directory
 from tests.end_to_end.test_streams import HELD, MEMORY, PIECE, Meter, counting
 from tests.end_to_end.test_upgrades import switching
@@ -84,6 +85,29 @@ REFUSED = {
 BY_NGINX = ("good", "strict", "wrong-name", "no-names", "expired", "self-signed", "wrong-authority", "old")
 
 
+PROBED: dict[str, tuple[str, dict[str, object], dict[str, object]]] = {
+    "probe-settings": ("good", {"host_name": NAME}, {"match_body": f"{NAME}|{NAME}|"}),
+    "probe-own": (
+        "good",
+        {"host_name": NAME},
+        {"host": "a.wild.example", "match_body": "a.wild.example|a.wild.example|"},
+    ),
+    "probe-nobody": ("good", {}, {"match_body": "127.0.0.1||"}),
+    "probe-any-name": ("wrong-name", {}, {}),
+    "probe-wrong-name": ("wrong-name", {"host_name": NAME}, {}),
+    "probe-own-wrong": ("good", {"host_name": NAME}, {"host": "x.example"}),
+    "probe-untrusted": ("good", {"trusted_root_certificates": None}, {}),
+}
+"""Servers that are probed: which, under which settings, and the probe, which sees what Host and name it has sent."""
+
+PROBED_DOWN = {
+    "probe-wrong-name": f"the certificate is not for {NAME}",
+    "probe-own-wrong": "the certificate is not for x.example",
+    "probe-untrusted": "unable to get local issuer certificate",
+}
+"""Those that are not believed, and why."""
+
+
 def server(name: str, port: int, files: Path) -> TlsServer:
     """One of nginx's servers."""
     if name == "strict":
@@ -105,6 +129,7 @@ SETTINGS = {
     "unnamed": {"host_name": NAME, "to": "wrong-name", "validate_sni": "false"},
     "unchecked": {"host_name": NAME, "to": "self-signed", "validate_cert_chain_and_expiry": "false"},
     "unchecked-name": {"host_name": "x.example", "to": "self-signed", "validate_cert_chain_and_expiry": "false"},
+    "probed": {"host_name": NAME, "to": "wrong-name", "probe": None},
     **{name: {"host_name": NAME} for name in REFUSED},
     "stalling": {"host_name": NAME, "request_timeout": IMPATIENT},
 }
@@ -118,17 +143,26 @@ def configuration(doors: dict[str, int], ports: dict[str, int], files: Path) -> 
     text += gateway.section(
         "ssl_certificate caller", certificate_file=files / "caller.pem", key_file=files / "caller.key"
     )
+    # They all count as well: what is looked at here is what becomes of a request.
+    text += gateway.section("probe well", protocol="Https", host=NAME, port=ports["good"])
     for name, keys in SETTINGS.items():
-        keys = {"trusted_root_certificates": "backends", **keys}
+        keys = {"trusted_root_certificates": "backends", "probe": "well", **keys}
         to = keys.pop("to", name if name in ports else "good")
         text += gateway.pool(name, ports[to], protocol="Https", **keys)
         text += gateway.door(name, doors[name], protocol="Http", to=name)
     named = {"protocol": "Https", "trusted_root_certificates": "backends", "sni_name": NAME, "port": ports["good"]}
     text += gateway.section("backend_address_pool by-name", backend_addresses="localhost")
-    text += gateway.section("backend_http_settings by-name", **named)
+    text += gateway.section("backend_http_settings by-name", **named, probe="by-name")
+    text += gateway.section("probe by-name", protocol="Https", path="/tls", match_body=f"127.0.0.1|{NAME}|")
+    for name, (to, keys, probe) in PROBED.items():
+        keys = {"trusted_root_certificates": "backends", **keys, "probe": name}
+        text += gateway.section(f"probe {name}", protocol="Https", path="/tls", **probe)
+        text += gateway.pool(name, ports[to], protocol="Https", **keys)
+        text += gateway.door(name, doors[name], protocol="Http", to=name)
     text += gateway.door("by-name", doors["by-name"], protocol="Http", to="by-name")
     several = [ports[name] for name in ("expired", "closing", "good")]
-    text += gateway.pool("several", *several, protocol="Https", host_name=NAME, trusted_root_certificates="backends")
+    tls = {"protocol": "Https", "host_name": NAME, "trusted_root_certificates": "backends", "probe": "well"}
+    text += gateway.pool("several", *several, **tls)
     return text + gateway.door("several", doors["several"], protocol="Http", to="several")
 
 
@@ -154,7 +188,7 @@ def stage() -> Iterator[gateway.Scene]:
         }
         for name, talk in talks.items():
             ports[name] = stack.enter_context(closing(Backend(talk))).port
-        names = [*SETTINGS, "by-name", "several"]
+        names = [*SETTINGS, *PROBED, "by-name", "several"]
         doors = dict(zip(names, running.free_ports(len(names)), strict=True))
         yield gateway.Scene(
             gateway=stack.enter_context(gateway.running_gateway(configuration(doors, ports, files))),
@@ -193,6 +227,24 @@ class NginxTests(gateway.SceneCase):
     def test_name_in_the_pool(self) -> None:
         """A server is found by its name."""
         self.assertEqual(self.get("by-name")[0], 200)
+
+    def test_probes(self) -> None:
+        """A probe names and verifies a server as requests do, the probe's own host before the settings'.
+
+        Where only clients name a host, it names none, and the chain is verified alone.
+        """
+
+        def changes() -> dict[str, str]:
+            found = re.findall(r"Backend server \S+ \(([\w-]+)\): Unknown -> (.*)", self.gateway.output)
+            return {name: change for name, change in found if name in PROBED or name == "by-name"}
+
+        wait_until(lambda: len(changes()) == len(PROBED) + 1, "all are probed")
+        for name, change in changes().items():
+            if name in PROBED_DOWN:
+                self.assertTrue(change.startswith("Down: ") and PROBED_DOWN[name] in change, (name, change))
+                self.assertEqual(self.get(name)[0], 502)
+            else:
+                self.assertTrue(change.startswith("Up: "), (name, change))
 
     def test_name_of_the_client(self) -> None:
         """A host that the server does not prove to be is a 502, for whoever asks for it and for nobody else."""
@@ -238,6 +290,11 @@ class NginxTests(gateway.SceneCase):
         for door, status in (("unnamed", 200), ("unchecked", 200), ("unchecked-name", 502)):
             self.assertEqual(self.get(door)[0], status, door)
 
+    def test_not_well(self) -> None:
+        """A server that is not believed is not well, and its probe says why."""
+        self.assertEqual(self.get("probed")[0], 502)
+        self.assertIn(REFUSED["wrong-name"], self.gateway.output)
+
     def test_next_server(self) -> None:
         """Where one server is not believed, or not there, the next one is asked."""
         self.assertEqual([self.get("several")[0] for _ in range(6)], [200] * 6)
@@ -255,19 +312,23 @@ class NginxTests(gateway.SceneCase):
 def stream_stage() -> Iterator[gateway.Scene]:
     """Two doors, one of them impatient, before a server in TLS that plays what the test says."""
     doors = dict(zip(("app", "impatient"), running.free_ports(2), strict=True))
-    with directory() as files, closing(Backend()) as backend:
+    with ExitStack() as stack:
+        files = stack.enter_context(directory())
         for name, credential in certificates().items():
             credential.write(files, name)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(files / "good.pem", files / "good.key")
+        backend = stack.enter_context(closing(Backend()))
+        well = stack.enter_context(closing(Backend(encrypting(context, backends.echo))))
         text = gateway.gateway_section() + gateway.PROFILES
         text += gateway.section("trusted_root_certificate backends", file=files / "backends.pem")
-        tls = {"protocol": "Https", "trusted_root_certificates": "backends", "host_name": NAME}
+        text += gateway.section("probe well", protocol="Https", host=NAME, port=well.port)
+        tls = {"protocol": "Https", "trusted_root_certificates": "backends", "host_name": NAME, "probe": "well"}
         text += gateway.pool("app", backend.port, **tls)
         text += gateway.pool("impatient", backend.port, request_timeout=IMPATIENT, **tls)
         text += "".join(gateway.door(name, port, protocol="Http", to=name) for name, port in doors.items())
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(files / "good.pem", files / "good.key")
-        with gateway.running_gateway(text) as started:
-            yield gateway.Scene(gateway=started, doors=doors, backend=(backend, context))
+        started = stack.enter_context(gateway.running_gateway(text))
+        yield gateway.Scene(gateway=started, doors=doors, backend=(backend, context))
 
 
 class StreamTests(gateway.SceneCase):

@@ -1,0 +1,237 @@
+"""The reference pages, made from the tables that the gateway runs on: keys, variables, log fields, error codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final
+
+from agwtwisted.core.key_meanings import KEY_MEANINGS
+from agwtwisted.core.pages import ErrorInfo
+from agwtwisted.core.schema import DEFAULT_SSL_POLICY, KINDS
+from agwtwisted.core.server_variables import COOKIE, SERVER_VARIABLES
+from agwtwisted.core.settings import Key, Kind
+
+NOTICE: Final = "<!-- Made by `make reference` from the code: do not edit. -->"
+
+
+def pages() -> Mapping[str, str]:
+    """The Markdown of each page by its file name."""
+    return {
+        "configuration.md": _page("Configuration keys", _configuration()),
+        "variables.md": _page("Server variables", _variables()),
+        "access-log.md": _page("The access log", _access_log()),
+        "error-codes.md": _page("Error codes", _error_codes()),
+    }
+
+
+def _page(title: str, parts: Iterable[str]) -> str:
+    return "\n\n".join([f"# {title}", NOTICE, *parts]) + "\n"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [" | ".join(heads), " | ".join("---" for _ in heads)]
+    lines += [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+# Configuration
+
+
+def _configuration() -> Iterator[str]:
+    yield (
+        "A section is `[kind]` or `[kind NAME]`, a key `key = value`; an indented line continues a value, `;` begins a"
+        " comment. Durations are seconds, sizes bytes; lists have commas or lines between their values; booleans are"
+        " `true`, `yes`, `on`, `Enabled` and their opposites, in any case. Paths are relative to the file."
+    )
+    for name, kind in KINDS.items():
+        yield f"## [{name}{' NAME' if kind.named else ''}]"
+        yield KEY_MEANINGS[name][""]
+        yield _table(("key", "default", "meaning"), _key_rows(name, kind))
+
+
+def _key_rows(name: str, kind: Kind) -> Iterator[Sequence[str]]:
+    meanings = KEY_MEANINGS[name]
+    for key, how in kind.keys.items():
+        yield f"`{key}`", _default(name, key, kind, how), meanings[key]
+    for family, members in kind.families.items():
+        yield f"`{family}.{members.placeholder}`", "", meanings[family]
+
+
+def _default(name: str, key: str, kind: Kind, how: Key) -> str:
+    if name == "gateway" and key == "ssl_policy":
+        return f"`{DEFAULT_SSL_POLICY}`"
+    value = kind.default(key)
+    if how.required and value is None:
+        return "needed"
+    words = ", ".join(map(_word, value)) if isinstance(value, tuple) else _word(value)
+    return f"`{words}`" if words else ""
+
+
+def _word(value: Any) -> str:
+    """A value as it is written in the file."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Enum):
+        return str(value.value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+# Server variables
+
+
+def _variables() -> Iterator[str]:
+    yield (
+        "In templates of rewrite rules a variable is `{var_NAME}`, in conditions `var_NAME`; what a group of a"
+        " condition's pattern took is `{var_NAME_1}`. `http_req_HEADER` and `http_resp_HEADER` name headers."
+        " All variables tell of the request as the client sent it. [How to write rules](../rewriting.md)."
+    )
+    rows = [(f"`{each.name}`", each.meaning, "ours" if each.ours else "") for each in SERVER_VARIABLES.values()]
+    rows.append((f"`{COOKIE}NAME`", "the value of the cookie NAME", ""))
+    yield _table(("variable", "value", "beyond the product"), rows)
+
+
+# The access log
+
+_ENVELOPE: Final = {
+    "timeStamp": "when it ended, to the second",
+    "resourceId": "empty",
+    "listenerName": "the listener",
+    "ruleName": "the rule, empty where none was reached",
+    "backendPoolName": "the pool",
+    "backendSettingName": "the backend settings",
+    "operationName": "`ApplicationGatewayAccess`",
+    "category": "`ApplicationGatewayAccessLog`",
+    "properties": "an object with the members below",
+}
+
+_CLIENT: Final = {
+    "instanceId": "empty",
+    "clientIP": "the client's address",
+    "clientPort": "and port",
+}
+
+_TLS: Final = {
+    "sslEnabled": "`on` or `off`",
+    "sslCipher": "the cipher suite in OpenSSL's name",
+    "sslProtocol": "`TLSv1.2` or `TLSv1.3`",
+    "sslClientVerify": "`NONE`, `PASSTHROUGH`, `SUCCESS` or `FAILED:` and the reason",
+    "ocspStatus": "`not-checked`, `good`, `revoked`, `unknown`, `unavailable`, `unavailable-allowed` (and let in)",
+    "sslClientCertificateFingerprint": "SHA-1 of the client's certificate",
+    "sslClientCertificateIssuerName": "its issuer",
+}
+
+ACCESS_FIELDS: Final[Mapping[str, str]] = {
+    **_CLIENT,
+    "httpMethod": "the method",
+    "originalRequestUriWithArgs": "path and query as they came",
+    "requestUri": "path and query as they were forwarded",
+    "requestQuery": "the query as it was forwarded",
+    "userAgent": "User-Agent",
+    "httpStatus": "the status that the client got; 499 where it left before",
+    "httpVersion": "`HTTP/1.0` or `HTTP/1.1`",
+    "receivedBytes": "bytes of the request, head and body",
+    "sentBytes": "bytes of the answer, head and body",
+    "clientResponseTime": "seconds from the first to the last byte of the answer",
+    "timeTaken": "seconds from the request's head to the end",
+    "transactionId": "the same as X-Appgw-Trace-Id at the backend",
+    **_TLS,
+    "serverRouted": "the server that was asked last",
+    "serverStatus": "the status that it answered with",
+    "serverResponseLatency": "seconds until its answer began",
+    "upstreamSourcePort": "the gateway's port towards it",
+    "originalHost": "Host as it came",
+    "host": "Host as it was forwarded",
+    "error_info": "why the gateway itself answered: [error codes](error-codes.md)",
+    "contentType": "Content-Type of the answer",
+}
+
+HANDSHAKE_FIELDS: Final[Mapping[str, str]] = {
+    **_CLIENT,
+    "httpStatus": "0",
+    **_TLS,
+    "serverName": "the name that the client asked for (SNI)",
+    "error_info": "as above",
+    "handshakeError": "why the handshake failed",
+    "omitted": "how many lines about this address were left out since the last one",
+}
+
+SESSION_FIELDS: Final[Mapping[str, str]] = {
+    **_CLIENT,
+    **_TLS,
+    "serverName": "the name that the client asked for (SNI)",
+    "protocol": "`TCP`",
+    "receivedBytes": "bytes from the client",
+    "sentBytes": "bytes to the client",
+    "sessionTime": "seconds",
+    "serverRouted": "the server",
+    "serverStatus": "`200`; `400` nonsense, `403` refused, `500` a defect, `502` no server, `503` stopping",
+    "upstreamSentBytes": "bytes to the server",
+    "upstreamReceivedBytes": "bytes from the server",
+    "upstreamSessionTime": "seconds since the server was connected to",
+    "upstreamSourcePort": "the gateway's port towards it",
+    "sessionEnd": "why it ended",
+    "clientCertificateOmitted": "whether the PROXY protocol header had no room for the client's certificate",
+}
+
+
+def _access_log() -> Iterator[str]:
+    yield "One JSON object a line. Its members are the same for all three kinds of lines:"
+    yield _table(("member", "value"), _rows(_ENVELOPE))
+    yield "## Requests"
+    yield _table(("property", "value"), _rows(ACCESS_FIELDS))
+    yield "## Handshakes that failed"
+    yield _table(("property", "value"), _rows(HANDSHAKE_FIELDS))
+    yield "## L4 sessions"
+    yield _table(("property", "value"), _rows(SESSION_FIELDS))
+
+
+def _rows(fields: Mapping[str, str]) -> Iterator[Sequence[str]]:
+    return ((f"`{name}`", meaning) for name, meaning in fields.items())
+
+
+ENVELOPE_FIELDS: Final = frozenset(_ENVELOPE)
+
+# Error codes
+
+ERROR_MEANINGS: Final[Mapping[ErrorInfo, str]] = {
+    ErrorInfo.NO_ERROR: "nothing, or a redirect or refusal that the configuration asks for",
+    ErrorInfo.INVALID_METHOD: "a method that is not forwarded",
+    ErrorInfo.INVALID_REQUEST: "a request that breaks a rule of HTTP, is too large or too slow",
+    ErrorInfo.INVALID_VERSION: "another version than HTTP/1.0 and HTTP/1.1",
+    ErrorInfo.INVALID_09_METHOD: "HTTP/0.9",
+    ErrorInfo.INVALID_HOST: "no valid Host, none that a listener answers to (404), or one of another SSL profile (421)",
+    ErrorInfo.INVALID_CONTENT_LENGTH: "no valid Content-Length, or a POST without",
+    ErrorInfo.INVALID_METHOD_TRACE: "TRACE",
+    ErrorInfo.CLIENT_CLOSED_REQUEST: "the client left before the answer was whole (499)",
+    ErrorInfo.REQUEST_URI_INVALID: "a URL that is none, is too long, or could be read in several ways",
+    ErrorInfo.HTTP_NO_HOST_HEADER: "no Host header",
+    ErrorInfo.HTTP_TO_HTTPS_PORT: "HTTP on a port that wants TLS",
+    ErrorInfo.HTTPS_NO_CERT: "no client certificate that is accepted",
+    ErrorInfo.UPSTREAM_NO_LIVE: "no server of the pool could be asked (502)",
+    ErrorInfo.UPSTREAM_CLOSED_CONNECTION: "the server ended the connection, or its answer could not be passed on (502)",
+    ErrorInfo.UPSTREAM_TIMED_OUT: "the server was silent for too long (504)",
+}
+
+PRODUCT_CODES: Final[Mapping[str, str]] = {
+    "ApplicationGatewayTrustedClientCertificateMustSpecifyData": "the file of trusted client certificates is empty",
+    "ApplicationGatewayTrustedClientCertificateMustNotHavePrivateKey": "it holds a private key",
+    "ApplicationGatewayTrustedClientCertificateInvalidData": "it is no PEM and no DER, or a block of it is empty",
+    "ApplicationGatewayTrustedClientCertificateDoesNotContainAnyCACertificate": "none of its certificates is a CA",
+    "ApplicationGatewayOnlyOneRootCAAllowedInTrustedClientCertificate": "it has no root, or several",
+    "ApplicationGatewaySslCertificateDataTooBig": "a server certificate is larger than 16384 bytes",
+    "ApplicationGatewayProbeProtocolMustMatchBackendHttpSettinsProtocol": "a probe speaks another protocol",
+    "InvalidResourceReference": "a key names a section that does not exist",
+}
+
+
+def _error_codes() -> Iterator[str]:
+    yield "## In the access log: `error_info`"
+    yield _table(
+        ("code", "why the gateway answered"), ((f"`{each.value}`", ERROR_MEANINGS[each]) for each in ErrorInfo)
+    )
+    yield "## Of the configuration"
+    yield "Errors of a configuration end in the product's code where it has one:"
+    yield _table(("code", "what is wrong"), _rows(PRODUCT_CODES))

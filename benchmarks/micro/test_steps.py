@@ -1,0 +1,237 @@
+"""Each step of a connection by itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from agwtwisted.core import ocsp, policies
+from agwtwisted.core.certificate_headers import header_block
+from agwtwisted.core.chains import TrustedChain, read_chain
+from agwtwisted.core.decisions import decide
+from agwtwisted.core.messages import HeaderNames, RequestHead
+from agwtwisted.core.ocsp import Good, Question, Rules
+from agwtwisted.core.peer import Peer
+from agwtwisted.core.policies import TlsPolicy
+from agwtwisted.core.reading import Mark, RequestReader, ResponseReader
+from agwtwisted.core.resources import CertificateHeaders, ClientRevocation, SslProfile
+from agwtwisted.core.routing import Sites, ports_of
+from agwtwisted.core.server_variables import Client
+from agwtwisted.core.variables import certificate_variables
+from agwtwisted.core.verdicts import Trusted
+from agwtwisted.core.verification import Anchors, Evidence, judge
+from agwtwisted.openssl import PIECE, DirectRecords, PublicRecords
+from agwtwisted.responses import MemoryResponses
+from agwtwisted.revocation import Revocation, RevocationCheck
+from benchmarks.micro.stand import BODY, REQUEST, RESPONSE, Stand, TlsClient
+from tests import clients, configurations, pki
+from tests.responder import Response, Single
+
+ISSUER = pki.Authority.root("Root").intermediate("Issuer")
+DEVICE = ISSUER.issue("device 7", ocsp_url="http://ocsp.example/")
+CHAIN = DEVICE.chain_der
+
+
+def anchors_of() -> Anchors:
+    """Those of a profile that trusts the issuer."""
+    chain = read_chain(pki.bundle(ISSUER, ISSUER.issuers[0]), "ca.pem")
+    assert isinstance(chain, TrustedChain)
+    return Anchors.of([chain], verify_issuer_dn=True)
+
+
+def test_verdict_known(benchmark: Any) -> None:
+    """The verdict on a certificate that came before."""
+    anchors, evidence = anchors_of(), Evidence(chain=CHAIN, error=0)
+    assert judge(evidence, anchors, pki.NOW) == Trusted()
+    benchmark(judge, evidence, anchors, pki.NOW)
+
+
+def test_verdict_new(benchmark: Any) -> None:
+    """The verdict on a certificate that comes for the first time."""
+    anchors, evidence = anchors_of(), Evidence(chain=CHAIN, error=0)
+
+    def forget() -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (evidence, anchors_of(), pki.NOW), {}
+
+    assert judge(evidence, anchors, pki.NOW) == Trusted()
+    benchmark.pedantic(judge, setup=forget, rounds=300)
+
+
+def test_certificate_variables(benchmark: Any) -> None:
+    """The variables of a certificate, made for its first connection."""
+    assert benchmark(certificate_variables, DEVICE.der).subject == b"CN=device 7"
+
+
+def test_header_block(benchmark: Any) -> None:
+    """The certificate headers of a connection."""
+    variables = certificate_variables(DEVICE.der)
+    wanted = frozenset({CertificateHeaders.ON})
+    block = benchmark(header_block, Trusted(), variables, CHAIN[1:], wanted)
+    assert b"X-Client-Certificate-Verification: SUCCESS\r\n" in block
+
+
+def answer() -> bytes:
+    """A responder's answer about the device."""
+    return Response(signer=ISSUER, singles=[Single(certificate=DEVICE)]).der()
+
+
+def question() -> Question:
+    """The question about the device."""
+    asked = Question.of(DEVICE.der, ISSUER.der)
+    assert isinstance(asked, Question)
+    return asked
+
+
+RULES = Rules(clock_skew=300, max_age=604800, default_age=300)
+
+
+def test_ocsp_judgement(benchmark: Any) -> None:
+    """A new answer: read, its signature checked, judged."""
+    assert isinstance(benchmark(ocsp.judge, answer(), question(), RULES, pki.NOW.timestamp()), Good)
+
+
+class _Asker:
+    """A responder that says at once that all is well."""
+
+    def ask(self, request: bytes, way: Any, accept: Any) -> Deferred[Any]:
+        """As revocation.Asker says."""
+        answered: Deferred[Any] = Deferred()
+        answered.callback(accept(answer()))
+        return answered
+
+
+@pytest.mark.parametrize("cached", [10, 100_000])
+def test_ocsp_known(benchmark: Any, cached: int) -> None:
+    """The status of a certificate from memory, among few and many others."""
+    policy = policies.predefined("AppGwSslPolicy20220101")
+    assert isinstance(policy, TlsPolicy)
+    profile = SslProfile(name="strict", ssl_policy=policy, verify_client_revocation=ClientRevocation.OCSP)
+    clock = Clock()
+    clock.advance(pki.NOW.timestamp())
+    asker: Any = _Asker()
+    revocation = Revocation(clock, asker, MemoryResponses(), Random(0), max_answers=200_000)
+    check = RevocationCheck(revocation, profile)
+    peer = Peer(
+        address="192.0.2.7",
+        port=7,
+        verdict=Trusted(),
+        certificate=certificate_variables(DEVICE.der),
+        chain_der=CHAIN[1:],
+    )
+    check(peer)
+    held = next(iter(revocation._held.values()))
+    for number in range(cached):
+        revocation._held.put(b"%d" % number, held, (datetime.now(UTC) + timedelta(days=9999)).timestamp())
+    told: list[Peer] = []
+    check(peer).addCallback(told.append)
+    assert told
+    assert told[0].verdict == Trusted()
+    benchmark(check, peer)
+
+
+def test_request_head(benchmark: Any) -> None:
+    """A request, from its bytes to what may be forwarded."""
+    reader = RequestReader(HeaderNames(), max_header_bytes=32768, max_body_bytes=1 << 32)
+
+    def read() -> object:
+        reader.feed(REQUEST)
+        return reader.events.popleft()
+
+    assert isinstance(benchmark(read), RequestHead)
+
+
+def test_response(benchmark: Any) -> None:
+    """A response with a kilobyte."""
+
+    def read() -> list[object]:
+        reader = ResponseReader(to_head_request=False, max_header_bytes=32768)
+        reader.feed(RESPONSE)
+        return list(reader.events)
+
+    assert benchmark(read)[1:] == [BODY, Mark.END]
+
+
+def sites(count: int) -> Sites:
+    """So many sites on one port: one basic, the others with wildcards."""
+    named = (f"site-{number} - *.site-{number}.example" for number in range(1, count))
+    config = configurations.load(clients.text("basic -", *named), clients.files())
+    return next(iter(ports_of(config).values()))
+
+
+@pytest.mark.parametrize("count", [1, 100, 400])
+def test_route(benchmark: Any, count: int) -> None:
+    """From a host name and a path to what becomes of the request."""
+    among = sites(count)
+
+    def route() -> object:
+        site = among.select("api.localhost")
+        return None if site is None else site.actions.for_path(b"/v1/devices/7")
+
+    assert route() is not None
+    benchmark(route)
+
+
+REWRITE = """
+[rewrite_rule certificate/identity]
+rule_sequence = 100
+condition.1 = var_client_certificate_verification == SUCCESS
+request_header.X-Device = {var_client_certificate_subject}
+response_header.Strict-Transport-Security = max-age=31536000
+url_path = /v2{var_uri_path}
+"""
+
+
+def test_route_and_rewrite(benchmark: Any) -> None:
+    """What becomes of a request where a rule with a condition sets a header and another path."""
+    text = clients.text("basic strict") + "rewrite_rule_set = certificate\n" + REWRITE
+    site = next(iter(ports_of(configurations.load(text, clients.files())).values())).all()[0]
+    reader = RequestReader(HeaderNames(), max_header_bytes=32768, max_body_bytes=1 << 32)
+    reader.feed(REQUEST)
+    head: Any = reader.events.popleft()
+    peer = Peer(
+        address="192.0.2.7", port=7, verdict=Trusted(), certificate=certificate_variables(DEVICE.der), chain_der=()
+    )
+    decision = benchmark(decide, site, head, Client(peer=peer, port=8443))
+    assert decision.request.target == b"/v2/v1/devices/7/readings?limit=20"
+
+
+@pytest.mark.parametrize("way", [PublicRecords, DirectRecords])
+@pytest.mark.parametrize("size", [1024, PIECE])
+def test_record(benchmark: Any, way: Any, size: int) -> None:
+    """Data that is encrypted, and decrypted by the other end: one record, and a large piece."""
+    stand = Stand()
+    client = TlsClient(stand.port)
+    wire: Any = client.wire
+    near, far, data = way(wire._tls), DirectRecords(client.tls), b"x" * size
+    assert far.decrypt(bytes(near.encrypt(data))) == (data, None)
+    benchmark(lambda: far.decrypt(bytes(near.encrypt(data))))
+
+
+def test_exchange(benchmark: Any) -> None:
+    """One request and its response, from a client's record to the answer's record and the line of the log."""
+    stand = Stand()
+    client = TlsClient(stand.port)
+    client.send(REQUEST)
+    stand.connect_backend()
+
+    def exchange() -> bytes:
+        stand.answered()
+        answered = client.take()
+        client.send(REQUEST)
+        return answered
+
+    assert exchange().endswith(BODY)
+    benchmark(exchange)
+    assert stand.to_backend.sent.startswith(b"GET /v1/devices/7/readings?limit=20 HTTP/1.1\r\n")
+
+
+def test_connection(benchmark: Any) -> None:
+    """A full handshake, both ends of it, of a client that came before, and all that a connection needs."""
+    stand = Stand()
+    assert TlsClient(stand.port).tls.get_protocol_version_name() == "TLSv1.3"
+    benchmark(TlsClient, stand.port)

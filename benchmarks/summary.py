@@ -1,0 +1,114 @@
+"""``python -m benchmarks.summary RUN.json``: puts a run into docs/performance.md, with its page of plots beside it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks import plots
+from benchmarks.plots import BASE, GATEWAY
+
+DOCS = Path(__file__).parent.parent / "docs"
+BEGIN, END = "<!-- figures: made by `python -m benchmarks.summary` -->\n", "<!-- end of the figures -->\n"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _table(*head: str, rows: list[tuple[str, ...]]) -> str:
+    return "\n".join([_row(*head), _row(*["---"] * len(head)), *(_row(*row) for row in rows)])
+
+
+def _ratio(one: Mapping[str, Any]) -> str:
+    ratio = one["ratio"]
+    return f"{ratio['median']:.2f} ({ratio['least']:.2f}..{ratio['most']:.2f})" if ratio else ""
+
+
+def _workloads(run: Mapping[str, Any]) -> str:
+    others = [peer for peer in run["versions"] if peer not in (BASE, GATEWAY, "load")]
+    rows = []
+    for name, each in run["workloads"].items():
+        peers = each["peers"]
+        base = peers.get(BASE, {}).get("cpu_us", {}).get("median")
+        rows.append(
+            (
+                f"{name}: {each['title']}" + (", p99" if each["judged_by_latency"] else ""),
+                f"{base:,.0f}" if base else "",
+                f"**{_ratio(peers[GATEWAY])}**" if GATEWAY in peers else "",
+                f"{each['target']:.2f}" if each["target"] else "",
+                *(f"{peers[peer]['ratio']['median']:.2f}" if _has(peers, peer) else "" for peer in others),
+            )
+        )
+    return _table(
+        "work", "nginx, CPU us", "gateway / nginx", "target", *(f"{peer} / nginx" for peer in others), rows=rows
+    )
+
+
+def _has(peers: Mapping[str, Any], peer: str) -> bool:
+    return peer in peers and bool(peers[peer]["ratio"])
+
+
+def _memory(run: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            peer,
+            f"{each['per_idle_connection'] / 1e3:.1f}",
+            *(f"{each[field] / 1e6:.0f}" for field in ("started", "download_peak", "upload_peak")),
+        )
+        for peer, each in run["memory"].items()
+    ]
+    return _table("peer", "kB an idle connection", "MB when started", "MB, big download", "MB, big upload", rows=rows)
+
+
+def _growth(run: Mapping[str, Any]) -> str:
+    rows = [
+        (name, peer, ", ".join(f"{point['value']:,}: {point['cpu_us']['median']:,.0f}" for point in points))
+        for name, by_peer in run["growth"].items()
+        for peer, points in by_peer.items()
+    ]
+    return _table("how many", "peer", "CPU us of one operation", rows=rows)
+
+
+def _versions(run: Mapping[str, Any]) -> Iterator[str]:
+    for peer, versions in run["versions"].items():
+        words = versions.items() if isinstance(versions, dict) else {"openssl": versions}.items()
+        yield f"- {peer}: {', '.join(f'{name} {version}' for name, version in words)}"
+
+
+def figures(run: Mapping[str, Any]) -> str:
+    """The part of the page that a run says."""
+    machine = run["machine"]
+    where = f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}"
+    parts = [
+        "![The run as plots: CPU per operation, latency, memory, growth](performance.svg)",
+        f"Measured {run['when'][:10]} on {where}. In parentheses: the extremes of the rounds.",
+        _workloads(run),
+        _memory(run) if run["memory"] else "",
+        _growth(run) if run["growth"] else "",
+        "\n".join(_versions(run)),
+        "\n".join(f"Remark: {remark}." for remark in run["remarks"]),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def put(run: Mapping[str, Any], page: str) -> str:
+    """The page with the figures of this run in place of those before."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{figures(run)}\n\n{END}{after}"
+
+
+def main(file: str) -> None:
+    """Changes docs/performance.md and docs/performance.svg."""
+    run = json.loads(Path(file).read_text())
+    page = DOCS / "performance.md"
+    page.write_text(put(run, page.read_text()))
+    plots.write(Path(file), DOCS / "performance.svg")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,148 @@
+"""What the benchmarks make of what they measured: figures, a table, a page of plots."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from benchmarks import plots, report, summary
+from benchmarks.growth import Point
+from benchmarks.load import Load, Result, require_success
+from benchmarks.measure import Memory, Sample, Spread, ratios
+from benchmarks.peers import Peer
+from benchmarks.plots import Axis
+from benchmarks.programs import BenchmarkError
+from benchmarks.workloads import FULL, QUICK, Workload, workloads
+
+LINE = (
+    b'{"mode": "handshake", "operations": 2, "errors": {}, "statuses": {"200": 2}, "seconds": 0.5, '
+    b'"bytes_received": 1, "bytes_sent": 1, "latency_us": {"p50": 1, "p99": 2, "p999": 3, "max": 3}, '
+    b'"histogram": [[2, 1], [4, 1]], "tls": "TLSv1.3", "openssl": "OpenSSL 3"}'
+)
+
+
+def sample(cpu_us: float, p99_us: int = 20) -> Sample:
+    """What one round found."""
+    return Sample(
+        cpu_us=cpu_us, per_second=100, p50_us=10, p99_us=p99_us, p999_us=30, histogram=[(16, 5)], tls="TLSv1.3"
+    )
+
+
+def peer(name: str) -> Peer:
+    """A peer that is not started."""
+    return Peer(name=name, versions={name: "1.0", "openssl": "OpenSSL 3"}, command=lambda settings: [])
+
+
+WORKLOAD = Workload(name="handshake", title="a handshake", load=Load(mode="handshake"), target=0.75)
+PACED = Workload(name="paced", title="paced", load=Load(mode="keepalive"), target=2.0, judged_by_latency=True)
+
+
+def made(ours: float, p99_us: int = 20) -> report.Report:
+    """A run of two peers, in which ours took so many microseconds, and nginx 100."""
+    samples = {"nginx": [sample(100), sample(100)], "agwtwisted": [sample(ours, p99_us), sample(ours, p99_us)]}
+    point = Point(value=10, cpu_us=Spread.of([1]), per_second=Spread.of([1]))
+    return report.Report(
+        arguments=[],
+        seconds=1,
+        peers=[peer("nginx"), peer("agwtwisted")],
+        generator_openssl="OpenSSL 3",
+        workloads=[WORKLOAD, PACED],
+        samples={"handshake": samples, "paced": samples},
+        memory={"agwtwisted": Memory(started=1, download_peak=2, upload_peak=3, per_idle_connection=50e3)},
+        growth={"sites": {"agwtwisted": [point]}},
+        remarks=["noise"],
+    )
+
+
+class FigureTests(SynchronousTestCase):
+    """Figures."""
+
+    def test_result(self) -> None:
+        """The generator's line is read, and a wrong count of answers is a failure."""
+        result = Result.from_line(LINE)
+        self.assertEqual((result.operations, result.histogram), (2, [[2, 1], [4, 1]]))
+        require_success(result, Load(mode="handshake", count=2), "nginx")
+        with self.assertRaises(BenchmarkError):
+            require_success(result, Load(mode="handshake", count=3), "nginx")
+
+    def test_spread(self) -> None:
+        """The median, and the extremes around it."""
+        self.assertEqual(Spread.of([3, 1, 2]), Spread(median=2, least=1, most=3))
+
+    def test_ratios(self) -> None:
+        """Ratios are taken round by round: a busy round is one for both."""
+        spread = ratios([sample(50), sample(500)], [sample(100), sample(1000)], lambda one: one.cpu_us)
+        self.assertEqual(spread, Spread(median=0.5, least=0.5, most=0.5))
+
+    def test_rounds(self) -> None:
+        """Every round has other clients where they shall be new, and a slow peer gets a part of the load."""
+        fresh = next(each for each in workloads() if each.load.identities)
+        firsts = [fresh.in_round(number, 1.0).first for number in range(3)]
+        self.assertEqual(firsts, [0, fresh.load.identities, 2 * fresh.load.identities])
+        self.assertEqual(WORKLOAD.in_round(0, 0.5).count, WORKLOAD.load.count // 2 or 1)
+
+    def test_plans(self) -> None:
+        """Names of workloads are unique, and the quick plan is a part of the full one."""
+        names = [each.name for each in FULL.workloads]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertLess({each.name for each in QUICK.workloads}, set(names))
+
+
+class ReportTests(SynchronousTestCase):
+    """The table and the files."""
+
+    def test_judgement(self) -> None:
+        """The gateway's ratio is held against the target: of CPU, or of the 99th percentile."""
+        self.assertNotIn("MISSED (<= 0.75)", report.table(made(75)))
+        self.assertIn("MISSED (<= 0.75)", report.table(made(76)))
+        self.assertNotIn("MISSED (<= 2.00)", report.table(made(76, p99_us=40)))
+        self.assertIn("MISSED (<= 2.00)", report.table(made(1, p99_us=41)))
+        self.assertIn("MISSED (<= 45)", report.table(made(1)))
+        self.assertIn("REMARK noise", report.table(made(1)))
+
+    def test_files(self) -> None:
+        """A run is kept as JSON with every sample, and drawn as SVG that is well-formed."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = report.write(made(75), Path(directory))
+            run = json.loads(path.read_text())
+            self.assertEqual(len(run["workloads"]["handshake"]["peers"]["nginx"]["samples"]), 2)
+            page = ElementTree.parse(plots.write(path)).getroot()
+        words = " ".join(text for each in page.iter() if (text := each.text))
+        for expected in ("handshake", "paced (p99)", "agwtwisted: 0.75, 75 us", "50 kB"):
+            self.assertIn(expected, words)
+
+    def test_summary(self) -> None:
+        """A run takes the place of the one before in the page about performance, and the rest stays."""
+        with tempfile.TemporaryDirectory() as directory:
+            runs = [json.loads(report.write(made(cpu), Path(directory)).read_text()) for cpu in (50, 75)]
+        page = f"before\n{summary.BEGIN}{summary.END}after\n"
+        for run in runs:
+            page = summary.put(run, page)
+        self.assertTrue(page.startswith("before\n"))
+        self.assertTrue(page.endswith("after\n"))
+        self.assertIn("| handshake: a handshake | 100 | **0.75 (0.75..0.75)** | 0.75 |", page)
+        self.assertNotIn("0.50", page)
+        self.assertIn(summary.BEGIN, (summary.DOCS / "performance.md").read_text())
+
+    def test_page_of_little(self) -> None:
+        """A run that measured nothing has a page, too."""
+        run = {"when": "2026-06-01", "machine": {"cpu": "a", "cores": 2, "kernel": "6"}, "versions": {}}
+        ElementTree.fromstring(plots.page_of({**run, "workloads": {}, "memory": {}, "growth": {}}))
+
+
+class AxisTests(SynchronousTestCase):
+    """A logarithmic scale."""
+
+    def test_places(self) -> None:
+        """Equal ratios are equal distances, and nothing stands beyond the ends."""
+        axis = Axis(1, 100, 0, 200)
+        self.assertEqual([round(axis(value)) for value in (1, 10, 100, 1000, 0.1)], [0, 100, 200, 200, 0])
+
+    def test_ticks(self) -> None:
+        """Ticks are round numbers on the scale."""
+        self.assertEqual([round(tick, 2) for tick in Axis(0.4, 6, 0, 1).ticks()], [0.5, 1, 2, 5])
+        self.assertEqual(Axis(1, 1e6, 0, 1).ticks(), [1, 10, 100, 1000, 10_000, 100_000, 1_000_000])
