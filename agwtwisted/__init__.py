@@ -4,11 +4,12 @@ One stream, two banks: the core (`agwtwisted.core`) decides, the shell moves byt
 
 | stage | shell | asks the core | hands on |
 | --- | --- | --- | --- |
-| accept | `listener`, `connections` | `config` | connection |
+| accept | `listener`, `ports`, `proxied` | `proxy_protocol` | connection |
 | handshake, verify | `tls`, `contexts` | `verification`, `policies` | certificates and `Verdict` |
 | verdict | `gate` | `verdicts` | `Peer` |
-| read | `frontend` | `messages` | `RequestHead` and body |
-| route, rewrite | `exchange` | `routing`, `forwarding`, `variables` | rewritten head |
-| forward | `upstream`, `streaming` | `balancing` | `ResponseHead` and body |
-| log | `access_log` | `records` | one JSON line |
+| read | `connections`, `frontend` | `messages` | `RequestHead` and body |
+| route, rewrite | `exchange` | `decisions`, `routing`, `rewriting`, `forwarding` | rewritten head |
+| forward | `dispatch`, `upstream`, `streaming` | `balancing` | `ResponseHead` and body |
+| or relay | `relay_port`, `relay` | `announcing` | bytes both ways |
+| log | `access_log` | `records`, `session_records` | one JSON line |
 """

@@ -18,7 +18,7 @@ from agwtwisted.core.records import ClientFrame, RecordFrame
 from agwtwisted.core.resources import SslProfile
 from agwtwisted.core.routing import Action, Site
 from agwtwisted.core.server_variables import Client
-from agwtwisted.core.verdicts import Refused, Trusted, admits
+from agwtwisted.core.verdicts import Refused, Trusted, Verdict, admits
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.frontend import Frontend
 from agwtwisted.ports import Port, PortArguments
@@ -56,7 +56,7 @@ class HttpSession:
         self.frame = ClientFrame.from_peer(peer)
         self._port = port
         self._identities: dict[Action, bytes] = {}
-        self._required_identities: dict[Action, bytes] = {}
+        self._other_identities: dict[tuple[Action, Verdict], bytes] = {}  # where a path takes the client differently
         self._wire = wire
         self._frontend = Frontend(wire, self, port.exchanges, port.gateway, port.names, port.clock)
         self._standing: Standing | None = None
@@ -96,11 +96,18 @@ class HttpSession:
 
     def identity(self, action: Action, peer: Peer) -> bytes:
         """The request header lines that tell a backend who the client is; rendered once for each verdict."""
-        identities = self._identities if peer is self.peer else self._required_identities
-        identity = identities.get(action)
+        if peer is self.peer:
+            identity = self._identities.get(action)
+            if identity is None:
+                identity = self._identities[action] = self._identity(action, peer)
+            return identity
+        identity = self._other_identities.get((action, peer.verdict))
         if identity is None:
-            identity = identities[action] = identity_block(peer, self._port.number, action.certificate_headers)
+            identity = self._other_identities[action, peer.verdict] = self._identity(action, peer)
         return identity
+
+    def _identity(self, action: Action, peer: Peer) -> bytes:
+        return identity_block(peer, self._port.number, action.certificate_headers)
 
     def drain(self) -> None:
         """Takes no further request: closes now, or after the answer under way."""

@@ -63,7 +63,7 @@ class HttpExchange:
         self._host = b""  # that the backend was told
         self._dispatch: Dispatch | None = None
         self._head: ResponseHead | None = None  # that the client got
-        self._backend_answered = False
+        self._server_status: int | None = None  # of the backend's answer, whatever the client got
         self._upstream_port: int | None = None
         self._error_info = ErrorInfo.NO_ERROR
         self._body_size = 0
@@ -246,7 +246,7 @@ class HttpExchange:
         if head.status == 101:
             self._switch(head)
         else:
-            self._backend_answered = True
+            self._server_status = head.status
             rewritten = self._rewritten(head)
             if isinstance(rewritten, Bad):
                 self._answer(rewritten.status, rewritten.error_info)
@@ -327,7 +327,7 @@ class HttpExchange:
         if not isinstance(request, RequestHead) or not asks_for(request, head.upgrade):
             self._answer(502, ErrorInfo.UPSTREAM_CLOSED_CONNECTION)
             return
-        self._backend_answered = self._tunnel = True
+        self._server_status, self._tunnel = head.status, True
         self._start_answer(head)
         self._reply.switch([*head.headers, (b"Connection", b"upgrade"), (b"Upgrade", head.upgrade)])
         if dispatch.connection is not None:
@@ -411,8 +411,8 @@ class HttpExchange:
             time_taken=now - self._began,
             transaction_id=self._trace_id,
             server_routed=b"" if server is None else server.name,
-            server_status=head.status if head is not None and self._backend_answered else None,
-            server_response_latency=self._answered - self._began if self._backend_answered else None,
+            server_status=self._server_status,
+            server_response_latency=None if self._server_status is None else self._answered - self._began,
             upstream_source_port=self._upstream_port,
             error_info=self._error_info,
         )

@@ -145,6 +145,7 @@ class Prober(Service):
         backends: where the servers are.
         ways: each pool with the settings under which some rule leads to it.
         random: spreads the first questions.
+        more: what else is watched: the servers behind L4 listeners.
     """
 
     def __init__(
@@ -153,6 +154,7 @@ class Prober(Service):
         backends: Backends,
         ways: Iterable[tuple[BackendAddressPool, BackendHttpSettings]],
         random: Random,
+        more: Iterable[Watch] = (),
     ) -> None:
         self.setName("probes")
         self._random = random
@@ -161,7 +163,7 @@ class Prober(Service):
             for pool, settings in ways
             for server in backends.pool(pool, settings).servers  # some of which may be in other pools, too
         }
-        self._watches = tuple(watches.values())
+        self._watches = (*watches.values(), *more)
 
     def startService(self) -> None:
         """Asks every server, the first at once."""

@@ -26,7 +26,7 @@ class End(Enum):
     IDLE = "idle timeout"
     REFUSED = "client certificate refused"
     UNREACHABLE = "no backend reachable"
-    PLAIN_TEXT = "no TLS"
+    BACKEND_DOWN = "backend is down"
     STOPPED = "the gateway is stopping"
     DEFECT = "internal error"
 

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, cast
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.posixbase import PosixReactorBase as Reactor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from agwtwisted.backend_contexts import BackendTls
 from agwtwisted.connecting import Dialer, Encryption
-from agwtwisted.core.balancing import RoundRobin
+from agwtwisted.core.balancing import Pool, RoundRobin
 from agwtwisted.core.errors import printable
-from agwtwisted.core.health import State
+from agwtwisted.core.host_names import bracketed
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.resources import BackendAddressPool, BackendSettings, StreamProtocol
-from agwtwisted.core.server_identity import IdentityRule
+from agwtwisted.core.server_identity import IdentityRule, server_identity
 from agwtwisted.relay_wires import RelayTlsClientWire, RelayWire
 from agwtwisted.resolving import Names
+from agwtwisted.targets import Target
+
+DRAIN_TIMEOUT: Final = 30.0
+"""Seconds that sessions have to end once their server is down; the product's, which cannot be configured on L4."""
 
 
 class RelayBackends:
-    """The servers of every pool, under the settings that are used with it.
+    """The servers behind L4 listeners; each is one for each settings under which it is spoken to, as with HTTP.
 
     Args:
         reactor: connects.
@@ -34,16 +39,27 @@ class RelayBackends:
         self._names = names
         self._complaints = HandshakeLimiter(reactor.seconds)
         self._tls: dict[str, BackendTls] = {}
-        self._turns: dict[tuple[str, str], RoundRobin[RelayServer]] = {}
+        self._servers: dict[tuple[str, str, int], RelayServer] = {}
+        self._pools: dict[tuple[str, str], Pool[RelayServer]] = {}
 
-    def order(self, pool: BackendAddressPool, settings: BackendSettings) -> tuple[RelayServer, ...]:
-        """The servers of a pool, beginning with the one whose turn it is."""
-        turns = self._turns.get((pool.name, settings.name))
-        if turns is None:
-            servers = [self._server(each.host, each.port or settings.port, settings) for each in pool.backend_addresses]
-            turns = self._turns[pool.name, settings.name] = RoundRobin()
-            turns.use(servers)
-        return tuple(turns.order())
+    def pool(self, pool: BackendAddressPool, settings: BackendSettings) -> Pool[RelayServer]:
+        """The servers of a pool under these settings, which take turns."""
+        found = self._pools.get((pool.name, settings.name))
+        if found is None:
+            addresses = [(each.host, each.port or settings.port) for each in pool.backend_addresses]
+            servers = tuple(dict.fromkeys(self.server(*address, settings) for address in addresses))
+            found = self._pools[pool.name, settings.name] = Pool(servers, RoundRobin())
+            for server in servers:
+                server.subscribe(found.changed)
+        return found
+
+    def server(self, host: str, port: int, settings: BackendSettings) -> RelayServer:
+        """A server under these settings."""
+        key = (settings.name, host, port)
+        server = self._servers.get(key)
+        if server is None:
+            server = self._servers[key] = self._new_server(host, port, settings)
+        return server
 
     def prepare(self, settings: BackendSettings) -> None:
         """Makes now what settings need, rather than with their first connection."""
@@ -51,7 +67,12 @@ class RelayBackends:
             roots = [root for trusted in settings.trusted_root_certificates for root in trusted.certificates]
             self._tls[settings.name] = BackendTls.trusting(roots)
 
-    def _server(self, host: str, port: int, settings: BackendSettings) -> RelayServer:
+    def stop(self) -> None:
+        """Leaves no timer behind, at the end."""
+        for server in self._servers.values():
+            server.stop()
+
+    def _new_server(self, host: str, port: int, settings: BackendSettings) -> RelayServer:
         encryption = None
         self.prepare(settings)
         if settings.protocol is StreamProtocol.TLS:
@@ -60,33 +81,39 @@ class RelayBackends:
         dialer = Dialer(
             self._reactor, host, port, self._names, encryption, plain=RelayWire, encrypted=RelayTlsClientWire
         )
-        return RelayServer(f"{host}:{port}", dialer, self._complaints)
+        return RelayServer(self._reactor, host, port, dialer, self._complaints)
 
 
-class RelayServer:
+class RelayServer(Target):
     """One server of a pool."""
-
-    state = State.UNKNOWN  # nobody probes it
-    draining = False
 
     log = Logger()
 
-    def __init__(self, name: str, dialer: Dialer, complaints: HandshakeLimiter) -> None:
+    def __init__(self, clock: IReactorTime, host: str, port: int, dialer: Dialer, complaints: HandshakeLimiter) -> None:
         """`complaints` bounds what is said of failures."""
-        self.name = name
+        super().__init__(clock, DRAIN_TIMEOUT)
+        self.name = f"{bracketed(host)}:{port}"
+        self.host = host
+        self.port = port
         self._dialer = dialer
         self._complaints = complaints
 
-    def dial(self, timeout: float, preamble: bytes = b"") -> Deferred[RelayWire]:
+    def dial(self, timeout: float, preamble: bytes = b"", *, server_name: str = "") -> Deferred[RelayWire]:
         """A new connection within `timeout` seconds, on which `preamble` was sent ahead of everything.
 
         Fails as `connecting.Dialer.dial` does; may be cancelled.
+
+        Args:
+            timeout: seconds.
+            preamble: bytes.
+            server_name: whom the server must prove to be over TLS; empty: as the settings say.
         """
 
         def prepare(wire: RelayWire) -> None:
             wire.preamble = preamble
 
-        return cast(Deferred[RelayWire], self._dialer.dial(timeout, prepare=prepare))
+        identity = server_identity(server_name) if server_name else None
+        return cast(Deferred[RelayWire], self._dialer.dial(timeout, identity, prepare))
 
     def complain(self, failure: Failure) -> None:
         """Says in the log why there is no connection, a few times a minute and with a count of what was left out."""

@@ -9,12 +9,13 @@ from typing import Unpack, cast
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectionRefusedError, DNSLookupError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from agwtwisted.core import announcing
 from agwtwisted.core.announcing import ServerNames, server_names
+from agwtwisted.core.balancing import Order, Pool
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.proxy_protocol import Endpoint
 from agwtwisted.core.records import ClientFrame, RecordFrame
@@ -40,17 +41,19 @@ class RelayWay:
     """Where the clients of one site go, and what is the same for all of them."""
 
     site: RelaySite
+    servers: Pool[RelayServer]
     frame: RecordFrame
     names: ServerNames | None  # of the server certificate; None where backends are not told of TLS
 
     @classmethod
-    def of(cls, site: RelaySite) -> RelayWay:
+    def of(cls, site: RelaySite, backends: RelayBackends) -> RelayWay:
         """The way of a site's clients."""
         rule = site.rule
         certificate = site.listener.ssl_certificate
         told = rule.backend_settings.proxy_protocol_tls and certificate is not None
         return cls(
             site=site,
+            servers=backends.pool(rule.backend_address_pool, rule.backend_settings),
             frame=RecordFrame.from_names(
                 listener=site.listener.name,
                 rule=rule.name,
@@ -71,8 +74,7 @@ class RelayPort(Port[RelaySite]):
 
     def __init__(self, *, backends: RelayBackends, **others: Unpack[PortArguments[RelaySite]]) -> None:
         super().__init__(**others)
-        self.backends = backends
-        self._ways = {site: RelayWay.of(site) for site in self.sites.all()}
+        self._ways = {site: RelayWay.of(site, backends) for site in self.sites.all()}
         names = [site.listener.name for site in self._ways]
         self._frames = {name: RecordFrame.from_names(listener=name) for name in names}
         self._first = self._ways[self.sites.all()[0]]
@@ -135,7 +137,7 @@ class RelaySession:
         self._client = client
         self._began = port.clock.seconds()
         self._waiting = _Waiting(client, self._client_lost)
-        self._servers: list[RelayServer] = []
+        self._servers: Order[RelayServer] | None = None
         self._server: RelayServer | None = None
         self._dialing: Deferred[RelayWire] | None = None
         self._joined: _Joined | None = None
@@ -158,7 +160,7 @@ class RelaySession:
         rule = self._way.site.rule
         if rule.backend_settings.enable_l4_client_ip_preservation:
             self._preamble, self._omitted = self._header()
-        self._servers = list(self._port.backends.order(rule.backend_address_pool, rule.backend_settings))
+        self._servers = self._way.servers.order()
         self._dial_next()
 
     # -- from the port
@@ -180,6 +182,13 @@ class RelaySession:
         """The client's connection is gone."""
         if self._standing is not None:
             self._standing.stop()
+
+    # -- from the server, as targets.Connection says
+
+    def cut(self, reason: str) -> None:
+        """The server is down, and has been for long enough."""
+        if self._joined is not None:
+            self._joined.relay.abort(End.BACKEND_DOWN)
 
     # -- from the standing of the client's certificate, as standing.Judged says
 
@@ -212,18 +221,21 @@ class RelaySession:
         return announcing.header(self.peer, _endpoint(self.peer.address, self.peer.port), reached, self._way.names)
 
     def _dial_next(self) -> None:
-        rule = self._way.site.rule
-        left = self._began + rule.backend_settings.timeout - self._port.clock.seconds()
-        if not self._servers or left <= 0:
+        left = self._began + self._way.site.rule.backend_settings.timeout - self._port.clock.seconds()
+        server = next(self._servers, None) if self._servers is not None and left > 0 else None
+        if server is None:
             self._close(End.UNREACHABLE, SessionStatus.UNREACHABLE)
             return
-        server = self._server = self._servers.pop(0)
+        self._server = server
         dialing = self._dialing = server.dial(min(left, CONNECT_TIMEOUT), self._preamble)
-        dialed = dialing.addCallbacks(self._connected, self._not_connected, errbackArgs=(server,))
+        dialed = dialing.addCallbacks(
+            self._connected, self._not_connected, callbackArgs=(server,), errbackArgs=(server,)
+        )
         log_failure(dialed.addErrback(self._broken), self.log, "connecting an L4 client")
 
-    def _connected(self, backend: RelayWire) -> None:
+    def _connected(self, backend: RelayWire, server: RelayServer) -> None:
         self._dialing = None
+        server.used(self)
         port = self._port
         port.adopt(backend, self)
         timeout = self._way.site.rule.backend_settings.timeout
@@ -243,6 +255,8 @@ class RelaySession:
         if failure.check(ConnectError, DNSLookupError) is None:
             return failure  # cancelled, or a defect
         server.complain(failure)
+        if failure.check(ConnectionRefusedError):
+            server.refused()
         self._dial_next()
         return None
 
@@ -271,6 +285,10 @@ class RelaySession:
 
     def _over(self, end: End) -> None:
         """Both connections are gone."""
+        if self._servers is not None:
+            self._servers.close()
+        if self._server is not None:
+            self._server.ended(self)
         log = self._port.access_log
         if not log.enabled:
             return

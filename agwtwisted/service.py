@@ -34,6 +34,7 @@ from agwtwisted.listener import Listener, display
 from agwtwisted.ocsp_client import OcspClient
 from agwtwisted.ports import Limits, Port, PortArguments
 from agwtwisted.relay_backends import RelayBackends
+from agwtwisted.relay_health import relay_watches
 from agwtwisted.relay_port import RelayPort
 from agwtwisted.resolving import Names, System
 from agwtwisted.responses import MemoryResponses, ResponseStore, SqliteResponses
@@ -43,6 +44,10 @@ _log = Logger()
 
 LOG_SHARE = 0.1
 """The part of `drain_timeout` that is left for the access log."""
+
+
+def _nothing_more() -> None:
+    """Nothing."""
 
 
 class GatewayService(MultiService):
@@ -56,6 +61,7 @@ class GatewayService(MultiService):
         revocation: started before any listener, and asked until the last connection is gone.
         prober: started before any listener, so that the first probes go out before the first request comes.
         drain_timeout: seconds that the stop may take in all.
+        last: is called once the last connection of a client is gone.
     """
 
     log = Logger()
@@ -69,6 +75,8 @@ class GatewayService(MultiService):
         revocation: Revocation,
         prober: Prober,
         drain_timeout: float,
+        *,
+        last: Callable[[], None] = _nothing_more,
     ) -> None:
         super().__init__()
         self.setName("agwgateway")
@@ -79,6 +87,7 @@ class GatewayService(MultiService):
         self._reactor = reactor
         self._backends = backends
         self._drain_timeout = drain_timeout
+        self._last = last
         for child in [access_log, revocation, prober, *listeners]:  # in this order they start
             child.setServiceParent(self)
 
@@ -95,6 +104,7 @@ class GatewayService(MultiService):
         self.prober.stopService()
         await self._all_gone(self._drain_timeout * (1 - LOG_SHARE))
         self._backends.close_idle()
+        self._last()
         end = began + self._drain_timeout
         left = max((end - self._reactor.seconds()) / 2, 0.1)
         await self._in_time(self.revocation.stopService(), left, "OCSP responses could not be stored in time")
@@ -174,8 +184,12 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     for address, relay_sites in relay_ports_of(config).items():
         ports[address] = RelayPort(backends=relay_backends, **arguments(address[1], relay_sites))
     listeners = [Listener(reactor, sockets[address], port, limits) for address, port in ports.items()]
-    prober = Prober(reactor, backends, ways_of(config), random)
-    return GatewayService(reactor, listeners, backends, access_log, revocation, prober, gateway.drain_timeout)
+    watches = relay_watches(reactor, relay_backends, config.routing_rules)
+    prober = Prober(reactor, backends, ways_of(config), random, watches)
+    return GatewayService(
+        *(reactor, listeners, backends, access_log, revocation, prober, gateway.drain_timeout),
+        last=relay_backends.stop,
+    )
 
 
 def _affinity_key(config: Config) -> bytes:

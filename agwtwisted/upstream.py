@@ -35,19 +35,9 @@ class UpstreamConnection:
     """The receiver of one wire to a backend; one request at a time."""
 
     def __init__(
-        self,
-        server: Server,
-        clock: IReactorTime,
-        wire: TcpWire,
-        identity: ServerIdentity | None = None,
-        *,
-        drained: bool = True,
+        self, server: Server, clock: IReactorTime, wire: TcpWire, identity: ServerIdentity | None = None
     ) -> None:
-        """`wire` is open, and its other end has proven to be `identity`, unless nobody asked.
-
-        With `drained` it is cut when the server has been down for too long. A probe's is not: how else should a server
-        that answers slowly be found up again?
-        """
+        """`wire` is open, and its other end has proven to be `identity`, unless nobody asked."""
         self.wire = wire
         self.identity = identity
         self.used = False  # whether a request went over it before the one under way
@@ -55,7 +45,6 @@ class UpstreamConnection:
         self.local_port = wire.transport.getHost().port  # of the gateway's end
         wire.receiver = self
         self._server = server
-        self._drained = drained
         self._deadline = Deadline(clock, self._too_late)
         self._user: UpstreamUser | None = None
         self._reader: ResponseReader | None = None
@@ -72,8 +61,7 @@ class UpstreamConnection:
 
     def start(self, user: UpstreamUser, *, timeout: float, to_head_request: bool, max_header_bytes: int) -> None:
         """Takes the connection for one request; `timeout` bounds every silence of the backend, in seconds."""
-        if self._drained:
-            self._server.used(self)
+        self._server.used(self)
         self._user = user
         self._timeout = timeout
         self._reader = ResponseReader(to_head_request=to_head_request, max_header_bytes=max_header_bytes)
@@ -292,15 +280,11 @@ class Server(Target):
 
     def connect_to_probe(self, timeout: float, host: str) -> Deferred[UpstreamConnection]:
         """The same for a probe, which may name a host of its own."""
-        return self._connect(timeout, self._dialer.identity_for_probe(host), drained=False)
+        return self._connect(timeout, self._dialer.identity_for_probe(host))
 
-    def _connect(
-        self, timeout: float, identity: ServerIdentity | None, *, drained: bool = True
-    ) -> Deferred[UpstreamConnection]:
+    def _connect(self, timeout: float, identity: ServerIdentity | None) -> Deferred[UpstreamConnection]:
         dialed = self._dialer.dial(timeout, identity)
-        return dialed.addCallback(
-            lambda wire: UpstreamConnection(self, self._reactor, wire, identity, drained=drained)
-        )
+        return dialed.addCallback(lambda wire: UpstreamConnection(self, self._reactor, wire, identity))
 
     def complain(self, failure: Failure) -> None:
         """Says in the log why there is no connection, a few times a minute and with a count of what was left out."""

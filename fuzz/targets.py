@@ -25,16 +25,17 @@ from agwtwisted.core.conditions import Condition
 from agwtwisted.core.config import parse
 from agwtwisted.core.der import DerError, elements, object_identifier
 from agwtwisted.core.errors import ConfigError, UnacceptableError
-from agwtwisted.core.messages import HeaderNames, RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.messages import MAX_TARGET, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.name_comparison import normalised_name
 from agwtwisted.core.names import distinguished_name
+from agwtwisted.core.paths import UnclearPath, normalised, override_path
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.pem import read_certificates
 from agwtwisted.core.proxy_protocol import HeaderReader, NoHeader, ProxyHeader, Tlv, encoded, joined, split
 from agwtwisted.core.reading import RequestReader, ResponseReader
 from agwtwisted.core.references import Lookup
 from agwtwisted.core.resources import CertificateHeaders
-from agwtwisted.core.schema import KINDS, LATER_KINDS
+from agwtwisted.core.schema import KINDS
 from agwtwisted.core.server_variables import Client, Context
 from agwtwisted.core.sources import SourceFile
 from agwtwisted.core.templates import MATCHER, Scope, Template
@@ -135,7 +136,7 @@ def _config_words() -> tuple[str, ...]:
         "rfc9440",
         "[::1]:80",
     )
-    return (*sorted(keys), *(f"[{kind} a]" for kind in [*KINDS, *LATER_KINDS]), *values)
+    return (*sorted(keys), *(f"[{kind} a]" for kind in KINDS), *values)
 
 
 def _host_names(data: bytes) -> None:
@@ -441,6 +442,25 @@ RESPONSES = [
 # The PROXY protocol
 
 
+def _paths(data: bytes) -> None:
+    """A request's target; what is let through stays as it is, and has no second meaning that a server could find."""
+    found = normalised(data)
+    if isinstance(found, UnclearPath):
+        assert found.reason.isascii(), found
+        assert found.reason.isprintable(), found
+        return
+    path, mark, query = found.partition(b"?")
+    assert normalised(found) == found, found
+    assert path == b"*" or _ONE_FORM.fullmatch(path), path
+    assert len(path) <= MAX_TARGET, len(path)
+    assert mark + query == b"".join(data.partition(b"?")[1:]), query
+    overridden = override_path("/o/", b"/a", found)
+    assert isinstance(overridden, UnclearPath) or overridden.startswith(b"/o/") or path == b"*", overridden
+
+
+_ONE_FORM = re.compile(rb"/(?:(?!\.{1,2}(?:/|\Z))(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%[0-9A-F]{2})+(?:/|\Z))*")
+
+
 def _proxy_told(pieces: list[bytes]) -> tuple[object, bytes]:
     reader = HeaderReader()
     told = None
@@ -586,6 +606,26 @@ TARGETS = {
     "judge": Target(run=_judge, seeds=_chains, is_der=True),
     "handshake": Target(run=_handshake, seeds=_handshakes, is_der=True),
     "requests": Target(run=_requests, seeds=lambda: REQUESTS, words=_HTTP_WORDS, longest=1024),
+    "paths": Target(
+        run=_paths,
+        seeds=lambda: [b"/a/%2e./b//c?d=%2f", b"/%61dmin;x/%c3%a9", b"*", b"/%e2%84%aa/%252e/~1/a:$b", b"/a../%20/%00"],
+        words=(
+            "%2e",
+            "%2F",
+            "%25",
+            "%5c",
+            "%3b",
+            "%00",
+            "%c0%af",
+            "%e2%84%aa",
+            "%cc%81",
+            "/../",
+            "//",
+            "::$DATA",
+            "~1",
+        ),
+        longest=200,
+    ),
     "proxy_header": Target(
         run=_proxy_header,
         seeds=lambda: PROXY_HEADERS,

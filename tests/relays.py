@@ -73,11 +73,12 @@ class Stand:
         [(address, sites)] = relay_ports_of(config).items()
         encrypted = sites.all()[0].listener.protocol is StreamProtocol.TLS
         max_depth = config.gateway.max_client_chain_depth
+        self.backends = RelayBackends(self.network, Names(self.network, _unknown))  # type: ignore[arg-type]
         self.port = RelayPort(
             number=address[1],
             sites=sites,
             contexts=PortContexts.of(sites, max_depth=max_depth) if encrypted else None,
-            backends=RelayBackends(self.network, Names(self.network, _unknown)),  # type: ignore[arg-type]
+            backends=self.backends,
             gateway=config.gateway,
             limits=self.limits,
             clock=self.network,
@@ -89,6 +90,10 @@ class Stand:
     def backend(self, port: int = 1883, host: str = "127.0.0.1") -> Any:
         """The server at that address."""
         return self.network.backend(port, host)
+
+    def pool(self, name: str, settings: str) -> Any:
+        """The servers of a pool under some settings."""
+        return self.backends._pools[name, settings]
 
     def dial(self, address: str = "192.0.2.7", port: int = 50000) -> Line:
         """A TCP client, who has said nothing yet."""

@@ -12,7 +12,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.config import parse
 from agwtwisted.core.paths import override_path
-from agwtwisted.core.resources import ClientAuth, Config, HttpListener, PathCertificate, Protocol, Refusal
+from agwtwisted.core.resources import (
+    ClientAuth,
+    Config,
+    HttpListener,
+    PathCertificate,
+    Protocol,
+    Refusal,
+    StreamProtocol,
+)
 from agwtwisted.core.routing import actions_of
 from agwtwisted.core.sources import SourceFile
 from tests import pki
@@ -105,6 +113,16 @@ class ConfTests(SynchronousTestCase):
         assert profile is not None
         self.assertEqual(profile.client_auth, ClientAuth.STRICT)
         self.assertTrue(profile.verify_client_cert_issuer_dn)
+
+    def test_l4(self) -> None:
+        """Two names on a port of TLS, and a Tcp listener behind a balancer."""
+        config = self.load("l4.ini")
+        listeners = {listener.name: listener for listener in config.listeners}
+        self.assertEqual([*listeners], ["mqtt", "mqtt-open", "database"])
+        self.assertEqual(listeners["mqtt"].port, listeners["mqtt-open"].port)
+        self.assertEqual(listeners["database"].protocol, StreamProtocol.TCP)
+        settings = config.routing_rules[0].backend_settings
+        self.assertTrue(settings.enable_l4_client_ip_preservation and settings.proxy_protocol_tls and settings.probe)
 
     def test_paths(self) -> None:
         """Each path leads where the file says, and the plain listener to the other one."""

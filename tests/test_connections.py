@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import reasons
+from agwtwisted.core.decisions import unknown
 from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.verdicts import Missing, Refused, Trusted, admits
 from agwtwisted.standing import NO_ANSWER
@@ -457,6 +458,7 @@ class RequiredTests(SynchronousTestCase):
         strict = self.successResultOf(session.required())
         for peer, word in ((session.peer, b"PASSTHROUGH"), (strict, b"SUCCESS"), (session.peer, b"PASSTHROUGH")):
             self.assertIn(b"-Verification: %b\r\n" % word, session.identity(action, peer))
+            self.assertNotIn(b"-Verification: %b\r\n" % word, session.identity(action, unknown(session.peer)))
             self.assertIn(b'"sslClientVerify":"%b"' % word, session.frame_of(peer).tls)
 
     def test_expired_meanwhile(self) -> None:

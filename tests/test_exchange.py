@@ -1299,11 +1299,12 @@ class RewriteTests(_Case):
         self.assertTrue(answer.endswith(b"ok"))
 
     def test_response_that_cannot_be_sent(self) -> None:
-        """A value that would break the response's head makes it a 502, and its connection is not kept."""
-        self.rule(response={"X-A": "{http_resp_x}"})
+        """A value that is too large for a head makes it a 502, and its connection is not kept; the log has both."""
+        self.rule(response={"X-A": 4 * "{http_resp_x}"})
         line = self.asked()
-        self.backend.line.send(OK.replace(b"\r\n\r\n", b"\r\nX: a\x01b\r\n\r\n"))
+        self.backend.line.send(OK.replace(b"\r\n\r\n", b"\r\nX: %b\r\n\r\n" % (b"a" * 20000)))
         self.assert_page(line, 502, "UPSTREAM_CLOSED_CONNECTION")
+        self.assertEqual(self.log["serverStatus"], "200")
         self.assertTrue(self.backend.line.reset)
 
     def test_own_pages_are_not_rewritten(self) -> None:

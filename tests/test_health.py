@@ -12,7 +12,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.backends import Backends
-from agwtwisted.core.health import LOOKED_AT, Health, Match, State
+from agwtwisted.core.health import LOOKED_AT, Match, State
 from agwtwisted.core.probing import Question
 from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings, Probe
 from agwtwisted.health import MAX_HEAD_BYTES, PACE, SOON, Prober, Watch, ask
@@ -355,16 +355,6 @@ class AskTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(asking), "no answer within 20 s")
         self.network.advance(0)
         self.assertTrue(self.backend.line.reset)
-
-    def test_slower_than_the_draining(self) -> None:
-        """A server that is down and answers late is found up again: the end of its draining cuts no probe."""
-        self.server = Server(self.network, "127.0.0.1", 9000, drain_timeout=1.0)  # type: ignore[arg-type]
-        self.server.found(Health().failed(0, 1))
-        for _ in range(2):
-            asking = self.ask()
-            self.network.advance(QUESTION.timeout - 1)
-            self.backend.line.send(ANSWER)
-            self.assertEqual(self.successResultOf(asking), "")
 
     def test_unknown_name(self) -> None:
         """A name without an address."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
@@ -285,6 +286,15 @@ class HoldTests(_Case):
         self.relay.go_on()
         self.network.advance(0)
         self.assertEqual(len(self.backend.received), LARGE)
+
+
+class PageTests(SynchronousTestCase):
+    """docs/l4.md."""
+
+    def test_names_every_end(self) -> None:
+        """The page has a word on every end that the log can have."""
+        page = (Path(__file__).parent.parent / "docs" / "l4.md").read_text()
+        self.assertEqual([end.value for end in End if f"`{end.value}`" not in page], [])
 
 
 class IdleTests(_Case):

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.connecting import UntrustedError
+from agwtwisted.core.health import Health, State
 from agwtwisted.core.resources import (
     BackendAddress,
     BackendAddressPool,
@@ -69,9 +70,29 @@ class OrderTests(_Case):
         addresses = (BackendAddress(host="127.0.0.1"), BackendAddress(host="::1", port=7))
         both = BackendAddressPool(name="both", backend_addresses=addresses)
         other = BackendSettings(name="other", port=1)
-        order = [[server.name for server in self.backends.order(both, each)] for each in (PLAIN, PLAIN, other)]
-        self.assertEqual(order, [["127.0.0.1:9000", "::1:7"], ["::1:7", "127.0.0.1:9000"], ["127.0.0.1:1", "::1:7"]])
-        self.assertEqual(self.backends.order(pool(), PLAIN), ())
+        order = [[server.name for server in self.backends.pool(both, each).order()] for each in (PLAIN, PLAIN, other)]
+        self.assertEqual(
+            order, [["127.0.0.1:9000", "[::1]:7"], ["[::1]:7", "127.0.0.1:9000"], ["127.0.0.1:1", "[::1]:7"]]
+        )
+        self.assertEqual([*self.backends.pool(pool(name="empty"), PLAIN).order()], [])
+
+    def test_shared(self) -> None:
+        """A server in two pools is one, and in one pool twice is there once; under other settings it is another."""
+        one = self.backends.pool(pool("127.0.0.1", "127.0.0.1"), PLAIN).servers
+        other = self.backends.pool(pool("127.0.0.1", name="other"), PLAIN).servers
+        self.assertEqual((len(one), one), (1, other))
+        self.assertNotEqual(self.backends.pool(pool("127.0.0.1"), tls()).servers, one)
+
+    def test_down(self) -> None:
+        """A server that is down takes no turns, from the next session on."""
+        servers = self.backends.pool(pool("127.0.0.1", "127.0.0.2"), PLAIN)
+        for server in servers.servers:
+            server.found(Health(state=State.UP))
+        self.assertEqual(len([*servers.order()]), 2)
+        servers.servers[0].found(Health(state=State.DOWN))
+        self.assertEqual([*servers.order()], [servers.servers[1]])
+        self.backends.stop()
+        self.assertEqual(self.network.timers(), [])
 
 
 class DialTests(_Case):
@@ -79,7 +100,7 @@ class DialTests(_Case):
 
     def dial(self, host: str, settings: BackendSettings, preamble: bytes = b"") -> Any:
         """An attempt, after its first turn."""
-        [server] = self.backends.order(pool(host), settings)
+        [server] = self.backends.pool(pool(host), settings).servers
         dialed = server.dial(TIMEOUT, preamble)
         self.network.advance(0)
         return dialed
@@ -149,7 +170,7 @@ class ComplaintTests(_Case):
 
     def test_bounded(self) -> None:
         """A few lines a minute, whose reason is printable, with a count of what was left out."""
-        [server] = self.backends.order(pool("127.0.0.1"), PLAIN)
+        [server] = self.backends.pool(pool("127.0.0.1"), PLAIN).servers
         with capturedLogs() as logs:
             for _ in range(20):
                 server.complain(Failure(ConnectError(string="bad\n\x1b[31m")))

@@ -11,12 +11,13 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import reasons
+from agwtwisted.core.health import Health, State
 from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.proxy_protocol import SSL, HeaderReader, ProxyHeader, split
 from agwtwisted.core.resources import SslProfile
 from agwtwisted.core.verdicts import Refused
 from agwtwisted.gate import MAX_EARLY
-from agwtwisted.relay_backends import RelayServer
+from agwtwisted.relay_backends import DRAIN_TIMEOUT, RelayServer
 from agwtwisted.relay_port import CONNECT_TIMEOUT
 from tests import clients, pki
 from tests.clients import client_context, device, stranger
@@ -368,6 +369,62 @@ def _failing() -> Deferred[None]:
     failing: Deferred[None] = Deferred()
     failing.errback(ZeroDivisionError())
     return failing
+
+
+class HealthTests(SynchronousTestCase):
+    """Servers that go down."""
+
+    def setUp(self) -> None:
+        self.stand = Stand(text(TCP, addresses=TWO_SERVERS))
+        self.servers = self.stand.pool("brokers", "mqtt").servers
+        for server in self.servers:
+            server.found(Health(state=State.UP))
+
+    def test_new_sessions(self) -> None:
+        """Nobody is sent to a server that is down; where all are, clients are sent away at once."""
+        self.servers[0].found(Health(state=State.DOWN))
+        for _ in range(2):
+            self.stand.dial()
+        self.assertEqual(self.stand.backend().attempts, 0)
+        self.servers[1].found(Health(state=State.DOWN))
+        self.assertTrue(self.stand.dial().eof)
+        self.assertEqual(self.stand.record["serverStatus"], "502")
+
+    def test_drained(self) -> None:
+        """A session with a server that goes down has half a minute, and is cut off then."""
+        client = self.stand.dial()
+        backend: Line = self.stand.backend().line
+        self.servers[0].found(Health(state=State.DOWN))
+        self.stand.network.advance(DRAIN_TIMEOUT - 1)
+        client.send(b"x")
+        self.assertEqual(backend.take(), b"x")
+        self.stand.network.advance(1)
+        self.stand.network.advance(0)
+        self.assertTrue(client.reset and backend.reset)
+        self.assertEqual(self.stand.record["sessionEnd"], "backend is down")
+        self.assertTrue(self.stand.nothing_is_left())
+
+    def test_ends_by_itself(self) -> None:
+        """A session that ends meanwhile is not cut off any more."""
+        client = self.stand.dial()
+        self.servers[0].found(Health(state=State.DOWN))
+        client.hang_up()
+        self.stand.backend().line.hang_up()
+        self.stand.network.advance(DRAIN_TIMEOUT)
+        self.assertEqual(self.stand.record["sessionEnd"], "client closed")
+        self.assertTrue(self.stand.nothing_is_left())
+
+    def test_refused(self) -> None:
+        """A connection that is refused counts for the server's health, one that is not answered does not."""
+        told: list[str] = []
+        for server in self.servers:
+            server.when_refused = lambda: told.append("refused")
+        self.stand.backend().refusing = True
+        self.stand.backend(host="127.0.0.2").silent = True
+        self.stand.dial()
+        self.stand.network.advance(CONNECT_TIMEOUT)
+        self.stand.network.advance(0)
+        self.assertEqual(told, ["refused"])
 
 
 class EndTests(SynchronousTestCase):

@@ -38,6 +38,13 @@ class UnitTests(SynchronousTestCase):
         expected = {"ProtectSystem": "strict", "ProtectHome": "yes", "PrivateTmp": "yes", "LimitCORE": "0"}
         self.assertEqual({key: self.service[key] for key in expected}, expected)
 
+    def test_has_what_the_gateway_needs(self) -> None:
+        """It may hold more connections than are accepted, each with one to a server; logs and answers have a place."""
+        most = attrs.fields_dict(Gateway)["max_connections"].default
+        self.assertGreater(int(self.service["LimitNOFILE"]), 2 * most)
+        self.assertEqual((self.service["LogsDirectory"], self.service["StateDirectory"]), ("agwtwisted", "agwtwisted"))
+        self.assertEqual(self.service["StateDirectoryMode"], "0700")  # as the gateway itself would make it
+
     def test_lets_the_gateway_drain(self) -> None:
         """One SIGTERM to the main process, longer patience than drain_timeout, and its status is a good end."""
         drain_timeout = attrs.fields_dict(Gateway)["drain_timeout"].default

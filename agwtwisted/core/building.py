@@ -231,10 +231,10 @@ class Builder:
         return tuple(self._resource(row, key, each) for each in row.get(key))
 
     def _backend_settings(self, row: Row) -> BackendSettings | None:
-        roots = self._roots(row)
-        if row.refused or _LOST in roots:
+        roots, probe = self._roots(row), self._found(row, "probe")
+        if row.refused or _LOST in (probe, *roots):
             return None
-        return BackendSettings(name=row.name, **row.fields() | {"trusted_root_certificates": roots})
+        return BackendSettings(name=row.name, **row.fields() | {"trusted_root_certificates": roots, "probe": probe})
 
     def _routing_rule(self, row: Row) -> RoutingRule | None:
         ends = {key: self._found(row, key) for key in ("listener", "backend_address_pool", "backend_settings")}

@@ -20,7 +20,7 @@ from agwtwisted.core import (
 from agwtwisted.core.building import Builder
 from agwtwisted.core.errors import ConfigError, Place, Problem, Severity, shown
 from agwtwisted.core.resources import Config
-from agwtwisted.core.schema import KINDS, LATER_KINDS
+from agwtwisted.core.schema import KINDS
 from agwtwisted.core.settings import Row, did_you_mean
 from agwtwisted.core.sources import Read, Sources, own_mode_problems
 
@@ -100,10 +100,8 @@ def _rows(document: ini.Document, file: str) -> tuple[dict[str, dict[str, Row]],
 
 def _kind_problem(section: ini.Section) -> str:
     """What is wrong with a section's header; empty when nothing is."""
-    if section.kind in LATER_KINDS:
-        return f"sections of the kind {section.kind} are not supported by this version"
     if section.kind not in KINDS:
-        return f"there is no kind of section {shown(section.kind)}{did_you_mean(section.kind, [*KINDS, *LATER_KINDS])}"
+        return f"there is no kind of section {shown(section.kind)}{did_you_mean(section.kind, KINDS)}"
     if KINDS[section.kind].named and not section.name:
         return f"has no name: write [{section.kind} NAME]"
     if not KINDS[section.kind].named and section.name:

@@ -157,21 +157,43 @@ class _Deciding:
         """The request goes on with its action; a new path that does not let everybody in is asked first."""
         there = self.site.actions.for_path(request.path)
         if self.site.normalises and there is not action:
-            admitted = self.admitted(there, request)
+            admitted = self.admitted_there(there, client, request)
             if not isinstance(admitted, Client):
                 return admitted
-            if there.client_certificate is PathCertificate.REQUIRE:
-                client = admitted
+            client = admitted
         return self.forwarded(action, client, request)
 
-    def forwarded(self, action: Action, client: Client, request: RewrittenRequest) -> Forwarded | Refused:
+    def admitted_there(
+        self, there: Action, client: Client, request: RewrittenRequest
+    ) -> Client | Refused | Unwelcome | CertificateRequired:
+        """The client of another path's request, which now leads to this one: as it goes on, or why it does not."""
+        admitted = self.admitted(there, request)
+        requires = there.client_certificate is PathCertificate.REQUIRE
+        return admitted if requires or not isinstance(admitted, Client) else client
+
+    def forwarded(self, action: Action, client: Client, request: RewrittenRequest) -> Decision:
         """The request with the target that the backend gets."""
         if action.settings is None or not action.settings.path:
             return Forwarded(action, client, request)
         target = override_path(action.settings.path, action.matched_prefix, request.target)
         if isinstance(target, UnclearPath):
             return Refused(action, client, 400, ErrorInfo.REQUEST_URI_INVALID)
-        return Forwarded(action, client, attrs.evolve(request, target=target))
+        request = attrs.evolve(request, target=target)
+        there = self.site.actions.for_path(request.path)
+        if self.site.normalises and there is not action and there.path_rule and share_servers(there, action):
+            admitted = self.admitted_there(there, client, request)
+            if not isinstance(admitted, Client):
+                return admitted
+            client = admitted
+        return Forwarded(action, client, request)
+
+
+def share_servers(one: Action, other: Action) -> bool:
+    """Whether requests of both may come to the same host: then a path there is one and the same."""
+    if one.pool is None or other.pool is None:
+        return False
+    hosts, others = ({each.host for each in pool.backend_addresses} for pool in (one.pool, other.pool))
+    return one.pool is other.pool or not hosts.isdisjoint(others)
 
 
 def unknown(peer: Peer) -> Peer:

@@ -120,9 +120,9 @@ KEY_MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "probe": {
         "": "How servers are asked whether they are well.",
         "protocol": "`Http` or `Https`; `Tcp` or `Tls` for L4.",
-        "host": "The Host of the question.",
+        "host": "The Host of the question; of a `Tls` probe, whom the server must prove to be.",
         "pick_host_name_from_backend_http_settings": "Whether that is the host of the backend settings.",
-        "pick_host_name_from_backend_settings": "The same of L4 settings; only `false` is supported.",
+        "pick_host_name_from_backend_settings": "The same of L4 settings, for `Tls`.",
         "path": "The path of the question.",
         "port": "The port that is asked; the server's own otherwise.",
         "interval": "Seconds between two questions.",
@@ -131,7 +131,7 @@ KEY_MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "min_servers": "Servers that always count as healthy; only 0 is supported.",
         "match_status_codes": "Statuses of a healthy answer, ranges as `200-399`.",
         "match_body": "Text in the first 4090 bytes of a healthy answer.",
-        "enable_probe_proxy_protocol_header": "A PROXY protocol header ahead of it; only `false` is supported.",
+        "enable_probe_proxy_protocol_header": "Whether a PROXY protocol header (v2, `LOCAL`) comes first; L4.",
     },
     "backend_http_settings": {
         "": "How requests go to the servers of a pool.",

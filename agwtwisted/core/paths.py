@@ -34,12 +34,12 @@ def normalised(target: bytes) -> bytes | UnclearPath:
         return target
     if not path.startswith(b"/"):
         return UnclearPath("no path")
-    refused = _MALFORMED.search(path)
-    if refused is None:
-        path = _TO_WRITE.sub(_in_one_form, path)
-        refused = _REFUSED.search(path)
+    if _MALFORMED.search(path):
+        return UnclearPath("% that encodes nothing in a path")
+    path = _TO_WRITE.sub(_in_one_form, path)
+    refused = _REFUSED.search(path)
     if refused is not None:
-        return UnclearPath(f"{refused[0].decode('ascii', 'backslashreplace')} in a path")
+        return UnclearPath(f"{refused[0].decode('ascii')} in a path")
     resolved = _without_dots(path.split(b"/")[1:])
     if isinstance(resolved, UnclearPath):
         return resolved
@@ -53,7 +53,7 @@ def normalised(target: bytes) -> bytes | UnclearPath:
 _SIMPLE = re.compile(rb"(?:/[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)+/?|/")
 """Most paths: in that form already."""
 
-_MALFORMED = re.compile(rb"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
+_MALFORMED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 _TO_WRITE = re.compile(rb"%([0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,=:@/-]", re.DOTALL)
 

@@ -8,7 +8,7 @@ import attrs
 
 from agwtwisted.core.health import Match
 from agwtwisted.core.host_names import bracketed
-from agwtwisted.core.resources import BackendHttpSettings, Probe
+from agwtwisted.core.resources import BackendHttpSettings, BackendSettings, Probe
 
 DEFAULT_HOST: Final = "127.0.0.1"
 """What is sent as Host where nothing else is said: the product asks for ``<protocol>://127.0.0.1:<port>/``."""
@@ -56,6 +56,36 @@ def question(settings: BackendHttpSettings, host: str, port: int) -> Question:
         timeout=probe.timeout,
         unhealthy_threshold=probe.unhealthy_threshold,
         match=Match(statuses=probe.match_status_codes, body=probe.match_body.encode()),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class RelayQuestion:
+    """How it is found out whether a server behind an L4 listener is well: it can be connected to, by TLS or without."""
+
+    port: int
+    server_name: str = ""  # for TLS, where the probe names it; empty: as for clients' connections
+    with_header: bool = False  # whether a PROXY protocol header comes first
+    interval: float
+    timeout: float
+    unhealthy_threshold: int
+
+
+def relay_question(settings: BackendSettings, port: int) -> RelayQuestion:
+    """How the server at `port` is asked.
+
+    A default probe sends a header where clients' connections begin with one: a server that waits for it would not speak
+    TLS before.
+    """
+    probe = settings.probe or _DEFAULT
+    header = probe.enable_probe_proxy_protocol_header
+    return RelayQuestion(
+        port=port if probe.port is None else probe.port,
+        server_name=probe.host,
+        with_header=settings.enable_l4_client_ip_preservation if settings.probe is None else header,
+        interval=probe.interval,
+        timeout=probe.timeout,
+        unhealthy_threshold=probe.unhealthy_threshold,
     )
 
 

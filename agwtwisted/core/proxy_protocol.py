@@ -106,6 +106,10 @@ def encoded(source: Endpoint, destination: Endpoint, tlvs: Iterable[Tlv] = ()) -
     return SIGNATURE + bytes((_PROXY, family << 4 | _STREAM)) + len(body).to_bytes(2, "big") + body
 
 
+LOCAL: Final = SIGNATURE + bytes((_LOCAL, 0, 0, 0))
+"""A header of version 2 for a connection that the sender makes for itself, to see whether the receiver is well."""
+
+
 def joined(tlvs: Iterable[Tlv]) -> bytes:
     """Type-length-values one after the other; TooLongError for a value that its length field cannot count."""
     pieces = []

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from agwtwisted.core.coherence import Draft
 from agwtwisted.core.errors import Problem
 from agwtwisted.core.resources import ClientAuth, Refusal, StreamProtocol
+from agwtwisted.core.settings import Row
 
 
 def problems(draft: Draft) -> Iterator[Problem]:
@@ -36,4 +37,33 @@ def _nothing_to_tell(draft: Draft) -> Iterator[Problem]:
             )
 
 
-_CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (_refusals_without_meaning, _nothing_to_tell)
+def _probes(draft: Draft) -> Iterator[Problem]:
+    probes = {row.name: row for row in draft.rows.get("probe", ())}
+    for row in draft.of("backend_settings", "probe"):
+        probe = probes.get(getattr(row.get("probe"), "name", ""))
+        if probe is not None and not {"protocol"} & (row.refused | probe.refused):
+            yield from _probe_of(row, probe)
+
+
+def _probe_of(row: Row, probe: Row) -> Iterator[Problem]:
+    """What does not fit together between backend settings and their probe."""
+    asked, spoken = probe.get("protocol"), row.get("protocol")
+    if asked is not spoken:
+        message = (
+            f"{probe.section.title} asks by {asked.value}, these settings by {spoken.value}: they must be the same"
+        )
+        yield row.problem(message, key="probe")
+    header = "enable_probe_proxy_protocol_header"
+    preserving = row.get("enable_l4_client_ip_preservation")
+    if preserving and asked is StreamProtocol.TLS and not probe.get(header):
+        yield row.warning(
+            f"{probe.section.title} has no {header}: servers that wait for a PROXY protocol header never answer it",
+            key="probe",
+        )
+
+
+_CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
+    _refusals_without_meaning,
+    _nothing_to_tell,
+    _probes,
+)

@@ -279,7 +279,7 @@ def _relays(config: Config) -> Iterator[str]:
     rules = sorted(config.routing_rules, key=lambda rule: rule.priority)
     yield rendered("Routing rules (L4)", heads, [_relay_row(rule) for rule in rules])
     used = distinct(rule.backend_settings for rule in rules)
-    words = ("SETTINGS", "PROTOCOL", "PORT", "TIMEOUT", "PROXY PROTOCOL HEADER")
+    words = ("SETTINGS", "PROTOCOL", "PORT", "TIMEOUT", "PROXY PROTOCOL HEADER", "PROBE")
     yield rendered("Backend settings (L4)", words, [_relay_settings_row(settings) for settings in used])
 
 
@@ -299,4 +299,5 @@ def _relay_settings_row(settings: BackendSettings) -> tuple[str, ...]:
     header = "-"
     if settings.enable_l4_client_ip_preservation:
         header = "v2, with TLS" if settings.proxy_protocol_tls else "v2"
-    return settings.name, settings.protocol.value, str(settings.port), f"{settings.timeout:g} s", header
+    probe = "(default)" if settings.probe is None else settings.probe.name
+    return settings.name, settings.protocol.value, str(settings.port), f"{settings.timeout:g} s", header, probe

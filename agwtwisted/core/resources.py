@@ -265,6 +265,9 @@ class Probe:
     unhealthy_threshold: int = 3
     match_status_codes: tuple[StatusRange, ...] = HEALTHY_STATUSES
     match_body: str = ""
+    # Tcp and Tls only.
+    pick_host_name_from_backend_settings: bool = False
+    enable_probe_proxy_protocol_header: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -307,6 +310,7 @@ class BackendSettings:
     pick_host_name_from_backend_address: bool = False
     enable_l4_client_ip_preservation: bool = False  # a PROXY protocol header comes first
     proxy_protocol_tls: bool = False  # and tells of the client's TLS and certificate
+    probe: Probe | None = None  # None: whether a server can be connected to
 
 
 @attrs.frozen(kw_only=True, eq=False)

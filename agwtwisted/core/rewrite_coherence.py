@@ -12,10 +12,10 @@ from agwtwisted.core import limits
 from agwtwisted.core.coherence import Built, Draft
 from agwtwisted.core.conditions import Condition
 from agwtwisted.core.errors import Problem
-from agwtwisted.core.managed import canonical
+from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.resources import ClientAuth, PathCertificate, RequestRoutingRule
 from agwtwisted.core.rewrite_rules import actions, set_name
-from agwtwisted.core.rewriting import identifying_headers
+from agwtwisted.core.rewriting import HOST, identifying_headers
 from agwtwisted.core.settings import Reference, Row
 
 _EVERYDAY_HEADERS: Final = frozenset(
@@ -100,6 +100,44 @@ def _everyday_headers(draft: Draft) -> Iterator[Problem]:
                 )
 
 
+def _words_of_clients(draft: Draft) -> Iterator[Problem]:
+    """What backends take for the gateway's word, made of what clients say."""
+    identifying = identifying_headers(draft.rewrite_rule_sets)
+    rows = {row.name: row for row in draft.of("rewrite_rule")}
+    for rule in (rule for rule_set in draft.rewrite_rule_sets for rule in rule_set.rules):
+        for action in rule.request_headers:
+            key = f"request_header.{action.name.decode()}"
+            if action.canonical == HOST and HOST in identifying:
+                message = f"{key} tells who the client is, but any client may send that Host itself"
+                yield rows[rule.name].warning(message, key=key)
+            elif action.canonical in MANAGED_NAMES and action.value is not None:
+                said = [each for each in action.value.references if each.request_header]
+                for each in (each for each in said if each.request_header not in MANAGED_NAMES | identifying):
+                    message = f"{key} is the gateway's word to backends, and {each.written} is any client's"
+                    yield rows[rule.name].warning(message, key=key)
+
+
+_AS_IT_CAME: Final = frozenset({"var_request_uri", "var_uri_path"})
+
+
+def _paths_in_conditions(draft: Draft) -> Iterator[Problem]:
+    """Conditions see a path as the client wrote it, which is one of many ways to write it."""
+    families = (
+        ("request_routing_rule", "deny_unless"),
+        ("url_path_map", "default_deny_unless"),
+        ("path_rule", "deny_unless"),
+    )
+    for kind, family in families:
+        for row in draft.of(kind):
+            for number, condition in row.family(family).items():
+                if condition.reference.written in _AS_IT_CAME:
+                    yield row.warning(
+                        f"{condition.reference.written} is the path as the client wrote it: /%61 and //a pass for"
+                        " other paths than /a. The paths of a path rule are compared in one form: give it deny_unless",
+                        key=f"{family}.{number}",
+                    )
+
+
 def _unproven_access(draft: Draft) -> Iterator[Problem]:
     """Who may come in by what a certificate says, where nobody verifies it, or nobody is asked for one."""
     for rule in draft.rules:
@@ -150,5 +188,7 @@ _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _unused_sets,
     _reroutes,
     _everyday_headers,
+    _words_of_clients,
+    _paths_in_conditions,
     _unproven_access,
 )

@@ -67,10 +67,8 @@ from agwtwisted.core.settings import (
     numbered,
     one_line,
     only,
-    only_boolean,
     reference,
     seconds,
-    unsupported,
     whole,
 )
 
@@ -237,7 +235,7 @@ PROBE = Kind(
         "protocol": Key(choice(*Protocol, *StreamProtocol), required=True),
         "host": Key(backend_host),
         "pick_host_name_from_backend_http_settings": Key(boolean),
-        "pick_host_name_from_backend_settings": Key(only_boolean(False)),
+        "pick_host_name_from_backend_settings": Key(boolean),
         "path": Key(probe_path),
         "port": Key(whole(limits.PORT)),
         "interval": Key(seconds(limits.TIMEOUT)),
@@ -246,7 +244,7 @@ PROBE = Kind(
         "min_servers": Key(only("0")),
         "match_status_codes": Key(listed(status_range, limits.STATUS_RANGES)),
         "match_body": Key(text_to_match),
-        "enable_probe_proxy_protocol_header": Key(only_boolean(False)),
+        "enable_probe_proxy_protocol_header": Key(boolean),
     },
 )
 
@@ -290,7 +288,7 @@ BACKEND_SETTINGS = Kind(
         "pick_host_name_from_backend_address": Key(boolean),
         "enable_l4_client_ip_preservation": Key(boolean),
         "proxy_protocol_tls": Key(boolean),
-        "probe": Key(unsupported),
+        "probe": Key(reference("probe")),
     },
 )
 
@@ -405,6 +403,3 @@ KINDS = {
     "routing_rule": ROUTING_RULE,
 }
 """The kinds of sections this version carries; one that is referred to stands before those that refer to it."""
-
-LATER_KINDS: frozenset[str] = frozenset()
-"""The kinds of the configuration contract that later versions carry."""

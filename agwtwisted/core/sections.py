@@ -246,9 +246,23 @@ def _probe(row: Row) -> Iterator[Problem]:
     if row.get("host") and row.get("pick_host_name_from_backend_http_settings"):
         yield row.problem("host and pick_host_name_from_backend_http_settings exclude each other", key="host")
     if isinstance(row.get("protocol"), StreamProtocol):
-        for key in ("path", "match_status_codes", "match_body"):
+        for key in ("path", "match_status_codes", "match_body", "pick_host_name_from_backend_http_settings"):
             if key in row.values:
                 yield row.problem(f"{key} has no place in a probe that speaks no HTTP", key=key)
+        yield from _relay_probe(row)
+    elif "protocol" not in row.refused:
+        for key in ("pick_host_name_from_backend_settings", "enable_probe_proxy_protocol_header"):
+            if row.get(key):
+                yield row.problem(f"{key} has no place in a probe that speaks HTTP", key=key)
+
+
+def _relay_probe(row: Row) -> Iterator[Problem]:
+    picks = "pick_host_name_from_backend_settings"
+    if row.get("host") and row.get(picks):
+        yield row.problem(f"host and {picks} exclude each other", key="host")
+    for key in ("host", picks):
+        if row.get(key) and row.get("protocol") is StreamProtocol.TCP:
+            yield row.problem(f"{key} has no place in a probe that speaks no TLS", key=key)
 
 
 def _backend_tls(row: Row) -> Iterator[Problem]:

@@ -260,14 +260,12 @@ def choice(*members: Enum, later: tuple[str, ...] = ()) -> Convert[Any]:
     return convert
 
 
-def only(value: str, later: tuple[str, ...] = ()) -> Convert[str]:
-    """The value that changes nothing, of a key that later versions carry; with `later`, no others are known."""
+def only(value: str) -> Convert[str]:
+    """The value that changes nothing, of a key that later versions carry."""
 
     def convert(text: str) -> str:
         if text == value:
             return text
-        if later and text not in later:
-            raise UnacceptableError(f"is {shown(text)}, but must be {value}{did_you_mean(text, [value, *later])}")
         raise UnacceptableError(f"= {shown(text)} is not supported by this version")
 
     return convert

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from pathlib import Path
 
 from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
@@ -139,6 +141,16 @@ class HeaderTests(SynchronousTestCase):
         for texts in (("victim", "other"), ("victim\0.evil",)):
             subject = simple_name(*((COMMON_NAME, string(UTF8, text)) for text in texts))
             self.assertNotIn(SSL_CN, tls(peer(Trusted(), certificate(subject=subject)))[2])
+
+
+class PageTests(SynchronousTestCase):
+    """docs/l4.md."""
+
+    def test_names_every_value(self) -> None:
+        """Each type that is sent stands in the page's table."""
+        page = (Path(__file__).parent.parent.parent / "docs" / "l4.md").read_text()
+        types = (AUTHORITY, SSL, SSL_VERSION, SSL_CN, SSL_CIPHER, SSL_SIG_ALG, SSL_KEY_ALG, SSL_CLIENT_CERT)
+        self.assertEqual(re.findall(r"\| `0x(\w\w)` \| `PP2_", page), [f"{number:02x}" for number in types])
 
 
 class ServerNamesTests(SynchronousTestCase):

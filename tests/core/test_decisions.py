@@ -23,7 +23,14 @@ from agwtwisted.core.decisions import (
 from agwtwisted.core.messages import RequestHead
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.peer import Peer
-from agwtwisted.core.resources import PathCertificate, PathRule, RedirectConfiguration, RedirectType
+from agwtwisted.core.resources import (
+    BackendAddress,
+    BackendAddressPool,
+    PathCertificate,
+    PathRule,
+    RedirectConfiguration,
+    RedirectType,
+)
 from agwtwisted.core.rewriting import HeaderAction, RewriteRule, RewriteRuleSet
 from agwtwisted.core.routing import Site
 from agwtwisted.core.server_variables import Client
@@ -41,6 +48,7 @@ TRUSTED = attrs.evolve(PASSED, verdict=Trusted())
 AWAY = RedirectConfiguration(
     name="away", redirect_type=RedirectType.FOUND, target_url="https://b.example/x", include_query_string=True
 )
+NOBODY = (Condition.of("var_host == nobody"),)
 REQUIRE, IGNORE = PathCertificate.REQUIRE, PathCertificate.IGNORE
 
 
@@ -136,6 +144,19 @@ class ForwardTests(_Case):
         mapping = mapped(overriding, path_rule("/a/*"))
         self.assertEqual(self.target("/a/home", at=mapping), b"/override/home")
         self.assertEqual(self.refused("/a/../x", at=mapping), (400, ErrorInfo.REQUEST_URI_INVALID))
+
+    def test_override_path_into_a_path_that_requires(self) -> None:
+        """An override path leads past no path rule of the same servers; the map's defaults are for other paths."""
+        guarded = path_rule("/admin*", client_certificate=REQUIRE)
+        at = mapped(site(path="/"), path_rule("/way*"), guarded, path_rule("/deny*", deny_unless=NOBODY))
+        for target in ("/way/admin/x", "/way//%61DMIN"):
+            self.assertIs(self.decided(target, at=at), CERTIFICATE_REQUIRED)
+            self.assertIs(self.forwarded(target, TRUSTED, at=at).client.peer, TRUSTED)
+        self.assertEqual(self.refused("/way/deny", at=at), (403, ErrorInfo.NO_ERROR))
+        self.assertEqual(self.target("/way/other", at=at), b"/other")
+        elsewhere = BackendAddressPool(name="b", backend_addresses=(BackendAddress(host="127.0.0.2"),))
+        at = mapped(site(path="/"), path_rule("/way*", backend_address_pool=elsewhere), guarded)
+        self.assertEqual(self.target("/way/admin/x", at=at), b"/admin/x")
 
 
 class CertificateTests(_Case):

@@ -184,6 +184,7 @@ class OneFormTests(SynchronousTestCase):
         """Whatever comes, what goes on is a target for sure, has no empty segment and no dots, and stays as it is."""
         found = normalised(target)
         if isinstance(found, UnclearPath):
+            self.assertTrue(found.reason.isascii() and found.reason.isprintable())
             return
         path, mark, query = found.partition(b"?")
         self.assertRegex(path, rb"\A/[!-~]*\Z")

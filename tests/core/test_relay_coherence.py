@@ -264,6 +264,59 @@ class WisdomTests(SynchronousTestCase):
         self.assertIn("is answered here, with verify_client_auth_mode None, before listener strict", line)
 
 
+class ProbeTests(SynchronousTestCase):
+    """Probes of L4."""
+
+    def said(self, probe: str, settings: str = "") -> list[str]:
+        """What is said where settings have this probe."""
+        configuration = text("tcp tcp", settings=f"probe = p\n{settings}") + f"[probe p]\n{probe}\n"
+        return said(configuration)
+
+    def test_values(self) -> None:
+        """The keys of a probe come through."""
+        keys = "protocol = Tls\nhost = a.example\nport = 7\ninterval = 5\nenable_probe_proxy_protocol_header = true\n"
+        configuration = text("tcp tcp", settings="probe = p\nprotocol = Tls") + f"[probe p]\n{keys}"
+        [rule] = load(configuration).routing_rules
+        probe = rule.backend_settings.probe
+        assert probe
+        self.assertEqual(
+            (probe.protocol, probe.host, probe.port, probe.interval), (StreamProtocol.TLS, "a.example", 7, 5)
+        )
+        self.assertTrue(probe.enable_probe_proxy_protocol_header)
+        self.assertIsNone(load(text("tcp tcp")).routing_rules[0].backend_settings.probe)
+
+    def test_same_protocol(self) -> None:
+        """A probe asks by what the settings speak."""
+        self.assertEqual(self.said("protocol = Tcp"), [])
+        self.assertEqual(self.said("protocol = Tls", "protocol = Tls"), [])
+        for asked in ("Tls", "Http"):
+            expected = f"probe p asks by {asked}, these settings by Tcp: they must be the same"
+            self.assertEqual(self.said(f"protocol = {asked}"), [expected])
+
+    def test_keys_of_their_own(self) -> None:
+        """What is about HTTP has no place here, what is about names needs TLS, and what is about L4 needs it."""
+        self.assertEqual(
+            self.said("protocol = Tcp\npath = /\nhost = a.example"),
+            [
+                "path has no place in a probe that speaks no HTTP",
+                "host has no place in a probe that speaks no TLS",
+            ],
+        )
+        keys = "protocol = Tls\nhost = a.example\npick_host_name_from_backend_settings = true"
+        self.assertEqual(
+            self.said(keys, "protocol = Tls"), ["host and pick_host_name_from_backend_settings exclude each other"]
+        )
+        http = "protocol = Http\nenable_probe_proxy_protocol_header = true"
+        self.assertIn("enable_probe_proxy_protocol_header has no place in a probe that speaks HTTP", self.said(http))
+
+    def test_header(self) -> None:
+        """Over TLS a server that waits for a header does not answer a probe without."""
+        settings = "protocol = Tls\nenable_l4_client_ip_preservation = true"
+        [line] = self.said("protocol = Tls", settings)
+        self.assertIn("probe p has no enable_probe_proxy_protocol_header", line)
+        self.assertEqual(self.said("protocol = Tls\nenable_probe_proxy_protocol_header = true", settings), [])
+
+
 class ReportTests(SynchronousTestCase):
     """What `--check` says."""
 
@@ -278,13 +331,15 @@ class ReportTests(SynchronousTestCase):
             cells(told, "Routing rules (L4)")[1:],
             [["1", "mqtt", "mqtt", "brokers", "127.0.0.1:1883", "mqtt"], ["[::1]:9"]],
         )
-        self.assertEqual(cells(told, "Backend settings (L4)")[1:], [["mqtt", "Tcp", "1883", "60 s", "v2, with TLS"]])
+        self.assertEqual(
+            cells(told, "Backend settings (L4)")[1:], [["mqtt", "Tcp", "1883", "60 s", "v2, with TLS", "(default)"]]
+        )
 
     def test_headers(self) -> None:
         """No header, one with addresses; an empty pool."""
         for keys, word in (("", "-"), ("enable_l4_client_ip_preservation = true", "v2")):
             told = table(load(text("tcp tcp", addresses="", settings=keys)), pki.NOW)
-            self.assertEqual(cells(told, "Backend settings (L4)")[1][-1], word)
+            self.assertEqual(cells(told, "Backend settings (L4)")[1][-2:], [word, "(default)"])
             self.assertEqual(cells(told, "Routing rules (L4)")[1][-2:], ["(none: closed)", "mqtt"])
 
     def test_without_l4(self) -> None:

@@ -50,7 +50,6 @@ class RewriteRuleSetTests(SynchronousTestCase):
             ("Authorization", True),
             ("X-Forwarded-For", True),
             ("X-Device", False),
-            ("Host", False),
         ):
             rules = f"{self.RULE}request_header.{name} = a{{var_client_certificate_serial}}\n"
             lines = said(f"{GOOD}rewrite_rule_set = set\n{rules}")
@@ -58,6 +57,26 @@ class RewriteRuleSetTests(SynchronousTestCase):
                 [f"request_header.{name} tells who the client is" in line for line in lines], [True] * warned
             )
         self.assertEqual(said(f"{GOOD}rewrite_rule_set = set\n{self.RULE}request_header.Cookie = a\n"), [])
+
+    def test_words_of_clients(self) -> None:
+        """A header that backends take for the gateway's word is made of what clients say: a warning."""
+        for line, warned in (
+            ("Host = {var_client_certificate_serial}", "any client may send that Host itself"),
+            ("Host = b.example", ""),
+            ("X-Client-Certificate = {http_req_X-Any}", "http_req_X-Any is any client's"),
+            ("x-forwarded-proto = {http_req_X-Scheme}", "http_req_X-Scheme is any client's"),
+            ("X-Client-Certificate = {http_req_X-Forwarded-Client-Cert}", ""),
+            ("X-Any = {http_req_X-Other}", ""),
+            ("X-Client-Certificate =", ""),
+        ):
+            lines = said(f"{GOOD}rewrite_rule_set = set\n{self.RULE}request_header.{line}\n")
+            self.assertEqual([warned in each and each.startswith("WARNING") for each in lines], [True] * bool(warned))
+
+    def test_paths_in_conditions(self) -> None:
+        """Who comes in is better decided by a path rule than by a path as the client writes it: a warning."""
+        for name, warned in (("var_uri_path", True), ("var_request_uri", True), ("var_query_string", False)):
+            lines = said(f"{GOOD}deny_unless.1 = {name} !~ ^/a\n")
+            self.assertEqual([f"{name} is the path as the client wrote it" in each for each in lines], [True] * warned)
 
 
 class UnprovenAccessTests(SynchronousTestCase):

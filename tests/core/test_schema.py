@@ -10,7 +10,7 @@ from agwtwisted.core.coherence import LISTENERS
 from agwtwisted.core.errors import UnacceptableError
 from agwtwisted.core.health import StatusRange
 from agwtwisted.core.resources import CertificateHeaders, Gateway, LoadDistributionAlgorithm, Probe
-from agwtwisted.core.schema import KINDS, LATER_KINDS, certificate_headers
+from agwtwisted.core.schema import KINDS, certificate_headers
 from tests.configurations import changed, load, said
 
 DERIVED = {
@@ -50,10 +50,6 @@ class TableTests(SynchronousTestCase):
         for name, kind in KINDS.items():
             self.assertFalse({key.partition(".")[0] for key in kind.keys} & {*kind.families}, name)
 
-    def test_kinds_do_not_overlap(self) -> None:
-        """A kind is carried or it is not."""
-        self.assertEqual(LATER_KINDS & {*KINDS}, set())
-
     def test_defaults_are_in_range(self) -> None:
         """The defaults of the gateway pass their own converters."""
         for field in attrs.fields(Gateway):
@@ -64,14 +60,6 @@ class TableTests(SynchronousTestCase):
 
 class LaterTests(SynchronousTestCase):
     """What the configuration contract has and this version has not."""
-
-    def test_sections(self) -> None:
-        """Each kind is refused by name; what its keys say does not matter."""
-        for kind in LATER_KINDS:
-            name = "a/b" if kind in ("path_rule", "rewrite_rule", "custom_error") else "a"
-            text = changed(("[backend_address_pool app]", f"[{kind} {name}]\nx = 1\n\n[backend_address_pool app]"))
-            [line] = said(text)
-            self.assertTrue(line.endswith(f"sections of the kind {kind} are not supported by this version"), line)
 
     def test_keys(self) -> None:
         """Every key that is not carried is refused with its line, all of them at once."""

@@ -14,15 +14,14 @@ from agwtwisted.core import ocsp
 from agwtwisted.demo import certificates
 from agwtwisted.demo.responder import Authority, ResponderResource
 
-NOW = datetime.now(UTC)  # as the library signs
-
 
 class ResponderTests(SynchronousTestCase):
     """What it says about the demo's certificates."""
 
     def setUp(self) -> None:
+        self.now = datetime.now(UTC)  # as the library signs
         self.directory = Path(self.mktemp())
-        certificates.ensure(self.directory, NOW)
+        certificates.ensure(self.directory, self.now)
         self.authority = Authority.of(self.directory)
 
     def status(self, name: str) -> ocsp.OcspStatus:
@@ -31,8 +30,8 @@ class ResponderTests(SynchronousTestCase):
         issuer = x509.load_pem_x509_certificates((self.directory / "clients-ca.pem").read_bytes())[0]
         question = ocsp.Question.of(leaf.public_bytes(Encoding.DER), issuer.public_bytes(Encoding.DER))
         assert isinstance(question, ocsp.Question)
-        response = self.authority.answer(question.request, NOW)
-        return ocsp.judge(response, question, ocsp.Rules(), NOW.timestamp())
+        response = self.authority.answer(question.request, self.now)
+        return ocsp.judge(response, question, ocsp.Rules(), self.now.timestamp())
 
     def test_statuses(self) -> None:
         """The client is good, the revoked one revoked, and of others it knows nothing."""
@@ -42,7 +41,7 @@ class ResponderTests(SynchronousTestCase):
 
     def test_malformed(self) -> None:
         """What is no request gets a response that says so."""
-        self.assertEqual(self.authority.answer(b"x", NOW), bytes.fromhex("30030a0101"))
+        self.assertEqual(self.authority.answer(b"x", self.now), bytes.fromhex("30030a0101"))
 
     def test_resource(self) -> None:
         """It is served by POST, under its content type."""
@@ -50,6 +49,6 @@ class ResponderTests(SynchronousTestCase):
         request.method = b"POST"
         request.content = (self.directory / "server.pem").open("rb")
         self.addCleanup(request.content.close)
-        body = ResponderResource(self.authority, lambda: NOW).render(request)  # type: ignore[arg-type]
+        body = ResponderResource(self.authority, lambda: self.now).render(request)  # type: ignore[arg-type]
         self.assertEqual(body, bytes.fromhex("30030a0101"))
         self.assertEqual(request.responseHeaders.getRawHeaders(b"content-type"), [b"application/ocsp-response"])

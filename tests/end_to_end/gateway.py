@@ -113,11 +113,17 @@ def relay_door(name: str, port: int, profile: str | None = None, *, to: str = "a
 
 
 def relay_pool(name: str, *ports: int, **settings: object) -> str:
-    """A backend address pool on these ports, and its L4 settings, of the same name."""
+    """A backend address pool on these ports, and its L4 settings, of the same name; about probes see `pool`."""
     addresses = ", ".join(f"127.0.0.1:{port}" for port in ports)
+    probe = ""
+    if "probe" not in settings and settings.get("protocol", "Tcp") == "Tcp":
+        probe = section(f"probe relay-{name}", protocol="Tcp", port=well())
+        settings = {"probe": f"relay-{name}", **settings}
     settings = {"port": ports[0], "timeout": 20, **settings}
-    return section(f"backend_address_pool {name}", backend_addresses=addresses) + section(
-        f"backend_settings {name}", **settings
+    return (
+        section(f"backend_address_pool {name}", backend_addresses=addresses)
+        + probe
+        + section(f"backend_settings {name}", **settings)
     )
 
 

@@ -36,7 +36,7 @@ def told() -> Iterator[gateway.Scene]:
     names = ("haproxy", "haproxy-tls", "haproxy-tcp", "varnish", "varnish-passing", "nginx")
     doors = dict(zip(names, running.free_ports(len(names)), strict=True))
     plain, encrypted = running.free_ports(2)
-    header = {"enable_l4_client_ip_preservation": "true"}
+    header = {"enable_l4_client_ip_preservation": "true", "probe": None}
     full = {**header, "proxy_protocol_tls": "true"}
     with ExitStack() as stack:
         place = directory(stack)
