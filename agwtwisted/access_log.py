@@ -55,7 +55,7 @@ class AccessLog(Service):
         clock: ThreadedClock,
         *,
         max_buffer_bytes: int = 8 * 1024 * 1024,
-        batch_bytes: int = 64 * 1024,
+        batch_bytes: int = 256 * 1024,
         delay: float = 0.05,
     ) -> None:
         """`clock` is the reactor; a batch is handed over at `batch_bytes`, or `delay` seconds after its first line."""

@@ -39,7 +39,7 @@
 #define HEAD_LIMIT 16384
 #define MAX_COUNT 10000000
 #define MAX_CONCURRENCY 10000
-#define OPENING 32 /* connections under way at once while the run is prepared */
+#define OPENING 32 /* connections under way at once while the run is prepared; with idle, GETs under way at its end */
 #define MAX_SESSIONS 256
 #define MAX_IDENTITIES 20000
 
@@ -70,7 +70,7 @@ static struct options {
 } options = {.path = "/1k", .host = "localhost", .min = "1.2", .max = "1.3", .expect = 1024, .count = 1000,
              .concurrency = 16, .seconds = 60};
 
-static int poller, handshakes, resume, upload;
+static int poller, handshakes, resume, upload, idle;
 static SSL_CTX *context, **identities; /* `identities` are copies of the context with other certificates */
 static SSL_SESSION *sessions[MAX_SESSIONS];
 static int held_sessions;
@@ -407,7 +407,7 @@ static void begin_due(uint64_t now) {
     static long long scan;
     for (long long tried = 0; begun < options.count && tried < options.concurrency; tried++) {
         uint64_t when = options.rate > 0 ? next_due() : now;
-        if (when > now) return;
+        if (when > now || (idle && begun - finished >= OPENING)) return;
         scan = (scan + 1) % options.concurrency;
         struct connection *c = &connections[scan];
         if (c->state == FREE || (c->state == CLOSED && handshakes)) begin_operation(c, when);
@@ -598,7 +598,8 @@ static void parse(int argc, char **argv) {
     resume = !strcmp(options.mode, "resume");
     handshakes = resume || !strcmp(options.mode, "handshake");
     upload = !strcmp(options.mode, "upload");
-    if (!strcmp(options.mode, "idle")) options.count = options.concurrency;
+    idle = !strcmp(options.mode, "idle");
+    if (idle) options.count = options.concurrency;
     if (options.count < 1 || options.count > MAX_COUNT) usage("--count is 1 to 10000000");
     if (options.concurrency < 1 || options.concurrency > MAX_CONCURRENCY) usage("--concurrency is 1 to 10000");
     if (options.identities < 0 || options.identities > MAX_IDENTITIES || (options.identities && !options.cert))
