@@ -63,7 +63,7 @@ def stage() -> Iterator[gateway.Scene]:
     doors = dict(zip(names, running.free_ports(len(names)), strict=True))
     (nowhere,) = running.free_ports(1)
     with closing(Backend(_talk)) as backend:
-        text = gateway.gateway_section() + gateway.PROFILES + gateway.relay_pool("app", backend.port)
+        text = gateway.gateway_section() + gateway.PROFILES + gateway.relay_pool("app", backend.port, timeout=600)
         text += gateway.relay_pool("down", nowhere) + gateway.relay_pool("half", nowhere, backend.port)
         text += gateway.relay_pool("hasty", backend.port, timeout=1)
         text += gateway.relay_door("strict", doors["strict"], "strict")
