@@ -93,6 +93,14 @@ class Backend:
         """What comes from now on is another test's."""
         self._forgotten = {line: len(line.received) for line in self.lines}
 
+    def wait_for_ends(self) -> None:
+        """Wait until every connection that was made or used since `forget` has ended, and all of it is read."""
+        with closing(Line(socket.create_connection(("127.0.0.1", self.port)))) as last:  # accepted after all others
+            last.socket.shutdown(socket.SHUT_WR)
+            last.rest()
+        used = [line for line in self.lines if len(line.received) > self._forgotten.get(line, -1)]
+        wait_until(lambda: all(line.ended.is_set() for line in used), "the connections of a backend have ended")
+
     def close(self) -> None:
         """Accept no more, and wait for the end of every connection; once more does nothing."""
         with suppress(OSError):

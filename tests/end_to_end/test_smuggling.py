@@ -210,9 +210,9 @@ class SmugglingTests(gateway.SceneCase):
                     answer = line.response()
                     self.assertEqual(answer.status, 400, what)
                     self.assertEqual(line.rest(), b"", what)
+                self.backend.wait_for_ends()
                 self.assertNotIn(b"smuggled", self.backend.received.lower(), what)
                 self.assertFalse(self.backend.received.endswith(b"0\r\n\r\n"), what)
-        wait_until(lambda: all(each.ended.is_set() for each in self.backend.lines), "the backend's connections end")
 
     def test_chunks_in_pieces(self) -> None:
         """The same when the backend has the head already, and the body comes byte by byte."""
@@ -225,6 +225,7 @@ class SmugglingTests(gateway.SceneCase):
                     for byte in chunks + SMUGGLED:
                         line.send(bytes([byte]))
                 self.assertEqual(line.response().status, 400, what)
+            self.backend.wait_for_ends()
             self.assertNotIn(b"smuggled", self.backend.received.lower(), what)
             self.assertFalse(self.backend.received.endswith(b"0\r\n\r\n"), what)
 
@@ -237,6 +238,7 @@ class SmugglingTests(gateway.SceneCase):
                 line.send(endless)
                 self.assertEqual(line.response().status, 400)
                 self.assertEqual(line.rest(), b"")
+            self.backend.wait_for_ends()
             self.assertNotIn(b"smuggled", self.backend.received.lower())
             self.assertNotIn(b"aaaa", self.backend.received)
 
@@ -263,6 +265,7 @@ class SmugglingTests(gateway.SceneCase):
                 with contextlib.suppress(OSError):  # the gateway has said that it takes no more
                     line.send(SMUGGLED)
                 self.assertEqual(line.rest(), b"")
+            self.backend.wait_for_ends()
             self.assertEqual(self.backend.received.count(b"X-Appgw-Trace-Id"), 1)
             self.assertNotIn(b"smuggled", self.backend.received)
 
