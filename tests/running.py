@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -61,6 +62,18 @@ def free_ports(count: int) -> list[int]:
 def _let_go() -> None:
     while _held:
         _held.pop().close()
+
+
+def allow_descriptors(count: int) -> int:
+    """How many files this process may have open from now on, and the programs that it starts: no more than `count`.
+
+    Many systems give 1024 where nobody asks for more.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
 
 
 def configuration(directory: Path) -> Path:

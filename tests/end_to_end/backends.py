@@ -73,7 +73,8 @@ class Backend:
         self.talk = talk
         self.lines: list[Line] = []
         self._forgotten: dict[Line, int] = {}
-        self._listening = socket.create_server(("127.0.0.1", port))
+        # With a full queue the kernel lets clients believe that they are connected, for half a minute perhaps.
+        self._listening = socket.create_server(("127.0.0.1", port), backlog=4096)
         self.port: int = self._listening.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()

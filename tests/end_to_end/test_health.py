@@ -27,7 +27,8 @@ class HealthCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.plain, self.secure = running.free_ports(2)
         self.sites = [Named("one"), Named("two")]
-        self.servers = [Backend(site) for site in self.sites]
+        ports = running.free_ports(2)  # which stay theirs while they are away
+        self.servers = [Backend(site, port) for site, port in zip(self.sites, ports, strict=True)]
         self.ports = [server.port for server in self.servers]
         self.addCleanup(lambda: [server.close() for server in self.servers])
 
