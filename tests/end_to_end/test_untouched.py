@@ -161,7 +161,7 @@ class LargeHeadTests(StreamCase):
         self.assertEqual(line.response().status, 502)
         self.assert_logged(502, "UPSTREAM_CLOSED_CONNECTION")
         said = f"127.0.0.1:{backend.port}: the head of the response is larger than max_header_bytes = 32768"
-        self.assertIn(said, self.gateway.output)
+        wait_until(lambda: said in self.gateway.output, "the log says so")
         self.assertTrue(backend.line(0).ended.wait(DEADLINE))
 
     def test_request_too_large(self) -> None:
