@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import CannotListenError
 from twisted.internet.task import Clock
 from twisted.names import common, dns, server
 from twisted.names.error import DNSNameError, DNSServerError
@@ -81,11 +82,20 @@ class NameServer:
         self._factory.noisy = False
         self.datagrams = dns.DNSDatagramProtocol(self._factory)
         self.datagrams.noisy = False
-        self._tcp = REACTOR.listenTCP(0, self._factory, interface=interface)
+        self._tcp, self._udp = self._listen(interface)
         self.address: tuple[str, int] = (interface, self._tcp.getHost().port)
-        self._udp = REACTOR.listenUDP(self.address[1], self.datagrams, interface=interface)
         self.accepted = 0  # connections over TCP
         self._factory.connectionMade = self._connected  # type: ignore[method-assign]
+
+    def _listen(self, interface: str) -> tuple[Any, Any]:
+        """One port for both; another one where somebody has its UDP half."""
+        for _ in range(10):
+            tcp = REACTOR.listenTCP(0, self._factory, interface=interface)
+            try:
+                return tcp, REACTOR.listenUDP(tcp.getHost().port, self.datagrams, interface=interface)
+            except CannotListenError:
+                tcp.stopListening()
+        raise AssertionError("no port is free for TCP and UDP")
 
     def _connected(self, protocol: Any) -> None:
         self.accepted += 1
