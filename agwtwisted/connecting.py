@@ -82,6 +82,7 @@ class Dialer:
     ) -> None:
         self._reactor = reactor
         self._host = host
+        self._literal = isIPAddress(host) or isIPv6Address(host)
         self._port = port
         self._names = names
         self._encryption = encryption
@@ -119,6 +120,8 @@ class Dialer:
             ConnectError: nobody answered at any address; UntrustedError where the last one failed over TLS.
             DNSLookupError: the name does not resolve.
         """
+        if self._literal:
+            return self._open(self._host, self._reactor.seconds() + timeout, identity, prepare)
         return Deferred.fromCoroutine(self._dial(timeout, identity, prepare))
 
     async def _dial(self, timeout: float, identity: ServerIdentity | None, prepare: Callable[[Any], None]) -> TcpWire:
@@ -138,8 +141,6 @@ class Dialer:
         raise error
 
     async def _addresses(self, timeout: float) -> Sequence[str]:
-        if isIPAddress(self._host) or isIPv6Address(self._host):
-            return (self._host,)
         try:
             return await self._names.addresses(self._host).addTimeout(timeout, self._reactor)
         except TimeoutError:

@@ -140,8 +140,8 @@ class Relay:
         """One direction is at its end; when both are, the connections are no longer needed."""
         self.touched()
         if side.other.input_ended:
-            side.wire.close()
-            side.other.close()
+            side.other.end()
+            side.wire.end()
         else:
             self._ending(side.finished_first)
             side.other.finish()
@@ -154,7 +154,7 @@ class Relay:
         other = self._backend if side is self._client else self._client
         if not other.gone:
             if complete and other.wire.input_ended:
-                other.wire.close()
+                other.wire.end()
             else:
                 other.wire.break_off()
         elif self.end is not None:

@@ -292,7 +292,7 @@ class RelaySession:
         log = self._port.access_log
         if not log.enabled:
             return
-        now = self._port.clock.seconds()
+        now, joined = self._port.clock.seconds(), self._joined
         record = SessionRecord(
             timestamp=log.timestamp(),
             frame=self._way.frame,
@@ -301,12 +301,15 @@ class RelaySession:
             received_bytes=self._client.bytes_in,
             sent_bytes=self._client.bytes_out,
             session_time=now - self._began,
+            server_routed=self._server.name if joined and self._server else "",
+            upstream_sent_bytes=joined.backend.bytes_out if joined else 0,
+            upstream_received_bytes=joined.backend.bytes_in if joined else 0,
+            upstream_session_time=now - joined.since if joined else 0.0,
+            upstream_source_port=joined.source_port if joined else None,
             status=self._status,
             end=end.value,
             certificate_omitted=self._omitted,
         )
-        if self._joined is not None and self._server is not None:
-            record = self._joined.told(record, self._server.name, now)
         log.write(render_session(record))
 
 
@@ -347,17 +350,6 @@ class _Joined:
     relay: Relay
     since: float
     source_port: int
-
-    def told(self, record: SessionRecord, server: str, now: float) -> SessionRecord:
-        """The record with what concerns the backend."""
-        return attrs.evolve(
-            record,
-            server_routed=server,
-            upstream_sent_bytes=self.backend.bytes_out,
-            upstream_received_bytes=self.backend.bytes_in,
-            upstream_session_time=now - self.since,
-            upstream_source_port=self.source_port,
-        )
 
 
 def _endpoint(host: str, port: int) -> Endpoint:

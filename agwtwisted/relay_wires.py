@@ -6,8 +6,10 @@ connection: without close_notify nobody knows whether something is missing (RFC 
 
 from __future__ import annotations
 
+from contextlib import suppress
+from socket import SHUT_WR
+from typing import Final, cast
 from typing import Protocol as TypingProtocol
-from typing import cast
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
@@ -18,6 +20,8 @@ from agwtwisted.encryption import EncryptedWire
 from agwtwisted.streaming import Receiver, TcpWire
 from agwtwisted.tls import TlsWire
 from agwtwisted.tls_client import TlsClientWire
+
+_CLOSED: Final = Failure(ConnectionDone())
 
 
 class RelayReceiver(Receiver, TypingProtocol):
@@ -43,7 +47,7 @@ class RelayWire(TcpWire):
     def readConnectionLost(self) -> None:
         """FIN."""
         if self.closing or not self._may_stay_half_open():
-            self._transport.connectionLost(Failure(ConnectionDone()))
+            self._transport.connectionLost(_CLOSED)
         elif not self.input_ended:
             self._finished()
 
@@ -67,6 +71,21 @@ class RelayWire(TcpWire):
         self.output_ended = True
         if not self._queued:
             self._end_output()
+
+    def end(self) -> None:
+        """Closes, since both directions have ended. Not for a receiver that is just being told of bytes."""
+        if not self.closing:
+            self._farewell()
+            self.output_ended = True
+            self.close()
+
+    def close(self, *, linger: bool = False) -> None:
+        """Closes once everything written has left: at once, where that is so and our own end was sent."""
+        if self.output_ended and not (self._queued or self.closing or linger):
+            self.closing = True
+            self._transport.connectionLost(_CLOSED)  # the reactor would take a turn to send nothing first
+        else:
+            super().close(linger=linger)
 
     def break_off(self) -> None:
         """Closes once everything written has left, so that a peer that can tell sees the stream cut."""
@@ -95,7 +114,9 @@ class RelayWire(TcpWire):
         return True
 
     def _end_output(self) -> None:
-        self._transport.loseWriteConnection()
+        # Past Twisted, which would wait for the next turn and send nothing first; from here on only `close` follows.
+        with suppress(OSError):  # it is gone, as the reactor will find
+            self._transport.getHandle().shutdown(SHUT_WR)
 
     def _finished(self) -> None:
         self.input_ended = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from socket import IPPROTO_TCP, TCP_INFO
+from socket import IPPROTO_TCP, SHUT_WR, TCP_INFO
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -29,8 +29,14 @@ READ = 65536
 class Handle:
     """A socket, as far as it is asked something: what Linux tells of the bytes that have arrived at the peer."""
 
-    def __init__(self) -> None:
+    def __init__(self, line: Any = None) -> None:
         self.arrived = 0
+        self._line = line
+
+    def shutdown(self, how: int) -> None:
+        """One direction is at its end."""
+        assert how == SHUT_WR
+        self._line.eof = True
 
     def getsockopt(self, level: int, name: int, size: int) -> bytes:
         """The struct tcp_info, empty but for its tcpi_bytes_acked."""
@@ -49,7 +55,7 @@ class Line(FileDescriptor):
         self.room: float = float("inf")  # bytes that the kernel takes before the peer reads them
         self.sent_on = 0  # bytes of the peer that the wire has read
         self._network = network
-        self._handle = Handle()
+        self._handle = Handle(self)
         self._inbox = bytearray()
         self._hung_up = False
         self._port = port

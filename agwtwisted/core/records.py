@@ -226,9 +226,12 @@ def _tls(peer: Peer, *, enabled: bool) -> bytes:
     )
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
 def _members(members: Mapping[str, str | int]) -> bytes:
     """The members of a JSON object, without its braces."""
-    return json.dumps(members, separators=(",", ":"))[1:-1].encode()
+    return _ENCODER.encode(members)[1:-1].encode()
 
 
 def _decoded(raw: bytes) -> str:

@@ -42,23 +42,30 @@ class SessionRecord:
     certificate_omitted: bool = False  # the PROXY protocol header had no room for it
 
 
+_SESSION = (
+    b'{"timeStamp":"%b",%b,%b,%b,"serverName":%b,"protocol":"TCP","receivedBytes":%d,"sentBytes":%d,"sessionTime":%.3f,'
+    b'"serverRouted":%b,"serverStatus":"%d","upstreamSentBytes":%d,"upstreamReceivedBytes":%d,'
+    b'"upstreamSessionTime":%.3f,"upstreamSourcePort":"%b","sessionEnd":%b,"clientCertificateOmitted":%b}}\n'
+)
+
+
 def render_session(record: SessionRecord) -> bytes:
     """The record as one line of JSON, in ASCII."""
-    members = {
-        "serverName": record.server_name,
-        "protocol": "TCP",
-        "receivedBytes": record.received_bytes,
-        "sentBytes": record.sent_bytes,
-        "sessionTime": round(record.session_time, 3),
-        "serverRouted": record.server_routed,
-        "serverStatus": str(record.status.value),
-        "upstreamSentBytes": record.upstream_sent_bytes,
-        "upstreamReceivedBytes": record.upstream_received_bytes,
-        "upstreamSessionTime": round(record.upstream_session_time, 3),
-        "upstreamSourcePort": "" if record.upstream_source_port is None else str(record.upstream_source_port),
-        "sessionEnd": record.end,
-        "clientCertificateOmitted": record.certificate_omitted,
-    }
-    ours = json.dumps(members, separators=(",", ":"))[1:-1].encode()
-    parts = (record.timestamp, record.frame.text, record.client.address, record.client.tls, ours)
-    return b'{"timeStamp":"%b",%b,%b,%b,%b}}\n' % parts
+    return _SESSION % (
+        record.timestamp,
+        record.frame.text,
+        record.client.address,
+        record.client.tls,
+        json.dumps(record.server_name).encode(),
+        record.received_bytes,
+        record.sent_bytes,
+        record.session_time,
+        json.dumps(record.server_routed).encode(),
+        record.status.value,
+        record.upstream_sent_bytes,
+        record.upstream_received_bytes,
+        record.upstream_session_time,
+        b"" if record.upstream_source_port is None else b"%d" % record.upstream_source_port,
+        json.dumps(record.end).encode(),
+        b"true" if record.certificate_omitted else b"false",
+    )
