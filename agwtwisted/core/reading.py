@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Sequence
 from enum import Enum, auto
 from itertools import chain
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import httptools
 
+from agwtwisted.core.heads import request_lines, response_lines
 from agwtwisted.core.messages import (
     MAX_TARGET,
     BadRequest,
@@ -64,7 +65,7 @@ class RequestReader:
         self._names = names
         self._max_header_bytes = max_header_bytes
         self._max_body_bytes = max_body_bytes
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: Any = None  # made when it is needed: each has pointers back to here, which is garbage to collect
         self._method = b""
         self._target = b""
         self._lines: list[Header] = []
@@ -84,8 +85,26 @@ class RequestReader:
             return
         if self._counted:
             self._count(data)
-            return
+        elif self._open or not self._take_plain(data):
+            self._parse(data)
+
+    def _take_plain(self, data: bytes) -> bool:
+        """Reads a request without a body that comes whole and plain; returns whether it is one."""
+        cut = request_lines(data)
+        if cut is None or len(data) > self._max_header_bytes:
+            return False
+        head = request_head(cut[0], cut[1], "1.1", cut[2], self._names, len(data))
+        if isinstance(head, BadRequest) or head.framing is not Framing.NONE or head.upgrade:
+            return False
+        self.done = not head.keep_alive
+        self.events.append(head)
+        return True
+
+    def _parse(self, data: bytes) -> None:
+        """Has llhttp look."""
         self._went_on = self._open
+        if self._parser is None:
+            self._parser = httptools.HttpRequestParser(self)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -107,7 +126,7 @@ class RequestReader:
         self.on_body(data if len(data) <= left else data[:left])
         if len(data) >= left:
             self._counted = False
-            self._parser = httptools.HttpRequestParser(self)  # the other one still waits for this body
+            self._parser = None  # it still waits for this body
             self.on_message_complete()
             if len(data) > left:
                 self.feed(data[left:])
@@ -241,7 +260,7 @@ class ResponseReader:
         self.held = b""  # what followed a 101
         self._to_head_request = to_head_request
         self._max_header_bytes = max_header_bytes
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = None  # as a request's
         self._head_open = True
         self._fed = 0  # bytes of all reads but the last
         self._body_size = 0
@@ -260,7 +279,32 @@ class ResponseReader:
             return
         if self._counted and self._final is not None:
             self._count(data, self._final)
-            return
+        elif self._fed or not self._take_plain(data):
+            self._parse(data)
+
+    def _take_plain(self, data: bytes) -> bool:
+        """Reads a response whose head comes whole and plain and tells its length; returns whether it is one."""
+        cut = response_lines(data)
+        if cut is None or cut[3] > self._max_header_bytes:
+            return False
+        head = response_head(cut[0], cut[1], "1.1", cut[2], to_head_request=self._to_head_request)
+        if isinstance(head, str) or head.framing is not Framing.LENGTH:
+            return False
+        self._take(head)
+        if not self.whole and not head.content_length:
+            self._finish(head)
+        if self.whole:
+            self.clean = self.clean and len(data) == cut[3]
+            return True
+        self._counted = True
+        if len(data) > cut[3]:
+            self._count(data[cut[3] :], head)
+        return True
+
+    def _parse(self, data: bytes) -> None:
+        """Has llhttp look."""
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
