@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from agwtwisted.core.certificate_headers import header_block
+from agwtwisted.core.certificate_headers import HeaderBlock, header_block
 from agwtwisted.core.host_names import bracketed
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, has_body
@@ -23,16 +23,19 @@ def client_address(peer: Peer) -> bytes:
     return f"{address}:{peer.port}".encode()
 
 
-def identity_block(peer: Peer, port: int, wanted: frozenset[CertificateHeaders]) -> bytes:
+def identity_block(
+    peer: Peer, port: int, wanted: frozenset[CertificateHeaders], render: HeaderBlock = header_block
+) -> bytes:
     """The header lines that are the same for every request of one connection, but for X-Forwarded-For.
 
     Args:
         peer: the client.
         port: the gateway's port that the client connected to.
         wanted: the ready-made headers of its certificate.
+        render: these, by `certificate_headers.header_block` or from the memory of what that said.
     """
     protocol = b"https" if peer.tls_version else b"http"
-    lines = header_block(peer.verdict, peer.certificate, peer.chain_der, wanted) if wanted else b""
+    lines = render(peer.verdict, peer.certificate, peer.chain_der, wanted) if wanted else b""
     return b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: %d\r\n%b" % (protocol, port, lines)
 
 
