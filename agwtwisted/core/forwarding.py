@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
-from agwtwisted.core.certificate_headers import HeaderBlock, header_block
+from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.host_names import bracketed
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, has_body
 from agwtwisted.core.peer import Peer
+from agwtwisted.core.remembering import LONGEST
 from agwtwisted.core.resources import BackendHttpSettings, CertificateHeaders
 from agwtwisted.core.rewriting import RewrittenRequest
+from agwtwisted.core.variables import CertificateVariables
+from agwtwisted.core.verdicts import Verdict
 
 CHUNK_END = b"\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
+
+REMEMBERED: Final = 512
+"""Identity blocks that a port remembers."""
 
 
 def client_address(peer: Peer) -> bytes:
@@ -23,20 +30,47 @@ def client_address(peer: Peer) -> bytes:
     return f"{address}:{peer.port}".encode()
 
 
-def identity_block(
-    peer: Peer, port: int, wanted: frozenset[CertificateHeaders], render: HeaderBlock = header_block
-) -> bytes:
+def identity_block(peer: Peer, port: int, wanted: frozenset[CertificateHeaders]) -> bytes:
     """The header lines that are the same for every request of one connection, but for X-Forwarded-For.
 
     Args:
         peer: the client.
         port: the gateway's port that the client connected to.
         wanted: the ready-made headers of its certificate.
-        render: these, by `certificate_headers.header_block` or from the memory of what that said.
     """
-    protocol = b"https" if peer.tls_version else b"http"
-    lines = render(peer.verdict, peer.certificate, peer.chain_der, wanted) if wanted else b""
+    return _identity_block(port, bool(peer.tls_version), peer.verdict, peer.certificate, peer.chain_der, wanted)
+
+
+def _identity_block(
+    port: int,
+    encrypted: bool,
+    verdict: Verdict,
+    certificate: CertificateVariables | None,
+    chain_der: tuple[bytes, ...],
+    wanted: frozenset[CertificateHeaders],
+) -> bytes:
+    """The same of what it depends on."""
+    protocol = b"https" if encrypted else b"http"
+    lines = header_block(verdict, certificate, chain_der, wanted) if wanted else b""
     return b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: %d\r\n%b" % (protocol, port, lines)
+
+
+class IdentityBlocks:
+    """`identity_block` with a memory: clients come back, and open several connections, with the same certificate.
+
+    A block takes longer to make than all else of a session, and much of its room. Those used last are remembered, but
+    for those of long certificates: hostile ones are long.
+    """
+
+    def __init__(self) -> None:
+        self._remembered = lru_cache(maxsize=REMEMBERED)(_identity_block)
+
+    def block(self, peer: Peer, port: int, wanted: frozenset[CertificateHeaders]) -> bytes:
+        """As `identity_block` says."""
+        certificate, chain_der = peer.certificate, peer.chain_der
+        size = sum(map(len, chain_der), 0 if certificate is None else len(certificate.der))
+        block_of = self._remembered if size <= LONGEST else _identity_block
+        return block_of(port, bool(peer.tls_version), peer.verdict, certificate, chain_der, wanted)
 
 
 def host_for(settings: BackendHttpSettings, head: RequestHead, host: str) -> bytes:

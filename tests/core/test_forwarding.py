@@ -7,6 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.forwarding import (
     LAST_CHUNK,
+    REMEMBERED,
+    IdentityBlocks,
     chunk,
     client_address,
     client_framing,
@@ -20,10 +22,14 @@ from agwtwisted.core.forwarding import (
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
 from agwtwisted.core.peer import Peer
+from agwtwisted.core.remembering import LONGEST
 from agwtwisted.core.resources import CertificateHeaders
 from agwtwisted.core.rewriting import RewrittenRequest
-from agwtwisted.core.verdicts import Absent, NotAsked
+from agwtwisted.core.variables import certificate_variables
+from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
+from tests import pki
 from tests.requests import parsed
+from tests.strategies import COMMON_NAME, UTF8, certificate, simple_name, string
 
 PEER = Peer(address="192.0.2.1", port=7, verdict=NotAsked())
 REQUEST = RequestHead(
@@ -31,6 +37,18 @@ REQUEST = RequestHead(
 )
 RESPONSE = ResponseHead(status=200, reason=b"OK", headers=((b"X-Own", b"1"),), framing=Framing.LENGTH, content_length=3)
 IDENTITY = b"X-Forwarded-Proto: https\r\n"
+
+NOTHING: frozenset[CertificateHeaders] = frozenset()
+ON = frozenset({CertificateHeaders.ON})
+ROOT = pki.Authority.root("Root")
+DEVICE = ROOT.issue("device").chain_der
+
+
+def client(leaf: bytes, *chain: bytes, verdict: Verdict = Trusted(), tls_version: str = "TLSv1.3") -> Peer:  # noqa: B008
+    """One with these certificates."""
+    return attrs.evolve(
+        PEER, certificate=certificate_variables(leaf), chain_der=chain, verdict=verdict, tls_version=tls_version
+    )
 
 
 def sent(request: RequestHead) -> dict[bytes, bytes]:
@@ -57,6 +75,40 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(identity_block(secure, 8443, nothing), forwarded)
         said = identity_block(secure, 8443, frozenset({CertificateHeaders.ON}))
         self.assertEqual(said, forwarded + b"X-Client-Certificate-Verification: NONE\r\n")
+
+
+class IdentityTests(SynchronousTestCase):
+    """The memory of identity blocks: it says what `identity_block` says."""
+
+    def test_says_the_same(self) -> None:
+        """Whoever differs in port, TLS, certificate, verdict, chain or wanted headers has a block of its own."""
+        blocks = IdentityBlocks()
+        other = ROOT.issue("other").chain_der
+        verdicts = (Trusted(), Unchecked(), Absent(), Missing(), Refused("why"))
+        for port, version in ((443, "TLSv1.3"), (443, ""), (8443, "TLSv1.3")):
+            for leaf, *chain in (DEVICE, other, DEVICE[:1]):
+                for verdict in verdicts:
+                    peer = client(leaf, *chain, verdict=verdict, tls_version=version)
+                    for wanted in (NOTHING, ON, frozenset(CertificateHeaders)):
+                        self.assertEqual(blocks.block(peer, port, wanted), identity_block(peer, port, wanted))
+        self.assertEqual(blocks.block(PEER, 80, ON), identity_block(PEER, 80, ON))
+
+    def test_remembers(self) -> None:
+        """A client that comes again has the block that is there, unless its certificates are long."""
+        long = certificate(subject=simple_name((COMMON_NAME, string(UTF8, "a" * LONGEST))))
+        for chain, same in ((DEVICE, True), ((long,), False), ((DEVICE[0], long), False)):
+            blocks = IdentityBlocks()
+            first, second = (blocks.block(client(*chain), 443, ON) for _ in range(2))
+            self.assertEqual((first, first is second), (second, same))
+
+    def test_bounded(self) -> None:
+        """The oldest one is forgotten for a new one."""
+        blocks = IdentityBlocks()
+        first = blocks.block(client(*DEVICE), 0, ON)
+        for port in range(REMEMBERED):
+            blocks.block(client(*DEVICE), port + 1, ON)
+        again = blocks.block(client(*DEVICE), 0, ON)
+        self.assertEqual((again, again is first), (first, False))
 
 
 class RequestTests(SynchronousTestCase):
