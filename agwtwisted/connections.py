@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from agwtwisted.core import reasons
+from agwtwisted.core.certificate_headers import remembered
 from agwtwisted.core.forwarding import client_address, identity_block
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.peer import Peer
@@ -107,7 +108,7 @@ class HttpSession:
         return identity
 
     def _identity(self, action: Action, peer: Peer) -> bytes:
-        return identity_block(peer, self._port.number, action.certificate_headers)
+        return identity_block(peer, self._port.number, action.certificate_headers, self._port.header_block)
 
     def drain(self) -> None:
         """Takes no further request: closes now, or after the answer under way."""
@@ -182,6 +183,7 @@ class HttpPort(Port[Site]):
         super().__init__(**others)
         self.exchanges = exchanges
         self.names = names
+        self.header_block = remembered()
 
     def begin(self, wire: TcpWire, peer: Peer, site: Site | None = None, *, verified: Peer | None = None) -> None:
         """Reads requests from a connection whose client is known; a refused one is told so."""

@@ -41,6 +41,12 @@ class Dispatch:
 
     log = Logger()
 
+    server: Server | None = None
+    connection: UpstreamConnection | None = None
+    _connecting: Deferred[UpstreamConnection] | None = None
+    _kept_size = 0
+    _retried = False
+
     def __init__(
         self,
         request: RequestHead,
@@ -53,8 +59,6 @@ class Dispatch:
         user: UpstreamUser,
         failed: Callable[[int, ErrorInfo], None],
     ) -> None:
-        self.server: Server | None = None
-        self.connection: UpstreamConnection | None = None
         self._request = request
         self._servers = servers
         self._head_for = head_for
@@ -63,13 +67,10 @@ class Dispatch:
         self._stays = stays
         self._user = user
         self._failed = failed
-        self._connecting: Deferred[UpstreamConnection] | None = None
         self._chunked = request.framing is Framing.CHUNKED
         self._whole = request.framing is Framing.NONE
         self._kept: list[bytes] | None = []  # the body so far, as it is sent; None once it is too large
-        self._kept_size = 0
         self._unsent: list[bytes] = []
-        self._retried = False
 
     def start(self) -> None:
         """Asks the first server, over an idle connection where there is one."""

@@ -60,6 +60,7 @@ class EncryptedWire(TcpWire):
         if self.closing:
             return
         self._farewell()
+        self.send_held()
         if self._queued:
             self.close()
         else:

@@ -43,6 +43,23 @@ class HttpExchange:
 
     log = Logger()
 
+    # What most exchanges never change, or only once, is the class's: an object with few attributes is soon made.
+    _site: Site | None = None
+    _servers: Pool[Server] | None = None
+    _action: Action | None = None
+    _asking: Deferred[Peer] | None = None
+    _held: list[bytes] | None = None  # of the body, while it is not decided where it goes
+    _body_whole = False
+    _forwarded: Forwarded | None = None
+    _host = b""  # that the backend was told
+    _dispatch: Dispatch | None = None
+    _head: ResponseHead | None = None  # that the client got
+    _server_status: int | None = None  # of the backend's answer, whatever the client got
+    _upstream_port: int | None = None
+    _error_info = ErrorInfo.NO_ERROR
+    _body_size = 0
+    _tunnel = False
+
     def __init__(self, exchanges: Serving, request: RequestHead | UnfitRequest, reply: Reply, session: Session) -> None:
         self._exchanges = exchanges
         self._request = request
@@ -53,21 +70,6 @@ class HttpExchange:
         self._trace_id = exchanges.trace_id()
         self._began = exchanges.clock.seconds()
         self._answered = self._began
-        self._site: Site | None = None
-        self._servers: Pool[Server] | None = None
-        self._action: Action | None = None
-        self._asking: Deferred[Peer] | None = None
-        self._held: list[bytes] = []  # of the body, while it is not decided where it goes
-        self._body_whole = False
-        self._forwarded: Forwarded | None = None
-        self._host = b""  # that the backend was told
-        self._dispatch: Dispatch | None = None
-        self._head: ResponseHead | None = None  # that the client got
-        self._server_status: int | None = None  # of the backend's answer, whatever the client got
-        self._upstream_port: int | None = None
-        self._error_info = ErrorInfo.NO_ERROR
-        self._body_size = 0
-        self._tunnel = False
 
     # -- who asks, and where it goes
 
@@ -138,9 +140,9 @@ class HttpExchange:
 
     def _release_body(self, dispatch: Dispatch) -> None:
         """Sends on what has waited for the decision."""
-        held, self._held = self._held, []
+        held, self._held = self._held, None
         may_send = True
-        for piece in held:
+        for piece in held or ():
             may_send = dispatch.body(piece)
         if self._body_whole:
             dispatch.body_complete()
@@ -204,6 +206,8 @@ class HttpExchange:
         """Keeps what comes while the client is judged; reading stops late, or nobody would notice that it has left."""
         if self._asking is not None:
             self._body_size += len(data)
+            if self._held is None:
+                self._held = []
             self._held.append(data)
             if self._body_size >= KEPT_BODY:
                 self._reply.pause_body()

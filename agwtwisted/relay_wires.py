@@ -68,6 +68,7 @@ class RelayWire(TcpWire):
         if self.closing or self.output_ended:
             return
         self._farewell()
+        self.send_held()
         self.output_ended = True
         if not self._queued:
             self._end_output()
@@ -81,6 +82,7 @@ class RelayWire(TcpWire):
 
     def close(self, *, linger: bool = False) -> None:
         """Closes once everything written has left: at once, where that is so and our own end was sent."""
+        self.send_held()
         if self.output_ended and not (self._queued or self.closing or linger):
             self.closing = True
             self._transport.connectionLost(_CLOSED)  # the reactor would take a turn to send nothing first

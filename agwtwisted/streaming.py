@@ -1,8 +1,8 @@
 """Bytes to and from one peer, with back-pressure.
 
-A wire sends at once what the kernel takes and queues the rest; while more than `QUEUE_LIMIT` is queued it is `full`,
-and whoever feeds it stops until `drained`. How long a peer may take to read what is queued is the wire's own question,
-since it alone sees how much of it has arrived.
+A wire sends what the kernel takes, at once or with others at the end of the reactor's turn, and queues the rest; while
+more than `QUEUE_LIMIT` is queued it is `full`, and whoever feeds it stops until `drained`. How long a peer may take to
+read what is queued is the wire's own question, since it alone sees how much of it has arrived.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from socket import IPPROTO_TCP, TCP_INFO
+from typing import Any, cast
 from typing import Protocol as TypingProtocol
-from typing import cast
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPullProducer, IReactorTime, ITCPTransport
@@ -21,12 +21,16 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from agwtwisted.deadlines import Deadline
+from agwtwisted.outbox import NO_OUTBOX, Outbox
 
 QUEUE_LIMIT = 128 * 1024
 """Bytes queued for a slow reader before its source is stopped; one read of the source (64 KiB) may come on top."""
 
 SEND_TIMEOUT = 60.0
 """Seconds that the peer of a closing connection has for what is queued, beside those that it earns by reading."""
+
+HELD = 16384
+"""Bytes that wait for the end of the turn at most; what is larger is not copied for that, but sent at once."""
 
 MIN_RATE = 240
 """Bytes a second that it has to take then."""
@@ -79,7 +83,7 @@ class TcpWire(Protocol):
 
     transport: ITCPTransport
     _transport: TcpConnection  # the same, as the class that it is
-    _take: Callable[[bytes | memoryview], object]  # has the kernel take bytes, and says how many it took
+    _take: Callable[[Any], object]  # has the kernel take bytes, and says how many it took
     offered_suites = b""  # by which the peer would encrypt: `core.client_hello`
 
     # What most connections never change is the class's: an object of more than thirty attributes takes 1.3 KB more.
@@ -91,6 +95,8 @@ class TcpWire(Protocol):
     paused = False
     _taken = 0  # bytes that the peer had acknowledged when that was asked last
     _end_reason = ""  # where the transport knows less about it
+    _held: list[bytes] | None = None  # until the end of the turn
+    _held_size = 0
     _queued = False
     _pending_size = 0
     _linger = False
@@ -102,15 +108,20 @@ class TcpWire(Protocol):
         self.bytes_in = 0
         self.bytes_out = 0
         self._clock = clock
+        self._outbox: Outbox = getattr(clock, "outbox", NO_OUTBOX)
         self._pending: list[bytes] = []
 
     # -- what Twisted tells
 
     def connectionMade(self) -> None:
         """The transport is there."""
-        transport = self._transport = cast(TcpConnection, self.transport)
+        transport: object = self.transport
+        self._transport = cast(TcpConnection, transport)
         # Twisted's own way to the socket takes four calls more; what is no socket of its has that one.
-        self._take = transport.socket.send if isinstance(transport, TcpConnection) else transport.writeSomeData
+        self._take = self._transport.writeSomeData
+        if isinstance(transport, TcpConnection):
+            self._take = transport.socket.send
+            transport.reads_ahead = True  # type: ignore[attr-defined]  # to `reactor`
         self.transport.setTcpNoDelay(True)
         self.opened()
 
@@ -125,6 +136,7 @@ class TcpWire(Protocol):
         if self._patience is not None:
             self._patience.stop()
             self._patience = None  # it leads back to the wire: without it the wire is free at once
+        self._held = None
         self._pending.clear()
         self.closing = True
         if reason.check(ConnectionDone) is None:
@@ -161,7 +173,7 @@ class TcpWire(Protocol):
     @property
     def busy(self) -> bool:
         """Whether something written has not left yet."""
-        return self._queued
+        return self._queued or self._held is not None
 
     def write(self, data: bytes) -> None:
         """Sends bytes, at once as far as the kernel takes them."""
@@ -198,6 +210,7 @@ class TcpWire(Protocol):
         if self.closing:
             return
         self._farewell()
+        self.send_held()
         self._linger = linger
         if linger:
             self.resume()
@@ -210,7 +223,8 @@ class TcpWire(Protocol):
             self._half_close()
 
     def abort(self) -> None:
-        """Closes at once; what was not sent is lost."""
+        """Closes at once; what the kernel has not taken is lost."""
+        self.send_held()
         self.closing = True
         self._transport.abortConnection()
 
@@ -246,6 +260,26 @@ class TcpWire(Protocol):
     def _send(self, data: bytes | memoryview) -> None:
         # Writing to the socket here saves a turn of the reactor for every message.
         if self._queued:
+            self._queue(bytes(data))
+        elif self._outbox.open and self._held_size + len(data) <= HELD:
+            if self._held is None:
+                self._held = []
+                self._outbox.add(self.send_held)
+            self._held.append(bytes(data))
+            self._held_size += len(data)
+        else:
+            self.send_held()
+            self._send_now(data)
+
+    def send_held(self) -> None:
+        """Sends what has waited for the end of the turn."""
+        held = self._held
+        if held is not None:
+            self._held, self._held_size = None, 0
+            self._send_now(held[0] if len(held) == 1 else b"".join(held))
+
+    def _send_now(self, data: bytes | memoryview) -> None:
+        if self._queued:  # by what was held
             self._queue(bytes(data))
             return
         try:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from errno import ECONNRESET, EWOULDBLOCK
+from functools import partial
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.reactor import LeanEPollReactor
+from agwtwisted.reactor import AHEAD, GROUP, LeanEPollReactor
 
 
 class _End(FileDescriptor):
@@ -44,11 +47,66 @@ class _End(FileDescriptor):
         self.told.append(f"lost {reason.type.__name__}")
 
 
+class _Socket:
+    """A socket that tells when it is read, and may say that more came than did, or that it failed."""
+
+    fails: OSError | None = None
+
+    def __init__(self, name: str, story: list[str], ours: socket.socket, size: int) -> None:
+        self._name = name
+        self._story = story
+        self._ours = ours
+        self._size = size
+
+    def recv(self, size: int) -> bytes:
+        """What came."""
+        self._story.append(f"{self._name} read")
+        if self.fails is not None:
+            raise self.fails
+        return self._ours.recv(size).ljust(self._size)
+
+
+class _Ahead(_End):
+    """One that is told of bytes which others have read for it."""
+
+    reads_ahead = True
+    disconnected = False
+    bufferSize = 100  # noqa: N815 - Twisted's name
+
+    def __init__(
+        self, reactor: Any, ours: socket.socket, name: str, story: list[str], answer: Any = None, size: int = 0
+    ) -> None:
+        super().__init__(reactor, ours)
+        self.told_of: Callable[[], object] = lambda: None
+        self._ours = ours
+        self.socket = _Socket(name, story, ours, size)  # type: ignore[assignment]
+        self._name = name
+        self._story = story
+        self._failure = answer
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._ours.fileno()
+
+    def doRead(self) -> Any:  # noqa: N802 - Twisted's name
+        """There may be something to read."""
+        self.told.append(f"read {self._ours.recv(10)!r}")
+
+    def _dataReceived(self, data: bytes) -> Any:  # noqa: N802 - Twisted's name
+        self._story.append(f"{self._name} {data.strip().decode()}, written")
+        self.reactor.outbox.add(lambda: self._story.append(f"{self._name} sent"))
+        self.told_of()
+        if self._failure is not None:
+            raise self._failure
+        return None if data else CONNECTION_DONE
+
+
 class LeanReactorTests(SynchronousTestCase):
     """Events from real sockets."""
 
     def setUp(self) -> None:
         """A reactor that is not the process's."""
+        self.story: list[str] = []
         self.reactor = LeanEPollReactor()
         self.addCleanup(self.reactor._poller.close)
 
@@ -115,6 +173,27 @@ class LeanReactorTests(SynchronousTestCase):
         self.reactor.doPoll(0)
         self.assertEqual(len(calls), 1)
 
+    def test_descriptor_used_again(self) -> None:
+        """An event of one whose descriptor an earlier event has given to another is nobody's, either."""
+        ends = [self.end() for _ in range(2)]
+        others: list[_End] = []
+        for _, theirs in ends:
+            theirs.send(b"a")
+
+        def replace(told: _End) -> None:
+            told.told.append("first")
+            for end, _ in ends:
+                self.reactor.removeReader(end)
+                others.append(_End(self.reactor, end.socket))
+                self.reactor.addReader(others[-1])
+
+        for end, _ in ends:
+            end.doRead = partial(replace, end)  # type: ignore[method-assign]
+        self.reactor.doPoll(0)
+        self.assertEqual(sorted(end.told for end, _ in ends), [[], ["first"]])
+        self.reactor.doPoll(0)
+        self.assertEqual([other.told for other in others], [["read b'a'"]] * 2)
+
     def test_interrupted(self) -> None:
         """A signal that interrupts the wait is no error."""
         self.reactor._poller.close()
@@ -131,6 +210,106 @@ class LeanReactorTests(SynchronousTestCase):
 
         self.reactor._poller = Interrupted()
         self.reactor.doPoll(0)
+
+    def ahead(self, name: str, *, answer: Any = None, size: int = 0) -> tuple[_Ahead, socket.socket]:
+        """A watched end that reads ahead, and the other one."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(theirs.close)
+        self.addCleanup(ours.close)
+        end = _Ahead(self.reactor, ours, name, self.story, answer, size)
+        self.reactor.addReader(end)
+        self.addCleanup(self.reactor.removeAll)
+        return end, theirs
+
+    def test_phases(self) -> None:
+        """What came is read from all, then handled, then what was written is sent."""
+        for name in ("a", "b"):
+            _, theirs = self.ahead(name)
+            theirs.send(b"hello")
+        self.reactor.doPoll(0)
+        expected = ["read", "read", "hello, written", "hello, written", "sent", "sent"]
+        self.assertEqual([word.partition(" ")[2] for word in self.story], expected)
+        self.assertEqual({word.partition(" ")[0] for word in self.story}, {"a", "b"})
+        self.assertFalse(self.reactor.outbox.open)
+
+    def test_too_much_for_one_go(self) -> None:
+        """With `AHEAD` bytes read, these are handled first; nobody is forgotten."""
+        for name in ("a", "b", "c"):
+            _, theirs = self.ahead(name, size=AHEAD // 2 + 1)
+            theirs.send(b"hello")
+        self.reactor.doPoll(0)
+        expected = [
+            "read",
+            "read",
+            "hello, written",
+            "hello, written",
+            "sent",
+            "sent",
+            "read",
+            "hello, written",
+            "sent",
+        ]
+        self.assertEqual([word.partition(" ")[2] for word in self.story], expected)
+
+    def test_too_many_for_one_go(self) -> None:
+        """After `GROUP` events what was written is sent; nobody is forgotten."""
+        for number in range(GROUP + 1):
+            _, theirs = self.ahead(str(number))
+            theirs.send(b"hello")
+        self.reactor.doPoll(0)
+        words = [word.partition(" ")[2] for word in self.story]
+        first = ["read"] * GROUP + ["hello, written"] * GROUP + ["sent"] * GROUP
+        self.assertEqual(words, [*first, "read", "hello, written", "sent"])
+
+    def test_end_that_was_read_ahead(self) -> None:
+        """FIN ends the connection as it does elsewhere; a reset is told as one."""
+        end, theirs = self.ahead("a")
+        theirs.shutdown(socket.SHUT_WR)
+        self.reactor.doPoll(0)
+        self.assertEqual((self.story, end.told), (["a read", "a , written", "a sent"], ["lost ConnectionDone"]))
+        end, theirs = self.ahead("b")
+        end.socket.fails = ConnectionResetError(ECONNRESET, "reset")
+        theirs.send(b"a")
+        self.reactor.doPoll(0)
+        self.assertEqual((self.story[3:], end.told), (["b read"], ["lost ConnectionLost"]))
+
+    def test_nothing_there(self) -> None:
+        """One that has nothing to read after all is asked itself."""
+        end, theirs = self.ahead("a")
+        end.socket.fails = BlockingIOError(EWOULDBLOCK, "nothing")
+        theirs.send(b"a")
+        self.reactor.doPoll(0)
+        self.assertEqual((self.story, end.told), (["a read"], ["read b'a'"]))
+
+    def test_lost_meanwhile(self) -> None:
+        """What was read of one that another's event has ended is nobody's."""
+        ends = [self.ahead(name) for name in ("a", "b")]
+        for end, theirs in ends:
+            theirs.send(b"hello")
+            end.told_of = lambda: [setattr(other, "disconnected", True) for other, _ in ends]
+        self.reactor.doPoll(0)
+        self.assertEqual(len([word for word in self.story if "written" in word]), 1)
+
+    def test_stopped_meanwhile(self) -> None:
+        """What was read of one that stops reading is told, once."""
+        ends = [self.ahead(name) for name in ("a", "b")]
+        for end, theirs in ends:
+            theirs.send(b"hello")
+            end.told_of = lambda: [self.reactor.removeReader(other) for other, _ in ends]
+        self.reactor.doPoll(0)
+        self.reactor.doPoll(0)
+        self.assertEqual(len([word for word in self.story if "written" in word]), 2)
+
+    def test_raises_while_it_is_told(self) -> None:
+        """A defect ends its connection and no other, and all that was written is sent."""
+        end, theirs = self.ahead("a", answer=KeyError("a defect"))
+        _, others = self.ahead("b")
+        theirs.send(b"hello")
+        others.send(b"hello")
+        self.reactor.doPoll(0)
+        self.assertEqual(end.told, ["lost KeyError"])
+        self.assertEqual(len([word for word in self.story if "sent" in word]), 2)
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
     def test_runs(self) -> None:
         """A process takes it for its reactor: timers, names and connections work."""

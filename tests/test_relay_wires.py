@@ -7,6 +7,7 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.outbox import Outbox
 from agwtwisted.relay_wires import RelayTlsClientWire, RelayTlsWire, RelayWire
 from agwtwisted.streaming import NOBODY, QUEUE_LIMIT
 from tests.clients import VERSIONS
@@ -53,6 +54,20 @@ class PlainTests(SynchronousTestCase):
         self.wire.resume()
         self.network.advance(0)
         self.assertEqual((self.recorder.data, self.recorder.finished_count), (b"said", 1))
+
+    def test_end_of_a_turn(self) -> None:
+        """No end overtakes what is to be sent when the reactor's turn is over: ours, both, or the connection's."""
+        for end in ("finish", "end", "close", "break_off"):
+            network = Network()
+            outbox = network.outbox = Outbox()  # type: ignore[attr-defined]
+            wire = RelayWire(network, Recorder())
+            line: Line = network.dial(wire)
+            outbox.open = True
+            wire.write(b"all")
+            getattr(wire, end)()
+            network.advance(0)
+            self.assertEqual((end, bytes(line.received), line.eof or not line.connected), (end, b"all", True))
+            outbox.close()
 
     def test_we_finish(self) -> None:
         """After our end the peer is still heard; it ends once, however often it is asked for."""

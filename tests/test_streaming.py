@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.streaming import LINGER, MIN_RATE, NOBODY, QUEUE_LIMIT, SEND_TIMEOUT, TcpWire
+from agwtwisted.outbox import Outbox
+from agwtwisted.streaming import HELD, LINGER, MIN_RATE, NOBODY, QUEUE_LIMIT, SEND_TIMEOUT, TcpWire
 from tests.wires import READ, Line, Network, Recorder
 
 
@@ -267,3 +268,94 @@ class OwnerTests(_Case):
         wire.when_open = lambda: opened.append(wire.transport is not None)
         self.network.dial(wire)
         self.assertEqual(opened, [True])
+
+
+class TurnTests(SynchronousTestCase):
+    """On a reactor whose turns end with sending."""
+
+    def setUp(self) -> None:
+        """A wire in the middle of a turn."""
+        self.network = Network()
+        self.outbox = self.network.outbox = Outbox()  # type: ignore[attr-defined]
+        self.recorder = Recorder()
+        self.wire = TcpWire(self.network, self.recorder)
+        self.line: Line = self.network.dial(self.wire)
+        self.outbox.open = True
+
+    def test_end_of_turn(self) -> None:
+        """What is written leaves in one piece when the turn ends; until then the wire is busy."""
+        self.wire.write(b"a")
+        self.wire.write(b"b")
+        self.assertEqual((bytes(self.line.received), self.wire.busy), (b"", True))
+        self.outbox.close()
+        self.assertEqual((bytes(self.line.received), self.wire.busy, self.wire.bytes_out), (b"ab", False, 2))
+
+    def test_next_turn(self) -> None:
+        """Each turn has its own; between turns bytes leave at once."""
+        self.wire.write(b"a")
+        self.outbox.close()
+        self.wire.write(b"b")
+        self.assertEqual(self.line.received, b"ab")
+        for _ in range(3):
+            before = len(self.line.received)
+            self.outbox.open = True
+            self.wire.write(bytes(HELD))
+            self.assertEqual(len(self.line.received), before)
+            self.outbox.close()
+            self.assertEqual(len(self.line.received), before + HELD)
+
+    def test_large(self) -> None:
+        """More than `HELD` bytes do not wait, nor does what was written before them."""
+        self.wire.write(b"a")
+        self.wire.write(bytes(HELD))
+        self.assertEqual(self.line.received, b"a" + bytes(HELD))
+        for _ in range(HELD):
+            self.wire.write(b"bb")
+        self.assertGreaterEqual(len(self.line.received), 1 + 2 * HELD)
+        self.outbox.close()
+        self.assertEqual(self.line.received, b"a" + bytes(HELD) + b"b" * (2 * HELD))
+
+    def test_slow_reader(self) -> None:
+        """What the kernel does not take at the end of the turn is queued, in order, and bounded as ever."""
+        self.line.stall(1)
+        self.wire.write(b"abc")
+        self.outbox.close()
+        self.outbox.open = True
+        self.wire.write(bytes(QUEUE_LIMIT + 1))
+        self.assertEqual((self.wire.full, self.wire.busy), (True, True))
+        self.line.read()
+        self.network.advance(0)
+        self.assertEqual(self.line.received, b"abc" + bytes(QUEUE_LIMIT + 1))
+
+    def test_slow_reader_of_something_large(self) -> None:
+        """What does not wait is queued behind what has waited."""
+        self.line.stall(1)
+        self.wire.write(b"abc")
+        self.wire.write(bytes(HELD))
+        self.line.read()
+        self.network.advance(0)
+        self.assertEqual(self.line.received, b"abc" + bytes(HELD))
+
+    def test_close(self) -> None:
+        """Closing does not overtake it."""
+        self.wire.write(b"a")
+        self.wire.close()
+        self.network.advance(0)
+        self.assertEqual((bytes(self.line.received), len(self.recorder.reasons)), (b"a", 1))
+        self.outbox.close()
+
+    def test_abort(self) -> None:
+        """Nor does an abort: the peer sees as much of an answer that is cut as there was."""
+        self.wire.write(b"a")
+        self.wire.abort()
+        self.assertEqual((bytes(self.line.received), self.line.reset), (b"a", True))
+        self.outbox.close()
+
+    def test_lost(self) -> None:
+        """It goes with a connection that is lost meanwhile."""
+        self.wire.write(b"a")
+        self.line.crash()
+        self.network.advance(0)
+        self.assertEqual(len(self.recorder.reasons), 1)
+        self.outbox.close()
+        self.assertEqual((bytes(self.line.received), self.wire.busy), (b"", False))

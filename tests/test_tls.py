@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.openssl import RECORD
+from agwtwisted.outbox import Outbox
 from agwtwisted.streaming import LINGER, NOBODY, QUEUE_LIMIT
 from agwtwisted.tls import HANDSHAKE_ROOM, TlsWire
 from tests import configurations
@@ -529,6 +530,22 @@ class EndTests(SynchronousTestCase):
         self.assertEqual((spy.reasons, len(lost)), (["Connection was closed cleanly."], 1))
         self.assertFalse(client.wire.cut)
         self.assertTrue(client.transport.sent)  # our own farewell
+
+    def test_what_is_held_leaves_first(self) -> None:
+        """What waits for the end of the reactor's turn is not lost when the client says farewell in it."""
+        client = Gateway(OPEN).shake_hands()
+        spied(client)
+        client.wire._outbox = Outbox()
+        client.wire._outbox.open = True
+        client.wire.write(b"answer")
+        self.assertEqual(client.transport.sent, b"")
+        client.tls.shutdown()
+        client.give(client.outgoing())
+        client.lose()
+        client.tls.bio_write(client.take())
+        self.assertEqual(client.tls.recv(100), b"answer")
+        with self.assertRaises(SSL.ZeroReturnError):
+            client.tls.recv(1)
 
     def test_client_closes_before_it_has_read(self) -> None:
         """What is queued for a client that says farewell still leaves, and our farewell behind it."""

@@ -5,15 +5,25 @@ from __future__ import annotations
 import hashlib
 import re
 from binascii import b2a_base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final, TypeAlias
 
+from agwtwisted.core.remembering import LONGEST
 from agwtwisted.core.resources import CertificateHeaders
 from agwtwisted.core.variables import CertificateVariables, alternative_names, url_encoded_pem
 from agwtwisted.core.verdicts import Absent, Trusted, Unchecked, Verdict, verification_variable
 
 _Headers: TypeAlias = Iterator[tuple[bytes, bytes]]
 """Names and whole lines. Lines that only make sense together stand under the name of the first."""
+
+HeaderBlock: TypeAlias = Callable[
+    [Verdict, CertificateVariables | None, tuple[bytes, ...], frozenset[CertificateHeaders]], bytes
+]
+"""What `header_block` is with its defaults."""
+
+REMEMBERED: Final = 512
+"""Blocks that are remembered, those used last."""
 
 _BUILT_IN: Final = frozenset({CertificateHeaders.ON, CertificateHeaders.ALL})
 _OMITTED: Final = b"X-Client-Certificate-Omitted"
@@ -59,6 +69,26 @@ def header_block(
     if CertificateHeaders.XFCC in wanted:
         headers += _header(b"x-forwarded-client-cert", b";".join(_xfcc(certificate, chain, server_uris)))
     return _fitting(headers, limit)
+
+
+def remembered() -> HeaderBlock:
+    """`header_block` with a memory of its own: clients come back, and a block takes longer than all else of a session.
+
+    Long certificates are not remembered: hostile ones are long.
+    """
+    block_of = lru_cache(maxsize=REMEMBERED)(header_block)
+
+    def render(
+        verdict: Verdict,
+        certificate: CertificateVariables | None,
+        chain_der: tuple[bytes, ...],
+        wanted: frozenset[CertificateHeaders],
+    ) -> bytes:
+        size = sum(map(len, chain_der), 0 if certificate is None else len(certificate.der))
+        render = block_of if size <= LONGEST else header_block
+        return render(verdict, certificate, chain_der, wanted)
+
+    return render
 
 
 def _header(name: bytes, value: bytes) -> _Headers:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 
-from agwtwisted.core.certificate_headers import header_block
+from agwtwisted.core.certificate_headers import HeaderBlock, header_block
 from agwtwisted.core.host_names import bracketed
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, has_body
 from agwtwisted.core.peer import Peer
-from agwtwisted.core.remembering import LONGEST
 from agwtwisted.core.resources import BackendHttpSettings, CertificateHeaders
 from agwtwisted.core.rewriting import RewrittenRequest
-from agwtwisted.core.variables import CertificateVariables
-from agwtwisted.core.verdicts import Trusted, Verdict
 
 CHUNK_END = b"\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
@@ -27,41 +23,20 @@ def client_address(peer: Peer) -> bytes:
     return f"{address}:{peer.port}".encode()
 
 
-def identity_block(peer: Peer, port: int, wanted: frozenset[CertificateHeaders]) -> bytes:
+def identity_block(
+    peer: Peer, port: int, wanted: frozenset[CertificateHeaders], render: HeaderBlock = header_block
+) -> bytes:
     """The header lines that are the same for every request of one connection, but for X-Forwarded-For.
-
-    Those that were asked for last are remembered: a client that comes again finds them, and its connections share them.
 
     Args:
         peer: the client.
         port: the gateway's port that the client connected to.
         wanted: the ready-made headers of its certificate.
+        render: these, by `certificate_headers.header_block` or from the memory of what that said.
     """
-    certificate = peer.certificate if wanted else None
-    chain = peer.chain_der if certificate is not None and isinstance(peer.verdict, Trusted) else ()
-    size = 0 if certificate is None else len(certificate.der) + sum(map(len, chain))
-    render = _remembered_identity_lines if size <= 2 * LONGEST else _identity_lines
-    return render(peer.verdict, certificate, chain, bool(peer.tls_version), port, wanted)
-
-
-def _identity_lines(
-    verdict: Verdict,
-    certificate: CertificateVariables | None,
-    chain: tuple[bytes, ...],
-    encrypted: bool,
-    port: int,
-    wanted: frozenset[CertificateHeaders],
-) -> bytes:
-    """Of nothing but these, so that they may be remembered by them."""
-    protocol = b"https" if encrypted else b"http"
-    lines = header_block(verdict, certificate, chain, wanted) if wanted else b""
+    protocol = b"https" if peer.tls_version else b"http"
+    lines = render(peer.verdict, peer.certificate, peer.chain_der, wanted) if wanted else b""
     return b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: %d\r\n%b" % (protocol, port, lines)
-
-
-IDENTITIES: Final = 1024
-"""Identities that are remembered, those used last; the longest have 30 kB."""
-
-_remembered_identity_lines = lru_cache(IDENTITIES)(_identity_lines)
 
 
 def host_for(settings: BackendHttpSettings, head: RequestHead, host: str) -> bytes:

@@ -252,23 +252,25 @@ class ResponseReader:
     again: the response was delimited, nothing followed it, and neither side said close.
     """
 
+    # What a plain response does not change is the class's: there is a reader for each.
+    problem = ""
+    whole = False
+    clean = False
+    held = b""  # what followed a 101
+    _parser: Any = None  # as a request's
+    _head_open = True
+    _fed = 0  # bytes of all reads but the last
+    _body_size = 0
+    _reason = b""
+    _lines: list[Header]  # of the head that is open
+    _size = 0
+    _final: ResponseHead | None = None
+    _counted = False  # the rest of the body is counted here
+
     def __init__(self, *, to_head_request: bool, max_header_bytes: int) -> None:
         self.events: deque[ResponseEvent] = deque()
-        self.problem = ""
-        self.whole = False
-        self.clean = False
-        self.held = b""  # what followed a 101
         self._to_head_request = to_head_request
         self._max_header_bytes = max_header_bytes
-        self._parser: Any = None  # as a request's
-        self._head_open = True
-        self._fed = 0  # bytes of all reads but the last
-        self._body_size = 0
-        self._reason = b""
-        self._lines: list[Header] = []
-        self._size = 0
-        self._final: ResponseHead | None = None
-        self._counted = False  # the rest of the body is counted here
 
     def feed(self, data: bytes) -> None:
         """Reads on."""

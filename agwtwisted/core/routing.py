@@ -219,8 +219,13 @@ class Site:
 
     listener: HttpListener
     rule: RequestRoutingRule
+    profile: SslProfile | None = attrs.field(init=False)  # of the listener
     actions: Actions = attrs.field(init=False)
     normalises: bool = attrs.field(init=False)  # paths, before they are looked at: `core.paths`
+
+    @profile.default
+    def _profile(self) -> SslProfile | None:
+        return self.listener.ssl_profile
 
     @actions.default
     def _compiled(self) -> Actions:
@@ -230,11 +235,6 @@ class Site:
     def _decides_who_comes_in(self) -> bool:
         url_path_map = self.rule.url_path_map
         return url_path_map is not None and decides_by_path(url_path_map)
-
-    @property
-    def profile(self) -> SslProfile | None:
-        """The SSL profile, None where the listener has none."""
-        return self.listener.ssl_profile
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -7,12 +7,14 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.certificate_headers import header_block
+from agwtwisted.core.certificate_headers import REMEMBERED, header_block, remembered
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
+from agwtwisted.core.remembering import LONGEST
 from agwtwisted.core.resources import CertificateHeaders
 from agwtwisted.core.variables import certificate_variables, url_encoded_pem
 from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
@@ -234,3 +236,36 @@ class LimitTests(SynchronousTestCase):
         omitted = found.pop("X-Client-Certificate-Omitted", b"").decode().split(", ")
         self.assertEqual(found, {name: value for name, value in whole.items() if name in found})
         self.assertEqual(set(whole) - set(found) - {"Client-Cert-Chain"}, set(omitted) - {""})
+
+
+class RememberedTests(SynchronousTestCase):
+    """The memory of blocks: it says what `header_block` says."""
+
+    def test_says_the_same(self) -> None:
+        """Whoever differs in certificate, verdict, chain or wanted headers has a block of its own."""
+        render = remembered()
+        others = ROOT.issue("other").chain_der
+        for _ in range(2):
+            for leaf, *chain in (DEVICE.chain_der, others, [DEVICE.chain_der[0]]):
+                for verdict in (Trusted(), Unchecked(), Absent(), Missing(), Refused("why")):
+                    for wanted in (frozenset({ON}), frozenset({ALL}), frozenset({RFC9440, XFCC}), EVERYTHING):
+                        arguments = (verdict, certificate_variables(leaf), tuple(chain), wanted)
+                        self.assertEqual(render(*arguments), header_block(*arguments))
+        self.assertEqual(render(Absent(), None, (), EVERYTHING), header_block(Absent(), None, (), EVERYTHING))
+
+    def test_remembers(self) -> None:
+        """A client that comes again gets the block that is there, unless its certificates are long."""
+        render = remembered()
+        long = certificate(subject=simple_name(("2.5.4.3", string(UTF8, "a" * LONGEST))))
+        for der, same in ((LEAF, True), (long, False)):
+            first, second = (render(Trusted(), certificate_variables(der), (), EVERYTHING) for _ in range(2))
+            self.assertEqual((first, first is second), (second, same))
+
+    def test_bounded(self) -> None:
+        """The oldest one is forgotten for a new one."""
+        render = remembered()
+        first = render(Trusted(), VARIABLES, (), EVERYTHING)
+        for number in range(REMEMBERED):
+            render(Trusted(), attrs.evolve(VARIABLES, serial=b"%d" % number), (), EVERYTHING)
+        again = render(Trusted(), VARIABLES, (), EVERYTHING)
+        self.assertEqual((again, again is first), (first, False))

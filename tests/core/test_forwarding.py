@@ -5,7 +5,6 @@ from __future__ import annotations
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core import forwarding
 from agwtwisted.core.forwarding import (
     LAST_CHUNK,
     chunk,
@@ -21,12 +20,9 @@ from agwtwisted.core.forwarding import (
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
 from agwtwisted.core.peer import Peer
-from agwtwisted.core.remembering import LONGEST
 from agwtwisted.core.resources import CertificateHeaders
 from agwtwisted.core.rewriting import RewrittenRequest
-from agwtwisted.core.variables import certificate_variables
-from agwtwisted.core.verdicts import Absent, NotAsked, Refused, Trusted, Unchecked
-from tests.clients import device, partner
+from agwtwisted.core.verdicts import Absent, NotAsked
 from tests.requests import parsed
 
 PEER = Peer(address="192.0.2.1", port=7, verdict=NotAsked())
@@ -61,56 +57,6 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(identity_block(secure, 8443, nothing), forwarded)
         said = identity_block(secure, 8443, frozenset({CertificateHeaders.ON}))
         self.assertEqual(said, forwarded + b"X-Client-Certificate-Verification: NONE\r\n")
-
-
-class IdentityTests(SynchronousTestCase):
-    """What is said of a client is rendered once, and said of nobody else."""
-
-    certificate = certificate_variables(device().der)
-    peer = Peer(
-        address="192.0.2.1",
-        port=7,
-        verdict=Trusted(),
-        certificate=certificate,
-        chain_der=device().chain_der[1:],
-        tls_version="TLSv1.3",
-    )
-    every = frozenset({CertificateHeaders.ALL, CertificateHeaders.RFC9440, CertificateHeaders.XFCC})
-
-    def test_shared(self) -> None:
-        """Another connection of the same client gets the same bytes, wherever it comes from."""
-        again = attrs.evolve(self.peer, certificate=certificate_variables(device().der), port=8, address="192.0.2.2")
-        self.assertIs(identity_block(again, 443, self.every), identity_block(self.peer, 443, self.every))
-
-    def test_nothing_is_shared_that_differs(self) -> None:
-        """Certificate, chain, verdict, protocol, port and headers each have a block of their own."""
-        other = attrs.evolve(self.peer, certificate=certificate_variables(partner().der))
-        blocks = [
-            identity_block(self.peer, 443, self.every),
-            identity_block(other, 443, self.every),
-            identity_block(attrs.evolve(self.peer, chain_der=partner().chain_der[1:]), 443, self.every),
-            identity_block(attrs.evolve(self.peer, verdict=Unchecked()), 443, self.every),
-            identity_block(attrs.evolve(self.peer, verdict=Absent()), 443, self.every),
-            identity_block(attrs.evolve(self.peer, verdict=Refused("no")), 443, self.every),
-            identity_block(attrs.evolve(self.peer, tls_version=""), 443, self.every),
-            identity_block(self.peer, 8443, self.every),
-            identity_block(self.peer, 443, frozenset({CertificateHeaders.RFC9440})),
-        ]
-        self.assertEqual(len(set(blocks)), len(blocks))
-        self.assertIn(self.certificate.certificate, blocks[0])
-        self.assertNotIn(self.certificate.certificate, blocks[1])
-        for refused in blocks[4:6]:
-            self.assertNotIn(self.certificate.certificate, refused)
-
-    def test_bounded(self) -> None:
-        """So many are remembered, and none of long certificates."""
-        self.assertEqual(forwarding._remembered_identity_lines.cache_info().maxsize, forwarding.IDENTITIES)
-        room = 2 * LONGEST - len(device().der)
-        for size, kept in ((room, True), (room + 1, False)):
-            peer = attrs.evolve(self.peer, chain_der=(bytes(size),))
-            first, second = identity_block(peer, 443, self.every), identity_block(peer, 443, self.every)
-            self.assertEqual(first, second)
-            self.assertEqual(first is second, kept)
 
 
 class RequestTests(SynchronousTestCase):

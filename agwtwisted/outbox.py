@@ -1,0 +1,33 @@
+"""What is written while a turn of the reactor is handled, and sent when all of that turn is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.python import log
+
+
+class Outbox:
+    """Who has something to send at the end of the turn; between turns it is not `open`, and everybody sends at once."""
+
+    def __init__(self) -> None:
+        self.open = False
+        self._senders: list[Callable[[], None]] = []
+
+    def add(self, send: Callable[[], None]) -> None:
+        """Has `send` called at the end of the turn."""
+        self._senders.append(send)
+
+    def close(self) -> None:
+        """The turn is handled: everybody sends. What one raises is logged, and keeps no other from sending."""
+        self.open = False
+        senders, self._senders = self._senders, []
+        for send in senders:
+            try:
+                send()
+            except Exception:
+                log.err()
+
+
+NO_OUTBOX = Outbox()
+"""Of a reactor that has none: never open."""
