@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -24,6 +24,7 @@ from agwtwisted.core.variables import CertificateVariables, certificate_variable
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
 from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
 from agwtwisted.encryption import error_text
+from agwtwisted.openssl import verifying
 
 _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
@@ -57,19 +58,21 @@ class SiteContext:
     verify_mode: int
     anchors: Anchors | None  # of a profile that names trusted client certificates
     max_depth: int
+    strict: bool = attrs.field(init=False)
+    """Whether a client needs a certificate that is accepted, whatever it asks for."""
+    refuses_in_handshake: bool = attrs.field(init=False)
+    """Whether a client is turned away by an alert, rather than by an answer after the handshake."""
     variables_of: Callable[[bytes], CertificateVariables] = attrs.field(
         init=False, repr=False, factory=partial(remembering, certificate_variables)
     )
 
-    @property
-    def strict(self) -> bool:
-        """Whether a client needs a certificate that is accepted, whatever it asks for."""
+    @strict.default
+    def _strict(self) -> bool:
         profile = self.site.profile
         return profile is not None and profile.client_auth is ClientAuth.STRICT
 
-    @property
-    def refuses_in_handshake(self) -> bool:
-        """Whether a client is turned away by an alert, rather than by an answer after the handshake."""
+    @refuses_in_handshake.default
+    def _refuses_in_handshake(self) -> bool:
         return self.strict and refuses_by_alert(self.site)
 
 
@@ -78,19 +81,22 @@ class ClientCertificates:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.site_context: SiteContext | None = None  # until a ClientHello has chosen one
+        self.server_name = ""  # SNI, in lower case
         self.name_refused = False
         self._now = now
         self._by_depth: dict[int, bytes] = {}  # DER
+        self._told: tuple[bytes, ...] | None = None  # the same, the leaf first
         self._error = 0
         self._error_depth = 0
         self._verdict: Verdict = UNJUDGED
 
-    def note(self, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
+    def note(self, certificate: bytes, error: int, depth: int, ok: bool) -> bool:
         """One call of OpenSSL's verify callback; returns whether the handshake may go on.
 
         OpenSSL tells its first error, or every certificate of a chain it has built, the root first and the leaf last.
         """
-        self._by_depth[depth] = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+        self._by_depth[depth] = certificate
+        self._told = None
         if not ok and not self._error:
             self._error, self._error_depth = error, depth
         site_context = self.site_context
@@ -149,26 +155,28 @@ class ClientCertificates:
         """Until when the certificates of a trusted client are valid, in seconds since 1970."""
         if self.site_context is None or self.site_context.anchors is None:
             return 0.0  # nobody was trusted
-        return self.site_context.anchors.valid_until(self.evidence().chain)
+        return self.site_context.anchors.valid_until(self._chain())
 
     def issuers_der(self) -> tuple[bytes, ...]:
         """The verified chain after the leaf, as DER."""
-        return tuple(self._by_depth[depth] for depth in sorted(self._by_depth) if depth)
-
-    def own_issuers_der(self) -> tuple[bytes, ...]:
-        """The same of a trusted client: a copy for every connection would be a kilobyte and more."""
-        if self.site_context is None or self.site_context.anchors is None:
-            return self.issuers_der()
-        return tuple(map(self.site_context.anchors.own, self.issuers_der()))
+        chain = self._chain()
+        return chain[1:] if 0 in self._by_depth else chain
 
     def evidence(self) -> Evidence:
         """What OpenSSL has told so far."""
-        chain = tuple(self._by_depth[depth] for depth in sorted(self._by_depth))
-        return Evidence(chain=chain, error=self._error, error_depth=self._error_depth)
+        return Evidence(chain=self._chain(), error=self._error, error_depth=self._error_depth)
+
+    def _chain(self) -> tuple[bytes, ...]:
+        """The certificates as far as they were told."""
+        if self._told is None:
+            self._told = tuple([self._by_depth[depth] for depth in sorted(self._by_depth)])
+        return self._told
 
     def _judged(self, site_context: SiteContext) -> Verdict:
         if site_context.anchors is None:
             return UNJUDGED
+        # The profile's own CAs are there already: copies for every connection would be a kilobyte and more.
+        self._told = tuple(map(site_context.anchors.own, self._chain()))
         now = datetime.fromtimestamp(self._now(), UTC)
         return judge(self.evidence(), site_context.anchors, now, max_depth=site_context.max_depth)
 
@@ -208,7 +216,7 @@ class PortContexts:
         after a HelloRetryRequest, chooses anew; who was refused once stays so.
         """
         notes: ClientCertificates = connection.get_app_data()
-        name = server_name(connection)
+        name = notes.server_name = server_name(connection)
         site = self.sites.select(name) if name else self.sites.basic
         if site is None:
             notes.name_refused = True
@@ -217,10 +225,10 @@ class PortContexts:
         chosen = notes.site_context = self.by_site[site]
         if connection.get_context() is not chosen.context:
             connection.set_context(chosen.context)
-            connection.set_verify(chosen.verify_mode, verify_callback)
+            _set_verify(connection, chosen.verify_mode)
 
 
-def verify_callback(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
+def verify_callback(connection: SSL.Connection, certificate: bytes, error: int, depth: int, ok: bool) -> bool:
     """OpenSSL's verify callback for every context; what goes wrong in it is logged, and a refusal."""
     notes: ClientCertificates = connection.get_app_data()
     try:
@@ -228,6 +236,9 @@ def verify_callback(connection: SSL.Connection, certificate: crypto.X509, error:
     except Exception:
         _log.failure("Unexpected error while judging a client certificate")
         return False
+
+
+_set_verify: Final = verifying(verify_callback)
 
 
 def server_name(connection: SSL.Connection) -> str:
@@ -256,11 +267,11 @@ def peer_of(
         verdict=verdict,
         required_verdict=required_verdict,
         certificate=certificate,
-        chain_der=notes.own_issuers_der() if trusted else notes.issuers_der(),
+        chain_der=notes.issuers_der(),
         until=notes.valid_until() if trusted else inf,
         tls_version="" if failure else connection.get_protocol_version_name(),
         cipher=connection.get_cipher_name() or "",
-        server_name=server_name(connection),
+        server_name=notes.server_name,
         reached=reached,
     )
 
@@ -292,7 +303,7 @@ def _site_context(site: AnySite, *, resumable: bool, max_depth: int) -> SiteCont
             mode = _INSIST
         if profile.trusted_client_certificates:  # of a Passthrough profile they are for paths that require one
             anchors = _trust(context, profile)
-        context.set_verify(mode, verify_callback)
+        _set_verify(context, mode)
     return SiteContext(site, context, mode, anchors, max_depth)
 
 

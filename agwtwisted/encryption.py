@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from OpenSSL import SSL
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from agwtwisted.openssl import PIECE, RECORD, records_of
 from agwtwisted.streaming import NOBODY, Receiver, TcpWire
+
+_CLOSED: Final = Failure(ConnectionDone())
 
 
 class EncryptedWire(TcpWire):
@@ -38,7 +43,7 @@ class EncryptedWire(TcpWire):
                 self._farewell_came = True
             else:  # an alert of the peer's, or a record that is not authentic: OpenSSL has written one
                 self._end_reason = f"TLS: {error_text(end)}"
-                self._flush(RECORD)
+                self._flush()
         self._control_in += len(records) - len(data)
         if not data or self._control_in > RECORD:
             self._send_control()
@@ -52,7 +57,15 @@ class EncryptedWire(TcpWire):
 
     def farewell_came(self) -> None:
         """The peer sends no more; whoever can go on sending says so."""
-        self.close()
+        if self.closing:
+            return
+        self._farewell()
+        self.send_held()
+        if self._queued:
+            self.close()
+        else:
+            self.closing = True
+            self._transport.connectionLost(_CLOSED)  # the reactor would take a turn to send nothing first
 
     def _send_control(self) -> None:
         """Sends what OpenSSL answers by itself, to a KeyUpdate for instance, before much of it has gathered.
@@ -61,7 +74,7 @@ class EncryptedWire(TcpWire):
         """
         self._control_in = 0
         queued = self._pending_size
-        self._flush(RECORD)
+        self._flush()
         if self.full and self._pending_size > queued:
             self.abort()
 
@@ -79,15 +92,9 @@ class EncryptedWire(TcpWire):
         except SSL.Error:  # the connection is broken beyond a farewell
             self.abort()
 
-    def _flush(self, size: int) -> None:
-        try:
-            while True:
-                records = self._tls.bio_read(size)
-                self._send(records)
-                if len(records) < size:
-                    return
-        except SSL.WantReadError:  # the BIO is empty
-            return
+    def _flush(self) -> None:
+        while records := self._records.outgoing():
+            self._send(records)
 
     def _farewell(self) -> None:
         if self._established:
@@ -95,7 +102,7 @@ class EncryptedWire(TcpWire):
                 self._tls.shutdown()  # close_notify
             except SSL.Error:
                 return  # the connection had failed: there is nobody to say farewell to
-            self._flush(RECORD)
+            self._flush()
 
 
 def error_text(error: SSL.Error) -> str:

@@ -6,10 +6,13 @@ import socket
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.address import IPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.internet.protocol import Factory
+from twisted.internet.tcp import Connection as TcpConnection
 from twisted.internet.tcp import Port as TcpPort
+from twisted.internet.tcp import Server as TcpServer
 
 from agwtwisted.core.errors import AgwError
 from agwtwisted.ports import Limits, Port
@@ -46,6 +49,34 @@ def bind(address: str, port: int) -> socket.socket:
         bound.close()
         raise BindError(address, port, error) from error
     return bound
+
+
+class _Accepted(TcpServer):
+    """Twisted's transport of an accepted connection, without the names for its log that it renders for each."""
+
+    logstr = "agwgateway"
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        protocol: IProtocol,
+        client: tuple[Any, ...],
+        server: TcpPort,
+        number: int,
+        reactor: Any,
+    ) -> None:
+        TcpConnection.__init__(self, sock, protocol, reactor)
+        if len(client) != 2:
+            self._addressType = IPv6Address
+        self.server = server
+        self.client = client
+        self.sessionno = number
+        self.hostname = client[0]
+        self.startReading()
+        self.connected = 1
+
+    def __repr__(self) -> str:
+        return f"<connection {self.sessionno} of {self.hostname}>"
 
 
 class _Accepting(Factory):
@@ -87,6 +118,7 @@ class Listener(Service):
         super().startService()
         factory = _Accepting(self.port)
         self._accepting = self._reactor.adoptStreamPort(self._bound.fileno(), self._bound.family, factory)
+        self._accepting.transport = _Accepted
         factory.accepting = self._accepting
         factory.accepting.numberAccepts = 1
         self._bound.close()  # the reactor has its own descriptor now

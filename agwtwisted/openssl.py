@@ -1,8 +1,9 @@
-"""Application data in and out of TLS records: by pyOpenSSL's methods, or by the functions beneath them.
+"""Handshakes and data in and out of TLS records: by pyOpenSSL's methods, or by the functions beneath them.
 
 The methods make a buffer for every call, and an exception for every "no more": a request and its answer cost twelve
-microseconds that way, and six the other. Those functions are no public interface. `records_of` takes them only if a
-look at the library, when this module is imported, finds them as they are known here.
+microseconds that way, and six the other. To verify a chain they make three objects of a certificate. Those functions
+are no public interface. They are taken only if a look at the library, when this module is imported, finds them as they
+are known here.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeAlias
 
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 RECORD: Final = 16384
 """Bytes of one record's content at most (RFC 8446 section 5.1)."""
@@ -25,7 +26,17 @@ Octets: TypeAlias = bytes | memoryview
 
 
 class Records(Protocol):
-    """The records of one connection over memory BIOs, after its handshake."""
+    """The records of one connection over memory BIOs."""
+
+    def shake_hands(self, records: bytes) -> bool:
+        """Takes the peer's part of the handshake; whether it is through, or else waits for more.
+
+        Raises:
+            SSL.Error: the handshake failed.
+        """
+
+    def outgoing(self) -> Octets:
+        """What OpenSSL has to say by itself, or the first of it; empty once all is said. Good until the next call."""
 
     def decrypt(self, records: bytes) -> tuple[bytes, SSL.Error | None]:
         """The data of these records, and what ended the connection if anything did: ZeroReturnError for a farewell."""
@@ -43,6 +54,23 @@ class PublicRecords:
 
     def __init__(self, connection: SSL.Connection) -> None:
         self._connection = connection
+
+    def shake_hands(self, records: bytes) -> bool:
+        """As `Records` says."""
+        if records:
+            self._connection.bio_write(records)
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            return False
+        return True
+
+    def outgoing(self) -> Octets:
+        """As `Records` says."""
+        try:
+            return self._connection.bio_read(RECORD)
+        except SSL.WantReadError:  # the BIO is empty
+            return b""
 
     def decrypt(self, records: bytes) -> tuple[bytes, SSL.Error | None]:
         """As `Records` says."""
@@ -87,6 +115,21 @@ class DirectRecords:
         self._into_ssl = inside._into_ssl
         self._from_ssl = inside._from_ssl
 
+    def shake_hands(self, records: bytes) -> bool:
+        """As `Records` says."""
+        if records and _lib.BIO_write(self._into_ssl, records, len(records)) != len(records):
+            raise SSL.Error("no memory for a record")
+        result = _lib.SSL_do_handshake(self._ssl)
+        if result == 1:
+            return True
+        if _lib.SSL_get_error(self._ssl, result) == _lib.SSL_ERROR_WANT_READ:
+            return False
+        raise self._error(result)
+
+    def outgoing(self) -> Octets:
+        """As `Records` says."""
+        return _CLOSED_VIEW[: max(_lib.BIO_read(self._from_ssl, _CLOSED, _SEALED), 0)]
+
     def decrypt(self, records: bytes) -> tuple[bytes, SSL.Error | None]:
         """As `Records` says."""
         if records and _lib.BIO_write(self._into_ssl, records, len(records)) != len(records):
@@ -99,8 +142,13 @@ class DirectRecords:
             if count > PIECE:
                 before, count = before + _ffi.buffer(_OPENED, count)[:], 0
         data = _ffi.buffer(_OPENED, count)[:]
-        error = None if _lib.SSL_get_error(ssl, size) == _lib.SSL_ERROR_WANT_READ else self._error(size)
-        return before + data if before else data, error
+        return before + data if before else data, self._end(size)
+
+    def _end(self, result: int) -> SSL.Error | None:
+        error = _lib.SSL_get_error(self._ssl, result)
+        if error == _lib.SSL_ERROR_WANT_READ:
+            return None
+        return SSL.ZeroReturnError() if error == _lib.SSL_ERROR_ZERO_RETURN else self._error(result)
 
     def encrypt(self, data: bytes) -> Octets:
         """As `Records` says."""
@@ -113,7 +161,7 @@ class DirectRecords:
             sealed = more if more <= 0 else sealed + more
         if sealed < size:
             raise self._error(sealed)
-        return _CLOSED_VIEW[: max(_lib.BIO_read(self._from_ssl, _CLOSED, _SEALED), 0)]
+        return self.outgoing()
 
     def _error(self, result: int) -> SSL.Error:
         try:
@@ -123,8 +171,83 @@ class DirectRecords:
         return SSL.Error("OpenSSL told no error")
 
 
+Told: TypeAlias = Callable[[SSL.Connection, bytes, int, int, bool], bool]
+"""Is told of one certificate (DER) of a chain: error, depth, and whether OpenSSL is content; returns whether to go on.
+
+It must not raise.
+"""
+
+Verifying: TypeAlias = Callable[[SSL.Context | SSL.Connection, int], None]
+"""Sets how the peer of a context or of a connection is verified (``SSL.VERIFY_*``); `verifying` knows who is told."""
+
+
+def public_verifying(told: Told) -> Verifying:
+    """By the methods."""
+
+    def wrapped(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
+        return told(connection, crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate), error, depth, bool(ok))
+
+    return lambda target, mode: target.set_verify(mode, wrapped)
+
+
+def direct_verifying(told: Told) -> Verifying:
+    """By the functions. What this returns has to live as long as the contexts and connections that it was given."""
+    scratch = _ffi.gc(_lib.BIO_new(_lib.BIO_s_mem()), _lib.BIO_free)
+    index = _lib.SSL_get_ex_data_X509_STORE_CTX_idx()
+    connections = SSL.Connection._reverse_mapping
+
+    def der(certificate: Any) -> bytes:
+        done = _lib.i2d_X509_bio(scratch, certificate)
+        octets = b""
+        while (size := _lib.BIO_read(scratch, _OPENED, PIECE)) > 0:
+            octets += _ffi.buffer(_OPENED, size)[:]
+        return octets if done == 1 else b""  # which nobody can read
+
+    def verify(ok: int, store: Any) -> int:  # what it raises is printed, and refuses
+        go_on = told(
+            connections[_lib.X509_STORE_CTX_get_ex_data(store, index)],
+            der(_lib.X509_STORE_CTX_get_current_cert(store)),
+            _lib.X509_STORE_CTX_get_error(store),
+            _lib.X509_STORE_CTX_get_error_depth(store),
+            bool(ok),
+        )
+        if go_on:
+            _lib.X509_STORE_CTX_set_error(store, _lib.X509_V_OK)
+        return 1 if go_on else 0
+
+    callback = _ffi.callback("int (*)(int, X509_STORE_CTX *)", verify, error=0)
+
+    def set_verify(target: SSL.Context | SSL.Connection, mode: int) -> None:
+        inside: Any = target
+        if isinstance(target, SSL.Connection):
+            _lib.SSL_set_verify(inside._ssl, mode, callback)
+        else:
+            _lib.SSL_CTX_set_verify(inside._context, mode, callback)
+
+    return set_verify
+
+
+_TYPES: Final = {
+    "BIO_free": "int(*)(BIO *)",
+    "BIO_new": "BIO *(*)(BIO_METHOD *)",
+    "BIO_s_mem": "BIO_METHOD *(*)()",
+    "SSL_CTX_set_verify": "void(*)(SSL_CTX *, int, int(*)(int, X509_STORE_CTX *))",
+    "SSL_do_handshake": "int(*)(SSL *)",
+    "SSL_get_ex_data_X509_STORE_CTX_idx": "int(*)()",
+    "SSL_set_verify": "void(*)(SSL *, int, int(*)(int, X509_STORE_CTX *))",
+    "SSL_write": "int(*)(SSL *, void *, int)",
+    "X509_STORE_CTX_get_current_cert": "X509 *(*)(X509_STORE_CTX *)",
+    "X509_STORE_CTX_get_error": "int(*)(X509_STORE_CTX *)",
+    "X509_STORE_CTX_get_error_depth": "int(*)(X509_STORE_CTX *)",
+    "X509_STORE_CTX_get_ex_data": "void *(*)(X509_STORE_CTX *, int)",
+    "X509_STORE_CTX_set_error": "void(*)(X509_STORE_CTX *, int)",
+    "i2d_X509_bio": "int(*)(BIO *, X509 *)",
+}
+"""The functions that no look at the library calls, as C declares them."""
+
+
 def _is_known() -> bool:
-    """Whether a connection has the parts that `DirectRecords` uses, and they do what they should."""
+    """Whether a connection has the parts that are used here, and they do what they should."""
     try:
         connection: Any = SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)
         connection.bio_write(b"\x16in")
@@ -134,11 +257,20 @@ def _is_known() -> bool:
         result = _lib.SSL_read(connection._ssl, _OPENED, RECORD)  # begins a handshake
         waits = _lib.SSL_get_error(connection._ssl, result) == _lib.SSL_ERROR_WANT_READ
         left = connection.bio_read(RECORD)
-        raises = callable(connection._raise_ssl_error) and callable(_lib.SSL_write)
+        raises = callable(connection._raise_ssl_error)
+        found = connection._reverse_mapping[_ffi.cast("void *", connection._ssl)] is connection
+        typed = all(_ffi.typeof(getattr(_lib, name)).cname == each for name, each in _TYPES.items())
+        words = _lib.X509_V_OK == 0 and _lib.SSL_ERROR_ZERO_RETURN > 0
     except Exception:
         return False
-    return bool(came == b"\x16in" and size == 3 and waits and left.startswith(b"out\x16") and raises)
+    does = came == b"\x16in" and size == 3 and waits and left.startswith(b"out\x16")
+    return bool(does and raises and found and typed and words)
 
 
-records_of: Final[Callable[[SSL.Connection], Records]] = DirectRecords if _is_known() else PublicRecords
+_KNOWN: Final = _is_known()
+
+records_of: Final[Callable[[SSL.Connection], Records]] = DirectRecords if _KNOWN else PublicRecords
 """The records of a connection, in the way that is at hand."""
+
+verifying: Final[Callable[[Told], Verifying]] = direct_verifying if _KNOWN else public_verifying
+"""The same of verification."""

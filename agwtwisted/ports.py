@@ -41,6 +41,7 @@ class Limits:
         self._handshakes = 0
         self._by_address: Counter[str] = Counter()
         self._subscribers: list[Callable[[], None]] = []
+        self._told = self.may_accept  # what the subscribers know
 
     def subscribe(self, changed: Callable[[], None]) -> None:
         """Has `changed` called whenever the answer of `may_accept` has become another."""
@@ -76,10 +77,11 @@ class Limits:
         self._change(handshakes=change)
 
     def _change(self, *, connections: int = 0, handshakes: int = 0) -> None:
-        before = self.may_accept
         self._connections += connections
         self._handshakes += handshakes
-        if self.may_accept is not before:
+        may_accept = self.may_accept
+        if may_accept is not self._told:
+            self._told = may_accept
             for changed in self._subscribers:
                 changed()
 

@@ -14,7 +14,6 @@ from twisted.python.failure import Failure
 
 from agwtwisted.core.client_hello import offered_suites
 from agwtwisted.encryption import EncryptedWire, error_text
-from agwtwisted.openssl import RECORD
 from agwtwisted.streaming import TcpWire
 
 HANDSHAKE_RECORD = 22
@@ -96,28 +95,30 @@ class TlsWire(EncryptedWire):
             self.offered_suites = offered_suites(data)
         room = self._max_bytes - self._raw_in
         self._raw_in += len(data)
-        self._tls.bio_write(data[:room])
         try:
-            self._tls.do_handshake()
-        except SSL.WantReadError:
-            if handshake.name_refused:
-                self._refuse_name(handshake)
-            elif len(data) >= room:
-                self._fail(handshake, "the handshake is too long")
-                self.abort()
-            else:
-                self._flush(RECORD)
+            through = self._records.shake_hands(data[:room])
         except SSL.Error as error:
-            self._flush(RECORD)  # the alert
+            self._flush()  # the alert
             self._fail(handshake, error_text(error))
             self.close(linger=True)
-        else:
+            return
+        if through:
             self._complete(handshake, data[room:])
+        elif handshake.name_refused:
+            self._refuse_name(handshake)
+        elif len(data) >= room:
+            self._fail(handshake, "the handshake is too long")
+            self.abort()
+        else:
+            self._flush()
 
     def _complete(self, handshake: Handshake, rest: bytes) -> None:
         self._end_handshake()
         self._established = True
-        self._flush(RECORD)
+        if self._tls.get_protocol_version() != SSL.TLS1_3_VERSION:
+            self._flush()
+        # Else the client waits for nothing: session tickets are all there is. Where it has asked something already they
+        # go with the answer, which saves a system call, and it wakes up once; `_read` sends them where it has not.
         handshake.completed()
         self._read(rest)
 

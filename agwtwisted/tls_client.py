@@ -16,7 +16,6 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from agwtwisted.encryption import EncryptedWire, error_text
-from agwtwisted.openssl import RECORD
 from agwtwisted.streaming import NOBODY, Receiver
 
 MAX_HANDSHAKE_BYTES: Final = 160 * 1024
@@ -78,21 +77,20 @@ class TlsClientWire(EncryptedWire):
 
     def _shake_hands(self, data: bytes) -> None:
         self._raw_in += len(data)
-        if data:
-            self._tls.bio_write(data)
         try:
-            self._tls.do_handshake()
-        except SSL.WantReadError:
-            self._flush(RECORD)
-            if self._raw_in > MAX_HANDSHAKE_BYTES:
-                self._fail("the TLS handshake is too long")
-                self.abort()
+            through = self._records.shake_hands(data)
         except SSL.Error as error:
-            self._flush(RECORD)  # the alert
+            self._flush()  # the alert
             self._fail(self._words(error))
             self.close()
-        else:
+            return
+        if through:
             self._judge()
+            return
+        self._flush()
+        if self._raw_in > MAX_HANDSHAKE_BYTES:
+            self._fail("the TLS handshake is too long")
+            self.abort()
 
     def _words(self, error: SSL.Error) -> str:
         noted = self._handshake.reason if self._handshake is not None else ""
@@ -107,7 +105,7 @@ class TlsClientWire(EncryptedWire):
             return
         self._end_handshake()
         self._established = True
-        self._flush(RECORD)
+        self._flush()
         self.when_failed = None
         super().opened()
         self._read(b"")

@@ -307,6 +307,12 @@ class Transport:
         """Ends it once everything is sent."""
         self.ended = self.ended if self.ended == "aborted" else "closed"
 
+    def connectionLost(self, reason: Failure) -> None:
+        """Ends it, with nothing left to send."""
+        assert not self.queued
+        assert self.producer is None
+        self.loseConnection()
+
     def loseWriteConnection(self) -> None:
         """Ends one direction."""
         self.ended = self.ended or "half"

@@ -298,6 +298,34 @@ REVOKED = Refused("certificate revoked")
 UPGRADE = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
 
 
+class RememberedTests(SynchronousTestCase):
+    """What is remembered of a certificate belongs to those who have proven to have it."""
+
+    def test_other_certificates(self) -> None:
+        """Clients that come in turn are each told of, to backends and in the log, by their own certificate."""
+        gateway = Gateway(text("basic strict"))
+        other = configurations.clients_root().issue("device 8")
+        for credential in (device(), other, device(), other):
+            client = gateway.shake_hands(client_context(credential))
+            client.say(GET)
+            fingerprint = clients.certificate_fingerprint(credential)
+            self.assertIn(b"X-Client-Certificate-Fingerprint: %b\r\n" % fingerprint.encode(), gateway.backend())
+            client.leave()
+            self.assertEqual(gateway.log.records[-1]["sslClientCertificateFingerprint"], fingerprint)
+
+    def test_time(self) -> None:
+        """Who was let in is refused once the time of its certificate is over, however well it is known."""
+        gateway = Gateway(text("basic http400"))
+        for client in (gateway.shake_hands(client_context(device())) for _ in range(2)):
+            client.say(GET)
+            client.leave()
+        self.assertEqual(gateway.forwarded, 2)
+        gateway.reactor.advance((pki.NOT_AFTER - pki.NOW).total_seconds() + 1)  # OpenSSL has a clock of its own
+        gateway.shake_hands(client_context(device())).say(GET)
+        self.assertEqual(gateway.forwarded, 2)
+        self.assertEqual(gateway.log.records[-1]["sslClientVerify"], f"FAILED:{reasons.EXPIRED}")
+
+
 class VerdictEndTests(SynchronousTestCase):
     """A verdict has an end, and connections may live longer."""
 

@@ -9,7 +9,7 @@ from math import inf
 import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.connections import HttpPort
@@ -735,8 +735,7 @@ class BirthTests(SynchronousTestCase):
     def test_notes(self) -> None:
         """Where no site was chosen no certificate is accepted, and the verdict is a refusal."""
         notes = ClientCertificates(lambda: 0.0)
-        certificate = crypto.X509.from_cryptography(device().certificate)
-        self.assertFalse(notes.note(certificate, 0, 0, 1))
+        self.assertFalse(notes.note(device().der, 0, 0, True))
         self.assertEqual((notes.verdict(), notes.verdict("bad record mac")), (UNJUDGED, UNJUDGED))
 
     def test_peer(self) -> None:
@@ -748,6 +747,25 @@ class BirthTests(SynchronousTestCase):
                 peer = client.wire.receiver._session.peer  # type: ignore[attr-defined]
                 self.assertEqual((peer.tls_version, peer.cipher), (name, client.tls.get_cipher_name()))
                 self.assertEqual(peer.chain_der, credential.chain_der[1:])
+
+    def test_authorities_are_kept_once(self) -> None:
+        """The CAs of the profile's files are the same objects in all of its clients."""
+        for listener in ("strict", "http400"):
+            gateway = Gateway(text(f"basic {listener}"))
+            clients = [gateway.shake_hands(client_context(device())) for _ in range(2)]
+            first, second = (client.wire.receiver._session.peer for client in clients)  # type: ignore[attr-defined]
+            self.assertIs(first.chain_der[-1], second.chain_der[-1])
+
+    def test_evidence(self) -> None:
+        """It is what was told until now, the leaf first, whenever somebody asks."""
+        notes = ClientCertificates(lambda: 0.0)
+        chains = []
+        for certificate, error, depth in ((b"root", 0, 2), (b"authority", 7, 1), (b"leaf", 9, 0)):
+            notes.note(certificate, error, depth, not error)
+            chains.append(notes.evidence().chain)
+        self.assertEqual(chains, [(b"root",), (b"authority", b"root"), (b"leaf", b"authority", b"root")])
+        self.assertEqual((notes.evidence().error, notes.evidence().error_depth), (7, 1))
+        self.assertEqual(notes.issuers_der(), (b"authority", b"root"))
 
     def test_no_version_of_a_failure(self) -> None:
         """A handshake that failed has agreed on no version."""

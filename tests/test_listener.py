@@ -7,6 +7,7 @@ import socket
 
 from OpenSSL import SSL
 from twisted.internet import reactor
+from twisted.internet.address import IPv6Address
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -102,6 +103,31 @@ class ListenerTests(TestCase):
         client.send(NONSENSE)
         received: list[bytes] = []
         await until(lambda: received.append(read(client) or b"") or b"".join(received).startswith(b"HTTP/1.1 400 "))
+
+    async def test_transport(self) -> None:
+        """The transport of a connection knows whose it is, for whoever looks at it, and for Twisted's log."""
+        self.listener()
+        client = self.client()
+        await until(lambda: self.accepted == 1)
+        [wire] = self.gateway.port.connections.snapshot()
+        transport = wire.transport  # type: ignore[attr-defined]
+        self.assertEqual(
+            (transport.getPeer().port, transport.getHost().port), (client.getsockname()[1], self.address[1])
+        )
+        self.assertEqual((repr(transport), transport.logPrefix()), ("<connection 0 of 127.0.0.1>", "agwgateway"))
+
+    async def test_transport_v6(self) -> None:
+        """So it does over IPv6."""
+        gateway = Gateway(plain(text("basic -")))
+        bound = bind("::1", 0)
+        listener = Listener(reactor, bound, gateway.port, gateway.limits)
+        address = bound.getsockname()
+        listener.startService()
+        self.addCleanup(self.end, listener)
+        with contextlib.closing(socket.create_connection(address[:2])):
+            await until(lambda: len(gateway.port.connections) == 1)
+            [wire] = gateway.port.connections.snapshot()
+            self.assertIsInstance(wire.transport.getPeer(), IPv6Address)  # type: ignore[attr-defined]
 
     async def test_max_connections(self) -> None:
         """Exactly max_connections are accepted, however many wait; the next is served once one is gone."""

@@ -5,15 +5,27 @@ from __future__ import annotations
 import contextlib
 from unittest import mock
 
-from OpenSSL import SSL
+import attrs
+from OpenSSL import SSL, crypto
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted import openssl
-from agwtwisted.openssl import PIECE, RECORD, DirectRecords, PublicRecords, Records
-from tests.clients import TLS_1_2, TLS_1_3, client_context
-from tests.configurations import site
+from agwtwisted.openssl import (
+    PIECE,
+    RECORD,
+    DirectRecords,
+    PublicRecords,
+    Records,
+    Verifying,
+    direct_verifying,
+    public_verifying,
+)
+from tests import pki
+from tests.clients import TLS_1_2, TLS_1_3, client_context, device, partner
+from tests.configurations import clients_root, site
 
 WAYS = (PublicRecords, DirectRecords)
+VERIFYING_WAYS = (public_verifying, direct_verifying)
 VERSIONS = (TLS_1_2, TLS_1_3)
 SIZES = (1, 1300, RECORD, RECORD + 1, PIECE)
 
@@ -23,13 +35,18 @@ def noise(size: int) -> bytes:
     return b"".join(b"%08x" % number for number in range(size // 8 + 1))[:size]
 
 
-def connections(version: int) -> tuple[SSL.Connection, SSL.Connection]:
-    """A server and its client after their handshake."""
+def server_context() -> SSL.Context:
+    """A server's context."""
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.use_certificate(site().certificate)
     context.use_privatekey(site().key)
     context.set_options(SSL.OP_NO_TICKET)
-    server, client = SSL.Connection(context, None), SSL.Connection(client_context(version=version), None)
+    return context
+
+
+def connections(version: int) -> tuple[SSL.Connection, SSL.Connection]:
+    """A server and its client after their handshake."""
+    server, client = SSL.Connection(server_context(), None), SSL.Connection(client_context(version=version), None)
     server.set_accept_state()
     client.set_connect_state()
     ends = [(client, server), (server, client)] * 3
@@ -116,12 +133,167 @@ class RecordsTests(SynchronousTestCase):
         self.assertEqual(told, [b"%d" % number for number in range(len(ends))])
 
 
+def everything(records: Records) -> bytes:
+    """All that there is to send."""
+    said = b""
+    while piece := records.outgoing():
+        said += piece
+    return said
+
+
+def shaken(server: Records, client: Records) -> list[bool]:
+    """Both shake hands, the client first; what each step of the server's returned."""
+    client.shake_hands(b"")
+    steps: list[bool] = []
+    while said := everything(client):
+        steps.append(server.shake_hands(said))
+        client.shake_hands(everything(server))
+    return steps
+
+
+class HandshakeTests(SynchronousTestCase):
+    """A handshake between the two ends, each in either way."""
+
+    def ends(self, way: type, version: int, context: SSL.Context | None = None) -> tuple[Records, Records]:
+        """A server and a client that have not spoken yet."""
+        server = SSL.Connection(context or server_context(), None)
+        client = SSL.Connection(client_context(device(), version=version), None)
+        server.set_accept_state()
+        client.set_connect_state()
+        return way(server), way(client)
+
+    def test_through(self) -> None:
+        """It waits until the peer's part is whole, and is through then; data follows."""
+        for way in WAYS:
+            for version in VERSIONS:
+                server, client = self.ends(way, version)
+                self.assertEqual(shaken(server, client), [False, True])
+                self.assertEqual(server.decrypt(bytes(client.encrypt(b"data"))), (b"data", None))
+
+    def test_byte_by_byte(self) -> None:
+        """It may come in any pieces."""
+        for way in WAYS:
+            server, client = self.ends(way, TLS_1_3)
+            client.shake_hands(b"")
+            hello = everything(client)
+            for at in range(len(hello)):
+                self.assertFalse(server.shake_hands(hello[at : at + 1]))
+            self.assertTrue(everything(server))
+            self.assertEqual(server.outgoing(), b"")
+
+    def test_failed(self) -> None:
+        """What is no handshake is an error, and there is an alert to send."""
+        for way in WAYS:
+            server, _ = self.ends(way, TLS_1_3)
+            with self.assertRaises(SSL.Error) as caught:
+                server.shake_hands(b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00")
+            self.assertTrue(caught.exception.args[0])
+            self.assertEqual(everything(server)[:1], b"\x15")
+
+    def test_long_flight(self) -> None:
+        """What is longer than a record is said whole, and once."""
+        for way in WAYS:
+            context = server_context()
+            for _ in range(60):
+                context.add_extra_chain_cert(site().certificate)
+            server, client = self.ends(way, TLS_1_2, context)
+            client.shake_hands(b"")
+            server.shake_hands(everything(client))
+            flight = everything(server)
+            self.assertGreater(len(flight), RECORD)
+            client.shake_hands(flight)
+            self.assertTrue(server.shake_hands(everything(client)))
+
+
+@attrs.define
+class Listening:
+    """Is told of certificates, and answers the same each time."""
+
+    answer: bool
+    heard: list[tuple[bytes, int, int, bool]] = attrs.field(factory=list)
+    connections: list[SSL.Connection] = attrs.field(factory=list)
+
+    def __call__(self, connection: SSL.Connection, der: bytes, error: int, depth: int, ok: bool) -> bool:
+        self.connections.append(connection)
+        self.heard.append((der, error, depth, ok))
+        return self.answer
+
+
+class VerifyingTests(SynchronousTestCase):
+    """A client's chain, told of in either way."""
+
+    def verified(
+        self, verifying: Verifying, credential: pki.Credential, version: int, *, late: bool = False
+    ) -> SSL.Connection | None:
+        """The server's connection with this client, None when it refused; `late`: the connection's own setting."""
+        context = server_context()
+        store = context.get_cert_store()
+        assert store is not None
+        store.add_cert(crypto.X509.from_cryptography(clients_root().certificate))
+        store.set_time(pki.NOW)
+        if not late:
+            verifying(context, SSL.VERIFY_PEER)
+        server = SSL.Connection(context, None)
+        if late:
+            verifying(server, SSL.VERIFY_PEER)
+        client = SSL.Connection(client_context(credential, version=version), None)
+        server.set_accept_state()
+        client.set_connect_state()
+        with contextlib.suppress(SSL.Error, ValueError):
+            shaken(DirectRecords(server), PublicRecords(client))
+        finished = server.get_finished() is not None and server.get_peer_finished() is not None
+        return server if finished else None
+
+    def test_good(self) -> None:
+        """Every certificate is told of, the root first, and of whose connection it is."""
+        for way in VERIFYING_WAYS:
+            for version in VERSIONS:
+                for late in (False, True):
+                    told = Listening(answer=True)
+                    server = self.verified(way(told), device(), version, late=late)
+                    assert server is not None
+                    self.assertEqual(told.heard, [(clients_root().der, 0, 1, True), (device().der, 0, 0, True)])
+                    self.assertEqual(told.connections, [server, server])
+
+    def test_refused(self) -> None:
+        """Who says no ends the handshake there and then."""
+        for way in VERIFYING_WAYS:
+            told = Listening(answer=False)
+            self.assertIsNone(self.verified(way(told), device(), TLS_1_2))
+            self.assertEqual(told.heard, [(clients_root().der, 0, 1, True)])
+
+    def test_error(self) -> None:
+        """What OpenSSL finds wrong is told; who goes on nevertheless hears of the rest, and the handshake succeeds."""
+        for way in VERIFYING_WAYS:
+            told = Listening(answer=True)
+            server = self.verified(way(told), partner(), TLS_1_2)
+            assert server is not None
+            self.assertEqual(told.heard[0], (partner().issuers[0].der, 20, 1, False))
+            self.assertEqual((told.heard[-1][0], told.heard[-1][2]), (partner().der, 0))
+            self.assertEqual(SSL._lib.SSL_get_verify_result(server._ssl), 0)  # type: ignore[attr-defined]
+            refusing = Listening(answer=False)
+            self.assertIsNone(self.verified(way(refusing), partner(), TLS_1_2))
+            self.assertEqual(refusing.heard, told.heard[:1])
+
+    def test_raising(self) -> None:
+        """Who raises, as nobody should, has refused."""
+        self.patch(SSL.sys, "excepthook", lambda *_: None)  # type: ignore[attr-defined]
+        self.patch(SSL.sys, "unraisablehook", lambda *_: None)  # type: ignore[attr-defined]
+
+        def raising(*_: object) -> bool:
+            raise ValueError("of a test")
+
+        for way in VERIFYING_WAYS:
+            self.assertIsNone(self.verified(way(raising), device(), TLS_1_2))
+
+
 class ChoiceTests(SynchronousTestCase):
     """Which of the two is taken."""
 
     def test_known(self) -> None:
         """The functions of this library are as they are known."""
         self.assertIs(openssl.records_of, DirectRecords)
+        self.assertIs(openssl.verifying, direct_verifying)
 
     def test_unknown(self) -> None:
         """A library where one is missing or does something else is not taken for one that is known."""
@@ -131,3 +303,10 @@ class ChoiceTests(SynchronousTestCase):
             setattr(library, name, other)
             self.patch(openssl, "_lib", library)
             self.assertFalse(openssl._is_known(), name)
+
+    def test_other_types(self) -> None:
+        """Nor one whose functions take or return something else."""
+        for name in openssl._TYPES:
+            with mock.patch.dict(openssl._TYPES, {name: "int(*)(char *)"}):
+                self.assertFalse(openssl._is_known(), name)
+        self.assertTrue(openssl._is_known())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -12,9 +13,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.openssl import RECORD
+from agwtwisted.outbox import Outbox
 from agwtwisted.streaming import LINGER, NOBODY, QUEUE_LIMIT
 from agwtwisted.tls import HANDSHAKE_ROOM, TlsWire
 from tests import configurations
@@ -121,6 +124,53 @@ class PiecesTests(SynchronousTestCase):
             client.give(last + client.outgoing())
             self.assertTrue(client.wire._established)
             self.assertEqual(client.wire.bytes_in, len(GET) + 1 + size)
+
+
+class TicketTests(SynchronousTestCase):
+    """When what OpenSSL says at the end of a handshake leaves."""
+
+    def last_flight(self, gateway: Gateway, version: int, request: bytes) -> Client:
+        """A client whose last flight, and a request in the same read, have come; what was sent to it lies there."""
+        client = gateway.client(client_context(version=version))
+        client.give(client.hello())
+        client.tls.bio_write(client.take())
+        last = client.hello()
+        if request:
+            client.tls.sendall(request)
+        client.give(last + client.outgoing())
+        return client
+
+    def test_with_the_answer(self) -> None:
+        """In TLS 1.3 a client that asked already gets its tickets with the answer, before it in one piece."""
+        gateway = Gateway(OPEN)
+        client = self.last_flight(gateway, TLS_1_3, GET)
+        self.assertEqual(client.transport.sent, b"")
+        gateway.answering()(b"HTTP/1.1 204 No Content\r\n\r\n")
+        client.talk()
+        self.assertTrue(client.received.startswith(b"HTTP/1.1 204 "))
+        self.assertIsNotNone(client.tls.get_session())
+
+    def test_at_once(self) -> None:
+        """One that asks nothing yet gets them at once."""
+        client = self.last_flight(Gateway(OPEN), TLS_1_3, b"")
+        self.assertTrue(client.transport.sent)
+
+    def test_finished(self) -> None:
+        """In TLS 1.2 the client waits for the end of the handshake: it leaves before anything is done for it."""
+        for version, wanted in ((TLS_1_2, True), (TLS_1_3, False)):
+            client = Gateway(OPEN).client(client_context(version=version))
+            told: list[bool] = []
+            handshake = client.wire._handshake
+            completed = handshake.completed
+
+            def spying(told: list[bool] = told, client: Client = client, completed: Any = completed) -> None:
+                told.append(bool(client.transport.sent))
+                completed()
+
+            self.patch(handshake, "completed", spying)
+            client.talk()
+            self.assertTrue(client.established)
+            self.assertEqual(told, [wanted])
 
 
 class HandshakeEndTests(SynchronousTestCase):
@@ -463,6 +513,55 @@ class EndTests(SynchronousTestCase):
             self.assertEqual(spy.data, b"the last")
             self.assertEqual(client.transport.ended, "closed")
             self.assertTrue(client.closed)
+
+    def test_client_closes_at_once(self) -> None:
+        """The connection is over when the farewell is read, and whoever received is told once."""
+        client = Gateway(OPEN).shake_hands()
+        spy = spied(client)
+        lost: list[Failure] = []
+
+        def lose(reason: Failure) -> None:
+            lost.append(reason)
+            client.wire.connectionLost(reason)
+
+        self.patch(client.transport, "connectionLost", lose)
+        client.tls.shutdown()
+        client.give(client.outgoing())
+        self.assertEqual((spy.reasons, len(lost)), (["Connection was closed cleanly."], 1))
+        self.assertFalse(client.wire.cut)
+        self.assertTrue(client.transport.sent)  # our own farewell
+
+    def test_what_is_held_leaves_first(self) -> None:
+        """What waits for the end of the reactor's turn is not lost when the client says farewell in it."""
+        client = Gateway(OPEN).shake_hands()
+        spied(client)
+        client.wire._outbox = Outbox()
+        client.wire._outbox.open = True
+        client.wire.write(b"answer")
+        self.assertEqual(client.transport.sent, b"")
+        client.tls.shutdown()
+        client.give(client.outgoing())
+        client.lose()
+        client.tls.bio_write(client.take())
+        self.assertEqual(client.tls.recv(100), b"answer")
+        with self.assertRaises(SSL.ZeroReturnError):
+            client.tls.recv(1)
+
+    def test_client_closes_before_it_has_read(self) -> None:
+        """What is queued for a client that says farewell still leaves, and our farewell behind it."""
+        gateway = Gateway(OPEN)
+        client = gateway.shake_hands()
+        spied(client)
+        client.transport.room = 10
+        client.wire.write(b"x" * 1000)
+        client.tls.shutdown()
+        client.give(client.outgoing())
+        self.assertEqual((client.transport.ended, client.wire.closing), ("closed", True))
+        client.transport.drain()
+        client.tls.bio_write(client.take())
+        self.assertEqual(client.tls.recv(2000), b"x" * 1000)
+        with self.assertRaises(SSL.ZeroReturnError):
+            client.tls.recv(1)
 
     def test_forged_record(self) -> None:
         """A record that is not authentic is not handed on: the client gets the alert bad_record_mac and the end."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
 
 import attrs
 
@@ -208,22 +210,43 @@ def _judged(peer: Peer) -> Verdict:
 
 
 def _address(peer: Peer) -> bytes:
-    return _members({"clientIP": peer.address, "clientPort": peer.port})
+    return b'"clientIP":"%b","clientPort":%d' % (_escaped(peer.address.encode()), peer.port)
 
 
 def _tls(peer: Peer, *, enabled: bool) -> bytes:
+    """What connections have in common that were encrypted in the same way, with the same certificate and verdict."""
     certificate = peer.certificate
+    fingerprint, issuer = (certificate.fingerprint, certificate.issuer) if certificate else (b"", b"")
+    render = _remembered_tls_members if len(issuer) <= LONGEST_ISSUER else _tls_members
+    return render(
+        enabled, peer.cipher, peer.tls_version, log_word(peer.verdict), peer.ocsp_status.value, fingerprint, issuer
+    )
+
+
+def _tls_members(
+    enabled: bool, cipher: str, version: str, verified: str, status: str, fingerprint: bytes, issuer: bytes
+) -> bytes:
+    """Of nothing but these, so that they may be remembered by them."""
     return _members(
         {
             "sslEnabled": "on" if enabled else "off",
-            "sslCipher": peer.cipher,
-            "sslProtocol": peer.tls_version,
-            "sslClientVerify": log_word(peer.verdict),
-            "ocspStatus": peer.ocsp_status.value,
-            "sslClientCertificateFingerprint": _decoded(certificate.fingerprint) if certificate else "",
-            "sslClientCertificateIssuerName": _decoded(certificate.issuer) if certificate else "",
+            "sslCipher": cipher,
+            "sslProtocol": version,
+            "sslClientVerify": verified,
+            "ocspStatus": status,
+            "sslClientCertificateFingerprint": _decoded(fingerprint),
+            "sslClientCertificateIssuerName": _decoded(issuer),
         }
     )
+
+
+REMEMBERED: Final = 4096
+"""Clients' TLS members that are remembered, those used last."""
+
+LONGEST_ISSUER: Final = 512
+"""Octets of an issuer's name with which they are: hostile ones are long, and would take much room."""
+
+_remembered_tls_members = lru_cache(REMEMBERED)(_tls_members)
 
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))

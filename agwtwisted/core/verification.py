@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 import attrs
@@ -22,14 +22,19 @@ from agwtwisted.core.chains import TrustedChain
 from agwtwisted.core.der import DerError
 from agwtwisted.core.name_comparison import normalised_name
 from agwtwisted.core.reasons import REASONS as REASONS  # the table is part of this module's interface
-from agwtwisted.core.remembering import remembering
+from agwtwisted.core.remembering import CERTIFICATES, LONGEST, remembering
+from agwtwisted.core.values import value
 from agwtwisted.core.verdicts import Refused, Trusted
 
 MAX_DEPTH: Final = 8
 """Certificates above the leaf, the root included, where the configuration says nothing else."""
 
 
-@attrs.frozen(kw_only=True)
+LONGEST_CHAIN: Final = 2 * LONGEST
+"""Octets of the certificates of a chain that is remembered."""
+
+
+@value(kw_only=True)
 class Evidence:
     """What OpenSSL told in one verification."""
 
@@ -59,6 +64,15 @@ class _Leaf:
     policy_rules: PolicyRules | None  # None: cannot be read
 
 
+@attrs.frozen
+class Period:
+    """When a chain is trusted that has no other fault, both ends included."""
+
+    begin: datetime
+    end: datetime
+    until: float  # the end, in seconds since 1970
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Anchors:
     """What an SSL profile trusts, prepared once for many judgements; without any chain it trusts nobody."""
@@ -69,8 +83,12 @@ class Anchors:
     _findings: Mapping[bytes, _Finding] = attrs.field(alias="findings", repr=False)
     _leaf_of: Callable[[bytes], _Leaf | None] = attrs.field(init=False, repr=False)
     _finding_of: Callable[[bytes], _Finding | None] = attrs.field(init=False, repr=False)
-
+    _period_of: Callable[[tuple[bytes, ...]], Period | None] = attrs.field(init=False, repr=False)
     _own: Mapping[bytes, bytes] = attrs.field(init=False, repr=False)
+
+    @_period_of.default
+    def _periods(self) -> Callable[[tuple[bytes, ...]], Period | None]:
+        return lru_cache(CERTIFICATES)(partial(_period, self))
 
     @_own.default
     def _own_certificates(self) -> Mapping[bytes, bytes]:
@@ -111,8 +129,18 @@ class Anchors:
         """What is to know of this client's certificate, found out once; None where it cannot be read."""
         return self._leaf_of(der)
 
-    def valid_until(self, chain: Sequence[bytes]) -> float:
+    def period(self, chain: tuple[bytes, ...]) -> Period | None:
+        """When this chain is trusted, found out once; None where it never is, or is too long to be remembered.
+
+        Its length is not judged.
+        """
+        return self._period_of(chain) if sum(map(len, chain)) <= LONGEST_CHAIN else None
+
+    def valid_until(self, chain: tuple[bytes, ...]) -> float:
         """As `valid_until`, of a chain that was judged."""
+        period = self.period(chain)
+        if period is not None:
+            return period.until
         known = [self.leaf(chain[0]), *map(self.finding, chain[1:])]
         return min(0.0 if each is None else each.not_after.timestamp() for each in known)
 
@@ -121,8 +149,13 @@ def judge(evidence: Evidence, anchors: Anchors, now: datetime, *, max_depth: int
     """Whether the client is trusted at `now` (aware), with one reason of one line when not.
 
     Meant for the inside of a TLS verify callback: CAs of the profile's own files are not read again, and nothing that a
-    certificate holds raises.
+    certificate holds raises. A client that comes again costs a look at the clock: only what it has to say at another
+    time is remembered of its chain, nothing of OpenSSL's findings.
     """
+    if not evidence.error and len(evidence.chain) - 1 <= max_depth:
+        period = anchors.period(evidence.chain)
+        if period is not None and period.begin <= now <= period.end:
+            return Trusted()
     reason = (
         _openssl_reason(evidence.error)
         or _shape_reason(evidence.chain, anchors, max_depth)
@@ -135,6 +168,20 @@ def valid_until(chain: Iterable[bytes]) -> float:
     """Until when every certificate of a chain (DER) is valid, in seconds since 1970; 0 where one cannot be read."""
     certificates = [certificate_rules.certificate_from(der) for der in chain]
     return min(0.0 if each is None else each.not_valid_after_utc.timestamp() for each in certificates)
+
+
+def _period(anchors: Anchors, chain: tuple[bytes, ...]) -> Period | None:
+    """Of a chain whose only fault can be its time."""
+    if not chain or chain[-1] not in anchors.issuers_by_root:
+        return None
+    known = [anchors.leaf(chain[0]), *map(anchors.finding, chain[1:])]
+    if None in known:
+        return None
+    begin = max(each.not_before for each in known if each)
+    end = min(each.not_after for each in known if each)
+    if begin > end or _chain_reason(chain, anchors, begin):
+        return None
+    return Period(begin, end, end.timestamp())
 
 
 def _openssl_reason(error: int) -> str:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core import records
 from agwtwisted.core.pages import ErrorInfo
-from agwtwisted.core.peer import Peer
+from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.records import (
     AccessRecord,
     ClientFrame,
@@ -267,6 +268,46 @@ class RenderTests(SynchronousTestCase):
         read = members(render(attrs.evolve(RECORD, frame=frame, client=ClientFrame.from_peer(peer)), True))
         self.assertEqual((read["listenerName"], read["ruleName"], read["resourceId"]), (name, name, name))
         self.assertEqual(read["properties"]["sslClientVerify"], f"FAILED:{reason}")
+
+
+class RememberedTests(SynchronousTestCase):
+    """What connections have in common is rendered once, and nothing else."""
+
+    def test_nothing_is_shared_that_differs(self) -> None:
+        """Certificate, verdict, status, suite and version each have a text of their own."""
+        ClientFrame.from_peer(PEER)
+        other = attrs.evolve(CERTIFICATE, fingerprint=b"aa")
+        changes: list[dict[str, Any]] = [
+            {"certificate": other},
+            {"certificate": attrs.evolve(CERTIFICATE, issuer=b"CN=Other")},
+            {"certificate": None},
+            {"verdict": Refused("certificate has expired")},
+            {"verdict": Unchecked()},
+            {"ocsp_status": OcspStatus.REVOKED},
+            {"cipher": "TLS_AES_128_GCM_SHA256"},
+            {"tls_version": "TLSv1.3"},
+            {"tls_version": ""},
+        ]
+        texts = {ClientFrame.from_peer(attrs.evolve(PEER, **each)).tls for each in changes}
+        self.assertEqual(len(texts), len(changes))
+        self.assertNotIn(ClientFrame.from_peer(PEER).tls, texts)
+
+    def test_address(self) -> None:
+        """The address is never another client's, though the rest is one and the same."""
+        first = ClientFrame.from_peer(PEER)
+        second = ClientFrame.from_peer(attrs.evolve(PEER, address='fe80::1%"x', port=1))
+        self.assertEqual(second.address, rb'"clientIP":"fe80::1%\"x","clientPort":1')
+        self.assertEqual(first.address, b'"clientIP":"185.42.129.24","clientPort":45057')
+        self.assertIs(first.tls, second.tls)
+
+    def test_bounded(self) -> None:
+        """So many are remembered, and none with a long name."""
+        self.assertEqual(records._remembered_tls_members.cache_info().maxsize, records.REMEMBERED)
+        for size, kept in ((records.LONGEST_ISSUER, True), (records.LONGEST_ISSUER + 1, False)):
+            peer = attrs.evolve(PEER, certificate=attrs.evolve(CERTIFICATE, issuer=b"x" * size))
+            first, second = ClientFrame.from_peer(peer), ClientFrame.from_peer(peer)
+            self.assertEqual(first, second)
+            self.assertEqual(first.tls is second.tls, kept)
 
 
 class HandshakeTests(SynchronousTestCase):

@@ -15,8 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import reasons
 from agwtwisted.core.chains import TrustedChain, read_chain
+from agwtwisted.core.remembering import CERTIFICATES
 from agwtwisted.core.verdicts import Refused, Trusted
-from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge, valid_until
+from agwtwisted.core.verification import LONGEST_CHAIN, REASONS, Anchors, Evidence, Period, judge, valid_until
 from tests import pki
 from tests.handshakes import evidence_of
 
@@ -361,6 +362,51 @@ class RememberedTests(SynchronousTestCase):
         for _ in range(2):
             self.assertEqual(judge(evidence(weak), strict, pki.NOW), Refused(reasons.LEAF_KEY_WEAK))
             self.assertEqual(judge(evidence(weak), lax, pki.NOW), Trusted())
+
+    def test_errors(self) -> None:
+        """What OpenSSL finds wrong in one handshake counts, however often it found nothing."""
+        for _ in range(2):
+            self.assertEqual(judge(evidence(LEAF), ONLY_ROOT, pki.NOW), Trusted())
+            self.assertEqual(judge(evidence(LEAF, error=7), ONLY_ROOT, pki.NOW), Refused(REASONS[7]))
+
+    def test_depth(self) -> None:
+        """So does the length of the chain that is allowed."""
+        for _ in range(2):
+            self.assertEqual(judge(evidence(LEAF), ONLY_ROOT, pki.NOW, max_depth=3), Trusted())
+            found = judge(evidence(LEAF), ONLY_ROOT, pki.NOW, max_depth=2)
+            self.assertEqual(found, Refused(reasons.CHAIN_TOO_LONG))
+
+    def test_chains(self) -> None:
+        """A chain is remembered whole: the same leaf under other certificates is judged anew, as is a part of it."""
+        anchors = anchors_of([ROOT])
+        self.assertEqual(judge(evidence(LEAF), anchors, pki.NOW), Trusted())
+        broken = evidence(LEAF, chain=(LEAF.der, b"none", *LEAF.chain_der[2:]))
+        self.assertEqual(judge(broken, anchors, pki.NOW), Refused(reasons.UNREADABLE))
+        strange = evidence(LEAF, chain=(*LEAF.chain_der[:-1], STRANGER.der))
+        self.assertEqual(judge(strange, anchors, pki.NOW), Refused(reasons.NO_LOCAL_ISSUER))
+        self.assertEqual(judge(evidence(LEAF, chain=()), anchors, pki.NOW), Refused(reasons.NO_LOCAL_ISSUER))
+        self.assertEqual(judge(evidence(LEAF), anchors_of([STRANGER]), pki.NOW), Refused(reasons.NO_LOCAL_ISSUER))
+
+    def test_period(self) -> None:
+        """It has a period from the last beginning to the first end; one that is never trusted has none."""
+        begin, end = pki.NOW - timedelta(hours=1), pki.NOW + timedelta(hours=1)
+        leaf = ROOT.intermediate("Late", not_before=begin).issue(not_after=end)
+        self.assertEqual(ONLY_ROOT.period(leaf.chain_der), Period(begin, end, end.timestamp()))
+        never = ROOT.intermediate("Over", not_after=begin).issue(not_before=end)
+        for chain in (never.chain_der, ROOT.issue(key=WEAK_KEY).chain_der, (), (b"none", ROOT.der), LEAF.chain_der[:1]):
+            self.assertIsNone(ONLY_ROOT.period(chain))
+
+    def test_bounded(self) -> None:
+        """So many chains are remembered, and no long ones, which are judged all the same."""
+        anchors = anchors_of([ROOT])
+        memory = anchors._period_of.cache_info  # type: ignore[attr-defined]
+        self.assertEqual(memory().maxsize, CERTIFICATES)
+        filling = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), bytes(LONGEST_CHAIN))
+        long = ROOT.issue(extra=[pki.extension(filling)])
+        self.assertEqual(judge(evidence(long), anchors, pki.NOW), Trusted())
+        self.assertEqual(anchors.valid_until(long.chain_der), valid_until(long.chain_der))
+        self.assertEqual(memory().currsize, 0)
+        self.assertEqual(judge(evidence(long), anchors, pki.NOT_AFTER + timedelta(seconds=1)), Refused(reasons.EXPIRED))
 
     def test_own(self) -> None:
         """A CA of the profile's files is one object, however often it comes; another one is what came."""
