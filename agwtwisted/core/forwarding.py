@@ -58,8 +58,8 @@ def _identity_block(
 class IdentityBlocks:
     """`identity_block` with a memory: clients come back, and open several connections, with the same certificate.
 
-    A block takes longer to make than all else of a session, and much of its room. Those used last are remembered, but
-    for those of long certificates: hostile ones are long.
+    A block has the certificate itself, and with it much of a session's room. Those used last are remembered, but for
+    those of long certificates: hostile ones are long.
     """
 
     def __init__(self) -> None:

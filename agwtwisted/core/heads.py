@@ -1,5 +1,7 @@
-"""Heads that come whole and plain, cut into lines by two patterns: llhttp's callbacks take four times as long.
+"""Heads that come whole and plain, cut into lines by two patterns.
 
+A response is read in two thirds of the time that it takes with a parser of its own; a request in about as much, and its
+connection needs no parser.
 A pattern takes less than llhttp does: nothing but visible ASCII, no folding, no space at the end of a value, HTTP/1.1.
 What it does not take says nothing about the message: llhttp reads that one. What it takes, llhttp would cut the same.
 """

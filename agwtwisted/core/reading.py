@@ -1,4 +1,5 @@
-"""Bytes to messages: llhttp (through httptools) for the framing, `core.messages` for what may be forwarded.
+"""Bytes to messages: llhttp (through httptools) for the framing, `core.messages` for what may be forwarded. Heads that
+come whole and plain are cut by `core.heads`.
 
 A reader is fed what came and collects events in order. llhttp cannot be paused within one read, so events of more than
 one message may lie there; how much that is, the size of one read bounds. The rest of a body with a Content-Length, what
