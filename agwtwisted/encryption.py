@@ -88,7 +88,7 @@ class EncryptedWire(TcpWire):
                 self._send(self._records.encrypt(data))
             else:
                 for start in range(0, len(data), PIECE):
-                    self._send(self._records.encrypt(data[start : start + PIECE]))
+                    self._send(self._records.encrypt(data, start))
         except SSL.Error:  # the connection is broken beyond a farewell
             self.abort()
 

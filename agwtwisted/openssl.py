@@ -16,8 +16,8 @@ from OpenSSL import SSL, crypto
 RECORD: Final = 16384
 """Bytes of one record's content at most (RFC 8446 section 5.1)."""
 
-PIECE: Final = 16 * RECORD
-"""Bytes that are encrypted at once at most."""
+PIECE: Final = 4 * RECORD
+"""Bytes that are encrypted or decrypted at once at most: a connection's BIOs stay as large as they once were."""
 
 _SEALED: Final = PIECE + (PIECE >> 7) + 2 * RECORD
 """Room for a piece in records, their headers and tags, and for what OpenSSL had to say by itself."""
@@ -41,8 +41,10 @@ class Records(Protocol):
     def decrypt(self, records: bytes) -> tuple[bytes, SSL.Error | None]:
         """The data of these records, and what ended the connection if anything did: ZeroReturnError for a farewell."""
 
-    def encrypt(self, data: bytes) -> Octets:
-        """The records for at most a `PIECE` of data, and whatever else was to be sent; good until the next call.
+    def encrypt(self, data: bytes, start: int = 0) -> Octets:
+        """The records for a `PIECE` of data at most, from `start` on, and whatever else was to be sent.
+
+        Good until the next call.
 
         Raises:
             SSL.Error: the connection is broken.
@@ -86,11 +88,11 @@ class PublicRecords:
         except SSL.Error as error:
             return b"".join(pieces), error
 
-    def encrypt(self, data: bytes) -> Octets:
+    def encrypt(self, data: bytes, start: int = 0) -> Octets:
         """As `Records` says."""
         if not data:
             return b""
-        self._connection.sendall(data)
+        self._connection.sendall(data[start : start + PIECE])
         return self._connection.bio_read(_SEALED)
 
 
@@ -132,14 +134,28 @@ class DirectRecords:
 
     def decrypt(self, records: bytes) -> tuple[bytes, SSL.Error | None]:
         """As `Records` says."""
-        if records and _lib.BIO_write(self._into_ssl, records, len(records)) != len(records):
+        if len(records) <= PIECE:
+            return self._decrypt(records, len(records))
+        pieces: list[bytes] = []
+        end = None
+        for start in range(0, len(records), PIECE):
+            size = min(PIECE, len(records) - start)
+            data, end = self._decrypt(_ffi.from_buffer(records) + start, size)
+            pieces.append(data)
+            if end is not None:
+                break
+        return b"".join(pieces), end
+
+    def _decrypt(self, records: Any, length: int) -> tuple[bytes, SSL.Error | None]:
+        """A piece at most, of which there may be the beginning of a record from before."""
+        if length and _lib.BIO_write(self._into_ssl, records, length) != length:
             return b"", SSL.Error("no memory for a record")
         ssl, read = self._ssl, _lib.SSL_read
         before = b""
         count = 0
         while (size := read(ssl, _OPENED + count, RECORD)) > 0:
             count += size
-            if count > PIECE:
+            if count > PIECE:  # the end of a handshake may have left more than a piece
                 before, count = before + _ffi.buffer(_OPENED, count)[:], 0
         data = _ffi.buffer(_OPENED, count)[:]
         return before + data if before else data, self._end(size)
@@ -150,17 +166,14 @@ class DirectRecords:
             return None
         return SSL.ZeroReturnError() if error == _lib.SSL_ERROR_ZERO_RETURN else self._error(result)
 
-    def encrypt(self, data: bytes) -> Octets:
+    def encrypt(self, data: bytes, start: int = 0) -> Octets:
         """As `Records` says."""
-        size = len(data)
-        if not size:
-            return b""
-        sealed = _lib.SSL_write(self._ssl, data, size)
-        while 0 < sealed < size:  # a call takes one record
-            more = _lib.SSL_write(self._ssl, _ffi.from_buffer(data) + sealed, size - sealed)
-            sealed = more if more <= 0 else sealed + more
-        if sealed < size:
-            raise self._error(sealed)
+        end = min(len(data), start + PIECE)
+        while start < end:  # a call takes one record
+            sealed = _lib.SSL_write(self._ssl, _ffi.from_buffer(data) + start if start else data, end - start)
+            if sealed <= 0:
+                raise self._error(sealed)
+            start += sealed
         return self.outgoing()
 
     def _error(self, result: int) -> SSL.Error:

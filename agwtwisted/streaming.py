@@ -24,7 +24,7 @@ from agwtwisted.deadlines import Deadline
 from agwtwisted.outbox import NO_OUTBOX, Outbox
 
 QUEUE_LIMIT = 128 * 1024
-"""Bytes queued for a slow reader before its source is stopped; one read of the source (64 KiB) may come on top."""
+"""Bytes queued for a slow reader before its source is stopped; one read of the source (256 KiB) may come on top."""
 
 SEND_TIMEOUT = 60.0
 """Seconds that the peer of a closing connection has for what is queued, beside those that it earns by reading."""

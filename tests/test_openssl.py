@@ -88,8 +88,30 @@ class RecordsTests(SynchronousTestCase):
         for records, _, client in self.each():
             peer = PublicRecords(client)
             data = noise(3 * PIECE + 5)
-            sealed = b"".join(bytes(peer.encrypt(data[at : at + PIECE])) for at in range(0, len(data), PIECE))
+            sealed = b"".join(bytes(peer.encrypt(data, at)) for at in range(0, len(data), PIECE))
             self.assertEqual(records.decrypt(sealed), (data, None))
+            back = b"".join(bytes(records.encrypt(data, at)) for at in range(0, len(data), PIECE))
+            self.assertEqual(peer.decrypt(back), (data, None))
+
+    def test_much_that_ends(self) -> None:
+        """An end among more than a piece is told, with what came before it and nothing of what follows."""
+        for records, _, client in self.each():
+            peer = PublicRecords(client)
+            data = noise(2 * PIECE)
+            sealed = bytearray(b"".join(bytes(peer.encrypt(data, at)) for at in range(0, len(data), PIECE)))
+            sealed[PIECE // 2] ^= 1
+            came, end = records.decrypt(bytes(sealed))
+            self.assertEqual(came, data[:RECORD])
+            self.assertIs(type(end), SSL.Error)
+
+    def test_left_by_a_handshake(self) -> None:
+        """More than a piece may lie in the BIO already: it came with the end of the handshake."""
+        for records, server, client in self.each():
+            peer = PublicRecords(client)
+            data = noise(3 * PIECE)
+            for at in range(0, len(data), PIECE):
+                server.bio_write(bytes(peer.encrypt(data, at)))
+            self.assertEqual(records.decrypt(b""), (data, None))
 
     def test_nothing(self) -> None:
         """No data makes no record."""

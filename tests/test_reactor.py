@@ -15,7 +15,7 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.reactor import AHEAD, GROUP, LeanEPollReactor
+from agwtwisted.reactor import AHEAD, GROUP, LONG_READ, LeanEPollReactor
 
 
 class _End(FileDescriptor):
@@ -250,6 +250,18 @@ class LeanReactorTests(SynchronousTestCase):
             "sent",
         ]
         self.assertEqual([word.partition(" ")[2] for word in self.story], expected)
+
+    def test_long_read(self) -> None:
+        """After a read that was full the next may be a long one; one that was not full changes nothing."""
+        end, theirs = self.ahead("a")
+        theirs.send(bytes(end.bufferSize - 1))
+        self.reactor.doPoll(0)
+        self.assertEqual(end.bufferSize, 100)
+        theirs.send(b"a" * end.bufferSize + b"b" * 1000)
+        self.reactor.doPoll(0)
+        self.reactor.doPoll(0)
+        self.assertEqual(end.bufferSize, LONG_READ)
+        self.assertEqual([word.partition(" ")[2] for word in self.story[-2:]], [f"{'b' * 1000}, written", "sent"])
 
     def test_too_many_for_one_go(self) -> None:
         """After `GROUP` events what was written is sent; nobody is forgotten."""
