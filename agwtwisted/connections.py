@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from agwtwisted.core import reasons
 from agwtwisted.core.forwarding import IdentityBlocks, client_address
+from agwtwisted.core.heads import PlainRequests
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.records import ClientFrame, RecordFrame
@@ -58,7 +59,7 @@ class HttpSession:
         self._identities: dict[Action, bytes] = {}
         self._other_identities: dict[tuple[Action, Verdict], bytes] = {}  # where a path takes the client differently
         self._wire = wire
-        self._frontend = Frontend(wire, self, port.exchanges, port.gateway, port.names, port.clock)
+        self._frontend = Frontend(wire, self, port.exchanges, port.gateway, port.plain, port.clock)
         self._standing: Standing | None = None
         self._patience: IDelayedCall | None = None
         wire.receiver = self._frontend
@@ -181,7 +182,7 @@ class HttpPort(Port[Site]):
     def __init__(self, *, exchanges: HttpExchanges, names: HeaderNames, **others: Unpack[PortArguments[Site]]) -> None:
         super().__init__(**others)
         self.exchanges = exchanges
-        self.names = names
+        self.plain = PlainRequests(names)
         self.identities = IdentityBlocks()
 
     def begin(self, wire: TcpWire, peer: Peer, site: Site | None = None, *, verified: Peer | None = None) -> None:

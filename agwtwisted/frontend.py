@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from twisted.internet.interfaces import IReactorTime
 
 from agwtwisted.core.forwarding import LAST_CHUNK, chunk, client_framing, informational_bytes, response_bytes
+from agwtwisted.core.heads import PlainRequests
 from agwtwisted.core.messages import (
     Framing,
     Header,
-    HeaderNames,
     RequestHead,
     ResponseHead,
     UnfitRequest,
@@ -41,7 +41,7 @@ class Frontend:
         session: Session,
         exchanges: Exchanges,
         gateway: Gateway,
-        names: HeaderNames,
+        plain: PlainRequests,
         clock: IReactorTime,
     ) -> None:
         self.bytes_sent = 0  # of the answer under way
@@ -49,7 +49,7 @@ class Frontend:
         self._session = session
         self._exchanges = exchanges
         self._gateway = gateway
-        self._names = names
+        self._plain = plain
         self._deadline = Deadline(clock, self._too_late)
         self._reader = self._new_reader()
         self._head_timed = True  # whether the deadline is that of a head
@@ -129,7 +129,7 @@ class Frontend:
     def _new_reader(self) -> RequestReader:
         gateway = self._gateway
         return RequestReader(
-            self._names, max_header_bytes=gateway.max_header_bytes, max_body_bytes=gateway.max_body_bytes
+            self._plain, max_header_bytes=gateway.max_header_bytes, max_body_bytes=gateway.max_body_bytes
         )
 
     def _hold(self, data: bytes) -> None:

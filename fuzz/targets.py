@@ -25,6 +25,7 @@ from agwtwisted.core.conditions import Condition
 from agwtwisted.core.config import parse
 from agwtwisted.core.der import DerError, elements, object_identifier
 from agwtwisted.core.errors import ConfigError, UnacceptableError
+from agwtwisted.core.heads import PlainRequests
 from agwtwisted.core.messages import MAX_TARGET, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.name_comparison import normalised_name
 from agwtwisted.core.names import distinguished_name
@@ -374,7 +375,7 @@ def _joined(events: Iterable[Any]) -> list[Any]:
 
 
 def _request_told(pieces: list[bytes]) -> tuple[Any, ...]:
-    reader = RequestReader(HeaderNames(), max_header_bytes=8192, max_body_bytes=256)
+    reader = RequestReader(PlainRequests(HeaderNames()), max_header_bytes=8192, max_body_bytes=256)
     held = b""
     for piece in pieces:
         if reader.upgrading:

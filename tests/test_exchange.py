@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from agwtwisted import exchange as exchange_module
 from agwtwisted.core.conditions import Condition
 from agwtwisted.core.error_pages import ErrorPages
+from agwtwisted.core.heads import PlainRequests
 from agwtwisted.core.health import Health
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.messages import Framing, HeaderNames, RequestHead
@@ -683,7 +684,7 @@ class _Server:
 
 
 def _reader() -> RequestReader:
-    return RequestReader(HeaderNames(), max_header_bytes=32768, max_body_bytes=1 << 30)
+    return RequestReader(PlainRequests(HeaderNames()), max_header_bytes=32768, max_body_bytes=1 << 30)
 
 
 def _answer(target: bytes, received: int, size: int) -> bytes:

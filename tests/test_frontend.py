@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.heads import PlainRequests
 from agwtwisted.core.messages import Framing, Header, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.policies import TlsPolicy, predefined
@@ -134,7 +135,7 @@ class _Case(SynchronousTestCase):
             self.session,  # type: ignore[arg-type]
             self,
             gateway(self.min_body_rate),
-            HeaderNames(),
+            PlainRequests(HeaderNames()),
             self.network,
         )
         self.wire.receiver = self.frontend

@@ -16,13 +16,12 @@ from typing import Any, TypeAlias
 
 import httptools
 
-from agwtwisted.core.heads import request_lines, response_lines
+from agwtwisted.core.heads import PlainRequests, response_lines
 from agwtwisted.core.messages import (
     MAX_TARGET,
     BadRequest,
     Framing,
     Header,
-    HeaderNames,
     RequestHead,
     ResponseHead,
     UnfitRequest,
@@ -57,13 +56,13 @@ class RequestReader:
     read: `done` is true. `upgrading` tells the last of these; what followed that request lies in `held`.
     """
 
-    def __init__(self, names: HeaderNames, *, max_header_bytes: int, max_body_bytes: int) -> None:
+    def __init__(self, plain: PlainRequests, *, max_header_bytes: int, max_body_bytes: int) -> None:
         self.events: deque[RequestEvent] = deque()
         self.head_open = False  # a head has begun and is not whole
         self.done = False
         self.upgrading = False
         self.held = b""
-        self._names = names
+        self._plain = plain
         self._max_header_bytes = max_header_bytes
         self._max_body_bytes = max_body_bytes
         self._parser: Any = None  # made when it is needed: each has pointers back to here, which is garbage to collect
@@ -91,11 +90,8 @@ class RequestReader:
 
     def _take_plain(self, data: bytes) -> bool:
         """Reads a request without a body that comes whole and plain; returns whether it is one."""
-        cut = request_lines(data)
-        if cut is None or len(data) > self._max_header_bytes:
-            return False
-        head = request_head(cut[0], cut[1], "1.1", cut[2], self._names, len(data))
-        if isinstance(head, BadRequest) or head.framing is not Framing.NONE or head.upgrade:
+        head = self._plain.head(data)
+        if head is None or len(data) > self._max_header_bytes:
             return False
         self.done = not head.keep_alive
         self.events.append(head)
@@ -173,7 +169,7 @@ class RequestReader:
         """A header line, or a trailer once the head is whole; trailers are not forwarded."""
         if self.head_open:
             self._lines.append((name, value))
-        elif self._names.is_managed(name):
+        elif self._plain.names.is_managed(name):
             self._refuse(BadRequest(400, ErrorInfo.INVALID_REQUEST))
 
     def on_headers_complete(self) -> None:
@@ -189,7 +185,7 @@ class RequestReader:
         if size > self._max_header_bytes:
             self._refuse(_TOO_LARGE)
             return
-        head = request_head(method, self._target, version, self._lines, self._names, self._size)
+        head = request_head(method, self._target, version, self._lines, self._plain.names, self._size)
         if isinstance(head, BadRequest):
             self._refuse(head)
         elif head.content_length > self._max_body_bytes:
@@ -293,14 +289,19 @@ class ResponseReader:
         head = response_head(cut[0], cut[1], "1.1", cut[2], to_head_request=self._to_head_request)
         if isinstance(head, str) or head.framing is not Framing.LENGTH:
             return False
+        rest = len(data) - cut[3]
+        if 0 < rest == head.content_length and has_body(head, to_head_request=self._to_head_request):
+            self.whole, self.clean = True, head.keep_alive  # all of it, as most small ones come
+            self.events.extend((head, data[cut[3] :], Mark.END))
+            return True
         self._take(head)
         if not self.whole and not head.content_length:
             self._finish(head)
         if self.whole:
-            self.clean = self.clean and len(data) == cut[3]
+            self.clean = self.clean and not rest
             return True
         self._counted = True
-        if len(data) > cut[3]:
+        if rest:
             self._count(data[cut[3] :], head)
         return True
 

@@ -14,6 +14,7 @@ from agwtwisted.core import ocsp, policies
 from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.chains import TrustedChain, read_chain
 from agwtwisted.core.decisions import decide
+from agwtwisted.core.heads import PlainRequests
 from agwtwisted.core.messages import HeaderNames, RequestHead
 from agwtwisted.core.ocsp import Good, Question, Rules
 from agwtwisted.core.peer import Peer
@@ -136,7 +137,7 @@ def test_ocsp_known(benchmark: Any, cached: int) -> None:
 
 def test_request_head(benchmark: Any) -> None:
     """A request, from its bytes to what may be forwarded."""
-    reader = RequestReader(HeaderNames(), max_header_bytes=32768, max_body_bytes=1 << 32)
+    reader = RequestReader(PlainRequests(HeaderNames()), max_header_bytes=32768, max_body_bytes=1 << 32)
 
     def read() -> object:
         reader.feed(REQUEST)
@@ -190,7 +191,7 @@ def test_route_and_rewrite(benchmark: Any) -> None:
     """What becomes of a request where a rule with a condition sets a header and another path."""
     text = clients.text("basic strict") + "rewrite_rule_set = certificate\n" + REWRITE
     site = next(iter(ports_of(configurations.load(text, clients.files())).values())).all()[0]
-    reader = RequestReader(HeaderNames(), max_header_bytes=32768, max_body_bytes=1 << 32)
+    reader = RequestReader(PlainRequests(HeaderNames()), max_header_bytes=32768, max_body_bytes=1 << 32)
     reader.feed(REQUEST)
     head: Any = reader.events.popleft()
     peer = Peer(

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import attrs
 from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.heads import request_lines, response_lines
-from agwtwisted.core.messages import HeaderNames
+from agwtwisted.core import heads
+from agwtwisted.core.heads import REMEMBERED, PlainRequests, response_lines
+from agwtwisted.core.messages import MAX_TARGET, HeaderNames, RequestHead
 from agwtwisted.core.reading import Mark, RequestEvent, RequestReader, ResponseEvent, ResponseReader
+from agwtwisted.core.remembering import LONGEST
 
 REQUEST = b"GET /a?b=c HTTP/1.1\r\nHost: a\r\nX:b\r\nEmpty:\r\nTabbed:\t c d\t e\r\n\r\n"
 RESPONSE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nX:b\r\nEmpty:\r\nTabbed:\t c d\t e\r\n\r\n"
 LINES = [(b"X", b"b"), (b"Empty", b""), (b"Tabbed", b"c d\t e")]
 
 
+PLAIN = PlainRequests(HeaderNames())
+"""One for all: what one request has left there another one finds."""
+
+
 def read_request(*pieces: bytes) -> tuple[list[RequestEvent], bool]:
     """What a reader makes of a request, but for its size, in which llhttp does not count all white space."""
-    reader = RequestReader(HeaderNames(), max_header_bytes=1000, max_body_bytes=1000)
+    reader = RequestReader(PLAIN, max_header_bytes=1000, max_body_bytes=1000)
     for piece in pieces:
         reader.feed(piece)
     return [event if isinstance(event, bytes | Mark) else attrs.evolve(event, size=0) for event in reader.events], (
@@ -58,7 +66,43 @@ class RequestTests(SynchronousTestCase):
 
     def test_plain(self) -> None:
         """Method, target and lines of a plain head, values without the white space around them."""
-        self.assertEqual(request_lines(REQUEST), (b"GET", b"/a?b=c", [(b"Host", b"a"), *LINES]))
+        head = RequestHead(
+            method=b"GET",
+            target=b"/a?b=c",
+            version=b"1.1",
+            host="a",
+            authority=b"a",
+            headers=tuple(LINES),
+            size=len(REQUEST),
+        )
+        self.assertEqual(PlainRequests(HeaderNames()).head(REQUEST), head)
+
+    def test_remembered(self) -> None:
+        """What the lines say is found out once; the first line is looked at every time."""
+        plain = PlainRequests(HeaderNames())
+        lines = b"Host: b\r\nUser-Agent: a\r\nX-Forwarded-For: 192.0.2.1\r\nExpect: 100-continue\r\n"
+        lines += b"Connection: close\r\n\r\n"
+        with mock.patch.object(heads, "request_head", wraps=heads.request_head) as looked:
+            first = plain.head(b"GET /1 HTTP/1.1\r\n" + lines)
+            again = plain.head(b"DELETE /22 HTTP/1.1\r\n" + lines)
+        self.assertEqual(looked.call_count, 1)
+        assert first is not None
+        self.assertEqual((first.method, first.target, first.size), (b"GET", b"/1", len(lines) + 17))
+        self.assertEqual((first.host, first.user_agent, first.forwarded_for), ("b", b"a", b"192.0.2.1"))
+        self.assertEqual((first.expects_continue, first.keep_alive), (True, False))
+        self.assertEqual(again, attrs.evolve(first, method=b"DELETE", target=b"/22", size=len(lines) + 21))
+        self.assertIsNone(plain.head(b"GET /\xe4 HTTP/1.1\r\n" + lines))
+        self.assertIsNone(plain.head(b"GET /%b HTTP/1.1\r\n" % bytes(MAX_TARGET).replace(b"\0", b"a") + lines))
+
+    def test_bounded(self) -> None:
+        """Of the lines that come once those used last are remembered, and of long ones none."""
+        plain = PlainRequests(HeaderNames())
+        with mock.patch.object(heads, "request_head", wraps=heads.request_head) as looked:
+            for number in [*range(REMEMBERED + 1), 0]:
+                plain.head(b"GET / HTTP/1.1\r\nHost: a\r\nX: %d\r\n\r\n" % number)
+            for _ in range(2):
+                plain.head(b"GET / HTTP/1.1\r\nHost: a\r\nX: %b\r\n\r\n" % (b"x" * LONGEST))
+        self.assertEqual(looked.call_count, REMEMBERED + 4)
 
     def test_other(self) -> None:
         """Everything else is left to llhttp, whatever that says to it."""
@@ -92,7 +136,20 @@ class RequestTests(SynchronousTestCase):
             b"GET / HTTP/1.1\r\nHost: \xe4\r\n\r\n",
             b"GET / HTTP/1.1\r\nH\xe4: a\r\n\r\n",
         ):
-            self.assertIsNone(request_lines(data), data)
+            self.assertIsNone(PlainRequests(HeaderNames()).head(data), data)
+
+    def test_unfit(self) -> None:
+        """Lines that no request without a body may have, or that need more than a look, are llhttp's, too."""
+        for line in (
+            b"Host: a",
+            b"Content-Length: 1",
+            b"Content-Length: a",
+            b"Transfer-Encoding: chunked",
+            b"Connection: upgrade\r\nUpgrade: websocket",
+            b"X_Y: odd",
+        ):
+            head = b"GET / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % line
+            self.assertIsNone(PlainRequests(HeaderNames()).head(head), line)
 
     @given(spoilt(REQUEST))
     @example(REQUEST)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.forwarding import request_bytes
+from agwtwisted.core.heads import PlainRequests
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.messages import MAX_TARGET, Framing, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.pages import ErrorInfo
@@ -216,7 +217,7 @@ TAKEN = {
 
 def reader() -> RequestReader:
     """A reader with the limits of these tests."""
-    return RequestReader(HeaderNames(), max_header_bytes=HEADER_BYTES, max_body_bytes=BODY_BYTES)
+    return RequestReader(PlainRequests(HeaderNames()), max_header_bytes=HEADER_BYTES, max_body_bytes=BODY_BYTES)
 
 
 def events(pieces: Iterable[bytes]) -> list[RequestEvent]:
@@ -288,7 +289,7 @@ class RefusedTests(SynchronousTestCase):
         (head,) = events([get(b"X_Y: 1\r\nX.Y: 2\r\nX-Y: 3\r\n")])
         assert isinstance(head, RequestHead)
         self.assertEqual(head.headers, ((b"X-Y", b"3"),))
-        rejecting = RequestReader(HeaderNames(reject_odd=True), max_header_bytes=1000, max_body_bytes=0)
+        rejecting = RequestReader(PlainRequests(HeaderNames(reject_odd=True)), max_header_bytes=1000, max_body_bytes=0)
         rejecting.feed(get(b"X_Y: 1\r\n"))
         (unfit,) = rejecting.events
         assert isinstance(unfit, UnfitRequest)
