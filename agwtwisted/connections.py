@@ -59,7 +59,7 @@ class HttpSession:
         self._identities: dict[Action, bytes] = {}
         self._other_identities: dict[tuple[Action, Verdict], bytes] = {}  # where a path takes the client differently
         self._wire = wire
-        self._frontend = Frontend(wire, self, port.exchanges, port.gateway, port.plain, port.clock)
+        self._frontend = Frontend(wire, self, port.exchanges, port.gateway, port.plain)
         self._standing: Standing | None = None
         self._patience: IDelayedCall | None = None
         wire.receiver = self._frontend

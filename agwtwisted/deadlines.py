@@ -8,17 +8,17 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
 class Deadline:
-    """Calls `missed` once its time has come, unless it was moved or cleared before.
+    """Calls `missed` once its time has come, unless it was moved or cleared before; whom it calls may change.
 
     Moving it costs a clock reading: the timer that runs already is left to find the new time when it fires.
     A connection moves its deadline with every request, so this is on the hot path.
     """
 
-    __slots__ = ("_at", "_clock", "_missed", "_timer", "_timer_at")
+    __slots__ = ("_at", "_clock", "_timer", "_timer_at", "missed")
 
     def __init__(self, clock: IReactorTime, missed: Callable[[], None]) -> None:
+        self.missed = missed
         self._clock = clock
-        self._missed = missed
         self._at: float | None = None
         self._timer: IDelayedCall | None = None
         self._timer_at = 0.0
@@ -67,4 +67,4 @@ class Deadline:
             self._start(left, self._at)
         else:
             self._at = None
-            self._missed()
+            self.missed()

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.interfaces import IReactorTime
-
 from agwtwisted.core.forwarding import LAST_CHUNK, chunk, client_framing, informational_bytes, response_bytes
 from agwtwisted.core.heads import PlainRequests
 from agwtwisted.core.messages import (
@@ -22,7 +20,6 @@ from agwtwisted.core.messages import (
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.reading import Mark, RequestEvent, RequestReader
 from agwtwisted.core.resources import Gateway
-from agwtwisted.deadlines import Deadline
 from agwtwisted.interfaces import Exchange, Exchanges, Session
 from agwtwisted.streaming import TcpWire
 
@@ -42,7 +39,6 @@ class Frontend:
         exchanges: Exchanges,
         gateway: Gateway,
         plain: PlainRequests,
-        clock: IReactorTime,
     ) -> None:
         self.bytes_sent = 0  # of the answer under way
         self._wire = wire
@@ -50,7 +46,7 @@ class Frontend:
         self._exchanges = exchanges
         self._gateway = gateway
         self._plain = plain
-        self._deadline = Deadline(clock, self._too_late)
+        self._deadline = wire.deadline(self._too_late)
         self._reader = self._new_reader()
         self._head_timed = True  # whether the deadline is that of a head
         self._pumping = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv6Address
@@ -13,12 +13,16 @@ from twisted.internet.protocol import Factory
 from twisted.internet.tcp import Connection as TcpConnection
 from twisted.internet.tcp import Port as TcpPort
 from twisted.internet.tcp import Server as TcpServer
+from twisted.logger import Logger
 
 from agwtwisted.core.errors import AgwError
 from agwtwisted.ports import Limits, Port
 
 BACKLOG = 1024
 """Connections that the kernel completes ahead of us; the system's own limit (somaxconn) may be lower."""
+
+AT_ONCE: Final = 16
+"""Connections of one port that a turn of the reactor accepts at most: those that there are wait so long."""
 
 
 class BindError(AgwError):
@@ -42,6 +46,7 @@ def bind(address: str, port: int) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # for every connection that it accepts
         bound.bind((address, port))
         bound.listen(BACKLOG)
         bound.setblocking(False)
@@ -55,6 +60,7 @@ class _Accepted(TcpServer):
     """Twisted's transport of an accepted connection, without the names for its log that it renders for each."""
 
     logstr = "agwgateway"
+    _shouldShutdown = False  # noqa: N815 - Twisted's name  # close(2) is enough: nobody else has the socket
 
     def __init__(
         self,
@@ -78,12 +84,16 @@ class _Accepted(TcpServer):
     def __repr__(self) -> str:
         return f"<connection {self.sessionno} of {self.hostname}>"
 
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Whether small pieces go at once. They do: the listening socket's option is that of its connections."""
+        if not enabled:
+            super().setTcpNoDelay(enabled)
+
 
 class _Accepting(Factory):
     """Asks the port for the protocol of each connection."""
 
     noisy = False
-    accepting: TcpPort | None = None
 
     def __init__(self, port: Port[Any]) -> None:
         self._port = port
@@ -94,15 +104,13 @@ class _Accepting(Factory):
 
     def buildProtocol(self, addr: IAddress) -> IProtocol | None:  # type: ignore[override]
         """The connection's protocol; None closes it."""
-        if self.accepting is not None:
-            # Twisted sets this anew after each turn, to what it accepted in it, 1 at least: so a turn accepts one, and
-            # a limit that is reached holds for the very next.
-            self.accepting.numberAccepts = 0
-        return self._port.accept(addr)
+        return self._port.accept(addr.host, addr.port)  # type: ignore[attr-defined]
 
 
 class Listener(Service):
     """One bound socket. Stops accepting while the gateway has as many connections as it may."""
+
+    _log = Logger()
 
     def __init__(self, reactor: Any, bound: socket.socket, port: Port[Any], limits: Limits) -> None:
         self.setName("listener " + display(*bound.getsockname()[:2]))
@@ -111,6 +119,7 @@ class Listener(Service):
         self._bound = bound
         self._limits = limits
         self._accepting: TcpPort | None = None
+        self._accepted = 0
         limits.subscribe(self._limits_changed)
 
     def startService(self) -> None:
@@ -118,9 +127,7 @@ class Listener(Service):
         super().startService()
         factory = _Accepting(self.port)
         self._accepting = self._reactor.adoptStreamPort(self._bound.fileno(), self._bound.family, factory)
-        self._accepting.transport = _Accepted
-        factory.accepting = self._accepting
-        factory.accepting.numberAccepts = 1
+        self._accepting.doRead = self._accept  # type: ignore[method-assign]  # Twisted's own takes three times as many steps
         self._bound.close()  # the reactor has its own descriptor now
 
     def stopService(self) -> Deferred[None]:
@@ -132,6 +139,38 @@ class Listener(Service):
             return succeed(None)
         stopped = accepting.stopListening()
         return succeed(None) if stopped is None else stopped
+
+    def _accept(self) -> None:
+        """Lets those in that wait, as many as there may be."""
+        for _ in range(AT_ONCE):
+            accepting = self._accepting
+            if accepting is None or not self._limits.may_accept:
+                return
+            try:
+                accepted, client = accepting.socket.accept()
+            except BlockingIOError:
+                return
+            except OSError:  # out of descriptors perhaps: Twisted knows what to do about each
+                accepting.numberAccepts = 1
+                TcpPort.doRead(accepting)
+                return
+            self._take(accepted, client, accepting)
+
+    def _take(self, accepted: socket.socket, client: tuple[Any, ...], accepting: TcpPort) -> None:
+        """Gives a connection its transport, unless the port will not have it."""
+        if len(client) == 4 and client[3]:  # its host is one of a link, which its name tells then
+            host, _ = socket.getnameinfo(client, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+            client = (host, *client[1:])
+        try:
+            protocol = self.port.accept(client[0], client[1])
+        except Exception:  # this one is lost; the reactor would give up the listening socket
+            self._log.failure("Unexpected error while a connection is accepted")
+            protocol = None
+        if protocol is None:
+            accepted.close()
+            return
+        number, self._accepted = self._accepted, self._accepted + 1
+        protocol.makeConnection(_Accepted(accepted, protocol, client, accepting, number, self._reactor))
 
     def _limits_changed(self) -> None:
         # What cannot be accepted now waits in the kernel's backlog.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, Generic, NotRequired, Protocol, TypedDict, cast
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
+from twisted.internet.interfaces import IProtocol, IReactorTime
 
 from agwtwisted.access_log import AccessLog
 from agwtwisted.contexts import ClientCertificates, PortContexts, peer_of
@@ -41,17 +41,13 @@ class Limits:
         self._handshakes = 0
         self._by_address: Counter[str] = Counter()
         self._subscribers: list[Callable[[], None]] = []
-        self._told = self.may_accept  # what the subscribers know
+        self.may_accept = True
+        """Whether further connections may be accepted; else they wait in the backlog."""
+        self._change()
 
     def subscribe(self, changed: Callable[[], None]) -> None:
         """Has `changed` called whenever the answer of `may_accept` has become another."""
         self._subscribers.append(changed)
-
-    @property
-    def may_accept(self) -> bool:
-        """Whether further connections may be accepted; else they wait in the backlog."""
-        gateway = self._gateway
-        return self._connections < gateway.max_connections and self._handshakes < gateway.max_handshakes
 
     def admits(self, address: str) -> bool:
         """Whether this address may have one connection more."""
@@ -79,9 +75,10 @@ class Limits:
     def _change(self, *, connections: int = 0, handshakes: int = 0) -> None:
         self._connections += connections
         self._handshakes += handshakes
-        may_accept = self.may_accept
-        if may_accept is not self._told:
-            self._told = may_accept
+        gateway = self._gateway
+        may_accept = self._connections < gateway.max_connections and self._handshakes < gateway.max_handshakes
+        if may_accept is not self.may_accept:
+            self.may_accept = may_accept
             for changed in self._subscribers:
                 changed()
 
@@ -195,9 +192,8 @@ class Port(ABC, Generic[S]):
 
     # -- how connections come
 
-    def accept(self, address: IAddress) -> IProtocol | None:
-        """The protocol of a new connection; None when it is to be closed at once."""
-        host, port = address.host, address.port  # type: ignore[attr-defined]
+    def accept(self, host: str, port: int) -> IProtocol | None:
+        """The protocol of a new connection, from there; None when it is to be closed at once."""
         host = host.removeprefix("::ffff:")  # IPv4 on a socket of both families
         if self._proxies:
             return self._accept_proxied(host, port)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from socket import IPPROTO_TCP, TCP_INFO
-from typing import Any, cast
+from typing import Any
 from typing import Protocol as TypingProtocol
 
 from twisted.internet.error import ConnectionDone
@@ -102,6 +102,7 @@ class TcpWire(Protocol):
     _linger = False
     _bounds: tuple[float, int] | None = None  # seconds and rate of `bound_sending`
     _patience: Deadline | None = None
+    _deadline: Deadline | None = None  # of `deadline`
 
     def __init__(self, clock: IReactorTime, receiver: Receiver = NOBODY) -> None:
         self.receiver = receiver
@@ -115,13 +116,13 @@ class TcpWire(Protocol):
 
     def connectionMade(self) -> None:
         """The transport is there."""
-        transport: object = self.transport
-        self._transport = cast(TcpConnection, transport)
+        transport: Any = self.transport
+        self._transport = transport
         # Twisted's own way to the socket takes four calls more; what is no socket of its has that one.
         self._take = self._transport.writeSomeData
         if isinstance(transport, TcpConnection):
             self._take = transport.socket.send
-            transport.reads_ahead = True  # type: ignore[attr-defined]  # to `reactor`
+            transport.reads_ahead = True  # type: ignore[attr-defined]  # says this to `reactor`
         self.transport.setTcpNoDelay(True)
         self.opened()
 
@@ -136,13 +137,16 @@ class TcpWire(Protocol):
         if self._patience is not None:
             self._patience.stop()
             self._patience = None  # it leads back to the wire: without it the wire is free at once
+        if self._deadline is not None:
+            self._deadline.stop()
+            self._deadline = None
         self._held = None
         self._pending.clear()
         self.closing = True
-        if reason.check(ConnectionDone) is None:
+        if not isinstance(reason.value, ConnectionDone):
             self.cut = True
         receiver, self.receiver = self.receiver, NOBODY
-        receiver.ended(self._end_reason or reason.getErrorMessage())
+        receiver.ended(self._end_reason or str(reason.value))
         if self.when_closed is not None:
             self.when_closed()
 
@@ -179,6 +183,13 @@ class TcpWire(Protocol):
         """Sends bytes, at once as far as the kernel takes them."""
         self.bytes_out += len(data)
         self._send(data)
+
+    def deadline(self, missed: Callable[[], None]) -> Deadline:
+        """What the peer has to keep; each receiver in its turn has it call another, and one timer does for all."""
+        if self._deadline is None:
+            self._deadline = Deadline(self._clock, missed)
+        self._deadline.missed = missed
+        return self._deadline
 
     def bound_sending(self, seconds: float, min_rate: int) -> None:
         """From now on the peer has to read: while something is queued it has `seconds`, and earns more by taking bytes.

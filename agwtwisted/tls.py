@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Protocol as TypingProtocol
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
@@ -57,14 +57,13 @@ class TlsWire(EncryptedWire):
         self._handshake: Handshake | None = handshake
         self._timeout = timeout
         self._max_bytes = max_chain_bytes + HANDSHAKE_ROOM
-        self._timer: IDelayedCall | None = None
         self._raw_in = 0
 
     # -- from the socket
 
     def opened(self) -> None:
         """Starts the clock for the handshake; the client speaks first."""
-        self._timer = self._clock.callLater(self._timeout, self._too_slow)
+        self.deadline(self._too_slow).set(self._timeout)
 
     def dataReceived(self, data: bytes) -> None:
         """Records from the socket."""
@@ -146,9 +145,8 @@ class TlsWire(EncryptedWire):
 
     def _end_handshake(self) -> None:
         self._handshake = None
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
+        if self._deadline is not None:
+            self._deadline.clear()
 
     # -- application data
 

@@ -337,7 +337,7 @@ class Client:
     """A TLS client on the other end of a port's wire; `talk` lets both speak until neither has more to say."""
 
     def __init__(self, port: HttpPort, context: SSL.Context, name: str, address: str) -> None:
-        wire = port.accept(IPv4Address("TCP", address, 50000))
+        wire = port.accept(address, 50000)
         assert wire is not None, "not admitted"
         self.wire = wire
         self.transport = Transport()

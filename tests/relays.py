@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import DNSLookupError
 
@@ -97,7 +96,7 @@ class Stand:
 
     def dial(self, address: str = "192.0.2.7", port: int = 50000) -> Line:
         """A TCP client, who has said nothing yet."""
-        wire: Any = self.port.accept(IPv4Address("TCP", address, port))
+        wire: Any = self.port.accept(address, port)
         assert wire is not None, "not admitted"
         line = self.network.dial(wire)
         self.network.advance(0)

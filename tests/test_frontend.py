@@ -136,7 +136,6 @@ class _Case(SynchronousTestCase):
             self,
             gateway(self.min_body_rate),
             PlainRequests(HeaderNames()),
-            self.network,
         )
         self.wire.receiver = self.frontend
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from errno import ECONNABORTED, EMFILE
+from typing import Any
+from unittest import mock
 
 from OpenSSL import SSL
 from twisted.internet import reactor
@@ -11,7 +14,7 @@ from twisted.internet.address import IPv6Address
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from agwtwisted.listener import BindError, Listener, bind, display
+from agwtwisted.listener import AT_ONCE, BindError, Listener, bind, display
 from tests.clients import TLS_1_3, Gateway, client_context, plain, text
 from tests.sockets import NONSENSE, connected, read, until
 
@@ -207,6 +210,65 @@ class ListenerTests(TestCase):
             await deferLater(reactor, 0)  # type: ignore[arg-type]
         client.close()
         await until(lambda: not self.accepted)
+
+    async def test_many_at_once(self) -> None:
+        """A turn accepts several, but not all of a crowd: others have their turn, too."""
+        listener = self.listener()
+        for _ in range(2 * AT_ONCE):
+            self.client()
+        turns: list[int] = []
+        await until(lambda: turns.append(self.accepted) or self.accepted == 2 * AT_ONCE)
+        self.assertEqual(sorted(set(turns)), [0, AT_ONCE, 2 * AT_ONCE])
+        self.assertTrue(listener.running)
+
+    async def test_defect(self) -> None:
+        """A connection that cannot be taken for a defect of ours is closed, and the next one is served."""
+        self.listener()
+        with mock.patch.object(self.gateway.port, "accept", side_effect=KeyError("a defect")):
+            first = self.client()
+            await until(lambda: read(first) == b"")
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.client()
+        await until(lambda: self.accepted == 1)
+
+    async def test_no_descriptors(self) -> None:
+        """Where a connection cannot be accepted it is Twisted that knows what to do, and accepting goes on."""
+        listener = self.listener()
+        accepting: Any = listener._accepting
+        real = accepting.socket
+        failing = [OSError(EMFILE, "too many open files"), OSError(ECONNABORTED, "gone"), None]
+        accepting.socket = mock.Mock(wraps=real)
+        accepting.socket.accept.side_effect = lambda: self.failed_or(failing, real)
+        client = self.client()
+        client.send(NONSENSE)
+        await until(lambda: not failing)
+        accepting.socket = real
+        another = self.client()
+        await until(lambda: self.accepted >= 1)
+        self.assertIsNone(read(another))
+
+    @staticmethod
+    def failed_or(failing: list[OSError | None], real: socket.socket) -> Any:
+        """What accept answers: each failure once, then what the kernel says."""
+        error = failing.pop(0) if failing else None
+        if error is not None:
+            raise error
+        return real.accept()
+
+    async def test_link_local(self) -> None:
+        """An address of a link is told with the link."""
+        listener = self.listener()
+        accepting: Any = listener._accepting
+        for client, host in (
+            (("fe80::1", 7, 0, 1), "fe80::1%" + socket.if_indextoname(1)),
+            (("2001:db8::1", 7, 0, 0), "2001:db8::1"),
+        ):
+            near, far = socket.socketpair()
+            self.addCleanup(far.close)
+            with mock.patch.object(self.gateway.port, "accept", return_value=None) as accept:
+                listener._take(near, client, accepting)
+            accept.assert_called_once_with(host, 7)
+            self.assertEqual(near.fileno(), -1)
 
     async def test_stop(self) -> None:
         """Once stopped nobody gets a connection, while those that there are stay."""

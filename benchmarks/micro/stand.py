@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 
 from OpenSSL import SSL
-from twisted.internet.address import IPv4Address
 
 from agwtwisted.connections import HttpPort
 from tests import clients
@@ -62,7 +61,7 @@ class TlsClient:
         self.tls = SSL.Connection(_context(), None)
         self.tls.set_connect_state()
         self.transport = Transport()
-        wire = port.accept(IPv4Address("TCP", "192.0.2.7", 50000))
+        wire = port.accept("192.0.2.7", 50000)
         assert wire is not None
         self.wire = wire
         wire.makeConnection(self.transport)  # type: ignore[arg-type]
