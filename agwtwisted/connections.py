@@ -77,7 +77,8 @@ class HttpSession:
         if self._port.clock.seconds() >= verified.until:
             return succeed(attrs.evolve(verified, verdict=Refused(reasons.EXPIRED)))
         check = self._port.check_of(self.profile)
-        checked = succeed(verified) if check is None else check(verified)
+        answer = verified if check is None else check(verified)
+        checked = succeed(answer) if isinstance(answer, Peer) else answer
         return checked.addErrback(no_answer, verified, self.log).addCallback(self._required, verified)
 
     def _required(self, peer: Peer, verified: Peer) -> Peer:

@@ -19,8 +19,11 @@ from agwtwisted.deferreds import log_failure
 from agwtwisted.standing import no_answer
 from agwtwisted.streaming import TcpWire
 
-Check: TypeAlias = Callable[[Peer], Deferred[Peer]]
-"""The peer with its final verdict, whether its certificate is still good; has a deadline, and may be cancelled."""
+Check: TypeAlias = Callable[[Peer], Peer | Deferred[Peer]]
+"""The peer with its final verdict, whether its certificate is still good: at once where that is known.
+
+Else it has a deadline, and may be cancelled.
+"""
 
 MAX_EARLY = 16384
 """Bytes that are kept of a client that waits for its verdict; one read may come on top."""
@@ -49,9 +52,13 @@ class Gate:
         if check is None or not isinstance(peer.verdict, Trusted):
             self._opened(peer)
             return
+        answer = check(peer)
+        if isinstance(answer, Peer):
+            self._opened(answer)
+            return
         self._wire.receiver = self
-        self._waiting = check(peer)
-        answered = self._waiting.addErrback(no_answer, peer, self.log).addCallback(self._answered)
+        self._waiting = answer
+        answered = answer.addErrback(no_answer, peer, self.log).addCallback(self._answered)
         answered.addErrback(self._broken)  # type: ignore[unused-awaitable]  # handed on to the log
         log_failure(answered, self.log, "judging a client certificate")
 

@@ -9,6 +9,7 @@ seconds).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from itertools import pairwise
 from random import Random
 from typing import Final, Protocol, TypeAlias, TypeVar
@@ -56,6 +57,9 @@ with them, so that in truth nothing is pushed out here."""
 
 FAILURE_AGE: Final = 10.0
 """Seconds in which nobody asks again after a failure, and after the answer that a certificate is not known."""
+
+REMEMBERED_KEYS: Final = 1024
+"""Certificates whose keys are not computed anew, those seen last."""
 
 RENEW_FROM: Final = 0.5
 RENEW_TO: Final = 0.8
@@ -130,6 +134,7 @@ class Revocation(Service):
         self._watchers: dict[bytes, set[Callable[[], None]]] = {}
         self.let_in = 0  # without a status, by ocsp_unavailable = Allow
         self._complaints = HandshakeLimiter(clock.seconds)
+        self._key_of = lru_cache(REMEMBERED_KEYS)(ocsp.key_of)
 
     def startService(self) -> None:
         """Takes up what an earlier process has learnt."""
@@ -147,7 +152,7 @@ class Revocation(Service):
 
     def watch(self, peer: Peer, profile: SslProfile, told: Callable[[], None]) -> Callable[[], None]:
         """Has `told` called when a certificate of this client becomes known as revoked; returns what ends that."""
-        keys = [ocsp.key_of(*subject) for subject in subjects(peer, profile)]
+        keys = [self._key_of(*subject) for subject in subjects(peer, profile)]
         for key in keys:
             self._watchers.setdefault(key, set()).add(told)
 
@@ -166,15 +171,19 @@ class Revocation(Service):
             return None
         return RevocationCheck(self, profile)
 
+    def known(self, subject: Subject, profile: SslProfile) -> OcspStatus | None:
+        """What is known of a certificate; None where a responder has to be asked."""
+        key = self._key_of(*subject)
+        known = self._known(key, subject, profile)
+        return None if known is None else self._used(known, key)
+
     def status(self, subject: Subject, profile: SslProfile) -> Deferred[OcspStatus]:
         """What is known of a certificate, or what becomes known when a responder is asked; may be cancelled."""
-        key = ocsp.key_of(*subject)
-        known = self._known(key, subject, profile)
-        asked = (
-            self._flights.join((key, profile.name), lambda: self._asked(key, subject, profile))
-            if known is None
-            else succeed(known)
-        )
+        known = self.known(subject, profile)
+        if known is not None:
+            return succeed(known)
+        key = self._key_of(*subject)
+        asked = self._flights.join((key, profile.name), lambda: self._asked(key, subject, profile))
         return asked.addCallback(self._used, key)
 
     # -- what is known
@@ -349,9 +358,13 @@ class RevocationCheck:
     revocation: Revocation
     profile: SslProfile
 
-    def __call__(self, peer: Peer) -> Deferred[Peer]:
-        """The peer with its final verdict; may be cancelled."""
-        asked = [self.revocation.status(subject, self.profile) for subject in subjects(peer, self.profile)]
+    def __call__(self, peer: Peer) -> Peer | Deferred[Peer]:
+        """The peer with its final verdict, at once where nobody need be asked; may be cancelled."""
+        those = subjects(peer, self.profile)
+        known = [status for subject in those if (status := self.revocation.known(subject, self.profile)) is not None]
+        if len(known) == len(those):
+            return self._judged(peer, known)
+        asked = [self.revocation.status(subject, self.profile) for subject in those]
         if len(asked) == 1:
             return asked[0].addCallback(lambda status: self._judged(peer, [status]))
         gathered = gatherResults(asked, consumeErrors=True).addErrback(_first)

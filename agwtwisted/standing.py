@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -26,8 +26,8 @@ NO_ANSWER = Refused(reasons.STATUS_UNAVAILABLE)
 class Recheck(Protocol):
     """What judges a trusted client further, and knows when to do it again: `revocation.RevocationCheck`."""
 
-    def __call__(self, peer: Peer) -> Deferred[Peer]:
-        """The peer with its final verdict; may be cancelled."""
+    def __call__(self, peer: Peer) -> Peer | Deferred[Peer]:
+        """The peer with its final verdict, at once where that is known; may be cancelled."""
 
     def watch(self, peer: Peer, told: Callable[[], None]) -> Callable[[], None]:
         """Has `told` called when there is bad news about the client; returns what ends that."""
@@ -102,7 +102,8 @@ class Standing:
             self._ask(self._recheck)
 
     def _ask(self, recheck: Recheck) -> None:
-        self._asking = asking = recheck(self._verified)
+        answer = recheck(self._verified)
+        self._asking = asking = succeed(answer) if isinstance(answer, Peer) else answer
         asked = asking.addErrback(no_answer, self._verified, self.log).addCallback(self._answered)
         log_failure(asked, self.log, "judging a client certificate again")
 

@@ -122,9 +122,11 @@ class GateTests(SynchronousTestCase):
 
     def test_answer_at_once(self) -> None:
         """An answer that is there at once opens the gate at once."""
-        self.gate.judge(TRUSTED, lambda _: succeed(REFUSED))
-        self.assertEqual(self.after.told, [REFUSED])
-        self.assertTrue(self.transport.reading)
+        for answer in (succeed(REFUSED), REFUSED):
+            self.setUp()
+            self.gate.judge(TRUSTED, lambda _, answer=answer: answer)
+            self.assertEqual(self.after.told, [REFUSED])
+            self.assertTrue(self.transport.reading)
 
     def test_client_leaves(self) -> None:
         """A client that leaves before the answer is not waited for: the check is cancelled, nothing is handed on."""

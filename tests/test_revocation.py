@@ -97,6 +97,10 @@ class RevocationCase(SynchronousTestCase):
         self.store: ResponseStore = MemoryResponses()
         self.revocation = self.started()
 
+    def found(self, judged: Peer | Deferred[Peer]) -> Peer:
+        """The client as a check has found it, at once or by now."""
+        return judged if isinstance(judged, Peer) else self.successResultOf(judged)
+
     def leave(self) -> None:
         """Nobody waits any more."""
         for each in self.waiting:
@@ -592,8 +596,21 @@ class CheckTests(RevocationCase):
             device = ISSUER.issue(status)
             judged = check(peer(device))
             self.answer(self.response(status, device))
-            found = self.successResultOf(judged)
+            found = self.found(judged)
             self.assertEqual((found.verdict, found.ocsp_status), (verdict, word))
+
+    def test_known(self) -> None:
+        """Where all is known the answer is there at once; where one thing is not, everything is waited for."""
+        check = self.revocation.check(profile(ocsp_scope=OcspScope.CHAIN))
+        assert check
+        judged = check(peer(DEVICE))
+        self.answer(number=0)
+        self.assertIsInstance(check(peer(DEVICE)), Deferred)
+        self.answer(Response(signer=ROOT, singles=[Single(certificate=ISSUER)]).der(), 1)
+        again = check(peer(DEVICE))
+        self.assertIsInstance(again, Peer)
+        self.assertEqual(again, self.found(judged))
+        self.assertEqual(self.found(again).ocsp_status, Word.GOOD)
 
     def test_allow(self) -> None:
         """Every single use of Allow is counted, and a warning that names the client; without Allow there is none."""
@@ -608,7 +625,7 @@ class CheckTests(RevocationCase):
             words = [event for event in events if "is let in although" in event["log_format"]]
             self.assertEqual([event["log_level"] for event in words], [LogLevel.warn] * expected)
             self.assertEqual([event["count"] for event in words], list(range(1, expected + 1)))
-            let_in = isinstance(self.successResultOf(judged[0]).verdict, Trusted)
+            let_in = isinstance(self.found(judged[0]).verdict, Trusted)
             self.assertEqual(let_in, unavailable is OcspUnavailable.ALLOW)
 
     def test_allow_what_proves_nothing(self) -> None:
@@ -616,7 +633,7 @@ class CheckTests(RevocationCase):
         check = self.allowing()
         judged = check(peer(DEVICE))
         self.answer(TRY_LATER)
-        found = self.successResultOf(judged)
+        found = self.found(judged)
         self.assertEqual((found.verdict, found.ocsp_status), (Trusted(), Word.UNAVAILABLE_ALLOWED))
         self.assertEqual(found.until, self.clock.seconds() + ALLOWED_FOR)
 
@@ -628,12 +645,12 @@ class CheckTests(RevocationCase):
                 device = ISSUER.issue(status)
                 judged = check(peer(device))
                 self.answer(self.response(status, device))
-                self.assertEqual(self.successResultOf(judged).verdict, Refused(reason))
+                self.assertEqual(self.found(judged).verdict, Refused(reason))
             self.clock.advance(HOUR + SKEW)
             judged = check(peer(device))
             self.give_up()
-            self.assertEqual(self.successResultOf(judged).verdict, Refused("certificate revoked"))
-            self.assertEqual(self.successResultOf(check(peer(device))).verdict, Refused("certificate revoked"))
+            self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
+            self.assertEqual(self.found(check(peer(device))).verdict, Refused("certificate revoked"))
         self.assertEqual([event for event in events if "is let in although" in event["log_format"]], [])
 
     def test_allow_in_a_chain(self) -> None:
@@ -643,7 +660,7 @@ class CheckTests(RevocationCase):
         self.give_up()
         self.assertNoResult(judged)
         self.answer(self.response("revoked"), 0)
-        self.assertEqual(self.successResultOf(judged).verdict, Refused("certificate revoked"))
+        self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
 
     def allowing(self, **keys: Any) -> RevocationCheck:
         """The check of a profile with ocsp_unavailable = Allow."""
@@ -671,7 +688,7 @@ class CheckTests(RevocationCase):
         self.assertNoResult(judged)
         single = Single(certificate=ISSUER, status="revoked")
         self.answer(Response(signer=ROOT, singles=[single]).der(), 1)
-        self.assertEqual(self.successResultOf(judged).verdict, Refused("certificate revoked"))
+        self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
 
     def test_chain_is_cancelled_whole(self) -> None:
         """A client that leaves takes all of its questions along."""
@@ -690,7 +707,7 @@ class CheckTests(RevocationCase):
             attrs.evolve(peer(DEVICE), certificate=None, chain_der=()),
             attrs.evolve(peer(DEVICE), chain_der=()),
         ):
-            self.assertIsInstance(self.successResultOf(check(odd)).verdict, Refused)
+            self.assertIsInstance(self.found(check(odd)).verdict, Refused)
 
     def test_complaints_are_few(self) -> None:
         """Why there is no answer is said a few times a minute, not once a client."""
