@@ -24,6 +24,9 @@ from agwtwisted.core.records import timestamp
 _STANDARD_OUTPUT: Final = "-"
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 
+UNMADE: Final = 64
+"""Lines that are made together at most: meanwhile nothing else is done."""
+
 
 class ThreadedClock(Protocol):
     """What the log needs of a reactor: IReactorTime and IReactorFromThreads."""
@@ -65,6 +68,7 @@ class AccessLog(Service):
         self._max_buffer_bytes = max_buffer_bytes
         self._batch_bytes = batch_bytes
         self._delay = delay
+        self._unmade: list[Callable[[], bytes]] = []
         self._lines: list[bytes] = []
         self._lines_bytes = 0
         self._taken_bytes = 0
@@ -86,8 +90,31 @@ class AccessLog(Service):
 
     def write(self, line: bytes) -> None:
         """Takes a line, at once; when the buffer is full it is lost, which is counted and reported later."""
+        if self.enabled:
+            self._make()  # what came before stands before it
+            self._take(line)
+
+    def write_later(self, line: Callable[[], bytes]) -> None:
+        """The same of a line that is made with others, soon: one by one they cost twice as much, between other work."""
         if not self.enabled:
             return
+        self._unmade.append(line)
+        if len(self._unmade) >= UNMADE:
+            self._make()
+        elif self._call is None and self.running:
+            self._call = self._clock.callLater(self._delay, self._tick)
+
+    def _make(self) -> None:
+        unmade, self._unmade = self._unmade, []
+        for line in unmade:
+            try:
+                made = line()
+            except Exception:
+                self._log.failure("Unexpected error while a line of the access log is made")
+            else:
+                self._take(made)
+
+    def _take(self, line: bytes) -> None:
         size = len(line)
         if self._held_bytes() + size > self._max_buffer_bytes:
             self._overflowed += 1
@@ -96,7 +123,7 @@ class AccessLog(Service):
             self._lines_bytes += size
             self._taken_bytes += size
         if self._lines_bytes >= self._batch_bytes:
-            self._hand_over()
+            self._put()
         elif self._call is None and self.running:
             self._call = self._clock.callLater(self._delay, self._tick)
 
@@ -146,15 +173,20 @@ class AccessLog(Service):
         return self._taken_bytes - self._writer.done_bytes
 
     def _hand_over(self) -> None:
-        """Gives the writer all lines as one batch."""
+        """Gives the writer all that there is."""
+        self._make()
+        self._put()
+
+    def _put(self) -> None:
+        """Gives it all lines as one batch."""
         if self._lines:
             self._orders.put(self._lines)
             self._lines, self._lines_bytes = [], 0
 
     def _tick(self) -> None:
         """Hands over what is there; looks again later while a full buffer has not become half empty."""
-        self._call = None
         self._hand_over()
+        self._call = None
         if not self._overflowed:
             return
         if self._held_bytes() <= self._max_buffer_bytes // 2:

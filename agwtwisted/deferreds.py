@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -28,14 +28,12 @@ class Members(Generic[T]):
 
     def __init__(self) -> None:
         self._members: set[T] = set()
+        self.add: Final[Callable[[T], None]] = self._members.add
+        """Takes a member in."""
         self._waiting: list[Deferred[None]] = []
 
     def __len__(self) -> int:
         return len(self._members)
-
-    def add(self, member: T) -> None:
-        """Takes a member in."""
-        self._members.add(member)
 
     def discard(self, member: T) -> None:
         """Lets a member go, and tells those who wait when it was the last."""

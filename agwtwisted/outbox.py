@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from twisted.python import log
 
@@ -13,15 +14,14 @@ class Outbox:
     def __init__(self) -> None:
         self.open = False
         self._senders: list[Callable[[], None]] = []
-
-    def add(self, send: Callable[[], None]) -> None:
-        """Has `send` called at the end of the turn."""
-        self._senders.append(send)
+        self.add: Final[Callable[[Callable[[], None]], None]] = self._senders.append
+        """Has what it is given called at the end of the turn."""
 
     def close(self) -> None:
         """The turn is handled: everybody sends. What one raises is logged, and keeps no other from sending."""
         self.open = False
-        senders, self._senders = self._senders, []
+        senders = self._senders.copy()
+        self._senders.clear()
         for send in senders:
             try:
                 send()

@@ -17,7 +17,7 @@ from select import EPOLLIN
 from typing import Any, Final
 
 from twisted.internet.epollreactor import EPollReactor
-from twisted.internet.main import CONNECTION_LOST, installReactor
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST, installReactor
 from twisted.python import log
 
 from agwtwisted.outbox import Outbox
@@ -93,8 +93,10 @@ class LeanEPollReactor(EPollReactor):
         """As the doRead of Twisted's TCP connections goes on once it has read."""
         if selectable.disconnected:
             return
+        why = data
         try:
-            why = selectable._dataReceived(data) if isinstance(data, bytes) else data
+            if data.__class__ is bytes:
+                why = selectable.protocol.dataReceived(data) if data else CONNECTION_DONE
         except BaseException:  # as the stock reactor: the connection is lost, the reactor goes on
             why = sys.exc_info()[1]
             log.err()

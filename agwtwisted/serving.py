@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from random import Random
 from wsgiref.handlers import format_date_time
 
@@ -108,4 +109,4 @@ class Serving:
 
     def log(self, record: AccessRecord) -> None:
         """Writes a record to the access log."""
-        self.access_log.write(render(record, self.gateway.log_query))
+        self.access_log.write_later(partial(render, record, self.gateway.log_query))

@@ -176,6 +176,10 @@ class Log:
         """Keeps a line."""
         self.lines.append(line)
 
+    def write_later(self, line: Callable[[], bytes]) -> None:
+        """The same."""
+        self.lines.append(line())
+
     @property
     def records(self) -> list[dict[str, Any]]:
         """The lines, read, with the properties among the rest."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -52,6 +53,10 @@ class Log:
     def write(self, line: bytes) -> None:
         """Takes a line."""
         self.lines.append(line)
+
+    def write_later(self, line: Callable[[], bytes]) -> None:
+        """The same."""
+        self.lines.append(line())
 
     @property
     def records(self) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import re
 import tempfile
 import unittest
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
-from agwtwisted.access_log import AccessLog
+from agwtwisted.access_log import UNMADE, AccessLog
 
 
 class ThreadedTestClock(Clock):
@@ -161,6 +162,7 @@ class FileTests(AccessLogTestCase):
         self.assertFalse(log.enabled)
         log.startService()
         log.write(b"1\n")
+        log.write_later(lambda: self.fail("it was made"))
         log.reopen()
         self.assertEqual(log._held_bytes(), 0)
         self.assertIsNone(self.successResultOf(log.stopService()))
@@ -232,15 +234,70 @@ class BatchTests(AccessLogTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         await log.stopService()
 
+    async def test_made_later(self) -> None:
+        """A line that is made later is made once, with the others, and stands where it was given."""
+        reader = self.fifo()
+        self.addCleanup(os.close, reader)
+        log = self.started()
+        made: list[bytes] = []
+
+        def line(text: bytes) -> bytes:
+            made.append(text)
+            return text
+
+        log.write(b"1\n")
+        log.write_later(partial(line, b"2\n"))
+        log.write_later(partial(line, b"3\n"))
+        self.assertEqual(made, [])
+        log.write(b"4\n")
+        self.assertEqual(made, [b"2\n", b"3\n"])
+        log.write_later(partial(line, b"5\n"))
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.clock.advance(0.05)
+        self.assertEqual(await deferToThread(os.read, reader, 100), b"1\n2\n3\n4\n5\n")
+        self.assertEqual((made, self.clock.getDelayedCalls()), ([b"2\n", b"3\n", b"5\n"], []))
+        log.write_later(partial(line, b"6\n"))  # the first after a silence
+        self.clock.advance(0.05)
+        self.assertEqual(await deferToThread(os.read, reader, 100), b"6\n")
+        log.write_later(partial(line, b"7\n"))
+        await log.stopService()
+        self.assertEqual(await deferToThread(os.read, reader, 100), b"7\n")
+
+    async def test_made_when_many(self) -> None:
+        """Few lines wait for being made: beyond `UNMADE` they take turns with other work, and count for the buffer."""
+        log = self.started(max_buffer_bytes=2 * UNMADE - 2)
+        made: list[bytes] = []
+
+        def line(text: bytes) -> bytes:
+            made.append(text)
+            return text
+
+        for number in range(UNMADE):
+            self.assertEqual(made, [])
+            log.write_later(partial(line, b"%d\n" % (number % 10)))
+        self.assertEqual((len(made), log._overflowed), (UNMADE, 1))
+        await log.stopService()
+        self.flushLoggedErrors()
+
+    async def test_defect(self) -> None:
+        """A line that cannot be made is logged as a defect; the others are written."""
+        log = self.started()
+        for line in (lambda: b"1\n", lambda: b"%d" % b"", lambda: b"2\n"):
+            log.write_later(line)
+        await log.stopService()
+        self.assertEqual(self.path.read_bytes(), b"1\n2\n")
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
     async def test_at_start(self) -> None:
         """What was written before the start is written at the start."""
         reader = self.fifo()
         self.addCleanup(os.close, reader)
         log = AccessLog(str(self.path), self.clock)
         log.write(b"1\n")
+        log.write_later(lambda: b"2\n")
         self.assertEqual(self.clock.getDelayedCalls(), [])
         log.startService()
-        self.assertEqual(await deferToThread(os.read, reader, 100), b"1\n")
+        self.assertEqual(await deferToThread(os.read, reader, 100), b"1\n2\n")
         await log.stopService()
 
     async def test_at_once_when_many(self) -> None:

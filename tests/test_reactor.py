@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -77,6 +77,7 @@ class _Ahead(_End):
         self, reactor: Any, ours: socket.socket, name: str, story: list[str], answer: Any = None, size: int = 0
     ) -> None:
         super().__init__(reactor, ours)
+        self.protocol = self
         self.told_of: Callable[[], object] = lambda: None
         self._ours = ours
         self.socket = _Socket(name, story, ours, size)  # type: ignore[assignment]
@@ -92,13 +93,13 @@ class _Ahead(_End):
         """There may be something to read."""
         self.told.append(f"read {self._ours.recv(10)!r}")
 
-    def _dataReceived(self, data: bytes) -> Any:  # noqa: N802 - Twisted's name
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes, as a protocol is told of them."""
         self._story.append(f"{self._name} {data.strip().decode()}, written")
         self.reactor.outbox.add(lambda: self._story.append(f"{self._name} sent"))
         self.told_of()
         if self._failure is not None:
             raise self._failure
-        return None if data else CONNECTION_DONE
 
 
 class LeanReactorTests(SynchronousTestCase):
@@ -278,12 +279,12 @@ class LeanReactorTests(SynchronousTestCase):
         end, theirs = self.ahead("a")
         theirs.shutdown(socket.SHUT_WR)
         self.reactor.doPoll(0)
-        self.assertEqual((self.story, end.told), (["a read", "a , written", "a sent"], ["lost ConnectionDone"]))
+        self.assertEqual((self.story, end.told), (["a read"], ["lost ConnectionDone"]))
         end, theirs = self.ahead("b")
         end.socket.fails = ConnectionResetError(ECONNRESET, "reset")
         theirs.send(b"a")
         self.reactor.doPoll(0)
-        self.assertEqual((self.story[3:], end.told), (["b read"], ["lost ConnectionLost"]))
+        self.assertEqual((self.story[1:], end.told), (["b read"], ["lost ConnectionLost"]))
 
     def test_nothing_there(self) -> None:
         """One that has nothing to read after all is asked itself."""

@@ -51,7 +51,7 @@ UNJUDGED = Refused(reason="the certificate was not verified")
 def admits(verdict: Verdict) -> bool:
     """Whether requests or bytes of this peer may go to a backend."""
     match verdict:
-        case NotAsked() | Absent() | Unchecked() | Trusted():
+        case Trusted() | NotAsked() | Absent() | Unchecked():
             return True
         case Missing() | Refused():
             return False
