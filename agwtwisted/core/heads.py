@@ -8,13 +8,16 @@ A response is read in two thirds of the time that it takes with a parser of its 
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Final, TypeAlias
 
 from agwtwisted.core.messages import MAX_TARGET, Framing, Header, HeaderNames, RequestHead, request_head
 from agwtwisted.core.remembering import remembering
 
 _LINES: Final = rb"((?:[%b]++:[\t\x20-\x7e]*+(?<![\t ])\r\n)++)\r\n"
-_REQUEST_LINE: Final = re.compile(rb"(GET|HEAD|OPTIONS|DELETE) (/[\x21\x22\x24-\x7e]*) HTTP/1\.1\r\n")
+_REQUEST_LINE: Final = re.compile(
+    rb"(?:(GET|HEAD|OPTIONS|DELETE)|(POST|PUT|PATCH)) (/[\x21\x22\x24-\x7e]*) HTTP/1\.1\r\n"
+)
 _REQUEST_LINES: Final = re.compile(_LINES % rb"0-9A-Za-z-")
 _RESPONSE: Final = re.compile(
     rb"HTTP/1\.1 ([2-5][0-9][0-9]) ([\x21-\x7e][\t\x20-\x7e]*|)\r\n" + _LINES % rb"!#$%&'*+.^_`|~0-9A-Za-z-"
@@ -26,7 +29,7 @@ REMEMBERED: Final = 512
 
 
 class PlainRequests:
-    """Reads the heads of requests whose method needs no body.
+    """Reads the heads of requests that have no body, or tell its length.
 
     A client's requests differ in their first lines, and seldom in the others: what these say is remembered by them.
     That is all of them, with whatever is secret there, in memory only and no longer than this lives.
@@ -37,19 +40,24 @@ class PlainRequests:
 
     def __init__(self, names: HeaderNames) -> None:
         self.names = names
-        self._said_by = remembering(self._said, REMEMBERED)
+        self._said_without_body = remembering(partial(self._said, b"GET", Framing.NONE), REMEMBERED)
+        self._said_with_body = remembering(partial(self._said, b"POST", Framing.LENGTH), REMEMBERED)
 
     def head(self, data: bytes) -> RequestHead | None:
-        """The head that `data` is; None where it is another one, or none, and llhttp has to look."""
+        """The head that `data` begins with, in its first `RequestHead.size` bytes.
+
+        None where it is another one, or none, and llhttp has to look.
+        """
         line = _REQUEST_LINE.match(data)
         if line is None:
             return None
-        said = self._said_by(data[line.end() :])
-        method, target = line.groups()
+        method, with_body, target = line.groups()
+        size = data.find(b"\r\n\r\n", line.end() - 2) + 4
+        said = (self._said_with_body if with_body else self._said_without_body)(data[line.end() : size])
         if said is None or len(target) > MAX_TARGET:
             return None
         return RequestHead(
-            method=method,
+            method=with_body or method,
             target=target,
             version=said.version,
             host=said.host,
@@ -57,18 +65,20 @@ class PlainRequests:
             headers=said.headers,
             user_agent=said.user_agent,
             forwarded_for=said.forwarded_for,
+            framing=said.framing,
+            content_length=said.content_length,
             expects_continue=said.expects_continue,
             keep_alive=said.keep_alive,
-            size=len(data),
+            size=size,
         )
 
-    def _said(self, lines: bytes) -> RequestHead | None:
-        """The head of a request with these header lines, for whatever they say of any; None: llhttp has to look."""
+    def _said(self, method: bytes, framing: Framing, lines: bytes) -> RequestHead | None:
+        """The head of a request like this with these header lines, whatever its target; None: llhttp has to look."""
         matched = _REQUEST_LINES.fullmatch(lines)
         if matched is None:
             return None
-        head = request_head(b"GET", b"/", "1.1", _LINE.findall(matched[1]), self.names)
-        return head if isinstance(head, RequestHead) and head.framing is Framing.NONE and not head.upgrade else None
+        head = request_head(method, b"/", "1.1", _LINE.findall(matched[1]), self.names)
+        return head if isinstance(head, RequestHead) and head.framing is framing and not head.upgrade else None
 
 
 ResponseLines: TypeAlias = tuple[int, bytes, list[Header], int]

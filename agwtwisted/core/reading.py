@@ -89,12 +89,24 @@ class RequestReader:
             self._parse(data)
 
     def _take_plain(self, data: bytes) -> bool:
-        """Reads a request without a body that comes whole and plain; returns whether it is one."""
+        """Reads a request whose head comes whole and plain; returns whether it is one."""
         head = self._plain.head(data)
-        if head is None or len(data) > self._max_header_bytes:
+        if head is None or head.size > self._max_header_bytes:
             return False
-        self.done = not head.keep_alive
+        if head.framing is Framing.NONE:
+            if len(data) > head.size:
+                return False
+            self.done = not head.keep_alive
+            self.events.append(head)
+            return True
+        if not 0 < head.content_length <= self._max_body_bytes:
+            return False
+        self._open = self._has_body = self._counted = True
+        self._last = not head.keep_alive
+        self._length, self._body_size = head.content_length, 0
         self.events.append(head)
+        if len(data) > head.size:
+            self._count(data[head.size :])
         return True
 
     def _parse(self, data: bytes) -> None:

@@ -11,11 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import heads
 from agwtwisted.core.heads import REMEMBERED, PlainRequests, response_lines
-from agwtwisted.core.messages import MAX_TARGET, HeaderNames, RequestHead
+from agwtwisted.core.messages import MAX_TARGET, Framing, HeaderNames, RequestHead
 from agwtwisted.core.reading import Mark, RequestEvent, RequestReader, ResponseEvent, ResponseReader
 from agwtwisted.core.remembering import LONGEST
 
 REQUEST = b"GET /a?b=c HTTP/1.1\r\nHost: a\r\nX:b\r\nEmpty:\r\nTabbed:\t c d\t e\r\n\r\n"
+POST = b"POST /a?b=c HTTP/1.1\r\nHost: a\r\nX:b\r\nContent-Length: 4\r\nEmpty:\r\nTabbed:\t c d\t e\r\n\r\nbody"
 RESPONSE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nX:b\r\nEmpty:\r\nTabbed:\t c d\t e\r\n\r\n"
 LINES = [(b"X", b"b"), (b"Empty", b""), (b"Tabbed", b"c d\t e")]
 
@@ -32,6 +33,17 @@ def read_request(*pieces: bytes) -> tuple[list[RequestEvent], bool]:
     return [event if isinstance(event, bytes | Mark) else attrs.evolve(event, size=0) for event in reader.events], (
         reader.done
     )
+
+
+def joined(events: list[RequestEvent]) -> list[RequestEvent]:
+    """The same with each body in one piece."""
+    told: list[RequestEvent] = []
+    for event in events:
+        if isinstance(event, bytes) and told and isinstance(told[-1], bytes):
+            told[-1] += event
+        else:
+            told.append(event)
+    return told
 
 
 def read_response(*pieces: bytes) -> tuple[list[ResponseEvent], bytes, bool, bool, bool]:
@@ -110,10 +122,12 @@ class RequestTests(SynchronousTestCase):
         for data in (
             b"",
             REQUEST[:-1],
-            REQUEST + b"G",
-            REQUEST + REQUEST,
             b"\r\n" + REQUEST,
             b"POST / HTTP/1.1\r\n" + host,
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + host,
+            b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n" + host,
+            b"PUT / HTTP/1.1\r\n" + host,
+            b"MOVE / HTTP/1.1\r\nContent-Length: 1\r\n" + host,
             b"get / HTTP/1.1\r\n" + host,
             b"GET / HTTP/1.0\r\n" + host,
             b"GET  / HTTP/1.1\r\n" + host,
@@ -151,11 +165,41 @@ class RequestTests(SynchronousTestCase):
             head = b"GET / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % line
             self.assertIsNone(PlainRequests(HeaderNames()).head(head), line)
 
+    def test_with_body(self) -> None:
+        """A head is told from the body that it announces, and from what follows a request without one."""
+        plain = PlainRequests(HeaderNames())
+        for method in (b"POST", b"PUT", b"PATCH"):
+            data = POST.replace(b"POST", method)
+            head = plain.head(data)
+            assert head is not None
+            self.assertEqual((head.method, head.target, head.framing), (method, b"/a?b=c", Framing.LENGTH))
+            self.assertEqual((head.content_length, head.headers, head.size), (4, tuple(LINES), len(data) - 4))
+        first = plain.head(REQUEST + REQUEST)
+        assert first is not None
+        self.assertEqual(first.size, len(REQUEST))
+
     @given(spoilt(REQUEST))
     @example(REQUEST)
+    @example(REQUEST + REQUEST)
+    @example(REQUEST + b"G")
     def test_as_llhttp(self, data: bytes) -> None:
         """A request that comes whole is read as one that comes in two pieces, which llhttp reads."""
         self.assertEqual(read_request(data), read_request(data[:1], data[1:]))
+
+    @given(spoilt(POST), st.integers(0, len(POST)))
+    @example(POST, len(POST))
+    @example(POST + POST + REQUEST, len(POST))
+    @example(POST.replace(b"4", b"0"), len(POST))
+    @example(POST.replace(b"4", b"1001"), len(POST))
+    @example(POST.replace(b"4", b"1000"), len(POST))
+    @example(POST.replace(b"4", b"4\r\nConnection: close") + REQUEST, len(POST))
+    def test_with_body_as_llhttp(self, data: bytes, cut: int) -> None:
+        """So is one with a body, of which a part may come later, and more after it."""
+        events, *ends = read_request(data[:cut], data[cut:])
+        with mock.patch.object(PLAIN, "head", return_value=None):
+            by_llhttp, *llhttp_ends = read_request(data[:cut], data[cut:])
+        self.assertEqual(joined(events), joined(by_llhttp))
+        self.assertEqual(ends, llhttp_ends)
 
 
 class ResponseTests(SynchronousTestCase):
