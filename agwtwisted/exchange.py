@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -17,7 +18,7 @@ from agwtwisted.core.forwarding import host_for, request_bytes, rewritten_reques
 from agwtwisted.core.messages import Header, RequestHead, ResponseHead, UnfitRequest, asks_for, value_of
 from agwtwisted.core.pages import ErrorInfo, Page
 from agwtwisted.core.peer import Peer
-from agwtwisted.core.records import AccessRecord
+from agwtwisted.core.records import AccessRecord, render
 from agwtwisted.core.resources import Protocol
 from agwtwisted.core.rewriting import Bad, rewrite_response
 from agwtwisted.core.routing import Action, Site
@@ -380,8 +381,10 @@ class HttpExchange:
         if asking is not None:
             asking.cancel()
         self._exchanges.running.discard(self)
-        if self._exchanges.access_log.enabled:
-            self._exchanges.log(self._record(status, server))
+        exchanges = self._exchanges
+        if exchanges.access_log.enabled:
+            log, now, sent = exchanges.access_log, exchanges.clock.seconds(), self._reply.bytes_sent
+            log.write_later(partial(self._line, status, server, now, log.timestamp(), sent))
 
     @property
     def _listener(self) -> str:
@@ -392,12 +395,12 @@ class HttpExchange:
         if self._dispatch is not None and self._dispatch.connection is not None:
             self._upstream_port = self._dispatch.connection.local_port
 
-    def _record(self, status: int | None, server: Server | None) -> AccessRecord:
+    def _line(self, status: int | None, server: Server | None, now: float, timestamp: bytes, sent_bytes: int) -> bytes:
+        """The line of the access log. It is made later: what might be another by then is given, all else is over."""
         request, exchanges, head = self._request, self._exchanges, self._head
-        now = exchanges.clock.seconds()
         rewritten = None if self._forwarded is None else self._forwarded.request
-        return AccessRecord(
-            timestamp=exchanges.access_log.timestamp(),
+        record = AccessRecord(
+            timestamp=timestamp,
             frame=exchanges.frame(self._listener, self._action),
             client=self._frame,
             method=request.method,
@@ -410,7 +413,7 @@ class HttpExchange:
             status=status or (0 if head is None else head.status),
             content_type=b"" if head is None else value_of(head.headers, b"content-type"),
             received_bytes=request.size + self._body_size,
-            sent_bytes=self._reply.bytes_sent,
+            sent_bytes=sent_bytes,
             client_response_time=now - self._answered,
             time_taken=now - self._began,
             transaction_id=self._trace_id,
@@ -420,3 +423,4 @@ class HttpExchange:
             upstream_source_port=self._upstream_port,
             error_info=self._error_info,
         )
+        return render(record, exchanges.gateway.log_query)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from random import Random
 from wsgiref.handlers import format_date_time
 
@@ -17,7 +16,7 @@ from agwtwisted.core.error_pages import NO_ERROR_PAGES, ErrorPages
 from agwtwisted.core.messages import Framing, Header, ResponseHead
 from agwtwisted.core.pages import Page
 from agwtwisted.core.rates import HandshakeLimiter
-from agwtwisted.core.records import AccessRecord, RecordFrame, render
+from agwtwisted.core.records import RecordFrame
 from agwtwisted.core.resources import Gateway
 from agwtwisted.core.routing import Action
 from agwtwisted.core.verdicts import Missing, Refused, Verdict
@@ -106,7 +105,3 @@ class Serving:
                 }
             frame = self._frames[listener, action] = RecordFrame.from_names(listener=listener, **names)
         return frame
-
-    def log(self, record: AccessRecord) -> None:
-        """Writes a record to the access log."""
-        self.access_log.write_later(partial(render, record, self.gateway.log_query))
