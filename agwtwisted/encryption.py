@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from OpenSSL import SSL
-from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from agwtwisted.openssl import PIECE, RECORD, records_of
 from agwtwisted.streaming import NOBODY, Receiver, TcpWire
-
-_CLOSED: Final = Failure(ConnectionDone())
 
 
 class EncryptedWire(TcpWire):
@@ -64,8 +59,7 @@ class EncryptedWire(TcpWire):
         if self._queued:
             self.close()
         else:
-            self.closing = True
-            self._transport.connectionLost(_CLOSED)  # the reactor would take a turn to send nothing first
+            self._close_now()
 
     def _send_control(self) -> None:
         """Sends what OpenSSL answers by itself, to a KeyUpdate for instance, before much of it has gathered.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from typing import Unpack, cast
 
@@ -290,11 +291,14 @@ class RelaySession:
         if self._server is not None:
             self._server.ended(self)
         log = self._port.access_log
-        if not log.enabled:
-            return
-        now, joined = self._port.clock.seconds(), self._joined
+        if log.enabled:
+            log.write_later(partial(self._line, end, self._port.clock.seconds(), log.timestamp()))
+
+    def _line(self, end: End, now: float, timestamp: bytes) -> bytes:
+        """The line of the access log; all else that it tells is over."""
+        joined = self._joined
         record = SessionRecord(
-            timestamp=log.timestamp(),
+            timestamp=timestamp,
             frame=self._way.frame,
             client=ClientFrame.from_peer(self.peer),
             server_name=self.peer.server_name,
@@ -310,7 +314,7 @@ class RelaySession:
             end=end.value,
             certificate_omitted=self._omitted,
         )
-        log.write(render_session(record))
+        return render_session(record)
 
 
 class _Waiting:

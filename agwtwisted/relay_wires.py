@@ -8,20 +8,16 @@ from __future__ import annotations
 
 from contextlib import suppress
 from socket import SHUT_WR
-from typing import Final, cast
 from typing import Protocol as TypingProtocol
+from typing import cast
 
-from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from agwtwisted.encryption import EncryptedWire
-from agwtwisted.streaming import Receiver, TcpWire
+from agwtwisted.streaming import CLOSED, Receiver, TcpWire
 from agwtwisted.tls import TlsWire
 from agwtwisted.tls_client import TlsClientWire
-
-_CLOSED: Final = Failure(ConnectionDone())
 
 
 class RelayReceiver(Receiver, TypingProtocol):
@@ -47,7 +43,7 @@ class RelayWire(TcpWire):
     def readConnectionLost(self) -> None:
         """FIN."""
         if self.closing or not self._may_stay_half_open():
-            self._transport.connectionLost(_CLOSED)
+            self._transport.connectionLost(CLOSED)
         elif not self.input_ended:
             self._finished()
 
@@ -84,8 +80,7 @@ class RelayWire(TcpWire):
         """Closes once everything written has left: at once, where that is so and our own end was sent."""
         self.send_held()
         if self.output_ended and not (self._queued or self.closing or linger):
-            self.closing = True
-            self._transport.connectionLost(_CLOSED)  # the reactor would take a turn to send nothing first
+            self._close_now()
         else:
             super().close(linger=linger)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from socket import IPPROTO_TCP, TCP_INFO
-from typing import Any
+from typing import Any, Final
 from typing import Protocol as TypingProtocol
 
 from twisted.internet.error import ConnectionDone
@@ -29,11 +29,14 @@ QUEUE_LIMIT = 128 * 1024
 SEND_TIMEOUT = 60.0
 """Seconds that the peer of a closing connection has for what is queued, beside those that it earns by reading."""
 
+MIN_RATE = 240
+"""Bytes a second that it has to take then."""
+
 HELD = 16384
 """Bytes that wait for the end of the turn at most; what is larger is not copied for that, but sent at once."""
 
-MIN_RATE = 240
-"""Bytes a second that it has to take then."""
+CLOSED: Final = Failure(ConnectionDone())
+"""The reason of an end that both sides wanted."""
 
 _INFO_SIZE = 128
 _ROUND_TRIP_TIME = slice(68, 72)
@@ -240,6 +243,11 @@ class TcpWire(Protocol):
         self._transport.abortConnection()
 
     # -- how
+
+    def _close_now(self) -> None:
+        """Closes at once, all being sent: the reactor would take a turn to send nothing first."""
+        self.closing = True
+        self._transport.connectionLost(CLOSED)
 
     def _farewell(self) -> None:
         """What is to be written before the end; for subclasses."""
