@@ -182,18 +182,13 @@ class Frontend:
         exchange = self._exchange = self._exchanges.exchange(request, self, self._session)
         exchange.begin()
 
-    @property
-    def _input_waits(self) -> bool:
-        """Whether there is enough of what nobody takes yet, or ever."""
-        reader = self._reader
-        return self._body_paused or self._excess or bool(reader.events) or len(reader.held) >= MAX_HELD
-
     def _steer(self) -> None:
         """Reads on, or not."""
-        if self._input_waits:
-            self._wire.pause()
-        elif self._wire.paused:
-            self._wire.resume()
+        reader, wire = self._reader, self._wire
+        if reader.events or self._body_paused or self._excess or len(reader.held) >= MAX_HELD:
+            wire.pause()
+        elif wire.paused:
+            wire.resume()
 
     def _watch(self, came: int = 0) -> None:
         """Sets the deadline for what the client has to send next; the bytes of a body that `came` put it off."""
@@ -256,7 +251,7 @@ class Frontend:
         self._exchange = self._request = self._answer = None
         self._framing = Framing.NONE
         if self._close_after or self.tunnel or self._session.draining:
-            self._close(linger=not self._request_whole or self._input_waits)
+            self._close(linger=not self._request_whole or self._wire.paused or bool(self._reader.events))
         else:
             self._await_next()
 

@@ -103,6 +103,7 @@ _ffi: Any = SSL._ffi  # type: ignore[attr-defined]
 _OPENED: Final = _ffi.new("unsigned char[]", PIECE + RECORD)
 _CLOSED: Final = _ffi.new("unsigned char[]", _SEALED)
 _CLOSED_VIEW: Final = memoryview(_ffi.buffer(_CLOSED))
+_WANT_READ: Final[int] = _lib.SSL_ERROR_WANT_READ
 
 
 class DirectRecords:
@@ -124,7 +125,7 @@ class DirectRecords:
         result = _lib.SSL_do_handshake(self._ssl)
         if result == 1:
             return True
-        if _lib.SSL_get_error(self._ssl, result) == _lib.SSL_ERROR_WANT_READ:
+        if _lib.SSL_get_error(self._ssl, result) == _WANT_READ:
             return False
         raise self._error(result)
 
@@ -158,12 +159,11 @@ class DirectRecords:
             if count > PIECE:  # the end of a handshake may have left more than a piece
                 before, count = before + _ffi.buffer(_OPENED, count)[:], 0
         data = _ffi.buffer(_OPENED, count)[:]
-        return before + data if before else data, self._end(size)
+        error = _lib.SSL_get_error(ssl, size)
+        end = None if error == _WANT_READ else self._end(error, size)
+        return before + data if before else data, end
 
-    def _end(self, result: int) -> SSL.Error | None:
-        error = _lib.SSL_get_error(self._ssl, result)
-        if error == _lib.SSL_ERROR_WANT_READ:
-            return None
+    def _end(self, error: int, result: int) -> SSL.Error:
         return SSL.ZeroReturnError() if error == _lib.SSL_ERROR_ZERO_RETURN else self._error(result)
 
     def encrypt(self, data: bytes, start: int = 0) -> Octets:
@@ -174,7 +174,7 @@ class DirectRecords:
             if sealed <= 0:
                 raise self._error(sealed)
             start += sealed
-        return self.outgoing()
+        return _CLOSED_VIEW[: max(_lib.BIO_read(self._from_ssl, _CLOSED, _SEALED), 0)]
 
     def _error(self, result: int) -> SSL.Error:
         try:
