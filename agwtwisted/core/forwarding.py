@@ -9,7 +9,7 @@ from typing import Final
 from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.host_names import bracketed
 from agwtwisted.core.managed import canonical
-from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead, has_body
+from agwtwisted.core.messages import Framing, Header, HeaderBlock, RequestHead, ResponseHead, has_body
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.remembering import LONGEST
 from agwtwisted.core.resources import BackendHttpSettings, CertificateHeaders
@@ -175,12 +175,16 @@ def response_bytes(head: ResponseHead, framing: Framing, *, keep_alive: bool, ve
         keep_alive: whether the connection stays open.
         version: the client's; only HTTP/1.0 needs to be told that it stays open.
     """
+    headers = head.headers
     lines = [b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason)]
-    lines += [b"%b: %b\r\n" % line for line in head.headers]
-    if head.framing is Framing.LENGTH:
-        lines.append(b"Content-Length: %d\r\n" % head.content_length)
-    elif framing is Framing.CHUNKED:
-        lines.append(b"Transfer-Encoding: chunked\r\n")
+    if isinstance(headers, HeaderBlock):
+        lines.append(headers.lines)  # with the length
+    else:
+        lines += [b"%b: %b\r\n" % line for line in headers]
+        if head.framing is Framing.LENGTH:
+            lines.append(b"Content-Length: %d\r\n" % head.content_length)
+        elif framing is Framing.CHUNKED:
+            lines.append(b"Transfer-Encoding: chunked\r\n")
     if not keep_alive:
         lines.append(b"Connection: close\r\n")
     elif version == b"1.0":

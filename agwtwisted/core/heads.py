@@ -9,9 +9,19 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
-from agwtwisted.core.messages import MAX_TARGET, Framing, Header, HeaderNames, RequestHead, request_head
+from agwtwisted.core.messages import (
+    MAX_TARGET,
+    OF_CONNECTION,
+    Framing,
+    HeaderBlock,
+    HeaderNames,
+    RequestHead,
+    ResponseHead,
+    request_head,
+    response_head,
+)
 from agwtwisted.core.remembering import remembering
 
 _LINES: Final = rb"((?:[%b]++:[\t\x20-\x7e]*+(?<![\t ])\r\n)++)\r\n"
@@ -21,6 +31,10 @@ _REQUEST_LINE: Final = re.compile(
 _REQUEST_LINES: Final = re.compile(_LINES % rb"0-9A-Za-z-")
 _RESPONSE: Final = re.compile(
     rb"HTTP/1\.1 ([2-5][0-9][0-9]) ([\x21-\x7e][\t\x20-\x7e]*|)\r\n" + _LINES % rb"!#$%&'*+.^_`|~0-9A-Za-z-"
+)
+# A line of a response that is not simply passed on; the group is there if it is the length, in the form that ours has.
+_SPECIAL: Final = re.compile(
+    rb"(?i)\n(?:content-length: (0|[1-9][0-9]{0,17})(?=\r)|(?:%b):[^\r]*+)" % b"|".join(sorted(OF_CONNECTION))
 )
 _LINE: Final = re.compile(rb"([^:]++):[\t ]*+([^\r]*+)\r\n")
 
@@ -81,11 +95,25 @@ class PlainRequests:
         return head if isinstance(head, RequestHead) and head.framing is framing and not head.upgrade else None
 
 
-ResponseLines: TypeAlias = tuple[int, bytes, list[Header], int]
-"""Status, reason, header lines; how many bytes that took, after which the body begins."""
+def plain_response(data: bytes, *, to_head_request: bool) -> tuple[ResponseHead, int] | None:
+    """The head that `data` begins with and how many bytes it has, of a response that tells its length.
 
-
-def response_lines(data: bytes) -> ResponseLines | None:
-    """The head that `data` begins with, of a response that is no interim one; None where llhttp has to look."""
+    None where it is another one, or none, and llhttp has to look. An interim response is another one.
+    """
     matched = _RESPONSE.match(data)
-    return matched and (int(matched[1]), matched[2], _LINE.findall(matched[3]), matched.end())
+    if matched is None:
+        return None
+    begin, end = matched.span(3)
+    special = _SPECIAL.search(data, begin - 1, end)
+    if special is None:
+        return None
+    status, reason = int(matched[1]), matched[2]
+    if special.lastindex and status != 204 and _SPECIAL.search(data, special.end(), end) is None:
+        headers = HeaderBlock(matched[3])
+        length = int(special[1])
+        return ResponseHead(
+            status=status, reason=reason, headers=headers, framing=Framing.LENGTH, content_length=length
+        ), matched.end()
+    lines = _LINE.findall(matched[3])
+    head = response_head(status, reason, "1.1", lines, to_head_request=to_head_request)
+    return (head, matched.end()) if isinstance(head, ResponseHead) and head.framing is Framing.LENGTH else None

@@ -6,10 +6,10 @@ llhttp does the framing; what it lets pass and a gateway must not forward is ref
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TypeAlias, overload
 
 import attrs
 
@@ -82,13 +82,66 @@ class UnfitRequest:
     keep_alive: bool = False
 
 
+class HeaderBlock(Sequence[Header]):
+    """Header lines of a response as they came, which nobody cuts as long as nobody looks.
+
+    They are end-to-end ones, but for a Content-Length, which `lines` has and the sequence has not.
+    """
+
+    __slots__ = ("_cut", "lines")
+
+    def __init__(self, lines: bytes) -> None:
+        """`lines`: whole ones, of no odd kind."""
+        self.lines = lines
+        self._cut: tuple[Header, ...] | None = None
+
+    def cut(self) -> tuple[Header, ...]:
+        """Names and values."""
+        if self._cut is None:
+            cut = [line.split(b":", 1) for line in self.lines.split(b"\r\n")[:-1]]
+            self._cut = tuple([(name, rest.strip(b"\t ")) for name, rest in cut if name.lower() != _CONTENT_LENGTH])
+        return self._cut
+
+    def value(self, name: bytes) -> bytes:
+        """As `value_of`, without cutting."""
+        at = -1 if name == _CONTENT_LENGTH else (b"\n" + self.lines.lower()).find(b"\n%b:" % name)
+        if at < 0:
+            return b""
+        begin = at + len(name) + 1
+        return self.lines[begin : self.lines.index(b"\r", begin)].strip(b"\t ")
+
+    def __iter__(self) -> Iterator[Header]:
+        return iter(self.cut())
+
+    def __len__(self) -> int:
+        return len(self.cut())
+
+    @overload
+    def __getitem__(self, index: int) -> Header: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Header, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Header | tuple[Header, ...]:
+        return self.cut()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return self.cut() == (other.cut() if isinstance(other, HeaderBlock) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.cut())
+
+    def __repr__(self) -> str:
+        return repr(self.cut())
+
+
 @value(kw_only=True)
 class ResponseHead:
     """A response's head, without what concerned only the backend's connection."""
 
     status: int
     reason: bytes
-    headers: tuple[Header, ...]  # end-to-end ones, Content-Length not among them
+    headers: Sequence[Header]  # end-to-end ones, Content-Length not among them
     framing: Framing
     content_length: int = 0  # with Framing.LENGTH
     upgrade: bytes = b""  # of a 101
@@ -364,7 +417,7 @@ def response_head(
     special: dict[bytes, bytes] = {}
     for line in lines:
         lower = line[0].lower()
-        if lower not in _OF_CONNECTION:
+        if lower not in OF_CONNECTION:
             headers.append(line)
         elif lower not in special or lower == _UPGRADE:
             special[lower] = line[1]
@@ -396,7 +449,8 @@ def response_head(
     )
 
 
-_OF_CONNECTION = frozenset((_CONTENT_LENGTH, _TRANSFER_ENCODING, _CONNECTION, _UPGRADE)) | _HOP_BY_HOP
+OF_CONNECTION = frozenset((_CONTENT_LENGTH, _TRANSFER_ENCODING, _CONNECTION, _UPGRADE)) | _HOP_BY_HOP
+"""Names, in lower case, of a response's headers that concern the backend's connection alone."""
 
 
 def _response_framing(
@@ -431,6 +485,8 @@ def asks_for(head: RequestHead, protocol: bytes) -> bool:
 
 def value_of(headers: Sequence[Header], name: bytes) -> bytes:
     """The value of the first header of that name, given in lower case; empty when there is none."""
+    if isinstance(headers, HeaderBlock):
+        return headers.value(name)
     for line in headers:
         if line[0].lower() == name:
             return line[1]

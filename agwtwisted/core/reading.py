@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import httptools
 
-from agwtwisted.core.heads import PlainRequests, response_lines
+from agwtwisted.core.heads import PlainRequests, plain_response
 from agwtwisted.core.messages import (
     MAX_TARGET,
     BadRequest,
@@ -295,16 +295,14 @@ class ResponseReader:
 
     def _take_plain(self, data: bytes) -> bool:
         """Reads a response whose head comes whole and plain and tells its length; returns whether it is one."""
-        cut = response_lines(data)
-        if cut is None or cut[3] > self._max_header_bytes:
+        plain = plain_response(data, to_head_request=self._to_head_request)
+        if plain is None or plain[1] > self._max_header_bytes:
             return False
-        head = response_head(cut[0], cut[1], "1.1", cut[2], to_head_request=self._to_head_request)
-        if isinstance(head, str) or head.framing is not Framing.LENGTH:
-            return False
-        rest = len(data) - cut[3]
+        head, size = plain
+        rest = len(data) - size
         if 0 < rest == head.content_length and has_body(head, to_head_request=self._to_head_request):
             self.whole, self.clean = True, head.keep_alive  # all of it, as most small ones come
-            self.events.extend((head, data[cut[3] :], Mark.END))
+            self.events.extend((head, data[size:], Mark.END))
             return True
         self._take(head)
         if not self.whole and not head.content_length:
@@ -314,7 +312,7 @@ class ResponseReader:
             return True
         self._counted = True
         if rest:
-            self._count(data[cut[3] :], head)
+            self._count(data[size:], head)
         return True
 
     def _parse(self, data: bytes) -> None:

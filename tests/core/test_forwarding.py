@@ -20,7 +20,7 @@ from agwtwisted.core.forwarding import (
     without,
 )
 from agwtwisted.core.managed import canonical
-from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
+from agwtwisted.core.messages import Framing, HeaderBlock, RequestHead, ResponseHead
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.remembering import LONGEST
 from agwtwisted.core.resources import CertificateHeaders
@@ -239,6 +239,18 @@ class ResponseTests(SynchronousTestCase):
             response_bytes(open_end, Framing.NONE, keep_alive=True, version=b"1.0"),
             start + b"Connection: keep-alive\r\n\r\n",
         )
+
+    def test_uncut_lines(self) -> None:
+        """Lines that nobody has cut go on as they came, the length among them and told once."""
+        head = attrs.evolve(RESPONSE, headers=HeaderBlock(b"X-Own:1\r\nContent-Length: 3\r\nA: b\r\n"))
+        lines = b"HTTP/1.1 200 OK\r\nX-Own:1\r\nContent-Length: 3\r\nA: b\r\n"
+        for keep_alive, version, more in (
+            (True, b"1.1", b""),
+            (False, b"1.1", b"Connection: close\r\n"),
+            (True, b"1.0", b"Connection: keep-alive\r\n"),
+        ):
+            written = response_bytes(head, Framing.LENGTH, keep_alive=keep_alive, version=version)
+            self.assertEqual(written, lines + more + b"\r\n")
 
     def test_informational(self) -> None:
         """An interim response has its lines and nothing else."""

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import heads
-from agwtwisted.core.heads import REMEMBERED, PlainRequests, response_lines
-from agwtwisted.core.messages import MAX_TARGET, Framing, HeaderNames, RequestHead
+from agwtwisted.core.heads import REMEMBERED, PlainRequests, plain_response
+from agwtwisted.core.messages import MAX_TARGET, Framing, HeaderBlock, HeaderNames, RequestHead, ResponseHead
 from agwtwisted.core.reading import Mark, RequestEvent, RequestReader, ResponseEvent, ResponseReader
 from agwtwisted.core.remembering import LONGEST
 
@@ -206,32 +206,84 @@ class ResponseTests(SynchronousTestCase):
     """Responses."""
 
     def test_plain(self) -> None:
-        """Status, reason, lines, and where the body begins; the reason may be empty."""
-        expected = (404, b"Not Found", [(b"Content-Length", b"2"), *LINES], len(RESPONSE))
-        self.assertEqual(response_lines(RESPONSE + b"no"), expected)
-        self.assertEqual(response_lines(b"HTTP/1.1 200 \r\nX: a\r\n\r\n"), (200, b"", [(b"X", b"a")], 23))
+        """Status, reason, lines, length, and where the body begins; the reason may be empty."""
+        head = ResponseHead(
+            status=404, reason=b"Not Found", headers=tuple(LINES), framing=Framing.LENGTH, content_length=2
+        )
+        self.assertEqual(plain_response(RESPONSE + b"no", to_head_request=False), (head, len(RESPONSE)))
+        self.assertEqual(plain_response(RESPONSE, to_head_request=True), (head, len(RESPONSE)))
+        head = ResponseHead(status=200, reason=b"", headers=(), framing=Framing.LENGTH)
+        data = b"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n"
+        self.assertEqual(plain_response(data, to_head_request=False), (head, len(data)))
+
+    def test_as_they_came(self) -> None:
+        """Where no line concerns the connection but the length, the lines go on as they came, uncut."""
+        found = plain_response(RESPONSE, to_head_request=False)
+        assert found is not None
+        headers = found[0].headers
+        self.assertIsInstance(headers, HeaderBlock)
+        self.assertEqual(headers.lines, RESPONSE.partition(b"\r\n")[2][:-2])  # type: ignore[attr-defined]
+
+    def test_cut(self) -> None:
+        """Any line else that does is taken out, and what it says is heeded."""
+        for line, keep_alive in (
+            (b"Connection: keep-alive", True),
+            (b"Connection: close", False),
+            (b"connection: x-y, CLOSE\r\nX-Y: a", False),
+            (b"Keep-Alive: timeout=5", True),
+            (b"Proxy-Connection: close", True),
+            (b"TE: a", True),
+            (b"Trailer: a", True),
+            (b"Upgrade: h2c", True),
+            (b"HTTP2-Settings: a", True),
+        ):
+            for data in (
+                RESPONSE.replace(b"Content-Length", line + b"\r\nContent-Length"),
+                RESPONSE.replace(b"X:b", line + b"\r\nX:b"),
+                RESPONSE[:-2] + line + b"\r\n\r\n",
+            ):
+                found = plain_response(data, to_head_request=False)
+                assert found is not None, data
+                self.assertEqual((found[0].headers, found[0].keep_alive), (tuple(LINES), keep_alive), data)
+
+    def test_odd_length(self) -> None:
+        """A length in another form than ours is told in ours; one that is none, or told twice, is llhttp's business."""
+        for line in (b"content-length:2", b"Content-Length:  2", b"Content-Length: 02", b"CONTENT-LENGTH: 2"):
+            found = plain_response(RESPONSE.replace(b"Content-Length: 2", line), to_head_request=False)
+            assert found is not None
+            self.assertEqual(found[0].content_length, 2)
+            block = isinstance(found[0].headers, HeaderBlock)
+            self.assertEqual(block, line.lower() == b"content-length: 2")
+        for line in (
+            b"Content-Length: a",
+            b"Content-Length: 2\r\nContent-Length: 2",
+            b"Content-Length: " + b"1" * 19,
+            b"A: b",
+        ):
+            self.assertIsNone(plain_response(RESPONSE.replace(b"Content-Length: 2", line), to_head_request=False), line)
 
     def test_other(self) -> None:
         """Everything else is left to llhttp, whatever that says to it."""
         for data in (
             b"",
             RESPONSE[:-1],
-            b"HTTP/1.1 100 Continue\r\nX: a\r\n\r\n",
-            b"HTTP/1.1 600 OK\r\nX: a\r\n\r\n",
-            b"HTTP/1.0 200 OK\r\nX: a\r\n\r\n",
-            b"HTTP/1.1 200\r\nX: a\r\n\r\n",
-            b"HTTP/1.1  200 OK\r\nX: a\r\n\r\n",
-            b"HTTP/1.1 200  OK\r\nX: a\r\n\r\n",
-            b"HTTP/1.1 200 O\xe4\r\nX: a\r\n\r\n",
+            b"HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 600 OK\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1  200 OK\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 200  OK\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 200 O\xe4\r\nContent-Length: 0\r\n\r\n",
             b"HTTP/1.1 200 OK\r\n\r\n",
-            b"HTTP/1.1 200 OK\nX: a\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\nX: a\n\r\n",
-            b"HTTP/1.1 200 OK\r\nX : a\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\nX: a\x00\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\nX: a\t\r\n\r\n",
+            b"HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: a\r\n b\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: a\x00\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: a\t\r\n\r\n",
         ):
-            self.assertIsNone(response_lines(data), data)
+            self.assertIsNone(plain_response(data, to_head_request=False), data)
 
     @given(spoilt(RESPONSE + b"no"))
     @example(RESPONSE + b"no")
