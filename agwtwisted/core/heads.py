@@ -24,7 +24,7 @@ from agwtwisted.core.messages import (
 )
 from agwtwisted.core.remembering import remembering
 
-_LINES: Final = rb"((?:[%b]++:[\t\x20-\x7e]*+(?<![\t ])\r\n)++)\r\n"
+_LINES: Final = rb"((?:[%b]++:[\t\x20-\x7e]*+(?<![\t ])\r\n)+)\r\n"
 _REQUEST_LINE: Final = re.compile(
     rb"(?:(GET|HEAD|OPTIONS|DELETE)|(POST|PUT|PATCH)) (/[\x21\x22\x24-\x7e]*) HTTP/1\.1\r\n"
 )
