@@ -9,7 +9,16 @@ from typing import Final
 from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.host_names import bracketed
 from agwtwisted.core.managed import canonical
-from agwtwisted.core.messages import Framing, Header, HeaderBlock, RequestHead, ResponseHead, has_body
+from agwtwisted.core.messages import (
+    Framing,
+    Header,
+    HeaderBlock,
+    HeaderLines,
+    RequestHead,
+    ResponseHead,
+    has_body,
+    rendered,
+)
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.remembering import LONGEST
 from agwtwisted.core.resources import BackendHttpSettings, CertificateHeaders
@@ -95,8 +104,9 @@ def request_bytes(head: RequestHead, host: bytes, identity: bytes, address: byte
         b"%b %b HTTP/1.1\r\nHost: %b\r\nX-Forwarded-For: %b\r\n%bX-Original-Host: %b\r\nX-Original-Url: %b\r\n"
         b"X-Appgw-Trace-Id: %b\r\n"
     ) % (head.method, head.target, host, forwarded_for, identity, head.authority, head.target, trace_id)
-    lines = [start, *[b"%b: %b\r\n" % line for line in head.headers], _hop(head), b"\r\n"]
-    return b"".join(lines)
+    headers = head.headers
+    lines = headers.octets if isinstance(headers, HeaderLines) else rendered(headers)
+    return b"%b%b%b\r\n" % (start, lines, _hop(head))
 
 
 def rewritten_request_bytes(
@@ -119,7 +129,7 @@ def rewritten_request_bytes(
     lines = [
         b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method, request.target, request.host or host),
         *[line for name, line in own if name not in decided],
-        *[b"%b: %b\r\n" % line for line in request.headers],
+        rendered(request.headers),
         _hop(head),
         b"\r\n",
     ]
@@ -180,7 +190,7 @@ def response_bytes(head: ResponseHead, framing: Framing, *, keep_alive: bool, ve
     if isinstance(headers, HeaderBlock):
         lines.append(headers.lines)  # with the length
     else:
-        lines += [b"%b: %b\r\n" % line for line in headers]
+        lines.append(rendered(headers))
         if head.framing is Framing.LENGTH:
             lines.append(b"Content-Length: %d\r\n" % head.content_length)
         elif framing is Framing.CHUNKED:
@@ -195,4 +205,4 @@ def response_bytes(head: ResponseHead, framing: Framing, *, keep_alive: bool, ve
 
 def informational_bytes(status: int, reason: bytes, headers: Sequence[Header]) -> bytes:
     """A 1xx head; for 101 the lines of the switch are among the headers."""
-    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, b"".join(b"%b: %b\r\n" % line for line in headers))
+    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, rendered(headers))

@@ -11,11 +11,15 @@ import re
 from functools import partial
 from typing import Final
 
+import attrs
+
 from agwtwisted.core.messages import (
     MAX_TARGET,
     OF_CONNECTION,
+    BadRequest,
     Framing,
     HeaderBlock,
+    HeaderLines,
     HeaderNames,
     RequestHead,
     ResponseHead,
@@ -92,7 +96,9 @@ class PlainRequests:
         if matched is None:
             return None
         head = request_head(method, b"/", "1.1", _LINE.findall(matched[1]), self.names)
-        return head if isinstance(head, RequestHead) and head.framing is framing and not head.upgrade else None
+        if isinstance(head, BadRequest) or head.framing is not framing or head.upgrade:
+            return None
+        return attrs.evolve(head, headers=HeaderLines.of(head.headers))
 
 
 def plain_response(data: bytes, *, to_head_request: bool) -> tuple[ResponseHead, int] | None:

@@ -82,6 +82,24 @@ class UnfitRequest:
     keep_alive: bool = False
 
 
+class HeaderLines(tuple[Header, ...]):
+    """Header lines of a request, with the octets that they are where they go on as they came."""
+
+    octets: bytes
+
+    @classmethod
+    def of(cls, headers: Sequence[Header]) -> HeaderLines:
+        """The same lines, rendered."""
+        lines = cls(headers)
+        lines.octets = rendered(headers)
+        return lines
+
+
+def rendered(headers: Sequence[Header]) -> bytes:
+    """Header lines as they are sent."""
+    return b"".join([b"%b: %b\r\n" % line for line in headers])
+
+
 class HeaderBlock(Sequence[Header]):
     """Header lines of a response as they came, which nobody cuts as long as nobody looks.
 

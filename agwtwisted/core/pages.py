@@ -33,6 +33,9 @@ class ErrorInfo(Enum):
     UPSTREAM_CLOSED_CONNECTION = "ERRORINFO_UPSTREAM_CLOSED_CONNECTION"
     UPSTREAM_TIMED_OUT = "ERRORINFO_UPSTREAM_TIMED_OUT"
 
+    def __init__(self, word: str) -> None:
+        self.octets = word.encode()
+
 
 # Some differ from RFC 9110: the product answers in nginx's words ("413 Request Entity Too Large" was seen from it).
 # 499 stands in logs only; its client is gone.

@@ -157,7 +157,7 @@ def render(record: AccessRecord, log_query: bool) -> bytes:
         b"" if record.upstream_source_port is None else b"%d" % record.upstream_source_port,
         original,
         host,
-        record.error_info.value.encode(),
+        record.error_info.octets,
         kind,
     )
 

@@ -20,7 +20,7 @@ from agwtwisted.core.forwarding import (
     without,
 )
 from agwtwisted.core.managed import canonical
-from agwtwisted.core.messages import Framing, HeaderBlock, RequestHead, ResponseHead
+from agwtwisted.core.messages import Framing, HeaderBlock, HeaderLines, RequestHead, ResponseHead, rendered
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.remembering import LONGEST
 from agwtwisted.core.resources import CertificateHeaders
@@ -122,6 +122,14 @@ class RequestTests(SynchronousTestCase):
             b"X-Original-Host: A:8443\r\nX-Original-Url: /a?b\r\nX-Appgw-Trace-Id: " + b"0" * 32 + b"\r\n"
             b"X-Own: 1\r\nConnection: keep-alive\r\n\r\n",
         )
+
+    def test_rendered_before(self) -> None:
+        """Lines that were rendered before are not rendered again; else they are."""
+        lines = HeaderLines.of(REQUEST.headers)
+        self.assertEqual((tuple(lines), lines.octets), (REQUEST.headers, rendered(REQUEST.headers)))
+        lines.octets = b"X-Own: as it was\r\n"
+        written = request_bytes(attrs.evolve(REQUEST, headers=lines), b"backend", IDENTITY, b"192.0.2.1:7", b"0" * 32)
+        self.assertTrue(written.endswith(b"\r\nX-Own: as it was\r\nConnection: keep-alive\r\n\r\n"), written)
 
     def test_forwarded_for(self) -> None:
         """The client's address is appended to what came."""
