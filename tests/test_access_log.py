@@ -242,6 +242,7 @@ class BatchTests(AccessLogTestCase):
         made: list[bytes] = []
 
         def line(text: bytes) -> bytes:
+            """Notes that it is made."""
             made.append(text)
             return text
 
@@ -269,6 +270,7 @@ class BatchTests(AccessLogTestCase):
         made: list[bytes] = []
 
         def line(text: bytes) -> bytes:
+            """Notes that it is made."""
             made.append(text)
             return text
 

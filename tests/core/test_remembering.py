@@ -14,6 +14,7 @@ class RememberingTests(SynchronousTestCase):
         self.asked: list[bytes] = []
 
     def measure(self, octets: bytes) -> int:
+        """What is asked, noted."""
         self.asked.append(octets)
         return len(octets)
 
