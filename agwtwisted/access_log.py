@@ -95,7 +95,7 @@ class AccessLog(Service):
             self._take(line)
 
     def write_later(self, line: Callable[[], bytes]) -> None:
-        """The same of a line that is made with others, soon: one by one they cost twice as much, between other work."""
+        """The same of a line that is made with others, soon: one by one, between other work, each costs more."""
         if not self.enabled:
             return
         self._unmade.append(line)

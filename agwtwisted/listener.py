@@ -170,7 +170,12 @@ class Listener(Service):
             accepted.close()
             return
         number, self._accepted = self._accepted, self._accepted + 1
-        protocol.makeConnection(_Accepted(accepted, protocol, client, accepting, number, self._reactor))
+        transport = _Accepted(accepted, protocol, client, accepting, number, self._reactor)
+        try:
+            protocol.makeConnection(transport)
+        except Exception:  # the same
+            self._log.failure("Unexpected error while a connection begins")
+            transport.abortConnection()
 
     def _limits_changed(self) -> None:
         # What cannot be accepted now waits in the kernel's backlog.

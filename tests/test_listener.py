@@ -231,6 +231,25 @@ class ListenerTests(TestCase):
         self.client()
         await until(lambda: self.accepted == 1)
 
+    async def test_defect_at_the_beginning(self) -> None:
+        """So it is where the defect shows once the connection has its transport."""
+        self.listener()
+        with mock.patch.object(self.gateway.port, "begin", side_effect=KeyError("a defect")):
+            first = self.client()
+            await until(lambda: self.ended(first))
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        await until(lambda: self.accepted == 0)
+        self.client()
+        await until(lambda: self.accepted == 1)
+
+    @staticmethod
+    def ended(client: socket.socket) -> bool:
+        """Whether the gateway has closed this connection, in whatever way."""
+        try:
+            return read(client) == b""
+        except ConnectionResetError:
+            return True
+
     async def test_no_descriptors(self) -> None:
         """Where a connection cannot be accepted it is Twisted that knows what to do, and accepting goes on."""
         listener = self.listener()
