@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from OpenSSL import SSL
 
@@ -38,7 +39,7 @@ class Stand:
 
     def connect_backend(self) -> None:
         """Lets the connection that the gateway opens to its backend come about."""
-        _, _, factory, _, _ = self.gateway.reactor.tcpClients[-1]
+        factory: Any = self.gateway.reactor.tcpClients[-1][2]
         self.to_backend = Transport()
         self.backend = factory.buildProtocol(None)
         self.backend.makeConnection(self.to_backend)
