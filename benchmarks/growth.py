@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import attrs
 
 from benchmarks.load import Generator, Load, require_success
-from benchmarks.measure import Sample, Spread, sample
+from benchmarks.measure import Sample, Spread, ratios, sample
 from benchmarks.peers import Growth, Peer, RunningPeer
 from benchmarks.pki import more_chains
 
@@ -17,7 +18,7 @@ Start = Callable[[Peer, Growth], AbstractContextManager[RunningPeer]]
 
 REQUESTS = Load(mode="keepalive", count=4000, concurrency=16)
 HANDSHAKES = Load(mode="handshake", count=150, concurrency=8)
-ROUNDS = 3
+ROUNDS = 5
 
 
 @attrs.frozen(kw_only=True)
@@ -59,7 +60,18 @@ class Point:
 
     value: int
     cpu_us: Spread
+    ratio: Spread  # to the series' first value, round by round
     per_second: Spread
+
+    @classmethod
+    def of(cls, value: int, samples: list[Sample], first: list[Sample]) -> Point:
+        """What these samples say, next to those of the first value."""
+        return cls(
+            value=value,
+            cpu_us=Spread.of(one.cpu_us for one in samples),
+            ratio=ratios(samples, first, lambda one: one.cpu_us),
+            per_second=Spread.of(one.per_second for one in samples),
+        )
 
 
 @contextmanager
@@ -77,31 +89,48 @@ def _growth(series: Series, value: int, chains: list[Path]) -> Growth:
     return Growth(sites=value - 1) if series.name.startswith("sites") else Growth()
 
 
-def _samples(generator: Generator, peer: RunningPeer, load: Load) -> list[Sample]:
-    sample(generator, peer, attrs.evolve(load, count=load.concurrency))
-    return [sample(generator, peer, load) for _ in range(ROUNDS)]
+@contextmanager
+def _started(
+    generator: Generator, start: Start, peer: Peer, series: Series, value: int, chains: list[Path]
+) -> Iterator[RunningPeer]:
+    """A peer with as much beside it as the value says, warmed up."""
+    with ExitStack() as stack:
+        running = stack.enter_context(start(peer, _growth(series, value, chains)))
+        if series.name == "connections":
+            stack.enter_context(_idle(generator, running, value))
+        sample(generator, running, attrs.evolve(series.load, count=series.load.concurrency))
+        yield running
 
 
 def measure(
     generator: Generator, peers: list[Peer], start: Start, directory: Path
 ) -> dict[str, dict[str, list[Point]]]:
-    """Every series for every peer: by series, by peer."""
+    """Every series for every peer: by series, by peer.
+
+    All values of a series are there at once and take turns in every round: a machine that is slower for a while is so
+    for all of them.
+    """
     directory.mkdir()
     chains = more_chains(directory, max(max(series.values) for series in SERIES if series.name == "chains") - 1)
-    found: dict[str, dict[str, list[Point]]] = {series.name: {peer.name: [] for peer in peers} for series in SERIES}
+    found: dict[str, dict[str, list[Point]]] = {}
     for series in SERIES:
-        for value in series.values:
-            for peer in peers:
-                with start(peer, _growth(series, value, chains)) as running:
-                    if series.name == "connections":
-                        with _idle(generator, running, value):
-                            samples = _samples(generator, running, series.load)
-                    else:
-                        samples = _samples(generator, running, series.load)
-                point = Point(
-                    value=value,
-                    cpu_us=Spread.of(one.cpu_us for one in samples),
-                    per_second=Spread.of(one.per_second for one in samples),
-                )
-                found[series.name][peer.name].append(point)
+        with ExitStack() as stack:
+            running = [
+                (peer.name, value, stack.enter_context(_started(generator, start, peer, series, value, chains)))
+                for value in series.values
+                for peer in peers
+            ]
+            samples: dict[tuple[str, int], list[Sample]] = {(name, value): [] for name, value, _ in running}
+            for round_number in range(ROUNDS):
+                turn = round_number * len(running) // ROUNDS
+                for name, value, one in running[turn:] + running[:turn]:
+                    samples[name, value].append(sample(generator, one, series.load))
+        found[series.name] = {
+            peer.name: [
+                Point.of(value, samples[peer.name, value], samples[peer.name, series.values[0]])
+                for value in series.values
+            ]
+            for peer in peers
+        }
+        print(f"growth with {series.name}", file=sys.stderr, flush=True)
     return found

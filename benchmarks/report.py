@@ -101,7 +101,7 @@ def _growth_rows(report: Report) -> Iterator[tuple[str, ...]]:
                     peer,
                     f"{point.value:,}",
                     _spread(point.cpu_us, 0),
-                    f"{point.cpu_us.median / points[0].cpu_us.median:.2f}",
+                    _spread(point.ratio, 2),
                     f"{point.per_second.median:,.0f}",
                 )
 

@@ -66,11 +66,24 @@ def _memory(run: Mapping[str, Any]) -> str:
 
 def _growth(run: Mapping[str, Any]) -> str:
     rows = [
-        (name, peer, ", ".join(f"{point['value']:,}: {point['cpu_us']['median']:,.0f}" for point in points))
+        (
+            name,
+            peer,
+            *(", ".join(f"{point['value']:,}: {form(point)}" for point in points) for form in (_cost, _growing)),
+        )
         for name, by_peer in run["growth"].items()
         for peer, points in by_peer.items()
     ]
-    return _table("how many", "peer", "CPU us of one operation", rows=rows)
+    return _table("how many", "peer", "CPU us of one operation", "next to the fewest, in the same rounds", rows=rows)
+
+
+def _cost(point: Mapping[str, Any]) -> str:
+    return f"{point['cpu_us']['median']:,.0f}"
+
+
+def _growing(point: Mapping[str, Any]) -> str:
+    ratio = point["ratio"]
+    return f"{ratio['median']:.2f} ({ratio['least']:.2f}..{ratio['most']:.2f})"
 
 
 def _versions(run: Mapping[str, Any]) -> Iterator[str]:

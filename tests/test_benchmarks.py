@@ -44,7 +44,7 @@ PACED = Workload(name="paced", title="paced", load=Load(mode="keepalive"), targe
 def made(ours: float, p99_us: int = 20) -> report.Report:
     """A run of two peers, in which ours took so many microseconds, and nginx 100."""
     samples = {"nginx": [sample(100), sample(100)], "agwtwisted": [sample(ours, p99_us), sample(ours, p99_us)]}
-    point = Point(value=10, cpu_us=Spread.of([1]), per_second=Spread.of([1]))
+    point = Point.of(10, [sample(50), sample(600)], [sample(100), sample(1000)])
     return report.Report(
         arguments=[],
         seconds=1,
@@ -125,8 +125,15 @@ class ReportTests(SynchronousTestCase):
         self.assertTrue(page.startswith("before\n"))
         self.assertTrue(page.endswith("after\n"))
         self.assertIn("| handshake: a handshake | 100 | **0.75 (0.75..0.75)** | 0.75 |", page)
-        self.assertNotIn("0.50", page)
+        self.assertNotIn("**0.50", page)
         self.assertIn(summary.BEGIN, (summary.DOCS / "performance.md").read_text())
+
+    def test_growth(self) -> None:
+        """Growth is told round by round, too, in the table and in the page."""
+        self.assertIn("0.55 (0.50..0.60)", report.table(made(1)))
+        with tempfile.TemporaryDirectory() as directory:
+            run = json.loads(report.write(made(1), Path(directory)).read_text())
+        self.assertIn("| sites | agwtwisted | 10: 325 | 10: 0.55 (0.50..0.60) |", summary.figures(run))
 
     def test_page_of_little(self) -> None:
         """A run that measured nothing has a page, too."""
