@@ -15,7 +15,8 @@ from agwtwisted.core.balancing import Pool
 from agwtwisted.core.decisions import CertificateRequired, Forwarded, Redirected, Unwelcome, decide
 from agwtwisted.core.errors import printable
 from agwtwisted.core.forwarding import host_for, request_bytes, rewritten_request_bytes
-from agwtwisted.core.messages import Header, RequestHead, ResponseHead, UnfitRequest, asks_for, value_of
+from agwtwisted.core.header_lines import Header, value_of
+from agwtwisted.core.messages import RequestHead, ResponseHead, UnfitRequest, asks_for
 from agwtwisted.core.pages import ErrorInfo, Page
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.records import AccessRecord, render

@@ -8,15 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agwtwisted.core.forwarding import LAST_CHUNK, chunk, client_framing, informational_bytes, response_bytes
+from agwtwisted.core.header_lines import Header, value_of
 from agwtwisted.core.heads import PlainRequests
-from agwtwisted.core.messages import (
-    Framing,
-    Header,
-    RequestHead,
-    ResponseHead,
-    UnfitRequest,
-    value_of,
-)
+from agwtwisted.core.messages import Framing, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.reading import Mark, RequestEvent, RequestReader
 from agwtwisted.core.resources import Gateway

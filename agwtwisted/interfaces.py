@@ -7,7 +7,8 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from agwtwisted.core.messages import Header, RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.header_lines import Header
+from agwtwisted.core.messages import RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.records import ClientFrame

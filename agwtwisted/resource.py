@@ -20,7 +20,8 @@ from agwtwisted.access_log import AccessLog
 from agwtwisted.backends import Backends
 from agwtwisted.core import policies
 from agwtwisted.core.forwarding import client_address, identity_block
-from agwtwisted.core.messages import BadRequest, Framing, Header, HeaderNames, RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.header_lines import Header
+from agwtwisted.core.messages import BadRequest, Framing, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.messages import request_head as checked_head
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.records import ClientFrame

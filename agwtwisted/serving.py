@@ -13,7 +13,8 @@ from agwtwisted.access_log import AccessLog
 from agwtwisted.backends import Backends
 from agwtwisted.core import pages
 from agwtwisted.core.error_pages import NO_ERROR_PAGES, ErrorPages
-from agwtwisted.core.messages import Framing, Header, ResponseHead
+from agwtwisted.core.header_lines import Header
+from agwtwisted.core.messages import Framing, ResponseHead
 from agwtwisted.core.pages import Page
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.records import RecordFrame

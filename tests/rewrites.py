@@ -6,7 +6,8 @@ from functools import cache
 
 import attrs
 
-from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead
+from agwtwisted.core.header_lines import Header
+from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.references import Lookup
 from agwtwisted.core.server_variables import Client, Context

@@ -8,8 +8,9 @@ from typing import Any
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.header_lines import Header
 from agwtwisted.core.heads import PlainRequests
-from agwtwisted.core.messages import Framing, Header, HeaderNames, RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.messages import Framing, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.policies import TlsPolicy, predefined
 from agwtwisted.core.resources import Gateway

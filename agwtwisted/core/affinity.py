@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 from agwtwisted.core.errors import UnacceptableError, shown
-from agwtwisted.core.messages import Header
+from agwtwisted.core.header_lines import Header
 
 T = TypeVar("T")
 

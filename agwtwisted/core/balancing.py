@@ -8,8 +8,8 @@ from itertools import chain
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from agwtwisted.core.affinity import Affinity
+from agwtwisted.core.header_lines import Header
 from agwtwisted.core.health import State
-from agwtwisted.core.messages import Header
 
 
 class Candidate(Protocol):

@@ -7,18 +7,10 @@ from functools import lru_cache
 from typing import Final
 
 from agwtwisted.core.certificate_headers import header_block
+from agwtwisted.core.header_lines import Header, HeaderBlock, HeaderLines, rendered
 from agwtwisted.core.host_names import bracketed
 from agwtwisted.core.managed import canonical
-from agwtwisted.core.messages import (
-    Framing,
-    Header,
-    HeaderBlock,
-    HeaderLines,
-    RequestHead,
-    ResponseHead,
-    has_body,
-    rendered,
-)
+from agwtwisted.core.messages import Framing, RequestHead, ResponseHead, has_body
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.remembering import LONGEST
 from agwtwisted.core.resources import BackendHttpSettings, CertificateHeaders

@@ -13,13 +13,12 @@ from typing import Final
 
 import attrs
 
+from agwtwisted.core.header_lines import HeaderBlock, HeaderLines
 from agwtwisted.core.messages import (
     MAX_TARGET,
     OF_CONNECTION,
     BadRequest,
     Framing,
-    HeaderBlock,
-    HeaderLines,
     HeaderNames,
     RequestHead,
     ResponseHead,

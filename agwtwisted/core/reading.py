@@ -16,19 +16,18 @@ from typing import Any, TypeAlias
 
 import httptools
 
+from agwtwisted.core.header_lines import Header, value_of
 from agwtwisted.core.heads import PlainRequests, plain_response
 from agwtwisted.core.messages import (
     MAX_TARGET,
     BadRequest,
     Framing,
-    Header,
     RequestHead,
     ResponseHead,
     UnfitRequest,
     has_body,
     request_head,
     response_head,
-    value_of,
 )
 from agwtwisted.core.pages import ErrorInfo
 

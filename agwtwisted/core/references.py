@@ -13,8 +13,9 @@ from typing import Final, TypeAlias
 import attrs
 
 from agwtwisted.core.errors import UnacceptableError, shown
+from agwtwisted.core.header_lines import Header
 from agwtwisted.core.managed import canonical
-from agwtwisted.core.messages import Framing, Header, RequestHead, ResponseHead
+from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
 from agwtwisted.core.server_variables import CERTIFICATE, SERVER_VARIABLES, Context, joined, server_variable
 from agwtwisted.core.settings import nearest
 

@@ -18,8 +18,9 @@ from typing import Final
 import attrs
 
 from agwtwisted.core.conditions import Condition, Test, captured
+from agwtwisted.core.header_lines import Header
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
-from agwtwisted.core.messages import MAX_TARGET, Header, RequestHead, ResponseHead, host_of
+from agwtwisted.core.messages import MAX_TARGET, RequestHead, ResponseHead, host_of
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.references import Lookup, Reference
 from agwtwisted.core.server_variables import Context

@@ -17,8 +17,9 @@ from typing import Final
 import attrs
 
 from agwtwisted.core.client_hello import suite_names
+from agwtwisted.core.header_lines import Header
 from agwtwisted.core.managed import canonical
-from agwtwisted.core.messages import Header, RequestHead, ResponseHead
+from agwtwisted.core.messages import RequestHead, ResponseHead
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.values import value
 from agwtwisted.core.variables import CertificateVariables, alternative_names

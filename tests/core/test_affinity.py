@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.affinity import DEFAULT_NAME, Affinity, cookie_name, cookie_value
 from agwtwisted.core.errors import UnacceptableError
-from agwtwisted.core.messages import Header
+from agwtwisted.core.header_lines import Header
 
 KEY = bytes(range(32))
 ONE, OTHER = cookie_value(KEY, "s", "one", "80"), cookie_value(KEY, "s", "other", "80")

@@ -19,8 +19,9 @@ from agwtwisted.core.forwarding import (
     rewritten_request_bytes,
     without,
 )
+from agwtwisted.core.header_lines import HeaderBlock, HeaderLines, rendered
 from agwtwisted.core.managed import canonical
-from agwtwisted.core.messages import Framing, HeaderBlock, HeaderLines, RequestHead, ResponseHead, rendered
+from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.remembering import LONGEST
 from agwtwisted.core.resources import CertificateHeaders

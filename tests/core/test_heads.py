@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import heads
+from agwtwisted.core.header_lines import HeaderBlock
 from agwtwisted.core.heads import REMEMBERED, PlainRequests, plain_response
-from agwtwisted.core.messages import MAX_TARGET, Framing, HeaderBlock, HeaderNames, RequestHead, ResponseHead
+from agwtwisted.core.messages import MAX_TARGET, Framing, HeaderNames, RequestHead, ResponseHead
 from agwtwisted.core.reading import Mark, RequestEvent, RequestReader, ResponseEvent, ResponseReader
 from agwtwisted.core.remembering import LONGEST
 

@@ -6,14 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.header_lines import Header
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.messages import (
     MAX_TARGET,
     METHODS,
     BadRequest,
     Framing,
-    Header,
-    HeaderBlock,
     HeaderNames,
     RequestHead,
     ResponseHead,
@@ -22,7 +21,6 @@ from agwtwisted.core.messages import (
     host_of,
     request_head,
     response_head,
-    value_of,
 )
 from agwtwisted.core.pages import ErrorInfo
 from tests.requests import managed_names
@@ -300,28 +298,8 @@ class ResponseHeadTests(SynchronousTestCase):
         self.assertFalse(answer((b"Transfer-Encoding", b"chunked"), head=True).keep_alive)
 
 
-class ValueTests(SynchronousTestCase):
-    """Looking a header up."""
-
-    def test_first(self) -> None:
-        """The first of that name, in any case; empty when there is none."""
-        lines = [(b"A", b"1"), (b"b", b"2"), (b"B", b"3")]
-        self.assertEqual((value_of(lines, b"b"), value_of(lines, b"c")), (b"2", b""))
-
-    def test_block(self) -> None:
-        """Lines that nobody has cut yet are the same as those that are, and as the list of them."""
-        block = HeaderBlock(b"A:1\r\nContent-Length: 5\r\nb: \t2 \t3\r\nB: :\r\nC:\r\n")
-        lines = ((b"A", b"1"), (b"b", b"2 \t3"), (b"B", b":"), (b"C", b""))
-        for _ in range(2):
-            values = [value_of(block, name) for name in (b"a", b"b", b"c", b"d", b"1", b"content-length")]
-            self.assertEqual(values, [b"1", b"2 \t3", b"", b"", b"", b""])
-            self.assertEqual(
-                values, [value_of(lines, name) for name in (b"a", b"b", b"c", b"d", b"1", b"content-length")]
-            )
-            self.assertEqual((tuple(block), len(block), block[1], block[2:]), (lines, 4, lines[1], lines[2:]))
-        self.assertEqual((block, hash(block), repr(block)), (lines, hash(lines), repr(lines)))
-        self.assertEqual(HeaderBlock(block.lines), block)
-        self.assertNotEqual(HeaderBlock(b"A:2\r\n"), block)
+class ManagedNameTests(SynchronousTestCase):
+    """Names that clients may not set."""
 
     def test_managed_names_are_dropped_first(self) -> None:
         """A name is managed before it is anything else: none of them means something to this module."""

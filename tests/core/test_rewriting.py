@@ -9,8 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.conditions import Condition, matcher
 from agwtwisted.core.forwarding import client_framing, response_bytes, rewritten_request_bytes
+from agwtwisted.core.header_lines import Header
 from agwtwisted.core.managed import canonical
-from agwtwisted.core.messages import MAX_TARGET, Header, RequestHead, ResponseHead
+from agwtwisted.core.messages import MAX_TARGET, RequestHead, ResponseHead
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.rewriting import (
     MAX_VALUE,
