@@ -54,7 +54,7 @@ class HttpSession:
         self.plain_text = plain_text
         self.draining = False
         self.address = client_address(peer)
-        self.frame = ClientFrame.from_peer(peer)
+        self._framed: tuple[Peer, ClientFrame] | None = None  # what `frame_of` made last
         self._port = port
         self._identities: dict[Action, bytes] = {}
         self._other_identities: dict[tuple[Action, Verdict], bytes] = {}  # where a path takes the client differently
@@ -93,8 +93,14 @@ class HttpSession:
             self._standing.until(until)
 
     def frame_of(self, peer: Peer) -> ClientFrame:
-        """What all records of the client have in common, with a verdict that may be that of a path."""
-        return self.frame if peer is self.peer else ClientFrame.from_peer(peer)
+        """What all records of the client have in common, with a verdict that may be that of a path.
+
+        Made when it is asked for: that is with the first lines of the access log, all at once.
+        """
+        framed = self._framed
+        if framed is None or framed[0] is not peer:
+            framed = self._framed = peer, ClientFrame.from_peer(peer)
+        return framed[1]
 
     def identity(self, action: Action, peer: Peer) -> bytes:
         """The request header lines that tell a backend who the client is; rendered once for each verdict."""
@@ -126,8 +132,6 @@ class HttpSession:
 
     def renewed(self, peer: Peer) -> None:
         """The client was judged again. Refused, it sends no further request, and gets little time for the last one."""
-        if peer.verdict != self.peer.verdict or peer.ocsp_status is not self.peer.ocsp_status:
-            self.frame = ClientFrame.from_peer(peer)
         self.peer = peer
         self.client = attrs.evolve(self.client, peer=peer)
         if admits(peer.verdict):

@@ -67,8 +67,7 @@ class HttpExchange:
         self._request = request
         self._reply = reply
         self._session = session
-        self._peer = session.peer  # the client, as it is seen where the request goes
-        self._frame = session.frame  # as it was when the request was admitted
+        self._peer = session.peer  # the client as it was admitted, and as it is seen where the request goes
         self._trace_id = exchanges.trace_id()
         self._began = exchanges.clock.seconds()
         self._answered = self._began
@@ -112,10 +111,7 @@ class HttpExchange:
             self._ask(request, site)
             return
         self._action = decision.action
-        peer = decision.client.peer
-        if peer is not self._peer:
-            self._peer = peer
-            self._frame = self._session.frame_of(peer)
+        self._peer = decision.client.peer
         if isinstance(decision, Forwarded):
             self._forward(request, decision)
         elif isinstance(decision, Redirected):
@@ -403,7 +399,7 @@ class HttpExchange:
         record = AccessRecord(
             timestamp=timestamp,
             frame=exchanges.frame(self._listener, self._action),
-            client=self._frame,
+            client=self._session.frame_of(self._peer),
             method=request.method,
             target=request.target,
             rewritten_target=request.target if rewritten is None else rewritten.target,

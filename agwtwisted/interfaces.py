@@ -28,13 +28,12 @@ class Session(Protocol):
     plain_text: bool  # HTTP is spoken where TLS is wanted
     draining: bool  # no further request is to follow on this connection
     address: bytes  # of the client, for X-Forwarded-For
-    frame: ClientFrame
 
     def required(self) -> Deferred[Peer]:
         """The client as a path that requires a certificate takes it; may be cancelled."""
 
     def frame_of(self, peer: Peer) -> ClientFrame:
-        """The frame with a verdict that may be that of a path."""
+        """What all records of the client have in common, with a verdict that may be that of a path."""
 
     def identity(self, action: Action, peer: Peer) -> bytes:
         """The request header lines that tell a backend who the client is; rendered once for each verdict."""

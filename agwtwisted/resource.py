@@ -127,7 +127,6 @@ class _WebSession:
         self.peer = peer
         self.client = Client(peer=peer, port=port)
         self.address = client_address(peer)
-        self.frame = ClientFrame.from_peer(peer)
         self._port = port
 
     def required(self) -> Deferred[Peer]:
@@ -136,7 +135,7 @@ class _WebSession:
 
     def frame_of(self, peer: Peer) -> ClientFrame:
         """What the record says of the client."""
-        return self.frame if peer is self.peer else ClientFrame.from_peer(peer)
+        return ClientFrame.from_peer(peer)
 
     def identity(self, action: Action, peer: Peer) -> bytes:
         """The request header lines that tell the backend who the client is."""
