@@ -184,7 +184,7 @@ def workloads(scale: float = 1.0) -> tuple[Workload, ...]:
 _QUICK = ("handshake", "keepalive", "download-1m", "download-100m", "upload-100m")
 
 FULL = Plan(
-    rounds=3,
+    rounds=4,
     workloads=workloads(),
     peers=("nginx", "haproxy", "apache2", "stunnel4", "aiohttp", "mitmproxy", "agwtwisted"),
     memory_body="/1g",
