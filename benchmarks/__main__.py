@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks import checks, growth, installing, peers, plots, programs, proxies, python_peers, report, responders
 from benchmarks import workloads as plans
-from benchmarks.load import Generator, Load
+from benchmarks.load import Generator, Load, require_success
 from benchmarks.measure import Memory, Sample, memory, sample
 from benchmarks.peers import MUTUAL, OCSP, OPEN, RELAY, Growth, Peer, RunningPeer
 from benchmarks.pki import Pki, make_pki
@@ -153,37 +153,60 @@ class Bench:
                 self.remarks.append(f"{name} differs: {heads[report.GATEWAY][name]!r}, {heads[report.BASE][name]!r}")
 
     def measure(self, chosen: list[Workload], rounds: int) -> report.Samples:
-        """Interleaved rounds; the peers take turns in going first."""
+        """Interleaved rounds; the peers take turns in going first.
+
+        Every round has new processes: where its memory lies makes one slower than the next, as long as it lives.
+        """
         samples: dict[str, dict[str, list[Sample]]] = {
             workload.name: {peer.name: [] for peer in self._peers if _carries(peer, workload)} for workload in chosen
         }
+        scenes = sorted({(workload.algorithm, workload.scene) for workload in chosen})
         with ExitStack() as stack:
-            running = self._start_all(chosen, stack)
-            with self._watch([peer.pid for ones in running.values() for peer in ones]):
-                for round_number in range(rounds):
+            for algorithm, scene in scenes:
+                if scene == OCSP:
+                    stack.enter_context(responders.started(self._pki_of(algorithm, scene), self._directory))
+            for round_number in range(rounds):
+                with self._started(scenes) as running:
+                    if round_number == 0:
+                        for ones in running.values():
+                            self.check(ones)
                     for workload in chosen:
-                        ones = running[workload.algorithm, workload.scene]
-                        turn = round_number % len(ones)
-                        for one in ones[turn:] + ones[:turn]:
-                            if _carries(one.peer, workload):
-                                load = workload.in_round(round_number, one.peer.share)
-                                samples[workload.name][one.name].append(sample(self._generator, one, load))
-                    print(f"round {round_number + 1} of {rounds}", file=sys.stderr, flush=True)
+                        self._round(workload, round_number, running, samples[workload.name])
+                print(f"round {round_number + 1} of {rounds}", file=sys.stderr, flush=True)
         self._remark_on_ciphers(samples)
         return samples
 
-    def _start_all(self, chosen: list[Workload], stack: ExitStack) -> dict[tuple[str, str], list[RunningPeer]]:
-        """A process of each peer for each kind of certificates and each scene, looked at before it is measured."""
-        running = {}
-        for algorithm, scene in sorted({(workload.algorithm, workload.scene) for workload in chosen}):
-            if scene == OCSP:
-                stack.enter_context(responders.started(self._pki_of(algorithm, scene), self._directory))
-            ones = [
-                stack.enter_context(self.start(peer, algorithm, scene)) for peer in self._peers if scene in peer.scenes
-            ]
-            self.check(ones)
-            running[algorithm, scene] = ones
-        return running
+    @contextmanager
+    def _started(self, scenes: list[tuple[str, str]]) -> Iterator[dict[tuple[str, str], list[RunningPeer]]]:
+        """A process of each peer for each kind of certificates and each scene."""
+        with ExitStack() as stack:
+            running = {
+                (algorithm, scene): [
+                    stack.enter_context(self.start(peer, algorithm, scene))
+                    for peer in self._peers
+                    if scene in peer.scenes
+                ]
+                for algorithm, scene in scenes
+            }
+            with self._watch([peer.pid for ones in running.values() for peer in ones]):
+                yield running
+
+    def _round(
+        self,
+        workload: Workload,
+        number: int,
+        running: dict[tuple[str, str], list[RunningPeer]],
+        samples: dict[str, list[Sample]],
+    ) -> None:
+        """One workload's turn: all peers are warm before the first is measured."""
+        ones = [one for one in running[workload.algorithm, workload.scene] if _carries(one.peer, workload)]
+        for one in ones:
+            load = workload.warm_up(one.peer.share)
+            if load is not None:
+                require_success(self._generator.run(load, one.port, one.pki), load, one.name)
+        turn = number % len(ones)
+        for one in ones[turn:] + ones[:turn]:
+            samples[one.name].append(sample(self._generator, one, workload.in_round(number, one.peer.share)))
 
     @contextmanager
     def _watch(self, pids: list[int]) -> Iterator[None]:

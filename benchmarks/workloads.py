@@ -30,6 +30,13 @@ class Workload:
         count = max(min(load.count, load.concurrency), int(load.count * share))
         return attrs.evolve(load, count=count, first=number * load.identities)
 
+    def warm_up(self, share: float) -> Load | None:
+        """What a process does of it before it is measured; None where every client is to come for the first time."""
+        if self.load.identities:
+            return None
+        load = self.in_round(0, share)
+        return attrs.evolve(load, count=max(min(load.count, load.concurrency), load.count // 8))
+
 
 @attrs.frozen(kw_only=True)
 class Plan:
@@ -184,7 +191,7 @@ def workloads(scale: float = 1.0) -> tuple[Workload, ...]:
 _QUICK = ("handshake", "keepalive", "download-1m", "download-100m", "upload-100m")
 
 FULL = Plan(
-    rounds=4,
+    rounds=3,
     workloads=workloads(),
     peers=("nginx", "haproxy", "apache2", "stunnel4", "aiohttp", "mitmproxy", "agwtwisted"),
     memory_body="/1g",

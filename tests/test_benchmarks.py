@@ -85,6 +85,15 @@ class FigureTests(SynchronousTestCase):
         self.assertEqual(firsts, [0, fresh.load.identities, 2 * fresh.load.identities])
         self.assertEqual(WORKLOAD.in_round(0, 0.5).count, WORKLOAD.load.count // 2 or 1)
 
+    def test_warm_up(self) -> None:
+        """A process does an eighth of a load before it is measured, unless its clients are to be new then."""
+        known, fresh = (
+            next(each for each in workloads() if bool(each.load.identities) is new) for new in (False, True)
+        )
+        warming = known.warm_up(1.0)
+        assert warming is not None
+        self.assertEqual((warming.count, fresh.warm_up(1.0)), (known.load.count // 8, None))
+
     def test_plans(self) -> None:
         """Names of workloads are unique, and the quick plan is a part of the full one."""
         names = [each.name for each in FULL.workloads]
