@@ -23,7 +23,7 @@ from agwtwisted.core.verdicts import Refused, Trusted, Verdict, admits
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.frontend import Frontend
 from agwtwisted.ports import Port, PortArguments
-from agwtwisted.standing import Judged, Standing, no_answer
+from agwtwisted.standing import Judged, Standing, asked_of, no_answer
 from agwtwisted.streaming import TcpWire
 
 
@@ -77,8 +77,7 @@ class HttpSession:
         if self._port.clock.seconds() >= verified.until:
             return succeed(attrs.evolve(verified, verdict=Refused(reasons.EXPIRED)))
         check = self._port.check_of(self.profile)
-        answer = verified if check is None else check(verified)
-        checked = succeed(answer) if isinstance(answer, Peer) else answer
+        checked = succeed(verified) if check is None else asked_of(check, verified)
         return checked.addErrback(no_answer, verified, self.log).addCallback(self._required, verified)
 
     def _required(self, peer: Peer, verified: Peer) -> Peer:

@@ -52,7 +52,10 @@ class Gate:
         if check is None or not isinstance(peer.verdict, Trusted):
             self._opened(peer)
             return
-        answer = check(peer)
+        try:
+            answer = check(peer)
+        except Exception:
+            answer = no_answer(Failure(), peer, self.log)
         if isinstance(answer, Peer):
             self._opened(answer)
             return

@@ -8,12 +8,14 @@ from typing import Any, Final
 from twisted.application.service import Service
 from twisted.internet.address import IPv6Address
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.internet.protocol import Factory
 from twisted.internet.tcp import Connection as TcpConnection
 from twisted.internet.tcp import Port as TcpPort
 from twisted.internet.tcp import Server as TcpServer
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from agwtwisted.core.errors import AgwError
 from agwtwisted.ports import Limits, Port
@@ -158,10 +160,10 @@ class Listener(Service):
 
     def _take(self, accepted: socket.socket, client: tuple[Any, ...], accepting: TcpPort) -> None:
         """Gives a connection its transport, unless the port will not have it."""
-        if len(client) == 4 and client[3]:  # its host is one of a link, which its name tells then
-            host, _ = socket.getnameinfo(client, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
-            client = (host, *client[1:])
         try:
+            if len(client) == 4 and client[3]:  # its host is one of a link, which its name tells then
+                host, _ = socket.getnameinfo(client, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+                client = (host, *client[1:])
             protocol = self.port.accept(client[0], client[1])
         except Exception:  # this one is lost; the reactor would give up the listening socket
             self._log.failure("Unexpected error while a connection is accepted")
@@ -170,7 +172,13 @@ class Listener(Service):
             accepted.close()
             return
         number, self._accepted = self._accepted, self._accepted + 1
-        transport = _Accepted(accepted, protocol, client, accepting, number, self._reactor)
+        try:
+            transport = _Accepted(accepted, protocol, client, accepting, number, self._reactor)
+        except Exception:  # the reactor cannot watch one more, perhaps
+            self._log.failure("Unexpected error while a connection is accepted")
+            accepted.close()
+            protocol.connectionLost(Failure(ConnectionAborted()))
+            return
         try:
             protocol.makeConnection(transport)
         except Exception:  # the same

@@ -55,10 +55,13 @@ class LeanEPollReactor(EPollReactor):
             done += len(group)
             self.outbox.open = True
             for descriptor, event, selectable, data in group:
-                if data is not None:
-                    self._hand_on(selectable, data)
-                elif selectable is not None and self._selectables.get(descriptor) is selectable:  # not gone meanwhile
-                    self._handle(descriptor, event, selectable)
+                try:
+                    if data is not None:
+                        self._hand_on(selectable, data)
+                    elif selectable is not None and self._selectables.get(descriptor) is selectable:  # not gone since
+                        self._handle(descriptor, event, selectable)
+                except BaseException:  # at the end of a connection: what was read of the others must not be lost
+                    log.err()
             self.outbox.close()
 
     doIteration = doPoll  # noqa: N815 - Twisted's name

@@ -315,7 +315,10 @@ class Revocation(Service):
         """Connections with this certificate are to look again."""
         self.log.info("The certificate {certificate} is revoked", certificate=ocsp.fingerprint(subject[0]))
         for told in tuple(self._watchers.get(key, ())):
-            told()
+            try:
+                told()
+            except Exception:  # a defect of one connection is none of the others
+                self.log.failure("Unexpected error while a connection is told of a revocation")
 
     # -- renewing
 
@@ -368,7 +371,14 @@ class RevocationCheck:
         if len(asked) == 1:
             return asked[0].addCallback(lambda status: self._judged(peer, [status]))
         gathered = gatherResults(asked, consumeErrors=True).addErrback(_first)
-        return gathered.addCallback(lambda statuses: self._judged(peer, statuses))
+        return gathered.addCallback(lambda statuses: self._judged(peer, self._now(those, statuses)))
+
+    def _now(self, those: tuple[Subject, ...], statuses: list[OcspStatus]) -> list[OcspStatus]:
+        """The statuses as memory has them now: while one was asked for, another may have become a worse one."""
+        return [
+            self.revocation.known(subject, self.profile) or status
+            for subject, status in zip(those, statuses, strict=True)
+        ]
 
     def watch(self, peer: Peer, told: Callable[[], None]) -> Callable[[], None]:
         """As `Revocation.watch`."""

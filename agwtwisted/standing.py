@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -41,6 +41,15 @@ class Judged(Protocol):
 
     def renewed(self, peer: Peer) -> None:
         """The verdict from now on; a refused client stays refused."""
+
+
+def asked_of(recheck: Recheck, peer: Peer) -> Deferred[Peer]:
+    """What the check finds, now or later; fails with what it raises."""
+    try:
+        answer = recheck(peer)
+    except Exception:
+        return fail(Failure())
+    return succeed(answer) if isinstance(answer, Peer) else answer
 
 
 def no_answer(failure: Failure, peer: Peer, log: Logger) -> Peer:
@@ -102,8 +111,7 @@ class Standing:
             self._ask(self._recheck)
 
     def _ask(self, recheck: Recheck) -> None:
-        answer = recheck(self._verified)
-        self._asking = asking = succeed(answer) if isinstance(answer, Peer) else answer
+        self._asking = asking = asked_of(recheck, self._verified)
         asked = asking.addErrback(no_answer, self._verified, self.log).addCallback(self._answered)
         log_failure(asked, self.log, "judging a client certificate again")
 

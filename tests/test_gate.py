@@ -120,6 +120,18 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(self.after.told, [unavailable])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
+    def test_failure_at_once(self) -> None:
+        """So is one that raises at once."""
+
+        def check(peer: Peer) -> Peer:
+            """A defect."""
+            raise RuntimeError
+
+        self.gate.judge(TRUSTED, check)
+        unavailable = attrs.evolve(TRUSTED, verdict=NO_ANSWER, ocsp_status=OcspStatus.UNAVAILABLE)
+        self.assertEqual(self.after.told, [unavailable])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
     def test_answer_at_once(self) -> None:
         """An answer that is there at once opens the gate at once."""
         for answer in (succeed(REFUSED), REFUSED):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from errno import ECONNABORTED, EMFILE
+from errno import ECONNABORTED, EMFILE, ENOSPC
 from typing import Any
 from unittest import mock
 
@@ -14,7 +14,7 @@ from twisted.internet.address import IPv6Address
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from agwtwisted.listener import AT_ONCE, BindError, Listener, bind, display
+from agwtwisted.listener import AT_ONCE, BindError, Listener, _Accepted, bind, display
 from tests.clients import TLS_1_3, Gateway, client_context, plain, text
 from tests.sockets import NONSENSE, connected, read, until
 
@@ -239,6 +239,17 @@ class ListenerTests(TestCase):
             await until(lambda: self.ended(first))
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
         await until(lambda: self.accepted == 0)
+        self.client()
+        await until(lambda: self.accepted == 1)
+
+    async def test_cannot_be_watched(self) -> None:
+        """So it is where the reactor cannot watch one more."""
+        self.listener()
+        with mock.patch.object(_Accepted, "startReading", side_effect=OSError(ENOSPC, "no room")):
+            first = self.client()
+            await until(lambda: self.ended(first))
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.assertEqual(self.accepted, 0)
         self.client()
         await until(lambda: self.accepted == 1)
 

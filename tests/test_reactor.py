@@ -324,6 +324,23 @@ class LeanReactorTests(SynchronousTestCase):
         self.assertEqual(len([word for word in self.story if "sent" in word]), 2)
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
+    def test_raises_at_its_end(self) -> None:
+        """What was read of others is told all the same, and what they have written is sent."""
+        end, theirs = self.ahead("a", answer=KeyError("a defect"))
+        _, others = self.ahead("b")
+
+        def lost(reason: Failure) -> None:
+            """Another defect."""
+            raise ValueError
+
+        end.connectionLost = lost  # type: ignore[method-assign]
+        theirs.send(b"hello")
+        others.send(b"hello")
+        self.reactor.doPoll(0)
+        self.assertEqual(len([word for word in self.story if "sent" in word]), 2)
+        self.assertFalse(self.reactor.outbox.open)
+        self.flushLoggedErrors(KeyError, ValueError)
+
     def test_runs(self) -> None:
         """A process takes it for its reactor: timers, names and connections work."""
         program = (

@@ -690,6 +690,49 @@ class CheckTests(RevocationCase):
         self.answer(Response(signer=ROOT, singles=[single]).der(), 1)
         self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
 
+    def test_chain_revoked_meanwhile(self) -> None:
+        """What became known of the leaf while the intermediate was asked about counts: it is not let in as it was."""
+        self.learn()
+        check = self.revocation.check(profile(ocsp_scope=OcspScope.CHAIN))
+        assert check
+        judged = check(peer(DEVICE))
+        asked = len(self.asker.questions) - 1
+        key = self.revocation._key_of(*SUBJECT)
+        self.clock.advance(1)
+        held = self.revocation._held.get(key, self.clock.seconds())
+        assert held
+        held.used = True
+        self.revocation._renew(key, held)
+        self.answer(self.response("revoked"))
+        now = datetime.fromtimestamp(self.clock.seconds(), UTC)
+        single = Single(certificate=ISSUER, this_update=now, next_update=now + timedelta(hours=1))
+        self.answer(Response(signer=ROOT, singles=[single], produced_at=now).der(), asked)
+        self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
+
+    def test_defect_of_one_who_is_told(self) -> None:
+        """Others are told of a revocation all the same, and it is kept."""
+        self.learn()
+        told: list[int] = []
+
+        def defect() -> None:
+            """One connection's."""
+            told.append(0)
+            raise KeyError
+
+        for each in (defect, lambda: told.append(1)):
+            self.addCleanup(self.revocation.watch(peer(DEVICE), PROFILE, each))
+        self.clock.advance(1)
+        key = self.revocation._key_of(*SUBJECT)
+        held = self.revocation._held.get(key, self.clock.seconds())
+        assert held
+        held.used = True
+        self.revocation._renew(key, held)
+        self.answer(self.response("revoked"))
+        self.assertEqual(sorted(told), [0, 1])
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.revocation = self.started()
+        self.assertIsInstance(self.known(), Revoked)
+
     def test_chain_is_cancelled_whole(self) -> None:
         """A client that leaves takes all of its questions along."""
         check = self.revocation.check(profile(ocsp_scope=OcspScope.CHAIN))

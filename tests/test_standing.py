@@ -41,6 +41,14 @@ class Check:
         return lambda: self.watchers.remove(told)
 
 
+class Defective(Check):
+    """One that raises."""
+
+    def __call__(self, peer: Peer) -> Peer:
+        """A defect."""
+        raise RuntimeError
+
+
 class StandingTests(SynchronousTestCase):
     """The verdict about one client."""
 
@@ -129,6 +137,15 @@ class StandingTests(SynchronousTestCase):
         answer.errback(RuntimeError("broken"))
         refused = Refused("certificate status request failed")
         self.assertEqual(self.told[-1], attrs.evolve(VERIFIED, verdict=refused, ocsp_status=OcspStatus.UNAVAILABLE))
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_failure_at_once(self) -> None:
+        """So is one that raises at once: nobody is held for ever."""
+        self.standing(100.0, Defective())
+        self.clock.advance(100)
+        refused = Refused("certificate status request failed")
+        unavailable = attrs.evolve(VERIFIED, verdict=refused, ocsp_status=OcspStatus.UNAVAILABLE)
+        self.assertEqual(self.told, ["hold", unavailable])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_stop(self) -> None:

@@ -376,7 +376,7 @@ def response_head(
             headers = [line for line in headers if line[0].lower() not in tokens]
     if status == 101 and not (upgrade and b"upgrade" in tokens):
         return "a 101 that does not say what it switches to"
-    coding = special.get(_TRANSFER_ENCODING, b"")
+    coding = special.get(_TRANSFER_ENCODING)
     framing = _response_framing(status, version, special.get(_CONTENT_LENGTH), coding, to_head_request=to_head_request)
     if isinstance(framing, str):
         return framing
@@ -389,7 +389,7 @@ def response_head(
         content_length=framing[1],
         upgrade=upgrade if status == 101 else b"",
         # After a head without a body that speaks of chunks llhttp would not tell what is left over.
-        keep_alive=keep_alive and not (coding and to_head_request),
+        keep_alive=keep_alive and (coding is None or not to_head_request),
     )
 
 
@@ -398,7 +398,7 @@ OF_CONNECTION = frozenset((_CONTENT_LENGTH, _TRANSFER_ENCODING, _CONNECTION, _UP
 
 
 def _response_framing(
-    status: int, version: str, length: bytes | None, coding: bytes, *, to_head_request: bool
+    status: int, version: str, length: bytes | None, coding: bytes | None, *, to_head_request: bool
 ) -> tuple[Framing, int] | str:
     """How the response's body ends (RFC 9112 section 6.3); for HEAD and 304 the length is that of a body not sent."""
     length = length and length.strip()
@@ -406,7 +406,7 @@ def _response_framing(
         return "Content-Length is no number"
     if status < 200 or status == 204:
         return Framing.NONE, 0
-    if coding:
+    if coding is not None:
         if length is not None:
             return "Transfer-Encoding with Content-Length"
         if coding.strip().lower() != b"chunked" or version == "1.0":

@@ -136,8 +136,8 @@ class RequestReader:
             self._counted = False
             self._parser = None  # it still waits for this body
             self.on_message_complete()
-            if len(data) > left:
-                self.feed(data[left:])
+            if len(data) > left and not self.done:
+                self._parse(data[left:])  # all that follows in this read, however many requests that are
 
     def late(self) -> None:
         """The head that is open did not come in time."""

@@ -396,6 +396,13 @@ class TakenTests(SynchronousTestCase):
                 assert isinstance(head, RequestHead)
                 self.assertFalse(head.keep_alive)
 
+    def test_many_with_bodies_in_one_read(self) -> None:
+        """However many requests with a body come at once, each is read."""
+        one = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
+        found = events([one * 2000])
+        self.assertEqual(len([event for event in found if isinstance(event, RequestHead)]), 2000)
+        self.assertEqual((found.count(b"x"), found.count(Mark.END)), (2000, 2000))
+
     def test_after_a_counted_body(self) -> None:
         """Where the rest of a body ends, the next request begins, however they are cut; a last request has none."""
         body = bytes(range(256)) * 4
@@ -530,6 +537,7 @@ UNFIT_RESPONSES = {
     "a negative length": OK + b"Content-Length: -1\r\n\r\na",
     "a length of 19 digits": OK + b"Content-Length: 1000000000000000000\r\n\r\na",
     "a length and chunks": OK + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "an empty Transfer-Encoding": OK + b"Transfer-Encoding:\r\nContent-Length: 3\r\n\r\nabc",
     "gzip, chunked": OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "identity": OK + b"Transfer-Encoding: identity\r\n\r\n",
     "chunks in HTTP/1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
