@@ -53,6 +53,8 @@ def chosen_peers(options: argparse.Namespace, plan: Plan, remarks: list[str]) ->
     """The peers of the command line, nginx first; those of the plan that cannot be had are left out, with a word."""
 
     def gateway(name: str, checkout: Path) -> Peer:
+        if not (checkout / "agwtwisted" / "service.py").is_file():  # the interpreter would find another one
+            raise BenchmarkError(f"{checkout} is no working copy of the gateway")
         return proxies.gateway(name, checkout.resolve(), options.python, options.twistd_options.split())
 
     known: dict[str, Callable[[], Peer]] = {

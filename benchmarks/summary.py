@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks import plots
 from benchmarks.plots import BASE, GATEWAY
+from benchmarks.workloads import FULL
 
 DOCS = Path(__file__).parent.parent / "docs"
 BEGIN, END = "<!-- figures: made by `python -m benchmarks.summary` -->\n", "<!-- end of the figures -->\n"
@@ -116,8 +117,10 @@ def put(run: Mapping[str, Any], page: str) -> str:
 
 
 def main(file: str) -> None:
-    """Changes docs/performance.md and docs/performance.svg."""
+    """Changes docs/performance.md and docs/performance.svg, for a whole run."""
     run = json.loads(Path(file).read_text())
+    if left_out := {workload.name for workload in FULL.workloads} - set(run["workloads"]):
+        raise SystemExit(f"{file} is no whole run: it is without {', '.join(sorted(left_out))}")
     page = DOCS / "performance.md"
     page.write_text(put(run, page.read_text()))
     plots.write(Path(file), DOCS / "performance.svg")

@@ -137,6 +137,15 @@ class ReportTests(SynchronousTestCase):
         self.assertNotIn("**0.50", page)
         self.assertIn(summary.BEGIN, (summary.DOCS / "performance.md").read_text())
 
+    def test_summary_of_a_part(self) -> None:
+        """What is published is a whole run: another one changes nothing."""
+        before = (summary.DOCS / "performance.md").read_text()
+        with tempfile.TemporaryDirectory() as directory:
+            path = report.write(made(75), Path(directory))
+            with self.assertRaisesRegex(SystemExit, "without .*keepalive"):
+                summary.main(str(path))
+        self.assertEqual((summary.DOCS / "performance.md").read_text(), before)
+
     def test_growth(self) -> None:
         """Growth is told round by round, too, in the table and in the page."""
         self.assertIn("0.55 (0.50..0.60)", report.table(made(1)))
