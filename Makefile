@@ -23,7 +23,7 @@ lint: $(VENV)/.dev         ## ruff: rules and form
 format: $(VENV)/.dev       ## ruff mends what it can
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-types: $(VENV)/.dev        ## mypy, strict: the package and the benchmarks
+types: $(VENV)/.dev        ## mypy, strict
 	$(BIN)/mypy
 
 arrows: $(VENV)/.dev       ## imports point down only
