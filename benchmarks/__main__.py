@@ -157,7 +157,7 @@ class Bench:
     def measure(self, chosen: list[Workload], rounds: int) -> report.Samples:
         """Interleaved rounds; the peers take turns in going first.
 
-        Every round has new processes: where its memory lies makes one slower than the next, as long as it lives.
+        Every round has new processes: two of the same code may differ in speed as long as they live.
         """
         samples: dict[str, dict[str, list[Sample]]] = {
             workload.name: {peer.name: [] for peer in self._peers if _carries(peer, workload)} for workload in chosen
