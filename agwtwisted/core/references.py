@@ -16,7 +16,7 @@ from agwtwisted.core.errors import UnacceptableError, shown
 from agwtwisted.core.header_lines import Header
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
-from agwtwisted.core.server_variables import CERTIFICATE, SERVER_VARIABLES, Context, joined, server_variable
+from agwtwisted.core.server_variables import SERVER_VARIABLES, About, Context, joined, server_variable
 from agwtwisted.core.settings import nearest
 
 
@@ -143,8 +143,8 @@ def _variable(text: str, name: str) -> Reference:
     return Reference(
         written=text,
         read=lambda lookup: read(lookup.context),
-        of_response=variable.of_response,
-        of_certificate=name.startswith(CERTIFICATE),
+        of_response=variable.about is About.RESPONSE,
+        of_certificate=variable.about is About.CERTIFICATE,
     )
 
 

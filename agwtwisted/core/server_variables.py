@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from enum import Enum
 from functools import cached_property
 from typing import Final
 
@@ -75,15 +76,25 @@ class Context:
 Read = Callable[[Context], bytes]
 
 
+class About(Enum):
+    """What the value of a variable depends on. It decides how headers and conditions that use it are protected."""
+
+    CERTIFICATE = "the client's certificate or the verdict on it: what is set from it says who the client is"
+    CONNECTION = "anything else about the connection"
+    PATH = "the path of the request"
+    REQUEST = "anything else about the request"
+    RESPONSE = "the response; there is no value before it is there"
+
+
 @attrs.frozen(kw_only=True)
 class ServerVariable:
     """One variable: its name without ``var_``, what it tells in one line, and how it is read."""
 
     name: str
+    about: About
     meaning: str
     read: Read = attrs.field(repr=False)
     ours: bool = False  # the product has none of this name
-    of_response: bool = False  # there is nothing to tell before the response is there
 
 
 _LISTABLE: Final = re.compile(rb"[!-+\--~]+")
@@ -159,98 +170,163 @@ def _of_certificate(field: str) -> Read:
     return read
 
 
-def _product(name: str, meaning: str, read: Read, *, of_response: bool = False) -> ServerVariable:
-    return ServerVariable(name=name, meaning=meaning, read=read, of_response=of_response)
+def _product(name: str, about: About, meaning: str, read: Read) -> ServerVariable:
+    return ServerVariable(name=name, about=about, meaning=meaning, read=read)
 
 
-def _ours(name: str, meaning: str, read: Read) -> ServerVariable:
-    return ServerVariable(name=name, meaning=meaning, read=read, ours=True)
+def _ours(name: str, about: About, meaning: str, read: Read) -> ServerVariable:
+    return ServerVariable(name=name, about=about, meaning=meaning, read=read, ours=True)
 
 
 _TABLE: Final = (
     _product(
         "add_x_forwarded_for_proxy",
+        About.REQUEST,
         "X-Forwarded-For as it came with client_ip appended, without ports",
         _add_x_forwarded_for_proxy,
     ),
     _product(
         "ciphers_supported",
+        About.CONNECTION,
         "the cipher suites that the client offered, in OpenSSL's names",
         lambda context: suite_names(context.client.offered_suites),
     ),
     _product(
         "ciphers_used",
+        About.CONNECTION,
         "the cipher suite of the TLS connection, in OpenSSL's name",
         lambda context: context.client.peer.cipher.encode(),
     ),
-    _product("client_ip", "address of the client, or of the proxy that came on its behalf", _client_ip),
-    _product("client_port", "the client's port", lambda context: b"%d" % context.client.peer.port),
+    _product(
+        "client_ip", About.CONNECTION, "address of the client, or of the proxy that came on its behalf", _client_ip
+    ),
+    _product("client_port", About.CONNECTION, "the client's port", lambda context: b"%d" % context.client.peer.port),
     _product(
         "client_tcp_rtt",
+        About.CONNECTION,
         "round-trip time of the client's connection in microseconds, where the system tells it",
         lambda context: context.client.tcp_rtt(),
     ),
-    _product("client_user", "user name of HTTP's Basic authentication; nobody checked the password", _client_user),
     _product(
-        "host", "host name that was asked for, lower case, without port", lambda context: context.head.host.encode()
+        "client_user",
+        About.REQUEST,
+        "user name of HTTP's Basic authentication; nobody checked the password",
+        _client_user,
     ),
-    _product("http_method", "GET, POST, …", lambda context: context.head.method),
-    _product("http_status", "status of the response; for response headers only", _http_status, of_response=True),
-    _product("http_version", "HTTP/1.0 or HTTP/1.1", lambda context: b"HTTP/" + context.head.version),
-    _product("query_string", "what follows the ? of the URL, the ? left out", _query),
+    _product(
+        "host",
+        About.REQUEST,
+        "host name that was asked for, lower case, without port",
+        lambda context: context.head.host.encode(),
+    ),
+    _product("http_method", About.REQUEST, "GET, POST, …", lambda context: context.head.method),
+    _product("http_status", About.RESPONSE, "status of the response; for response headers only", _http_status),
+    _product("http_version", About.REQUEST, "HTTP/1.0 or HTTP/1.1", lambda context: b"HTTP/" + context.head.version),
+    _product("query_string", About.REQUEST, "what follows the ? of the URL, the ? left out", _query),
     _product(
         "received_bytes",
+        About.REQUEST,
         "bytes of the request: of its head, and once the response is there, of its body too",
         lambda context: b"%d" % (context.received_bytes or context.head.size),
     ),
-    _product("request_query", "the same as query_string", _query),
+    _product("request_query", About.REQUEST, "the same as query_string", _query),
     _product(
-        "request_scheme", "http or https", lambda context: b"https" if context.client.peer.tls_version else b"http"
+        "request_scheme",
+        About.CONNECTION,
+        "http or https",
+        lambda context: b"https" if context.client.peer.tls_version else b"http",
     ),
-    _product("request_uri", "path and query of the URL as they came", lambda context: context.head.target),
+    _product("request_uri", About.PATH, "path and query of the URL as they came", lambda context: context.head.target),
     _product(
-        "sent_bytes", "bytes of the response that went to the client so far", lambda context: b"%d" % context.sent_bytes
+        "sent_bytes",
+        About.REQUEST,
+        "bytes of the response that went to the client so far",
+        lambda context: b"%d" % context.sent_bytes,
     ),
     _product(
-        "server_port", "the gateway's port that the client connected to", lambda context: b"%d" % context.client.port
+        "server_port",
+        About.CONNECTION,
+        "the gateway's port that the client connected to",
+        lambda context: b"%d" % context.client.port,
     ),
     _product(
         "ssl_connection_protocol",
+        About.CONNECTION,
         "TLSv1.2 or TLSv1.3",
         lambda context: context.client.peer.tls_version.encode(),
     ),
     _product(
-        "ssl_enabled", "On over TLS, else empty", lambda context: b"On" if context.client.peer.tls_version else b""
+        "ssl_enabled",
+        About.CONNECTION,
+        "On over TLS, else empty",
+        lambda context: b"On" if context.client.peer.tls_version else b"",
     ),
     _product(
         "uri_path",
+        About.PATH,
         "path of the URL as it came, still percent-encoded",
         lambda context: context.head.target.partition(b"?")[0],
     ),
-    _product("client_certificate", "the client's certificate, as PEM in URL encoding", _of_certificate("certificate")),
-    _product("client_certificate_end_date", "its end: May 30 15:32:00 2023 GMT", _of_certificate("end_date")),
-    _product("client_certificate_fingerprint", "its SHA-1, lower-case hexadecimal", _of_certificate("fingerprint")),
-    _product("client_certificate_issuer", "its issuer's distinguished name (RFC 2253)", _of_certificate("issuer")),
-    _product("client_certificate_serial", "its serial number, upper-case hexadecimal", _of_certificate("serial")),
-    _product("client_certificate_start_date", "its start, as its end", _of_certificate("start_date")),
-    _product("client_certificate_subject", "its subject's distinguished name (RFC 2253)", _of_certificate("subject")),
+    _product(
+        "client_certificate",
+        About.CERTIFICATE,
+        "the client's certificate, as PEM in URL encoding",
+        _of_certificate("certificate"),
+    ),
+    _product(
+        "client_certificate_end_date",
+        About.CERTIFICATE,
+        "its end: May 30 15:32:00 2023 GMT",
+        _of_certificate("end_date"),
+    ),
+    _product(
+        "client_certificate_fingerprint",
+        About.CERTIFICATE,
+        "its SHA-1, lower-case hexadecimal",
+        _of_certificate("fingerprint"),
+    ),
+    _product(
+        "client_certificate_issuer",
+        About.CERTIFICATE,
+        "its issuer's distinguished name (RFC 2253)",
+        _of_certificate("issuer"),
+    ),
+    _product(
+        "client_certificate_serial",
+        About.CERTIFICATE,
+        "its serial number, upper-case hexadecimal",
+        _of_certificate("serial"),
+    ),
+    _product(
+        "client_certificate_start_date", About.CERTIFICATE, "its start, as its end", _of_certificate("start_date")
+    ),
+    _product(
+        "client_certificate_subject",
+        About.CERTIFICATE,
+        "its subject's distinguished name (RFC 2253)",
+        _of_certificate("subject"),
+    ),
     _product(
         "client_certificate_verification",
+        About.CERTIFICATE,
         "SUCCESS, PASSTHROUGH (sent, and nobody verified it), NONE (none was sent), empty where none is asked for",
         _verification,
     ),
     _ours(
         "client_certificate_fingerprint_sha256",
+        About.CERTIFICATE,
         "its SHA-256, lower-case hexadecimal",
         lambda context: context.client.fingerprint_sha256,
     ),
     _ours(
         "client_certificate_san_dns",
+        About.CERTIFICATE,
         "its alternative names that are DNS names, with `, ` between them",
         lambda context: context.client.dns_names,
     ),
     _ours(
         "client_certificate_san_uri",
+        About.CERTIFICATE,
         "its alternative names that are URIs, with `, ` between them",
         lambda context: context.client.uris,
     ),
@@ -269,9 +345,5 @@ def server_variable(name: str) -> ServerVariable | None:
     """The variable of that name, without ``var_``; None where there is none."""
     if name.startswith(COOKIE) and _COOKIE_NAME.fullmatch(name, len(COOKIE)):
         read = cookie(name[len(COOKIE) :].encode())
-        return ServerVariable(name=name, meaning="the value of a cookie", read=read)
+        return ServerVariable(name=name, about=About.REQUEST, meaning="the value of a cookie", read=read)
     return SERVER_VARIABLES.get(name)
-
-
-CERTIFICATE: Final = "client_certificate"
-"""What begins the names of variables that tell who the client is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from datetime import timedelta
 from pathlib import Path
 
 import attrs
@@ -11,10 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.server_variables import SERVER_VARIABLES, Client, Context, joined, server_variable
+from agwtwisted.core.server_variables import (
+    SERVER_VARIABLES,
+    About,
+    Client,
+    Context,
+    ServerVariable,
+    joined,
+    server_variable,
+)
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked
-from tests import rewrites
+from tests import pki, rewrites
 from tests.rewrites import HEAD, RESPONSE, certificate, context, request
 from tests.strategies import alternative_names
 from tests.strategies import certificate as written
@@ -65,6 +74,42 @@ class TableTests(SynchronousTestCase):
         for case in (bare, context(verdict=NotAsked(), certificate=None, tls_version=""), context(HEAD, RESPONSE)):
             for variable in SERVER_VARIABLES.values():
                 self.assertIsInstance(variable.read(case), bytes)
+
+    def test_what_depends_on_the_certificate(self) -> None:
+        """Exactly those variables change with the certificate, and nothing else of the request, that say so."""
+        other = pki.Authority.root("Others").issue(
+            pki.name("device-8", country_name="DE", organization_name="Fabrikam", organizational_unit_name="Guests"),
+            not_before=pki.NOW - timedelta(days=3),
+            not_after=pki.NOW + timedelta(days=3),
+            san=["three.example", pki.x509.UniformResourceIdentifier("urn:device:8")],
+        )
+        peers: list[dict[str, object]] = [
+            {"verdict": verdict, "certificate": read}
+            for verdict in (Trusted(), Unchecked())
+            for read in (certificate(), certificate_variables(other.der))
+        ]
+        peers += [{"verdict": verdict, "certificate": None} for verdict in (Absent(), Missing(), NotAsked())]
+        contexts = [Context(HEAD, rewrites.client(**peer), RESPONSE, 400, 100) for peer in peers]
+        depending = {each.name for each in SERVER_VARIABLES.values() if len({*map(each.read, contexts)}) > 1}
+        said = {each.name for each in SERVER_VARIABLES.values() if each.about is About.CERTIFICATE}
+        self.assertEqual(depending, said)
+        self.assertGreaterEqual(said, {"client_certificate", "client_certificate_verification"})
+
+    def test_what_depends_on_the_path(self) -> None:
+        """Exactly those variables change with the path, and nothing else of the request, that say so."""
+        contexts = [context(request(target=target)) for target in (b"/a?b=c", b"/admin/%61?b=c")]
+        depending = {each.name for each in SERVER_VARIABLES.values() if len({*map(each.read, contexts)}) > 1}
+        self.assertEqual(depending, {each.name for each in SERVER_VARIABLES.values() if each.about is About.PATH})
+
+    def test_what_depends_on_the_response(self) -> None:
+        """Exactly those variables are empty before there is a response, and change with it, that say so."""
+        contexts = [context(HEAD), context(HEAD, RESPONSE), context(HEAD, attrs.evolve(RESPONSE, status=404))]
+        depending = {each.name for each in SERVER_VARIABLES.values() if len({*map(each.read, contexts)}) > 1}
+        self.assertEqual(depending, {each.name for each in SERVER_VARIABLES.values() if each.about is About.RESPONSE})
+
+    def test_no_default(self) -> None:
+        """What a variable is about must be said of each."""
+        self.assertIs(attrs.fields_dict(ServerVariable)["about"].default, attrs.NOTHING)
 
     def test_unknown(self) -> None:
         """There are no others, and names have case."""
@@ -178,7 +223,7 @@ class ResponseTests(SynchronousTestCase):
         about = Context(HEAD, rewrites.client(), RESPONSE, 500, 20)
         names = ("http_status", "received_bytes", "sent_bytes")
         self.assertEqual([value(name, about) for name in names], [b"302", b"500", b"20"])
-        self.assertTrue(SERVER_VARIABLES["http_status"].of_response)
+        self.assertTrue(SERVER_VARIABLES["http_status"].about is About.RESPONSE)
 
 
 class CertificateTests(SynchronousTestCase):
