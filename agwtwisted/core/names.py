@@ -114,12 +114,9 @@ def common_name(content: bytes) -> bytes:
     count as none.
     """
     try:
-        attributes = [
-            elements(attribute.content) for entry in elements(content) for attribute in elements(entry.content)
-        ]
+        found = [value for kind, value in name_attributes(content) if kind == _COMMON_NAME]
     except DerError:
         return b""
-    found = [parts[1] for parts in attributes if len(parts) == 2 and parts[0].content == _COMMON_NAME]
     if len(found) != 1:
         return b""
     text = _characters(found[0]) or b""
@@ -127,6 +124,31 @@ def common_name(content: bytes) -> bytes:
         return text if text.decode().isprintable() else b""
     except UnicodeError:
         return b""
+
+
+def name_attributes(content: bytes) -> tuple[tuple[bytes, Element], ...]:
+    """The attributes in a Name's contents, in its order: the octets of each type's object identifier, and the value.
+
+    Raises:
+        DerError: it cannot be taken apart.
+    """
+    return tuple(
+        [
+            (parts[0].content, parts[1])
+            for entry in elements(content)
+            for attribute in elements(entry.content)
+            if len(parts := elements(attribute.content)) == 2
+        ]
+    )
+
+
+def value_text(value: Element) -> str | None:
+    """The characters of a string value; None for what is no character string, or no valid one."""
+    octets = _characters(value)
+    try:
+        return None if octets is None else octets.decode()
+    except UnicodeError:
+        return None
 
 
 def _relative_name(entry: Element) -> bytes:

@@ -100,13 +100,27 @@ def alternative_names(der: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]
 
     None at all where the extension is missing, not readable or there twice; never raises.
     """
-    try:
-        (names,) = _alternative_name_extensions(der)
-        entries = elements(only_element(names, SEQUENCE))
-    except (DerError, ValueError):
-        return (), ()
+    entries = subject_alternative_names(der)
     uris = tuple(entry.content for entry in entries if entry.tag == _URI)
     return uris, tuple(entry.content for entry in entries if entry.tag == _DNS_NAME)
+
+
+def subject_alternative_names(der: bytes) -> tuple[Element, ...]:
+    """The entries of a certificate's subjectAltName by their context tags, as they stand there.
+
+    None at all where the extension is missing, not readable or there twice; never raises.
+    """
+    try:
+        (names,) = _alternative_name_extensions(der)
+        return elements(only_element(names, SEQUENCE))
+    except (DerError, ValueError):
+        return ()
+
+
+def subject_name(der: bytes) -> bytes:
+    """The contents of a certificate's subject; empty where it cannot be read."""
+    subject = _fields(der)[3]
+    return subject.content if subject.tag == SEQUENCE else b""
 
 
 def _alternative_name_extensions(der: bytes) -> list[bytes]:
