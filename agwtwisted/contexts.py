@@ -14,6 +14,7 @@ from OpenSSL import SSL, crypto
 from twisted.logger import Logger
 
 from agwtwisted.core.errors import AgwError
+from agwtwisted.core.host_names import is_address
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy, openssl_cipher_list, openssl_ciphersuites
 from agwtwisted.core.proxy_protocol import Endpoint
@@ -217,7 +218,7 @@ class PortContexts:
         """
         notes: ClientCertificates = connection.get_app_data()
         name = notes.server_name = server_name(connection)
-        site = self.sites.select(name) if name else self.sites.basic
+        site = self.sites.select(name) if name else self.sites.unnamed
         if site is None:
             notes.name_refused = True
             notes.site_context = None
@@ -242,9 +243,10 @@ _set_verify: Final = verifying(verify_callback)
 
 
 def server_name(connection: SSL.Connection) -> str:
-    """The SNI of a connection, in lower case; empty when none was sent."""
-    name = connection.get_servername()
-    return name.decode("ascii", "backslashreplace").lower() if name else ""
+    """The SNI of a connection, in lower case; empty when none was sent, or an address (RFC 6066 section 3)."""
+    sent = connection.get_servername()
+    name = sent.decode("ascii", "backslashreplace").lower() if sent else ""
+    return "" if is_address(name) else name
 
 
 def peer_of(

@@ -27,6 +27,8 @@ UNRECOGNIZED_NAME = bytes.fromhex("15 0303 0002 02 70")
 HELLO_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 """The random of a ServerHello that is a HelloRetryRequest (RFC 8446 section 4.1.3)."""
 
+REQUIRED = "require_server_name_indication = true"
+
 NOBODYS = "s strict s.example", "o - o.example"
 """Two sites, and no basic listener: connections are born in the first."""
 
@@ -104,7 +106,7 @@ class NameTests(SynchronousTestCase):
     def test_odd_names(self) -> None:
         """Bytes that are no host name select the basic listener, or nobody."""
         gateway, nobody = Gateway(text("basic -", "s strict *.s.example")), Gateway(text(*NOBODYS))
-        for name in (b"\xff\xfe", b"a b", b"\r\nHost: x", b"*", b"[::1]", b"." * 100):
+        for name in (b"\xff\xfe", b"a b", b"\r\nHost: x", b"*", b"." * 100):
             context = client_context()
             client, other = gateway.client(context), nobody.client(context)
             for each in (client, other):
@@ -115,10 +117,10 @@ class NameTests(SynchronousTestCase):
             self.assertEqual(nobody.forwarded, 0)
 
     def test_unknown_name(self) -> None:
-        """Without a basic listener an unknown name, or none, gets the alert unrecognized_name in plain text."""
-        for name in ("nobody.example", ""):
+        """Without a basic listener an unknown name, or none where all require one, gets the alert unrecognized_name."""
+        for name, listeners in (("nobody.example", NOBODYS), ("", [f"{each}; {REQUIRED}" for each in NOBODYS])):
             for version in VERSIONS:
-                gateway = Gateway(text(*NOBODYS))
+                gateway = Gateway(text(*listeners))
                 with self.subTest(name=name, version=version):
                     client = gateway.shake_hands(client_context(device(), version=version), name)
                     self.assertEqual(client.raw, UNRECOGNIZED_NAME)
@@ -130,10 +132,32 @@ class NameTests(SynchronousTestCase):
                     self.assertEqual(record["sslClientVerify"], "NONE")
                     self.assertEqual(record["error_info"], "ERRORINFO_INVALID_REQUEST")
 
-    def test_no_name_and_a_star(self) -> None:
-        """A listener for every name is none for clients that send no name."""
-        client = Gateway(text("star - *")).shake_hands()
-        self.assertEqual(client.raw, UNRECOGNIZED_NAME)
+    def test_no_name(self) -> None:
+        """Without a basic listener the first that requires no name answers a client that sends none, or an address."""
+        required = f"r - r.example; {REQUIRED}"
+        for listeners, expected in ((("star - *",), "star"), ((required, "s strict s.example", "o - o.example"), "s")):
+            gateway = Gateway(text(*listeners))
+            for name in (b"", b"127.0.0.1", b"::1", b"[::1]"):
+                for version in VERSIONS:
+                    with self.subTest(name=name, version=version, expected=expected):
+                        client = gateway.client(client_context(device(), version=version))
+                        if name:
+                            client.tls.set_tlsext_host_name(name)
+                        client.talk()
+                        self.assertEqual(listener_of(client), expected)
+
+    def test_no_name_and_no_certificate(self) -> None:
+        """Who names no host has to show what the first listener's profile asks for."""
+        for version in VERSIONS:
+            self.refused(Gateway(text(*NOBODYS)).shake_hands(client_context(version=version)), version)
+
+    def test_no_name_and_another_profile(self) -> None:
+        """Who was judged by the first listener, for want of a name, has no way into one of another profile."""
+        gateway = Gateway(text("o - o.example", "s strict s.example"))
+        for host, answer in (("s.example", b"HTTP/1.1 421 "), ("o.example", b"")):
+            client = gateway.shake_hands(client_context(device()))
+            client.say(get(host))
+            self.assertEqual((client.received[:13], gateway.forwarded), (answer, int(not answer)))
 
     def test_a_selection_that_raises(self) -> None:
         """What goes wrong in the choice of a site ends the connection: the site it was born in does not serve it."""
@@ -206,7 +230,7 @@ class HelloRetryTests(SynchronousTestCase):
 
     def test_required_name(self) -> None:
         """A site that requires SNI is not reached by its Host alone, though the profile is the same."""
-        for required, status in (("", b""), ("; require_server_name_indication = true", b"HTTP/1.1 421 ")):
+        for required, status in (("", b""), (f"; {REQUIRED}", b"HTTP/1.1 421 ")):
             gateway = Gateway(text("basic -", "o - o.example" + required))
             for name, expected in (("", status), ("o.example", b"")):
                 client = gateway.shake_hands(name=name)
@@ -214,13 +238,20 @@ class HelloRetryTests(SynchronousTestCase):
                 self.assertEqual(client.received[:13], expected, (required, name))
 
     def test_to_nobody(self) -> None:
-        """Without a basic listener a name that is dropped or changed to an unknown one ends the connection."""
-        for second in (None, "nobody.example"):
-            gateway = Gateway(text(*NOBODYS))
+        """A name that is changed to an unknown one, or dropped where all require one, ends the connection."""
+        for second, extra in ((None, f"; {REQUIRED}"), ("nobody.example", "")):
+            gateway = Gateway(text(*(each + extra for each in NOBODYS)))
             client = self.twice(gateway, "o.example", second)
             self.assertTrue(client.raw.endswith(UNRECOGNIZED_NAME))
             self.assertEqual(gateway.log.records[0]["listenerName"], "s")  # the port's first, for want of any
             self.assertFalse(client.wire._established)
+
+    def test_to_none(self) -> None:
+        """A name that is dropped leaves the client to the first listener, and to its profile."""
+        gateway = Gateway(text(*NOBODYS))
+        client = self.twice(gateway, "o.example", None)
+        self.assertEqual(client.alerts, [(FATAL, 116)])
+        self.assertFalse(client.wire._established)
 
     def test_the_same_again(self) -> None:
         """One that does not change its mind is served."""

@@ -97,6 +97,16 @@ def is_loopback(address: str) -> bool:
     return ipaddress.ip_address(address).is_loopback
 
 
+def is_address(name: str) -> bool:
+    """Whether the name in a TLS handshake is an address literal, which is no host name (RFC 6066 section 3).
+
+    Nearly all names are told apart without parsing: no top-level domain is a number, and none has a colon.
+    """
+    if ":" not in name and not name.rpartition(".")[2].isdigit():
+        return False
+    return _ip_address(name.removeprefix("[").removesuffix("]")) is not None
+
+
 def overlap(one: str, other: str) -> bool:
     """Whether two different addresses cannot both be bound to one port: one is a wildcard that takes in the other.
 

@@ -236,6 +236,11 @@ class Site:
         url_path_map = self.rule.url_path_map
         return url_path_map is not None and decides_by_path(url_path_map)
 
+    @property
+    def requires_name(self) -> bool:
+        """Whether only a handshake with its server name (SNI) selects it."""
+        return self.listener.require_server_name_indication
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class RelaySite:
@@ -248,6 +253,11 @@ class RelaySite:
     def profile(self) -> SslProfile | None:
         """The SSL profile, None where the listener has none."""
         return self.listener.ssl_profile
+
+    @property
+    def requires_name(self) -> bool:
+        """Whether only a handshake with its server name (SNI) selects it: on L4 nothing else tells listeners apart."""
+        return bool(self.listener.host_names)
 
 
 AnySite: TypeAlias = Site | RelaySite
@@ -268,6 +278,7 @@ class NamedSites(Generic[S]):
     exact: dict[str, S]
     wildcards: tuple[_Wildcard[S], ...]  # the one that counts first comes first
     basic: S | None
+    unnamed: S | None  # of a handshake without server name: the basic one, else the first that requires none
     _endings: dict[str, int] = attrs.field(init=False, repr=False)  # of names with one star, in front: their places
     _lengths: tuple[int, ...] = attrs.field(init=False, repr=False)  # of these, the longest first
     _others: tuple[int, ...] = attrs.field(init=False, repr=False)  # the places of the other names
@@ -290,11 +301,13 @@ class NamedSites(Generic[S]):
 
     @classmethod
     def of(cls, sites: Iterable[S]) -> NamedSites[S]:
-        """Sorts sites for `select`; those with longer wildcards come before shorter ones."""
+        """Sorts sites, which come in the order of their priority; longer wildcards come before shorter ones."""
         exact: dict[str, S] = {}
         wildcards: list[tuple[int, _Wildcard[S]]] = []
-        basic = None
+        basic = unnamed = None
         for site in sites:
+            if unnamed is None and not site.requires_name:
+                unnamed = site
             if not site.listener.host_names:
                 basic = site
             for name in site.listener.host_names:
@@ -303,7 +316,7 @@ class NamedSites(Generic[S]):
                 else:
                     exact[name] = site
         wildcards.sort(key=lambda entry: entry[0])  # stable: of equal length, the first of the file
-        return cls(exact, tuple(wildcard for _, wildcard in wildcards), basic)
+        return cls(exact, tuple(wildcard for _, wildcard in wildcards), basic, basic or unnamed)
 
     def all(self) -> tuple[S, ...]:
         """Every site once, the basic one first."""

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import host_names
 from agwtwisted.core.errors import UnacceptableError
-from agwtwisted.core.host_names import intersect, listener_host_name, overlap, server_name
+from agwtwisted.core.host_names import intersect, is_address, listener_host_name, overlap, server_name
 
 
 class Refusing(SynchronousTestCase):
@@ -260,3 +260,17 @@ class ServerNameTests(SynchronousTestCase):
         """No addresses, no ports, nothing that is no name."""
         for text in ("192.0.2.1", "::1", "a:1", "[::1]", "a..b", "1.2", ""):
             self.assertRaises(UnacceptableError, server_name, text)
+
+
+class AddressTests(SynchronousTestCase):
+    """What some clients send as a server name."""
+
+    def test_addresses(self) -> None:
+        """IPv4 and IPv6 literals, with and without brackets."""
+        for name in ("192.0.2.1", "::1", "[::1]", "2001:db8::1"):
+            self.assertTrue(is_address(name), name)
+
+    def test_names(self) -> None:
+        """A name is none, and neither is what looks a little like an address."""
+        for name in ("", "a.example", "1.example", "1.2.3", "1", "a:1", "fe80::1%eth0", "...", "256.1.1.1"):
+            self.assertFalse(is_address(name), name)
