@@ -106,10 +106,10 @@ KEY_MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "": "A port, or some host names on it, for HTTP.",
         **_ADDRESS,
         "protocol": "`Http` or `Https`.",
-        "require_server_name_indication": "Whether a client must name the host in its handshake (SNI). One that names none,"
-        " or an address, is answered by the port's listener without `host_names`, else by the first one, in the order of"
-        " the rules' priority, where this is `false`; where there is none its handshake fails. A request of such a client"
-        " for the host of a listener where this is `true` gets 421.",
+        "require_server_name_indication": "Whether clients must name the host in the handshake (SNI). One that names"
+        " none, or an address, is answered by the port's listener without `host_names`, else by the first one, by"
+        " the rules' priority, where this is `false`; where there is none its handshake fails. A request of such a"
+        " client for the host of a listener where this is `true` gets 421.",
     },
     "listener": {
         "": "A port, or some host names on it, whose bytes are relayed (L4).",
