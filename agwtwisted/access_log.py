@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import threading
+import time
 from collections.abc import Callable
 from enum import Enum
 from queue import SimpleQueue
@@ -57,14 +58,19 @@ class AccessLog(Service):
         path: str | None,
         clock: ThreadedClock,
         *,
+        wall: Callable[[], float] = time.time,
         max_buffer_bytes: int = 8 * 1024 * 1024,
         batch_bytes: int = 256 * 1024,
         delay: float = 0.05,
     ) -> None:
-        """`clock` is the reactor; a batch is handed over at `batch_bytes`, or `delay` seconds after its first line."""
+        """A batch is handed over at `batch_bytes`, or `delay` seconds after its first line.
+
+        `clock` is the reactor; `wall` tells the time that stands in the lines, in seconds since 1970.
+        """
         self.enabled = path is not None
         self._path = path
         self._clock = clock
+        self._wall = wall
         self._max_buffer_bytes = max_buffer_bytes
         self._batch_bytes = batch_bytes
         self._delay = delay
@@ -83,7 +89,7 @@ class AccessLog(Service):
 
     def timestamp(self) -> bytes:
         """The time as records show it, rendered once a second."""
-        second = int(self._clock.seconds())
+        second = int(self._wall())
         if second != self._second:
             self._second, self._timestamp = second, timestamp(second)
         return self._timestamp

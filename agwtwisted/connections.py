@@ -74,7 +74,7 @@ class HttpSession:
         verified = self.peer.as_required()
         if not isinstance(verified.verdict, Trusted):
             return succeed(verified)
-        if self._port.clock.seconds() >= verified.until:
+        if self._port.wall.seconds() >= verified.until:
             return succeed(attrs.evolve(verified, verdict=Refused(reasons.EXPIRED)))
         check = self._port.check_of(self.profile)
         checked = succeed(verified) if check is None else asked_of(check, verified)
@@ -88,7 +88,8 @@ class HttpSession:
 
     def _stand(self, judged: Judged, verified: Peer, until: float) -> None:
         if until < inf:
-            self._standing = Standing(self._port.clock, judged, verified, self._port.check_of(self.profile))
+            port = self._port
+            self._standing = Standing(port.clock, port.wall, judged, verified, port.check_of(self.profile))
             self._standing.until(until)
 
     def frame_of(self, peer: Peer) -> ClientFrame:

@@ -16,6 +16,7 @@ from OpenSSL import SSL
 from twisted.internet.interfaces import IProtocol, IReactorTime
 
 from agwtwisted.access_log import AccessLog
+from agwtwisted.clocks import WallClock
 from agwtwisted.contexts import ClientCertificates, PortContexts, peer_of
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.proxy_protocol import Endpoint, ProxyHeader
@@ -113,6 +114,7 @@ class PortArguments(TypedDict, Generic[S]):
     gateway: Gateway
     limits: Limits
     clock: IReactorTime
+    wall: WallClock
     access_log: AccessLog
     limiter: HandshakeLimiter
     check_of: NotRequired[Callable[[SslProfile | None], Recheck | None]]
@@ -127,7 +129,8 @@ class Port(ABC, Generic[S]):
         contexts: None on a plain port.
         gateway: limits.
         limits: counts the connections of all ports.
-        clock: time.
+        clock: what is waited by.
+        wall: what certificates are judged by.
         access_log: takes the lines of failed handshakes.
         limiter: says which failed handshakes get a line.
         check_of: how trusted clients of a profile are judged further, if they are.
@@ -142,6 +145,7 @@ class Port(ABC, Generic[S]):
         gateway: Gateway,
         limits: Limits,
         clock: IReactorTime,
+        wall: WallClock,
         access_log: AccessLog,
         limiter: HandshakeLimiter,
         check_of: Callable[[SslProfile | None], Recheck | None] = unchecked,
@@ -151,6 +155,7 @@ class Port(ABC, Generic[S]):
         self.gateway = gateway
         self.limits = limits
         self.clock = clock
+        self.wall = wall
         self.check_of = check_of
         self.access_log = access_log
         self.connections: Members[Abortable] = Members()
@@ -295,7 +300,7 @@ class _TlsConnection(Generic[S]):
         self._address = address
         self._port_number = number
         self._reached = reached
-        self._notes = ClientCertificates(port.clock.seconds)
+        self._notes = ClientCertificates(port.wall.seconds)
         self.connection: SSL.Connection = contexts.connection(self._notes)
         self.wire = port.encrypted_wire(self, seconds)
         port.limits.handshake(1)

@@ -11,6 +11,7 @@ processor's caches together, and take turns in throwing each other out.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from errno import EWOULDBLOCK
 from select import EPOLLIN
@@ -38,6 +39,8 @@ class LeanEPollReactor(EPollReactor):
     A transport with the attribute `reads_ahead` may be told of bytes after it has stopped reading, one read at most:
     they had been read with those of others.
     """
+
+    seconds = staticmethod(time.monotonic)  # what waits must not wait by a clock that can be set
 
     def __init__(self) -> None:
         super().__init__()

@@ -150,7 +150,7 @@ class RelaySession:
         self._standing: Standing | None = None
         client.receiver = self._waiting
         if isinstance(peer.verdict, Trusted) and peer.until < inf:
-            self._standing = Standing(port.clock, self, verified, port.check_of(way.site.profile))
+            self._standing = Standing(port.clock, port.wall, self, verified, port.check_of(way.site.profile))
             self._standing.until(peer.until)
 
     def begin(self) -> None:

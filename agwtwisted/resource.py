@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from io import SEEK_END
 from random import Random, SystemRandom
@@ -100,6 +101,7 @@ class ProxyResource(Resource):
             reactor,
             access_log or AccessLog(None, reactor),
             Random(SystemRandom().getrandbits(128)),  # noqa: S311 - trace ids are no secret
+            wall=time.time,
         )
 
     def close_idle(self) -> None:

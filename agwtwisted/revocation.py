@@ -21,6 +21,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from agwtwisted.clocks import WallClock
 from agwtwisted.core import ocsp
 from agwtwisted.core.destinations import Destination, destination
 from agwtwisted.core.errors import UnacceptableError
@@ -102,7 +103,8 @@ class Revocation(Service):
     """What is known about certificates, and how to learn more.
 
     Args:
-        clock: time, and timers for renewals.
+        clock: what is waited by.
+        wall: what answers are judged by.
         asker: asks responders.
         store: keeps signed responses across restarts.
         random: spreads renewals, so that certificates which came together are not renewed together.
@@ -114,14 +116,16 @@ class Revocation(Service):
     def __init__(
         self,
         clock: IReactorTime,
+        wall: WallClock,
         asker: Asker,
         store: ResponseStore,
         random: Random,
         *,
         max_answers: int = MAX_ANSWERS,
     ) -> None:
-        self.seconds = clock.seconds
+        self.seconds = wall.seconds
         self._clock = clock
+        self._wall = wall
         self._asker = asker
         self._store = store
         self._random = random
@@ -134,18 +138,21 @@ class Revocation(Service):
         self._watchers: dict[bytes, set[Callable[[], None]]] = {}
         self.let_in = 0  # without a status, by ocsp_unavailable = Allow
         self._complaints = HandshakeLimiter(clock.seconds)
+        self._unsubscribe: Callable[[], None] = _nothing
         self._key_of = lru_cache(REMEMBERED_KEYS)(ocsp.key_of)
 
     def startService(self) -> None:
         """Takes up what an earlier process has learnt."""
         super().startService()
-        for stored in self._store.load(self._clock.seconds(), self._max_answers):
+        for stored in self._store.load(self.seconds(), self._max_answers):
             self._stored[stored.key] = stored.response
         self._store.start()
+        self._unsubscribe = self._wall.subscribe(self._stepped)
 
     def stopService(self) -> Deferred[None]:
         """Asks nobody any more; fires once everything that was learnt is stored."""
         self.running = 0
+        self._unsubscribe()
         self._flights.cancel()
         self._held.clear()
         return self._store.stop()
@@ -190,7 +197,7 @@ class Revocation(Service):
 
     def _used(self, status: OcspStatus, key: bytes) -> OcspStatus:
         """Remembers that a client came with this certificate, so that what is known of it is renewed."""
-        held = self._held.get(key, self._clock.seconds())
+        held = self._held.get(key, self.seconds())
         if held is not None:
             held.used = True
             if held.renewal is None:  # it had its turn when nobody used it
@@ -199,10 +206,10 @@ class Revocation(Service):
 
     def _known(self, key: bytes, subject: Subject, profile: SslProfile) -> OcspStatus | None:
         """The status for which nobody need be asked now."""
-        now = self._clock.seconds()
+        now = self.seconds()
         if key in self._stored:
             self._restore(key, subject, profile)
-        failure = self._failures.get((key, profile.name), now)
+        failure = self._failures.get((key, profile.name), self._clock.seconds())
         revoked = self._revoked.get(key, now)
         if revoked is not None:
             status = ocsp.status_at(revoked, _rules(profile), now)
@@ -253,7 +260,7 @@ class Revocation(Service):
             answer = ocsp.prove(response, question)
             if isinstance(answer, Unusable):
                 return answer
-            status = ocsp.status_at(answer, rules, self._clock.seconds())
+            status = ocsp.status_at(answer, rules, self.seconds())
             return status if isinstance(status, Unusable) else answer
 
         return await self._asker.ask(question.request, way_of(question, profile), accept)
@@ -288,7 +295,7 @@ class Revocation(Service):
 
     def _keep(self, key: bytes, answer: Answer, subject: Subject, profile: SslProfile) -> bool:
         """Whether an answer is news: not older than what is known, and good or revoked."""
-        now = self._clock.seconds()
+        now = self.seconds()
         revoked, held = self._revoked.get(key, now), self._held.get(key, now)
         if held is not None and held.answer.this_update > answer.this_update:
             return False
@@ -327,7 +334,7 @@ class Revocation(Service):
         self._renew_later(key, held)
 
     def _renew_later(self, key: bytes, held: _Held) -> None:
-        left = ocsp.end_of(held.answer, _rules(held.profile)) - self._clock.seconds()
+        left = ocsp.end_of(held.answer, _rules(held.profile)) - self.seconds()
         delay = left * self._random.uniform(RENEW_FROM, RENEW_TO)
         if self.running and delay >= MIN_RENEWAL:
             held.renewal = self._clock.callLater(delay, self._renew, key, held)
@@ -344,9 +351,17 @@ class Revocation(Service):
 
     def _renewed(self, key: bytes, held: _Held) -> None:
         """Where nothing newer came there may be time for another try."""
-        if self._held.get(key, self._clock.seconds()) is held and held.renewal is None:
+        if self._held.get(key, self.seconds()) is held and held.renewal is None:
             held.used = True
             self._renew_later(key, held)
+
+    def _stepped(self) -> None:
+        """The system's clock was set: what is left of an answer's life is not what it was."""
+        for held in self._held.values():
+            if held.renewal is not None:
+                held.renewal.cancel()
+                held.renewal = None
+                self._renew_later(self._key_of(*held.subject), held)
 
     def _let_go(self, key: bytes, held: _Held) -> None:
         if held.renewal is not None:
@@ -398,6 +413,10 @@ class RevocationCheck:
                 profile=self.profile.name,
             )
         return judged
+
+
+def _nothing() -> None:
+    """Nothing was subscribed to."""
 
 
 def subjects(peer: Peer, profile: SslProfile) -> tuple[Subject, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from twisted.logger import Logger
 from agwtwisted.access_log import AccessLog
 from agwtwisted.affinity_key import load_key
 from agwtwisted.backends import Backends
+from agwtwisted.clocks import WallClock
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
 from agwtwisted.core.error_pages import ErrorPages
@@ -61,6 +63,7 @@ class GatewayService(MultiService):
         revocation: started before any listener, and asked until the last connection is gone.
         prober: started before any listener, so that the first probes go out before the first request comes.
         drain_timeout: seconds that the stop may take in all.
+        wall: watched from the start to the end.
         last: is called once the last connection of a client is gone.
     """
 
@@ -76,6 +79,7 @@ class GatewayService(MultiService):
         prober: Prober,
         drain_timeout: float,
         *,
+        wall: WallClock,
         last: Callable[[], None] = _nothing_more,
     ) -> None:
         super().__init__()
@@ -88,7 +92,8 @@ class GatewayService(MultiService):
         self._backends = backends
         self._drain_timeout = drain_timeout
         self._last = last
-        for child in [access_log, revocation, prober, *listeners]:  # in this order they start
+        self._wall = wall
+        for child in [wall, access_log, revocation, prober, *listeners]:  # in this order they start
             child.setServiceParent(self)
 
     def stopService(self) -> Deferred[None]:
@@ -105,6 +110,7 @@ class GatewayService(MultiService):
         await self._all_gone(self._drain_timeout * (1 - LOG_SHARE))
         self._backends.close_idle()
         self._last()
+        self._wall.stopService()
         end = began + self._drain_timeout
         left = max((end - self._reactor.seconds()) / 2, 0.1)
         await self._in_time(self.revocation.stopService(), left, "OCSP responses could not be stored in time")
@@ -134,27 +140,37 @@ class GatewayService(MultiService):
         return True
 
 
-def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket.socket]) -> GatewayService:
+def build(
+    config: Config,
+    reactor: Any,
+    sockets: Mapping[tuple[str, int], socket.socket],
+    *,
+    seconds: Callable[[], float] = time.time,
+) -> GatewayService:
     """The gateway's tree of services, to be started.
 
     Args:
         config: a valid configuration.
         reactor: everything runs on it.
         sockets: a bound one for each of `addresses_of(config)`.
+        seconds: the time by which validity is judged and that the log shows, since 1970. What waits, waits by the
+            reactor's, which need not have anything to do with it.
 
     Raises:
         OSError: the access log cannot be opened, or the state directory not made.
         AgwError: OpenSSL does not take a certificate.
     """
     gateway = config.gateway
-    access_log = AccessLog(gateway.access_log, reactor)
+    wall = WallClock(reactor, seconds)
+    access_log = AccessLog(gateway.access_log, reactor, wall=seconds)
     access_log.open()
     names = Names(reactor, System(reactor).ask)
     backends, relay_backends = _backends(config, reactor, names)
     # For trace ids and the spread of renewals, which are no secret: no system call for each.
     random = Random(SystemRandom().getrandbits(128))  # noqa: S311
-    exchanges = HttpExchanges(gateway, backends, reactor, access_log, random, ErrorPages(config.custom_errors))
-    revocation = _revocation(config, reactor, random)
+    pages = ErrorPages(config.custom_errors)
+    exchanges = HttpExchanges(gateway, backends, reactor, access_log, random, pages, wall=seconds)
+    revocation = _revocation(config, reactor, wall, random)
     limits = Limits(gateway)
     limiter = HandshakeLimiter(reactor.seconds)
 
@@ -167,6 +183,7 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
             "gateway": gateway,
             "limits": limits,
             "clock": reactor,
+            "wall": wall,
             "access_log": access_log,
             "limiter": limiter,
             "check_of": revocation.check,
@@ -188,6 +205,7 @@ def build(config: Config, reactor: Any, sockets: Mapping[tuple[str, int], socket
     prober = Prober(reactor, backends, ways_of(config), random, watches)
     return GatewayService(
         *(reactor, listeners, backends, access_log, revocation, prober, gateway.drain_timeout),
+        wall=wall,
         last=relay_backends.stop,
     )
 
@@ -210,14 +228,14 @@ def _backends(config: Config, reactor: Any, names: Names) -> tuple[Backends, Rel
     return backends, relay_backends
 
 
-def _revocation(config: Config, reactor: Any, random: Random) -> Revocation:
+def _revocation(config: Config, reactor: Any, wall: WallClock, random: Random) -> Revocation:
     gateway = config.gateway
     store: ResponseStore = MemoryResponses()
     every: tuple[HttpListener | RelayListener, ...] = (*config.http_listeners, *config.listeners)
     if gateway.state_directory is not None and any(map(_asks_responders, every)):
-        store = SqliteResponses(Path(gateway.state_directory), reactor.seconds, reactor.callFromThread)
+        store = SqliteResponses(Path(gateway.state_directory), wall.seconds, reactor.callFromThread)
     own_ports = frozenset(listener.port for listener in every)
-    return Revocation(reactor, OcspClient(reactor, own_ports=own_ports), store, random)
+    return Revocation(reactor, wall, OcspClient(reactor, own_ports=own_ports), store, random)
 
 
 def _asks_responders(listener: HttpListener | RelayListener) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from wsgiref.handlers import format_date_time
 
@@ -30,7 +30,8 @@ class Serving:
     Args:
         gateway: limits, and what our own pages say.
         backends: where requests go.
-        clock: the time of records and pages.
+        clock: what is waited by, and durations are measured with.
+        wall: the time that pages name, in seconds since 1970.
         access_log: takes a line for each of them.
         random: for trace ids.
         error_pages: the operator's own.
@@ -44,11 +45,14 @@ class Serving:
         access_log: AccessLog,
         random: Random,
         error_pages: ErrorPages = NO_ERROR_PAGES,
+        *,
+        wall: Callable[[], float],
     ) -> None:
         self.gateway = gateway
         self.error_pages = error_pages
         self.backends = backends
         self.clock = clock
+        self.wall = wall
         self.running: Members[object] = Members()
         self.access_log = access_log
         self.complaints = HandshakeLimiter(clock.seconds)
@@ -83,7 +87,7 @@ class Serving:
         """The head of one of our own pages, with these headers too."""
         server = self.gateway.server_header.encode()
         headers: list[Header] = [(b"Server", server)] if server else []
-        headers.append((b"Date", format_date_time(self.clock.seconds()).encode()))
+        headers.append((b"Date", format_date_time(self.wall()).encode()))
         headers += [(b"Content-Type", b"text/html"), *more]
         return ResponseHead(
             status=page.status,

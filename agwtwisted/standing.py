@@ -1,7 +1,7 @@
 """Keeps the verdict about a client true while its connection lives.
 
 A verdict has an end: that of the certificates, and that of the OCSP response. There, and when a certificate becomes
-known as revoked, the client is judged again.
+known as revoked, the client is judged again; so it is when the system's clock was set.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from agwtwisted.clocks import WallClock
 from agwtwisted.core import reasons
 from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.verdicts import Refused, Trusted
@@ -64,23 +65,28 @@ class Standing:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, judged: Judged, verified: Peer, recheck: Recheck | None) -> None:
+    def __init__(
+        self, clock: IReactorTime, wall: WallClock, judged: Judged, verified: Peer, recheck: Recheck | None
+    ) -> None:
         """`verified` is the client as the handshake left it, before any further check."""
         self._clock = clock
+        self._wall = wall
         self._judged: Judged | None = judged
         self._verified = verified
         self._recheck = recheck
         self._timer: IDelayedCall | None = None
         self._asking: Deferred[Peer] | None = None
         self._unwatch = recheck.watch(verified, self._again) if recheck is not None else None
+        self._unsubscribe = wall.subscribe(self._again)
 
     def until(self, end: float) -> None:
-        """The verdict holds until then."""
-        self._timer = self._clock.callLater(max(end - self._clock.seconds(), 0.0), self._over)
+        """The verdict holds until then, in seconds since 1970."""
+        self._timer = self._clock.callLater(max(end - self._wall.seconds(), 0.0), self._over)
 
     def stop(self) -> None:
         """Nobody is interested any more."""
         self._judged = None
+        self._unsubscribe()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -102,9 +108,9 @@ class Standing:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._clock.seconds() >= self._verified.until:
+        if self._wall.seconds() >= self._verified.until:
             self._refuse(attrs.evolve(self._verified, verdict=Refused(reasons.EXPIRED)))
-        elif self._recheck is None:  # a clock that was set back
+        elif self._recheck is None:  # the system's clock was set
             self.until(self._verified.until)
         else:
             judged.hold()

@@ -134,8 +134,11 @@ def _start(config: Config, file: str) -> IService:
         _install_reactor()
     from twisted.internet import reactor
 
+    from agwtwisted.clocks import count_monotonically
     from agwtwisted.service import build, end_at_once_on_signal, reopen_on_signal
 
+    if not count_monotonically(reactor):
+        print(f"WARNING {file}: {_NOT_MONOTONIC.format(type(reactor).__name__)}", file=sys.stderr)
     sockets: dict[tuple[str, int], socket.socket] = {}
     try:
         for address in addresses_of(config):
@@ -149,6 +152,12 @@ def _start(config: Config, file: str) -> IService:
     reactor.callWhenRunning(reopen_on_signal, reactor, service.access_log.reopen)
     reactor.addSystemEventTrigger("before", "shutdown", end_at_once_on_signal)
     return service
+
+
+_NOT_MONOTONIC = (
+    "this reactor ({}) has a time of its own, or something is scheduled on it already: where it is the system's time,"
+    " deadlines come too late or too early when that is set; run twistd without --reactor, or with one of Twisted's"
+)
 
 
 def _spare_the_collector() -> None:

@@ -20,6 +20,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from agwtwisted.backends import Backends
+from agwtwisted.clocks import WallClock
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
 from agwtwisted.core.messages import HeaderNames
@@ -204,6 +205,7 @@ class Gateway:
             self.reactor,
             self.log,
             Random(0),  # type: ignore[arg-type]
+            wall=self.reactor.seconds,
         )
         [(address, sites)] = ports_of(self.config).items()
         encrypted = sites.all()[0].listener.protocol is Protocol.HTTPS
@@ -219,6 +221,7 @@ class Gateway:
             limits=self.limits,
             names=HeaderNames(reject_odd=False),
             clock=self.reactor,
+            wall=WallClock(self.reactor, self.reactor.seconds),
             access_log=self.log,  # type: ignore[arg-type]
             limiter=HandshakeLimiter(self.reactor.seconds),
         )

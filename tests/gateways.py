@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from agwtwisted.backends import Backends
+from agwtwisted.clocks import WallClock
 from agwtwisted.connections import HttpPort
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.peer import Peer
@@ -142,7 +143,7 @@ class Stand:
         self.backends = Backends(reactor)
         limits_of_gateway = gateway(**limits)
         log: Any = self.log
-        self.exchanges = HttpExchanges(limits_of_gateway, self.backends, reactor, log, Random(1))
+        self.exchanges = HttpExchanges(limits_of_gateway, self.backends, reactor, log, Random(1), wall=reactor.seconds)
         self.port = HttpPort(
             number=8443,
             sites=Sites.of(self.sites),
@@ -152,6 +153,7 @@ class Stand:
             limits=Limits(limits_of_gateway),
             names=HeaderNames(),
             clock=reactor,
+            wall=WallClock(reactor, reactor.seconds),
             access_log=log,
             limiter=HandshakeLimiter(reactor.seconds),
         )

@@ -8,6 +8,7 @@ from OpenSSL import SSL
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import DNSLookupError
 
+from agwtwisted.clocks import WallClock
 from agwtwisted.contexts import PortContexts
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.resources import StreamProtocol
@@ -81,6 +82,7 @@ class Stand:
             gateway=config.gateway,
             limits=self.limits,
             clock=self.network,
+            wall=WallClock(self.network, self.network.seconds),  # type: ignore[arg-type]
             access_log=self.log,  # type: ignore[arg-type]
             limiter=HandshakeLimiter(self.network.seconds),
             check_of=check_of,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from errno import ECONNRESET, EWOULDBLOCK
 from functools import partial
@@ -120,6 +121,13 @@ class LeanReactorTests(SynchronousTestCase):
         self.reactor.addReader(end)
         self.addCleanup(self.reactor.removeAll)  # cleanups run backwards: before the sockets close
         return end, theirs
+
+    def test_time_that_cannot_be_set(self) -> None:
+        """It waits by the monotonic time, whatever is done to the system's clock."""
+        self.assertIs(self.reactor.seconds, time.monotonic)
+        call = self.reactor.callLater(3600, lambda: None)
+        self.assertLess(abs(call.getTime() - time.monotonic() - 3600), 60)
+        call.cancel()
 
     def test_read(self) -> None:
         """What can be read is told to whom it came, and to nobody else."""

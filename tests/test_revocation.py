@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.clocks import LOOK, WallClock
 from agwtwisted.core import policies
 from agwtwisted.core.destinations import Destination
 from agwtwisted.core.ocsp import Answer, Good, OcspStatus, Question, Revoked, Unknown, Unreachable, Unusable
@@ -90,6 +91,8 @@ class RevocationCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
+        self.ahead = 0.0  # of the system's clock, once it was set
+        self.wall = WallClock(self.clock, lambda: self.clock.seconds() + self.ahead)
         self.clock.advance(NOW)
         self.waiting: list[Deferred[Any]] = []
         self.addCleanup(self.leave)
@@ -108,7 +111,7 @@ class RevocationCase(SynchronousTestCase):
 
     def started(self, **options: Any) -> Revocation:
         """A memory that runs."""
-        revocation = Revocation(self.clock, self.asker, self.store, Random(0), **options)
+        revocation = Revocation(self.clock, self.wall, self.asker, self.store, Random(0), **options)
         revocation.startService()
         self.addCleanup(revocation.stopService)
         return revocation
@@ -128,7 +131,7 @@ class RevocationCase(SynchronousTestCase):
 
     def response(self, status: str = "good", device: pki.Credential = DEVICE, **options: Any) -> bytes:
         """A response of this moment that holds for an hour."""
-        now = datetime.fromtimestamp(self.clock.seconds(), UTC)
+        now = datetime.fromtimestamp(self.wall.seconds(), UTC)
         options = {"this_update": now, "next_update": now + timedelta(hours=1), **options}
         single = Single(certificate=device, status=status, **options)
         return Response(signer=ISSUER, singles=[single], produced_at=single.this_update).der()
@@ -419,6 +422,89 @@ class RevokedTests(RevocationCase):
         self.assertEqual(self.revocation._watchers, {})
 
 
+class StepTests(RevocationCase):
+    """The system's clock is set: answers are judged by it, and nothing waits by it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.wall.startService()
+        self.addCleanup(self.wall.stopService)
+
+    def step(self, seconds: float) -> None:
+        """The system's clock is set, which is seen."""
+        self.ahead += seconds
+        self.clock.advance(LOOK)
+
+    def test_answer_over(self) -> None:
+        """An answer that does not hold at the new time is asked again; once the clock is right, it is as before."""
+        self.learn()
+        for step in (2 * HOUR, -2 * HOUR):
+            self.step(step)
+            waiting = self.status()
+            self.assertNoResult(waiting)
+            now = datetime.fromtimestamp(self.clock.seconds(), UTC)  # the responder's clock is right
+            self.answer(self.response(this_update=now, next_update=now + timedelta(hours=1)))
+            self.assertIsInstance(self.successResultOf(waiting), Unusable)
+            self.step(-step)
+            self.clock.advance(FAILURE_AGE)
+            if step > 0:
+                self.assertNoResult(self.status())
+                self.answer()
+            self.assertIsInstance(self.known(), Good)
+
+    def test_failures(self) -> None:
+        """A failure is remembered as long as ever: the next question is put in time, and not before."""
+        for step in (HOUR, -HOUR):
+            self.status()
+            self.give_up()
+            self.assertIsInstance(self.known(), Unreachable)
+            self.step(step)
+            self.assertIsInstance(self.known(), Unreachable)
+            self.clock.advance(FAILURE_AGE - LOOK)
+            self.assertNoResult(self.status())
+            self.answer()
+            self.step(2 * step)
+
+    def test_renewal_after_a_step_back(self) -> None:
+        """What lives an hour longer by the new time is renewed later, and ahead of its end."""
+        self.learn()
+        self.known()
+        self.step(-HOUR)
+        self.clock.advance(2 * HOUR * 0.49)
+        self.assertEqual(len(self.asker.questions), 1)
+        self.clock.advance(2 * HOUR * 0.4)
+        self.assertEqual(len(self.asker.questions), 2)
+
+    def test_renewal_after_a_step_forward(self) -> None:
+        """What lives less long by the new time is renewed sooner, ahead of its end."""
+        self.learn()
+        self.known()
+        self.step(HOUR / 2)
+        self.clock.advance(HOUR / 2 * 0.9)
+        self.assertEqual(len(self.asker.questions), 2)
+        self.answer()
+        self.assertIsInstance(self.known(), Good)
+
+    def test_stopped(self) -> None:
+        """One that has stopped renews nothing because of a step."""
+        self.learn()
+        self.known()
+        self.revocation.stopService()
+        self.step(HOUR / 2)
+        self.clock.advance(HOUR)
+        self.assertEqual(len(self.asker.questions), 1)
+
+    def test_allowed(self) -> None:
+        """The end of what Allow let in is one of the system's time."""
+        by = profile(ocsp_unavailable=OcspUnavailable.ALLOW)
+        self.step(HOUR)
+        self.status(by=by)
+        self.give_up()
+        check = self.revocation.check(by)
+        assert check
+        self.assertEqual(self.found(check(peer(DEVICE))).until, self.wall.seconds() + ALLOWED_FOR)
+
+
 class RenewalTests(RevocationCase):
     """Answers are renewed ahead of their end."""
 
@@ -704,7 +790,7 @@ class CheckTests(RevocationCase):
         held.used = True
         self.revocation._renew(key, held)
         self.answer(self.response("revoked"))
-        now = datetime.fromtimestamp(self.clock.seconds(), UTC)
+        now = datetime.fromtimestamp(self.wall.seconds(), UTC)
         single = Single(certificate=ISSUER, this_update=now, next_update=now + timedelta(hours=1))
         self.answer(Response(signer=ROOT, singles=[single], produced_at=now).der(), asked)
         self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))

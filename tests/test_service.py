@@ -15,6 +15,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from agwtwisted.clocks import WallClock
 from agwtwisted.core.resources import Config
 from agwtwisted.core.routing import ports_of
 from agwtwisted.deferreds import Members
@@ -147,7 +148,7 @@ class StagesTests(SynchronousTestCase):
         self.revocation = FakeRevocation(self.told)
         prober = FakeProber(self.told)
         made: Any = (self.clock, self.listeners, backends, self.log, self.revocation, prober, DRAIN)
-        self.service = GatewayService(*made)
+        self.service = GatewayService(*made, wall=WallClock(self.clock, self.clock.seconds))
         self.connections = self.listeners[0].port.connections
 
     def test_start(self) -> None:
@@ -270,7 +271,7 @@ class BuildTests(TestCase):
         service = self.build(*ports)
         self.assertEqual(
             [each.name for each in service],
-            ["access log", "revocation", "probes", *(f"listener 127.0.0.1:{n}" for n in ports)],
+            ["wall clock", "access log", "revocation", "probes", *(f"listener 127.0.0.1:{n}" for n in ports)],
         )
         service.startService()
         for port in ports:

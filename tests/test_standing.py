@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.clocks import LOOK, WallClock
 from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.resources import OcspScope, OcspUnavailable, SslProfile
 from agwtwisted.core.revoking import ALLOWED_FOR
@@ -54,6 +55,9 @@ class StandingTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
+        self.ahead = 0.0
+        self.wall = WallClock(self.clock, lambda: self.clock.seconds() + self.ahead)
+        self.wall.startService()
         self.check = Check()
         self.told: list[object] = []
 
@@ -65,9 +69,18 @@ class StandingTests(SynchronousTestCase):
         """As Judged says."""
         self.told.append(peer)
 
+    def step(self, seconds: float) -> None:
+        """The system's clock is set, which is seen."""
+        self.ahead += seconds
+        self.clock.advance(LOOK)
+
+    def timers(self) -> list[object]:
+        """What is waited for, but for the clock's own look."""
+        return [call for call in self.clock.getDelayedCalls() if call is not self.wall._timer]
+
     def standing(self, until: float, check: Check | None) -> Standing:
         """A verdict that holds until then."""
-        standing = Standing(self.clock, self, VERIFIED, check)
+        standing = Standing(self.clock, self.wall, self, VERIFIED, check)
         standing.until(until)
         return standing
 
@@ -79,14 +92,13 @@ class StandingTests(SynchronousTestCase):
         """At the end of its certificate a client is refused, with nothing else to check or with."""
         refused = attrs.evolve(VERIFIED, verdict=Refused("certificate has expired"))
         for check in (None, self.check):
-            self.told.clear()
-            self.clock = Clock()
-            self.standing(1000.0, check)
+            self.setUp()
+            self.standing(1000.0, check and self.check)
             self.clock.advance(999)
             self.assertEqual(self.told, [])
             self.clock.advance(1)
             self.assertEqual(self.told, [refused])
-            self.assertEqual((self.clock.getDelayedCalls(), self.check.asked), ([], []))
+            self.assertEqual((self.timers(), self.check.asked), ([], []))
 
     def test_judged_again(self) -> None:
         """At the end of the answer the client is judged again as it was verified; nothing goes on meanwhile."""
@@ -110,7 +122,7 @@ class StandingTests(SynchronousTestCase):
             self.standing(100.0, self.check)
             self.clock.advance(100)
             self.assertEqual(self.told, ["hold", revoked])
-            self.assertEqual((self.check.watchers, self.clock.getDelayedCalls()), ([], []))
+            self.assertEqual((self.check.watchers, self.timers()), ([], []))
 
     def test_news(self) -> None:
         """Bad news has it judged at once, and the timer of before does not come on top."""
@@ -154,18 +166,49 @@ class StandingTests(SynchronousTestCase):
         self.clock.advance(100)
         standing.stop()
         self.assertEqual(len(self.check.cancelled), 1)
-        self.assertEqual((self.check.watchers, self.clock.getDelayedCalls(), self.told), ([], [], ["hold"]))
+        self.assertEqual((self.check.watchers, self.timers(), self.told), ([], [], ["hold"]))
         standing = self.standing(500.0, self.check)
         standing.stop()
-        self.assertEqual((self.check.watchers, self.clock.getDelayedCalls()), ([], []))
+        self.assertEqual((self.check.watchers, self.timers()), ([], []))
 
     def test_clock_set_back(self) -> None:
-        """A timer that comes before the end, because the clock was set back, is set again."""
-        standing = self.standing(1000.0, None)
-        standing._over()
+        """After an hour back the certificate is valid for an hour more, as its dates say."""
+        self.standing(1000.0, None)
+        self.clock.advance(500)
+        self.step(-HOUR)
+        self.clock.advance(500 + HOUR - LOOK - 1)
         self.assertEqual(self.told, [])
-        self.clock.advance(1000)
+        self.clock.advance(1)
         self.assertEqual(len(self.told), 1)
+
+    def test_clock_set_forward(self) -> None:
+        """A client whose certificate has expired by the new time is refused as soon as the step is seen."""
+        for check in (None, self.check):
+            self.setUp()
+            self.standing(1000.0, check)
+            self.step(HOUR)
+            self.assertEqual(self.told, [attrs.evolve(VERIFIED, verdict=Refused("certificate has expired"))])
+
+    def test_judged_again_at_a_step(self) -> None:
+        """Whoever is checked further is checked again at a step in either direction, and the new end counts."""
+        for step in (HOUR, -HOUR):
+            self.setUp()
+            verified = attrs.evolve(VERIFIED, until=1e6)
+            standing = Standing(self.clock, self.wall, self, verified, self.check)
+            standing.until(100.0)
+            self.check.answers.append(succeed(attrs.evolve(verified, until=200.0 + step)))
+            self.step(step)
+            self.assertEqual((len(self.check.asked), self.told[0]), (1, "hold"))
+            self.clock.advance(200 - LOOK - 1)
+            self.assertEqual(len(self.check.asked), 1)
+            self.clock.advance(1)
+            self.assertEqual(len(self.check.asked), 2)
+
+    def test_step_after_the_end(self) -> None:
+        """A connection that is gone is told of no step."""
+        self.standing(1000.0, self.check).stop()
+        self.step(HOUR)
+        self.assertEqual((self.told, self.check.asked), ([], []))
 
 
 class Session:
@@ -198,7 +241,7 @@ class RevokedWhileConnectedTests(RevocationCase):
         found = self.found(judged)
         self.assertEqual(found.verdict, Trusted())
         session = Session()
-        standing = Standing(self.clock, session, verified, check)
+        standing = Standing(self.clock, self.wall, session, verified, check)
         self.addCleanup(standing.stop)
         standing.until(found.until)
         return session

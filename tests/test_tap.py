@@ -23,7 +23,7 @@ from tests.clients import GET
 from tests.sockets import NONSENSE
 
 STARTS = """
-import gc, importlib, sys
+import gc, importlib, sys, time
 from agwtwisted.tap import Options, makeService
 assert "twisted.internet.reactor" not in sys.modules
 for reactor in sys.argv[2:]:
@@ -34,6 +34,7 @@ service = makeService(options)
 print([child.name for child in service])
 from twisted.internet import reactor
 print(type(reactor).__name__, gc.get_threshold()[0] > 10000, gc.get_freeze_count() > 10000)
+print(reactor.seconds is time.monotonic, reactor._pendingTimedCalls + reactor._newTimedCalls)
 """
 
 
@@ -234,15 +235,22 @@ class StartTests(Directory):
 
     def test_starts(self) -> None:
         """A good file makes a service of log and listeners; no reactor is chosen before its options are read."""
-        names, process = self.starts()
+        names, process, clock = self.starts()
         self.assertEqual(
-            names, str(["access log", "revocation", "probes", *(f"listener 127.0.0.1:{port}" for port in self.ports)])
+            names,
+            str(
+                [
+                    *("wall clock", "access log", "revocation", "probes"),
+                    *(f"listener 127.0.0.1:{port}" for port in self.ports),
+                ]
+            ),
         )
-        self.assertEqual(process, "LeanEPollReactor True True")
+        self.assertEqual((process, clock), ("LeanEPollReactor True True", "True []"))
 
     def test_chosen_reactor(self) -> None:
-        """A reactor that was chosen before is the one."""
-        self.assertEqual(self.starts("selectreactor")[1], "SelectReactor True True")
+        """A reactor that was chosen before is the one, and waits by a time that cannot be set either."""
+        self.assertEqual(self.starts("selectreactor")[1:], ["SelectReactor True True", "True []"])
+        self.assertEqual(self.starts("asyncioreactor")[1:], ["AsyncioSelectorReactor True True", "True []"])
 
 
 TWISTD = (running.TWISTD, "--nodaemon", "--pidfile=", "agwgateway", "--config", "conf/gw.ini")

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from agwtwisted.clocks import WallClock
 from agwtwisted.core import ocsp, policies
 from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.chains import TrustedChain, read_chain
@@ -115,7 +116,8 @@ def test_ocsp_known(benchmark: Any, cached: int) -> None:
     clock = Clock()
     clock.advance(pki.NOW.timestamp())
     asker: Any = _Asker()
-    revocation = Revocation(clock, asker, MemoryResponses(), Random(0), max_answers=200_000)
+    wall = WallClock(clock, clock.seconds)
+    revocation = Revocation(clock, wall, asker, MemoryResponses(), Random(0), max_answers=200_000)
     check = RevocationCheck(revocation, profile)
     peer = Peer(
         address="192.0.2.7",
