@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from OpenSSL import SSL
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
@@ -10,12 +12,21 @@ from twisted.python.failure import Failure
 from agwtwisted.openssl import PIECE, RECORD, records_of
 from agwtwisted.streaming import NOBODY, Receiver, TcpWire
 
+MAX_CONTROL: Final = RECORD + 4096
+"""Bytes of records that bring no application data before the connection ends: one data record may be under way, and
+some 150 KeyUpdates, warning alerts or empty records beside it. Each costs OpenSSL as much as a kilobyte of data."""
+
+_EARNED: Final = 128
+"""Bytes of such records that a byte of data pays for: one-byte records, each after an empty one, as clients of TLS 1.0
+send them against a known attack on its CBC suites, pay for themselves."""
+
 
 class EncryptedWire(TcpWire):
     """One TLS connection after its handshake, which is the business of the subclasses."""
 
     _established = False
     _farewell_came = False
+    _unearned = 0  # bytes of records that no data has paid for
 
     def __init__(self, clock: IReactorTime, tls: SSL.Connection, receiver: Receiver = NOBODY) -> None:
         super().__init__(clock, receiver)
@@ -40,6 +51,8 @@ class EncryptedWire(TcpWire):
                 self._end_reason = f"TLS: {error_text(end)}"
                 self._flush()
         self._control_in += len(records) - len(data)
+        unearned = self._unearned + len(records) - _EARNED * len(data)
+        self._unearned = unearned if unearned > 0 else 0
         if not data or self._control_in > RECORD:
             self._send_control()
         if data and not self.closing:
@@ -48,6 +61,9 @@ class EncryptedWire(TcpWire):
         if self._farewell_came:
             self.farewell_came()
         elif end is not None:
+            self.close()
+        elif unearned > MAX_CONTROL:
+            self._end_reason = "TLS: too many records without data"
             self.close()
 
     def farewell_came(self) -> None:

@@ -41,7 +41,7 @@ class Gate:
     def __init__(self, wire: TcpWire, opened: Callable[[Peer], None]) -> None:
         self._wire = wire
         self._opened = opened
-        self._early: list[bytes] = []
+        self._early = bytearray()
         self._waiting: Deferred[Peer] | None = None
 
     def judge(self, peer: Peer, check: Check | None = None) -> None:
@@ -67,8 +67,8 @@ class Gate:
 
     def received(self, data: bytes) -> None:
         """Early bytes."""
-        self._early.append(data)
-        if sum(map(len, self._early)) >= MAX_EARLY:
+        self._early += data
+        if len(self._early) >= MAX_EARLY:
             self._wire.pause()
 
     def drained(self) -> None:
@@ -86,7 +86,7 @@ class Gate:
         if self._wire.closing:
             return
         self._opened(peer)
-        early = b"".join(self._early)
+        early, self._early = bytes(self._early), bytearray()
         if early and not self._wire.closing:
             self._wire.receiver.received(early)
         self._wire.resume()

@@ -323,16 +323,17 @@ class _Waiting:
     def __init__(self, wire: RelayWire, lost: Callable[[str], None]) -> None:
         self._wire = wire
         self._lost = lost
-        self._early: list[bytes] = []
+        self._early = bytearray()
 
     def early(self) -> bytes:
-        """All that was kept."""
-        return b"".join(self._early)
+        """All that was kept; it is not kept any longer."""
+        early, self._early = bytes(self._early), bytearray()
+        return early
 
     def received(self, data: bytes) -> None:
         """Early bytes."""
-        self._early.append(data)
-        if sum(map(len, self._early)) >= MAX_EARLY:
+        self._early += data
+        if len(self._early) >= MAX_EARLY:
             self._wire.pause()
 
     def drained(self) -> None:

@@ -15,6 +15,7 @@ from agwtwisted.gate import MAX_EARLY, Gate
 from agwtwisted.standing import NO_ANSWER
 from agwtwisted.streaming import TcpWire
 from tests.clients import Transport
+from tests.memory import kept_after
 
 TRUSTED = Peer(address="192.0.2.7", port=50000, verdict=Trusted())
 REVOKED = Refused("certificate revoked")
@@ -99,6 +100,13 @@ class GateTests(SynchronousTestCase):
         self.assertTrue(self.transport.reading)
         self.wire.dataReceived(b"late")
         self.assertEqual(self.after.told, [TRUSTED, b"early", b"late"])
+
+    def test_early_bytes_one_by_one(self) -> None:
+        """What is kept of them is their bytes, and not an object for each."""
+        self.gate.judge(TRUSTED, self.check)
+        kept = kept_after(lambda: [self.wire.dataReceived(b"x") for _ in range(MAX_EARLY)])
+        self.assertFalse(self.transport.reading)
+        self.assertLess(kept, 2 * MAX_EARLY)
 
     def test_no_early_bytes(self) -> None:
         """Where nothing came early nothing is replayed."""

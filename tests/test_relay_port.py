@@ -21,6 +21,7 @@ from agwtwisted.relay_backends import DRAIN_TIMEOUT, RelayServer
 from agwtwisted.relay_port import CONNECT_TIMEOUT
 from tests import clients, pki
 from tests.clients import client_context, device, stranger
+from tests.memory import kept_after
 from tests.relays import Stand, text
 from tests.servers import Server
 from tests.wires import READ, Line
@@ -267,6 +268,15 @@ class EarlyTests(SynchronousTestCase):
         stand.network.advance(CONNECT_TIMEOUT)
         stand.network.advance(0)
         self.assertEqual(stand.record["serverStatus"], "502")
+
+    def test_one_by_one(self) -> None:
+        """What is kept of bytes that come one by one is the bytes, and not an object for each."""
+        stand = Stand(text(TCP))
+        stand.backend().silent = True
+        wire: Any = stand.dial().protocol
+        kept = kept_after(lambda: [wire.dataReceived(b"x") for _ in range(MAX_EARLY)])
+        self.assertTrue(wire.paused)
+        self.assertLess(kept, 2 * MAX_EARLY)
 
     def test_kept_for_the_second_server(self) -> None:
         """The second server gets all that came while the first one was asked."""

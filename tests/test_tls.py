@@ -16,6 +16,7 @@ from OpenSSL import SSL
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.encryption import MAX_CONTROL
 from agwtwisted.openssl import RECORD
 from agwtwisted.outbox import Outbox
 from agwtwisted.streaming import LINGER, NOBODY, QUEUE_LIMIT
@@ -412,6 +413,7 @@ class KeyUpdates:
         self.client = gateway.shake_hands(context)
         [line] = [line for line in lines if line.startswith(b"CLIENT_TRAFFIC_SECRET_0")]
         self._secret = bytes.fromhex(line.split()[2].decode())
+        self._sequence = 0
         self.client.take()
 
     def make(self, count: int) -> bytes:
@@ -421,12 +423,19 @@ class KeyUpdates:
     def _one(self) -> bytes:
         record = self.record(b"\x18\0\0\1\1\x16")
         self._secret = self._expand(b"traffic upd", 32)
+        self._sequence = 0
         return record
 
     def record(self, content: bytes) -> bytes:
-        """The first record under the latest keys; the last byte of the content is its type."""
+        """The next record under the latest keys; the last byte of the content is its type."""
         head = b"\x17\3\3" + (len(content) + 16).to_bytes(2, "big")
-        return head + AESGCM(self._expand(b"key", 16)).encrypt(self._expand(b"iv", 12), content, head)
+        nonce = int.from_bytes(self._expand(b"iv", 12), "big") ^ self._sequence
+        self._sequence += 1
+        return head + AESGCM(self._expand(b"key", 16)).encrypt(nonce.to_bytes(12, "big"), content, head)
+
+    def data(self, data: bytes) -> bytes:
+        """A record of application data."""
+        return self.record(data + b"\x17")
 
     def _expand(self, label: bytes, length: int) -> bytes:
         info = length.to_bytes(2, "big") + bytes([6 + len(label)]) + b"tls13 " + label + b"\0"
@@ -440,12 +449,50 @@ class ControlTests(SynchronousTestCase):
         """Answers to requests for new keys do not gather in memory."""
         updates = KeyUpdates(Gateway(OPEN))
         client, sent = updates.client, 0
+        spied(client)
         for _ in range(10):
-            client.give(updates.make(500))
+            client.give(updates.make(500) + updates.data(b"x" * 105))
             sent += len(client.take())
         self.assertEqual(client.transport.ended, "")
         self.assertGreater(sent, 9 * 500 * 20)
         self.assertLess(client.wire._control_in, RECORD)  # and are counted anew
+
+    def test_flood(self) -> None:
+        """Without data only so many of them are taken: the connection ends, and no more is worked on."""
+        updates = KeyUpdates(Gateway(OPEN))
+        client = updates.client
+        spied(client)
+        client.give(updates.make(MAX_CONTROL // 27))  # each is so long
+        self.assertEqual(client.transport.ended, "")
+        client.give(updates.make(1))
+        self.assertEqual(client.transport.ended, "closed")
+        self.assertEqual(client.wire._end_reason, "TLS: too many records without data")
+        alerts = len(client.take())
+        client.give(updates.make(1000))
+        self.assertEqual((len(client.take()), alerts > 0), (0, True))
+
+    def test_flood_of_empty_records(self) -> None:
+        """So it is with records that are empty, and with alerts that only warn; data pays for those of its kind."""
+        for content in (b"\x17", b"\x01\x5a\x15"):  # no data; user_canceled
+            updates = KeyUpdates(Gateway(OPEN))
+            client = updates.client
+            spied(client)
+            for _ in range(1000):
+                client.give(updates.record(content) + updates.data(b"x"))
+            self.assertEqual(client.transport.ended, "")
+            for _ in range(1000):
+                client.give(updates.record(content))
+            self.assertNotEqual(client.transport.ended, "")
+
+    def test_a_record_in_pieces(self) -> None:
+        """One record of data may come in as many pieces as it likes: nothing of it is data before it is whole."""
+        for version in VERSIONS:
+            client = Gateway(OPEN).shake_hands(client_context(version=version))
+            spy = spied(client)
+            client.tls.send(b"x" * RECORD)
+            for byte in one_by_one(client.outgoing()):
+                client.give(byte)
+            self.assertEqual((client.transport.ended, len(spy.data)), ("", RECORD))
 
     def test_answers_that_nobody_reads(self) -> None:
         """A client that asks for answers and does not read them is cut off."""
@@ -453,12 +500,12 @@ class ControlTests(SynchronousTestCase):
         client = updates.client
         spy = spied(client)
         client.transport.room = 0
-        for _ in range(4):
-            client.give(updates.make(1000))
-        self.assertEqual(client.transport.ended, "")
-        client.give(updates.make(3000) + updates.record(b"data\x17"))
+        for _ in range(8):
+            client.give(updates.make(500) + updates.data(b"x" * 105))
+        self.assertEqual((client.transport.ended, len(spy.data)), ("", 840))
+        client.give(updates.make(3000) + updates.data(b"data" * 160))
         self.assertEqual(client.transport.ended, "aborted")
-        self.assertEqual(spy.data, b"")
+        self.assertEqual(len(spy.data), 840)
         queued = len(client.transport.queued) + sum(map(len, client.wire._pending))
         self.assertLess(queued, 2 * QUEUE_LIMIT)
 
