@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL, crypto
 from twisted.logger import Logger
 
+from agwtwisted.core import reasons
 from agwtwisted.core.errors import AgwError
 from agwtwisted.core.host_names import is_address
 from agwtwisted.core.peer import Peer
@@ -25,7 +26,7 @@ from agwtwisted.core.variables import CertificateVariables, certificate_variable
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
 from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
 from agwtwisted.encryption import error_text
-from agwtwisted.openssl import verifying
+from agwtwisted.openssl import GO_ON, verifying
 
 _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
@@ -91,8 +92,8 @@ class ClientCertificates:
         self._error_depth = 0
         self._verdict: Verdict = UNJUDGED
 
-    def note(self, certificate: bytes, error: int, depth: int, ok: bool) -> bool:
-        """One call of OpenSSL's verify callback; returns whether the handshake may go on.
+    def note(self, certificate: bytes, error: int, depth: int, ok: bool) -> int:
+        """One call of OpenSSL's verify callback; returns how the handshake goes on, as `openssl.Told` does.
 
         OpenSSL tells its first error, or every certificate of a chain it has built, the root first and the leaf last.
         """
@@ -102,16 +103,17 @@ class ClientCertificates:
             self._error, self._error_depth = error, depth
         site_context = self.site_context
         if site_context is None:
-            return False
+            return reasons.DEFECT
         if not site_context.refuses_in_handshake:
-            return True  # the verdict is made of the notes, after the handshake
+            return GO_ON  # the verdict is made of the notes, after the handshake
         if not ok:
             self._verdict = Refused(REASONS.get(error, "certificate verify failed"))
-            return False
+            return error
         if depth == 0:
             self._verdict = self._judged(site_context)
-            return isinstance(self._verdict, Trusted)
-        return True
+            if isinstance(self._verdict, Refused):
+                return reasons.alert_code(self._verdict.reason)
+        return GO_ON
 
     def verdict(self, failure: str = "") -> Verdict:
         """The verdict once the handshake is over, where it failed with OpenSSL's word for why.
@@ -229,14 +231,14 @@ class PortContexts:
             _set_verify(connection, chosen.verify_mode)
 
 
-def verify_callback(connection: SSL.Connection, certificate: bytes, error: int, depth: int, ok: bool) -> bool:
+def verify_callback(connection: SSL.Connection, certificate: bytes, error: int, depth: int, ok: bool) -> int:
     """OpenSSL's verify callback for every context; what goes wrong in it is logged, and a refusal."""
     notes: ClientCertificates = connection.get_app_data()
     try:
         return notes.note(certificate, error, depth, ok)
     except Exception:
         _log.failure("Unexpected error while judging a client certificate")
-        return False
+        return reasons.DEFECT
 
 
 _set_verify: Final = verifying(verify_callback)

@@ -184,21 +184,24 @@ class DirectRecords:
         return SSL.Error("OpenSSL told no error")
 
 
-Told: TypeAlias = Callable[[SSL.Connection, bytes, int, int, bool], bool]
-"""Is told of one certificate (DER) of a chain: error, depth, and whether OpenSSL is content; returns whether to go on.
+Told: TypeAlias = Callable[[SSL.Connection, bytes, int, int, bool], int]
+"""Is told of one certificate (DER) of a chain: error, depth, and whether OpenSSL is content.
 
-It must not raise.
+Returns `GO_ON`, or else the ``X509_V_ERR_*`` of a refusal, by which OpenSSL chooses its alert. It must not raise.
 """
+
+GO_ON: Final = 0
 
 Verifying: TypeAlias = Callable[[SSL.Context | SSL.Connection, int], None]
 """Sets how the peer of a context or of a connection is verified (``SSL.VERIFY_*``); `verifying` knows who is told."""
 
 
 def public_verifying(told: Told) -> Verifying:
-    """By the methods."""
+    """By the methods. A refusal where OpenSSL is content goes out as the alert internal_error: they cannot choose."""
 
     def wrapped(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
-        return told(connection, crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate), error, depth, bool(ok))
+        der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+        return told(connection, der, error, depth, bool(ok)) == GO_ON
 
     return lambda target, mode: target.set_verify(mode, wrapped)
 
@@ -217,16 +220,15 @@ def direct_verifying(told: Told) -> Verifying:
         return octets if done == 1 else b""  # which nobody can read
 
     def verify(ok: int, store: Any) -> int:  # what it raises is printed, and refuses
-        go_on = told(
+        refusal = told(
             connections[_lib.X509_STORE_CTX_get_ex_data(store, index)],
             der(_lib.X509_STORE_CTX_get_current_cert(store)),
             _lib.X509_STORE_CTX_get_error(store),
             _lib.X509_STORE_CTX_get_error_depth(store),
             bool(ok),
         )
-        if go_on:
-            _lib.X509_STORE_CTX_set_error(store, _lib.X509_V_OK)
-        return 1 if go_on else 0
+        _lib.X509_STORE_CTX_set_error(store, refusal)
+        return 1 if refusal == GO_ON else 0
 
     callback = _ffi.callback("int (*)(int, X509_STORE_CTX *)", verify, error=0)
 
@@ -273,7 +275,7 @@ def _is_known() -> bool:
         raises = callable(connection._raise_ssl_error)
         found = connection._reverse_mapping[_ffi.cast("void *", connection._ssl)] is connection
         typed = all(_ffi.typeof(getattr(_lib, name)).cname == each for name, each in _TYPES.items())
-        words = _lib.X509_V_OK == 0 and _lib.SSL_ERROR_ZERO_RETURN > 0
+        words = _lib.X509_V_OK == GO_ON and _lib.SSL_ERROR_ZERO_RETURN > 0
     except Exception:
         return False
     does = came == b"\x16in" and size == 3 and waits and left.startswith(b"out\x16")
@@ -287,3 +289,13 @@ records_of: Final[Callable[[SSL.Connection], Records]] = DirectRecords if _KNOWN
 
 verifying: Final[Callable[[Told], Verifying]] = direct_verifying if _KNOWN else public_verifying
 """The same of verification."""
+
+FALLBACK: Final = (
+    ""
+    if _KNOWN
+    else (
+        "the installed pyOpenSSL or cryptography is not one that the gateway knows inside: it goes by their public"
+        " interface, which is slower, and refuses by its own rules with the alert internal_error"
+    )
+)
+"""What is to be said where the functions are not used; else empty."""

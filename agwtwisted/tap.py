@@ -20,6 +20,7 @@ from typing import NoReturn
 from twisted.application.service import IService
 from twisted.python import usage
 
+from agwtwisted import openssl
 from agwtwisted._version import VERSION
 from agwtwisted.backend_contexts import BackendContexts, ClientCertificateError
 from agwtwisted.contexts import CertificateError, PortContexts
@@ -77,6 +78,8 @@ def load(file: str) -> Config:
         sys.exit(str(error))
     for warning in config.warnings:
         print(warning, file=sys.stderr)
+    if openssl.FALLBACK:
+        print(f"WARNING {openssl.FALLBACK}", file=sys.stderr)
     return config
 
 

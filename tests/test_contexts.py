@@ -390,6 +390,9 @@ def refusals() -> list[tuple[str, pki.Credential | None, int, str]]:
     """Clients that a strict listener refuses: the alert's number, and the reason in the log."""
     root = configurations.clients_root()
     late = root.intermediate("Late", not_after=yesterday())
+    demand = pki.extension(x509.PolicyConstraints(0, None), critical=True)
+    demanding = root.intermediate("Demanding", extra=[demand])
+    doubled = pki.extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\5\0"))
     unknown = pki.extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\5\0"), critical=True)
     return [
         ("stranger", clients.stranger(), 48, "unable to get local issuer certificate"),
@@ -417,8 +420,27 @@ def refusals() -> list[tuple[str, pki.Credential | None, int, str]]:
         (
             "critical policy of ours",
             root.issue("x", extra=[pki.extension(x509.OCSPNoCheck(), critical=True)]),
-            80,
+            46,
             "unhandled critical extension",
+        ),
+        (
+            "agreement only",
+            root.issue("x", usage=pki.key_usage("key_agreement")),
+            43,
+            "key usage does not include digital signature",
+        ),
+        ("no explicit policy", demanding.issue("x"), 46, "no explicit policy"),
+        (
+            "version 1 with extensions",
+            root.issue("x", version=1, has_extensions=True),
+            42,
+            "Using cert extension requires at least X509v3",
+        ),
+        (
+            "doubled extension",
+            root.issue("x", extra=[doubled, doubled]),
+            42,
+            "invalid or inconsistent certificate extension",
         ),
     ]
 
@@ -576,7 +598,7 @@ class RefusalTests(SynchronousTestCase):
             admitted = gateway.shake_hands(client_context(clients.partner(), version=version), "s.example")
             self.assertTrue(admitted.wire._established)
             client = gateway.shake_hands(client_context(other, version=version), "s.example")
-            self.assertEqual(client.alerts, [(FATAL, 80)])
+            self.assertEqual(client.alerts, [(FATAL, 48)])
             [record] = gateway.log.records
             self.assertEqual(record["sslClientVerify"], "FAILED:unable to verify the client certificate issuer")
 
@@ -766,7 +788,7 @@ class BirthTests(SynchronousTestCase):
     def test_notes(self) -> None:
         """Where no site was chosen no certificate is accepted, and the verdict is a refusal."""
         notes = ClientCertificates(lambda: 0.0)
-        self.assertFalse(notes.note(device().der, 0, 0, True))
+        self.assertEqual(notes.note(device().der, 0, 0, True), reasons.DEFECT)
         self.assertEqual((notes.verdict(), notes.verdict("bad record mac")), (UNJUDGED, UNJUDGED))
 
     def test_peer(self) -> None:

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted import openssl
 from agwtwisted.openssl import (
+    GO_ON,
     PIECE,
     RECORD,
     DirectRecords,
@@ -26,6 +27,9 @@ from tests.configurations import clients_root, site
 
 WAYS = (PublicRecords, DirectRecords)
 VERIFYING_WAYS = (public_verifying, direct_verifying)
+REFUSAL = 10
+"""X509_V_ERR_CERT_HAS_EXPIRED."""
+
 VERSIONS = (TLS_1_2, TLS_1_3)
 SIZES = (1, 1300, RECORD, RECORD + 1, PIECE)
 
@@ -231,11 +235,11 @@ class HandshakeTests(SynchronousTestCase):
 class Listening:
     """Is told of certificates, and answers the same each time."""
 
-    answer: bool
+    answer: int
     heard: list[tuple[bytes, int, int, bool]] = attrs.field(factory=list)
     connections: list[SSL.Connection] = attrs.field(factory=list)
 
-    def __call__(self, connection: SSL.Connection, der: bytes, error: int, depth: int, ok: bool) -> bool:
+    def __call__(self, connection: SSL.Connection, der: bytes, error: int, depth: int, ok: bool) -> int:
         self.connections.append(connection)
         self.heard.append((der, error, depth, ok))
         return self.answer
@@ -261,8 +265,10 @@ class VerifyingTests(SynchronousTestCase):
         client = SSL.Connection(client_context(credential, version=version), None)
         server.set_accept_state()
         client.set_connect_state()
+        records, peer = DirectRecords(server), PublicRecords(client)
         with contextlib.suppress(SSL.Error, ValueError):
-            shaken(DirectRecords(server), PublicRecords(client))
+            shaken(records, peer)
+        self.said_last = str(peer.decrypt(everything(records))[1])
         finished = server.get_finished() is not None and server.get_peer_finished() is not None
         return server if finished else None
 
@@ -271,7 +277,7 @@ class VerifyingTests(SynchronousTestCase):
         for way in VERIFYING_WAYS:
             for version in VERSIONS:
                 for late in (False, True):
-                    told = Listening(answer=True)
+                    told = Listening(answer=GO_ON)
                     server = self.verified(way(told), device(), version, late=late)
                     assert server is not None
                     self.assertEqual(told.heard, [(clients_root().der, 0, 1, True), (device().der, 0, 0, True)])
@@ -280,20 +286,27 @@ class VerifyingTests(SynchronousTestCase):
     def test_refused(self) -> None:
         """Who says no ends the handshake there and then."""
         for way in VERIFYING_WAYS:
-            told = Listening(answer=False)
+            told = Listening(answer=REFUSAL)
             self.assertIsNone(self.verified(way(told), device(), TLS_1_2))
             self.assertEqual(told.heard, [(clients_root().der, 0, 1, True)])
+
+    def test_alerts(self) -> None:
+        """A refusal where OpenSSL is content goes out with the alert of its code, by the functions alone."""
+        for way, alert in ((direct_verifying, "certificate expired"), (public_verifying, "internal error")):
+            for version in VERSIONS:
+                self.assertIsNone(self.verified(way(Listening(answer=REFUSAL)), device(), version))
+                self.assertIn(f"alert {alert}", self.said_last)
 
     def test_error(self) -> None:
         """What OpenSSL finds wrong is told; who goes on nevertheless hears of the rest, and the handshake succeeds."""
         for way in VERIFYING_WAYS:
-            told = Listening(answer=True)
+            told = Listening(answer=GO_ON)
             server = self.verified(way(told), partner(), TLS_1_2)
             assert server is not None
             self.assertEqual(told.heard[0], (partner().issuers[0].der, 20, 1, False))
             self.assertEqual((told.heard[-1][0], told.heard[-1][2]), (partner().der, 0))
             self.assertEqual(SSL._lib.SSL_get_verify_result(server._ssl), 0)  # type: ignore[attr-defined]
-            refusing = Listening(answer=False)
+            refusing = Listening(answer=REFUSAL)
             self.assertIsNone(self.verified(way(refusing), partner(), TLS_1_2))
             self.assertEqual(refusing.heard, told.heard[:1])
 
@@ -302,7 +315,7 @@ class VerifyingTests(SynchronousTestCase):
         self.patch(SSL.sys, "excepthook", lambda *_: None)  # type: ignore[attr-defined]
         self.patch(SSL.sys, "unraisablehook", lambda *_: None)  # type: ignore[attr-defined]
 
-        def raising(*_: object) -> bool:
+        def raising(*_: object) -> int:
             raise ValueError("of a test")
 
         for way in VERIFYING_WAYS:

@@ -15,6 +15,7 @@ from pathlib import Path
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted import openssl
 from agwtwisted._version import VERSION
 from agwtwisted.listener import bind
 from agwtwisted.tap import Options, load, makeService
@@ -125,6 +126,13 @@ class LoadTests(Directory):
         self.assertEqual([listener.port for listener in config.http_listeners], self.ports)
         self.assertIn("WARNING", printed.getvalue())
         self.assertEqual(len(printed.getvalue().splitlines()), len(config.warnings))
+
+    def test_a_library_that_is_not_known(self) -> None:
+        """A warning says that the public interface is used, and what that means for clients."""
+        self.patch(openssl, "FALLBACK", "the installed pyOpenSSL is not one")
+        with redirect_stderr(io.StringIO()) as printed:
+            load(self.file)
+        self.assertIn("WARNING the installed pyOpenSSL is not one\n", printed.getvalue())
 
     def test_authorities_of_everybody(self) -> None:
         """It is unwise to trust, of clients, an authority that the machine trusts of servers."""

@@ -144,3 +144,30 @@ STATUS_UNKNOWN: Final = "certificate status unknown"
 
 UNREADABLE: Final = "unable to read the certificate"
 """Our own: the certificate is not what RFC 5280 describes."""
+
+DEFECT: Final = 1
+"""X509_V_ERR_UNSPECIFIED: OpenSSL sends the alert internal_error."""
+
+_REJECTED: Final = 28
+_PURPOSE: Final = 26
+_NO_LOCAL_ISSUER: Final = 20
+
+_ALERT_CODES: Final[Mapping[str, int]] = {
+    **{text: code for code, text in REASONS.items() if code != DEFECT},
+    # OpenSSL has no words for these, or no alert but certificate_unknown (RFC 8446 section 6.2).
+    ISSUER_DN: _NO_LOCAL_ISSUER,  # unknown_ca
+    NO_CERTIFICATE_SIGNING: _NO_LOCAL_ISSUER,  # unknown_ca, as for a CA that is none
+    NO_DIGITAL_SIGNATURE: _PURPOSE,  # unsupported_certificate, as for one that is for no clients
+    EXTENSION: _REJECTED,  # bad_certificate: "was corrupt"
+    POLICY_EXTENSION: _REJECTED,
+    VERSION_3_REQUIRED: _REJECTED,
+    UNREADABLE: _REJECTED,
+}
+
+
+def alert_code(reason: str) -> int:
+    """The X509_V_ERR_* whose alert fits a refusal by rules of our own: OpenSSL sends the alert of that code.
+
+    What is not a reason of this module is a defect.
+    """
+    return _ALERT_CODES.get(reason, DEFECT)

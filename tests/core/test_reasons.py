@@ -5,7 +5,8 @@ from __future__ import annotations
 from OpenSSL._util import ffi, lib
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.reasons import REASONS, UNKNOWN
+from agwtwisted.core import reasons
+from agwtwisted.core.reasons import REASONS, UNKNOWN, alert_code
 
 
 class ReasonsTests(SynchronousTestCase):
@@ -22,3 +23,17 @@ class ReasonsTests(SynchronousTestCase):
         """A reason goes into a log line and an HTTP answer as it stands."""
         for text in REASONS.values():
             self.assertTrue(text.isprintable() and text.isascii(), text)
+
+    def test_words_of_openssl_have_its_alert(self) -> None:
+        """A rule of our own that borrows OpenSSL's words borrows its alert, but for words whose alert says nothing."""
+        chosen = {reasons.NO_CERTIFICATE_SIGNING, reasons.NO_DIGITAL_SIGNATURE, reasons.EXTENSION}
+        chosen |= {reasons.POLICY_EXTENSION, reasons.VERSION_3_REQUIRED, REASONS[reasons.DEFECT]}
+        for code, text in REASONS.items():
+            if text not in chosen:
+                self.assertEqual(REASONS[alert_code(text)], text, code)
+
+    def test_a_reason_that_is_unknown_is_a_defect(self) -> None:
+        """What no rule says goes out as internal_error; every reason of ours has another alert."""
+        self.assertEqual(alert_code("of a test"), reasons.DEFECT)
+        for text in (reasons.ISSUER_DN, reasons.UNREADABLE):
+            self.assertNotIn(alert_code(text), (reasons.DEFECT, 0))

@@ -195,7 +195,7 @@ class PythonTests(DoorCase):
         """With `verify_client_cert_issuer_dn` a certificate of the same root's other issuer is refused."""
         for version in VERSIONS:
             answer, source = self.ask("issuer", "other-issuer", version)
-            self.assertEqual(answer, Answer(alert="internal_error"))
+            self.assertEqual(answer, Answer(alert="unknown_ca"))
             record = self.gateway.record(clientIP=source)
             self.assertEqual(record["sslClientVerify"], "FAILED:unable to verify the client certificate issuer")
             self.assertEqual(self.ask("strict", "other-issuer", version)[0].status, 200)
