@@ -58,7 +58,7 @@ def _add_extract_ca(commands: _Commands) -> None:
     text = "make a trusted client certificate file of a client's chain: 0 made, 1 incomplete, 2 something else is wrong"
     extract = commands.add_parser("extract-ca", help=text, description=f"To {text}.")
     extract.add_argument(
-        "files", nargs="+", metavar="FILE", help="PEM (also the output of openssl s_client -showcerts), CER or PFX"
+        "files", nargs="+", metavar="FILE", help="PEM (also the output of openssl s_client -showcerts), CER, PFX or P7B"
     )
     extract.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to make")
     extract.add_argument("--password-file", metavar="FILE", help="holds the password of the PFX files")

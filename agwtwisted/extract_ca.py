@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import attrs
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
-from agwtwisted.core import pem
+from agwtwisted.core import pem, pkcs7
 from agwtwisted.core.chains import TrustedChain, read_chain
 from agwtwisted.core.errors import AgwError, printable
 from agwtwisted.core.extraction import Extract, extract
@@ -70,6 +71,9 @@ def _found(file: str, password: bytes | None) -> _Found:
     data = _read(file)
     if is_pfx(file):
         return _in_pfx(data, file, password)
+    bundled = _in_bundles(data, file)
+    if bundled is not None:
+        return bundled
     found = pem.read_certificates(data, file)
     keys = [f"{_at(file, line)}: a private key" for line in found.private_key_lines]
     problems = [f"{_at(problem.place.file, problem.place.line)}: {problem.message}" for problem in found.problems]
@@ -85,8 +89,22 @@ def _in_pfx(data: bytes, file: str, password: bytes | None) -> _Found:
         )
         raise ExtractError(f"{printable(file)} cannot be opened: it is no PKCS #12, or {hint}") from None
     inside = [each.certificate for each in (held.cert, *held.additional_certs) if each is not None]
-    blocks = (pem.CertificateBlock(certificate=each, der=each.public_bytes(Encoding.DER), line=0) for each in inside)
-    return _Found(certificates=tuple(blocks), notes=(f"{printable(file)}: a private key",) if held.key else ())
+    return _Found(certificates=_blocks(inside), notes=(f"{printable(file)}: a private key",) if held.key else ())
+
+
+def _in_bundles(data: bytes, file: str) -> _Found | None:
+    """What a PKCS #7 file holds, None where it is none."""
+    try:
+        inside = pkcs7.read_bundles(data)
+    except ValueError:
+        raise ExtractError(f"{printable(file)} is a PKCS #7 bundle that cannot be read") from None
+    return None if inside is None else _Found(certificates=_blocks(inside))
+
+
+def _blocks(certificates: Iterable[x509.Certificate]) -> tuple[pem.CertificateBlock, ...]:
+    return tuple(
+        pem.CertificateBlock(certificate=each, der=each.public_bytes(Encoding.DER), line=0) for each in certificates
+    )
 
 
 def _chain(extracted: Extract, output: str) -> TrustedChain | tuple[str, ...]:

@@ -41,7 +41,7 @@ def read(path: str) -> SourceFile:
 def make_demo_certificates(directory: Path) -> None:
     """The files that the demo makes: a server's certificate and key, and the CA of its clients."""
     directory.mkdir()
-    authority = pki.Authority.root(pki.name("Demo Root", **DEMO))
+    authority = pki.Authority.root(pki.name("Demo Root", **DEMO)).intermediate(pki.name("Demo Servers", **DEMO))
     authority.issue_server("localhost", "127.0.0.1").write(directory, "server")
     clients = pki.Authority.root(pki.name("Demo Clients Root", **DEMO))
     pki.write(directory, "clients-ca.pem", clients.intermediate(pki.name("Demo Clients", **DEMO)), clients)

@@ -9,7 +9,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption, pkcs12
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, pkcs7, pkcs12
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -103,6 +103,26 @@ class MadeTests(Extracting):
             self.assertEqual((status, err), (0, ""))
             self.assertEqual(self.output.read_bytes(), WHOLE)
             self.assertIn(f"client{number}.PFX: a private key\n", out)
+
+    @needs("openssl")
+    def test_pkcs7(self) -> None:
+        """A bundle as openssl writes it, in PEM and in DER, whatever its name."""
+        chain = self.write("chain.pem", pki.bundle(LEAF, FIRST, ROOT))
+        for form in ("PEM", "DER"):
+            self.output.unlink(missing_ok=True)
+            bundle = str(self.directory / f"chain.{form}")
+            make = ["openssl", "crl2pkcs7", "-nocrl", "-certfile", chain, "-outform", form, "-out", bundle]
+            subprocess.run(make, check=True, capture_output=True)
+            status, out, err = self.extract(bundle)
+            self.assertEqual((status, err, self.output.read_bytes()), (0, "", WHOLE))
+            self.assertIn("left out: CN=device 7: no CA", out)
+
+    def test_broken_pkcs7(self) -> None:
+        """A bundle that cannot be read is named."""
+        bundle = pkcs7.serialize_certificates([ROOT.certificate], Encoding.DER)
+        status, _, err = self.extract(self.write("broken.p7b", bundle[:-1]))
+        self.assertEqual(status, 2)
+        self.assertIn("broken.p7b is a PKCS #7 bundle that cannot be read", err)
 
     @needs("openssl")
     def test_what_s_client_printed(self) -> None:

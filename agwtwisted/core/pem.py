@@ -16,6 +16,7 @@ import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from agwtwisted.core import pkcs7
 from agwtwisted.core.certificate_rules import certificate_from
 from agwtwisted.core.errors import Place, Problem
 
@@ -24,6 +25,12 @@ _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 _DELIMITER: Final = re.compile(rb"-----(BEGIN|END) ?([A-Z0-9 .#]{0,40})(-----)?")
 # RFC 7468 section 5.1
 _CERTIFICATE_LABELS: Final = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE", b"X.509 CERTIFICATE"})
+
+
+_HARMLESS_LABELS: Final = frozenset(
+    {b"EC PARAMETERS", b"DH PARAMETERS", b"DSA PARAMETERS", b"PUBLIC KEY", b"RSA PUBLIC KEY"}
+)
+"""Blocks that programs write beside certificates, and that mean nothing here: they are passed over."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -108,7 +115,8 @@ def _from_der(data: bytes, file: str) -> CertificateFile:
         return CertificateFile(certificates=(block,), encoded=(EncodedBlock(der=data, line=0),))
     if _is_private_key(data):
         return CertificateFile(private_key_lines=(0,))
-    return attrs.evolve(_only_problem(file, "not an X.509 certificate"), encoded=(EncodedBlock(der=data, line=0),))
+    message = pkcs7.HINT if pkcs7.is_bundle(data) else "not an X.509 certificate"
+    return attrs.evolve(_only_problem(file, message), encoded=(EncodedBlock(der=data, line=0),))
 
 
 def _from_blocks(blocks: Iterator[_Block], file: str) -> CertificateFile:
@@ -119,6 +127,8 @@ def _from_blocks(blocks: Iterator[_Block], file: str) -> CertificateFile:
     for block in blocks:
         if b"PRIVATE KEY" in block.label:
             key_lines.append(block.line)
+            continue
+        if block.label in _HARMLESS_LABELS and not block.fault:
             continue
         der = None if block.fault else _decoded(block.body)
         if der and block.label in _CERTIFICATE_LABELS:
@@ -140,6 +150,8 @@ def _fault(block: _Block, der: bytes | None) -> str:
     """Why this block is no certificate."""
     if block.fault:
         return block.fault
+    if pkcs7.is_label(block.label):
+        return pkcs7.HINT
     if block.label not in _CERTIFICATE_LABELS:
         return f"a block {block.label.decode()} does not belong here, only certificates do"
     if der is None:

@@ -104,6 +104,26 @@ def wrong_dates(certificates: Sequence[x509.Certificate], now: datetime.datetime
             yield f"{_described(certificates, index)} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}"
 
 
+def missing_intermediate(certificates: Sequence[x509.Certificate]) -> str:
+    """What to say of a certificate that stands alone and was issued by another; empty where there is nothing to say.
+
+    Browsers fetch or remember intermediates, devices do not (the server sends its chain: RFC 5246 section 7.4.2).
+    Whether the issuer is a root cannot be seen from the certificate.
+    """
+    leaf = certificates[0]
+    try:
+        issuer = "" if leaf.issuer == leaf.subject else shown(leaf.issuer.rfc4514_string())
+    except ValueError:  # which of both it is, nobody can tell
+        issuer = ""
+    if not issuer or len(certificates) > 1:
+        return ""
+    return (
+        f"holds {_described(certificates, 0)} alone, without its issuer ({issuer}): where"
+        " that is an intermediate CA, many clients find no path to the root; append its certificate (a root may follow,"
+        " too, and ends this warning)"
+    )
+
+
 def _out_of_order(certificates: Sequence[x509.Certificate], index: int) -> str:
     wrong, before = _described(certificates, index), _described(certificates, index - 1)
     return (

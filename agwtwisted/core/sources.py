@@ -98,6 +98,8 @@ class Sources:
             return None
         for message in self._dates(server.certificates):
             self.problems.append(row.warning(f"{_path(row, 'certificate_file')}: {message}", key="certificate_file"))
+        if alone := server_certificates.missing_intermediate(server.certificates):
+            self.problems.append(row.warning(f"{_path(row, 'certificate_file')} {alone}", key="certificate_file"))
         return SslCertificate(name=row.name, certificates=server.certificates, key=server.key)
 
     def _dates(self, certificates: tuple[x509.Certificate, ...]) -> Iterator[str]:

@@ -224,7 +224,7 @@ class DemoTests(SynchronousTestCase):
         server = authority.issue_server("localhost")
         sub = authority.intermediate("Sub")
         return {
-            "ssl_certificate": files(site_pem=server.pem, site_key=server.key_pem),
+            "ssl_certificate": files(site_pem=pki.bundle(server, authority), site_key=server.key_pem),
             "ssl_profile": files(**{"clients-ca_pem": pki.bundle(sub, authority)}),
         }
 

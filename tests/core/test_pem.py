@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.pem import CertificateFile, read_certificates
+from agwtwisted.core.pkcs7 import HINT
 from tests import pki
 
 ROOT = pki.Authority.root()
@@ -103,6 +105,21 @@ class ProblemsTests(SynchronousTestCase):
             ),
         ]:
             self.assertEqual(problems(data), [message])
+
+    def test_blocks_without_meaning(self) -> None:
+        """Parameters and public keys, which programs write beside certificates, are passed over."""
+        labels = ("EC PARAMETERS", "DH PARAMETERS", "DSA PARAMETERS", "PUBLIC KEY", "RSA PUBLIC KEY")
+        for block in (pki.pem_block(label, b"0") for label in labels):
+            file = read_certificates(block + LEAF.pem + block, "f")
+            self.assertEqual(([each.der for each in file.certificates], file.problems), ([LEAF.der], ()))
+
+    def test_bundles_are_named(self) -> None:
+        """A PKCS #7 bundle, in PEM or DER, is no certificate, and the message says what makes a file of it."""
+        bundle = pkcs7.serialize_certificates([ROOT.certificate], Encoding.DER)
+        text = b"-----BEGIN PKCS7-----\nAAAA\n-----END PKCS7-----\n"
+        for data, place in ((bundle, "ca.p7b"), (b"x\n" + text, "ca.p7b:2"), (base64.b64encode(bundle), "ca.p7b")):
+            [problem] = read_certificates(data, "ca.p7b").problems
+            self.assertEqual(str(problem), f"ERROR {place} {HINT}")
 
     def test_the_good_blocks_around_a_bad_one_are_still_read(self) -> None:
         """Every fault of a file is found in one run."""

@@ -177,9 +177,24 @@ class SslCertificateTests(SynchronousTestCase):
 
     def test_expired(self) -> None:
         """A server certificate out of date is a warning: clients will turn away by themselves."""
-        old = pki.Authority.root("Servers").issue_server("old", not_after=datetime(2026, 5, 1, tzinfo=UTC))
-        [problem] = said(GOOD, files(site_pem=old.pem, site_key=old.key_pem))
+        authority = pki.Authority.root("Servers")
+        old = authority.issue_server("old", not_after=datetime(2026, 5, 1, tzinfo=UTC))
+        [problem] = said(GOOD, files(site_pem=pki.bundle(old, authority), site_key=old.key_pem))
         self.assertTrue(problem.startswith("WARNING conf/gw.ini:5") and "expired on 2026-05-01" in problem, problem)
+
+    def test_without_its_issuer(self) -> None:
+        """A certificate alone that another has issued is a warning: where that is an intermediate, devices fail."""
+        authority = pki.Authority.root("Root").intermediate("Issuing")
+        leaf = authority.issue_server("localhost")
+        [problem] = said(GOOD, files(site_pem=leaf.pem, site_key=leaf.key_pem))
+        self.assertTrue(problem.startswith("WARNING conf/gw.ini:5 [ssl_certificate site] conf/pki/site.pem "), problem)
+        self.assertIn("alone, without its issuer ('CN=Issuing')", problem)
+        self.assertEqual(said(GOOD, files(site_pem=leaf.chain_pem, site_key=leaf.key_pem)), [])
+
+    def test_self_signed(self) -> None:
+        """One that has issued itself lacks nothing."""
+        root = pki.Authority.root("localhost")
+        self.assertEqual(said(GOOD, files(site_pem=root.pem, site_key=root.key_pem)), [])
 
     def pfx(self, password: bytes, *changes: tuple[str, str], mode: int = 0o600) -> list[str]:
         """What is said about a .pfx with the password "secret", opened with another."""
@@ -222,8 +237,9 @@ class SslCertificateTests(SynchronousTestCase):
 
     def test_time_is_optional(self) -> None:
         """Without a time nobody looks at dates."""
-        old = pki.Authority.root("Servers").issue_server("old", not_after=datetime(2026, 5, 1, tzinfo=UTC))
-        config = parse(GOOD.encode(), FILE, files(site_pem=old.pem, site_key=old.key_pem).read)
+        authority = pki.Authority.root("Servers")
+        old = authority.issue_server("old", not_after=datetime(2026, 5, 1, tzinfo=UTC))
+        config = parse(GOOD.encode(), FILE, files(site_pem=pki.bundle(old, authority), site_key=old.key_pem).read)
         self.assertEqual(config.warnings, ())
 
 

@@ -96,9 +96,9 @@ class ServerNameTests(SiteCase):
         self.assertEqual(clients.by_openssl(self.call("Strict.EXAMPLE.", "ecdsa")).status, 200)
 
     @programs.needs("openssl")
-    def test_no_name_and_unknown_name(self) -> None:
-        """Who names no site, or one that there is not, gets the basic listener, and is refused where there is none."""
-        for name in ("", "other.example", "wild.example", "strict.example.org", "xstrict.example"):
+    def test_unknown_name(self) -> None:
+        """Who names a site that there is not gets the basic listener, and is refused where there is none."""
+        for name in ("other.example", "wild.example", "strict.example.org", "xstrict.example"):
             for version in NO_CERTIFICATE:
                 self.assertEqual(
                     clients.by_openssl(self.call(name, "ecdsa", version=version)), Answer(alert="unrecognized_name")
@@ -108,6 +108,22 @@ class ServerNameTests(SiteCase):
                 answer = clients.by_openssl(call, request=request("other.org"))
                 self.assertEqual(answer.status, 200)
                 self.scene.backend.forget()
+
+    @programs.needs("openssl")
+    def test_no_name(self) -> None:
+        """Who names no site gets the basic listener, else the first, and with it no way to those of other profiles."""
+        for version in NO_CERTIFICATE:
+            for door, host, status in (
+                ("basic", "other.org", 200),
+                ("named", "passthrough.example", 200),  # whose rule has the first priority
+                ("named", "open.example", 421),
+                ("named", "strict.example", 421),
+            ):
+                self.scene.backend.forget()
+                call = self.call("", "ecdsa", door=door, version=version)
+                self.assertEqual(clients.by_openssl(call, request=request(host)).status, status, (door, host))
+                if status != 200:
+                    self.assert_nothing_forwarded()
 
     def test_refused_name_is_logged(self) -> None:
         """The log has the name that no site answers to."""
