@@ -41,6 +41,8 @@ class Condition:
 
     text: str
     reference: Reference
+    operator: str
+    operand: str  # the text or pattern that follows it
     test: Test = attrs.field(repr=False)
     groups: int = 0  # that its pattern captures
 
@@ -59,19 +61,40 @@ class Condition:
         except UnacceptableError as error:
             raise UnacceptableError(f"at character 1: {error.message}") from error
         test, groups = matcher(match[2], match[3] or "", word_at=match.start(2), rest_at=max(match.start(3), 0))
-        return cls(text=text, reference=reference, test=test, groups=groups)
+        return cls(text=text, reference=reference, operator=match[2], operand=match[3] or "", test=test, groups=groups)
 
     def captured(self, lookup: Lookup) -> Groups | None:
         """None where it does not hold; else the value and its groups, or nothing where there are no groups."""
         return self.test(self.reference.read(lookup))
 
 
-def request_condition(text: str) -> Condition:
-    """A condition that can be decided before there is a response."""
+def access_condition(text: str) -> Condition:
+    """A condition by which clients are let in, decided before there is a response.
+
+    One that excludes paths (``!=``, ``!~``) excludes them in every letter case: many servers take ``/ADMIN`` for
+    ``/admin``.
+    """
     condition = Condition.of(text)
     if condition.reference.of_response:
         raise UnacceptableError(f"at character 1: {condition.reference.written} is known of a response only")
+    if condition.reference.of_path and condition.operator in ("!=", "!~"):
+        return attrs.evolve(condition, test=_in_any_case(condition))
     return condition
+
+
+def _in_any_case(condition: Condition) -> Test:
+    """The test of a condition that excludes a path, for the path in whatever case.
+
+    A pattern with a class that may mean upper-case letters as such, ``[A-Z]``, keeps to case, and is tried on the path
+    as it is and in lower case.
+    """
+    as_written = condition.test
+    if condition.operator == "!~" and _MAY_MEAN_UPPER_CASE.search(condition.operand):
+        return lambda value: None if as_written(value) is None else as_written(value.lower())
+    return matcher(f"{condition.operator}*", condition.operand)[0]
+
+
+_MAY_MEAN_UPPER_CASE: Final = re.compile(r"\[[^]]*[A-Z:]|\\[pPx]")
 
 
 def captured(conditions: Iterable[Condition], lookup: Lookup) -> Captures | None:

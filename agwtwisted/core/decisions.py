@@ -135,17 +135,31 @@ class _Deciding:
                 return Unwelcome(action, client)
         elif action.client_certificate is PathCertificate.IGNORE:
             client = attrs.evolve(client, peer=unknown(client.peer))
-        if action.deny_unless and not hold(action.deny_unless, self.lookup(request, client)):
+        if not self.holds(action, request, client):
             return Refused(action, client, 403, ErrorInfo.NO_ERROR)
         return client
 
-    def lookup(self, request: RewrittenRequest, client: Client) -> Lookup:
-        """What conditions are asked of."""
-        return Lookup(Context(self.head, client), request.headers, request.host, request.decided)
+    def holds(self, action: Action, request: RewrittenRequest, client: Client) -> bool:
+        """Whether all conditions of the action hold.
+
+        Those of the rule are about the path that the client asked for. Those of a path rule are about the path that
+        led to it, which a rewrite or an override path may have made.
+        """
+        if action.deny_unless and not hold(action.deny_unless, self.lookup(request, client, request.asked)):
+            return False
+        return not action.path_deny_unless or hold(
+            action.path_deny_unless, self.lookup(request, client, request.target)
+        )
+
+    def lookup(self, request: RewrittenRequest, client: Client, target: bytes) -> Lookup:
+        """What conditions are asked of, with this path and query."""
+        context = Context(self.head, client, normalised_target=target)
+        return Lookup(context, request.headers, request.host, request.decided)
 
     def rewritten(self, rules: RewriteRuleSet, request: RewrittenRequest, client: Client) -> RewrittenRequest | Bad:
         """The request after the rules of one action."""
-        rewritten = rewrite_request(rules, request, Context(self.head, client))
+        context = Context(self.head, client, normalised_target=request.asked)
+        rewritten = rewrite_request(rules, request, context)
         if isinstance(rewritten, Bad):
             return rewritten
         target = self.clear(rewritten.target)
@@ -176,6 +190,9 @@ class _Deciding:
         if action.settings is None or not action.settings.path:
             return Forwarded(action, client, request)
         target = override_path(action.settings.path, action.matched_prefix, request.target)
+        if isinstance(target, UnclearPath):
+            return Refused(action, client, 400, ErrorInfo.REQUEST_URI_INVALID)
+        target = self.clear(target)
         if isinstance(target, UnclearPath):
             return Refused(action, client, 400, ErrorInfo.REQUEST_URI_INVALID)
         request = attrs.evolve(request, target=target)

@@ -107,7 +107,8 @@ def rewritten_request_bytes(
     """The same of a request that rewrite rules have seen.
 
     Of the lines that the gateway adds, those are left out about which rules have decided otherwise. X-Original-Host and
-    X-Original-Url stay what the client asked for.
+    X-Original-Url stay what the client asked for; the path in its one form where it decided who comes in, for there are
+    servers that take it for the path of the request.
     """
     forwarded_for = head.forwarded_for + b", " + address if head.forwarded_for else address
     decided = request.decided
@@ -115,7 +116,7 @@ def rewritten_request_bytes(
         (b"x-forwarded-for", b"X-Forwarded-For: %b\r\n" % forwarded_for),
         (b"", without(identity, decided) if decided else identity),
         (b"x-original-host", b"X-Original-Host: %b\r\n" % head.authority),
-        (b"x-original-url", b"X-Original-Url: %b\r\n" % head.target),
+        (b"x-original-url", b"X-Original-Url: %b\r\n" % request.asked),
         (b"x-appgw-trace-id", b"X-Appgw-Trace-Id: %b\r\n" % trace_id),
     )
     lines = [

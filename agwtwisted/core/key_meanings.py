@@ -34,7 +34,10 @@ _ENDS: Final = {
     "rewrite_rule_set": "The set of `rewrite_rule` sections by its name.",
 }
 
-_DENY: Final = "A condition; requests for which not all of them hold are answered 403. N is any whole number."
+_DENY: Final = (
+    "A condition; requests for which not all of them hold are answered 403. N is any whole number. One on the path"
+    " brings all paths into one form."
+)
 
 _TRUST: Final = {
     "trusted_root_certificates": (

@@ -6,7 +6,8 @@ client could make slow.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -90,3 +91,75 @@ def _complaint(text: str, error: Exception, offset: int) -> str:
     _, _, cited = words.partition(": ")
     place = f" at character {offset + text.index(cited) + 1}" if cited != text and text.count(cited) == 1 else ""
     return f"has a pattern that RE2 refuses{place}: {words}"
+
+
+# What a pattern does not say: that it holds for the whole value.
+
+_TOKEN: Final = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|(?P<mark>[()|])|.", re.DOTALL)
+_GROUP: Final = re.compile(r"\((?:\?(?:P?<\w+>|[isU-]*:))?")
+_FLAGS: Final = re.compile(r"(?:\(\?[isU-]+\))+")
+
+
+def tied_to_start(text: str) -> bool:
+    """Whether a pattern is found at the start of a value only; one that RE2 takes, or the answer means nothing.
+
+    No is also said of some patterns that say so in an unusual way.
+    """
+    text = text[found.end() :] if (found := _FLAGS.match(text)) else text
+    return all(each.startswith(("^", r"\A")) or _in_first_group(each) for each in _alternatives(text))
+
+
+def tied_to_end(text: str) -> bool:
+    """The same of the end."""
+    return all(_ends_in_anchor(each) or _in_last_group(each) for each in _alternatives(text))
+
+
+def _in_first_group(text: str) -> bool:
+    if not text.startswith("("):
+        return False
+    end = next((end for start, end in _groups(text) if start == 0), 0)
+    beginning = _GROUP.match(text)
+    optional = text[end + 1 : end + 2] in ("?", "*", "{")
+    return bool(end and beginning) and not optional and tied_to_start(text[beginning.end() if beginning else 0 : end])
+
+
+def _in_last_group(text: str) -> bool:
+    start = next((start for start, end in _groups(text) if end == len(text) - 1), -1)
+    beginning = _GROUP.match(text, max(start, 0))
+    return start >= 0 and beginning is not None and tied_to_end(text[beginning.end() : -1])
+
+
+def _ends_in_anchor(text: str) -> bool:
+    *_, last = ["", *(match[0] for match in _TOKEN.finditer(text))]
+    return last in ("$", r"\z")
+
+
+def _alternatives(text: str) -> list[str]:
+    """The parts between the bars that stand in no group."""
+    depth, start, parts = 0, 0, []
+    for index, mark in _marks(text):
+        depth += {"(": 1, ")": -1}.get(mark, 0)
+        if mark == "|" and depth == 0:
+            parts.append(text[start:index])
+            start = index + 1
+    return [*parts, text[start:]]
+
+
+def _groups(text: str) -> Iterator[tuple[int, int]]:
+    """The places of the brackets of each group that stands in no other."""
+    depth, start = 0, 0
+    for index, mark in _marks(text):
+        if mark == "(":
+            start = start if depth else index
+            depth += 1
+        elif mark == ")":
+            depth -= 1
+            if depth == 0:
+                yield start, index
+
+
+def _marks(text: str) -> Iterator[tuple[int, str]]:
+    """Brackets and bars that mean what they mean outside of classes and escapes."""
+    for match in _TOKEN.finditer(text):
+        if match["mark"]:
+            yield match.start(), match["mark"]

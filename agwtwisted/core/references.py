@@ -90,6 +90,7 @@ class Reference:
     request_header: bytes = b""  # the canonical name, where it is one
     of_response: bool = False  # there is nothing to read before the response is there
     of_certificate: bool = False  # it tells who the client is
+    of_path: bool = False  # it is the request's path, or holds it
 
     @classmethod
     def of(cls, text: str) -> Reference:
@@ -145,6 +146,7 @@ def _variable(text: str, name: str) -> Reference:
         read=lambda lookup: read(lookup.context),
         of_response=variable.about is About.RESPONSE,
         of_certificate=variable.about is About.CERTIFICATE,
+        of_path=variable.about is About.PATH,
     )
 
 

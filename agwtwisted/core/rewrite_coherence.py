@@ -5,14 +5,17 @@ As in `core.coherence`, each check takes the whole Draft.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from agwtwisted.core import limits
 from agwtwisted.core.coherence import Built, Draft
 from agwtwisted.core.conditions import Condition
-from agwtwisted.core.errors import Problem
+from agwtwisted.core.errors import Problem, shown
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
+from agwtwisted.core.paths import normalised
+from agwtwisted.core.patterns import tied_to_start
 from agwtwisted.core.resources import ClientAuth, PathCertificate, RequestRoutingRule
 from agwtwisted.core.rewrite_rules import actions, set_name
 from agwtwisted.core.rewriting import HOST, identifying_headers
@@ -117,11 +120,8 @@ def _words_of_clients(draft: Draft) -> Iterator[Problem]:
                     yield rows[rule.name].warning(message, key=key)
 
 
-_AS_IT_CAME: Final = frozenset({"var_request_uri", "var_uri_path"})
-
-
-def _paths_in_conditions(draft: Draft) -> Iterator[Problem]:
-    """Conditions see a path as the client wrote it, which is one of many ways to write it."""
+def _access_conditions(draft: Draft) -> Iterator[tuple[Row, str, Condition]]:
+    """Every condition by which clients are let in, with its section and its key."""
     families = (
         ("request_routing_rule", "deny_unless"),
         ("url_path_map", "default_deny_unless"),
@@ -130,12 +130,50 @@ def _paths_in_conditions(draft: Draft) -> Iterator[Problem]:
     for kind, family in families:
         for row in draft.of(kind):
             for number, condition in row.family(family).items():
-                if condition.reference.written in _AS_IT_CAME:
-                    yield row.warning(
-                        f"{condition.reference.written} is the path as the client wrote it: /%61 and //a pass for"
-                        " other paths than /a. The paths of a path rule are compared in one form: give it deny_unless",
-                        key=f"{family}.{number}",
-                    )
+                yield row, f"{family}.{number}", condition
+
+
+def _paths_in_conditions(draft: Draft) -> Iterator[Problem]:
+    """Conditions see a path in its one form: what compares it with another one never fits."""
+    for row, key, condition in _access_conditions(draft):
+        if not condition.reference.of_path:
+            continue
+        operator, text = condition.operator.removesuffix("*"), condition.operand
+        if operator in ("==", "!=") and normalised(text.encode()) != text.encode():
+            yield row.problem(
+                f"{key} compares with {shown(text)}, which no path is here: paths that decide who comes in have one"
+                " form (//a, /./a and /%61 are /a, and what is encoded has capital letters)",
+                key=key,
+            )
+        elif operator in ("~", "!~") and (odd := _of_other_form(text)):
+            yield row.warning(
+                f"{key} looks for {shown(odd)}, which no path has here: paths that decide who comes in have one form"
+                " (//a, /./a and /%61 are /a, and what is encoded has capital letters)",
+                key=key,
+            )
+        elif (operator == "!=" and _PLUS.search(text)) or (operator == "!~" and _PLUS_IN_PATTERN.search(text)):
+            yield row.warning(f"{key} excludes a path with +, which may also be written %2B: exclude both", key=key)
+        if operator == "~" and not tied_to_start(text):
+            yield row.warning(
+                f"{key} finds its pattern anywhere in {condition.reference.written}: begin it with ^",
+                key=key,
+            )
+
+
+_PLUS: Final = re.compile(r"\+|%2B")
+_PLUS_IN_PATTERN: Final = re.compile(r"\\\+|\[[^]]*\+|%2B")
+_ODD_PARTS: Final = re.compile(r"//|;|\\\\|%[0-9A-Fa-f]{2}")
+
+
+def _of_other_form(pattern: str) -> str:
+    """A part of a pattern that fits no path in its one form, as far as that is plain; empty where there is none."""
+    for match in _ODD_PARTS.finditer(pattern.partition(r"\?")[0]):
+        part = match[0]
+        path = f"/a{part}a".encode()
+        of_a_letter = re.fullmatch("%[89A-F][0-9A-F]", part)  # beyond ASCII: alone it is no UTF-8
+        if not of_a_letter and normalised(path) != path:
+            return part
+    return ""
 
 
 def _unproven_access(draft: Draft) -> Iterator[Problem]:

@@ -125,6 +125,7 @@ class RewrittenRequest:
 
     headers: tuple[Header, ...]
     target: bytes  # path and query
+    asked: bytes  # the same before any rule, in the form in which the site looks at it: what variables tell of
     host: bytes | None = None  # the Host header, where rules have set it
     decided: frozenset[bytes] = frozenset()
     reroute: bool = False  # whether the rules that ran last want the path map looked at again
@@ -133,7 +134,8 @@ class RewrittenRequest:
     @classmethod
     def of(cls, head: RequestHead, target: bytes | None = None) -> RewrittenRequest:
         """A request that no rule has seen yet; `target` is how it would be forwarded, where that is not as it came."""
-        return cls(headers=head.headers, target=head.target if target is None else target)
+        target = head.target if target is None else target
+        return cls(headers=head.headers, target=target, asked=target)
 
     @property
     def path(self) -> bytes:
@@ -170,6 +172,7 @@ def rewrite_request(rules: RewriteRuleSet, request: RewrittenRequest, context: C
     return RewrittenRequest(
         headers=tuple(lookup.headers),
         target=target,
+        asked=request.asked,
         host=lookup.host if HOST in lookup.decided else None,
         decided=lookup.decided,
         reroute=reroute,
@@ -184,7 +187,7 @@ def rewrite_response(request: RewrittenRequest, response: ResponseHead, context:
     """
     if not request.pending:
         return response
-    context = Context(context.head, context.client, response, context.received_bytes, context.sent_bytes)
+    context = Context(context.head, context.client, response, context.received_bytes, context.sent_bytes, request.asked)
     lookup = Lookup(context, request.headers, request.host, request.decided, response.headers)
     for rule, captures in request.pending:
         if rule.response_conditions:

@@ -11,7 +11,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from agwtwisted.core import limits
 from agwtwisted.core.coherence import Draft
-from agwtwisted.core.conditions import Condition
 from agwtwisted.core.errors import Problem
 from agwtwisted.core.path_patterns import is_prefix, text_of
 from agwtwisted.core.paths import normalised
@@ -23,7 +22,7 @@ from agwtwisted.core.resources import (
     PathCertificate,
     RedirectConfiguration,
 )
-from agwtwisted.core.routing import Action, Actions, actions_of
+from agwtwisted.core.routing import Action, Actions, actions_of, backends_of, decides_by_path
 from agwtwisted.core.sections import VERIFYING_KEYS, client_auth, weak_key_warnings
 from agwtwisted.core.settings import Row
 
@@ -248,25 +247,52 @@ def _verifying_profiles(draft: Draft) -> frozenset[str] | None:
 
 def _paths_of_several_forms(draft: Draft) -> Iterator[Problem]:
     maps = {row.name: row for row in draft.of("url_path_map")}
+    rules: dict[str, list[Row]] = {}
+    for row in draft.of("request_routing_rule", "url_path_map"):
+        rules.setdefault(getattr(row.get("url_path_map"), "name", ""), []).append(row)
     for name, rows in _rows_of_maps(draft, "paths").items():
-        sections = [*rows, maps[name]] if name in maps else rows
+        sections = [*rows, *([maps[name]] if name in maps else ()), *rules.get(name, ())]
         deciding = next((row.section.title for row in sections if _decides(row)), "")
         for row in rows if deciding else ():
             for path in row.get("paths"):
                 if not _has_one_form(path):
                     yield row.problem(
                         f"{path} is never what a request asks for here: {deciding} decides who comes in, so paths are"
-                        " compared in one form only: letters, digits and -._~!$&'()*=:@ that are not encoded, without"
-                        " empty segments and those that end in a dot",
+                        f" compared in one form only: {_ONE_FORM}",
                         key="paths",
                     )
 
 
 def _decides(row: Row) -> bool:
-    """Whether a path rule, or the defaults of a map, decide who comes in, as `routing.decides_by_path` asks."""
+    """Whether a path rule, the defaults of a map, or a rule by the path, decide who comes in.
+
+    As `routing.decides_by_path` asks.
+    """
+    if row.section.kind == "request_routing_rule":
+        return any(condition.reference.of_path for condition in row.family("deny_unless").values())
     if row.section.kind == "url_path_map":
         return bool(row.family("default_deny_unless"))
     return _certificate(row) is not PathCertificate.NONE or bool(row.family("deny_unless"))
+
+
+def _override_paths(draft: Draft) -> Iterator[Problem]:
+    """Override paths are brought into one form with what follows them, where paths decide who comes in."""
+    rows = {row.name: row for row in draft.of("backend_http_settings", "path")}
+    for rule in draft.rules:
+        for _, settings in backends_of(rule.value) if decides_by_path(rule.value) else ():
+            row = rows.get(settings.name)
+            if row is not None and settings.path and not _has_one_form(settings.path):
+                del rows[settings.name]  # told once
+                yield row.problem(
+                    f"path = {settings.path} has another form: {rule.row.section.title} decides by the path who comes"
+                    f" in, and forwards paths in one form only: {_ONE_FORM}",
+                    key="path",
+                )
+
+
+_ONE_FORM: Final = (
+    "letters, digits and -._~!$&'()*=:@ that are not encoded, without empty segments and those that end in a dot"
+)
 
 
 def _has_one_form(pattern: str) -> bool:
@@ -279,14 +305,14 @@ def _open_neighbours(draft: Draft) -> Iterator[Problem]:
     rows = {row.name: row for row in draft.of("path_rule")}
     told = set()
     for rule in draft.rules:
-        actions, of_all = actions_of(rule.value), rule.value.deny_unless
+        actions = actions_of(rule.value)
         map_name = rule.value.url_path_map.name if rule.value.url_path_map else ""
         for action in actions.all():
             path, row = action.matched_prefix, rows.get(f"{map_name}/{action.path_rule}")
             near = path[:-1] if path.endswith(b"/") else path + b"/"
             if row is None or not near or (row.name, path) in told or actions.for_path(path) is not action:
                 continue
-            lacking = _guards(action, of_all) - _guards(actions.for_path(near), of_all)
+            lacking = _guards(action) - _guards(actions.for_path(near))
             if lacking:
                 told.add((row.name, path))
                 yield row.warning(
@@ -296,10 +322,10 @@ def _open_neighbours(draft: Draft) -> Iterator[Problem]:
                 )
 
 
-def _guards(action: Action, of_all: tuple[Condition, ...]) -> set[str]:
+def _guards(action: Action) -> set[str]:
     """What keeps clients away from a path that are let in to others."""
     guards = {"client_certificate = Require"} if action.client_certificate is PathCertificate.REQUIRE else set()
-    return guards | ({"deny_unless"} if action.deny_unless != of_all else set())
+    return guards | ({"deny_unless"} if action.path_deny_unless else set())
 
 
 _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
@@ -310,5 +336,6 @@ _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _misplaced_certificates,
     _profiles_that_verify_nobody,
     _paths_of_several_forms,
+    _override_paths,
     _open_neighbours,
 )

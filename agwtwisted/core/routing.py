@@ -44,7 +44,8 @@ class Action:
     settings: BackendHttpSettings | None = None
     redirect: Redirect | None = None
     rewrite_rule_set: RewriteRuleSet | None = None
-    deny_unless: tuple[Condition, ...] = ()  # of the rule and of the path rule: all must hold
+    deny_unless: tuple[Condition, ...] = ()  # of the rule; all must hold of the request as it came
+    path_deny_unless: tuple[Condition, ...] = ()  # of the path rule; all must hold of the path that led to it, too
     client_certificate: PathCertificate = PathCertificate.NONE
     certificate_headers: frozenset[CertificateHeaders] = frozenset()  # that the servers get
     matched_prefix: bytes = b""  # of the path, in lower case: an override path stands in its place
@@ -52,7 +53,7 @@ class Action:
 
     @is_plain.default
     def _is_plain(self) -> bool:
-        asks = self.client_certificate is not PathCertificate.NONE or self.deny_unless
+        asks = self.client_certificate is not PathCertificate.NONE or self.deny_unless or self.path_deny_unless
         changes = self.redirect or self.rewrite_rule_set or (self.settings and self.settings.path)
         return not asks and not changes
 
@@ -141,7 +142,8 @@ def actions_of(rule: RequestRoutingRule) -> Actions:
         settings=url_path_map.default_backend_http_settings,
         redirect=_redirect(url_path_map.default_redirect_configuration),
         rewrite_rule_set=url_path_map.default_rewrite_rule_set,
-        deny_unless=rule.deny_unless + url_path_map.default_deny_unless,
+        deny_unless=rule.deny_unless,
+        path_deny_unless=url_path_map.default_deny_unless,
         certificate_headers=_certificate_headers(rule, url_path_map.default_backend_http_settings),
     )
     return Actions(default, _of_patterns(rule, url_path_map))
@@ -160,7 +162,8 @@ def _of_patterns(rule: RequestRoutingRule, url_path_map: UrlPathMap) -> Iterator
                     settings=path_rule.backend_http_settings,
                     redirect=redirect,
                     rewrite_rule_set=path_rule.rewrite_rule_set,
-                    deny_unless=rule.deny_unless + path_rule.deny_unless,
+                    deny_unless=rule.deny_unless,
+                    path_deny_unless=path_rule.deny_unless,
                     client_certificate=path_rule.client_certificate,
                     certificate_headers=_certificate_headers(rule, path_rule.backend_http_settings),
                     matched_prefix=text_of(pattern),
@@ -168,10 +171,16 @@ def _of_patterns(rule: RequestRoutingRule, url_path_map: UrlPathMap) -> Iterator
             )
 
 
-def decides_by_path(url_path_map: UrlPathMap) -> bool:
-    """Whether it depends on the path who comes in."""
-    return bool(url_path_map.default_deny_unless) or any(
-        rule.deny_unless or rule.client_certificate is not PathCertificate.NONE for rule in url_path_map.path_rules
+def decides_by_path(rule: RequestRoutingRule) -> bool:
+    """Whether it depends on the path who comes in: by a condition on it, or by what single path rules ask."""
+    if any(condition.reference.of_path for condition in rule.deny_unless):
+        return True
+    url_path_map = rule.url_path_map
+    return url_path_map is not None and (
+        bool(url_path_map.default_deny_unless)
+        or any(
+            each.deny_unless or each.client_certificate is not PathCertificate.NONE for each in url_path_map.path_rules
+        )
     )
 
 
@@ -233,8 +242,7 @@ class Site:
 
     @normalises.default
     def _decides_who_comes_in(self) -> bool:
-        url_path_map = self.rule.url_path_map
-        return url_path_map is not None and decides_by_path(url_path_map)
+        return decides_by_path(self.rule)
 
     @property
     def requires_name(self) -> bool:

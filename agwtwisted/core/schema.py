@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from agwtwisted.core import limits, rewrite_rules
 from agwtwisted.core.affinity import cookie_name
-from agwtwisted.core.conditions import Condition, request_condition
+from agwtwisted.core.conditions import Condition, access_condition
 from agwtwisted.core.destinations import network, port_range, responder_url
 from agwtwisted.core.errors import UnacceptableError, shown
 from agwtwisted.core.health import match_body, status_range
@@ -273,7 +273,7 @@ BACKEND_HTTP_SETTINGS = Kind(
     },
 )
 
-ACCESS = {"deny_unless": numbered(Key(request_condition, empty=Empty.REFUSED))}
+ACCESS = {"deny_unless": numbered(Key(access_condition, empty=Empty.REFUSED))}
 """Who may come in: of rules, and of what else requests are led by."""
 BACKEND_SETTINGS = Kind(
     resource=BackendSettings,

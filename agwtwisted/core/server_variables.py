@@ -71,6 +71,12 @@ class Context:
     response: ResponseHead | None = None
     received_bytes: int = 0  # of the request, its body included; 0: the head alone is there
     sent_bytes: int = 0
+    normalised_target: bytes | None = None  # path and query, where the site brings paths into one form (`core.paths`)
+
+    @property
+    def target(self) -> bytes:
+        """Path and query, the path in the form that the site matches and forwards."""
+        return self.head.target if self.normalised_target is None else self.normalised_target
 
 
 Read = Callable[[Context], bytes]
@@ -236,7 +242,12 @@ _TABLE: Final = (
         "http or https",
         lambda context: b"https" if context.client.peer.tls_version else b"http",
     ),
-    _product("request_uri", About.PATH, "path and query of the URL as they came", lambda context: context.head.target),
+    _product(
+        "request_uri",
+        About.PATH,
+        "path and query of the URL as they came; the path in its one form where it decides who comes in",
+        lambda context: context.target,
+    ),
     _product(
         "sent_bytes",
         About.REQUEST,
@@ -264,8 +275,8 @@ _TABLE: Final = (
     _product(
         "uri_path",
         About.PATH,
-        "path of the URL as it came, still percent-encoded",
-        lambda context: context.head.target.partition(b"?")[0],
+        "path of the URL as it came, still percent-encoded; in its one form where it decides who comes in",
+        lambda context: context.target.partition(b"?")[0],
     ),
     _product(
         "client_certificate",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.conditions import Condition, captured, hold, matcher, request_condition
+from agwtwisted.core.conditions import Condition, access_condition, captured, hold, matcher
 from agwtwisted.core.errors import UnacceptableError
 from agwtwisted.core.verdicts import Absent
 from tests.rewrites import HEAD, RESPONSE, lookup, request
@@ -156,10 +156,26 @@ class RefusalTests(SynchronousTestCase):
 
     def test_request_conditions(self) -> None:
         """Access is decided before there is a response."""
-        self.assertEqual(request_condition("var_host exists").text, "var_host exists")
+        self.assertEqual(access_condition("var_host exists").text, "var_host exists")
         for text in ("http_resp_X exists", "var_http_status == 200"):
-            error = self.assertRaises(UnacceptableError, request_condition, text)
+            error = self.assertRaises(UnacceptableError, access_condition, text)
             self.assertIn("is known of a response only", error.message)
+
+    def test_conditions_that_exclude_paths(self) -> None:
+        """They do so in any case; all others are tested as they are written."""
+        for text, value, holds in (
+            ("var_uri_path != /a", b"/A", False),
+            ("var_uri_path !~ ^/a", b"/Ab", False),
+            ("var_uri_path !~ ^/A", b"/ab", False),
+            ("var_request_uri !~ ^/a", b"/A?b", False),
+            ("var_uri_path !~ [A-Z]", b"/a", True),
+            ("var_uri_path !~ ^/[a-z]$", b"/A", False),
+            ("var_uri_path == /a", b"/A", False),
+            ("var_uri_path ~ ^/a", b"/A", False),
+            ("var_host != a", b"A", True),
+            ("http_req_X !~ a", b"A", True),
+        ):
+            self.assertEqual(access_condition(text).test(value) is not None, holds, text)
 
     def test_matchers(self) -> None:
         """An operator and what follows it make a test of any value, with its groups."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.conditions import Condition
+from agwtwisted.core.conditions import Condition, access_condition
 from agwtwisted.core.decisions import (
     CERTIFICATE_REQUIRED,
     Decision,
@@ -49,6 +49,7 @@ AWAY = RedirectConfiguration(
     name="away", redirect_type=RedirectType.FOUND, target_url="https://b.example/x", include_query_string=True
 )
 NOBODY = (Condition.of("var_host == nobody"),)
+PLAIN_SPELLINGS = ("/public/x", "//public/x", "/x/../public/x", "/%70ublic/x", "/./public/./x", "/public/y/%2e%2E/x")
 REQUIRE, IGNORE = PathCertificate.REQUIRE, PathCertificate.IGNORE
 
 
@@ -81,6 +82,12 @@ def rules(*, reroute: bool = False, conditions: tuple[str, ...] = (), path: str 
 def path_rule(paths: str, **fields: Any) -> PathRule:
     """A path rule that is named after its paths."""
     return PathRule(name=paths, paths=tuple(paths.split()), **fields)
+
+
+def basic(*conditions: str) -> Site:
+    """A site with a basic rule that asks for these conditions."""
+    rule = attrs.evolve(site().rule, deny_unless=tuple(map(access_condition, conditions)))
+    return Site(listener=rule.http_listener, rule=rule)
 
 
 class _Case(SynchronousTestCase):
@@ -228,6 +235,88 @@ class AccessTests(_Case):
         at = mapped(site(), path_rule("/a*", deny_unless=(Condition.of("var_host == b"),)))
         for target in ("/A", "/x/../a", "//a", "/%61"):
             self.assertEqual(self.refused(target, at=at), (403, ErrorInfo.NO_ERROR))
+
+    def test_path_of_a_basic_rule(self) -> None:
+        """A condition on the path sees the form that is forwarded, and no other spelling gets round it."""
+        for written in ("var_uri_path", "var_request_uri"):
+            at = basic(f"{written} ~ ^/public/")
+            for target in PLAIN_SPELLINGS:
+                self.assertEqual(self.target(f"{target}?q", at=at), b"/public/x?q", target)
+            for target in ("/public/../admin", "/public/%2e%2e/admin", "/public//../../admin", "/admin?/public/", "/"):
+                self.assertIn(self.refused(target, at=at)[0], (400, 403), target)
+            for target in ("/public/..;/admin", "/public/;/../admin", "/public/%5c..%5cadmin", "/public/..%2fadmin"):
+                self.assertEqual(self.refused(target, at=at), (400, ErrorInfo.REQUEST_URI_INVALID), target)
+            self.assertEqual(self.refused("*", at=at), (403, ErrorInfo.NO_ERROR))
+
+    def test_excluded_path(self) -> None:
+        """No spelling of a path that a condition excludes comes in, whatever its case."""
+        for text in ("var_uri_path !~ ^/admin", "var_uri_path !~ ^/Admin", "var_uri_path !~ ^/[a]dmin"):
+            at = basic(text)
+            for target in ("/admin", "/ADMIN", "//admin", "/x/../admin", "/%61dmin/x", "/x/%2e%2e/aDMIN"):
+                self.assertEqual(self.refused(target, at=at), (403, ErrorInfo.NO_ERROR), target)
+            self.assertEqual(self.target("/x", at=at), b"/x")
+        self.assertEqual(self.refused("/ADMIN", at=basic("var_uri_path != /admin")), (403, ErrorInfo.NO_ERROR))
+        capitals = basic("var_uri_path !~ [A-Z]")
+        self.assertEqual(self.target("/x", at=capitals), b"/x")
+        self.assertEqual(self.refused("/X", at=capitals), (403, ErrorInfo.NO_ERROR))
+
+    @given(st.text("/.%;\\pPuUbBlLiIcC2570126eEfF", max_size=16))
+    def test_no_way_round_a_condition(self, text: str) -> None:
+        """Whatever the spelling: what is forwarded is what the condition allows."""
+        decision = self.decided("/pub/" + text, at=basic("var_uri_path ~ ^/pub/"))
+        if isinstance(decision, Forwarded):
+            assert decision.request
+            self.assertTrue(decision.request.target.startswith(b"/pub/"))
+            self.assertNotIn(b"..", decision.request.target.split(b"/"))
+
+    def test_path_of_a_map(self) -> None:
+        """So it is with the conditions of a rule with a map, of a path rule and of the map's defaults."""
+        public = (access_condition("var_uri_path ~ ^/public/"),)
+        plain = mapped(site())
+        assert plain.rule.url_path_map
+        of_rule = attrs.evolve(plain.rule, deny_unless=public)
+        of_rest = attrs.evolve(
+            plain.rule, url_path_map=attrs.evolve(plain.rule.url_path_map, default_deny_unless=public)
+        )
+        sites = [Site(listener=rule.http_listener, rule=rule) for rule in (of_rule, of_rest)]
+        for at in (*sites, mapped(site(), path_rule("/*", deny_unless=public))):
+            for target in PLAIN_SPELLINGS:
+                self.assertEqual(self.target(target, at=at), b"/public/x", target)
+            for target in ("/public/../admin", "/public/%2e%2e/admin"):
+                self.assertEqual(self.refused(target, at=at), (403, ErrorInfo.NO_ERROR), target)
+
+    def test_path_after_a_rewrite(self) -> None:
+        """A rule's conditions are about the path that was asked for, a path rule's about the one that leads to it."""
+        public = access_condition("var_uri_path ~ ^/public/")
+        rewriting = attrs.evolve(basic(public.text).rule, rewrite_rule_set=rules(path="/v2{var_uri_path}"))
+        at = Site(listener=rewriting.http_listener, rule=rewriting)
+        self.assertEqual(self.target("/x/..//public/%61", at=at), b"/v2/public/a")
+        for reroute in (False, True):
+            at = mapped(
+                site(),
+                path_rule("/public*", rewrite_rule_set=rules(path="{var_query_string}", reroute=reroute)),
+                path_rule("/admin*", deny_unless=(access_condition("var_uri_path ~ ^/(public|admin/health)"),)),
+            )
+            self.assertEqual(self.refused("/public?/admin/secret", at=at), (403, ErrorInfo.NO_ERROR))
+            self.assertEqual(self.target("/public?/admin/health", at=at).partition(b"?")[0], b"/admin/health")
+
+    def test_path_after_an_override(self) -> None:
+        """So it is with an override path; what stands in two forms behind it is not forwarded."""
+        health = (access_condition("var_uri_path ~ ^/(way|admin/health)"),)
+        at = mapped(site(path="/"), path_rule("/way*"), path_rule("/admin*", deny_unless=health))
+        self.assertEqual(self.refused("/way/admin/x", at=at), (403, ErrorInfo.NO_ERROR))
+        self.assertEqual(self.target("/way/admin/health", at=at), b"/admin/health")
+        self.assertEqual(self.refused("/way%20admin/x", at=at), (400, ErrorInfo.REQUEST_URI_INVALID))
+
+    def test_variables_of_rewrite_rules(self) -> None:
+        """Where the path decides, rules see it in the form that is forwarded, too, and so do those of the response."""
+        rule = attrs.evolve(
+            basic("var_uri_path ~ ^/").rule,
+            rewrite_rule_set=rules(X_Path="{var_uri_path}", conditions=("var_request_uri == /public/x?q",)),
+        )
+        request = self.forwarded("/a/..//publi%63/x?q", at=Site(listener=rule.http_listener, rule=rule)).request
+        assert request
+        self.assertEqual((request.headers, request.asked), (((b"X-Path", b"/public/x"),), b"/public/x?q"))
 
     def test_of_a_required_certificate(self) -> None:
         """Conditions of a path that requires a certificate are asked of the client as that path sees it."""

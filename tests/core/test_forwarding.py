@@ -173,12 +173,18 @@ class RewrittenRequestTests(SynchronousTestCase):
 
     def test_changes(self) -> None:
         """Target, Host and headers are the rules'; what the client asked for stays told."""
-        request = RewrittenRequest(headers=((b"X-New", b"2"),), target=b"/c", host=b"h")
+        request = RewrittenRequest(headers=((b"X-New", b"2"),), target=b"/c", asked=b"/a?b", host=b"h")
         words, lines = parsed(self.sent(request))
         self.assertEqual(words, [b"GET", b"/c", b"HTTP/1.1"])
         found = dict(lines)
         self.assertEqual((found[b"Host"], found[b"X-New"], found.get(b"X-Own")), (b"h", b"2", None))
         self.assertEqual((found[b"X-Original-Host"], found[b"X-Original-Url"]), (b"A:8443", b"/a?b"))
+
+    def test_one_form(self) -> None:
+        """X-Original-Url has the path in the form in which it was looked at, not in another that the client chose."""
+        request = RewrittenRequest.of(attrs.evolve(REQUEST, target=b"/x/../a"), b"/a")
+        _, lines = parsed(self.sent(request))
+        self.assertEqual(dict(lines)[b"X-Original-Url"], b"/a")
 
     def test_decided(self) -> None:
         """What rules have decided about, the gateway does not add; names are compared in canonical spelling."""
@@ -186,7 +192,9 @@ class RewrittenRequestTests(SynchronousTestCase):
         names = frozenset(
             (b"x-forwarded-for", b"x-client-certificate", b"x-appgw-trace-id", b"x-original-url", b"host")
         )
-        request = RewrittenRequest(headers=((b"x-FORWARDED-for", b"1"),), target=b"/", host=b"h", decided=names)
+        request = RewrittenRequest(
+            headers=((b"x-FORWARDED-for", b"1"),), target=b"/", asked=b"/", host=b"h", decided=names
+        )
         _, lines = parsed(self.sent(request, identity))
         self.assertEqual(
             lines,
@@ -210,7 +218,7 @@ class RewrittenRequestTests(SynchronousTestCase):
     def test_all_decided(self) -> None:
         """Nothing is left of the gateway's lines where rules have decided about all of them."""
         names = frozenset(canonical(name) for name in sent(REQUEST))
-        _, lines = parsed(self.sent(RewrittenRequest(headers=(), target=b"/", decided=names)))
+        _, lines = parsed(self.sent(RewrittenRequest(headers=(), target=b"/", asked=b"/", decided=names)))
         self.assertEqual(lines, [(b"Host", b"backend"), (b"Connection", b"keep-alive")])
 
 

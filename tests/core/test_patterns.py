@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.errors import UnacceptableError
-from agwtwisted.core.patterns import Pattern
+from agwtwisted.core.patterns import Pattern, tied_to_end, tied_to_start
 
 
 class PatternTests(SynchronousTestCase):
@@ -136,3 +136,49 @@ class RefusalTests(SynchronousTestCase):
             Pattern.of(text, ignore_case=True).found(b"some value")
         except UnacceptableError as error:
             self.assertTrue(error.message)
+
+
+class TiedTests(SynchronousTestCase):
+    """Whether a pattern is found at the ends of a value only."""
+
+    def test_start(self) -> None:
+        """Each of its alternatives begins with ^, or stands in a group that does."""
+        for text in ("^a", r"\Aa", "^a|^b", "^(a|b)", "(^a|^b)c", "(?i)^a", "(?:^(a)|^b)", "^", "(?P<n>^a)", "^[|]a"):
+            self.assertTrue(tied_to_start(text), text)
+        for text in (
+            "a",
+            "^a|b",
+            "(^|,)a",
+            "(^a)?b",
+            "(^a)*b",
+            "[^a]",
+            r"\^a",
+            "a^",
+            "",
+            "(?m)^a",
+            "(^a){0,1}b",
+            "|^a",
+        ):
+            self.assertFalse(tied_to_start(text), text)
+
+    def test_end(self) -> None:
+        """Each of its alternatives ends in $, or in a group that does."""
+        for text in ("a$", r"a\z", "a$|b$", "(a|b)$", "c(a$|b$)", "(?:a$)", "$", r"\\$"):
+            self.assertTrue(tied_to_end(text), text)
+        for text in ("a", "a|b$", "a(,|$)", "b(a$)?", "[a$]", r"a\$", "", r"\Qa$", "a$|"):
+            self.assertFalse(tied_to_end(text), text)
+
+    @given(st.text("ab^$|()?*[]\\", max_size=8), st.text("ab^|", max_size=4))
+    def test_is_true(self, text: str, value: str) -> None:
+        """What is said to be tied to an end matches nowhere else."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                compiled = re.compile(text)
+            Pattern.of(text)
+        except (re.error, UnacceptableError):
+            return
+        if tied_to_start(text):
+            self.assertTrue(all(each.start() == 0 for each in compiled.finditer(value)), text)
+        if tied_to_end(text):
+            self.assertTrue(all(each.end() == len(value) for each in compiled.finditer(value)), text)

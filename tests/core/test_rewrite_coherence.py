@@ -73,10 +73,54 @@ class RewriteRuleSetTests(SynchronousTestCase):
             self.assertEqual([warned in each and each.startswith("WARNING") for each in lines], [True] * bool(warned))
 
     def test_paths_in_conditions(self) -> None:
-        """Who comes in is better decided by a path rule than by a path as the client writes it: a warning."""
-        for name, warned in (("var_uri_path", True), ("var_request_uri", True), ("var_query_string", False)):
-            lines = said(f"{GOOD}deny_unless.1 = {name} !~ ^/a\n")
-            self.assertEqual([f"{name} is the path as the client wrote it" in each for each in lines], [True] * warned)
+        """What is no path in its one form is an error to compare with, and a warning in a pattern."""
+        for condition, severity in (
+            ("var_uri_path == /a/b.c", ""),
+            ("var_uri_path == *", ""),
+            ("var_request_uri != /a?b=//c;d%61", ""),
+            ("var_uri_path == /%61", "ERROR"),
+            ("var_uri_path != //a", "ERROR"),
+            ("var_uri_path !=* /a/../b", "ERROR"),
+            ("var_uri_path == a", "ERROR"),
+            ("var_uri_path ~ ^/(a|b)/.*$", ""),
+            ("var_uri_path ~ ^/caf%C3%A9/[0-9]+/100%25", ""),
+            (r"var_request_uri ~ ^/a\?b=//c;d%61", ""),
+            ("var_query_string !~ //", ""),
+            ("var_uri_path !~ ^/%61dmin", "WARNING"),
+            ("var_uri_path ~* ^/caf%c3%A9", "WARNING"),
+            ("var_uri_path !~ ^/a//b", "WARNING"),
+            ("var_uri_path !~ ^/a\\;b", "WARNING"),
+        ):
+            lines = said(f"{GOOD}deny_unless.1 = {condition}\n")
+            self.assertEqual([line.partition(" ")[0] for line in lines], [severity] * bool(severity), condition)
+            self.assertTrue(all("have one form" in line for line in lines), lines)
+
+    def test_excluded_plus(self) -> None:
+        """A plus has two forms: to exclude a path with one of them is a warning, to ask for it is none."""
+        for condition, warned in (
+            ("var_uri_path == /a+b", False),
+            (r"var_uri_path ~ ^/a\+b", False),
+            ("var_uri_path !~ ^/a+b", False),
+            ("var_uri_path != /a+b", True),
+            ("var_uri_path !=* /a%2Bb", True),
+            (r"var_uri_path !~ ^/a\+b", True),
+            ("var_uri_path !~* ^/a[+]b", True),
+            ("var_uri_path !~ ^/a(%2B)b", True),
+        ):
+            lines = said(f"{GOOD}deny_unless.1 = {condition}\n")
+            self.assertEqual(["exclude both" in line for line in lines], [True] * warned, condition)
+
+    def test_patterns_that_are_found_anywhere(self) -> None:
+        """A pattern that lets clients in by a part of the path that they choose is a warning."""
+        for condition, warned in (
+            ("var_uri_path ~ /public", True),
+            ("var_request_uri ~* ^/a|/public", True),
+            ("var_uri_path ~ ^/public", False),
+            ("var_uri_path !~ /admin", False),
+            ("var_host ~ a", False),
+        ):
+            lines = said(f"{GOOD}deny_unless.1 = {condition}\n")
+            self.assertEqual(["begin it with ^" in line for line in lines], [True] * warned, condition)
 
 
 class UnprovenAccessTests(SynchronousTestCase):

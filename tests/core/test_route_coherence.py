@@ -284,6 +284,18 @@ class CertificateTests(SynchronousTestCase):
         self.assertIn("url_path_map map decides who comes in", line)
         text = mapped(odd).replace("http_listener = public\n", f"http_listener = public\n{deny}")
         self.assertEqual(said(text), [])
+        text = text.replace(deny, "deny_unless.1 = var_uri_path ~ ^/x\n")
+        [line] = said(text)
+        self.assertIn("/a%62* is never what a request asks for here: request_routing_rule public decides", line)
+
+    def test_override_paths_of_one_form(self) -> None:
+        """Where the path decides, an override path has one form, too: an error at its key, told once."""
+        deny = "deny_unless.1 = var_uri_path ~ ^/x\n"
+        for path, wrong in (("/v2/", False), ("/", False), ("/a%62/", True), ("/a//b", True), ("/a;b/", True)):
+            text = changed(("port = 9000\n", f"port = 9000\npath = {path}\n"))
+            self.assertEqual(said(text), [])
+            lines = said(text + deny)
+            self.assertEqual([f"path = {path} has another form" in line for line in lines], [True] * wrong, path)
 
     def test_paths_of_one_form(self) -> None:
         """Where paths are brought into one form, a pattern in another would never fit: an error in each rule."""

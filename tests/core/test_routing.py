@@ -334,8 +334,8 @@ class ActionTests(SynchronousTestCase):
         url_path_map = attrs.evolve(rule.url_path_map, default_deny_unless=(of_rest,), default_rewrite_rule_set=second)
         rule = attrs.evolve(rule, url_path_map=url_path_map, deny_unless=(of_rule,))
         actions = Site(listener=rule.http_listener, rule=rule).actions
-        found = [(each.deny_unless, each.rewrite_rule_set) for each in actions.all()]
-        self.assertEqual(found, [((of_rule, of_path), first), ((of_rule, of_rest), second)])
+        found = [(each.deny_unless, each.path_deny_unless, each.rewrite_rule_set) for each in actions.all()]
+        self.assertEqual(found, [((of_rule,), (of_path,), first), ((of_rule,), (of_rest,), second)])
         [basic] = actions_of(attrs.evolve(site().rule, deny_unless=(of_rule,), rewrite_rule_set=first)).all()
         self.assertEqual((basic.deny_unless, basic.rewrite_rule_set), ((of_rule,), first))
 
@@ -349,6 +349,14 @@ class ActionTests(SynchronousTestCase):
         assert rule.url_path_map
         rule = attrs.evolve(rule, url_path_map=attrs.evolve(rule.url_path_map, default_deny_unless=condition))
         self.assertTrue(Site(listener=rule.http_listener, rule=rule).normalises)
+
+    def test_normalises_for_conditions_on_the_path(self) -> None:
+        """Where a rule's own condition is about the path, a basic rule's too, paths are normalised."""
+        for written, expected in (("var_uri_path", True), ("var_request_uri", True), ("var_query_string", False)):
+            condition = (Condition.of(f"{written} ~ ^/a"),)
+            for each in (site(), self.site):
+                rule = attrs.evolve(each.rule, deny_unless=condition)
+                self.assertEqual(Site(listener=rule.http_listener, rule=rule).normalises, expected, written)
 
     def test_normalises(self) -> None:
         """Paths are normalised where a path rule decides about certificates, and nowhere else."""
