@@ -132,12 +132,16 @@ class HttpSession:
 
     def renewed(self, peer: Peer) -> None:
         """The client was judged again. Refused, it sends no further request, and gets little time for the last one."""
-        self.peer = peer
-        self.client = attrs.evolve(self.client, peer=peer)
-        if admits(peer.verdict):
-            self._frontend.go_on()
-        else:
-            self.expel()
+        try:
+            self.peer = peer
+            self.client = attrs.evolve(self.client, peer=peer)
+            if admits(peer.verdict):
+                self._frontend.go_on()
+            else:
+                self.expel()
+        except Exception:
+            self.log.failure("Unexpected error after a client was judged again")
+            self.abort()
 
     def expel(self) -> None:
         """The client is not welcome any more."""

@@ -176,7 +176,7 @@ class Dispatch:
         if failure.check(CancelledError):
             return failure
         self.log.failure("Unexpected error while forwarding a request", failure)
-        self._failed(500, ErrorInfo.UPSTREAM_NO_LIVE)
+        self._user.broken()
         return None
 
     def _go_on(self) -> None:

@@ -61,6 +61,7 @@ class HttpExchange:
     _error_info = ErrorInfo.NO_ERROR
     _body_size = 0
     _tunnel = False
+    _over = False
 
     def __init__(self, exchanges: Serving, request: RequestHead | UnfitRequest, reply: Reply, session: Session) -> None:
         self._exchanges = exchanges
@@ -151,7 +152,7 @@ class HttpExchange:
     def _broken(self, failure: Failure) -> None:
         """A defect of ours: the client is not left waiting."""
         self.log.failure("Unexpected error while deciding about a request", failure)
-        self._answer(500, ErrorInfo.NO_ERROR, close=True)
+        self.broken()
 
     def _forward(self, request: RequestHead, decision: Forwarded) -> None:
         self._forwarded = decision
@@ -236,6 +237,20 @@ class HttpExchange:
             self._error_info = ErrorInfo.CLIENT_CLOSED_REQUEST
         self._end(None if self._tunnel else 499)
 
+    def broken(self) -> None:
+        """An error of the gateway's own, which is in its log already: 500, or a cut where the answer has begun."""
+        if self._over:
+            return
+        try:
+            self._answer(500, ErrorInfo.INTERNAL_ERROR, close=True)
+        except Exception:
+            self.log.failure("Unexpected error while answering a request with 500")
+            self._error_info = ErrorInfo.INTERNAL_ERROR
+            try:
+                self._end(500 if self._head is None else None)
+            finally:
+                self._reply.abort()
+
     # -- from the backend
 
     def response_head(self, head: ResponseHead) -> None:
@@ -253,8 +268,8 @@ class HttpExchange:
             if isinstance(rewritten, Bad):
                 self._answer(rewritten.status, rewritten.error_info)
             else:
-                self._start_answer(rewritten)
                 self._reply.head(rewritten)
+                self._start_answer(rewritten)
 
     def _rewritten(self, head: ResponseHead) -> ResponseHead | Bad:
         """The response's head as the rules make it that have seen the request."""
@@ -349,8 +364,8 @@ class HttpExchange:
         self._error_info = error_info
         page = self._exchanges.shown(page, self._listener)
         head = self._exchanges.page_head(page, headers)
-        self._start_answer(head)
         self._reply.head(head, close=close)
+        self._start_answer(head)
         if self._request.method != b"HEAD":
             self._reply.body(page.body)
         self._complete()
@@ -370,18 +385,23 @@ class HttpExchange:
 
     def _end(self, status: int | None) -> None:
         """Whatever came of it, the exchange is over: nothing is asked any more, and the log has its line."""
+        if self._over:
+            return
+        self._over = True
         dispatch, self._dispatch = self._dispatch, None
         server = None if dispatch is None else dispatch.server
-        if dispatch is not None:
-            dispatch.cancel()
         asking, self._asking = self._asking, None
-        if asking is not None:
-            asking.cancel()
-        self._exchanges.running.discard(self)
-        exchanges = self._exchanges
-        if exchanges.access_log.enabled:
-            log, now, sent = exchanges.access_log, exchanges.clock.seconds(), self._reply.bytes_sent
-            log.write_later(partial(self._line, status, server, now, log.timestamp(), sent))
+        try:
+            if dispatch is not None:
+                dispatch.cancel()
+            if asking is not None:
+                asking.cancel()
+        finally:
+            self._exchanges.running.discard(self)
+            exchanges = self._exchanges
+            if exchanges.access_log.enabled:
+                log, now, sent = exchanges.access_log, exchanges.clock.seconds(), self._reply.bytes_sent
+                log.write_later(partial(self._line, status, server, now, log.timestamp(), sent))
 
     @property
     def _listener(self) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from twisted.logger import Logger
+
 from agwtwisted.core.forwarding import LAST_CHUNK, chunk, client_framing, informational_bytes, response_bytes
 from agwtwisted.core.header_lines import Header, value_of
 from agwtwisted.core.heads import PlainRequests
@@ -24,7 +26,13 @@ MAX_HELD = 65536
 
 
 class Frontend:
-    """The receiver of one client's wire, and the `Reply` of each of its exchanges."""
+    """The receiver of one client's wire, and the `Reply` of each of its exchanges.
+
+    An error of the gateway's own stays that of the request it met: it is answered with 500 or cut, and the connection
+    ends.
+    """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -89,30 +97,43 @@ class Frontend:
     def received(self, data: bytes) -> None:
         """Bytes of the client."""
         reader = self._reader
-        if self.tunnel:
-            if self._exchange is not None:
-                self._exchange.body(data)
-        elif reader.done:
-            self._hold(data)
-        else:
-            reader.feed(data)
-            if reader.events:
-                self._pump()
-            self._watch(len(data))
+        try:
+            if self.tunnel:
+                if self._exchange is not None:
+                    self._exchange.body(data)
+            elif reader.done:
+                self._hold(data)
+            else:
+                self._feed(reader, data)
+                if reader.events:
+                    self._pump()
+                self._watch(len(data))
+        except Exception:
+            self._broken()
 
     def drained(self) -> None:
         """The client takes bytes again."""
-        if self._exchange is not None:
-            self._exchange.client_drained()
-        self._pump()
-        self._watch()
+        try:
+            if self._exchange is not None:
+                self._exchange.client_drained()
+            self._pump()
+            self._watch()
+        except Exception:
+            self._broken()
 
     def ended(self, reason: str) -> None:
         """The client is gone."""
         self._deadline.stop()
         if self._exchange is not None:
             exchange, self._exchange = self._exchange, None
-            exchange.client_lost()
+            try:
+                if self._wire.failed:
+                    exchange.broken()
+                else:
+                    exchange.client_lost()
+            except Exception:
+                self.log.failure("Unexpected error while a client leaves")
+                exchange.broken()
 
     # -- requests
 
@@ -121,6 +142,13 @@ class Frontend:
         return RequestReader(
             self._plain, max_header_bytes=gateway.max_header_bytes, max_body_bytes=gateway.max_body_bytes
         )
+
+    def _feed(self, reader: RequestReader, data: bytes) -> None:
+        try:
+            reader.feed(data)
+        except Exception:
+            self.log.failure("Unexpected error while reading requests")
+            reader.give_up()  # what was read before stands
 
     def _hold(self, data: bytes) -> None:
         """Bytes after a request for an upgrade wait for its answer; after the last request they are nobody's."""
@@ -134,14 +162,19 @@ class Frontend:
         """Hands on what was read, in order, until a request has to wait for the answer to the one before."""
         if self._pumping:
             return
-        self._pumping = True
-        # The reader may become another one on the way.
-        while self._reader.events and not self._wire.closing and self._may_take(self._reader.events[0]):
-            self._take(self._reader.events.popleft())
-        self._pumping = False
-        if self._exchange is not None:
-            self._exchange.flush()
-        self._steer()
+        try:
+            self._pumping = True
+            try:
+                # The reader may become another one on the way.
+                while self._reader.events and not self._wire.closing and self._may_take(self._reader.events[0]):
+                    self._take(self._reader.events.popleft())
+            finally:
+                self._pumping = False
+            if self._exchange is not None:
+                self._exchange.flush()
+            self._steer()
+        except Exception:
+            self._broken()
 
     def _may_take(self, event: RequestEvent) -> bool:
         """Whether an event's turn has come: a request waits for the answer before it, and for a client that reads."""
@@ -198,6 +231,12 @@ class Frontend:
             self._deadline.set(self._gateway.header_timeout)
 
     def _too_late(self) -> None:
+        try:
+            self._end_wait()
+        except Exception:
+            self._broken()
+
+    def _end_wait(self) -> None:
         if self._exchange is not None:
             if not self._request_whole:
                 self._exchange.refuse(408, ErrorInfo.INVALID_REQUEST)
@@ -244,17 +283,22 @@ class Frontend:
         """The exchange is over: the connection takes the next request, or closes."""
         self._exchange = self._request = self._answer = None
         self._framing = Framing.NONE
-        if self._close_after or self.tunnel or self._session.draining:
-            self._close(linger=not self._request_whole or self._wire.paused or bool(self._reader.events))
-        else:
-            self._await_next()
+        try:
+            if self._close_after or self.tunnel or self._session.draining:
+                self._close(linger=not self._request_whole or self._wire.paused or bool(self._reader.events))
+            else:
+                self._await_next()
+        except Exception:
+            self._broken()
 
     def abort(self) -> None:
         """The response cannot be completed: the connection ends so that the client sees it cut."""
-        self.flush()
-        self._exchange = None
-        self._deadline.stop()
-        self._wire.abort()
+        try:
+            self.flush()
+        finally:
+            self._exchange = None
+            self._deadline.stop()
+            self._wire.abort()
 
     def flush(self) -> None:
         """Sends what was given since the last flush."""
@@ -297,12 +341,27 @@ class Frontend:
         reader = self._reader
         if reader.upgrading and not reader.events:  # it was not granted
             self._reader = self._new_reader()
-            self._reader.feed(reader.held)
+            self._feed(self._reader, reader.held)
         if self._reader.events:
             self._pump()
         elif not self._pumping:
             self._steer()
         self._watch()
+
+    def _broken(self) -> None:
+        """Ends the connection after an error of the gateway's own, with an answer where a request is under way."""
+        self.log.failure("Unexpected error while serving a client")
+        try:
+            if self._exchange is None and self._reader.events and not self._wire.closing:
+                self._reader.events.clear()
+                self._begin(UnfitRequest(status=500, error_info=ErrorInfo.INTERNAL_ERROR))
+            elif self._exchange is not None:
+                self._exchange.broken()
+            else:
+                self.abort()
+        except Exception:
+            self.log.failure("Unexpected error while answering with 500")
+            self.abort()
 
     def _close(self, *, linger: bool = False) -> None:
         self._deadline.stop()

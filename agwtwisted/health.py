@@ -256,6 +256,11 @@ class _Answer:
     def upstream_drained(self) -> None:
         """The request is sent."""
 
+    def broken(self) -> None:
+        """An error of the gateway's own: it has to show."""
+        self.problem = "internal error of the gateway"
+        self._done()
+
     def _done(self) -> None:
         if not self.whole.called:
             self.whole.callback(None)

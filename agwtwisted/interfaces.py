@@ -103,6 +103,12 @@ class Exchange(Protocol):
     def client_lost(self) -> None:
         """The client is gone."""
 
+    def broken(self) -> None:
+        """An error of the gateway's own, which is in its log already: 500, or a cut where the answer has begun.
+
+        Raises nothing; the connection ends.
+        """
+
 
 class Exchanges(Protocol):
     """Where a frontend takes its requests."""
@@ -131,3 +137,6 @@ class UpstreamUser(Protocol):
 
     def upstream_drained(self) -> None:
         """The backend takes bytes again."""
+
+    def broken(self) -> None:
+        """An error of the gateway's own, which is in its log already; the connection is no longer the user's."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from agwtwisted.deadlines import Deadline
 from agwtwisted.relay_wires import RelayWire
@@ -47,23 +48,36 @@ class _Side:
     def received(self, data: bytes) -> None:
         """Bytes of this side."""
         other = self.other
-        other.write(data)
-        self._relay.touched()
-        if other.full:
-            self.wire.pause()
+        try:
+            other.write(data)
+            self._relay.touched()
+            if other.full:
+                self.wire.pause()
+        except Exception:
+            self._relay.broken()
 
     def drained(self) -> None:
         """This side takes bytes again."""
-        self._relay.touched()
-        self._relay.drained(self)
+        try:
+            self._relay.touched()
+            self._relay.drained(self)
+        except Exception:
+            self._relay.broken()
 
     def finished(self) -> None:
         """This side sends no more."""
-        self._relay.finished(self)
+        try:
+            self._relay.finished(self)
+        except Exception:
+            self._relay.broken()
 
     def ended(self, reason: str) -> None:
         """The connection of this side is gone."""
-        self._relay.lost(self)
+        self.gone = True
+        try:
+            self._relay.lost(self)
+        except Exception:
+            self._relay.broken()
 
 
 class Relay:
@@ -77,12 +91,14 @@ class Relay:
         over: called once both connections are gone, with the reason.
     """
 
+    log = Logger()
+
     def __init__(
         self, client: RelayWire, backend: RelayWire, clock: IReactorTime, timeout: float, over: Callable[[End], None]
     ) -> None:
         self.end: End | None = None  # why it ends; the first reason counts
         self._timeout = timeout
-        self._over = over
+        self._over: Callable[[End], None] | None = over
         self._deadline = Deadline(clock, self._idle)
         self._taken: tuple[int, ...] = ()  # what slow readers had acknowledged when they were looked at last
         self._on_hold = False
@@ -124,6 +140,14 @@ class Relay:
             if not side.gone:
                 side.wire.abort()
 
+    def broken(self) -> None:
+        """Closes both after an error of the gateway's own, of which the log gets the traceback."""
+        self.log.failure("Unexpected error while relaying")
+        self.end = End.DEFECT
+        self.abort(End.DEFECT)
+        if self._client.gone and self._backend.gone:
+            self._finish()
+
     # -- what the sides say
 
     def touched(self) -> None:
@@ -148,7 +172,8 @@ class Relay:
 
     def lost(self, side: _Side) -> None:
         """A connection is gone: the other one gets what is on its way to it, and closes."""
-        side.gone = True
+        if side.wire.failed:
+            self._ending(End.DEFECT)
         complete = side.wire.input_ended and not side.wire.cut
         self._ending(side.finished_first if complete else side.lost)
         other = self._backend if side is self._client else self._client
@@ -157,17 +182,29 @@ class Relay:
                 other.wire.end()
             else:
                 other.wire.break_off()
-        elif self.end is not None:
-            self._deadline.stop()
-            self._over(self.end)
+        else:
+            self._finish()
 
     # -- how
+
+    def _finish(self) -> None:
+        """Both are gone."""
+        self._deadline.stop()
+        over, self._over = self._over, None
+        if over is not None and self.end is not None:
+            over(self.end)
 
     def _ending(self, end: End) -> None:
         if self.end is None:
             self.end = end
 
     def _idle(self) -> None:
+        try:
+            self._end_silence()
+        except Exception:
+            self.broken()
+
+    def _end_silence(self) -> None:
         """Cuts both off, unless a slow reader has taken something all the while."""
         taken = tuple(side.wire.acknowledged() for side in (self._client, self._backend) if side.wire.busy)
         if taken and taken != self._taken:

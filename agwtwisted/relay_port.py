@@ -155,14 +155,17 @@ class RelaySession:
 
     def begin(self) -> None:
         """Looks for a backend, unless the client is refused."""
-        if not admits(self.peer.verdict):
-            self._close(End.REFUSED, SessionStatus.FORBIDDEN)
-            return
-        rule = self._way.site.rule
-        if rule.backend_settings.enable_l4_client_ip_preservation:
-            self._preamble, self._omitted = self._header()
-        self._servers = self._way.servers.order()
-        self._dial_next()
+        try:
+            if not admits(self.peer.verdict):
+                self._close(End.REFUSED, SessionStatus.FORBIDDEN)
+                return
+            rule = self._way.site.rule
+            if rule.backend_settings.enable_l4_client_ip_preservation:
+                self._preamble, self._omitted = self._header()
+            self._servers = self._way.servers.order()
+            self._dial_next()
+        except Exception:
+            self._fail()
 
     # -- from the port
 
@@ -201,15 +204,18 @@ class RelaySession:
 
     def renewed(self, peer: Peer) -> None:
         """The client was judged again; refused, it is cut off."""
-        self.peer = peer
-        self._on_hold = False
-        if admits(peer.verdict):
-            if self._joined is not None:
-                self._joined.relay.go_on()
-        elif self._joined is not None:
-            self._joined.relay.abort(End.REFUSED)
-        else:
-            self._close(End.REFUSED, SessionStatus.FORBIDDEN)
+        try:
+            self.peer = peer
+            self._on_hold = False
+            if admits(peer.verdict):
+                if self._joined is not None:
+                    self._joined.relay.go_on()
+            elif self._joined is not None:
+                self._joined.relay.abort(End.REFUSED)
+            else:
+                self._close(End.REFUSED, SessionStatus.FORBIDDEN)
+        except Exception:
+            self._fail()
 
     # -- how
 
@@ -265,9 +271,16 @@ class RelaySession:
         """A defect of ours: the client is not left waiting."""
         if failure.check(CancelledError):
             return failure
-        self.log.failure("Unexpected error while connecting an L4 client", failure)
-        self._close(End.DEFECT, SessionStatus.DEFECT)
+        self._fail(failure)
         return None
+
+    def _fail(self, failure: Failure | None = None) -> None:
+        """Ends the session after an error of the gateway's own: the one that is being handled, or this one."""
+        self.log.failure("Unexpected error while serving an L4 client", failure)
+        if self._joined is not None:
+            self._joined.relay.abort(End.DEFECT)
+        else:
+            self._close(End.DEFECT, SessionStatus.DEFECT)
 
     def _close(self, end: End, status: SessionStatus) -> None:
         """Sends the client away before there was a backend."""
@@ -282,10 +295,12 @@ class RelaySession:
         if self._dialing is not None:
             self._dialing.cancel()
         left = End.CLIENT_CUT if self._client.cut else End.CLIENT
-        self._over(self._end or left)
+        self._over(self._end or (End.DEFECT if self._client.failed else left))
 
     def _over(self, end: End) -> None:
         """Both connections are gone."""
+        if end is End.DEFECT:
+            self._status = SessionStatus.DEFECT
         if self._servers is not None:
             self._servers.close()
         if self._server is not None:

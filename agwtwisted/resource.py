@@ -164,8 +164,12 @@ class _WebReply:
         self._exchange = exchange
         log_failure(self._request.notifyFinish().addErrback(self._client_lost), self.log, "serving a request")
         self._request.registerProducer(self, True)
-        exchange.begin()
-        self._send_body()
+        try:
+            exchange.begin()
+            self._send_body()
+        except Exception:
+            self.log.failure("Unexpected error while serving a request")
+            exchange.broken()
 
     # -- the request's body
 
@@ -242,8 +246,14 @@ class _WebReply:
     def resumeProducing(self) -> None:
         """The client takes bytes again."""
         self.full = False
-        if self._exchange is not None:
-            self._exchange.client_drained()
+        exchange = self._exchange
+        if exchange is None:
+            return
+        try:
+            exchange.client_drained()
+        except Exception:
+            self.log.failure("Unexpected error while serving a request")
+            exchange.broken()
 
     def stopProducing(self) -> None:
         """The client is gone; notifyFinish tells it too."""

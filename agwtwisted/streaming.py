@@ -13,7 +13,7 @@ from socket import IPPROTO_TCP, TCP_INFO
 from typing import Any, Final
 from typing import Protocol as TypingProtocol
 
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionClosed, ConnectionDone
 from twisted.internet.interfaces import IPullProducer, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection as TcpConnection
@@ -95,6 +95,7 @@ class TcpWire(Protocol):
     full = False
     closing = False
     cut = False  # it ended without a farewell of the peer, whose last words may be missing
+    failed = False  # it ended by an error of the gateway's own
     paused = False
     _taken = 0  # bytes that the peer had acknowledged when that was asked last
     _end_reason = ""  # where the transport knows less about it
@@ -148,10 +149,13 @@ class TcpWire(Protocol):
         self.closing = True
         if not isinstance(reason.value, ConnectionDone):
             self.cut = True
+            self.failed = not isinstance(reason.value, ConnectionClosed)
         receiver, self.receiver = self.receiver, NOBODY
-        receiver.ended(self._end_reason or str(reason.value))
-        if self.when_closed is not None:
-            self.when_closed()
+        try:
+            receiver.ended(self._end_reason or str(reason.value))
+        finally:
+            if self.when_closed is not None:
+                self.when_closed()
 
     # -- what a receiver may ask
 

@@ -34,6 +34,8 @@ IDLE_TIMEOUT = 60.0
 class UpstreamConnection:
     """The receiver of one wire to a backend; one request at a time."""
 
+    log = Logger()
+
     def __init__(
         self, server: Server, clock: IReactorTime, wire: TcpWire, identity: ServerIdentity | None = None
     ) -> None:
@@ -120,22 +122,29 @@ class UpstreamConnection:
             self._server.forget(self)
             self.wire.abort()
             return
-        if self._tunnel:
-            self._watch()
-            user.response_body(data)
-        else:
-            self.begun = True
-            reader.feed(data)
-            if not reader.whole:
+        try:
+            if self._tunnel:
                 self._watch()
-            self._hand_on(user, reader)
-        user.response_flush()
+                user.response_body(data)
+            else:
+                self.begun = True
+                reader.feed(data)
+                if not reader.whole:
+                    self._watch()
+                self._hand_on(user, reader)
+            user.response_flush()
+        except Exception:
+            self._broken(user)
 
     def drained(self) -> None:
         """The backend takes bytes again."""
-        self._watch()
-        if self._user is not None:
-            self._user.upstream_drained()
+        user = self._user
+        try:
+            self._watch()
+            if user is not None:
+                user.upstream_drained()
+        except Exception:
+            self._broken(user)
 
     def ended(self, reason: str) -> None:
         """The backend is gone."""
@@ -145,15 +154,18 @@ class UpstreamConnection:
         user, reader = self._user, self._reader
         if user is None or reader is None:
             return
-        if self._tunnel:
-            self._user = None
-            user.response_end()
-        elif self.wire.cut:  # nobody knows whether this was all
-            self._lose(reason, timed_out=False)
-        else:
-            reader.end()
-            self._hand_on(user, reader)
-        user.response_flush()
+        try:
+            if self._tunnel:
+                self._user = None
+                user.response_end()
+            elif self.wire.cut:  # nobody knows whether this was all
+                self._lose(reason, timed_out=False)
+            else:
+                reader.end()
+                self._hand_on(user, reader)
+            user.response_flush()
+        except Exception:
+            self._broken(user)
 
     # -- how
 
@@ -204,12 +216,26 @@ class UpstreamConnection:
         user, self._user = self._user, None
         self._deadline.stop()
         self.wire.abort()
-        if user is not None:
+        if user is None:
+            return
+        try:
             if self._tunnel:
                 user.response_end()
             else:
                 user.response_lost(reason, timed_out=timed_out)
             user.response_flush()
+        except Exception:
+            self._broken(user)
+
+    def _broken(self, user: UpstreamUser | None) -> None:
+        """After an error of the gateway's own the connection ends, and its user is told."""
+        self.log.failure("Unexpected error while handling an answer of {server}", server=self._server.name.decode())
+        self._user = self._reader = None
+        self._deadline.stop()
+        self._server.forget(self)
+        self.wire.abort()
+        if user is not None:
+            user.broken()
 
 
 class Server(Target):

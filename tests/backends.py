@@ -20,6 +20,7 @@ class User:
         self.lost: list[bool] = []  # whether it was the time that was over
         self.flushes = 0
         self.drained = 0
+        self.broken_count = 0
 
     def response_head(self, head: ResponseHead) -> None:
         """A head."""
@@ -45,3 +46,7 @@ class User:
     def upstream_drained(self) -> None:
         """Room again."""
         self.drained += 1
+
+    def broken(self) -> None:
+        """An error of the gateway's own."""
+        self.broken_count += 1

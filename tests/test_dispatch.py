@@ -168,7 +168,7 @@ class WayTests(_Case):
             failed=lambda status, error_info: self.failures.append((status, error_info)),
         ).start()
         self.network.advance(0)
-        self.assertEqual(self.failures, [(500, ErrorInfo.UPSTREAM_NO_LIVE)])
+        self.assertEqual((self.failures, self.user.broken_count), ([], 1))
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
     def test_cancelled_while_connecting(self) -> None:

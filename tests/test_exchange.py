@@ -14,9 +14,12 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import capturedLogs, formatEvent
+from twisted.python.failure import Failure
+from twisted.python.monkey import MonkeyPatcher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted import exchange as exchange_module
+from agwtwisted import frontend as frontend_module
 from agwtwisted.core.conditions import Condition
 from agwtwisted.core.error_pages import ErrorPages
 from agwtwisted.core.heads import PlainRequests
@@ -24,7 +27,7 @@ from agwtwisted.core.health import Health
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.messages import Framing, HeaderNames, RequestHead
 from agwtwisted.core.peer import Peer
-from agwtwisted.core.reading import Mark, RequestReader
+from agwtwisted.core.reading import Mark, RequestReader, ResponseReader
 from agwtwisted.core.resources import (
     CertificateHeaders,
     CustomError,
@@ -39,9 +42,11 @@ from agwtwisted.core.routing import Site, backends_of
 from agwtwisted.core.templates import Scope, Template
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Missing, Refused, Trusted, Unchecked, Verdict
-from agwtwisted.dispatch import KEPT_BODY
-from agwtwisted.frontend import MAX_HELD
-from agwtwisted.streaming import QUEUE_LIMIT, TcpWire
+from agwtwisted.dispatch import KEPT_BODY, Dispatch
+from agwtwisted.exchange import HttpExchange
+from agwtwisted.frontend import MAX_HELD, Frontend
+from agwtwisted.streaming import LINGER, QUEUE_LIMIT, TcpWire
+from agwtwisted.upstream import Server
 from tests import pki
 from tests.backends import OK, SWITCH
 from tests.gateways import PEER, TIMEOUT, Stand, mapped, profile, site
@@ -1096,6 +1101,216 @@ def _all(connection: socket.socket) -> bytes:
     return data
 
 
+class DefectTests(_Case):
+    """An error of the gateway's own, wherever it happens, is told the client and the log as such."""
+
+    TWO = GET + GET
+    PLACES: tuple[tuple[Any, str, bytes], ...] = (
+        (exchange_module, "decide", GET),
+        (exchange_module, "decide", TWO),
+        (exchange_module, "decide", POST + b"abc"),
+        (HttpExchange, "_route", UPGRADE),
+        (HttpExchange, "body", POST + b"abc"),
+        (HttpExchange, "body_complete", POST + b"abc"),
+        (HttpExchange, "flush", GET),
+        (exchange_module, "Dispatch", GET),
+        (Dispatch, "flush", GET),
+        (Dispatch, "_connected", GET),
+        (Server, "take", GET),
+        (Server, "connect", GET),
+        (exchange_module, "request_bytes", GET),
+        (RequestReader, "feed", GET),
+        (RequestReader, "feed", POST + b"abc"),
+        (PlainRequests, "head", GET),
+        (Frontend, "_may_take", GET),
+        (Frontend, "_take", TWO),
+    )
+
+    def make(self, *sites: Site, **limits: Any) -> None:
+        """A gateway without a defect."""
+        self.patches: list[MonkeyPatcher] = []
+        super().make(*sites, **limits)
+
+    def break_(self, owner: Any, name: str, *, after: int = 0) -> None:
+        """The next call of this raises, or the one after so many."""
+        real, calls = getattr(owner, name), iter(range(after + 1))
+
+        def broken(*arguments: Any, **named: Any) -> Any:
+            if next(calls, -1) == after:
+                raise ZeroDivisionError("a defect")
+            return real(*arguments, **named)
+
+        self.patches.append(self.patch(owner, name, broken))
+
+    def mend(self) -> None:
+        """All is as it was."""
+        while self.patches:
+            self.patches.pop().restore()
+
+    def assert_500(self, line: Line, *, answers: int = 1) -> None:
+        """The last answer is a whole page with 500; the connection ends, and nothing is left."""
+        received = line.take()
+        self.assertEqual(received.count(b"HTTP/1.1 "), answers)
+        head, _, body = received[received.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
+        self.assertEqual(head.partition(b"\r\n")[0], b"HTTP/1.1 500 Internal Server Error")
+        self.assertIn(b"\r\nContent-Length: %d\r\n" % len(body), head + b"\r\n")
+        self.assertIn(b"\r\nConnection: close", head)
+        self.assert_ended(line, 500)
+
+    def assert_ended(self, line: Line, status: int) -> None:
+        """The connection ends, the log has this status and whose fault it was, and nothing is left."""
+        self.network.advance(LINGER)
+        self.assertTrue(line.eof)
+        self.assertEqual((self.log["httpStatus"], self.log["error_info"]), (status, "ERRORINFO_INTERNAL_ERROR"))
+        self.assertTrue(self.flushLoggedErrors(ZeroDivisionError))
+        line.hang_up()
+        self.assertFalse(line.connected)
+        self.network.advance(100)
+        self.mend()
+        self.assertEqual((len(self.stand.exchanges.running), self.network.timers()), (0, []))
+
+    def test_first_request(self) -> None:
+        """On the way to a backend: 500, and the end of the connection."""
+        for owner, name, request in self.PLACES:
+            with self.subTest(place=name):
+                self.make()
+                line = self.client()
+                self.break_(owner, name)
+                line.send(request)
+                self.network.advance(0)
+                self.assert_500(line)
+
+    def test_later_request(self) -> None:
+        """The answer before it stands: the error is that of the pipelined request, and nothing follows it."""
+        for owner, name in ((exchange_module, "decide"), (HttpExchange, "flush"), (exchange_module, "Dispatch")):
+            with self.subTest(place=name):
+                self.make()
+                line = self.client()
+                self.break_(owner, name, after=1)
+                line.send(GET + GET + GET)
+                self.backend.line.send(OK)
+                self.assert_500(line, answers=2)
+                self.assertEqual([each["httpStatus"] for each in self.stand.log.records], [200, 500])
+
+    def test_after_a_judgement(self) -> None:
+        """A request that waited for the client's new verdict is answered, and not left waiting for ever."""
+        line = self.client()
+        [session] = self.stand.port._sessions.values()
+        session.hold()
+        line.send(GET)
+        self.break_(exchange_module, "decide")
+        session.renewed(session.peer)
+        self.assert_500(line)
+
+    def test_session_after_a_judgement(self) -> None:
+        """A connection whose own bookkeeping fails then is cut off."""
+        line = self.client()
+        [session] = self.stand.port._sessions.values()
+        session.hold()
+        line.send(GET)
+        self.break_(Frontend, "go_on")
+        session.renewed(session.peer)
+        self.network.advance(0)
+        self.assertEqual((line.connected, self.network.timers()), (0, []))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_answer(self) -> None:
+        """While the answer's head is handled: 500, and the server's connection is not used again."""
+        for owner, name in (
+            (ResponseReader, "feed"),
+            (HttpExchange, "response_head"),
+            (HttpExchange, "_rewritten"),
+            (frontend_module, "client_framing"),
+        ):
+            with self.subTest(place=name):
+                self.make()
+                line = self.asked()
+                self.break_(owner, name)
+                self.backend.line.send(OK)
+                self.assert_500(line)
+                self.assertFalse(self.backend.line.connected)
+
+    def test_no_answer(self) -> None:
+        """When a server is lost the client still hears of the gateway's error."""
+        for owner, name in ((HttpExchange, "response_lost"), (Dispatch, "lost")):
+            with self.subTest(place=name):
+                self.make()
+                line = self.asked()
+                self.break_(owner, name)
+                self.backend.line.hang_up()
+                self.assert_500(line)
+
+    def test_no_answer_in_time(self) -> None:
+        """So it does when the server's time is over, which a timer tells."""
+        line = self.asked()
+        self.break_(HttpExchange, "response_lost")
+        self.network.advance(TIMEOUT)
+        self.assert_500(line)
+
+    def test_begun_answer(self) -> None:
+        """Once the head is out the answer is cut, with the status that the client saw."""
+        for owner, name in (
+            (HttpExchange, "response_body"),
+            (Frontend, "body"),
+            (HttpExchange, "response_flush"),
+            (ResponseReader, "feed"),
+            (HttpExchange, "response_end"),
+        ):
+            with self.subTest(place=name):
+                self.make()
+                line = self.asked()
+                self.backend.line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
+                self.assertTrue(line.take().endswith(b"abc"))
+                self.break_(owner, name)
+                self.backend.line.send(b"defghi" if name == "response_end" else b"def")
+                self.network.advance(0)
+                self.assertEqual((line.reset, self.backend.line.connected), (True, 0))
+                self.assert_ended(line, 200)
+
+    def test_released(self) -> None:
+        """After the answer, when the connection is to take the next request, it is cut off."""
+        line = self.asked()
+        self.break_(Frontend, "_await_next")
+        self.backend.line.send(OK)
+        self.network.advance(0)
+        self.assertTrue(line.take().endswith(b"ok"))
+        self.stand.backends.close_idle()
+        self.network.advance(0)
+        self.assertEqual((line.connected, self.network.timers()), (0, []))
+        self.assertEqual([each["httpStatus"] for each in self.stand.log.records], [200])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_timer(self) -> None:
+        """A deadline of the client that cannot be handled ends the connection."""
+        line = self.asked(POST)
+        self.break_(HttpExchange, "refuse")
+        self.network.advance(self.stand.port.gateway.body_timeout)
+        self.assert_500(line)
+
+    def test_page(self) -> None:
+        """Where not even the page can be made, the connection is cut and the log has its line."""
+        line = self.client()
+        self.break_(exchange_module, "decide")
+        self.break_(HttpExchange, "_send")
+        line.send(GET)
+        self.network.advance(0)
+        self.assert_ended(line, 500)
+
+    def test_client_leaves(self) -> None:
+        """An error while an exchange is given up leaves nothing behind, neither here nor in the port's count."""
+        line = self.asked()
+        self.break_(Dispatch, "cancel")
+        line.crash()
+        self.assertEqual((len(self.stand.exchanges.running), self.stand.log.last["httpStatus"]), (0, 499))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_elsewhere(self) -> None:
+        """An error that the reactor catches, of whatever layer, is not taken for the client's leaving."""
+        line = self.asked()
+        line.connectionLost(Failure(ZeroDivisionError()))
+        self.assertEqual((self.log["httpStatus"], self.log["error_info"]), (500, "ERRORINFO_INTERNAL_ERROR"))
+
+
 class PathTests(_Case):
     """Requests to sites that treat some paths in their own way."""
 
@@ -1227,7 +1442,7 @@ class PathTests(_Case):
         line = self.ask("/admin", Trusted())
         self.patch(exchange_module, "decide", lambda *_: 1 / 0)
         self.answer(Trusted())
-        self.assert_page(line, 500, "NO_ERROR", closed=True)
+        self.assert_page(line, 500, "INTERNAL_ERROR", closed=True)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 

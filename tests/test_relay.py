@@ -7,11 +7,12 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.relay import End, Relay
 from agwtwisted.relay_wires import RelayWire
-from agwtwisted.streaming import QUEUE_LIMIT
+from agwtwisted.streaming import QUEUE_LIMIT, TcpWire
 from tests.wires import READ, Line, Network, Recorder
 
 TIMEOUT = 60.0
@@ -341,3 +342,52 @@ class IdleTests(_Case):
         self.network.advance(TIMEOUT)
         self.network.advance(0)
         self.assertEqual((len(self.client.received), self.ends), (QUEUE_LIMIT, [End.IDLE]))
+
+
+class DefectTests(_Case):
+    """An error of the gateway's own ends both connections, and is taken for nothing else."""
+
+    def test_everywhere(self) -> None:
+        """Wherever it happens: bytes, room, the end of one direction, the end of a connection, a timer."""
+
+        def silence() -> None:
+            self.network.advance(TIMEOUT)
+
+        cases = (
+            (Relay, "touched", lambda: self.client.send(b"a")),
+            (TcpWire, "write", lambda: self.backend.send(b"a")),
+            (Relay, "finished", lambda: self.client.hang_up()),
+            (Relay, "lost", lambda: self.backend.crash()),
+            (RelayWire, "break_off", silence),
+        )
+        for owner, name, act in cases:
+            with self.subTest(place=name):
+                self.setUp()
+                patch = self.patch(owner, name, _broken_once(getattr(owner, name)))
+                act()
+                patch.restore()
+                self.network.advance(0)
+                self.client.hang_up()
+                self.backend.hang_up()
+                self.network.advance(0)
+                self.assertEqual((self.ends, self.over()), ([End.DEFECT], True))
+                self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_elsewhere(self) -> None:
+        """So does one that the reactor catches, of whatever layer."""
+        self.client.connectionLost(Failure(ZeroDivisionError()))
+        self.backend.hang_up()
+        self.network.advance(0)
+        self.assertEqual(self.ends, [End.DEFECT])
+
+
+def _broken_once(real: Any) -> Any:
+    """The function, whose first call raises."""
+    calls = iter((True,))
+
+    def called(*arguments: Any, **named: Any) -> Any:
+        if next(calls, False):
+            raise ZeroDivisionError("a defect")
+        return real(*arguments, **named)
+
+    return called

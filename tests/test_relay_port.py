@@ -11,14 +11,16 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import reasons
+from agwtwisted.core.balancing import Pool
 from agwtwisted.core.health import Health, State
 from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.proxy_protocol import SSL, HeaderReader, ProxyHeader, split
 from agwtwisted.core.resources import SslProfile
 from agwtwisted.core.verdicts import Refused
 from agwtwisted.gate import MAX_EARLY
+from agwtwisted.relay import Relay
 from agwtwisted.relay_backends import DRAIN_TIMEOUT, RelayServer
-from agwtwisted.relay_port import CONNECT_TIMEOUT
+from agwtwisted.relay_port import CONNECT_TIMEOUT, RelaySession
 from tests import clients, pki
 from tests.clients import client_context, device, stranger
 from tests.memory import kept_after
@@ -373,6 +375,38 @@ class ConnectTests(SynchronousTestCase):
         self.assertTrue(client.eof)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual((stand.record["serverStatus"], stand.record["sessionEnd"]), ("500", "internal error"))
+
+    def test_defects_elsewhere(self) -> None:
+        """So is one before a server is dialed, while both are joined, and after the client was judged again."""
+        for owner, name in ((Pool, "order"), (RelaySession, "_dial_next"), (RelaySession, "_connected")):
+            with self.subTest(place=name):
+                stand = Stand(text(TCP))
+                patch = self.patch(owner, name, lambda *_: 1 / 0)
+                client = stand.dial()
+                patch.restore()
+                self.assert_defect(stand, client)
+        for judged in (True, False):
+            stand = Stand(text(TCP))
+            client = stand.dial()
+            [session] = {each for each in stand.port._sessions.values() if isinstance(each, RelaySession)}
+            patch = self.patch(Relay, "go_on" if judged else "touched", lambda *_: 1 / 0)
+            if judged:
+                session.renewed(session.peer)
+            else:
+                client.send(b"question")
+            patch.restore()
+            self.assert_defect(stand, client)
+
+    def assert_defect(self, stand: Stand, client: Line) -> None:
+        """The session is over, logged as the gateway's own error, and nothing is left of it."""
+        stand.network.advance(0)
+        client.hang_up()
+        for line in stand.backend().lines:
+            line.hang_up()
+        stand.network.advance(0)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual((stand.record["serverStatus"], stand.record["sessionEnd"]), ("500", "internal error"))
+        self.assertTrue(stand.nothing_is_left())
 
 
 def _failing() -> Deferred[None]:

@@ -32,6 +32,7 @@ class ErrorInfo(Enum):
     UPSTREAM_NO_LIVE = "ERRORINFO_UPSTREAM_NO_LIVE"
     UPSTREAM_CLOSED_CONNECTION = "ERRORINFO_UPSTREAM_CLOSED_CONNECTION"
     UPSTREAM_TIMED_OUT = "ERRORINFO_UPSTREAM_TIMED_OUT"
+    INTERNAL_ERROR = "ERRORINFO_INTERNAL_ERROR"  # ours
 
     def __init__(self, word: str) -> None:
         self.octets = word.encode()

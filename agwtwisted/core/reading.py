@@ -143,6 +143,10 @@ class RequestReader:
         """The head that is open did not come in time."""
         self._refuse(BadRequest(408, ErrorInfo.INVALID_REQUEST))
 
+    def give_up(self) -> None:
+        """Reads no further after an error of the reader's own."""
+        self._refuse(BadRequest(500, ErrorInfo.INTERNAL_ERROR))
+
     def _refuse(self, bad: BadRequest) -> None:
         if self.done:
             return

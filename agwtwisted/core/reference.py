@@ -213,6 +213,10 @@ ERROR_MEANINGS: Final[Mapping[ErrorInfo, str]] = {
     ErrorInfo.UPSTREAM_NO_LIVE: "no server of the pool could be asked (502)",
     ErrorInfo.UPSTREAM_CLOSED_CONNECTION: "the server ended the connection, or its answer could not be passed on (502)",
     ErrorInfo.UPSTREAM_TIMED_OUT: "the server was silent for too long (504)",
+    ErrorInfo.INTERNAL_ERROR: (
+        "an error of the gateway itself, whose traceback is in its log: 500, or a cut where the answer had begun"
+        " (beyond the product)"
+    ),
 }
 
 PRODUCT_CODES: Final[Mapping[str, str]] = {
