@@ -4,9 +4,11 @@ Configparser is not used: it lower-cases keys, cuts values at `` ;``, chokes on 
 stops at the first duplicate and knows no line of a value.
 
 A line without indentation is a section ``[kind]`` or ``[kind name]``, a key ``key = value`` (the first ``=`` counts)
-or a comment that starts with ``;`` or ``#``; after white space, ``;`` begins a comment on any line, and ``\\;`` is a
-literal semicolon. An indented line continues the value above it (the newline is kept), a blank line ends that value, a
-line that holds only a comment does not. White space is space and tab.
+or a comment that starts with ``;`` or ``#``. After white space, ``;`` begins a comment behind a section or a value, but
+is a part of the value of those keys whose text may hold one (`settings.Key.literal`): which they are is not known here,
+and an entry has both readings. ``\\;`` is a literal semicolon everywhere. An indented line continues the value above it
+(the newline is kept), a blank line ends that value, a line that holds only a comment does not. White space is space and
+tab.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from agwtwisted.core.errors import Place, Problem, shown
 
 _BLANKS = " \t"
 _BOM = b"\xef\xbb\xbf"
-_COMMENT = re.compile(r"(?:^|[ \t]);")
+_COMMENT = re.compile(r"[ \t];")
 _HEADER = re.compile(r"\[[ \t]*(?P<kind>\w+)(?:[ \t]+(?P<name>[\w.-]+)(?P<rest>/[\w.-]+)?)?[ \t]*\]", re.ASCII)
 _HEADER_RULE = "is no section: write [kind] or [kind name], a name of A-Z a-z 0-9 . _ -"
 _TWO_PART_KINDS = {"path_rule": "map/name", "rewrite_rule": "set/name", "custom_error": "listener/status"}
@@ -32,6 +34,7 @@ class Entry:
 
     key: str
     value: str
+    uncut: str  # the value with what would be a comment behind it
     line: int
 
 
@@ -72,10 +75,17 @@ class _OpenEntry:
 
     key: str
     line: int
-    pieces: list[str]
+    pieces: list[str] = attrs.Factory(list)
+    uncut: list[str] = attrs.Factory(list)
+
+    def add(self, text: str) -> None:
+        """A line of the value, with what may be a comment behind it."""
+        self.pieces.append(_unescaped(_without_comment(text).strip(_BLANKS)))
+        self.uncut.append(_unescaped(text.strip(_BLANKS)))
 
     def closed(self) -> Entry:
-        return Entry(key=self.key, value="\n".join(self.pieces).strip("\n"), line=self.line)
+        value, uncut = ("\n".join(pieces).strip("\n") for pieces in (self.pieces, self.uncut))
+        return Entry(key=self.key, value=value, uncut=uncut, line=self.line)
 
 
 @attrs.define
@@ -115,13 +125,12 @@ class _Reading:
         text = self.text(number, raw)
         if text is None or _is_comment(text):
             return
-        text = _without_comment(text)
         if not text.strip(_BLANKS):
             self.entry = None
         elif text[0] in _BLANKS:
-            self.go_on(number, text.strip(_BLANKS))
+            self.go_on(number, text)
         elif text[0] == "[":
-            self.open_section(number, text.rstrip(_BLANKS))
+            self.open_section(number, _without_comment(text).rstrip(_BLANKS))
         else:
             self.open_entry(number, text)
 
@@ -141,7 +150,7 @@ class _Reading:
         if self.entry is None:
             self.complain(number, "is indented, but there is no value above it to continue")
         else:
-            self.entry.pieces.append(_unescaped(text))
+            self.entry.add(text)
 
     def open_section(self, number: int, text: str) -> None:
         self.entry = None
@@ -156,9 +165,10 @@ class _Reading:
     def open_entry(self, number: int, text: str) -> None:
         key, delimiter, value = text.partition("=")
         key = key.strip(_BLANKS)
-        self.entry = _OpenEntry(key, number, [_unescaped(value.strip(_BLANKS))])
-        if not delimiter or not key:
-            self.complain(number, f"{shown(text)} is no section, no key = value and no comment")
+        self.entry = _OpenEntry(key, number)
+        self.entry.add(value)
+        if not delimiter or not key or _COMMENT.search(key):
+            self.complain(number, f"{shown(_without_comment(text))} is no section, no key = value and no comment")
             return
         if not self.sections:
             self.complain(number, "a key stands before the first section")

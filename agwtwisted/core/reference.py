@@ -40,14 +40,31 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _configuration() -> Iterator[str]:
     yield (
-        "A section is `[kind]` or `[kind NAME]`, a key `key = value`; an indented line continues a value, `;` begins a"
-        " comment. Durations are seconds, sizes bytes; lists have commas or lines between their values; booleans are"
+        "A section is `[kind]` or `[kind NAME]`, a key `key = value`; an indented line continues a value."
+        " Durations are seconds, sizes bytes; lists have commas or lines between their values; booleans are"
         " `true`, `yes`, `on`, `Enabled` and their opposites, in any case. Paths are relative to the file."
+    )
+    yield (
+        "A comment begins with `;` or `#` at the start of a line, with `;` also on an indented line, and with `;` after"
+        f" white space behind a section or a value; but **not behind the values of** {', '.join(_literal_keys())}:"
+        " they go on to the end of the line, and a comment needs a line of its own. `\\;` is a semicolon everywhere."
     )
     for name, kind in KINDS.items():
         yield f"## [{name}{' NAME' if kind.named else ''}]"
         yield KEY_MEANINGS[name][""]
         yield _table(("key", "default", "meaning"), _key_rows(name, kind))
+
+
+def _literal_keys() -> Iterator[str]:
+    """The keys whose values hold semicolons as they stand."""
+    names = {key: None for kind in KINDS.values() for key, how in kind.keys.items() if how.literal}
+    families = {
+        f"{family}.{members.placeholder}": None
+        for kind in KINDS.values()
+        for family, members in kind.families.items()
+        if members.key.literal
+    }
+    return (f"`{name}`" for name in {**names, **families})
 
 
 def _key_rows(name: str, kind: Kind) -> Iterator[Sequence[str]]:

@@ -147,7 +147,7 @@ GATEWAY = Kind(
         "max_client_chain_depth": Key(whole(limits.CLIENT_CHAIN_DEPTH)),
         "header_names": Key(choice(*HeaderNames)),
         "log_query": Key(boolean),
-        "server_header": Key(header_value, empty=Empty.CONVERTED),
+        "server_header": Key(header_value, empty=Empty.CONVERTED, literal=True),
         "allow_demo": Key(boolean),
         **_SSL_POLICY,
     },
@@ -243,7 +243,7 @@ PROBE = Kind(
         "unhealthy_threshold": Key(whole(limits.UNHEALTHY_THRESHOLD)),
         "min_servers": Key(only("0")),
         "match_status_codes": Key(listed(status_range, limits.STATUS_RANGES)),
-        "match_body": Key(text_to_match),
+        "match_body": Key(text_to_match, literal=True),
         "enable_probe_proxy_protocol_header": Key(boolean),
     },
 )
@@ -273,7 +273,7 @@ BACKEND_HTTP_SETTINGS = Kind(
     },
 )
 
-ACCESS = {"deny_unless": numbered(Key(access_condition, empty=Empty.REFUSED))}
+ACCESS = {"deny_unless": numbered(Key(access_condition, empty=Empty.REFUSED, literal=True))}
 """Who may come in: of rules, and of what else requests are led by."""
 BACKEND_SETTINGS = Kind(
     resource=BackendSettings,
@@ -351,20 +351,24 @@ REWRITE_RULE = Kind(
     resource=RewriteRule,
     keys={
         "rule_sequence": Key(whole(limits.RULE_SEQUENCE)),
-        "url_path": Key(one_line, empty=Empty.REFUSED),
-        "url_query_string": Key(one_line, empty=Empty.CONVERTED),  # empty: no query
+        "url_path": Key(one_line, empty=Empty.REFUSED, literal=True),
+        "url_query_string": Key(one_line, empty=Empty.CONVERTED, literal=True),  # empty: no query
         "reroute": Key(boolean),
     },
     families={
-        "condition": numbered(Key(Condition.of, empty=Empty.REFUSED)),
+        "condition": numbered(Key(Condition.of, empty=Empty.REFUSED, literal=True)),
         "request_header": Family(
-            key=Key(one_line, empty=Empty.CONVERTED), suffix=rewrite_rules.request_target, placeholder="NAME"
+            key=Key(one_line, empty=Empty.CONVERTED, literal=True),
+            suffix=rewrite_rules.request_target,
+            placeholder="NAME",
         ),
         "response_header": Family(
-            key=Key(one_line, empty=Empty.CONVERTED), suffix=rewrite_rules.response_target, placeholder="NAME"
+            key=Key(one_line, empty=Empty.CONVERTED, literal=True),
+            suffix=rewrite_rules.response_target,
+            placeholder="NAME",
         ),
         "response_header_matcher": Family(
-            key=Key(rewrite_rules.value_matcher, empty=Empty.REFUSED),
+            key=Key(rewrite_rules.value_matcher, empty=Empty.REFUSED, literal=True),
             suffix=rewrite_rules.matched_target,
             placeholder="Set-Cookie",
         ),

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 import attrs
 
 from agwtwisted.core.errors import Place, Problem, Severity, UnacceptableError, shown
-from agwtwisted.core.ini import Section
+from agwtwisted.core.ini import Entry, Section
 from agwtwisted.core.limits import Range
 
 T = TypeVar("T")
@@ -48,6 +48,7 @@ class Key:
     convert: Convert[Any]
     empty: Empty = attrs.field(default=Empty.UNSET, kw_only=True)
     required: bool = attrs.field(default=False, kw_only=True)
+    literal: bool = attrs.field(default=False, kw_only=True)  # ``;`` after white space is text, and no comment
 
 
 @attrs.frozen(kw_only=True)
@@ -88,6 +89,14 @@ class Kind:
         except UnacceptableError as error:
             raise UnacceptableError(f"{shown(name)}: {error.message}", error.code) from error
         return family.key
+
+    def is_literal(self, name: str) -> bool:
+        """Whether a value goes on to the end of the line, whatever semicolons it has."""
+        try:
+            key = self.key(name)
+        except UnacceptableError:
+            return False
+        return key is not None and key.literal
 
     def spellings(self, name: str) -> Iterator[str]:
         """Every key that a section may have, for comparison with a wrong one: members of families end as that does."""
@@ -159,7 +168,7 @@ def read(section: Section, kind: Kind, file: str) -> tuple[Row, list[Problem]]:
     wrong: dict[str, UnacceptableError] = {}
     for entry in section.entries:
         try:
-            values |= _value(entry.key, entry.value, kind)
+            values |= _value(entry, kind)
         except UnacceptableError as error:
             wrong[entry.key] = error
     missing = [key for key, how in kind.keys.items() if how.required and key not in values and key not in wrong]
@@ -167,14 +176,34 @@ def read(section: Section, kind: Kind, file: str) -> tuple[Row, list[Problem]]:
     row = Row(file=file, section=section, kind=kind, values=values, refused=frozenset([*refused, *missing]))
     problems = [row.problem(error.message, key=key, code=error.code) for key, error in wrong.items()]
     problems += [row.problem(f"{key} is missing") for key in missing]
+    problems += _semicolons(row)
     return row, problems
 
 
-def _value(key: str, text: str, kind: Kind) -> dict[str, Any]:
+def _semicolons(row: Row) -> Iterator[Problem]:
+    """Values that hold what would be a comment behind those of other keys."""
+    for entry in row.section.entries:
+        if entry.uncut != entry.value and entry.value and row.kind.is_literal(entry.key):
+            rest = entry.uncut.removeprefix(entry.value).lstrip(" \t")
+            yield row.warning(
+                f"{entry.key} goes on to the end of the line: {shown(rest)} is a part of the value. A comment needs a"
+                " line of its own; a semicolon that is meant may be written \\;",
+                key=entry.key,
+            )
+
+
+def _value(entry: Entry, kind: Kind) -> dict[str, Any]:
     """The key with its value; nothing where it is unset."""
+    key = entry.key
     how = kind.key(key)
     if how is None:
         raise UnacceptableError(f"there is no key {shown(key)}{did_you_mean(key, kind.spellings(key))}")
+    text = entry.uncut if how.literal else entry.value
+    if how.literal and text and not entry.value:
+        raise UnacceptableError(
+            f"{key} begins with ;, which is no comment here: a comment needs a line of its own; a semicolon that is"
+            " meant is written \\;"
+        )
     if not text and how.empty is Empty.UNSET:
         return {}
     if not text and how.empty is Empty.REFUSED:

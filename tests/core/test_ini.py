@@ -23,6 +23,11 @@ def values(text: str) -> dict[str, str]:
     return {entry.key: entry.value for entry in section.entries}
 
 
+def uncut(text: str) -> dict[str, str]:
+    """The same where `;` begins no comment behind a value."""
+    return {entry.key: entry.uncut for section in read(text).sections for entry in section.entries}
+
+
 def said(text: str | bytes) -> list[str]:
     """The problems of a text."""
     data = text if isinstance(text, bytes) else text.encode()
@@ -140,8 +145,15 @@ class ValueTests(SynchronousTestCase):
 
     def test_comment_behind(self) -> None:
         """White space and a semicolon begin a comment; a `#` or a semicolon within a word does not."""
-        text = "[a]\na = 1 ; one\nb = 2;3\nc = 4 # 5\nd = ; six\ne = 7\t;8\n  9 ; ten\n"
-        self.assertEqual(values(text), {"a": "1", "b": "2;3", "c": "4 # 5", "d": "", "e": "7\n9"})
+        text = "[a]\na = 1 ; one\nb = 2;3\nc = 4 # 5\nd = ; six\ne = 7\t;8\n  9 ; ten\nf =;g\n"
+        self.assertEqual(values(text), {"a": "1", "b": "2;3", "c": "4 # 5", "d": "", "e": "7\n9", "f": ";g"})
+        [problem] = said("[a]\nb ; c = 1\n")
+        self.assertIn("'b' is no section, no key = value and no comment", problem)
+
+    def test_uncut(self) -> None:
+        r"""The other reading has what is behind the semicolon, too, but no lines that are comments."""
+        text = "[a]\na = 1 ; one\nd = ; six\ne = 7\t;8 \n  ; nine\n  9 ; \\;ten\nf = g;\n"
+        self.assertEqual(uncut(text), {"a": "1 ; one", "d": "; six", "e": "7\t;8\n9 ; ;ten", "f": "g;"})
 
     def test_literal_semicolon(self) -> None:
         r"""`\;` is a semicolon, also behind white space; other backslashes stay."""

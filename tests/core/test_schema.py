@@ -50,6 +50,28 @@ class TableTests(SynchronousTestCase):
         for name, kind in KINDS.items():
             self.assertFalse({key.partition(".")[0] for key in kind.keys} & {*kind.families}, name)
 
+    def test_semicolons(self) -> None:
+        """Values of headers, conditions, patterns and templates go on to the end of the line, no others do."""
+        keys = {key for kind in KINDS.values() for key, how in kind.keys.items() if how.literal}
+        self.assertEqual(keys, {"server_header", "match_body", "url_path", "url_query_string"})
+        families = [(name, how.key.literal) for kind in KINDS.values() for name, how in kind.families.items()]
+        self.assertTrue(families)
+        self.assertTrue(all(literal for _, literal in families), families)
+
+    def test_values_with_semicolons(self) -> None:
+        """A header and a condition are taken whole, with a warning each, and a comment behind another value is none."""
+        text = changed(("priority = 100\n", "priority = 100 ; the first\n"))
+        text += "rewrite_rule_set = set ; all of it\ndeny_unless.1 = http_req_X ~ ^a ;b$\n"
+        text += "\n[rewrite_rule set/rule]\nresponse_header.Content-Security-Policy = default-src 'self' ; sandbox\n"
+        config = load(text)
+        [rule] = config.request_routing_rules
+        self.assertEqual(rule.deny_unless[0].operand, "^a ;b$")
+        assert rule.rewrite_rule_set
+        [header] = rule.rewrite_rule_set.rules[0].response_headers
+        assert header.value
+        self.assertEqual(header.value.constant, b"default-src 'self' ; sandbox")
+        self.assertEqual(["goes on to the end of the line" in str(each) for each in config.warnings], [True, True])
+
     def test_defaults_are_in_range(self) -> None:
         """The defaults of the gateway pass their own converters."""
         for field in attrs.fields(Gateway):

@@ -42,6 +42,7 @@ KIND = Kind(
         "label": Key(settings.one_line, empty=Empty.CONVERTED),
         "friend": Key(settings.reference("basket"), empty=Empty.REFUSED),
         "handle": Key(settings.unsupported),
+        "motto": Key(settings.one_line, literal=True),
     },
     families={
         "layer": settings.numbered(Key(settings.whole(Range(1, 9)), empty=Empty.REFUSED)),
@@ -74,6 +75,23 @@ class ReadTests(SynchronousTestCase):
         self.assertEqual((row.get("size"), row.get("label"), row.get("handle")), (7, "none", None))
         self.assertEqual(row.fields(), {"fruit": Fruit.PEAR})
         self.assertEqual(row.name, "b")
+
+    def test_semicolons(self) -> None:
+        r"""Behind a value `;` begins a comment, but in literal ones, with a warning unless it is written `\;`."""
+        row, problems = read("fruit = Pear ; a comment\nlabel = a ; b\nmotto = c \\; d\n")
+        self.assertEqual((row.get("label"), row.values["motto"], problems), ("a", "c ; d", []))
+        row, [problem] = read("fruit = Pear\nmotto = c ; d \\; e ; f\n")
+        self.assertEqual(row.values["motto"], "c ; d ; e ; f")
+        self.assertIn(
+            "WARNING f:3 [basket b] motto goes on to the end of the line: '; d ; e ; f' is a part", str(problem)
+        )
+
+    def test_only_a_comment(self) -> None:
+        """A literal value that begins with a semicolon was meant as empty: an error, and not passed on."""
+        row, [problem] = read("fruit = Pear\nmotto = ; empty\n")
+        self.assertIn("ERROR f:3 [basket b] motto begins with ;, which is no comment here", str(problem))
+        self.assertEqual(row.refused, {"motto"})
+        self.assertEqual(read("fruit = Pear\nmotto = \\; d\n")[0].values["motto"], "; d")
 
     def test_unknown_key(self) -> None:
         """The nearest key is offered, and none where nothing is near."""
