@@ -6,6 +6,8 @@ ENVIRONMENT = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ven
 INSTALL = { $(ENVIRONMENT); } && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
 SECONDS = 60
+PARALLEL = --numprocesses=auto --maxprocesses=4 --dist=loadfile
+JOBS = 2
 
 .PHONY: run test setup lint format types arrows docstrings trial coverage differential explore reference fuzz bench bench-quick bench-micro wheel clean
 
@@ -13,7 +15,7 @@ run: $(VENV)/.run          ## the gateway with demo certificates and a demo back
 	$(BIN)/python -m agwtwisted demo --config conf/gw.ini
 
 test: $(VENV)/.test        ## the whole suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 setup: $(VENV)/.dev        ## everything below needs this, and gets it by itself
 
@@ -33,7 +35,7 @@ docstrings: $(VENV)/.dev   ## every test says what it shows
 	$(BIN)/interrogate --config setup.cfg tests
 
 trial: $(VENV)/.test       ## the suite once more, under Twisted's own runner
-	$(BIN)/python -m twisted.trial tests
+	$(BIN)/python -m twisted.trial --jobs=$(JOBS) tests
 
 coverage: $(VENV)/.dev     ## lines and branches that no test runs
 	$(BIN)/coverage run -m pytest && $(BIN)/coverage report

@@ -11,6 +11,7 @@ from cryptography import x509
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IReactorTime
 
+from agwtwisted.core import limits
 from agwtwisted.core.errors import AgwError
 from agwtwisted.core.reasons import REASONS, UNKNOWN
 from agwtwisted.core.resources import BackendHttpSettings, SslCertificate
@@ -42,6 +43,7 @@ class BackendTls:
 
     context: SSL.Context
     validate_name: bool
+    offering: Callable[[bytes], SSL.Context]  # the context that offers this one protocol by ALPN
     # The same servers show the same certificates again and again; looking for a name costs a fifth of the handshake.
     mismatch: Callable[[bytes, ServerIdentity], str] = attrs.field(factory=lambda: lru_cache(REMEMBERED)(mismatch))
 
@@ -64,20 +66,15 @@ class BackendTls:
             certificate: the gateway's own, for servers that ask.
             protocols: what is offered by ALPN.
         """
-        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-        context.set_min_proto_version(SSL.TLS1_2_VERSION)
-        context.set_options(SSL.OP_NO_RENEGOTIATION)
-        context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-        _trust(context, roots)
-        if validate_chain:
-            context.set_verify(SSL.VERIFY_PEER, _note)
-        else:
-            context.set_verify(SSL.VERIFY_NONE)
-        if certificate is not None:
-            _show(context, certificate)
-        if protocols:
-            context.set_alpn_protos(list(protocols))
-        return cls(context=context, validate_name=validate_name)
+
+        def offering(*protocols: bytes) -> SSL.Context:
+            return _context(roots, protocols, validate_chain=validate_chain, certificate=certificate)
+
+        return cls(
+            context=offering(*protocols),
+            validate_name=validate_name,
+            offering=lru_cache(limits.ALPN_PROTOCOLS.highest)(offering),
+        )
 
     def wire(
         self,
@@ -86,10 +83,38 @@ class BackendTls:
         until: float,
         receiver: Receiver = NOBODY,
         *,
+        protocol: bytes = b"",
         kind: type[TlsClientWire] = TlsClientWire,
     ) -> TlsClientWire:
-        """A wire to a server that must prove to be this one, with its handshake through at the time `until`."""
-        return kind(clock, _Handshake(self, identity), until, receiver)
+        """A wire to a server that must prove to be this one, with its handshake through at the time `until`.
+
+        It is offered one protocol (ALPN) if one is given, instead of those of all connections.
+        """
+        context = self.offering(protocol) if protocol else self.context
+        return kind(clock, _Handshake(self, context, identity), until, receiver)
+
+
+def _context(
+    roots: Sequence[x509.Certificate],
+    protocols: Sequence[bytes],
+    *,
+    validate_chain: bool,
+    certificate: SslCertificate | None,
+) -> SSL.Context:
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_RENEGOTIATION)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    _trust(context, roots)
+    if validate_chain:
+        context.set_verify(SSL.VERIFY_PEER, _note)
+    else:
+        context.set_verify(SSL.VERIFY_NONE)
+    if certificate is not None:
+        _show(context, certificate)
+    if protocols:
+        context.set_alpn_protos(list(protocols))
+    return context
 
 
 class BackendContexts:
@@ -131,8 +156,8 @@ class _Notes:
 class _Handshake:
     """One handshake, as tls_client.ServerHandshake says."""
 
-    def __init__(self, tls: BackendTls, identity: ServerIdentity) -> None:
-        self.connection = SSL.Connection(tls.context, None)
+    def __init__(self, tls: BackendTls, context: SSL.Context, identity: ServerIdentity) -> None:
+        self.connection = SSL.Connection(context, None)
         self._notes = _Notes()
         self._validate_name = tls.validate_name
         self._mismatch = tls.mismatch

@@ -105,6 +105,8 @@ class Dialer:
         timeout: float,
         identity: ServerIdentity | None = None,
         prepare: Callable[[Any], None] = _as_it_is,
+        *,
+        protocol: bytes = b"",
     ) -> Deferred[TcpWire]:
         """A new connection, with its TLS handshake done and the server's certificate checked.
 
@@ -115,16 +117,19 @@ class Dialer:
             timeout: seconds.
             identity: what `identity` gave, or another whom the server must prove to be.
             prepare: is given each wire before it connects.
+            protocol: that is offered by ALPN over TLS, instead of what the settings offer.
 
         Raises:
             ConnectError: nobody answered at any address; UntrustedError where the last one failed over TLS.
             DNSLookupError: the name does not resolve.
         """
         if self._literal:
-            return self._open(self._host, self._reactor.seconds() + timeout, identity, prepare)
-        return Deferred.fromCoroutine(self._dial(timeout, identity, prepare))
+            return self._open(self._host, self._reactor.seconds() + timeout, identity, prepare, protocol)
+        return Deferred.fromCoroutine(self._dial(timeout, identity, prepare, protocol))
 
-    async def _dial(self, timeout: float, identity: ServerIdentity | None, prepare: Callable[[Any], None]) -> TcpWire:
+    async def _dial(
+        self, timeout: float, identity: ServerIdentity | None, prepare: Callable[[Any], None], protocol: bytes
+    ) -> TcpWire:
         error: ConnectError = UnreachableError(f"{self._host} has no address")
         until = self._reactor.seconds() + timeout
         addresses = await self._addresses(timeout)
@@ -135,7 +140,7 @@ class Dialer:
             # Every address has its share of what is left: one that is silent does not take it all.
             share = (until - now) / (len(addresses) - count)
             try:
-                return await self._open(address, now + share, identity, prepare)
+                return await self._open(address, now + share, identity, prepare, protocol)
             except ConnectError as failed:
                 error = failed
         raise error
@@ -147,7 +152,12 @@ class Dialer:
             raise UnreachableError(f"{self._host} does not resolve in time") from None
 
     def _open(
-        self, address: str, until: float, identity: ServerIdentity | None, prepare: Callable[[Any], None]
+        self,
+        address: str,
+        until: float,
+        identity: ServerIdentity | None,
+        prepare: Callable[[Any], None],
+        protocol: bytes,
     ) -> Deferred[TcpWire]:
         """One address."""
         wire: TcpWire
@@ -155,7 +165,7 @@ class Dialer:
             wire = self._plain(self._reactor)
         else:
             identity = identity or self._encryption.rule.identity()
-            wire = self._encryption.tls.wire(self._reactor, identity, until, kind=self._encrypted)
+            wire = self._encryption.tls.wire(self._reactor, identity, until, protocol=protocol, kind=self._encrypted)
         prepare(wire)
         attempt = _Attempt(wire, identity)
         self._reactor.connectTCP(address, self._port, attempt, timeout=until - self._reactor.seconds())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
@@ -22,11 +22,12 @@ from agwtwisted.core.proxy_protocol import Endpoint
 from agwtwisted.core.remembering import remembering
 from agwtwisted.core.resources import ClientAuth, Refusal, SslProfile
 from agwtwisted.core.routing import AnySite, NamedSites, RelaySite, S, Site
+from agwtwisted.core.tls_extensions import openssl_groups
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
 from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
 from agwtwisted.encryption import error_text
-from agwtwisted.openssl import GO_ON, verifying
+from agwtwisted.openssl import GO_ON, set_groups, verifying
 
 _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
@@ -48,6 +49,15 @@ class CertificateError(AgwError):
     def __init__(self, name: str, reason: str) -> None:
         self.section = f"ssl_certificate {name}"
         self.reason = f"cannot be used: {reason}"
+        super().__init__(f"[{self.section}] {self.reason}")
+
+
+class GroupsError(AgwError):
+    """Groups for key exchange that this OpenSSL does not have."""
+
+    def __init__(self, name: str) -> None:
+        self.section = f"ssl_profile {name}"
+        self.reason = "tls_groups has one that the OpenSSL here does not know"
         super().__init__(f"[{self.section}] {self.reason}")
 
 
@@ -132,6 +142,11 @@ class ClientCertificates:
         if self._by_depth and site_context.refuses_in_handshake:
             return self._verdict
         return self.required_verdict()
+
+    @property
+    def relays(self) -> bool:
+        """Whether the site is one of L4, whose servers speak what the client has agreed on."""
+        return self.site_context is not None and isinstance(self.site_context.site, RelaySite)
 
     def required_verdict(self) -> Verdict:
         """The verdict of a Strict profile with the site's trusted client certificates, after the handshake.
@@ -276,6 +291,7 @@ def peer_of(
         tls_version="" if failure else connection.get_protocol_version_name(),
         cipher=connection.get_cipher_name() or "",
         server_name=notes.server_name,
+        protocol=connection.get_alpn_proto_negotiated() if notes.relays and not failure else b"",
         reached=reached,
     )
 
@@ -294,8 +310,9 @@ def _site_context(site: AnySite, *, resumable: bool, max_depth: int) -> SiteCont
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     _apply_policy(context, site.listener.ssl_policy, allow_weak=site.profile is not None and site.profile.allow_weak)
     _restrict(context, resumable=resumable)
-    if isinstance(site, Site):  # what is spoken on L4 is not the gateway's to choose: it passes the offer over
-        context.set_alpn_select_callback(_choose_protocol)
+    _set_groups(context, site.profile)
+    if protocols := PROTOCOLS if isinstance(site, Site) else site.listener.alpn_protocols:
+        context.set_alpn_select_callback(partial(_choose_protocol, protocols))
     context.set_verify_depth(max_depth)
     _use_server_certificate(context, site)
     mode = SSL.VERIFY_NONE
@@ -330,6 +347,12 @@ def _apply_policy(context: SSL.Context, policy: TlsPolicy | None, *, allow_weak:
         context.set_tls13_ciphersuites(openssl_ciphersuites(policy))
 
 
+def _set_groups(context: SSL.Context, profile: SslProfile | None) -> None:
+    names = () if profile is None else profile.tls_groups
+    if not set_groups(context, openssl_groups(names)) and profile is not None and names:
+        raise GroupsError(profile.name)
+
+
 def _restrict(context: SSL.Context, *, resumable: bool) -> None:
     # A ticket or a session of an open site would resume into a strict site of the same port without a certificate.
     options = SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
@@ -340,8 +363,8 @@ def _restrict(context: SSL.Context, *, resumable: bool) -> None:
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # 20 KiB less for an idle connection
 
 
-def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
-    for protocol in PROTOCOLS:
+def _choose_protocol(protocols: Sequence[bytes], connection: SSL.Connection, offered: list[bytes]) -> bytes:
+    for protocol in protocols:
         if protocol in offered:
             return protocol
     # A client that offers protocols but none of ours is told so (RFC 7301 section 3.2): raising sends that alert.

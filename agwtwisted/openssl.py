@@ -242,6 +242,22 @@ def direct_verifying(told: Told) -> Verifying:
     return set_verify
 
 
+def set_groups(context: SSL.Context, groups: bytes) -> bool:
+    """Sets the groups for key exchange, which pyOpenSSL has no method for; whether OpenSSL knows them all.
+
+    Args:
+        context: not used yet.
+        groups: in the form of SSL_CTX_set1_groups_list.
+    """
+    inside: Any = context
+    function = getattr(_lib, "SSL_CTX_set1_curves_list", None)  # the same by its old name
+    if function is None:
+        return False
+    done = function(inside._context, groups) == 1
+    _lib.ERR_clear_error()  # what the next call of this thread would be blamed for
+    return bool(done)
+
+
 _TYPES: Final = {
     "BIO_free": "int(*)(BIO *)",
     "BIO_new": "BIO *(*)(BIO_METHOD *)",

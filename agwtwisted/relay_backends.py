@@ -98,7 +98,9 @@ class RelayServer(Target):
         self._dialer = dialer
         self._complaints = complaints
 
-    def dial(self, timeout: float, preamble: bytes = b"", *, server_name: str = "") -> Deferred[RelayWire]:
+    def dial(
+        self, timeout: float, preamble: bytes = b"", *, server_name: str = "", protocol: bytes = b""
+    ) -> Deferred[RelayWire]:
         """A new connection within `timeout` seconds, on which `preamble` was sent ahead of everything.
 
         Fails as `connecting.Dialer.dial` does; may be cancelled.
@@ -107,13 +109,14 @@ class RelayServer(Target):
             timeout: seconds.
             preamble: bytes.
             server_name: whom the server must prove to be over TLS; empty: as the settings say.
+            protocol: that the client has agreed on, which a server over TLS is offered (ALPN); empty: none.
         """
 
         def prepare(wire: RelayWire) -> None:
             wire.preamble = preamble
 
         identity = server_identity(server_name) if server_name else None
-        return cast(Deferred[RelayWire], self._dialer.dial(timeout, identity, prepare))
+        return cast(Deferred[RelayWire], self._dialer.dial(timeout, identity, prepare, protocol=protocol))
 
     def complain(self, failure: Failure) -> None:
         """Says in the log why there is no connection, a few times a minute and with a count of what was left out."""

@@ -234,7 +234,7 @@ class RelaySession:
             self._close(End.UNREACHABLE, SessionStatus.UNREACHABLE)
             return
         self._server = server
-        dialing = self._dialing = server.dial(min(left, CONNECT_TIMEOUT), self._preamble)
+        dialing = self._dialing = server.dial(min(left, CONNECT_TIMEOUT), self._preamble, protocol=self.peer.protocol)
         dialed = dialing.addCallbacks(
             self._connected, self._not_connected, callbackArgs=(server,), errbackArgs=(server,)
         )

@@ -23,7 +23,7 @@ from twisted.python import usage
 from agwtwisted import openssl
 from agwtwisted._version import VERSION
 from agwtwisted.backend_contexts import BackendContexts, ClientCertificateError
-from agwtwisted.contexts import CertificateError, PortContexts
+from agwtwisted.contexts import CertificateError, GroupsError, PortContexts
 from agwtwisted.core import ini, report
 from agwtwisted.core.certificate_rules import CANNOT_READ
 from agwtwisted.core.config import parse
@@ -103,7 +103,7 @@ def _told(error: AgwError | OSError, file: str, config: Config) -> str:
     match error:
         case BindError():
             section, key, message = _listener_at(error.where, config), "port", str(error)
-        case CertificateError() | ClientCertificateError():
+        case CertificateError() | ClientCertificateError() | GroupsError():
             section, key, message = error.section, "", error.reason
         case OSError():
             log = config.gateway.access_log

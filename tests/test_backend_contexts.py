@@ -187,7 +187,7 @@ class ClientCertificateTests(_Case):
 class ContextTests(_Case):
     """What all connections have in common."""
 
-    def offered(self, tls: BackendTls) -> Sequence[bytes]:
+    def offered(self, tls: BackendTls, protocol: bytes = b"") -> Sequence[bytes]:
         """What is offered by ALPN."""
         seen: list[bytes] = []
         context = server_context()
@@ -198,7 +198,7 @@ class ContextTests(_Case):
 
         context.set_alpn_select_callback(choose)
         network = Network()
-        wire = tls.wire(network, WANTED, 10.0)
+        wire = tls.wire(network, WANTED, 10.0, protocol=protocol)
         Server(network, network.dial(wire), context).talk()
         return seen
 
@@ -206,6 +206,14 @@ class ContextTests(_Case):
         """HTTP backends are offered HTTP/1.1 and nothing else; others nothing."""
         self.assertEqual(self.offered(tls_of(https(root()))), [b"http/1.1"])
         self.assertEqual(self.offered(BackendTls.trusting([root().certificate])), [])
+
+    def test_protocol_of_one_connection(self) -> None:
+        """A connection may be offered another one, by a context that is made once and trusts the same roots."""
+        tls = BackendTls.trusting([root().certificate])
+        self.assertEqual(self.offered(tls, b"mqtt"), [b"mqtt"])
+        self.assertEqual(self.offered(tls), [])
+        self.assertIs(tls.offering(b"mqtt"), tls.offering(b"mqtt"))
+        self.assertIsNot(tls.offering(b"mqtt"), tls.offering(b"h2"))
 
     def test_versions(self) -> None:
         """TLS 1.3 where the server has it, 1.2 where it has not, and nothing older."""

@@ -9,6 +9,7 @@ from math import inf
 import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -36,6 +37,11 @@ NOBODYS = "s strict s.example", "o - o.example"
 def get(host: str) -> bytes:
     """A request for this host."""
     return GET.replace(b"localhost", host.encode())
+
+
+def with_keys(keys: str) -> str:
+    """A Strict listener whose profile has more keys."""
+    return text("basic strict").replace("[ssl_profile strict]", f"[ssl_profile strict]\n{keys}".rstrip())
 
 
 def listener_of(client: Client) -> str:
@@ -771,6 +777,45 @@ def _rsa_site() -> pki.Credential:
         usage = pki.key_usage("digital_signature", "key_encipherment")
         _KEPT.append(pki.Authority.root("Servers").issue_server("localhost", key=pki.rsa_key(), usage=usage))
     return _KEPT[0]
+
+
+class GroupTests(SynchronousTestCase):
+    """The groups for key exchange."""
+
+    def agreed(self, gateway: Gateway, groups: bytes, credential: pki.Credential | None = None) -> str | None:
+        """The group that a client of TLS 1.2 with these groups has agreed on, None where the handshake failed."""
+        client = gateway.shake_hands(client_context(credential or device(), version=TLS_1_2, groups=groups))
+        return client.tls.get_group_name() if client.wire._established else None
+
+    def test_default(self) -> None:
+        """OpenSSL's own are preferred, whatever the client does; brainpool curves are for those who have no others."""
+        source = clients.files(site_pem=_rsa_site().chain_pem, site_key=_rsa_site().key_pem)
+        gateway = Gateway(text("basic passthrough"), source)
+        self.assertEqual(self.agreed(gateway, b"brainpoolP256r1:secp256r1:x25519"), "x25519")
+        meter = device().issuers[0].issue("meter", key=pki.ec_key(ec.BrainpoolP256R1()))
+        self.assertEqual(self.agreed(gateway, b"brainpoolP256r1", meter), "brainpoolP256r1")
+
+    def test_client_certificate(self) -> None:
+        """Certificates on brainpool curves are taken over TLS 1.2, by default and where the curve is named."""
+        for curve, keys in ((ec.BrainpoolP256R1(), ""), (ec.BrainpoolP384R1(), "tls_groups = P-256, brainpoolP384r1")):
+            credential = device().issuers[0].issue("meter", key=pki.ec_key(curve))
+            gateway = Gateway(with_keys(keys))
+            self.assertIsNotNone(self.agreed(gateway, b"brainpoolP256r1:brainpoolP384r1:secp256r1", credential))
+
+    def test_chosen(self) -> None:
+        """A profile's groups are the only ones, in its order."""
+        gateway = Gateway(with_keys("tls_groups = secp384r1, x25519, P-256"))
+        self.assertEqual(self.agreed(gateway, b"x25519:secp384r1:secp256r1"), "secp384r1")
+        self.assertIsNone(self.agreed(gateway, b"secp521r1"))
+        brainpool = device().issuers[0].issue("meter", key=pki.ec_key(ec.BrainpoolP256R1()))
+        self.assertIsNone(self.agreed(gateway, b"brainpoolP256r1:secp256r1", brainpool))
+
+    def test_of_the_future(self) -> None:
+        """Hybrid groups of ML-KEM are agreed on over TLS 1.3 where both have them."""
+        gateway = Gateway(with_keys("tls_groups = SecP256r1MLKEM768"))
+        client = gateway.shake_hands(client_context(device(), version=TLS_1_3, groups=b"SecP256r1MLKEM768:x25519"))
+        self.assertTrue(client.wire._established)
+        self.assertFalse(gateway.shake_hands(client_context(device(), groups=b"x25519")).wire._established)
 
 
 class BirthTests(SynchronousTestCase):

@@ -14,7 +14,7 @@ from agwtwisted.core import reasons
 from agwtwisted.core.balancing import Pool
 from agwtwisted.core.health import Health, State
 from agwtwisted.core.peer import OcspStatus, Peer
-from agwtwisted.core.proxy_protocol import SSL, HeaderReader, ProxyHeader, split
+from agwtwisted.core.proxy_protocol import ALPN, SSL, HeaderReader, ProxyHeader, split
 from agwtwisted.core.resources import SslProfile
 from agwtwisted.core.verdicts import Refused
 from agwtwisted.gate import MAX_EARLY
@@ -25,11 +25,12 @@ from tests import clients, pki
 from tests.clients import client_context, device, stranger
 from tests.memory import kept_after
 from tests.relays import Stand, text
-from tests.servers import Server
+from tests.servers import Server, root, server_context
 from tests.wires import READ, Line
 
 ONE = "mqtt strict"
 TCP = "tcp tcp"
+SERVERS = "\n[trusted_root_certificate servers]\nfile = pki/servers.pem\n"
 TWO_SERVERS = "127.0.0.1, 127.0.0.2"
 
 
@@ -148,8 +149,40 @@ class SessionTests(SynchronousTestCase):
         self.assertIsNotNone(stand.shake_hands(name="a.example").error)
         self.assertIsNotNone(stand.shake_hands(name="c.example").error)
 
+    def test_protocols(self) -> None:
+        """A listener that says what its servers speak agrees on the first of it that the client offers (ALPN)."""
+        stand = Stand(text("a - a.example; alpn_protocols = h2, http/1.1", "b - b.example; alpn_protocols = mqtt"))
+        for name, offered, chosen in (
+            ("a.example", [b"http/1.1", b"h2"], b"h2"),
+            ("a.example", [b"http/1.1"], b"http/1.1"),
+            ("a.example", [], b""),
+            ("b.example", [b"h2", b"mqtt"], b"mqtt"),
+        ):
+            client = stand.shake_hands(client_context(protocols=offered), name)
+            self.assertEqual((client.established, client.tls.get_alpn_proto_negotiated()), (True, chosen))
+
+    def test_other_protocols(self) -> None:
+        """A client that offers none of these is turned away, and no server hears of it."""
+        stand = Stand(text("a - a.example; alpn_protocols = h2"))
+        client = stand.shake_hands(client_context(protocols=[b"http/1.1"]), "a.example")
+        self.assertIn("no application protocol", str(client.error))
+        self.assertEqual(stand.backend().attempts, 0)
+
+    def test_protocol_of_the_server(self) -> None:
+        """A server over TLS is offered what the client has agreed on, and nothing where that is nothing."""
+        settings = "protocol = Tls\ntrusted_root_certificates = servers"
+        configuration = text("a - a.example; alpn_protocols = h2, mqtt", settings=settings) + SERVERS
+        for offered, expected in (([b"mqtt", b"h2"], b"h2"), ([b"mqtt"], b"mqtt"), ([], None)):
+            stand = Stand(configuration, files=clients.files(servers_pem=root().pem))
+            stand.shake_hands(client_context(protocols=offered), "a.example")
+            server = Server(
+                stand.network, stand.backend().line, server_context(protocols=[b"http/1.1", b"mqtt", b"h2"])
+            )
+            server.talk()
+            self.assertEqual(server.tls.get_alpn_proto_negotiated() or None, expected)
+
     def test_protocol_offers(self) -> None:
-        """What a client offers by ALPN is passed over: the gateway does not know what its backends speak."""
+        """Without that, what a client offers by ALPN is passed over: nobody knows what the backends speak."""
         stand = Stand(text("mqtt -"))
         client = stand.shake_hands(client_context(protocols=[b"mqtt", b"h2"]))
         self.assertEqual((client.established, client.tls.get_alpn_proto_negotiated()), (True, b""))
@@ -369,7 +402,7 @@ class ConnectTests(SynchronousTestCase):
     def test_defect(self) -> None:
         """A defect of ours while connecting closes the client, and is in both logs."""
         stand = Stand(text(TCP))
-        self.patch(RelayServer, "dial", lambda *_: _failing())
+        self.patch(RelayServer, "dial", lambda *_, **__: _failing())
         client = stand.dial()
         stand.network.advance(0)
         self.assertTrue(client.eof)
@@ -672,6 +705,15 @@ class ProxyHeaderTests(SynchronousTestCase):
         authority, ssl = header.tlvs
         self.assertEqual((authority.value, ssl.type), (b"mqtt.example", SSL))
         self.assertIn(device().der, [tlv.value for tlv in split(ssl.value[5:]) or ()])
+
+    def test_protocol(self) -> None:
+        """The protocol that was agreed on is among it, where one was."""
+        settings = "enable_l4_client_ip_preservation = true\nproxy_protocol_tls = true"
+        for offered, expected in (([b"h2"], [b"h2"]), ([], [])):
+            stand = Stand(text("a -; alpn_protocols = h2", settings=settings))
+            stand.shake_hands(client_context(protocols=offered))
+            tlvs = self.header(stand.backend().line).tlvs
+            self.assertEqual([tlv.value for tlv in tlvs if tlv.type == ALPN], expected)
 
     def test_each_server_is_told(self) -> None:
         """The second server is told as well."""

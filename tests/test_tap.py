@@ -15,7 +15,7 @@ from pathlib import Path
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted import openssl
+from agwtwisted import contexts, openssl
 from agwtwisted._version import VERSION
 from agwtwisted.listener import bind
 from agwtwisted.tap import Options, load, makeService
@@ -214,6 +214,14 @@ class StartTests(Directory):
             place = f"{self.file}:{self.line('[ssl_certificate site]')} [ssl_certificate site]"
             self.assertEqual((message, printed), (f"ERROR {place} cannot be used: ee key too small", ""))
             self.assert_ports_are_free()
+
+    def test_unknown_groups(self) -> None:
+        """So do groups for key exchange that this OpenSSL does not have."""
+        self.patch(contexts, "set_groups", lambda context, groups: b"DEFAULT" in groups)
+        config = Path(self.file)
+        config.write_text(config.read_text().replace("[ssl_profile strict]", "[ssl_profile strict]\ntls_groups = x448"))
+        message, _, _ = self.ended(lambda: makeService(self.options("--check")))
+        self.assertIn("[ssl_profile strict] tls_groups has one that the OpenSSL here does not know", message)
 
     def line(self, start: str) -> int:
         """The number of the configuration's first line that begins so."""

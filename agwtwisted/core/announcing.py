@@ -87,8 +87,8 @@ def header(peer: Peer, source: Endpoint, destination: Endpoint, names: ServerNam
 
 
 def _tls(peer: Peer, names: ServerNames, certificate: bytes) -> tuple[Tlv, ...]:
-    """The server name that the client asked for, and what is known of its TLS."""
-    authority = Tlv(proxy_protocol.AUTHORITY, peer.server_name.encode())
+    """The protocol and the server name of the client's session, and what else is known of its TLS."""
+    session = (Tlv(proxy_protocol.ALPN, peer.protocol), Tlv(proxy_protocol.AUTHORITY, peer.server_name.encode()))
     trusted = isinstance(peer.verdict, Trusted) and peer.certificate is not None
     client = proxy_protocol.CLIENT_SSL
     if peer.certificate is not None:
@@ -103,7 +103,7 @@ def _tls(peer: Peer, names: ServerNames, certificate: bytes) -> tuple[Tlv, ...]:
     )
     fields = bytes((client,)) + (VERIFIED if trusted else NOT_VERIFIED).to_bytes(4, "big")
     ssl = fields + proxy_protocol.joined(Tlv(number, value) for number, value in values if value)
-    return (*((authority,) if authority.value else ()), Tlv(proxy_protocol.SSL, ssl))
+    return (*(each for each in session if each.value), Tlv(proxy_protocol.SSL, ssl))
 
 
 def _common_name(der: bytes) -> bytes:

@@ -162,6 +162,22 @@ def _differing_policies(draft: Draft) -> Iterator[Problem]:
             )
 
 
+def _differing_groups(draft: Draft) -> Iterator[Problem]:
+    """OpenSSL takes the groups, too, from the first context of a port."""
+    for earlier, listener in combinations(draft.every_listener, 2):
+        one, other = earlier.value, listener.value
+        if not _one_port(one, other) or one.ssl_policy is None or other.ssl_policy is None:
+            continue
+        if _groups(one) != _groups(other):
+            yield listener.row.problem(
+                f"and {earlier.row.section.title} have profiles that differ in tls_groups, which are the port's"
+            )
+
+
+def _groups(listener: AnyListener) -> tuple[str, ...]:
+    return () if listener.ssl_profile is None else listener.ssl_profile.tls_groups
+
+
 def _port_wide(policy: TlsPolicy) -> tuple[str, str, tuple[str, ...]]:
     return policy.min_version, policy.max_version, policy.tls13_cipher_suites
 
@@ -365,6 +381,7 @@ _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _differing_proxies,
     _ambiguous_hosts,
     _differing_policies,
+    _differing_groups,
     _mixed_policies,
     _rules,
     _unused_profiles,

@@ -91,6 +91,9 @@ KEY_MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "verify_client_auth_mode": "`Strict`, the default with trusted client certificates, or `Passthrough`.",
         "trusted_client_certificates": "The `trusted_client_certificate` sections that clients are verified against.",
         "verify_client_cert_issuer_dn": "Whether a client's issuer must be the last CA of the file's longest chain.",
+        "tls_groups": "Groups for key exchange, the preferred one first, by their registered names (`x25519`,"
+        " `secp256r1`, `X25519MLKEM768`, `brainpoolP256r1`); without it those of OpenSSL in its order, then brainpool"
+        " curves. Over TLS 1.2 client certificates must be on one of them. The same for all listeners of a port.",
         "allow_weak": "Whether short keys and SHA-1 or MD5 signatures are taken. Not wise.",
         "refusal": "How a Strict listener refuses: by an alert in the `Handshake`, or by a page after it (`Http400`).",
         **_POLICY,
@@ -118,6 +121,8 @@ KEY_MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "": "A port, or some host names on it, whose bytes are relayed (L4).",
         **_ADDRESS,
         "protocol": "`Tcp` or `Tls`.",
+        "alpn_protocols": "The protocols that the servers speak (ALPN: `h2`, `mqtt`), the preferred one first; `Tls`"
+        " only. A client that offers some, and none of these, is turned away; without the key nothing is chosen.",
     },
     "backend_address_pool": {
         "": "Servers that do the same work.",

@@ -37,6 +37,7 @@ class Peer:
     tls_version: str = ""  # "TLSv1.3"; empty on plain HTTP
     cipher: str = ""  # OpenSSL's name
     server_name: str = ""  # SNI, lower case
+    protocol: bytes = b""  # that was agreed on by ALPN; looked at on L4 alone
     ocsp_status: OcspStatus = OcspStatus.NOT_CHECKED
     reached: Endpoint | None = None  # where it connected to, as a proxy ahead says; None: to the gateway itself
     until: float = inf  # the end of a Trusted verdict of either kind, in seconds since 1970: then it is judged again

@@ -188,6 +188,7 @@ class SslProfile:
     trusted_client_certificates: tuple[TrustedClientCertificate, ...] = ()
     verify_client_cert_issuer_dn: bool = False
     allow_weak: bool = False  # keys and digests of clients and their CAs do not count
+    tls_groups: tuple[str, ...] = ()  # for key exchange, the preferred one first; none: the default ones
     refusal: Refusal = Refusal.HANDSHAKE
     ssl_policy: TlsPolicy
     verify_client_revocation: ClientRevocation = ClientRevocation.NONE
@@ -231,6 +232,7 @@ class Listener:
     ssl_certificate: SslCertificate | None = None
     ssl_profile: SslProfile | None = None
     ssl_policy: TlsPolicy | None = None  # of the profile where there is one, else the gateway's; None on Tcp
+    alpn_protocols: tuple[bytes, ...] = ()  # that the servers behind it speak, the preferred one first
     accept_proxy_protocol: tuple[Network, ...] = ()  # connections from these begin with a PROXY protocol header
 
 

@@ -71,6 +71,7 @@ from agwtwisted.core.settings import (
     seconds,
     whole,
 )
+from agwtwisted.core.tls_extensions import alpn_protocol, tls_group
 
 _HEADER_WORDS: dict[str, frozenset[CertificateHeaders]] = {
     "off": frozenset(),
@@ -181,6 +182,7 @@ SSL_PROFILE = Kind(
         ),
         "verify_client_cert_issuer_dn": Key(boolean, empty=Empty.REFUSED),
         "allow_weak": Key(boolean, empty=Empty.REFUSED),
+        "tls_groups": Key(listed(tls_group, limits.TLS_GROUPS), empty=Empty.REFUSED),
         "refusal": Key(choice(*Refusal), empty=Empty.REFUSED),
         **_SSL_POLICY,
         "verify_client_revocation": Key(choice(*ClientRevocation), empty=Empty.REFUSED),
@@ -220,6 +222,7 @@ LISTENER = Kind(
         "host_names": Key(listed(listener_host_name, limits.HOST_NAMES_PER_LISTENER)),
         "ssl_certificate": Key(reference("ssl_certificate")),
         "ssl_profile": Key(reference("ssl_profile"), empty=Empty.REFUSED),
+        "alpn_protocols": Key(listed(alpn_protocol, limits.ALPN_PROTOCOLS), empty=Empty.REFUSED),
         "accept_proxy_protocol": Key(listed(network, limits.NETWORKS), empty=Empty.REFUSED),
     },
 )

@@ -138,7 +138,7 @@ def _listener(row: Row) -> Iterator[Problem]:
     if protocol is StreamProtocol.TLS and row.unset("ssl_certificate"):
         yield row.problem("a Tls listener needs ssl_certificate")
     if protocol is StreamProtocol.TCP:
-        for key in ("ssl_certificate", "ssl_profile", "host_names"):
+        for key in ("ssl_certificate", "ssl_profile", "host_names", "alpn_protocols"):
             if row.get(key):
                 yield row.problem(f"{key} has no place on a Tcp listener", key=key)
     yield from _proxies(row)

@@ -13,6 +13,7 @@ from agwtwisted.core import announcing
 from agwtwisted.core.announcing import ServerNames, server_names
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.proxy_protocol import (
+    ALPN,
     AUTHORITY,
     CLIENT_CERT_CONN,
     CLIENT_CERT_SESS,
@@ -41,7 +42,7 @@ DEVICE = pki.Authority.root().issue("device 7").der
 CERTIFICATE_SEEN = CLIENT_SSL | CLIENT_CERT_CONN | CLIENT_CERT_SESS
 
 
-def peer(verdict: Verdict, der: bytes | None = None, **others: str) -> Peer:
+def peer(verdict: Verdict, der: bytes | None = None, **others: str | bytes) -> Peer:
     """A client over TLS, with this certificate."""
     known = None if der is None else certificate_variables(der)
     tls = {"tls_version": "TLSv1.3", "cipher": "TLS_AES_128_GCM_SHA256", "server_name": "mqtt.example", **others}
@@ -120,6 +121,13 @@ class HeaderTests(SynchronousTestCase):
         header, _ = told(peer(NotAsked(), server_name=""))
         self.assertEqual([tlv.type for tlv in header.tlvs], [SSL])
 
+    def test_protocol(self) -> None:
+        """A protocol that was agreed on comes first; without one there is none."""
+        header, _ = told(peer(NotAsked(), protocol=b"h2"))
+        self.assertEqual(
+            [(tlv.type, tlv.value) for tlv in header.tlvs[:2]], [(ALPN, b"h2"), (AUTHORITY, b"mqtt.example")]
+        )
+
     def test_certificate_that_does_not_fit(self) -> None:
         """A certificate beyond what the length field counts is left out, which is told; all the rest is there."""
         rest = 28 + 3 + len("mqtt.example") + 3 + 5 + 10 + 25 + 20 + 8 + 3
@@ -149,7 +157,7 @@ class PageTests(SynchronousTestCase):
     def test_names_every_value(self) -> None:
         """Each type that is sent stands in the page's table."""
         page = (Path(__file__).parent.parent.parent / "docs" / "l4.md").read_text()
-        types = (AUTHORITY, SSL, SSL_VERSION, SSL_CN, SSL_CIPHER, SSL_SIG_ALG, SSL_KEY_ALG, SSL_CLIENT_CERT)
+        types = (ALPN, AUTHORITY, SSL, SSL_VERSION, SSL_CN, SSL_CIPHER, SSL_SIG_ALG, SSL_KEY_ALG, SSL_CLIENT_CERT)
         self.assertEqual(re.findall(r"\| `0x(\w\w)` \| `PP2_", page), [f"{number:02x}" for number in types])
 
 

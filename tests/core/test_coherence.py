@@ -79,6 +79,14 @@ class PortTests(SynchronousTestCase):
 class PolicyTests(SynchronousTestCase):
     """TLS policies that share a port or a gateway."""
 
+    def test_groups_of_a_port(self) -> None:
+        """Sites of one port agree on groups for key exchange."""
+        profile = "\n[ssl_profile own]\ntrusted_client_certificates = devices\n"
+        site = with_listener("own", profile="own", extra="host_names = a.b\n")
+        self.assertEqual(said(GOOD + profile + site), [])
+        [line] = said(f"{GOOD}{profile}tls_groups = x25519, P-256\n{site}")
+        self.assertIn("differ in tls_groups, which are the port's", line)
+
     def test_versions_of_a_port(self) -> None:
         """Sites of one port agree on versions and TLS 1.3 suites; their TLS 1.2 suites may differ."""
         suites = "cipher_suites = TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n"

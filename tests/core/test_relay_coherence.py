@@ -86,13 +86,14 @@ proxy_protocol_tls = true
 
     def test_tcp_listener(self) -> None:
         """Names, certificates and profiles are TLS's."""
-        extra = "ssl_certificate = site\nssl_profile = strict\nhost_names = a.example"
+        extra = "ssl_certificate = site\nssl_profile = strict\nhost_names = a.example\nalpn_protocols = h2"
         self.assertEqual(
             errors(text(f"tcp tcp; {extra}")),
             [
                 "ssl_certificate has no place on a Tcp listener",
                 "ssl_profile has no place on a Tcp listener",
                 "host_names has no place on a Tcp listener",
+                "alpn_protocols has no place on a Tcp listener",
             ],
         )
 
