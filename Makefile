@@ -7,9 +7,8 @@ INSTALL = { $(ENVIRONMENT); } && $(BIN)/python -m pip install --quiet --disable-
 
 SECONDS = 60
 PARALLEL = --numprocesses=auto --maxprocesses=4 --dist=loadfile
-JOBS = 2
 
-.PHONY: run test setup lint format types arrows docstrings trial coverage differential explore reference fuzz bench bench-quick bench-micro wheel clean
+.PHONY: run test setup lint format types arrows docstrings trial trial-packages trial-modules coverage differential explore reference fuzz bench bench-quick bench-micro wheel clean
 
 run: $(VENV)/.run          ## the gateway with demo certificates and a demo backend
 	$(BIN)/python -m agwtwisted demo --config conf/gw.ini
@@ -35,7 +34,13 @@ docstrings: $(VENV)/.dev   ## every test says what it shows
 	$(BIN)/interrogate --config setup.cfg tests
 
 trial: $(VENV)/.test       ## the suite once more, under Twisted's own runner
-	$(BIN)/python -m twisted.trial --jobs=$(JOBS) tests
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target trial-packages trial-modules
+
+trial-packages:
+	$(BIN)/python -m twisted.trial --reporter=text tests.core tests.demo tests.end_to_end
+
+trial-modules:
+	$(BIN)/python -m twisted.trial --reporter=text $(wildcard tests/test_*.py)
 
 coverage: $(VENV)/.dev     ## lines and branches that no test runs
 	$(BIN)/coverage run -m pytest && $(BIN)/coverage report

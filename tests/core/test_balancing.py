@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -217,6 +218,7 @@ def steps(balancer: Balancer[Server], count: int) -> int:
         taken += event == "line"
         return trace
 
+    gc.collect()  # orders of other tests, which would be closed meanwhile
     before = sys.gettrace()
     sys.settrace(trace)
     try:
