@@ -25,7 +25,8 @@ KEPT_BODY = 65536
 class Dispatch:
     """One request on its way.
 
-    A server that cannot be connected to has got nothing: the next one is asked, every server of the pool once. A
+    A server that cannot be connected to has got nothing: the next one is asked, every server of the pool once. One
+    that is down is asked right after a refusal only: what waited for a silent server waits for no other such. A
     request that was sent is sent again at most once, if its method allows that and all of its body is still there.
 
     Args:
@@ -44,6 +45,7 @@ class Dispatch:
     server: Server | None = None
     connection: UpstreamConnection | None = None
     _connecting: Deferred[UpstreamConnection] | None = None
+    _spare: Server | None = None  # a server that is down, whose turn it is once no other is left
     _kept_size = 0
     _retried = False
 
@@ -112,7 +114,9 @@ class Dispatch:
         # Asking a server that is too slow once more would only double its load.
         again = None if timed_out or self.server is None or self.server.state is State.DOWN else self.server
         server = again if self._stays else None
-        server = server or next(self._servers, None) or again
+        server = server or self._next(down=False) or again
+        if server is None and not timed_out:
+            server = self._next(down=True)
         if server is None:
             return False
         self._retried = True
@@ -127,6 +131,13 @@ class Dispatch:
         if self._connecting is not None:
             self._connecting.cancel()
         self._servers.close()
+
+    def _next(self, *, down: bool) -> Server | None:
+        """The next server, which is a `down` one only where that is said."""
+        server, self._spare = self._spare or next(self._servers, None), None
+        if server is not None and server.state is State.DOWN and not down:
+            server, self._spare = None, server
+        return server
 
     def _may_repeat(self) -> bool:
         return self._request.method in IDEMPOTENT and self._kept is not None and not self._request.upgrade
@@ -157,6 +168,8 @@ class Dispatch:
 
     def _connected(self, connection: UpstreamConnection, server: Server) -> None:
         self._connecting = None
+        if server.state is State.DOWN:
+            server.reached()
         self._take(connection, server)
         self._go_on()
 
@@ -165,9 +178,10 @@ class Dispatch:
         if failure.check(ConnectError, TimeoutError, DNSLookupError) is None:
             return failure  # cancelled, or a defect
         server.complain(failure)
-        if failure.check(ConnectionRefusedError):
+        refused = failure.check(ConnectionRefusedError) is not None
+        if refused:
             server.refused()
-        self._ask(next(self._servers, None), fresh=False)
+        self._ask(self._next(down=refused), fresh=False)
         self._go_on()
         return None
 

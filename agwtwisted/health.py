@@ -12,7 +12,7 @@ from typing import Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectionRefusedError, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectionTimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 from agwtwisted.backends import Backends
 from agwtwisted.core.errors import printable
-from agwtwisted.core.health import LOOKED_AT, Health, State
+from agwtwisted.core.health import LOOKED_AT, Health, Refusal, State
 from agwtwisted.core.messages import ResponseHead
 from agwtwisted.core.probing import Question, question
 from agwtwisted.core.resources import BackendAddressPool, BackendHttpSettings
@@ -38,7 +38,10 @@ MAX_HEAD_BYTES: Final = 32768
 """Of the answer to a probe; the product's limit for headers."""
 
 Ask = Callable[[], Deferred[str]]
-"""Asks once: fires with what is wrong with the server, empty when nothing is; may be cancelled."""
+"""Asks once: fires with what is wrong with the server, empty when nothing is; may be cancelled.
+
+A `Refusal` says that the connection was refused.
+"""
 
 
 class Watch:
@@ -72,11 +75,12 @@ class Watch:
     def start(self, delay: float) -> None:
         """The first question comes after `delay` seconds."""
         self._target.when_refused = self._refused
+        self._target.when_reached = self._reached
         self._timer = self._clock.callLater(delay, self._begin)
 
     def stop(self) -> None:
         """Asks no more; what is known stays as it is."""
-        self._target.when_refused = None
+        self._target.when_refused = self._target.when_reached = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -107,7 +111,8 @@ class Watch:
         else:
             if self._soon:
                 wait, self._soon = min(wait, self._soon), 2 * self._soon
-            self._move(self._target.health.failed(self._clock.seconds(), self._threshold), problem)
+            refused = isinstance(problem, Refusal)
+            self._move(self._target.health.failed(self._clock.seconds(), self._threshold, refused=refused), problem)
         self._timer = self._clock.callLater(max(wait, 0.0), self._begin)
 
     def _refused(self) -> None:
@@ -115,13 +120,20 @@ class Watch:
         before = self._target.health
         if before.state is State.DOWN:
             return
-        health = before.failed(self._clock.seconds(), self._threshold)
+        health = before.failed(self._clock.seconds(), self._threshold, refused=True)
         self._move(health, "connections are refused")
         if health.state is State.DOWN:
             # A server that is started anew is not to be missed for a whole interval.
             self._soon = 2 * SOON
             if self._timer is not None and self._timer.getTime() > self._clock.seconds() + SOON:
                 self._timer.reset(SOON)
+
+    def _reached(self) -> None:
+        """A server that is down accepts connections again: it is asked now, though not twice within `SOON`."""
+        now = self._clock.seconds()
+        due = max(self._began + SOON, now)
+        if self._timer is not None and self._timer.getTime() > due:
+            self._timer.reset(due - now)
 
     def _move(self, health: Health, reason: str) -> None:
         before = self._target.state
@@ -216,7 +228,8 @@ def _unanswered(failure: Failure, asked: Question) -> str:
     if failure.check(TimeoutError, ConnectionTimeoutError):
         return f"no answer within {asked.timeout:g} s"
     failure.trap(ConnectError, DNSLookupError)
-    return failure.getErrorMessage()
+    message = failure.getErrorMessage()
+    return Refusal(message) if failure.check(ConnectionRefusedError) else message
 
 
 class _Answer:

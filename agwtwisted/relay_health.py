@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectionRefusedError, DNSLookupError
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from agwtwisted.core.health import Refusal
 from agwtwisted.core.probing import RelayQuestion, relay_question
 from agwtwisted.core.proxy_protocol import LOCAL
 from agwtwisted.core.resources import BackendSettings, RoutingRule
@@ -54,4 +55,5 @@ def _well(wire: RelayWire) -> str:
 
 def _unreachable(failure: Failure) -> str:
     failure.trap(ConnectError, DNSLookupError)
-    return failure.getErrorMessage()
+    message = failure.getErrorMessage()
+    return Refusal(message) if failure.check(ConnectionRefusedError) else message

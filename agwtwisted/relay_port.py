@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from agwtwisted.core import announcing
 from agwtwisted.core.announcing import ServerNames, server_names
 from agwtwisted.core.balancing import Order, Pool
+from agwtwisted.core.health import State
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.proxy_protocol import Endpoint
 from agwtwisted.core.records import ClientFrame, RecordFrame
@@ -242,6 +243,8 @@ class RelaySession:
 
     def _connected(self, backend: RelayWire, server: RelayServer) -> None:
         self._dialing = None
+        if server.state is State.DOWN:
+            server.reached()
         server.used(self)
         port = self._port
         port.adopt(backend, self)

@@ -32,23 +32,31 @@ class Target:
     def __init__(self, clock: IReactorTime, drain_timeout: float) -> None:
         self.health = Health()
         self.state = State.UNKNOWN  # of the health: looked at for every request
+        self.refusing = False  # of the health, too
         self.draining = False
         self.when_refused: Callable[[], None] | None = None  # for whoever watches the target
+        self.when_reached: Callable[[], None] | None = None
         self._drain_timeout = drain_timeout
         self._drain = Deadline(clock, self._drained)
         self._in_use: set[Connection] = set()
         self._told: list[Callable[[], None]] = []
 
     def subscribe(self, changed: Callable[[], None]) -> None:
-        """Has `changed` called whenever the state becomes another one."""
+        """Has `changed` called whenever it may be asked by another rule: `state` or `refusing` is another one."""
         self._told.append(changed)
 
     def found(self, health: Health) -> None:
         """Its health is this from now on."""
-        before, self.health = self.state, health
-        if health.state is before:
+        before, self.health = (self.state, self.refusing), health
+        if (health.state, health.refusing) == before:
             return
-        self.state = health.state
+        self.state, self.refusing = health.state, health.refusing
+        if self.state is not before[0]:
+            self._drain_or_not()
+        for changed in self._told:
+            changed()
+
+    def _drain_or_not(self) -> None:
         if self.state is State.DOWN:
             self.close_idle()
             self.draining = True
@@ -56,13 +64,16 @@ class Target:
         else:
             self.draining = False
             self._drain.stop()
-        for changed in self._told:
-            changed()
 
     def refused(self) -> None:
         """A request found out that nobody listens there."""
         if self.when_refused is not None:
             self.when_refused()
+
+    def reached(self) -> None:
+        """A request found out that the server, though down, accepts connections."""
+        if self.when_reached is not None:
+            self.when_reached()
 
     def used(self, connection: Connection) -> None:
         """A connection is in use, perhaps not for the first time."""

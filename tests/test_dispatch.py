@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.backends import Backends
 from agwtwisted.core.balancing import LeastConnections, Order
-from agwtwisted.core.health import Health
+from agwtwisted.core.health import Health, State
 from agwtwisted.core.messages import Framing, RequestHead
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings
@@ -72,6 +72,11 @@ class _Case(SynchronousTestCase):
         self.network.advance(0)
         return dispatch
 
+    def down(self, port: int, *, refusing: bool = True) -> None:
+        """A server is known to be down."""
+        [server] = self.servers(port)
+        server.found(Health(state=State.DOWN, refused=refusing))
+
     def warmed(self, backend: Backend, port: int) -> None:
         """Leaves an idle connection to one server."""
         self.dispatch(GET, port)
@@ -130,6 +135,32 @@ class WayTests(_Case):
         self.network.advance(TIMEOUT)
         self.network.advance(0)
         self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\n")
+
+    def test_back_again(self) -> None:
+        """A request that is refused is tried where refusals were all that was known, and its server is probed soon."""
+        told: list[str] = []
+        self.one.refusing = True
+        self.down(2)
+        [server] = self.servers(2)
+        server.when_reached = lambda: told.append("reached")
+        self.dispatch(POST)
+        self.assertEqual((self.two.line.take(), told), (b"head for 127.0.0.1:2\r\n", ["reached"]))
+
+    def test_each_once(self) -> None:
+        """Where all refuse each is asked once, whatever is known of it."""
+        self.one.refusing = self.two.refusing = True
+        self.down(2)
+        self.dispatch()
+        self.assertEqual((self.one.attempts, self.two.attempts), (1, 1))
+        self.assertEqual(self.failures, [(502, ErrorInfo.UPSTREAM_NO_LIVE)])
+
+    def test_not_after_silence(self) -> None:
+        """A request that a silent server has kept waiting does not try one that is down as well."""
+        self.one.silent = True
+        self.down(2)
+        self.dispatch()
+        self.network.advance(TIMEOUT)
+        self.assertEqual((self.two.attempts, self.failures), (0, [(502, ErrorInfo.UPSTREAM_NO_LIVE)]))
 
     def test_nobody(self) -> None:
         """When no server can be connected to, each having been tried once, that is the answer."""
@@ -310,6 +341,20 @@ class RepeatTests(_Case):
                 self.assertEqual(self.user.lost, [] if attempts else [False])
                 self.backends.close_idle()
 
+    def test_others_are_down(self) -> None:
+        """The same server is asked again rather than one that is down; that one only if it refuses, too."""
+        self.warmed(self.one, 1)
+        self.down(2)
+        self.dispatch(GET, 1, 2)
+        self.one.line.hang_up()
+        self.assertEqual((len(self.one.lines), self.two.attempts), (2, 0))
+        self.one.line.send(OK)
+        self.assertEqual(self.user.ended, 1)
+        self.dispatch(GET, 1, 2)
+        self.one.refusing = True
+        self.one.line.hang_up()
+        self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\n")
+
     def test_only_server(self) -> None:
         """Where there is no other, to the same one over a new connection."""
         self._idle_one_dies(GET, 1)
@@ -374,6 +419,13 @@ class RepeatTests(_Case):
         self.network.advance(0)
         self.network.advance(TIMEOUT)
         self.assertEqual((self.user.lost, self.network.backend(3).attempts), ([True], 0))
+
+    def test_timed_out_and_others_are_down(self) -> None:
+        """The client hears that the server was too slow, rather than that another one refused."""
+        self.down(2)
+        self.dispatch()
+        self.network.advance(TIMEOUT)
+        self.assertEqual((self.user.lost, self.two.attempts, self.failures), ([True], 0, []))
 
     def test_timed_out_alone(self) -> None:
         """One that is too slow is not asked twice, nor is a POST."""

@@ -12,7 +12,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.backends import Backends
-from agwtwisted.core.health import LOOKED_AT, Match, State
+from agwtwisted.core.health import LOOKED_AT, Match, Refusal, State
 from agwtwisted.core.probing import Question
 from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings, Probe
 from agwtwisted.health import MAX_HEAD_BYTES, PACE, SOON, Prober, Watch, ask
@@ -124,7 +124,7 @@ class WatchTests(SynchronousTestCase):
         self.watch.stop()
         self.assertEqual((self.cancelled, self.clock.getDelayedCalls()), (1, []))
         self.assertIs(self.target.state, State.UNKNOWN)
-        self.assertIsNone(self.target.when_refused)
+        self.assertEqual((self.target.when_refused, self.target.when_reached), (None, None))
 
     def test_stop_between(self) -> None:
         """Nor between two questions."""
@@ -160,6 +160,38 @@ class WatchTests(SynchronousTestCase):
         self.started()
         self.target.refused()
         self.assertIs(self.target.state, State.DOWN)
+
+    def test_refusing(self) -> None:
+        """Requests and probes that were refused leave a server that may be back; any other answer says more."""
+        self.started()
+        self.after("")
+        for _ in range(THRESHOLD):
+            self.target.refused()
+        self.assertEqual((self.target.state, self.target.refusing), (State.DOWN, True))
+        for problem, refusing in ((Refusal("refused"), True), (SICK, False), (Refusal("refused"), True)):
+            self.after(problem)
+            self.assertEqual((self.target.state, self.target.refusing), (State.DOWN, refusing))
+
+    def test_reached(self) -> None:
+        """A server that is down and takes a connection is asked at once, but not twice within a second."""
+        self.started()
+        self.after(SICK, SICK, SICK, SICK, SICK)
+        asked = len(self.answers)
+        self.answers[-1].callback(SICK)
+        self.target.reached()
+        self.clock.advance(0.99)
+        self.assertEqual(len(self.answers), asked)
+        self.clock.advance(0.01)
+        self.assertEqual(len(self.answers), asked + 1)
+        self.target.reached()  # while it is being asked
+        self.answers[-1].callback(SICK)
+        self.clock.advance(SOON)
+        self.target.reached()
+        self.clock.advance(0)
+        self.assertEqual(len(self.answers), asked + 2)
+        self.watch.stop()
+        self.target.reached()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_refused_while_down(self) -> None:
         """A server that is down is not more so because of it."""
@@ -480,10 +512,10 @@ class ProberTests(SynchronousTestCase):
         server = self.pools[0].servers[0]
         server.refused()
         self.assertIs(server.state, State.DOWN)
-        self.assertEqual([each.port for each in self.pools[0].order()], [2])
+        self.assertEqual([each.port for each in self.pools[0].order()], [2, 1])
         prober.stopService()
         self.pools[0].servers[1].refused()
-        self.assertEqual([each.port for each in self.pools[0].order()], [2])
+        self.assertEqual([each.port for each in self.pools[0].order()], [2, 1])
         self.backends.close_idle()
 
     def test_nobody(self) -> None:

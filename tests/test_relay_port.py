@@ -503,6 +503,21 @@ class HealthTests(SynchronousTestCase):
         self.stand.network.advance(0)
         self.assertEqual(told, ["refused"])
 
+    def test_refusing(self) -> None:
+        """A client whose server refuses is brought to one that had only refused; each is tried once."""
+        told: list[str] = []
+        self.servers[0].found(Health(state=State.DOWN, refused=True))
+        self.servers[0].when_reached = lambda: told.append("reached")
+        self.stand.backend(host="127.0.0.2").refusing = True
+        self.stand.dial().send(b"x")
+        self.assertEqual((self.stand.backend().line.take(), told), (b"x", ["reached"]))
+        self.servers[1].found(Health(state=State.DOWN, refused=True))
+        self.stand.backend().refusing = True
+        client = self.stand.dial()
+        self.stand.network.advance(0)
+        self.assertTrue(client.eof)
+        self.assertEqual([self.stand.backend(host=host).attempts for host in ("127.0.0.1", "127.0.0.2")], [2, 2])
+
 
 class EndTests(SynchronousTestCase):
     """Ends of sessions that the relay does not know of."""

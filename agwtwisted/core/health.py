@@ -32,17 +32,33 @@ class Health:
     state: State = State.UNKNOWN
     failures: int = 0  # in a row
     since: float = 0.0  # when the state began
+    refused: bool = False  # the last failure was a refused connection: nobody listened, which a restart ends
 
     def succeeded(self, now: float) -> Health:
         """After an answer as it should be."""
         return Health(state=State.UP, since=self.since if self.state is State.UP else now)
 
-    def failed(self, now: float, threshold: int) -> Health:
-        """After no such answer, or a connection that was refused; `threshold` of them in a row end a healthy state."""
+    def failed(self, now: float, threshold: int, *, refused: bool = False) -> Health:
+        """After no such answer, or a connection that was `refused`; `threshold` in a row end a healthy state."""
         failures = self.failures + 1
         if self.state is State.UP and failures < threshold:
-            return attrs.evolve(self, failures=failures)
-        return Health(state=State.DOWN, failures=failures, since=self.since if self.state is State.DOWN else now)
+            return attrs.evolve(self, failures=failures, refused=refused)
+        since = self.since if self.state is State.DOWN else now
+        return Health(state=State.DOWN, failures=failures, since=since, refused=refused)
+
+    @property
+    def refusing(self) -> bool:
+        """Whether the server is down, and all that is known is that nobody listened there.
+
+        That is a weaker fact than a bad answer: to ask costs nothing, and the server may be back by now.
+        """
+        return self.state is State.DOWN and self.refused
+
+
+class Refusal(str):
+    """What is wrong with a server whose probe was refused the connection."""
+
+    __slots__ = ()
 
 
 @attrs.frozen

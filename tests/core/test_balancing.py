@@ -26,6 +26,7 @@ class Server:
 
     name: str
     state: State = State.UP
+    refusing: bool = False
     draining: bool = False
 
 
@@ -236,28 +237,56 @@ def steps(balancer: Balancer[Server], count: int) -> int:
 class PoolTests(SynchronousTestCase):
     """Who may be asked."""
 
+    balancer: Callable[[], Balancer[Server]] = RoundRobin
+
     def pool(self, states: str, affinity: Affinity[Server] | None = None) -> Pool[Server]:
-        """Servers named by letters, after each its state: ``+``, ``-`` or ``?``."""
-        of = {"+": State.UP, "-": State.DOWN, "?": State.UNKNOWN}
-        self.servers = [Server(name, of[state]) for name, state in zip(states[::2], states[1::2], strict=True)]
-        return Pool(self.servers, RoundRobin(), affinity)
+        """Servers named by letters, after each its state: ``+``, ``-``, ``?``, or ``!`` for down by refusals."""
+        of = {"+": State.UP, "-": State.DOWN, "?": State.UNKNOWN, "!": State.DOWN}
+        pairs = zip(states[::2], states[1::2], strict=True)
+        self.servers = [Server(name, of[state], refusing=state == "!") for name, state in pairs]
+        return Pool(self.servers, self.balancer(), affinity)
 
     def test_usable(self) -> None:
-        """The healthy ones; without any, those that nobody has probed yet; never one that is down."""
+        """The healthy ones, then those not probed yet, then those that refused connections; no other that is down."""
         for states, expected in {
             "a+b+c+": "abc",
-            "a+b-c?": "a",
+            "a?b-c+": "ca",
             "a?b-c?": "ac",
             "a?b?": "ab",
             "a-b-": "",
+            "a!b-c!": "ac",
+            "a!b?c-d+": "dab",
+            "a!b+c!d+": "bdac",
             "": "",
         }.items():
             self.assertEqual(named(self.pool(states).order()), expected, states)
 
+    def test_refusing(self) -> None:
+        """Where nothing else is left, servers that refused take turns like healthy ones."""
+        pool = self.pool("a!b-c!d!")
+        self.assertEqual([named(pool.order(), 1) for _ in range(4)], ["a", "c", "d", "a"])
+
+    def test_once(self) -> None:
+        """A server that is found down while a request is on its way is not asked twice by it."""
+        order = self.pool("a+b+c!").order()
+        asked = ""
+        for server in order:
+            asked += server.name
+            server.state, server.refusing = State.DOWN, True
+        self.assertEqual(asked, "abc")
+
+    def test_found_down_by_others(self) -> None:
+        """A server that refused others meanwhile comes after those that are up; one that answers badly, never."""
+        order = self.pool("a+b+c+d+").order()
+        next(order)
+        self.servers[1].state, self.servers[1].refusing = State.DOWN, True
+        self.servers[3].state = State.DOWN
+        self.assertEqual(named(order), "cb")
+
     def test_changed(self) -> None:
         """A change counts from the next request on."""
         pool = self.pool("a+b?")
-        self.assertEqual(named(pool.order()), "a")
+        self.assertEqual(named(pool.order()), "ab")
         self.servers[1].state = State.UP
         pool.changed()
         self.assertEqual(named(pool.order()), "ba")
@@ -292,3 +321,24 @@ class PoolTests(SynchronousTestCase):
     def test_nobody_is_bound(self) -> None:
         """Without affinity cookies mean nothing."""
         self.assertEqual(named(self.pool("a+b+").order([(b"Cookie", b"A=" + b"b" * 32)])), "ab")
+
+
+class LeastConnectionsPoolTests(PoolTests):
+    """The same by the other algorithm."""
+
+    balancer = LeastConnections
+
+    def test_refusing(self) -> None:
+        """Where nothing else is left, servers that refused are asked by the number of their exchanges."""
+        pool = self.pool("a!b-c!d!")
+        orders = [pool.order() for _ in range(4)]
+        self.assertEqual("".join(named(order, 1) for order in orders), "acda")
+
+    def test_changed(self) -> None:
+        """A change counts from the next request on."""
+        pool = self.pool("a+b?")
+        kept = pool.order()
+        self.assertEqual(named(kept, 1), "a")
+        self.servers[1].state = State.UP
+        pool.changed()
+        self.assertEqual(named(pool.order(), 1), "b")

@@ -39,6 +39,17 @@ class HealthTests(SynchronousTestCase):
         }.items():
             self.assertIs(after(seen).state, state, seen)
 
+    def test_refusing(self) -> None:
+        """Down by a refusal is known for as long as refusals are the last that is known; up, it means nothing."""
+        health = Health().succeeded(0).failed(1, 2, refused=True)
+        self.assertFalse(health.refusing)
+        down = health.failed(2, 2, refused=True)
+        self.assertTrue(down.refusing)
+        self.assertTrue(down.failed(3, 2, refused=True).refusing)
+        self.assertFalse(down.failed(3, 2).refusing)
+        self.assertTrue(down.failed(3, 2).failed(4, 2, refused=True).refusing)
+        self.assertFalse(down.succeeded(3).refusing)
+
     def test_threshold_of_one(self) -> None:
         """With a threshold of 1 every failure makes it unhealthy."""
         self.assertIs(after("+-", 1).state, State.DOWN)

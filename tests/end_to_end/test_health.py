@@ -163,8 +163,18 @@ class OutageTests(HealthCase):
         self.await_log(0, "Down -> Up")
         self.assertEqual(self.answers(4), {"one": 2, "two": 2})
 
+    def test_one_after_the_other(self) -> None:
+        """While servers are started anew one after the other no request is lost, however far away the next probe."""
+        self.start({"interval": 3600})
+        self.await_both()
+        for down in (0, 1):
+            other = self.sites[1 - down].name
+            self.servers[down].close()
+            self.assertEqual(self.answers(8), {other: 8})
+            self.servers[down] = Backend(self.sites[down], self.ports[down])
+
     def test_all_down(self) -> None:
-        """When none is left the answer is a 502 of the gateway's own, and no server is asked."""
+        """When none is left the answer is a 502 of the gateway's own, until one of them is back."""
         self.start({"interval": 3600})
         self.await_both()
         for server in self.servers:
@@ -173,11 +183,11 @@ class OutageTests(HealthCase):
             self.assertEqual(self.ask().status, 502)
         for server in (0, 1):
             self.await_log(server, "Up -> Down")
-        refused = self.gateway.output.count("No connection to")
-        response = self.ask(b"/last")
-        self.assertEqual((response.status, self.gateway.output.count("No connection to")), (502, refused))
+        self.assertEqual(self.ask(b"/last").status, 502)
         record = self.gateway.record(requestUri="/last")
-        self.assertEqual((record["error_info"], record["serverRouted"]), ("ERRORINFO_UPSTREAM_NO_LIVE", ""))
+        self.assertEqual(record["error_info"], "ERRORINFO_UPSTREAM_NO_LIVE")
+        self.servers[1] = Backend(self.sites[1], self.ports[1])
+        self.assertEqual(self.answers(4), {"two": 4})
 
     def test_first_requests(self) -> None:
         """Before any probe is answered, requests are served all the same."""
