@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -259,7 +260,7 @@ class _Writer:
     def open(self) -> None:
         """Opens the file, if it is not open yet; raises OSError."""
         if self._descriptor < 0:
-            self._descriptor = self._opened()
+            self._begin(self._opened())
 
     def run(self) -> None:
         """Writes batch after batch until it is told to stop, then closes."""
@@ -278,8 +279,17 @@ class _Writer:
         # Without blocking: a pipe that nobody reads is an error, and one that is full is waited for by the thread.
         return 1 if self._path == _STANDARD_OUTPUT else os.open(self._path, _FLAGS, 0o640)
 
+    def _begin(self, descriptor: int) -> None:
+        """Writes to this file from now on; a line that some process left unfinished there is ended first."""
+        self._descriptor = descriptor
+        self._rest = b"\n" if self._path != _STANDARD_OUTPUT and _ends_within_a_line(self._path) else b""
+
     def _write(self, lines: bytes) -> None:
-        """Writes a batch; when that fails, keeps the rest of a line that was begun and counts the others as lost."""
+        """Writes a batch; when that fails, counts what is not in the file as lost.
+
+        A line that was begun is taken out of the file again, where that can be done; else its rest is kept, and comes
+        first afterwards.
+        """
         data = self._rest + lines
         written, error = _write_all(self._descriptor, data)
         if error is None:
@@ -287,12 +297,33 @@ class _Writer:
             self._report_lost("the access log {path} is written again, {lines} lines were lost")
             return
         begun = data[written - 1 : written] != b"\n" if written else bool(self._rest)
-        end = data.find(b"\n", written) + 1 if begun else written
-        self._rest = data[written:end]
+        if begun and self._cut_back(data, written):
+            end, self._rest = data.rfind(b"\n", 0, written) + 1, b""
+        else:
+            end = data.find(b"\n", written) + 1 if begun else written
+            self._rest = data[written:end]
         self._lost += data.count(b"\n", end)
         if not self._failing:
             self._failing = True
             self._tell(self._log.error, "the access log {path} cannot be written, lines are lost: {reason}", error)
+
+    def _cut_back(self, data: bytes, written: int) -> bool:
+        """Takes a line, of which only the beginning was written, out of the file; returns whether it is.
+
+        Until there is room again, whoever reads the file would take it for a line, and if the process ends before, it
+        stays. Only a file that nobody else has written to since is touched.
+        """
+        start = data.rfind(b"\n", 0, written) + 1
+        if self._path == _STANDARD_OUTPUT or (self._rest and not start):  # it was begun by an earlier batch
+            return False
+        try:
+            status, end = os.fstat(self._descriptor), os.lseek(self._descriptor, 0, os.SEEK_CUR)
+            if not stat.S_ISREG(status.st_mode) or status.st_size != end:
+                return False
+            os.ftruncate(self._descriptor, end - (written - start))
+        except OSError:
+            return False
+        return True
 
     def _report_lost(self, message: str) -> None:
         """Says once, after a failure, how many lines were lost."""
@@ -308,7 +339,7 @@ class _Writer:
             self._tell(self._log.error, "the access log {path} cannot be opened anew: {reason}", error)
         else:
             self._let_go()
-            self._descriptor = descriptor
+            self._begin(descriptor)
 
     def _close(self) -> None:
         self._let_go()
@@ -319,7 +350,7 @@ class _Writer:
         """Ends a line that was begun, or gives it up, and closes the file; standard output is not ours to close."""
         if self._rest:
             written, _ = _write_all(self._descriptor, self._rest)
-            self._lost += written < len(self._rest)
+            self._lost += written < len(self._rest) and self._rest != b"\n"
             self._rest = b""
         if self._path != _STANDARD_OUTPUT:
             try:
@@ -344,6 +375,19 @@ def _write_all(descriptor: int, data: bytes) -> tuple[int, OSError | None]:
     except OSError as error:
         return len(data) - len(rest), error
     return len(data), None
+
+
+def _ends_within_a_line(path: str) -> bool:
+    """Whether a file's last line has no end, as far as that can be seen."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - 1, 0))
+            return file.read(1) not in (b"\n", b"")
+    except OSError:
+        return False
 
 
 def _wait_until_writable(descriptor: int) -> None:

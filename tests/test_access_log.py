@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 import tempfile
 import unittest
 from collections.abc import Callable
+from errno import ENOSPC
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
+from agwtwisted import access_log
 from agwtwisted.access_log import UNMADE, AccessLog
 
 
@@ -495,6 +499,166 @@ class FailingDiskTests(AccessLogTestCase):
         (lost,) = re.findall(r"again, (\d+) lines", self.said[1])
         self.assertLessEqual(int(lost), 1000 - len(read) // 101)
         self.assertGreater(int(lost), 1)
+
+
+class _Disk:
+    """The module `os` with a disk that has little room: a write takes what fits, the next one nothing."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        """As much as fits."""
+        room = self._room - os.fstat(descriptor).st_size
+        if room <= 0:
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        return os.write(descriptor, data[:room])
+
+
+_LIMITED = """
+import sys
+from queue import SimpleQueue
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
+from twisted.logger import Logger, formatEvent
+from agwtwisted.access_log import _Writer
+
+lines = [b"%03d" % number + b"." * 96 + b"\\n" for number in range(31)]
+said = lambda level, message, **fields: print(message.format(**fields))
+writer = _Writer(sys.argv[1], SimpleQueue(), said, Logger())
+hard = getrlimit(RLIMIT_FSIZE)[1]
+setrlimit(RLIMIT_FSIZE, (1050, hard))
+writer.open()
+writer._write(b"".join(lines[:30]))
+setrlimit(RLIMIT_FSIZE, (hard, hard))
+writer._write(lines[30])
+"""
+"""Thirty lines of a hundred bytes into a file that may have 1050, and one more once it may have more."""
+
+
+class FullDiskTests(AccessLogTestCase):
+    """A file with room for some lines and a part of one more: no torn line, and a count that agrees with the file."""
+
+    ROOM = 1050
+
+    def fill(self) -> None:
+        """The log's file cannot grow beyond `ROOM` bytes, until `free`."""
+        self.disk = self.patch(access_log, "os", _Disk(self.ROOM))
+
+    def free(self) -> None:
+        """There is room again."""
+        self.disk.restore()
+
+    async def test_cut_back(self) -> None:
+        """While the disk is full the file has whole lines; once there is room it goes on, and the count agrees."""
+        self.fill()
+        log = self.started(batch_bytes=3000)
+        written = lines(31, width=100)
+        failing = self.saying("cannot be written")
+        for line in written[:30]:
+            log.write(line)
+        await failing
+        full = self.path.read_bytes()
+        self.free()
+        log.write(written[30])
+        await log.stopService()
+        self.assertEqual(full, b"".join(written[:10]))
+        self.assertEqual(self.path.read_bytes(), full + written[30])
+        self.assertEqual(self.said[-1], f"the access log {self.path} is written again, 20 lines were lost")
+
+    async def test_stop_and_reopen(self) -> None:
+        """Neither a stop nor a reopening of the same file on a full disk leaves part of a line, nor a wrong count."""
+        for reopen in (False, True):
+            with self.subTest(reopen=reopen):
+                self.fill()
+                self.path.unlink(missing_ok=True)
+                self.said.clear()
+                log = self.started()
+                written = lines(30, width=100)
+                for line in written:
+                    log.write(line)
+                if reopen:
+                    log.reopen()
+                    log.write(written[0])
+                await log.stopService()
+                self.free()
+                lost = 21 if reopen else 20
+                self.assertEqual(self.path.read_bytes(), b"".join(written[:10]))
+                self.assertEqual(self.said[-1], f"{lost} lines of the access log {self.path} were lost")
+
+    async def test_others_write(self) -> None:
+        """What another process has added since is left alone: the line is ended later."""
+        self.fill()
+        log = self.started(batch_bytes=3000)
+        real = os.fstat
+
+        def fstat(descriptor: int) -> os.stat_result:
+            """Something was added in between."""
+            self.free()
+            with self.path.open("ab") as file:
+                file.write(b"+")
+            return real(descriptor)
+
+        patch = self.patch(access_log.os, "fstat", fstat)
+        written = lines(30, width=100)
+        failing = self.saying("cannot be written")
+        for line in written:
+            log.write(line)
+        await failing
+        patch.restore()
+        await log.stopService()
+        self.assertEqual(self.path.read_bytes(), b"".join(written)[: self.ROOM] + b"+" + written[10][50:])
+
+    def test_limit_of_the_kernel(self) -> None:
+        """So it is where the kernel refuses what goes beyond a limit, in a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-c", _LIMITED, str(self.path)], check=True, capture_output=True, text=True, timeout=60
+        )
+        written = [b"%03d" % number + b"." * 96 + b"\n" for number in range(31)]
+        self.assertEqual(self.path.read_bytes(), b"".join((*written[:10], written[30])))
+        self.assertIn("is written again, 20 lines were lost", done.stdout)
+
+    async def test_small_file_system(self) -> None:
+        """So it is on a real file system that is full, again and again."""
+        mounted = self.directory / "full"
+        mounted.mkdir()
+        if os.geteuid() or subprocess.call(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(mounted)]):
+            raise unittest.SkipTest("a file system cannot be mounted")
+        self.addCleanup(subprocess.check_call, ["umount", "-l", str(mounted)])
+        filler = mounted / "filler"
+        path = mounted / "access.log"
+        log = self.started(path, batch_bytes=20_000)
+        written = lines(3000, width=101)
+        for start in (0, 1000, 2000):
+            failing = self.saying("cannot be written")
+            for line in written[start : start + 990]:
+                log.write(line)
+            await failing
+            self.assertTrue(path.read_bytes().endswith(b"\n"))
+            path.rename(filler)  # a rotation, and room again
+            filler.unlink()
+            log.reopen()
+            again = self.saying("written again")
+            for line in written[start + 990 : start + 1000]:
+                log.write(line)
+            self.clock.advance(0.05)
+            await again
+            kept = path.read_bytes()
+            self.assertEqual([line for line in kept.splitlines(keepends=True) if line not in set(written)], [])
+        await log.stopService()
+
+    async def test_unfinished_by_another(self) -> None:
+        """A line that a process left unfinished when it was killed is ended, and spoils no other."""
+        for torn in (b"1\n{torn", b"1\n", b""):
+            with self.subTest(torn=torn):
+                self.path.write_bytes(torn)
+                log = self.started()
+                log.write(b"2\n")
+                await log.stopService()
+                end = b"\n" if torn.endswith(b"torn") else b""
+                self.assertEqual((self.path.read_bytes(), self.said), (torn + end + b"2\n", []))
 
 
 class ReopenTests(AccessLogTestCase):
