@@ -10,7 +10,6 @@ import os
 import select
 import stat
 import threading
-import time
 from collections.abc import Callable
 from enum import Enum
 from queue import SimpleQueue
@@ -21,6 +20,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from agwtwisted.clocks import system_time
 from agwtwisted.core.records import timestamp
 
 _STANDARD_OUTPUT: Final = "-"
@@ -59,7 +59,7 @@ class AccessLog(Service):
         path: str | None,
         clock: ThreadedClock,
         *,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float] = system_time,
         max_buffer_bytes: int = 8 * 1024 * 1024,
         batch_bytes: int = 256 * 1024,
         delay: float = 0.05,

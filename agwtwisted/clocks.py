@@ -18,6 +18,9 @@ from twisted.internet.base import ReactorBase
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+system_time: Final = time.time
+"""Seconds since 1970, as the system has them."""
+
 LOOK: Final = 1.0
 """Seconds between two looks whether the system's clock was set."""
 
@@ -34,7 +37,7 @@ class WallClock(Service):
     name = "wall clock"
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, seconds: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: IReactorTime, seconds: Callable[[], float] = system_time) -> None:
         """`clock` is the one that cannot be set, `seconds` the one that can."""
         self.seconds = seconds
         self._clock = clock

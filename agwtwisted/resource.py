@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from io import SEEK_END
 from random import Random, SystemRandom
@@ -19,6 +18,7 @@ from zope.interface import implementer
 
 from agwtwisted.access_log import AccessLog
 from agwtwisted.backends import Backends
+from agwtwisted.clocks import system_time
 from agwtwisted.core import policies
 from agwtwisted.core.forwarding import client_address, identity_block
 from agwtwisted.core.header_lines import Header
@@ -65,6 +65,9 @@ class ProxyResource(Resource):
     The whole path goes on, whatever the resource is mounted at. twisted.web reads a request's body before it renders
     the resource, and knows no upgrades: those are forwarded without.
 
+    Deadlines run on the reactor's time, which for Twisted's reactors is the system's: `clocks.count_monotonically`
+    keeps them from lasting too long when that is set.
+
     Args:
         reactor: connects to the backends.
         backend_addresses: ``host:port`` of each server; they take turns.
@@ -101,7 +104,7 @@ class ProxyResource(Resource):
             reactor,
             access_log or AccessLog(None, reactor),
             Random(SystemRandom().getrandbits(128)),  # noqa: S311 - trace ids are no secret
-            wall=time.time,
+            wall=system_time,
         )
 
     def close_idle(self) -> None:

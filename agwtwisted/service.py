@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from twisted.logger import Logger
 from agwtwisted.access_log import AccessLog
 from agwtwisted.affinity_key import load_key
 from agwtwisted.backends import Backends
-from agwtwisted.clocks import WallClock
+from agwtwisted.clocks import WallClock, system_time
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
 from agwtwisted.core.error_pages import ErrorPages
@@ -145,7 +144,7 @@ def build(
     reactor: Any,
     sockets: Mapping[tuple[str, int], socket.socket],
     *,
-    seconds: Callable[[], float] = time.time,
+    seconds: Callable[[], float] = system_time,
 ) -> GatewayService:
     """The gateway's tree of services, to be started.
 

@@ -20,7 +20,6 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from agwtwisted.backends import Backends
-from agwtwisted.clocks import WallClock
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
 from agwtwisted.core.messages import HeaderNames
@@ -30,6 +29,7 @@ from agwtwisted.core.routing import ports_of
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.ports import Limits
 from tests import configurations, pki
+from tests.clocks import SettableClock
 from tests.wires import Handle
 
 TLS_1_2, TLS_1_3 = SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION
@@ -198,6 +198,7 @@ class Gateway:
         self.reactor = MemoryReactorClock()
         self.reactor.advance(pki.NOW.timestamp())
         self.log = Log()
+        self.wall = SettableClock(self.reactor)
         self.limits = Limits(self.config.gateway)
         self.exchanges = HttpExchanges(
             self.config.gateway,
@@ -205,7 +206,7 @@ class Gateway:
             self.reactor,
             self.log,
             Random(0),  # type: ignore[arg-type]
-            wall=self.reactor.seconds,
+            wall=self.wall.seconds,
         )
         [(address, sites)] = ports_of(self.config).items()
         encrypted = sites.all()[0].listener.protocol is Protocol.HTTPS
@@ -221,7 +222,7 @@ class Gateway:
             limits=self.limits,
             names=HeaderNames(reject_odd=False),
             clock=self.reactor,
-            wall=WallClock(self.reactor, self.reactor.seconds),
+            wall=self.wall,
             access_log=self.log,  # type: ignore[arg-type]
             limiter=HandshakeLimiter(self.reactor.seconds),
         )

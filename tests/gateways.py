@@ -10,7 +10,6 @@ from typing import Any
 import attrs
 
 from agwtwisted.backends import Backends
-from agwtwisted.clocks import WallClock
 from agwtwisted.connections import HttpPort
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.peer import Peer
@@ -35,6 +34,7 @@ from agwtwisted.core.verdicts import NotAsked, Verdict
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.ports import Limits
 from agwtwisted.streaming import TcpWire
+from tests.clocks import SettableClock
 
 TIMEOUT = 20.0
 """Seconds that a backend may be silent."""
@@ -139,11 +139,14 @@ class Stand:
 
     def __init__(self, reactor: Any, *sites: Site, **limits: Any) -> None:
         self.log = Log()
+        self.wall = SettableClock(reactor)
         self.sites = sites or (site(),)
         self.backends = Backends(reactor)
         limits_of_gateway = gateway(**limits)
         log: Any = self.log
-        self.exchanges = HttpExchanges(limits_of_gateway, self.backends, reactor, log, Random(1), wall=reactor.seconds)
+        self.exchanges = HttpExchanges(
+            limits_of_gateway, self.backends, reactor, log, Random(1), wall=self.wall.seconds
+        )
         self.port = HttpPort(
             number=8443,
             sites=Sites.of(self.sites),
@@ -153,7 +156,7 @@ class Stand:
             limits=Limits(limits_of_gateway),
             names=HeaderNames(),
             clock=reactor,
-            wall=WallClock(reactor, reactor.seconds),
+            wall=self.wall,
             access_log=log,
             limiter=HandshakeLimiter(reactor.seconds),
         )

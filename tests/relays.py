@@ -8,7 +8,6 @@ from OpenSSL import SSL
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import DNSLookupError
 
-from agwtwisted.clocks import WallClock
 from agwtwisted.contexts import PortContexts
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.resources import StreamProtocol
@@ -19,6 +18,7 @@ from agwtwisted.relay_port import RelayPort
 from agwtwisted.resolving import Names
 from tests import clients, configurations, pki
 from tests.clients import PROFILES, client_context
+from tests.clocks import SettableClock
 from tests.servers import Server
 from tests.wires import Line, Network
 
@@ -68,6 +68,7 @@ class Stand:
         self.network = Network()
         self.network.advance(pki.NOW.timestamp())
         self.log = clients.Log()
+        self.wall = SettableClock(self.network)
         config = configurations.load(configuration, files or clients.files())
         self.limits = Limits(config.gateway)
         [(address, sites)] = relay_ports_of(config).items()
@@ -82,7 +83,7 @@ class Stand:
             gateway=config.gateway,
             limits=self.limits,
             clock=self.network,
-            wall=WallClock(self.network, self.network.seconds),  # type: ignore[arg-type]
+            wall=self.wall,
             access_log=self.log,  # type: ignore[arg-type]
             limiter=HandshakeLimiter(self.network.seconds),
             check_of=check_of,

@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.clocks import LOOK, WallClock
+from agwtwisted.clocks import LOOK
 from agwtwisted.core import policies
 from agwtwisted.core.destinations import Destination
 from agwtwisted.core.ocsp import Answer, Good, OcspStatus, Question, Revoked, Unknown, Unreachable, Unusable
@@ -37,6 +37,7 @@ from agwtwisted.revocation import (
     way_of,
 )
 from tests import pki
+from tests.clocks import SettableClock
 from tests.responder import TRY_LATER, Response, Single
 
 NOW = pki.NOW.timestamp()
@@ -91,8 +92,7 @@ class RevocationCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.ahead = 0.0  # of the system's clock, once it was set
-        self.wall = WallClock(self.clock, lambda: self.clock.seconds() + self.ahead)
+        self.wall = SettableClock(self.clock)
         self.clock.advance(NOW)
         self.waiting: list[Deferred[Any]] = []
         self.addCleanup(self.leave)
@@ -430,22 +430,17 @@ class StepTests(RevocationCase):
         self.wall.startService()
         self.addCleanup(self.wall.stopService)
 
-    def step(self, seconds: float) -> None:
-        """The system's clock is set, which is seen."""
-        self.ahead += seconds
-        self.clock.advance(LOOK)
-
     def test_answer_over(self) -> None:
         """An answer that does not hold at the new time is asked again; once the clock is right, it is as before."""
         self.learn()
         for step in (2 * HOUR, -2 * HOUR):
-            self.step(step)
+            self.wall.step(step)
             waiting = self.status()
             self.assertNoResult(waiting)
             now = datetime.fromtimestamp(self.clock.seconds(), UTC)  # the responder's clock is right
             self.answer(self.response(this_update=now, next_update=now + timedelta(hours=1)))
             self.assertIsInstance(self.successResultOf(waiting), Unusable)
-            self.step(-step)
+            self.wall.step(-step)
             self.clock.advance(FAILURE_AGE)
             if step > 0:
                 self.assertNoResult(self.status())
@@ -458,18 +453,18 @@ class StepTests(RevocationCase):
             self.status()
             self.give_up()
             self.assertIsInstance(self.known(), Unreachable)
-            self.step(step)
+            self.wall.step(step)
             self.assertIsInstance(self.known(), Unreachable)
             self.clock.advance(FAILURE_AGE - LOOK)
             self.assertNoResult(self.status())
             self.answer()
-            self.step(2 * step)
+            self.wall.step(2 * step)
 
     def test_renewal_after_a_step_back(self) -> None:
         """What lives an hour longer by the new time is renewed later, and ahead of its end."""
         self.learn()
         self.known()
-        self.step(-HOUR)
+        self.wall.step(-HOUR)
         self.clock.advance(2 * HOUR * 0.49)
         self.assertEqual(len(self.asker.questions), 1)
         self.clock.advance(2 * HOUR * 0.4)
@@ -479,7 +474,7 @@ class StepTests(RevocationCase):
         """What lives less long by the new time is renewed sooner, ahead of its end."""
         self.learn()
         self.known()
-        self.step(HOUR / 2)
+        self.wall.step(HOUR / 2)
         self.clock.advance(HOUR / 2 * 0.9)
         self.assertEqual(len(self.asker.questions), 2)
         self.answer()
@@ -490,14 +485,14 @@ class StepTests(RevocationCase):
         self.learn()
         self.known()
         self.revocation.stopService()
-        self.step(HOUR / 2)
+        self.wall.step(HOUR / 2)
         self.clock.advance(HOUR)
         self.assertEqual(len(self.asker.questions), 1)
 
     def test_allowed(self) -> None:
         """The end of what Allow let in is one of the system's time."""
         by = profile(ocsp_unavailable=OcspUnavailable.ALLOW)
-        self.step(HOUR)
+        self.wall.step(HOUR)
         self.status(by=by)
         self.give_up()
         check = self.revocation.check(by)

@@ -9,13 +9,14 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.clocks import LOOK, WallClock
+from agwtwisted.clocks import LOOK
 from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.resources import OcspScope, OcspUnavailable, SslProfile
 from agwtwisted.core.revoking import ALLOWED_FOR
 from agwtwisted.core.verdicts import Refused, Trusted
 from agwtwisted.standing import Standing
 from tests import pki
+from tests.clocks import SettableClock
 from tests.responder import Response, Single
 from tests.test_revocation import DEVICE, HOUR, ISSUER, PROFILE, SKEW, RevocationCase, peer, profile
 
@@ -55,8 +56,7 @@ class StandingTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.ahead = 0.0
-        self.wall = WallClock(self.clock, lambda: self.clock.seconds() + self.ahead)
+        self.wall = SettableClock(self.clock)
         self.wall.startService()
         self.check = Check()
         self.told: list[object] = []
@@ -68,11 +68,6 @@ class StandingTests(SynchronousTestCase):
     def renewed(self, peer: Peer) -> None:
         """As Judged says."""
         self.told.append(peer)
-
-    def step(self, seconds: float) -> None:
-        """The system's clock is set, which is seen."""
-        self.ahead += seconds
-        self.clock.advance(LOOK)
 
     def timers(self) -> list[object]:
         """What is waited for, but for the clock's own look."""
@@ -175,7 +170,7 @@ class StandingTests(SynchronousTestCase):
         """After an hour back the certificate is valid for an hour more, as its dates say."""
         self.standing(1000.0, None)
         self.clock.advance(500)
-        self.step(-HOUR)
+        self.wall.step(-HOUR)
         self.clock.advance(500 + HOUR - LOOK - 1)
         self.assertEqual(self.told, [])
         self.clock.advance(1)
@@ -186,7 +181,7 @@ class StandingTests(SynchronousTestCase):
         for check in (None, self.check):
             self.setUp()
             self.standing(1000.0, check)
-            self.step(HOUR)
+            self.wall.step(HOUR)
             self.assertEqual(self.told, [attrs.evolve(VERIFIED, verdict=Refused("certificate has expired"))])
 
     def test_judged_again_at_a_step(self) -> None:
@@ -197,7 +192,7 @@ class StandingTests(SynchronousTestCase):
             standing = Standing(self.clock, self.wall, self, verified, self.check)
             standing.until(100.0)
             self.check.answers.append(succeed(attrs.evolve(verified, until=200.0 + step)))
-            self.step(step)
+            self.wall.step(step)
             self.assertEqual((len(self.check.asked), self.told[0]), (1, "hold"))
             self.clock.advance(200 - LOOK - 1)
             self.assertEqual(len(self.check.asked), 1)
@@ -207,7 +202,7 @@ class StandingTests(SynchronousTestCase):
     def test_step_after_the_end(self) -> None:
         """A connection that is gone is told of no step."""
         self.standing(1000.0, self.check).stop()
-        self.step(HOUR)
+        self.wall.step(HOUR)
         self.assertEqual((self.told, self.check.asked), ([], []))
 
 

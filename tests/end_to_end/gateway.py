@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -171,6 +171,7 @@ class Gateway:
         self.file.write_text(configuration)
         self.ports = [int(port) for port in re.findall(r"(?m)^\[\w*listener .*\n(?:.+\n)*?port = (\d+)", configuration)]
         self.process: subprocess.Popen[bytes] | None = None
+        self.environment: dict[str, str] = {}  # what it gets on top
         for name, credential in certificates().items():
             credential.write(directory, name)
         pki.write(directory, "trusted.pem", certificates()["devices-root"], certificates()["devices"])
@@ -186,7 +187,7 @@ class Gateway:
             self.process = subprocess.Popen(
                 self.words(*twistd_options),
                 cwd=self.directory,
-                env=running.environment(),
+                env={**running.environment(), **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -289,9 +290,10 @@ def prepared(configuration: str) -> Iterator[Gateway]:
 
 
 @contextmanager
-def running_gateway(configuration: str) -> Iterator[Gateway]:
+def running_gateway(configuration: str, environment: Mapping[str, str] | None = None) -> Iterator[Gateway]:
     """A gateway that serves; at the end it must end well, and have complained of nothing."""
     with prepared(configuration) as gateway:
+        gateway.environment = dict(environment or {})
         gateway.start()
         yield gateway
         status = gateway.stop()

@@ -1,0 +1,21 @@
+"""A system's clock that a test may set, beside the one that cannot be set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agwtwisted.clocks import LOOK, WallClock
+
+
+class SettableClock(WallClock):
+    """A wall clock that goes as the other one does, until it is set; steps are seen once it is started."""
+
+    def __init__(self, clock: Any) -> None:
+        self.ahead = 0.0
+        self._other = clock
+        super().__init__(clock, lambda: clock.seconds() + self.ahead)
+
+    def step(self, seconds: float) -> None:
+        """The system's clock is set by so many seconds, which is seen."""
+        self.ahead += seconds
+        self._other.advance(LOOK)
