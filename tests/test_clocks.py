@@ -318,6 +318,16 @@ class WaitsTests(SynchronousTestCase):
         client.talk()
         self.assertTrue(client.lost)
 
+    def test_expired_on_l4(self) -> None:
+        """So does a session of L4."""
+        stand = relays.Stand(relays.text("mqtt strict"))
+        stand.wall.startService()
+        client = stand.shake_hands(clients.client_context(clients.device()))
+        [session] = {*stand.port._sessions.values()}
+        stand.wall.step(session.peer.until - stand.wall.seconds())  # type: ignore[attr-defined]
+        stand.network.advance(0)
+        self.assertTrue(client.line.eof)
+
     def test_judged_by_the_wall(self) -> None:
         """A handshake is judged by the system's time, whatever the reactor's says."""
         gateway, _, left = self.expiring()

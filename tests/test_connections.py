@@ -495,7 +495,7 @@ class RequiredTests(SynchronousTestCase):
     def test_expired_meanwhile(self) -> None:
         """A certificate that has expired since the handshake is refused."""
         session = self.session(device())
-        self.gateway.reactor.advance(session.peer.until - self.gateway.reactor.seconds())
+        self.gateway.wall.ahead += session.peer.until - self.gateway.wall.seconds()
         self.assertEqual(self.successResultOf(session.required()).verdict, Refused(reasons.EXPIRED))
 
     def test_checked(self) -> None:

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import attrs
 from twisted.application.service import Service
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
@@ -20,10 +21,12 @@ from agwtwisted.core.resources import Config
 from agwtwisted.core.routing import ports_of
 from agwtwisted.deferreds import Members
 from agwtwisted.listener import bind
+from agwtwisted.responses import SqliteResponses
 from agwtwisted.service import LOG_SHARE, GatewayService, build, end_at_once_on_signal, reopen_on_signal
 from tests import clients, configurations
 from tests.running import free_ports
 from tests.sockets import NONSENSE, connected, read, until
+from tests.test_revocation import PROFILE
 
 DRAIN = 30.0
 
@@ -328,6 +331,23 @@ class BuildTests(TestCase):
         """Every server that a rule leads to is watched."""
         service = self.build(*free_ports(2))
         self.assertEqual(len(service.prober._watches), 1)
+        await service.stopService()
+
+    async def test_clocks(self) -> None:
+        """Validity, stored answers and the log's lines are of the given time; the reactor's is not asked for it."""
+        config = on_ports(self.directory, *free_ports(1))
+        config = attrs.evolve(
+            config,
+            gateway=attrs.evolve(config.gateway, state_directory=str(self.directory / "state")),
+            http_listeners=tuple(attrs.evolve(each, ssl_profile=PROFILE) for each in config.http_listeners),
+        )
+        sockets = {address: bind(*address) for address in ports_of(config)}
+        service = build(config, reactor, sockets, seconds=lambda: 1e9)
+        store = service.revocation._store
+        assert isinstance(store, SqliteResponses)
+        for seconds in (service.revocation.seconds, store._seconds, service.listeners[0].port.wall.seconds):
+            self.assertEqual(seconds(), 1e9)
+        self.assertEqual(service.access_log.timestamp(), b"2001-09-09T01:46:40+00:00")
         await service.stopService()
 
     def test_log_that_cannot_be_opened(self) -> None:
