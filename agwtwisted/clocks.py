@@ -31,6 +31,11 @@ TOLD_AT_ONCE: Final = 128
 """Subscribers that are told of a step in one turn of the reactor: there may be one for each connection."""
 
 
+def processor_seconds() -> float:
+    """CPU time that this thread has taken: for work that is bounded, however busy the machine is."""
+    return time.thread_time()
+
+
 class WallClock(Service):
     """The system's time, in seconds since 1970, and word of its steps; `seconds` needs no started service."""
 

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from agwtwisted.core import reasons
 from agwtwisted.core.errors import AgwError
 from agwtwisted.core.host_names import is_address
+from agwtwisted.core.path_building import may_be_mended
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy, openssl_cipher_list, openssl_ciphersuites
 from agwtwisted.core.proxy_protocol import Endpoint
@@ -27,7 +28,8 @@ from agwtwisted.core.variables import CertificateVariables, certificate_variable
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
 from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
 from agwtwisted.encryption import error_text
-from agwtwisted.openssl import GO_ON, set_groups, verifying
+from agwtwisted.openssl import GO_ON, KNOWN, Presented, set_groups, verifying
+from agwtwisted.path_search import PathSearch
 
 _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 
@@ -70,6 +72,7 @@ class SiteContext:
     verify_mode: int
     anchors: Anchors | None  # of a profile that names trusted client certificates
     max_depth: int
+    search: PathSearch | None = None  # for a path that holds where OpenSSL's does not
     strict: bool = attrs.field(init=False)
     """Whether a client needs a certificate that is accepted, whatever it asks for."""
     refuses_in_handshake: bool = attrs.field(init=False)
@@ -100,13 +103,18 @@ class ClientCertificates:
         self._told: tuple[bytes, ...] | None = None  # the same, the leaf first
         self._error = 0
         self._error_depth = 0
+        self._searched = False
+        self._first_error = 0  # of OpenSSL's own path, where another one holds
         self._verdict: Verdict = UNJUDGED
 
-    def note(self, certificate: bytes, error: int, depth: int, ok: bool) -> int:
+    def note(self, certificate: bytes, error: int, depth: int, ok: bool, presented: Presented = tuple) -> int:
         """One call of OpenSSL's verify callback; returns how the handshake goes on, as `openssl.Told` does.
 
         OpenSSL tells its first error, or every certificate of a chain it has built, the root first and the leaf last.
+        Where another path holds than the one it tells of, what it goes on to say does not count.
         """
+        if self._first_error:
+            return GO_ON
         self._by_depth[depth] = certificate
         self._told = None
         if not ok and not self._error:
@@ -114,16 +122,43 @@ class ClientCertificates:
         site_context = self.site_context
         if site_context is None:
             return reasons.DEFECT
+        reason = self._reason(site_context, error, depth, ok)
+        if reason is None or self._finds_another_path(site_context, error, depth, reason, presented):
+            return GO_ON
         if not site_context.refuses_in_handshake:
             return GO_ON  # the verdict is made of the notes, after the handshake
+        self._verdict = Refused(reason)
+        return reasons.alert_code(reason) if ok else error
+
+    def _reason(self, site_context: SiteContext, error: int, depth: int, ok: bool) -> str | None:
+        """Why the client would be refused by what was told now; None where nothing speaks against it so far."""
         if not ok:
-            self._verdict = Refused(REASONS.get(error, "certificate verify failed"))
-            return error
-        if depth == 0:
-            self._verdict = self._judged(site_context)
-            if isinstance(self._verdict, Refused):
-                return reasons.alert_code(self._verdict.reason)
-        return GO_ON
+            return REASONS.get(error, "certificate verify failed")
+        if depth or self._error or site_context.anchors is None:
+            return None
+        self._verdict = verdict = self._judged(site_context)
+        return verdict.reason if isinstance(verdict, Refused) else None
+
+    def _finds_another_path(
+        self, site_context: SiteContext, error: int, depth: int, reason: str, presented: Presented
+    ) -> bool:
+        """Whether there is a path that holds, which counts from now on.
+
+        It is looked for once, and not where the leaf itself is at fault.
+        """
+        search = site_context.search
+        if search is None or self._searched or not (depth or may_be_mended(error)):
+            return False
+        self._searched = True
+        path = search.find(presented(), datetime.fromtimestamp(self._now(), UTC))
+        if path is None:
+            return False
+        self._by_depth = dict(enumerate(path))
+        self._told = None
+        self._first_error = error or reasons.alert_code(reason)
+        self._error = self._error_depth = 0
+        self._verdict = self._judged(site_context)
+        return True
 
     def verdict(self, failure: str = "") -> Verdict:
         """The verdict once the handshake is over, where it failed with OpenSSL's word for why.
@@ -182,7 +217,9 @@ class ClientCertificates:
 
     def evidence(self) -> Evidence:
         """What OpenSSL has told so far."""
-        return Evidence(chain=self._chain(), error=self._error, error_depth=self._error_depth)
+        return Evidence(
+            chain=self._chain(), error=self._error, error_depth=self._error_depth, first_error=self._first_error
+        )
 
     def _chain(self) -> tuple[bytes, ...]:
         """The certificates as far as they were told."""
@@ -246,11 +283,13 @@ class PortContexts:
             _set_verify(connection, chosen.verify_mode)
 
 
-def verify_callback(connection: SSL.Connection, certificate: bytes, error: int, depth: int, ok: bool) -> int:
+def verify_callback(
+    connection: SSL.Connection, certificate: bytes, error: int, depth: int, ok: bool, presented: Presented
+) -> int:
     """OpenSSL's verify callback for every context; what goes wrong in it is logged, and a refusal."""
     notes: ClientCertificates = connection.get_app_data()
     try:
-        return notes.note(certificate, error, depth, ok)
+        return notes.note(certificate, error, depth, ok, presented)
     except Exception:
         _log.failure("Unexpected error while judging a client certificate")
         return reasons.DEFECT
@@ -325,7 +364,10 @@ def _site_context(site: AnySite, *, resumable: bool, max_depth: int) -> SiteCont
         if profile.trusted_client_certificates:  # of a Passthrough profile they are for paths that require one
             anchors = _trust(context, profile)
         _set_verify(context, mode)
-    return SiteContext(site, context, mode, anchors, max_depth)
+    search = None
+    if anchors is not None and KNOWN:
+        search = PathSearch(anchors, anchors.authorities, max_depth)
+    return SiteContext(site, context, mode, anchors, max_depth, search)
 
 
 _ANY_STRENGTH = b"@SECLEVEL=0"

@@ -8,9 +8,12 @@ are known here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 
+import attrs
 from OpenSSL import SSL, crypto
 
 RECORD: Final = 16384
@@ -184,8 +187,14 @@ class DirectRecords:
         return SSL.Error("OpenSSL told no error")
 
 
-Told: TypeAlias = Callable[[SSL.Connection, bytes, int, int, bool], int]
-"""Is told of one certificate (DER) of a chain: error, depth, and whether OpenSSL is content.
+Presented: TypeAlias = Callable[[], tuple[bytes, ...]]
+"""The certificates that the peer has sent, in DER, its own first; none where they are not to be had.
+
+It may be called while the verify callback runs.
+"""
+
+Told: TypeAlias = Callable[[SSL.Connection, bytes, int, int, bool, Presented], int]
+"""Is told of one certificate (DER) of a chain: error, depth, whether OpenSSL is content, and how to get what was sent.
 
 Returns `GO_ON`, or else the ``X509_V_ERR_*`` of a refusal, by which OpenSSL chooses its alert. It must not raise.
 """
@@ -197,11 +206,14 @@ Verifying: TypeAlias = Callable[[SSL.Context | SSL.Connection, int], None]
 
 
 def public_verifying(told: Told) -> Verifying:
-    """By the methods. A refusal where OpenSSL is content goes out as the alert internal_error: they cannot choose."""
+    """By the methods.
+
+    A refusal where OpenSSL is content goes out as the alert internal_error, and what was sent is not to be had.
+    """
 
     def wrapped(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
         der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
-        return told(connection, der, error, depth, bool(ok)) == GO_ON
+        return told(connection, der, error, depth, bool(ok), tuple) == GO_ON
 
     return lambda target, mode: target.set_verify(mode, wrapped)
 
@@ -219,6 +231,10 @@ def direct_verifying(told: Told) -> Verifying:
             octets += _ffi.buffer(_OPENED, size)[:]
         return octets if done == 1 else b""  # which nobody can read
 
+    def presented(store: Any) -> tuple[bytes, ...]:
+        sent = _sent(store)
+        return tuple([der(_lib.sk_X509_value(sent, index)) for index in range(_lib.sk_X509_num(sent))])
+
     def verify(ok: int, store: Any) -> int:  # what it raises is printed, and refuses
         refusal = told(
             connections[_lib.X509_STORE_CTX_get_ex_data(store, index)],
@@ -226,6 +242,7 @@ def direct_verifying(told: Told) -> Verifying:
             _lib.X509_STORE_CTX_get_error(store),
             _lib.X509_STORE_CTX_get_error_depth(store),
             bool(ok),
+            partial(presented, store),
         )
         _lib.X509_STORE_CTX_set_error(store, refusal)
         return 1 if refusal == GO_ON else 0
@@ -258,6 +275,77 @@ def set_groups(context: SSL.Context, groups: bytes) -> bool:
     return bool(done)
 
 
+_CERTIFICATE_WORD: Final = 1
+_SENT_WORD: Final = 2
+"""Where a store context keeps the certificate that is verified, and all that came with it.
+
+No function returns the latter. `_has_words` looks whether they are there.
+"""
+
+
+def _sent(store: Any) -> Any:
+    """The stack of what the peer sent, NULL (a stack of none) where the words are not as they are known."""
+    words = _ffi.cast("void **", store)
+    is_known = words[_CERTIFICATE_WORD] == _lib.X509_STORE_CTX_get0_cert(store)
+    return _ffi.cast("Cryptography_STACK_OF_X509 *", words[_SENT_WORD] if is_known else _ffi.NULL)
+
+
+def _has_words() -> bool:
+    """Whether a store context has its first words where they are known to be."""
+    store = _ffi.gc(_lib.X509_STORE_new(), _lib.X509_STORE_free)
+    certificate = crypto.X509()
+    inside: Any = certificate
+    sent = _ffi.gc(_lib.sk_X509_new_null(), _lib.sk_X509_free)
+    context = _ffi.gc(_lib.X509_STORE_CTX_new(), _lib.X509_STORE_CTX_free)
+    done = _lib.X509_STORE_CTX_init(context, store, inside._x509, sent)
+    return bool(done == 1 and _sent(context) == sent)
+
+
+PARTIAL_CHAIN: Final = 0x80000
+NO_CHECK_TIME: Final = 0x200000
+"""X509_V_FLAG_*: what is in the store is trusted although it is no root; dates do not count."""
+
+
+@attrs.frozen
+class ChainFault:
+    """The error (X509_V_ERR_*) for which a chain is refused, and where."""
+
+    error: int
+    depth: int
+
+
+def verified_chain(
+    leaf: crypto.X509,
+    between: Sequence[crypto.X509],
+    anchor: crypto.X509,
+    *,
+    now: datetime | None = None,
+    flags: int = 0,
+    for_clients: bool = False,
+) -> tuple[bytes, ...] | ChainFault:
+    """The chain (DER) that OpenSSL builds and verifies from these certificates and no others.
+
+    It does so at `now` (aware, UTC), or else by the machine's clock. With `for_clients` the leaf and its CAs must be
+    for TLS clients, as in a server's handshake. Only where `KNOWN`.
+    """
+    store = crypto.X509Store()
+    store.add_cert(anchor)
+    store.set_flags(flags)
+    if now is not None:
+        store.set_time(now)
+    inside: Any = store
+    if for_clients and _lib.X509_STORE_set_purpose(inside._store, _lib.X509_PURPOSE_SSL_CLIENT) != 1:
+        raise AssertionError("OpenSSL knows the purpose of TLS clients")
+    try:
+        chain = crypto.X509StoreContext(store, leaf, list(between)).get_verified_chain()
+    except crypto.X509StoreContextError as error:
+        code, depth, _ = error.errors
+        return ChainFault(code, depth)
+    finally:
+        _lib.ERR_clear_error()  # what the handshake, in the midst of which this may run, would be blamed for
+    return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, each) for each in chain)
+
+
 _TYPES: Final = {
     "BIO_free": "int(*)(BIO *)",
     "BIO_new": "BIO *(*)(BIO_METHOD *)",
@@ -267,12 +355,17 @@ _TYPES: Final = {
     "SSL_get_ex_data_X509_STORE_CTX_idx": "int(*)()",
     "SSL_set_verify": "void(*)(SSL *, int, int(*)(int, X509_STORE_CTX *))",
     "SSL_write": "int(*)(SSL *, void *, int)",
+    "X509_STORE_CTX_get0_cert": "X509 *(*)(X509_STORE_CTX *)",
     "X509_STORE_CTX_get_current_cert": "X509 *(*)(X509_STORE_CTX *)",
     "X509_STORE_CTX_get_error": "int(*)(X509_STORE_CTX *)",
     "X509_STORE_CTX_get_error_depth": "int(*)(X509_STORE_CTX *)",
     "X509_STORE_CTX_get_ex_data": "void *(*)(X509_STORE_CTX *, int)",
     "X509_STORE_CTX_set_error": "void(*)(X509_STORE_CTX *, int)",
+    "X509_STORE_CTX_init": "int(*)(X509_STORE_CTX *, X509_STORE *, X509 *, Cryptography_STACK_OF_X509 *)",
+    "X509_STORE_set_purpose": "int(*)(X509_STORE *, int)",
     "i2d_X509_bio": "int(*)(BIO *, X509 *)",
+    "sk_X509_num": "int(*)(Cryptography_STACK_OF_X509 *)",
+    "sk_X509_value": "X509 *(*)(Cryptography_STACK_OF_X509 *, int)",
 }
 """The functions that no look at the library calls, as C declares them."""
 
@@ -291,27 +384,29 @@ def _is_known() -> bool:
         raises = callable(connection._raise_ssl_error)
         found = connection._reverse_mapping[_ffi.cast("void *", connection._ssl)] is connection
         typed = all(_ffi.typeof(getattr(_lib, name)).cname == each for name, each in _TYPES.items())
-        words = _lib.X509_V_OK == GO_ON and _lib.SSL_ERROR_ZERO_RETURN > 0
+        words = _lib.X509_V_OK == GO_ON and _lib.SSL_ERROR_ZERO_RETURN > 0 and _has_words()
     except Exception:
         return False
     does = came == b"\x16in" and size == 3 and waits and left.startswith(b"out\x16")
     return bool(does and raises and found and typed and words)
 
 
-_KNOWN: Final = _is_known()
+KNOWN: Final = _is_known()
+"""Whether the functions are used."""
 
-records_of: Final[Callable[[SSL.Connection], Records]] = DirectRecords if _KNOWN else PublicRecords
+records_of: Final[Callable[[SSL.Connection], Records]] = DirectRecords if KNOWN else PublicRecords
 """The records of a connection, in the way that is at hand."""
 
-verifying: Final[Callable[[Told], Verifying]] = direct_verifying if _KNOWN else public_verifying
+verifying: Final[Callable[[Told], Verifying]] = direct_verifying if KNOWN else public_verifying
 """The same of verification."""
 
 FALLBACK: Final = (
     ""
-    if _KNOWN
+    if KNOWN
     else (
         "the installed pyOpenSSL or cryptography is not one that the gateway knows inside: it goes by their public"
-        " interface, which is slower, and refuses by its own rules with the alert internal_error"
+        " interface, which is slower, refuses by its own rules with the alert internal_error, and looks for no"
+        " further path where OpenSSL's first one fails"
     )
 )
 """What is to be said where the functions are not used; else empty."""

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import attrs
 from OpenSSL import SSL
 
-from agwtwisted.contexts import ClientCertificates, PortContexts
+from agwtwisted.contexts import ClientCertificates, PortContexts, SiteContext
 from agwtwisted.core.policies import TLS_1_2, TlsPolicy
 from agwtwisted.core.resources import Gateway, Refusal
 from agwtwisted.core.routing import Site, Sites
@@ -66,7 +66,7 @@ def _told(site: Site, sent: Sequence[bytes], now: datetime, gateway: Gateway) ->
     """What the callbacks noted, and with which words the handshake failed, if it did."""
     alone = attrs.evolve(site, listener=attrs.evolve(site.listener, host_names=(), ssl_policy=_POLICY))
     contexts = PortContexts.of(Sites.of([alone]), max_depth=gateway.max_client_chain_depth)
-    _set_clock(contexts.first.context, now)
+    _set_clock(contexts.first, now)
     notes = ClientCertificates(now.timestamp)
     server = contexts.connection(notes)
     failure = _hear(server, _hello())
@@ -75,12 +75,14 @@ def _told(site: Site, sent: Sequence[bytes], now: datetime, gateway: Gateway) ->
     return notes, failure or _hear(server, b"".join(_certificate_records(sent)))
 
 
-def _set_clock(context: SSL.Context, now: datetime) -> None:
+def _set_clock(site_context: SiteContext, now: datetime) -> None:
     """OpenSSL verifies against this time, instead of the machine's."""
-    store = context.get_cert_store()
+    store = site_context.context.get_cert_store()
     if store is None:
         raise AssertionError("a new context has a store")
     store.set_time(now.astimezone(UTC))
+    if site_context.search is not None:
+        site_context.search.openssl_now = now.astimezone(UTC)
 
 
 def _hello() -> bytes:

@@ -14,12 +14,15 @@ from agwtwisted.openssl import (
     GO_ON,
     PIECE,
     RECORD,
+    ChainFault,
     DirectRecords,
+    Presented,
     PublicRecords,
     Records,
     Verifying,
     direct_verifying,
     public_verifying,
+    verified_chain,
 )
 from tests import pki
 from tests.clients import TLS_1_2, TLS_1_3, client_context, device, partner
@@ -239,8 +242,13 @@ class Listening:
     heard: list[tuple[bytes, int, int, bool]] = attrs.field(factory=list)
     connections: list[SSL.Connection] = attrs.field(factory=list)
 
-    def __call__(self, connection: SSL.Connection, der: bytes, error: int, depth: int, ok: bool) -> int:
+    presented: list[tuple[bytes, ...]] = attrs.field(factory=list)
+
+    def __call__(
+        self, connection: SSL.Connection, der: bytes, error: int, depth: int, ok: bool, presented: Presented
+    ) -> int:
         self.connections.append(connection)
+        self.presented.append(presented())
         self.heard.append((der, error, depth, ok))
         return self.answer
 
@@ -283,6 +291,19 @@ class VerifyingTests(SynchronousTestCase):
                     self.assertEqual(told.heard, [(clients_root().der, 0, 1, True), (device().der, 0, 0, True)])
                     self.assertEqual(told.connections, [server, server])
 
+    def test_presented(self) -> None:
+        """All that the client has sent is to be had while it is judged, as it was sent, by the functions alone."""
+        root = clients_root()
+        sent = (root.intermediate("Of no use"), root.intermediate("Of use"), root, pki.Authority.root("Stranger"))
+        credential = attrs.evolve(sent[1].issue(), issuers=(*sent, root))
+        for version in VERSIONS:
+            told = Listening(answer=GO_ON)
+            self.assertIsNotNone(self.verified(direct_verifying(told), credential, version))
+            self.assertEqual(set(told.presented), {(credential.der, *(each.der for each in sent))})
+            unable = Listening(answer=GO_ON)
+            self.assertIsNotNone(self.verified(public_verifying(unable), credential, version))
+            self.assertEqual(set(unable.presented), {()})
+
     def test_refused(self) -> None:
         """Who says no ends the handshake there and then."""
         for way in VERIFYING_WAYS:
@@ -322,6 +343,31 @@ class VerifyingTests(SynchronousTestCase):
             self.assertIsNone(self.verified(way(raising), device(), TLS_1_2))
 
 
+class ChainTests(SynchronousTestCase):
+    """`verified_chain`."""
+
+    def loaded(self, credential: pki.Credential) -> crypto.X509:
+        """The certificate as OpenSSL has it."""
+        return crypto.load_certificate(crypto.FILETYPE_ASN1, credential.der)
+
+    def test_purposes(self) -> None:
+        """Whole chains are verified as a server verifies its clients', if so asked."""
+        root = pki.Authority.root("Root")
+        for eku, fault in ((pki.CLIENT_AUTH, None), (pki.SERVER_AUTH, ChainFault(26, 0))):
+            leaf = root.issue(eku=(eku,))
+            for for_clients in (True, False):
+                said = verified_chain(self.loaded(leaf), [], self.loaded(root), now=pki.NOW, for_clients=for_clients)
+                self.assertEqual(said, fault if for_clients and fault else (leaf.der, root.der))
+
+    def test_nothing_is_left_behind(self) -> None:
+        """A fault that was found stays in no queue, where the next call would be blamed for it."""
+        root = pki.Authority.root("Root")
+        leaf = root.issue(signature=b"\x30\6\2\1\1\2\1\1")
+        said = verified_chain(self.loaded(leaf), [], self.loaded(root), now=pki.NOW)
+        self.assertEqual(said, ChainFault(7, 0))
+        self.assertEqual(openssl._lib.ERR_peek_error(), 0)
+
+
 class ChoiceTests(SynchronousTestCase):
     """Which of the two is taken."""
 
@@ -338,6 +384,13 @@ class ChoiceTests(SynchronousTestCase):
             setattr(library, name, other)
             self.patch(openssl, "_lib", library)
             self.assertFalse(openssl._is_known(), name)
+
+    def test_other_words(self) -> None:
+        """Nor one whose store contexts keep something else where what was sent is known to be."""
+        for name in ("_CERTIFICATE_WORD", "_SENT_WORD"):
+            with mock.patch.object(openssl, name, 0):
+                self.assertFalse(openssl._is_known(), name)
+        self.assertTrue(openssl._is_known())
 
     def test_other_types(self) -> None:
         """Nor one whose functions take or return something else."""

@@ -232,7 +232,9 @@ def _authority_warnings(authorities: Sequence[Member], root: Member, now: dateti
             is_weak = not certificate_rules.authority_fault(member.certificate, is_root=member is root, allow_weak=True)
             unless = " (unless the ssl_profile says allow_weak)" if is_weak else ""
             yield f"{member}: clients of this CA will be refused: {fault}{unless}"
-        if now is not None and now < member.certificate.not_valid_before_utc:
-            yield f"{member}: not valid before {member.certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC"
-        if now is not None and now > member.certificate.not_valid_after_utc:
-            yield f"{member}: expired on {member.certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
+        certificate = member.certificate
+        refused = "every client of this root is refused" if member is root else "clients that need it are refused"
+        if now is not None and now < certificate.not_valid_before_utc:
+            yield f"{member}: not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC: {refused}"
+        if now is not None and now > certificate.not_valid_after_utc:
+            yield f"{member}: expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC: {refused}"

@@ -159,7 +159,11 @@ class _Verification:
         return ", ".join(places)
 
     def _openssl(self) -> Iterator[str]:
-        error = self.evidence.error
+        error, first = self.evidence.error, self.evidence.first_error
+        if first and not error:
+            said = REASONS.get(first, UNKNOWN)
+            yield from beside("OpenSSL: ", f"no fault in this path; the one that it took first failed: {said}")
+            return
         if not error:
             yield "OpenSSL (chain, signatures, purposes, constraints, time): no fault"
             return

@@ -65,8 +65,6 @@ class Sources:
             self._adopt(row, chain)
             return None
         self.problems += [row.warning(f"{path}: {warning}", key="file") for warning in chain.warnings]
-        for message in self._dates((chain.root,)):
-            self.problems.append(row.problem(f"{path}: no client can be verified: {message}", key="file"))
         return TrustedClientCertificate(name=row.name, chain=chain)
 
     def custom_error(self, row: Row) -> bytes | None:

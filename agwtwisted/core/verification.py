@@ -41,6 +41,7 @@ class Evidence:
     chain: tuple[bytes, ...] = attrs.field(repr=False)  # DER, leaf first, as far as it was told
     error: int  # the first X509_V_ERR_*, 0 for none
     error_depth: int = 0  # where: 0 is the leaf
+    first_error: int = 0  # of a chain that failed before this one was found; 0: there was none
 
 
 @attrs.frozen
@@ -117,6 +118,11 @@ class Anchors:
                 )
         return cls(issuers_by_root=issuers, verify_issuer_dn=verify_issuer_dn, allow_weak=allow_weak, findings=findings)
 
+    @property
+    def authorities(self) -> Iterable[bytes]:
+        """The CAs of all files, in DER."""
+        return self._findings.keys()
+
     def finding(self, der: bytes) -> _Finding | None:
         """What is to know of this CA, prepared or found out once; None where it cannot be read."""
         return self._findings.get(der) or self._finding_of(der)
@@ -128,6 +134,16 @@ class Anchors:
     def leaf(self, der: bytes) -> _Leaf | None:
         """What is to know of this client's certificate, found out once; None where it cannot be read."""
         return self._leaf_of(der)
+
+    def takes_leaf(self, der: bytes, now: datetime) -> bool:
+        """Whether nothing is wrong with a client's certificate in itself at `now` (aware), whatever its issuers."""
+        leaf = self.leaf(der)
+        return leaf is not None and not leaf.fault and leaf.not_before <= now <= leaf.not_after
+
+    def takes_authority(self, der: bytes, now: datetime) -> bool:
+        """The same of a CA."""
+        finding = self.finding(der)
+        return finding is not None and not finding.fault and finding.not_before <= now <= finding.not_after
 
     def period(self, chain: tuple[bytes, ...]) -> Period | None:
         """When this chain is trusted, found out once; None where it never is, or is too long to be remembered.

@@ -137,12 +137,13 @@ class ContentTests(SynchronousTestCase):
         data = pki.bundle(ROOT, old, new)
         found = read_chain(data, "f", pki.NOW)
         assert isinstance(found, TrustedChain), found
+        refused = "clients that need it are refused"
         where = lines(ROOT, old, new)
         self.assertEqual(
             found.warnings,
             (
-                f"line {where[1]}: 'CN=Old': expired on 2026-06-01 11:59:59 UTC",
-                f"line {where[2]}: 'CN=New': not valid before 2026-06-01 12:00:01 UTC",
+                f"line {where[1]}: 'CN=Old': expired on 2026-06-01 11:59:59 UTC: {refused}",
+                f"line {where[2]}: 'CN=New': not valid before 2026-06-01 12:00:01 UTC: {refused}",
             ),
         )
         self.assertEqual(chain(ROOT, old, new).warnings, ())

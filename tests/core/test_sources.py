@@ -127,12 +127,15 @@ class TrustedClientCertificateTests(SynchronousTestCase):
         self.assertTrue(problem.startswith("WARNING conf/gw.ini:9 [trusted_client_certificate devices] "), problem)
 
     def test_expired_root(self) -> None:
-        """A file under which no client can be verified any more is an error."""
-        old = pki.Authority.root("Old", not_after=datetime(2026, 5, 1, tzinfo=UTC))
-        problems = self.said(old.pem)
-        self.assertTrue(
-            any(line.startswith("ERROR") and "no client can be verified" in line for line in problems), problems
-        )
+        """A file whose root is out of its time is a warning with file, subject and date: others may let clients in."""
+        for options, date in (
+            ({"not_after": datetime(2026, 5, 1, tzinfo=UTC)}, "expired on 2026-05-01"),
+            ({"not_before": datetime(2026, 7, 1, tzinfo=UTC)}, "not valid before 2026-07-01"),
+        ):
+            [problem] = self.said(pki.Authority.root("Old", **options).pem)
+            self.assertTrue(problem.startswith("WARNING conf/gw.ini:9 [trusted_client_certificate devices] "), problem)
+            for word in ("clients-ca.pem", "CN=Old", date, "every client of this root is refused"):
+                self.assertIn(word, problem)
 
     def test_expired_intermediate(self) -> None:
         """Beside an expired intermediate others may let clients in: a warning."""
