@@ -6,6 +6,9 @@
 ``exists``      there is a value; ``!exists``: there is none
 =============== ==================================================================
 
+A variable with several values (those of single attributes of a certificate) is looked at value by value: a condition
+holds where it holds for any of them, and one with ``!`` where it holds for all.
+
 With ``*`` appended (``==*``, ``!~*``) case does not count. There are two states, as in nginx: a value, and none. A
 header that is not there, one that is there and empty, and a variable with nothing to tell are all none, and to every
 operator but ``exists`` none is the empty text. So ``!=`` and ``!~`` hold for what is not there: who admits clients by
@@ -21,8 +24,10 @@ from typing import Final, TypeAlias
 import attrs
 
 from agwtwisted.core.errors import UnacceptableError, shown
+from agwtwisted.core.names import with_marked_values
 from agwtwisted.core.patterns import Groups, Pattern
-from agwtwisted.core.references import Lookup, Reference
+from agwtwisted.core.references import Lookup, Read, Reference
+from agwtwisted.core.server_variables import Comparison, speakable
 from agwtwisted.core.settings import did_you_mean, one_line
 from agwtwisted.core.templates import Captures
 
@@ -43,7 +48,8 @@ class Condition:
     reference: Reference
     operator: str
     operand: str  # the text or pattern that follows it
-    test: Test = attrs.field(repr=False)
+    read: Read = attrs.field(repr=False)  # the value as its test looks at it
+    test: Test = attrs.field(repr=False)  # of one value
     groups: int = 0  # that its pattern captures
 
     @classmethod
@@ -60,12 +66,54 @@ class Condition:
             reference = Reference.of(match[1])
         except UnacceptableError as error:
             raise UnacceptableError(f"at character 1: {error.message}") from error
-        test, groups = matcher(match[2], match[3] or "", word_at=match.start(2), rest_at=max(match.start(3), 0))
-        return cls(text=text, reference=reference, operator=match[2], operand=match[3] or "", test=test, groups=groups)
+        operator, operand = match[2], match[3] or ""
+        if reference.comparison is Comparison.HOST_NAME and operator in _OPERATORS:
+            operator += "*"
+        test, groups = matcher(operator, operand, word_at=match.start(2), rest_at=max(match.start(3), 0))
+        return cls(
+            text=text,
+            reference=reference,
+            operator=operator,
+            operand=operand,
+            read=_reading(reference, operator, operand),
+            test=test,
+            groups=groups,
+        )
 
     def captured(self, lookup: Lookup) -> Groups | None:
         """None where it does not hold; else the value and its groups, or nothing where there are no groups."""
-        return self.test(self.reference.read(lookup))
+        read_all = self.reference.read_all
+        if read_all is None:
+            return self.test(self.read(lookup))
+        remembered = lookup.context.client.remembered  # a certificate may have a thousand names
+        if self not in remembered:
+            remembered[self] = self._captured_of_any(read_all(lookup) or (b"",))
+        found: Groups | None = remembered[self]
+        return found
+
+    def _captured_of_any(self, values: tuple[bytes, ...]) -> Groups | None:
+        """The same of several values: what is captured is of the first for which it holds."""
+        found = map(self.test, values)
+        if self.operator.startswith("!"):
+            return None if None in found else _HELD
+        groups = next((each for each in found if each is not None), None)
+        return groups and tuple(map(speakable, groups))
+
+
+def _reading(reference: Reference, operator: str, operand: str) -> Read:
+    """How the value is read that a condition looks at.
+
+    Patterns see a distinguished name in which no value can be taken for an attribute. One that has a backslash in it
+    knows how such a name is escaped, and gets the escapes as they are.
+    """
+    read = reference.read
+    if reference.comparison is not Comparison.DISTINGUISHED_NAME or operator.rstrip("*") not in ("~", "!~"):
+        return read
+    escapes = not _LITERAL_BACKSLASH.search(operand)
+    return lambda lookup: with_marked_values(read(lookup), escapes=escapes)
+
+
+_LITERAL_BACKSLASH: Final = re.compile(r"\\\\|\\x5[cC]|\\x\{0*5[cC]\}|\\134|\\Q[^E]*\\")
 
 
 def access_condition(text: str) -> Condition:
@@ -104,7 +152,7 @@ def captured(conditions: Iterable[Condition], lookup: Lookup) -> Captures | None
     """
     captures: dict[str, Groups] = {}
     for condition in conditions:
-        groups = condition.test(condition.reference.read(lookup))
+        groups = condition.captured(lookup)
         if groups is None:
             return None
         if groups:

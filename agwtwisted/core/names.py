@@ -104,6 +104,30 @@ def relative_names(content: bytes) -> bytes:
         return _dumped(content)
 
 
+_MARKED: Final = re.compile(rb"((?:\A|[,+])[^=,+\\]*=)|\\[0-9A-F]{2}|\\(.)|=", re.DOTALL)
+
+
+def with_marked_values(name: bytes, *, escapes: bool = True) -> bytes:
+    """A distinguished name's text for patterns: no value in it can be taken for an attribute or for several.
+
+    ``=`` within a value becomes ``\\3D``, and with `escapes` each ``\\,`` becomes ``\\2C``, and so on: RFC 2253
+    section 2.4 has both forms. Then every ``=`` follows a type, and every ``,`` and ``+`` stands between attributes.
+
+    Args:
+        name: what `distinguished_name` wrote.
+        escapes: whether escaped characters are written in hexadecimal; else they stay as they are.
+    """
+    if b"\\" not in name and name.count(b"=") == name.count(b",") + name.count(b"+") + 1:
+        return name  # nearly all
+
+    def marked(match: re.Match[bytes]) -> bytes:
+        if match[0] == b"=":
+            return rb"\3D"
+        return b"\\%02X" % match[2][0] if match[2] and escapes else match[0]
+
+    return _MARKED.sub(marked, name)
+
+
 _COMMON_NAME: Final = bytes.fromhex("550403")
 
 

@@ -95,7 +95,14 @@ def _complaint(text: str, error: Exception, offset: int) -> str:
 
 # What a pattern does not say: that it holds for the whole value.
 
-_TOKEN: Final = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|(?P<mark>[()|])|.", re.DOTALL)
+_TOKEN: Final = re.compile(
+    r"\\Q.*?(?:\\E|\Z)"  # text as it stands
+    r"|\\[pP](?:\{[^}]*\}|.)|\\."
+    r"|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]"  # a class
+    r"|(?P<mark>[()|])|.",
+    re.DOTALL,
+)
+_CLASS: Final = re.compile(r"\[.|\\[dDsSwWpPC]", re.DOTALL)
 _GROUP: Final = re.compile(r"\((?:\?(?:P?<\w+>|[isU-]*:))?")
 _FLAGS: Final = re.compile(r"(?:\(\?[isU-]+\))+")
 
@@ -112,6 +119,20 @@ def tied_to_start(text: str) -> bool:
 def tied_to_end(text: str) -> bool:
     """The same of the end."""
     return all(_ends_in_anchor(each) or _in_last_group(each) for each in _alternatives(text))
+
+
+def has_class_with(text: str, octets: bytes) -> bool:
+    """Whether a pattern has a dot, or a class, that fits one of some octets."""
+    classes = [each[0] for each in _TOKEN.finditer(text) if each[0] == "." or _CLASS.match(each[0])]
+    return any(_fits_any(each, octets) for each in classes)
+
+
+def _fits_any(text: str, octets: bytes) -> bool:
+    try:
+        pattern = Pattern.of(text)
+    except UnacceptableError:
+        return True  # a part that does not stand alone
+    return any(pattern.found(bytes((octet,))) for octet in octets)
 
 
 def _in_first_group(text: str) -> bool:

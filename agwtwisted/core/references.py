@@ -16,7 +16,7 @@ from agwtwisted.core.errors import UnacceptableError, shown
 from agwtwisted.core.header_lines import Header
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
-from agwtwisted.core.server_variables import SERVER_VARIABLES, About, Context, joined, server_variable
+from agwtwisted.core.server_variables import SERVER_VARIABLES, About, Comparison, Context, joined, server_variable
 from agwtwisted.core.settings import nearest
 
 
@@ -79,6 +79,7 @@ _OF_REQUEST: Final[Mapping[bytes, Callable[[RequestHead], bytes]]] = {
 """Headers that a `RequestHead` has taken out of the others."""
 
 Read: TypeAlias = Callable[[Lookup], bytes]
+ReadAll: TypeAlias = Callable[[Lookup], tuple[bytes, ...]]
 
 
 @attrs.frozen(kw_only=True)
@@ -91,6 +92,8 @@ class Reference:
     of_response: bool = False  # there is nothing to read before the response is there
     of_certificate: bool = False  # it tells who the client is
     of_path: bool = False  # it is the request's path, or holds it
+    read_all: ReadAll | None = attrs.field(default=None, repr=False, eq=False)  # where it has several values
+    comparison: Comparison = Comparison.TEXT
 
     @classmethod
     def of(cls, text: str) -> Reference:
@@ -140,13 +143,15 @@ def _variable(text: str, name: str) -> Reference:
     variable = server_variable(name)
     if variable is None:
         raise UnacceptableError(f"there is no server variable {shown(text)}{_nearest(text)}")
-    read = variable.read
+    read, read_all = variable.read, variable.read_all
     return Reference(
         written=text,
         read=lambda lookup: read(lookup.context),
         of_response=variable.about is About.RESPONSE,
         of_certificate=variable.about is About.CERTIFICATE,
         of_path=variable.about is About.PATH,
+        read_all=None if read_all is None else lambda lookup: read_all(lookup.context),
+        comparison=variable.comparison,
     )
 
 

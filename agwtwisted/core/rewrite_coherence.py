@@ -15,10 +15,11 @@ from agwtwisted.core.conditions import Condition
 from agwtwisted.core.errors import Problem, shown
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.paths import normalised
-from agwtwisted.core.patterns import tied_to_start
+from agwtwisted.core.patterns import has_class_with, tied_to_end, tied_to_start
 from agwtwisted.core.resources import ClientAuth, PathCertificate, RequestRoutingRule
 from agwtwisted.core.rewrite_rules import actions, set_name
 from agwtwisted.core.rewriting import HOST, identifying_headers
+from agwtwisted.core.server_variables import Comparison
 from agwtwisted.core.settings import Reference, Row
 
 _EVERYDAY_HEADERS: Final = frozenset(
@@ -160,6 +161,35 @@ def _paths_in_conditions(draft: Draft) -> Iterator[Problem]:
             )
 
 
+def _names_in_patterns(draft: Draft) -> Iterator[Problem]:
+    """Patterns over a whole distinguished name, in which other attributes than the one that is meant may fit."""
+    for row, key, condition in (*_access_conditions(draft), *_rewrite_conditions(draft)):
+        reference, text = condition.reference, condition.operand
+        if reference.comparison is not Comparison.DISTINGUISHED_NAME or condition.operator.rstrip("*") not in _PATTERNS:
+            continue
+        loose = "" if tied_to_start(text) and tied_to_end(text) else "it is not tied to both ends, ^ and $"
+        if not loose and has_class_with(text, b",\\"):
+            loose = "it has a part that fits the comma or the backslash between attributes"
+        if loose:
+            instead = [f"{reference.written}_{each}" for word, each in _ATTRIBUTES.items() if f"{word}=" in text]
+            of_subject = reference.written.endswith("_subject")
+            better = f"ask {' and '.join(instead)} instead" if instead and of_subject else "compare the whole with =="
+            yield row.warning(
+                f"{key} looks for its pattern in a whole distinguished name, and {loose}: {better}", key=key
+            )
+
+
+_PATTERNS: Final = ("~", "!~")
+_ATTRIBUTES: Final = {"CN": "cn", "OU": "ou", "O": "o", "emailAddress": "email"}
+
+
+def _rewrite_conditions(draft: Draft) -> Iterator[tuple[Row, str, Condition]]:
+    """Every condition of a rewrite rule, with its section and its key."""
+    for row in draft.of("rewrite_rule"):
+        for number, condition in row.family("condition").items():
+            yield row, f"condition.{number}", condition
+
+
 _PLUS: Final = re.compile(r"\+|%2B")
 _PLUS_IN_PATTERN: Final = re.compile(r"\\\+|\[[^]]*\+|%2B")
 _ODD_PARTS: Final = re.compile(r"//|;|\\\\|%[0-9A-Fa-f]{2}")
@@ -228,5 +258,6 @@ _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _everyday_headers,
     _words_of_clients,
     _paths_in_conditions,
+    _names_in_patterns,
     _unproven_access,
 )

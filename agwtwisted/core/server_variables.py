@@ -10,13 +10,14 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import cached_property
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 
+from agwtwisted.core.attributes import CertificateAttributes, certificate_attributes
 from agwtwisted.core.client_hello import suite_names
 from agwtwisted.core.header_lines import Header
 from agwtwisted.core.managed import canonical
@@ -40,11 +41,18 @@ class Client:
     port: int  # the gateway's, that accepted the connection
     offered_suites: bytes = b""  # of its ClientHello: `core.client_hello`
     tcp_rtt: Callable[[], bytes] = nothing  # in microseconds, as it is now
+    remembered: dict[Any, Any] = attrs.field(factory=dict, init=False, repr=False)
+    """What conditions and variables have found in the attributes of the certificate, by whoever has looked."""
 
     @cached_property
     def certificate(self) -> CertificateVariables | None:
         """The client's certificate, if it was verified, or nobody is asked to verify it."""
         return self.peer.certificate if isinstance(self.peer.verdict, Trusted | Unchecked) else None
+
+    @cached_property
+    def attributes(self) -> CertificateAttributes:
+        """The certificate's single attributes; none without a certificate."""
+        return CertificateAttributes() if self.certificate is None else certificate_attributes(self.certificate.der)
 
     @cached_property
     def uris(self) -> bytes:
@@ -79,7 +87,16 @@ class Context:
         return self.head.target if self.normalised_target is None else self.normalised_target
 
 
-Read = Callable[[Context], bytes]
+Read: TypeAlias = Callable[[Context], bytes]
+ReadAll: TypeAlias = Callable[[Context], tuple[bytes, ...]]
+
+
+class Comparison(Enum):
+    """How conditions look at the value of a variable."""
+
+    TEXT = "octet by octet"
+    DISTINGUISHED_NAME = "patterns do not take a part of a value for an attribute: `core.names`"
+    HOST_NAME = "letter case does not count (RFC 4343)"
 
 
 class About(Enum):
@@ -101,6 +118,8 @@ class ServerVariable:
     meaning: str
     read: Read = attrs.field(repr=False)
     ours: bool = False  # the product has none of this name
+    read_all: ReadAll | None = attrs.field(default=None, repr=False)  # of one with several values; `read` joins them
+    comparison: Comparison = Comparison.TEXT
 
 
 _LISTABLE: Final = re.compile(rb"[!-+\--~]+")
@@ -182,6 +201,55 @@ def _product(name: str, about: About, meaning: str, read: Read) -> ServerVariabl
 
 def _ours(name: str, about: About, meaning: str, read: Read) -> ServerVariable:
     return ServerVariable(name=name, about=about, meaning=meaning, read=read, ours=True)
+
+
+def _name(name: str, meaning: str, field: str) -> ServerVariable:
+    """A distinguished name of the certificate."""
+    return ServerVariable(
+        name=name,
+        about=About.CERTIFICATE,
+        meaning=meaning,
+        read=_of_certificate(field),
+        comparison=Comparison.DISTINGUISHED_NAME,
+    )
+
+
+def _attribute(name: str, meaning: str, read_all: ReadAll, comparison: Comparison = Comparison.TEXT) -> ServerVariable:
+    """An attribute of the certificate, with all of its values."""
+
+    def read(context: Context) -> bytes:
+        remembered = context.client.remembered
+        if name not in remembered:
+            remembered[name] = joined_values(read_all(context))
+        found: bytes = remembered[name]
+        return found
+
+    return ServerVariable(
+        name=name,
+        about=About.CERTIFICATE,
+        meaning=meaning,
+        read=read,
+        ours=True,
+        read_all=read_all,
+        comparison=comparison,
+    )
+
+
+def joined_values(values: Iterable[bytes]) -> bytes:
+    """Values with ``;`` between them, each as `speakable` writes it."""
+    return b";".join(map(speakable, values))
+
+
+def speakable(value: bytes) -> bytes:
+    """A value as a header or a URL can have it, and as one that no other value is written as.
+
+    ``%``, ``;``, a blank at either end and what is no printable ASCII are percent-encoded (RFC 3986 section 2.1): what
+    splits at ``;`` and then decodes has the values again.
+    """
+    return _TO_ENCODE.sub(lambda match: b"%%%02X" % match[0][0], value)
+
+
+_TO_ENCODE: Final = re.compile(rb"[^ -~]|[%;]|\A | \Z")
 
 
 _TABLE: Final = (
@@ -296,12 +364,7 @@ _TABLE: Final = (
         "its SHA-1, lower-case hexadecimal",
         _of_certificate("fingerprint"),
     ),
-    _product(
-        "client_certificate_issuer",
-        About.CERTIFICATE,
-        "its issuer's distinguished name (RFC 2253)",
-        _of_certificate("issuer"),
-    ),
+    _name("client_certificate_issuer", "its issuer's distinguished name (RFC 2253)", "issuer"),
     _product(
         "client_certificate_serial",
         About.CERTIFICATE,
@@ -311,12 +374,7 @@ _TABLE: Final = (
     _product(
         "client_certificate_start_date", About.CERTIFICATE, "its start, as its end", _of_certificate("start_date")
     ),
-    _product(
-        "client_certificate_subject",
-        About.CERTIFICATE,
-        "its subject's distinguished name (RFC 2253)",
-        _of_certificate("subject"),
-    ),
+    _name("client_certificate_subject", "its subject's distinguished name (RFC 2253)", "subject"),
     _product(
         "client_certificate_verification",
         About.CERTIFICATE,
@@ -340,6 +398,37 @@ _TABLE: Final = (
         About.CERTIFICATE,
         "its alternative names that are URIs, with `, ` between them",
         lambda context: context.client.uris,
+    ),
+    _attribute(
+        "client_certificate_subject_cn",
+        "the common names of its subject, each a value by itself",
+        lambda context: context.client.attributes.common_names,
+    ),
+    _attribute(
+        "client_certificate_subject_ou",
+        "the organizational units of its subject, likewise",
+        lambda context: context.client.attributes.organizational_units,
+    ),
+    _attribute(
+        "client_certificate_subject_o",
+        "the organizations of its subject, likewise",
+        lambda context: context.client.attributes.organizations,
+    ),
+    _attribute(
+        "client_certificate_subject_dns",
+        "its alternative names that are DNS names, each a value by itself, compared without case",
+        lambda context: context.client.attributes.dns_names,
+        Comparison.HOST_NAME,
+    ),
+    _attribute(
+        "client_certificate_subject_uri",
+        "its alternative names that are URIs, each a value by itself",
+        lambda context: context.client.attributes.uris,
+    ),
+    _attribute(
+        "client_certificate_subject_email",
+        "its e-mail addresses, of the alternative names and of the subject, each a value by itself",
+        lambda context: context.client.attributes.email_addresses,
     ),
 )
 

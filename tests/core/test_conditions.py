@@ -8,8 +8,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.conditions import Condition, access_condition, captured, hold, matcher
 from agwtwisted.core.errors import UnacceptableError
-from agwtwisted.core.verdicts import Absent
+from agwtwisted.core.references import Lookup
+from agwtwisted.core.variables import certificate_variables
+from agwtwisted.core.verdicts import Absent, Trusted
 from tests.rewrites import HEAD, RESPONSE, lookup, request
+from tests.strategies import UTF8, alternative_names, certificate, simple_name, string
 
 
 def holds(text: str, value: bytes) -> bool:
@@ -68,6 +71,123 @@ class OperatorTests(SynchronousTestCase):
             self.assertEqual(hold([Condition.of(f"http_req_Absent {text}")], lookup()), expected, text)
             none = lookup(verdict=Absent(), certificate=None)
             self.assertEqual(hold([Condition.of(f"var_client_certificate_subject {text}")], none), expected, text)
+
+
+def of_subject(*attributes: tuple[str, str], names: tuple[tuple[int, bytes], ...] = ()) -> Lookup:
+    """A lookup of a client with these attributes in its subject and these alternative names."""
+    types = {"CN": "2.5.4.3", "O": "2.5.4.10", "OU": "2.5.4.11"}
+    subject = simple_name(*((types[kind], string(UTF8, text)) for kind, text in attributes))
+    der = certificate(subject=subject, extensions=[alternative_names(*names)])
+    return lookup(verdict=Trusted(), certificate=certificate_variables(der))
+
+
+class SeveralValuesTests(SynchronousTestCase):
+    """Conditions on single attributes of a certificate."""
+
+    def test_any_and_none(self) -> None:
+        """One value that fits is enough, and what excludes holds only where no value fits."""
+        found = of_subject(("OU", "Staff"), ("OU", "Night, Shift"), ("CN", "a"))
+        for text, expected in {
+            "== Staff": True,
+            "== Night, Shift": True,
+            "== Night": False,
+            "== staff": False,
+            "==* staff": True,
+            "== Staff;Night, Shift": False,
+            "~ ^Night": True,
+            "~ ^Staff.": False,
+            "~ (Staff|x)$": True,
+            "exists": True,
+            "!exists": False,
+            "!= Staff": False,
+            "!= Night, Shift": False,
+            "!= Day": True,
+            "!~ ^S": False,
+            "!~ ^D": True,
+            "!~* ^n": False,
+        }.items():
+            self.assertEqual(hold([Condition.of(f"var_client_certificate_subject_ou {text}")], found), expected, text)
+
+    def test_no_value(self) -> None:
+        """Without a value, as without a certificate, it is the empty text that is looked at."""
+        for found in (of_subject(("CN", "a")), lookup(verdict=Absent(), certificate=None)):
+            for text, expected in {"exists": False, "!exists": True, "== a": False, "!= a": True, "~ ^$": True}.items():
+                condition = Condition.of(f"var_client_certificate_subject_ou {text}")
+                self.assertEqual(hold([condition], found), expected, text)
+
+    def test_values_that_look_like_others(self) -> None:
+        """No text in another attribute, no separator and no character that ends a text makes a unit of it."""
+        condition = Condition.of("var_client_certificate_subject_ou == Staff")
+        for attributes in (
+            [("CN", "a,OU=Staff")],
+            [("CN", "a\\\\,OU=Staff")],
+            [("OU", "Guests,OU=Staff")],
+            [("OU", "Guests;Staff")],
+            [("OU", "Staff\0")],
+            [("OU", "Staff ")],
+            [("O", "Staff")],
+        ):
+            self.assertFalse(hold([condition], of_subject(*attributes)), attributes)
+
+    def test_host_names(self) -> None:
+        """The letter case of DNS names does not count, in no operator; that of URIs does."""
+        found = of_subject(("CN", "a"), names=((2, b"One.Example"), (6, b"urn:Device:7")))
+        for text, expected in {
+            "dns == one.example": True,
+            "dns == ONE.example": True,
+            "dns ~ ^one\\.": True,
+            "dns != one.example": False,
+            "dns !~ ^ONE": False,
+            "dns ==* one.EXAMPLE": True,
+            "uri == urn:Device:7": True,
+            "uri == urn:device:7": False,
+        }.items():
+            self.assertEqual(hold([Condition.of(f"var_client_certificate_subject_{text}")], found), expected, text)
+
+    def test_captures(self) -> None:
+        """Groups are of the first value that fits, and are written as values are in headers."""
+        found = of_subject(("OU", "x"), ("OU", "dept a;b "), ("OU", "dept c"))
+        written = "var_client_certificate_subject_ou"
+        for _ in range(2):
+            captures = captured([Condition.of(f"{written} ~ ^dept (.*)$"), Condition.of(f"{written} == x")], found)
+            assert captures
+            self.assertEqual(captures[written][1], b"a%3Bb%20")
+
+    def test_clients_are_not_confused(self) -> None:
+        """What was found for one client is not taken for another's."""
+        condition = Condition.of("var_client_certificate_subject_ou == Staff")
+        staff, guest = of_subject(("OU", "Staff")), of_subject(("OU", "Guests"))
+        for _ in range(2):
+            self.assertEqual((hold([condition], staff), hold([condition], guest)), (True, False))
+
+
+class DistinguishedNameTests(SynchronousTestCase):
+    """Conditions on a whole distinguished name."""
+
+    NAME = "var_client_certificate_subject"
+
+    def test_patterns_take_no_value_for_an_attribute(self) -> None:
+        """The patterns that people use find attributes only, and the value of the one that is meant."""
+        unit, device = Condition.of(f"{self.NAME} ~ (^|,)OU=Staff(,|$)"), Condition.of(f"{self.NAME} ~ CN=([^,]*)")
+        self.assertTrue(hold([unit], of_subject(("O", "Works"), ("OU", "Staff"), ("CN", "a"))))
+        for text in ("a,OU=Staff", "a\\,OU=Staff", "a\\\\,OU=Staff,", "a+OU=Staff", "OU=Staff", ",OU=Staff"):
+            for attributes in ([("CN", text)], [("OU", "Guests"), ("CN", text)], [("OU", f"Guests{text}")]):
+                self.assertFalse(hold([unit], of_subject(*attributes)), attributes)
+        captures = device.captured(of_subject(("O", "Works"), ("CN", "evil"), ("OU", "CN=admin")))
+        self.assertEqual(captures and captures[1], b"evil")
+
+    def test_patterns_that_know_of_escapes(self) -> None:
+        """A pattern with a backslash sees a comma as it is escaped, and a value's equals sign in hexadecimal."""
+        known = of_subject(("O", "Acme, Inc."), ("CN", "a=b"))
+        for text in (r"O=Acme\\, Inc\.$", r"^CN=[^,\\]*\\3Db,", r"O=Acme\x5c,"):
+            self.assertTrue(hold([Condition.of(f"{self.NAME} ~ {text}")], known), text)
+        self.assertTrue(hold([Condition.of(f"{self.NAME} ~ Acme.2C Inc")], known))
+
+    def test_the_whole(self) -> None:
+        """Compared as a whole, and in headers, a name is the text that it always was."""
+        known = of_subject(("O", "Acme, Inc."), ("CN", "a=b"))
+        self.assertTrue(hold([Condition.of(rf"{self.NAME} == CN=a=b,O=Acme\, Inc.")], known))
+        self.assertEqual(Condition.of(f"{self.NAME} exists").reference.read(known), rb"CN=a=b,O=Acme\, Inc.")
 
 
 class CaptureTests(SynchronousTestCase):

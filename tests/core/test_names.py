@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.names import SHORT_NAMES, distinguished_name, relative_names
+from agwtwisted.core.names import SHORT_NAMES, distinguished_name, relative_names, with_marked_values
 from agwtwisted.core.names import common_name as only_common_name
 from tests.pki import tlv
 from tests.strategies import (
@@ -248,3 +248,34 @@ class CommonNameTests(SynchronousTestCase):
     def test_anything(self, der: bytes) -> None:
         """It never raises, and what it finds is printable."""
         self.assertTrue(only_common_name(der[2:]).decode().isprintable())
+
+
+class MarkedValueTests(SynchronousTestCase):
+    """The text of a name for patterns."""
+
+    def test_values(self) -> None:
+        """What is special in a value is in hexadecimal, what is special between values stays."""
+        for text, marked, kept in (
+            (b"CN=a,OU=b+O=c", b"CN=a,OU=b+O=c", b"CN=a,OU=b+O=c"),
+            (rb"CN=a\,OU=b,O=c", rb"CN=a\2COU\3Db,O=c", rb"CN=a\,OU\3Db,O=c"),
+            (b"OU=CN=a,CN=b", rb"OU=CN\3Da,CN=b", rb"OU=CN\3Da,CN=b"),
+            (rb"CN=a\\\,b", rb"CN=a\5C\2Cb", rb"CN=a\\\,b"),
+            (rb"CN=\ a\20\C3\A9\+", rb"CN=\20a\20\C3\A9\2B", rb"CN=\ a\20\C3\A9\+"),
+            (b"", b"", b""),
+            (b"#3003", b"#3003", b"#3003"),
+        ):
+            self.assertEqual(with_marked_values(text), marked)
+            self.assertEqual(with_marked_values(text, escapes=False), kept)
+
+    @given(st.lists(st.lists(st.tuples(st.sampled_from(["CN", "O"]), texts()), min_size=1, max_size=3), min_size=1))
+    def test_every_separator_separates(self, relative: list[list[tuple[str, str]]]) -> None:
+        """Whatever the values are: an equals sign for each attribute, a comma or a plus between them, nothing lost."""
+        types = {"CN": COMMON_NAME, "O": "2.5.4.10"}
+        der = name(*(relative_name(*((types[kind], string(UTF8, text)) for kind, text in each)) for each in relative))
+        text = distinguished_name(der)
+        for marked in (with_marked_values(text), with_marked_values(text, escapes=False)):
+            self.assertEqual(marked.count(b"="), sum(map(len, relative)))
+            self.assertEqual(spoken(marked), spoken(text))
+        pieces = re.split(rb"[,+]", with_marked_values(text))
+        self.assertEqual(len(pieces), sum(map(len, relative)))
+        self.assertTrue(all(re.match(rb"(CN|O)=", piece) for piece in pieces))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.errors import UnacceptableError
-from agwtwisted.core.patterns import Pattern, tied_to_end, tied_to_start
+from agwtwisted.core.patterns import Pattern, has_class_with, tied_to_end, tied_to_start
 
 
 class PatternTests(SynchronousTestCase):
@@ -167,6 +167,25 @@ class TiedTests(SynchronousTestCase):
             self.assertTrue(tied_to_end(text), text)
         for text in ("a", "a|b$", "a(,|$)", "b(a$)?", "[a$]", r"a\$", "", r"\Qa$", "a$|"):
             self.assertFalse(tied_to_end(text), text)
+
+    def test_classes(self) -> None:
+        """A dot, or a class that an octet fits, is found; the octet itself, and what is escaped, is not."""
+        for text in (".", "^a.*$", "[^,]", "[a,]", r"\W", r"\D", "[[:punct:]]", r"a\\.", r"[\\]", "[+-9]"):
+            self.assertTrue(has_class_with(text, b",\\"), text)
+        for text in (
+            ",",
+            r"\.",
+            r"[^,\\]",
+            "[a-z]",
+            r"\w+",
+            r"\pL",
+            r"\p{Greek}",
+            r"\Q.\E",
+            "[[:alpha:]]",
+            "",
+            "(a|b)",
+        ):
+            self.assertFalse(has_class_with(text, b",\\"), text)
 
     @given(st.text("ab^$|()?*[]\\", max_size=8), st.text("ab^|", max_size=4))
     def test_is_true(self, text: str, value: str) -> None:

@@ -40,7 +40,7 @@ class ServerVariableTests(SynchronousTestCase):
     def test_unknown(self) -> None:
         """The nearest name is offered, also where the beginning is missing."""
         for text, near in {
-            "var_client_certificate_subject_dn": "var_client_certificate_subject",
+            "var_client_certificate_subjects": "var_client_certificate_subject",
             "var_Client_IP": "var_client_ip",
             "client_ip": "var_client_ip",
             "var_uripath": "var_uri_path",

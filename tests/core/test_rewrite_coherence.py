@@ -110,6 +110,31 @@ class RewriteRuleSetTests(SynchronousTestCase):
             lines = said(f"{GOOD}deny_unless.1 = {condition}\n")
             self.assertEqual(["exclude both" in line for line in lines], [True] * warned, condition)
 
+    def test_whole_names(self) -> None:
+        """A pattern over a whole name, in which other attributes may fit, is a warning that says what to ask."""
+        for condition, warned in (
+            (
+                "subject ~ (^|,)OU=Staff(,|$)",
+                "tied to both ends, ^ and $: ask var_client_certificate_subject_ou instead",
+            ),
+            ("subject ~* CN=([^,]*)", "ask var_client_certificate_subject_cn instead"),
+            ("subject !~ O=a,OU=b", "ask var_client_certificate_subject_ou and var_client_certificate_subject_o"),
+            ("subject ~ ^CN=[^,]*,O=Works$", "fits the comma or the backslash between attributes: ask"),
+            ("subject ~ ^CN=.*,C=DE$", "fits the comma"),
+            ("issuer ~ OU=Staff", "compare the whole with =="),
+            ("subject ~ serial", "compare the whole with =="),
+            (r"subject ~ ^CN=[a-z]+,OU=Staff,O=Works\, Inc\.$", ""),
+            (r"issuer ~ ^CN=[^,\\]*,O=Works$", ""),
+            ("subject == CN=a,OU=Staff", ""),
+            ("subject exists", ""),
+            ("subject_ou ~ Staff", ""),
+        ):
+            deny = said(f"{GOOD}deny_unless.1 = var_client_certificate_{condition}\n")
+            rule = f"{self.RULE}condition.1 = var_client_certificate_{condition}\nurl_path = /\n"
+            for lines in (deny, said(f"{GOOD}rewrite_rule_set = set\n{rule}")):
+                self.assertEqual([line.startswith("WARNING") for line in lines], [True] * bool(warned), condition)
+                self.assertTrue(all(warned in line for line in lines), lines)
+
     def test_patterns_that_are_found_anywhere(self) -> None:
         """A pattern that lets clients in by a part of the path that they choose is a warning."""
         for condition, warned in (
@@ -136,9 +161,9 @@ class UnprovenAccessTests(SynchronousTestCase):
 
     def test_nobody_verified(self) -> None:
         """On a Passthrough listener anybody can be anybody, but for a fingerprint."""
-        [line] = self.warnings("var_client_certificate_subject ~ CN=admin", "lax")
-        self.assertIn("var_client_certificate_subject is anybody's word: other is Passthrough", line)
-        self.assertEqual(self.warnings("var_client_certificate_subject ~ CN=admin", "strict"), [])
+        [line] = self.warnings("var_client_certificate_subject_cn == admin", "lax")
+        self.assertIn("var_client_certificate_subject_cn is anybody's word: other is Passthrough", line)
+        self.assertEqual(self.warnings("var_client_certificate_subject_cn == admin", "strict"), [])
         for name in ("fingerprint", "fingerprint_sha256", "verification"):
             self.assertEqual(self.warnings(f"var_client_certificate_{name} == x", "lax"), [])
         both = "var_client_certificate_subject exists\ndeny_unless.4 = var_client_certificate_fingerprint == a"
@@ -153,7 +178,7 @@ class UnprovenAccessTests(SynchronousTestCase):
 
     def test_paths(self) -> None:
         """A path may ask for more than its listener, or for nothing; a map's defaults are as the listener."""
-        condition = "deny_unless.1 = var_client_certificate_subject ~ CN=admin\n"
+        condition = "deny_unless.1 = var_client_certificate_subject_cn == admin\n"
         ends = "backend_address_pool = app\nbackend_http_settings = app\n"
         text = changed(
             (ends, ""),

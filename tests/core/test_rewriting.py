@@ -171,6 +171,22 @@ class RequestHeaderTests(SynchronousTestCase):
         )
         self.assertEqual(made.headers[-1], (b"X-Device", b"device-7"))
 
+    def test_attributes_of_the_certificate(self) -> None:
+        """A rule acts by a single attribute, and hands on what it captured and all the values."""
+        made = rewritten(
+            rule(
+                "var_client_certificate_subject_dns ~ ^(two)\\.example$",
+                set_request={
+                    "X-Name": "{var_client_certificate_subject_dns_1}",
+                    "X-All": "{var_client_certificate_subject_dns}",
+                },
+            ),
+            rule("var_client_certificate_subject_cn == device", set_request={"X-Never": "1"}),
+        )
+        self.assertEqual(made.headers[-2:], ((b"X-Name", b"two"), (b"X-All", b"one.example;two.example")))
+        sets = RewriteRuleSet.of("set", [rule(set_request={"X-Unit": "a{var_client_certificate_subject_ou}"})])
+        self.assertEqual(identifying_headers([sets]), {b"x-unit"})
+
 
 class OrderTests(SynchronousTestCase):
     """Rules after one another."""

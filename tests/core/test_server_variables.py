@@ -6,6 +6,7 @@ import base64
 import hashlib
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import attrs
 from hypothesis import given
@@ -19,13 +20,14 @@ from agwtwisted.core.server_variables import (
     Context,
     ServerVariable,
     joined,
+    joined_values,
     server_variable,
 )
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked
 from tests import pki, rewrites
 from tests.rewrites import HEAD, RESPONSE, certificate, context, request
-from tests.strategies import alternative_names
+from tests.strategies import COMMON_NAME, IA5, UTF8, alternative_names, simple_name, string
 from tests.strategies import certificate as written
 
 NAMES = """
@@ -81,7 +83,11 @@ class TableTests(SynchronousTestCase):
             pki.name("device-8", country_name="DE", organization_name="Fabrikam", organizational_unit_name="Guests"),
             not_before=pki.NOW - timedelta(days=3),
             not_after=pki.NOW + timedelta(days=3),
-            san=["three.example", pki.x509.UniformResourceIdentifier("urn:device:8")],
+            san=[
+                "three.example",
+                pki.x509.UniformResourceIdentifier("urn:device:8"),
+                pki.x509.RFC822Name("a@three.example"),
+            ],
         )
         peers: list[dict[str, object]] = [
             {"verdict": verdict, "certificate": read}
@@ -229,6 +235,7 @@ class ResponseTests(SynchronousTestCase):
 class CertificateTests(SynchronousTestCase):
     """client_certificate*."""
 
+    ATTRIBUTES = tuple(f"_subject_{each}" for each in ("cn", "ou", "o", "dns", "uri", "email"))
     NAMES = ("", "_end_date", "_fingerprint", "_issuer", "_serial", "_start_date", "_subject")
 
     def test_verified(self) -> None:
@@ -253,7 +260,7 @@ class CertificateTests(SynchronousTestCase):
         """Where no certificate counts, not even one that is there is told of."""
         for verdict in (NotAsked(), Missing(), Refused("x"), Absent()):
             about = context(verdict=verdict)
-            for name in (*self.NAMES, "_san_dns", "_san_uri", "_fingerprint_sha256"):
+            for name in (*self.NAMES, "_san_dns", "_san_uri", "_fingerprint_sha256", *self.ATTRIBUTES):
                 self.assertEqual(value(f"client_certificate{name}", about), b"", (verdict, name))
 
     def test_ours(self) -> None:
@@ -278,6 +285,61 @@ class CertificateTests(SynchronousTestCase):
         der = written(extensions=[alternative_names(*names)])
         about = context(verdict=Trusted(), certificate=certificate_variables(der))
         self.assertEqual(value("client_certificate_san_dns", about), b"a, z")
+
+
+class AttributeTests(SynchronousTestCase):
+    """client_certificate_subject_cn and its kin."""
+
+    SUBJECT = simple_name(
+        ("2.5.4.10", string(UTF8, "Contoso, Inc.")),
+        ("2.5.4.11", string(UTF8, "50%;x")),
+        ("2.5.4.11", string(UTF8, " Staff ")),
+        ("2.5.4.11", string(UTF8, "M\xfcller\0")),
+        (COMMON_NAME, string(UTF8, "a,OU=Admins")),
+        ("1.2.840.113549.1.9.1", string(IA5, "a@example.com")),
+    )
+
+    def about(self) -> Context:
+        """A request of a client with that subject and some alternative names."""
+        names = alternative_names((2, b"B.example"), (2, b"a.example"), (6, b"urn:x;y"), (1, b"b@example.com"))
+        der = written(subject=self.SUBJECT, extensions=[names])
+        return context(verdict=Trusted(), certificate=certificate_variables(der))
+
+    def test_values(self) -> None:
+        """Each value by itself, as text in UTF-8, in the order of the certificate."""
+        about = self.about()
+        for name, expected in {
+            "cn": (b"a,OU=Admins",),
+            "ou": (b"50%;x", b" Staff ", "M\xfcller\ufffd".encode()),
+            "o": (b"Contoso, Inc.",),
+            "dns": (b"B.example", b"a.example"),
+            "uri": (b"urn:x;y",),
+            "email": (b"b@example.com", b"a@example.com"),
+        }.items():
+            read_all = SERVER_VARIABLES[f"client_certificate_subject_{name}"].read_all
+            assert read_all
+            self.assertEqual(read_all(about), expected)
+
+    def test_in_headers(self) -> None:
+        """In one value they are told apart: what separates, and what a header could lose, is encoded."""
+        about = self.about()
+        for name, expected in {
+            "cn": b"a,OU=Admins",
+            "ou": b"50%25%3Bx;%20Staff%20;M%C3%BCller%EF%BF%BD",
+            "o": b"Contoso, Inc.",
+            "dns": b"B.example;a.example",
+            "uri": b"urn:x%3By",
+            "email": b"b@example.com;a@example.com",
+        }.items():
+            for _ in range(2):
+                self.assertEqual(value(f"client_certificate_subject_{name}", about), expected)
+
+    @given(st.lists(st.binary(min_size=1), max_size=4))
+    def test_can_be_split(self, values: list[bytes]) -> None:
+        """Split and decoded, a list of values is what it was; none of it can break a header."""
+        text = joined_values(values)
+        self.assertRegex(text, rb"\A(?:[!-~](?:[ -~]*[!-~])?)?\Z")
+        self.assertEqual([unquote_to_bytes(each) for each in text.split(b";") if each], values)
 
 
 class JoinedTests(SynchronousTestCase):

@@ -91,7 +91,7 @@ paths = /seven
 backend_address_pool = app
 backend_http_settings = app
 client_certificate = Require
-deny_unless.1 = var_client_certificate_subject ~ CN=rsa device$
+deny_unless.1 = var_client_certificate_subject_cn == rsa device
 
 [path_rule www/way]
 paths = /way
@@ -116,10 +116,10 @@ backend_http_settings = sockets
 client_certificate = Require
 
 [rewrite_rule names/identity]
-condition.1 = var_client_certificate_subject ~ CN=(.*?)(,|$)
-request_header.X-Device = {var_client_certificate_subject_1}
+condition.1 = var_client_certificate_subject_cn ~ ^(.*)$
+request_header.X-Device = {var_client_certificate_subject_cn_1}
 request_header.X-Cipher = {var_ciphers_used}
-response_header.X-Served = {var_http_status} {var_client_certificate_subject_1}
+response_header.X-Served = {var_http_status} {var_client_certificate_subject_cn}
 response_header.Server =
 
 [rewrite_rule way/in]
