@@ -15,7 +15,7 @@ from agwtwisted.core.explanation import Explanation
 from agwtwisted.core.resources import Config, Protocol
 from agwtwisted.core.routing import Site, ports_of
 from agwtwisted.core.settings import did_you_mean
-from agwtwisted.core.verdicts import NotAsked, admits
+from agwtwisted.core.verdicts import NotAsked
 from agwtwisted.core.verification import Evidence
 from agwtwisted.rehearsal import Rehearsal, rehearse
 
@@ -55,8 +55,9 @@ def explain(configuration: str, listener: str, file: str, at: str | None) -> tup
         anchors=rehearsal.anchors,
         max_depth=loaded.gateway.max_client_chain_depth,
         failure=rehearsal.failure,
+        rule=site.rule,
     )
-    return str(told), admits(told.verdict)
+    return str(told), told.lets_in
 
 
 def _time(text: str | None) -> datetime:

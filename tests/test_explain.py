@@ -95,6 +95,16 @@ class VerdictTests(Explaining):
                 self.assertEqual((status, err), (1, ""), out)
                 self.assertIn(f"\n\nRefused: {reason}\nWhat to do: ", out)
 
+    def test_denied(self) -> None:
+        """A client whom a condition of the rule keeps out is refused, whatever the handshake says."""
+        for name, listener, status in (("device", "s", 0), ("other", "s", 1), ("device", "plain", 0)):
+            condition = f"deny_unless.1 = var_client_certificate_subject_cn == {name}\n"
+            text = TEXT.replace("http_listener = s\n", f"http_listener = s\n{condition}") + PLAIN
+            self.assertIn(condition, text)
+            self.write("conf/gw.ini", text.encode())
+            found, out, _ = self.explain(listener, configurations.clients_root().issue("device").chain_pem)
+            self.assertEqual((found, out.endswith("does not hold.\n")), (status, bool(status)), out)
+
     def test_issuer_dn(self) -> None:
         """Both names stand side by side, whether they are the same or not."""
         sibling = clients.partners().issuers[0].intermediate("Others").issue()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import pairwise
 from typing import Final, assert_never
@@ -11,6 +11,7 @@ import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agwtwisted.core import report
+from agwtwisted.core.access_explanation import Finding, attribute_lines, findings
 from agwtwisted.core.advice import what_to_do
 from agwtwisted.core.certificate_rules import CANNOT_READ, certificate_from, client_fault, is_authority
 from agwtwisted.core.chains import TrustedChain
@@ -20,10 +21,10 @@ from agwtwisted.core.name_comparison import normalised_name
 from agwtwisted.core.ocsp import Question
 from agwtwisted.core.pem import EncodedBlock
 from agwtwisted.core.reasons import REASONS, UNKNOWN, UNREADABLE
-from agwtwisted.core.resources import ClientRevocation, HttpListener, OcspScope, SslProfile
+from agwtwisted.core.resources import ClientRevocation, HttpListener, OcspScope, RequestRoutingRule, SslProfile
 from agwtwisted.core.tables import beside
 from agwtwisted.core.variables import certificate_variables
-from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
+from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict, admits
 from agwtwisted.core.verification import MAX_DEPTH, Anchors, Evidence, judge
 
 _INDENT: Final = "   "
@@ -46,15 +47,34 @@ class Explanation:
     anchors: Anchors | None = None  # of a Strict profile
     max_depth: int = MAX_DEPTH
     failure: str = ""  # why the certificates were not looked at
+    rule: RequestRoutingRule | None = None  # the listener's: who may come in by its conditions
 
     def __str__(self) -> str:
         steps = [self._read(), self._asked()]
         profile = self.listener.ssl_profile
         if profile is not None and self.anchors is not None:
             steps += _Verification(self, profile, self.evidence, self.anchors).steps()
+        if findings := self._findings():
+            steps.append(self._access(findings))
         numbered = [f"{number}. {step}" for number, step in enumerate(map("\n".join, steps), start=1)]
         head = f"{printable(self.file)} on the listener {self.listener.name} at {self.now:{_TIME}} UTC"
         return "\n\n".join([head, *numbered, "\n".join(self._verdict())])
+
+    @property
+    def lets_in(self) -> bool:
+        """Whether some request of the client may be answered by a server, so far as that is known."""
+        return admits(self.verdict) and not any(each.refuses_all for each in self._findings())
+
+    def _findings(self) -> tuple[Finding, ...]:
+        """What the conditions of the rule say, where the handshake lets the client come to them."""
+        if self.rule is None or not admits(self.verdict):
+            return ()
+        return findings(self.rule, self.verdict, self.sent[0].der if self.sent else b"")
+
+    def _access(self, found: Iterable[Finding]) -> Iterator[str]:
+        yield "Who may come in (deny_unless)"
+        for each in found:
+            yield from _indented(str(each), 1)
 
     @property
     def _is_asked_about(self) -> bool:
@@ -70,6 +90,8 @@ class Explanation:
             yield from _indented(f"valid {_dates(block.der)}", 2)
             yield from _indented(f"serial {certificate.serial.decode()}", 2)
             yield from _indented(f"SHA-1 {certificate.fingerprint.decode()}", 2)
+            for line in attribute_lines(block.der) if block is self.sent[0] else ():
+                yield from _indented(line, 2)
             if certificate_from(block.der) is None:
                 yield from _indented("cannot be read in full: it breaks the rules of RFC 5280", 2)
         own, *others = (_is_authority(block.der) for block in self.sent)
@@ -87,6 +109,11 @@ class Explanation:
             yield from _indented(f"trusts {_subject(trusted.chain)}, the root of {printable(trusted.chain.file)}", 1)
 
     def _verdict(self) -> Iterator[str]:
+        yield from self._verdict_on_the_certificate()
+        if admits(self.verdict) and not self.lets_in:
+            yield "But every request is answered 403: a condition of the rule does not hold."
+
+    def _verdict_on_the_certificate(self) -> Iterator[str]:
         match self.verdict:
             case NotAsked():
                 yield "Accepted: this listener asks for no certificate, and the client will send none."

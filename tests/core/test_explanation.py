@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.conditions import access_condition
 from agwtwisted.core.explanation import Explanation
 from agwtwisted.core.pem import EncodedBlock
 from agwtwisted.core.resources import ClientRevocation, OcspScope
@@ -17,6 +18,7 @@ from agwtwisted.core.tables import WIDTH
 from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked
 from agwtwisted.core.verification import Anchors, Evidence
 from tests import clients, configurations, pki
+from tests.gateways import site
 
 CONFIG = configurations.load(clients.text("s pinned"), clients.files())
 [LISTENER] = CONFIG.http_listeners
@@ -61,6 +63,18 @@ class ExplanationTests(SynchronousTestCase):
         ):
             self.assertIn(words, text)
         self.assertTrue(text.splitlines()[-1].startswith("Accepted. "))
+
+    def test_conditions(self) -> None:
+        """What the rule's conditions say follows the verdict's steps; where one refuses all, the last words say so."""
+        holds = access_condition("var_client_certificate_subject_cn == partner 7")
+        fails = access_condition("var_client_certificate_subject_ou == Staff")
+        for conditions, refused in (((holds,), False), ((holds, fails), True)):
+            rule = attrs.evolve(site().rule, deny_unless=conditions)
+            text = explanation(PARTNER, rule=rule)
+            self.assertIn(f"Who may come in (deny_unless)\n   holds: {holds.text} (rule {rule.name})\n", text)
+            self.assertEqual("\nBut every request is answered 403" in text, refused)
+            self.assertNotIn("Who may come in", explanation(PARTNER, rule=rule, verdict=Refused("x")))
+        self.assertIn("      var_client_certificate_subject_cn: 'partner 7'\n", text)
 
     def test_revocation(self) -> None:
         """Where a responder will be asked nothing is promised: it is named, and the certificates asked about."""
