@@ -51,6 +51,7 @@ def explain(configuration: str, listener: str, file: str, at: str | None) -> tup
         listener=site.listener,
         now=now,
         verdict=rehearsal.verdict,
+        required_verdict=rehearsal.required_verdict,
         evidence=rehearsal.evidence,
         anchors=rehearsal.anchors,
         max_depth=loaded.gateway.max_client_chain_depth,

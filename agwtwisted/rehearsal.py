@@ -18,7 +18,7 @@ from agwtwisted.contexts import ClientCertificates, PortContexts, SiteContext
 from agwtwisted.core.policies import TLS_1_2, TlsPolicy
 from agwtwisted.core.resources import Gateway, Refusal
 from agwtwisted.core.routing import Site, Sites
-from agwtwisted.core.verdicts import Verdict
+from agwtwisted.core.verdicts import UNJUDGED, Absent, Unchecked, Verdict
 from agwtwisted.core.verification import Anchors, Evidence
 from agwtwisted.encryption import error_text
 from agwtwisted.openssl import RECORD
@@ -40,6 +40,7 @@ class Rehearsal:
     """How a listener took the certificates."""
 
     verdict: Verdict
+    required_verdict: Verdict = UNJUDGED  # on the paths that require a certificate
     evidence: Evidence  # of a verification that went on after its first error, so that the chain is told whole
     anchors: Anchors | None  # of a Strict profile
     failure: str  # why the handshake failed, in OpenSSL's words or the gateway's; empty where it would go on
@@ -50,7 +51,15 @@ def rehearse(site: Site, sent: Sequence[bytes], now: datetime, gateway: Gateway)
     judged, failure = _told(site, sent, now, gateway)
     observed, _ = _told(_patient(site), sent, now, gateway)
     anchors = judged.site_context.anchors if judged.site_context else None
-    return Rehearsal(verdict=judged.verdict(failure), evidence=observed.evidence(), anchors=anchors, failure=failure)
+    verdict = judged.verdict(failure)
+    passed = isinstance(verdict, Absent | Unchecked)
+    return Rehearsal(
+        verdict=verdict,
+        required_verdict=judged.required_verdict() if passed else verdict,
+        evidence=observed.evidence(),
+        anchors=anchors,
+        failure=failure,
+    )
 
 
 def _patient(site: Site) -> Site:

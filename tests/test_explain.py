@@ -105,6 +105,35 @@ class VerdictTests(Explaining):
             found, out, _ = self.explain(listener, configurations.clients_root().issue("device").chain_pem)
             self.assertEqual((found, out.endswith("does not hold.\n")), (status, bool(status)), out)
 
+    def test_paths_that_require_a_certificate(self) -> None:
+        """A listener that lets everybody in refuses on such paths whom a Strict one refuses, and the answer says so."""
+        text = TEXT.replace(
+            "verify_client_auth_mode = Passthrough\n",
+            "verify_client_auth_mode = Passthrough\ntrusted_client_certificates = devices\n",
+        )
+        rule, end = "[request_routing_rule p]", "backend_address_pool = app\nbackend_http_settings = app\n"
+        before, _, after = text.partition(rule)
+        after = after.replace(end, "rule_type = PathBasedRouting\nurl_path_map = m\n", 1)
+        text = f"""{before}{rule}{after}
+[url_path_map m]
+default_backend_address_pool = app
+default_backend_http_settings = app
+[path_rule m/admin]
+paths = /admin/*, /keys
+backend_address_pool = app
+backend_http_settings = app
+client_certificate = Require
+"""
+        self.write("conf/gw.ini", text.encode())
+        passes = "Accepted: this listener verifies no certificate. The backend is told PASSTHROUGH.\n\n"
+        paths = "On the paths that require a certificate, /admin/*, /keys:\n"
+        status, out, err = self.explain("p", clients.stranger().chain_pem)
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn(f"{passes}{paths}Refused: unable to get local issuer certificate\nWhat to do: ", out)
+        status, out, err = self.explain("p", clients.device().chain_pem)
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn(f"{passes}{paths}Accepted. ", out)
+
     def test_issuer_dn(self) -> None:
         """Both names stand side by side, whether they are the same or not."""
         sibling = clients.partners().issuers[0].intermediate("Others").issue()

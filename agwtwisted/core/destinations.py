@@ -101,6 +101,21 @@ def _meant(address: IpAddress) -> IpAddress:
     return address.ipv4_mapped or address.sixtofour or address
 
 
+def hindrance(url: str, open_networks: Iterable[Network], open_ports: Iterable[PortRange]) -> str:
+    """Why no question goes to the URL of a certificate, as far as that is known before anybody is asked; else empty."""
+    try:
+        where = destination(url)
+    except UnacceptableError as error:
+        return str(error)
+    if not any(where.port in each for each in open_ports):
+        return f"is not asked: port {where.port} is not one of ocsp_allowed_ports"
+    try:
+        is_closed = closed(where.host, open_networks)
+    except ValueError:  # a name, which is not looked up here
+        return ""
+    return f"is not asked: {where.host} is closed, and in none of ocsp_allowed_networks" if is_closed else ""
+
+
 # -- as they stand in a configuration
 
 

@@ -10,21 +10,30 @@ from typing import Final, assert_never
 import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from agwtwisted.core import report
+from agwtwisted.core import reasons, report
 from agwtwisted.core.access_explanation import Finding, attribute_lines, findings
 from agwtwisted.core.advice import what_to_do
 from agwtwisted.core.certificate_rules import CANNOT_READ, certificate_from, client_fault, is_authority
 from agwtwisted.core.chains import TrustedChain
 from agwtwisted.core.der import DerError
+from agwtwisted.core.destinations import hindrance
 from agwtwisted.core.errors import printable
 from agwtwisted.core.name_comparison import normalised_name
 from agwtwisted.core.ocsp import Question
 from agwtwisted.core.pem import EncodedBlock
 from agwtwisted.core.reasons import REASONS, UNKNOWN, UNREADABLE
-from agwtwisted.core.resources import ClientRevocation, HttpListener, OcspScope, RequestRoutingRule, SslProfile
+from agwtwisted.core.resources import (
+    ClientRevocation,
+    HttpListener,
+    OcspScope,
+    OcspUnavailable,
+    PathCertificate,
+    RequestRoutingRule,
+    SslProfile,
+)
 from agwtwisted.core.tables import beside
 from agwtwisted.core.variables import certificate_variables
-from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict, admits
+from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict, admits
 from agwtwisted.core.verification import MAX_DEPTH, Anchors, Evidence, judge
 
 _INDENT: Final = "   "
@@ -43,6 +52,7 @@ class Explanation:
     listener: HttpListener
     now: datetime  # aware
     verdict: Verdict
+    required_verdict: Verdict = UNJUDGED  # on the paths that require a certificate
     evidence: Evidence = _NOTHING
     anchors: Anchors | None = None  # of a Strict profile
     max_depth: int = MAX_DEPTH
@@ -63,7 +73,7 @@ class Explanation:
     @property
     def lets_in(self) -> bool:
         """Whether some request of the client may be answered by a server, so far as that is known."""
-        return admits(self.verdict) and not any(each.refuses_all for each in self._findings())
+        return admits(self._concluded(self.verdict)) and not any(each.refuses_all for each in self._findings())
 
     def _findings(self) -> tuple[Finding, ...]:
         """What the conditions of the rule say, where the handshake lets the client come to them."""
@@ -76,10 +86,32 @@ class Explanation:
         for each in found:
             yield from _indented(str(each), 1)
 
+    def _concluded(self, verdict: Verdict) -> Verdict:
+        """A verdict with what is known of the revocation before anybody is asked."""
+        profile = self.listener.ssl_profile
+        if not isinstance(verdict, Trusted) or profile is None or not self._unaskable():
+            return verdict
+        return Refused(reasons.STATUS_UNAVAILABLE) if profile.ocsp_unavailable is OcspUnavailable.REFUSE else verdict
+
+    def _unaskable(self) -> bool:
+        """Whether there is a certificate about which no responder can be asked, whatever responders say."""
+        profile = self.listener.ssl_profile
+        return profile is not None and any(
+            all(hindered for _, hindered in responders) for _, responders in asked_about(self.evidence.chain, profile)
+        )
+
     @property
     def _is_asked_about(self) -> bool:
         profile = self.listener.ssl_profile
         return profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP
+
+    def _requiring(self) -> tuple[str, ...]:
+        """The patterns of the paths that require a certificate, where the listener itself does not."""
+        url_path_map = self.rule.url_path_map if self.rule else None
+        if url_path_map is None or not isinstance(self.verdict, Unchecked | Absent):
+            return ()
+        rules = [each for each in url_path_map.path_rules if each.client_certificate is PathCertificate.REQUIRE]
+        return tuple(path for each in rules for path in each.paths)
 
     def _read(self) -> Iterator[str]:
         yield f"Read: {len(self.sent)} certificate{'s'[: len(self.sent) > 1]}, the first is the client's own"
@@ -109,12 +141,16 @@ class Explanation:
             yield from _indented(f"trusts {_subject(trusted.chain)}, the root of {printable(trusted.chain.file)}", 1)
 
     def _verdict(self) -> Iterator[str]:
-        yield from self._verdict_on_the_certificate()
-        if admits(self.verdict) and not self.lets_in:
+        yield from self._words(self._concluded(self.verdict))
+        if admits(self._concluded(self.verdict)) and not self.lets_in:
             yield "But every request is answered 403: a condition of the rule does not hold."
+        if requiring := self._requiring():
+            yield ""
+            yield from beside("On the paths that require a certificate, ", ", ".join(map(printable, requiring)) + ":")
+            yield from self._words(self._concluded(self.required_verdict))
 
-    def _verdict_on_the_certificate(self) -> Iterator[str]:
-        match self.verdict:
+    def _words(self, verdict: Verdict) -> Iterator[str]:
+        match verdict:
             case NotAsked():
                 yield "Accepted: this listener asks for no certificate, and the client will send none."
             case Unchecked():
@@ -123,14 +159,21 @@ class Explanation:
                 yield "Accepted, without a certificate."
             case Trusted():
                 proof = "The client must have the certificate's key, which only a real handshake shows."
-                condition = ", if its responder calls it good" if self._is_asked_about else ""
-                yield f"Accepted{condition}. {proof}"
+                yield f"Accepted{self._condition()}. {proof}"
             case Missing():
                 yield from _refused("no certificate was sent")
             case Refused(reason):
                 yield from _refused(reason)
             case _:
-                assert_never(self.verdict)
+                assert_never(verdict)
+
+    def _condition(self) -> str:
+        """On which condition a trusted client is let in."""
+        if not self._is_asked_about:
+            return ""
+        if self._unaskable():
+            return ", although its status is not to be had (ocsp_unavailable = Allow)"
+        return ", if its responder calls it good"
 
 
 @attrs.frozen(eq=False)
@@ -230,12 +273,11 @@ class _Verification:
 
     def _revocation(self) -> Iterator[str]:
         yield "Revocation (verify_client_revocation = OCSP): the gateway asks after the handshake; here nobody is asked"
-        pairs = tuple(pairwise(self.evidence.chain))
-        for der, issuer in pairs if self.profile.ocsp_scope is OcspScope.CHAIN else pairs[:1]:
-            own, question = self.profile.ocsp_responder_url, Question.of(der, issuer)
-            urls = question.responders if isinstance(question, Question) and not own else (own,)
-            where = ", ".join(map(printable, filter(None, urls)))
-            yield from _indented(f"{_name(der)}: {where or 'names no responder, so its status is not to be had'}", 1)
+        for der, responders in asked_about(self.evidence.chain, self.profile):
+            if not responders:
+                yield from _indented(f"{_name(der)}: names no responder, so its status is not to be had", 1)
+            for url, hindered in responders:
+                yield from _indented(f"{_name(der)}: {printable(url)}{f' {hindered}' if hindered else ''}", 1)
 
     def _fault(self, der: bytes, depth: int) -> str:
         """What is wrong with a certificate of the chain, wherever it stands."""
@@ -280,6 +322,25 @@ def _time_word(der: bytes, now: datetime) -> str:
     if now < certificate.not_valid_before_utc:
         return "not valid yet"
     return "expired" if now > certificate.not_valid_after_utc else "valid"
+
+
+def asked_about(chain: tuple[bytes, ...], profile: SslProfile) -> Iterator[tuple[bytes, tuple[tuple[str, str], ...]]]:
+    """The certificates of a chain whose status the gateway asks for, with their responders.
+
+    Those are URLs, each with why it is not asked, empty where it is.
+    """
+    if profile.verify_client_revocation is not ClientRevocation.OCSP:
+        return
+    pairs = tuple(pairwise(chain))
+    for der, issuer in pairs if profile.ocsp_scope is OcspScope.CHAIN else pairs[:1]:
+        question = Question.of(der, issuer)
+        if not isinstance(question, Question):
+            yield der, ()
+        elif profile.ocsp_responder_url:
+            yield der, ((profile.ocsp_responder_url, ""),)
+        else:
+            networks, ports = profile.ocsp_allowed_networks, profile.ocsp_allowed_ports
+            yield der, tuple((url, hindrance(url, networks, ports)) for url in question.responders)
 
 
 def _dates(der: bytes) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import destinations
-from agwtwisted.core.destinations import Destination, PortRange, closed, destination
+from agwtwisted.core.destinations import Destination, PortRange, closed, destination, hindrance, network
 from agwtwisted.core.errors import UnacceptableError
 
 
@@ -108,6 +108,27 @@ class ClosedTests(SynchronousTestCase):
             ("fe80:0:0:1::", True),
         ):
             self.assertEqual(closed(address, opened), expected, address)
+
+
+class HindranceTests(SynchronousTestCase):
+    """What is known before anybody is asked."""
+
+    def test_hindrance(self) -> None:
+        """Another scheme, another port, an address that is closed: each is named with the key; a name is not known."""
+        ports = (PortRange(lowest=80, highest=80), PortRange(lowest=8000, highest=8099))
+        for url, words in (
+            ("http://ocsp.example/", ""),
+            ("http://ocsp.example:8042/x", ""),
+            ("http://192.0.2.1/", ""),
+            ("http://[2001:db8::1]/", ""),
+            ("http://10.0.0.1/", ""),
+            ("https://ocsp.example/", "is not asked: port 443 is not one of ocsp_allowed_ports"),
+            ("http://127.0.0.1/", "is not asked: 127.0.0.1 is closed, and in none of ocsp_allowed_networks"),
+            ("http://[::1]/", "is not asked: ::1 is closed, and in none of ocsp_allowed_networks"),
+            ("http://127.0.0.2/", ""),
+        ):
+            self.assertEqual(hindrance(url, (network("127.0.0.2"),), ports), words, url)
+        self.assertIn("must begin with http:// or https://", hindrance("ftp://ocsp.example/", (), ports))
 
 
 class ConfigurationTests(SynchronousTestCase):

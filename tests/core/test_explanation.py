@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.conditions import access_condition
 from agwtwisted.core.explanation import Explanation
 from agwtwisted.core.pem import EncodedBlock
-from agwtwisted.core.resources import ClientRevocation, OcspScope
+from agwtwisted.core.resources import ClientRevocation, OcspScope, OcspUnavailable
 from agwtwisted.core.tables import WIDTH
 from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked
 from agwtwisted.core.verification import Anchors, Evidence
@@ -80,7 +80,6 @@ class ExplanationTests(SynchronousTestCase):
         """Where a responder will be asked nothing is promised: it is named, and the certificates asked about."""
         assert LISTENER.ssl_profile
         for keys, told in (
-            ({}, ["CN=partner 7: names no responder, so its status is not to be had"]),
             ({"ocsp_responder_url": "http://ocsp.internal/"}, ["CN=partner 7: http://ocsp.internal/"]),
             (
                 {"ocsp_responder_url": "http://ocsp.internal/", "ocsp_scope": OcspScope.CHAIN},
@@ -97,6 +96,33 @@ class ExplanationTests(SynchronousTestCase):
         evidence = Evidence(chain=device.chain_der, error=0)
         text = explanation(device, listener=attrs.evolve(LISTENER, ssl_profile=profile), evidence=evidence)
         self.assertIn("   CN=named: http://ocsp.example/\n", text)
+
+    def test_responders_that_are_not_asked(self) -> None:
+        """Where no responder may be asked the gateway refuses, and so does the explanation, unless Allow lets in."""
+        for url, words in (
+            ("", "names no responder, so its status is not to be had"),
+            ("http://ocsp.example:8888/", "port 8888 is not one of ocsp_allowed_ports"),
+            ("http://127.0.0.1/", "127.0.0.1 is closed, and in none of ocsp_allowed_networks"),
+            ("ldap://ocsp.example/", "must begin with http:// or https://"),
+        ):
+            device = clients.partners().issue("named", **({"ocsp_url": url} if url else {}))
+            told = {"evidence": Evidence(chain=device.chain_der, error=0)}
+            assert LISTENER.ssl_profile
+            for unavailable, end in (
+                (OcspUnavailable.REFUSE, "Refused: certificate status request failed\nWhat to do: "),
+                (OcspUnavailable.ALLOW, "Accepted, although its status is not to be had (ocsp_unavailable = Allow). "),
+            ):
+                profile = attrs.evolve(
+                    LISTENER.ssl_profile,
+                    verify_client_revocation=ClientRevocation.OCSP,
+                    ocsp_unavailable=unavailable,
+                )
+                text = explanation(device, listener=attrs.evolve(LISTENER, ssl_profile=profile), **told)
+                self.assertIn(words, " ".join(text.split()))
+                self.assertIn(f"\n\n{end}", text)
+                opened = attrs.evolve(profile, ocsp_responder_url="http://ocsp.internal/")
+                text = explanation(device, listener=attrs.evolve(LISTENER, ssl_profile=opened), **told)
+                self.assertIn("\n\nAccepted, if its responder calls it good. ", text)
 
     def test_verdicts(self) -> None:
         """Each verdict has its last words; a refusal says what to do."""
