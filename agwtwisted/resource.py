@@ -20,8 +20,10 @@ from agwtwisted.access_log import AccessLog
 from agwtwisted.backends import Backends
 from agwtwisted.clocks import system_time
 from agwtwisted.core import policies
+from agwtwisted.core.errors import UnacceptableError
 from agwtwisted.core.forwarding import client_address, identity_block
 from agwtwisted.core.header_lines import Header
+from agwtwisted.core.host_names import host_and_port
 from agwtwisted.core.messages import BadRequest, Framing, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.messages import request_head as checked_head
 from agwtwisted.core.peer import Peer
@@ -70,11 +72,14 @@ class ProxyResource(Resource):
 
     Args:
         reactor: connects to the backends.
-        backend_addresses: ``host:port`` of each server; they take turns.
+        backend_addresses: ``host:port`` or ``[IPv6 address]:port`` of each server; they take turns.
         peer_of: tells who sent a request; a peer whose verdict refuses gets the page with status 400.
         certificate_headers: which headers tell the backend about the peer's certificate.
         request_timeout: seconds that a backend may be silent.
         access_log: takes a line for each request; the caller starts and stops it.
+
+    Raises:
+        ValueError: a backend address that is none, or no address at all.
     """
 
     isLeaf = True
@@ -90,7 +95,7 @@ class ProxyResource(Resource):
         access_log: AccessLog | None = None,
     ) -> None:
         super().__init__()
-        pool = BackendAddressPool(name="backends", backend_addresses=tuple(map(_address, backend_addresses)))
+        pool = BackendAddressPool(name="backends", backend_addresses=_addresses(backend_addresses))
         settings = BackendHttpSettings(
             name="backends", request_timeout=request_timeout, client_certificate_headers=certificate_headers
         )
@@ -212,6 +217,7 @@ class _WebReply:
         request.setResponseCode(head.status, head.reason)
         for name in (b"Server", b"Date", b"Content-Type"):
             request.responseHeaders.removeHeader(name)  # what twisted.web would say of itself
+        request.defaultContentType = None  # type: ignore[attr-defined]  # and would add once the body begins
         for name, value in head.headers:
             request.responseHeaders.addRawHeader(name, value)
         if head.framing is Framing.LENGTH:
@@ -296,11 +302,21 @@ def _content(request: Request) -> IO[bytes]:
     return content
 
 
+def _addresses(texts: Sequence[str]) -> tuple[BackendAddress, ...]:
+    """The servers, as a configuration has them; raises ValueError for what one would not take, and for none."""
+    if isinstance(texts, str) or not texts:
+        raise ValueError(f"backend_addresses is {texts!r}, but must be a list of one server or more, each host:port")
+    return tuple(map(_address, texts))
+
+
 def _address(text: str) -> BackendAddress:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
-        raise ValueError(f"{text!r} is no host:port")
-    return BackendAddress(host=host.strip("[]"), port=int(port))
+    try:
+        host, port = host_and_port(text)
+    except UnacceptableError as error:
+        raise ValueError(f"backend_addresses {error}") from error
+    if port is None:
+        raise ValueError(f"backend_addresses has {text!r}, which has no port: write host:port or [IPv6 address]:port")
+    return BackendAddress(host=host, port=port)
 
 
 def _one_site(pool: BackendAddressPool, settings: BackendHttpSettings) -> Sites:

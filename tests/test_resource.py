@@ -37,11 +37,13 @@ class _Echo(Resource):
     def __init__(self) -> None:
         super().__init__()
         self.requests: list[Request] = []
+        self.content_type: bytes | None = b"text/html"
 
     def render(self, request: Request) -> bytes:
         """One line for each header, then the body."""
         self.requests.append(request)
         request.setHeader(b"X-Echo", b"yes")
+        request.defaultContentType = self.content_type  # type: ignore[attr-defined]
         lines = [request.method + b" " + request.uri]
         lines += [name + b": " + b",".join(values) for name, values in request.requestHeaders.getAllRawHeaders()]
         return b"\n".join([*lines, b"", request.content.read()])
@@ -173,9 +175,41 @@ class ProxyResourceTests(TestCase):
         self.assertEqual(code, 502)
         self.assertIn(b"Bad Gateway", body)
 
+    async def test_content_type(self) -> None:
+        """The response has the type that the server gave it, and none where it gave none."""
+        for content_type in (b"text/html", b"application/json", None):
+            self.echo.content_type = content_type
+            _, _, headers = await self._ask(self._proxy())
+            self.assertEqual(headers.getRawHeaders(b"Content-Type"), [content_type] if content_type else None)
+
     def test_bad_address(self) -> None:
-        """An address without a port is told at once."""
-        self.assertRaises(ValueError, ProxyResource, reactor, ["backend"])
+        """What is no address of a server is told at once, as in a configuration."""
+        for addresses, words in (
+            (["backend"], "has no port"),
+            (["::1"], "has no port"),
+            (["backend:"], "is neither host"),
+            (["backend:0"], "a port is a number from 1"),
+            (["backend:65536"], "a port is a number from 1"),
+            (["backend:80x"], "is neither host"),
+            (["bad name:80"], "is no host name"),
+            (["http://backend:80"], "is neither host"),
+            (["user@backend:80"], "is no"),
+            (["[::1:80"], "is neither host"),
+            ([""], "is neither host"),
+            ([], "must be a list of one server or more"),
+            ("backend:80", "must be a list of one server or more"),
+        ):
+            with self.assertRaises(ValueError) as raised:
+                ProxyResource(reactor, addresses)
+            self.assertIn(words, str(raised.exception), addresses)
+
+    def test_addresses(self) -> None:
+        """Names and addresses are in the form that a configuration has them in; IPv6 in brackets."""
+        proxy = ProxyResource(reactor, ["Backend.Example.:80", "127.0.0.1:81", "[::1]:82"])
+        pool = proxy.sites.all()[0].rule.backend_address_pool
+        assert pool
+        found = [(each.host, each.port) for each in pool.backend_addresses]
+        self.assertEqual(found, [("backend.example", 80), ("127.0.0.1", 81), ("::1", 82)])
 
 
 class ExampleTests(TestCase):
