@@ -96,7 +96,10 @@ class HttpExchange:
         session = self._session
         site = session.sites.select(request.host)
         if site is None:
-            self._answer(404, ErrorInfo.INVALID_HOST)
+            if request.host:
+                self._answer(404, ErrorInfo.INVALID_HOST)
+            else:
+                self._answer(400, ErrorInfo.HTTP_NO_HOST_HEADER)
         elif site.profile is not session.profile:
             # The connection was judged by another profile than this host asks for (RFC 9110 section 15.5.20).
             self._answer(421, ErrorInfo.INVALID_HOST, close=True)

@@ -31,6 +31,7 @@ from agwtwisted.core.reading import Mark, RequestReader, ResponseReader
 from agwtwisted.core.resources import (
     CertificateHeaders,
     CustomError,
+    HttpListener,
     PathCertificate,
     PathRule,
     Protocol,
@@ -275,6 +276,25 @@ class RefusedTests(_Case):
         line.send(GET + GET)
         self.assert_page(line, 400, "HTTP_TO_HTTPS_PORT", text="plain HTTP request", closed=True)
         self.assert_nothing_asked()
+
+    def test_no_host(self) -> None:
+        """HTTP/1.0 without Host goes to the basic listener, under the server's own name; without one it is refused."""
+        request = b"GET /a HTTP/1.0\r\n\r\n"
+        self.asked(request)
+        _, lines = parsed(self.backend.line.take())
+        self.assertEqual((dict(lines)[b"Host"], dict(lines)[b"X-Original-Host"]), (b"127.0.0.1", b""))
+        self.make(site("a.example"))
+        self.assert_page(self.asked(request), 400, "HTTP_NO_HOST_HEADER", closed=True)
+        self.assertEqual(self.backend.attempts, 0)
+
+    def test_no_host_to_be_sent_to(self) -> None:
+        """A redirect to another listener's port of the same host needs a host."""
+        target = HttpListener(name="secure", port=443, protocol=Protocol.HTTPS)
+        for place, status in (({"target_listener": target}, 400), ({"target_url": "https://b.example/"}, 301)):
+            redirect = RedirectConfiguration(name="r", redirect_type=RedirectType.PERMANENT, **place)
+            self.make(mapped(site(), PathRule(name="r", paths=("/*",), redirect_configuration=redirect)))
+            self.assertTrue(self.asked(b"GET / HTTP/1.0\r\n\r\n").take().startswith(b"HTTP/1.1 %d " % status))
+            self.assertEqual(self.log["httpStatus"], status)
 
     def test_unknown_host(self) -> None:
         """A host that no listener takes is not found; the connection stays."""
@@ -1099,6 +1119,66 @@ def _all(connection: socket.socket) -> bytes:
     while piece := connection.recv(65536):
         data += piece
     return data
+
+
+class PassedOverTests(_Case):
+    """Upgrades that are not granted: the request is answered in HTTP/1.1."""
+
+    H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"
+
+    def test_requests(self) -> None:
+        """With a body of either kind, without one, in HTTP/1.0: nothing of the wish goes on, and all is answered."""
+        length = self.H2C + b"Content-Length: 5\r\n\r\nhello"
+        chunked = self.H2C + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+        websocket = b"Connection: upgrade, keep-alive\r\nUpgrade: websocket\r\n\r\n"
+        for start, rest in (
+            (b"GET / HTTP/1.1", self.H2C + b"\r\n"),
+            (b"GET / HTTP/1.1", length),
+            (b"POST / HTTP/1.1", length),
+            (b"POST / HTTP/1.1", chunked),
+            (b"PUT / HTTP/1.1", chunked.replace(b"h2c", b"turn")),
+            (b"GET / HTTP/1.0", websocket),
+        ):
+            request = start + b"\r\nHost: a.example\r\n" + rest
+            for pieces in ([request + GET], [request, GET], [bytes((byte,)) for byte in request + GET]):
+                with self.subTest(request=request, pieces=len(pieces)):
+                    self.make()
+                    line = self.client()
+                    for piece in pieces:
+                        line.send(piece)
+                    sent = self.backend.line.take()
+                    self.assertNotIn(b"upgrade", sent.lower())
+                    self.assertNotIn(b"http2-settings", sent.lower())
+                    body = sent.partition(b"\r\n\r\n")[2].replace(b"1\r\n", b"").replace(b"\r\n", b"")
+                    self.assertEqual(b"hello" in body, b"hello" in request)
+                    self.backend.line.send(OK)
+                    self.assertIn(b"GET /a?b=c HTTP/1.1\r\n", self.backend.line.take())
+                    self.backend.line.send(OK)
+                    self.assertEqual(line.take().count(b"HTTP/1.1 200 OK"), 2)
+
+    def test_many_ahead(self) -> None:
+        """However many such requests come in one read, each is answered."""
+        line = self.client()
+        request = b"POST / HTTP/1.1\r\nHost: a.example\r\n" + self.H2C + b"Content-Length: 1\r\n\r\na"
+        count = 16
+        line.send(request * count)
+        for _ in range(count):
+            self.backend.line.send(OK)
+        self.assertEqual(line.take().count(b"HTTP/1.1 200 OK"), count)
+
+    def test_empty_body(self) -> None:
+        """A wish for WebSocket with an empty body is granted, one with a body is a mistake."""
+        for method in (b"GET", b"POST"):
+            self.make()
+            line = self.asked(UPGRADE.replace(b"GET", method).replace(b"\r\n\r\n", b"\r\nContent-Length: 0\r\n\r\n"))
+            self.assertIn(b"Upgrade: websocket\r\n", self.backend.line.take())
+            self.backend.line.send(SWITCH + b"frame")
+            self.assertTrue(line.take().endswith(b"frame"))
+            line.send(b"echo")
+            self.assertEqual(self.backend.line.take(), b"echo")
+        self.make()
+        line = self.asked(UPGRADE.replace(b"\r\n\r\n", b"\r\nContent-Length: 1\r\n\r\na"))
+        self.assert_page(line, 400, "INVALID_REQUEST", closed=True)
 
 
 class DefectTests(_Case):

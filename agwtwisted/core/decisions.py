@@ -108,6 +108,8 @@ class _Deciding:
             if not isinstance(client, Client):
                 return client
             if action.redirect is not None:
+                if action.redirect.needs_host and not self.head.host:
+                    return Refused(action, client, 400, ErrorInfo.HTTP_NO_HOST_HEADER)
                 location = action.redirect.location(self.head.host, self.head.target)
                 return Redirected(action, client, action.redirect.status, location)
             if action.rewrite_rule_set is None:

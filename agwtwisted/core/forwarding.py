@@ -75,10 +75,14 @@ class IdentityBlocks:
 
 
 def host_for(settings: BackendHttpSettings, head: RequestHead, host: str) -> bytes:
-    """The Host header for a backend, which is at `host`, unless a rule has set one: the settings' or the client's."""
+    """The Host header for a backend, which is at `host`, unless a rule has set one: the settings' or the client's.
+
+    Where the client named none it is the server's own, as in HTTP/1.1 there has to be one.
+    """
     if settings.host_name:
         return settings.host_name.encode()
-    return bracketed(host).encode() if settings.pick_host_name_from_backend_address else head.authority
+    named = b"" if settings.pick_host_name_from_backend_address else head.authority
+    return named or bracketed(host).encode()
 
 
 def request_bytes(head: RequestHead, host: bytes, identity: bytes, address: bytes, trace_id: bytes) -> bytes:

@@ -31,6 +31,9 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 """Methods that may be sent twice (RFC 9110 section 9.2.2; TRACE is never forwarded)."""
 
 
+# An Upgrade that cannot be granted is passed over, and the request answered in the protocol at hand (RFC 9110 section
+# 7.8): one of HTTP/1.0, one with a body, and one to a protocol that carries HTTP. WebSocket with a body is a mistake of
+# the client's that must not look like an answer (RFC 6455 section 4.1 knows GET alone).
 _CARRIES_HTTP = re.compile(rb"(?:^|,)[ \t]*(?:h[23]c?|http|tls)[ \t]*(?:[-/,]|$)", re.IGNORECASE)
 """Protocols that no connection is upgraded to: requests inside them would pass by routing and managed headers."""
 
@@ -51,14 +54,14 @@ class RequestHead:
     method: bytes
     target: bytes  # origin-form or "*", path and query as they came
     version: bytes  # b"1.0" or b"1.1"
-    host: str  # without port, lower case, no trailing dot
-    authority: bytes  # the Host header as it came
+    host: str  # without port, lower case, no trailing dot; empty: HTTP/1.0 that names none
+    authority: bytes  # the Host header as it came, or for HTTP/1.0 without one that of an absolute target
     headers: tuple[Header, ...]  # end-to-end ones; Host, the framing and managed names are not among them
     user_agent: bytes = b""
     forwarded_for: bytes = b""  # X-Forwarded-For as it came, several lines joined
     framing: Framing = Framing.NONE
     content_length: int = 0  # with Framing.LENGTH
-    upgrade: bytes = b""  # the protocol asked for with Connection: upgrade, but for one that carries HTTP
+    upgrade: bytes = b""  # the protocols asked for with Connection: upgrade that a server may switch to
     expects_continue: bool = False
     keep_alive: bool = True
     size: int = 0  # bytes of the head as it came
@@ -252,11 +255,15 @@ def _head(
     special: dict[bytes, bytes],
     size: int,
 ) -> RequestHead | BadRequest:
-    if _HOST_NAME not in special:
+    if _HOST_NAME in special:
+        authority = special[_HOST_NAME].strip(b" \t")
+    elif version == "1.0":  # which knows no Host (RFC 9112 section 3.2)
+        absolute = _ABSOLUTE.fullmatch(target)
+        authority = b"" if absolute is None else absolute[1]
+    else:
         return BadRequest(400, ErrorInfo.HTTP_NO_HOST_HEADER)
-    authority = special[_HOST_NAME].strip(b" \t")
     host = _known_host_of(authority) if len(authority) <= _LONGEST_REMEMBERED else host_of(authority)
-    if not host:
+    if not host and (authority or _HOST_NAME in special):
         return _INVALID_HOST
     origin = _origin_form(method, target, authority)
     if isinstance(origin, BadRequest):
@@ -269,11 +276,14 @@ def _head(
         tokens = _tokens(special[_CONNECTION])
         if not tokens <= _COMMON_TOKENS:
             headers = [line for line in headers if line[0].lower() not in tokens]
-        upgrade = special.get(_UPGRADE, b"") if b"upgrade" in tokens else b""
-        if upgrade and (framing[0] is not Framing.NONE or version == "1.0"):
-            return _INVALID_REQUEST
-        if upgrade and _CARRIES_HTTP.search(upgrade):
-            upgrade = b""  # a server may always answer in the protocol at hand (RFC 9110 section 7.8)
+        if _UPGRADE in special and b"upgrade" in tokens and version == "1.1":
+            upgrade = special[_UPGRADE]
+            if framing[0] is Framing.CHUNKED or framing[1]:
+                if b"websocket" in _tokens(upgrade):
+                    return _INVALID_REQUEST
+                upgrade = b""
+            elif _CARRIES_HTTP.search(upgrade):
+                upgrade = b""
     return RequestHead(
         method=method,
         target=origin,

@@ -41,6 +41,9 @@ class Mark(Enum):
 _PATIENCE = 16
 """How many bytes may frame one byte of a body: chunks of a single byte need six, and their extensions the rest."""
 
+_RTSP = b" RTSP/"
+"""What follows the target of a request of RTSP, which llhttp reads as one of HTTP, and does not tell."""
+
 _START_LINE = MAX_TARGET + 64
 """Bytes of a request's first line at most, about."""
 
@@ -68,6 +71,9 @@ class RequestReader:
         self._method = b""
         self._target = b""
         self._lines: list[Header] = []
+        self._first: bytes | bytearray = b""  # what came of the head that is open, until it has a header line
+        self._rtsp = False  # whether RTSP is spoken of there
+        self._skips_body = False  # llhttp will, because of an upgrade
         self._size = 0
         self._body_size = 0
         self._open = False  # a message has begun and is not whole
@@ -109,24 +115,72 @@ class RequestReader:
         return True
 
     def _parse(self, data: bytes) -> None:
-        """Has llhttp look."""
+        """Has llhttp look at all that came, however many requests that are."""
+        while data:
+            data = self._parse_some(data)
+
+    def _parse_some(self, data: bytes) -> bytes:
+        """Has it look, and returns what it stopped before."""
+        rest = b""
         self._went_on = self._open
+        self._look(data)
         if self._parser is None:
             self._parser = httptools.HttpRequestParser(self)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            if not self.done:
+            if self._skips_body and not self.done:
+                rest = self._take_up(data[upgrade.args[0] :])
+            elif not self.done:
                 self.done = self.upgrading = True
                 self.held = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             self._refuse(complaint(error))
+        if self._lines or not self.head_open:
+            self._first = b""
         if self._went_on and self._open:
             # llhttp tells a header or trailer once it is whole, a chunk's extension never: endless ones show here.
             self._continued += len(data)
             if self._continued > _START_LINE + self._max_header_bytes + _PATIENCE * self._body_size:
                 self._refuse(_TOO_LARGE)
         self._counted = self._open and not self.done and self._length > self._body_size
+        return rest
+
+    def _take_up(self, data: bytes) -> bytes:
+        """Reads the body of a request for an upgrade that is passed over: llhttp takes that for another protocol.
+
+        Returns what follows it, or what the next parser has to read of it.
+        """
+        self._skips_body = False
+        if not self._length:
+            self._parser = _ChunkedBody(self).parser
+            return data
+        left = self._length - self._body_size
+        if data:
+            self.on_body(data[:left])
+        if len(data) < left:
+            return b""
+        self._parser = None
+        self.on_message_complete()
+        return data[left:]
+
+    def _look(self, data: bytes) -> None:
+        """Keeps the beginning of a head, and looks for the name of RTSP in it."""
+        if self.head_open and not self._lines:
+            first, size = self._first, len(self._first)
+            if not isinstance(first, bytearray):
+                first = self._first = bytearray(first)
+            first += data
+            self._rtsp = self._rtsp or first.find(_RTSP, max(size - len(_RTSP), 0)) >= 0
+        else:
+            self._first, self._rtsp = data, _RTSP in data
+
+    def _speaks_rtsp(self) -> bool:
+        """Whether the head that is open is one of RTSP, where it has no header line yet."""
+        if not self._rtsp or self._lines:
+            return False
+        self._method = self._parser.get_method()
+        return b"%b %b%b" % (self._method, self._target, _RTSP) in self._first
 
     def _count(self, data: bytes) -> None:
         """The rest of a body, or of what is left of it."""
@@ -183,12 +237,16 @@ class RequestReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header line, or a trailer once the head is whole; trailers are not forwarded."""
         if self.head_open:
+            if self._rtsp and self._speaks_rtsp():
+                self._refuse(_OTHER_PROTOCOL)
             self._lines.append((name, value))
         elif self._plain.names.is_managed(name):
             self._refuse(BadRequest(400, ErrorInfo.INVALID_REQUEST))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
+        if self._rtsp and self._speaks_rtsp():
+            self._refuse(_OTHER_PROTOCOL)
         if self.done:
             return
         self.head_open = False
@@ -209,6 +267,7 @@ class RequestReader:
             self._last = not head.keep_alive
             self._has_body = head.framing is not Framing.NONE
             self._length = head.content_length
+            self._skips_body = self._parser.should_upgrade() and (self._length > 0 or head.framing is Framing.CHUNKED)
             self.events.append(head)
 
     def on_body(self, data: bytes) -> None:
@@ -223,6 +282,8 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         """The request is whole; one without a body was so with its head."""
+        if self._skips_body:
+            return
         self._open = False
         self._lines = []  # an idle connection need not keep them
         if not self.done:
@@ -231,11 +292,47 @@ class RequestReader:
             self.done = self._last
 
 
+class _ChunkedBody:
+    """What llhttp tells a reader from a chunked body on whose head it has not seen: it gets one that it can take."""
+
+    HEAD = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    def __init__(self, reader: RequestReader) -> None:
+        self._reader = reader
+        self._begun = False
+        self.on_body = reader.on_body
+        self.on_message_complete = reader.on_message_complete
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.feed_data(self.HEAD)
+        self._begun = True
+
+    def on_message_begin(self) -> None:
+        """The next request begins."""
+        if self._begun:
+            self._reader.on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of its target."""
+        if self._begun:
+            self._reader.on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A trailer, or a header of the next request."""
+        if self._begun:
+            self._reader.on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head of the next request is whole."""
+        if self._begun:
+            self._reader.on_headers_complete()
+
+
 def _size_of(lines: Sequence[Header]) -> int:
     """Bytes of header lines, as they came but for optional white space."""
     return sum(map(len, chain.from_iterable(lines))) + 4 * len(lines)
 
 
+_OTHER_PROTOCOL = BadRequest(400, ErrorInfo.INVALID_VERSION)
 _TOO_LARGE = BadRequest(400, ErrorInfo.INVALID_REQUEST)
 _TOO_MUCH = BadRequest(413, ErrorInfo.INVALID_REQUEST)
 

@@ -53,6 +53,11 @@ class Redirect:
             include_query_string=configuration.include_query_string,
         )
 
+    @property
+    def needs_host(self) -> bool:
+        """Whether the host is the request's."""
+        return self.port is not None
+
     def location(self, host: str, target: bytes) -> bytes:
         """The value of the Location header, as fit for a header as the request's own host and target.
 

@@ -221,6 +221,28 @@ class RequestHeadTests(SynchronousTestCase):
             self.assertEqual((head.upgrade, head.headers), (b"", ()))
         self.assertEqual(head_of(both, (b"Upgrade", b"websocket"), (b"Upgrade", b"h2c")).upgrade, b"")
 
+    def test_upgrade_with_a_body(self) -> None:
+        """A body and a wish for WebSocket are refused, other wishes passed over; an empty body is none."""
+        both = (b"Connection", b"Upgrade")
+        bodies = ((b"Content-Length", b"1"), (b"Transfer-Encoding", b"chunked"))
+        for body in bodies:
+            for name in (b"websocket", b"WebSocket, h2c", b"h2c,websocket"):
+                found = request_head(
+                    b"PUT", b"/", "1.1", [(b"Host", b"a"), both, (b"Upgrade", name), body], HeaderNames()
+                )
+                self.assertEqual(found, BadRequest(400, ErrorInfo.INVALID_REQUEST), (name, body))
+            for name in (b"h2c", b"TLS/1.0", b"turn"):
+                head = head_of(both, (b"Upgrade", name), body, method=b"PUT")
+                self.assertEqual((head.upgrade, head.headers), (b"", ()), (name, body))
+        for method in (b"GET", b"POST"):
+            head = head_of(both, (b"Upgrade", b"websocket"), (b"Content-Length", b"0"), method=method)
+            self.assertEqual(head.upgrade, b"websocket", method)
+
+    def test_upgrade_in_1_0(self) -> None:
+        """HTTP/1.0 knows no upgrade: it is passed over (RFC 9110 section 7.8)."""
+        head = head_of((b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"), version="1.0")
+        self.assertEqual((head.upgrade, head.headers), (b"", ()))
+
     def test_asks_for(self) -> None:
         """A request asks for each protocol of its list, and for no other, nor for nothing."""
         head = head_of((b"Connection", b"Upgrade"), (b"Upgrade", b"WebSocket, tcp"))

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.forwarding import request_bytes
 from agwtwisted.core.heads import PlainRequests
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
-from agwtwisted.core.messages import MAX_TARGET, Framing, HeaderNames, RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.messages import MAX_TARGET, METHODS, Framing, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.reading import Mark, RequestEvent, RequestReader, ResponseReader
 from tests.requests import parsed, requests
@@ -75,7 +75,10 @@ REFUSED_HEADS = {
     "a coding before the colon's space": (post(b"Transfer-Encoding : chunked\r\n", b"0\r\n\r\n"), BAD),
     "chunked in HTTP/1.0": (get(b"Transfer-Encoding: chunked\r\n", start=b"PUT / HTTP/1.0"), BAD),
     "an upgrade with a body": (post(b"Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n", b"a"), BAD),
-    "an upgrade in HTTP/1.0": (get(b"Connection: upgrade\r\nUpgrade: websocket\r\n", start=b"GET / HTTP/1.0"), BAD),
+    "an upgrade with chunks": (
+        post(b"Connection: upgrade\r\nUpgrade: h2c, websocket\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n"),
+        BAD,
+    ),
     # lines (RFC 9112 sections 2.2 and 5)
     "LF alone": (b"GET / HTTP/1.1\nHost: a\n\n", BAD),
     "LF alone after a header": (b"GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", BAD),
@@ -98,7 +101,22 @@ REFUSED_HEADS = {
     "two Authorization": (get(b"Authorization: a\r\nauthorization: b\r\n"), BAD),
     # hosts (RFC 9112 section 3.2)
     "no Host": (get(host=b""), NO_HOST),
-    "no Host in HTTP/1.0": (get(host=b"", start=b"GET / HTTP/1.0"), NO_HOST),
+    "an empty Host in HTTP/1.0": (get(host=b"Host:\r\n", start=b"GET / HTTP/1.0"), BAD_HOST),
+    "a user in the target of HTTP/1.0": (get(host=b"", start=b"GET http://b@a/ HTTP/1.0"), BAD_HOST),
+    # protocols
+    "GET of RTSP": (get(start=b"GET / RTSP/1.0"), BAD_VERSION),
+    "POST of RTSP": (get(b"Content-Length: 0\r\n", start=b"POST / RTSP/1.0"), BAD_VERSION),
+    "OPTIONS of RTSP": (get(start=b"OPTIONS * RTSP/1.0", host=b"CSeq: 1\r\n"), BAD_VERSION),
+    "OPTIONS of RTSP/2.0": (get(start=b"OPTIONS /a RTSP/2.0"), BAD_VERSION),
+    "RTSP in HTTP's version": (get(start=b"GET / RTSP/1.1"), BAD_VERSION),
+    "RTSP without lines": (b"GET /a RTSP/1.0\r\n\r\n", BAD_VERSION),
+    "RTSP after empty lines": (b"\r\n\r\n" + get(start=b"GET / RTSP/1.0"), BAD_VERSION),
+    "RTSP with a long line": (
+        get(b"X: b\r\n", start=b"GET / RTSP/1.0", host=b"A: " + b"b" * 900 + b"\r\n"),
+        BAD_VERSION,
+    ),
+    "RTSP that speaks of HTTP": (get(b"X: GET / HTTP/1.1\r\n", start=b"GET / RTSP/1.0"), BAD_VERSION),
+    "SOURCE of ICE": (get(start=b"SOURCE / ICE/1.0"), BAD_METHOD),
     "two Host": (get(b"Host: b\r\n"), BAD_HOST),
     "the same Host twice": (get(b"HOST: a\r\n"), BAD_HOST),
     "an empty Host": (get(host=b"Host:\r\n"), BAD_HOST),
@@ -120,7 +138,7 @@ REFUSED_HEADS = {
     "TRACE": (get(start=b"TRACE / HTTP/1.1"), (405, ErrorInfo.INVALID_METHOD_TRACE)),
     "an unknown method": (get(start=b"GET123 / HTTP/1.1"), BAD_METHOD),
     "a method in lower case": (get(start=b"get / HTTP/1.1"), BAD_METHOD),
-    "RTSP": (get(start=b"DESCRIBE rtsp://a/ RTSP/1.0"), BAD_METHOD),
+    "RTSP": (get(start=b"DESCRIBE rtsp://a/ RTSP/1.0"), BAD_VERSION),
     "a method of RTSP": (get(start=b"PAUSE / HTTP/1.1"), BAD_METHOD),
     "a method of ICE": (get(start=b"SOURCE / ICE/1.0"), BAD_METHOD),
     "GET *": (get(start=b"GET * HTTP/1.1"), BAD_TARGET),
@@ -264,6 +282,75 @@ class RefusedTests(SynchronousTestCase):
                 unfit = rest.pop()
                 assert isinstance(unfit, UnfitRequest), (name, way)
                 self.assertEqual((rest, (unfit.status, unfit.error_info)), ([body] if body else [], expected), name)
+
+    def test_protocols(self) -> None:
+        """Whatever methods llhttp takes for those of another protocol, none of them is forwarded."""
+        for method in (*METHODS, *b"DESCRIBE ANNOUNCE SETUP PLAY PAUSE TEARDOWN RECORD FLUSH SOURCE PRI".split()):
+            for protocol in (b"RTSP/1.0", b"RTSP/1.1", b"ICE/1.1", b"SIP/2.0", b"http/1.1", b"HTTPS/1.1"):
+                (unfit,) = events([get(b"Content-Length: 0\r\n", start=b"%b / %b" % (method, protocol))])
+                assert isinstance(unfit, UnfitRequest)
+                self.assertEqual(unfit.status, 400, (method, protocol))
+
+    def test_protocol_of_a_later_request(self) -> None:
+        """A request of RTSP among pipelined ones is refused, and those before it stand."""
+        before = chunks(b"0\r\n\r\n") + get()
+        data = before + get(start=b"GET /b RTSP/1.0") + SMUGGLED
+        for way, pieces in {
+            **ways(data),
+            "in its name": [data[: data.index(b"TSP")], data[data.index(b"TSP") :]],
+        }.items():
+            *found, unfit = events(pieces)
+            self.assertEqual([type(event) for event in found], [RequestHead, Mark, RequestHead], way)
+            assert isinstance(unfit, UnfitRequest), way
+            self.assertEqual((unfit.status, unfit.error_info), BAD_VERSION, way)
+
+    def test_protocol_that_is_spoken_of(self) -> None:
+        """The name of another protocol may stand anywhere else in a request."""
+        data = get(b"X-A: OPTIONS / RTSP/1.0\r\n", host=b"A: / RTSP/1.0\r\nHost: a\r\n") + chunks(
+            b"9\r\n/ RTSP/1.\r\n0\r\n\r\n"
+        )
+        for way, pieces in ways(data).items():
+            heads = [event for event in events(pieces) if isinstance(event, RequestHead)]
+            self.assertEqual([head.method for head in heads], [b"GET", b"POST"], way)
+
+    def test_no_host(self) -> None:
+        """HTTP/1.0 need not name a host; an absolute target does (RFC 9112 section 3.2.2)."""
+        for target, host in ((b"/a", ""), (b"http://A.example:80/a", "a.example")):
+            (head,) = events([get(host=b"", start=b"GET %b HTTP/1.0" % target)])
+            assert isinstance(head, RequestHead)
+            self.assertEqual((head.host, head.target), (host, b"/a"))
+            self.assertEqual(head.authority.lower(), host.encode() + b":80" * bool(host))
+
+    def test_upgrade_that_is_passed_over(self) -> None:
+        """A body that comes with a wish for a protocol that is not granted is read, and so is what follows it."""
+        h2c = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"
+        for framing, body in (
+            (b"Content-Length: 5\r\n", b"hello"),
+            (b"Transfer-Encoding: chunked\r\n", b"5\r\nhello\r\n0\r\n\r\n"),
+        ):
+            for way, pieces in ways(post(h2c + framing, body) + get()).items():
+                reading = reader()
+                found: list[RequestEvent] = []
+                for number, piece in enumerate(pieces):
+                    reading.feed(piece)
+                    found += reading.events
+                    reading.events.clear()
+                    if reading.upgrading:
+                        reading, held = reader(), reading.held
+                        pieces = [held, *list(pieces)[number + 1 :]]
+                        break
+                else:
+                    pieces = []
+                for piece in pieces:
+                    reading.feed(piece)
+                found += reading.events
+                heads = [event for event in found if isinstance(event, RequestHead)]
+                self.assertEqual(
+                    [(head.method, head.upgrade, head.headers) for head in heads],
+                    [(b"POST", b"", ()), (b"GET", b"", ())],
+                    way,
+                )
+                self.assertEqual(b"".join(event for event in found if isinstance(event, bytes)), b"hello", way)
 
     def test_says_what_it_knows(self) -> None:
         """The log gets method, target, host and user agent of a refused request, as far as they were read."""
