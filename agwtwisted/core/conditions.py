@@ -51,6 +51,12 @@ class Condition:
     read: Read = attrs.field(repr=False)  # the value as its test looks at it
     test: Test = attrs.field(repr=False)  # of one value
     groups: int = 0  # that its pattern captures
+    of_all_rivals: bool = False  # whether it must hold for each value that a server may take instead
+    is_simple: bool = attrs.field(init=False)  # one value is looked at
+
+    @is_simple.default
+    def _is_simple(self) -> bool:
+        return self.reference.read_all is None and not (self.of_all_rivals and self.reference.read_rivals)
 
     @classmethod
     def of(cls, text: str) -> Condition:
@@ -82,8 +88,10 @@ class Condition:
 
     def captured(self, lookup: Lookup) -> Groups | None:
         """None where it does not hold; else the value and its groups, or nothing where there are no groups."""
-        read_all = self.reference.read_all
+        read_all, read_rivals = self.reference.read_all, self.reference.read_rivals
         if read_all is None:
+            if self.of_all_rivals and read_rivals and None in map(self.test, read_rivals(lookup)):
+                return None
             return self.test(self.read(lookup))
         remembered = lookup.context.client.remembered  # a certificate may have a thousand names
         if self not in remembered:
@@ -110,7 +118,16 @@ def _reading(reference: Reference, operator: str, operand: str) -> Read:
     if reference.comparison is not Comparison.DISTINGUISHED_NAME or operator.rstrip("*") not in ("~", "!~"):
         return read
     escapes = not _LITERAL_BACKSLASH.search(operand)
-    return lambda lookup: with_marked_values(read(lookup), escapes=escapes)
+    place = f"{reference.written}, {'marked' if escapes else 'with its escapes'}"
+
+    def read_marked(lookup: Lookup) -> bytes:
+        remembered = lookup.context.client.remembered
+        if place not in remembered:
+            remembered[place] = with_marked_values(read(lookup), escapes=escapes)
+        marked: bytes = remembered[place]
+        return marked
+
+    return read_marked
 
 
 _LITERAL_BACKSLASH: Final = re.compile(r"\\\\|\\x5[cC]|\\x\{0*5[cC]\}|\\134|\\Q[^E]*\\")
@@ -120,14 +137,14 @@ def access_condition(text: str) -> Condition:
     """A condition by which clients are let in, decided before there is a response.
 
     One that excludes paths (``!=``, ``!~``) excludes them in every letter case: many servers take ``/ADMIN`` for
-    ``/admin``.
+    ``/admin``. One on a cookie must hold for each cookie of that name: servers differ in which one they take.
     """
     condition = Condition.of(text)
     if condition.reference.of_response:
         raise UnacceptableError(f"at character 1: {condition.reference.written} is known of a response only")
     if condition.reference.of_path and condition.operator in ("!=", "!~"):
         return attrs.evolve(condition, test=_in_any_case(condition))
-    return condition
+    return attrs.evolve(condition, of_all_rivals=True)
 
 
 def _in_any_case(condition: Condition) -> Test:
@@ -152,7 +169,7 @@ def captured(conditions: Iterable[Condition], lookup: Lookup) -> Captures | None
     """
     captures: dict[str, Groups] = {}
     for condition in conditions:
-        groups = condition.captured(lookup)
+        groups = condition.test(condition.read(lookup)) if condition.is_simple else condition.captured(lookup)
         if groups is None:
             return None
         if groups:

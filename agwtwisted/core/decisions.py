@@ -132,7 +132,7 @@ class _Deciding:
         if action.client_certificate is PathCertificate.REQUIRE:
             if self.required is None:
                 return CERTIFICATE_REQUIRED
-            client = attrs.evolve(client, peer=self.required)
+            client = client.judged_as(self.required)
             if not admits(self.required.verdict):
                 return Unwelcome(action, client)
         elif action.client_certificate is PathCertificate.IGNORE:

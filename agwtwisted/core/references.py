@@ -93,7 +93,9 @@ class Reference:
     of_certificate: bool = False  # it tells who the client is
     of_path: bool = False  # it is the request's path, or holds it
     read_all: ReadAll | None = attrs.field(default=None, repr=False, eq=False)  # where it has several values
+    read_rivals: ReadAll | None = attrs.field(default=None, repr=False, eq=False)  # where servers may take another
     comparison: Comparison = Comparison.TEXT
+    form: str = ""  # a pattern that all values fit which are not empty; "": any text may be one
 
     @classmethod
     def of(cls, text: str) -> Reference:
@@ -143,7 +145,7 @@ def _variable(text: str, name: str) -> Reference:
     variable = server_variable(name)
     if variable is None:
         raise UnacceptableError(f"there is no server variable {shown(text)}{_nearest(text)}")
-    read, read_all = variable.read, variable.read_all
+    read, read_all, read_rivals = variable.read, variable.read_all, variable.read_rivals
     return Reference(
         written=text,
         read=lambda lookup: read(lookup.context),
@@ -151,7 +153,9 @@ def _variable(text: str, name: str) -> Reference:
         of_certificate=variable.about is About.CERTIFICATE,
         of_path=variable.about is About.PATH,
         read_all=None if read_all is None else lambda lookup: read_all(lookup.context),
+        read_rivals=None if read_rivals is None else lambda lookup: read_rivals(lookup.context),
         comparison=variable.comparison,
+        form=variable.form,
     )
 
 

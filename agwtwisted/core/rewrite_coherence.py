@@ -19,7 +19,7 @@ from agwtwisted.core.patterns import has_class_with, tied_to_end, tied_to_start
 from agwtwisted.core.resources import ClientAuth, PathCertificate, RequestRoutingRule
 from agwtwisted.core.rewrite_rules import actions, set_name
 from agwtwisted.core.rewriting import HOST, identifying_headers
-from agwtwisted.core.server_variables import Comparison
+from agwtwisted.core.server_variables import Comparison, server_variable
 from agwtwisted.core.settings import Reference, Row
 
 _EVERYDAY_HEADERS: Final = frozenset(
@@ -190,6 +190,38 @@ def _rewrite_conditions(draft: Draft) -> Iterator[tuple[Row, str, Condition]]:
             yield row, f"condition.{number}", condition
 
 
+def _impossible_texts(draft: Draft) -> Iterator[Problem]:
+    """Comparisons with what a variable never is: ``==`` never holds there, and ``!=`` always."""
+    for row, key, condition in (*_access_conditions(draft), *_rewrite_conditions(draft)):
+        form, operator = condition.reference.form, condition.operator
+        flags = re.IGNORECASE if operator.endswith("*") else re.NOFLAG
+        if form and operator.rstrip("*") in ("==", "!=") and not re.fullmatch(form, condition.operand, flags):
+            written = condition.reference.written
+            variable = server_variable(written.removeprefix("var_"))
+            meaning = f" ({variable.meaning})" if variable else ""
+            message = f"{key} compares with {shown(condition.operand)}, which {written} never is{meaning}"
+            yield row.warning(message, key=key)
+
+
+_ANYBODY_SAYS: Final = frozenset(
+    b"x-forwarded-for forwarded x-real-ip x-client-ip x-originating-ip true-client-ip cf-connecting-ip".split()
+)
+"""Request headers that tell who the client is, and that any client may send."""
+
+
+def _words_of_anybody(draft: Draft) -> Iterator[Problem]:
+    """Clients that are let in by what they say themselves, where it looks like somebody else's word."""
+    for row, key, condition in _access_conditions(draft):
+        written, header = condition.reference.written, condition.reference.request_header
+        if header in MANAGED_NAMES:
+            message = "is deleted from every request before: the condition sees none"
+        elif header in _ANYBODY_SAYS or written in ("var_add_x_forwarded_for_proxy", "var_client_user"):
+            message = "is what any client may send: nobody has checked it"
+        else:
+            continue
+        yield row.warning(f"{key}: {written} {message}", key=key)
+
+
 _PLUS: Final = re.compile(r"\+|%2B")
 _PLUS_IN_PATTERN: Final = re.compile(r"\\\+|\[[^]]*\+|%2B")
 _ODD_PARTS: Final = re.compile(r"//|;|\\\\|%[0-9A-Fa-f]{2}")
@@ -259,5 +291,7 @@ _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _words_of_clients,
     _paths_in_conditions,
     _names_in_patterns,
+    _impossible_texts,
+    _words_of_anybody,
     _unproven_access,
 )

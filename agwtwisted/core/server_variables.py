@@ -21,7 +21,7 @@ from agwtwisted.core.attributes import CertificateAttributes, certificate_attrib
 from agwtwisted.core.client_hello import suite_names
 from agwtwisted.core.header_lines import Header
 from agwtwisted.core.managed import canonical
-from agwtwisted.core.messages import RequestHead, ResponseHead
+from agwtwisted.core.messages import METHODS, RequestHead, ResponseHead
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.values import value
 from agwtwisted.core.variables import CertificateVariables, alternative_names
@@ -43,6 +43,13 @@ class Client:
     tcp_rtt: Callable[[], bytes] = nothing  # in microseconds, as it is now
     remembered: dict[Any, Any] = attrs.field(factory=dict, init=False, repr=False)
     """What conditions and variables have found in the attributes of the certificate, by whoever has looked."""
+
+    def judged_as(self, peer: Peer) -> Client:
+        """The same client as a path takes it that judges it in another way; made once, for what it remembers."""
+        known: Client | None = self.remembered.get("judged as")
+        if known is None or known.peer != peer:
+            known = self.remembered["judged as"] = attrs.evolve(self, peer=peer)
+        return known
 
     @cached_property
     def certificate(self) -> CertificateVariables | None:
@@ -119,7 +126,9 @@ class ServerVariable:
     read: Read = attrs.field(repr=False)
     ours: bool = False  # the product has none of this name
     read_all: ReadAll | None = attrs.field(default=None, repr=False)  # of one with several values; `read` joins them
+    read_rivals: ReadAll | None = attrs.field(default=None, repr=False)  # the values of which servers may take another
     comparison: Comparison = Comparison.TEXT
+    form: str = ""  # a pattern that every value fits which is not empty; "": any text may be one
 
 
 _LISTABLE: Final = re.compile(rb"[!-+\--~]+")
@@ -141,15 +150,19 @@ def joined(headers: Sequence[Header], name: bytes) -> bytes:
 
 def cookie(name: bytes) -> Read:
     """How the cookie of that name is read: the first, names are compared with case (RFC 6265)."""
+    read_all = cookies(name)
+    return lambda context: next(iter(read_all(context)), b"")
+
+
+def cookies(name: bytes) -> ReadAll:
+    """How all cookies of that name are read, any of which a server may take (RFC 6265 section 4.2.2)."""
     beginning = name + b"="
 
-    def read(context: Context) -> bytes:
-        for pair in joined(context.head.headers, b"cookie").split(b";"):
-            if (stripped := pair.strip(b" \t")).startswith(beginning):
-                return stripped[len(beginning) :]
-        return b""
+    def read_all(context: Context) -> tuple[bytes, ...]:
+        pairs = [pair.strip(b" \t") for pair in joined(context.head.headers, b"cookie").split(b";")]
+        return tuple([pair[len(beginning) :] for pair in pairs if pair.startswith(beginning)])
 
-    return read
+    return read_all
 
 
 def _add_x_forwarded_for_proxy(context: Context) -> bytes:
@@ -195,12 +208,12 @@ def _of_certificate(field: str) -> Read:
     return read
 
 
-def _product(name: str, about: About, meaning: str, read: Read) -> ServerVariable:
-    return ServerVariable(name=name, about=about, meaning=meaning, read=read)
+def _product(name: str, about: About, meaning: str, read: Read, form: str = "") -> ServerVariable:
+    return ServerVariable(name=name, about=about, meaning=meaning, read=read, form=form)
 
 
-def _ours(name: str, about: About, meaning: str, read: Read) -> ServerVariable:
-    return ServerVariable(name=name, about=about, meaning=meaning, read=read, ours=True)
+def _ours(name: str, about: About, meaning: str, read: Read, form: str = "") -> ServerVariable:
+    return ServerVariable(name=name, about=about, meaning=meaning, read=read, form=form, ours=True)
 
 
 def _name(name: str, meaning: str, field: str) -> ServerVariable:
@@ -292,10 +305,23 @@ _TABLE: Final = (
         About.REQUEST,
         "host name that was asked for, lower case, without port",
         lambda context: context.head.host.encode(),
+        r"[^A-Z\s:]*[^A-Z\s:.]|\[?[0-9a-f:.]+\]?",
     ),
-    _product("http_method", About.REQUEST, "GET, POST, …", lambda context: context.head.method),
+    _product(
+        "http_method",
+        About.REQUEST,
+        "GET, POST, …",
+        lambda context: context.head.method,
+        b"|".join(sorted(METHODS)).decode(),
+    ),
     _product("http_status", About.RESPONSE, "status of the response; for response headers only", _http_status),
-    _product("http_version", About.REQUEST, "HTTP/1.0 or HTTP/1.1", lambda context: b"HTTP/" + context.head.version),
+    _product(
+        "http_version",
+        About.REQUEST,
+        "HTTP/1.0 or HTTP/1.1",
+        lambda context: b"HTTP/" + context.head.version,
+        r"HTTP/1\.[01]",
+    ),
     _product("query_string", About.REQUEST, "what follows the ? of the URL, the ? left out", _query),
     _product(
         "received_bytes",
@@ -309,6 +335,7 @@ _TABLE: Final = (
         About.CONNECTION,
         "http or https",
         lambda context: b"https" if context.client.peer.tls_version else b"http",
+        "https?",
     ),
     _product(
         "request_uri",
@@ -333,12 +360,14 @@ _TABLE: Final = (
         About.CONNECTION,
         "TLSv1.2 or TLSv1.3",
         lambda context: context.client.peer.tls_version.encode(),
+        r"TLSv1\.[23]",
     ),
     _product(
         "ssl_enabled",
         About.CONNECTION,
         "On over TLS, else empty",
         lambda context: b"On" if context.client.peer.tls_version else b"",
+        "On",
     ),
     _product(
         "uri_path",
@@ -363,6 +392,7 @@ _TABLE: Final = (
         About.CERTIFICATE,
         "its SHA-1, lower-case hexadecimal",
         _of_certificate("fingerprint"),
+        "[0-9a-f]{40}",
     ),
     _name("client_certificate_issuer", "its issuer's distinguished name (RFC 2253)", "issuer"),
     _product(
@@ -370,6 +400,7 @@ _TABLE: Final = (
         About.CERTIFICATE,
         "its serial number, upper-case hexadecimal",
         _of_certificate("serial"),
+        "-?(?:[0-9A-F]{2})+",
     ),
     _product(
         "client_certificate_start_date", About.CERTIFICATE, "its start, as its end", _of_certificate("start_date")
@@ -380,12 +411,14 @@ _TABLE: Final = (
         About.CERTIFICATE,
         "SUCCESS, PASSTHROUGH (sent, and nobody verified it), NONE (none was sent), empty where none is asked for",
         _verification,
+        "SUCCESS|PASSTHROUGH|NONE",
     ),
     _ours(
         "client_certificate_fingerprint_sha256",
         About.CERTIFICATE,
         "its SHA-256, lower-case hexadecimal",
         lambda context: context.client.fingerprint_sha256,
+        "[0-9a-f]{64}",
     ),
     _ours(
         "client_certificate_san_dns",
@@ -444,6 +477,12 @@ _COOKIE_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 def server_variable(name: str) -> ServerVariable | None:
     """The variable of that name, without ``var_``; None where there is none."""
     if name.startswith(COOKIE) and _COOKIE_NAME.fullmatch(name, len(COOKIE)):
-        read = cookie(name[len(COOKIE) :].encode())
-        return ServerVariable(name=name, about=About.REQUEST, meaning="the value of a cookie", read=read)
+        of_that_name = name[len(COOKIE) :].encode()
+        return ServerVariable(
+            name=name,
+            about=About.REQUEST,
+            meaning="the value of a cookie",
+            read=cookie(of_that_name),
+            read_rivals=cookies(of_that_name),
+        )
     return SERVER_VARIABLES.get(name)

@@ -297,6 +297,24 @@ class RefusalTests(SynchronousTestCase):
         ):
             self.assertEqual(access_condition(text).test(value) is not None, holds, text)
 
+    def test_rivals(self) -> None:
+        """Clients are let in by a cookie only if each cookie of that name fits, of which a server may take any."""
+        for text, cookies, holds in (
+            ("== a", b"c=a", True),
+            ("== a", b"c=a; c=a", True),
+            ("== a", b"c=a; c=b", False),
+            ("== a", b"c=b; c=a", False),
+            ("!= b", b"c=a; c=b", False),
+            ("~ ^a", b"c=a1; d=b; c=a2", True),
+            ("== a", b"d=a", False),
+            ("exists", b"c=a; c=", False),
+        ):
+            found = lookup(request((b"Cookie", cookies)))
+            self.assertEqual(hold([access_condition(f"var_cookie_c {text}")], found), holds, (text, cookies))
+        first = lookup(request((b"Cookie", b"c=a"), (b"Cookie", b"c=b")))
+        self.assertTrue(hold([Condition.of("var_cookie_c == a")], first))
+        self.assertFalse(hold([access_condition("var_cookie_c == a")], first))
+
     def test_matchers(self) -> None:
         """An operator and what follows it make a test of any value, with its groups."""
         test, groups = matcher("~", "a(.)")

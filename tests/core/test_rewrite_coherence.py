@@ -135,6 +135,51 @@ class RewriteRuleSetTests(SynchronousTestCase):
                 self.assertEqual([line.startswith("WARNING") for line in lines], [True] * bool(warned), condition)
                 self.assertTrue(all(warned in line for line in lines), lines)
 
+    def test_impossible_texts(self) -> None:
+        """To compare with what a variable never is, in another case for instance, is a warning that says what it is."""
+        print_of_a_certificate = "0123456789abcdef0123456789abcdef01234567"
+        for condition, warned in (
+            (f"client_certificate_fingerprint == {print_of_a_certificate}", False),
+            (f"client_certificate_fingerprint != {print_of_a_certificate.upper()}", True),
+            (f"client_certificate_fingerprint !=* {print_of_a_certificate.upper()}", False),
+            (f"client_certificate_fingerprint_sha256 == {print_of_a_certificate}", True),
+            ("client_certificate_serial == 0A:1B", True),
+            ("client_certificate_serial == 0A1B", False),
+            ("client_certificate_verification != Success", True),
+            ("client_certificate_verification == SUCCESS", False),
+            ("http_method == get", True),
+            ("http_method != DELETE", False),
+            ("host == WWW.example.com", True),
+            ("host == www.example.com:8443", True),
+            ("host == www.example.com", False),
+            ("host == 2001:db8::1", False),
+            ("request_scheme == HTTPS", True),
+            ("ssl_enabled == on", True),
+            ("ssl_connection_protocol == TLSv1.1", True),
+            ("http_version == 1.1", True),
+        ):
+            for text in (
+                f"deny_unless.1 = var_{condition}",
+                f"rewrite_rule_set = set\n{self.RULE}condition.1 = var_{condition}\nurl_path = /",
+            ):
+                lines = said(f"{GOOD}{text}\n")
+                self.assertEqual(["never is (" in line for line in lines], [True] * warned, condition)
+
+    def test_words_of_anybody(self) -> None:
+        """Who comes in by what any client may say, or by a header that none can send, is a warning."""
+        for written, message in (
+            ("http_req_X-Forwarded-For", "is what any client may send"),
+            ("http_req_forwarded", "is what any client may send"),
+            ("var_add_x_forwarded_for_proxy", "is what any client may send"),
+            ("var_client_user", "is what any client may send"),
+            ("http_req_X-Client-Certificate-Subject", "is deleted from every request"),
+            ("http_req_X-Original-URL", "is deleted from every request"),
+            ("http_req_X-Api-Key", ""),
+            ("var_client_ip", ""),
+        ):
+            lines = said(f"{GOOD}deny_unless.1 = {written} ~ ^a\n")
+            self.assertEqual([f"{written} {message}" in line for line in lines], [True] * bool(message), written)
+
     def test_patterns_that_are_found_anywhere(self) -> None:
         """A pattern that lets clients in by a part of the path that they choose is a warning."""
         for condition, warned in (
@@ -165,14 +210,14 @@ class UnprovenAccessTests(SynchronousTestCase):
         self.assertIn("var_client_certificate_subject_cn is anybody's word: other is Passthrough", line)
         self.assertEqual(self.warnings("var_client_certificate_subject_cn == admin", "strict"), [])
         for name in ("fingerprint", "fingerprint_sha256", "verification"):
-            self.assertEqual(self.warnings(f"var_client_certificate_{name} == x", "lax"), [])
-        both = "var_client_certificate_subject exists\ndeny_unless.4 = var_client_certificate_fingerprint == a"
+            self.assertEqual(self.warnings(f"var_client_certificate_{name} ~ x", "lax"), [])
+        both = "var_client_certificate_subject exists\ndeny_unless.4 = var_client_certificate_fingerprint ~ a"
         self.assertEqual(self.warnings(both, "lax"), [])
         self.assertEqual(self.warnings("var_client_ip == 192.0.2.1", "lax"), [])
 
     def test_nobody_asked(self) -> None:
         """Where no certificate is asked for, its variables are empty."""
-        [line] = self.warnings("var_client_certificate_fingerprint == x", "")
+        [line] = self.warnings("var_client_certificate_fingerprint ~ x", "")
         self.assertIn("tells nothing: other asks nobody for a certificate", line)
         self.assertEqual(self.warnings("var_client_ip == 192.0.2.1", ""), [])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -112,6 +113,20 @@ class TableTests(SynchronousTestCase):
         contexts = [context(HEAD), context(HEAD, RESPONSE), context(HEAD, attrs.evolve(RESPONSE, status=404))]
         depending = {each.name for each in SERVER_VARIABLES.values() if len({*map(each.read, contexts)}) > 1}
         self.assertEqual(depending, {each.name for each in SERVER_VARIABLES.values() if each.about is About.RESPONSE})
+
+    def test_forms(self) -> None:
+        """A value has the form that the table says, or is empty."""
+        contexts = [
+            context(HEAD, RESPONSE),
+            context(attrs.evolve(HEAD, host="2001:db8::1", version=b"1.0", method=b"M-SEARCH"), verdict=Unchecked()),
+            context(attrs.evolve(HEAD, host="192.0.2.1"), verdict=Absent(), certificate=None, tls_version="TLSv1.2"),
+            context(attrs.evolve(HEAD, host=""), verdict=NotAsked(), tls_version="", cipher=""),
+        ]
+        formed = [each for each in SERVER_VARIABLES.values() if each.form]
+        self.assertGreater(len(formed), 5)
+        for variable in formed:
+            for each in map(variable.read, contexts):
+                self.assertTrue(not each or re.fullmatch(variable.form, each.decode()), (variable.name, each))
 
     def test_no_default(self) -> None:
         """What a variable is about must be said of each."""
@@ -340,6 +355,21 @@ class AttributeTests(SynchronousTestCase):
         text = joined_values(values)
         self.assertRegex(text, rb"\A(?:[!-~](?:[ -~]*[!-~])?)?\Z")
         self.assertEqual([unquote_to_bytes(each) for each in text.split(b";") if each], values)
+
+
+class JudgedTests(SynchronousTestCase):
+    """A client on a path that judges it in another way."""
+
+    def test_made_once(self) -> None:
+        """It remembers what was found, for as long as the judgement is the same, and nothing of another one's."""
+        client = rewrites.client(verdict=Unchecked())
+        trusted = attrs.evolve(client.peer, verdict=Trusted())
+        found = client.judged_as(trusted)
+        self.assertEqual((found.peer, found.port), (trusted, client.port))
+        self.assertIs(client.judged_as(attrs.evolve(trusted)), found)
+        self.assertEqual(found.remembered, {})
+        refused = attrs.evolve(client.peer, verdict=Refused("x"))
+        self.assertEqual(client.judged_as(refused).peer, refused)
 
 
 class JoinedTests(SynchronousTestCase):
