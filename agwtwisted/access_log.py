@@ -26,6 +26,12 @@ from agwtwisted.core.records import timestamp
 _STANDARD_OUTPUT: Final = "-"
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 
+_MODE: Final = 0o640
+"""The permissions of a new file, as far as the umask leaves them."""
+
+_MOST: Final = 0o660
+"""What of an earlier file's permissions a new one gets at most: nothing is for everybody."""
+
 UNMADE: Final = 64
 """Lines that are made together at most: meanwhile nothing else is done."""
 
@@ -277,7 +283,19 @@ class _Writer:
 
     def _opened(self) -> int:
         # Without blocking: a pipe that nobody reads is an error, and one that is full is waited for by the thread.
-        return 1 if self._path == _STANDARD_OUTPUT else os.open(self._path, _FLAGS, 0o640)
+        return 1 if self._path == _STANDARD_OUTPUT else os.open(self._path, _FLAGS, _MODE)
+
+    def _opened_anew(self) -> int:
+        """A new file gets the mode of the one before: a daemon's umask is another than that of its start."""
+        before = os.fstat(self._descriptor).st_mode
+        if self._path == _STANDARD_OUTPUT or not stat.S_ISREG(before):
+            return self._opened()
+        try:
+            descriptor = os.open(self._path, _FLAGS | os.O_EXCL, 0o600)
+        except FileExistsError:  # made by whoever rotates the logs, as it shall be
+            return self._opened()
+        os.fchmod(descriptor, before & _MOST)
+        return descriptor
 
     def _begin(self, descriptor: int) -> None:
         """Writes to this file from now on; a line that some process left unfinished there is ended first."""
@@ -334,7 +352,7 @@ class _Writer:
     def _reopen(self) -> None:
         """Opens the new file before it lets go of the old one, and keeps the old one when that fails."""
         try:
-            descriptor = self._opened()
+            descriptor = self._opened_anew()
         except OSError as error:
             self._tell(self._log.error, "the access log {path} cannot be opened anew: {reason}", error)
         else:

@@ -132,6 +132,7 @@ def _place(file: str, title: str, key: str) -> Place:
 
 
 def _start(config: Config, file: str) -> IService:
+    _hide_files_from_others()
     # Not before the options are read: importing the reactor installs one, and twistd's --reactor chooses it.
     if "twisted.internet.reactor" not in sys.modules:
         _install_reactor()
@@ -156,6 +157,16 @@ def _start(config: Config, file: str) -> IService:
     reactor.addSystemEventTrigger("before", "shutdown", end_at_once_on_signal)
     return service
 
+
+def _hide_files_from_others() -> None:
+    """What is made from here on is not for everybody, not even twistd's own log, which it opens after this.
+
+    twistd's --umask, and the one that it gives a daemon, come later and count.
+    """
+    os.umask(os.umask(0o077) | _UMASK)
+
+
+_UMASK = 0o027
 
 _NOT_MONOTONIC = (
     "this reactor ({}) has a time of its own, or something is scheduled on it already: where it is the system's time,"

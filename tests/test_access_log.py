@@ -676,6 +676,29 @@ class ReopenTests(AccessLogTestCase):
         self.assertEqual((self.directory / "access.log.1").read_bytes(), b"1\n2\n")
         self.assertEqual(self.path.read_bytes(), b"3\n")
 
+    async def test_mode(self) -> None:
+        """A new file has the mode of the one before, whatever the umask is by now, and is never for everybody."""
+        self.addCleanup(os.umask, os.umask(0o022))
+        for mode, kept in ((0o640, 0o640), (0o600, 0o600), (0o644, 0o640), (0o666, 0o660)):
+            log = self.started()
+            self.path.chmod(mode)
+            self.path.rename(self.directory / "access.log.1")
+            os.umask(0o077)
+            log.reopen()
+            await log.stopService()
+            self.assertEqual(self.path.stat().st_mode & 0o777, kept)
+
+    async def test_mode_of_a_file_that_is_there(self) -> None:
+        """A file that was made for it, as logrotate does, keeps its mode."""
+        log = self.started()
+        self.path.rename(self.directory / "access.log.1")
+        self.path.touch()
+        self.path.chmod(0o604)
+        log.reopen()
+        log.write(b"1\n")
+        await log.stopService()
+        self.assertEqual((self.path.stat().st_mode & 0o777, self.path.read_bytes()), (0o604, b"1\n"))
+
     async def test_many_times(self) -> None:
         """However often the file changes under load, each line is whole in exactly one of the files, in order."""
         log = self.started(batch_bytes=500)

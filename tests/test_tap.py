@@ -72,6 +72,9 @@ class Directory(SynchronousTestCase):
     """A configuration in a directory of its own."""
 
     def setUp(self) -> None:
+        umask = os.umask(0o077)
+        os.umask(umask)
+        self.addCleanup(os.umask, umask)  # a start changes it
         self.directory = Path(self.mktemp()).absolute()
         for path, content in clients.files().data.items():
             self.write(path, content)

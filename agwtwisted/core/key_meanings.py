@@ -50,7 +50,8 @@ _TRUST: Final = {
 KEY_MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "gateway": {
         "": "What concerns the whole gateway; may be left out.",
-        "access_log": "The file of the access log, or `-` for standard output; reopened on SIGUSR1. Unset: no log.",
+        "access_log": "The file of the access log, or `-` for standard output; reopened on SIGUSR1. A new file is for"
+        " its owner and group alone, and after a rotation has the permissions of the one before. Unset: no log.",
         "drain_timeout": "Seconds for what is under way when the gateway stops.",
         "state_directory": "Where OCSP responses and the key of affinity cookies survive a restart.",
         "max_connections": "Connections of all listeners; further ones wait in the backlog.",

@@ -307,7 +307,8 @@ class RotationTests(TwistdCase):
         self.assertEqual(len({each["transactionId"] for each in records}), asked)
 
     def test_log_of_twistd(self) -> None:
-        """twistd's own log, which it rotates by the same signal, still is."""
+        """twistd's own log, which it rotates by the same signal, still is; neither log is for everybody to read."""
+        self.addCleanup(os.umask, os.umask(0o022))
         started = self.started("-n", "--pidfile=", "--logfile=twistd.log")
         (started.directory / "access.log").unlink()
         started.signal(signal.SIGUSR1)
@@ -317,6 +318,34 @@ class RotationTests(TwistdCase):
         self.assertEqual(self.ask(), 200)
         started.stop()
         self.assertEqual(len(started.records()), 1)
+        for file in ("access.log", "twistd.log", "twistd.log.1"):
+            self.assertEqual(mode_of(started.directory / file), 0o640, file)
+
+    def test_modes_of_a_daemon(self) -> None:
+        """A daemon has another umask than its start: the access log has the same mode after a rotation."""
+        self.addCleanup(os.umask, os.umask(0o022))
+        prepared = self.prepare()
+        self.call(prepared, *prepared.words("--pidfile=gateway.pid", "--logfile=gateway.log"))
+        pid_file = prepared.directory / "gateway.pid"
+        wait_until(lambda: pid_file.exists() and pid_file.read_text(), "the daemon has written its id")
+        pid = int(pid_file.read_text())
+        try:
+            self.assertEqual(self.ask(), 200)
+            log = prepared.directory / "access.log"
+            self.assertEqual([mode_of(path) for path in (log, log.with_name("gateway.log"))], [0o640, 0o640])
+            log.rename(log.with_suffix(".1"))
+            os.kill(pid, signal.SIGUSR1)
+            wait_until(log.exists, "the log is reopened")
+            wait_until(lambda: mode_of(log) == 0o640, "the new log may be read by those who read the old one")
+            self.assertFalse(mode_of(prepared.directory / "gateway.log") & 0o007)
+        finally:
+            os.kill(pid, signal.SIGTERM)
+            wait_until(lambda: ended(pid), "the daemon has ended")
+
+
+def mode_of(path: Path) -> int:
+    """The permissions of a file."""
+    return path.stat().st_mode & 0o777
 
 
 def ended(pid: int) -> bool:
