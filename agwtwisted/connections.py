@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from agwtwisted.core import reasons
+from agwtwisted.core.admission import Awaited
 from agwtwisted.core.forwarding import IdentityBlocks, client_address
 from agwtwisted.core.heads import PlainRequests
 from agwtwisted.core.messages import HeaderNames
@@ -41,9 +42,13 @@ class HttpSession:
         listener: str,
         *,
         plain_text: bool = False,
+        silent: bool = False,
         verified: Peer | None = None,
     ) -> None:
-        """`verified` is the client as the handshake left it, before any further check; None where it is the same."""
+        """`verified` is the client as the handshake left it, before any further check; None where it is the same.
+
+        `silent` is one that has not shown yet that it speaks at all.
+        """
         self.peer = peer
         self.client = Client(
             peer=peer, port=port.number, offered_suites=wire.offered_suites, tcp_rtt=wire.round_trip_time
@@ -59,7 +64,8 @@ class HttpSession:
         self._identities: dict[Action, bytes] = {}
         self._other_identities: dict[tuple[Action, Verdict], bytes] = {}  # where a path takes the client differently
         self._wire = wire
-        self._frontend = Frontend(wire, self, port.exchanges, port.gateway, port.plain)
+        patience = port.gateway.silent_timeout if silent else port.gateway.header_timeout
+        self._frontend = Frontend(wire, self, port.exchanges, port.gateway, port.plain, patience)
         self._standing: Standing | None = None
         self._patience: IDelayedCall | None = None
         wire.receiver = self._frontend
@@ -121,6 +127,10 @@ class HttpSession:
         """Takes no further request: closes now, or after the answer under way."""
         self.draining = True
         self._frontend.drain()
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """What the client keeps the gateway waiting for, and since when."""
+        return self._frontend.awaited(now)
 
     def abort(self) -> None:
         """Ends the connection at once."""
@@ -198,7 +208,9 @@ class HttpPort(Port[Site]):
         """Reads requests from a connection whose client is known; a refused one is told so."""
         profile = None if site is None else site.profile
         listener = self._listener if site is None else site.listener.name
-        self._sessions[wire] = HttpSession(self, wire, peer, profile, listener, verified=verified)
+        self._sessions[wire] = HttpSession(
+            self, wire, peer, profile, listener, silent=self._contexts is None, verified=verified
+        )
 
     def plain_text(self, wire: TcpWire, peer: Peer) -> None:
         """Who speaks HTTP where TLS is wanted is told so."""

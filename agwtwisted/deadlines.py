@@ -23,6 +23,11 @@ class Deadline:
         self._timer: IDelayedCall | None = None
         self._timer_at = 0.0
 
+    @property
+    def at(self) -> float | None:
+        """When it is, on its clock; None while there is none."""
+        return self._at
+
     def set(self, seconds: float) -> None:
         """Puts the deadline `seconds` from now."""
         at = self._at = self._clock.seconds() + seconds

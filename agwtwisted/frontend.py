@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from twisted.logger import Logger
 
+from agwtwisted.core.admission import Awaited
 from agwtwisted.core.forwarding import LAST_CHUNK, chunk, client_framing, informational_bytes, response_bytes
 from agwtwisted.core.header_lines import Header, value_of
 from agwtwisted.core.heads import PlainRequests
@@ -41,7 +42,9 @@ class Frontend:
         exchanges: Exchanges,
         gateway: Gateway,
         plain: PlainRequests,
+        patience: float | None = None,
     ) -> None:
+        """`patience` is how long the first byte may take, in seconds; None: `header_timeout`, with all of the head."""
         self.bytes_sent = 0  # of the answer under way
         self._wire = wire
         self._session = session
@@ -50,7 +53,7 @@ class Frontend:
         self._plain = plain
         self._deadline = wire.deadline(self._too_late)
         self._reader = self._new_reader()
-        self._head_timed = True  # whether the deadline is that of a head
+        self._head_timed = patience is None  # whether the deadline is that of a head
         self._pumping = False
         self._exchange: Exchange | None = None
         self._request: RequestHead | UnfitRequest | None = None  # of the exchange
@@ -63,7 +66,7 @@ class Frontend:
         self._answer: ResponseHead | None = None  # what the client was told last of the answer under way
         self._on_hold = False
         self._out: list[bytes] = []
-        self._deadline.set(gateway.header_timeout)
+        self._deadline.set(gateway.header_timeout if patience is None else patience)
         wire.bound_sending(gateway.body_timeout, gateway.min_response_rate)
 
     @property
@@ -76,6 +79,22 @@ class Frontend:
         """Whether what is under way may go on for ever: another protocol, or server-sent events."""
         head = self._answer
         return self.tunnel or (head is not None and value_of(head.headers, b"content-type").lower().startswith(_EVENTS))
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """What the client keeps the gateway waiting for, and since when."""
+        gateway, wire, at = self._gateway, self._wire, self._deadline.at
+        if wire.busy:  # it does not read
+            return Awaited.MORE, now
+        if wire.closing:
+            return Awaited.REQUEST, 0.0
+        if self._exchange is not None:
+            waits = not (self._request_whole or self._body_paused or self.tunnel)
+            return (Awaited.MORE if waits else Awaited.NOTHING), now
+        if self._reader.events:
+            return Awaited.NOTHING, now
+        if self._reader.head_open or self._head_timed:  # the latter before the first request, too
+            return Awaited.HEAD, now if at is None else at - gateway.header_timeout
+        return Awaited.REQUEST, now if at is None else at - gateway.idle_timeout
 
     def drain(self) -> None:
         """No further request: closes now if none is under way, else after its answer."""
@@ -245,6 +264,8 @@ class Frontend:
         elif self._reader.head_open:
             self._reader.late()
             self._pump()
+        elif self._wire.has_arrived():  # it has just asked again, which shows in this turn or the next
+            self._deadline.set(self._gateway.header_timeout)
         else:
             self._close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -17,14 +18,18 @@ from twisted.internet.tcp import Server as TcpServer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from agwtwisted.admission import Limits
 from agwtwisted.core.errors import AgwError
-from agwtwisted.ports import Limits, Port
+from agwtwisted.ports import Port
 
 BACKLOG = 1024
 """Connections that the kernel completes ahead of us; the system's own limit (somaxconn) may be lower."""
 
 AT_ONCE: Final = 16
 """Connections of one port that a turn of the reactor accepts at most: those that there are wait so long."""
+
+
+_SHORTAGES: Final = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
 
 
 class BindError(AgwError):
@@ -110,7 +115,7 @@ class _Accepting(Factory):
 
 
 class Listener(Service):
-    """One bound socket. Stops accepting while the gateway has as many connections as it may."""
+    """One bound socket. Where there are as many connections as may be one gives way, or else the next ones wait."""
 
     _log = Logger()
 
@@ -143,19 +148,28 @@ class Listener(Service):
         return succeed(None) if stopped is None else stopped
 
     def _accept(self) -> None:
-        """Lets those in that wait, as many as there may be."""
+        """Lets those in that wait; where there are as many as there may be, each in the place of another."""
         for _ in range(AT_ONCE):
-            accepting = self._accepting
-            if accepting is None or not self._limits.may_accept:
+            accepting, limits = self._accepting, self._limits
+            if accepting is None or limits.paused:
                 return
+            victim = None
+            if limits.connections.full:
+                victim = limits.victim()
+                if victim is None:
+                    limits.pause()
+                    return
             try:
                 accepted, client = accepting.socket.accept()
             except BlockingIOError:
                 return
-            except OSError:  # out of descriptors perhaps: Twisted knows what to do about each
-                accepting.numberAccepts = 1
-                TcpPort.doRead(accepting)
-                return
+            except OSError as error:
+                if error.errno in _SHORTAGES:
+                    self._fall_short(error)
+                    return
+                continue  # that one is gone already (accept(2))
+            if victim is not None:
+                limits.make_room(victim)
             self._take(accepted, client, accepting)
 
     def _take(self, accepted: socket.socket, client: tuple[Any, ...], accepting: TcpPort) -> None:
@@ -185,10 +199,19 @@ class Listener(Service):
             self._log.failure("Unexpected error while a connection begins")
             transport.abortConnection()
 
+    def _fall_short(self, error: OSError) -> None:
+        """The system gives no descriptor, or no memory: who keeps us waiting gives way, and all wait for a moment."""
+        limits = self._limits
+        limits.say(f"no connection can be accepted ({error.strerror}): is LimitNOFILE (ulimit -n) high enough?")
+        victim = limits.victim()
+        if victim is not None:
+            limits.make_room(victim)
+        limits.pause()
+
     def _limits_changed(self) -> None:
         # What cannot be accepted now waits in the kernel's backlog.
         if self._accepting is not None:
-            if self._limits.may_accept:
-                self._accepting.startReading()
-            else:
+            if self._limits.paused:
                 self._accepting.stopReading()
+            else:
+                self._accepting.startReading()

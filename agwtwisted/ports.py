@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import ipaddress
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Generic, NotRequired, Protocol, TypedDict, cast
 
 from OpenSSL import SSL
 from twisted.internet.interfaces import IProtocol, IReactorTime
 
 from agwtwisted.access_log import AccessLog
+from agwtwisted.admission import Limits
 from agwtwisted.clocks import WallClock
 from agwtwisted.contexts import ClientCertificates, PortContexts, peer_of
+from agwtwisted.core.admission import Awaited, address_block
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.proxy_protocol import Endpoint, ProxyHeader
 from agwtwisted.core.rates import HandshakeLimiter
@@ -33,57 +34,6 @@ from agwtwisted.streaming import TcpWire
 from agwtwisted.tls import Handshake, TlsWire
 
 
-class Limits:
-    """How many connections there are, and from whom; shared by all ports of a gateway."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self._connections = 0
-        self._handshakes = 0
-        self._by_address: Counter[str] = Counter()
-        self._subscribers: list[Callable[[], None]] = []
-        self.may_accept = True
-        """Whether further connections may be accepted; else they wait in the backlog."""
-        self._change()
-
-    def subscribe(self, changed: Callable[[], None]) -> None:
-        """Has `changed` called whenever the answer of `may_accept` has become another."""
-        self._subscribers.append(changed)
-
-    def admits(self, address: str) -> bool:
-        """Whether this address may have one connection more."""
-        limit = self._gateway.max_connections_per_address
-        return not limit or self._by_address[address] < limit
-
-    def opened(self, address: str = "") -> None:
-        """One connection more; without an address while nobody knows whose it is."""
-        if address:
-            self._by_address[address] += 1
-        self._change(connections=1)
-
-    def closed(self, address: str = "") -> None:
-        """One connection less."""
-        if address:
-            self._by_address[address] -= 1
-            if not self._by_address[address]:
-                del self._by_address[address]
-        self._change(connections=-1)
-
-    def handshake(self, change: int) -> None:
-        """One handshake more (1) or less (-1) under way."""
-        self._change(handshakes=change)
-
-    def _change(self, *, connections: int = 0, handshakes: int = 0) -> None:
-        self._connections += connections
-        self._handshakes += handshakes
-        gateway = self._gateway
-        may_accept = self._connections < gateway.max_connections and self._handshakes < gateway.max_handshakes
-        if may_accept is not self.may_accept:
-            self.may_accept = may_accept
-            for changed in self._subscribers:
-                changed()
-
-
 def unchecked(profile: SslProfile | None) -> None:
     """No further check, whatever the profile."""
 
@@ -95,6 +45,22 @@ class Abortable(Hashable, Protocol):
         """Closes it at once."""
 
 
+class Giving(Abortable, Protocol):
+    """One of a client's, which gives way where room is needed."""
+
+    def has_spoken(self) -> bool:
+        """Whether any byte of it was read."""
+
+    def has_arrived(self) -> bool:
+        """Whether there are bytes of it that were not read yet."""
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """What it keeps the gateway waiting for while it has no session, and since when."""
+
+    def give_way(self, reason: str) -> None:
+        """Closes it before this returns."""
+
+
 class PortSession(Protocol):
     """What stands behind a connection once its client is known."""
 
@@ -103,6 +69,9 @@ class PortSession(Protocol):
 
     def ended(self) -> None:
         """The connection is gone."""
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """What the client keeps the gateway waiting for, and since when."""
 
 
 class PortArguments(TypedDict, Generic[S]):
@@ -120,6 +89,33 @@ class PortArguments(TypedDict, Generic[S]):
     check_of: NotRequired[Callable[[SslProfile | None], Recheck | None]]
 
 
+class _Tracked:
+    """A connection as `admission` knows it."""
+
+    __slots__ = ("_connection", "_sessions", "block")
+
+    def __init__(self, connection: Giving, sessions: Mapping[Abortable, PortSession], block: str) -> None:
+        self.block = block
+        self._connection = connection
+        self._sessions = sessions
+
+    def has_spoken(self) -> bool:
+        """Whether any byte of it has come."""
+        return self._connection.has_spoken() or self._connection.has_arrived()
+
+    def has_arrived(self) -> bool:
+        """Whether any was not read yet."""
+        return self._connection.has_arrived()
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """What it is waited for."""
+        return (self._sessions.get(self._connection) or self._connection).awaited(now)
+
+    def give_way(self, reason: str) -> None:
+        """Closes it."""
+        self._connection.give_way(reason)
+
+
 class Port(ABC, Generic[S]):
     """One address and port.
 
@@ -135,6 +131,9 @@ class Port(ABC, Generic[S]):
         limiter: says which failed handshakes get a line.
         check_of: how trusted clients of a profile are judged further, if they are.
     """
+
+    client_begins = True
+    """Whether a client without TLS speaks first, and may be taken for a stranger while it does not."""
 
     def __init__(
         self,
@@ -193,7 +192,7 @@ class Port(ABC, Generic[S]):
 
     def encrypted_wire(self, handshake: Handshake, seconds: float) -> TlsWire:
         """The wire of a connection with TLS, whose handshake may take so long."""
-        return TlsWire(self.clock, handshake, seconds, self.gateway.max_client_chain_bytes)
+        return TlsWire(self.clock, handshake, seconds, self.gateway.max_client_chain_bytes, self.gateway.silent_timeout)
 
     # -- how connections come
 
@@ -218,20 +217,20 @@ class Port(ABC, Generic[S]):
             return self._admit(str(source), number, seconds, header.destination)
 
         def gone() -> None:
-            self.limits.handshake(-1)
-            self.limits.closed()
+            self.limits.closed(tracked)
             self.connections.discard(waiting)
 
         waiting = HeaderProtocol(
             self.clock,
             self.gateway.handshake_timeout,
+            self.gateway.silent_timeout,
             found=found,
             failed=lambda reason: self._header_failed(host, port, f"PROXY protocol: {reason}"),
             gone=gone,
         )
         self.connections.add(waiting)
-        self.limits.opened()
-        self.limits.handshake(1)
+        tracked = _Tracked(waiting, self._sessions, "")
+        self.limits.opened(tracked)
         return waiting
 
     def _header_failed(self, host: str, port: int, reason: str) -> None:
@@ -241,15 +240,17 @@ class Port(ABC, Generic[S]):
         """The wire of a client, who has so long for its handshake; None when its address has too many."""
         if not self.limits.admits(host):
             return None
+        block = address_block(host)
         if self._contexts is None:
             wire = self.plain_wire()
             peer = Peer(address=host, port=port, verdict=NotAsked(), reached=reached)
             wire.when_open = lambda: self.begin(wire, peer)
         else:
-            wire = _TlsConnection(self, self._contexts, host, port, seconds, reached).wire
+            wire = _TlsConnection(self, self._contexts, host, port, seconds, reached, block).wire
         self.connections.add(wire)
-        self.limits.opened(host)
-        wire.when_closed = lambda: self._closed(wire, host)
+        tracked = _Tracked(wire, self._sessions, block)
+        self.limits.opened(tracked, host, silent=self.client_begins or self._contexts is not None)
+        wire.when_closed = lambda: self._closed(wire, tracked, host)
         return wire
 
     def handshake_failed(self, peer: Peer, site: S | None, reason: str) -> None:
@@ -281,21 +282,29 @@ class Port(ABC, Generic[S]):
         for connection in self.connections.snapshot():
             connection.abort()
 
-    def _closed(self, wire: TcpWire, address: str) -> None:
+    def _closed(self, wire: TcpWire, tracked: _Tracked, address: str) -> None:
         wire.when_open = wire.when_closed = None  # they lead back to the wire: without them it is free at once
         session = self._sessions.pop(wire, None)
         if session is not None:
             session.ended()
         self.connections.discard(wire)
-        self.limits.closed(address)
+        self.limits.closed(tracked, address)
 
 
 class _TlsConnection(Generic[S]):
     """One connection's handshake, as tls.Handshake says, and what follows it."""
 
     def __init__(
-        self, port: Port[S], contexts: PortContexts, address: str, number: int, seconds: float, reached: Endpoint | None
+        self,
+        port: Port[S],
+        contexts: PortContexts,
+        address: str,
+        number: int,
+        seconds: float,
+        reached: Endpoint | None,
+        block: str,
     ) -> None:
+        self.block = block
         self._port = port
         self._address = address
         self._port_number = number
@@ -303,16 +312,31 @@ class _TlsConnection(Generic[S]):
         self._notes = ClientCertificates(port.wall.seconds)
         self.connection: SSL.Connection = contexts.connection(self._notes)
         self.wire = port.encrypted_wire(self, seconds)
-        port.limits.handshake(1)
 
     @property
     def name_refused(self) -> bool:
         """Whether no site answers to the name that the client asked for."""
         return self._notes.name_refused
 
+    def begins(self) -> bool:
+        """Whether there is a slot for it."""
+        return self._port.limits.begin_handshake(self)
+
+    def has_arrived(self) -> bool:
+        """Whether bytes of the client were not read yet."""
+        return self.wire.has_arrived()
+
+    def go_on(self) -> None:
+        """There is one now."""
+        self.wire.go_on()
+
+    def give_way(self, reason: str) -> None:
+        """Others get it."""
+        self.wire.give_way(reason)
+
     def completed(self) -> None:
         """The handshake is through: the gate opens once the verdict is in."""
-        self._port.limits.handshake(-1)
+        self._port.limits.end_handshake(self)
         verified, site = self._peer(), self._site
         self.connection.set_app_data(None)  # the notes have said all, and would stay as long as the connection
 
@@ -324,13 +348,13 @@ class _TlsConnection(Generic[S]):
 
     def failed(self, reason: str, received: int) -> None:
         """The handshake came to nothing; a connection that said nothing at all is not worth a line."""
-        self._port.limits.handshake(-1)
+        self._port.limits.end_handshake(self)
         if received:
             self._port.handshake_failed(self._peer(reason), self._site, reason)
 
     def plain_text(self) -> None:
         """The client speaks no TLS."""
-        self._port.limits.handshake(-1)
+        self._port.limits.end_handshake(self)
         peer = Peer(address=self._address, port=self._port_number, verdict=Missing(), reached=self._reached)
         self._port.plain_text(self.wire, peer)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.tcp import Connection as TcpConnection
 from twisted.python.failure import Failure
 
+from agwtwisted.core.admission import Awaited
 from agwtwisted.core.proxy_protocol import HeaderReader, NoHeader, ProxyHeader
-from agwtwisted.streaming import TcpWire
+from agwtwisted.streaming import CLOSED, TcpWire, has_unread
 
 
 class HeaderProtocol(Protocol):
@@ -18,6 +21,7 @@ class HeaderProtocol(Protocol):
     Args:
         clock: time.
         timeout: seconds for the header.
+        silent_timeout: seconds for its first byte.
         found: is given the header and the seconds that are left; returns the client's wire, None to close.
         failed: is told why there is no header; not where nothing came at all.
         gone: is called once, after `found` or in the end.
@@ -29,6 +33,7 @@ class HeaderProtocol(Protocol):
         self,
         clock: IReactorTime,
         timeout: float,
+        silent_timeout: float,
         *,
         found: Callable[[ProxyHeader, float], TcpWire | None],
         failed: Callable[[str], None],
@@ -36,6 +41,7 @@ class HeaderProtocol(Protocol):
     ) -> None:
         self._clock = clock
         self._timeout = timeout
+        self._silent_timeout = min(silent_timeout, timeout)
         self._found = found
         self._failed = failed
         self._gone = gone
@@ -48,13 +54,17 @@ class HeaderProtocol(Protocol):
     def connectionMade(self) -> None:
         """The transport is there: starts the clock."""
         self._began = self._clock.seconds()
-        self._timer = self._clock.callLater(self._timeout, self._too_slow)
+        self._timer = self._clock.callLater(self._silent_timeout, self._too_slow)
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes of the header, and what follows it."""
         if self._over:
             return
-        self._heard = True
+        if not self._heard:
+            self._heard = True
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._clock.callLater(self._left(), self._too_slow)
         answer = self._reader.feed(data)
         if isinstance(answer, NoHeader):
             self._fail(answer.reason)
@@ -73,9 +83,35 @@ class HeaderProtocol(Protocol):
         self._heard = False
         self.transport.abortConnection()
 
+    # -- where room is needed
+
+    def has_spoken(self) -> bool:
+        """Whether any byte of the header has come."""
+        return self._heard
+
+    def has_arrived(self) -> bool:
+        """Whether there are bytes that were not read yet."""
+        return has_unread(self.transport)
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """The rest of the header."""
+        return Awaited.HEAD, self._began
+
+    def give_way(self, reason: str) -> None:
+        """Closes before this returns."""
+        if self._heard:
+            self._fail(reason)
+        self._heard = False
+        cast(TcpConnection, self.transport).connectionLost(CLOSED)
+
+    # -- how
+
+    def _left(self) -> float:
+        return max(self._timeout - (self._clock.seconds() - self._began), 0.0)
+
     def _step_aside(self, header: ProxyHeader) -> None:
         transport, rest = self.transport, self._reader.rest
-        wire = self._found(header, max(self._timeout - (self._clock.seconds() - self._began), 0.0))
+        wire = self._found(header, self._left())
         if wire is None:
             self.abort()
             return

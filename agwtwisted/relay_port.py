@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from agwtwisted.core import announcing
+from agwtwisted.core.admission import Awaited
 from agwtwisted.core.announcing import ServerNames, server_names
 from agwtwisted.core.balancing import Order, Pool
 from agwtwisted.core.health import State
@@ -74,6 +75,8 @@ class RelayPort(Port[RelaySite]):
         others: those of `ports.Port`.
     """
 
+    client_begins = False  # without TLS the server may be the first to speak, as in SMTP
+
     def __init__(self, *, backends: RelayBackends, **others: Unpack[PortArguments[RelaySite]]) -> None:
         super().__init__(**others)
         self._ways = {site: RelayWay.of(site, backends) for site in self.sites.all()}
@@ -103,7 +106,9 @@ class RelayPort(Port[RelaySite]):
 
     def encrypted_wire(self, handshake: Handshake, seconds: float) -> TlsWire:
         """The wire of a connection with TLS."""
-        return RelayTlsWire(self.clock, handshake, seconds, self.gateway.max_client_chain_bytes)
+        return RelayTlsWire(
+            self.clock, handshake, seconds, self.gateway.max_client_chain_bytes, self.gateway.silent_timeout
+        )
 
     def abort(self) -> None:
         """Ends every session, and every connection that has none yet, at once."""
@@ -187,6 +192,12 @@ class RelaySession:
         """The client's connection is gone."""
         if self._standing is not None:
             self._standing.stop()
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """A client that has a server and never said a word may wait for the server's: or it is a stranger."""
+        if self._joined is not None and not self._client.bytes_in:
+            return Awaited.MORE, self._began
+        return Awaited.NOTHING, now
 
     # -- from the server, as targets.Connection says
 

@@ -16,6 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gathe
 from twisted.logger import Logger
 
 from agwtwisted.access_log import AccessLog
+from agwtwisted.admission import Limits
 from agwtwisted.affinity_key import load_key
 from agwtwisted.backends import Backends
 from agwtwisted.clocks import WallClock, system_time
@@ -33,7 +34,7 @@ from agwtwisted.exchange import HttpExchanges
 from agwtwisted.health import Prober
 from agwtwisted.listener import Listener, display
 from agwtwisted.ocsp_client import OcspClient
-from agwtwisted.ports import Limits, Port, PortArguments
+from agwtwisted.ports import Port, PortArguments
 from agwtwisted.relay_backends import RelayBackends
 from agwtwisted.relay_health import relay_watches
 from agwtwisted.relay_port import RelayPort
@@ -170,7 +171,7 @@ def build(
     pages = ErrorPages(config.custom_errors)
     exchanges = HttpExchanges(gateway, backends, reactor, access_log, random, pages, wall=seconds)
     revocation = _revocation(config, reactor, wall, random)
-    limits = Limits(gateway)
+    limits = Limits(gateway, reactor)
     limiter = HandshakeLimiter(reactor.seconds)
 
     def arguments(number: int, sites: NamedSites[S]) -> PortArguments[S]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from socket import IPPROTO_TCP, TCP_INFO
+from socket import IPPROTO_TCP, MSG_DONTWAIT, MSG_PEEK, TCP_INFO
 from typing import Any, Final
 from typing import Protocol as TypingProtocol
 
@@ -20,6 +20,7 @@ from twisted.internet.tcp import Connection as TcpConnection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from agwtwisted.core.admission import Awaited
 from agwtwisted.deadlines import Deadline
 from agwtwisted.outbox import NO_OUTBOX, Outbox
 
@@ -78,6 +79,14 @@ class _Nobody:
 
 
 NOBODY: Receiver = _Nobody()
+
+
+def has_unread(transport: ITCPTransport) -> bool:
+    """Whether bytes of the peer lie in the kernel."""
+    try:
+        return bool(transport.getHandle().recv(1, MSG_PEEK | MSG_DONTWAIT))  # type: ignore[attr-defined]
+    except (AttributeError, OSError):  # there are none; or no socket, or none any more
+        return False
 
 
 @implementer(IPullProducer)
@@ -245,6 +254,28 @@ class TcpWire(Protocol):
         self.send_held()
         self.closing = True
         self._transport.abortConnection()
+
+    # -- where room is needed
+
+    def has_spoken(self) -> bool:
+        """Whether any byte of the peer was read."""
+        return self.bytes_in > 0
+
+    def has_arrived(self) -> bool:
+        """Whether there are bytes of the peer's that were not read yet."""
+        return has_unread(self._transport)
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """What the peer keeps us waiting for, and since when."""
+        return Awaited.NOTHING, now
+
+    def give_way(self, reason: str) -> None:
+        """Closes before this returns: what the kernel has not taken is lost."""
+        self._end_reason = reason
+        if not self.closing:
+            self._farewell()
+            self.send_held()
+        self._close_now()
 
     # -- how
 

@@ -12,7 +12,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from agwtwisted.core.client_hello import offered_suites
+from agwtwisted.core.admission import Awaited
+from agwtwisted.core.client_hello import has_begun, offered_suites
 from agwtwisted.encryption import EncryptedWire, error_text
 from agwtwisted.streaming import TcpWire
 
@@ -36,6 +37,9 @@ class Handshake(TypingProtocol):
     def name_refused(self) -> bool:
         """Whether the client asked for a name that no site answers to."""
 
+    def begins(self) -> bool:
+        """Whether the handshake, whose ClientHello has come, may begin; else the wire is told later to `go_on`."""
+
     def completed(self) -> None:
         """The handshake is through; the wire's receiver must be set when this returns."""
 
@@ -50,12 +54,22 @@ class TlsWire(EncryptedWire):
     """One TLS connection, in the server's role."""
 
     _plain = False
+    _hello: bytearray | None = None  # the beginning of a ClientHello, or one that waits for its turn
 
-    def __init__(self, clock: IReactorTime, handshake: Handshake, timeout: float, max_chain_bytes: int) -> None:
-        """The handshake has `timeout` seconds, and the client's certificates `max_chain_bytes`."""
+    def __init__(
+        self,
+        clock: IReactorTime,
+        handshake: Handshake,
+        timeout: float,
+        max_chain_bytes: int,
+        silent_timeout: float | None = None,
+    ) -> None:
+        """The handshake has `timeout` seconds, its first byte `silent_timeout`; the certificates `max_chain_bytes`."""
         super().__init__(clock, handshake.connection)
         self._handshake: Handshake | None = handshake
         self._timeout = timeout
+        self._silent_timeout = timeout if silent_timeout is None else min(silent_timeout, timeout)
+        self._until = 0.0
         self._max_bytes = max_chain_bytes + HANDSHAKE_ROOM
         self._raw_in = 0
 
@@ -63,7 +77,8 @@ class TlsWire(EncryptedWire):
 
     def opened(self) -> None:
         """Starts the clock for the handshake; the client speaks first."""
-        self.deadline(self._too_slow).set(self._timeout)
+        self._until = self._clock.seconds() + self._timeout
+        self.deadline(self._too_slow).set(self._silent_timeout)
 
     def dataReceived(self, data: bytes) -> None:
         """Records from the socket."""
@@ -87,11 +102,37 @@ class TlsWire(EncryptedWire):
     # -- the handshake
 
     def _shake_hands(self, handshake: Handshake, data: bytes) -> None:
-        if not self._raw_in and data[0] != HANDSHAKE_RECORD:
+        if self._raw_in:
+            self._go_on(handshake, data)
+        elif self._hello is not None:
+            self._hello += data
+            self._greet(handshake)
+        elif data[0] != HANDSHAKE_RECORD:
             self._speak_plainly(handshake, data)
+        else:
+            self._hello = bytearray(data)
+            self.deadline(self._too_slow).set(max(self._until - self._clock.seconds(), 0.0))
+            self._greet(handshake)
+
+    def _greet(self, handshake: Handshake) -> None:
+        """Begins the handshake once it is due: half a ClientHello is no work for OpenSSL, and takes no slot."""
+        if self.paused or self._hello is None or not has_begun(self._hello):
             return
-        if not self._raw_in:
+        if handshake.begins():
+            self.go_on()
+        else:
+            self.pause()
+
+    def go_on(self) -> None:
+        """It is the turn of this handshake."""
+        hello, self._hello = self._hello, None
+        if self._handshake is not None and hello is not None:
+            self.resume()
+            data = bytes(hello)
             self.offered_suites = offered_suites(data)
+            self._go_on(self._handshake, data)
+
+    def _go_on(self, handshake: Handshake, data: bytes) -> None:
         room = self._max_bytes - self._raw_in
         self._raw_in += len(data)
         try:
@@ -141,7 +182,25 @@ class TlsWire(EncryptedWire):
 
     def _fail(self, handshake: Handshake, reason: str) -> None:
         self._end_handshake()
-        handshake.failed(reason, self._raw_in)
+        handshake.failed(reason, self._raw_in + len(self._hello or b""))
+
+    # -- where room is needed
+
+    def has_spoken(self) -> bool:
+        """Whether any byte of the client was read."""
+        return self._handshake is None or self._hello is not None or self._raw_in > 0
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """The rest of the handshake, if that is not through."""
+        return (Awaited.NOTHING, now) if self._handshake is None else (Awaited.HEAD, self._until - self._timeout)
+
+    def give_way(self, reason: str) -> None:
+        """Closes before this returns."""
+        if self._handshake is not None:
+            self._fail(self._handshake, reason)
+        super().give_way(reason)
+
+    # -- how a handshake ends
 
     def _end_handshake(self) -> None:
         self._handshake = None

@@ -19,6 +19,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
+from agwtwisted.admission import Limits
 from agwtwisted.backends import Backends
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
@@ -27,7 +28,6 @@ from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.resources import Config, Protocol
 from agwtwisted.core.routing import ports_of
 from agwtwisted.exchange import HttpExchanges
-from agwtwisted.ports import Limits
 from tests import configurations, pki
 from tests.clocks import SettableClock
 from tests.wires import Handle
@@ -199,7 +199,7 @@ class Gateway:
         self.reactor.advance(pki.NOW.timestamp())
         self.log = Log()
         self.wall = SettableClock(self.reactor)
-        self.limits = Limits(self.config.gateway)
+        self.limits = Limits(self.config.gateway, self.reactor)
         self.exchanges = HttpExchanges(
             self.config.gateway,
             Backends(self.reactor),

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from agwtwisted.admission import Limits
 from agwtwisted.backends import Backends
 from agwtwisted.connections import HttpPort
 from agwtwisted.core.messages import HeaderNames
@@ -32,7 +33,6 @@ from agwtwisted.core.resources import (
 from agwtwisted.core.routing import Site, Sites
 from agwtwisted.core.verdicts import NotAsked, Verdict
 from agwtwisted.exchange import HttpExchanges
-from agwtwisted.ports import Limits
 from agwtwisted.streaming import TcpWire
 from tests.clocks import SettableClock
 
@@ -153,7 +153,7 @@ class Stand:
             contexts=None,
             exchanges=self.exchanges,
             gateway=limits_of_gateway,
-            limits=Limits(limits_of_gateway),
+            limits=Limits(limits_of_gateway, reactor),
             names=HeaderNames(),
             clock=reactor,
             wall=self.wall,

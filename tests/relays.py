@@ -8,11 +8,12 @@ from OpenSSL import SSL
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import DNSLookupError
 
+from agwtwisted.admission import Limits
 from agwtwisted.contexts import PortContexts
 from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.resources import StreamProtocol
 from agwtwisted.core.routing import relay_ports_of
-from agwtwisted.ports import Limits, unchecked
+from agwtwisted.ports import unchecked
 from agwtwisted.relay_backends import RelayBackends
 from agwtwisted.relay_port import RelayPort
 from agwtwisted.resolving import Names
@@ -70,7 +71,7 @@ class Stand:
         self.log = clients.Log()
         self.wall = SettableClock(self.network)
         config = configurations.load(configuration, files or clients.files())
-        self.limits = Limits(config.gateway)
+        self.limits = Limits(config.gateway, self.network)
         [(address, sites)] = relay_ports_of(config).items()
         encrypted = sites.all()[0].listener.protocol is StreamProtocol.TLS
         max_depth = config.gateway.max_client_chain_depth
@@ -122,6 +123,6 @@ class Stand:
 
     def nothing_is_left(self) -> bool:
         """Whether no connection is counted or known any more, and no timer runs."""
-        counted = (self.limits._connections, self.limits._handshakes, self.limits._by_address)
+        counted = (len(self.limits.connections), len(self.limits.handshakes), self.limits._by_address)
         known = (len(self.port.connections), self.port._sessions)
         return (counted, known, self.network.timers()) == ((0, 0, {}), (0, {}), [])

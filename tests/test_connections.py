@@ -109,14 +109,14 @@ class CountTests(SynchronousTestCase):
             for step in steps:
                 if not client.lost:
                     STEPS[step](client)
-                self.assertEqual(gateway.limits._connections, sum(not each.lost for each in alive))
+                self.assertEqual(len(gateway.limits.connections), sum(not each.lost for each in alive))
                 self.assertEqual(
-                    gateway.limits._handshakes,
-                    sum(getattr(each.wire, "_handshake", None) is not None for each in alive),
+                    len(gateway.limits.handshakes),
+                    sum(getattr(each.wire, "_handshake", None) is not None and each.wire._raw_in > 0 for each in alive),
                 )
         for client in alive:
             client.lose()
-        self.assertEqual((gateway.limits._connections, gateway.limits._handshakes), (0, 0))
+        self.assertEqual((len(gateway.limits.connections), len(gateway.limits.handshakes)), (0, 0))
         self.assertEqual((gateway.limits._by_address, len(gateway.port.connections)), ({}, 0))
         self.assertEqual(gateway.port._sessions, {})
 
@@ -133,7 +133,7 @@ class CountTests(SynchronousTestCase):
                     for step in [*stage, end]:
                         STEPS[step](client)
                     client.lose()
-                    self.assertEqual((gateway.limits._connections, gateway.limits._handshakes), (0, 0))
+                    self.assertEqual((len(gateway.limits.connections), len(gateway.limits.handshakes)), (0, 0))
                     self.assertEqual(len(gateway.port.connections), 0)
 
 
@@ -260,10 +260,10 @@ class LogTests(SynchronousTestCase):
         """A refused client that does not go away is gone after the lingering at the latest."""
         gateway = Gateway(SITES)
         client = gateway.shake_hands(client_context(), "s.example")
-        self.assertEqual((gateway.limits._connections, gateway.limits._handshakes), (1, 0))
+        self.assertEqual((len(gateway.limits.connections), len(gateway.limits.handshakes)), (1, 0))
         gateway.reactor.advance(LINGER)
         client.talk()
-        self.assertEqual(gateway.limits._connections, 0)
+        self.assertEqual(len(gateway.limits.connections), 0)
 
 
 class Recheck:

@@ -176,7 +176,7 @@ class NameTests(SynchronousTestCase):
             self.assertFalse(client.wire._established)
             self.assertEqual(client.alerts[0][0], FATAL)
             self.assertEqual(client.transport.ended, "half")
-            self.assertEqual(gateway.limits._handshakes, 0)
+            self.assertEqual(len(gateway.limits.handshakes), 0)
 
     def test_a_judgement_that_raises(self) -> None:
         """What goes wrong in the judgement of a certificate is logged, and a refusal, wherever connections are born."""
@@ -194,7 +194,7 @@ class NameTests(SynchronousTestCase):
                     self.assertEqual(
                         gateway.log.records[0]["sslClientVerify"], "FAILED:the certificate was not verified"
                     )
-                    self.assertEqual(gateway.limits._handshakes, 0)
+                    self.assertEqual(len(gateway.limits.handshakes), 0)
 
 
 class HelloRetryTests(SynchronousTestCase):
@@ -383,7 +383,7 @@ class ProtocolTests(SynchronousTestCase):
             for name in ("", "o.example"):
                 client = gateway.shake_hands(client_context(version=version, protocols=[b"h2", b"spdy/3"]), name)
                 self.assertEqual(client.alerts, [(FATAL, 120)])
-                self.assertEqual(gateway.limits._handshakes, 0)
+                self.assertEqual(len(gateway.limits.handshakes), 0)
                 self.assertEqual(gateway.log.records[-1]["handshakeError"], "no application protocol")
 
 

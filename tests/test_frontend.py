@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.admission import Awaited
 from agwtwisted.core.header_lines import Header
 from agwtwisted.core.heads import PlainRequests
 from agwtwisted.core.messages import Framing, HeaderNames, RequestHead, ResponseHead, UnfitRequest
@@ -626,6 +628,50 @@ class DeadlineTests(_Case):
         self.network.advance(1)
         self.assertEqual(self.line.received, b"")
         self.assert_closed()
+
+    def test_idle_no_longer(self) -> None:
+        """A request that has arrived as the idle time ends is answered: its connection is not closed over it."""
+        self.line.send(GET)
+        self.last.answer()
+        self.line.take()
+        self.network.advance(IDLE_TIMEOUT - 1)
+        with mock.patch.object(self.wire, "has_arrived", return_value=True):
+            self.network.advance(1)
+        self.line.send(GET)
+        self.last.answer()
+        self.assertIn(b"200 R", self.line.take())
+        self.network.advance(IDLE_TIMEOUT)
+        self.assert_closed()
+
+    def test_awaited(self) -> None:
+        """What the client is waited for, and since when."""
+        begun = self.network.seconds()
+        self.network.advance(1)
+        self.assertEqual(self.frontend.awaited(begun + 1), (Awaited.HEAD, begun))
+        self.line.send(GET[:5])
+        self.assertEqual(self.frontend.awaited(begun + 1), (Awaited.HEAD, begun))
+        self.line.send(GET[5:])
+        self.assertEqual(self.frontend.awaited(begun + 1), (Awaited.NOTHING, begun + 1))
+        self.last.answer()
+        self.assertEqual(self.frontend.awaited(begun + 2), (Awaited.REQUEST, begun + 1))
+        self.line.send(POST)
+        self.assertEqual(self.frontend.awaited(begun + 2)[0], Awaited.MORE)
+        self.reply_waits()
+        self.line.send(b"0123456789")
+        self.assertEqual(self.frontend.awaited(begun + 2)[0], Awaited.NOTHING)
+        self.line.stall(0)
+        self.last.answer(b"x" * 300_000)
+        self.assertEqual(self.frontend.awaited(begun + 2)[0], Awaited.MORE)
+        self.line.read()
+        self.line.send(b"nonsense\r\n\r\n")
+        self.last.answer(status=400)
+        self.assertEqual(self.frontend.awaited(begun + 2), (Awaited.REQUEST, 0.0))
+
+    def reply_waits(self) -> None:
+        """While the body is not taken the client is not waited for."""
+        self.last.reply.pause_body()
+        self.assertEqual(self.frontend.awaited(0)[0], Awaited.NOTHING)
+        self.last.reply.resume_body()
 
     def test_waiting_for_the_answer(self) -> None:
         """While the answer is due the client has no deadline, however its request came."""

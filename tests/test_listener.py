@@ -12,8 +12,10 @@ from OpenSSL import SSL
 from twisted.internet import reactor
 from twisted.internet.address import IPv6Address
 from twisted.internet.task import deferLater
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from agwtwisted.admission import RETRY
 from agwtwisted.listener import AT_ONCE, BindError, Listener, _Accepted, bind, display
 from tests.clients import TLS_1_3, Gateway, client_context, plain, text
 from tests.sockets import NONSENSE, connected, read, until
@@ -170,17 +172,44 @@ class ListenerTests(TestCase):
         await until(lambda: read(second) == b"")
         self.assertEqual((read(first), self.accepted), (None, 1))
 
-    async def test_max_handshakes(self) -> None:
-        """So do connections beyond max_handshakes, until a handshake is over."""
+    async def test_silent_gives_way(self) -> None:
+        """Where there are as many as there may be, the oldest silent one makes room for the next."""
+        self.listener(max_connections=8)
+        clients = [self.client() for _ in range(8)]
+        await until(lambda: self.accepted == 8)
+        first, rest = clients[4], [*clients[:4], *clients[5:]]  # of the last half of the places
+        newcomer = self.client()
+        await until(lambda: read(first) == b"")
+        newcomer.send(NONSENSE)
+        answer: list[bytes] = []
+        await until(lambda: answer.append(read(newcomer) or b"") or b"".join(answer).startswith(b"HTTP/1.1 400 "))
+        self.assertEqual([read(each) for each in rest], [None] * 7)
+        self.assertLessEqual(self.accepted, 8)
+
+    async def test_accepts_again(self) -> None:
+        """Where nobody could give way it is tried again, without anybody having left."""
+        self.listener(max_connections=1)
+        with mock.patch.object(self.gateway.limits, "victim", return_value=None):
+            self.client()
+            await until(lambda: self.accepted == 1)
+            self.client()
+            await until(lambda: self.gateway.limits.paused)
+        self.gateway.reactor.advance(RETRY)
+        self.assertFalse(self.gateway.limits.paused)
+        [first] = self.gateway.port.connections.snapshot()
+        await until(lambda: self.gateway.port.connections.snapshot() not in ((), (first,)))
+
+    async def test_no_handshake_stops_a_plain_port(self) -> None:
+        """Handshakes, however many, keep no connection waiting: on their own port as little as on another."""
         self.listener(gateway=Gateway(text("basic strict", gateway="max_handshakes = 2\n")))
-        waiting = [self.client() for _ in range(4)]
-        await until(lambda: self.accepted == 2)
-        for _ in range(20):
-            await deferLater(reactor, 0)  # type: ignore[arg-type]
-            self.assertEqual(self.accepted, 2)
-        for client in waiting:
-            client.send(b"\x15no TLS\r\n\r\n")
-        await until(lambda: self.accepted == 4)
+        hello = b"\x16\x03\x01\x00\x01\x01"
+        for client in [self.client() for _ in range(4)]:
+            client.send(hello)
+        await until(lambda: self.gateway.limits.handshakes.waiting == 2)
+        client = self.client()
+        client.send(b"\x15no TLS\r\n\r\n")
+        answer: list[bytes] = []
+        await until(lambda: answer.append(read(client) or b"") or b"".join(answer).startswith(b"HTTP/1.1 400 "))
 
     async def test_alert_arrives(self) -> None:
         """A client that is refused and sends on reads its alert, not that the connection was reset."""
@@ -262,23 +291,54 @@ class ListenerTests(TestCase):
             return True
 
     async def test_no_descriptors(self) -> None:
-        """Where a connection cannot be accepted it is Twisted that knows what to do, and accepting goes on."""
+        """Where there is no descriptor for a connection a silent one gives way, and it is tried again in a moment."""
+        listener = self.listener()
+        silent = self.client()
+        await until(lambda: self.accepted == 1)
+        accepting: Any = listener._accepting
+        real = accepting.socket
+        failing = [OSError(EMFILE, "Too many open files")]
+        accepting.socket = mock.Mock(wraps=real)
+        accepting.socket.accept.side_effect = lambda: self.failed_or(failing, real)
+        with capturedLogs() as events:
+            client = self.client()
+            client.send(NONSENSE)
+            await until(lambda: self.gateway.limits.paused)
+            await until(lambda: read(silent) == b"")
+        accepting.socket = real
+        self.assertIn("(Too many open files): is LimitNOFILE", formatEvent(events[0]))
+        self.gateway.reactor.advance(RETRY)
+        answer: list[bytes] = []
+        await until(lambda: answer.append(read(client) or b"") or b"".join(answer).startswith(b"HTTP/1.1 400 "))
+
+    async def test_shortages_are_said_seldom(self) -> None:
+        """However often that happens, it is said a few times a minute."""
+        listener = self.listener()
+        with capturedLogs() as events:
+            for _ in range(100):
+                listener._fall_short(OSError(EMFILE, "Too many open files"))
+                self.gateway.limits._resume()
+        self.assertEqual(len(events), 2)
+        self.gateway.reactor.advance(60)
+        with capturedLogs() as events:
+            listener._fall_short(OSError(EMFILE, "Too many open files"))
+        self.assertIn("(98 more of this before)", formatEvent(events[0]))
+
+    async def test_gone_before_it_is_accepted(self) -> None:
+        """A connection that ends in the backlog keeps nobody else waiting."""
         listener = self.listener()
         accepting: Any = listener._accepting
         real = accepting.socket
-        failing = [OSError(EMFILE, "too many open files"), OSError(ECONNABORTED, "gone"), None]
+        failing = [OSError(ECONNABORTED, "gone")]
         accepting.socket = mock.Mock(wraps=real)
         accepting.socket.accept.side_effect = lambda: self.failed_or(failing, real)
-        client = self.client()
-        client.send(NONSENSE)
-        await until(lambda: not failing)
+        self.client()
+        await until(lambda: self.accepted == 1)
+        self.assertFalse(self.gateway.limits.paused)
         accepting.socket = real
-        another = self.client()
-        await until(lambda: self.accepted >= 1)
-        self.assertIsNone(read(another))
 
     @staticmethod
-    def failed_or(failing: list[OSError | None], real: socket.socket) -> Any:
+    def failed_or(failing: list[OSError], real: socket.socket) -> Any:
         """What accept answers: each failure once, then what the kernel says."""
         error = failing.pop(0) if failing else None
         if error is not None:
@@ -309,8 +369,8 @@ class ListenerTests(TestCase):
         with self.assertRaises(ConnectionRefusedError):
             connected(self.address)
         self.assertEqual((read(client), self.accepted), (None, 1))
-        self.gateway.limits.handshake(10000)  # a limit that is reached later concerns it no more
-        self.gateway.limits.handshake(-10000)
+        self.gateway.limits.pause()  # a limit that is reached later concerns it no more
+        self.gateway.limits._resume()
 
     async def test_stop_without_start(self) -> None:
         """One that never ran closes its socket."""

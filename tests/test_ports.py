@@ -5,63 +5,12 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.proxy_protocol import SIGNATURE
-from agwtwisted.ports import Limits
-from tests import clients, configurations
 from tests.clients import GET, Gateway, Transport, client_context, device, plain, text
 from tests.relays import Stand
 from tests.relays import text as relay_text
 from tests.wires import Line
 
 SITES = text("basic -", "s strict s.example", "h http400 h.example", "p passthrough p.example")
-
-
-def limits(**values: int) -> tuple[Limits, list[bool]]:
-    """Limits of these values, and what `may_accept` was each time that it changed."""
-    keys = "".join(f"{key} = {value}\n" for key, value in values.items())
-    counted = Limits(configurations.load(text("basic -", gateway=keys), clients.files()).gateway)
-    changes: list[bool] = []
-    counted.subscribe(lambda: changes.append(counted.may_accept))
-    return counted, changes
-
-
-class LimitsTests(SynchronousTestCase):
-    """How many connections there may be."""
-
-    def test_connections(self) -> None:
-        """At max_connections no further one is accepted, until one is gone; it is told once each way."""
-        counted, changes = limits(max_connections=2)
-        counted.opened("a")
-        self.assertTrue(counted.may_accept)
-        counted.opened("b")
-        self.assertFalse(counted.may_accept)
-        counted.opened("c")
-        counted.closed("c")
-        self.assertFalse(counted.may_accept)
-        counted.closed("b")
-        self.assertTrue(counted.may_accept)
-        self.assertEqual(changes, [False, True])
-
-    def test_handshakes(self) -> None:
-        """At max_handshakes under way no further connection is accepted, until one is through."""
-        counted, changes = limits(max_handshakes=1)
-        counted.handshake(1)
-        self.assertFalse(counted.may_accept)
-        counted.handshake(-1)
-        self.assertTrue(counted.may_accept)
-        self.assertEqual(changes, [False, True])
-
-    def test_addresses(self) -> None:
-        """Each address has its own limit; 0 is none; nothing is remembered of an address that is gone."""
-        counted, _ = limits(max_connections_per_address=1)
-        counted.opened("a")
-        self.assertEqual((counted.admits("a"), counted.admits("b")), (False, True))
-        counted.closed("a")
-        self.assertTrue(counted.admits("a"))
-        self.assertEqual(counted._by_address, {})
-        unlimited, _ = limits(max_connections_per_address=0)
-        for _ in range(100):
-            unlimited.opened("a")
-        self.assertTrue(unlimited.admits("a"))
 
 
 class AcceptTests(SynchronousTestCase):
@@ -73,7 +22,7 @@ class AcceptTests(SynchronousTestCase):
         client = gateway.client(address="192.0.2.7")
         for address in ("192.0.2.7", "::ffff:192.0.2.7"):
             self.assertIsNone(gateway.port.accept(address, 1))
-        self.assertEqual((gateway.limits._connections, gateway.limits._handshakes), (1, 1))
+        self.assertEqual(len(gateway.limits.connections), 1)
         self.assertIsNotNone(gateway.port.accept("2001:db8::7", 1))
         client.lose()
         self.assertIsNotNone(gateway.port.accept("192.0.2.7", 1))
@@ -84,7 +33,7 @@ class AcceptTests(SynchronousTestCase):
         wire = gateway.port.accept("192.0.2.7", 1)
         assert wire
         wire.makeConnection(Transport())  # type: ignore[arg-type]
-        self.assertEqual(gateway.limits._handshakes, 0)
+        self.assertEqual(len(gateway.limits.handshakes), 0)
         wire.dataReceived(GET)
         self.assertEqual(gateway.forwarded, 1)
         self.assertNotIn(b"X-Client-Certificate", gateway.backend())
@@ -97,7 +46,7 @@ class AcceptTests(SynchronousTestCase):
         with self.assertRaises(AttributeError):
             gateway.port.accept("192.0.2.7", 1)
         self.assertEqual(
-            (gateway.limits._connections, gateway.limits._handshakes, len(gateway.port.connections)), (0, 0, 0)
+            (len(gateway.limits.connections), len(gateway.limits.handshakes), len(gateway.port.connections)), (0, 0, 0)
         )
 
 
@@ -181,23 +130,27 @@ class ProxiedTests(SynchronousTestCase):
         self.assertEqual((stand.record["clientIP"], stand.record["clientPort"]), ("10.1.2.3", 4))
 
     def test_counts(self) -> None:
-        """While the header is awaited the connection counts as one, and as a handshake under way; once, never twice."""
+        """While the header is awaited the connection counts as one, of no address, and as no handshake."""
         stand = self.stand("-", gateway="max_handshakes = 2\nmax_connections = 3")
         line = stand.dial(address="10.1.2.3")
-        self.assertEqual((stand.limits._connections, stand.limits._handshakes), (1, 1))
+        self.assertEqual((len(stand.limits.connections), len(stand.limits.handshakes)), (1, 0))
+        self.assertEqual(stand.limits.connections._by_block, {})
         line.send(header())
-        self.assertEqual((stand.limits._connections, stand.limits._handshakes), (1, 1))
+        self.assertEqual((len(stand.limits.connections), len(stand.limits.handshakes)), (1, 0))
+        self.assertEqual(stand.limits.connections._by_block, {"192.0.2.7": 1})
         self.assertEqual(len(stand.port.connections), 1)
         client = stand.shake_hands(line=line)
         self.assertTrue(client.established)
-        self.assertEqual((stand.limits._connections, stand.limits._handshakes), (1, 0))
+        self.assertEqual((len(stand.limits.connections), len(stand.limits.handshakes)), (1, 0))
 
     def test_one_deadline(self) -> None:
         """Header and handshake together have the time of a handshake."""
-        stand = self.stand("-", gateway="handshake_timeout = 10")
+        stand = self.stand("-", gateway="handshake_timeout = 10\nsilent_timeout = 3")
         line = stand.dial(address="10.1.2.3")
-        stand.network.advance(6)
-        line.send(header())
+        stand.network.advance(2)
+        line.send(header()[:9])
+        stand.network.advance(4)
+        line.send(header()[9:] + b"\x16")
         stand.network.advance(3.5)
         self.assertFalse(line.reset)
         stand.network.advance(1)

@@ -12,6 +12,7 @@ from agwtwisted.streaming import TcpWire
 from tests.wires import Line, Network, Recorder
 
 TIMEOUT = 10.0
+SILENT = 4.0
 HEADER = b"PROXY TCP4 192.0.2.7 198.51.100.1 50000 443\r\n"
 
 
@@ -26,7 +27,7 @@ class HeaderProtocolTests(SynchronousTestCase):
         self.recorder = Recorder()
         self.admits = True
         protocol: Any = HeaderProtocol(
-            self.network, TIMEOUT, found=self.take, failed=self.failures.append, gone=self.count
+            self.network, TIMEOUT, SILENT, found=self.take, failed=self.failures.append, gone=self.count
         )
         self.protocol = protocol
         self.line: Line = self.network.dial(protocol)
@@ -69,10 +70,12 @@ class HeaderProtocolTests(SynchronousTestCase):
 
     def test_deadline(self) -> None:
         """The header has its time; who said nothing at all is not worth a word."""
-        for data in (b"", b"PROXY"):
+        for data, seconds in ((b"", SILENT), (b"PROXY", TIMEOUT)):
             self.setUp()
             self.line.send(data)
-            self.network.advance(TIMEOUT)
+            self.network.advance(seconds - 0.1)
+            self.assertFalse(self.line.reset)
+            self.network.advance(0.1)
             self.network.advance(0)
             self.assertEqual((len(self.failures), self.gone, self.line.reset), (bool(data), 1, True))
 

@@ -591,7 +591,7 @@ class EndTests(SynchronousTestCase):
         client.crash()
         stand.network.advance(0)
         self.assertEqual((len(stand.port.connections), stand.log.lines), (1, []))
-        self.assertEqual(stand.limits._connections, 0)
+        self.assertEqual(len(stand.limits.connections), 0)
         stand.port.drain()
         backend.read()
         stand.network.advance(0)

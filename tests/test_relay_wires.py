@@ -156,6 +156,10 @@ class _AsServer:
         self.failures: list[str] = []
         self._wires = wires
 
+    def begins(self) -> bool:
+        """At once."""
+        return True
+
     def completed(self) -> None:
         """Nothing: the test has set the receiver."""
 

@@ -179,7 +179,7 @@ class HandshakeEndTests(SynchronousTestCase):
 
     def over(self, gateway: Gateway) -> None:
         """No handshake is counted any more."""
-        self.assertEqual(gateway.limits._handshakes, 0)
+        self.assertEqual(len(gateway.limits.handshakes), 0)
 
     def test_too_slow(self) -> None:
         """handshake_timeout is for the whole handshake: a byte now and then does not prolong it."""
@@ -197,14 +197,73 @@ class HandshakeEndTests(SynchronousTestCase):
         self.assertEqual(len(gateway.log.lines), 1)
 
     def test_silent(self) -> None:
-        """A connection that says nothing ends with the deadline too, and is not worth a line."""
+        """A connection that says nothing ends with a deadline of its own, and is not worth a line."""
         gateway = Gateway(STRICT)
         client = gateway.client()
-        gateway.reactor.advance(10)
+        gateway.reactor.advance(2.9)
+        self.assertEqual(client.transport.ended, "")
+        gateway.reactor.advance(0.2)
         self.assertEqual(client.transport.ended, "aborted")
         client.lose()
         self.over(gateway)
         self.assertEqual(gateway.log.lines, [])
+
+    def test_counts_with_its_hello(self) -> None:
+        """It takes a slot once its first record is whole, and not with the beginning of it."""
+        gateway = Gateway(STRICT)
+        client = gateway.client()
+        hello = client.hello()
+        for byte in one_by_one(hello[:-1]):
+            client.give(byte)
+        self.assertEqual(len(gateway.limits.handshakes), 0)
+        client.give(hello[-1:])
+        self.assertEqual(len(gateway.limits.handshakes), 1)
+
+    def test_waits_for_a_slot(self) -> None:
+        """Beyond max_handshakes a ClientHello waits unread, and is answered once another handshake is over."""
+        gateway = Gateway(text("basic strict", gateway="max_handshakes = 1"))
+        first = gateway.client(client_context(device()))
+        first.give(first.hello())
+        second = gateway.client(client_context(device()))
+        second.give(second.hello())
+        self.assertEqual((second.transport.sent, second.transport.reading), (b"", False))
+        second.wire.dataReceived(b"")  # what was read already may still come
+        first.talk()
+        self.assertTrue(first.established)
+        self.assertTrue(second.transport.reading)
+        second.talk()
+        self.assertTrue(second.established)
+
+    def test_waits_in_vain(self) -> None:
+        """One that waits until its deadline, or until its client is gone, takes no slot and leaves nothing."""
+        for ends in ("time", "client"):
+            gateway = Gateway(text("basic strict", gateway="max_handshakes = 1\nsilent_timeout = 60"))
+            first = gateway.client()
+            first.give(first.hello())
+            gateway.reactor.advance(1)
+            second = gateway.client()
+            second.give(second.hello())
+            gateway.reactor.advance(10 if ends == "time" else 0)
+            second.lose()
+            reasons = {"time": "the handshake took too long", "client": "the client closed the connection"}
+            self.assertEqual(gateway.log.records[-1]["handshakeError"], reasons[ends])
+            first.lose()
+            self.over(gateway)
+            self.assertEqual((gateway.limits.handshakes.waiting, gateway.reactor.getDelayedCalls()), (0, []))
+
+    def test_gives_its_slot(self) -> None:
+        """A client that lets its slot wait loses it to one that waits for it, and gets a line that says so."""
+        gateway = Gateway(text("basic strict", gateway="max_handshakes = 1"))
+        first = gateway.client()
+        first.give(first.hello())
+        second = gateway.client(client_context(device()), address="192.0.2.8")
+        second.give(second.hello())
+        gateway.reactor.advance(3)
+        self.assertEqual(first.transport.ended, "closed")
+        first.lose()
+        second.talk()
+        self.assertTrue(second.established)
+        self.assertIn("others waited for max_handshakes", gateway.log.records[0]["handshakeError"])
 
     def test_no_timer_is_left(self) -> None:
         """The deadline ends with the handshake, whatever its end."""
@@ -327,7 +386,7 @@ class PlainTextTests(SynchronousTestCase):
             self.assertTrue(page.startswith(b"HTTP/1.1 400 Bad Request\r\n"))
             self.assertIn(b"The plain HTTP request was sent to HTTPS port", page)
             self.assertNotEqual(client.transport.ended, "")
-            self.assertEqual((gateway.forwarded, gateway.limits._handshakes), (0, 0))
+            self.assertEqual((gateway.forwarded, len(gateway.limits.handshakes)), (0, 0))
             self.assertEqual(gateway.log.records[0]["error_info"], "ERRORINFO_HTTP_TO_HTTPS_PORT")
             self.assertEqual(gateway.log.records[0]["sslEnabled"], "off")
 

@@ -8,6 +8,11 @@ from typing import Final
 _SESSION_ID: Final = 5 + 4 + 2 + 32
 """Where its length stands: behind the headers of record and message, the version, and the random."""
 
+_RECORD_HEADER: Final = 5
+
+_MAX_RECORD: Final = 16384
+"""Bytes of a plaintext record at most (RFC 8446 section 5.1)."""
+
 
 def offered_suites(records: bytes) -> bytes:
     """The cipher suites of a ClientHello, two octets each, in the client's order (RFC 8446 section 4.1.2).
@@ -20,6 +25,17 @@ def offered_suites(records: bytes) -> bytes:
     size = int.from_bytes(records[start : start + 2], "big")
     suites = records[start + 2 : start + 2 + size]
     return suites if len(suites) == size else b""
+
+
+def has_begun(records: bytes | bytearray) -> bool:
+    """Whether a handshake has begun: its first record is whole, or none that may come would make it one.
+
+    A ClientHello fits into one record, and is sent so; one in several is a rarity (RFC 8446 section 5.1).
+    """
+    if len(records) < _RECORD_HEADER:
+        return False
+    size = int.from_bytes(records[3:5], "big")
+    return len(records) >= _RECORD_HEADER + size or records[1] != 3 or size > _MAX_RECORD
 
 
 def suite_names(suites: bytes) -> bytes:

@@ -136,7 +136,8 @@ class Gateway:
     ssl_policy: TlsPolicy
     max_connections: int = 20000
     max_connections_per_address: int = 0
-    max_handshakes: int = 256
+    max_handshakes: int = 1024
+    silent_timeout: float = 3.0
     handshake_timeout: float = 10.0
     header_timeout: float = 60.0
     body_timeout: float = 60.0

@@ -136,6 +136,7 @@ GATEWAY = Kind(
         "max_connections": Key(whole(limits.CONNECTIONS)),
         "max_connections_per_address": Key(whole(limits.CONNECTIONS_PER_ADDRESS)),
         "max_handshakes": Key(whole(limits.CONNECTIONS)),
+        "silent_timeout": Key(seconds(limits.TIMEOUT)),
         "handshake_timeout": Key(seconds(limits.TIMEOUT)),
         "header_timeout": Key(seconds(limits.TIMEOUT)),
         "body_timeout": Key(seconds(limits.TIMEOUT)),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.client_hello import offered_suites, suite_names
+from agwtwisted.core.client_hello import has_begun, offered_suites, suite_names
 
 
 def hello(ciphers: str, *, highest: int = SSL.TLS1_2_VERSION) -> bytes:
@@ -53,6 +53,20 @@ class ClientHelloTests(SynchronousTestCase):
         suites = offered_suites(whole)
         for size in range(len(whole)):
             self.assertIn(offered_suites(whole[:size]), (b"", suites))
+
+    def test_begun(self) -> None:
+        """A handshake has begun with its first whole record, or with what can become none."""
+        whole = hello("DEFAULT")
+        self.assertEqual({has_begun(whole[:size]) for size in range(len(whole))}, {False})
+        self.assertTrue(has_begun(whole))
+        self.assertTrue(has_begun(bytearray(whole + b"more")))
+        for data, begun in (
+            (b"\x16\x03\x01\x40\x00", False),
+            (b"\x16\x03\x01\x40\x01", True),
+            (b"\x16\x02\x01\x00\x09", True),
+            (b"\x16\x03\x01\x00\x00", True),
+        ):
+            self.assertEqual(has_begun(data), begun)
 
     @given(st.binary(max_size=200))
     def test_anything(self, data: bytes) -> None:

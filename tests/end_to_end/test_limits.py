@@ -45,30 +45,20 @@ class LimitTests(SynchronousTestCase):
         return [line for line in lines if select.select([line.socket], [], [], 0)[0]]
 
     def test_connections(self) -> None:
-        """Of many clients that come at once as many are served as may be; the others wait, and are served in turn."""
+        """Of many clients that come at once all are served in turn: those that have their answer give way to others."""
         started = self.start(max_connections=2)
         started.signal(signal.SIGSTOP)
         lines = [self.connect() for _ in range(6)]
         for line in lines:
             line.send(GET)
         started.signal(signal.SIGCONT)
-        waiting = list(lines)
-        for _ in range(3):
-            wait_until(lambda: len(self.served(*waiting)) == 2, "two clients are served")
-            first = self.served(*waiting)
-            for line in first:
-                self.assertEqual(line.response().status, 200)
-                for _ in range(5):  # time enough for the others
-                    line.send(GET)
-                    self.assertEqual(line.response().status, 200)
-            self.assertEqual(self.served(*(line for line in waiting if line not in first)), [])
-            for line in first:
-                waiting.remove(line)
-                line.close()
-        self.assertEqual(self.backend.received.count(b"GET / "), 36)
+        for line in lines:
+            self.assertEqual(line.response().status, 200)
+        self.assertEqual(self.backend.received.count(b"GET / "), 6)
+        self.assertGreaterEqual(len(self.served(*lines)), 4)  # which are closed
 
     def test_connections_of_all_ports(self) -> None:
-        """Connections of every port count together, and one that ends makes room on any of them."""
+        """Connections of every port count together, and an idle one makes room on any of them."""
         started = self.start(max_connections=1)
         call = started.call(self.strict, "ecdsa")
         with closing(clients.encrypted(call)) as first:
@@ -76,10 +66,8 @@ class LimitTests(SynchronousTestCase):
             self.assertEqual(first.response().status, 200)
             second = self.connect()
             second.send(GET)
-            first.send(GET)
-            self.assertEqual(first.response().status, 200)
-            self.assertEqual(self.served(second), [])
-        self.assertEqual(second.response().status, 200)
+            self.assertEqual(second.response().status, 200)
+            self.assertEqual(first.rest(), b"")
 
     def test_connections_of_one_address(self) -> None:
         """An address that has as many connections as it may gets no further one; others do, and so does it later."""
@@ -106,8 +94,8 @@ class LimitTests(SynchronousTestCase):
                 return False
 
     def test_silent_handshakes(self) -> None:
-        """Clients that open a connection and say nothing, or little, are let go in time, and make room for others."""
-        started = self.start(max_handshakes=2, handshake_timeout=3)
+        """Clients that open a connection and say nothing, or little, take nobody's place, and are let go in time."""
+        started = self.start(max_handshakes=2, handshake_timeout=3, silent_timeout=1)
         silent = [clients.plain(self.strict), clients.plain(self.strict)]
         silent[1].send(b"\x16\x03\x01\x02\x00")
         answer = clients.by_python(started.call(self.strict, "ecdsa"))
