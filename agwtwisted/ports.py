@@ -9,15 +9,17 @@ from __future__ import annotations
 import ipaddress
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Generic, NotRequired, Protocol, TypedDict, cast
 
 from OpenSSL import SSL
 from twisted.internet.interfaces import IProtocol, IReactorTime
+from twisted.logger import Logger
 
 from agwtwisted.access_log import AccessLog
 from agwtwisted.admission import Limits
 from agwtwisted.clocks import WallClock
-from agwtwisted.contexts import ClientCertificates, PortContexts, peer_of
+from agwtwisted.contexts import ClientCertificates, PortContexts, SiteContext, peer_of
 from agwtwisted.core.admission import Awaited, address_block
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.proxy_protocol import Endpoint, ProxyHeader
@@ -25,7 +27,7 @@ from agwtwisted.core.rates import HandshakeLimiter
 from agwtwisted.core.records import HandshakeRecord, RecordFrame, render_handshake
 from agwtwisted.core.resources import Gateway, SslProfile
 from agwtwisted.core.routing import NamedSites, S
-from agwtwisted.core.verdicts import Missing, NotAsked
+from agwtwisted.core.verdicts import UNJUDGED, Missing, NotAsked, Refused
 from agwtwisted.deferreds import Members
 from agwtwisted.gate import Gate
 from agwtwisted.proxied import HeaderProtocol
@@ -134,6 +136,8 @@ class Port(ABC, Generic[S]):
 
     client_begins = True
     """Whether a client without TLS speaks first, and may be taken for a stranger while it does not."""
+
+    log = Logger()
 
     def __init__(
         self,
@@ -266,6 +270,23 @@ class Port(ABC, Generic[S]):
             )
             self.access_log.write(render_handshake(record))
 
+    def refused(self, site_context: SiteContext) -> None:
+        """Says in the log if no client of this site can be let in at all: each time, but a few times a minute."""
+        profile, anchors = site_context.site.profile, site_context.anchors
+        if profile is None or anchors is None or anchors.has_root_at(self._wall_time()):
+            return
+        omitted = self._limiter.admit(f"[ssl_profile {profile.name}]")
+        if omitted is not None:
+            self.log.warn(
+                "[ssl_profile {profile}] every root that it trusts has expired or is not valid yet: every client is"
+                " refused ({omitted} complaints left out before)",
+                profile=profile.name,
+                omitted=omitted,
+            )
+
+    def _wall_time(self) -> datetime:
+        return datetime.fromtimestamp(self.wall.seconds(), UTC)
+
     # -- how they end
 
     def drain(self) -> None:
@@ -364,7 +385,7 @@ class _TlsConnection(Generic[S]):
         return None if chosen is None else cast(Any, chosen.site)
 
     def _peer(self, failure: str = "") -> Peer:
-        return peer_of(
+        peer = peer_of(
             self._notes,
             self.connection,
             self._address,
@@ -372,3 +393,7 @@ class _TlsConnection(Generic[S]):
             failure=failure,
             reached=self._reached,
         )
+        chosen = self._notes.site_context
+        if chosen is not None and isinstance(peer.verdict, Refused) and peer.verdict != UNJUDGED:
+            self._port.refused(chosen)
+        return peer

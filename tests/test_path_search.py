@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
 import attrs
@@ -20,6 +22,7 @@ from agwtwisted.path_search import PathSearch
 from agwtwisted.rehearsal import rehearse
 from tests import configurations, pki
 from tests.clients import FATAL, TLS_1_2, TLS_1_3, Client, Gateway, client_context, files, text
+from tests.differential import SUBJECT, Presented, answers
 
 PAST = pki.NOW - timedelta(days=300)
 NO_IDS: dict[str, Any] = {"ski": False, "aki": False}
@@ -459,6 +462,56 @@ class WhenTests(SynchronousTestCase):
         self.patch(contexts, "KNOWN", False)
         client = met(names_of_one_branch(good=True), TLS_1_3)
         self.assertEqual([level for level, _ in client.alerts], [FATAL])
+
+
+GRAPH_FAULTS: Sequence[dict[str, Any]] = (
+    *[{}] * 6,
+    {"not_after": PAST},
+    {"permitted": [x509.DNSName("example.org")]},
+    {"permitted": [x509.DNSName("example.com")]},
+    {"path_length": 0},
+    {"path_length": 1},
+    {"ca": False},
+    {"eku": (pki.SERVER_AUTH,)},
+    {"signature": b"0" * 70},
+    {"hash": hashes.SHA1()},
+    {"usage": pki.key_usage("digital_signature")},
+)
+GRAPHS = 100
+
+
+class GraphTests(SynchronousTestCase):
+    """CAs that certified each other at random, some of the certificates with a fault."""
+
+    def test_like_another_builder(self) -> None:
+        """Exactly those clients are let in whom cryptography's validator, which comes back from wrong ways, lets in."""
+        drawn = Random(1)
+        keys = [pki.ec_key() for _ in range(7)]
+        counted = Counter[str]()
+        for number in range(GRAPHS):
+            presented = _graph(drawn, keys)
+            found = answers(presented)
+            with self.subTest(number=number):
+                self.assertEqual(not found.gateway, not found.cryptography, found)
+            counted[str(found)] += 1
+        self.assertGreater(counted["-++"], GRAPHS // 20)
+        self.assertGreater(counted["---"], GRAPHS // 20)
+
+
+def _graph(drawn: Random, keys: Sequence[pki.Key]) -> Presented:
+    root, stranger = pki.Authority.root("Root", key=keys[0]), pki.Authority.root("Stranger", key=keys[1])
+    itself = {name: pki.Authority.root(name, key=key) for name, key in zip("ABCDE", keys[2:], strict=True)}
+    names = "ABCDE"[: drawn.randint(2, 5)]
+    sent = []
+    for _ in range(drawn.randint(2, 9)):
+        name = drawn.choice(names)
+        issuer = drawn.choice([root, root, stranger, *(itself[each] for each in names if each != name)])
+        sent.append(issuer.intermediate(name, **{"key": itself[name].key, **drawn.choice(GRAPH_FAULTS)}))
+    leaf = itself[drawn.choice(names)].issue(subject=SUBJECT, san=["host.example.com"])
+    uploaded = drawn.randint(0, 2)
+    return Presented(
+        leaf=leaf, sent=tuple(each.der for each in sent[uploaded:]), root=root, file=tuple(sent[:uploaded])
+    )
 
 
 def anchors(situation: Situation) -> Anchors:

@@ -7,6 +7,7 @@ so that a fault elsewhere does not hide what they find; the others look at what 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from itertools import combinations
 from typing import Generic, TypeAlias, TypeVar
 
@@ -73,6 +74,7 @@ class Draft:
     relayed_listeners: tuple[Built[Listener], ...] = ()
     relay_rules: tuple[Built[RoutingRule], ...] = ()
     system_roots: Callable[[], frozenset[bytes]] = frozenset  # as `trust_coherence.key_of` has them
+    now: datetime | None = None  # aware; None: dates do not count
 
     def of(self, kind: str, *keys: str) -> tuple[Row, ...]:
         """The rows of a kind whose values for these keys can be relied on."""

@@ -52,7 +52,7 @@ def parse(
     rows, problems = _rows(document, file)
     sources = Sources(read=read, now=now)
     builder = Builder(file=file, rows=rows, sources=sources)
-    draft = attrs.evolve(builder.build(), system_roots=system_roots)
+    draft = attrs.evolve(builder.build(), system_roots=system_roots, now=now)
     found = [*own_mode_problems(file, mode), *document.problems, *problems, *sources.problems, *builder.problems]
     for check in (coherence, route_coherence, rewrite_coherence, relay_coherence, trust_coherence):
         found += check.problems(draft)

@@ -47,4 +47,22 @@ def _public_authorities(draft: Draft) -> Iterator[Problem]:
                 )
 
 
-_CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (_too_many_client_authorities, _public_authorities)
+def _no_root_in_its_time(draft: Draft) -> Iterator[Problem]:
+    """Profiles that let nobody in until a root is replaced; the gateway starts for the sake of the others."""
+    now = draft.now
+    if now is None:
+        return
+    for profile in draft.profiles:
+        roots = [trusted.chain.root for trusted in profile.value.trusted_client_certificates]
+        if roots and not any(root.not_valid_before_utc <= now <= root.not_valid_after_utc for root in roots):
+            yield profile.row.warning(
+                "every root that it trusts has expired or is not valid yet: every client's certificate is refused",
+                key="trusted_client_certificates",
+            )
+
+
+_CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
+    _too_many_client_authorities,
+    _public_authorities,
+    _no_root_in_its_time,
+)

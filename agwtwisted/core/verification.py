@@ -135,6 +135,11 @@ class Anchors:
         """What is to know of this client's certificate, found out once; None where it cannot be read."""
         return self._leaf_of(der)
 
+    def has_root_at(self, now: datetime) -> bool:
+        """Whether one of the roots is in its time at `now` (aware): else nobody is trusted."""
+        roots = map(self._findings.get, self.issuers_by_root)
+        return any(root is not None and root.not_before <= now <= root.not_after for root in roots)
+
     def takes_leaf(self, der: bytes, now: datetime) -> bool:
         """Whether nothing is wrong with a client's certificate in itself at `now` (aware), whatever its issuers."""
         leaf = self.leaf(der)

@@ -56,3 +56,32 @@ class PublicTests(SynchronousTestCase):
             ("trusted_client_certificates = ", "verify_client_cert_issuer_dn = true\ntrusted_client_certificates = ")
         )
         self.assertEqual(self.warned(pinned, clients_root()), [])
+
+
+class TimeTests(SynchronousTestCase):
+    """Roots that are out of their time."""
+
+    def lines(self, **roots: pki.Authority) -> list[str]:
+        """What is said of a profile that trusts these."""
+        written = changed(
+            ("trusted_client_certificates = devices", f"trusted_client_certificates = {', '.join(roots)}")
+        )
+        sections = "".join(f"\n[trusted_client_certificate {name}]\nfile = pki/{name}.pem\n" for name in roots)
+        source = files(**{f"{name}_pem": root.pem for name, root in roots.items()})
+        return said(written + sections, source)
+
+    def test_one_of_several(self) -> None:
+        """Of one there is a warning about its file; the others let clients in."""
+        old = pki.Authority.root("Old", not_after=pki.NOW - timedelta(seconds=1))
+        lines = self.lines(old=old, good=clients_root())
+        self.assertEqual(len(lines), 1, lines)
+        self.assertIn("'CN=Old': expired on 2026-06-01", lines[0])
+
+    def test_all(self) -> None:
+        """Where all are, the profile lets nobody in: a warning too, and the gateway starts."""
+        old = pki.Authority.root("Old", not_after=pki.NOW - timedelta(seconds=1))
+        new = pki.Authority.root("New", not_before=pki.NOW + timedelta(seconds=1))
+        lines = self.lines(old=old, new=new)
+        self.assertTrue(all(line.startswith("WARNING") for line in lines), lines)
+        [line] = [line for line in lines if "[ssl_profile strict]" in line]
+        self.assertIn("every root that it trusts has expired or is not valid yet", line)
