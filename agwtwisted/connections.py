@@ -105,7 +105,10 @@ class HttpSession:
         """
         framed = self._framed
         if framed is None or framed[0] is not peer:
-            framed = self._framed = peer, ClientFrame.from_peer(peer)
+            framed = self._framed = (
+                peer,
+                ClientFrame.from_peer(peer, names_refused=self._port.gateway.log_refused_certificates),
+            )
         return framed[1]
 
     def identity(self, action: Action, peer: Peer) -> bytes:

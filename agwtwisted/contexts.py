@@ -107,6 +107,11 @@ class ClientCertificates:
         self._first_error = 0  # of OpenSSL's own path, where another one holds
         self._verdict: Verdict = UNJUDGED
 
+    @property
+    def version_agreed(self) -> bool:
+        """Whether a ClientHello was understood: OpenSSL chooses the version before it tells the name."""
+        return self.site_context is not None or self.name_refused
+
     def note(self, certificate: bytes, error: int, depth: int, ok: bool, presented: Presented = tuple) -> int:
         """One call of OpenSSL's verify callback; returns how the handshake goes on, as `openssl.Told` does.
 
@@ -327,7 +332,7 @@ def peer_of(
         certificate=certificate,
         chain_der=notes.issuers_der(),
         until=notes.valid_until() if trusted else inf,
-        tls_version="" if failure else connection.get_protocol_version_name(),
+        tls_version=connection.get_protocol_version_name() if notes.version_agreed or not failure else "",
         cipher=connection.get_cipher_name() or "",
         server_name=notes.server_name,
         protocol=connection.get_alpn_proto_negotiated() if notes.relays and not failure else b"",

@@ -268,7 +268,7 @@ class Port(ABC, Generic[S]):
                 error=reason,
                 omitted=omitted,
             )
-            self.access_log.write(render_handshake(record))
+            self.access_log.write(render_handshake(record, self.gateway.log_refused_certificates))
 
     def refused(self, site_context: SiteContext) -> None:
         """Says in the log if no client of this site can be let in at all: each time, but a few times a minute."""

@@ -329,7 +329,7 @@ class RelaySession:
         record = SessionRecord(
             timestamp=timestamp,
             frame=self._way.frame,
-            client=ClientFrame.from_peer(self.peer),
+            client=ClientFrame.from_peer(self.peer, names_refused=self._port.gateway.log_refused_certificates),
             server_name=self.peer.server_name,
             received_bytes=self._client.bytes_in,
             sent_bytes=self._client.bytes_out,

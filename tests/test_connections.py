@@ -225,6 +225,19 @@ class LogTests(SynchronousTestCase):
         gateway.shake_hands().say(b"nonsense\r\n\r\n")
         self.assertEqual([record["listenerName"] for record in gateway.log.records], ["s", "h", "p", "first"])
 
+    def test_refused_certificates(self) -> None:
+        """A certificate that is refused is named in the log, where that is wanted, in the handshake and by a page."""
+        for keys, is_named in (("", True), ("log_refused_certificates = false\n", False)):
+            gateway = Gateway(text("s strict s.example", "h http400 h.example", gateway=keys))
+            gateway.shake_hands(client_context(clients.stranger()), "s.example")
+            gateway.shake_hands(client_context(clients.stranger()), "h.example").say(GET)
+            gateway.shake_hands(client_context(device()), "s.example").say(GET.replace(b"localhost", b"h.example"))
+            *refused, accepted = gateway.log.records
+            self.assertEqual(len(refused), 2)
+            for record in refused:
+                self.assertEqual(record.get("sslClientCertificateSubjectName"), "CN=stranger" if is_named else None)
+            self.assertNotIn("sslClientCertificateSubjectName", accepted)
+
     def test_verdicts(self) -> None:
         """The peer of a connection is judged once, by the site that it selected."""
         gateway = Gateway(SITES)

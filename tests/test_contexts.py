@@ -865,11 +865,18 @@ class BirthTests(SynchronousTestCase):
         self.assertEqual((notes.evidence().error, notes.evidence().error_depth), (7, 1))
         self.assertEqual(notes.issuers_der(), (b"authority", b"root"))
 
-    def test_no_version_of_a_failure(self) -> None:
-        """A handshake that failed has agreed on no version."""
+    def test_version_of_a_failure(self) -> None:
+        """A handshake that failed has the version that both had agreed on, where they came so far."""
+        for version, name in ((TLS_1_2, "TLSv1.2"), (TLS_1_3, "TLSv1.3")):
+            for site, asked in (("basic strict", ""), ("named strict a.example", "b.example")):
+                gateway = Gateway(text(site))
+                gateway.shake_hands(client_context(version=version), asked)
+                self.assertEqual(gateway.log.records[0]["sslProtocol"], name, asked)
         gateway = Gateway(text("basic strict"))
-        gateway.shake_hands(client_context(version=TLS_1_3))
-        self.assertEqual(gateway.log.records[0]["sslProtocol"], "")
+        old = gateway.client(client_context(version=TLS_1_2))
+        old.give(old.hello().replace(b"\x03\x03", b"\x03\x01"))
+        old.talk()
+        self.assertEqual([each["sslProtocol"] for each in gateway.log.records], [""])
 
     def test_basic_listener_first(self) -> None:
         """Contexts are made once for each site, and connections are born in the basic listener's."""

@@ -70,6 +70,8 @@ KEY_MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "max_client_chain_depth": "CAs above a client's own certificate.",
         "header_names": "Request header names outside `A-Z a-z 0-9 -`: `Drop` them, or `Reject` the request (400).",
         "log_query": "Whether query strings stand in the access log.",
+        "log_refused_certificates": "Whether a line about a refused client names its certificate: subject, serial"
+        " number and SHA-256. SHA-1 and issuer are always told.",
         "server_header": "The name in pages of the gateway's own and their Server header; empty: none.",
         "allow_demo": "Whether the demo's certificates, whose keys are no secret, may be used beyond this machine.",
         **_POLICY,

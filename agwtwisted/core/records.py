@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import sha256
 from typing import Final
 
 import attrs
@@ -64,9 +65,13 @@ class ClientFrame:
     tls: bytes
 
     @classmethod
-    def from_peer(cls, peer: Peer) -> ClientFrame:
-        """Renders the address of a client, its TLS connection, and what was found about its certificate."""
-        return cls(_address(peer), _tls(peer, enabled=bool(peer.tls_version)))
+    def from_peer(cls, peer: Peer, *, names_refused: bool = True) -> ClientFrame:
+        """Renders the address of a client, its TLS connection, and what was found about its certificate.
+
+        With `names_refused` a certificate that is refused is named.
+        """
+        named = _refused(peer) if names_refused else b""
+        return cls(_address(peer), _tls(peer, enabled=bool(peer.tls_version)) + named)
 
 
 @value(kw_only=True)
@@ -162,8 +167,8 @@ def render(record: AccessRecord, log_query: bool) -> bytes:
     )
 
 
-def render_handshake(record: HandshakeRecord) -> bytes:
-    """The record as one line of JSON, in ASCII.
+def render_handshake(record: HandshakeRecord, names_refused: bool = True) -> bytes:
+    """The record as one line of JSON, in ASCII; with `names_refused` a certificate that is refused is named.
 
     Its members are those of an access record, as far as a connection without a request has them, and ours:
     ``serverName`` (SNI), ``handshakeError``, ``omitted``. ``httpStatus`` is 0.
@@ -175,7 +180,8 @@ def render_handshake(record: HandshakeRecord) -> bytes:
         "handshakeError": record.error,
         "omitted": record.omitted,
     }
-    parts = (record.frame.text, _address(peer), b'"httpStatus":0', _tls(peer, enabled=True), _members(ours))
+    tls = _tls(peer, enabled=True) + (_refused(peer) if names_refused else b"")
+    parts = (record.frame.text, _address(peer), b'"httpStatus":0', tls, _members(ours))
     return b'{"timeStamp":"%b",%b}}\n' % (record.timestamp, b",".join(parts))
 
 
@@ -238,6 +244,27 @@ def _tls_members(
             "sslClientCertificateIssuerName": _decoded(issuer),
         }
     )
+
+
+LONGEST_NAMED: Final = 1024
+"""Octets of a refused certificate's subject, and of its serial number, that are logged: more is hostile."""
+
+
+def _refused(peer: Peer) -> bytes:
+    """What finds a refused certificate in the books of its issuer, behind a comma; empty for any other."""
+    certificate = peer.certificate
+    if certificate is None or not isinstance(peer.verdict, Refused):
+        return b""
+    members = {
+        "sslClientCertificateSubjectName": _decoded(_cut(certificate.subject)),
+        "sslClientCertificateSerialNumber": _decoded(_cut(certificate.serial)),
+        "sslClientCertificateFingerprintSha256": sha256(certificate.der).hexdigest(),
+    }
+    return b"," + _members(members)
+
+
+def _cut(raw: bytes) -> bytes:
+    return raw if len(raw) <= LONGEST_NAMED else raw[:LONGEST_NAMED] + b"..."
 
 
 REMEMBERED: Final = 4096

@@ -140,6 +140,12 @@ _TLS: Final = {
     "sslClientCertificateIssuerName": "its issuer",
 }
 
+_REFUSED: Final = {
+    "sslClientCertificateSubjectName": "its subject, where it is refused (unless `log_refused_certificates = false`)",
+    "sslClientCertificateSerialNumber": "and its serial number, in hexadecimal",
+    "sslClientCertificateFingerprintSha256": "and its SHA-256",
+}
+
 ACCESS_FIELDS: Final[Mapping[str, str]] = {
     **_CLIENT,
     "httpMethod": "the method",
@@ -155,6 +161,7 @@ ACCESS_FIELDS: Final[Mapping[str, str]] = {
     "timeTaken": "seconds from the request's head to the end",
     "transactionId": "the same as X-Appgw-Trace-Id at the backend",
     **_TLS,
+    **_REFUSED,
     "serverRouted": "the server that was asked last",
     "serverStatus": "the status that it answered with",
     "serverResponseLatency": "seconds until its answer began",
@@ -169,6 +176,7 @@ HANDSHAKE_FIELDS: Final[Mapping[str, str]] = {
     **_CLIENT,
     "httpStatus": "0",
     **_TLS,
+    **_REFUSED,
     "serverName": "the name that the client asked for (SNI)",
     "error_info": "as above",
     "handshakeError": "why the handshake failed",
@@ -178,6 +186,7 @@ HANDSHAKE_FIELDS: Final[Mapping[str, str]] = {
 SESSION_FIELDS: Final[Mapping[str, str]] = {
     **_CLIENT,
     **_TLS,
+    **_REFUSED,
     "serverName": "the name that the client asked for (SNI)",
     "protocol": "`TCP`",
     "receivedBytes": "bytes from the client",

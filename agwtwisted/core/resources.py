@@ -150,6 +150,7 @@ class Gateway:
     max_client_chain_depth: int = 8
     header_names: HeaderNames = HeaderNames.DROP
     log_query: bool = True
+    log_refused_certificates: bool = True
     server_header: str = "agwtwisted"
     allow_demo: bool = False
 

@@ -149,6 +149,7 @@ GATEWAY = Kind(
         "max_client_chain_depth": Key(whole(limits.CLIENT_CHAIN_DEPTH)),
         "header_names": Key(choice(*HeaderNames)),
         "log_query": Key(boolean),
+        "log_refused_certificates": Key(boolean),
         "server_header": Key(header_value, empty=Empty.CONVERTED, literal=True),
         "allow_demo": Key(boolean),
         **_SSL_POLICY,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -344,6 +345,9 @@ class HandshakeTests(SynchronousTestCase):
                     "ocspStatus": "not-checked",
                     "sslClientCertificateFingerprint": "2c46ace8e01e3284e5fdd30787cc4303952bfb09",
                     "sslClientCertificateIssuerName": r"CN=Ger\C3\A4te,O=Test\, Inc.",
+                    "sslClientCertificateSubjectName": "CN=device-7",
+                    "sslClientCertificateSerialNumber": "02",
+                    "sslClientCertificateFingerprintSha256": hashlib.sha256(b"").hexdigest(),
                     "serverName": "api.example.com",
                     "error_info": "ERRORINFO_HTTPS_NO_CERT",
                     "handshakeError": "bad record mac",
@@ -365,6 +369,40 @@ class HandshakeTests(SynchronousTestCase):
         for verdict, certificate, word, code in cases:
             read = properties(render_handshake(self.record(verdict, certificate)))
             self.assertEqual((read["sslClientVerify"], read["error_info"]), (word, code))
+
+    def test_refused_certificate(self) -> None:
+        """A certificate that is refused is named, unless that is not wanted; no other is."""
+        names = {
+            "sslClientCertificateSubjectName": "CN=device-7",
+            "sslClientCertificateSerialNumber": "02",
+            "sslClientCertificateFingerprintSha256": hashlib.sha256(b"der").hexdigest(),
+        }
+        certificate = attrs.evolve(CERTIFICATE, der=b"der")
+        for verdict, is_named in (
+            (Refused("certificate has expired"), True),
+            (UNJUDGED, True),
+            (Trusted(), False),
+            (Unchecked(), False),
+        ):
+            record = self.record(verdict, certificate)
+            frame = ClientFrame.from_peer(record.peer)
+            quiet = ClientFrame.from_peer(record.peer, names_refused=False)
+            for named, line in (
+                (is_named, render_handshake(record)),
+                (False, render_handshake(record, False)),
+                (is_named, render(attrs.evolve(RECORD, client=frame), True)),
+                (False, render(attrs.evolve(RECORD, client=quiet), True)),
+            ):
+                found = properties(line)
+                self.assertEqual({key: found[key] for key in names.keys() & found.keys()}, names if named else {})
+
+    def test_hostile_certificate(self) -> None:
+        """Of a name or a number that is made to fill the log the beginning is logged."""
+        hostile = attrs.evolve(CERTIFICATE, subject=b"CN=" + b"x" * 30000, serial=b"1" * 30000)
+        line = render_handshake(self.record(Refused("certificate has expired"), hostile))
+        found = properties(line)
+        self.assertEqual(found["sslClientCertificateSubjectName"], "CN=" + "x" * (records.LONGEST_NAMED - 3) + "...")
+        self.assertEqual(found["sslClientCertificateSerialNumber"], "1" * records.LONGEST_NAMED + "...")
 
     def test_other_code(self) -> None:
         """A caller that knows better names the code itself."""

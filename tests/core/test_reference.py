@@ -22,10 +22,11 @@ from agwtwisted.core.records import (
 from agwtwisted.core.schema import KINDS
 from agwtwisted.core.server_variables import SERVER_VARIABLES
 from agwtwisted.core.session_records import SessionRecord, SessionStatus, render_session
-from agwtwisted.core.verdicts import NotAsked
+from agwtwisted.core.variables import certificate_variables
+from agwtwisted.core.verdicts import Refused
 
 ROOT = Path(__file__).parent.parent.parent
-PEER = Peer(address="192.0.2.1", port=7, verdict=NotAsked())
+PEER = Peer(address="192.0.2.1", port=7, verdict=Refused("expired"), certificate=certificate_variables(b""))
 FRAME = RecordFrame.from_names(listener="public")
 NO_CODES = {"ApplicationGatewayAccess", "ApplicationGatewayAccessLog", "ApplicationGatewayAffinity"}
 
