@@ -204,7 +204,7 @@ class HttpPort(Port[Site]):
     def __init__(self, *, exchanges: HttpExchanges, names: HeaderNames, **others: Unpack[PortArguments[Site]]) -> None:
         super().__init__(**others)
         self.exchanges = exchanges
-        self.plain = PlainRequests(names)
+        self.plain = PlainRequests(names, max_header_lines=self.gateway.max_header_lines)
         self.identities = IdentityBlocks()
 
     def begin(self, wire: TcpWire, peer: Peer, site: Site | None = None, *, verified: Peer | None = None) -> None:

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from agwtwisted.core.balancing import Order
 from agwtwisted.core.forwarding import LAST_CHUNK, chunk
+from agwtwisted.core.heads import MAX_HEADER_LINES
 from agwtwisted.core.health import State
 from agwtwisted.core.messages import IDEMPOTENT, Framing, RequestHead
 from agwtwisted.core.pages import ErrorInfo
@@ -34,7 +35,7 @@ class Dispatch:
         servers: whom to ask, in this order; closed at the end.
         head_for: renders the head that a server gets.
         timeout: for connecting, and for every silence of a backend, in seconds.
-        max_header_bytes: of a response.
+        max_header_bytes, max_header_lines: of a response.
         stays: whether another attempt stays at its server, as long as that can be connected to.
         user: who is told what the backend says.
         failed: is told the status and the access log's code when nobody is left to ask.
@@ -46,7 +47,6 @@ class Dispatch:
     connection: UpstreamConnection | None = None
     _connecting: Deferred[UpstreamConnection] | None = None
     _spare: Server | None = None  # a server that is down, whose turn it is once no other is left
-    _kept_size = 0
     _retried = False
 
     def __init__(
@@ -57,6 +57,7 @@ class Dispatch:
         *,
         timeout: float,
         max_header_bytes: int,
+        max_header_lines: int = MAX_HEADER_LINES,
         stays: bool = False,
         user: UpstreamUser,
         failed: Callable[[int, ErrorInfo], None],
@@ -66,12 +67,13 @@ class Dispatch:
         self._head_for = head_for
         self._timeout = timeout
         self._max_header_bytes = max_header_bytes
+        self._max_header_lines = max_header_lines
         self._stays = stays
         self._user = user
         self._failed = failed
         self._chunked = request.framing is Framing.CHUNKED
         self._whole = request.framing is Framing.NONE
-        self._kept: list[bytes] | None = []  # the body so far, as it is sent; None once it is too large
+        self._kept: bytearray | None = bytearray()  # the body so far, as it is sent; None once it is too large
         self._unsent: list[bytes] = []
 
     def start(self) -> None:
@@ -82,7 +84,7 @@ class Dispatch:
         """A piece of the request's body; returns whether more may come before `UpstreamUser.upstream_drained`."""
         self._add(chunk(data) if self._chunked else data)
         if self.connection is None:
-            return self._kept_size <= KEPT_BODY
+            return self._kept is not None and len(self._kept) <= KEPT_BODY
         self.flush()
         return not self.connection.full
 
@@ -143,11 +145,11 @@ class Dispatch:
         return self._request.method in IDEMPOTENT and self._kept is not None and not self._request.upgrade
 
     def _add(self, piece: bytes) -> None:
-        self._unsent.append(piece)
+        if self.connection is not None:
+            self._unsent.append(piece)
         if self._kept is not None:
-            self._kept.append(piece)
-            self._kept_size += len(piece)
-            if self._kept_size > KEPT_BODY and self.connection is not None:
+            self._kept += piece
+            if len(self._kept) > KEPT_BODY and self.connection is not None:
                 self._kept = None
 
     def _ask(self, server: Server | None, *, fresh: bool) -> None:
@@ -207,5 +209,7 @@ class Dispatch:
             timeout=self._timeout,
             to_head_request=self._request.method == b"HEAD",
             max_header_bytes=self._max_header_bytes,
+            max_header_lines=self._max_header_lines,
         )
-        self._unsent = [self._head_for(server), *(self._kept or ())]
+        head = self._head_for(server)
+        self._unsent = [head, bytes(self._kept)] if self._kept else [head]

@@ -83,9 +83,9 @@ class EncryptedWire(TcpWire):
         A peer that asks for such answers and does not read them is cut off.
         """
         self._control_in = 0
-        queued = self._pending_size
+        queued = len(self._pending)
         self._flush()
-        if self.full and self._pending_size > queued:
+        if self.full and len(self._pending) > queued:
             self.abort()
 
     def write(self, data: bytes) -> None:

@@ -50,7 +50,7 @@ class HttpExchange:
     _servers: Pool[Server] | None = None
     _action: Action | None = None
     _asking: Deferred[Peer] | None = None
-    _held: list[bytes] | None = None  # of the body, while it is not decided where it goes
+    _held: bytearray | None = None  # of the body, while it is not decided where it goes
     _body_whole = False
     _forwarded: Forwarded | None = None
     _host = b""  # that the backend was told
@@ -143,9 +143,7 @@ class HttpExchange:
     def _release_body(self, dispatch: Dispatch) -> None:
         """Sends on what has waited for the decision."""
         held, self._held = self._held, None
-        may_send = True
-        for piece in held or ():
-            may_send = dispatch.body(piece)
+        may_send = dispatch.body(bytes(held)) if held else True
         if self._body_whole:
             dispatch.body_complete()
         dispatch.flush()
@@ -180,6 +178,7 @@ class HttpExchange:
             head_for,
             timeout=settings.request_timeout,
             max_header_bytes=exchanges.gateway.max_header_bytes,
+            max_header_lines=exchanges.gateway.max_header_lines,
             stays=servers.affinity is not None,
             user=self,
             failed=self._answer,
@@ -209,8 +208,8 @@ class HttpExchange:
         if self._asking is not None:
             self._body_size += len(data)
             if self._held is None:
-                self._held = []
-            self._held.append(data)
+                self._held = bytearray()
+            self._held += data
             if self._body_size >= KEPT_BODY:
                 self._reply.pause_body()
 

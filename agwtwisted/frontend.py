@@ -1,12 +1,15 @@
 """HTTP/1.1 towards clients: one exchange after the other on one wire, each answer in its turn.
 
-What a client sends ahead is kept as events, one read at most, and reading stops until the answer before is through.
+What a client sends ahead waits as the bytes that came, one read at most: it is taken apart when its turn has come, and
+reading stops until the answer before is through.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from agwtwisted.core.admission import Awaited
@@ -24,6 +27,10 @@ _EVENTS = b"text/event-stream"
 
 MAX_HELD = 65536
 """Bytes kept of what a client sends ahead of the answer to its request for an upgrade; one read may come on top."""
+
+ANSWERS_A_TURN: Final = 32
+"""Requests of one connection that are begun in one turn of the reactor: those that the gateway answers by itself follow
+each other at once, and the other connections wait meanwhile."""
 
 
 class Frontend:
@@ -55,6 +62,7 @@ class Frontend:
         self._reader = self._new_reader()
         self._head_timed = patience is None  # whether the deadline is that of a head
         self._pumping = False
+        self._next_turn: IDelayedCall | None = None  # which goes on with the requests that wait
         self._exchange: Exchange | None = None
         self._request: RequestHead | UnfitRequest | None = None  # of the exchange
         self._request_whole = True
@@ -126,6 +134,8 @@ class Frontend:
                 self._feed(reader, data)
                 if reader.events:
                     self._pump()
+                elif reader.waiting:
+                    self._steer()
                 self._watch(len(data))
         except Exception:
             self._broken()
@@ -143,6 +153,9 @@ class Frontend:
     def ended(self, reason: str) -> None:
         """The client is gone."""
         self._deadline.stop()
+        if self._next_turn is not None:
+            self._next_turn.cancel()
+            self._next_turn = None
         if self._exchange is not None:
             exchange, self._exchange = self._exchange, None
             try:
@@ -159,7 +172,10 @@ class Frontend:
     def _new_reader(self) -> RequestReader:
         gateway = self._gateway
         return RequestReader(
-            self._plain, max_header_bytes=gateway.max_header_bytes, max_body_bytes=gateway.max_body_bytes
+            self._plain,
+            max_header_bytes=gateway.max_header_bytes,
+            max_header_lines=gateway.max_header_lines,
+            max_body_bytes=gateway.max_body_bytes,
         )
 
     def _feed(self, reader: RequestReader, data: bytes) -> None:
@@ -168,6 +184,14 @@ class Frontend:
         except Exception:
             self.log.failure("Unexpected error while reading requests")
             reader.give_up()  # what was read before stands
+
+    def _feed_next(self, reader: RequestReader) -> None:
+        """Has the reader look at what waits behind the request that is answered."""
+        try:
+            reader.go_on()
+        except Exception:
+            self.log.failure("Unexpected error while reading requests")
+            reader.give_up()
 
     def _hold(self, data: bytes) -> None:
         """Bytes after a request for an upgrade wait for its answer; after the last request they are nobody's."""
@@ -178,20 +202,34 @@ class Frontend:
         self._steer()
 
     def _pump(self) -> None:
-        """Hands on what was read, in order, until a request has to wait for the answer to the one before."""
-        if self._pumping:
+        """Hands on what was read, in order, until a request has to wait: for an answer, or for the next turn."""
+        if self._pumping or self._next_turn is not None:
             return
         try:
             self._pumping = True
+            most = ANSWERS_A_TURN
             try:
                 # The reader may become another one on the way.
                 while self._reader.events and not self._wire.closing and self._may_take(self._reader.events[0]):
+                    if self._exchange is None:
+                        if not most:
+                            self._next_turn = self._wire.next_turn(self._go_on_in_turn)
+                            break
+                        most -= 1
                     self._take(self._reader.events.popleft())
             finally:
                 self._pumping = False
             if self._exchange is not None:
                 self._exchange.flush()
             self._steer()
+        except Exception:
+            self._broken()
+
+    def _go_on_in_turn(self) -> None:
+        self._next_turn = None
+        self._pump()
+        try:
+            self._watch()
         except Exception:
             self._broken()
 
@@ -231,7 +269,7 @@ class Frontend:
     def _steer(self) -> None:
         """Reads on, or not."""
         reader, wire = self._reader, self._wire
-        if reader.events or self._body_paused or self._excess or len(reader.held) >= MAX_HELD:
+        if reader.events or reader.waiting or self._body_paused or self._excess or len(reader.held) >= MAX_HELD:
             wire.pause()
         elif wire.paused:
             wire.resume()
@@ -306,7 +344,8 @@ class Frontend:
         self._framing = Framing.NONE
         try:
             if self._close_after or self.tunnel or self._session.draining:
-                self._close(linger=not self._request_whole or self._wire.paused or bool(self._reader.events))
+                unread = bool(self._reader.events) or self._reader.waiting
+                self._close(linger=not self._request_whole or self._wire.paused or unread)
             else:
                 self._await_next()
         except Exception:
@@ -363,6 +402,8 @@ class Frontend:
         if reader.upgrading and not reader.events:  # it was not granted
             self._reader = self._new_reader()
             self._feed(self._reader, reader.held)
+        else:
+            self._feed_next(reader)
         if self._reader.events:
             self._pump()
         elif not self._pumping:
@@ -373,7 +414,8 @@ class Frontend:
         """Ends the connection after an error of the gateway's own, with an answer where a request is under way."""
         self.log.failure("Unexpected error while serving a client")
         try:
-            if self._exchange is None and self._reader.events and not self._wire.closing:
+            unanswered = bool(self._reader.events) or self._reader.waiting
+            if self._exchange is None and unanswered and not self._wire.closing:
                 self._reader.events.clear()
                 self._begin(UnfitRequest(status=500, error_info=ErrorInfo.INTERNAL_ERROR))
             elif self._exchange is not None:

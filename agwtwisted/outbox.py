@@ -17,6 +17,17 @@ class Outbox:
         self.add: Final[Callable[[Callable[[], None]], None]] = self._senders.append
         """Has what it is given called at the end of the turn."""
 
+    def gather(self, write: Callable[[], None]) -> None:
+        """Has everything that `write` writes sent at its end, where that happens outside the handling of events."""
+        if self is NO_OUTBOX:
+            write()
+            return
+        self.open = True
+        try:
+            write()
+        finally:
+            self.close()
+
     def close(self) -> None:
         """The turn is handled: everybody sends. What one raises is logged, and keeps no other from sending."""
         self.open = False

@@ -14,7 +14,7 @@ from typing import Any, Final
 from typing import Protocol as TypingProtocol
 
 from twisted.internet.error import ConnectionClosed, ConnectionDone
-from twisted.internet.interfaces import IPullProducer, IReactorTime, ITCPTransport
+from twisted.internet.interfaces import IDelayedCall, IPullProducer, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection as TcpConnection
 from twisted.python.failure import Failure
@@ -111,7 +111,6 @@ class TcpWire(Protocol):
     _held: list[bytes] | None = None  # until the end of the turn
     _held_size = 0
     _queued = False
-    _pending_size = 0
     _linger = False
     _bounds: tuple[float, int] | None = None  # seconds and rate of `bound_sending`
     _patience: Deadline | None = None
@@ -123,7 +122,7 @@ class TcpWire(Protocol):
         self.bytes_out = 0
         self._clock = clock
         self._outbox: Outbox = getattr(clock, "outbox", NO_OUTBOX)
-        self._pending: list[bytes] = []
+        self._pending = bytearray()
 
     # -- what Twisted tells
 
@@ -206,6 +205,10 @@ class TcpWire(Protocol):
             self._deadline = Deadline(self._clock, missed)
         self._deadline.missed = missed
         return self._deadline
+
+    def next_turn(self, go_on: Callable[[], None]) -> IDelayedCall:
+        """Has something done in the reactor's next turn, after what has come for others; may be cancelled."""
+        return self._clock.callLater(0, self._outbox.gather, go_on)
 
     def bound_sending(self, seconds: float, min_rate: int) -> None:
         """From now on the peer has to read: while something is queued it has `seconds`, and earns more by taking bytes.
@@ -314,7 +317,7 @@ class TcpWire(Protocol):
     def _send(self, data: bytes | memoryview) -> None:
         # Writing to the socket here saves a turn of the reactor for every message.
         if self._queued:
-            self._queue(bytes(data))
+            self._queue(data)
         elif self._outbox.open and self._held_size + len(data) <= HELD:
             if self._held is None:
                 self._held = []
@@ -334,7 +337,7 @@ class TcpWire(Protocol):
 
     def _send_now(self, data: bytes | memoryview) -> None:
         if self._queued:  # by what was held
-            self._queue(bytes(data))
+            self._queue(data)
             return
         try:
             sent = self._take(data)
@@ -344,15 +347,14 @@ class TcpWire(Protocol):
             sent = 0  # the same of another transport
         if sent < len(data):
             self._queued = True
-            self._pending.append(bytes(data[sent:]))
+            self._pending += data[sent:]
             if self._bounds is not None:
                 self._await_reader(self._bounds[0])
             self._transport.registerProducer(self, False)  # calls resumeProducing at once, which takes it
 
-    def _queue(self, data: bytes) -> None:
-        self._pending.append(data)
-        self._pending_size += len(data)
-        if self._pending_size > QUEUE_LIMIT:
+    def _queue(self, data: bytes | memoryview) -> None:
+        self._pending += data
+        if len(self._pending) > QUEUE_LIMIT:
             self.full = True
 
     # -- the pull producer that the transport asks for more once its own buffer is empty
@@ -360,9 +362,8 @@ class TcpWire(Protocol):
     def resumeProducing(self) -> None:
         """The transport has sent all it had."""
         if self._pending:
-            data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
+            data = bytes(self._pending)
             self._pending.clear()
-            self._pending_size = 0
             self._transport.write(data)
         else:
             self._queued = False
@@ -371,7 +372,7 @@ class TcpWire(Protocol):
             self._transport.unregisterProducer()
             if self._linger:
                 self._half_close()
-        if self.full and not self._pending_size:
+        if self.full and not self._pending:
             self.full = False
             self.receiver.drained()
 

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from agwtwisted.connecting import Dialer, UntrustedError
 from agwtwisted.core.errors import printable
+from agwtwisted.core.heads import MAX_HEADER_LINES
 from agwtwisted.core.health import State
 from agwtwisted.core.host_names import bracketed
 from agwtwisted.core.messages import ResponseHead
@@ -61,12 +62,22 @@ class UpstreamConnection:
 
     # -- what its user may ask
 
-    def start(self, user: UpstreamUser, *, timeout: float, to_head_request: bool, max_header_bytes: int) -> None:
+    def start(
+        self,
+        user: UpstreamUser,
+        *,
+        timeout: float,
+        to_head_request: bool,
+        max_header_bytes: int,
+        max_header_lines: int = MAX_HEADER_LINES,
+    ) -> None:
         """Takes the connection for one request; `timeout` bounds every silence of the backend, in seconds."""
         self._server.used(self)
         self._user = user
         self._timeout = timeout
-        self._reader = ResponseReader(to_head_request=to_head_request, max_header_bytes=max_header_bytes)
+        self._reader = ResponseReader(
+            to_head_request=to_head_request, max_header_bytes=max_header_bytes, max_header_lines=max_header_lines
+        )
         self._request_whole = self.begun = False
         self._deadline.clear()
 

@@ -706,6 +706,8 @@ class _Server:
                     line.send(_answer(target, size, self._size))
                     if reader.done:  # an upgrade was asked for, and is not granted
                         self._readers[line] = reader = _reader()
+                    else:
+                        reader.go_on()
 
 
 def _reader() -> RequestReader:
@@ -1181,6 +1183,27 @@ class PassedOverTests(_Case):
         self.assert_page(line, 400, "INVALID_REQUEST", closed=True)
 
 
+class HeaderLineTests(_Case):
+    """`max_header_lines`, from the configuration to both ends."""
+
+    def test_of_a_request(self) -> None:
+        """A request with more lines gets 400, whether its head comes plain or odd."""
+        for lines in (b"X: a\r\n" * 11, b"X: \xe9\r\n" * 11):
+            self.make(max_header_lines=11)
+            self.client().send(GET[:-2] + lines[: -len(lines) // 11] + b"\r\n")
+            self.backend.line.send(OK)
+            line = self.client()
+            line.send(GET[:-2] + lines + b"\r\n")
+            self.assert_page(line, 400, "INVALID_REQUEST", closed=True)
+
+    def test_of_a_response(self) -> None:
+        """A response with more lines is a 502, and the gateway's log says why."""
+        self.make(max_header_lines=11)
+        line = self.asked()
+        self.backend.line.send(OK.replace(b"\r\n\r\n", b"\r\n" + b"X: a\r\n" * 11 + b"\r\n"))
+        self.assert_page(line, 502, "UPSTREAM_CLOSED_CONNECTION")
+
+
 class DefectTests(_Case):
     """An error of the gateway's own, wherever it happens, is told the client and the log as such."""
 
@@ -1492,7 +1515,7 @@ class PathTests(_Case):
         for _ in range(5):
             line.send(b"x" * READ)
         [exchange] = self.stand.exchanges.running.snapshot()
-        self.assertLess(sum(map(len, exchange._held)), KEPT_BODY + READ)
+        self.assertLess(len(exchange._held), KEPT_BODY + READ)
         self.answer(Trusted())
         self.assertGreater(len(self.backend.line.take()), READ)
 

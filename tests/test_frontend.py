@@ -7,6 +7,7 @@ from typing import Any
 from unittest import mock
 
 import attrs
+from twisted.internet.interfaces import IDelayedCall
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.admission import Awaited
@@ -390,6 +391,30 @@ class PipeliningTests(_Case):
         count = 2000
         self.line.send(GET * count)
         self.assertEqual((len(self.asked), self.line.received.count(b"HTTP/1.1 200")), (count, count))
+
+    def test_some_a_turn(self) -> None:
+        """Of requests that are answered at once, so many are begun in a turn; the next ones come after the others'."""
+        self.answers_at_once()
+        turns: list[int] = []
+        next_turn = self.wire.next_turn
+
+        def noted(go_on: Callable[[], None]) -> IDelayedCall:
+            turns.append(len(self.asked))
+            return next_turn(go_on)
+
+        self.patch(self.wire, "next_turn", noted)
+        self.line.send(GET * 100)
+        self.turn()
+        self.assertEqual((turns, len(self.asked)), ([32, 64, 96], 100))
+        self.assertTrue(self.network.is_reading(self.line))
+
+    def test_the_next_turn_of_one_that_left(self) -> None:
+        """A client that leaves with requests unanswered leaves no timer behind."""
+        self.answers_at_once()
+        self.frontend.received(GET * 100)
+        self.frontend.ended("the client left")
+        self.turn()
+        self.assertEqual((len(self.asked), self.network.timers()), (32, []))
 
     def test_little_is_read_ahead(self) -> None:
         """A client that sends without end while the first answer is due is not read on."""

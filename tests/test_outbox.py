@@ -33,6 +33,20 @@ class OutboxTests(SynchronousTestCase):
         outbox.close()
         self.assertEqual((sent, len(self.flushLoggedErrors(KeyError))), (["b"], 1))
 
+    def test_gather(self) -> None:
+        """What is written between turns is sent together at its end, also where that fails."""
+        outbox, sent = Outbox(), list[str]()
+
+        def write() -> None:
+            outbox.add(lambda: sent.append("a"))
+            self.assertEqual((outbox.open, sent), (True, []))
+            raise KeyError("a defect")
+
+        self.assertRaises(KeyError, outbox.gather, write)
+        self.assertEqual((outbox.open, sent), (False, ["a"]))
+        NO_OUTBOX.gather(lambda: sent.append(str(NO_OUTBOX.open)))
+        self.assertEqual(sent, ["a", "False"])
+
     def test_none(self) -> None:
         """Where the reactor has no turns, there is one that nobody opens."""
         self.assertFalse(NO_OUTBOX.open)

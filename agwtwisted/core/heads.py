@@ -25,7 +25,7 @@ from agwtwisted.core.messages import (
     request_head,
     response_head,
 )
-from agwtwisted.core.remembering import remembering
+from agwtwisted.core.remembering import remembering_within
 
 _LINES: Final = rb"((?:[%b]++:[\t\x20-\x7e]*+(?<![\t ])\r\n)+)\r\n"
 _REQUEST_LINE: Final = re.compile(
@@ -41,8 +41,14 @@ _SPECIAL: Final = re.compile(
 )
 _LINE: Final = re.compile(rb"([^:]++):[\t ]*+([^\r]*+)\r\n")
 
-REMEMBERED: Final = 512
-"""Header blocks that are remembered, those used last."""
+_SHORTEST_LINE: Final = 4
+"""Bytes of a header line at least."""
+
+MAX_HEADER_LINES: Final = 100
+"""Lines of a head where nothing else is said."""
+
+REMEMBERED: Final = 2 << 20
+"""Bytes that the remembered header blocks of requests with a body may take, and of those without: two times so much."""
 
 
 class PlainRequests:
@@ -53,24 +59,26 @@ class PlainRequests:
 
     Args:
         names: which header names go where.
+        max_header_lines: of a head; llhttp gets one that has more, and the reader refuses it.
     """
 
-    def __init__(self, names: HeaderNames) -> None:
+    def __init__(self, names: HeaderNames, *, max_header_lines: int = MAX_HEADER_LINES) -> None:
         self.names = names
-        self._said_without_body = remembering(partial(self._said, b"GET", Framing.NONE), REMEMBERED)
-        self._said_with_body = remembering(partial(self._said, b"POST", Framing.LENGTH), REMEMBERED)
+        self._max_lines = max_header_lines
+        self._said_without_body = remembering_within(partial(self._said, b"GET", Framing.NONE), REMEMBERED, _weight)
+        self._said_with_body = remembering_within(partial(self._said, b"POST", Framing.LENGTH), REMEMBERED, _weight)
 
-    def head(self, data: bytes) -> RequestHead | None:
-        """The head that `data` begins with, in its first `RequestHead.size` bytes.
+    def head(self, data: bytes, at: int = 0) -> RequestHead | None:
+        """The head that begins at a place of `data` and has `RequestHead.size` bytes.
 
         None where it is another one, or none, and llhttp has to look.
         """
-        line = _REQUEST_LINE.match(data)
+        line = _REQUEST_LINE.match(data, at)
         if line is None:
             return None
         method, with_body, target = line.groups()
-        size = data.find(b"\r\n\r\n", line.end() - 2) + 4
-        said = (self._said_with_body if with_body else self._said_without_body)(data[line.end() : size])
+        end = data.find(b"\r\n\r\n", line.end() - 2) + 4
+        said = (self._said_with_body if with_body else self._said_without_body)(data[line.end() : end])
         if said is None or len(target) > MAX_TARGET:
             return None
         return RequestHead(
@@ -86,13 +94,13 @@ class PlainRequests:
             content_length=said.content_length,
             expects_continue=said.expects_continue,
             keep_alive=said.keep_alive,
-            size=size,
+            size=end - at,
         )
 
     def _said(self, method: bytes, framing: Framing, lines: bytes) -> RequestHead | None:
         """The head of a request like this with these header lines, whatever its target; None: llhttp has to look."""
         matched = _REQUEST_LINES.fullmatch(lines)
-        if matched is None:
+        if matched is None or matched[1].count(b"\n") > self._max_lines:
             return None
         head = request_head(method, b"/", "1.1", _LINE.findall(matched[1]), self.names)
         if isinstance(head, BadRequest) or head.framing is not framing or head.upgrade:
@@ -100,15 +108,25 @@ class PlainRequests:
         return attrs.evolve(head, headers=HeaderLines.of(head.headers))
 
 
-def plain_response(data: bytes, *, to_head_request: bool) -> tuple[ResponseHead, int] | None:
+def _weight(lines: bytes, head: RequestHead | None) -> int:
+    """Bytes that header lines and what they say take: the lines twice, each name and value as an object, and a head."""
+    return 800 + 3 * len(lines) + (0 if head is None else 140 * len(head.headers))
+
+
+def plain_response(
+    data: bytes, *, to_head_request: bool, max_lines: int = MAX_HEADER_LINES
+) -> tuple[ResponseHead, int] | None:
     """The head that `data` begins with and how many bytes it has, of a response that tells its length.
 
-    None where it is another one, or none, and llhttp has to look. An interim response is another one.
+    None where it is another one, or none, or has more than `max_lines` lines, and llhttp has to look. An interim
+    response is another one.
     """
     matched = _RESPONSE.match(data)
     if matched is None:
         return None
     begin, end = matched.span(3)
+    if end - begin > _SHORTEST_LINE * max_lines and data.count(b"\n", begin, end) > max_lines:
+        return None
     special = _SPECIAL.search(data, begin - 1, end)
     if special is None:
         return None

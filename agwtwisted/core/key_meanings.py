@@ -65,6 +65,7 @@ KEY_MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "min_response_rate": "Bytes a second that a client must take of an answer; 0: no limit.",
         "idle_timeout": "Seconds between two requests of a connection.",
         "max_header_bytes": "Bytes of a request's or a response's header lines.",
+        "max_header_lines": "Header lines of a request or a response, and trailers of either.",
         "max_body_bytes": "Bytes of a request's body.",
         "max_client_chain_bytes": "Bytes of the certificates that a client sends.",
         "max_client_chain_depth": "CAs above a client's own certificate.",

@@ -1,23 +1,24 @@
-"""Bytes to messages: llhttp (through httptools) for the framing, `core.messages` for what may be forwarded. Heads that
-come whole and plain are cut by `core.heads`.
+"""Bytes to messages: heads, and bodies without their framing.
 
-A reader is fed what came and collects events in order. llhttp cannot be paused within one read, so events of more than
-one message may lie there; how much that is, the size of one read bounds. The rest of a body with a Content-Length, what
-does not come with its head, passes by llhttp, which would only copy it.
+Heads that come whole and plain are cut by `core.heads`, all others by llhttp (through httptools); `core.messages` says
+what may be forwarded. llhttp gets heads only, each up to its end: bodies are counted here, and chunks taken apart by
+`core.chunks`. So a reader stops behind every request, and what follows it waits as the bytes that came.
+
+A head that is not whole is kept as the bytes of its lines in one buffer, and its bounds hold while it arrives.
 """
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Sequence
 from enum import Enum, auto
-from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import httptools
 
+from agwtwisted.core.chunks import ChunkedBody
 from agwtwisted.core.header_lines import Header, value_of
-from agwtwisted.core.heads import PlainRequests, plain_response
+from agwtwisted.core.heads import MAX_HEADER_LINES, PlainRequests, plain_response
 from agwtwisted.core.messages import (
     MAX_TARGET,
     BadRequest,
@@ -38,160 +39,145 @@ class Mark(Enum):
     END = auto()  # the message is whole; not told for a request without a body
 
 
-_PATIENCE = 16
+_PATIENCE: Final = 16
 """How many bytes may frame one byte of a body: chunks of a single byte need six, and their extensions the rest."""
 
-_RTSP = b" RTSP/"
+_RTSP: Final = b" RTSP/"
 """What follows the target of a request of RTSP, which llhttp reads as one of HTTP, and does not tell."""
 
-_START_LINE = MAX_TARGET + 64
+_START_LINE: Final = MAX_TARGET + 64
 """Bytes of a request's first line at most, about."""
+
+_STATUS_LINES: Final = 1024
+"""Bytes of a response's first lines, and of white space before values, that do not count."""
+
+_HEAD_END: Final = b"\r\n\r\n"
+_NOT_EMPTY: Final = re.compile(rb"[^\r\n]")
 
 RequestEvent: TypeAlias = RequestHead | UnfitRequest | bytes | Mark
 ResponseEvent: TypeAlias = ResponseHead | bytes | Mark
 
 
+class _Lines:
+    """The header lines of a head that arrives, in one buffer: a line as an object takes twenty times its octets."""
+
+    __slots__ = ("_octets", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._octets = bytearray()
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """A line as llhttp gives it: its name has no colon, its value no end of line."""
+        self.count += 1
+        self._octets += b"%b: %b\r\n" % (name, value)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the lines, as they came but for optional white space."""
+        return len(self._octets)
+
+    def cut(self) -> list[Header]:
+        """Names and values."""
+        lines = bytes(self._octets).split(b"\r\n")[:-1]
+        cut = [line.partition(b": ") for line in lines]
+        return [(name, value) for name, _, value in cut]
+
+
+def _end_of_head(data: bytes, at: int, before: bytes) -> int:
+    """Where the empty line ends that ends a head; the end of the data where there is none.
+
+    Args:
+        data: what came.
+        at: where reading goes on.
+        before: the last bytes, three at most, that were read before these.
+    """
+    if before:
+        found = (before + data[at : at + 3]).find(_HEAD_END)
+        if found >= 0:
+            return at + found + 4 - len(before)
+    found = data.find(_HEAD_END, at)
+    return len(data) if found < 0 else found + 4
+
+
+def _behind_empty_lines(data: bytes, at: int) -> int:
+    """Where something begins: empty lines ahead of a request mean nothing (RFC 9112 section 2.2)."""
+    found = _NOT_EMPTY.search(data, at)
+    return len(data) if found is None else found.start()
+
+
 class RequestReader:
-    """Reads one client's requests.
+    """Reads one client's requests, one at a time.
+
+    `events` are those of one request: its head, the data of its body, the `Mark.END` of a body. Once a request is
+    `whole`, what follows it waits until `go_on`; `waiting` says whether there is something.
 
     After an `UnfitRequest`, a request that says it is the last one, or one that asks for an upgrade, nothing more is
     read: `done` is true. `upgrading` tells the last of these; what followed that request lies in `held`.
+
+    Args:
+        plain: reads most heads.
+        max_header_bytes, max_header_lines: of a head, and of the trailers of a body.
+        max_body_bytes: of a body.
     """
 
-    def __init__(self, plain: PlainRequests, *, max_header_bytes: int, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        plain: PlainRequests,
+        *,
+        max_header_bytes: int,
+        max_body_bytes: int,
+        max_header_lines: int = MAX_HEADER_LINES,
+    ) -> None:
         self.events: deque[RequestEvent] = deque()
         self.head_open = False  # a head has begun and is not whole
+        self.whole = False  # a request is whole, and the next one's turn has not come
         self.done = False
         self.upgrading = False
         self.held = b""
         self._plain = plain
         self._max_header_bytes = max_header_bytes
+        self._max_header_lines = max_header_lines
         self._max_body_bytes = max_body_bytes
+        self._data = b""  # what came, as far as it waits, from `_at` on
+        self._at = 0
         self._parser: Any = None  # made when it is needed: each has pointers back to here, which is garbage to collect
         self._method = b""
         self._target = b""
-        self._lines: list[Header] = []
-        self._first: bytes | bytearray = b""  # what came of the head that is open, until it has a header line
-        self._rtsp = False  # whether RTSP is spoken of there
-        self._skips_body = False  # llhttp will, because of an upgrade
-        self._size = 0
-        self._body_size = 0
-        self._open = False  # a message has begun and is not whole
-        self._went_on = False  # and had begun before this read
-        self._continued = 0  # bytes of the reads that began and ended within it
+        self._lines: _Lines | None = None  # of the head that is open
+        self._head_read = False  # what llhttp is fed ends with its head
+        self._before = b""  # the last bytes of the open head
+        self._first: bytes | None = b""  # the last bytes of its first line; None once that is whole
+        self._rtsp = False  # whether RTSP is spoken there
+        self._raw = 0  # bytes of it
         self._last = False  # no message follows the one that was read last
-        self._has_body = False
-        self._length = 0  # of the body, where its Content-Length tells it
-        self._counted = False  # the rest of the body is counted here
+        self._left = 0  # of a body with a Content-Length
+        self._chunks: ChunkedBody | None = None
+        self._body_size = 0  # of a chunked body
+
+    @property
+    def waiting(self) -> bool:
+        """Whether bytes wait for their request's turn."""
+        return bool(self._data)
 
     def feed(self, data: bytes) -> None:
         """Reads on; what comes when it is `done` is dropped."""
         if self.done:
             return
-        if self._counted:
-            self._count(data)
-        elif self._open or not self._take_plain(data):
-            self._parse(data)
-
-    def _take_plain(self, data: bytes) -> bool:
-        """Reads a request whose head comes whole and plain; returns whether it is one."""
-        head = self._plain.head(data)
-        if head is None or head.size > self._max_header_bytes:
-            return False
-        if head.framing is Framing.NONE:
-            if len(data) > head.size:
-                return False
-            self.done = not head.keep_alive
-            self.events.append(head)
-            return True
-        if not 0 < head.content_length <= self._max_body_bytes:
-            return False
-        self._open = self._has_body = self._counted = True
-        self._last = not head.keep_alive
-        self._length, self._body_size = head.content_length, 0
-        self.events.append(head)
-        if len(data) > head.size:
-            self._count(data[head.size :])
-        return True
-
-    def _parse(self, data: bytes) -> None:
-        """Has llhttp look at all that came, however many requests that are."""
-        while data:
-            data = self._parse_some(data)
-
-    def _parse_some(self, data: bytes) -> bytes:
-        """Has it look, and returns what it stopped before."""
-        rest = b""
-        self._went_on = self._open
-        self._look(data)
-        if self._parser is None:
-            self._parser = httptools.HttpRequestParser(self)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            if self._skips_body and not self.done:
-                rest = self._take_up(data[upgrade.args[0] :])
-            elif not self.done:
-                self.done = self.upgrading = True
-                self.held = data[upgrade.args[0] :]
-        except httptools.HttpParserError as error:
-            self._refuse(complaint(error))
-        if self._lines or not self.head_open:
-            self._first = b""
-        if self._went_on and self._open:
-            # llhttp tells a header or trailer once it is whole, a chunk's extension never: endless ones show here.
-            self._continued += len(data)
-            if self._continued > _START_LINE + self._max_header_bytes + _PATIENCE * self._body_size:
-                self._refuse(_TOO_LARGE)
-        self._counted = self._open and not self.done and self._length > self._body_size
-        return rest
-
-    def _take_up(self, data: bytes) -> bytes:
-        """Reads the body of a request for an upgrade that is passed over: llhttp takes that for another protocol.
-
-        Returns what follows it, or what the next parser has to read of it.
-        """
-        self._skips_body = False
-        if not self._length:
-            self._parser = _ChunkedBody(self).parser
-            return data
-        left = self._length - self._body_size
-        if data:
-            self.on_body(data[:left])
-        if len(data) < left:
-            return b""
-        self._parser = None
-        self.on_message_complete()
-        return data[left:]
-
-    def _look(self, data: bytes) -> None:
-        """Keeps the beginning of a head, and looks for the name of RTSP in it."""
-        if self.head_open and not self._lines:
-            first, size = self._first, len(self._first)
-            if not isinstance(first, bytearray):
-                first = self._first = bytearray(first)
-            first += data
-            self._rtsp = self._rtsp or first.find(_RTSP, max(size - len(_RTSP), 0)) >= 0
+        if self.whole:
+            # Empty lines between requests are nothing that waits (RFC 9112 section 2.2).
+            self._data = self._data[self._at :] + data if self._data else data.lstrip(b"\r\n")
+            self._at = 0
         else:
-            self._first, self._rtsp = data, _RTSP in data
+            self._read(data, 0)
 
-    def _speaks_rtsp(self) -> bool:
-        """Whether the head that is open is one of RTSP, where it has no header line yet."""
-        if not self._rtsp or self._lines:
-            return False
-        self._method = self._parser.get_method()
-        return b"%b %b%b" % (self._method, self._target, _RTSP) in self._first
-
-    def _count(self, data: bytes) -> None:
-        """The rest of a body, or of what is left of it."""
-        left = self._length - self._body_size
-        self.on_body(data if len(data) <= left else data[:left])
-        if len(data) >= left:
-            self._counted = False
-            self._parser = None  # it still waits for this body
-            self.on_message_complete()
-            if len(data) > left and not self.done:
-                self._parse(data[left:])  # all that follows in this read, however many requests that are
+    def go_on(self) -> None:
+        """The next request's turn has come."""
+        self.whole = False
+        if self._data:
+            data, at = self._data, self._at
+            self._data = b""
+            self._read(data, at)
 
     def late(self) -> None:
         """The head that is open did not come in time."""
@@ -201,135 +187,228 @@ class RequestReader:
         """Reads no further after an error of the reader's own."""
         self._refuse(BadRequest(500, ErrorInfo.INTERNAL_ERROR))
 
+    def _read(self, data: bytes, at: int) -> None:
+        """Reads up to the end of one request."""
+        end = len(data)
+        while at < end and not (self.whole or self.done):
+            if self._left:
+                at = self._count(data, at)
+            elif self._chunks is not None:
+                at = self._take_chunks(data, at, self._chunks)
+            elif self.head_open:
+                at = self._parse(data, at)
+            else:
+                at = self._take_plain(data, at) or self._parse(data, at)
+        if at < end and not self.done:
+            self._wait(data, at)
+        elif self.upgrading:
+            self.held = data[at:]
+
+    def _wait(self, data: bytes, at: int) -> None:
+        at = _behind_empty_lines(data, at)
+        if at < len(data):
+            self._data, self._at = data, at
+
+    # -- heads
+
+    def _take_plain(self, data: bytes, at: int) -> int:
+        """Reads a head that comes whole and plain; returns where it ends, 0 where it is another one, or none."""
+        head = self._plain.head(data, at)
+        if head is None or head.size > self._max_header_bytes or head.content_length > self._max_body_bytes:
+            return 0
+        self._last = not head.keep_alive
+        self.events.append(head)
+        if head.framing is Framing.NONE:
+            self.whole = True
+            self.done = self._last
+        else:
+            self._begin_body(head)
+        return at + head.size
+
+    def _parse(self, data: bytes, at: int) -> int:
+        """Has llhttp look at a head, or a part of one; returns where that ends."""
+        if not self.head_open:
+            at = _behind_empty_lines(data, at)
+            if at == len(data):
+                return at
+        most = _START_LINE + self._max_header_bytes
+        end = min(_end_of_head(data, at, self._before), at + most - self._raw + 1)
+        piece = data[at:end]
+        self._before = (self._before + piece[-3:])[-3:]
+        self._raw += len(piece)
+        self._head_read = False
+        if self._first is not None:
+            self._look(self._first, piece)
+        if self._parser is None:
+            self._parser = httptools.HttpRequestParser(self)
+        try:
+            self._parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            self._parser = None  # it takes nothing that follows for a request
+        except httptools.HttpParserError as error:
+            self._refuse(complaint(error))
+        if self.head_open:
+            if self._raw > most:
+                self._refuse(_TOO_LARGE)
+        else:
+            self._forget_head()
+        return end
+
+    def _look(self, before: bytes, piece: bytes) -> None:
+        """Looks for the name of RTSP at the end of the first line."""
+        line, end, _ = (before + piece).partition(b"\r\n")
+        self._first = None if end else line[-16:]
+        self._rtsp = bool(end) and _RTSP in line[-16:]
+
+    def _forget_head(self) -> None:
+        """An idle connection keeps nothing of a head."""
+        self._method = self._target = self._before = b""
+        self._first, self._lines = b"", None
+        self._raw = 0
+
+    # httptools calls these
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        if self._head_read:  # llhttp saw the end of a head where there was none
+            self._refuse(_TOO_LARGE)
+        if self.done:
+            return
+        self.head_open = True
+        self._lines = _Lines()
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request's target."""
+        if self.done:
+            return
+        self._target = self._target + url if self._target else url
+        if len(self._target) > MAX_TARGET:
+            self._refuse(BadRequest(414, ErrorInfo.REQUEST_URI_INVALID))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header line."""
+        lines = self._lines
+        if self._rtsp:
+            self._refuse(_OTHER_PROTOCOL)
+        if self.done or lines is None:
+            return
+        lines.add(name, value)
+        if lines.size > self._max_header_bytes or lines.count > self._max_header_lines:
+            self._refuse(_TOO_LARGE)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        lines = self._lines
+        if self._rtsp:
+            self._refuse(_OTHER_PROTOCOL)
+        if self.done or lines is None:
+            return
+        self.head_open = False
+        self._head_read = True
+        parser = self._parser
+        method = self._method = parser.get_method()
+        version = parser.get_http_version()
+        head = request_head(method, self._target, version, lines.cut(), self._plain.names, self._raw)
+        if isinstance(head, BadRequest):
+            self._refuse(head)
+        elif head.content_length > self._max_body_bytes:
+            self._refuse(_TOO_MUCH)
+        else:
+            self._take(head)
+
+    def on_body(self, data: bytes) -> None:
+        """Bodies are none of llhttp's business: it saw the end of a head where there was none."""
+        self._refuse(_TOO_LARGE)
+
+    def _take(self, head: RequestHead) -> None:
+        self._last = not head.keep_alive
+        self.events.append(head)
+        if head.upgrade:
+            if head.framing is not Framing.NONE:  # an empty body
+                self.events.append(Mark.END)
+            self.done = self.upgrading = True
+        elif head.framing is Framing.NONE:
+            self._finish()
+        else:
+            self._parser = None  # it would wait for this body
+            self._begin_body(head)
+
+    # -- bodies
+
+    def _begin_body(self, head: RequestHead) -> None:
+        if head.framing is Framing.CHUNKED:
+            self._body_size = 0
+            self._chunks = ChunkedBody(
+                max_trailer_bytes=self._max_header_bytes, max_trailer_lines=self._max_header_lines
+            )
+        elif head.content_length:
+            self._left = head.content_length
+        else:
+            self._end_body()
+
+    def _count(self, data: bytes, at: int) -> int:
+        """The rest of a body whose length is known, or a part of it."""
+        end = min(at + self._left, len(data))
+        piece = data[at:end]
+        self._left -= len(piece)
+        self.events.append(piece)
+        if not self._left:
+            self._end_body()
+        return end
+
+    def _take_chunks(self, data: bytes, at: int, chunks: ChunkedBody) -> int:
+        body = chunks.feed(data[at:])
+        if body:
+            self._body_size += len(body)
+            if self._body_size > self._max_body_bytes:
+                self._refuse(_TOO_MUCH)
+                return len(data)
+            self.events.append(body)
+        if chunks.problem or chunks.framing > _START_LINE + self._max_header_bytes + _PATIENCE * self._body_size:
+            self._refuse(_TOO_LARGE)
+        elif chunks.done:
+            self._check_trailers(chunks)
+        return len(data) - len(chunks.rest)
+
+    def _check_trailers(self, chunks: ChunkedBody) -> None:
+        """Trailers are not forwarded; one that frames, or has a managed name, was meant to be taken for a header."""
+        for name in chunks.trailer_names:
+            if name.lower() == b"content-length":
+                self._refuse(BadRequest(400, ErrorInfo.INVALID_CONTENT_LENGTH))
+            elif name.lower() == b"transfer-encoding" or self._plain.names.is_managed(name):
+                self._refuse(BadRequest(400, ErrorInfo.INVALID_REQUEST))
+        self._chunks = None
+        if not self.done:
+            self._end_body()
+
+    def _end_body(self) -> None:
+        self.events.append(Mark.END)
+        self._finish()
+
+    def _finish(self) -> None:
+        """The request is whole."""
+        self.whole = True
+        self.done = self._last
+
     def _refuse(self, bad: BadRequest) -> None:
         if self.done:
             return
         self.done = self._last = True
         self.head_open = False
+        self._data = b""
+        self._left, self._chunks = 0, None
+        lines = [] if self._lines is None else self._lines.cut()
         self.events.append(
             UnfitRequest(
                 status=bad.status,
                 error_info=bad.error_info,
                 method=self._method,
                 target=self._target,
-                authority=value_of(self._lines, b"host"),
-                user_agent=value_of(self._lines, b"user-agent"),
-                size=self._size or _size_of(self._lines),
+                authority=value_of(lines, b"host"),
+                user_agent=value_of(lines, b"user-agent"),
+                size=self._raw,
             )
         )
-
-    # httptools calls these
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self.head_open = self._open = not self.done
-        self._went_on = False
-        self._method = self._target = b""
-        self._lines = []
-        self._size = self._body_size = self._continued = self._length = 0
-
-    def on_url(self, url: bytes) -> None:
-        """A piece of the request's target."""
-        self._target = self._target + url if self._target else url
-        if len(self._target) > MAX_TARGET:
-            self._refuse(BadRequest(414, ErrorInfo.REQUEST_URI_INVALID))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header line, or a trailer once the head is whole; trailers are not forwarded."""
-        if self.head_open:
-            if self._rtsp and self._speaks_rtsp():
-                self._refuse(_OTHER_PROTOCOL)
-            self._lines.append((name, value))
-        elif self._plain.names.is_managed(name):
-            self._refuse(BadRequest(400, ErrorInfo.INVALID_REQUEST))
-
-    def on_headers_complete(self) -> None:
-        """The head is whole."""
-        if self._rtsp and self._speaks_rtsp():
-            self._refuse(_OTHER_PROTOCOL)
-        if self.done:
-            return
-        self.head_open = False
-        parser = self._parser
-        method = self._method = parser.get_method()
-        version = parser.get_http_version()
-        size = _size_of(self._lines)
-        self._size = size + len(method) + len(self._target) + 14  # the request line and the empty one
-        if size > self._max_header_bytes:
-            self._refuse(_TOO_LARGE)
-            return
-        head = request_head(method, self._target, version, self._lines, self._plain.names, self._size)
-        if isinstance(head, BadRequest):
-            self._refuse(head)
-        elif head.content_length > self._max_body_bytes:
-            self._refuse(_TOO_MUCH)
-        else:
-            self._last = not head.keep_alive
-            self._has_body = head.framing is not Framing.NONE
-            self._length = head.content_length
-            self._skips_body = self._parser.should_upgrade() and (self._length > 0 or head.framing is Framing.CHUNKED)
-            self.events.append(head)
-
-    def on_body(self, data: bytes) -> None:
-        """A piece of the body, without its framing."""
-        if self.done:
-            return
-        self._body_size += len(data)
-        if self._body_size > self._max_body_bytes:
-            self._refuse(_TOO_MUCH)
-        else:
-            self.events.append(data)
-
-    def on_message_complete(self) -> None:
-        """The request is whole; one without a body was so with its head."""
-        if self._skips_body:
-            return
-        self._open = False
-        self._lines = []  # an idle connection need not keep them
-        if not self.done:
-            if self._has_body:
-                self.events.append(Mark.END)
-            self.done = self._last
-
-
-class _ChunkedBody:
-    """What llhttp tells a reader from a chunked body on whose head it has not seen: it gets one that it can take."""
-
-    HEAD = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-    def __init__(self, reader: RequestReader) -> None:
-        self._reader = reader
-        self._begun = False
-        self.on_body = reader.on_body
-        self.on_message_complete = reader.on_message_complete
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.feed_data(self.HEAD)
-        self._begun = True
-
-    def on_message_begin(self) -> None:
-        """The next request begins."""
-        if self._begun:
-            self._reader.on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        """A piece of its target."""
-        if self._begun:
-            self._reader.on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A trailer, or a header of the next request."""
-        if self._begun:
-            self._reader.on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        """The head of the next request is whole."""
-        if self._begun:
-            self._reader.on_headers_complete()
-
-
-def _size_of(lines: Sequence[Header]) -> int:
-    """Bytes of header lines, as they came but for optional white space."""
-    return sum(map(len, chain.from_iterable(lines))) + 4 * len(lines)
 
 
 _OTHER_PROTOCOL = BadRequest(400, ErrorInfo.INVALID_VERSION)
@@ -359,6 +438,10 @@ class ResponseReader:
 
     `problem` says, once it is not empty, what makes it unfit to pass on; `clean` whether the connection may be used
     again: the response was delimited, nothing followed it, and neither side said close.
+
+    Args:
+        to_head_request: whether HEAD was asked.
+        max_header_bytes, max_header_lines: of all heads together, and of the trailers.
     """
 
     # What a plain response does not change is the class's: there is a reader for each.
@@ -368,18 +451,26 @@ class ResponseReader:
     held = b""  # what followed a 101
     _parser: Any = None  # as a request's
     _head_open = True
-    _fed = 0  # bytes of all reads but the last
-    _body_size = 0
+    _head_read = False  # what llhttp is fed ends with its head
+    _before = b""
+    _raw = 0  # bytes of all heads
+    _begun = False  # whether something was read
     _reason = b""
-    _lines: list[Header]  # of the head that is open
-    _size = 0
+    _lines: _Lines | None = None  # of the head that is open
+    _size = 0  # bytes of all heads' lines
+    _line_count = 0
     _final: ResponseHead | None = None
-    _counted = False  # the rest of the body is counted here
+    _left = 0  # of a body whose length is known
+    _chunks: ChunkedBody | None = None
+    _body_size = 0  # of a chunked body
 
-    def __init__(self, *, to_head_request: bool, max_header_bytes: int) -> None:
+    def __init__(
+        self, *, to_head_request: bool, max_header_bytes: int, max_header_lines: int = MAX_HEADER_LINES
+    ) -> None:
         self.events: deque[ResponseEvent] = deque()
         self._to_head_request = to_head_request
         self._max_header_bytes = max_header_bytes
+        self._max_header_lines = max_header_lines
 
     def feed(self, data: bytes) -> None:
         """Reads on."""
@@ -388,58 +479,24 @@ class ResponseReader:
         if self.whole:
             self.clean = False
             return
-        if self._counted and self._final is not None:
-            self._count(data, self._final)
-        elif self._fed or not self._take_plain(data):
-            self._parse(data)
-
-    def _take_plain(self, data: bytes) -> bool:
-        """Reads a response whose head comes whole and plain and tells its length; returns whether it is one."""
-        plain = plain_response(data, to_head_request=self._to_head_request)
-        if plain is None or plain[1] > self._max_header_bytes:
-            return False
-        head, size = plain
-        rest = len(data) - size
-        if 0 < rest == head.content_length and has_body(head, to_head_request=self._to_head_request):
-            self.whole, self.clean = True, head.keep_alive  # all of it, as most small ones come
-            self.events.extend((head, data[size:], Mark.END))
-            return True
-        self._take(head)
-        if not self.whole and not head.content_length:
-            self._finish(head)
-        if self.whole:
-            self.clean = self.clean and not rest
-            return True
-        self._counted = True
-        if rest:
-            self._count(data[size:], head)
-        return True
-
-    def _parse(self, data: bytes) -> None:
-        """Has llhttp look."""
-        if self._parser is None:
-            self._parser = httptools.HttpResponseParser(self)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self.held = data[upgrade.args[0] :]
-        except httptools.HttpParserError as error:
+        at, end = 0, len(data)
+        if not self._begun:
+            self._begun = True
+            at = self._take_plain(data)
+        while at < end and not (self.whole or self.problem):
+            if self._left:
+                at = self._count(data, at)
+            elif self._chunks is not None:
+                at = self._take_chunks(data, at, self._chunks)
+            elif self._final is not None:
+                self.events.append(data[at:])
+                at = end
+            else:
+                at = self._parse(data, at)
+        if at < end:
             self.clean = False
-            if not self.whole:
-                self.problem = self.problem or str(error)
-        if not self.whole and self._fed > self._max_header_bytes + _PATIENCE * self._body_size:
-            self.problem = self.problem or self._too_large()
-        self._fed += len(data)
-        final = self._final
-        self._counted = final is not None and final.framing is Framing.LENGTH and not self.whole and not self.problem
-
-    def _count(self, data: bytes, head: ResponseHead) -> None:
-        """The rest of a body, or of what is left of it; more than that is none of ours."""
-        left = head.content_length - self._body_size
-        self.on_body(data if len(data) <= left else data[:left])
-        if len(data) >= left:
-            self._finish(head)
-            self.clean = self.clean and len(data) == left
+            if self._final is not None and self._final.status == 101:
+                self.held = data[at:]
 
     def end(self) -> None:
         """The backend has closed: the end of a body that is told in no other way, else a problem."""
@@ -450,63 +507,140 @@ class ResponseReader:
         else:
             self.problem = "the backend closed the connection"
 
+    # -- heads
+
+    def _take_plain(self, data: bytes) -> int:
+        """Reads a head that comes whole and plain and tells its length; returns where it ends, 0 where it is none."""
+        plain = plain_response(data, to_head_request=self._to_head_request, max_lines=self._max_header_lines)
+        if plain is None or plain[1] > self._max_header_bytes:
+            return 0
+        head, size = plain
+        if 0 < len(data) - size == head.content_length and has_body(head, to_head_request=self._to_head_request):
+            self.whole, self.clean = True, head.keep_alive  # all of it, as most small ones come
+            self._final = head
+            self.events.extend((head, data[size:], Mark.END))
+            return len(data)
+        self._take(head)
+        return size
+
+    def _parse(self, data: bytes, at: int) -> int:
+        """Has llhttp look at a head, or a part of one; returns where that ends."""
+        most = _STATUS_LINES + self._max_header_bytes
+        end = min(_end_of_head(data, at, self._before), at + most - self._raw + 1)
+        piece = data[at:end]
+        self._before = (self._before + piece[-3:])[-3:]
+        self._raw += len(piece)
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
+        try:
+            self._parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            pass  # what follows is held
+        except httptools.HttpParserError as error:
+            self.problem = self.problem or str(error)
+        if self._head_open:
+            if self._raw > most:
+                self.problem = self.problem or self._too_large()
+        else:
+            # The next head has a parser that knows nothing of this one.
+            self._head_open, self._head_read = True, False
+            self._parser, self._lines, self._reason, self._before = None, None, b"", b""
+        return end
+
     # httptools calls these
 
     def on_message_begin(self) -> None:
-        """A response begins; after the final one it is none of ours."""
-        self._lines = []
-        self._reason = b""
-        self._head_open = True
-        self.clean = False
+        """A response begins."""
+        if self._head_read:  # llhttp saw the end of a head where there was none
+            self.problem = self.problem or "the head of the response is unclear"
+        self._lines = _Lines()
 
     def on_status(self, reason: bytes) -> None:
         """A piece of the reason phrase."""
         self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header line, or a trailer once the head is whole; trailers are not passed on."""
-        if self._head_open:
-            self._lines.append((name, value))
+        """A header line."""
+        lines = self._lines
+        if self.problem or lines is None:
+            return
+        lines.add(name, value)
+        if self._size + lines.size > self._max_header_bytes:
+            self.problem = self._too_large()
+        elif self._line_count + lines.count > self._max_header_lines:
+            self.problem = f"the head of the response has more lines than max_header_lines = {self._max_header_lines}"
 
     def on_headers_complete(self) -> None:
         """A head is whole."""
         self._head_open = False
-        if self.whole or self.problem:
+        self._head_read = True
+        lines = self._lines
+        if self.problem or lines is None:
             return
         parser = self._parser
         status = parser.get_status_code()
         version = parser.get_http_version()
-        head = response_head(status, self._reason, version, self._lines, to_head_request=self._to_head_request)
-        self._size += _size_of(self._lines)  # of all heads: interim ones count with the response's own
-        if self._size > self._max_header_bytes:
-            self.problem = self._too_large()
-        elif isinstance(head, str):
+        head = response_head(status, self._reason, version, lines.cut(), to_head_request=self._to_head_request)
+        self._size += lines.size  # of all heads: interim ones count with the response's own
+        self._line_count += lines.count
+        if isinstance(head, str):
             self.problem = head
         else:
             self._take(head)
+
+    def on_body(self, data: bytes) -> None:
+        """Bodies are none of llhttp's business: it saw the end of a head where there was none."""
+        self.problem = self.problem or "the head of the response is unclear"
 
     def _too_large(self) -> str:
         return f"the head of the response is larger than max_header_bytes = {self._max_header_bytes}"
 
     def _take(self, head: ResponseHead) -> None:
         self.events.append(head)
-        if head.status >= 200 or head.status == 101:
-            self._final = head
-            # llhttp does not know when this answers a HEAD, and would wait for the body.
-            if not has_body(head, to_head_request=self._to_head_request):
+        if head.status < 200 and head.status != 101:
+            return
+        self._final = head
+        if not has_body(head, to_head_request=self._to_head_request):
+            self._finish(head)
+        elif head.framing is Framing.CHUNKED:
+            self._chunks = ChunkedBody(
+                max_trailer_bytes=self._max_header_bytes, max_trailer_lines=self._max_header_lines, blanks=True
+            )
+        elif head.framing is Framing.LENGTH:
+            self._left = head.content_length
+            if not self._left:
                 self._finish(head)
 
-    def on_body(self, data: bytes) -> None:
-        """A piece of the body, without its framing."""
-        if self.whole:
-            self.clean = False
-        elif not self.problem:
-            self._body_size += len(data)
-            self.events.append(data)
+    # -- bodies
 
-    def on_message_complete(self) -> None:
-        """A response is whole."""
-        if self._final is not None and not self.whole and not self.problem:
+    def _count(self, data: bytes, at: int) -> int:
+        """The rest of a body whose length is known, or a part of it."""
+        end = min(at + self._left, len(data))
+        piece = data[at:end]
+        self._left -= len(piece)
+        self.events.append(piece)
+        if not self._left and self._final is not None:
+            self._finish(self._final)
+        return end
+
+    def _take_chunks(self, data: bytes, at: int, chunks: ChunkedBody) -> int:
+        body = chunks.feed(data[at:])
+        if body:
+            self._body_size += len(body)
+            self.events.append(body)
+        if chunks.problem:
+            self.problem = chunks.problem
+        elif chunks.framing > self._max_header_bytes + _PATIENCE * self._body_size:
+            self.problem = "the chunks of the response have too much around their data"
+        elif chunks.done:
+            self._check_trailers(chunks)
+        return len(data) - len(chunks.rest)
+
+    def _check_trailers(self, chunks: ChunkedBody) -> None:
+        """Trailers are not passed on; one that frames was meant to be taken for a header."""
+        if any(name.lower() in (b"content-length", b"transfer-encoding") for name in chunks.trailer_names):
+            self.problem = "a trailer that frames"
+        elif self._final is not None:
             self._finish(self._final)
 
     def _finish(self, head: ResponseHead) -> None:

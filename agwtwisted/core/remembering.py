@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+_MISSING: Final = object()
 
 CERTIFICATES: Final = 4096
 """Certificates that are remembered, those used last."""
@@ -24,5 +26,43 @@ def remembering(function: Callable[[bytes], T], size: int = CERTIFICATES) -> Cal
 
     def recall(octets: bytes) -> T:
         return remembered(octets) if len(octets) <= LONGEST else function(octets)
+
+    return recall
+
+
+def remembering_within(
+    function: Callable[[bytes], T], room: int, weight: Callable[[bytes, T], int]
+) -> Callable[[bytes], T]:
+    """The same function, with a memory that is bounded by what it holds: the last results, as far as there is room.
+
+    There are two generations, each of which takes half of the room: where the younger one is full it becomes the elder
+    one, and what was that is forgotten but for what was asked for since. So what is asked for often stays, and to find
+    it takes one look.
+
+    Args:
+        function: depends on nothing but its argument.
+        room: bytes that all that is remembered may take.
+        weight: bytes that an argument and its result take. One that is longer than `LONGEST` is not remembered.
+    """
+    young: dict[bytes, Any] = {}
+    old: dict[bytes, Any] = {}
+    taken, half = 0, room // 2
+
+    def recall(octets: bytes) -> T:
+        found: T
+        found = young.get(octets, _MISSING)
+        return ask(octets) if found is _MISSING else found
+
+    def ask(octets: bytes) -> T:
+        nonlocal young, old, taken
+        remembered: Any = old.get(octets, _MISSING)
+        result: T = function(octets) if remembered is _MISSING else remembered
+        takes = weight(octets, result)
+        if len(octets) <= LONGEST and takes <= half:
+            if taken + takes > half:
+                young, old, taken = {}, young, 0
+            young[octets] = result
+            taken += takes
+        return result
 
     return recall

@@ -145,6 +145,7 @@ class Gateway:
     min_response_rate: int = 240
     idle_timeout: float = 75.0
     max_header_bytes: int = 32768
+    max_header_lines: int = 100
     max_body_bytes: int = 4294967296
     max_client_chain_bytes: int = 32768
     max_client_chain_depth: int = 8

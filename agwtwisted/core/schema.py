@@ -144,6 +144,7 @@ GATEWAY = Kind(
         "min_response_rate": Key(whole(limits.RATE)),
         "idle_timeout": Key(seconds(limits.TIMEOUT)),
         "max_header_bytes": Key(whole(limits.HEADER_BYTES)),
+        "max_header_lines": Key(whole(limits.HEADER_LINES)),
         "max_body_bytes": Key(whole(limits.BODY_BYTES)),
         "max_client_chain_bytes": Key(whole(limits.CLIENT_CHAIN_BYTES)),
         "max_client_chain_depth": Key(whole(limits.CLIENT_CHAIN_DEPTH)),

@@ -142,6 +142,7 @@ def test_request_head(benchmark: Any) -> None:
 
     def read() -> object:
         reader.feed(REQUEST)
+        reader.go_on()
         return reader.events.popleft()
 
     assert isinstance(benchmark(read), RequestHead)

@@ -14,6 +14,7 @@ from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.messages import MAX_TARGET, METHODS, Framing, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.reading import Mark, RequestEvent, RequestReader, ResponseReader
+from tests.memory import kept_after
 from tests.requests import parsed, requests
 
 HEADER_BYTES = 32768
@@ -243,13 +244,23 @@ def events(pieces: Iterable[bytes]) -> list[RequestEvent]:
     reading = reader()
     joined: list[RequestEvent] = []
     for piece in pieces:
-        reading.feed(piece)
-        while reading.events:
-            event = reading.events.popleft()
+        for event in events_of(reading, piece):
             if joined and isinstance(event, bytes) and isinstance(joined[-1], bytes):
                 event = joined.pop() + event  # type: ignore[operator]
             joined.append(event)
     return joined
+
+
+def events_of(reading: RequestReader, piece: bytes) -> list[RequestEvent]:
+    """What one read brings, each request having its turn at once."""
+    reading.feed(piece)
+    told: list[RequestEvent] = []
+    while reading.events:
+        told.extend(reading.events)
+        reading.events.clear()
+        if reading.whole and not reading.done:
+            reading.go_on()
+    return told
 
 
 def ways(data: bytes) -> dict[str, list[bytes]]:
@@ -329,21 +340,7 @@ class RefusedTests(SynchronousTestCase):
             (b"Transfer-Encoding: chunked\r\n", b"5\r\nhello\r\n0\r\n\r\n"),
         ):
             for way, pieces in ways(post(h2c + framing, body) + get()).items():
-                reading = reader()
-                found: list[RequestEvent] = []
-                for number, piece in enumerate(pieces):
-                    reading.feed(piece)
-                    found += reading.events
-                    reading.events.clear()
-                    if reading.upgrading:
-                        reading, held = reader(), reading.held
-                        pieces = [held, *list(pieces)[number + 1 :]]
-                        break
-                else:
-                    pieces = []
-                for piece in pieces:
-                    reading.feed(piece)
-                found += reading.events
+                found = events(pieces)
                 heads = [event for event in found if isinstance(event, RequestHead)]
                 self.assertEqual(
                     [(head.method, head.upgrade, head.headers) for head in heads],
@@ -447,9 +444,122 @@ class EndlessTests(SynchronousTestCase):
         """A read that ends in another head than it began in says nothing about either."""
         reading = reader()
         stream = get() * 20_000
-        for start in range(0, len(stream), 65_530):
-            reading.feed(stream[start : start + 65_530])
-        self.assertEqual((len(reading.events), reading.done), (20_000, False))
+        count = sum(len(events_of(reading, stream[start : start + 65_530])) for start in range(0, len(stream), 65_530))
+        self.assertEqual((count, reading.done), (20_000, False))
+
+
+class LineTests(SynchronousTestCase):
+    """How many lines a head may have, and what an unfinished one keeps."""
+
+    def _status(self, data: bytes, lines: int = 10) -> int:
+        """What is answered to a request, however it comes; 200 where it goes on."""
+        told = set()
+        for pieces in ways(data).values():
+            reading = RequestReader(
+                PlainRequests(HeaderNames(), max_header_lines=lines),
+                max_header_bytes=HEADER_BYTES,
+                max_header_lines=lines,
+                max_body_bytes=BODY_BYTES,
+            )
+            for piece in pieces:
+                reading.feed(piece)
+            event = reading.events[-1] if reading.events else None
+            told.add(event.status if isinstance(event, UnfitRequest) else 200)
+        self.assertEqual(len(told), 1, data)
+        return told.pop()
+
+    def test_of_a_request(self) -> None:
+        """A head may have so many lines and no more, be it plain or not."""
+        for odd in (b"", b"X: \xe9\r\n"):
+            self.assertEqual(self._status(get(b"X: a\r\n" * (9 - bool(odd)) + odd)), 200)
+            self.assertEqual(self._status(get(b"X: a\r\n" * (10 - bool(odd)) + odd)), 400)
+
+    def test_while_it_arrives(self) -> None:
+        """A line too many is refused before the head is whole."""
+        self.assertEqual(self._status(get(b"X: a\r\n" * 10 + b"X")[:-2]), 400)
+
+    def test_of_trailers(self) -> None:
+        """Trailers are counted by themselves."""
+        for count, status in ((10, 200), (11, 400)):
+            self.assertEqual(self._status(chunks(b"0\r\n" + b"X: a\r\n" * count + b"\r\n")), status)
+
+    def test_of_a_response(self) -> None:
+        """The lines of all heads of a response count together; those of trailers by themselves."""
+        interim = b"HTTP/1.1 103 E\r\n" + b"X: a\r\n" * 5 + b"\r\n"
+        chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
+        long = b"X: %b\r\n" % (b"a" * 40)
+        for data, problem in (
+            (OK + b"Content-Length: 0\r\n" + b"X: a\r\n" * 9 + b"\r\n", ""),
+            (OK + b"Content-Length: 0\r\n" + long * 9 + b"\r\n", ""),
+            (OK + b"Content-Length: 0\r\n" + long * 10 + b"\r\n", TOO_MANY_LINES),
+            (OK + b"Content-Length: 0\r\n" + b"X:\r\n" * 10 + b"\r\n", TOO_MANY_LINES),
+            (OK + b"X: \xe9\r\n" * 12, TOO_MANY_LINES),
+            (interim + OK + b"Content-Length: 0\r\n" + b"X: a\r\n" * 4 + b"\r\n", ""),
+            (interim + OK + b"Content-Length: 0\r\n" + b"X: a\r\n" * 5 + b"\r\n", TOO_MANY_LINES),
+            (chunked + b"X: a\r\n" * 10 + b"\r\n", ""),
+            (chunked + b"X: a\r\n" * 11 + b"\r\n", "there are too many trailers"),
+        ):
+            for pieces in ways(data).values():
+                reading = ResponseReader(to_head_request=False, max_header_bytes=1000, max_header_lines=10)
+                for piece in pieces:
+                    reading.feed(piece)
+                self.assertEqual((reading.problem, reading.whole), (problem, not problem), data)
+
+    def test_what_is_kept(self) -> None:
+        """An unfinished head keeps little more than its bytes, however short its lines are."""
+        head = b"GET /" + b"a" * 1000 + b" HTTP/1.1\r\nHost: a\r\n" + b"ab:cd\r\n" * 4500
+        readers = [
+            RequestReader(
+                PlainRequests(HeaderNames()), max_header_bytes=1 << 20, max_header_lines=10_000, max_body_bytes=0
+            )
+            for _ in range(10)
+        ]
+        for size in (len(head), 1000):
+            pieces = [head[start : start + size] for start in range(0, len(head), size)]
+            kept = kept_after(lambda: [reading.feed(piece) for reading in readers for piece in pieces])  # noqa: B023
+            self.assertLess(kept / len(readers), 2 * len(head))
+
+    def test_what_is_kept_of_a_whole_one(self) -> None:
+        """Nothing is, once its events are taken: neither of a head nor of a body."""
+        head = get(b"X: \xe9%b\r\n" % (b"a" * 20_000), start=b"PUT /" + b"a" * 20_000 + b" HTTP/1.1")
+        chunked = chunks(b"1;%b\r\na\r\n" % (b"b" * 4000) * 20 + b"0\r\nX: %b\r\n\r\n" % (b"a" * 20_000))
+        readers = [reader() for _ in range(10)]
+
+        def answered() -> None:
+            for reading in readers:
+                for start in range(0, len(head + chunked), 997):
+                    events_of(reading, (head + chunked)[start : start + 997])
+
+        self.assertLess(kept_after(answered) / len(readers), 5000)
+
+
+class AheadTests(SynchronousTestCase):
+    """What follows a request."""
+
+    def test_waits(self) -> None:
+        """It stays as it came until its turn: no head of it is read."""
+        for first in (get(), get(b"X: \xe9\r\n"), post(b"Content-Length: 3\r\n", b"abc"), chunks(b"0\r\n\r\n")):
+            for pieces in ([first + get() * 3], [first, get() * 3], [first + b"GET", get()[3:] + get() * 2]):
+                reading = reader()
+                for piece in pieces:
+                    reading.feed(piece)
+                heads = [event for event in reading.events if isinstance(event, RequestHead)]
+                self.assertEqual((len(heads), reading.whole, reading.waiting), (1, True, True))
+                for left in (True, True, False):
+                    reading.events.clear()
+                    reading.go_on()
+                    self.assertEqual((len(reading.events), reading.waiting), (1, left))
+
+    def test_empty_lines(self) -> None:
+        """Empty lines behind a request are nothing that waits (RFC 9112 section 2.2)."""
+        for pieces in ([get() + b"\r\n"], [get(), b"\r\n\r\n"]):
+            reading = reader()
+            for piece in pieces:
+                reading.feed(piece)
+            self.assertFalse(reading.waiting)
+            reading.go_on()
+            reading.feed(b"\r\n" + get())
+            self.assertEqual(len(reading.events), 2)
 
 
 class TakenTests(SynchronousTestCase):
@@ -605,6 +715,7 @@ def response(
 
 
 TOO_LARGE_A_HEAD = "the head of the response is larger than max_header_bytes = 1000"
+TOO_MANY_LINES = "the head of the response has more lines than max_header_lines = 10"
 
 OK = b"HTTP/1.1 200 OK\r\n"
 EMPTY = OK + b"Content-Length: 0\r\n\r\n"
@@ -636,11 +747,12 @@ UNFIT_RESPONSES = {
     "a 101 to nowhere": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
     "a 101 without Connection": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
     "a 101 without Upgrade": b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\n",
+    "a trailer that frames": OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 1\r\n\r\n",
     "a bad chunk": OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     "a bad response after an interim one": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 2 OK\r\n\r\n",
     "a head too large": OK + b"X: %b\r\n\r\n" % (b"a" * 1000),
 }
-"""Responses that are not passed on; the head of the last but one is."""
+"""Responses that are not passed on; the heads of those are whose chunks or trailers are the matter."""
 
 
 class ResponseTests(SynchronousTestCase):
@@ -713,7 +825,7 @@ class ResponseTests(SynchronousTestCase):
                 self.assertNotEqual(reading.problem, "", name)
                 self.assertFalse(reading.clean or reading.whole, name)
                 finals = [head for head in read if isinstance(head, ResponseHead) and head.status >= 101]
-                self.assertEqual(len(finals), int(name == "a bad chunk"), name)
+                self.assertEqual(len(finals), int(name in ("a bad chunk", "a trailer that frames")), name)
                 problem = reading.problem
                 reading.feed(EMPTY)
                 reading.end()
@@ -760,9 +872,15 @@ class ResponseTests(SynchronousTestCase):
     def test_endless(self) -> None:
         """A head, a trailer or a chunk extension without end is a problem; a body is none."""
         chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-        for start in (b"HTTP/1.1 200 ", OK + b"X: ", OK, chunked + b"0\r\nX: ", chunked + b"3;"):
+        for start, problem in (
+            (b"HTTP/1.1 200 ", TOO_LARGE_A_HEAD),
+            (OK + b"X: ", TOO_LARGE_A_HEAD),
+            (OK, TOO_LARGE_A_HEAD),
+            (chunked + b"0\r\nX: ", "the trailers are too long"),
+            (chunked + b"3;", "the chunks of the response have too much around their data"),
+        ):
             _, reading = response(start, *[b"a" * 100] * 50)
-            self.assertEqual(reading.problem, TOO_LARGE_A_HEAD, start)
+            self.assertEqual(reading.problem, problem, start)
         for start in (OK + b"\r\n", OK + b"Content-Length: 1000000\r\n\r\n"):
             _, reading = response(start, *[b"a" * 100] * 50)
             self.assertEqual(reading.problem, "")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.remembering import LONGEST, remembering
+from agwtwisted.core.remembering import LONGEST, remembering, remembering_within
+from tests.memory import kept_after
 
 
 class RememberingTests(SynchronousTestCase):
@@ -43,3 +44,49 @@ class RememberingTests(SynchronousTestCase):
         for _ in range(2):
             remembering(self.measure)(b"a")
         self.assertEqual(self.asked, [b"a", b"a"])
+
+
+class RoomTests(SynchronousTestCase):
+    """A function whose memory is bounded by what it holds."""
+
+    def setUp(self) -> None:
+        self.asked: list[bytes] = []
+        self.recall = remembering_within(self.measure, 100, lambda octets, result: 10)
+
+    def measure(self, octets: bytes) -> int | None:
+        """What is asked, noted; nothing is known of a question mark."""
+        self.asked.append(octets)
+        return None if octets == b"?" else len(octets)
+
+    def test_once(self) -> None:
+        """The same bytes are looked at once, also where nothing comes of it."""
+        self.assertEqual([self.recall(each) for each in (b"abc", b"abc", b"?", b"?")], [3, 3, None, None])
+        self.assertEqual(self.asked, [b"abc", b"?"])
+
+    def test_bounded(self) -> None:
+        """No more is held than there is room for, whatever comes."""
+        recall = remembering_within(len, 100, lambda octets, result: 10)
+        self.assertLess(kept_after(lambda: sum(recall(b"%1000d" % number) for number in range(2000))), 12 * 1100)
+
+    def test_what_is_used_stays(self) -> None:
+        """What is asked for again and again is looked at once, however much else comes between."""
+        for number in range(1000):
+            self.recall(b"often")
+            self.recall(b"%d" % number)
+        self.assertEqual(self.asked.count(b"often"), 1)
+
+    def test_room(self) -> None:
+        """The last ones are held, half as many as there is room for at least."""
+        for number in range(1000):
+            self.recall(b"%d" % number)
+        self.asked.clear()
+        for number in range(996, 1000):
+            self.recall(b"%d" % number)
+        self.assertEqual(self.asked, [])
+
+    def test_too_heavy(self) -> None:
+        """Long bytes are not kept, nor what would take half of the room alone."""
+        heavy = remembering_within(self.measure, 100, lambda octets, result: len(octets))
+        for octets in (bytes(51), bytes(51), bytes(50), bytes(50), bytes(LONGEST + 1), bytes(LONGEST + 1)):
+            heavy(octets)
+        self.assertEqual(list(map(len, self.asked)), [51, 51, 50, LONGEST + 1, LONGEST + 1])

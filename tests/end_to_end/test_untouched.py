@@ -19,7 +19,7 @@ LARGE = 32768 - 1000
 
 def large_lines() -> list[str]:
     """Header lines that are as much as the gateway takes by default, about; one of them as long as a certificate."""
-    return [f"X-Long: {'l' * 8000}", *(f"X-{number}: {'s' * 90}" for number in range((LARGE - 8000) // 100))]
+    return [f"X-Long: {'l' * 8000}", *(f"X-{number}: {'s' * 290}" for number in range((LARGE - 8000) // 300))]
 
 
 def answering_at_once(status: int) -> Talk:

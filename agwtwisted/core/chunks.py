@@ -1,0 +1,179 @@
+"""Chunked bodies taken apart (RFC 9112 section 7.1): the data of all chunks of one read in one piece.
+
+A chunk of one byte costs neither an object that is kept nor a piece of its own, so the work follows the bytes that
+came, not the number of chunks. Nothing is taken that llhttp refuses.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_QUOTED: Final = rb'"(?:[\t\x20!#-\[\]-~\x80-\xff]|\\[\t\x20-~\x80-\xff])*+"'
+_SIZE: Final = rb"(0++(?![0-9A-Fa-f])|0*+[1-9A-Fa-f][0-9A-Fa-f]{0,15}+)"
+_EXTENSIONS: Final = rb"(?:;%b(?:=(?:%b|%b))?+)*+" % (_TOKEN, _TOKEN, _QUOTED)
+
+_SIZE_LINE: Final = re.compile(_SIZE + _EXTENSIONS + rb"\r\n")
+_SIZE_LINE_WITH_BLANKS: Final = re.compile(_SIZE + rb"[\t ]*+" + _EXTENSIONS + rb"\r\n")
+_BEGUN_SIZE_LINE: Final = re.compile(rb"[0-9A-Fa-f]++[\t ]*+(?:;[^\r\n]*+)?+\r?")
+
+
+def _digit(size: int) -> bytes:
+    return b"%x" % size if size < 10 else b"[%x%X]" % (size, size)
+
+
+_SMALL: Final = b"|".join(rb"%b\r\n.{%d}\r\n" % (_digit(size), size) for size in range(1, 16))
+_SMALL_CHUNK: Final = re.compile(_SMALL, re.DOTALL)
+_SMALL_CHUNKS: Final = re.compile(b"(?:%b)++" % _SMALL, re.DOTALL)
+_SINGLE_BYTES: Final = re.compile(rb"(?:1\r\n.\r\n){2,}+", re.DOTALL)
+
+_TRAILERS: Final = re.compile(rb"(?:%b:[\t\x20-\x7e\x80-\xff]*+\r\n)*+\r\n" % _TOKEN)
+
+LONGEST_SIZE_LINE: Final = 4096
+"""Octets of the line that begins a chunk, its extensions included."""
+
+
+class ChunkedBody:
+    """One chunked body, fed as its bytes come.
+
+    After each `feed`, `done` says whether the body is whole; `rest` is what followed it then. `problem` says, once it
+    is not empty, what is wrong with the framing, and nothing more is read. `framing` counts the octets that were no
+    data.
+
+    Args:
+        max_trailer_bytes, max_trailer_lines: of the section behind the last chunk.
+        blanks: whether blanks may stand behind a chunk's size, as some servers pad it.
+    """
+
+    def __init__(self, *, max_trailer_bytes: int, max_trailer_lines: int, blanks: bool = False) -> None:
+        self.done = False
+        self.problem = ""
+        self.rest = b""
+        self.framing = 0
+        self.trailer_names: tuple[bytes, ...] = ()
+        self._max_trailer_bytes = max_trailer_bytes
+        self._max_trailer_lines = max_trailer_lines
+        self._size_line = _SIZE_LINE_WITH_BLANKS if blanks else _SIZE_LINE
+        self._left = 0  # of the data of the chunk that is open
+        self._closes = False  # the end of line behind a chunk's data is due
+        self._in_trailers = False
+        self._begun = bytearray()  # a line, or the trailers, as far as they came
+
+    def feed(self, data: bytes) -> bytes:
+        """Reads on; returns the data of all chunks in these bytes, as far as it is there and sound."""
+        body = b""
+        if not self._in_trailers:
+            body, data = self._read_chunks(data)
+        if data:
+            self._read_trailers(data)
+        return body
+
+    def _read_chunks(self, data: bytes) -> tuple[bytes, bytes]:
+        """The data of the chunks, and what follows the line of the last one."""
+        before = len(self._begun)
+        if before:
+            data = bytes(self._begun) + data
+            self._begun.clear()
+        pieces: list[bytes] = []
+        at, end = 0, len(data)
+        while at < end and not (self.problem or self._in_trailers):
+            if self._left:
+                piece = data[at : at + self._left]
+                pieces.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+                self._closes = not self._left
+            elif self._closes:
+                at = self._close(data, at)
+            else:
+                at = self._take_whole(data, at, pieces)
+                if at < end:
+                    at = self._open(data, at)
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self.framing += at - before - len(body)
+        return body, data[at:] if self._in_trailers else b""
+
+    def _close(self, data: bytes, at: int) -> int:
+        """The end of line behind a chunk's data; returns where reading goes on, as does `_open`."""
+        if data.startswith(b"\r\n", at):
+            self._closes = False
+            return at + 2
+        if data[at:] == b"\r":
+            self._begun += b"\r"
+            return len(data)
+        self.problem = "a chunk is longer than its size"
+        return at
+
+    def _take_whole(self, data: bytes, at: int, pieces: list[bytes]) -> int:
+        """The chunks that lie here as a whole, up to one that does not."""
+        if (run := _SINGLE_BYTES.match(data, at)) is not None:
+            at = run.end()
+            pieces.append(run[0][3::6])
+        if (run := _SMALL_CHUNKS.match(data, at)) is not None:
+            at = run.end()
+            pieces.append(b"".join([chunk[3:-2] for chunk in _SMALL_CHUNK.findall(run[0])]))
+        size_line = self._size_line.match
+        while (line := size_line(data, at)) is not None:
+            start = line.end()
+            end = start + int(line[1], 16)
+            if end == start or data[end : end + 2] != b"\r\n" or start - at > LONGEST_SIZE_LINE:
+                break
+            pieces.append(data[start:end])
+            at = end + 2
+        return at
+
+    def _open(self, data: bytes, at: int) -> int:
+        """The line that begins a chunk of which the end is not there, or is not right."""
+        line = self._size_line.match(data, at)
+        if line is None:
+            return self._begin_line(data, at)
+        if line.end() - at > LONGEST_SIZE_LINE:
+            self.problem = "a chunk extension is too long"
+            return at
+        self._left = int(line[1], 16)
+        self._in_trailers = not self._left
+        return line.end()
+
+    def _begin_line(self, data: bytes, at: int) -> int:
+        """The line with a chunk's size is not whole, or none."""
+        if len(data) - at > LONGEST_SIZE_LINE:
+            self.problem = "a chunk extension is too long, or none"
+        elif _BEGUN_SIZE_LINE.fullmatch(data, at) is None:
+            self.problem = "a chunk size is none"
+        else:
+            self._begun += data[at:]
+            return len(data)
+        return at
+
+    def _read_trailers(self, data: bytes) -> None:
+        begun, before = self._begun, len(self._begun)
+        begun += data
+        if begun.startswith(b"\r\n"):
+            end = 2
+        else:
+            end = begun.find(b"\r\n\r\n", max(0, before - 3)) + 4
+            if end < 4:
+                self.framing += len(data)
+                if len(begun) > self._max_trailer_bytes:
+                    self._refuse_trailers("the trailers are too long")
+                elif begun.count(b"\n") > self._max_trailer_lines:
+                    self._refuse_trailers("there are too many trailers")
+                return
+        self.framing += end - before
+        section = bytes(begun[:end])
+        if len(section) - 2 > self._max_trailer_bytes:
+            self._refuse_trailers("the trailers are too long")
+        elif section.count(b"\n") - 1 > self._max_trailer_lines:
+            self._refuse_trailers("there are too many trailers")
+        elif _TRAILERS.fullmatch(section) is None:
+            self._refuse_trailers("a trailer is none")
+        else:
+            self.trailer_names = tuple(line.partition(b":")[0] for line in section.split(b"\r\n")[:-2])
+            self.rest = bytes(begun[end:])
+            self.done = True
+            self._begun = bytearray()
+
+    def _refuse_trailers(self, problem: str) -> None:
+        self.problem = problem
+        self._begun = bytearray()

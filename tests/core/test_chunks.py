@@ -1,0 +1,173 @@
+"""Chunked bodies: what comes of them however they arrive, what is refused, and llhttp's opinion of all that."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+
+import httptools
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.chunks import LONGEST_SIZE_LINE, ChunkedBody
+
+TAKEN = {
+    "one": (b"3\r\nabc\r\n0\r\n\r\n", b"abc"),
+    "none": (b"0\r\n\r\n", b""),
+    "of one byte": (b"1\r\na\r\n" * 5 + b"0\r\n\r\n", b"aaaaa"),
+    "small ones of all sizes": (
+        b"".join(b"%x\r\n%b\r\n" % (size, b"b" * size) for size in range(1, 20)) + b"0\r\n\r\n",
+        b"b" * sum(range(1, 20)),
+    ),
+    "in capitals": (b"A\r\n0123456789\r\n1F\r\n" + bytes(31) + b"\r\n0\r\n\r\n", b"0123456789" + bytes(31)),
+    "ends of lines as data": (b"2\r\n\r\n\r\n1\r\n\n\r\n5\r\n0\r\n\r\n\r\n0\r\n\r\n", b"\r\n\n0\r\n\r\n"),
+    "leading zeros": (b"0003\r\nabc\r\n000\r\n\r\n", b"abc"),
+    "extensions": (b'3;a=b;c="d;\\"e";f\r\nabc\r\n0;g\r\n\r\n', b"abc"),
+    "trailers": (b"1\r\na\r\n0\r\nX: y\r\nZ:\r\n\r\n", b"a"),
+}
+"""Bodies, and their data."""
+
+REFUSED = {
+    "no size": (b"\r\nabc\r\n", b""),
+    "no number": (b"x\r\n", b""),
+    "a sign": (b"+1\r\na\r\n", b""),
+    "a blank": (b"1 \r\na\r\n", b""),
+    "17 digits": (b"1" * 17 + b"\r\na\r\n", b""),
+    "LF alone": (b"1\na\r\n", b""),
+    "LF alone behind the data": (b"1\r\na\n1\r\n", b"a"),
+    "more than the size": (b"1\r\nab\r\n", b"a"),
+    "more than the size after small ones": (b"1\r\na\r\n" * 3 + b"1\r\nab\r\n", b"aaaa"),
+    "an extension without a name": (b"1;\r\na\r\n", b""),
+    "an extension with a quote that does not end": (b'1;a="b\r\na\r\n', b""),
+    "a control character in an extension": (b"1;a\0\r\na\r\n", b""),
+    "a long extension": (b"1;" + b"a" * LONGEST_SIZE_LINE + b"\r\na\r\n", b""),
+    "a trailer without a colon": (b"0\r\nX\r\n\r\n", b""),
+    "a folded trailer": (b"0\r\nX: y\r\n z\r\n\r\n", b""),
+    "NUL in a trailer": (b"0\r\nX: \0\r\n\r\n", b""),
+    "trailers too long": (b"0\r\nX: " + b"y" * 200 + b"\r\n\r\n", b""),
+    "trailers without end": (b"0\r\nX: " + b"y" * 300, b""),
+    "too many trailers": (b"0\r\n" + b"X:\r\n" * 11 + b"\r\n", b""),
+    "too many trailers without end": (b"0\r\n" + b"X:\r\n" * 12, b""),
+}
+"""Bodies that are none, and the data that came before that was clear."""
+
+
+TOKENS = b'1.a.|1.|3.|abc|.|\r|\n|0.|0|A|f|;|=|"|\\| |\t|\0|\x80|X: y.|10.|1;a=b.|2.bb.'.replace(b".", b"\r\n").split(
+    b"|"
+)
+
+
+def body(*, blanks: bool = False) -> ChunkedBody:
+    """One with small bounds."""
+    return ChunkedBody(max_trailer_bytes=200, max_trailer_lines=10, blanks=blanks)
+
+
+def read(pieces: Iterable[bytes]) -> tuple[bytes, bool, bool, bytes]:
+    """What is read of these pieces: the data, whether it is whole, whether it has a problem, and what is left over."""
+    reading, data, left = body(), b"", b""
+    for piece in pieces:
+        if reading.done or reading.problem:
+            left += piece
+        else:
+            data += reading.feed(piece)
+    return data, reading.done, bool(reading.problem), reading.rest + left if reading.done else b""
+
+
+def single(data: bytes) -> list[bytes]:
+    """The same, byte by byte."""
+    return [data[at : at + 1] for at in range(len(data))]
+
+
+class _Told:
+    """What llhttp reads."""
+
+    def __init__(self) -> None:
+        self.body = b""
+        self.done = False
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        self.body += data
+
+    def on_message_complete(self) -> None:
+        """The body is whole."""
+        self.done = True
+
+
+def told_by_llhttp(data: bytes) -> _Told:
+    """What llhttp makes of a chunked body."""
+    told = _Told()
+    parser = httptools.HttpRequestParser(told)
+    parser.feed_data(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    with contextlib.suppress(httptools.HttpParserError):
+        parser.feed_data(data)
+    return told
+
+
+class ChunkTests(SynchronousTestCase):
+    """One body."""
+
+    def test_taken(self) -> None:
+        """Each of these is read the same in one piece and in many, and what follows it is left over."""
+        for name, (data, expected) in TAKEN.items():
+            for follows in (b"", b"GET / HTTP/1.1\r\n", b"0\r\n\r\n"):
+                for pieces in ([data + follows], single(data + follows), [data, follows]):
+                    self.assertEqual(read(pieces), (expected, True, False, follows), name)
+
+    def test_refused(self) -> None:
+        """Each of these has a problem, however it comes, and the data before it is what is handed on."""
+        for name, (data, expected) in REFUSED.items():
+            for pieces in ([data], single(data)):
+                self.assertEqual(read(pieces), (expected, False, True, b""), name)
+
+    def test_is_clear_at_once(self) -> None:
+        """What cannot become a size is refused before its line is whole."""
+        for start in (b"x", b"1x", b"1;\n", b"-"):
+            reading = body()
+            reading.feed(start)
+            self.assertTrue(reading.problem, start)
+
+    def test_in_one_piece(self) -> None:
+        """The data of all chunks of a read comes as one piece, whatever their sizes."""
+        reading = body()
+        self.assertEqual(
+            reading.feed(b"1\r\na\r\n2\r\nbc\r\n10\r\n0123456789abcdef\r\n3\r\nde"), b"abc0123456789abcdefde"
+        )
+
+    def test_framing(self) -> None:
+        """What is no data is counted: sizes, ends of lines, extensions, trailers."""
+        for pieces in ([b"1;x\r\na\r\n0\r\nX: y\r\n\r\n"], single(b"1;x\r\na\r\n0\r\nX: y\r\n\r\n")):
+            reading = body()
+            for piece in pieces:
+                reading.feed(piece)
+            self.assertEqual(reading.framing, len(b"1;x\r\n\r\n0\r\nX: y\r\n\r\n"))
+
+    def test_trailers(self) -> None:
+        """The names of trailers are told."""
+        reading = body()
+        reading.feed(b"0\r\nX: y\r\nContent-Length: 1\r\n\r\n")
+        self.assertEqual(reading.trailer_names, (b"X", b"Content-Length"))
+
+    def test_blanks(self) -> None:
+        """Where it is asked for, blanks behind a size are none of its value, and mean nothing elsewhere."""
+        for data, fits in (
+            (b"3  \r\nabc\r\n0 \r\n\r\n", True),
+            (b"3\t;x\r\nabc\r\n0\r\n\r\n", True),
+            (b" 3\r\nabc\r\n0\r\n\r\n", False),
+            (b"1 2\r\nabc\r\n0\r\n\r\n", False),
+        ):
+            for pieces in ([data], single(data)):
+                reading = body(blanks=True)
+                told = b"".join([reading.feed(piece) for piece in pieces if not reading.problem])
+                self.assertEqual((told, reading.done), (b"abc", True) if fits else (b"", False), data)
+
+    @given(st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=3)), max_size=12), st.booleans())
+    def test_takes_nothing_that_llhttp_refuses(self, tokens: list[bytes], ends: bool) -> None:
+        """A body that is whole here is whole to llhttp with the same data; and it is the same in any pieces."""
+        data = b"".join(tokens) + (b"0\r\n\r\n" if ends else b"")
+        whole = read([data])
+        self.assertEqual(whole, read(single(data)))
+        if whole[1]:
+            told = told_by_llhttp(data)
+            self.assertEqual((told.body, told.done), (whole[0], True))
