@@ -53,6 +53,9 @@ class PortRange:
     def __contains__(self, port: int) -> bool:
         return self.lowest <= port <= self.highest
 
+    def __str__(self) -> str:
+        return str(self.lowest) if self.lowest == self.highest else f"{self.lowest}-{self.highest}"
+
 
 @attrs.frozen(kw_only=True)
 class Destination:

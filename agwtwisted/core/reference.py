@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
+from agwtwisted.core.errors import UnacceptableError
 from agwtwisted.core.key_meanings import KEY_MEANINGS
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.schema import DEFAULT_SSL_POLICY, KINDS
@@ -79,10 +80,21 @@ def _default(name: str, key: str, kind: Kind, how: Key) -> str:
     if name == "gateway" and key == "ssl_policy":
         return f"`{DEFAULT_SSL_POLICY}`"
     value = kind.default(key)
-    if how.required and value is None:
+    if how.required:
         return "needed"
+    if name == "backend_http_settings" and key == "port":
+        return f"`{value}`, with `Https` `443`"
     words = ", ".join(map(_word, value)) if isinstance(value, tuple) else _word(value)
-    return f"`{words}`" if words else ""
+    return f"`{words}`" if words and _can_be_written(words, how) else ""
+
+
+def _can_be_written(words: str, how: Key) -> bool:
+    """Whether a default has a name in the file, and is not only what holds without the key."""
+    try:
+        how.convert(words)
+    except UnacceptableError:
+        return False
+    return True
 
 
 def _word(value: Any) -> str:

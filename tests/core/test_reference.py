@@ -59,6 +59,20 @@ class PageTests(SynchronousTestCase):
         for line in ("| `match_status_codes` | `200-399` |", "| `log_query` | `true` |", "| `priority` | needed |"):
             self.assertIn(line, text)
 
+    def test_defaults(self) -> None:
+        """What stands as a default, written into a file, is the default; what must be there says so."""
+        for name, kind in KINDS.items():
+            text = reference.pages()["configuration.md"].partition(f"## [{name}{' NAME' if kind.named else ''}]\n")[2]
+            for key, how in kind.keys.items():
+                cell = re.search(rf"(?m)^\| `{key}` \| (.*?) ?\| ", text)
+                assert cell
+                if how.required:
+                    self.assertEqual(cell[1], "needed", f"{name}.{key}")
+                elif cell[1] and (name, key) != ("gateway", "ssl_policy"):
+                    written = cell[1].split("`")[1]
+                    self.assertEqual(how.convert(written), kind.default(key), f"{name}.{key}")
+        self.assertIn("\n| `port` | `80`, with `Https` `443` |", reference.pages()["configuration.md"])
+
     def test_variables(self) -> None:
         """Every server variable stands there."""
         text = reference.pages()["variables.md"]
