@@ -7,7 +7,7 @@ the gateway itself, or to the services of the machine that it runs on, are close
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -28,19 +28,40 @@ _CLOSED: Final = tuple(
         (
             "0.0.0.0/8",  # this machine, and what was never assigned
             "127.0.0.0/8",
-            "169.254.0.0/16",  # link-local, the clouds' metadata 169.254.169.254 in it
+            "169.254.0.0/16",  # link-local, with most clouds' metadata: 169.254.169.254, 169.254.170.2
             "168.63.129.16/32",  # the platform of the product's own cloud
+            "100.100.100.200/32",  # Alibaba Cloud's metadata
+            "192.0.0.0/24",  # IETF protocol assignments (RFC 6890), with Oracle Cloud's metadata 192.0.0.192
             "224.0.0.0/3",  # multicast, reserved, broadcast
             "::/128",
             "::1/128",
             "fe80::/10",
+            "fec0::/10",  # site-local, deprecated (RFC 3879)
             "ff00::/8",
-            "fd00:ec2::/32",  # a cloud's metadata
+            "fd00:ec2::/32",  # AWS: metadata fd00:ec2::254, name server, time, pod identities
+            "fd20:ce::254/128",  # Google Cloud's metadata
+            "fd00:c1::a9fe:a9fe/128",  # Oracle Cloud's metadata
+            "fd00:42::42/128",  # Scaleway's metadata
+            "64:ff9b:1::/48",  # NAT64 of local use (RFC 8215): what it stands for depends on a prefix that is not known
         ),
     )
 )
 
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_EMBEDDING: Final = tuple(
+    map(
+        ipaddress.IPv6Network,
+        (
+            "64:ff9b::/96",  # NAT64 (RFC 6052)
+            "::ffff:0:0/96",  # IPv4-mapped (RFC 4291 section 2.5.5.2)
+            "::/96",  # IPv4-compatible (RFC 4291 section 2.5.5.1), deprecated
+            "::ffff:0:0:0/96",  # IPv4-translated (RFC 2765)
+        ),
+    )
+)
+"""Networks whose last 32 bits are an IPv4 address."""
+
+_ISATAP: Final = (0x00005EFE, 0x02005EFE)
+"""What stands before the IPv4 address in an interface identifier of ISATAP (RFC 5214 section 6.1)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -90,18 +111,40 @@ def destination(url: str) -> Destination:
 def closed(address: str, open_networks: Iterable[Network]) -> bool:
     """Whether nothing is sent to this IP address: it is one of the closed ones, and in no network that was opened.
 
-    An address that stands for an IPv4 address (mapped, NAT64, 6to4) is judged as that.
+    One that stands for IPv4 addresses (mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP) is closed if one of
+    those is, and open where each of them is opened.
     """
-    found = _meant(ipaddress.ip_address(address.partition("%")[0]))
-    return any(found in network for network in _CLOSED) and not any(found in network for network in open_networks)
+    found, opened = ipaddress.ip_address(address.partition("%")[0]), tuple(open_networks)
+    return any(_is_in(each, _CLOSED) and not _is_in(each, opened) for each in (found, *_embedded(found)))
 
 
-def _meant(address: IpAddress) -> IpAddress:
+def refusal_of(destination: Destination, addresses: Iterable[str], ports: Iterable[PortRange]) -> str:
+    """Why a responder is not connected to: `addresses` of it are closed, its port is in none of `ports`, or both.
+
+    It names the host, the port and the addresses, and every key that has to change, with what has to stand there.
+    """
+    closed_ones = ", ".join(addresses)
+    keys = [f"ocsp_allowed_networks = {closed_ones}"] if closed_ones else []
+    if not any(destination.port in each for each in ports):
+        keys.append(f"ocsp_allowed_ports = {destination.port}")
+    where = f"{destination.host} port {destination.port}" + (f" at {closed_ones}" if closed_ones else "")
+    return f"the address rules refuse the responder {where}: it takes {' and '.join(keys)} to allow it"
+
+
+def _is_in(address: IpAddress, networks: Iterable[Network]) -> bool:
+    return any(address in network for network in networks)
+
+
+def _embedded(address: IpAddress) -> Iterator[ipaddress.IPv4Address]:
+    """The IPv4 addresses that an IPv6 address leads to."""
     if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
+        return
+    last, before = int(address) & 0xFFFFFFFF, int(address) >> 32 & 0xFFFFFFFF
+    if int(address) > 1 and (_is_in(address, _EMBEDDING) or before in _ISATAP):  # not :: and ::1
+        yield ipaddress.IPv4Address(last)
+    if address.sixtofour is not None:  # RFC 3056
+        yield address.sixtofour
+    yield from address.teredo or ()  # its server and the client (RFC 4380 section 4)
 
 
 def hindrance(url: str, open_networks: Iterable[Network], open_ports: Iterable[PortRange]) -> str:
@@ -110,13 +153,13 @@ def hindrance(url: str, open_networks: Iterable[Network], open_ports: Iterable[P
         where = destination(url)
     except UnacceptableError as error:
         return str(error)
-    if not any(where.port in each for each in open_ports):
-        return f"is not asked: port {where.port} is not one of ocsp_allowed_ports"
     try:
-        is_closed = closed(where.host, open_networks)
+        closed_ones = (where.host,) if closed(where.host, open_networks) else ()
     except ValueError:  # a name, which is not looked up here
+        closed_ones = ()
+    if not closed_ones and any(where.port in each for each in open_ports):
         return ""
-    return f"is not asked: {where.host} is closed, and in none of ocsp_allowed_networks" if is_closed else ""
+    return f"is not asked: {refusal_of(where, closed_ones, open_ports)}"
 
 
 # -- as they stand in a configuration

@@ -87,25 +87,62 @@ class ClosedTests(SynchronousTestCase):
             "fd00:ec2::254",
             "::ffff:127.0.0.1",
             "::ffff:169.254.169.254",
+            "169.254.170.2",
+            "100.100.100.200",
+            "192.0.0.192",
+            "fd20:ce::254",
+            "fd00:c1::a9fe:a9fe",
+            "fd00:42::42",
+            "fec0::1",
+            "::127.0.0.1",
+            "::169.254.169.254",
+            "::ffff:0:127.0.0.1",
+            "::ffff:100.100.100.200",
             "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::8.8.8.8",
             "2002:7f00:1::",
+            "2001:0:7f00:1::",
+            "2001:0:808:808:0:0:5601:5601",
+            "2001:db8::5efe:127.0.0.1",
+            "2001:db8::200:5efe:169.254.169.254",
         ):
             self.assertTrue(closed(address, ()), address)
 
     def test_open(self) -> None:
         """The world and private networks are open."""
-        for address in ("192.0.2.1", "10.0.0.1", "192.168.1.1", "168.63.129.17", "2001:db8::1", "fd12::1"):
+        for address in (
+            "192.0.2.1",
+            "10.0.0.1",
+            "192.168.1.1",
+            "168.63.129.17",
+            "100.100.100.201",
+            "2001:db8::1",
+            "fd12::1",
+            "fd20:ce::253",
+            "::8.8.8.8",
+            "::ffff:8.8.8.8",
+            "64:ff9b::8.8.8.8",
+            "2002:808:808::",
+            "2001:0:808:808:0:0:f7f7:f7f7",
+            "2001:db8::5efe:8.8.8.8",
+        ):
             self.assertFalse(closed(address, ()), address)
 
     def test_opened(self) -> None:
         """What the operator lists is open, and nothing beside it; a mapped address is the address it stands for."""
-        opened = (ip_network("127.0.0.2/32"), ip_network("fe80::/64"))
+        opened = tuple(map(ip_network, ("127.0.0.2/32", "fe80::/64", "::1/128", "2002::/16", "64:ff9b:1:2::/96")))
         for address, expected in (
             ("127.0.0.2", False),
             ("::ffff:127.0.0.2", False),
             ("127.0.0.1", True),
             ("fe80::5%eth0", False),
             ("fe80:0:0:1::", True),
+            ("::1", False),
+            ("::2", True),
+            ("2002:7f00:2::", False),
+            ("2002:7f00:1::", True),
+            ("64:ff9b:1:2::1", False),
+            ("64:ff9b:1:3::1", True),
         ):
             self.assertEqual(closed(address, opened), expected, address)
 
@@ -122,13 +159,34 @@ class HindranceTests(SynchronousTestCase):
             ("http://192.0.2.1/", ""),
             ("http://[2001:db8::1]/", ""),
             ("http://10.0.0.1/", ""),
-            ("https://ocsp.example/", "is not asked: port 443 is not one of ocsp_allowed_ports"),
-            ("http://127.0.0.1/", "is not asked: 127.0.0.1 is closed, and in none of ocsp_allowed_networks"),
-            ("http://[::1]/", "is not asked: ::1 is closed, and in none of ocsp_allowed_networks"),
+            ("https://ocsp.example/", "ocsp_allowed_ports = 443"),
+            ("http://127.0.0.1/", "ocsp_allowed_networks = 127.0.0.1"),
+            ("https://[::1]/", "ocsp_allowed_networks = ::1 and ocsp_allowed_ports = 443"),
             ("http://127.0.0.2/", ""),
         ):
-            self.assertEqual(hindrance(url, (network("127.0.0.2"),), ports), words, url)
+            found = hindrance(url, (network("127.0.0.2"),), ports)
+            self.assertEqual(found.partition(": it takes ")[2], f"{words} to allow it" if words else "", url)
+            self.assertTrue(found.startswith("is not asked: the address rules refuse") if words else not found, url)
         self.assertIn("must begin with http:// or https://", hindrance("ftp://ocsp.example/", (), ports))
+
+
+class RefusalTests(SynchronousTestCase):
+    """Why a responder is not connected to."""
+
+    def test_keys(self) -> None:
+        """The reason names host, port, addresses, and every key that it takes, in one message."""
+        ports = (PortRange(lowest=80, highest=80), PortRange(lowest=8000, highest=8099))
+        where = destination("http://ocsp.example:8100/")
+        both = destinations.refusal_of(where, ["10.0.0.1", "127.0.0.1"], ports)
+        self.assertEqual(
+            both,
+            "the address rules refuse the responder ocsp.example port 8100 at 10.0.0.1, 127.0.0.1: it takes"
+            " ocsp_allowed_networks = 10.0.0.1, 127.0.0.1 and ocsp_allowed_ports = 8100 to allow it",
+        )
+        port = destinations.refusal_of(where, [], ports)
+        self.assertIn("it takes ocsp_allowed_ports = 8100 to", port)
+        network = destinations.refusal_of(destination("http://ocsp.example:8001/"), ["127.0.0.1"], ports)
+        self.assertIn("it takes ocsp_allowed_networks = 127.0.0.1 to", network)
 
 
 class ConfigurationTests(SynchronousTestCase):

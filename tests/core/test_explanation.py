@@ -101,8 +101,8 @@ class ExplanationTests(SynchronousTestCase):
         """Where no responder may be asked the gateway refuses, and so does the explanation, unless Allow lets in."""
         for url, words in (
             ("", "names no responder, so its status is not to be had"),
-            ("http://ocsp.example:8888/", "port 8888 is not one of ocsp_allowed_ports"),
-            ("http://127.0.0.1/", "127.0.0.1 is closed, and in none of ocsp_allowed_networks"),
+            ("http://ocsp.example:8888/", "port 8888: it takes ocsp_allowed_ports = 8888 to allow it"),
+            ("http://127.0.0.1/", "at 127.0.0.1: it takes ocsp_allowed_networks = 127.0.0.1 to allow it"),
             ("ldap://ocsp.example/", "must begin with http:// or https://"),
         ):
             device = clients.partners().issue("named", **({"ocsp_url": url} if url else {}))
