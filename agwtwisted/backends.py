@@ -66,6 +66,11 @@ class Backends:
             server.close_idle()
             server.stop()
 
+    def _make_room(self) -> None:
+        """Descriptors are short: connections that no exchange uses are what can be done without."""
+        for server in self._servers.values():
+            server.close_idle()
+
     def _new_pool(self, pool: BackendAddressPool, settings: BackendHttpSettings) -> Pool[Server]:
         addresses = [(each.host, each.port or settings.port) for each in pool.backend_addresses]
         servers = tuple(dict.fromkeys(self._server(*address, settings) for address in addresses))
@@ -87,7 +92,7 @@ class Backends:
         encryption = None
         if settings.protocol is Protocol.HTTPS:
             encryption = Encryption(tls=self._contexts.of(settings), rule=IdentityRule.of(settings, host))
-        dialer = Dialer(self._reactor, host, port, self._names, encryption)
+        dialer = Dialer(self._reactor, host, port, self._names, encryption, make_room=self._make_room)
         drain_timeout = settings.connection_draining_timeout
         return Server(self._reactor, host, port, dialer, self._complaints, drain_timeout=drain_timeout)
 

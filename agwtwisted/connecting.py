@@ -9,12 +9,13 @@ import attrs
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.error import ConnectError
-from twisted.internet.interfaces import IAddress, IConnector
+from twisted.internet.interfaces import IAddress, IConnector, IDelayedCall, IReactorTime
 from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
 
 from agwtwisted.backend_contexts import BackendTls
 from agwtwisted.core.server_identity import IdentityRule, ServerIdentity
+from agwtwisted.descriptors import SHORTAGES
 from agwtwisted.resolving import Names
 from agwtwisted.streaming import TcpWire
 from agwtwisted.tls_client import TlsClientWire
@@ -67,6 +68,7 @@ class Dialer:
         encryption: None where the server is spoken to in plain text.
         plain: the kind of wire without TLS.
         encrypted: the kind of wire with TLS.
+        make_room: closes what is not needed, where the system gives no descriptor for a connection.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Dialer:
         *,
         plain: type[TcpWire] = TcpWire,
         encrypted: type[TlsClientWire] = TlsClientWire,
+        make_room: Callable[[], None] | None = None,
     ) -> None:
         self._reactor = reactor
         self._host = host
@@ -88,6 +91,7 @@ class Dialer:
         self._encryption = encryption
         self._plain = plain
         self._encrypted = encrypted
+        self._make_room = make_room
 
     def identity(self, requested: str = "") -> ServerIdentity | None:
         """Whom the server must prove to be for a request to a host; None: it is not asked.
@@ -167,9 +171,14 @@ class Dialer:
             identity = identity or self._encryption.rule.identity()
             wire = self._encryption.tls.wire(self._reactor, identity, until, protocol=protocol, kind=self._encrypted)
         prepare(wire)
-        attempt = _Attempt(wire, identity)
+        attempt = _Attempt(wire, identity, self._reactor, self._make_room)
         self._reactor.connectTCP(address, self._port, attempt, timeout=until - self._reactor.seconds())
         return attempt.outcome
+
+
+def is_shortage(failure: Failure) -> bool:
+    """Whether a connection could not even be tried: that is no news of the server."""
+    return isinstance(failure.value, ConnectError) and failure.value.osError in SHORTAGES
 
 
 class _Attempt(ClientFactory):
@@ -177,11 +186,20 @@ class _Attempt(ClientFactory):
 
     noisy = False
 
-    def __init__(self, wire: TcpWire, identity: ServerIdentity | None) -> None:
+    def __init__(
+        self,
+        wire: TcpWire,
+        identity: ServerIdentity | None,
+        clock: IReactorTime,
+        make_room: Callable[[], None] | None,
+    ) -> None:
         self.outcome: Deferred[TcpWire] = Deferred(self._give_up)
         self._wire = wire
         self._identity = identity
         self._connector: IConnector | None = None
+        self._clock = clock
+        self._make_room = make_room
+        self._again: IDelayedCall | None = None
         wire.when_open = self._opened
         if isinstance(wire, TlsClientWire):
             wire.when_failed = self._failed
@@ -195,8 +213,14 @@ class _Attempt(ClientFactory):
         return self._wire
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
-        """Nobody answered at this address."""
-        if not self.outcome.called:
+        """Nobody answered at this address, or there was no descriptor to ask it; where room can be made, once more."""
+        if self.outcome.called:
+            return
+        make_room, self._make_room = self._make_room, None
+        if make_room is not None and is_shortage(reason):
+            make_room()
+            self._again = self._clock.callLater(0, connector.connect)  # what was closed is closed by then
+        else:
             self.outcome.errback(reason)
 
     def _opened(self) -> None:
@@ -211,5 +235,7 @@ class _Attempt(ClientFactory):
         outcome.errback(CancelledError())  # stopping fails with a ConnectError, as if nobody had answered
         if self._wire.connected:
             self._wire.abort()
+        elif self._again is not None and self._again.active():
+            self._again.cancel()
         elif self._connector is not None:
             self._connector.stopConnecting()

@@ -19,8 +19,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from agwtwisted.backends import Backends
+from agwtwisted.connecting import is_shortage
 from agwtwisted.core.errors import printable
-from agwtwisted.core.health import LOOKED_AT, Health, Refusal, State
+from agwtwisted.core.health import LOOKED_AT, Health, Refusal, Shortage, State
 from agwtwisted.core.messages import ResponseHead
 from agwtwisted.core.probing import Question, question
 from agwtwisted.core.resources import BackendAddressPool, BackendHttpSettings
@@ -67,6 +68,7 @@ class Watch:
         self._name = name
         self._ask = ask
         self._threshold = threshold
+        self._is_short = False  # the last questions could not be put
         self._soon = SOON  # seconds to the next question ahead of its time, 0: there is no reason
         self._began = 0.0
         self._timer: IDelayedCall | None = None
@@ -106,8 +108,13 @@ class Watch:
     def _answered(self, problem: str) -> None:
         wait = self._began + self.interval - self._clock.seconds()
         if not problem:
+            self._is_short = False
             self._soon = 0.0
             self._move(self._target.health.succeeded(self._clock.seconds()), "the probe's answer is as it should be")
+        elif isinstance(problem, Shortage):
+            if not self._is_short:
+                self._is_short = True
+                self.log.warn("{name} was not probed: {problem}", name=self._name, problem=problem)
         else:
             if self._soon:
                 wait, self._soon = min(wait, self._soon), 2 * self._soon
@@ -229,6 +236,8 @@ def _unanswered(failure: Failure, asked: Question) -> str:
         return f"no answer within {asked.timeout:g} s"
     failure.trap(ConnectError, DNSLookupError)
     message = failure.getErrorMessage()
+    if is_shortage(failure):
+        return Shortage(message)
     return Refusal(message) if failure.check(ConnectionRefusedError) else message
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -20,6 +19,7 @@ from twisted.python.failure import Failure
 
 from agwtwisted.admission import Limits
 from agwtwisted.core.errors import AgwError
+from agwtwisted.descriptors import SHORTAGES
 from agwtwisted.ports import Port
 
 BACKLOG = 1024
@@ -27,9 +27,6 @@ BACKLOG = 1024
 
 AT_ONCE: Final = 16
 """Connections of one port that a turn of the reactor accepts at most: those that there are wait so long."""
-
-
-_SHORTAGES: Final = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
 
 
 class BindError(AgwError):
@@ -164,7 +161,7 @@ class Listener(Service):
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno in _SHORTAGES:
+                if error.errno in SHORTAGES:
                     self._fall_short(error)
                     return
                 continue  # that one is gone already (accept(2))

@@ -9,7 +9,8 @@ from twisted.internet.error import ConnectError, ConnectionRefusedError, DNSLook
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from agwtwisted.core.health import Refusal
+from agwtwisted.connecting import is_shortage
+from agwtwisted.core.health import Refusal, Shortage
 from agwtwisted.core.probing import RelayQuestion, relay_question
 from agwtwisted.core.proxy_protocol import LOCAL
 from agwtwisted.core.resources import BackendSettings, RoutingRule
@@ -56,4 +57,6 @@ def _well(wire: RelayWire) -> str:
 def _unreachable(failure: Failure) -> str:
     failure.trap(ConnectError, DNSLookupError)
     message = failure.getErrorMessage()
+    if is_shortage(failure):
+        return Shortage(message)
     return Refusal(message) if failure.check(ConnectionRefusedError) else message

@@ -146,6 +146,7 @@ def build(
     sockets: Mapping[tuple[str, int], socket.socket],
     *,
     seconds: Callable[[], float] = system_time,
+    room: int | None = None,
 ) -> GatewayService:
     """The gateway's tree of services, to be started.
 
@@ -155,6 +156,7 @@ def build(
         sockets: a bound one for each of `addresses_of(config)`.
         seconds: the time by which validity is judged and that the log shows, since 1970. What waits, waits by the
             reactor's, which need not have anything to do with it.
+        room: client connections for which there are descriptors, as `core.descriptors` has it; None: enough.
 
     Raises:
         OSError: the access log cannot be opened, or the state directory not made.
@@ -171,7 +173,7 @@ def build(
     pages = ErrorPages(config.custom_errors)
     exchanges = HttpExchanges(gateway, backends, reactor, access_log, random, pages, wall=seconds)
     revocation = _revocation(config, reactor, wall, random)
-    limits = Limits(gateway, reactor)
+    limits = Limits(gateway, reactor, room=room)
     limiter = HandshakeLimiter(reactor.seconds)
 
     def arguments(number: int, sites: NamedSites[S]) -> PortArguments[S]:

@@ -27,12 +27,14 @@ from agwtwisted.contexts import CertificateError, GroupsError, PortContexts
 from agwtwisted.core import ini, report
 from agwtwisted.core.certificate_rules import CANNOT_READ
 from agwtwisted.core.config import parse
+from agwtwisted.core.descriptors import budget_of
 from agwtwisted.core.errors import AgwError, ConfigError, Place, Problem
 from agwtwisted.core.pem import read_certificates
 from agwtwisted.core.resources import Config, Protocol, StreamProtocol
 from agwtwisted.core.routing import addresses_of, ports_of, relay_ports_of, ways_of
 from agwtwisted.core.sources import SourceFile
 from agwtwisted.core.trust_coherence import key_of
+from agwtwisted.descriptors import raise_limit
 from agwtwisted.listener import BindError, bind
 
 
@@ -57,6 +59,7 @@ def makeService(options: Options) -> IService:
             _try_certificates(config)
         except AgwError as error:
             sys.exit(_told(error, options["config"], config))
+        _room(config, options["config"])
         print(report.table(config, datetime.now(UTC)))
         print(f"{options['config']}: the configuration is valid")
         sys.exit(0)
@@ -147,7 +150,7 @@ def _start(config: Config, file: str) -> IService:
     try:
         for address in addresses_of(config):
             sockets[address] = bind(*address)
-        service = build(config, reactor, sockets)
+        service = build(config, reactor, sockets, room=_room(config, file))
     except (AgwError, OSError) as error:
         for bound in sockets.values():
             bound.close()
@@ -156,6 +159,16 @@ def _start(config: Config, file: str) -> IService:
     reactor.callWhenRunning(reopen_on_signal, reactor, service.access_log.reopen)
     reactor.addSystemEventTrigger("before", "shutdown", end_at_once_on_signal)
     return service
+
+
+def _room(config: Config, file: str) -> int:
+    """How many connections the descriptors of this process allow for; says so where that is fewer than it should."""
+    found = budget_of(config, raise_limit())
+    warning = found.warning(config.gateway.max_connections)
+    if warning:
+        place = _place(file, "gateway", "max_connections")
+        print(f"WARNING {place} [gateway] {warning}", file=sys.stderr)
+    return found.room
 
 
 def _hide_files_from_others() -> None:

@@ -10,7 +10,7 @@ from twisted.internet.error import ConnectError, ConnectionRefusedError, DNSLook
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.backend_contexts import BackendTls
-from agwtwisted.connecting import Dialer, Encryption, UnreachableError, UntrustedError
+from agwtwisted.connecting import Dialer, Encryption, UnreachableError, UntrustedError, is_shortage
 from agwtwisted.core.server_identity import IdentityRule, server_identity
 from agwtwisted.dns_client import Answer
 from agwtwisted.resolving import Names, ask_reactor
@@ -63,6 +63,38 @@ class AddressTests(_Case):
         self.successResultOf(self.dial("192.0.2.1", "127.0.0.1"))
         self.backend("127.0.0.1").refusing = True
         self.failureResultOf(self.dial("192.0.2.1", "127.0.0.1"), ConnectionRefusedError)
+
+    def test_no_descriptor(self) -> None:
+        """Where there is no descriptor room is made, and it is tried once more; no second time."""
+        made: list[float] = []
+        for short, opens in ((1, True), (2, False)):
+            self.backend("127.0.0.1").short = short
+            dialer = Dialer(self.network, "127.0.0.1", 9000, self.names, make_room=lambda: made.append(0))
+            dialed = dialer.dial(TIMEOUT)
+            self.network.pump([0.0] * 3)
+            if opens:
+                self.successResultOf(dialed)
+            else:
+                self.assertTrue(is_shortage(self.failureResultOf(dialed, ConnectError)))
+        self.assertEqual(len(made), 2)
+
+    def test_given_up_between(self) -> None:
+        """One that is given up while room is made does not come back."""
+        self.backend("127.0.0.1").short = 1
+
+        def make_room() -> None:
+            self.network.callLater(0, dialed.cancel)
+
+        dialed = Dialer(self.network, "127.0.0.1", 9000, self.names, make_room=make_room).dial(TIMEOUT)
+        self.network.advance(0)
+        self.failureResultOf(dialed, CancelledError)
+        self.network.pump([0.0] * 3)
+        self.assertEqual((self.backend("127.0.0.1").attempts, self.network.timers()), (1, []))
+
+    def test_no_news(self) -> None:
+        """A server that refuses, or is silent, is no shortage."""
+        self.backend("127.0.0.1").refusing = True
+        self.assertFalse(is_shortage(self.failureResultOf(self.dial("127.0.0.1"), ConnectError)))
 
     def test_shares(self) -> None:
         """A silent address has its share of the time: the others still have theirs."""

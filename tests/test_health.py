@@ -12,7 +12,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.backends import Backends
-from agwtwisted.core.health import LOOKED_AT, Match, Refusal, State
+from agwtwisted.core.health import LOOKED_AT, Match, Refusal, Shortage, State
 from agwtwisted.core.probing import Question
 from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings, Probe
 from agwtwisted.health import MAX_HEAD_BYTES, PACE, SOON, Prober, Watch, ask
@@ -21,6 +21,7 @@ from agwtwisted.upstream import Server
 from tests.wires import Backend, Network
 
 INTERVAL, THRESHOLD, DRAIN = 30.0, 3, 10.0
+NAME = "127.0.0.1:80 (s)"
 SICK = "status 500 is not one of 200-399"
 
 
@@ -32,9 +33,7 @@ class WatchTests(SynchronousTestCase):
         self.target = Target(self.clock, DRAIN)
         self.answers: list[Deferred[str]] = []
         self.cancelled = 0
-        self.watch = Watch(
-            self.clock, self.target, "127.0.0.1:80 (s)", self.ask, interval=INTERVAL, threshold=THRESHOLD
-        )
+        self.watch = Watch(self.clock, self.target, NAME, self.ask, interval=INTERVAL, threshold=THRESHOLD)
 
     def ask(self) -> Deferred[str]:
         """A question."""
@@ -56,6 +55,18 @@ class WatchTests(SynchronousTestCase):
         """The first question is asked."""
         self.watch.start(0)
         self.clock.advance(0)
+
+    def test_shortage(self) -> None:
+        """A probe that could not be sent says nothing of the server, and is told once until one can be sent again."""
+        self.started()
+        with capturedLogs() as events:
+            self.assertIs(self.after("", *[Shortage("Too many open files")] * 5), State.UP)
+        said = [formatEvent(event) for event in events]
+        self.assertEqual(
+            [line for line in said if "not probed" in line], [f"{NAME} was not probed: Too many open files"]
+        told = [line for line in said if "not probed" in line]
+        self.assertEqual(told, [f"{NAME} was not probed: Too many open files"])
+        self.assertIs(self.after(*[SICK] * THRESHOLD), State.DOWN)
 
     def test_delay(self) -> None:
         """The first question waits as long as it is told."""

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
@@ -176,6 +177,15 @@ class StartTests(Directory):
         self.assertIn(f"  l{self.ports[0]}", printed)
         self.assertTrue(printed.endswith(f"\n\n{self.file}: the configuration is valid\n"))
         self.assertFalse((self.directory / "conf" / "access.log").exists())
+
+    def test_few_descriptors(self) -> None:
+        """A check says, as a start does, that the system gives too few descriptors, and where the key stands."""
+        self.configure("access.log", lambda text: text.replace("[gateway]\n", "[gateway]\nmax_connections = 500\n"))
+        for limit, said in ((256, True), (65536, False)):
+            with mock.patch("agwtwisted.tap.raise_limit", return_value=limit):
+                status, _, complained = self.ended(lambda: makeService(self.options("--check")))
+            self.assertEqual(status, 0)
+            self.assertEqual("gw.ini:2 [gateway] max_connections = 500 takes" in complained, said, complained)
 
     def test_check_of_a_wrong_file(self) -> None:
         """`--check` of a wrong file ends with the reasons, as a start would."""

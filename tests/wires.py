@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from errno import EMFILE
 from socket import IPPROTO_TCP, SHUT_WR, TCP_INFO
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address
 from twisted.internet.base import BaseConnector
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost, ConnectionRefusedError
+from twisted.internet.error import (
+    ConnectBindError,
+    ConnectionAborted,
+    ConnectionDone,
+    ConnectionLost,
+    ConnectionRefusedError,
+)
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IResolutionReceiver
 from twisted.internet.main import CONNECTION_LOST
 from twisted.internet.task import Clock
@@ -209,6 +216,7 @@ class Backend:
     def __init__(self) -> None:
         self.lines: list[Line] = []  # accepted ones
         self.refusing = False
+        self.short = 0  # attempts for which this process has no descriptor
         self.silent = False  # neither accepts nor refuses
         self.attempts = 0
 
@@ -237,7 +245,10 @@ class _Connector(BaseConnector):
     def _answered(self, line: Line) -> None:
         if self.state != "connecting":
             return
-        if self._backend.refusing:
+        if self._backend.short:
+            self._backend.short -= 1
+            line.failIfNotConnected(ConnectBindError(EMFILE, "Too many open files"))
+        elif self._backend.refusing:
             line.failIfNotConnected(ConnectionRefusedError())
         else:
             self._backend.lines.append(line)

@@ -55,6 +55,12 @@ class Health:
         return self.state is State.DOWN and self.refused
 
 
+class Shortage(str):
+    """The words for a probe that could not be sent for want of a descriptor: no news of the server."""
+
+    __slots__ = ()
+
+
 class Refusal(str):
     """What is wrong with a server whose probe was refused the connection."""
 

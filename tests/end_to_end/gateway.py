@@ -172,6 +172,7 @@ class Gateway:
         self.ports = [int(port) for port in re.findall(r"(?m)^\[\w*listener .*\n(?:.+\n)*?port = (\d+)", configuration)]
         self.process: subprocess.Popen[bytes] | None = None
         self.environment: dict[str, str] = {}  # what it gets on top
+        self.prefix: list[str] = []  # what the command line begins with
         for name, credential in certificates().items():
             credential.write(directory, name)
         pki.write(directory, "trusted.pem", certificates()["devices-root"], certificates()["devices"])
@@ -179,7 +180,15 @@ class Gateway:
     def words(self, *twistd_options: str, check: bool = False) -> list[str]:
         """The command line."""
         options = ["--check"] if check else []
-        return [*TWISTD, *(twistd_options or ("-n", "--pidfile=")), "agwgateway", "--config", "gw.ini", *options]
+        return [
+            *self.prefix,
+            *TWISTD,
+            *(twistd_options or ("-n", "--pidfile=")),
+            "agwgateway",
+            "--config",
+            "gw.ini",
+            *options,
+        ]
 
     def start(self, *twistd_options: str) -> None:
         """Start it, and wait until it accepts on every port, and serves."""

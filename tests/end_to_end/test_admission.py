@@ -22,6 +22,9 @@ PROXY = b"PROXY TCP4 192.0.2.7 198.51.100.1 50000 443\r\n"
 ROOM = 80
 """Connections that there may be."""
 
+DESCRIPTORS = 192
+"""Those that a gateway may have where they are few."""
+
 STRANGERS = 120
 """Those that come."""
 
@@ -127,3 +130,22 @@ class AdmissionTests(SynchronousTestCase):
             self.assert_served(started)
         errors = {record.get("handshakeError") for record in started.records()}
         self.assertIn("others waited for max_handshakes, and this client took its time", errors)
+
+    def test_descriptors(self) -> None:
+        """With few descriptors fewer connections are accepted: each that there is has its server, and it is said."""
+        text = gateway.gateway_section() + gateway.pool("app", self.backend.port)
+        [self.plain] = running.free_ports(1)
+        with gateway.prepared(text + gateway.door("plain", self.plain, protocol="Http")) as started:
+            started.prefix = ["/bin/sh", "-c", f'ulimit -n {DESCRIPTORS}; exec "$@"', "sh"]
+            started.start()
+            lines = [clients.plain(self.plain, clients.fresh_source()) for _ in range(20)]
+            for _ in range(2 * DESCRIPTORS):
+                self.addCleanup(clients.plain(self.plain, clients.fresh_source()).close)
+            for line in lines:
+                line.send(GET)
+            self.assertEqual([line.response().status for line in lines], [200] * 20)
+            for line in lines:
+                line.close()
+            self.assertIn(f"the system gives {DESCRIPTORS} (LimitNOFILE", started.output)
+            started.stop()
+            gateway.assert_no_defect(started.output)
