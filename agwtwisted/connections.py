@@ -24,8 +24,10 @@ from agwtwisted.core.verdicts import Refused, Trusted, Verdict, admits
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.frontend import Frontend
 from agwtwisted.ports import Port, PortArguments
+from agwtwisted.relay_wires import RelayTlsWire, RelayWire
 from agwtwisted.standing import Judged, Standing, asked_of, no_answer
 from agwtwisted.streaming import TcpWire
+from agwtwisted.tls import Handshake, TlsWire
 
 
 class HttpSession:
@@ -206,6 +208,15 @@ class HttpPort(Port[Site]):
         self.exchanges = exchanges
         self.plain = PlainRequests(names, max_header_lines=self.gateway.max_header_lines)
         self.identities = IdentityBlocks()
+
+    def plain_wire(self) -> TcpWire:
+        """The wire of a connection without TLS, which a client that has asked may half close."""
+        return RelayWire(self.clock)
+
+    def encrypted_wire(self, handshake: Handshake, seconds: float) -> TlsWire:
+        """The same with TLS."""
+        gateway = self.gateway
+        return RelayTlsWire(self.clock, handshake, seconds, gateway.max_client_chain_bytes, gateway.silent_timeout)
 
     def begin(self, wire: TcpWire, peer: Peer, site: Site | None = None, *, verified: Peer | None = None) -> None:
         """Reads requests from a connection whose client is known; a refused one is told so."""

@@ -25,6 +25,9 @@ from agwtwisted.streaming import TcpWire
 
 _EVENTS = b"text/event-stream"
 
+LOOK = 1.0
+"""Seconds between two looks at whether a client that has finished sending is still there."""
+
 MAX_HELD = 65536
 """Bytes kept of what a client sends ahead of the answer to its request for an upgrade; one read may come on top."""
 
@@ -150,6 +153,13 @@ class Frontend:
         except Exception:
             self._broken()
 
+    def finished(self) -> None:
+        """The client sends no more: what it has asked for whole is answered (RFC 8446 section 6.1)."""
+        try:
+            self._close_if_answered()
+        except Exception:
+            self._broken()
+
     def ended(self, reason: str) -> None:
         """The client is gone."""
         self._deadline.stop()
@@ -222,6 +232,8 @@ class Frontend:
             if self._exchange is not None:
                 self._exchange.flush()
             self._steer()
+            if self._wire.input_ended:
+                self._close_if_answered()
         except Exception:
             self._broken()
 
@@ -276,6 +288,8 @@ class Frontend:
 
     def _watch(self, came: int = 0) -> None:
         """Sets the deadline for what the client has to send next; the bytes of a body that `came` put it off."""
+        if self._wire.input_ended:
+            return  # nothing more is due from the client
         if self._exchange is not None:
             if self._request_whole or self._body_paused:
                 self._deadline.clear()
@@ -294,7 +308,9 @@ class Frontend:
             self._broken()
 
     def _end_wait(self) -> None:
-        if self._exchange is not None:
+        if self._wire.input_ended and not self._wire.closing:
+            self._look()
+        elif self._exchange is not None:
             if not self._request_whole:
                 self._exchange.refuse(408, ErrorInfo.INVALID_REQUEST)
         elif self._wire.full:  # it is to read before it may ask again, and the wire sees to that
@@ -306,6 +322,27 @@ class Frontend:
             self._deadline.set(self._gateway.header_timeout)
         else:
             self._close()
+
+    def _close_if_answered(self) -> None:
+        """Ends the connection of a client that sends no more, once it has its answers.
+
+        A request that is not whole, and another protocol, end with it.
+        """
+        if self._wire.closing or (self._reader.events and (self._exchange is None or self._request_whole)):
+            return
+        unfinished = not self._request_whole and isinstance(self._request, RequestHead)
+        if self._exchange is None or self.tunnel or unfinished:
+            self._deadline.clear()
+            self._wire.end()
+        else:
+            self._deadline.set(LOOK)
+
+    def _look(self) -> None:
+        """Lets go of a client that has finished sending, and has reset the connection since."""
+        if self._wire.is_reset():
+            self._wire.abort()
+        else:
+            self._deadline.set(LOOK)
 
     # -- the way back, as interfaces.Reply says
 
@@ -392,6 +429,8 @@ class Frontend:
         if held and self._exchange is not None:
             self._exchange.body(held)
         self._steer()
+        if self._wire.input_ended:
+            self._close_if_answered()
 
     # -- between requests
 
@@ -408,6 +447,8 @@ class Frontend:
             self._pump()
         elif not self._pumping:
             self._steer()
+            if self._wire.input_ended:
+                self._close_if_answered()
         self._watch()
 
     def _broken(self) -> None:
@@ -428,4 +469,4 @@ class Frontend:
 
     def _close(self, *, linger: bool = False) -> None:
         self._deadline.stop()
-        self._wire.close(linger=linger)
+        self._wire.close(linger=linger and not self._wire.input_ended)

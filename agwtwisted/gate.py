@@ -7,7 +7,7 @@ once, or nobody would notice that the client has left.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -89,6 +89,9 @@ class Gate:
         early, self._early = bytes(self._early), bytearray()
         if early and not self._wire.closing:
             self._wire.receiver.received(early)
+        if self._wire.input_ended and not self._wire.closing:
+            receiver: Any = self._wire.receiver  # which such a wire tells of this
+            receiver.finished()
         self._wire.resume()
 
     def _broken(self, failure: Failure) -> Failure:

@@ -1,4 +1,4 @@
-"""Wires whose two directions end one by one: what a relay joins.
+"""Wires whose two directions end one by one: what a relay joins, and what clients of HTTP are answered on.
 
 A peer that has finished sending (FIN, or close_notify over TLS) may still be sent to. On TLS a FIN alone ends the
 connection: without close_notify nobody knows whether something is missing (RFC 8446 section 6.1).
@@ -29,12 +29,11 @@ class RelayReceiver(Receiver, TypingProtocol):
 
 @implementer(IHalfCloseableProtocol)
 class RelayWire(TcpWire):
-    """A wire of a relay, without TLS.
+    """Such a wire without TLS.
 
     `input_ended` says whether the peer has finished; whoever becomes receiver later looks at it.
     """
 
-    input_ended = False
     output_ended = False
     preamble = b""  # what is sent ahead of everything, TLS included
 
@@ -122,11 +121,6 @@ class RelayWire(TcpWire):
 
 class EncryptedRelayWire(RelayWire, EncryptedWire):
     """The same with TLS, in either role. Its output ends with close_notify; the socket stays open for the input."""
-
-    def dataReceived(self, data: bytes) -> None:
-        """Records from the socket; after close_notify there are none."""
-        if not self.input_ended:
-            super().dataReceived(data)
 
     def farewell_came(self) -> None:
         """close_notify."""

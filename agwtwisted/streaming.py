@@ -40,6 +40,9 @@ CLOSED: Final = Failure(ConnectionDone())
 """The reason of an end that both sides wanted."""
 
 _INFO_SIZE = 128
+_TCP_CLOSE = 7
+"""The state, tcpi_state, of a socket whose connection is gone."""
+
 _ROUND_TRIP_TIME = slice(68, 72)
 _BYTES_ACKNOWLEDGED = slice(120, 128)
 """The places of tcpi_rtt and tcpi_bytes_acked in Linux's struct tcp_info, since Linux 4.1."""
@@ -105,6 +108,7 @@ class TcpWire(Protocol):
     closing = False
     cut = False  # it ended without a farewell of the peer, whose last words may be missing
     failed = False  # it ended by an error of the gateway's own
+    input_ended = False  # the peer sends no more, and may still be sent to: of wires that can be half open
     paused = False
     _taken = 0  # bytes that the peer had acknowledged when that was asked last
     _end_reason = ""  # where the transport knows less about it
@@ -251,6 +255,15 @@ class TcpWire(Protocol):
             self._transport.loseConnection()
         elif not self._queued:
             self._half_close()
+
+    def end(self) -> None:
+        """Closes, since the peer sends no more and nothing is due to it. Not while the receiver is told of bytes."""
+        self.close()
+
+    def is_reset(self) -> bool:
+        """Whether the peer has reset the connection: one that is not read any more is not told."""
+        info: bytes = self._transport.getHandle().getsockopt(IPPROTO_TCP, TCP_INFO, _INFO_SIZE)
+        return info[0] == _TCP_CLOSE
 
     def abort(self) -> None:
         """Closes at once; what the kernel has not taken is lost."""

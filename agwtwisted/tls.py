@@ -81,8 +81,8 @@ class TlsWire(EncryptedWire):
         self.deadline(self._too_slow).set(self._silent_timeout)
 
     def dataReceived(self, data: bytes) -> None:
-        """Records from the socket."""
-        if self.closing:
+        """Records from the socket; after close_notify there are none."""
+        if self.closing or self.input_ended:
             return
         if self._handshake is not None:
             self._shake_hands(self._handshake, data)

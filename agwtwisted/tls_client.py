@@ -59,8 +59,8 @@ class TlsClientWire(EncryptedWire):
         self._shake_hands(b"")
 
     def dataReceived(self, data: bytes) -> None:
-        """Records from the socket."""
-        if self.closing:
+        """Records from the socket; after close_notify there are none."""
+        if self.closing or self.input_ended:
             return
         if self._handshake is not None:
             self._shake_hands(data)

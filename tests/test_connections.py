@@ -193,6 +193,54 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual([client.transport.ended for client in every], ["aborted"] * 3)
 
 
+class FinishedTests(SynchronousTestCase):
+    """Clients that say farewell after their requests, and go on reading (RFC 8446 section 6.1)."""
+
+    def test_answered(self) -> None:
+        """A request that came before close_notify is answered; then the gateway says farewell, too."""
+        for version in (TLS_1_2, TLS_1_3):
+            gateway = Gateway(SITES)
+            client = gateway.shake_hands(client_context(version=version))
+            client.tls.send(GET)
+            client.tls.shutdown()
+            client.talk()
+            self.assertFalse(client.closed)
+            gateway.answering()(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            client.talk()
+            self.assertTrue(client.received.endswith(b"\r\n\r\nok"))
+            self.assertTrue(client.closed)
+            self.assertEqual([record["httpStatus"] for record in gateway.log.records], [200])
+
+    def test_after_the_gate(self) -> None:
+        """So is one that came while the client was judged."""
+        check = Recheck()
+        check.answers.append(Deferred())  # so that the next one comes later, too
+        gateway = Gateway(SITES)
+        gateway.port.check_of = lambda profile: check
+        client = gateway.shake_hands(client_context(device()), "s.example")
+        client.tls.send(GET.replace(b"localhost", b"s.example"))
+        client.tls.shutdown()
+        client.talk()
+        self.assertEqual((gateway.forwarded, client.closed), (0, False))
+        check.answer(Trusted())
+        gateway.answering()(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        client.talk()
+        self.assertEqual((client.received[-2:], client.closed), (b"ok", True))
+
+    def test_nothing_asked(self) -> None:
+        """Without a request the connection ends at once, also where the client was still being judged."""
+        check = Recheck()
+        check.answers.append(Deferred())  # so that the next one comes later, too
+        gateway = Gateway(SITES)
+        gateway.port.check_of = lambda profile: check
+        client = gateway.shake_hands(client_context(device()), "s.example")
+        client.tls.shutdown()
+        client.talk()
+        check.answer(Trusted())
+        client.talk()
+        self.assertEqual((client.closed, client.lost, gateway.log.lines), (True, True, []))
+
+
 class LogTests(SynchronousTestCase):
     """The lines of failed handshakes, and the names in all lines."""
 

@@ -45,8 +45,9 @@ from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Missing, Refused, Trusted, Unchecked, Verdict
 from agwtwisted.dispatch import KEPT_BODY, Dispatch
 from agwtwisted.exchange import HttpExchange
-from agwtwisted.frontend import MAX_HELD, Frontend
-from agwtwisted.streaming import LINGER, QUEUE_LIMIT, TcpWire
+from agwtwisted.frontend import LOOK, MAX_HELD, Frontend
+from agwtwisted.relay_wires import RelayWire
+from agwtwisted.streaming import LINGER, QUEUE_LIMIT
 from agwtwisted.upstream import Server
 from tests import pki
 from tests.backends import OK, SWITCH
@@ -76,7 +77,7 @@ class _Case(SynchronousTestCase):
 
     def client(self, verdict: Verdict | None = None, chosen: Site | None = None, **peer: Any) -> Line:
         """A client's connection."""
-        wire = TcpWire(self.network)
+        wire = RelayWire(self.network)
         line = self.network.dial(wire)
         self.stand.begin(wire, verdict, chosen, **peer)
         return line
@@ -270,7 +271,7 @@ class RefusedTests(_Case):
 
     def test_plain_text(self) -> None:
         """HTTP on a port that wants TLS."""
-        wire = TcpWire(self.network)
+        wire = RelayWire(self.network)
         line = self.network.dial(wire)
         self.stand.port.plain_text(wire, PEER)
         line.send(GET + GET)
@@ -490,17 +491,47 @@ class FailureTests(_Case):
             self.make()
             line = self.asked()
             self.backend.line.send(answered)
-            line.hang_up()
+            line.crash()
             self.assertTrue(self.backend.line.reset)
             self.assertEqual((self.log["httpStatus"], self.log["error_info"]), (499, "ERRORINFO_CLIENT_CLOSED_REQUEST"))
             self.assertEqual((len(self.stand.exchanges.running), self.network.timers()), (0, []))
+
+    def test_client_has_finished(self) -> None:
+        """A client that half closes after its request gets the answer, be it that of a server that is too slow."""
+        for slow in (False, True):
+            self.make()
+            line = self.asked(POST + b"abc")
+            line.hang_up()
+            self.assertTrue(line.connected)
+            if slow:
+                self.network.advance(TIMEOUT)
+            else:
+                self.backend.line.send(OK)
+            status = 504 if slow else 200
+            self.assertTrue(line.take().startswith(b"HTTP/1.1 %d " % status))
+            self.assertEqual((line.connected, self.log["httpStatus"]), (0, status))
+            self.stand.backends.close_idle()
+            self.network.advance(0)
+            self.assertEqual((len(self.stand.exchanges.running), self.network.timers()), (0, []))
+
+    def test_client_has_finished_and_left(self) -> None:
+        """One that resets the connection after that is noticed, and its request taken from the backend."""
+        line = self.asked()
+        line.hang_up()
+        self.network.advance(LOOK)
+        self.assertTrue(line.connected)
+        line.getHandle().state = 7  # TCP_CLOSE
+        self.network.advance(LOOK)
+        self.assertTrue(self.backend.line.reset)
+        self.assertEqual((self.log["httpStatus"], self.log["error_info"]), (499, "ERRORINFO_CLIENT_CLOSED_REQUEST"))
+        self.assertEqual((len(self.stand.exchanges.running), self.network.timers()), (0, []))
 
     def test_client_leaves_while_connecting(self) -> None:
         """Also before there is a connection, and then no other server is asked."""
         self.make(site(ports=(1, 2)))
         self.network.backend(1).silent = True
         line = self.asked()
-        line.hang_up()
+        line.crash()
         self.network.advance(10 * TIMEOUT)
         self.assertEqual(
             (self.network.backend(2).attempts, len(self.stand.log.lines), self.log["httpStatus"]), (0, 1, 499)
@@ -947,7 +978,7 @@ class SocketTests(TestCase):
         self.listening.settimeout(20)
         self.addCleanup(self.listening.close)
         self.stand = Stand(reactor, site(ports=(self.listening.getsockname()[1],)))
-        self.wires: list[TcpWire] = []
+        self.wires: list[RelayWire] = []
         port = reactor.listenTCP(0, _Wires(self), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         self.address = ("127.0.0.1", port.getHost().port)
@@ -1090,9 +1121,9 @@ class _Wires(Factory):
     def __init__(self, case: SocketTests) -> None:
         self._case = case
 
-    def buildProtocol(self, addr: Any) -> TcpWire:
+    def buildProtocol(self, addr: Any) -> RelayWire:
         """The wire; requests are read from it once it is open."""
-        wire = TcpWire(reactor)  # type: ignore[arg-type]
+        wire = RelayWire(reactor)  # type: ignore[arg-type]
         wire.when_open = lambda: self._case.stand.begin(wire)
         self._case.wires.append(wire)
         return wire
@@ -1531,7 +1562,7 @@ class PathTests(_Case):
         """A client that leaves while it is judged is not waited for."""
         self.check_later()
         line = self.ask("/admin", Trusted())
-        line.hang_up()
+        line.crash()
         self.assertEqual(self.cancelled, self.answers)
         self.assertEqual((self.log["httpStatus"], len(self.stand.exchanges.running)), (499, 0))
 

@@ -17,9 +17,10 @@ from agwtwisted.core.messages import Framing, HeaderNames, RequestHead, Response
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.policies import TlsPolicy, predefined
 from agwtwisted.core.resources import Gateway
-from agwtwisted.frontend import MAX_HELD, Frontend
+from agwtwisted.frontend import LOOK, MAX_HELD, Frontend
 from agwtwisted.interfaces import Reply
-from agwtwisted.streaming import LINGER, QUEUE_LIMIT, TcpWire
+from agwtwisted.relay_wires import RelayWire
+from agwtwisted.streaming import LINGER, QUEUE_LIMIT
 from tests.wires import READ, Line, Network
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -132,7 +133,7 @@ class _Case(SynchronousTestCase):
         self.asked: list[Asked] = []
         self.session = FakeSession()
         self.begun: Callable[[Asked], None] = lambda asked: None
-        self.wire = TcpWire(self.network)
+        self.wire = RelayWire(self.network)
         self.line: Line = self.network.dial(self.wire)
         self.frontend = Frontend(
             self.wire,
@@ -369,6 +370,140 @@ class RequestTests(_Case):
         self.last.reply.body(b"ok")
         self.last.finish()
         self.assert_closed()
+
+
+class FinishedTests(_Case):
+    """A client that sends no more."""
+
+    def assert_over(self) -> None:
+        """The connection is gone, and nothing is left of it."""
+        self.turn()
+        self.assertEqual((self.line.connected, self.line.reset, self.network.timers()), (0, False, []))
+
+    def test_answered(self) -> None:
+        """A request that was whole is answered, with a body or without; then the connection ends."""
+        for request in (GET, POST + b"0123456789", CHUNKED + b"0\r\n\r\n"):
+            self.setUp()
+            self.line.send(request)
+            self.line.hang_up()
+            self.network.advance(10 * LOOK)
+            self.assertEqual((bool(self.line.connected), self.last.lost), (True, False))
+            self.last.head(length=5)
+            self.last.reply.body(b"he")
+            self.last.reply.flush()
+            self.network.advance(10 * LOOK)
+            self.last.reply.body(b"llo")
+            self.last.finish()
+            self.assertTrue(self.line.take().endswith(b"\r\n\r\nhello"))
+            self.assert_over()
+
+    def test_answered_at_once(self) -> None:
+        """So is one that is answered in the same turn, however many came before it."""
+        self.answers_at_once()
+        self.line.send(GET * 3)
+        self.line.hang_up()
+        self.assertEqual(self.line.take().count(b"HTTP/1.1 200"), 3)
+        self.assert_over()
+
+    def test_pipelined(self) -> None:
+        """Every whole request is answered in its turn; one that is not goes with the connection."""
+        for rest, lost in ((b"", False), (b"GET / HT", False), (POST + b"123", True)):
+            self.setUp()
+            self.line.send(GET + GET + GET + rest)
+            self.line.hang_up()
+            for number in range(3):
+                self.assertEqual(len(self.asked), number + 1)
+                self.assertTrue(self.line.connected)
+                self.last.answer(b"%d" % number)
+            self.assertEqual(self.line.take().count(b"HTTP/1.1 200"), 3)
+            self.assertEqual(self.last.lost, lost)
+            self.assert_over()
+
+    def test_not_whole(self) -> None:
+        """A head that is not whole is nobody's request, and a body that is not whole takes its request with it."""
+        self.line.send(b"GET / HTTP/1.1\r\nHo")
+        self.line.hang_up()
+        self.assertEqual(self.asked, [])
+        self.assert_over()
+        self.setUp()
+        self.line.send(POST + b"012")
+        self.line.hang_up()
+        self.assertTrue(self.last.lost)
+        self.assert_over()
+
+    def test_idle(self) -> None:
+        """A connection without a request is closed at once."""
+        self.answers_at_once()
+        self.line.send(GET)
+        self.line.hang_up()
+        self.assert_over()
+
+    def test_unfit(self) -> None:
+        """So is one that was told that its request is unfit, without lingering."""
+        self.line.send(b"BAD\r\n\r\n")
+        self.line.hang_up()
+        self.last.answer(status=400)
+        self.assertIn(b"Connection: close", self.line.take())
+        self.assert_over()
+
+    def test_tunnel(self) -> None:
+        """Another protocol ends with the client's side of it."""
+        self.line.send(UPGRADE)
+        self.last.reply.switch([])
+        self.line.hang_up()
+        self.assertTrue(self.last.lost)
+        self.assert_over()
+
+    def test_before_the_switch(self) -> None:
+        """A client that has finished before it is let speak another protocol is not let."""
+        self.line.send(UPGRADE + b"frame")
+        self.line.hang_up()
+        self.assertTrue(self.line.connected)
+        self.last.reply.switch([])
+        self.assertTrue(self.last.lost)
+        self.assert_over()
+
+    def test_upgrade_not_granted(self) -> None:
+        """What followed a wish that is not granted is a request like others."""
+        self.line.send(UPGRADE + GET)
+        self.line.hang_up()
+        self.last.answer()
+        self.last.answer()
+        self.assertEqual((len(self.asked), self.line.take().count(b"HTTP/1.1 200")), (2, 2))
+        self.assert_over()
+
+    def test_on_hold(self) -> None:
+        """A request that waits for the client's verdict is answered after it; without one the connection ends."""
+        self.frontend.hold()
+        self.line.send(GET)
+        self.line.hang_up()
+        self.assertTrue(self.line.connected)
+        self.answers_at_once()
+        self.frontend.go_on()
+        self.assertEqual(self.line.take().count(b"HTTP/1.1 200"), 1)
+        self.assert_over()
+
+    def test_reads_slowly(self) -> None:
+        """It has to read its answer as fast as any other client."""
+        self.line.send(GET)
+        self.line.hang_up()
+        self.line.stall(0)
+        self.last.answer(bytes(LONG_SIZE))
+        self.network.advance(BODY_TIMEOUT)
+        self.network.advance(0)
+        self.assertFalse(self.line.connected)
+
+    def test_reset(self) -> None:
+        """One that resets the connection while its answer is awaited has left, which is looked for now and then."""
+        self.line.send(GET)
+        self.line.hang_up()
+        self.network.advance(3 * LOOK)
+        self.assertFalse(self.last.lost)
+        self.line.getHandle().state = 7  # TCP_CLOSE
+        self.network.advance(LOOK)
+        self.network.advance(0)
+        self.assertTrue(self.last.lost)
+        self.assertEqual((self.line.connected, self.network.timers()), (0, []))
 
 
 class PipeliningTests(_Case):

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.encryption import MAX_CONTROL
 from agwtwisted.openssl import RECORD
 from agwtwisted.outbox import Outbox
-from agwtwisted.streaming import LINGER, NOBODY, QUEUE_LIMIT
+from agwtwisted.streaming import LINGER, NOBODY, QUEUE_LIMIT, TcpWire
 from agwtwisted.tls import HANDSHAKE_ROOM, TlsWire
 from tests import configurations
 from tests.clients import FATAL, GET, TLS_1_2, TLS_1_3, VERSIONS, Client, Gateway, client_context, device, text
@@ -47,9 +47,10 @@ def fragments(data: bytes, size: int) -> bytes:
 
 
 class Spy:
-    """A receiver that keeps what it is told."""
+    """A receiver that keeps what it is told, and has nothing to say to a client that sends no more."""
 
-    def __init__(self) -> None:
+    def __init__(self, wire: TcpWire) -> None:
+        self._wire = wire
         self.data = b""
         self.reads = 0
         self.drains = 0
@@ -64,6 +65,10 @@ class Spy:
         """Room again."""
         self.drains += 1
 
+    def finished(self) -> None:
+        """The client sends no more."""
+        self._wire.end()
+
     def ended(self, reason: str) -> None:
         """It is over."""
         self.reasons.append(reason)
@@ -71,7 +76,7 @@ class Spy:
 
 def spied(client: Client) -> Spy:
     """Takes the place of a client's frontend."""
-    spy = client.wire.receiver = Spy()
+    spy = client.wire.receiver = Spy(client.wire)
     return spy
 
 

@@ -38,6 +38,7 @@ class Handle:
 
     def __init__(self, line: Any = None) -> None:
         self.arrived = 0
+        self.state = 1  # TCP_ESTABLISHED
         self._line = line
 
     def shutdown(self, how: int) -> None:
@@ -46,9 +47,9 @@ class Handle:
         self._line.eof = True
 
     def getsockopt(self, level: int, name: int, size: int) -> bytes:
-        """The struct tcp_info, empty but for its tcpi_bytes_acked."""
+        """The struct tcp_info, empty but for tcpi_state and tcpi_bytes_acked."""
         assert (level, name) == (IPPROTO_TCP, TCP_INFO)
-        return bytes(120) + self.arrived.to_bytes(size - 120, sys.byteorder)
+        return bytes((self.state,)) + bytes(119) + self.arrived.to_bytes(size - 120, sys.byteorder)
 
 
 class Line(FileDescriptor):

@@ -260,6 +260,43 @@ class SlowTests(StreamCase):
         self.assertEqual(len(backend.lines), 3)
 
 
+class FinishedTests(StreamCase):
+    """Clients that have finished sending, and wait for their answers."""
+
+    def answer_when_told(self) -> threading.Event:
+        """Has the backend answer each request once this is set."""
+        told = threading.Event()
+
+        def talk(line: Line) -> None:
+            while line.head():
+                told.wait(DEADLINE)
+                line.send(OK)
+
+        self.play(talk)
+        return told
+
+    @programs.needs("gnutls-cli")
+    def test_gnutls(self) -> None:
+        """gnutls-cli says farewell at the end of its input, and shows what comes then."""
+        self.answer_when_told().set()
+        call = self.gateway.call(self.scene.doors["strict"], "ecdsa")
+        certificate, key = call.certificate or ("", "")
+        words = ["--x509cafile", call.trusted, "--x509certfile", certificate, "--x509keyfile", key]
+        done = clients.run(["gnutls-cli", *words, "--port", str(call.port), "localhost"], get())
+        self.assertIn("HTTP/1.1 200 OK", done.stdout)
+
+    def test_fin(self) -> None:
+        """Without TLS the end of what a client sends is enough; all that it has asked is answered."""
+        told = self.answer_when_told()
+        line = self.connect("plain")
+        line.send(get(), get("HEAD"), b"GET / HT")
+        line.socket.shutdown(socket.SHUT_WR)
+        wait_until(lambda: self.scene.backend.line(0).received, "the backend has the request")
+        told.set()
+        self.assertEqual((line.response().status, line.response(to_head=True).status), (200, 200))
+        self.assertEqual(line.rest(), b"")
+
+
 class LeavingTests(StreamCase):
     """The client goes away."""
 
