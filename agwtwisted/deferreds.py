@@ -70,6 +70,9 @@ class SingleFlight(Generic[T, V]):
     def __len__(self) -> int:
         return len(self._flights)
 
+    def __contains__(self, key: T) -> bool:
+        return key in self._flights
+
     def join(self, key: T, start: Callable[[], Deferred[V]]) -> Deferred[V]:
         """The answer, for which `start` asks if nobody has asked yet; may be cancelled."""
         flight = self._flights.get(key)

@@ -7,20 +7,27 @@ here.
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
 from base64 import b64encode
-from collections.abc import Callable, Container
-from typing import Any, Final, NoReturn, TypeVar
-from urllib.parse import quote
+from collections.abc import Awaitable, Callable, Container, Sequence
+from hashlib import sha256
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urljoin
 
 import attrs
 from OpenSSL import SSL
 from treq.client import HTTPClient
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, TimeoutError, succeed
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError, TCPTimedOutError
+from twisted.internet.error import TimeoutError as ConnectTimedOut
 from twisted.internet.interfaces import (
-    IAddress,
     IConsumer,
+    IDelayedCall,
     IHostnameResolver,
     IHostResolution,
     IProtocol,
@@ -42,11 +49,11 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
-from agwtwisted.core.destinations import Destination, Network, PortRange, closed
-from agwtwisted.core.errors import AgwError
-from agwtwisted.core.expiring import Expiring
-from agwtwisted.core.ocsp import MAX_RESPONSE_BYTES, Unreachable, Unusable
-from agwtwisted.turns import Turns
+from agwtwisted.core.destinations import Destination, Network, PortRange, closed, destination, refusal_of
+from agwtwisted.core.errors import AgwError, UnacceptableError
+from agwtwisted.core.ocsp import MAX_RESPONSE_BYTES, NotAsked, Unreachable, Unusable
+from agwtwisted.lookups import Lookups
+from agwtwisted.turns import Fared, Missed, Turns
 
 T = TypeVar("T")
 
@@ -56,23 +63,27 @@ MAX_HEAD_BYTES: Final = 16384
 MAX_GET_BYTES: Final = 255
 """The length of the encoded request up to which GET is used, where it is (RFC 5019 section 5)."""
 
-MAX_RESPONDERS: Final = 1024
-"""Servers of which it is remembered how they fare."""
-
-MAX_QUESTIONS: Final = 512
-"""Questions under way at once, to whomever."""
-
 _CONTENT_TYPE: Final = b"application/ocsp-response"
+
+_REDIRECTS: Final = (301, 302, 307, 308)
+
+_LACKS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
+"""What a socket cannot be made for want of: descriptors, memory, local ports."""
 
 
 @attrs.frozen(kw_only=True)
 class Way:
-    """Whom to ask, in order, and within which limits; `open_networks` and `open_ports` are None for the operator's."""
+    """Whom to ask, in order, and within which limits.
+
+    The operator's own destinations are asked wherever they are. The rules are for those that certificates name, and for
+    wherever anybody is redirected to.
+    """
 
     destinations: tuple[Destination, ...]
-    timeout: float  # seconds, for all of it
-    open_networks: tuple[Network, ...] | None
-    open_ports: tuple[PortRange, ...] | None
+    timeout: float  # seconds, for asking them all, the time in which a question waits for its turn not counted
+    open_networks: tuple[Network, ...]
+    open_ports: tuple[PortRange, ...]
+    is_operators: bool = False
 
 
 class OcspClient:
@@ -88,12 +99,12 @@ class OcspClient:
         self._reactor = reactor
         self._own_ports = own_ports
         self._use_get = use_get
-        self._room = DeferredSemaphore(MAX_QUESTIONS)
-        self._turns: Expiring[tuple[str, int], Turns] = Expiring(MAX_RESPONDERS)
+        self._turns = Turns(reactor)
+        self._lookups = Lookups(reactor)
 
     def ask(
         self, request: bytes, way: Way, accept: Callable[[bytes], T | Unusable]
-    ) -> Deferred[T | Unusable | Unreachable]:
+    ) -> Deferred[T | Unusable | Unreachable | NotAsked]:
         """What `accept` makes of the first response that it does not find unusable; else why there is none.
 
         Each destination gets its share of the time. Cancelling ends the question, and closes its connection.
@@ -102,68 +113,85 @@ class OcspClient:
 
     async def _ask(
         self, request: bytes, way: Way, accept: Callable[[bytes], T | Unusable]
-    ) -> T | Unusable | Unreachable:
-        outcome: T | Unusable | Unreachable = Unreachable("the certificate names no responder")
-        end = self._reactor.seconds() + way.timeout
-        for index, destination in enumerate(way.destinations):
-            share = (end - self._reactor.seconds()) / (len(way.destinations) - index)
-            response = await self._in_time(request, destination, way, max(share, 0.0))
-            outcome = response if isinstance(response, Unreachable) else accept(response)
-            if not isinstance(outcome, Unusable | Unreachable):
-                break
-        return outcome
+    ) -> T | Unusable | Unreachable | NotAsked:
+        failures: list[Unusable | Unreachable | NotAsked] = []
+        left = way.timeout
+        for index, responder in enumerate(way.destinations):
+            share = max(left / (len(way.destinations) - index), 0.0)
 
-    async def _in_time(self, request: bytes, destination: Destination, way: Way, seconds: float) -> bytes | Unreachable:
-        if way.open_ports is not None and not any(destination.port in each for each in way.open_ports):
-            return Unreachable(f"port {destination.port} is not one of ocsp_allowed_ports")
-        try:
-            return await Deferred.fromCoroutine(self._in_turn(request, destination, way, seconds)).addTimeout(
-                seconds, self._reactor
-            )
-        except TimeoutError:
-            return Unreachable("too many questions are under way")
+            async def ask(responder: Destination = responder, share: float = share) -> _Outcome:
+                nonlocal left
+                began = self._reactor.seconds()
+                try:
+                    return await self._exchange(request, responder, way, share)
+                finally:
+                    left -= self._reactor.seconds() - began
 
-    async def _in_turn(self, request: bytes, destination: Destination, way: Way, seconds: float) -> bytes | Unreachable:
-        end = self._reactor.seconds() + seconds
-        left_alone = _Outcome(Unreachable("the responder did not answer a moment ago"), answered=False)
+            response = await self._in_turn(request, responder, ask)
+            outcome = accept(response) if isinstance(response, bytes) else response
+            if not isinstance(outcome, Unusable | Unreachable | NotAsked):
+                return outcome
+            failures.append(outcome)
+        return max(reversed(failures), key=_weight, default=Unreachable("the certificate names no responder"))
 
-        async def ask() -> _Outcome:
-            # A little before the end of the question as a whole, so that it is known who was late.
-            left = max(end - self._reactor.seconds(), 0.02) - 0.01
-            return await self._exchange(request, destination, way, left)
-
-        await self._room.acquire()
-        try:
-            outcome = await self._turns_of(destination).take(ask, lambda outcome: outcome.answered, left_alone)
-            return outcome.result
-        finally:
-            self._room.release()
-
-    def _turns_of(self, destination: Destination) -> Turns:
-        key = (destination.host, destination.port)
-        turns = self._turns.get(key, 0.0)
-        if turns is None:
-            turns = Turns(self._reactor)
-            self._turns.put(key, turns, float("inf"))
-        return turns
+    async def _in_turn(
+        self, request: bytes, destination: Destination, ask: Callable[[], Awaitable[_Outcome]]
+    ) -> bytes | Unreachable | NotAsked:
+        """The response to a question once it is its turn; its time begins there."""
+        server, question = (destination.host, destination.port), sha256(request).digest()
+        outcome = await self._turns.take(server, question, ask, lambda outcome: outcome.fared)
+        match outcome:
+            case Missed.LEFT_ALONE:
+                return Unreachable("the responder did not answer a moment ago", was_asked=False)
+            case Missed.NO_TURN:
+                return NotAsked("too many questions wait for the responder")
+            case _Outcome():
+                return outcome.result
 
     async def _exchange(self, request: bytes, destination: Destination, way: Way, seconds: float) -> _Outcome:
-        """One request and its response."""
-        line = _Line(self._reactor, destination, way.open_networks, self._own_ports)
+        """One request and its response, which may come from where the responder redirects to."""
+        end = self._reactor.seconds() + seconds
+        rules = _AddressRules(networks=way.open_networks, ports=way.open_ports, own_ports=self._own_ports)
+        first = await self._hop(request, destination, None if way.is_operators else rules, seconds)
+        if isinstance(first, _Outcome):
+            return first
+        is_same = (first.host, first.port) == (destination.host, destination.port)
+        left = max(end - self._reactor.seconds(), 0.0)
+        second = await self._hop(request, first, None if way.is_operators and is_same else rules, left)
+        if not isinstance(second, _Outcome):
+            return _Outcome(Unreachable("the responder redirects more than once"), Fared.ANSWERED)
+        return attrs.evolve(second, fared=Fared.ANSWERED)  # by the one whose turn it is
+
+    async def _hop(
+        self, request: bytes, destination: Destination, rules: _AddressRules | None, seconds: float
+    ) -> _Outcome | Destination:
+        """One request over one connection, and its response or where it is to be had instead."""
+        line = _Line(self._reactor, destination, rules, self._lookups)
         try:
             talking = _given_up(Deferred.fromCoroutine(self._talk(request, destination, line)))
-            return _Outcome(await talking.addTimeout(seconds, self._reactor, _late), answered=True)
-        except TimeoutError:
-            return _Outcome(Unreachable("no answer in time"), answered=False)
+            response: bytes = await _in_time(talking, seconds, self._reactor)
+            return _Outcome(response, Fared.ANSWERED)
+        except _RedirectError as redirect:
+            return redirect.destination
         except _NoAnswerError as error:
-            return _Outcome(Unreachable(line.reason or str(error)), answered=True)
+            return _Outcome(Unreachable(line.reason or str(error)), Fared.ANSWERED)
+        except _AgainstRulesError as error:
+            return _Outcome(Unreachable(str(error)), Fared.NOTHING)
+        except TimeoutError:
+            if line.waits:
+                return _Outcome(NotAsked("too many names are being looked up"), Fared.NOTHING)
+            return _Outcome(Unreachable("no answer in time"), Fared.SILENT)
+        except MemoryError:
+            return _Outcome(NotAsked("there is no memory left"), Fared.NOTHING)
         except _FAILURES as error:
-            return _Outcome(Unreachable(line.reason or _words(error)), answered=bool(line.reason))
+            if lack := line.lack or _descriptor_lack():
+                return _Outcome(NotAsked(lack), Fared.NOTHING)
+            return _Outcome(Unreachable(line.reason or _words(error)), _fared(error))
         finally:
             line.abort()
 
     async def _talk(self, request: bytes, destination: Destination, line: _Line) -> bytes:
-        agent = _PlainAgent(Agent.usingEndpointFactory(self._reactor, line))
+        agent = _PlainAgent(Agent.usingEndpointFactory(self._reactor, line), destination)
         client = HTTPClient(agent, data_to_body_producer=_Body)
         options: dict[str, Any] = {
             "allow_redirects": False,
@@ -190,16 +218,44 @@ class OcspClient:
         return f"{destination.url.removesuffix('/')}/{encoded}"
 
 
+@attrs.frozen(kw_only=True)
+class _AddressRules:
+    """Where connections may go: beside what is open anyway to these `networks`, on these `ports`, not to ourselves."""
+
+    networks: tuple[Network, ...]
+    ports: tuple[PortRange, ...]
+    own_ports: Container[int]
+
+
 @attrs.frozen
 class _Outcome:
-    """What came of a question, and whether the server said anything at all."""
+    """What came of a question, and what it says about the responder."""
 
-    result: bytes | Unreachable
-    answered: bool = attrs.field(kw_only=True)
+    result: bytes | Unreachable | NotAsked
+    fared: Fared
+
+
+def _weight(failure: Unusable | Unreachable | NotAsked) -> int:
+    """Which of several failures counts: one of our own before all, then one that is about this very question."""
+    if isinstance(failure, NotAsked):
+        return 2
+    return 0 if isinstance(failure, Unreachable) and not failure.was_asked else 1
 
 
 class _NoAnswerError(AgwError):
     """What came is no answer to a question."""
+
+
+class _AgainstRulesError(AgwError):
+    """The address rules do not let the question go where it should."""
+
+
+class _RedirectError(AgwError):
+    """The response is to be had elsewhere."""
+
+    def __init__(self, destination: Destination) -> None:
+        super().__init__(destination.url)
+        self.destination = destination
 
 
 _FAILURES = (
@@ -231,9 +287,54 @@ def _given_up(asked: Deferred[T]) -> Deferred[T]:
     return waiting
 
 
-def _late(result: object, seconds: float) -> NoReturn:
-    """In place of whatever the libraries make of a cancellation."""
-    raise TimeoutError(seconds, "Deferred")
+async def _in_time(talking: Deferred[T], seconds: float, clock: Any) -> T:
+    """What comes of it within so many seconds, else TimeoutError.
+
+    When the time is over the reactor gets a turn first: busy with others, it may not have read yet what came in time.
+    """
+    timer: IDelayedCall = clock.callLater(seconds, lambda: over())
+    late = False
+
+    def over() -> None:
+        nonlocal timer
+        timer = clock.callLater(0, end)
+
+    def end() -> None:
+        nonlocal late
+        late = True
+        talking.cancel()
+
+    try:
+        return await talking
+    except CancelledError:
+        if late:
+            raise TimeoutError(seconds, "Deferred") from None
+        raise
+    finally:
+        if timer.active():
+            timer.cancel()
+
+
+def _descriptor_lack() -> str:
+    """Why no descriptor is to be had now; empty where one is. Resolvers and TLS do not say that they lacked one."""
+    try:
+        socket.socket().close()
+    except OSError as error:
+        return _lack_words(error.errno)
+    return ""
+
+
+def _lack_words(code: int | None) -> str:
+    return f"the gateway cannot open a connection: {os.strerror(code or 0)}"
+
+
+def _fared(error: Exception) -> Fared:
+    """What a failed connection says about a responder: that nobody is there, or only that nobody answered."""
+    cause = _cause(error)
+    if isinstance(cause, DNSLookupError):
+        return Fared.REFUSED
+    is_late = isinstance(cause, ConnectTimedOut | TCPTimedOutError)
+    return Fared.REFUSED if isinstance(cause, ConnectError) and not is_late else Fared.SILENT
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -252,10 +353,14 @@ def _words(error: Exception) -> str:
 
 @implementer(IAgent)
 class _PlainAgent:
-    """Lets nothing but a plain response through: 200, the right type, not encoded, no longer than it may be."""
+    """Lets nothing but a plain response through: 200, the right type, not encoded, no longer than it may be.
 
-    def __init__(self, agent: IAgent) -> None:
+    A redirect fails with where it leads, if that is a URL at all.
+    """
+
+    def __init__(self, agent: IAgent, destination: Destination) -> None:
         self._agent = agent
+        self._destination = destination
 
     def request(
         self,
@@ -273,6 +378,8 @@ class _PlainAgent:
     def _checked(self, response: IResponse) -> IResponse:
         values = response.headers.getRawHeaders
         kind = values(b"content-type", [b""])[-1].partition(b";")[0].strip().lower()
+        if response.code in _REDIRECTS:
+            raise self._redirected(values(b"location", []))
         if response.code != 200:
             raise _NoAnswerError(f"the responder answers with HTTP status {response.code}")
         if kind != _CONTENT_TYPE:
@@ -282,6 +389,17 @@ class _PlainAgent:
         if isinstance(response.length, int) and response.length > MAX_RESPONSE_BYTES:
             raise _NoAnswerError("the responder's answer is too long")
         return response
+
+    def _redirected(self, locations: list[bytes]) -> AgwError:
+        """What to raise. Without encryption nobody goes on who began with it."""
+        try:
+            [location] = locations
+            found = destination(urljoin(self._destination.url, location.decode("ascii")))
+        except (UnacceptableError, ValueError):
+            return _NoAnswerError("the responder redirects to what is no URL of a responder")
+        if self._destination.scheme == "https" and found.scheme != "https":
+            return _NoAnswerError("the responder redirects from https to http")
+        return _RedirectError(found)
 
 
 @implementer(IBodyProducer)
@@ -342,17 +460,39 @@ class _Collected(Protocol):
 class _Line:
     """The one connection of a question: to an address that may be connected to, every byte counted."""
 
-    def __init__(
-        self, reactor: Any, destination: Destination, open_networks: tuple[Network, ...] | None, own: Container[int]
-    ) -> None:
-        self.reason = ""  # why it was not made, or cut
-        self._reactor = _Reactor(reactor, self, open_networks)
+    def __init__(self, reactor: Any, destination: Destination, rules: _AddressRules | None, lookups: Lookups) -> None:
+        """`rules` are None where the operator says where to go."""
+        self.reason = ""  # why it was cut
+        self.waits = False  # for others' names to be looked up before its own
+        self._reactor = reactor
         self._destination = destination
-        self._own_ports = own if open_networks is not None else ()
+        self._rules = rules
+        self._lookups = lookups
         self._counted: list[_Counted] = []
+        self._lacks: list[str] = []
+        self._failures = 0
+
+    @property
+    def lack(self) -> str:
+        """What of our own was lacking when it was not made; empty where it was not for that.
+
+        Without IPv6 of our own there is no local address for it either: where others were tried, that counts for
+        nothing.
+        """
+        sure = [each for each in self._lacks if each]
+        if sure:
+            return sure[0]
+        return _lack_words(errno.EADDRNOTAVAIL) if self._lacks and len(self._lacks) == self._failures else ""
+
+    def failed(self, host: str, code: int | None) -> None:
+        """An address of the responder could not be connected to, with this error code of the system."""
+        self._failures += 1
+        if code in _LACKS:
+            is_sure = code != errno.EADDRNOTAVAIL or not isIPv6Address(host)
+            self._lacks.append(_lack_words(code) if is_sure else "")
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
-        """Of the destination; there is no other, since nothing is redirected."""
+        """Of the destination; there is no other: a redirect gets a line of its own."""
         if self._destination.scheme == "https":
             options = optionsForClientTLS(self._destination.host)
             endpoint: IStreamClientEndpoint = wrapClientTLS(options, self)
@@ -361,12 +501,44 @@ class _Line:
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
         """Connects, to the first permitted address that answers."""
-        endpoint = HostnameEndpoint(self._reactor, self._destination.host, self._destination.port)
-        counting: Any = WrappingFactory(protocolFactory)
+        return Deferred.fromCoroutine(self._connect(protocolFactory))
+
+    async def _connect(self, factory: IProtocolFactory) -> IProtocol:
+        endpoint = self._endpoint(await self._addresses(self._destination.host))
+        counting: Any = WrappingFactory(factory)
         counting.noisy = False
         counting.protocol = self._count
-        connected: Deferred[Any] = endpoint.connect(counting)
-        return connected.addCallback(lambda counted: counted.wrappedProtocol)
+        counted: Any = await endpoint.connect(counting)
+        protocol: IProtocol = counted.wrappedProtocol
+        return protocol
+
+    def _endpoint(self, addresses: Sequence[str]) -> IStreamClientEndpoint:
+        """Of these addresses. The one for several learns of the last one's failure only a while later."""
+        reactor, port = _Reactor(self._reactor, self, addresses), self._destination.port
+        if len(addresses) != 1:
+            several: IStreamClientEndpoint = HostnameEndpoint(reactor, self._destination.host, port)
+            return several
+        kind = TCP6ClientEndpoint if isIPv6Address(addresses[0]) else TCP4ClientEndpoint
+        single: IStreamClientEndpoint = kind(reactor, addresses[0], port)
+        return single
+
+    async def _addresses(self, host: str) -> Sequence[str]:
+        """Those that may be connected to; none where the name has none at all."""
+        found: Sequence[str] = (host,)
+        if not isIPAddress(host) and not isIPv6Address(host):
+
+            def begun() -> None:
+                self.waits = False
+
+            self.waits = True
+            found = await self._lookups.addresses(host, begun)
+        if self._rules is None:
+            return found
+        permitted = [each for each in found if not closed(each, self._rules.networks)]
+        is_port_open = any(self._destination.port in each for each in self._rules.ports)
+        if is_port_open and (permitted or not found):
+            return permitted
+        raise _AgainstRulesError(refusal_of(self._destination, () if permitted else found, self._rules.ports))
 
     def abort(self) -> None:
         """Ends it, if it is there."""
@@ -376,7 +548,7 @@ class _Line:
     def leads_home(self, transport: Any) -> bool:
         """Whether the other end is a listener of this gateway."""
         host, peer = transport.getHost(), transport.getPeer()
-        return peer.port in self._own_ports and peer.host == host.host
+        return self._rules is not None and peer.port in self._rules.own_ports and peer.host == host.host
 
     def _count(self, factory: Any, wrapped: IProtocol) -> _Counted:
         counted = _Counted(factory, wrapped, self)
@@ -396,7 +568,9 @@ class _Counted(ProtocolWrapper):
         """Connected; nothing has been sent yet."""
         super().makeConnection(transport)
         if self._line.leads_home(transport):
-            self._line.reason = "the responder's address is one of the gateway's own listeners"
+            peer = transport.getPeer()
+            where = f"{peer.host} port {peer.port}"
+            self._line.reason = f"the responder's address {where} is one of the gateway's own listeners"
             self.cut()
 
     def dataReceived(self, data: bytes) -> None:
@@ -417,63 +591,67 @@ class _Counted(ProtocolWrapper):
 
 @implementer(IReactorTime, IReactorTCP, IReactorPluggableNameResolver)
 class _Reactor:
-    """What an endpoint needs of a reactor, with a resolver that keeps addresses to itself that may not be connected to.
+    """What an endpoint needs of a reactor, with a resolver that knows these addresses and no others.
 
-    What is looked at is what is connected to: nothing is resolved twice.
+    What was looked at is what is connected to: nothing is resolved twice.
     """
 
-    def __init__(self, reactor: Any, line: _Line, open_networks: tuple[Network, ...] | None) -> None:
+    def __init__(self, reactor: Any, line: _Line, addresses: Sequence[str]) -> None:
         self.seconds = reactor.seconds
         self.callLater = reactor.callLater
         self.getDelayedCalls = reactor.getDelayedCalls
-        self.connectTCP = reactor.connectTCP
         self.listenTCP = reactor.listenTCP
-        resolver = reactor.nameResolver
-        self.nameResolver = resolver if open_networks is None else _Resolver(resolver, line, open_networks)
+        self.nameResolver = _Resolved(addresses)
+        self._connect_tcp = reactor.connectTCP
+        self._line = line
+
+    def connectTCP(self, host: str, port: int, factory: Any, *args: Any, **options: Any) -> Any:  # noqa: N802
+        """As the reactor's, and the line learns why it failed: endpoints keep one reason of several."""
+        fails = factory.clientConnectionFailed
+
+        def failed(connector: Any, reason: Failure) -> None:
+            self._line.failed(host, getattr(reason.value, "osError", None))
+            fails(connector, reason)
+
+        factory.clientConnectionFailed = failed
+        return self._connect_tcp(host, port, factory, *args, **options)
 
     def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:  # noqa: N802
         """Nobody does."""
         raise NotImplementedError
 
 
+@implementer(IHostResolution)
+@attrs.frozen
+class _Resolution:
+    """A resolution that needs no time."""
+
+    name: str
+
+    def cancel(self) -> None:
+        """It is complete."""
+
+
 @implementer(IHostnameResolver)
-class _Resolver:
-    """Resolves, and leaves out closed addresses."""
+class _Resolved:
+    """Knows the addresses already."""
 
-    def __init__(self, resolver: IHostnameResolver, line: _Line, open_networks: tuple[Network, ...]) -> None:
-        self._resolver = resolver
-        self._line = line
-        self._open_networks = open_networks
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._addresses = addresses
 
-    def resolveHostName(self, resolutionReceiver: IResolutionReceiver, *args: Any, **options: Any) -> IHostResolution:  # noqa: N802, N803
-        """As IHostnameResolver says."""
-        receiver = _OpenAddresses(resolutionReceiver, self._line, self._open_networks)
-        return self._resolver.resolveHostName(receiver, *args, **options)
-
-
-@implementer(IResolutionReceiver)
-class _OpenAddresses:
-    """Passes on the addresses that may be connected to; a closed one is a reason where there is no other."""
-
-    def __init__(self, receiver: IResolutionReceiver, line: _Line, open_networks: tuple[Network, ...]) -> None:
-        self._line = line
-        self._open_networks = open_networks
-        self._receiver = receiver
-        self._refused = ""
-        self._passed_on = False
-        self.resolutionBegan = receiver.resolutionBegan
-
-    def addressResolved(self, address: IAddress) -> None:  # noqa: N802
-        """One more."""
-        host: str = address.host  # type: ignore[attr-defined]
-        if closed(host, self._open_networks):
-            self._refused = f"the responder's address {host} is not in ocsp_allowed_networks"
-        else:
-            self._passed_on = True
-            self._receiver.addressResolved(address)
-
-    def resolutionComplete(self) -> None:  # noqa: N802
-        """There are no more."""
-        if not self._passed_on:
-            self._line.reason = self._refused
-        self._receiver.resolutionComplete()
+    def resolveHostName(  # noqa: N802
+        self,
+        resolutionReceiver: IResolutionReceiver,  # noqa: N803
+        hostName: str,  # noqa: N803
+        portNumber: int = 0,  # noqa: N803
+        *args: Any,
+        **options: Any,
+    ) -> IHostResolution:
+        """As IHostnameResolver says, at once."""
+        resolution = _Resolution(hostName)
+        resolutionReceiver.resolutionBegan(resolution)
+        for each in self._addresses:
+            kind = IPv6Address if isIPv6Address(each) else IPv4Address
+            resolutionReceiver.addressResolved(kind("TCP", each, portNumber))
+        resolutionReceiver.resolutionComplete()
+        return resolution

@@ -3,7 +3,7 @@
 Only certificates of verified chains come here. Memory holds proven answers; each is judged again at every use, with the
 time and the rules of that use. Three things are told apart: answers (kept while they hold, and renewed ahead of their
 end where the certificate is in use), revocations (kept until a newer answer says otherwise), and failures (kept for
-seconds).
+seconds, for the one certificate). That the gateway itself could not ask is none of them, and not kept.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from agwtwisted.core.expiring import Expiring
 from agwtwisted.core.ocsp import (
     Answer,
     Good,
+    NotAsked,
     OcspStatus,
     Question,
     Revoked,
@@ -40,7 +41,7 @@ from agwtwisted.core.ocsp import (
 from agwtwisted.core.peer import OcspStatus as Word
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.rates import HandshakeLimiter
-from agwtwisted.core.resources import ClientRevocation, OcspScope, OcspUnavailable, SslProfile
+from agwtwisted.core.resources import ClientRevocation, OcspScope, OcspUnavailable, SslProfile, WithoutNocheck
 from agwtwisted.core.revoking import concluded
 from agwtwisted.core.verification import valid_until
 from agwtwisted.deferreds import SingleFlight, log_failure
@@ -84,19 +85,33 @@ class Asker(Protocol):
 
     def ask(
         self, request: bytes, way: Way, accept: Callable[[bytes], T | Unusable]
-    ) -> Deferred[T | Unusable | Unreachable]:
+    ) -> Deferred[T | Unusable | Unreachable | NotAsked]:
         """What `accept` makes of the first usable response; may be cancelled."""
 
 
 @attrs.define(eq=False)
 class _Held:
-    """An answer in memory that is no revocation, and what it takes to renew it."""
+    """An answer in memory that is no revocation, and what it takes to renew it.
+
+    Past its end it counts for a profile only while that one bridges: its question, put at the end or across it, had no
+    answer, and another is put every `FAILURE_AGE` seconds.
+    """
 
     answer: Answer
+    arrived: float  # wall time
     subject: Subject
     profile: SslProfile
     renewal: IDelayedCall | None = None
     used: bool = False
+    bridging: dict[str, SslProfile] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class _Failure:
+    """What became of a question that had no answer, and the wall time of it."""
+
+    status: OcspStatus
+    at: float
 
 
 class Revocation(Service):
@@ -132,7 +147,7 @@ class Revocation(Service):
         self._max_answers = max_answers
         self._held: Expiring[bytes, _Held] = Expiring(max_answers, self._let_go)
         self._revoked: Expiring[bytes, Answer] = Expiring(MAX_REVOKED)
-        self._failures: Expiring[tuple[bytes, str], OcspStatus] = Expiring(max_answers)
+        self._failures: Expiring[tuple[bytes, str], _Failure] = Expiring(max_answers)
         self._stored: dict[bytes, bytes] = {}  # responses of another process, not looked at yet
         self._flights: SingleFlight[tuple[bytes, str], OcspStatus] = SingleFlight()
         self._watchers: dict[bytes, set[Callable[[], None]]] = {}
@@ -217,10 +232,13 @@ class Revocation(Service):
             return status if asked_lately else None
         held = self._held.get(key, now)
         if held is not None:
-            status = ocsp.status_at(held.answer, _rules(profile), now)
+            arrived = now if profile.name in held.bridging else held.arrived
+            status = ocsp.status_at(held.answer, _rules(profile), now, arrived=arrived)
             if isinstance(status, Good):
                 return status
-        return failure
+            if failure is not None and failure.at < ocsp.end_of(held.answer, _rules(profile)) <= now:
+                return None  # what failed ahead of the end is no reason not to ask at the end
+        return None if failure is None else failure.status
 
     def _restore(self, key: bytes, subject: Subject, profile: SslProfile) -> None:
         """Takes up a stored response, now that its issuer is at hand."""
@@ -229,7 +247,7 @@ class Revocation(Service):
         if isinstance(question, Question):
             answer = ocsp.prove(response, question)
             if isinstance(answer, Answer):
-                self._keep(key, answer, subject, profile)
+                self._keep(key, answer, subject, profile, arrived=answer.this_update)
 
     # -- asking
 
@@ -239,18 +257,48 @@ class Revocation(Service):
     async def _ask(self, key: bytes, subject: Subject, profile: SslProfile) -> OcspStatus:
         """Puts the question; the answer is what is known after it."""
         found = await self._found(subject, profile)
+        failure: OcspStatus | None
         if isinstance(found, Answer):
-            self._learn(key, found, subject, profile)
+            failure = self._learn(key, found, subject, profile)
         else:
             self._complain(found, subject)
-            self._fail(key, found, profile)
+            failure = found
+        if failure is not None:
+            return self._failed(key, failure, profile)
         known = self._known(key, subject, profile)
-        if known is None:  # a revocation whose own time is over, and that is all there is
-            self._fail(key, Unusable("the response has expired"), profile)
-            known = self._known(key, subject, profile)
-        return known if known is not None else Unusable("the response has expired")
+        # Nothing where there is only a revocation whose own time is over.
+        return known if known is not None else self._failed(key, Unusable("the response has expired"), profile)
 
-    async def _found(self, subject: Subject, profile: SslProfile) -> Answer | Unusable | Unreachable:
+    def _failed(self, key: bytes, failure: OcspStatus, profile: SslProfile) -> OcspStatus:
+        """What is known when a question had no answer, or none that is news."""
+        now = self.seconds()
+        held, revoked = self._held.get(key, now), self._revoked.get(key, now)
+        if isinstance(failure, NotAsked):
+            if held is not None:
+                held.bridging.pop(profile.name, None)
+        elif not isinstance(failure, Unreachable) or failure.was_asked:
+            self._failures.put((key, profile.name), _Failure(failure, now), self._clock.seconds() + FAILURE_AGE)
+        if revoked is not None:
+            return ocsp.status_at(revoked, _rules(profile), now)
+        if held is not None and isinstance(failure, Unusable | Unreachable):
+            return self._bridged(key, held, profile) or failure
+        return failure
+
+    def _bridged(self, key: bytes, held: _Held, profile: SslProfile) -> Good | None:
+        """What an answer says that is over, as far as the clock's skew goes; it is asked for again meanwhile."""
+        now = self.seconds()
+        if now < ocsp.end_of(held.answer, _rules(profile)):
+            return None  # it is not over: the question was one of a renewal
+        status = ocsp.status_at(held.answer, _rules(profile), now, arrived=now)
+        if not isinstance(status, Good) or not self.running:
+            return None
+        held.bridging[profile.name] = profile
+        held.used = True
+        if held.renewal is None:
+            self._renew_later(key, held)
+        return status
+
+    async def _found(self, subject: Subject, profile: SslProfile) -> Answer | Unusable | Unreachable | NotAsked:
         question = Question.of(*subject)
         if isinstance(question, Unusable):
             return question
@@ -260,15 +308,14 @@ class Revocation(Service):
             answer = ocsp.prove(response, question)
             if isinstance(answer, Unusable):
                 return answer
+            if fault := ocsp.signer_fault(answer, rules):  # of a revocation, too, where this profile alone has asked
+                return Unusable(fault)
             status = ocsp.status_at(answer, rules, self.seconds())
             return status if isinstance(status, Unusable) else answer
 
         return await self._asker.ask(question.request, way_of(question, profile), accept)
 
-    def _fail(self, key: bytes, status: OcspStatus, profile: SslProfile) -> None:
-        self._failures.put((key, profile.name), status, self._clock.seconds() + FAILURE_AGE)
-
-    def _complain(self, failure: Unusable | Unreachable, subject: Subject) -> None:
+    def _complain(self, failure: Unusable | Unreachable | NotAsked, subject: Subject) -> None:
         """Says why there is no answer, a few times a minute for each reason."""
         omitted = self._complaints.admit(failure.reason)
         if omitted is not None:
@@ -281,23 +328,24 @@ class Revocation(Service):
 
     # -- learning
 
-    def _learn(self, key: bytes, answer: Answer, subject: Subject, profile: SslProfile) -> None:
-        """Takes in an answer that a responder gave now."""
-        if not self._keep(key, answer, subject, profile):
-            self._fail(key, Unknown() if answer.is_unknown else Unusable("the response is older than another"), profile)
-            return
+    def _learn(self, key: bytes, answer: Answer, subject: Subject, profile: SslProfile) -> Unknown | Unusable | None:
+        """Takes in an answer that a responder gave now; what it is instead where it is no news."""
+        if not self._keep(key, answer, subject, profile, arrived=self.seconds()):
+            return Unknown() if answer.is_unknown else Unusable("the response is older than another")
         self._failures.discard((key, profile.name))
         until = ocsp.end_of(answer, _rules(profile))
         if answer.is_revoked:
             until = valid_until(subject[:1])  # thereafter it is refused for its age
         stored = StoredResponse(key=key, response=answer.response, is_revoked=answer.is_revoked, until=until)
         self._store.put(stored)
+        return None
 
-    def _keep(self, key: bytes, answer: Answer, subject: Subject, profile: SslProfile) -> bool:
+    def _keep(self, key: bytes, answer: Answer, subject: Subject, profile: SslProfile, *, arrived: float) -> bool:
         """Whether an answer is news: not older than what is known, and good or revoked."""
         now = self.seconds()
         revoked, held = self._revoked.get(key, now), self._held.get(key, now)
-        if held is not None and held.answer.this_update > answer.this_update:
+        counts = held is not None and not ocsp.signer_fault(held.answer, _rules(profile))
+        if held is not None and counts and held.answer.this_update > answer.this_update:
             return False
         if answer.is_revoked:
             if revoked is not None and revoked.this_update > answer.this_update:
@@ -315,7 +363,7 @@ class Revocation(Service):
         if revoked is not None and answer.this_update <= revoked.this_update:
             return False
         self._revoked.discard(key)
-        self._hold(key, _Held(answer, subject, profile))
+        self._hold(key, _Held(answer, arrived, subject, profile))
         return True
 
     def _tell(self, key: bytes, subject: Subject) -> None:
@@ -330,12 +378,12 @@ class Revocation(Service):
     # -- renewing
 
     def _hold(self, key: bytes, held: _Held) -> None:
-        self._held.put(key, held, ocsp.end_of(held.answer, _rules(held.profile)))
+        self._held.put(key, held, ocsp.last_end_of(held.answer, _rules(held.profile)))
         self._renew_later(key, held)
 
     def _renew_later(self, key: bytes, held: _Held) -> None:
         left = ocsp.end_of(held.answer, _rules(held.profile)) - self.seconds()
-        delay = left * self._random.uniform(RENEW_FROM, RENEW_TO)
+        delay = FAILURE_AGE if held.bridging else left * self._random.uniform(RENEW_FROM, RENEW_TO)
         if self.running and delay >= MIN_RENEWAL:
             held.renewal = self._clock.callLater(delay, self._renew, key, held)
 
@@ -343,9 +391,14 @@ class Revocation(Service):
         """Asks ahead of the end, if anybody used the certificate since the last time, or is connected with it."""
         held.renewal = None
         if not held.used and key not in self._watchers:
+            held.bridging.clear()
             return
         held.used = False
-        asked = self._flights.join((key, held.profile.name), lambda: self._asked(key, held.subject, held.profile))
+        for profile in tuple({held.profile.name: held.profile, **held.bridging}.values()):
+            self._ask_again(key, held, profile)
+
+    def _ask_again(self, key: bytes, held: _Held, profile: SslProfile) -> None:
+        asked = self._flights.join((key, profile.name), lambda: self._asked(key, held.subject, profile))
         asked.addCallback(lambda _: self._renewed(key, held))  # type: ignore[unused-awaitable]  # handed on to the log
         log_failure(asked, self.log, "renewing an OCSP response")
 
@@ -434,8 +487,9 @@ def way_of(question: Question, profile: SslProfile) -> Way:
     return Way(
         destinations=tuple(_destinations(urls))[:MAX_DESTINATIONS],
         timeout=profile.ocsp_timeout,
-        open_networks=None if own else profile.ocsp_allowed_networks,
-        open_ports=None if own else profile.ocsp_allowed_ports,
+        open_networks=profile.ocsp_allowed_networks,
+        open_ports=profile.ocsp_allowed_ports,
+        is_operators=bool(own),
     )
 
 
@@ -455,4 +509,9 @@ def _first(failure: Failure) -> Failure:
 
 
 def _rules(profile: SslProfile) -> Rules:
-    return Rules(clock_skew=profile.ocsp_clock_skew, max_age=profile.ocsp_max_age, default_age=profile.ocsp_default_age)
+    return Rules(
+        clock_skew=profile.ocsp_clock_skew,
+        max_age=profile.ocsp_max_age,
+        default_age=profile.ocsp_default_age,
+        without_nocheck=profile.ocsp_responder_without_nocheck is WithoutNocheck.ALLOW,
+    )

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from ipaddress import ip_network
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
 from cryptography.x509 import ocsp as library
 from twisted.internet import reactor as global_reactor
-from twisted.internet.address import IPv4Address
+from twisted.internet.abstract import isIPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectBindError, getConnectError
 from twisted.internet.interfaces import IResolutionReceiver
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.ssl import DefaultOpenSSLContextFactory
 from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from agwtwisted import ocsp_client
+from agwtwisted import ocsp_client, turns
 from agwtwisted.core import ocsp
+from agwtwisted.core.breaker import PAUSE, SEVERAL
 from agwtwisted.core.destinations import PortRange, destination
-from agwtwisted.core.ocsp import Answer, Question, Unreachable, Unusable
+from agwtwisted.core.ocsp import Answer, NotAsked, Question, Unreachable, Unusable
+from agwtwisted.lookups import MAX_LOOKUPS
 from agwtwisted.ocsp_client import OcspClient, Way
-from agwtwisted.turns import PAUSE, UNDER_WAY
+from agwtwisted.turns import UNDER_WAY
 from tests import pki
-from tests.end_to_end.lines import DEADLINE
+from tests.end_to_end.lines import DEADLINE, wait_until
 from tests.responder import TRY_LATER, Asked, Responder, http
 
 reactor: Any = global_reactor
@@ -56,7 +64,8 @@ class Resolver:
         receiver = IResolutionReceiver(receiver)
         receiver.resolutionBegan(None)
         for address in self.names.get(name, []):
-            receiver.addressResolved(IPv4Address("TCP", address, portNumber))
+            kind = IPv6Address if isIPv6Address(address) else IPv4Address
+            receiver.addressResolved(kind("TCP", address, portNumber))
         self.receivers.append(receiver)
         if self.complete:
             receiver.resolutionComplete()
@@ -104,23 +113,46 @@ class ClientCase(TestCase):
         return Way(
             destinations=tuple(destination(url) for url in urls or (self.responder.url,)),
             timeout=timeout,
-            open_networks=None if operators else LOOPBACK,
-            open_ports=None if operators else EVERY_PORT,
+            open_networks=LOOPBACK,
+            open_ports=EVERY_PORT,
+            is_operators=operators,
         )
 
     def prove(self, response: bytes) -> Answer | Unusable:
         """What the response is worth."""
         return ocsp.prove(response, self.question)
 
-    def ask(self, way: Way | None = None) -> Deferred[Answer | Unusable | Unreachable]:
+    def ask(self, way: Way | None = None) -> Deferred[Answer | Unusable | Unreachable | NotAsked]:
         """Puts the question."""
         return self.client.ask(self.question.request, way or self.way(), self.prove)
+
+    def ask_another(self, number: int, way: Way | None = None) -> Deferred[Answer | Unusable | Unreachable | NotAsked]:
+        """Puts another question about the same certificate."""
+        other = Question.of(DEVICE.der, ISSUER.der, nonce=bytes([number]) * 32)
+        assert isinstance(other, Question)
+        return self.client.ask(other.request, way or self.way(), self.prove)
+
+    def assert_not_asked(self, outcome: object, words: str) -> None:
+        """Nobody was asked, for this reason."""
+        self.assertIsInstance(outcome, NotAsked)
+        assert isinstance(outcome, NotAsked)
+        self.assertIn(words, outcome.reason)
 
     def assert_unreachable(self, outcome: object, words: str) -> None:
         """There is no answer, for this reason."""
         self.assertIsInstance(outcome, Unreachable)
         assert isinstance(outcome, Unreachable)
         self.assertIn(words, outcome.reason)
+
+    async def die(self, clock: Timed) -> None:
+        """The responder answers none of several questions."""
+        self.client = OcspClient(clock)
+        self.responder.say = lambda _: None
+        asked = [self.ask_another(number, self.way(timeout=5)) for number in range(SEVERAL)]
+        await deferToThread(wait_until, lambda: len(self.responder.lines) == SEVERAL, "all are put")
+        clock.advance(5)
+        for each in asked:
+            self.assert_unreachable(await each, "no answer in time")
 
 
 class AskTests(ClientCase):
@@ -197,10 +229,10 @@ class HostileTests(ClientCase):
         return await self.ask()
 
     async def test_other_answers(self) -> None:
-        """Pages, redirects, encodings and errors are no answers; nothing is followed."""
+        """Pages, encodings and errors are no answers."""
         for answer, words in (
             (http(b"", status=b"500 Oh"), "status 500"),
-            (http(b"", b"Location: " + self.responder.url.encode(), status=b"302 Found"), "status 302"),
+            (http(b"", b"Location: " + self.responder.url.encode(), status=b"303 See Other"), "status 303"),
             (http(b"<html>", content_type=b"text/html"), "content type"),
             (http(b"x", b"Content-Encoding: gzip"), "encoded"),
             (b"\x00\x01 nonsense\r\n\r\n", "does not speak HTTP"),
@@ -330,15 +362,23 @@ class HostileTests(ClientCase):
 
     async def test_dead_responder(self) -> None:
         """A dead responder costs its first askers their time, and the others none: it is not even asked."""
+        await self.die(Timed())
+        outcome = await self.ask_another(SEVERAL)
+        self.assertEqual(outcome, Unreachable("the responder did not answer a moment ago", was_asked=False))
+        self.assertEqual(len(self.responder.lines), SEVERAL)
+
+    async def test_silent_for_one(self) -> None:
+        """A question that the responder never answers has no other one refused."""
         clock = Timed()
         self.client = OcspClient(clock)
-        self.responder.say = lambda _: None
-        asked = self.ask(self.way(timeout=5))
-        await deferToThread(self.responder.wait_for, 1)
-        clock.advance(5)
-        self.assert_unreachable(await asked, "no answer in time")
-        self.assert_unreachable(await self.ask(), "a moment ago")
-        self.assertEqual(len(self.responder.asked), 1)
+        for count in range(1, 4):
+            self.responder.say = lambda _: None
+            asked = self.ask(self.way(timeout=5))
+            await deferToThread(self.responder.wait_for, 2 * count - 1)
+            clock.advance(5)
+            self.assert_unreachable(await asked, "no answer in time")
+            self.responder.say = self.responder.true_answer
+            self.assertIsInstance(await self.ask_another(count), Answer)
 
     async def test_errors_are_no_death(self) -> None:
         """A responder that answers with an error for one certificate is asked about the next."""
@@ -376,11 +416,12 @@ class LimitTests(ClientCase):
     timeout = 600.0
 
     async def test_under_way(self) -> None:
-        """One responder is asked so many things at once; who does not get his turn in time gets a reason."""
+        """One responder is asked so many things at once; who does not get his turn in time was not asked about."""
         self.responder.gate.clear()
         asked = [self.ask() for _ in range(UNDER_WAY)]
         await deferToThread(self.responder.wait_for, UNDER_WAY)
-        self.assert_unreachable(await self.ask(self.way(timeout=0.1)), "too many questions")
+        self.patch(turns, "PATIENCE", 0.1)
+        self.assert_not_asked(await self.ask(), "too many questions")
         self.assertEqual(len(self.responder.lines), UNDER_WAY)
         with closing(Responder(ISSUER)) as other:
             other.knows(DEVICE)
@@ -408,7 +449,7 @@ class LimitTests(ClientCase):
 
         self.responder.say = slow
         questions = [Question.of(device.der, ISSUER.der) for device in devices]
-        way = self.way(timeout=10 * DEADLINE)
+        way = self.way(timeout=5)  # of each question, from when it is put: to wait for a turn costs nothing of it
         answers = [
             self.client.ask(each.request, way, lambda response, each=each: ocsp.prove(response, each))
             for each in questions
@@ -421,14 +462,15 @@ class LimitTests(ClientCase):
 
     async def test_all_together(self) -> None:
         """All responders together are asked so many things at once; room is given back, whatever the outcome."""
-        self.patch(ocsp_client, "MAX_QUESTIONS", 1)
+        self.patch(turns, "MAX_QUESTIONS", 1)
+        self.patch(turns, "PATIENCE", 0.1)
         self.client = OcspClient(reactor)
         self.responder.say = lambda _: None
         with closing(Responder(ISSUER)) as other:
             other.knows(DEVICE)
             first = self.ask()
             await deferToThread(self.responder.wait_for, 1)
-            self.assert_unreachable(await self.ask(self.way(other.url, timeout=0.1)), "too many questions")
+            self.assert_not_asked(await self.ask(self.way(other.url)), "too many questions")
             self.assertEqual(other.lines, [])
             first.cancel()
             await self.assertFailure(first, CancelledError)
@@ -437,18 +479,12 @@ class LimitTests(ClientCase):
     async def test_after_the_pause(self) -> None:
         """A dead responder does not make its neighbour on another port dead, and is asked again after a pause."""
         clock = Timed()
-        self.client = OcspClient(clock)
-        self.responder.say = lambda _: None
-        asked = self.ask(self.way(timeout=5))
-        await deferToThread(self.responder.wait_for, 1)
-        clock.advance(5)
-        self.assert_unreachable(await asked, "no answer in time")
-        self.assert_unreachable(await self.ask(), "a moment ago")
+        await self.die(clock)
         with closing(Responder(ISSUER)) as neighbour:
             neighbour.knows(DEVICE)
             self.assertIsInstance(await self.ask(self.way(neighbour.url)), Answer)
         self.responder.say = self.responder.true_answer
-        clock.advance(PAUSE)
+        clock.advance(2 * PAUSE)
         self.assertIsInstance(await self.ask(), Answer)
         self.assertEqual(clock.getDelayedCalls(), [])
 
@@ -469,11 +505,11 @@ class AddressTests(ClientCase):
     async def test_closed_addresses(self) -> None:
         """A closed address is not connected to, whatever it is called."""
         made = self.resolving(rebound_example=["127.0.0.1"], localhost=["127.0.0.1"])
-        made.nameResolver.names["127.0.0.1"] = ["127.0.0.1"]
         port = self.responder.port
         for host in ("127.0.0.1", "rebound.example", "localhost"):
             outcome = await self.ask(self.certificates(f"http://{host}:{port}/"))
-            self.assert_unreachable(outcome, "127.0.0.1 is not in ocsp_allowed_networks")
+            where = f"{host} port {port} at 127.0.0.1: it takes ocsp_allowed_networks = 127.0.0.1 to"
+            self.assert_unreachable(outcome, where)
         self.assertEqual((made.connected, self.responder.lines), ([], []))
 
     async def test_what_is_looked_at_is_connected_to(self) -> None:
@@ -515,6 +551,29 @@ class AddressTests(ClientCase):
         made.nameResolver.receivers[0].resolutionComplete()
         self.assertEqual((made.nameResolver.asked, made.connected), (["ocsp.example"], []))
 
+    async def test_names_wait(self) -> None:
+        """So many names are looked up at once; a question whose name had no turn was not put, the others were."""
+        made = self.resolving(ocsp_example=["127.0.0.1"])
+        made.nameResolver.complete = False
+        slow = [self.ask(self.way(f"http://{number}.example/", timeout=0.2)) for number in range(MAX_LOOKUPS)]
+        self.assert_not_asked(await self.ask(self.way("http://ocsp.example/", timeout=0.1)), "being looked up")
+        for each in slow:
+            self.assert_unreachable(await each, "no answer in time")
+        made.nameResolver.complete = True
+        for receiver in made.nameResolver.receivers:
+            receiver.resolutionComplete()
+        self.assertIsInstance(await self.ask(self.way(f"http://ocsp.example:{self.responder.port}/")), Answer)
+
+    async def test_name_for_many(self) -> None:
+        """A name is looked up once for all who need it at a time."""
+        made = self.resolving(ocsp_example=["127.0.0.1"])
+        made.nameResolver.complete = False
+        asked = [self.ask(self.way(f"http://ocsp.example:{self.responder.port}/")) for _ in range(5)]
+        self.assertEqual(made.nameResolver.asked, ["ocsp.example"])
+        made.nameResolver.receivers[0].resolutionComplete()
+        for each in asked:
+            self.assertIsInstance(await each, Answer)
+
     async def test_https(self) -> None:
         """Over https nothing is said to a responder whose certificate the system does not trust."""
         server = pki.self_signed("127.0.0.1", san=("127.0.0.1",))
@@ -549,9 +608,19 @@ class AddressTests(ClientCase):
     async def test_ports(self) -> None:
         """Only listed ports are connected to; the operator's own responder may be at any."""
         way = attrs.evolve(self.way(operators=False), open_ports=(PortRange(lowest=80, highest=80),))
-        self.assert_unreachable(await self.ask(way), "ocsp_allowed_ports")
+        self.assert_unreachable(await self.ask(way), f"it takes ocsp_allowed_ports = {self.responder.port} to")
+        both = f"it takes ocsp_allowed_networks = 127.0.0.1 and ocsp_allowed_ports = {self.responder.port} to"
+        self.assert_unreachable(await self.ask(attrs.evolve(way, open_networks=())), both)
         self.assertEqual(self.responder.lines, [])
-        self.assertIsInstance(await self.ask(attrs.evolve(way, open_ports=None, open_networks=None)), Answer)
+        own = attrs.evolve(way, open_networks=(), is_operators=True)
+        self.assertIsInstance(await self.ask(own), Answer)
+
+    async def test_against_the_rules_is_no_death(self) -> None:
+        """That the rules refuse an address says nothing about whether its responder lives."""
+        way = attrs.evolve(self.way(operators=False), open_networks=())
+        for _ in range(2 * SEVERAL):
+            self.assert_unreachable(await self.ask(way), "address rules")
+        self.assertIsInstance(await self.ask(self.way(operators=False)), Answer)
 
     async def test_not_itself(self) -> None:
         """The gateway does not ask itself: it connects to its own listener, if that is open, and says nothing."""
@@ -568,6 +637,202 @@ class AddressTests(ClientCase):
     async def test_refused(self) -> None:
         """A port on which nobody listens is no responder."""
         self.assert_unreachable(await self.ask(self.way("http://127.0.0.1:1/")), "refused")
+
+
+class RedirectTests(ClientCase):
+    """A responder that has moved."""
+
+    def moved(self, to: bytes, status: bytes = b"307 Temporary Redirect") -> Responder:
+        """One that sends everybody there."""
+        moved = Responder(ISSUER, lambda _: http(b"", b"Location: " + to, status=status))
+        self.addCleanup(deferToThread, moved.close)
+        return moved
+
+    async def test_followed(self) -> None:
+        """The question is put once more where the responder says, by POST, whichever redirect it is."""
+        for status in (b"301 Moved Permanently", b"302 Found", b"307 Temporary Redirect", b"308 Permanent Redirect"):
+            moved = self.moved(self.responder.url.encode() + b"new", status)
+            for operators in (True, False):
+                self.assertIsInstance(await self.ask(self.way(moved.url, operators=operators)), Answer)
+                self.assertEqual(self.responder.heads.pop(), "POST /new HTTP/1.1")
+
+    async def test_relative(self) -> None:
+        """The place may be relative to the old one."""
+        self.responder.say = lambda request: (
+            http(b"", b"Location: there", status=b"308 Permanent Redirect")
+            if self.responder.heads[-1].startswith("POST /a/b ")
+            else self.responder.true_answer(request)
+        )
+        self.assertIsInstance(await self.ask(self.way(f"{self.responder.url}a/b")), Answer)
+        self.assertEqual(self.responder.heads[-1], "POST /a/there HTTP/1.1")
+
+    async def test_once(self) -> None:
+        """Who redirects again is not followed any more."""
+        second = self.moved(self.responder.url.encode())
+        self.assert_unreachable(await self.ask(self.way(self.moved(second.url.encode()).url)), "more than once")
+        self.assertEqual(self.responder.lines, [])
+
+    async def test_by_the_rules(self) -> None:
+        """A redirect leads nowhere where a certificate could not lead, not even that of the operator's responder."""
+        self.client = OcspClient(reactor, own_ports=[self.responder.port])
+        moved = self.moved(self.responder.url.encode())
+        for way in (self.way(moved.url), self.way(moved.url, operators=False)):
+            self.assert_unreachable(
+                await self.ask(way), f"127.0.0.1 port {self.responder.port} is one of the gateway's"
+            )
+        self.client = OcspClient(reactor)
+        closed = attrs.evolve(self.way(moved.url), open_networks=(), open_ports=())
+        self.assert_unreachable(
+            await self.ask(closed), f"{self.responder.port} at 127.0.0.1: it takes ocsp_allowed_net"
+        )
+        self.assertEqual(self.responder.asked, [])
+
+    async def test_operators_own_place(self) -> None:
+        """The operator's responder may redirect to another path of its own, wherever it is."""
+        self.responder.say = lambda request: (
+            http(b"", b"Location: /new", status=b"302 Found")
+            if self.responder.heads[-1].startswith("POST / ")
+            else self.responder.true_answer(request)
+        )
+        self.assertIsInstance(await self.ask(attrs.evolve(self.way(), open_networks=(), open_ports=())), Answer)
+
+    async def test_nonsense(self) -> None:
+        """What is no URL of a responder is not followed, nor two of them, nor none."""
+        for location in (b"ldap://ldap.example/", b"http://user@127.0.0.1/", b"http://\xff/", b"http://[::1/", b"#a"):
+            outcome = await self.ask(self.way(self.moved(location).url))
+            self.assert_unreachable(outcome, "no URL of a responder")
+        for lines in ((), (b"Location: /a", b"Location: /b")):
+            self.responder.say = lambda _, lines=lines: http(b"", *lines, status=b"302 Found")
+            self.assert_unreachable(await self.ask(), "no URL of a responder")
+
+    async def test_is_no_death(self) -> None:
+        """A responder whose redirect leads to nobody has answered: it is asked about the next certificate."""
+        moved = self.moved(b"http://127.0.0.1:1/")
+        for _ in range(2 * SEVERAL):
+            self.assert_unreachable(await self.ask(self.way(moved.url)), "refused")
+
+    async def test_time(self) -> None:
+        """The time is for both together."""
+        clock = Timed()
+        self.client = OcspClient(clock)
+        self.responder.say = lambda _: None
+        asked = self.ask(self.way(self.moved(self.responder.url.encode()).url, timeout=5))
+        await deferToThread(self.responder.wait_for, 1)
+        clock.advance(5)
+        self.assert_unreachable(await asked, "no answer in time")
+
+
+class LackTests(ClientCase):
+    """What the gateway itself lacks is no fact about a responder."""
+
+    def lacking(self, *codes: int, addresses: tuple[str, ...] = ("127.0.0.1",)) -> None:
+        """A client whose connections to these addresses fail with these error codes of the system."""
+        left = dict(zip(addresses, codes, strict=True))
+        resolver = Resolver({"ocsp.example": list(addresses)})
+
+        class Lacking(Reactor):
+            """Cannot connect."""
+
+            def connectTCP(self, host: str, port: int, factory: Any, *rest: Any, **options: Any) -> Any:  # noqa: N802
+                """Fails as Twisted does."""
+                self.connected.append(host)
+                error = (
+                    ConnectBindError(left[host], "")
+                    if left[host] == errno.EMFILE
+                    else getConnectError((left[host], os.strerror(left[host])))
+                )
+                reactor.callLater(0, factory.clientConnectionFailed, None, Failure(error))
+
+        self.client = OcspClient(Lacking(resolver))
+
+    async def test_connecting(self) -> None:
+        """Without a descriptor, memory or a local port nobody was asked, however often; the responder is not dead."""
+        for code in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL):
+            self.lacking(code)
+            for _ in range(2 * SEVERAL):
+                self.assert_not_asked(await self.ask(self.way("http://ocsp.example/")), os.strerror(code))
+
+    async def test_one_of_several_addresses(self) -> None:
+        """It is so if one address of several was not tried, whatever became of the others."""
+        for codes in ((errno.EMFILE, errno.ECONNREFUSED), (errno.ECONNREFUSED, errno.EMFILE)):
+            self.lacking(*codes, addresses=("127.0.0.1", "127.0.0.2"))
+            self.assert_not_asked(await self.ask(self.way("http://ocsp.example/")), os.strerror(errno.EMFILE))
+
+    async def test_without_ipv6(self) -> None:
+        """That there is no IPv6 here is no lack where another address was tried, and found dead."""
+        self.lacking(errno.EADDRNOTAVAIL, errno.ECONNREFUSED, addresses=("2001:db8::1", "127.0.0.1"))
+        self.assert_unreachable(await self.ask(self.way("http://ocsp.example/")), "refused")
+        self.lacking(errno.EADDRNOTAVAIL, addresses=("2001:db8::1",))
+        self.assert_not_asked(await self.ask(self.way("http://ocsp.example/")), "assign")
+
+    async def test_next_responder(self) -> None:
+        """A responder that answers counts all the same; one that is dead does not make it its fault."""
+        self.patch(ocsp_client, "_descriptor_lack", lambda: "no descriptor")
+        dead = "http://127.0.0.1:1/"
+        self.assertIsInstance(await self.ask(self.way(dead, self.responder.url)), Answer)
+        self.client = OcspClient(reactor)
+        with closing(Responder(ISSUER, lambda _: http(TRY_LATER))) as useless:
+            for way in (self.way(dead, useless.url), self.way(useless.url, dead)):
+                self.assert_not_asked(await self.ask(way), "no descriptor")
+
+    async def test_resolving(self) -> None:
+        """A resolver does not say that it had no descriptor: whoever finds none now has not asked."""
+
+        def exhausted() -> None:
+            """No socket is to be had."""
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        self.client = OcspClient(Reactor(Resolver({})))
+        with self.patch_socket(exhausted):
+            self.assert_not_asked(await self.ask(self.way("http://ocsp.example/")), os.strerror(errno.EMFILE))
+        self.assert_unreachable(await self.ask(self.way("http://ocsp.example/")), "lookup")
+
+    @contextmanager
+    def patch_socket(self, replaced: Any) -> Iterator[None]:
+        """What the client finds when it looks for a descriptor."""
+        kept, ocsp_client.socket = ocsp_client.socket, SimpleNamespace(socket=replaced)  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            ocsp_client.socket = kept
+
+    async def test_memory(self) -> None:
+        """Without memory nobody was asked."""
+
+        def exhausted(*_: Any) -> None:
+            """There is none."""
+            raise MemoryError
+
+        self.patch(OcspClient, "_talk", exhausted)
+        self.assert_not_asked(await self.ask(), "memory")
+
+    async def test_read_before_late(self) -> None:
+        """What came in time and was not read yet, because the gateway was busy, is read before the time is over."""
+        turn = Clock()
+
+        class Busy(Timed):
+            """Has its next turn when the test says so."""
+
+            def callLater(self, delay: float, *rest: Any, **options: Any) -> Any:  # noqa: N802
+                """What is to be called in the next turn is kept."""
+                return super().callLater(delay, *rest, **options) if delay else turn.callLater(0, *rest, **options)
+
+        clock = Busy()
+        self.client = OcspClient(clock)
+        self.responder.gate.clear()
+        asked = self.ask(self.way(timeout=5))
+        await deferToThread(self.responder.wait_for, 1)
+        clock.advance(5)
+        self.assertFalse(asked.called)
+        self.responder.gate.set()
+        self.assertIsInstance(await asked, Answer)
+        self.responder.say = lambda _: None
+        silent = self.ask(self.way(timeout=5))
+        await deferToThread(self.responder.wait_for, 2)
+        clock.advance(5)
+        turn.advance(0)
+        self.assert_unreachable(await silent, "no answer in time")
+        self.assertEqual((clock.getDelayedCalls(), turn.getDelayedCalls()), ([], []))
 
 
 def ocsp_request(question: Question) -> Asked:

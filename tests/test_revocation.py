@@ -17,11 +17,22 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.clocks import LOOK
 from agwtwisted.core import policies
 from agwtwisted.core.destinations import Destination
-from agwtwisted.core.ocsp import Answer, Good, OcspStatus, Question, Revoked, Unknown, Unreachable, Unusable
+from agwtwisted.core.ocsp import (
+    FORGIVEN_FOR,
+    Answer,
+    Good,
+    NotAsked,
+    OcspStatus,
+    Question,
+    Revoked,
+    Unknown,
+    Unreachable,
+    Unusable,
+)
 from agwtwisted.core.peer import OcspStatus as Word
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy
-from agwtwisted.core.resources import ClientRevocation, OcspScope, OcspUnavailable, SslProfile
+from agwtwisted.core.resources import ClientRevocation, OcspScope, OcspUnavailable, SslProfile, WithoutNocheck
 from agwtwisted.core.revoking import ALLOWED_FOR
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Refused, Trusted
@@ -38,7 +49,7 @@ from agwtwisted.revocation import (
 )
 from tests import pki
 from tests.clocks import SettableClock
-from tests.responder import TRY_LATER, Response, Single
+from tests.responder import TRY_LATER, Response, Single, delegate
 
 NOW = pki.NOW.timestamp()
 HOUR = 3600.0
@@ -162,8 +173,8 @@ class AskingTests(RevocationCase):
         waiting = self.status()
         self.assertNoResult(waiting)
         self.answer()
-        self.assertEqual(self.successResultOf(waiting), Good(NOW + HOUR + SKEW))
-        self.assertEqual(self.known(), Good(NOW + HOUR + SKEW))
+        self.assertEqual(self.successResultOf(waiting), Good(NOW + HOUR))
+        self.assertEqual(self.known(), Good(NOW + HOUR))
 
     def test_stampede(self) -> None:
         """A thousand clients with one certificate: one question."""
@@ -254,12 +265,15 @@ class TimeTests(RevocationCase):
     """A warm memory."""
 
     def test_judged_at_every_use(self) -> None:
-        """At the end of the answer it is asked again, whoever used it meanwhile."""
+        """At nextUpdate it is asked again, whoever used it meanwhile, and what is said then is so."""
         self.learn()
-        self.clock.advance(HOUR + SKEW - 1)
+        self.clock.advance(HOUR - 1)
         self.assertIsInstance(self.known(), Good)
         self.clock.advance(1)
-        self.assertNoResult(self.status())
+        waiting = self.status()
+        self.assertNoResult(waiting)
+        self.answer(self.response("revoked"))
+        self.assertIsInstance(self.successResultOf(waiting), Revoked)
 
     def test_by_the_rules_of_who_asks(self) -> None:
         """A profile that is stricter about age does not take what is good enough for another."""
@@ -500,6 +514,238 @@ class StepTests(RevocationCase):
         self.assertEqual(self.found(check(peer(DEVICE))).until, self.wall.seconds() + ALLOWED_FOR)
 
 
+class NotAskedTests(RevocationCase):
+    """The gateway itself could not ask."""
+
+    def lack(self) -> None:
+        """The last question was not put."""
+        self.asker.questions[-1].answered.callback(NotAsked("too many"))
+
+    def test_is_not_remembered(self) -> None:
+        """It is no failure of anybody: who comes next is asked about at once."""
+        waiting = self.status()
+        self.lack()
+        self.assertEqual(self.successResultOf(waiting), NotAsked("too many"))
+        self.assertIsInstance(self.learn(), Good)
+
+    def test_is_not_allowed(self) -> None:
+        """Allow does not let in whom nobody was asked about, alone or in a chain, and the log says why."""
+        for scope in OcspScope:
+            self.setUp()
+            check = self.revocation.check(profile(ocsp_unavailable=OcspUnavailable.ALLOW, ocsp_scope=scope))
+            assert check
+            judged = check(peer(DEVICE))
+            if scope is OcspScope.CHAIN:
+                self.asker.questions[0].answered.callback(Unreachable("dead"))
+            with capturedLogs() as events:
+                self.lack()
+            found = self.found(judged)
+            self.assertEqual(found.verdict, Refused("certificate status could not be asked for"))
+            self.assertEqual(found.ocsp_status, Word.NOT_ASKED)
+            self.assertEqual([event["reason"] for event in events], ["too many"])
+
+    def test_revoked(self) -> None:
+        """What is known as revoked is so, be it asked about or not."""
+        self.learn("revoked")
+        self.clock.advance(HOUR)
+        waiting = self.status()
+        self.lack()
+        self.assertIsInstance(self.successResultOf(waiting), Revoked)
+
+    def test_left_alone(self) -> None:
+        """That a responder is left alone is not remembered against a certificate: its responder may be back."""
+        waiting = self.status()
+        self.asker.questions[-1].answered.callback(Unreachable("a moment ago", was_asked=False))
+        self.assertIsInstance(self.successResultOf(waiting), Unreachable)
+        self.assertIsInstance(self.learn(), Good)
+
+
+class BridgeTests(RevocationCase):
+    """An answer past its end, and nobody who gives another."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.learn()
+        self.asker.questions.clear()
+
+    def until_end(self, seconds: float = 0.0, fail: bool = True) -> None:
+        """Time passes until the end of the answer, renewals fail meanwhile."""
+        while self.clock.seconds() < NOW + HOUR + seconds:
+            self.clock.advance(1)
+            if fail and self.asker.questions and not self.asker.questions[-1].answered.called:
+                self.give_up()
+
+    def bridge(self) -> None:
+        """The question at the end has no answer."""
+        self.until_end()
+        waiting = self.status()
+        self.assertNoResult(waiting)
+        self.give_up()
+        self.assertEqual(self.successResultOf(waiting), Good(NOW + HOUR + FORGIVEN_FOR))
+
+    def test_after_a_failure(self) -> None:
+        """Once it was asked again in vain the answer counts on, and is asked for every few seconds; nobody waits."""
+        self.bridge()
+        for count in range(1, 10):
+            asked = len(self.asker.questions)
+            self.assertIsInstance(self.known(), Good)
+            self.clock.advance(FAILURE_AGE)
+            self.assertEqual(len(self.asker.questions), asked + 1, str(count))
+            self.assertIsInstance(self.known(), Good)
+            self.give_up()
+
+    def test_within_the_skew(self) -> None:
+        """It counts as long as the clock's skew, and no moment longer."""
+        self.bridge()
+        self.until_end(SKEW - 1)
+        self.assertEqual(self.known(), Good(NOW + HOUR + SKEW))
+        self.clock.advance(1)
+        self.assertNotIsInstance(self.found_now(), Good)
+
+    def found_now(self) -> OcspStatus:
+        """What is known, with a question that fails if there has to be one."""
+        waiting = self.status()
+        if not waiting.called:
+            self.give_up()
+        return self.successResultOf(waiting)
+
+    def test_revoked(self) -> None:
+        """The retry's answer counts as soon as it is there, and whoever is connected learns of it."""
+        self.bridge()
+        told: list[int] = []
+        self.revocation.watch(peer(DEVICE), PROFILE, lambda: told.append(1))
+        self.clock.advance(FAILURE_AGE)
+        self.answer(self.response("revoked"))
+        self.assertIsInstance(self.known(), Revoked)
+        self.assertEqual(told, [1])
+
+    def test_unknown(self) -> None:
+        """An answer that is none of good is an answer: nothing is bridged over it."""
+        self.until_end()
+        waiting = self.status()
+        self.answer(self.response("unknown"))
+        self.assertEqual(self.successResultOf(waiting), Unknown())
+
+    def test_good(self) -> None:
+        """With a new answer all is as before."""
+        self.bridge()
+        self.clock.advance(FAILURE_AGE)
+        self.answer()
+        self.assertEqual(self.known(), Good(self.clock.seconds() + HOUR))
+
+    def test_not_asked(self) -> None:
+        """It is not bridged over what the gateway itself did not ask, then and later."""
+        self.bridge()
+        self.clock.advance(FAILURE_AGE)
+        self.asker.questions[-1].answered.callback(NotAsked("x"))
+        waiting = self.status()
+        self.assertNoResult(waiting)
+        self.asker.questions[-1].answered.callback(NotAsked("x"))
+        self.assertEqual(self.successResultOf(waiting), NotAsked("x"))
+
+    def test_failure_ahead_of_the_end(self) -> None:
+        """A renewal that failed a moment before the end is no reason not to ask at the end."""
+        self.until_end(-1)
+        key = self.revocation._key_of(*SUBJECT)
+        held = self.revocation._held.get(key, self.clock.seconds())
+        assert held
+        held.used = True
+        self.revocation._renew(key, held)
+        self.give_up()
+        self.assertIsInstance(self.known(), Good)
+        self.clock.advance(1)
+        self.assertNoResult(self.status())
+
+    def test_each_profile_for_itself(self) -> None:
+        """Who has not asked in vain itself does not get what another one bridges."""
+        self.bridge()
+        self.assertNoResult(self.status(by=profile(name="other")))
+
+    def test_not_in_use(self) -> None:
+        """Where nobody comes and nobody is connected the retries end with the skew, and leave nothing."""
+        self.bridge()
+        for _ in range(int(SKEW)):
+            self.clock.advance(1)
+            if not self.asker.questions[-1].answered.called:
+                self.give_up()
+        self.assertNotIsInstance(self.found_now(), Good)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_after_a_step(self) -> None:
+        """The retries go on after the system's clock was set."""
+        self.bridge()
+        self.revocation._stepped()
+        asked = len(self.asker.questions)
+        self.clock.advance(FAILURE_AGE)
+        self.assertEqual(len(self.asker.questions), asked + 1)
+
+    def test_over_when_it_came(self) -> None:
+        """By a clock that is ahead every answer is over when it comes: it counts for a moment, and is asked again."""
+        self.until_end()
+        self.wall.ahead = SKEW / 2
+        for _ in range(3):
+            waiting = self.status()
+            now = datetime.fromtimestamp(self.clock.seconds(), UTC)  # the responder's clock is right
+            self.answer(self.response(this_update=now, next_update=now + timedelta(seconds=1)))
+            self.assertIsInstance(self.successResultOf(waiting), Good)
+            self.clock.advance(FORGIVEN_FOR - 1)
+            self.assertIsInstance(self.known(), Good)
+            self.clock.advance(1)
+
+    def test_of_an_earlier_process(self) -> None:
+        """What an earlier process has stored is not bridged either without having been asked for in vain."""
+        self.until_end(-1)
+        [stored] = self.store.load(self.clock.seconds(), 10)
+        self.assertEqual(stored.until, NOW + HOUR)
+        self.store.put(attrs.evolve(stored, until=NOW + 2 * HOUR))
+        self.revocation = self.started()
+        self.assertIsInstance(self.known(), Good)
+        self.revocation = self.started()
+        self.clock.advance(1)
+        self.assertNoResult(self.status())
+
+
+class WithoutNocheckTests(RevocationCase):
+    """Responders whose own certificate lacks id-pkix-ocsp-nocheck."""
+
+    lenient = profile(name="lenient", ocsp_responder_without_nocheck=WithoutNocheck.ALLOW)
+    delegate = delegate(ISSUER, extra=())
+
+    def signed(self, status: str = "good", minutes: int = 0) -> bytes:
+        """A response by such a one, of this moment or some minutes later."""
+        now = datetime.fromtimestamp(self.wall.seconds(), UTC) + timedelta(minutes=minutes)
+        single = Single(certificate=DEVICE, status=status, this_update=now, next_update=now + timedelta(hours=1))
+        signer = {"signer": self.delegate, "certificates": [self.delegate]}
+        return Response(singles=[single], produced_at=now, **signer).der()
+
+    def test_by_profile(self) -> None:
+        """It counts for the profile that says so, and for no other, whoever has asked."""
+        waiting = self.status(by=self.lenient)
+        self.answer(self.signed())
+        self.assertIsInstance(self.successResultOf(waiting), Good)
+        self.assertIsInstance(self.known(by=self.lenient), Good)
+        strict = self.status()
+        self.answer(self.signed())
+        self.assertIsInstance(self.successResultOf(strict), Unusable)
+        self.assertIsInstance(self.known(by=self.lenient), Good)
+
+    def test_is_not_in_the_way(self) -> None:
+        """What one profile believes is no reason for the other not to take an older answer of a better responder."""
+        self.status(by=self.lenient)
+        self.answer(self.signed(minutes=1))
+        self.assertIsInstance(self.learn(), Good)
+        self.assertIsInstance(self.known(), Good)
+
+    def test_revoked(self) -> None:
+        """A revocation that one profile has learnt counts for all; the other does not learn one so."""
+        strict = self.status()
+        self.answer(self.signed("revoked"))
+        self.assertIsInstance(self.successResultOf(strict), Unusable)
+        self.status(by=self.lenient)
+        self.answer(self.signed("revoked"))
+        self.assertIsInstance(self.known(), Revoked)
+
+
 class RenewalTests(RevocationCase):
     """Answers are renewed ahead of their end."""
 
@@ -532,7 +778,7 @@ class RenewalTests(RevocationCase):
         self.clock.advance(HOUR * 0.9)
         self.assertEqual(len(self.asker.questions), 2)
         self.known()
-        self.clock.advance(HOUR * 0.15)
+        self.clock.advance(HOUR * 0.09)
         self.assertEqual(len(self.asker.questions), 3)
         self.assertIsInstance(self.known(), Good)
 
@@ -874,7 +1120,8 @@ class WayTests(SynchronousTestCase):
         assert isinstance(question, Question)
         way = way_of(question, profile(ocsp_responder_url="http://127.0.0.1:9/"))
         self.assertEqual([each.url for each in way.destinations], ["http://127.0.0.1:9/"])
-        self.assertEqual((way.open_networks, way.open_ports), (None, None))
+        self.assertTrue(way.is_operators)
         way = way_of(question, PROFILE)
+        self.assertFalse(way.is_operators)
         self.assertEqual([each.url for each in way.destinations], ["http://ocsp.example/"])
         self.assertEqual((way.open_networks, way.open_ports), ((), PROFILE.ocsp_allowed_ports))

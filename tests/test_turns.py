@@ -1,4 +1,4 @@
-"""One server is asked neither too often nor too many things at once, nor at all while it is dead."""
+"""Servers are asked in order, in measure, and not at all while they are dead."""
 
 from __future__ import annotations
 
@@ -6,61 +6,107 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.turns import BURST, PAUSE, RATE, UNDER_WAY, Turns
+from agwtwisted import turns as module
+from agwtwisted.core.breaker import PAUSE, REFUSED_PAUSE, SEVERAL
+from agwtwisted.turns import BURST, MAX_QUESTIONS, PATIENCE, RATE, TOLD_AT_ONCE, UNDER_WAY, Fared, Missed, Turns
 
-DEAD, LEFT_ALONE = "dead", "left alone"
+FATES = {"answer": Fared.ANSWERED, "silence": Fared.SILENT, "refusal": Fared.REFUSED, "nothing": Fared.NOTHING}
+ENOUGH = 1.01 / RATE
 
 
 class TurnsTests(SynchronousTestCase):
-    """The questions to one server; each is answered when the test says so."""
+    """Servers, and questions that are answered when the test says so."""
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
         self.turns = Turns(self.clock)
-        self.asked: list[Deferred[str]] = []
+        self.asked: list[tuple[str, Deferred[str]]] = []
+        self.count = 0
 
-    def ask(self) -> Deferred[str]:
-        """One question."""
+    def ask(self, server: str = "one", question: bytes | None = None) -> Deferred[str | Missed]:
+        """One question, another one than all before unless it is named."""
+        self.count += 1
 
         async def put() -> str:
             """Puts the question."""
             deferred: Deferred[str] = Deferred()
-            self.asked.append(deferred)
+            self.asked.append((server, deferred))
             return await deferred
 
-        return Deferred.fromCoroutine(self.turns.take(put, lambda outcome: outcome != DEAD, LEFT_ALONE))
+        named = b"%d" % self.count if question is None else question
+        return Deferred.fromCoroutine(self.turns.take(server, named, put, FATES.__getitem__))
 
-    def ask_many(self, count: int) -> list[Deferred[str]]:
+    def ask_many(self, count: int, server: str = "one") -> list[Deferred[str | Missed]]:
         """Questions at the pace that is kept."""
         questions = []
         for _ in range(count):
-            questions.append(self.ask())
-            self.clock.advance(1.01 / RATE)
+            questions.append(self.ask(server))
+            self.clock.advance(ENOUGH)
         return questions
 
+    def end(self, outcome: str = "answer", at: int = 0) -> None:
+        """One that was put has this outcome."""
+        self.asked.pop(at)[1].callback(outcome)
+
     def die(self) -> None:
-        """One question that is not answered."""
-        question = self.ask()
+        """As many questions as it takes have no answer."""
+        questions = self.ask_many(SEVERAL)
         self.clock.advance(5)
-        self.asked.pop().callback(DEAD)
-        self.assertEqual(self.successResultOf(question), DEAD)
+        for question in questions:
+            self.end("silence")
+            self.assertEqual(self.successResultOf(question), "silence")
 
     def test_answer(self) -> None:
         """An answer is handed on."""
         question = self.ask()
-        self.asked[0].callback("answer")
+        self.end()
         self.assertEqual(self.successResultOf(question), "answer")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_under_way(self) -> None:
         """Only so many are under way; the next one is put when one is answered, or given up."""
         questions = self.ask_many(UNDER_WAY + 2)
         self.assertEqual(len(self.asked), UNDER_WAY)
-        self.asked[0].callback("answer")
-        self.assertEqual(len(self.asked), UNDER_WAY + 1)
+        self.end()
+        self.assertEqual(len(self.asked), UNDER_WAY)
+        self.assertNoResult(questions[UNDER_WAY + 1])
         questions[1].cancel()
         self.failureResultOf(questions[1], CancelledError)
-        self.assertEqual(len(self.asked), UNDER_WAY + 2)
+        self.assertEqual(len(self.asked), UNDER_WAY + 1)
+
+    def test_in_order(self) -> None:
+        """The one that has waited longest is next."""
+        first = self.ask_many(UNDER_WAY + 3)
+        for _ in range(3):
+            self.end()
+            self.clock.advance(ENOUGH)
+        for at in range(3):
+            self.end(at=at - 3)
+            self.assertEqual(self.successResultOf(first[UNDER_WAY + at]), "answer")
+
+    def test_patience(self) -> None:
+        """Who waits too long has no turn, which says nothing about the server; his time began when he came."""
+        self.ask_many(UNDER_WAY)
+        late = self.ask()
+        self.clock.advance(PATIENCE / 2)
+        later = self.ask()
+        self.clock.advance(PATIENCE / 2)
+        self.assertEqual(self.successResultOf(late), Missed.NO_TURN)
+        self.assertNoResult(later)
+        self.end()
+        self.end(at=-1)
+        self.assertEqual(self.successResultOf(later), "answer")
+
+    def test_too_many_wait(self) -> None:
+        """The queue is bounded: who comes on top has no turn, and nobody loses one."""
+        self.patch(module, "MAX_WAITING", 2)
+        self.ask_many(UNDER_WAY)
+        waiting = [self.ask(), self.ask()]
+        self.assertEqual(self.successResultOf(self.ask()), Missed.NO_TURN)
+        for each in waiting:
+            self.assertNoResult(each)
+        self.assertNoResult(self.ask("another server"))
 
     def test_rate(self) -> None:
         """After a few that are put together there are only so many a second, however fast they are answered."""
@@ -69,68 +115,117 @@ class TurnsTests(SynchronousTestCase):
         self.assertEqual(len(self.asked), BURST)
         for _ in range(1000):
             self.clock.advance(0.001)
-            for deferred in self.asked:
+            for _, deferred in self.asked:
                 if not deferred.called:
                     deferred.callback("answer")
         self.assertLess(abs(len(self.asked) - RATE - BURST), 5)
 
+    def test_leaving_takes_no_pace(self) -> None:
+        """Those who leave before their turn do not delay the others."""
+        for _ in range(BURST):
+            self.ask()
+        for _ in range(RATE):
+            leaving = self.ask()
+            leaving.cancel()
+            self.failureResultOf(leaving, CancelledError)
+        self.ask()
+        self.clock.advance(ENOUGH)
+        self.assertEqual(len(self.asked), BURST + 1)
+
     def test_dead(self) -> None:
-        """A server that answered nobody is left alone for a while: that costs nobody any time."""
+        """A server that answered none of several is left alone for a while: that costs nobody any time."""
         self.die()
         for _ in range(3):
-            self.assertEqual(self.successResultOf(self.ask()), LEFT_ALONE)
+            self.assertEqual(self.successResultOf(self.ask()), Missed.LEFT_ALONE)
         self.assertEqual(self.asked, [])
+        self.assertNoResult(self.ask("another server"))
+
+    def test_one_is_silenced(self) -> None:
+        """A question that the server never answers, put again and again, is nobody else's trouble."""
+        for _ in range(20):
+            self.ask(question=b"silenced")
+            self.clock.advance(5)
+            self.end("silence")
+            other = self.ask()
+            self.end()
+            self.assertEqual(self.successResultOf(other), "answer")
 
     def test_those_who_wait(self) -> None:
-        """Questions that wait for their turn are not put any more to a server found dead."""
+        """Questions that wait for their turn are not put to a server found dead, and many are told so bit by bit."""
         questions = self.ask_many(UNDER_WAY + 5)
+        more = [self.ask() for _ in range(3000)]  # recursion would end before
         self.clock.advance(5)
-        for deferred in tuple(self.asked):
-            deferred.callback(DEAD)
-        self.assertEqual(len(self.asked), UNDER_WAY)
-        outcomes = [self.successResultOf(question) for question in questions]
-        self.assertEqual(outcomes, [DEAD] * UNDER_WAY + [LEFT_ALONE] * 5)
+        for _ in range(UNDER_WAY):
+            self.end("silence")
+        self.assertLess(len(self.asked), SEVERAL)
+        self.assertLess(sum(each.called for each in more), 3 * TOLD_AT_ONCE)
+        self.clock.pump([0.01] * (3000 // TOLD_AT_ONCE + 1))
+        waited = [*questions[UNDER_WAY + len(self.asked) :], *more]
+        self.assertEqual({self.successResultOf(each) for each in waited}, {Missed.LEFT_ALONE})
 
-    def test_slow_for_one(self) -> None:
-        """A server that answered somebody else meanwhile is not dead."""
-        slow, other = self.ask(), self.ask()
-        self.clock.advance(2)
-        self.asked[1].callback("answer")
-        self.clock.advance(3)
-        self.asked[0].callback(DEAD)
-        self.assertEqual([self.successResultOf(each) for each in (slow, other)], [DEAD, "answer"])
+    def test_refused(self) -> None:
+        """Where nobody listens one question is enough, and the pause is short."""
+        self.ask()
+        self.end("refusal")
+        self.assertEqual(self.successResultOf(self.ask()), Missed.LEFT_ALONE)
+        self.clock.advance(REFUSED_PAUSE)
         self.assertNoResult(self.ask())
 
     def test_after_the_pause(self) -> None:
-        """After the pause one question decides: the others go without until it is answered."""
+        """After the pause others find out, and decide for all."""
         self.die()
         self.clock.advance(PAUSE)
         probe = self.ask()
-        self.assertEqual(len(self.asked), 1)
-        self.assertEqual(self.successResultOf(self.ask()), LEFT_ALONE)
-        self.asked[0].callback("answer")
+        self.end()
         self.assertEqual(self.successResultOf(probe), "answer")
-        self.assertNoResult(self.ask())
-
-    def test_still_dead(self) -> None:
-        """When that one fails too, another pause begins."""
-        self.die()
-        self.clock.advance(PAUSE)
-        self.die()
-        self.clock.advance(PAUSE - 1)
-        self.assertEqual(self.successResultOf(self.ask()), LEFT_ALONE)
-        self.clock.advance(1)
-        self.assertNoResult(self.ask())
+        for each in self.ask_many(10):
+            self.assertNoResult(each)
 
     def test_given_up(self) -> None:
-        """When nobody waits any more for that one, the next one decides."""
+        """A probe that nobody waits for any more makes room for another."""
         self.die()
         self.clock.advance(PAUSE)
-        probe = self.ask()
-        probe.cancel()
-        self.failureResultOf(probe, CancelledError)
+        for _ in range(5):
+            probe = self.ask()
+            self.assertNoResult(probe)
+            probe.cancel()
+            self.failureResultOf(probe, CancelledError)
+
+    def test_says_nothing(self) -> None:
+        """An outcome that says nothing about the server neither kills nor revives it."""
+        for _ in range(2 * SEVERAL):
+            self.ask()
+            self.end("nothing")
+            self.clock.advance(1)
+        self.die()
+        self.clock.advance(PAUSE)
+        self.ask()
+        self.ask()
+        self.end("nothing")
         self.assertNoResult(self.ask())
-        self.assertEqual(len(self.asked), 2)
+        self.assertEqual(self.successResultOf(self.ask()), Missed.LEFT_ALONE)
+
+    def test_all_together(self) -> None:
+        """All servers together are asked so many things at once; those with questions waiting take turns for room."""
+        for server in ("a", "b", "c"):
+            self.ask_many(UNDER_WAY, server)
+        self.assertEqual(len(self.asked), MAX_QUESTIONS)
+        self.assertEqual({server for server, _ in self.asked}, {"a", "b"})
+        self.ask_many(UNDER_WAY, "d")
+        before = len(self.asked)
+        for _ in range(6):
+            self.end()
+            self.clock.advance(ENOUGH)
+        servers = [server for server, _ in self.asked[before - 6 :]]
+        self.assertEqual((servers.count("c"), servers.count("d")), (3, 3))
+
+    def test_waiting_takes_no_room(self) -> None:
+        """Questions that wait for one server take no room from another."""
+        for _ in range(MAX_QUESTIONS + UNDER_WAY):
+            self.ask("slow")
+        self.clock.advance(10)
+        self.assertNoResult(self.ask("fast"))
+        self.assertEqual(self.asked[-1][0], "fast")
 
     def test_pace_is_kept(self) -> None:
         """Beyond the burst a question waits for its moment, not longer, and whoever gives up there leaves nothing."""
@@ -142,7 +237,7 @@ class TurnsTests(SynchronousTestCase):
         self.failureResultOf(given_up, CancelledError)
         self.clock.advance(1 / RATE)
         self.assertEqual(len(self.asked), 1)
-        self.asked.pop().callback("answer")
+        self.end()
         self.assertEqual(self.successResultOf(late), "answer")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -162,9 +257,9 @@ class TurnsTests(SynchronousTestCase):
             """Fails in a way nobody foresees."""
             raise ValueError
 
-        for _ in range(UNDER_WAY + 1):
-            question = Deferred.fromCoroutine(self.turns.take(broken, lambda _: True, LEFT_ALONE))
-            self.failureResultOf(question, ValueError)
+        for number in range(UNDER_WAY + 1):
+            turn = self.turns.take("one", b"%d" % number, broken, FATES.__getitem__)
+            self.failureResultOf(Deferred.fromCoroutine(turn), ValueError)
             self.clock.advance(1 / RATE)
         self.answered()
 
@@ -174,12 +269,12 @@ class TurnsTests(SynchronousTestCase):
         questions[UNDER_WAY].cancel()
         self.failureResultOf(questions[UNDER_WAY], CancelledError)
         self.assertEqual(len(self.asked), UNDER_WAY)
-        self.asked[0].callback("answer")
-        self.assertEqual(len(self.asked), UNDER_WAY + 1)
-        self.assertNoResult(questions[UNDER_WAY + 1])
+        self.end()
+        self.end(at=-1)
+        self.assertEqual(self.successResultOf(questions[UNDER_WAY + 1]), "answer")
 
     def answered(self) -> None:
         """One question that is answered at once."""
         question = self.ask()
-        self.asked.pop().callback("answer")
+        self.end(at=-1)
         self.assertEqual(self.successResultOf(question), "answer")

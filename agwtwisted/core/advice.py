@@ -76,6 +76,10 @@ ADVICE: Final[Mapping[str, str]] = {
         " An ocsp_responder_url in the profile takes the place of what certificates name, and ocsp_unavailable = Allow"
         " lets clients in meanwhile."
     ),
+    reasons.STATUS_NOT_ASKED: (
+        "The gateway could not put its question: no descriptor was free, or too many questions were waiting. The"
+        " gateway's own log says which. The client may come again at once; ocsp_unavailable = Allow is not about this."
+    ),
     reasons.CHAIN_TOO_LONG: (
         "There are more CAs above the client's certificate than max_client_chain_depth in [gateway] allows. Raise it,"
         " or let a CA nearer to the root issue the certificate."

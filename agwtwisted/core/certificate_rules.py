@@ -107,9 +107,8 @@ def authority_fault(certificate: x509.Certificate, *, is_root: bool, allow_weak:
 def responder_fault(certificate: x509.Certificate) -> str:
     """Why an OCSP response signed with this certificate is not believed, where the CA itself did not sign it.
 
-    RFC 6960 section 4.2.2.2.1 leaves it open how a delegate's own revocation is found out. Here there is nothing to
-    find out: a delegate needs id-pkix-ocsp-nocheck, by which its issuer says that it is trusted while it is valid. One
-    without might have been revoked, and could then absolve every other certificate, its own included.
+    RFC 6960 section 4.2.2.2.1 leaves it open how a delegate's own revocation is found out; whether it has to be is
+    another question: `has_nocheck`.
     """
     try:
         return (
@@ -120,6 +119,17 @@ def responder_fault(certificate: x509.Certificate) -> str:
         )
     except CANNOT_READ:
         return reasons.UNREADABLE
+
+
+def has_nocheck(certificate: x509.Certificate) -> bool:
+    """Whether its issuer says that it is trusted while it is valid: id-pkix-ocsp-nocheck (RFC 6960 section 4.2.2.2.1).
+
+    A delegate without might have been revoked, and could then absolve every other certificate, its own included.
+
+    Raises:
+        any of `CANNOT_READ`: extensions that cannot be read.
+    """
+    return extension_value(certificate.extensions, x509.OCSPNoCheck) is not None
 
 
 def is_authority(extensions: x509.Extensions) -> bool:
@@ -181,7 +191,7 @@ def _responder_purpose_fault(extensions: x509.Extensions) -> str:
     purposes = extension_value(extensions, x509.ExtendedKeyUsage)
     if purposes is None or ExtendedKeyUsageOID.OCSP_SIGNING not in purposes:
         return reasons.PURPOSE
-    return "" if extension_value(extensions, x509.OCSPNoCheck) else "it has no id-pkix-ocsp-nocheck"
+    return ""
 
 
 def _authority_purpose_fault(extensions: x509.Extensions) -> str:

@@ -62,21 +62,39 @@ class Unusable:
 
 @attrs.frozen
 class Unreachable:
-    """There was no response."""
+    """There was no response; `was_asked`: to this very question, and not only to others a moment ago."""
+
+    reason: str
+    was_asked: bool = attrs.field(default=True, kw_only=True)
+
+
+@attrs.frozen
+class NotAsked:
+    """The question was not put, for want of something of the gateway's own: a descriptor, memory, a turn in its queue.
+
+    It says nothing about the certificate and nothing about its responder, so that `ocsp_unavailable` is not about it.
+    """
 
     reason: str
 
 
-OcspStatus: TypeAlias = Good | Revoked | Unknown | Unusable | Unreachable
+OcspStatus: TypeAlias = Good | Revoked | Unknown | Unusable | Unreachable | NotAsked
+
+FORGIVEN_FOR: Final = 10.0
+"""Seconds for which an answer is believed that was past its nextUpdate when it came, yet within the clock's skew."""
 
 
 @attrs.frozen(kw_only=True)
 class Rules:
-    """How long responses are believed, in seconds: the profile's ocsp_clock_skew, ocsp_max_age, ocsp_default_age."""
+    """What is believed, and for how long: the profile's ocsp_clock_skew, ocsp_max_age, ocsp_default_age, in seconds.
+
+    `without_nocheck` is its ocsp_responder_without_nocheck.
+    """
 
     clock_skew: float = 300.0
-    max_age: float = 604800.0
+    max_age: float = 864000.0
     default_age: float = 300.0
+    without_nocheck: bool = False
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -149,6 +167,7 @@ class Answer:
     produced_at: float
     signer_from: float  # the signer's certificate is valid from here
     signer_until: float  # to here
+    without_nocheck: bool = False  # it is a delegate without id-pkix-ocsp-nocheck, which only some profiles believe
     revoked_at: float = 0.0
     reason: str = ""
     response: bytes = attrs.field(default=b"", repr=False)  # that proves it
@@ -185,33 +204,61 @@ def prove(response: bytes, question: Question) -> Answer | Unusable:
     return attrs.evolve(found, response=response) if isinstance(found, Answer) else found
 
 
-def status_at(answer: Answer, rules: Rules, now: float) -> Good | Revoked | Unknown | Unusable:
-    """What an answer means at `now`. *Revoked* is believed however old it is; all else within its time only."""
-    until = end_of(answer, rules)
+def status_at(
+    answer: Answer, rules: Rules, now: float, *, arrived: float | None = None
+) -> Good | Revoked | Unknown | Unusable:
+    """What an answer that came at `arrived` (None: now) means at `now`.
+
+    *Revoked* is believed however old it is; all else within its time only.
+    """
     if answer.is_revoked:
-        return Revoked(answer.revoked_at, answer.reason, until)
+        return Revoked(answer.revoked_at, answer.reason, end_of(answer, rules))
+    if fault := signer_fault(answer, rules):
+        return Unusable(fault)
     if max(answer.this_update, answer.produced_at) > now + rules.clock_skew:
         return Unusable("the response is of the future")
     if answer.next_update is not None and answer.next_update < answer.this_update:
         return Unusable("the response ends before it begins")
     if not answer.signer_from <= now <= answer.signer_until:
         return Unusable("the responder's certificate is not valid now")
+    if now >= answer.this_update + rules.max_age:
+        return Unusable(f"the response is too old: its thisUpdate is not within ocsp_max_age ({rules.max_age:.0f} s)")
+    until = _believed_until(answer, rules, now if arrived is None else arrived)
     if now >= until:
         return Unusable("the response has expired")
     return Good(until) if answer.status is ocsp.OCSPCertStatus.GOOD else Unknown()
 
 
+def signer_fault(answer: Answer, rules: Rules) -> str:
+    """Why the signer of an answer does not count for a profile with these rules; empty where it does."""
+    if answer.without_nocheck and not rules.without_nocheck:
+        return "the responder's certificate may not sign responses: it has no id-pkix-ocsp-nocheck"
+    return ""
+
+
 def end_of(answer: Answer, rules: Rules) -> float:
-    """When an answer is over: at nextUpdate, with the clock's skew, but never older than the rules' `max_age`.
+    """When an answer has to be asked for again: at nextUpdate (RFC 6960 section 3.2), or with the rules' `max_age`.
 
     Without nextUpdate newer information is there at any time (RFC 6960 section 4.2.2.1): such a response lives for
     `default_age` from when it was signed.
     """
-    if answer.next_update is None:
-        fresh_until = answer.produced_at + rules.default_age
-    else:
-        fresh_until = answer.next_update
-    return min(fresh_until + rules.clock_skew, answer.this_update + rules.max_age, answer.signer_until)
+    return min(_fresh_until(answer, rules), answer.this_update + rules.max_age, answer.signer_until)
+
+
+def last_end_of(answer: Answer, rules: Rules) -> float:
+    """Until when an answer may count at most: the skew of the clocks is on top of its nextUpdate."""
+    latest = _fresh_until(answer, rules) + rules.clock_skew
+    return min(latest, answer.this_update + rules.max_age, answer.signer_until)
+
+
+def _fresh_until(answer: Answer, rules: Rules) -> float:
+    return answer.produced_at + rules.default_age if answer.next_update is None else answer.next_update
+
+
+def _believed_until(answer: Answer, rules: Rules, arrived: float) -> float:
+    """One that was over when it came is so by a clock that may be wrong: it counts for a moment, and is asked again."""
+    end = end_of(answer, rules)
+    return end if arrived < end else min(arrived + FORGIVEN_FOR, last_end_of(answer, rules))
 
 
 def judge(response: bytes, question: Question, rules: Rules, now: float) -> OcspStatus:
@@ -240,6 +287,7 @@ def _proven(response: ocsp.OCSPResponse, question: Question) -> Answer | Unusabl
         produced_at=response.produced_at_utc.timestamp(),
         signer_from=signer.not_valid_before_utc.timestamp(),
         signer_until=signer.not_valid_after_utc.timestamp(),
+        without_nocheck=signer is not question.issuer and not certificate_rules.has_nocheck(signer),
         revoked_at=_seconds(single.revocation_time_utc) or 0.0,
         reason=single.revocation_reason.value if single.revocation_reason else "",
     )

@@ -21,6 +21,7 @@ class OcspStatus(Enum):
     UNKNOWN = "unknown"
     UNAVAILABLE = "unavailable"
     UNAVAILABLE_ALLOWED = "unavailable-allowed"
+    NOT_ASKED = "not-asked"
 
 
 @attrs.frozen(kw_only=True)

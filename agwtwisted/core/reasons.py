@@ -142,6 +142,9 @@ STATUS_UNAVAILABLE: Final = "certificate status request failed"
 STATUS_UNKNOWN: Final = "certificate status unknown"
 """nginx's texts, and with it the product's, where OCSP gives no answer, or none that knows the certificate."""
 
+STATUS_NOT_ASKED: Final = "certificate status could not be asked for"
+"""Our own: the gateway itself lacked what it takes to ask, which says nothing about the responder."""
+
 UNREADABLE: Final = "unable to read the certificate"
 """Our own: the certificate is not what RFC 5280 describes."""
 

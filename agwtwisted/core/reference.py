@@ -147,7 +147,9 @@ _TLS: Final = {
     "sslCipher": "the cipher suite in OpenSSL's name",
     "sslProtocol": "`TLSv1.2` or `TLSv1.3`",
     "sslClientVerify": "`NONE`, `PASSTHROUGH`, `SUCCESS` or `FAILED:` and the reason",
-    "ocspStatus": "`not-checked`, `good`, `revoked`, `unknown`, `unavailable`, `unavailable-allowed` (and let in)",
+    "ocspStatus": (
+        "`not-checked`, `good`, `revoked`, `unknown`, `unavailable`, `unavailable-allowed` (and let in), `not-asked`"
+    ),
     "sslClientCertificateFingerprint": "SHA-1 of the client's certificate",
     "sslClientCertificateIssuerName": "its issuer",
 }

@@ -57,6 +57,13 @@ class OcspUnavailable(Enum):
     ALLOW = "Allow"
 
 
+class WithoutNocheck(Enum):
+    """Whether a delegated responder counts whose certificate lacks id-pkix-ocsp-nocheck."""
+
+    REFUSE = "Refuse"
+    ALLOW = "Allow"
+
+
 class Protocol(Enum):
     """What is spoken on a port."""
 
@@ -200,10 +207,11 @@ class SslProfile:
     ocsp_unavailable: OcspUnavailable = OcspUnavailable.REFUSE
     ocsp_timeout: float = 5.0
     ocsp_clock_skew: float = 300.0
-    ocsp_max_age: float = 604800.0
+    ocsp_max_age: float = 864000.0  # as long as a public CA's answer may hold (Baseline Requirements 4.9.10)
     ocsp_default_age: float = 300.0
     ocsp_allowed_networks: tuple[Network, ...] = ()
     ocsp_allowed_ports: tuple[PortRange, ...] = (PortRange(lowest=80, highest=80), PortRange(lowest=443, highest=443))
+    ocsp_responder_without_nocheck: WithoutNocheck = WithoutNocheck.REFUSE
 
 
 @attrs.frozen(kw_only=True, eq=False)

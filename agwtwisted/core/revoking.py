@@ -8,7 +8,7 @@ from typing import Final, assert_never
 import attrs
 
 from agwtwisted.core import reasons
-from agwtwisted.core.ocsp import Good, OcspStatus, Revoked, Unknown, Unreachable, Unusable
+from agwtwisted.core.ocsp import Good, NotAsked, OcspStatus, Revoked, Unknown, Unreachable, Unusable
 from agwtwisted.core.peer import OcspStatus as Word
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.verdicts import Refused
@@ -21,7 +21,8 @@ def concluded(peer: Peer, statuses: Sequence[OcspStatus], *, allow: bool, now: f
     """The trusted client, with a verdict that the gravest status of its certificates decides; none at all refuses.
 
     `allow` says what to do when a status is not to be had (`ocsp_unavailable`). It concerns nothing else: a certificate
-    that its issuer does not know, or has revoked, is refused in any case.
+    that its issuer does not know, or has revoked, is refused in any case, and so is one that was not asked about for
+    want of something of our own, or whoever can make the gateway busy would bring in the revoked.
     """
     gravest = max(statuses, key=_gravity, default=Unusable("nothing was asked"))
     match gravest:
@@ -32,6 +33,8 @@ def concluded(peer: Peer, statuses: Sequence[OcspStatus], *, allow: bool, now: f
             return attrs.evolve(peer, ocsp_status=Word.REVOKED, verdict=Refused(reasons.REVOKED))
         case Unknown():
             return attrs.evolve(peer, ocsp_status=Word.UNKNOWN, verdict=Refused(reasons.STATUS_UNKNOWN))
+        case NotAsked():
+            return attrs.evolve(peer, ocsp_status=Word.NOT_ASKED, verdict=Refused(reasons.STATUS_NOT_ASKED))
         case Unusable() | Unreachable():
             if allow and statuses:
                 until = min(peer.until, now + ALLOWED_FOR)
@@ -47,9 +50,11 @@ def _gravity(status: OcspStatus) -> int:
             return 0
         case Unusable() | Unreachable():
             return 1
-        case Unknown():
+        case NotAsked():
             return 2
-        case Revoked():
+        case Unknown():
             return 3
+        case Revoked():
+            return 4
         case _:
             assert_never(status)

@@ -54,6 +54,7 @@ from agwtwisted.core.resources import (
     TrustedClientCertificate,
     TrustedRootCertificate,
     UrlPathMap,
+    WithoutNocheck,
 )
 from agwtwisted.core.rewriting import RewriteRule
 from agwtwisted.core.settings import (
@@ -198,6 +199,7 @@ SSL_PROFILE = Kind(
         "ocsp_default_age": Key(seconds(limits.OCSP_AGE)),
         "ocsp_allowed_networks": Key(listed(network, limits.NETWORKS)),
         "ocsp_allowed_ports": Key(listed(port_range, limits.PORT_RANGES)),
+        "ocsp_responder_without_nocheck": Key(choice(*WithoutNocheck)),
     },
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from agwtwisted.core import policies, rewrite_rules
 from agwtwisted.core.errors import Problem, shown
 from agwtwisted.core.policies import TlsPolicy
-from agwtwisted.core.resources import ClientAuth, ClientRevocation, Protocol, RuleType, StreamProtocol
+from agwtwisted.core.resources import ClientAuth, ClientRevocation, Protocol, RuleType, StreamProtocol, WithoutNocheck
 from agwtwisted.core.server_certificates import is_pfx
 from agwtwisted.core.settings import Row
 
@@ -114,6 +114,12 @@ def _revocation(row: Row, mode: ClientAuth) -> Iterator[Problem]:
     asked = row.get(key) is ClientRevocation.OCSP
     if asked and mode is ClientAuth.NONE:
         yield row.problem(f"{key} = OCSP needs Strict", key=key)
+    if row.get("ocsp_responder_without_nocheck") is WithoutNocheck.ALLOW and asked:
+        yield row.warning(
+            "ocsp_responder_without_nocheck = Allow believes a responder although its own certificate may have been"
+            " revoked: better have it issued with id-pkix-ocsp-nocheck",
+            key="ocsp_responder_without_nocheck",
+        )
     unheard = next((each for each in row.values if each.startswith("ocsp_")), "")
     if unheard and not asked and key not in row.refused:
         yield row.warning(f"{unheard} has no effect without {key} = OCSP", key=unheard)

@@ -22,11 +22,11 @@ NAMESAKE = pki.Authority.root("Issuer")  # the issuer's name, another key
 
 def judged(signer: pki.Credential, *certificates: pki.Credential, **options: Any) -> ocsp.OcspStatus:
     """What becomes of a response that this credential has signed and that brings these certificates."""
-    device = options.pop("device", DEVICE)
+    device, rules = options.pop("device", DEVICE), options.pop("rules", Rules())
     question = Question.of(device.der, device.issuers[0].der)
     assert isinstance(question, Question)
     response = Response(signer=signer, singles=[Single(certificate=device)], certificates=certificates, **options)
-    return ocsp.judge(response.der(), question, Rules(), pki.NOW.timestamp())
+    return ocsp.judge(response.der(), question, rules, pki.NOW.timestamp())
 
 
 class SignerTests(SynchronousTestCase):
@@ -86,6 +86,14 @@ class SignerTests(SynchronousTestCase):
         """A delegate that might itself be revoked is not believed: its issuer has to say that it need not be asked."""
         signer = delegate(ISSUER, extra=())
         self.refused("nocheck", signer, signer)
+
+    def test_without_nocheck_allowed(self) -> None:
+        """By ocsp_responder_without_nocheck = Allow it is believed, if nothing else is wrong with it."""
+        rules = Rules(without_nocheck=True)
+        signer, other = delegate(ISSUER, extra=()), ISSUER.issue("no responder")
+        self.assertIsInstance(judged(signer, signer, rules=rules), Good)
+        self.assertIsInstance(judged(other, other, rules=rules), Unusable)
+        self.assertIsInstance(judged(DEVICE, DEVICE, rules=rules), Unusable)
 
     def test_device_signs_for_itself(self) -> None:
         """A client that steals the responder's place cannot absolve itself with its own key."""

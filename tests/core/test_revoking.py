@@ -16,6 +16,7 @@ PEER = Peer(address="192.0.2.7", port=1, verdict=Trusted(), until=1000.0)
 GOOD = ocsp.Good(until=500.0)
 REVOKED = ocsp.Revoked(at=1.0, reason="", until=500.0)
 UNKNOWN = ocsp.Unknown()
+NOT_ASKED = ocsp.NotAsked("x")
 UNAVAILABLE = (ocsp.Unusable("x"), ocsp.Unreachable("x"))
 
 
@@ -40,6 +41,7 @@ class ConcludedTests(SynchronousTestCase):
             (UNKNOWN, "certificate status unknown"),
             (UNAVAILABLE[0], "certificate status request failed"),
             (UNAVAILABLE[1], "certificate status request failed"),
+            (NOT_ASKED, "certificate status could not be asked for"),
         ):
             self.assertEqual(concluded(PEER, [status], allow=False, now=0.0).verdict, Refused(reason))
 
@@ -49,13 +51,13 @@ class ConcludedTests(SynchronousTestCase):
             self.assertIsInstance(concluded(PEER, [], allow=allow, now=0.0).verdict, Refused)
 
     def test_allow(self) -> None:
-        """Allow lets in whose status is not to be had, for a while; not the revoked, not the unknown."""
+        """Allow lets in whose status is not to be had, for a while; not what is revoked, unknown or not asked about."""
         for status in UNAVAILABLE:
             peer = concluded(PEER, [status], allow=True, now=0.0)
             expected = attrs.evolve(PEER, ocsp_status=OcspStatus.UNAVAILABLE_ALLOWED, until=ALLOWED_FOR)
             self.assertEqual(peer, expected)
         self.assertEqual(concluded(PEER, [UNAVAILABLE[0]], allow=True, now=990.0).until, 1000.0)
-        for status in (REVOKED, UNKNOWN):
+        for status in (REVOKED, UNKNOWN, NOT_ASKED):
             self.assertIsInstance(concluded(PEER, [status], allow=True, now=0.0).verdict, Refused)
 
     def test_the_gravest_counts(self) -> None:
@@ -63,6 +65,8 @@ class ConcludedTests(SynchronousTestCase):
         table = (
             ((GOOD, UNAVAILABLE[0]), OcspStatus.UNAVAILABLE),
             ((UNAVAILABLE[1], UNKNOWN), OcspStatus.UNKNOWN),
+            ((UNAVAILABLE[1], NOT_ASKED), OcspStatus.NOT_ASKED),
+            ((NOT_ASKED, UNKNOWN), OcspStatus.UNKNOWN),
             ((UNKNOWN, REVOKED), OcspStatus.REVOKED),
             ((GOOD, REVOKED), OcspStatus.REVOKED),
         )
@@ -71,9 +75,10 @@ class ConcludedTests(SynchronousTestCase):
             self.assertEqual(word(*reversed(statuses)), expected)
         self.assertEqual(word(GOOD, UNAVAILABLE[0], allow=True), OcspStatus.UNAVAILABLE_ALLOWED)
         self.assertEqual(word(REVOKED, UNAVAILABLE[0], allow=True), OcspStatus.REVOKED)
+        self.assertEqual(word(NOT_ASKED, UNAVAILABLE[0], allow=True), OcspStatus.NOT_ASKED)
 
     @given(
-        st.lists(st.sampled_from((GOOD, REVOKED, UNKNOWN, *UNAVAILABLE)), max_size=5),
+        st.lists(st.sampled_from((GOOD, REVOKED, UNKNOWN, NOT_ASKED, *UNAVAILABLE)), max_size=5),
         st.booleans(),
         st.floats(min_value=0.0, max_value=2000.0),
     )

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.destinations import PortRange
-from agwtwisted.core.resources import ClientAuth, OcspScope, OcspUnavailable
+from agwtwisted.core.resources import ClientAuth, OcspScope, OcspUnavailable, WithoutNocheck
 from tests.configurations import (
     GOOD,
     MAP,
@@ -111,12 +111,18 @@ class SslProfileTests(SynchronousTestCase):
         [line] = profile(f"{STRICT}verify_client_revocation = ocsp\nocsp_timeout = 5\n")
         self.assertIn("did you mean 'OCSP'?", line)
 
+    def test_without_nocheck(self) -> None:
+        """To believe a responder that may have been revoked itself is possible, and a warning."""
+        [line] = profile(f"{STRICT}verify_client_revocation = OCSP\nocsp_responder_without_nocheck = Allow\n")
+        self.assertIn("better have it issued with id-pkix-ocsp-nocheck", line)
+
     def test_ocsp_keys(self) -> None:
         """Every key of revocation is read, and out of range, or not what it should be, an error."""
         good = {
             "ocsp_responder_url": ("http://ocsp.internal/", "http://ocsp.internal/"),
             "ocsp_scope": ("Chain", OcspScope.CHAIN),
             "ocsp_unavailable": ("Allow", OcspUnavailable.ALLOW),
+            "ocsp_responder_without_nocheck": ("Refuse", WithoutNocheck.REFUSE),
             "ocsp_timeout": ("2.5", 2.5),
             "ocsp_clock_skew": ("0", 0.0),
             "ocsp_max_age": ("86400", 86400.0),
@@ -138,6 +144,7 @@ class SslProfileTests(SynchronousTestCase):
             "ocsp_default_age": "0",
             "ocsp_allowed_networks": "127.0.0.1/8",
             "ocsp_allowed_ports": "99999",
+            "ocsp_responder_without_nocheck": "Maybe",
         }
         for key, value in wrong.items():
             [line] = profile(f"{STRICT}verify_client_revocation = OCSP\n{key} = {value}\n")

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,9 @@ class DoorTests(SynchronousTestCase):
             for name in ("nameless", "far"):
                 self.check(at, "aia", name, 400, f"FAILED:{UNAVAILABLE}", "unavailable")
             self.assertIn("names no responder", at.gateway.output)
-            self.assertIn("169.254.169.254 is not in ocsp_allowed_networks", at.gateway.output)
+            self.assertIn(
+                "169.254.169.254: it takes ocsp_allowed_networks = 169.254.169.254 to allow", at.gateway.output
+            )
             self.assertEqual(len(at.responder.asked), 1)
 
     def test_nobody_asks_about_strangers(self) -> None:
@@ -237,6 +240,34 @@ class LongTests(SynchronousTestCase):
                 self.assertEqual((answer.status, record["ocspStatus"]), (400, "revoked"))
                 lines["other"].send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 self.assertEqual(lines["other"].response().status, 200)
+
+    def test_revoked_at_next_update(self) -> None:
+        """What is revoked while an answer holds is refused at its nextUpdate, and live connections end then."""
+        with place() as at:
+            device = at.device("device")
+            at.responder.lifetime = timedelta(seconds=3)
+            with closing(clients.encrypted(at.call("allow", "device"))) as line:
+                line.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.assertEqual(line.response().status, 200)
+                at.responder.knows(device, status="revoked")
+                self.assertEqual(line.rest(), b"")
+            answer, record = at.ask("allow", "device")
+            self.assertEqual((answer.status, record["ocspStatus"]), (400, "revoked"))
+
+    def test_bridge(self) -> None:
+        """At nextUpdate a silent responder ends neither the connection nor the service, for the skew of the clocks."""
+        with place(ocsp_timeout=1) as at:
+            at.device("device")
+            at.responder.lifetime = timedelta(seconds=3)
+            with closing(clients.encrypted(at.call("http400", "device"))) as line:
+                line.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.assertEqual(line.response().status, 200)
+                at.responder.say = lambda _: None
+                at.responder.wait_for(2)
+                line.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.assertEqual(line.response().status, 200)
+            answer, record = at.ask("http400", "device")
+            self.assertEqual((answer.status, record["ocspStatus"]), (200, "good"))
 
     def test_restart(self) -> None:
         """With a state directory a restart knows what was known, with the responder gone."""

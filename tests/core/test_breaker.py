@@ -1,0 +1,137 @@
+"""A server that answers nobody is left alone; one that is silent for somebody is not."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.breaker import PAUSE, PROBES, REFUSED_PAUSE, SEVERAL, WINDOW, Breaker
+
+NAMES = [bytes([number]) for number in range(100)]
+
+
+class BreakerTests(SynchronousTestCase):
+    """One server, and questions that it answers or not."""
+
+    def setUp(self) -> None:
+        self.breaker = Breaker()
+        self.now = 1000.0
+
+    def silence(self, *questions: bytes) -> None:
+        """These are put, and have no answer."""
+        for question in questions:
+            self.assertTrue(self.breaker.admits(question, self.now))
+            self.breaker.put(question)
+            self.breaker.silent(question, self.now - 5, self.now)
+
+    def die(self) -> None:
+        """As many questions as it takes have no answer."""
+        self.silence(*NAMES[:SEVERAL])
+        self.assertFalse(self.breaker.admits(NAMES[50], self.now))
+
+    def admitted(self, question: bytes) -> bool:
+        """Whether it may be put; if so, it is."""
+        admitted = self.breaker.admits(question, self.now)
+        if admitted:
+            self.breaker.put(question)
+        return admitted
+
+    def test_one_question(self) -> None:
+        """One question that is never answered, however often it is put, does not have others refused."""
+        for _ in range(100):
+            self.silence(NAMES[0])
+            self.now += 5
+        self.assertTrue(self.breaker.admits(NAMES[1], self.now))
+
+    def test_several(self) -> None:
+        """Silence towards several is the server's."""
+        self.silence(*NAMES[: SEVERAL - 1])
+        self.assertTrue(self.breaker.admits(NAMES[50], self.now))
+        self.silence(NAMES[SEVERAL - 1])
+        self.assertFalse(self.breaker.admits(NAMES[50], self.now))
+
+    def test_window(self) -> None:
+        """Silences long ago do not add up."""
+        for question in NAMES[: 3 * SEVERAL]:
+            self.silence(question)
+            self.now += WINDOW / (SEVERAL - 1)
+        self.assertTrue(self.breaker.admits(NAMES[50], self.now))
+
+    def test_answer_between(self) -> None:
+        """Once it has answered anybody, the count begins anew; what was silent meanwhile is so for itself."""
+        self.silence(*NAMES[: SEVERAL - 1])
+        self.breaker.answered(self.now)
+        self.silence(NAMES[SEVERAL])
+        self.assertTrue(self.breaker.admits(NAMES[50], self.now))
+        for question in NAMES[10 : 10 + SEVERAL]:  # put before that answer
+            self.breaker.silent(question, self.now - 1, self.now)
+        self.assertTrue(self.breaker.admits(NAMES[50], self.now))
+
+    def test_probes(self) -> None:
+        """After the pause a few others find out; an answer to one of them is enough."""
+        self.die()
+        self.now += PAUSE
+        self.assertEqual([self.admitted(each) for each in NAMES[50:60]], [True] * PROBES + [False] * (10 - PROBES))
+        self.breaker.answered(self.now)
+        self.assertTrue(all(self.admitted(each) for each in NAMES))
+
+    def test_those_it_was_silent_for(self) -> None:
+        """Those that met with silence do not find out, until the others had their chance; then they may, too."""
+        self.die()
+        self.now += PAUSE
+        self.assertFalse(any(self.breaker.admits(each, self.now) for each in NAMES[:SEVERAL]))
+        self.assertTrue(self.breaker.admits(NAMES[50], self.now))
+        self.now += PAUSE
+        self.assertTrue(self.breaker.admits(NAMES[0], self.now))
+
+    def test_silent_probes(self) -> None:
+        """A further silence is another pause; that of one which met with silence before is not."""
+        self.die()
+        self.now += 2 * PAUSE
+        self.silence(NAMES[0])
+        self.assertTrue(self.breaker.admits(NAMES[50], self.now))
+        self.silence(NAMES[50])
+        self.assertFalse(self.breaker.admits(NAMES[51], self.now))
+        self.now += PAUSE
+        self.assertTrue(self.breaker.admits(NAMES[51], self.now))
+
+    def test_probe_without_outcome(self) -> None:
+        """A probe that ends without saying anything makes room for the next."""
+        self.die()
+        self.now += PAUSE
+        for question in NAMES[50:60]:
+            self.assertTrue(self.admitted(question))
+            self.breaker.nothing(question)
+
+    def test_refused(self) -> None:
+        """Where nobody listens one question is enough, and a short pause."""
+        self.assertTrue(self.admitted(NAMES[0]))
+        self.breaker.refused(NAMES[0], self.now)
+        self.assertFalse(self.breaker.admits(NAMES[1], self.now))
+        self.now += REFUSED_PAUSE
+        self.assertTrue(self.admitted(NAMES[0]))
+        self.breaker.refused(NAMES[0], self.now)
+        self.assertFalse(self.breaker.admits(NAMES[1], self.now))
+        self.now += REFUSED_PAUSE
+        self.assertTrue(self.admitted(NAMES[1]))
+        self.breaker.answered(self.now)
+        self.assertTrue(all(self.admitted(each) for each in NAMES))
+
+    def test_refused_after_a_silence(self) -> None:
+        """One silence is no reason to keep a question back once the server refuses no more."""
+        self.silence(NAMES[0])
+        self.breaker.refused(NAMES[1], self.now)
+        self.now += REFUSED_PAUSE
+        self.assertTrue(self.breaker.admits(NAMES[0], self.now))
+
+    def test_refused_while_dead(self) -> None:
+        """A pause is not cut short by a refusal."""
+        self.die()
+        self.breaker.refused(NAMES[99], self.now)
+        self.now += REFUSED_PAUSE
+        self.assertFalse(self.breaker.admits(NAMES[50], self.now))
+
+    def test_long_ago(self) -> None:
+        """Whom nobody has asked for long is taken for alive: of many that come together all are put."""
+        self.die()
+        self.now += PAUSE + WINDOW
+        self.assertTrue(all(self.admitted(each) for each in NAMES))
