@@ -92,6 +92,7 @@ class Reference:
     of_response: bool = False  # there is nothing to read before the response is there
     of_certificate: bool = False  # it tells who the client is
     of_path: bool = False  # it is the request's path, or holds it
+    of_client: bool = False  # clients choose the text as they like
     read_all: ReadAll | None = attrs.field(default=None, repr=False, eq=False)  # where it has several values
     read_rivals: ReadAll | None = attrs.field(default=None, repr=False, eq=False)  # where servers may take another
     comparison: Comparison = Comparison.TEXT
@@ -133,7 +134,9 @@ def response_header_name(text: str) -> str:
 
 def _request_header(text: str, name: str) -> Reference:
     folded = canonical(request_header_name(name).encode())
-    return Reference(written=text, read=lambda lookup: lookup.request_header(folded), request_header=folded)
+    return Reference(
+        written=text, read=lambda lookup: lookup.request_header(folded), request_header=folded, of_client=True
+    )
 
 
 def _response_header(text: str, name: str) -> Reference:
@@ -152,6 +155,7 @@ def _variable(text: str, name: str) -> Reference:
         of_response=variable.about is About.RESPONSE,
         of_certificate=variable.about is About.CERTIFICATE,
         of_path=variable.about is About.PATH,
+        of_client=variable.about in (About.REQUEST, About.PATH) and not variable.form,
         read_all=None if read_all is None else lambda lookup: read_all(lookup.context),
         read_rivals=None if read_rivals is None else lambda lookup: read_rivals(lookup.context),
         comparison=variable.comparison,

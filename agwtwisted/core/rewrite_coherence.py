@@ -105,7 +105,7 @@ def _everyday_headers(draft: Draft) -> Iterator[Problem]:
 
 
 def _words_of_clients(draft: Draft) -> Iterator[Problem]:
-    """What backends take for the gateway's word, made of what clients say."""
+    """What backends take for the gateway's word, made of what clients say, as a whole or in part."""
     identifying = identifying_headers(draft.rewrite_rule_sets)
     rows = {row.name: row for row in draft.of("rewrite_rule")}
     for rule in (rule for rule_set in draft.rewrite_rule_sets for rule in rule_set.rules):
@@ -114,11 +114,22 @@ def _words_of_clients(draft: Draft) -> Iterator[Problem]:
             if action.canonical == HOST and HOST in identifying:
                 message = f"{key} tells who the client is, but any client may send that Host itself"
                 yield rows[rule.name].warning(message, key=key)
-            elif action.canonical in MANAGED_NAMES and action.value is not None:
-                said = [each for each in action.value.references if each.request_header]
-                for each in (each for each in said if each.request_header not in MANAGED_NAMES | identifying):
-                    message = f"{key} is the gateway's word to backends, and {each.written} is any client's"
-                    yield rows[rule.name].warning(message, key=key)
+                continue
+            references = () if action.value is None else action.value.references
+            said = [each for each in references if each.of_client]
+            said = [each for each in said if each.request_header not in MANAGED_NAMES | identifying]
+            if action.canonical in MANAGED_NAMES - {_ORIGINAL_URL}:
+                word = "is the gateway's word to backends"
+            elif any(each.of_certificate for each in references):
+                word = "tells who the client is"
+            else:
+                continue
+            for each in dict.fromkeys(each.written for each in said):
+                yield rows[rule.name].warning(f"{key} {word}, and {each} is any client's", key=key)
+
+
+_ORIGINAL_URL: Final = b"x-original-url"
+"""A managed header that says what clients say."""
 
 
 def _access_conditions(draft: Draft) -> Iterator[tuple[Row, str, Condition]]:

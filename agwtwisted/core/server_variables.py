@@ -328,6 +328,7 @@ _TABLE: Final = (
         About.REQUEST,
         "bytes of the request: of its head, and once the response is there, of its body too",
         lambda context: b"%d" % (context.received_bytes or context.head.size),
+        "[0-9]+",
     ),
     _product("request_query", About.REQUEST, "the same as query_string", _query),
     _product(
@@ -348,6 +349,7 @@ _TABLE: Final = (
         About.REQUEST,
         "bytes of the response that went to the client so far",
         lambda context: b"%d" % context.sent_bytes,
+        "[0-9]+",
     ),
     _product(
         "server_port",

@@ -67,6 +67,14 @@ class RewriteRuleSetTests(SynchronousTestCase):
             ("x-forwarded-proto = {http_req_X-Scheme}", "http_req_X-Scheme is any client's"),
             ("X-Client-Certificate = {http_req_X-Forwarded-Client-Cert}", ""),
             ("X-Any = {http_req_X-Other}", ""),
+            ("X-Client-Certificate = {var_cookie_c}", "var_cookie_c is any client's"),
+            ("Client-Cert = {var_query_string}", "var_query_string is any client's"),
+            ("X-Forwarded-Client-Cert = a{var_client_user}", "var_client_user is any client's"),
+            ("X-Forwarded-Proto = {var_request_scheme}", ""),
+            ("X-Original-Url = {var_request_uri}", ""),
+            ("X-User = {var_client_certificate_subject_cn}{http_req_X-Other}", "http_req_X-Other is any client's"),
+            ("X-User = {var_client_certificate_subject_cn}-{var_http_method}", ""),
+            ("X-User = {var_client_certificate_subject_cn}/{var_host}", ""),
             ("X-Client-Certificate =", ""),
         ):
             lines = said(f"{GOOD}rewrite_rule_set = set\n{self.RULE}request_header.{line}\n")
