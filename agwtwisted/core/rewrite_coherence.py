@@ -190,6 +190,18 @@ def _names_in_patterns(draft: Draft) -> Iterator[Problem]:
             )
 
 
+def _values_in_patterns(draft: Draft) -> Iterator[Problem]:
+    """Clients that are let in by a part of an attribute of the certificate, of a host name by any but its end."""
+    for row, key, condition in _access_conditions(draft):
+        reference, text = condition.reference, condition.operand
+        if reference.read_all is None or condition.operator.rstrip("*") != "~" or tied_to_end(text):
+            continue
+        if reference.comparison is Comparison.HOST_NAME:
+            yield row.warning(f"{key}: a name of any other domain may begin like this; end the pattern with $", key=key)
+        elif not tied_to_start(text):
+            yield row.warning(f"{key} finds its pattern anywhere in a value: tie it with ^ and $", key=key)
+
+
 _PATTERNS: Final = ("~", "!~")
 _ATTRIBUTES: Final = {"CN": "cn", "OU": "ou", "O": "o", "emailAddress": "email"}
 
@@ -302,6 +314,7 @@ _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _words_of_clients,
     _paths_in_conditions,
     _names_in_patterns,
+    _values_in_patterns,
     _impossible_texts,
     _words_of_anybody,
     _unproven_access,

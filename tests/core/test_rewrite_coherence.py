@@ -135,13 +135,29 @@ class RewriteRuleSetTests(SynchronousTestCase):
             (r"issuer ~ ^CN=[^,\\]*,O=Works$", ""),
             ("subject == CN=a,OU=Staff", ""),
             ("subject exists", ""),
-            ("subject_ou ~ Staff", ""),
+            ("subject_ou ~ ^Staff$", ""),
         ):
             deny = said(f"{GOOD}deny_unless.1 = var_client_certificate_{condition}\n")
             rule = f"{self.RULE}condition.1 = var_client_certificate_{condition}\nurl_path = /\n"
             for lines in (deny, said(f"{GOOD}rewrite_rule_set = set\n{rule}")):
                 self.assertEqual([line.startswith("WARNING") for line in lines], [True] * bool(warned), condition)
                 self.assertTrue(all(warned in line for line in lines), lines)
+
+    def test_parts_of_attributes(self) -> None:
+        """Who comes in by any part of an attribute is a warning, and who does by the beginning of a host name."""
+        for condition, warned in (
+            ("ou ~ Staff", "finds its pattern anywhere in a value"),
+            ("cn ~* dev|^a", "finds its pattern anywhere in a value"),
+            ("ou ~ ^Staff", ""),
+            ("ou ~ Staff$", ""),
+            ("ou !~ Guests", ""),
+            ("ou == Staff", ""),
+            (r"dns ~ \.devices\.example", "a name of any other domain may begin like this"),
+            (r"dns ~ ^www\.", "a name of any other domain may begin like this"),
+            (r"dns ~ \.devices\.example$", ""),
+        ):
+            lines = said(f"{GOOD}deny_unless.1 = var_client_certificate_subject_{condition}\n")
+            self.assertEqual([warned in line for line in lines], [True] * bool(warned), condition)
 
     def test_impossible_texts(self) -> None:
         """To compare with what a variable never is, in another case for instance, is a warning that says what it is."""
