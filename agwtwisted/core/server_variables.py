@@ -42,7 +42,7 @@ class Client:
     offered_suites: bytes = b""  # of its ClientHello: `core.client_hello`
     tcp_rtt: Callable[[], bytes] = nothing  # in microseconds, as it is now
     remembered: dict[Any, Any] = attrs.field(factory=dict, init=False, repr=False)
-    """What conditions and variables have found in the attributes of the certificate, by whoever has looked."""
+    """What conditions and variables have found in the names of the certificate, each by its own key."""
 
     def judged_as(self, peer: Peer) -> Client:
         """The same client as a path takes it that judges it in another way; made once, for what it remembers."""
