@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -16,7 +18,7 @@ from agwtwisted.core.decisions import CertificateRequired, Forwarded, Redirected
 from agwtwisted.core.errors import printable
 from agwtwisted.core.forwarding import host_for, request_bytes, rewritten_request_bytes
 from agwtwisted.core.header_lines import Header, value_of
-from agwtwisted.core.messages import RequestHead, ResponseHead, UnfitRequest, asks_for
+from agwtwisted.core.messages import Framing, RequestHead, ResponseHead, UnfitRequest, asks_for, is_event_stream
 from agwtwisted.core.pages import ErrorInfo, Page
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.records import AccessRecord, render
@@ -30,6 +32,13 @@ from agwtwisted.dispatch import KEPT_BODY, Dispatch
 from agwtwisted.interfaces import Reply, Session
 from agwtwisted.serving import Serving
 from agwtwisted.upstream import Server
+
+HEAD_PATIENCE: Final = 0.1
+"""Seconds that the head of a chunked response waits for its first chunk, which mostly comes with it.
+
+Where that turns out to be none the client gets a whole 502, instead of a head and a cut. Without it a stream of events
+is not held up: its head says that it has begun.
+"""
 
 
 class HttpExchanges(Serving):
@@ -55,6 +64,8 @@ class HttpExchange:
     _forwarded: Forwarded | None = None
     _host = b""  # that the backend was told
     _dispatch: Dispatch | None = None
+    _unsent: ResponseHead | None = None  # that waits for its first chunk
+    _patience: IDelayedCall | None = None
     _head: ResponseHead | None = None  # that the client got
     _server_status: int | None = None  # of the backend's answer, whatever the client got
     _upstream_port: int | None = None
@@ -269,9 +280,36 @@ class HttpExchange:
             rewritten = self._rewritten(head)
             if isinstance(rewritten, Bad):
                 self._answer(rewritten.status, rewritten.error_info)
+            elif rewritten.framing is Framing.CHUNKED:
+                self._unsent = rewritten
             else:
-                self._reply.head(rewritten)
-                self._start_answer(rewritten)
+                self._send_head(rewritten)
+
+    def _send_head(self, head: ResponseHead) -> None:
+        self._unsent = None
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        self._reply.head(head)
+        self._start_answer(head)
+
+    def _await_chunk(self, head: ResponseHead) -> None:
+        """Gives the first chunk a little time to follow its head."""
+        if is_event_stream(head):
+            self._send_head(head)
+            self._reply.flush()
+        elif self._patience is None:
+            self._patience = self._exchanges.clock.callLater(HEAD_PATIENCE, self._no_chunk_yet)
+
+    def _no_chunk_yet(self) -> None:
+        self._patience = None
+        try:
+            if self._unsent is not None:
+                self._send_head(self._unsent)
+                self._reply.flush()
+        except Exception:
+            self.log.failure("Unexpected error while sending the head of an answer")
+            self.broken()
 
     def _rewritten(self, head: ResponseHead) -> ResponseHead | Bad:
         """The response's head as the rules make it that have seen the request."""
@@ -292,18 +330,24 @@ class HttpExchange:
 
     def response_body(self, data: bytes) -> None:
         """A piece of the body came."""
+        if self._unsent is not None:
+            self._send_head(self._unsent)
         self._reply.body(data)
 
     def response_flush(self) -> None:
         """Sends on what came with this read."""
         reply, dispatch = self._reply, self._dispatch
-        if dispatch is not None:
+        if self._unsent is not None:
+            self._await_chunk(self._unsent)
+        elif dispatch is not None:
             reply.flush()
             if reply.full and dispatch.connection is not None:
                 dispatch.connection.pause()
 
     def response_end(self) -> None:
         """The response is whole."""
+        if self._unsent is not None:
+            self._send_head(self._unsent)
         self._note_connection()
         if self._dispatch is not None:
             self._dispatch.connection = None
@@ -390,6 +434,10 @@ class HttpExchange:
         if self._over:
             return
         self._over = True
+        self._unsent = None
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
         dispatch, self._dispatch = self._dispatch, None
         server = None if dispatch is None else dispatch.server
         asking, self._asking = self._asking, None

@@ -14,16 +14,14 @@ from twisted.logger import Logger
 
 from agwtwisted.core.admission import Awaited
 from agwtwisted.core.forwarding import LAST_CHUNK, chunk, client_framing, informational_bytes, response_bytes
-from agwtwisted.core.header_lines import Header, value_of
+from agwtwisted.core.header_lines import Header
 from agwtwisted.core.heads import PlainRequests
-from agwtwisted.core.messages import Framing, RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.messages import Framing, RequestHead, ResponseHead, UnfitRequest, is_event_stream
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.reading import Mark, RequestEvent, RequestReader
 from agwtwisted.core.resources import Gateway
 from agwtwisted.interfaces import Exchange, Exchanges, Session
 from agwtwisted.streaming import TcpWire
-
-_EVENTS = b"text/event-stream"
 
 LOOK = 1.0
 """Seconds between two looks at whether a client that has finished sending is still there."""
@@ -89,7 +87,7 @@ class Frontend:
     def endless(self) -> bool:
         """Whether what is under way may go on for ever: another protocol, or server-sent events."""
         head = self._answer
-        return self.tunnel or (head is not None and value_of(head.headers, b"content-type").lower().startswith(_EVENTS))
+        return self.tunnel or (head is not None and is_event_stream(head))
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """What the client keeps the gateway waiting for, and since when."""

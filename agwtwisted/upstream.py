@@ -191,6 +191,8 @@ class UpstreamConnection:
 
     def _hand_on(self, user: UpstreamUser, reader: ResponseReader) -> None:
         events = reader.events
+        if reader.problem and any(isinstance(event, ResponseHead) and event.status >= 200 for event in events):
+            events.clear()  # what shows with the head spoils the answer as a whole
         while events and self._user is user:
             event = events.popleft()
             if isinstance(event, bytes):

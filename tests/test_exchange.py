@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -44,7 +45,7 @@ from agwtwisted.core.templates import Scope, Template
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Missing, Refused, Trusted, Unchecked, Verdict
 from agwtwisted.dispatch import KEPT_BODY, Dispatch
-from agwtwisted.exchange import HttpExchange
+from agwtwisted.exchange import HEAD_PATIENCE, HttpExchange
 from agwtwisted.frontend import LOOK, MAX_HELD, Frontend
 from agwtwisted.relay_wires import RelayWire
 from agwtwisted.streaming import LINGER, QUEUE_LIMIT
@@ -1233,6 +1234,118 @@ class HeaderLineTests(_Case):
         line = self.asked()
         self.backend.line.send(OK.replace(b"\r\n\r\n", b"\r\n" + b"X: a\r\n" * 11 + b"\r\n"))
         self.assert_page(line, 502, "UPSTREAM_CLOSED_CONNECTION")
+
+
+class ChunkedAnswerTests(_Case):
+    """Chunked answers: the head goes with the first chunk, and what is none spoils the answer as a whole."""
+
+    HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    HELLO = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+
+    def test_blanks(self) -> None:
+        """Sizes that a server pads are understood, and never passed on as they came."""
+        for data in (b"5  \r\nhello\r\n0  \r\n\r\n", b"\t5\r\nhello\r\n 0\r\n\r\n"):
+            for pieces in ([self.HEAD + data], [self.HEAD, data], [bytes((byte,)) for byte in self.HEAD + data]):
+                self.make()
+                line = self.asked()
+                for piece in pieces:
+                    self.backend.line.send(piece)
+                answer = line.take()
+                self.assertTrue(answer.startswith(self.HEAD))
+                body = answer[len(self.HEAD) :]
+                self.assertIn(body.replace(b"1\r\n", b"").replace(b"\r\n", b""), (b"5hello0", b"hello0"))
+                self.assertNotIn(b" ", body)
+                self.assertEqual((bool(line.connected), self.log["httpStatus"]), (True, 200))
+
+    def test_waits_for_the_first_chunk(self) -> None:
+        """A head that comes alone leaves with its first chunk, the last one perhaps, or after a moment without."""
+        for then, sent in (
+            (b"5\r\nhello\r\n", self.HELLO),
+            (b"0\r\n\r\n", self.HEAD + b"0\r\n\r\n"),
+        ):
+            self.make()
+            line = self.asked()
+            self.backend.line.send(self.HEAD)
+            self.network.advance(HEAD_PATIENCE / 2)
+            self.assertEqual(line.take(), b"")
+            self.backend.line.send(then)
+            self.assertEqual(line.take(), sent)
+        self.make()
+        line = self.asked()
+        self.backend.line.send(self.HEAD)
+        self.network.advance(HEAD_PATIENCE)
+        self.assertEqual(line.take(), self.HEAD)
+        self.backend.line.send(b"5\r\nhello\r\n0\r\n\r\n")
+        self.assertEqual(line.take(), b"5\r\nhello\r\n0\r\n\r\n")
+
+    def test_event_stream(self) -> None:
+        """The head of a stream of events leaves at once."""
+        line = self.asked()
+        head = self.HEAD.replace(b"Transfer", b"Content-Type: text/event-stream; charset=utf-8\r\nTransfer")
+        self.backend.line.send(head)
+        self.assertEqual(line.take(), head)
+
+    def test_no_chunk(self) -> None:
+        """What is no chunk, with the head or soon after it, is a whole 502."""
+        for pieces in (
+            [self.HEAD + b"zz\r\nhello"],
+            [self.HEAD, b"zz\r\nhello"],
+            [self.HEAD, b"5", b" 5\r\nhello"],
+            [self.HELLO + b"5 5\r\nhello"],
+            [self.HELLO + b"0\r\nContent-Length: 5\r\n\r\n"],
+        ):
+            self.make()
+            line = self.asked()
+            for piece in pieces:
+                self.backend.line.send(piece)
+            self.assert_page(line, 502, "UPSTREAM_CLOSED_CONNECTION")
+            self.assertEqual(
+                (self.log["serverStatus"], self.backend.line.connected, self.backend.attempts),
+                ("200" if len(pieces) > 1 else "", 0, 1),
+            )
+            self.network.advance(HEAD_PATIENCE)
+
+    def test_nothing_follows(self) -> None:
+        """A server that ends after such a head, or a client that leaves, ends the waiting."""
+        for client_leaves in (True, False):
+            self.make()
+            line = self.asked()
+            self.backend.line.send(self.HEAD)
+            if client_leaves:
+                line.crash()
+            else:
+                self.backend.line.hang_up()
+                self.assert_page(line, 502, "UPSTREAM_CLOSED_CONNECTION")
+                line.crash()
+            self.assertEqual((len(self.stand.exchanges.running), self.network.timers()), (0, []))
+
+    def test_later(self) -> None:
+        """Once the head is out the answer is cut."""
+        line = self.asked()
+        self.backend.line.send(self.HELLO)
+        self.backend.line.send(b"5 5\r\nhello")
+        self.network.advance(0)
+        self.assertEqual((line.received, line.reset), (self.HELLO, True))
+
+    def test_defect(self) -> None:
+        """A head that cannot be sent when its time is over is a defect like others."""
+        line = self.asked()
+        self.backend.line.send(self.HEAD)
+        patch = self.patch(frontend_module, "client_framing", lambda *_, **__: 1 / 0)
+        self.patch(HttpExchange, "broken", _restoring(patch, HttpExchange.broken))
+        self.network.advance(HEAD_PATIENCE)
+        self.assert_page(line, 500, "INTERNAL_ERROR", closed=True)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+def _restoring(patch: MonkeyPatcher, then: Callable[[HttpExchange], None]) -> Callable[[HttpExchange], None]:
+    """Ends a patch first."""
+
+    def called(exchange: HttpExchange) -> None:
+        patch.restore()
+        then(exchange)
+
+    return called
 
 
 class DefectTests(_Case):

@@ -15,8 +15,9 @@ _SIZE: Final = rb"(0++(?![0-9A-Fa-f])|0*+[1-9A-Fa-f][0-9A-Fa-f]{0,15}+)"
 _EXTENSIONS: Final = rb"(?:;%b(?:=(?:%b|%b))?+)*+" % (_TOKEN, _TOKEN, _QUOTED)
 
 _SIZE_LINE: Final = re.compile(_SIZE + _EXTENSIONS + rb"\r\n")
-_SIZE_LINE_WITH_BLANKS: Final = re.compile(_SIZE + rb"[\t ]*+" + _EXTENSIONS + rb"\r\n")
+_SIZE_LINE_WITH_BLANKS: Final = re.compile(rb"[\t ]*+" + _SIZE + rb"[\t ]*+" + _EXTENSIONS + rb"\r\n")
 _BEGUN_SIZE_LINE: Final = re.compile(rb"[0-9A-Fa-f]++[\t ]*+(?:;[^\r\n]*+)?+\r?")
+_BEGUN_SIZE_LINE_WITH_BLANKS: Final = re.compile(rb"[\t ]*+(?:%b)?+" % _BEGUN_SIZE_LINE.pattern)
 
 
 def _digit(size: int) -> bytes:
@@ -43,7 +44,8 @@ class ChunkedBody:
 
     Args:
         max_trailer_bytes, max_trailer_lines: of the section behind the last chunk.
-        blanks: whether blanks may stand behind a chunk's size, as some servers pad it.
+        blanks: whether blanks may stand around a chunk's size, as some servers pad it. Of a client they are refused:
+            servers behind the gateway might read them in another way.
     """
 
     def __init__(self, *, max_trailer_bytes: int, max_trailer_lines: int, blanks: bool = False) -> None:
@@ -55,6 +57,7 @@ class ChunkedBody:
         self._max_trailer_bytes = max_trailer_bytes
         self._max_trailer_lines = max_trailer_lines
         self._size_line = _SIZE_LINE_WITH_BLANKS if blanks else _SIZE_LINE
+        self._begun_size_line = _BEGUN_SIZE_LINE_WITH_BLANKS if blanks else _BEGUN_SIZE_LINE
         self._left = 0  # of the data of the chunk that is open
         self._closes = False  # the end of line behind a chunk's data is due
         self._in_trailers = False
@@ -139,7 +142,7 @@ class ChunkedBody:
         """The line with a chunk's size is not whole, or none."""
         if len(data) - at > LONGEST_SIZE_LINE:
             self.problem = "a chunk extension is too long, or none"
-        elif _BEGUN_SIZE_LINE.fullmatch(data, at) is None:
+        elif self._begun_size_line.fullmatch(data, at) is None:
             self.problem = "a chunk size is none"
         else:
             self._begun += data[at:]

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import attrs
 
-from agwtwisted.core.header_lines import Header
+from agwtwisted.core.header_lines import Header, value_of
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.values import value
@@ -425,6 +425,11 @@ def _response_framing(
     if length is not None:
         return Framing.LENGTH, int(length)
     return (Framing.NONE, 0) if to_head_request or status == 304 else (Framing.CLOSE, 0)
+
+
+def is_event_stream(head: ResponseHead) -> bool:
+    """Whether the body is a stream of server-sent events, which may go on for ever."""
+    return value_of(head.headers, b"content-type").lower().startswith(b"text/event-stream")
 
 
 def has_body(head: ResponseHead, *, to_head_request: bool) -> bool:

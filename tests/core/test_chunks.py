@@ -150,17 +150,37 @@ class ChunkTests(SynchronousTestCase):
         self.assertEqual(reading.trailer_names, (b"X", b"Content-Length"))
 
     def test_blanks(self) -> None:
-        """Where it is asked for, blanks behind a size are none of its value, and mean nothing elsewhere."""
+        """Where it is asked for, blanks around a size are none of its value, and mean nothing elsewhere."""
         for data, fits in (
             (b"3  \r\nabc\r\n0 \r\n\r\n", True),
             (b"3\t;x\r\nabc\r\n0\r\n\r\n", True),
-            (b" 3\r\nabc\r\n0\r\n\r\n", False),
+            (b" \t3\r\nabc\r\n  0\t\r\n\r\n", True),
+            (b"3 \r\nabc \r\n0\r\n\r\n", False),
+            (b"  \r\nabc\r\n0\r\n\r\n", False),
+            (b"3\x0b\r\nabc\r\n0\r\n\r\n", False),
+            (b"3 \nabc\r\n0\r\n\r\n", False),
+            (b"0x3 \r\nabc\r\n0\r\n\r\n", False),
+            (b"3 x\r\nabc\r\n0\r\n\r\n", False),
             (b"1 2\r\nabc\r\n0\r\n\r\n", False),
         ):
             for pieces in ([data], single(data)):
                 reading = body(blanks=True)
                 told = b"".join([reading.feed(piece) for piece in pieces if not reading.problem])
-                self.assertEqual((told, reading.done), (b"abc", True) if fits else (b"", False), data)
+                self.assertEqual((told, reading.done), (b"abc", True) if fits else (told, False), data)
+                self.assertEqual(bool(reading.problem), not fits, data)
+
+    def test_blanks_without_end(self) -> None:
+        """They are bounded as the rest of the line is."""
+        reading = body(blanks=True)
+        for _ in range(LONGEST_SIZE_LINE // 100 + 1):
+            reading.feed(b" " * 100)
+        self.assertTrue(reading.problem)
+
+    def test_blanks_of_a_client(self) -> None:
+        """Where it is not asked for they are a problem, in any pieces."""
+        for data in (b" 3\r\nabc\r\n0\r\n\r\n", b"3 \r\nabc\r\n0\r\n\r\n", b"3\t\r\nabc\r\n0\r\n\r\n"):
+            for pieces in ([data], single(data)):
+                self.assertEqual(read(pieces)[:3], (b"", False, True), data)
 
     @given(st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=3)), max_size=12), st.booleans())
     def test_takes_nothing_that_llhttp_refuses(self, tokens: list[bytes], ends: bool) -> None:
