@@ -24,6 +24,7 @@ from agwtwisted.core.remembering import remembering
 from agwtwisted.core.resources import ClientAuth, Refusal, SslProfile
 from agwtwisted.core.routing import AnySite, NamedSites, RelaySite, S, Site
 from agwtwisted.core.tls_extensions import openssl_groups
+from agwtwisted.core.trust_coherence import names_of
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
 from agwtwisted.core.verification import REASONS, Anchors, Evidence, judge
@@ -446,6 +447,6 @@ def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
     }
     for certificate in authorities.values():
         store.add_cert(crypto.X509.from_cryptography(certificate))
-        if profile.client_auth is ClientAuth.STRICT:
-            context.add_client_ca(certificate)
+    for certificate in names_of(profile).values():
+        context.add_client_ca(certificate)
     return Anchors.of(chains, profile.verify_client_cert_issuer_dn, allow_weak=profile.allow_weak)

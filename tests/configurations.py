@@ -156,3 +156,24 @@ def path_rule(name: str, paths: str, *, extra: str = "", end: str = RULE) -> str
 def redirect(name: str, *keys: str) -> str:
     """A section of a redirect, of the type Found."""
     return "\n".join([f"\n[redirect_configuration {name}]", "redirect_type = Found", *keys, ""])
+
+
+def names_of_size(total: int) -> list[bytes]:
+    """Names (DER) of CAs that have so many bytes together in a CertificateRequest; some 1000 each."""
+    sizes = [1000] * (total // 1000)
+    sizes[-1] += total % 1000 if total % 1000 < 200 else 0
+    sizes += [total % 1000] if total % 1000 >= 200 else []
+    return [_name_of_size(size - 2, number) for number, size in enumerate(sizes)]
+
+
+def _name_of_size(size: int, number: int) -> bytes:
+    """A name of organizational units, the last of which fills it up."""
+    first = f"{number} ".encode()
+    for last in range(1, 65):
+        for units in range(size // 75 - 2, size // 75 + 2):
+            texts = [first.ljust(64, b"x"), *[b"x" * 64] * units, b"y" * last]
+            parts = [pki.tlv(0x31, pki.tlv(0x30, bytes.fromhex("060355040b"), pki.tlv(0x0C, each))) for each in texts]
+            name = pki.tlv(0x30, *parts)
+            if len(name) == size:
+                return name
+    raise AssertionError(f"no name has {size} bytes")

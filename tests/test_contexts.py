@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import ClientCertificates, PortContexts
-from agwtwisted.core import reasons
+from agwtwisted.core import limits, reasons
 from agwtwisted.core.policies import TlsPolicy, custom, openssl_cipher_list, predefined
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked
 from tests import clients, configurations, pki
@@ -660,6 +660,28 @@ class TrustTests(SynchronousTestCase):
                 client = gateway.shake_hands(client_context(device(), version=version), name)
                 told = {entry.commonName for entry in client.tls.get_client_ca_list()}
                 self.assertEqual(told, expected)
+
+    def test_as_many_names_as_may_be(self) -> None:
+        """The most that a configuration may have fit into the handshake of either version; each goes out once."""
+        names = configurations.names_of_size(limits.CA_NAMES_BYTES.highest)
+        names += names[:1]
+        key = pki.ec_key()
+        roots = [pki.Authority.root(name, key=key) for name in names]
+        wanted = ", ".join(f"c{number}" for number in range(len(roots)))
+        sections = "".join(
+            f"\n[trusted_client_certificate c{number}]\nfile = pki/c{number}.pem\n" for number in range(len(roots))
+        )
+        source = clients.files(**{f"c{number}_pem": root.pem for number, root in enumerate(roots)})
+        written = text("basic strict") + sections
+        told = f"trusted_client_certificates = {wanted}"
+        silent = f"advertise_ca_names = false\n{told}"
+        for keys, count in ((told, len(names) - 1), (silent, 0)):
+            gateway = Gateway(written.replace("trusted_client_certificates = devices", keys, 1), source)
+            for version in VERSIONS:
+                client = gateway.shake_hands(client_context(roots[-1].issue(), version=version))
+                self.assertEqual(client.alerts, [])
+                self.assertTrue(client.wire._established)
+                self.assertEqual(len(client.tls.get_client_ca_list()), count)
 
     def test_only_the_profiles_files(self) -> None:
         """Neither SSL_CERT_FILE and SSL_CERT_DIR nor the system's roots make a client trusted."""

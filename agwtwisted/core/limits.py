@@ -58,6 +58,14 @@ ALPN_PROTOCOLS = Range(1, 20)
 NETWORKS = Range(1, 100)
 PORT_RANGES = Range(1, 100)
 CLIENT_CAS_PER_PROFILE = Range(1, 100)
+CA_NAMES_BYTES = Range(0, 65_000)
+"""Of the names of CAs in a CertificateRequest, each with its two octets of length.
+
+OpenSSL 4.0 sends 65,535 in TLS 1.2 and 65,481 in TLS 1.3, whose extensions share that room (RFC 8446 section 4.3.2).
+"""
+CA_NAMES_IN_ONE_RECORD = Range(0, 16_000)
+"""More of them make a message longer than a record: small clients, with room for one record, end the handshake."""
+
 ROOT_CAS_PER_SETTINGS = Range(1, 100)
 CLIENT_CAS_PER_GATEWAY = Range(0, 200)
 

@@ -73,7 +73,10 @@ def mode(profile: SslProfile | None) -> str:
         return "none"
     if profile.client_auth is ClientAuth.PASSTHROUGH:
         return str(profile.client_auth.value)
-    return f"{profile.client_auth.value}, {profile.refusal.value}{', weak keys' if profile.allow_weak else ''}"
+    words = [str(profile.client_auth.value), str(profile.refusal.value)]
+    words += ["weak keys"] if profile.allow_weak else []
+    words += [] if profile.advertise_ca_names else ["no CA names"]
+    return ", ".join(words)
 
 
 def place(listener: AnyListener) -> str:

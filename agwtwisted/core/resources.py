@@ -198,6 +198,7 @@ class SslProfile:
     trusted_client_certificates: tuple[TrustedClientCertificate, ...] = ()
     verify_client_cert_issuer_dn: bool = False
     allow_weak: bool = False  # keys and digests of clients and their CAs do not count
+    advertise_ca_names: bool = True  # whether a Strict listener sends the names of its CAs
     tls_groups: tuple[str, ...] = ()  # for key exchange, the preferred one first; none: the default ones
     refusal: Refusal = Refusal.HANDSHAKE
     ssl_policy: TlsPolicy

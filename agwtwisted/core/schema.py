@@ -186,6 +186,7 @@ SSL_PROFILE = Kind(
         ),
         "verify_client_cert_issuer_dn": Key(boolean, empty=Empty.REFUSED),
         "allow_weak": Key(boolean, empty=Empty.REFUSED),
+        "advertise_ca_names": Key(boolean, empty=Empty.REFUSED),
         "tls_groups": Key(listed(tls_group, limits.TLS_GROUPS), empty=Empty.REFUSED),
         "refusal": Key(choice(*Refusal), empty=Empty.REFUSED),
         **_SSL_POLICY,

@@ -88,6 +88,9 @@ def _ssl_profile(row: Row) -> Iterator[Problem]:
             yield row.problem(f"{key} needs Strict", key=key)
     if mode is ClientAuth.STRICT:
         yield from weak_key_warnings(row)
+    if mode is not ClientAuth.STRICT and "advertise_ca_names" in row.values:
+        message = "advertise_ca_names has no effect without Strict: no names are sent"
+        yield row.warning(message, key="advertise_ca_names")
     if mode is not ClientAuth.STRICT and "refusal" in row.values:
         yield row.warning("refusal has no effect without Strict: nobody is refused", key="refusal")
     yield from _revocation(row, mode)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from agwtwisted.core import limits
 from agwtwisted.core.coherence import Draft
 from agwtwisted.core.errors import Problem
-from agwtwisted.core.resources import ClientAuth
+from agwtwisted.core.resources import ClientAuth, SslProfile
 
 
 def problems(draft: Draft) -> Iterator[Problem]:
@@ -61,8 +61,32 @@ def _no_root_in_its_time(draft: Draft) -> Iterator[Problem]:
             )
 
 
+def names_of(profile: SslProfile) -> Mapping[bytes, x509.Certificate]:
+    """The names (DER) that a listener of this profile sends for clients to choose a certificate by, each once."""
+    if profile.client_auth is not ClientAuth.STRICT or not profile.advertise_ca_names:
+        return {}
+    chains = [trusted.chain for trusted in profile.trusted_client_certificates]
+    return {each.subject.public_bytes(): each for chain in chains for each in chain.authorities}
+
+
+def _names_that_do_not_fit(draft: Draft) -> Iterator[Problem]:
+    """Names of CAs that no handshake can carry, or not every client can take."""
+    for profile in draft.profiles:
+        names = names_of(profile.value)
+        size = sum(len(name) + 2 for name in names)
+        said = f"the {len(names)} names of its CAs, which are sent in every handshake, have {size} bytes"
+        remedy = "advertise_ca_names = false sends none, or trust fewer CAs"
+        if size > limits.CA_NAMES_BYTES.highest:
+            fault = f"{limits.CA_NAMES_BYTES.highest} are the limit of TLS: every handshake would fail"
+            yield profile.row.problem(f"{said}; {fault}; {remedy}", key="trusted_client_certificates")
+        elif size > limits.CA_NAMES_IN_ONE_RECORD.highest:
+            fault = "small clients, with room for one record of 16384 bytes, end the handshake"
+            yield profile.row.warning(f"{said}; {fault}; {remedy}", key="trusted_client_certificates")
+
+
 _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _too_many_client_authorities,
     _public_authorities,
     _no_root_in_its_time,
+    _names_that_do_not_fit,
 )

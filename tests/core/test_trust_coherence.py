@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.config import parse
 from agwtwisted.core.trust_coherence import key_of
 from tests import pki
-from tests.configurations import FILE, GOOD, changed, clients_root, files, load, said
+from tests.configurations import FILE, GOOD, changed, clients_root, files, load, names_of_size, said
 
 
 class LimitTests(SynchronousTestCase):
@@ -85,3 +85,45 @@ class TimeTests(SynchronousTestCase):
         self.assertTrue(all(line.startswith("WARNING") for line in lines), lines)
         [line] = [line for line in lines if "[ssl_profile strict]" in line]
         self.assertIn("every root that it trusts has expired or is not valid yet", line)
+
+
+class NamesTests(SynchronousTestCase):
+    """The names of CAs that go out in every handshake."""
+
+    def lines(self, total: int, keys: str = "", *, mode: str = "Strict") -> list[str]:
+        """What is said of a Strict profile whose names have so many bytes, lengths included."""
+        names = names_of_size(total)
+        roots = {f"c{number}": pki.Authority.root(name, key=KEY) for number, name in enumerate(names)}
+        written = changed(
+            ("verify_client_auth_mode = Strict", f"verify_client_auth_mode = {mode}\n{keys}"),
+            ("trusted_client_certificates = devices", f"trusted_client_certificates = {', '.join(roots)}"),
+        )
+        sections = "".join(f"\n[trusted_client_certificate {name}]\nfile = pki/{name}.pem\n" for name in roots)
+        return said(written + sections, files(**{f"{name}_pem": root.pem for name, root in roots.items()}))
+
+    def test_too_many(self) -> None:
+        """More than a handshake can carry are an error that names profile, sizes and key; no word of fewer."""
+        self.assertEqual(self.lines(16_000), [])
+        [line] = self.lines(65_001)
+        for word in ("ERROR", "[ssl_profile strict]", "65 names", "65001 bytes", "65000", "advertise_ca_names = false"):
+            self.assertIn(word, line)
+
+    def test_too_many_for_small_clients(self) -> None:
+        """More than one record can carry are a warning."""
+        for size in (16_001, 65_000):
+            [line] = self.lines(size)
+            self.assertTrue(line.startswith("WARNING") and f"{size} bytes" in line, line)
+            self.assertIn("advertise_ca_names = false", line)
+
+    def test_where_none_are_sent(self) -> None:
+        """Where they are not sent any number will do."""
+        self.assertEqual(self.lines(65_001, "advertise_ca_names = false"), [])
+
+    def test_without_strict(self) -> None:
+        """Without Strict none are sent, and the key says nothing."""
+        lines = self.lines(65_001, "advertise_ca_names = true", mode="Passthrough")
+        self.assertEqual(len(lines), 1, lines)
+        self.assertIn("advertise_ca_names has no effect without Strict", lines[0])
+
+
+KEY = pki.ec_key()
