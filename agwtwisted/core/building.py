@@ -258,7 +258,7 @@ class Builder:
         """Whether there is such a section; if not, a problem says so."""
         names = self._names(reference.kind)
         if reference.name not in names:
-            message = f"there is no {reference.kind} {shown(reference.name)}{did_you_mean(reference.name, names)}"
+            message = f"there is no {reference.kind} {shown(reference.name)}{_instead(reference.name, names)}"
             self.problems.append(row.problem(message, key=key, code="InvalidResourceReference"))
         return reference.name in names
 
@@ -267,6 +267,23 @@ class Builder:
         if kind == "rewrite_rule_set":
             return dict.fromkeys(rewrite_rules.set_name(row) for row in self.rows["rewrite_rule"].values())
         return self.rows[kind]
+
+
+MOST_NAMES: Final = 10
+"""Names that a message lists."""
+
+
+def _instead(name: str, names: Iterable[str]) -> str:
+    """The end of a message about a name that no section has: a similar one, and which there are."""
+    every = list(names)
+    if not every:
+        return ": there is none at all"
+    near = did_you_mean(name, every)
+    if near and len(every) == 1:
+        return near
+    rest = f" and {len(every) - MOST_NAMES} more" if len(every) > MOST_NAMES else ""
+    there = "there is only" if len(every) == 1 else "there are"
+    return f"{near}; {there} {', '.join(every[:MOST_NAMES])}{rest}"
 
 
 def _conditions(row: Row, family: str) -> tuple[Condition, ...]:

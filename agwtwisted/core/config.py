@@ -9,6 +9,7 @@ import attrs
 
 from agwtwisted.core import (
     coherence,
+    hints,
     ini,
     relay_coherence,
     rewrite_coherence,
@@ -101,7 +102,9 @@ def _rows(document: ini.Document, file: str) -> tuple[dict[str, dict[str, Row]],
 def _kind_problem(section: ini.Section) -> str:
     """What is wrong with a section's header; empty when nothing is."""
     if section.kind not in KINDS:
-        return f"there is no kind of section {shown(section.kind)}{did_you_mean(section.kind, KINDS)}"
+        hint = hints.of_kind(section.kind)
+        end = f"; {hint}" if hint else did_you_mean(section.kind, KINDS)
+        return f"there is no kind of section {shown(section.kind)}{end}"
     if KINDS[section.kind].named and not section.name:
         return f"has no name: write [{section.kind} NAME]"
     if not KINDS[section.kind].named and section.name:

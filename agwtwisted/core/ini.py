@@ -64,6 +64,9 @@ class Document:
 def parse(data: bytes, file: str) -> Document:
     """Read a whole file; whatever the bytes are, the answer is a Document and nothing is raised."""
     reading = _Reading(file)
+    if _is_wide(data):
+        reading.problems.append(Problem(place=Place(file=file), message="is UTF-16 text: save it as UTF-8"))
+        return reading.document()
     for number, line in enumerate(data.removeprefix(_BOM).split(b"\n"), start=1):
         reading.take(number, line.removesuffix(b"\r"))
     return reading.document()
@@ -181,6 +184,12 @@ class _Reading:
     def complain(self, number: int, message: str) -> None:
         section = self.sections[-1].title if self.sections else ""
         self.problems.append(Problem(place=Place(file=self.file, line=number), section=section, message=message))
+
+
+def _is_wide(data: bytes) -> bool:
+    """Whether every character seems to have more than one byte, as in UTF-16 and UTF-32."""
+    wide = b"\0\0"
+    return data.startswith((b"\xff\xfe", b"\xfe\xff")) or wide in (data[0:4:2], data[1:4:2])
 
 
 def _header(text: str) -> tuple[str, str]:

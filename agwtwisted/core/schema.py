@@ -68,6 +68,7 @@ from agwtwisted.core.settings import (
     numbered,
     one_line,
     only,
+    path,
     reference,
     seconds,
     whole,
@@ -131,9 +132,9 @@ GATEWAY = Kind(
     resource=Gateway,
     named=False,
     keys={
-        "access_log": Key(one_line),
+        "access_log": Key(path),
         "drain_timeout": Key(seconds(limits.DRAIN_TIMEOUT)),
-        "state_directory": Key(one_line),
+        "state_directory": Key(path),
         "max_connections": Key(whole(limits.CONNECTIONS)),
         "max_connections_per_address": Key(whole(limits.CONNECTIONS_PER_ADDRESS)),
         "max_handshakes": Key(whole(limits.CONNECTIONS)),
@@ -161,20 +162,20 @@ GATEWAY = Kind(
 SSL_CERTIFICATE = Kind(
     resource=SslCertificate,
     keys={
-        "certificate_file": Key(one_line, required=True),
-        "key_file": Key(one_line),
-        "password_file": Key(one_line),
+        "certificate_file": Key(path, required=True),
+        "key_file": Key(path),
+        "password_file": Key(path),
     },
 )
 
 TRUSTED_CLIENT_CERTIFICATE = Kind(
     resource=TrustedClientCertificate,
-    keys={"file": Key(one_line, required=True)},
+    keys={"file": Key(path, required=True)},
 )
 
 TRUSTED_ROOT_CERTIFICATE = Kind(
     resource=TrustedRootCertificate,
-    keys={"file": Key(one_line, required=True)},
+    keys={"file": Key(path, required=True)},
 )
 
 SSL_PROFILE = Kind(
@@ -338,7 +339,7 @@ URL_PATH_MAP = Kind(
 
 CUSTOM_ERROR = Kind(
     resource=CustomError,
-    keys={"file": Key(one_line, required=True)},
+    keys={"file": Key(path, required=True)},
 )
 
 REQUEST_ROUTING_RULE = Kind(

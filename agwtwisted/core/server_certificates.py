@@ -74,6 +74,10 @@ def read_pfx(data: bytes, password: bytes | None) -> ServerCertificate:
     try:
         key, leaf, others = pkcs12.load_key_and_certificates(data, password)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        if password is None:
+            raise UnacceptableError(
+                "cannot be opened: it is no PKCS #12, or it has a password, for which password_file names a file"
+            ) from error
         raise UnacceptableError("cannot be opened: it is no PKCS #12, or the password is another") from error
     if key is None or leaf is None:
         raise UnacceptableError("holds no certificate with its private key")

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
+from agwtwisted.core import hints
 from agwtwisted.core.errors import Place, Problem, Severity, UnacceptableError, shown
 from agwtwisted.core.ini import Entry, Section
 from agwtwisted.core.limits import Range
@@ -168,7 +169,7 @@ def read(section: Section, kind: Kind, file: str) -> tuple[Row, list[Problem]]:
     wrong: dict[str, UnacceptableError] = {}
     for entry in section.entries:
         try:
-            values |= _value(entry, kind)
+            values |= _value(entry, kind, section.kind)
         except UnacceptableError as error:
             wrong[entry.key] = error
     missing = [key for key, how in kind.keys.items() if how.required and key not in values and key not in wrong]
@@ -177,6 +178,11 @@ def read(section: Section, kind: Kind, file: str) -> tuple[Row, list[Problem]]:
     problems = [row.problem(error.message, key=key, code=error.code) for key, error in wrong.items()]
     problems += [row.problem(f"{key} is missing") for key in missing]
     problems += _semicolons(row)
+    problems += [
+        row.warning(f"{entry.key} is {shown(entry.value)}: {hint}", key=entry.key)
+        for entry in section.entries
+        if entry.key in values and not kind.is_literal(entry.key) and (hint := hints.of_value(entry.value))
+    ]
     return row, problems
 
 
@@ -192,12 +198,13 @@ def _semicolons(row: Row) -> Iterator[Problem]:
             )
 
 
-def _value(entry: Entry, kind: Kind) -> dict[str, Any]:
-    """The key with its value; nothing where it is unset."""
+def _value(entry: Entry, kind: Kind, name: str) -> dict[str, Any]:
+    """The key with its value, in a section of the kind of that name; nothing where it is unset."""
     key = entry.key
     how = kind.key(key)
     if how is None:
-        raise UnacceptableError(f"there is no key {shown(key)}{did_you_mean(key, kind.spellings(key))}")
+        hint = _hinted(hints.of_key(name, key)) or did_you_mean(key, kind.spellings(key))
+        raise UnacceptableError(f"there is no key {shown(key)}{hint}")
     text = entry.uncut if how.literal else entry.value
     if how.literal and text and not entry.value:
         raise UnacceptableError(
@@ -211,7 +218,12 @@ def _value(entry: Entry, kind: Kind) -> dict[str, Any]:
     try:
         return {key: how.convert(text)}
     except UnacceptableError as error:
-        raise UnacceptableError(f"{key} {error.message}", error.code) from error
+        hint = "" if how.literal or how.convert is path else _hinted(hints.of_value(text))
+        raise UnacceptableError(f"{key} {error.message}{hint}", error.code) from error
+
+
+def _hinted(hint: str) -> str:
+    return f"; {hint}" if hint else ""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -230,6 +242,14 @@ def one_line(text: str) -> str:
     """Any text without a newline: an indented key would otherwise vanish in the value above it."""
     if "\n" in text:
         raise UnacceptableError("has more than one line (an indented line continues the value above it)")
+    return text
+
+
+def path(text: str) -> str:
+    """The path of a file or a directory, as it stands: neither a shell nor quotes are around it."""
+    hint = hints.of_path(one_line(text))
+    if hint in (hints.QUOTES, hints.NOT_EXPANDED):
+        raise UnacceptableError(f"is {shown(text)}, but {hint}")
     return text
 
 

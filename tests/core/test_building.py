@@ -57,12 +57,27 @@ class ReferenceTests(SynchronousTestCase):
             [
                 "ERROR conf/gw.ini:13 [ssl_profile strict] there is no trusted_client_certificate 'device';"
                 " did you mean 'devices'? (InvalidResourceReference)",
-                "ERROR conf/gw.ini:19 [http_listener public] there is no ssl_certificate 'other'"
+                "ERROR conf/gw.ini:19 [http_listener public] there is no ssl_certificate 'other'; there is only site"
                 " (InvalidResourceReference)",
                 "ERROR conf/gw.ini:32 [request_routing_rule public] there is no backend_http_settings 'ap';"
                 " did you mean 'app'? (InvalidResourceReference)",
             ],
         )
+
+    def test_names_that_there_are(self) -> None:
+        """A name that none comes near to is answered with those that there are, some of them where they are many."""
+        pool = "[backend_address_pool {}]\nbackend_addresses = 127.0.0.1:9000\n"
+        for count, words in (
+            (2, "'nowhere'; there are app, p0 (Inv"),
+            (20, "; there are app, p0, p1, p2, p3, p4, p5, p6, p7, p8 and 10 more (Inv"),
+        ):
+            more = "".join(pool.format(f"p{number}") for number in range(count - 1))
+            text = changed(("backend_address_pool = app", "backend_address_pool = nowhere")) + "\n" + more
+            self.assertIn(words, "\n".join(said(text)))
+        text = changed(("backend_http_settings = app", "backend_http_settings = app\nrewrite_rule_set = x"))
+        self.assertIn("there is no rewrite_rule_set 'x': there is none at all", "\n".join(said(text)))
+        two = changed(("backend_address_pool = app", "backend_address_pool = ap")) + "\n" + pool.format("other")
+        self.assertIn("did you mean 'app'?; there are app, other", "\n".join(said(two)))
 
     def test_lost_authority(self) -> None:
         """A profile without one of its authorities is none: no later check looks into it."""

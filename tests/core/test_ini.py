@@ -164,6 +164,16 @@ class ValueTests(SynchronousTestCase):
 class BytesTests(SynchronousTestCase):
     """What a file may be made of."""
 
+    def test_wide_characters(self) -> None:
+        """A file that an editor saved as UTF-16 is told so once, and not line by line."""
+        for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32"):
+            data = "[gateway]\naccess_log = -\n".encode(encoding)
+            self.assertEqual(parse(data, "gw.ini").sections, ())
+            self.assertEqual(
+                [str(each) for each in parse(data, "gw.ini").problems],
+                ["ERROR gw.ini is UTF-16 text: save it as UTF-8"],
+            )
+
     def test_bom_and_crlf(self) -> None:
         """A byte order mark and CRLF are accepted, so that an editor of Windows does no harm."""
         document = parse(b"\xef\xbb\xbf[a]\r\nk = 1\r\n  2\r\n", "gw.ini")

@@ -180,6 +180,7 @@ class PfxTests(Refusing):
         self.assertEqual(read_pfx(data, b"secret").certificates, certificates(LEAF, SUB))
         for password in (None, b"", b"other", b"\xff"):
             self.assertIn("cannot be opened", self.reason(read_pfx, data, password))
+        self.assertIn("password_file names a file", self.reason(read_pfx, data, None))
 
     def test_stranger_in_the_chain(self) -> None:
         """A certificate that has nothing to do with the server's is told."""
