@@ -20,6 +20,9 @@ from agwtwisted.core.values import value
 MAX_TARGET = 32768
 """Bytes of a URL at most (the product's limit)."""
 
+LONGEST_HOST = 255
+"""Octets of a host name: none that can be looked up has more (RFC 1035 section 2.3.4)."""
+
 METHODS = frozenset(
     b"ACL BIND CHECKOUT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY OPTIONS"
     b" PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SUBSCRIBE UNBIND UNLINK UNLOCK"
@@ -179,7 +182,11 @@ class HeaderNames:
         return kind
 
     def drop(self, name: bytes) -> None:
-        """Counts a line that is dropped for its name; beyond `_REMEMBERED_NAMES` of them, new ones are not counted."""
+        """Counts a line that is dropped for its name; beyond `_REMEMBERED_NAMES` of them, new ones are not counted.
+
+        Long names count by how they begin: they are kept, and anybody can send them.
+        """
+        name = name[:_LONGEST_REMEMBERED]
         count = self._dropped.get(name, 0) + 1
         if count == 1 and len(self._dropped) >= _REMEMBERED_NAMES:
             return
@@ -308,9 +315,9 @@ _COMMON_TOKENS = frozenset((b"close", b"keep-alive", b"upgrade"))
 
 
 def host_of(authority: bytes) -> str:
-    """The host name of a Host header, lower case, without port and trailing dot; empty when it is none."""
+    """The host name of a Host header, lower case, without port and trailing dot; empty when it is none, or too long."""
     matched = _HOST.fullmatch(authority)
-    if matched is None:
+    if matched is None or len(matched[1] or matched[2]) > LONGEST_HOST:
         return ""
     return (matched[1] or matched[2]).decode("ascii").lower().removesuffix(".")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes
 
 import attrs
@@ -36,26 +37,27 @@ def normalised(target: bytes) -> bytes | UnclearPath:
         return UnclearPath("no path")
     if _MALFORMED.search(path):
         return UnclearPath("% that encodes nothing in a path")
-    path = _TO_WRITE.sub(_in_one_form, path)
+    path = _encoded(path)
+    if len(path) > MAX_TARGET:
+        return UnclearPath("too long once it is encoded")
+    path = _decoded(path)
     refused = _REFUSED.search(path)
     if refused is not None:
         return UnclearPath(f"{refused[0].decode('ascii')} in a path")
-    resolved = _without_dots(path.split(b"/")[1:])
+    if _ODD_SEGMENT.search(path):
+        return UnclearPath("a name that not all servers read alike in a path")
+    resolved = _without_dots(path) if _TO_RESOLVE.search(path) else path
     if isinstance(resolved, UnclearPath):
         return resolved
     if _NOT_ASCII.search(resolved) and (reason := _ambiguity(unquote_to_bytes(resolved))):
         return UnclearPath(reason)
-    if len(resolved) > MAX_TARGET:
-        return UnclearPath("too long once it is encoded")
     return resolved + mark + query
 
 
-_SIMPLE = re.compile(rb"(?:/[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)+/?|/")
+_SIMPLE = re.compile(rb"(?:/[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)*+)++/?|/")
 """Most paths: in that form already."""
 
 _MALFORMED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-
-_TO_WRITE = re.compile(rb"%([0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,=:@/-]", re.DOTALL)
 
 _DECODED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*,=:@")
 """The pchar of RFC 3986 without what is refused, and without +, which is a space to some."""
@@ -66,18 +68,41 @@ _REFUSED = re.compile(rb"%25(?:[0-9A-Fa-f]{2}|[Uu])|%(?:[01][0-9A-F]|7F|2F|5C|3B
 
 # In file names of Windows dots and blanks at the end do not count, : begins a stream, and ~1 is part of a short name.
 # A blank at either end is trimmed by others too.
-_ODD_SEGMENT = re.compile(rb"\A%20|(?:%20|[.:])\Z|:\$|.~[0-9]")
+_ODD_SEGMENT = re.compile(rb"/%20|(?:%20|:|(?<!/)(?<!/\.)\.)(?=/|\Z)|:\$|[^/]~[0-9]")
+
+_TO_RESOLVE = re.compile(rb"//|/\.{1,2}(?=/|\Z)")
 
 _NOT_ASCII = re.compile(rb"%[89A-F]")
 
 
-def _in_one_form(match: re.Match[bytes]) -> bytes:
-    byte = int(match[1], 16) if match[1] else match[0][0]
-    return bytes((byte,)) if byte in _DECODED else b"%%%02X" % byte
+_AS_THEY_STAND = _DECODED | frozenset(b"+/%")
+
+_DIGITS = "0123456789ABCDEFabcdef"
+_WRITTEN = {
+    (high + low).encode(): bytes((byte,)) if byte in _DECODED else b"%%%02X" % byte
+    for high, low, byte in ((high, low, int(high + low, 16)) for high in _DIGITS for low in _DIGITS)
+}
+"""What each two digits behind a % stand for, as it is written in the one form."""
 
 
-def _without_dots(segments: list[bytes]) -> bytes | UnclearPath:
-    """The path of these segments, without empty ones and those of dots."""
+def _encoded(path: bytes) -> bytes:
+    """What may not stand in a path, encoded."""
+    for byte in set(path) - _AS_THEY_STAND:
+        path = path.replace(bytes((byte,)), b"%%%02X" % byte)
+    return path
+
+
+def _decoded(path: bytes) -> bytes:
+    """What is encoded, as it is written in the one form."""
+    first, *encoded = path.split(b"%")
+    if not encoded:
+        return path
+    return first + b"".join([_WRITTEN[each[:2]] + each[2:] for each in encoded])
+
+
+def _without_dots(path: bytes) -> bytes | UnclearPath:
+    """The path without empty segments and those of dots."""
+    segments = path.split(b"/")[1:]
     kept: list[bytes] = []
     for segment in segments:
         if segment == b"..":
@@ -85,8 +110,6 @@ def _without_dots(segments: list[bytes]) -> bytes | UnclearPath:
                 return UnclearPath("a path that leads above the root")
             kept.pop()
         elif segment not in (b"", b"."):
-            if _ODD_SEGMENT.search(segment):
-                return UnclearPath("a name that not all servers read alike in a path")
             kept.append(segment)
     if kept and segments[-1] in (b"", b".", b".."):
         kept.append(b"")
@@ -113,13 +136,31 @@ def _ambiguity(path: bytes) -> str:
         return "no UTF-8 in a path"
     if not unicodedata.is_normalized("NFC", text):
         return "letters in a path that are not composed"
-    for letter in {each for each in text if not each.isascii()}:
-        if unicodedata.category(letter) in _UNUSABLE_CATEGORIES or _IGNORABLE.match(letter):
-            return f"U+{ord(letter):04X}, which is not seen, in a path"
-        both = letter + unicodedata.normalize("NFKC", letter)
-        if any(each.isascii() for each in both + both.lower() + both.upper() + both.casefold()):
-            return f"U+{ord(letter):04X}, which some take for ASCII, in a path"
+    letters = [each for each in set(text) if not each.isascii()]
+    unseen = [each for each in letters if unicodedata.category(each) in _UNUSABLE_CATEGORIES]
+    unseen += _IGNORABLE.findall("".join(letters))
+    if unseen:
+        return f"U+{ord(unseen[0]):04X}, which is not seen, in a path"
+    while letters and _may_be_ascii(letters):
+        half = letters[: len(letters) // 2]
+        if not half:
+            return f"U+{ord(letters[0]):04X}, which some take for ASCII, in a path"
+        letters = half if _may_be_ascii(half) else letters[len(half) :]
     return ""
+
+
+_ASCII = re.compile(r"[\0-\x7f]")
+
+
+def _may_be_ascii(letters: Sequence[str]) -> bool:
+    """Whether some take one of these letters for ASCII: all of them are looked at together, which is soon done."""
+    joined = _APART.join(letters)  # so that none is composed with the next one
+    both = joined + _APART + unicodedata.normalize("NFKC", joined)
+    return any(_ASCII.search(form) for form in (both, both.lower(), both.upper(), both.casefold()))
+
+
+_APART = "\u4e00"
+"""A letter that is composed with none, and has no other form."""
 
 
 _DOTS = re.compile(rb"(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:;[^/]*)?(?:[/\\]|%2f|%5c|$)", re.IGNORECASE)

@@ -210,6 +210,24 @@ class RequestHeadTests(SynchronousTestCase):
             head_of((b"_%d" % number, b""), names=names)
         self.assertEqual(len(told), 3 + 1023)
 
+    def test_long_dropped_names(self) -> None:
+        """Of a long odd name the beginning is kept and told."""
+        told: list[tuple[bytes, int]] = []
+        names = HeaderNames(tell_dropped=lambda name, count: told.append((name, count)))
+        for end in (b"a", b"b"):
+            head_of((b"_" * 30_000 + end, b""), names=names)
+        self.assertEqual(told, [(b"_" * 64, 1)])
+
+    def test_long_hosts(self) -> None:
+        """A host name of more than 255 octets is none, whatever port follows it."""
+        label = b"a" * 63 + b"."
+        for host, length in ((label * 3 + b"a" * 63, 255), (label * 3 + b"a" * 64, 256), (b"a" * 30_000, 30_000)):
+            self.assertEqual(len(host), length)
+            for port in (b"", b":65535"):
+                self.assertEqual(host_of(host + port), host.decode() if length <= 255 else "")
+        self.assertEqual(host_of(b"[" + b":" * 253 + b"]"), "[" + ":" * 253 + "]")
+        self.assertEqual(host_of(b"[" + b":" * 254 + b"]"), "")
+
     def test_upgrade(self) -> None:
         """Any protocol but those that carry HTTP, and only with Connection: upgrade; others are asked for in vain."""
         both = (b"Connection", b"Upgrade")

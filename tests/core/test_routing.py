@@ -106,6 +106,24 @@ class SelectTests(SynchronousTestCase):
         ):
             self.assertIs(sites.select(name), expected, name)
 
+    def test_several_stars(self) -> None:
+        """What stands between stars may stand in a name more than once, and its places may overlap."""
+        for pattern, fitting, others in (
+            ("*.aa.*.example", ("x.aa.y.example", "x.aa.aa.example", "x.aa..example.example"), ("x.aa.example", "aa.")),
+            ("a*aba*a?", ("aabaab", "aababaac", "aababaa"), ("aabab", "aaba", "aabaa")),
+        ):
+            wild, basic = site(pattern), site()
+            sites = Sites.of([wild, basic])
+            self.assertEqual([sites.select(name) for name in fitting], [wild] * len(fitting), pattern)
+            self.assertEqual([sites.select(name) for name in others], [basic] * len(others), pattern)
+
+    def test_long_names(self) -> None:
+        """A name that is longer than any host's fits no wildcard."""
+        wild, basic = site("*.example"), site()
+        sites = Sites.of([wild, basic])
+        longest = "a" * 247 + ".example"
+        self.assertEqual((sites.select(longest), sites.select("a" + longest)), (wild, basic))
+
     def test_no_basic(self) -> None:
         """Without a basic listener a strange name has no site, and no name neither."""
         sites = Sites.of([site("a")])
