@@ -17,7 +17,7 @@ from cryptography.x509 import ocsp as library
 from twisted.internet import reactor as global_reactor
 from twisted.internet.abstract import isIPv6Address
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectBindError, getConnectError
 from twisted.internet.interfaces import IResolutionReceiver
 from twisted.internet.protocol import Protocol, ServerFactory
@@ -26,6 +26,7 @@ from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
+from twisted.web.http_headers import Headers
 
 from agwtwisted import ocsp_client, turns
 from agwtwisted.core import ocsp
@@ -704,6 +705,20 @@ class RedirectTests(ClientCase):
         for lines in ((), (b"Location: /a", b"Location: /b")):
             self.responder.say = lambda _, lines=lines: http(b"", *lines, status=b"302 Found")
             self.assert_unreachable(await self.ask(), "no URL of a responder")
+
+    async def test_not_into_the_clear(self) -> None:
+        """Who was asked over https is not followed to http; from http to https is fine."""
+        for begun, location, followed in (
+            ("https://ocsp.example/", b"http://ocsp.example/", False),
+            ("https://ocsp.example/", b"https://other.example/", True),
+            ("http://ocsp.example/", b"https://ocsp.example/", True),
+        ):
+            headers = Headers({b"location": [location]})
+            redirect = SimpleNamespace(code=307, headers=headers, length=0)
+            agent = SimpleNamespace(request=lambda *_, answer=redirect: succeed(answer))
+            asked = ocsp_client._PlainAgent(agent, destination(begun)).request(b"POST", begun.encode())  # type: ignore[arg-type]
+            kind = ocsp_client._RedirectError if followed else ocsp_client._NoAnswerError
+            await self.assertFailure(asked, kind)
 
     async def test_is_no_death(self) -> None:
         """A responder whose redirect leads to nobody has answered: it is asked about the next certificate."""

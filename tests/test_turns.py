@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,6 +25,14 @@ class TurnsTests(SynchronousTestCase):
         self.turns = Turns(self.clock)
         self.asked: list[tuple[str, Deferred[str]]] = []
         self.count = 0
+        self.questions: list[Deferred[str | Missed]] = []
+        self.addCleanup(self.leave)
+
+    def leave(self) -> None:
+        """Nobody waits any more: what is collected half-way runs in somebody else's test."""
+        for each in reversed(self.questions):
+            each.addErrback(lambda _: None)  # type: ignore[unused-awaitable]
+            each.cancel()
 
     def ask(self, server: str = "one", question: bytes | None = None) -> Deferred[str | Missed]:
         """One question, another one than all before unless it is named."""
@@ -35,7 +45,8 @@ class TurnsTests(SynchronousTestCase):
             return await deferred
 
         named = b"%d" % self.count if question is None else question
-        return Deferred.fromCoroutine(self.turns.take(server, named, put, FATES.__getitem__))
+        self.questions.append(Deferred.fromCoroutine(self.turns.take(server, named, put, FATES.__getitem__)))
+        return self.questions[-1]
 
     def ask_many(self, count: int, server: str = "one") -> list[Deferred[str | Missed]]:
         """Questions at the pace that is kept."""
@@ -218,6 +229,24 @@ class TurnsTests(SynchronousTestCase):
             self.clock.advance(ENOUGH)
         servers = [server for server, _ in self.asked[before - 6 :]]
         self.assertEqual((servers.count("c"), servers.count("d")), (3, 3))
+
+    def test_many_servers(self) -> None:
+        """Questions that are answered at once have turns one after another, not one within another."""
+        self.patch(module, "MAX_QUESTIONS", 1)
+        depths: list[int] = []
+
+        async def at_once() -> str:
+            """Is answered."""
+            depths.append(len(inspect.stack(0)))
+            return "answer"
+
+        first = self.ask()
+        for number in range(100):
+            turn = self.turns.take(number, b"%d" % number, at_once, FATES.__getitem__)
+            Deferred.fromCoroutine(turn)  # type: ignore[unused-awaitable]
+        self.end()
+        self.assertEqual(self.successResultOf(first), "answer")
+        self.assertEqual((len(depths), len(set(depths))), (100, 1))
 
     def test_waiting_takes_no_room(self) -> None:
         """Questions that wait for one server take no room from another."""

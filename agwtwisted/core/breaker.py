@@ -27,6 +27,9 @@ REFUSED_PAUSE: Final = 1.0
 """The same where it refuses connections, or its name has no address: whatever is asked, that is so, is found out at
 once, and is over as soon as the server is started."""
 
+MAX_SILENCED: Final = 1024
+"""Questions of which it is remembered that they met with silence, those of the last time."""
+
 PROBES: Final = 2
 """Questions that find out, at once, whether a dead server lives again: not one alone, which may be the silenced one."""
 
@@ -74,7 +77,7 @@ class Breaker:
         is_another = question not in self._silenced
         self._silenced[question] = now
         self._silenced.move_to_end(question)
-        while len(self._silenced) > SEVERAL or next(iter(self._silenced.values())) <= now - WINDOW:
+        while len(self._silenced) > MAX_SILENCED or next(iter(self._silenced.values())) <= now - WINDOW:
             self._silenced.popitem(last=False)
         if is_another and (self._dead_until is not None or len(self._silenced) >= SEVERAL):
             self._dead_until = now + PAUSE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.breaker import PAUSE, PROBES, REFUSED_PAUSE, SEVERAL, WINDOW, Breaker
+from agwtwisted.core.breaker import MAX_SILENCED, PAUSE, PROBES, REFUSED_PAUSE, SEVERAL, WINDOW, Breaker
 
 NAMES = [bytes([number]) for number in range(100)]
 
@@ -82,6 +82,20 @@ class BreakerTests(SynchronousTestCase):
         self.assertTrue(self.breaker.admits(NAMES[50], self.now))
         self.now += PAUSE
         self.assertTrue(self.breaker.admits(NAMES[0], self.now))
+
+    def test_many_it_is_silent_for(self) -> None:
+        """However many they are, none of them keeps the others from finding out."""
+        for question in NAMES[:50]:  # put before it was dead
+            self.breaker.silent(question, self.now - 5, self.now)
+        self.now += PAUSE
+        self.assertFalse(any(self.admitted(each) for each in NAMES[:50]))
+        self.assertTrue(self.admitted(NAMES[50]))
+
+    def test_bounded(self) -> None:
+        """So many are remembered at most."""
+        for number in range(2 * MAX_SILENCED):
+            self.breaker.silent(b"%d" % number, self.now - 5, self.now)
+        self.assertEqual(len(self.breaker._silenced), MAX_SILENCED)
 
     def test_silent_probes(self) -> None:
         """A further silence is another pause; that of one which met with silence before is not."""
