@@ -1,12 +1,14 @@
 """Access records to JSON lines, in the product's words (product page "Monitoring data reference", access log of v2).
 
-What stays the same is rendered once: a `RecordFrame` for each rule, a `ClientFrame` for each connection. A request then
-costs one format operation; only bytes that JSON cannot hold as they are take the slow way.
+A line says the URL once, and of a field from outside 2 KB at most: what a client sends must not fill the disk faster
+than it comes. What stays the same is rendered once: a `RecordFrame` for each rule, a `ClientFrame` for each connection.
+A request then costs one format operation; only bytes that JSON cannot hold as they are take the slow way.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -136,7 +138,7 @@ _ACCESS = (
 
 def render(record: AccessRecord, log_query: bool) -> bytes:
     """The record as one line of JSON, in ASCII; without `log_query` no part of a query string is in it."""
-    method, target, forwarded, query, user_agent, version, transaction, routed, original, host, kind = _outside(
+    method, original, path, query, user_agent, version, transaction, routed, original_host, host, kind = _outside(
         record, log_query
     )
     return _ACCESS % (
@@ -144,8 +146,8 @@ def render(record: AccessRecord, log_query: bool) -> bytes:
         record.frame.text,
         record.client.address,
         method,
-        target,
-        forwarded,
+        original,
+        path,
         query,
         user_agent,
         record.status,
@@ -160,7 +162,7 @@ def render(record: AccessRecord, log_query: bool) -> bytes:
         b"" if record.server_status is None else b"%d" % record.server_status,
         b"" if record.server_response_latency is None else b"%.3f" % record.server_response_latency,
         b"" if record.upstream_source_port is None else b"%d" % record.upstream_source_port,
-        original,
+        original_host,
         host,
         record.error_info.octets,
         kind,
@@ -187,14 +189,15 @@ def render_handshake(record: HandshakeRecord, names_refused: bool = True) -> byt
 
 def _outside(record: AccessRecord, log_query: bool) -> tuple[bytes, ...]:
     """What came from outside, in the order of the line, each fit to stand in a JSON string."""
-    target, forwarded = record.target, record.rewritten_target
-    path, _, query = forwarded.partition(b"?")
+    path, _, query = record.rewritten_target.partition(b"?")
+    original = b"" if record.target == record.rewritten_target else record.target
     if not log_query:
-        target, forwarded, query = target.partition(b"?")[0], path, b""
+        original, query = original.partition(b"?")[0], b""
+        original = b"" if original == path else original
     fields = (
         record.method,
-        target,
-        forwarded,
+        original,
+        path,
         query,
         record.user_agent,
         record.version,
@@ -204,9 +207,10 @@ def _outside(record: AccessRecord, log_query: bool) -> tuple[bytes, ...]:
         record.host,
         record.content_type,
     )
-    # One look at all of them: nearly every request has nothing to escape.
-    if b"".join(fields).translate(None, _PLAIN):
-        return tuple(map(_escaped, fields))
+    # One look at all of them: nearly every request has nothing to escape or to cut.
+    joined = b"".join(fields)
+    if len(joined) > LONGEST_FIELD or joined.translate(None, _PLAIN):
+        return tuple(map(_field, fields))
     return fields
 
 
@@ -281,12 +285,51 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 def _members(members: Mapping[str, str | int]) -> bytes:
     """The members of a JSON object, without its braces."""
-    return _ENCODER.encode(members)[1:-1].encode()
+    encoded = _ENCODER.encode(members)
+    if len(encoded) > LONGEST_FIELD:
+        encoded = _ENCODER.encode(
+            {name: cut(each) if isinstance(each, str) else each for name, each in members.items()}
+        )
+    return encoded[1:-1].encode()
 
 
 def _decoded(raw: bytes) -> str:
     """Bytes from outside as text: UTF-8 where they are, each other byte as the Latin-1 letter of its number."""
     return raw.decode("utf-8", "surrogateescape").translate(_LATIN)
+
+
+LONGEST_FIELD: Final = 2048
+"""Octets of a field in a line, behind which it is cut."""
+
+_WHOLE: Final = re.compile(r"(?:\\ud[89ab]..\\ud[c-f]..|\\u(?!d[89ab])....|\\[^u]|[^\\])*+")
+_TAIL: Final = re.compile(rb"[\xc0-\xff][\x80-\xbf]{0,2}\Z")
+
+
+def cut(text: str) -> str:
+    """Text that takes `LONGEST_FIELD` octets of a line at most, and behind it, where it was longer, how long it was."""
+    dumped = json.dumps(text)[1:-1]
+    if len(dumped) <= LONGEST_FIELD:
+        return text
+    whole = _WHOLE.match(dumped, 0, LONGEST_FIELD)
+    begun: str = json.loads(f'"{whole[0] if whole else ""}"')
+    return begun + _mark(len(text.encode("utf-8", "surrogatepass")))
+
+
+def _mark(octets: int) -> str:
+    return f"\u2026(of {octets} bytes)"
+
+
+def _field(raw: bytes) -> bytes:
+    """Bytes from outside as the inside of a JSON string, cut as by `cut`."""
+    if len(raw) <= LONGEST_FIELD:
+        escaped = _escaped(raw)
+        if len(escaped) <= LONGEST_FIELD:
+            return escaped
+    begun = raw[:LONGEST_FIELD]
+    if raw[LONGEST_FIELD : LONGEST_FIELD + 1] >= b"\x80":
+        begun = _TAIL.sub(b"", begun)
+    whole = _WHOLE.match(_escaped(begun).decode("ascii"), 0, LONGEST_FIELD)
+    return (whole[0] if whole else "").encode() + json.dumps(_mark(len(raw)))[1:-1].encode()
 
 
 def _escaped(raw: bytes) -> bytes:

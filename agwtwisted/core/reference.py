@@ -9,6 +9,7 @@ from typing import Any, Final
 from agwtwisted.core.errors import UnacceptableError
 from agwtwisted.core.key_meanings import KEY_MEANINGS
 from agwtwisted.core.pages import ErrorInfo
+from agwtwisted.core.records import LONGEST_FIELD
 from agwtwisted.core.schema import DEFAULT_SSL_POLICY, KINDS
 from agwtwisted.core.server_variables import COOKIE, SERVER_VARIABLES
 from agwtwisted.core.settings import Key, Kind
@@ -163,8 +164,8 @@ _REFUSED: Final = {
 ACCESS_FIELDS: Final[Mapping[str, str]] = {
     **_CLIENT,
     "httpMethod": "the method",
-    "originalRequestUriWithArgs": "path and query as they came",
-    "requestUri": "path and query as they were forwarded",
+    "originalRequestUriWithArgs": "path and query as they came, where they were forwarded as others; else empty",
+    "requestUri": "the path as it was forwarded",
     "requestQuery": "the query as it was forwarded",
     "userAgent": "User-Agent",
     "httpStatus": "the status that the client got; 499 where it left before",
@@ -220,6 +221,11 @@ SESSION_FIELDS: Final[Mapping[str, str]] = {
 def _access_log() -> Iterator[str]:
     yield "One JSON object a line. Its members are the same for all three kinds of lines:"
     yield _table(("member", "value"), _rows(_ENVELOPE))
+    yield (
+        f"Of a value from outside at most {LONGEST_FIELD} bytes are written; behind them stands `\u2026(of N bytes)`,"
+        " N being how long it was. The URL stands in a line once, in `requestUri` and `requestQuery`, and as it came"
+        " beside them only where it was forwarded as another one."
+    )
     yield "## Requests"
     yield _table(("property", "value"), _rows(ACCESS_FIELDS))
     yield "## Handshakes that failed"

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import attrs
 
-from agwtwisted.core.records import ClientFrame, RecordFrame
+from agwtwisted.core.records import ClientFrame, RecordFrame, cut
 
 
 class SessionStatus(IntEnum):
@@ -56,7 +56,7 @@ def render_session(record: SessionRecord) -> bytes:
         record.frame.text,
         record.client.address,
         record.client.tls,
-        json.dumps(record.server_name).encode(),
+        json.dumps(cut(record.server_name)).encode(),
         record.received_bytes,
         record.sent_bytes,
         record.session_time,
@@ -66,6 +66,6 @@ def render_session(record: SessionRecord) -> bytes:
         record.upstream_received_bytes,
         record.upstream_session_time,
         b"" if record.upstream_source_port is None else b"%d" % record.upstream_source_port,
-        json.dumps(record.end).encode(),
+        json.dumps(cut(record.end)).encode(),
         b"true" if record.certificate_omitted else b"false",
     )

@@ -77,6 +77,7 @@ RECORD = AccessRecord(
     upstream_source_port=21564,
 )
 
+LATIN = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
 OUTSIDE = {
     "method": "httpMethod",
     "target": "originalRequestUriWithArgs",
@@ -131,7 +132,7 @@ class RenderTests(SynchronousTestCase):
                 "clientPort": 45057,
                 "httpMethod": "GET",
                 "originalRequestUriWithArgs": "/old?a=1",
-                "requestUri": "/new?b=2?",
+                "requestUri": "/new",
                 "requestQuery": "b=2?",
                 "userAgent": "Mozilla/5.0 (Windows NT 6.1; WOW64)",
                 "httpStatus": 200,
@@ -171,6 +172,55 @@ class RenderTests(SynchronousTestCase):
             {name: properties(line)[name] for name in ("originalRequestUriWithArgs", "requestUri", "requestQuery")},
             {"originalRequestUriWithArgs": "/old", "requestUri": "/new", "requestQuery": ""},
         )
+
+    def test_url_once(self) -> None:
+        """A URL that was forwarded as it came stands in the line once, in its two parts."""
+        for log_query, query in ((True, "b=%22&c?"), (False, "")):
+            record = attrs.evolve(RECORD, target=b"/unique-path?b=%22&c?", rewritten_target=b"/unique-path?b=%22&c?")
+            line = render(record, log_query)
+            read = properties(line)
+            self.assertEqual(
+                [read[name] for name in ("originalRequestUriWithArgs", "requestUri", "requestQuery")],
+                ["", "/unique-path", query],
+            )
+            self.assertEqual(line.count(b"unique-path"), 1)
+
+    def test_without_query_of_a_query_rewritten(self) -> None:
+        """Where only the query was rewritten and none is logged, the path stands in the line once."""
+        record = attrs.evolve(RECORD, target=b"/unique-path?a", rewritten_target=b"/unique-path?b")
+        self.assertEqual(render(record, False).count(b"unique-path"), 1)
+
+    def test_long_fields(self) -> None:
+        """Each field from outside is cut at 2 KB, and says how long it was; what stands there is what came."""
+        whole = "a" * 2048
+        for begun, unit in (
+            (b"a" * 2048, b"b"),
+            (b"a", "\u00e9".encode()),
+            (b"aa", "\u20ac".encode()),
+            (b"aaa", "\U0001f600".encode()),
+            (b"", b"\xff"),
+            (b"a", b'"'),
+            (b"", b"\\"),
+            (b"ab", b"\n"),
+        ):
+            value = begun + unit * 16_000
+            for attribute, member in OUTSIDE.items():
+                record = attrs.evolve(RECORD, **{attribute: value})
+                line = render(record, True)
+                said = properties(line)[member]
+                shown, mark, rest = said.partition("\u2026")
+                self.assertEqual((mark, rest), ("\u2026", f"(of {len(value)} bytes)"), (attribute, unit))
+                self.assertTrue(value.decode("utf-8", "surrogateescape").translate(LATIN).startswith(shown))
+                self.assertGreater(len(json.dumps(shown)), 2048 - 12)
+                self.assertLess(len(line), len(render(RECORD, True)) + 2100)
+            self.assertEqual(
+                properties(render(attrs.evolve(RECORD, user_agent=whole.encode()), True))["userAgent"], whole
+            )
+
+    def test_longest_line(self) -> None:
+        """However long everything is, a line is no longer than its fields may be."""
+        record = attrs.evolve(RECORD, **dict.fromkeys(OUTSIDE, b"\xff" * 32_768))
+        self.assertLess(len(render(record, True)), 10 * 2100 + 2000)
 
     def test_without_backend(self) -> None:
         """An answer of the gateway's own has empty strings in the place of a backend's facts, and its code."""
@@ -224,8 +274,12 @@ class RenderTests(SynchronousTestCase):
     def test_any_bytes(self, fields: dict[str, bytes], log_query: bool) -> None:
         """Whatever bytes come from outside, the line is one JSON object on one line and gives each field back."""
         read = properties(render(attrs.evolve(RECORD, **fields), log_query))
+        path = fields["rewritten_target"].split(b"?")[0]
+        came = fields["target"] if log_query else fields["target"].split(b"?")[0]
+        once = came == path if not log_query else fields["target"] == fields["rewritten_target"]
+        said = {**fields, "rewritten_target": path, "target": b"" if once else came}
         for name, member in OUTSIDE.items():
-            raw = fields[name].split(b"?")[0] if not log_query and name.endswith("target") else fields[name]
+            raw = said[name]
             try:
                 self.assertEqual(read[member], raw.decode())
             except UnicodeDecodeError:
@@ -403,6 +457,15 @@ class HandshakeTests(SynchronousTestCase):
         found = properties(line)
         self.assertEqual(found["sslClientCertificateSubjectName"], "CN=" + "x" * (records.LONGEST_NAMED - 3) + "...")
         self.assertEqual(found["sslClientCertificateSerialNumber"], "1" * records.LONGEST_NAMED + "...")
+
+    def test_long_name(self) -> None:
+        """A server name and a reason are cut like any field, between two characters."""
+        record = self.record(Missing(), None)
+        name = "a" + "\U0001f600" * 5000
+        record = attrs.evolve(record, error="e" * 5000, peer=attrs.evolve(record.peer, server_name=name))
+        read = properties(render_handshake(record))
+        self.assertEqual(read["handshakeError"], "e" * 2048 + "\u2026(of 5000 bytes)")
+        self.assertEqual(read["serverName"], "a" + "\U0001f600" * 170 + "\u2026(of 20001 bytes)")
 
     def test_other_code(self) -> None:
         """A caller that knows better names the code itself."""
