@@ -422,12 +422,16 @@ class HttpExchange:
 
     def _complete(self) -> None:
         self._reply.end()
-        self._end(None)
-        self._reply.release()
+        try:
+            self._end(None)
+        finally:
+            self._reply.release()
 
     def _cut(self) -> None:
-        self._end(None)
-        self._reply.abort()
+        try:
+            self._end(None)
+        finally:
+            self._reply.abort()
 
     def _end(self, status: int | None) -> None:
         """Whatever came of it, the exchange is over: nothing is asked any more, and the log has its line."""

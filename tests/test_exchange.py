@@ -1543,6 +1543,24 @@ class DefectTests(_Case):
         self.network.advance(0)
         self.assert_ended(line, 500)
 
+    def test_ending(self) -> None:
+        """An error while an answered exchange is put away keeps no client waiting, and no line from the log."""
+        for cut in (False, True):
+            self.make()
+            line = self.asked()
+            self.backend.line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
+            self.break_(Dispatch, "cancel")
+            self.backend.line.send(b"" if cut else b"defghi")
+            if cut:
+                self.backend.line.hang_up()
+            self.network.advance(0)
+            self.assertEqual((len(self.flushLoggedErrors(ZeroDivisionError)), len(self.stand.log.lines)), (1, 1))
+            self.assertEqual((len(self.stand.exchanges.running), line.reset), (0, cut))
+            if not cut:
+                line.send(GET)
+                self.backend.line.send(OK)
+                self.assertTrue(line.take().endswith(b"ok"))
+
     def test_client_leaves(self) -> None:
         """An error while an exchange is given up leaves nothing behind, neither here nor in the port's count."""
         line = self.asked()

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.backends import Backends
 from agwtwisted.core.health import LOOKED_AT, Match, Refusal, Shortage, State
 from agwtwisted.core.probing import Question
+from agwtwisted.core.reading import ResponseReader
 from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings, Probe
 from agwtwisted.health import MAX_HEAD_BYTES, PACE, SOON, Prober, Watch, ask
 from agwtwisted.targets import Target
@@ -336,6 +337,24 @@ class AskTests(SynchronousTestCase):
         """The wrong status, or the wrong body."""
         self.assertEqual(self.answered(ANSWER.replace(b"200", b"503")), "status 503 is not one of 200-399")
         self.assertIn("match_body", self.answered(ANSWER.replace(b"well", b"sick")))
+
+    def test_refusal(self) -> None:
+        """A refused connection is told from every other problem."""
+        self.backend.refusing = True
+        problem = self.successResultOf(self.ask())
+        self.assertIsInstance(problem, Refusal)
+        self.assertNotIsInstance(self.answered_badly(), Refusal)
+
+    def answered_badly(self) -> str:
+        """What is wrong with a server that hangs up."""
+        self.backend.refusing = False
+        return self.answered(hang_up=True)
+
+    def test_defect(self) -> None:
+        """An error of the gateway's own while an answer is read is logged, and counts as a problem."""
+        self.patch(ResponseReader, "feed", lambda *_: 1 / 0)
+        self.assertEqual(self.answered(ANSWER), "internal error of the gateway")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_redirect(self) -> None:
         """A redirect is an answer; nobody follows it."""

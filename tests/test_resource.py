@@ -19,6 +19,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 from zope.interface import implementer
 
+from agwtwisted import exchange
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Missing, Refused, Trusted
@@ -174,6 +175,16 @@ class ProxyResourceTests(TestCase):
         code, body, _ = await self._ask(ProxyResource(reactor, [f"127.0.0.1:{port}"]))
         self.assertEqual(code, 502)
         self.assertIn(b"Bad Gateway", body)
+
+    async def test_defect(self) -> None:
+        """An error of the gateway's own means 500, on the way there and while the answer comes."""
+        for owner, name in ((exchange, "decide"), (exchange.HttpExchange, "response_head")):
+            patch = self.patch(owner, name, lambda *_: 1 / 0)
+            code, body, _ = await self._ask(self._proxy())
+            patch.restore()
+            self.assertEqual(code, 500)
+            self.assertIn(b"Internal Server Error", body)
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     async def test_content_type(self) -> None:
         """The response has the type that the server gave it, and none where it gave none."""
