@@ -60,6 +60,7 @@ class HttpSession:
         self.listener = listener
         self.plain_text = plain_text
         self.draining = False
+        self.expelled = False
         self.address = client_address(peer)
         self._framed: tuple[Peer, ClientFrame] | None = None  # what `frame_of` made last
         self._port = port
@@ -129,9 +130,9 @@ class HttpSession:
         return self._port.identities.block(peer, self._port.number, action.certificate_headers)
 
     def drain(self) -> None:
-        """Takes no further request: closes now, or after the answer under way."""
+        """The gateway stops: the next answer, or the one under way, is the last."""
         self.draining = True
-        self._frontend.drain()
+        self._frontend.drain(self._port.clock.seconds(), self._port.quiet)
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """What the client keeps the gateway waiting for, and since when."""
@@ -164,7 +165,8 @@ class HttpSession:
             self.abort()
         elif self._patience is None:
             self._patience = self._port.clock.callLater(self._port.gateway.drain_timeout, self._out_of_patience)
-            self.drain()
+            self.draining = self.expelled = True
+            self._frontend.finish()
 
     def ended(self) -> None:
         """The connection is gone."""
@@ -222,9 +224,11 @@ class HttpPort(Port[Site]):
         """Reads requests from a connection whose client is known; a refused one is told so."""
         profile = None if site is None else site.profile
         listener = self._listener if site is None else site.listener.name
-        self._sessions[wire] = HttpSession(
+        session = self._sessions[wire] = HttpSession(
             self, wire, peer, profile, listener, silent=self._contexts is None, verified=verified
         )
+        if self.draining:
+            session.drain()
 
     def plain_text(self, wire: TcpWire, peer: Peer) -> None:
         """Who speaks HTTP where TLS is wanted is told so."""

@@ -75,7 +75,10 @@ class Frontend:
         self._answer: ResponseHead | None = None  # what the client was told last of the answer under way
         self._on_hold = False
         self._out: list[bytes] = []
-        self._deadline.set(gateway.header_timeout if patience is None else patience)
+        self._idle = (
+            gateway.header_timeout if patience is None else patience
+        )  # seconds for the next request's first byte
+        self._deadline.set(self._idle)
         wire.bound_sending(gateway.body_timeout, gateway.min_response_rate)
 
     @property
@@ -103,10 +106,30 @@ class Frontend:
             return Awaited.NOTHING, now
         if self._reader.head_open or self._head_timed:  # the latter before the first request, too
             return Awaited.HEAD, now if at is None else at - gateway.header_timeout
-        return Awaited.REQUEST, now if at is None else at - gateway.idle_timeout
+        return Awaited.REQUEST, now if at is None else at - self._idle
 
-    def drain(self) -> None:
-        """No further request: closes now if none is under way, else after its answer."""
+    def drain(self, now: float, quiet: float) -> None:
+        """The gateway stops. A request that has come, or comes before the client was `quiet` for so long, is answered.
+
+        That answer is the last, and says so: a connection that is closed between two requests may cut off the next.
+        """
+        before, self._idle = self._idle, quiet
+        if self._exchange is not None or self._reader.events or self._reader.waiting or self._wire.closing:
+            return
+        at = self._deadline.at
+        if self._reader.head_open:
+            left = self._gateway.silent_timeout
+            if at is None or at > now + left:
+                self._deadline.set(left)
+            return
+        left = quiet if at is None else at - before + quiet - now
+        if left > 0:
+            self._deadline.set(left)
+        else:
+            self._too_late()
+
+    def finish(self) -> None:
+        """No further request, not even one that has come: closes now if none is under way, else after its answer."""
         if self._exchange is None:
             self._close()
 
@@ -356,10 +379,15 @@ class Frontend:
         if request is None:
             return
         framing = client_framing(head, version=request.version, to_head_request=request.method == b"HEAD")
-        if close or framing is Framing.CLOSE or not self._request_whole or self._session.draining:
+        if close or framing is Framing.CLOSE or not self._request_whole or self._is_last():
             self._close_after = True
         self._framing, self._answer = framing, head
         self._out.append(response_bytes(head, framing, keep_alive=not self._close_after, version=request.version))
+
+    def _is_last(self) -> bool:
+        """Whether no request is to follow: while the gateway stops one that has come already is answered, too."""
+        session, reader = self._session, self._reader
+        return session.draining and (session.expelled or not (reader.events or reader.waiting))
 
     def body(self, data: bytes) -> None:
         """Sends a piece of the body, or of what a tunnel carries."""
@@ -378,8 +406,9 @@ class Frontend:
         self._exchange = self._request = self._answer = None
         self._framing = Framing.NONE
         try:
-            if self._close_after or self.tunnel or self._session.draining:
+            if self._close_after or self.tunnel or self._session.expelled:
                 unread = bool(self._reader.events) or self._reader.waiting
+                unread = unread or (self._session.draining and self._wire.has_arrived())
                 self._close(linger=not self._request_whole or self._wire.paused or unread)
             else:
                 self._await_next()
@@ -434,7 +463,9 @@ class Frontend:
 
     def _await_next(self) -> None:
         self._body_paused = False
-        self._deadline.set(self._gateway.idle_timeout)
+        if not self._session.draining:
+            self._idle = self._gateway.idle_timeout
+        self._deadline.set(self._idle)
         reader = self._reader
         if reader.upgrading and not reader.events:  # it was not granted
             self._reader = self._new_reader()

@@ -26,7 +26,8 @@ class Session(Protocol):
     sites: Sites  # of the port
     listener: str  # its name
     plain_text: bool  # HTTP is spoken where TLS is wanted
-    draining: bool  # no further request is to follow on this connection
+    draining: bool  # the next answer is to be the last on this connection
+    expelled: bool  # and no request is to be begun before it, either
     address: bytes  # of the client, for X-Forwarded-For
 
     def required(self) -> Deferred[Peer]:

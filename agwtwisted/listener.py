@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import socket
+import struct
+from contextlib import suppress
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -11,6 +14,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
 from twisted.internet.tcp import Connection as TcpConnection
 from twisted.internet.tcp import Port as TcpPort
 from twisted.internet.tcp import Server as TcpServer
@@ -21,12 +25,28 @@ from agwtwisted.admission import Limits
 from agwtwisted.core.errors import AgwError
 from agwtwisted.descriptors import SHORTAGES
 from agwtwisted.ports import Port
+from agwtwisted.streaming import CLOSED
 
 BACKLOG = 1024
 """Connections that the kernel completes ahead of us; the system's own limit (somaxconn) may be lower."""
 
 AT_ONCE: Final = 16
 """Connections of one port that a turn of the reactor accepts at most: those that there are wait so long."""
+
+
+SETTLING: Final = 0.1
+"""Seconds in which connections that have begun become whole, before the socket is closed."""
+
+_SO_ATTACH_FILTER: Final = 26  # of Linux, which the socket module does not name
+
+_DROP_SYN: Final = (
+    (0x30, 0, 0, 13),  # load the flags of the TCP header
+    (0x54, 0, 0, 0x12),  # SYN and ACK of them
+    (0x15, 0, 1, 0x02),  # SYN alone?
+    (0x06, 0, 0, 0),  # drops the packet
+    (0x06, 0, 0, 0xFFFFFFFF),  # lets it pass
+)
+"""A program of Linux's classic BPF (Documentation/networking/filter.rst): code, steps if true, steps if not, value."""
 
 
 class BindError(AgwError):
@@ -40,6 +60,19 @@ class BindError(AgwError):
 def display(address: str, port: int) -> str:
     """``address:port``, an IPv6 address in brackets."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def drop_newcomers(listening: socket.socket) -> None:
+    """Has the kernel drop whatever would begin a connection, while those that have begun become whole, and wait.
+
+    A client whose SYN is dropped sends it again in a second, and is refused then, or gets the next gateway: it has been
+    promised nothing. Closing the socket instead would reset clients that take themselves for connected, and have asked
+    already. Where the system knows no socket filters there is that moment.
+    """
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in _DROP_SYN))
+    described = struct.pack("HL", len(_DROP_SYN), ctypes.addressof(program))
+    with suppress(OSError):
+        listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
 
 
 def bind(address: str, port: int) -> socket.socket:
@@ -137,12 +170,25 @@ class Listener(Service):
     def stopService(self) -> Deferred[None]:
         """Accepts no more; fires once the socket is closed."""
         self.running = 0
-        accepting, self._accepting = self._accepting, None
-        if accepting is None:
+        if self._accepting is None:
             self._bound.close()
             return succeed(None)
-        stopped = accepting.stopListening()
-        return succeed(None) if stopped is None else stopped
+        drop_newcomers(self._accepting.socket)
+        return deferLater(self._reactor, SETTLING, self._close)
+
+    def _close(self) -> None:
+        self._accept_waiting()
+        accepting, self._accepting = self._accepting, None
+        if accepting is not None:
+            accepting.connectionLost(CLOSED)  # in the same breath: Twisted's own way takes a turn of the reactor
+
+    def _accept_waiting(self) -> None:
+        """Whoever has connected is served: closing the socket would reset all that wait in the backlog."""
+        for _ in range(BACKLOG // AT_ONCE + 1):
+            before = self._accepted
+            self._accept()
+            if self._accepted == before:
+                return
 
     def _accept(self) -> None:
         """Lets those in that wait; where there are as many as there may be, each in the place of another."""

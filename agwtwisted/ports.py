@@ -10,7 +10,7 @@ import ipaddress
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Generic, NotRequired, Protocol, TypedDict, cast
+from typing import Any, Final, Generic, NotRequired, Protocol, TypedDict, cast
 
 from OpenSSL import SSL
 from twisted.internet.interfaces import IProtocol, IReactorTime
@@ -40,6 +40,10 @@ def unchecked(profile: SslProfile | None) -> None:
     """No further check, whatever the profile."""
 
 
+QUIET: Final = 1.0
+"""Seconds without a byte after which a connection is closed while the gateway stops: what was on its way has come."""
+
+
 class Abortable(Hashable, Protocol):
     """A connection, at whatever stage."""
 
@@ -62,12 +66,15 @@ class Giving(Abortable, Protocol):
     def give_way(self, reason: str) -> None:
         """Closes it before this returns."""
 
+    def drain(self, quiet: float) -> None:
+        """The gateway stops: has it end, if the client says nothing for so long; not where it waits for a verdict."""
+
 
 class PortSession(Protocol):
     """What stands behind a connection once its client is known."""
 
     def drain(self) -> None:
-        """Nothing new is begun: ends now, or once what is under way has ended."""
+        """The gateway stops: ends once what has come from the client is done."""
 
     def ended(self) -> None:
         """The connection is gone."""
@@ -161,7 +168,9 @@ class Port(ABC, Generic[S]):
         self.wall = wall
         self.check_of = check_of
         self.access_log = access_log
-        self.connections: Members[Abortable] = Members()
+        self.connections: Members[Giving] = Members()
+        self.draining = False
+        self.quiet = min(QUIET, gateway.drain_timeout / 4)
         self._contexts = contexts
         self._limiter = limiter
         self._sessions: dict[Abortable, PortSession] = {}
@@ -290,11 +299,12 @@ class Port(ABC, Generic[S]):
     # -- how they end
 
     def drain(self) -> None:
-        """Whoever is not known yet is cut off; of the others each session ends when it can."""
+        """The gateway stops, and accepts no more: what has reached it is served; each session ends when it can."""
+        self.draining = True
         for connection in self.connections.snapshot():
             session = self._sessions.get(connection)
             if session is None:
-                connection.abort()
+                connection.drain(self.quiet)
             else:
                 session.drain()
 

@@ -104,6 +104,13 @@ class HeaderProtocol(Protocol):
         self._heard = False
         cast(TcpConnection, self.transport).connectionLost(CLOSED)
 
+    def drain(self, quiet: float) -> None:
+        """The gateway stops: a header that has begun has `silent_timeout`, one that has not closes after `quiet`."""
+        begun = self._heard or self.has_arrived()
+        left = min(self._left(), self._silent_timeout if begun else self._left() - self._timeout + quiet)
+        if self._timer is not None:
+            self._timer.reset(max(left, 0.0))
+
     # -- how
 
     def _left(self) -> float:

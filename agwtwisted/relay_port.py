@@ -176,9 +176,7 @@ class RelaySession:
     # -- from the port
 
     def drain(self) -> None:
-        """A client that has no backend yet is sent away; the others have what time there is."""
-        if self._joined is None:
-            self._close(End.STOPPED, SessionStatus.UNAVAILABLE)
+        """It has what time there is; so has a client whose server has not accepted yet."""
 
     def abort(self) -> None:
         """There is no more time."""

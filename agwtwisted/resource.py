@@ -131,6 +131,7 @@ class _WebSession:
     listener = "resource"
     plain_text = False
     draining = False
+    expelled = False
 
     def __init__(self, sites: Sites, peer: Peer, port: int) -> None:
         self.sites = sites

@@ -267,6 +267,20 @@ def reopen_on_signal(reactor: Any, reopen: Callable[[], None]) -> None:
     signal.signal(signal.SIGUSR1, reopen_log)
 
 
+def stop_on_hangup(reactor: Any) -> None:
+    """Has SIGHUP end the gateway as SIGTERM does: by the system's own way it would be gone at once.
+
+    One that is ignored, since the program was started by nohup, stays so.
+    """
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(_stop, reactor))
+
+
+def _stop(reactor: Any) -> None:
+    if reactor.running:
+        reactor.stop()
+
+
 def end_at_once_on_signal() -> None:
     """Gives SIGTERM and SIGINT back to the system: a second one ends the draining process without a word."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -293,6 +293,9 @@ class TcpWire(Protocol):
             self.send_held()
         self._close_now()
 
+    def drain(self, quiet: float) -> None:
+        """The gateway stops; what this peer is waited for has a deadline of another's."""
+
     # -- how
 
     def _close_now(self) -> None:

@@ -142,7 +142,7 @@ def _start(config: Config, file: str) -> IService:
     from twisted.internet import reactor
 
     from agwtwisted.clocks import count_monotonically
-    from agwtwisted.service import build, end_at_once_on_signal, reopen_on_signal
+    from agwtwisted.service import build, end_at_once_on_signal, reopen_on_signal, stop_on_hangup
 
     if not count_monotonically(reactor):
         print(f"WARNING {file}: {_NOT_MONOTONIC.format(type(reactor).__name__)}", file=sys.stderr)
@@ -157,6 +157,7 @@ def _start(config: Config, file: str) -> IService:
         sys.exit(_told(error, file, config))
     _spare_the_collector()
     reactor.callWhenRunning(reopen_on_signal, reactor, service.access_log.reopen)
+    reactor.callWhenRunning(stop_on_hangup, reactor)
     reactor.addSystemEventTrigger("before", "shutdown", end_at_once_on_signal)
     return service
 

@@ -200,6 +200,20 @@ class TlsWire(EncryptedWire):
             self._fail(self._handshake, reason)
         super().give_way(reason)
 
+    def drain(self, quiet: float) -> None:
+        """The gateway stops: a handshake that has begun has `silent_timeout`, one that has not closes after `quiet`."""
+        if self._handshake is None:
+            return
+        now = self._clock.seconds()
+        if self.has_spoken() or self.has_arrived():
+            left = min(self._until - now, self._silent_timeout)
+        else:
+            left = self._until - self._timeout + quiet - now
+        if left > 0:
+            self.deadline(self._too_slow).set(left)
+        else:
+            self._too_slow()
+
     # -- how a handshake ends
 
     def _end_handshake(self) -> None:

@@ -18,6 +18,7 @@ from agwtwisted.core import reasons
 from agwtwisted.core.decisions import unknown
 from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.verdicts import Missing, Refused, Trusted, admits
+from agwtwisted.ports import QUIET
 from agwtwisted.standing import NO_ANSWER
 from agwtwisted.streaming import LINGER
 from tests import clients, configurations, pki
@@ -144,6 +145,7 @@ class DrainTests(SynchronousTestCase):
         """A connection without a request under way says farewell and closes."""
         gateway = Gateway(SITES)
         client = gateway.shake_hands()
+        gateway.reactor.advance(QUIET)
         gateway.port.drain()
         client.talk()
         self.assertTrue(client.closed)
@@ -167,12 +169,32 @@ class DrainTests(SynchronousTestCase):
         self.assertTrue(client.closed)
 
     def test_handshakes(self) -> None:
-        """Handshakes under way are broken off."""
+        """Handshakes under way go on, and the first request after them is answered, as the last."""
         gateway = Gateway(SITES)
         client = gateway.client()
         client.give(client.hello())
         gateway.port.drain()
-        self.assertEqual(client.transport.ended, "aborted")
+        client.talk()
+        self.assertTrue(client.established)
+        gateway.reactor.advance(QUIET / 2)
+        client.say(GET)
+        gateway.answering()(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        client.talk()
+        self.assertIn(b"\r\nConnection: close\r\n", client.received)
+        self.assertTrue(client.closed)
+
+    def test_slow_handshakes(self) -> None:
+        """One whose client takes its time has silent_timeout, one that has not begun but a moment."""
+        for begins, seconds in ((True, 3.0), (False, QUIET)):
+            gateway = Gateway(SITES)
+            client = gateway.client()
+            if begins:
+                client.give(client.hello())
+            gateway.port.drain()
+            gateway.reactor.advance(seconds - 0.1)
+            self.assertEqual(client.transport.ended, "")
+            gateway.reactor.advance(0.1)
+            self.assertEqual(client.transport.ended, "aborted")
 
     def test_waiting_is_over(self) -> None:
         """Whoever waits for the port to be empty is told when the last connection is gone."""

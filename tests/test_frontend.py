@@ -19,6 +19,7 @@ from agwtwisted.core.policies import TlsPolicy, predefined
 from agwtwisted.core.resources import Gateway
 from agwtwisted.frontend import LOOK, MAX_HELD, Frontend
 from agwtwisted.interfaces import Reply
+from agwtwisted.ports import QUIET
 from agwtwisted.relay_wires import RelayWire
 from agwtwisted.streaming import LINGER, QUEUE_LIMIT
 from tests.wires import READ, Line, Network
@@ -55,6 +56,7 @@ class FakeSession:
     """All that a frontend asks of its session."""
 
     draining: bool = False
+    expelled: bool = False
 
 
 class Asked:
@@ -1026,29 +1028,113 @@ class UpgradeTests(_Case):
 class DrainTests(_Case):
     """The gateway stops."""
 
-    def test_idle(self) -> None:
-        """A connection without an exchange closes at once."""
+    def drain(self) -> None:
+        """It does now."""
         self.session.draining = True
-        self.frontend.drain()
+        self.frontend.drain(self.network.seconds(), QUIET)
+
+    def asked_before(self, ago: float) -> None:
+        """A request was answered so many seconds ago."""
+        self.line.send(GET)
+        self.last.answer()
+        self.line.take()
+        self.network.advance(ago)
+
+    def test_idle(self) -> None:
+        """A connection that has been idle for a while closes at once."""
+        self.asked_before(QUIET)
+        self.drain()
+        self.assert_closed()
+
+    def test_idle_for_a_moment(self) -> None:
+        """One that has not closes once it has: a request may be on its way."""
+        self.asked_before(QUIET / 4)
+        self.drain()
+        self.network.advance(QUIET / 2)
+        self.assertTrue(self.line.connected)
+        self.network.advance(QUIET / 4)
+        self.assert_closed()
+
+    def test_silent(self) -> None:
+        """So does one whose first request has not come."""
+        self.network.advance(QUIET / 4)
+        self.drain()
+        self.network.advance(QUIET / 2)
+        self.assertTrue(self.line.connected)
+        self.network.advance(QUIET / 4)
+        self.assert_closed()
+
+    def test_on_its_way(self) -> None:
+        """The request that was on its way is answered, and its answer says that it is the last."""
+        self.asked_before(QUIET / 4)
+        self.drain()
+        self.line.send(GET)
+        self.last.answer()
+        self.assertIn(b"Connection: close", self.line.received)
+        self.assert_closed()
+
+    def test_arrived(self) -> None:
+        """So is one that has arrived and was not read yet, however long the connection was idle before."""
+        self.asked_before(10 * QUIET)
+        with mock.patch.object(self.wire, "has_arrived", return_value=True):
+            self.drain()
+        self.line.send(GET)
+        self.last.answer()
+        self.assertIn(b"Connection: close", self.line.received)
         self.assert_closed()
 
     def test_under_way(self) -> None:
-        """An exchange under way ends as it would, and is the last."""
+        """Requests under way, and those that have come behind them, are answered; the last answer says that it is."""
         self.line.send(GET + GET)
-        self.session.draining = True
-        self.frontend.drain()
+        self.drain()
+        self.last.answer()
+        self.assertNotIn(b"Connection: close", self.line.take())
         self.last.answer()
         self.assertIn(b"Connection: close", self.line.received)
-        self.assertEqual(len(self.asked), 1)
-        self.assert_closed(linger=True)
+        self.assertEqual(len(self.asked), 2)
+        self.assert_closed()
 
     def test_answer_under_way(self) -> None:
-        """An answer whose head is gone already ends, and the connection with it."""
-        self.line.send(GET)
-        self.last.head()
-        self.session.draining = True
-        self.frontend.drain()
-        self.last.reply.body(b"ok")
-        self.last.finish()
-        self.assertTrue(self.line.received.endswith(b"ok"))
+        """One answer that has not said that it is the last is followed by another, if a request comes in time."""
+        for comes in (True, False):
+            self.setUp()
+            self.line.send(GET)
+            self.last.head()
+            self.drain()
+            self.last.reply.body(b"ok")
+            self.last.finish()
+            self.assertTrue(self.line.take().endswith(b"ok"))
+            if comes:
+                self.line.send(GET)
+                self.last.answer()
+                self.assertIn(b"Connection: close", self.line.received)
+            else:
+                self.network.advance(QUIET)
+            self.assert_closed()
+
+    def test_head_under_way(self) -> None:
+        """A head that has begun has little time: a gateway that stops does not wait a minute for a stranger."""
+        self.line.send(GET[:5])
+        self.drain()
+        self.network.advance(gateway(RATE).silent_timeout)
+        self.assertEqual(self.last.request.status, 408)  # type: ignore[union-attr]
+
+    def test_expelled(self) -> None:
+        """A client that is not welcome any more is answered no further request, though it has come."""
+        for late in (False, True):
+            self.setUp()
+            self.line.send(GET + GET)
+            if late:
+                self.last.head()
+            self.session.draining = self.session.expelled = True
+            self.frontend.finish()
+            if not late:
+                self.last.head()
+            self.last.reply.body(b"ok")
+            self.last.finish()
+            self.assertEqual(len(self.asked), 1)
+            self.assert_closed(linger=True)
+        self.setUp()
+        self.session.draining = self.session.expelled = True
+        self.frontend.finish()
         self.assert_closed()

@@ -372,6 +372,22 @@ class ListenerTests(TestCase):
         self.gateway.limits.pause()  # a limit that is reached later concerns it no more
         self.gateway.limits._resume()
 
+    async def test_stop_with_a_backlog(self) -> None:
+        """Who has connected before is accepted; who comes now is not, and takes himself for nothing else."""
+        listener = self.listener()
+        waiting = [self.client() for _ in range(2 * AT_ONCE)]
+        stopping = listener.stopService()
+        late = socket.socket()
+        self.addCleanup(late.close)
+        late.setblocking(False)
+        late.connect_ex(self.address)
+        await stopping
+        self.assertEqual(self.accepted, len(waiting))
+        with self.assertRaises(BlockingIOError):
+            late.send(NONSENSE)
+        for client in waiting:
+            self.assertIsNone(read(client))
+
     async def test_stop_without_start(self) -> None:
         """One that never ran closes its socket."""
         bound = bind("127.0.0.1", 0)

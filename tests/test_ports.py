@@ -9,6 +9,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.proxy_protocol import SIGNATURE
+from agwtwisted.ports import QUIET
 from tests import clients, pki
 from tests.clients import GET, Gateway, Transport, client_context, device, plain, text
 from tests.configurations import clients_root
@@ -218,13 +219,22 @@ class ProxiedTests(SynchronousTestCase):
         self.assertEqual(stand.backend().line.take(), b"x")
 
     def test_drain(self) -> None:
-        """Who has not said where he comes from is cut off when the gateway stops."""
+        """While the gateway stops a header that has begun may become whole; where none comes the connection ends."""
         stand = self.stand()
-        line: Line = stand.dial(address="10.1.2.3")
+        silent: Line = stand.dial(address="10.1.2.3")
+        begun: Line = stand.dial(address="10.1.2.3")
+        slow: Line = stand.dial(address="10.1.2.3")
+        begun.send(header()[:9])
+        slow.send(header()[:9])
         stand.port.drain()
+        begun.send(header()[9:] + b"x")
+        self.assertEqual(stand.backend().line.take(), b"x")
+        stand.network.advance(QUIET)
         stand.network.advance(0)
-        self.assertTrue(line.reset)
-        self.assertTrue(stand.nothing_is_left())
+        self.assertEqual((silent.reset, slow.reset), (True, False))
+        stand.network.advance(stand.port.gateway.silent_timeout)
+        stand.network.advance(0)
+        self.assertTrue(slow.reset)
 
     def test_http(self) -> None:
         """On HTTP ports the client of the header is the one that backends are told of."""

@@ -18,6 +18,7 @@ from agwtwisted.core.proxy_protocol import ALPN, SSL, HeaderReader, ProxyHeader,
 from agwtwisted.core.resources import SslProfile
 from agwtwisted.core.verdicts import Refused
 from agwtwisted.gate import MAX_EARLY
+from agwtwisted.ports import QUIET
 from agwtwisted.relay import Relay
 from agwtwisted.relay_backends import DRAIN_TIMEOUT, RelayServer
 from agwtwisted.relay_port import CONNECT_TIMEOUT, RelaySession
@@ -532,29 +533,36 @@ class EndTests(SynchronousTestCase):
         self.assertTrue(stand.nothing_is_left())
 
     def test_drain(self) -> None:
-        """Draining lets sessions go on, and sends clients away that have no backend yet."""
+        """Draining lets sessions go on, those too whose server has not accepted yet."""
         stand = Stand(text(TCP, addresses=TWO_SERVERS))
         client = stand.dial()
         stand.backend(host="127.0.0.2").silent = True
         waiting = stand.dial()
         stand.port.drain()
         stand.port.drain()
-        stand.network.advance(0)
-        self.assertTrue(waiting.eof)
-        self.assertEqual((stand.record["serverStatus"], stand.record["sessionEnd"]), ("503", "the gateway is stopping"))
+        stand.network.advance(CONNECT_TIMEOUT)
+        waiting.send(b"y")
+        self.assertEqual(stand.backend().line.take(), b"y")
         client.send(b"x")
-        self.assertEqual(stand.backend().line.take(), b"x")
+        self.assertEqual(stand.backend().lines[0].take(), b"x")
 
     def test_drain_in_the_handshake(self) -> None:
-        """Who is still in the handshake, or before the gate, is cut off."""
+        """Who is still in the handshake, or before the gate, goes on; who is silent is closed in a moment."""
         check = Check()
         stand = Stand(text(ONE), check_of=check.of)
-        shaking = stand.dial()
+        silent, late = stand.dial(), stand.dial()
         waiting = stand.shake_hands(client_context(device()))
+        waiting.say(b"x")
         stand.port.drain()
+        stand.network.advance(QUIET / 2)
+        self.assertEqual((silent.reset, check.cancelled), (False, 0))
+        check.answer()
         stand.network.advance(0)
-        self.assertEqual((shaking.reset, waiting.line.reset, check.cancelled), (True, True, 1))
-        self.assertTrue(stand.nothing_is_left())
+        self.assertEqual(stand.backend().line.take(), b"x")
+        self.assertTrue(stand.shake_hands(client_context(device()), line=late).established)
+        stand.network.advance(QUIET / 2)
+        stand.network.advance(0)
+        self.assertTrue(silent.reset)
 
     def test_abort(self) -> None:
         """When the time for draining is over everybody is cut off; the session counts as there until both are gone."""

@@ -22,7 +22,7 @@ from agwtwisted.core.routing import ports_of
 from agwtwisted.deferreds import Members
 from agwtwisted.listener import bind
 from agwtwisted.responses import SqliteResponses
-from agwtwisted.service import LOG_SHARE, GatewayService, build, end_at_once_on_signal, reopen_on_signal
+from agwtwisted.service import LOG_SHARE, GatewayService, build, end_at_once_on_signal, reopen_on_signal, stop_on_hangup
 from tests import clients, configurations
 from tests.running import free_ports
 from tests.sockets import NONSENSE, connected, read, until
@@ -397,3 +397,35 @@ class SignalTests(SynchronousTestCase):
         end_at_once_on_signal()
         for number in (signal.SIGTERM, signal.SIGINT):
             self.assertEqual(signal.getsignal(number), signal.SIG_DFL)
+
+
+class HangupTests(SynchronousTestCase):
+    """SIGHUP, which ends a process that does not know it."""
+
+    def setUp(self) -> None:
+        self.running = True
+        self.stops: list[None] = []
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+
+    def callFromThread(self, call: Callable[..., None], *given: object) -> None:  # noqa: N802
+        """In a turn of the reactor, as it were."""
+        call(*given)
+
+    def stop(self) -> None:
+        """The reactor's."""
+        self.running = False
+        self.stops.append(None)
+
+    def test_stops(self) -> None:
+        """It stops the reactor, once."""
+        stop_on_hangup(self)
+        for _ in range(2):
+            signal.raise_signal(signal.SIGHUP)
+        self.assertEqual(len(self.stops), 1)
+
+    def test_ignored(self) -> None:
+        """Where it is ignored, as nohup has it, it stays so."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        stop_on_hangup(self)
+        signal.raise_signal(signal.SIGHUP)
+        self.assertEqual(self.stops, [])

@@ -299,7 +299,7 @@ class HandshakeEndTests(SynchronousTestCase):
         gateway = Gateway(STRICT)
         client = gateway.client()
         client.give(client.hello())
-        gateway.port.drain()
+        gateway.port.abort()
         self.assertEqual(client.transport.ended, "aborted")
         client.lose()
         self.assertEqual(gateway.log.records[0]["handshakeError"], "the gateway is stopping")
