@@ -132,7 +132,8 @@ class TrustedClientCertificateTests(SynchronousTestCase):
             ({"not_after": datetime(2026, 5, 1, tzinfo=UTC)}, "expired on 2026-05-01"),
             ({"not_before": datetime(2026, 7, 1, tzinfo=UTC)}, "not valid before 2026-07-01"),
         ):
-            [problem] = self.said(pki.Authority.root("Old", **options).pem)
+            problem, of_profile = self.said(pki.Authority.root("Old", **options).pem)
+            self.assertIn("[ssl_profile strict]", of_profile)
             self.assertTrue(problem.startswith("WARNING conf/gw.ini:9 [trusted_client_certificate devices] "), problem)
             for word in ("clients-ca.pem", "CN=Old", date, "every client of this root is refused"):
                 self.assertIn(word, problem)
