@@ -21,7 +21,7 @@ from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy, openssl_cipher_list, openssl_ciphersuites
 from agwtwisted.core.proxy_protocol import Endpoint
 from agwtwisted.core.remembering import remembering
-from agwtwisted.core.resources import ClientAuth, Refusal, SslProfile
+from agwtwisted.core.resources import ClientAuth, MissingClientAuthEku, Refusal, SslProfile
 from agwtwisted.core.routing import AnySite, NamedSites, RelaySite, S, Site
 from agwtwisted.core.tls_extensions import openssl_groups
 from agwtwisted.core.trust_coherence import names_of
@@ -123,9 +123,12 @@ class ClientCertificates:
             return GO_ON
         self._by_depth[depth] = certificate
         self._told = None
+        site_context = self.site_context
+        anchors = None if site_context is None else site_context.anchors
+        if not ok and anchors is not None and anchors.forgives(certificate, error, depth):
+            return GO_ON
         if not ok and not self._error:
             self._error, self._error_depth = error, depth
-        site_context = self.site_context
         if site_context is None:
             return reasons.DEFECT
         reason = self._reason(site_context, error, depth, ok)
@@ -449,4 +452,9 @@ def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
         store.add_cert(crypto.X509.from_cryptography(certificate))
     for certificate in names_of(profile).values():
         context.add_client_ca(certificate)
-    return Anchors.of(chains, profile.verify_client_cert_issuer_dn, allow_weak=profile.allow_weak)
+    return Anchors.of(
+        chains,
+        profile.verify_client_cert_issuer_dn,
+        allow_weak=profile.allow_weak,
+        any_purpose=profile.missing_client_auth_eku is MissingClientAuthEku.ALLOW,
+    )

@@ -52,7 +52,7 @@ class PathSearch:
         if not presented or not self._anchors.takes_leaf(presented[0], now):
             return None
         end = self._cpu_seconds() + MAX_SECONDS
-        of_openssl = _OpenSsl(dict(self._loaded), self.openssl_now)
+        of_openssl = _OpenSsl(dict(self._loaded), self._anchors, self.openssl_now)
         checks = Checks(
             signed=partial(self._is_signed, of_openssl),
             usable=lambda authority: self._anchors.takes_authority(authority, now),
@@ -81,8 +81,9 @@ class PathSearch:
 class _OpenSsl:
     """What OpenSSL says of links and paths."""
 
-    def __init__(self, certificates: dict[bytes, crypto.X509 | None], now: datetime | None) -> None:
+    def __init__(self, certificates: dict[bytes, crypto.X509 | None], anchors: Anchors, now: datetime | None) -> None:
         self._certificates = certificates  # by DER; None: cannot be read
+        self._anchors = anchors
         self._now = now
 
     def is_signed(self, node: Node, issuer: Node) -> bool:
@@ -99,7 +100,10 @@ class _OpenSsl:
         flags = 0 if piece.ends_in_root else PARTIAL_CHAIN
         wanted = (*piece.certificates, piece.anchor)
         if piece.begins_with_leaf:
-            return self._verified(piece.certificates, piece.anchor, flags, for_clients=True) == wanted
+            found = self._verified(piece.certificates, piece.anchor, flags, for_clients=True)
+            leaf = piece.certificates[0]
+            if not isinstance(found, ChainFault) or not self._anchors.forgives(leaf, found.error, found.depth):
+                return found == wanted
         are_for_clients = all(node.is_for_clients for node in piece.above)
         return are_for_clients and self._verified(piece.certificates, piece.anchor, flags) == wanted
 

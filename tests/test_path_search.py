@@ -384,6 +384,72 @@ class SituationTests(SynchronousTestCase):
                         self.assertEqual(said.evidence.error, 0)
 
 
+class PurposeTests(SynchronousTestCase):
+    """`missing_client_auth_eku = Allow`: a leaf may be for others than clients, and nothing else changes."""
+
+    def test_leaf(self) -> None:
+        """One for servers, or for anything, comes in where it is allowed, in either version, by alert or page."""
+        root = pki.Authority.root("Root")
+        between = root.intermediate("CA")
+        for eku in ((pki.SERVER_AUTH,), (pki.ANY_USE,), (pki.OCSP_SIGNING,)):
+            for critical in (False, True):
+                leaf = between.issue(eku=eku, eku_critical=critical)
+                situation = Situation(leaf=leaf, sent=[between], trusted=[[root]], path=[between, root])
+                self.check(situation, allowed=True)
+
+    def check(self, situation: Situation, *, allowed: bool) -> None:
+        """It is let in or not where it is allowed, and never where it is not."""
+        for keys, is_in in (("\nmissing_client_auth_eku = Allow", allowed), ("", False)):
+            for profile in ("strict", "http400"):
+                for version in (TLS_1_2, TLS_1_3):
+                    written, source = configuration(situation, profile)
+                    written = written.replace(f"[ssl_profile {profile}]", f"[ssl_profile {profile}]{keys}")
+                    context = client_context(situation.leaf, sent=situation.sent, version=version)
+                    client = Gateway(written, source).shake_hands(context)
+                    verdict = None
+                    if client.wire._established:
+                        verdict = client.wire.receiver._session.peer.verdict  # type: ignore[attr-defined]
+                    self.assertEqual(verdict == Trusted(), is_in)
+
+    def test_all_else_stays(self) -> None:
+        """Neither a CA for servers, nor any other fault of a leaf for servers, is let in."""
+        root = pki.Authority.root("Root")
+        for_servers = {"eku": (pki.SERVER_AUTH,)}
+        typed = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.16.840.1.113730.1.1"), b"\3\2\6\x40")
+        unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\5\0")
+        others = root.intermediate("Others", permitted=[OTHER])
+        issuers = [root.intermediate("CA", **for_servers), root.intermediate("CA", ca=False)]
+        leaves = [
+            *(issuer.issue(**for_servers) for issuer in issuers),
+            *(issuer.issue() for issuer in issuers),
+            others.issue(san=["host.example"], **for_servers),
+            pki.Authority.root("Root").issue(**for_servers),
+            pki.self_signed(**for_servers),
+            root.issue(not_after=PAST, **for_servers),
+            root.issue(usage=pki.key_usage("key_encipherment"), **for_servers),
+            root.issue(usage=pki.key_usage("key_agreement"), **for_servers),
+            root.issue(usage=pki.key_usage("key_encipherment"), eku=None),
+            root.issue(extra=[pki.extension(typed)], eku=None),
+            root.issue(extra=[pki.extension(typed)], **for_servers),
+            root.issue(extra=[pki.extension(unknown, critical=True)], **for_servers),
+            root.issue(signature=b"0" * 70, **for_servers),
+            root.issue(hash=hashes.SHA1(), **for_servers),
+        ]
+        for leaf in leaves:
+            self.check(Situation(leaf=leaf, sent=leaf.issuers[:-1], trusted=[[root]]), allowed=False)
+
+    def test_another_path(self) -> None:
+        """Where the first path fails another is found for such a leaf, too, and for no CA for servers."""
+        for each in (names_of_one_branch, old_serial_of_an_intermediate, purpose_of_one_branch, bad_signature_first):
+            for good in (True, False):
+                situation = each(good=good)
+                issuer = situation.leaf.issuers[0]
+                options = names_serial(issuer) if each is old_serial_of_an_intermediate else {}
+                leaf = issuer.issue(san=["host.example"], eku=(pki.SERVER_AUTH,), **options)
+                with self.subTest(each.__name__, good=good):
+                    self.check(attrs.evolve(situation, leaf=leaf), allowed=good)
+
+
 class WhenTests(SynchronousTestCase):
     """When it is searched, and how long."""
 
@@ -421,12 +487,15 @@ class WhenTests(SynchronousTestCase):
     def test_once(self) -> None:
         """However many faults OpenSSL goes on to tell of, there is one search, with all that was sent."""
         asked = self.counted()
-        situation = any_order_and_useless_ones(good=False)
-        for profile in ("strict", "http400"):
-            met(situation, TLS_1_3, profile)
-            presented = (situation.leaf.der, *(authority.der for authority in situation.sent))
-            self.assertEqual(asked, [presented])
-            asked.clear()
+        root = pki.Authority.root("Root")
+        faulty = root.intermediate("CA", ca=False, not_after=PAST)
+        several_faults = Situation(leaf=faulty.issue(), sent=[faulty], trusted=[[root]])
+        for situation in (any_order_and_useless_ones(good=False), several_faults):
+            for profile in ("strict", "http400"):
+                met(situation, TLS_1_3, profile)
+                presented = (situation.leaf.der, *(authority.der for authority in situation.sent))
+                self.assertEqual(asked, [presented])
+                asked.clear()
 
     def test_required_of_some_paths(self) -> None:
         """A Passthrough listener that trusts somebody knows of the other path, for the paths that require one."""

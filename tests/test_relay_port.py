@@ -24,6 +24,7 @@ from agwtwisted.relay_backends import DRAIN_TIMEOUT, RelayServer
 from agwtwisted.relay_port import CONNECT_TIMEOUT, RelaySession
 from tests import clients, pki
 from tests.clients import client_context, device, stranger
+from tests.configurations import clients_root
 from tests.memory import kept_after
 from tests.relays import Stand, text
 from tests.servers import Server, root, server_context
@@ -224,6 +225,15 @@ class RefusalTests(SynchronousTestCase):
                 self.assertEqual(stand.backend().attempts, 0)
                 self.assertEqual((stand.record["handshakeError"], stand.record["listenerName"]), (reason, "mqtt"))
                 self.assertTrue(stand.nothing_is_left())
+
+    def test_for_servers(self) -> None:
+        """A client whose certificate is for servers comes in where the profile allows it, and not else."""
+        credential = clients_root().issue(eku=(pki.SERVER_AUTH,))
+        for keys, is_in in (("\nmissing_client_auth_eku = Allow", True), ("", False)):
+            stand = Stand(text(ONE).replace("[ssl_profile strict]", f"[ssl_profile strict]{keys}"))
+            client = stand.shake_hands(client_context(credential))
+            self.assertEqual(client.error is None, is_in)
+            client.line.hang_up()
 
     def test_plain_text(self) -> None:
         """A client that speaks no TLS is cut off, with a line in the log."""

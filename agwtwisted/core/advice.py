@@ -55,7 +55,8 @@ ADVICE: Final[Mapping[str, str]] = {
     reasons.PURPOSE: (
         "The certificate is not meant for clients. Request one whose extendedKeyUsage has clientAuth"
         " (1.3.6.1.5.5.7.3.2) and whose keyUsage has digitalSignature; anyExtendedKeyUsage alone does not do. Where an"
-        " intermediate has an extendedKeyUsage, that one must have clientAuth too."
+        " intermediate has an extendedKeyUsage, that one must have clientAuth too. While a fleet changes its CA,"
+        " missing_client_auth_eku = Allow in the profile lets in leaves that are for others."
     ),
     reasons.ISSUER_DN: (
         "The profile compares issuers (verify_client_cert_issuer_dn), and the client's is not the one that the trusted"

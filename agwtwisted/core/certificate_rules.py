@@ -75,14 +75,17 @@ def certificate_from(der: bytes) -> x509.Certificate | None:
         return None
 
 
-def client_fault(certificate: x509.Certificate, *, allow_weak: bool = False) -> str:
-    """Why this leaf is not accepted from a client; with `allow_weak`, keys and digests do not count."""
+def client_fault(certificate: x509.Certificate, *, allow_weak: bool = False, any_purpose: bool = False) -> str:
+    """Why this leaf is not accepted from a client.
+
+    With `allow_weak` keys and digests do not count, with `any_purpose` nor does an extendedKeyUsage without clientAuth.
+    """
     try:
         return (
             _extensions_fault(certificate)
             or (reasons.LEAF_KEY_WEAK if _has_weak_key(certificate) and not allow_weak else "")
             or (reasons.DIGEST_WEAK if has_weak_digest(certificate) and not allow_weak else "")
-            or _client_purpose_fault(certificate.extensions)
+            or _client_purpose_fault(certificate.extensions, any_purpose=any_purpose)
         )
     except CANNOT_READ:
         return reasons.UNREADABLE
@@ -168,7 +171,7 @@ def _extensions_fault(certificate: x509.Certificate) -> str:
     return ""
 
 
-def _client_purpose_fault(extensions: x509.Extensions) -> str:
+def _client_purpose_fault(extensions: x509.Extensions, *, any_purpose: bool) -> str:
     """keyUsage and extendedKeyUsage of a leaf, each only where it is there (sections 4.2.1.3 and 4.2.1.12).
 
     anyExtendedKeyUsage without clientAuth is refused: RFC 5280 lets applications do so, OpenSSL and with it the
@@ -177,10 +180,25 @@ def _client_purpose_fault(extensions: x509.Extensions) -> str:
     usage = extension_value(extensions, x509.KeyUsage)
     if usage is not None and not usage.digital_signature:
         return reasons.NO_DIGITAL_SIGNATURE
+    if any_purpose:  # then OpenSSL's verdict on the purpose does not count, of which this is the rest
+        return "" if _is_typed_for_clients(extensions) else reasons.PURPOSE
     purposes = extension_value(extensions, x509.ExtendedKeyUsage)
     if purposes is not None and ExtendedKeyUsageOID.CLIENT_AUTH not in purposes:
         return reasons.PURPOSE
     return ""
+
+
+_NETSCAPE_TYPE: Final = x509.ObjectIdentifier("2.16.840.1.113730.1.1")
+_TYPED_CLIENT: Final = 0x80
+
+
+def _is_typed_for_clients(extensions: x509.Extensions) -> bool:
+    """Whether nsCertType, the forerunner of extendedKeyUsage, has SSL client where it is there."""
+    for extension in extensions:
+        if extension.oid == _NETSCAPE_TYPE:
+            octets = extension.value.public_bytes()  # BIT STRING: tag, length, unused bits, the bits
+            return len(octets) > 3 and bool(octets[3] & _TYPED_CLIENT)
+    return True
 
 
 def _responder_purpose_fault(extensions: x509.Extensions) -> str:

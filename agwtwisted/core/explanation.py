@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Final, assert_never
 
 import attrs
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agwtwisted.core import reasons, report
@@ -285,7 +286,10 @@ class _Verification:
             finding = self.anchors.finding(der)
             return UNREADABLE if finding is None else finding.fault
         leaf = certificate_from(der)
-        return UNREADABLE if leaf is None else client_fault(leaf, allow_weak=self.anchors.allow_weak)
+        return UNREADABLE if leaf is None else self._client_fault(leaf)
+
+    def _client_fault(self, leaf: x509.Certificate) -> str:
+        return client_fault(leaf, allow_weak=self.anchors.allow_weak, any_purpose=self.anchors.any_purpose)
 
     def _roots(self) -> set[bytes]:
         return {chain.root.public_bytes(Encoding.DER) for chain in self.chains}

@@ -99,6 +99,8 @@ KEY_MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "tls_groups": "Groups for key exchange, the preferred one first, by their registered names (`x25519`,"
         " `secp256r1`, `X25519MLKEM768`, `brainpoolP256r1`); without it those of OpenSSL in its order, then brainpool"
         " curves. Over TLS 1.2 client certificates must be on one of them. The same for all listeners of a port.",
+        "missing_client_auth_eku": "What becomes of a client whose extendedKeyUsage has no clientAuth: `Refuse`, or"
+        " `Allow` while a fleet changes its CA.",
         "advertise_ca_names": "Whether a Strict listener sends the names of its trusted CAs in the handshake, by which"
         " clients choose a certificate.",
         "allow_weak": "Whether short keys and SHA-1 or MD5 signatures are taken. Not wise.",

@@ -21,6 +21,7 @@ from agwtwisted.core.resources import (
     ClientAuth,
     Config,
     HttpListener,
+    MissingClientAuthEku,
     Protocol,
     Refusal,
     RoutingRule,
@@ -75,6 +76,7 @@ def mode(profile: SslProfile | None) -> str:
         return str(profile.client_auth.value)
     words = [str(profile.client_auth.value), str(profile.refusal.value)]
     words += ["weak keys"] if profile.allow_weak else []
+    words += ["any purpose"] if profile.missing_client_auth_eku is MissingClientAuthEku.ALLOW else []
     words += [] if profile.advertise_ca_names else ["no CA names"]
     return ", ".join(words)
 

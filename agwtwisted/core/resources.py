@@ -50,6 +50,13 @@ class OcspScope(Enum):
     CHAIN = "Chain"
 
 
+class MissingClientAuthEku(Enum):
+    """What becomes of a client whose extendedKeyUsage has no clientAuth."""
+
+    REFUSE = "Refuse"
+    ALLOW = "Allow"
+
+
 class OcspUnavailable(Enum):
     """What becomes of a client whose status is not to be had."""
 
@@ -198,6 +205,7 @@ class SslProfile:
     trusted_client_certificates: tuple[TrustedClientCertificate, ...] = ()
     verify_client_cert_issuer_dn: bool = False
     allow_weak: bool = False  # keys and digests of clients and their CAs do not count
+    missing_client_auth_eku: MissingClientAuthEku = MissingClientAuthEku.REFUSE
     advertise_ca_names: bool = True  # whether a Strict listener sends the names of its CAs
     tls_groups: tuple[str, ...] = ()  # for key exchange, the preferred one first; none: the default ones
     refusal: Refusal = Refusal.HANDSHAKE

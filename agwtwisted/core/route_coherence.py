@@ -19,6 +19,7 @@ from agwtwisted.core.resources import (
     ClientAuth,
     ClientRevocation,
     HttpListener,
+    MissingClientAuthEku,
     PathCertificate,
     RedirectConfiguration,
 )
@@ -216,7 +217,7 @@ def _profiles_that_verify_nobody(draft: Draft) -> Iterator[Problem]:
             yield from weak_key_warnings(row)
             continue
         for key in VERIFYING_KEYS:
-            if row.get(key) not in (None, False, ClientRevocation.NONE):
+            if row.get(key) not in (None, False, ClientRevocation.NONE, MissingClientAuthEku.REFUSE):
                 said = f"{key} = OCSP" if key == "verify_client_revocation" else key
                 yield row.problem(f"{said} needs Strict, or a path rule with client_certificate = Require", key=key)
 

@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from agwtwisted.core import policies, rewrite_rules
 from agwtwisted.core.errors import Problem, shown
 from agwtwisted.core.policies import TlsPolicy
-from agwtwisted.core.resources import ClientAuth, ClientRevocation, Protocol, RuleType, StreamProtocol, WithoutNocheck
+from agwtwisted.core.resources import (
+    ClientAuth,
+    ClientRevocation,
+    MissingClientAuthEku,
+    Protocol,
+    RuleType,
+    StreamProtocol,
+    WithoutNocheck,
+)
 from agwtwisted.core.server_certificates import is_pfx
 from agwtwisted.core.settings import Row
 
@@ -83,8 +91,8 @@ def _ssl_profile(row: Row) -> Iterator[Problem]:
     mode = client_auth(row)
     if mode is ClientAuth.STRICT and row.unset("trusted_client_certificates"):
         yield row.problem("Strict needs trusted_client_certificates", key="verify_client_auth_mode")
-    for key in ("verify_client_cert_issuer_dn", "allow_weak"):
-        if mode is ClientAuth.NONE and row.get(key):
+    for key in ("verify_client_cert_issuer_dn", "allow_weak", "missing_client_auth_eku"):
+        if mode is ClientAuth.NONE and row.get(key) not in (None, False, MissingClientAuthEku.REFUSE):
             yield row.problem(f"{key} needs Strict", key=key)
     if mode is ClientAuth.STRICT:
         yield from weak_key_warnings(row)
@@ -99,16 +107,22 @@ def _ssl_profile(row: Row) -> Iterator[Problem]:
         yield row.problem("says nothing: it must specify either a TLS policy or trusted_client_certificates")
 
 
-VERIFYING_KEYS = ("verify_client_cert_issuer_dn", "allow_weak", "verify_client_revocation")
+VERIFYING_KEYS = ("verify_client_cert_issuer_dn", "allow_weak", "missing_client_auth_eku", "verify_client_revocation")
 """What a profile says about verifying certificates; of one that is Passthrough it depends on other sections."""
 
 
 def weak_key_warnings(row: Row) -> Iterator[Problem]:
-    """What is said where a profile that verifies certificates lets weak ones in."""
+    """What is said where a profile that verifies certificates lets in weak ones, or those that are for others."""
     if row.get("allow_weak"):
         yield row.warning(
             "allow_weak takes keys that can be broken and signatures that can be forged: better issue new certificates",
             key="allow_weak",
+        )
+    if row.get("missing_client_auth_eku") is MissingClientAuthEku.ALLOW:
+        yield row.warning(
+            "missing_client_auth_eku = Allow lets in certificates that are not for clients: whoever has a server's"
+            " certificate of a trusted CA is a client, too",
+            key="missing_client_auth_eku",
         )
 
 

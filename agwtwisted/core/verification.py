@@ -30,6 +30,8 @@ MAX_DEPTH: Final = 8
 """Certificates above the leaf, the root included, where the configuration says nothing else."""
 
 
+_PURPOSE_ERROR: Final = 26
+
 LONGEST_CHAIN: Final = 2 * LONGEST
 """Octets of the certificates of a chain that is remembered."""
 
@@ -81,6 +83,7 @@ class Anchors:
     issuers_by_root: Mapping[bytes, frozenset[bytes]]  # root in DER: normalised issuer DNs of the files that hold it
     verify_issuer_dn: bool
     allow_weak: bool = False
+    any_purpose: bool = False  # a leaf's extendedKeyUsage need not have clientAuth
     _findings: Mapping[bytes, _Finding] = attrs.field(alias="findings", repr=False)
     _leaf_of: Callable[[bytes], _Leaf | None] = attrs.field(init=False, repr=False)
     _finding_of: Callable[[bytes], _Finding | None] = attrs.field(init=False, repr=False)
@@ -97,14 +100,21 @@ class Anchors:
 
     @_leaf_of.default
     def _leaves(self) -> Callable[[bytes], _Leaf | None]:
-        return remembering(partial(_leaf, allow_weak=self.allow_weak))
+        return remembering(partial(_leaf, allow_weak=self.allow_weak, any_purpose=self.any_purpose))
 
     @_finding_of.default
     def _other_findings(self) -> Callable[[bytes], _Finding | None]:
         return remembering(partial(_finding_from, allow_weak=self.allow_weak))
 
     @classmethod
-    def of(cls, chains: Sequence[TrustedChain], verify_issuer_dn: bool, *, allow_weak: bool = False) -> Anchors:
+    def of(
+        cls,
+        chains: Sequence[TrustedChain],
+        verify_issuer_dn: bool,
+        *,
+        allow_weak: bool = False,
+        any_purpose: bool = False,
+    ) -> Anchors:
         """The anchors of a profile's trusted client certificates."""
         issuers: dict[bytes, frozenset[bytes]] = {}
         findings: dict[bytes, _Finding] = {}
@@ -116,7 +126,13 @@ class Anchors:
                 findings[authority.public_bytes(Encoding.DER)] = _finding(
                     authority, is_root=authority == chain.root, allow_weak=allow_weak
                 )
-        return cls(issuers_by_root=issuers, verify_issuer_dn=verify_issuer_dn, allow_weak=allow_weak, findings=findings)
+        return cls(
+            issuers_by_root=issuers,
+            verify_issuer_dn=verify_issuer_dn,
+            allow_weak=allow_weak,
+            any_purpose=any_purpose,
+            findings=findings,
+        )
 
     @property
     def authorities(self) -> Iterable[bytes]:
@@ -134,6 +150,16 @@ class Anchors:
     def leaf(self, der: bytes) -> _Leaf | None:
         """What is to know of this client's certificate, found out once; None where it cannot be read."""
         return self._leaf_of(der)
+
+    def forgives(self, der: bytes, error: int, depth: int) -> bool:
+        """Whether an error (X509_V_ERR_*) of OpenSSL's at a certificate is one that this profile asks not to count.
+
+        That is the purpose of the leaf, where it is the profile's wish and nothing but extendedKeyUsage lacks it.
+        """
+        if not self.any_purpose or (error, depth) != (_PURPOSE_ERROR, 0):
+            return False
+        leaf = self.leaf(der)
+        return leaf is not None and not leaf.fault
 
     def has_root_at(self, now: datetime) -> bool:
         """Whether one of the roots is in its time at `now` (aware): else nobody is trusted."""
@@ -271,12 +297,12 @@ def _issuer_dn_reason(leaf: _Leaf, allowed: frozenset[bytes]) -> str:
     return "" if leaf.issuer in allowed else reasons.ISSUER_DN
 
 
-def _leaf(der: bytes, *, allow_weak: bool) -> _Leaf | None:
+def _leaf(der: bytes, *, allow_weak: bool, any_purpose: bool) -> _Leaf | None:
     certificate = certificate_rules.certificate_from(der)
     if certificate is None:
         return None
     return _Leaf(
-        certificate_rules.client_fault(certificate, allow_weak=allow_weak),
+        certificate_rules.client_fault(certificate, allow_weak=allow_weak, any_purpose=any_purpose),
         certificate.not_valid_before_utc,
         certificate.not_valid_after_utc,
         _issuer(certificate),

@@ -56,6 +56,12 @@ class ReportTests(SynchronousTestCase):
             ],
         )
 
+    def test_modes_of_a_profile(self) -> None:
+        """What a profile takes besides, and that it sends no names, stands with its mode."""
+        keys = "[ssl_profile strict]\nmissing_client_auth_eku = Allow\nadvertise_ca_names = false"
+        text = report(clients.text("b strict").replace("[ssl_profile strict]", keys))
+        self.assertIn("purpose, no CA names", " ".join(text.split()))
+
     def test_issuer_dn(self) -> None:
         """Whether it is compared, and which one a file stands for."""
         text = report(clients.text("b pinned"))

@@ -81,6 +81,15 @@ class SslProfileTests(SynchronousTestCase):
         )
         self.assertEqual(profile("verify_client_auth_mode = Passthrough\nverify_client_cert_issuer_dn = false\n"), [])
 
+    def test_missing_client_auth_eku(self) -> None:
+        """To let in certificates that are for others is possible where certificates are verified, and not wise."""
+        [line] = profile(f"{STRICT}missing_client_auth_eku = Allow\n")
+        self.assertIn("missing_client_auth_eku = Allow lets in certificates that are not for clients", line)
+        self.assertEqual(profile(f"{STRICT}missing_client_auth_eku = Refuse\n"), [])
+        passthrough = "verify_client_auth_mode = Passthrough\nmissing_client_auth_eku = "
+        self.assertEqual(profile(f"{passthrough}Allow\n"), [f"missing_client_auth_eku {NEEDS}"])
+        self.assertEqual(profile(f"{passthrough}Refuse\n"), [])
+
     def test_allow_weak(self) -> None:
         """To take weak keys is legal, and a warning; without a verification there is nothing to take."""
         [line] = profile(f"{STRICT}allow_weak = true\n")
