@@ -256,6 +256,7 @@ def _relayed(*, silent_server: bool) -> Scene:
 
 WAITS: dict[str, Callable[[], Scene]] = {
     "the handshake": _silent_in_the_handshake,
+    "a PROXY header": lambda: _silent_in_the_handshake("; accept_proxy_protocol = 192.0.2.0/24"),
     "a request's head": lambda: _client_over_http(b"GET / HT"),
     "a request's body": lambda: _client_over_http(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx"),
     "the next request": lambda: _client_over_http(clients.GET, _answers(OK)),

@@ -281,6 +281,18 @@ class StartTests(Directory):
         self.assertEqual(self.starts("selectreactor")[1:], ["SelectReactor True True", "True []"])
         self.assertEqual(self.starts("asyncioreactor")[1:], ["AsyncioSelectorReactor True True", "True []"])
 
+    def test_reactor_that_waits_already(self) -> None:
+        """Where something waits on the reactor already, by the system's time, the start says what may come of it."""
+        early = "from twisted.internet import reactor\nreactor.callLater(1000, int)\n"
+        started = STARTS.replace("options = Options()", early + "options = Options()")
+        words = [sys.executable, "-c", started, self.file, "selectreactor"]
+        done = subprocess.run(words, env=running.environment(), capture_output=True, text=True, check=True)
+        self.assertIn("WARNING", done.stderr)
+        self.assertIn(
+            "this reactor (SelectReactor) has a time of its own, or something is scheduled on it", done.stderr
+        )
+        self.assertIn("False", done.stdout.splitlines()[-1])
+
 
 TWISTD = (running.TWISTD, "--nodaemon", "--pidfile=", "agwgateway", "--config", "conf/gw.ini")
 
