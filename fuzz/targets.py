@@ -404,6 +404,9 @@ REQUESTS = [
     b"GET / HTTP/1.1\r\nHost: [::1]\r\nConnection: Upgrade, x\r\nUpgrade: websocket\r\nX: y\r\n\r\n\x81\x05hello",
     b"OPTIONS * HTTP/1.1\r\nhOST: a.\r\nX_Client_Certificate: z\r\n\r\n",
     b"GET http://a/b HTTP/1.1\r\nHost: a\r\n\tfold: x\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: A\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\nGET http://b/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\n\r\nOPTIONS / RTSP/1.0\r\nCSeq: 1\r\n\r\n",
 ]
 
 
@@ -433,6 +436,7 @@ def _responses(data: bytes) -> None:
 
 
 RESPONSES = [
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n 3\t\r\nabc\r\n0 \r\n\r\n",
     b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
     b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\nT: u\r\n\r\n",
