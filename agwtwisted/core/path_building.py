@@ -30,7 +30,7 @@ MAX_BAD_SIGNATURES: Final = 8
 MAX_PATHS: Final = 32
 """Paths that are judged for one client."""
 
-MAX_SENT: Final = 24
+MAX_SENT: Final = 40
 """Certificates of one client that are considered, the first ones."""
 
 MAX_PARTIAL_PATHS: Final = 512
@@ -246,10 +246,14 @@ def _links(leaf: Node, candidates: Sequence[Node], uploaded: Uploaded, checks: C
     vouched = dict.fromkeys(roots)
     waiting = deque(roots)
     left, bad = MAX_SIGNATURES, MAX_BAD_SIGNATURES
+    by_issuer: dict[bytes, list[Node]] = {}
+    for node in (leaf, *candidates):
+        if node.der not in uploaded.roots:
+            by_issuer.setdefault(node.issuer, []).append(node)
     while waiting:
         issuer = waiting.popleft()
-        for node in (leaf, *candidates):
-            if node.der in uploaded.roots or not node.may_be_issued_by(issuer):
+        for node in by_issuer.get(issuer.subject, ()):
+            if not node.may_be_issued_by(issuer):
                 continue
             is_known = node.der in uploaded.by_der and issuer.der in uploaded.by_der
             if not is_known and (left == 0 or bad == 0 or checks.enough()):
