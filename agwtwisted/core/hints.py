@@ -13,7 +13,7 @@ _HOME: Final = re.compile(r"~(?:[A-Za-z0-9_.-]*)(?:/|$)|\$(?:\w+|\{\w+\})|%\w+%"
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 QUOTES: Final = "quotes are a part of the value: leave them out"
-COMMENT: Final = "# begins a comment at the start of a line only: behind a value write ;"
+COMMENT: Final = "# begins a comment at the start of a line only: behind a value or a section write ;"
 NOT_EXPANDED: Final = "~ and variables stand for nothing here: write the whole path, or one from this file's directory"
 
 
@@ -22,6 +22,13 @@ def of_value(text: str) -> str:
     if _QUOTED.fullmatch(text):
         return QUOTES
     return COMMENT if _HASH.search(text) else ""
+
+
+def of_header(text: str) -> str:
+    """The same of the line of a section."""
+    if _HASH.search(text):
+        return COMMENT
+    return "names have no quotes" if '"' in text or "'" in text else ""
 
 
 def of_path(text: str) -> str:

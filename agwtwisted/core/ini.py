@@ -17,6 +17,7 @@ import re
 
 import attrs
 
+from agwtwisted.core import hints
 from agwtwisted.core.errors import Place, Problem, shown
 
 _BLANKS = " \t"
@@ -204,7 +205,9 @@ def _header_rule(text: str) -> str:
     """How a header that cannot be read should be written."""
     match = _HEADER.fullmatch(text)
     form = _TWO_PART_KINDS.get(match["kind"]) if match else None
-    return f"is no section: write [{match['kind']} {form}]" if match and form else _HEADER_RULE
+    rule = f"is no section: write [{match['kind']} {form}]" if match and form else _HEADER_RULE
+    hint = hints.of_header(text)
+    return f"{rule}; {hint}" if hint else rule
 
 
 def _is_comment(text: str) -> bool:

@@ -35,6 +35,19 @@ class ValueTests(SynchronousTestCase):
         ):
             self.assertEqual(hints.of_value(text), hint, text)
 
+    def test_sections(self) -> None:
+        """Behind a section # begins no comment either, and a name has no quotes."""
+        for header, words in (
+            (
+                "[gateway] # ours",
+                "; # begins a comment at the start of a line only: behind a value or a section write ;",
+            ),
+            ('[backend_address_pool "app"]', "; names have no quotes"),
+            ("[backend_address_pool 'app']", "; names have no quotes"),
+        ):
+            self.assertIn(words, "\n".join(said(GOOD.replace("[gateway]", header))))
+        self.assertNotIn(";", said(GOOD.replace("[gateway]", "[gate way x]"))[0])
+
     def test_paths(self) -> None:
         """What only a shell would replace is told as well, at the beginning of a path."""
         for text, hint in (
