@@ -54,12 +54,13 @@ class AdmissionTests(SynchronousTestCase):
 
     def start(self, **limits: object) -> Gateway:
         """A gateway with these limits, and a door of each kind."""
-        self.plain, self.strict, self.proxied, self.l4 = running.free_ports(4)
+        self.plain, self.strict, self.proxied, self.l4, self.tcp = running.free_ports(5)
         text = gateway.gateway_section(**limits) + gateway.PROFILES
         text += gateway.pool("app", self.backend.port) + gateway.relay_pool("relay", self.backend.port)
         text += gateway.door("plain", self.plain, protocol="Http") + gateway.door("strict", self.strict, "strict")
         text += gateway.door("proxied", self.proxied, protocol="Http", accept_proxy_protocol="127.0.0.0/8")
         text += gateway.relay_door("l4", self.l4, "strict", to="relay")
+        text += gateway.relay_door("tcp", self.tcp, protocol="Tcp", to="relay")
         entered = gateway.running_gateway(text)
         started = entered.__enter__()
         self.addCleanup(entered.__exit__, None, None, None)
@@ -115,10 +116,13 @@ class AdmissionTests(SynchronousTestCase):
                     self.assert_served(started)
         self.assertIn("connections, as many as there may be", started.output)
 
-    def test_bodies(self) -> None:
-        """Nor does one address with bodies that do not end."""
+    def test_one_address(self) -> None:
+        """Nor does one address with bodies that do not end, or with L4 sessions in which it never says a word."""
         started = self.start(max_connections=ROOM)
         self.strangers(self.plain, lambda line: line.send(POST), clients.fresh_source(), count=ROOM)
+        self.assert_served(started)
+        self.strangers(self.tcp, lambda line: None, clients.fresh_source())
+        wait_until(lambda: not waiting(self.tcp), "all were accepted")
         self.assert_served(started)
 
     def test_handshakes(self) -> None:
