@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import Final
 
 import attrs
-from cryptography import x509
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IReactorTime
 
 from agwtwisted.core import limits
+from agwtwisted.core.certificates import Certificate
 from agwtwisted.core.errors import AgwError
 from agwtwisted.core.reasons import REASONS, UNKNOWN
 from agwtwisted.core.resources import BackendHttpSettings, SslCertificate
@@ -50,7 +50,7 @@ class BackendTls:
     @classmethod
     def trusting(
         cls,
-        roots: Sequence[x509.Certificate],
+        roots: Sequence[Certificate],
         *,
         validate_chain: bool = True,
         validate_name: bool = True,
@@ -95,7 +95,7 @@ class BackendTls:
 
 
 def _context(
-    roots: Sequence[x509.Certificate],
+    roots: Sequence[Certificate],
     protocols: Sequence[bytes],
     *,
     validate_chain: bool,
@@ -193,7 +193,7 @@ def _note(connection: SSL.Connection, certificate: crypto.X509, error: int, dept
     return bool(ok)
 
 
-def _trust(context: SSL.Context, roots: Sequence[x509.Certificate]) -> None:
+def _trust(context: SSL.Context, roots: Sequence[Certificate]) -> None:
     if not roots:
         context.set_default_verify_paths()
         return
@@ -201,7 +201,7 @@ def _trust(context: SSL.Context, roots: Sequence[x509.Certificate]) -> None:
     if store is None:
         raise AssertionError("a new context has a store")
     for root in roots:
-        store.add_cert(crypto.X509.from_cryptography(root))
+        store.add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, root.der))
 
 
 def _show(context: SSL.Context, certificate: SslCertificate) -> None:

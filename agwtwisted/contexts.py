@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -9,7 +10,6 @@ from math import inf
 from typing import Any, Final
 
 import attrs
-from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL, crypto
 from twisted.logger import Logger
 
@@ -446,15 +446,28 @@ def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
     if store is None:
         raise AssertionError("a new context has a store")
     authorities = {
-        certificate.public_bytes(Encoding.DER): certificate for chain in chains for certificate in chain.authorities
+        authority.der: crypto.load_certificate(crypto.FILETYPE_ASN1, authority.der)
+        for chain in chains
+        for authority in chain.authorities
     }
     for certificate in authorities.values():
-        store.add_cert(crypto.X509.from_cryptography(certificate))
-    for certificate in names_of(profile).values():
-        context.add_client_ca(certificate)
+        store.add_cert(certificate)
+    for authority in names_of(profile).values():
+        _advertise(context, authorities[authority.der])
     return Anchors.of(
         chains,
         profile.verify_client_cert_issuer_dn,
         allow_weak=profile.allow_weak,
         any_purpose=profile.missing_client_auth_eku is MissingClientAuthEku.ALLOW,
     )
+
+
+def _advertise(context: SSL.Context, authority: crypto.X509) -> None:
+    """Adds a CA to the list that clients are told.
+
+    pyOpenSSL warns of its own kind of certificate here, and cryptography's cannot be made of every CA that OpenSSL
+    reads.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.add_client_ca(authority)

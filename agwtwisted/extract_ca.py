@@ -14,6 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
 from agwtwisted.core import pem, pkcs7
+from agwtwisted.core.certificates import Certificate
 from agwtwisted.core.chains import TrustedChain, read_chain
 from agwtwisted.core.errors import AgwError, printable
 from agwtwisted.core.extraction import Extract, extract
@@ -102,9 +103,8 @@ def _in_bundles(data: bytes, file: str) -> _Found | None:
 
 
 def _blocks(certificates: Iterable[x509.Certificate]) -> tuple[pem.CertificateBlock, ...]:
-    return tuple(
-        pem.CertificateBlock(certificate=each, der=each.public_bytes(Encoding.DER), line=0) for each in certificates
-    )
+    encoded = (each.public_bytes(Encoding.DER) for each in certificates)
+    return tuple(pem.CertificateBlock(certificate=Certificate.read(each), der=each, line=0) for each in encoded)
 
 
 def _chain(extracted: Extract, output: str) -> TrustedChain | tuple[str, ...]:
@@ -125,9 +125,9 @@ def _told(chain: TrustedChain | tuple[str, ...], output: str) -> Iterator[str]:
         f"{printable(output)}: {count} certificates, the root first" if count > 1 else f"{printable(output)}: one root"
     )
     for authority in chain.authorities:
-        variables = certificate_variables(authority.public_bytes(Encoding.DER))
+        variables = certificate_variables(authority.der)
         yield f"  {variables.subject.decode() or '(no subject)'}, SHA-1 {variables.fingerprint.decode()}"
-    issuer = certificate_variables(chain.issuer.public_bytes(Encoding.DER)).subject.decode()
+    issuer = certificate_variables(chain.issuer.der).subject.decode()
     yield f"issuer DN, for verify_client_cert_issuer_dn: {issuer}"
     yield from (f"warning: {printable(warning)}" for warning in chain.warnings)
 

@@ -25,7 +25,6 @@ from agwtwisted._version import VERSION
 from agwtwisted.backend_contexts import BackendContexts, ClientCertificateError
 from agwtwisted.contexts import CertificateError, GroupsError, PortContexts
 from agwtwisted.core import ini, report
-from agwtwisted.core.certificate_rules import CANNOT_READ
 from agwtwisted.core.config import parse
 from agwtwisted.core.descriptors import budget_of
 from agwtwisted.core.errors import AgwError, ConfigError, Place, Problem
@@ -217,8 +216,7 @@ def _system_roots() -> frozenset[bytes]:
 
 def _keys(bundle: bytes) -> Iterator[bytes]:
     for block in read_certificates(bundle, "").certificates:
-        with suppress(*CANNOT_READ):
-            yield key_of(block.certificate)
+        yield key_of(block.certificate)
 
 
 _SYSTEM_ROOTS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")

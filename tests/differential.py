@@ -231,9 +231,9 @@ def answers(presented: Presented) -> Answers:
     )
     chain = TrustedChain(
         file="ca.pem",
-        root=_certificate(presented.root.der),
-        authorities=tuple(_certificate(authority.der) for authority in authorities),
-        issuer=_certificate(authorities[-1].der),
+        root=presented.root.parsed,
+        authorities=tuple(authority.parsed for authority in authorities),
+        issuer=authorities[-1].parsed,
     )
     anchors = Anchors.of([chain], False)
     found = judge(told, anchors, pki.NOW)

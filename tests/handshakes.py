@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from datetime import datetime
 
 from cryptography import x509
 from OpenSSL import SSL, crypto
 
-from agwtwisted.core.certificate_rules import certificate_from
 from agwtwisted.core.verification import Evidence
 from tests.pki import Authority, Credential
 
@@ -62,7 +62,7 @@ def evidence_from(
     if at is not None:
         store.set_time(at)
     for der in trusted:
-        store.add_cert(crypto.X509.from_cryptography(_certificate(der)))
+        store.add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
     _shake_hands(SSL.Connection(server, None), SSL.Connection(client, None))
     error, depth = errors[0] if errors else (0, 0)
     return Evidence(chain=tuple(certificates[at] for at in sorted(certificates)), error=error, error_depth=depth)
@@ -72,17 +72,18 @@ def client_context(client: Credential, sent: Sequence[bytes]) -> SSL.Context:
     """A client's context: its certificate, and those that it sends above, in DER."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     _lower(context, 0)
-    context.use_certificate(_certificate(client.der))
-    context.use_privatekey(client.key)
-    for der in sent:
-        context.add_extra_chain_cert(_certificate(der))
+    show(context, client, sent)
     return context
 
 
-def _certificate(der: bytes) -> x509.Certificate:
-    certificate = certificate_from(der)
-    assert certificate is not None, "cryptography cannot read it"
-    return certificate
+def show(context: SSL.Context, client: Credential, sent: Sequence[bytes]) -> None:
+    """Has a context show certificates as OpenSSL reads them: cryptography refuses many that it takes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of pyOpenSSL's own kind of certificates
+        context.use_certificate(crypto.load_certificate(crypto.FILETYPE_ASN1, client.der))
+        context.use_privatekey(client.key)
+        for der in sent:
+            context.add_extra_chain_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
 
 
 def _lower(context: SSL.Context, level: int) -> None:

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
+from agwtwisted.core.certificates import Certificate
+
 Key: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 Subject: TypeAlias = str | x509.Name | bytes
 """A common name, a name, or a name's DER."""
@@ -98,6 +100,11 @@ class Credential:
     def certificate(self) -> x509.Certificate:
         """The certificate; raises ValueError where cryptography cannot read what was asked for."""
         return x509.load_der_x509_certificate(self.der)
+
+    @property
+    def parsed(self) -> Certificate:
+        """The certificate as the gateway reads it; raises DerError where it cannot be read."""
+        return Certificate.read(self.der)
 
     @property
     def pem(self) -> bytes:

@@ -31,7 +31,7 @@ def credential() -> pki.Credential:
 def https(*roots: pki.Authority, **settings: Any) -> BackendHttpSettings:
     """Https settings that trust these roots, one file each."""
     files = tuple(
-        TrustedRootCertificate(name=str(number), file="", certificates=(each.certificate,))
+        TrustedRootCertificate(name=str(number), file="", certificates=(each.parsed,))
         for number, each in enumerate(roots)
     )
     return BackendHttpSettings(name="s", protocol=Protocol.HTTPS, trusted_root_certificates=files, **settings)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from hypothesis import strategies as st
 
+from agwtwisted.core.variables import CertificateVariables
 from tests.pki import tlv
 
 NUMERIC, PRINTABLE, T61, IA5, UTF8, BMP, UNIVERSAL = 0x12, 0x13, 0x14, 0x16, 0x0C, 0x1E, 0x1C
@@ -93,6 +94,14 @@ def alternative_names(*entries: tuple[int, bytes]) -> bytes:
     return tlv(
         0x30, identifier("2.5.29.17"), tlv(0x04, tlv(0x30, *(tlv(0x80 | kind, octets) for kind, octets in entries)))
     )
+
+
+def variables(**fields: bytes) -> CertificateVariables:
+    """Variables of these values, of a certificate that there is none of; equal where the values are."""
+    made = CertificateVariables(repr(sorted(fields.items())).encode())
+    for field, octets in fields.items():
+        object.__setattr__(made, field, octets)
+    return made
 
 
 def texts() -> st.SearchStrategy[str]:

@@ -205,11 +205,11 @@ class ContextTests(_Case):
     def test_protocols(self) -> None:
         """HTTP backends are offered HTTP/1.1 and nothing else; others nothing."""
         self.assertEqual(self.offered(tls_of(https(root()))), [b"http/1.1"])
-        self.assertEqual(self.offered(BackendTls.trusting([root().certificate])), [])
+        self.assertEqual(self.offered(BackendTls.trusting([root().parsed])), [])
 
     def test_protocol_of_one_connection(self) -> None:
         """A connection may be offered another one, by a context that is made once and trusts the same roots."""
-        tls = BackendTls.trusting([root().certificate])
+        tls = BackendTls.trusting([root().parsed])
         self.assertEqual(self.offered(tls, b"mqtt"), [b"mqtt"])
         self.assertEqual(self.offered(tls), [])
         self.assertIs(tls.offering(b"mqtt"), tls.offering(b"mqtt"))

@@ -395,13 +395,20 @@ def yesterday() -> datetime:
     return datetime.now(UTC) - timedelta(days=1)
 
 
+def _raw(identifier: str, value: bytes) -> x509.Extension[x509.UnrecognizedExtension]:
+    """A critical extension of any bytes."""
+    return pki.extension(x509.UnrecognizedExtension(x509.ObjectIdentifier(identifier), value), critical=True)
+
+
 def refusals() -> list[tuple[str, pki.Credential | None, int, str]]:
     """Clients that a strict listener refuses: the alert's number, and the reason in the log."""
     root = configurations.clients_root()
     late = root.intermediate("Late", not_after=yesterday())
     demand = pki.extension(x509.PolicyConstraints(0, None), critical=True)
     demanding = root.intermediate("Demanding", extra=[demand])
-    doubled = pki.extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\5\0"))
+    qualifiers = pki.tlv(0x30, pki.tlv(0x30, pki._oid("1.2.3.4"), pki.tlv(0x30, pki.tlv(0x30, pki._oid("1.2.3.5")))))
+    qualified = _raw("2.5.29.32", qualifiers)
+    torn = _raw("2.5.29.36", b"\x30\x01\x05")
     unknown = pki.extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\5\0"), critical=True)
     return [
         ("stranger", clients.stranger(), 48, "unable to get local issuer certificate"),
@@ -428,7 +435,7 @@ def refusals() -> list[tuple[str, pki.Credential | None, int, str]]:
         ),
         (
             "critical policy of ours",
-            root.issue("x", extra=[pki.extension(x509.OCSPNoCheck(), critical=True)]),
+            root.issue("x", extra=[qualified]),
             46,
             "unhandled critical extension",
         ),
@@ -440,16 +447,10 @@ def refusals() -> list[tuple[str, pki.Credential | None, int, str]]:
         ),
         ("no explicit policy", demanding.issue("x"), 46, "no explicit policy"),
         (
-            "version 1 with extensions",
-            root.issue("x", version=1, has_extensions=True),
+            "unreadable demand for a policy",
+            root.issue("x", extra=[torn]),
             42,
-            "Using cert extension requires at least X509v3",
-        ),
-        (
-            "doubled extension",
-            root.issue("x", extra=[doubled, doubled]),
-            42,
-            "invalid or inconsistent certificate extension",
+            "invalid or inconsistent certificate policy extension",
         ),
     ]
 

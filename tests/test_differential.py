@@ -10,11 +10,17 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import attrs
+from cryptography import x509
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests import handshakes, pki
+from agwtwisted.core.chains import TrustedChain
+from agwtwisted.core.reasons import REASONS
+from agwtwisted.core.verdicts import Refused
+from agwtwisted.core.verification import Anchors, judge
+from tests import handshakes, odd, pki
 from tests.clients import Gateway, files, text
 from tests.differential import (
     AUTHORITIES,
@@ -33,6 +39,8 @@ from tests.differential import (
     other_root,
     self_issued,
 )
+from tests.handshakes import evidence_of
+from tests.strategies import simple_name
 
 COUNT = int(os.environ.get("AGW_DIFFERENTIAL", "3000"))
 DEEPEST = 7
@@ -99,7 +107,11 @@ DECISIONS: Mapping[str, Decision] = dict(
         _ca("maps policies", "++-", "without a demand for a policy it says nothing; cryptography does not know it"),
         _leaf("CA", "++-", "a CA may be a client: RFC 5280 has no rule against it, and self-signed devices often are"),
         _leaf("version 1", "++-", "nothing in it asks for version 3; OpenSSL, and so the product, take it"),
-        _leaf("version 1 with extensions", "+--", "RFC 5280 section 4.1.2.9: only version 3 has extensions"),
+        _leaf(
+            "version 1 with extensions",
+            "++-",
+            "what they say counts, whatever the version; OpenSSL, and so the product, take it",
+        ),
         _leaf("encipherment only", "--+", "a TLS client signs: RFC 8446 section 4.4.2.2 wants digitalSignature"),
         _leaf(
             "agreement only", "+-+", "the same; OpenSSL remembers clients of TLS 1.2 with static keys, which are gone"
@@ -241,6 +253,63 @@ def page_rows() -> list[str]:
         f"| {name} | {' | '.join(words[each] for each in decision.wanted)} | {decision.reason} |"
         for name, decision in DECISIONS.items()
     ]
+
+
+class OddTests(SynchronousTestCase):
+    """Certificates that break RFC 5280, in handshakes: what is odd about each is in `tests.odd`."""
+
+    def told_and_judged(self, leaf: pki.Credential, root: pki.Authority) -> tuple[int, str]:
+        """OpenSSL's first error, and the reason of the gateway."""
+        told = evidence_of(leaf, (), [root.der], at=pki.NOW.replace(tzinfo=None))
+        chain = TrustedChain(file="", root=root.parsed, authorities=(root.parsed,), issuer=root.parsed)
+        found = judge(told, Anchors.of([chain], False), pki.NOW)
+        return told.error, found.reason if isinstance(found, Refused) else ""
+
+    def test_served(self) -> None:
+        """What OpenSSL verifies is served, where no decision needs the part that is odd."""
+        for what, leaf in (*odd.leaves(odd.SERVED), *odd.key_forms()):
+            self.assertEqual(self.told_and_judged(leaf, odd.ROOT), (0, ""), what)
+
+    def test_in_authorities(self) -> None:
+        """The same oddities in a CA: in its name and the rest, and in the signatures of what it issued."""
+        for what, options in AUTHORITIES_SERVED.items():
+            root = pki.Authority.root(**options)
+            self.assertEqual(self.told_and_judged(root.issue(), root), (0, ""), what)
+
+    def test_refused_by_the_gateway_alone(self) -> None:
+        """Demands that cannot be read, and what is critical and not understood."""
+        for what, leaf in odd.leaves(odd.OURS_ALONE):
+            error, reason = self.told_and_judged(leaf, odd.ROOT)
+            self.assertEqual((error, bool(reason)), (0, True), what)
+
+    def test_refused_by_both(self) -> None:
+        """What OpenSSL refuses is refused, with its reason."""
+        for what, leaf in odd.leaves(odd.REFUSED):
+            error, reason = self.told_and_judged(leaf, odd.ROOT)
+            self.assertTrue(error, what)
+            self.assertEqual(reason, REASONS[error], what)
+
+
+def _extra(dotted: str, value: bytes) -> x509.Extension[x509.UnrecognizedExtension]:
+    return pki.extension(x509.UnrecognizedExtension(x509.ObjectIdentifier(dotted), value))
+
+
+_QUALIFIED = bytes.fromhex("300e300c06032a03043005300306012a")
+"""A policy with a qualifier of which RFC 5280 knows nothing."""
+
+AUTHORITIES_SERVED: dict[str, dict[str, Any]] = {
+    "PrintableString with _ @": {"subject": simple_name(("2.5.4.3", pki.tlv(0x13, b"Plant_CA@Works")))},
+    "T61String": {"subject": simple_name(("2.5.4.3", pki.tlv(0x14, b"Beh\xf6rde")))},
+    "BMPString": {"subject": simple_name(("2.5.4.3", pki.tlv(0x1E, "CA".encode("utf-16-be"))))},
+    "version 1 with extensions": {"version": 1, "has_extensions": True},
+    "version 5": {"version": 5},
+    "serial 0": {"serial": 0},
+    "unknown extension twice": {"extra": [_extra("1.2.3.4", b"")] * 2},
+    "unreadable access descriptions": {"extra": [_extra("1.3.6.1.5.5.7.1.1", b"zz")]},
+    "policy with an unknown qualifier": {"extra": [_extra("2.5.29.32", _QUALIFIED)]},
+    "TRUE that is 1": {"ca": None, "extra": [_extra("2.5.29.19", b"\x30\x03\x01\x01\x01")]},
+    "keyUsage with unused bits": {"usage": None, "extra": [_extra("2.5.29.15", b"\x03\x02\x02\x87")]},
+}
 
 
 class GeneratedTests(SynchronousTestCase):

@@ -88,7 +88,6 @@ class VerdictTests(Explaining):
             (root.issue(eku=(pki.SERVER_AUTH,)), "unsuitable certificate purpose"),
             (root.issue(key=pki.rsa_key(1024)), "EE certificate key too weak"),
             (root.issue(not_after=pki.utc_time(b"261301000000Z")), "format error in certificate's notAfter field"),
-            (root.issue(version=7), "unable to read the certificate"),
         ):
             for listener in ("s", "h"):
                 status, out, err = self.explain(listener, client.chain_pem)

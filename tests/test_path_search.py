@@ -218,13 +218,13 @@ def digest_of_one_branch(*, good: bool) -> Situation:
 
 
 def unreadable_by_us(*, good: bool) -> Situation:
-    """One certificate of the CA has an extension twice, of which OpenSSL says nothing."""
+    """One certificate of the CA demands policies in a way that cannot be read, of which OpenSSL says nothing."""
     root = pki.Authority.root("Root")
-    unknown = pki.extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\5\0"))
-    doubled = root.intermediate("CA", extra=[unknown, unknown])
-    whole = again(doubled, root, extra=[] if good else [unknown, unknown])
+    torn = pki.extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.36"), b"\x30\x01\x05"))
+    odd = root.intermediate("CA", extra=[torn])
+    whole = again(odd, root, extra=[] if good else [torn])
     path = [whole, root]
-    return Situation(leaf=doubled.issue(), sent=[doubled, whole], trusted=[[root]], path=path if good else None)
+    return Situation(leaf=odd.issue(), sent=[odd, whole], trusted=[[root]], path=path if good else None)
 
 
 def bad_signature_first(*, good: bool) -> Situation:

@@ -33,7 +33,7 @@ TIMEOUT = 10.0
 def tls(*roots: pki.Authority, **settings: Any) -> BackendSettings:
     """Tls settings that trust these roots."""
     files = tuple(
-        TrustedRootCertificate(name=str(number), file="", certificates=(each.certificate,))
+        TrustedRootCertificate(name=str(number), file="", certificates=(each.parsed,))
         for number, each in enumerate(roots)
     )
     return BackendSettings(

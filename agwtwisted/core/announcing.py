@@ -13,18 +13,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from agwtwisted.core import proxy_protocol
-from agwtwisted.core.der import DerError
 from agwtwisted.core.names import common_name
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.proxy_protocol import Endpoint, Tlv, TooLongError
-from agwtwisted.core.variables import to_be_signed
+from agwtwisted.core.variables import subject_name
 from agwtwisted.core.verdicts import Trusted
 
 VERIFIED: Final = 0
 NOT_VERIFIED: Final = 1
 """The verify field: OpenSSL's X509_V_OK and X509_V_ERR_UNSPECIFIED. Without a verified certificate it is never zero."""
-
-_SUBJECT: Final = 4  # its place in what a certificate says, from the serial number on
 
 _SIGNATURES: Final = {
     "1.2.840.113549.1.1.5": "RSA-SHA1",
@@ -93,9 +90,10 @@ def _tls(peer: Peer, names: ServerNames, certificate: bytes) -> tuple[Tlv, ...]:
     client = proxy_protocol.CLIENT_SSL
     if peer.certificate is not None:
         client |= proxy_protocol.CLIENT_CERT_CONN | proxy_protocol.CLIENT_CERT_SESS
+    name = common_name(subject_name(peer.certificate.der)) if trusted and peer.certificate else b""
     values = (
         (proxy_protocol.SSL_VERSION, peer.tls_version.encode()),
-        (proxy_protocol.SSL_CN, _common_name(peer.certificate.der) if trusted and peer.certificate else b""),
+        (proxy_protocol.SSL_CN, name),
         (proxy_protocol.SSL_CIPHER, peer.cipher.encode()),
         (proxy_protocol.SSL_SIG_ALG, names.signature.encode()),
         (proxy_protocol.SSL_KEY_ALG, names.key.encode()),
@@ -104,10 +102,3 @@ def _tls(peer: Peer, names: ServerNames, certificate: bytes) -> tuple[Tlv, ...]:
     fields = bytes((client,)) + (VERIFIED if trusted else NOT_VERIFIED).to_bytes(4, "big")
     ssl = fields + proxy_protocol.joined(Tlv(number, value) for number, value in values if value)
     return (*(each for each in session if each.value), Tlv(proxy_protocol.SSL, ssl))
-
-
-def _common_name(der: bytes) -> bytes:
-    try:
-        return common_name(to_be_signed(der)[_SUBJECT].content)
-    except (DerError, IndexError):
-        return b""

@@ -15,7 +15,7 @@ import attrs
 
 from agwtwisted.core.der import DerError, Element
 from agwtwisted.core.names import name_attributes, value_text
-from agwtwisted.core.variables import subject_alternative_names, subject_name
+from agwtwisted.core.variables import issuer_name, subject_alternative_names, subject_name
 
 _COMMON_NAME: Final = bytes.fromhex("550403")
 _ORGANIZATION: Final = bytes.fromhex("55040a")
@@ -55,7 +55,7 @@ def certificate_attributes(der: bytes) -> CertificateAttributes:
 
     A subject or an alternative name extension that cannot be read, or an extension that is there twice, has no values.
     """
-    subject = _subject_values(der)
+    subject = _attributes(subject_name(der))
     names = subject_alternative_names(der)
     addresses = (*_alternative(names, _RFC822_NAME), *_distinct(subject, _EMAIL_ADDRESS))
     return CertificateAttributes(
@@ -68,15 +68,20 @@ def certificate_attributes(der: bytes) -> CertificateAttributes:
     )
 
 
+def issuer_organizations(der: bytes) -> tuple[bytes, ...]:
+    """The values of O in the issuer's name, as `CertificateAttributes` has those of the subject."""
+    return _distinct(_attributes(issuer_name(der)), _ORGANIZATION)
+
+
 def fingerprint_sha256(der: bytes) -> bytes:
     """SHA-256 of a certificate, in lower-case hexadecimal."""
     return hashlib.sha256(der).hexdigest().encode()
 
 
-def _subject_values(der: bytes) -> tuple[tuple[bytes, Element], ...]:
-    """Types and values of the subject's attributes."""
+def _attributes(name: bytes) -> tuple[tuple[bytes, Element], ...]:
+    """Types and values of the attributes in a Name's contents."""
     try:
-        return name_attributes(subject_name(der))
+        return name_attributes(name)
     except DerError:
         return ()
 

@@ -13,13 +13,16 @@ from collections.abc import Sequence
 from typing import Final
 
 import attrs
-from cryptography import x509
-from cryptography.x509.oid import CertificatePoliciesOID, ExtensionOID
 
+from agwtwisted.core import certificate_extensions as extensions
 from agwtwisted.core import der, reasons
-from agwtwisted.core.certificate_rules import extension_value
+from agwtwisted.core.certificates import Certificate
+from agwtwisted.core.der import DerError
 
-ANY: Final = CertificatePoliciesOID.ANY_POLICY.dotted_string
+ANY: Final = "2.5.29.32.0"
+
+_REQUIRE_EXPLICIT: Final = 0x80
+_INHIBIT_MAPPING: Final = 0x81
 
 
 @attrs.frozen(kw_only=True)
@@ -32,32 +35,42 @@ class PolicyRules:
     inhibit_mapping: int | None = None
     inhibit_any: int | None = None
     is_self_issued: bool = False
+    is_readable: bool = True  # without a demand nothing hangs on policies, and on whether they can be read
 
     @classmethod
-    def of(cls, certificate: x509.Certificate) -> PolicyRules:
+    def of(cls, certificate: Certificate) -> PolicyRules:
         """Those of a certificate.
 
         Raises:
-            DerError, and what `certificate_rules.CANNOT_READ` lists: its extensions cannot be read.
+            DerError: whether it demands a policy cannot be read, or something critical.
         """
-        extensions = certificate.extensions
-        policies = extension_value(extensions, x509.CertificatePolicies)
-        constraints = extension_value(extensions, x509.PolicyConstraints)
-        inhibited = extension_value(extensions, x509.InhibitAnyPolicy)
-        return cls(
-            policies=frozenset(each.policy_identifier.dotted_string for each in policies or ()),
-            mappings=_mappings(extensions),
-            require_explicit=constraints.require_explicit_policy if constraints else None,
-            inhibit_mapping=constraints.inhibit_policy_mapping if constraints else None,
-            inhibit_any=inhibited.skip_certs if inhibited else None,
-            is_self_issued=certificate.subject == certificate.issuer,
-        )
+        require_explicit, inhibit_mapping = _constraints(certificate)
+        try:
+            return cls(
+                policies=frozenset([der.object_identifier(each) for each in extensions.policies(certificate)]),
+                mappings=_mappings(certificate),
+                require_explicit=require_explicit,
+                inhibit_mapping=inhibit_mapping,
+                inhibit_any=_inhibited(certificate),
+                is_self_issued=certificate.subject == certificate.issuer,
+            )
+        except DerError:
+            if any(each.critical and each.identifier in _OF_POLICIES for each in certificate.extensions):
+                raise
+            return cls(require_explicit=require_explicit, is_readable=False)
+
+
+_OF_POLICIES: Final = frozenset(
+    {extensions.CERTIFICATE_POLICIES, extensions.POLICY_MAPPINGS, extensions.INHIBIT_ANY_POLICY}
+)
 
 
 def policy_fault(path: Sequence[PolicyRules]) -> str:
     """Why the certificates below a root, its nearest first and the leaf last, lack a policy; else empty."""
     if all(rules.require_explicit is None for rules in path):
         return ""  # nobody demands one
+    if not all(rules.is_readable for rules in path):
+        return reasons.POLICY_EXTENSION
     expected = frozenset({ANY})  # what the next certificate may be issued under; empty: nothing any more
     explicit = mapping = any_policy = len(path) + 1  # so many certificates later each begins to count
     for number, rules in enumerate(path, start=1):
@@ -95,13 +108,37 @@ def _lowered(count: int, wanted: int | None) -> int:
     return max(count, 0) if wanted is None else min(max(count, 0), wanted)
 
 
-def _mappings(extensions: x509.Extensions) -> tuple[tuple[str, str], ...]:
-    """policyMappings (section 4.2.1.5), for which cryptography has no class."""
-    for extension in extensions:
-        if extension.oid == ExtensionOID.POLICY_MAPPINGS:
-            pairs = der.elements(der.only_element(extension.value.public_bytes(), der.SEQUENCE))
-            return tuple(_pair(pair) for pair in pairs)
-    return ()
+def _constraints(certificate: Certificate) -> tuple[int | None, int | None]:
+    """requireExplicitPolicy and inhibitPolicyMapping of policyConstraints (section 4.2.1.11)."""
+    extension = certificate.extension(extensions.POLICY_CONSTRAINTS)
+    if extension is None:
+        return None, None
+    parts = der.elements(der.first_of(extension.content, der.SEQUENCE))
+    counts = {each.tag: _count(each.content) for each in parts}
+    if len(counts) < len(parts) or not counts.keys() <= {_REQUIRE_EXPLICIT, _INHIBIT_MAPPING}:
+        raise DerError("not policy constraints")
+    return counts.get(_REQUIRE_EXPLICIT), counts.get(_INHIBIT_MAPPING)
+
+
+def _inhibited(certificate: Certificate) -> int | None:
+    """inhibitAnyPolicy (section 4.2.1.14)."""
+    extension = certificate.extension(extensions.INHIBIT_ANY_POLICY)
+    return None if extension is None else _count(der.first_of(extension.content, der.INTEGER))
+
+
+def _count(content: bytes) -> int:
+    number = int.from_bytes(content, "big", signed=True)
+    if not content or number < 0:
+        raise DerError("not a number of certificates")
+    return number
+
+
+def _mappings(certificate: Certificate) -> tuple[tuple[str, str], ...]:
+    """policyMappings (section 4.2.1.5)."""
+    extension = certificate.extension(extensions.POLICY_MAPPINGS)
+    if extension is None:
+        return ()
+    return tuple([_pair(pair) for pair in der.elements(der.first_of(extension.content, der.SEQUENCE))])
 
 
 def _pair(pair: der.Element) -> tuple[str, str]:
@@ -109,4 +146,4 @@ def _pair(pair: der.Element) -> tuple[str, str]:
         case (der.Element(tag=der.OBJECT_IDENTIFIER, content=issuer), der.Element(der.OBJECT_IDENTIFIER, subject)):
             return der.object_identifier(issuer), der.object_identifier(subject)
         case _:
-            raise der.DerError("a policy mapping that is not two policies")
+            raise DerError("a policy mapping that is not two policies")

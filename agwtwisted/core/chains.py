@@ -11,13 +11,16 @@ from datetime import datetime
 from typing import Final
 
 import attrs
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
-from agwtwisted.core import certificate_rules, pem
+from agwtwisted.core import certificate_extensions as extensions
+from agwtwisted.core import certificate_rules, der, pem
+from agwtwisted.core.certificates import Certificate
 from agwtwisted.core.der import DerError
 from agwtwisted.core.errors import Place, Problem
 from agwtwisted.core.name_comparison import normalised_name
+from agwtwisted.core.names import relative_names
+from agwtwisted.core.public_keys import public_key
+from agwtwisted.core.signature_algorithms import issued
 
 MAX_FILE_BYTES: Final = 25 * 1024
 """The product's limit for one trusted client CA file."""
@@ -35,9 +38,9 @@ class TrustedChain:
     """One file of CA certificates: exactly one root, any number of intermediates, leaves left out."""
 
     file: str
-    root: x509.Certificate
-    authorities: tuple[x509.Certificate, ...]  # root and intermediates, in the order of the file
-    issuer: x509.Certificate  # its subject is the DN of `verify_client_cert_issuer_dn`
+    root: Certificate
+    authorities: tuple[Certificate, ...]  # root and intermediates, in the order of the file
+    issuer: Certificate  # its subject is the DN of `verify_client_cert_issuer_dn`
     warnings: tuple[str, ...] = ()
 
 
@@ -45,7 +48,7 @@ class TrustedChain:
 class Member:
     """A certificate of the file, with what links it to others; only with `is_readable` the rest means anything."""
 
-    certificate: x509.Certificate
+    certificate: Certificate
     line: int
     is_readable: bool = True
     is_authority: bool = False
@@ -56,7 +59,7 @@ class Member:
 
     def __str__(self) -> str:
         # As repr, so that control characters in a name do not reach a terminal.
-        name = repr(self.certificate.subject.rfc4514_string())
+        name = repr(relative_names(self.certificate.subject).decode())
         return f"line {self.line}: {name}" if self.line else name
 
     def issued(self, other: Member) -> bool:
@@ -126,37 +129,27 @@ def member_of(block: pem.CertificateBlock) -> Member:
     """The certificate with its links."""
     certificate = block.certificate
     try:
-        certificate.public_key()
-        extensions = certificate.extensions
-        own_key = certificate_rules.extension_value(extensions, x509.SubjectKeyIdentifier)
-        issuer_key = certificate_rules.extension_value(extensions, x509.AuthorityKeyIdentifier)
+        public_key(certificate), extensions.key_usage(certificate), extensions.purposes(certificate)
         return Member(
             certificate=certificate,
             line=block.line,
-            is_authority=certificate_rules.is_authority(extensions),
-            subject=normalised_name(certificate.subject.public_bytes()),
-            issuer=normalised_name(certificate.issuer.public_bytes()),
-            key_id=own_key.digest if own_key else None,
-            issuer_key_id=issuer_key.key_identifier if issuer_key else None,
+            is_authority=extensions.is_authority(certificate),
+            subject=normalised_name(der.encoded(der.SEQUENCE, certificate.subject)),
+            issuer=normalised_name(der.encoded(der.SEQUENCE, certificate.issuer)),
+            key_id=extensions.key_identifier(certificate),
+            issuer_key_id=extensions.issuer_key_identifier(certificate),
         )
-    except (*certificate_rules.CANNOT_READ, DerError):
+    except DerError:
         return Member(certificate=certificate, line=block.line, is_readable=False)
 
 
 def is_root(member: Member) -> bool:
     """Whether it is issued under its own name with its own key.
 
-    cryptography verifies no signature over MD5 or SHA-1. A root's own signature proves nothing, and many old roots have
-    such a one: there the name and the key identifiers decide.
+    A signature over MD5 or SHA-1, or in an algorithm that is not known here, is not verified. A root's own signature
+    proves nothing, and many old roots have such a one: there the name and the key identifiers decide.
     """
-    if not member.issued(member):
-        return False
-    try:
-        if not certificate_rules.has_weak_digest(member.certificate):
-            member.certificate.verify_directly_issued_by(member.certificate)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
+    return member.issued(member) and issued(member.certificate, member.certificate) is not False
 
 
 def _member_problems(
@@ -234,7 +227,7 @@ def _authority_warnings(authorities: Sequence[Member], root: Member, now: dateti
             yield f"{member}: clients of this CA will be refused: {fault}{unless}"
         certificate = member.certificate
         refused = "every client of this root is refused" if member is root else "clients that need it are refused"
-        if now is not None and now < certificate.not_valid_before_utc:
-            yield f"{member}: not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC: {refused}"
-        if now is not None and now > certificate.not_valid_after_utc:
-            yield f"{member}: expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC: {refused}"
+        if now is not None and now < certificate.not_before:
+            yield f"{member}: not valid before {certificate.not_before:%Y-%m-%d %H:%M:%S} UTC: {refused}"
+        if now is not None and now > certificate.not_after:
+            yield f"{member}: expired on {certificate.not_after:%Y-%m-%d %H:%M:%S} UTC: {refused}"

@@ -12,9 +12,9 @@ from itertools import combinations
 from typing import Generic, TypeAlias, TypeVar
 
 import attrs
-from cryptography import x509
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from agwtwisted.core.attributes import certificate_attributes, issuer_organizations
 from agwtwisted.core.errors import Problem, shown
 from agwtwisted.core.host_names import intersect, is_loopback, overlap
 from agwtwisted.core.policies import TlsPolicy, mixing_problem
@@ -356,21 +356,16 @@ def _demo_certificates(draft: Draft) -> Iterator[Problem]:
                 )
 
 
-def _certificates(listener: AnyListener) -> Iterator[tuple[str, Iterable[x509.Certificate]]]:
-    """The certificates that a listener shows or trusts, with the key that names them."""
+def _certificates(listener: AnyListener) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """The certificates (DER) that a listener shows or trusts, with the key that names them."""
     if listener.ssl_certificate is not None:
-        yield "ssl_certificate", listener.ssl_certificate.certificates
+        yield "ssl_certificate", [each.public_bytes(Encoding.DER) for each in listener.ssl_certificate.certificates]
     for trusted in listener.ssl_profile.trusted_client_certificates if listener.ssl_profile else ():
-        yield "ssl_profile", trusted.chain.authorities
+        yield "ssl_profile", [authority.der for authority in trusted.chain.authorities]
 
 
-def _is_demo(certificate: x509.Certificate) -> bool:
-    try:
-        names = (certificate.subject, certificate.issuer)
-        attributes = [each for name in names for each in name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
-    except ValueError:  # a name that cannot be read is not one that the demo wrote
-        return False
-    return any(attribute.value == DEMO_ORGANIZATION for attribute in attributes)
+def _is_demo(der: bytes) -> bool:
+    return DEMO_ORGANIZATION.encode() in (*certificate_attributes(der).organizations, *issuer_organizations(der))
 
 
 def _asks(listener: AnyListener) -> ClientAuth:

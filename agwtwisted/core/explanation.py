@@ -8,15 +8,15 @@ from itertools import pairwise
 from typing import Final, assert_never
 
 import attrs
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from agwtwisted.core import reasons, report
 from agwtwisted.core.access_explanation import Finding, attribute_lines, findings
 from agwtwisted.core.advice import what_to_do
-from agwtwisted.core.certificate_rules import CANNOT_READ, certificate_from, client_fault, is_authority
+from agwtwisted.core.certificate_extensions import is_authority
+from agwtwisted.core.certificate_rules import client_fault
+from agwtwisted.core.certificates import certificate_of
 from agwtwisted.core.chains import TrustedChain
-from agwtwisted.core.der import DerError
+from agwtwisted.core.der import SEQUENCE, DerError, encoded
 from agwtwisted.core.destinations import hindrance
 from agwtwisted.core.errors import printable
 from agwtwisted.core.name_comparison import normalised_name
@@ -125,7 +125,7 @@ class Explanation:
             yield from _indented(f"SHA-1 {certificate.fingerprint.decode()}", 2)
             for line in attribute_lines(block.der) if block is self.sent[0] else ():
                 yield from _indented(line, 2)
-            if certificate_from(block.der) is None:
+            if certificate_of(block.der) is None:
                 yield from _indented("cannot be read in full: it breaks the rules of RFC 5280", 2)
         own, *others = (_is_authority(block.der) for block in self.sent)
         if own and False in others:
@@ -217,15 +217,15 @@ class _Verification:
             yield from _indented(f"the issuer of the last is in no trusted file and was not sent: {issuer}", 1)
         for chain in self.chains:
             for authority in chain.authorities:
-                if certificate_variables(authority.public_bytes(Encoding.DER)).subject.decode() == issuer:
+                if certificate_variables(authority.der).subject.decode() == issuer:
                     yield from _indented(f"{printable(chain.file)} has a CA of that name, but with another key", 1)
 
     def _origin(self, der: bytes) -> str:
         """Where a certificate of the chain came from."""
         places = ["sent by the client"] if any(block.der == der for block in self.explanation.sent) else []
         for chain in self.chains:
-            if der in {authority.public_bytes(Encoding.DER) for authority in chain.authorities}:
-                kind = "root of " if der == chain.root.public_bytes(Encoding.DER) else "in "
+            if der in {authority.der for authority in chain.authorities}:
+                kind = "root of " if der == chain.root.der else "in "
                 places.append(f"{kind}{printable(chain.file)}")
         return ", ".join(places)
 
@@ -267,9 +267,9 @@ class _Verification:
         yield from beside(f"{_INDENT}the client's  ", certificate_variables(leaf).issuer.decode() or "(none)")
         for chain in self.chains:
             same = "the same" if _is_issuer(leaf, chain) else "another"
-            if last != chain.root.public_bytes(Encoding.DER):
+            if last != chain.root.der:
                 same = "does not count, the chain ends elsewhere"
-            name = certificate_variables(chain.issuer.public_bytes(Encoding.DER)).subject.decode()
+            name = certificate_variables(chain.issuer.der).subject.decode()
             yield from beside(f"{_INDENT}the file's    ", f"{name}: {same} ({printable(chain.file)})")
 
     def _revocation(self) -> Iterator[str]:
@@ -285,14 +285,13 @@ class _Verification:
         if depth:
             finding = self.anchors.finding(der)
             return UNREADABLE if finding is None else finding.fault
-        leaf = certificate_from(der)
-        return UNREADABLE if leaf is None else self._client_fault(leaf)
-
-    def _client_fault(self, leaf: x509.Certificate) -> str:
+        leaf = certificate_of(der)
+        if leaf is None:
+            return UNREADABLE
         return client_fault(leaf, allow_weak=self.anchors.allow_weak, any_purpose=self.anchors.any_purpose)
 
     def _roots(self) -> set[bytes]:
-        return {chain.root.public_bytes(Encoding.DER) for chain in self.chains}
+        return {chain.root.der for chain in self.chains}
 
 
 def _refused(reason: str) -> Iterator[str]:
@@ -301,31 +300,32 @@ def _refused(reason: str) -> Iterator[str]:
 
 
 def _is_authority(der: bytes) -> bool:
-    certificate = certificate_from(der)
+    certificate = certificate_of(der)
     try:
-        return certificate is not None and is_authority(certificate.extensions)
-    except CANNOT_READ:
+        return certificate is not None and is_authority(certificate)
+    except DerError:
         return False
 
 
 def _is_issuer(leaf: bytes, chain: TrustedChain) -> bool:
     """Whether the leaf's issuer is the DN that the file stands for."""
-    certificate = certificate_from(leaf)
+    certificate = certificate_of(leaf)
     try:
         return certificate is not None and (
-            normalised_name(certificate.issuer.public_bytes()) == normalised_name(chain.issuer.subject.public_bytes())
+            normalised_name(encoded(SEQUENCE, certificate.issuer))
+            == normalised_name(encoded(SEQUENCE, chain.issuer.subject))
         )
-    except (*CANNOT_READ, DerError):
+    except DerError:
         return False
 
 
 def _time_word(der: bytes, now: datetime) -> str:
-    certificate = certificate_from(der)
+    certificate = certificate_of(der)
     if certificate is None:
         return "cannot be told"
-    if now < certificate.not_valid_before_utc:
+    if now < certificate.not_before:
         return "not valid yet"
-    return "expired" if now > certificate.not_valid_after_utc else "valid"
+    return "expired" if now > certificate.not_after else "valid"
 
 
 def asked_about(chain: tuple[bytes, ...], profile: SslProfile) -> Iterator[tuple[bytes, tuple[tuple[str, str], ...]]]:
@@ -348,9 +348,9 @@ def asked_about(chain: tuple[bytes, ...], profile: SslProfile) -> Iterator[tuple
 
 
 def _dates(der: bytes) -> str:
-    certificate = certificate_from(der)
+    certificate = certificate_of(der)
     if certificate is not None:
-        return f"{certificate.not_valid_before_utc:{_TIME}} to {certificate.not_valid_after_utc:{_TIME}} UTC"
+        return f"{certificate.not_before:{_TIME}} to {certificate.not_after:{_TIME}} UTC"
     variables = certificate_variables(der)
     return f"{variables.start_date.decode() or '(none)'} to {variables.end_date.decode() or '(none)'}"
 
@@ -360,7 +360,7 @@ def _name(der: bytes) -> str:
 
 
 def _subject(chain: TrustedChain) -> str:
-    return _name(chain.root.public_bytes(Encoding.DER))
+    return _name(chain.root.der)
 
 
 def _indented(text: str, level: int) -> Iterator[str]:

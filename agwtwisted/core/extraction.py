@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import attrs
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding
 
+from agwtwisted.core.certificates import Certificate
 from agwtwisted.core.chains import Member, depths_of, distinct, is_root, member_of
-from agwtwisted.core.pem import CertificateBlock
+from agwtwisted.core.pem import CertificateBlock, pem_text
+from agwtwisted.core.signature_algorithms import issued
 from agwtwisted.core.variables import certificate_variables
 
 
@@ -18,14 +17,14 @@ from agwtwisted.core.variables import certificate_variables
 class Extract:
     """What was found: either `missing` is empty, or there are no `authorities`."""
 
-    authorities: tuple[x509.Certificate, ...] = ()  # the root first, then each below those that issued it
+    authorities: tuple[Certificate, ...] = ()  # the root first, then each below those that issued it
     left_out: tuple[str, ...] = ()  # a line each
     missing: tuple[str, ...] = ()  # what the file lacks, a line each
 
     @property
     def pem(self) -> bytes:
         """The file, without a word besides: not every upload takes text around the certificates."""
-        return b"".join(authority.public_bytes(Encoding.PEM) for authority in self.authorities)
+        return b"".join(pem_text(authority.der) for authority in self.authorities)
 
 
 def extract(blocks: Sequence[CertificateBlock]) -> Extract:
@@ -84,7 +83,7 @@ def _end(member: Member) -> str:
         return f"{_name(member)} names itself as its issuer, and its signature does not fit its key"
     if member.subject == member.issuer:
         return f"{_name(member)} signed itself and is no CA: there is nothing above it that could be trusted"
-    issuer = certificate_variables(member.certificate.public_bytes(Encoding.DER)).issuer.decode() or "(no subject)"
+    issuer = certificate_variables(member.certificate.der).issuer.decode() or "(no subject)"
     return f"the issuer of {_name(member)} is not here: {issuer}; name a file with that CA certificate too"
 
 
@@ -95,15 +94,9 @@ def _issuers(member: Member, authorities: Sequence[Member]) -> list[Member]:
 
 
 def _signed(issuer: Member, member: Member) -> bool:
-    """Whether the signature fits; where cryptography does not verify one (SHA-1, other string types), names decide."""
-    try:
-        member.certificate.verify_directly_issued_by(issuer.certificate)
-    except InvalidSignature:
-        return False
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return True
-    return True
+    """Whether the signature fits; where none is verified here (over SHA-1, by unknown algorithms), names decide."""
+    return issued(member.certificate, issuer.certificate) is not False
 
 
 def _name(member: Member) -> str:
-    return certificate_variables(member.certificate.public_bytes(Encoding.DER)).subject.decode() or "(no subject)"
+    return certificate_variables(member.certificate.der).subject.decode() or "(no subject)"

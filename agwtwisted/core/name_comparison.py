@@ -15,10 +15,10 @@ from agwtwisted.core.der import DerError, Element
 
 _ENCODINGS: Final[Mapping[int, str]] = {
     0x0C: "utf-8",  # UTF8String
-    0x13: "ascii",  # PrintableString
-    0x14: "latin-1",  # TeletexString, read as OpenSSL reads it
-    0x16: "ascii",  # IA5String
-    0x1A: "ascii",  # VisibleString
+    0x13: "latin-1",  # PrintableString; read, as the next ones, as OpenSSL reads it, whatever the type allows
+    0x14: "latin-1",  # TeletexString
+    0x16: "latin-1",  # IA5String
+    0x1A: "latin-1",  # VisibleString
     0x1C: "utf-32-be",  # UniversalString
     0x1E: "utf-16-be",  # BMPString
 }
@@ -71,11 +71,11 @@ def _text(value: Element) -> str | None:
 
     Unlike RFC 4518 this keeps NUL and other characters that do not show: "victim" and "vic<NUL>tim" are two names.
     """
-    encoding = _ENCODINGS.get(value.tag)
+    encoding = _ENCODINGS.get(value.tag & ~der.CONSTRUCTED)
     if encoding is None:
         return None
     try:
-        text = value.content.decode(encoding)
+        text = der.string_octets(value).decode(encoding)
     except UnicodeDecodeError:
         return None
     return _SPACES.sub(" ", _folded(_folded(text))).strip(" ")

@@ -10,7 +10,18 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from agwtwisted.core.der import OBJECT_IDENTIFIER, SEQUENCE, SET, DerError, Element, elements, object_identifier
+from agwtwisted.core.der import (
+    CONSTRUCTED,
+    OBJECT_IDENTIFIER,
+    SEQUENCE,
+    SET,
+    DerError,
+    Element,
+    elements,
+    encoded,
+    object_identifier,
+    string_octets,
+)
 
 _ATTRIBUTE_TYPES: Final = {
     # 2.5.4: X.520
@@ -72,6 +83,8 @@ _CHARSETS: Final = {
     0x1C: "utf-32-be",  # UniversalString
     0x1E: "utf-16-be",  # BMPString
 }
+
+_IN_PIECES: Final = frozenset(tag | CONSTRUCTED for tag in (_UTF8_STRING, *_CHARSETS))
 
 # A lone "#" at the end is not escaped, a lone space is: OpenSSL looks at the last character's place first.
 _ESCAPED: Final = re.compile(rb'[\x00-\x1f\x7f-\xff,+"\\<>;]|\A[ #](?!\Z)| \Z')
@@ -186,12 +199,11 @@ def _attribute(attribute: Element) -> bytes:
     parts = elements(attribute.content)
     if attribute.tag != SEQUENCE or len(parts) != 2 or parts[0].tag != OBJECT_IDENTIFIER:
         raise DerError("an attribute is a type and a value")
-    identifier = parts[0].content
+    identifier, value = parts[0].content, parts[1]
     if short_name := SHORT_NAMES.get(identifier):
-        text = _text(parts[1])
-        return short_name + b"=" + (text if text is not None else _dumped(attribute.content[2 + len(identifier) :]))
-    dotted = object_identifier(identifier).encode()  # at most 64 octets: their length is one octet
-    return dotted + b"=" + _dumped(attribute.content[2 + len(identifier) :])
+        text = _text(value)
+        return short_name + b"=" + (_dumped_value(value) if text is None else text)
+    return object_identifier(identifier).encode() + b"=" + _dumped_value(value)
 
 
 def _text(value: Element) -> bytes | None:
@@ -202,9 +214,10 @@ def _text(value: Element) -> bytes | None:
 
 def _characters(value: Element) -> bytes | None:
     """The characters of a string, in UTF-8 (a UTF8String as it stands); None for what is none."""
-    octets = value.content
-    if value.tag != _UTF8_STRING:
-        charset = _CHARSETS.get(value.tag)
+    octets = string_octets(value) if value.tag in _IN_PIECES else value.content
+    tag = value.tag & ~CONSTRUCTED if value.tag in _IN_PIECES else value.tag
+    if tag != _UTF8_STRING:
+        charset = _CHARSETS.get(tag)
         if charset is None:
             return None
         if charset != "latin-1" or not octets.isascii():
@@ -213,6 +226,13 @@ def _characters(value: Element) -> bytes | None:
             except UnicodeError:
                 return None
     return octets
+
+
+def _dumped_value(value: Element) -> bytes:
+    """``#`` and the DER of a value, whose string is whole there."""
+    if value.tag in _IN_PIECES:
+        return _dumped(encoded(value.tag & ~CONSTRUCTED, string_octets(value)))
+    return _dumped(encoded(value.tag, value.content))
 
 
 def _escape(found: re.Match[bytes]) -> bytes:

@@ -15,13 +15,13 @@ from typing import Final, TypeAlias
 import attrs
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from agwtwisted.core import certificate_rules, der, responders
+from agwtwisted.core.certificate_extensions import ocsp_urls
+from agwtwisted.core.certificates import Certificate, certificate_of
 from agwtwisted.core.der import DerError
+from agwtwisted.core.public_keys import key_octets
 
 CANNOT_READ: Final = (*certificate_rules.CANNOT_READ, DerError, OverflowError)
 
@@ -101,8 +101,8 @@ class Rules:
 class Question:
     """What is asked about a certificate: `request` goes to the responder, the rest is compared with its answer."""
 
-    certificate: x509.Certificate
-    issuer: x509.Certificate
+    certificate: Certificate
+    issuer: Certificate
     request: bytes = attrs.field(repr=False)  # DER
     name_hash: bytes
     key_hash: bytes
@@ -119,42 +119,57 @@ class Question:
         CertIDs are made with SHA-1 unless `sha256` says otherwise: it is what every responder knows (RFC 5019 section
         2.1.1), and nothing hangs on its collisions. A `nonce`, of 32 random bytes (RFC 9654), is left out where empty.
         """
-        certificate = certificate_rules.certificate_from(certificate_der)
-        issuer = certificate_rules.certificate_from(issuer_der)
+        certificate, issuer = certificate_of(certificate_der), certificate_of(issuer_der)
         if certificate is None or issuer is None:
             return Unusable("the certificate cannot be read")
-        algorithm = hashes.SHA256() if sha256 else hashes.SHA1()  # noqa: S303 - an identifier, not a signature
-        builder = ocsp.OCSPRequestBuilder()
+        hash_name = "sha256" if sha256 else "sha1"  # an identifier, not a signature
         try:
-            if nonce:
-                builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
-            request = builder.add_certificate(certificate, issuer, algorithm).build()
-            return cls(
-                certificate=certificate,
-                issuer=issuer,
-                request=request.public_bytes(Encoding.DER),
-                name_hash=request.issuer_name_hash,
-                key_hash=request.issuer_key_hash,
-                serial=request.serial_number,
-                hash_name=algorithm.name,
-                nonce=nonce,
-            )
-        except CANNOT_READ:
+            name_hash = hashlib.new(hash_name, der.encoded(der.SEQUENCE, certificate.issuer)).digest()
+            key_hash = hashlib.new(hash_name, key_octets(issuer)).digest()
+        except DerError:
             return Unusable("no question can be asked about this certificate")
+        return cls(
+            certificate=certificate,
+            issuer=issuer,
+            request=_request(hash_name, name_hash, key_hash, certificate.serial, nonce),
+            name_hash=name_hash,
+            key_hash=key_hash,
+            serial=int.from_bytes(certificate.serial, "big", signed=True),
+            hash_name=hash_name,
+            nonce=nonce,
+        )
 
     @property
     def responders(self) -> tuple[str, ...]:
         """The OCSP URLs of the certificate's authority information access (RFC 5280 section 4.2.2.1), as they stand."""
         try:
-            access = certificate_rules.extension_value(self.certificate.extensions, x509.AuthorityInformationAccess)
-        except CANNOT_READ:
+            return ocsp_urls(self.certificate)
+        except DerError:
             return ()
-        return tuple(
-            each.access_location.value
-            for each in access or ()
-            if each.access_method == AuthorityInformationAccessOID.OCSP
-            and isinstance(each.access_location, x509.UniformResourceIdentifier)
-        )
+
+
+_HASH_ALGORITHMS: Final = {  # AlgorithmIdentifier: the object identifier and NULL
+    "sha1": bytes.fromhex("300906052b0e03021a0500"),
+    "sha256": bytes.fromhex("300d06096086480165030402010500"),
+}
+_NONCE: Final = bytes.fromhex("2b0601050507300102")
+_REQUEST_EXTENSIONS: Final = 0xA2
+
+
+def _request(hash_name: str, name_hash: bytes, key_hash: bytes, serial: bytes, nonce: bytes) -> bytes:
+    """The DER of an OCSPRequest (RFC 6960 section 4.1.1), whatever number the serial number is."""
+    hashes = b"".join(der.encoded(der.OCTET_STRING, each) for each in (name_hash, key_hash))
+    certificate_id = _sequence(_HASH_ALGORITHMS[hash_name], hashes, der.encoded(der.INTEGER, serial))
+    parts = [_sequence(_sequence(certificate_id))]
+    if nonce:
+        value = der.encoded(der.OCTET_STRING, der.encoded(der.OCTET_STRING, nonce))
+        extension = _sequence(der.encoded(der.OBJECT_IDENTIFIER, _NONCE), value)
+        parts.append(der.encoded(_REQUEST_EXTENSIONS, _sequence(extension)))
+    return _sequence(_sequence(*parts))
+
+
+def _sequence(*parts: bytes) -> bytes:
+    return der.encoded(der.SEQUENCE, b"".join(parts))
 
 
 @attrs.frozen(kw_only=True)
@@ -285,8 +300,8 @@ def _proven(response: ocsp.OCSPResponse, question: Question) -> Answer | Unusabl
         this_update=single.this_update_utc.timestamp(),
         next_update=_seconds(single.next_update_utc),
         produced_at=response.produced_at_utc.timestamp(),
-        signer_from=signer.not_valid_before_utc.timestamp(),
-        signer_until=signer.not_valid_after_utc.timestamp(),
+        signer_from=signer.not_before.timestamp(),
+        signer_until=signer.not_after.timestamp(),
         without_nocheck=signer is not question.issuer and not certificate_rules.has_nocheck(signer),
         revoked_at=_seconds(single.revocation_time_utc) or 0.0,
         reason=single.revocation_reason.value if single.revocation_reason else "",

@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from typing import Final
 
 import attrs
-from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from agwtwisted.core import pkcs7
-from agwtwisted.core.certificate_rules import certificate_from
+from agwtwisted.core.certificates import Certificate, certificate_of
 from agwtwisted.core.errors import Place, Problem
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -37,7 +36,7 @@ _HARMLESS_LABELS: Final = frozenset(
 class CertificateBlock:
     """One certificate of a file, and the line of its BEGIN (0 where the file is not PEM)."""
 
-    certificate: x509.Certificate
+    certificate: Certificate
     der: bytes = attrs.field(repr=False)
     line: int
 
@@ -89,6 +88,13 @@ def read_certificates(data: bytes, file: str) -> CertificateFile:
     return _from_base64(data, file)
 
 
+def pem_text(der: bytes) -> bytes:
+    """A certificate as a PEM block (RFC 7468)."""
+    text = base64.b64encode(der)
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return b"\n".join([b"-----BEGIN CERTIFICATE-----", *lines, b"-----END CERTIFICATE-----", b""])
+
+
 def _only_problem(file: str, message: str) -> CertificateFile:
     return CertificateFile(problems=(Problem(place=Place(file=file), message=message),))
 
@@ -109,7 +115,7 @@ def _from_base64(data: bytes, file: str) -> CertificateFile:
 
 
 def _from_der(data: bytes, file: str) -> CertificateFile:
-    certificate = certificate_from(data)
+    certificate = certificate_of(data)
     if certificate is not None:
         block = CertificateBlock(certificate=certificate, der=data, line=0)
         return CertificateFile(certificates=(block,), encoded=(EncodedBlock(der=data, line=0),))
@@ -133,7 +139,7 @@ def _from_blocks(blocks: Iterator[_Block], file: str) -> CertificateFile:
         der = None if block.fault else _decoded(block.body)
         if der and block.label in _CERTIFICATE_LABELS:
             encoded.append(EncodedBlock(der=der, line=block.line))
-        certificate = certificate_from(der) if der and block.label in _CERTIFICATE_LABELS else None
+        certificate = certificate_of(der) if der and block.label in _CERTIFICATE_LABELS else None
         if der and certificate:
             certificates.append(CertificateBlock(certificate=certificate, der=der, line=block.line))
         else:

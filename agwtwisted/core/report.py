@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import attrs
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agwtwisted.core import route_report
@@ -33,7 +32,7 @@ from agwtwisted.core.routing import backends_of
 from agwtwisted.core.server_identity import IdentityRule
 from agwtwisted.core.tables import beside
 from agwtwisted.core.tables import table as rendered
-from agwtwisted.core.variables import CertificateVariables, certificate_variables
+from agwtwisted.core.variables import certificate_variables
 
 ANY_HOST = "any host"
 PICKED = "?"
@@ -120,7 +119,11 @@ def _issuer_dn(profile: SslProfile | None) -> str:
 
 def _server_certificates(config: Config, now: datetime) -> str:
     used = distinct(listener.ssl_certificate for listener in every_listener(config))
-    rows = [(each.name, *_certificate_row(certificate, now)) for each in used for certificate in each.certificates[:1]]
+    rows = [
+        (each.name, *_certificate_row(leaf.public_bytes(Encoding.DER), leaf.not_valid_after_utc, now))
+        for each in used
+        for leaf in each.certificates[:1]
+    ]
     return rendered("Server certificates", ("NAME", "SUBJECT", "DAYS LEFT", "FINGERPRINT (SHA-1)"), rows)
 
 
@@ -136,7 +139,7 @@ def _trusted_files(config: Config) -> tuple[TrustedClientCertificate, ...]:
 def _trusted(config: Config, trusted: TrustedClientCertificate, now: datetime) -> str:
     """One file of CA certificates, the root first."""
     chain = trusted.chain
-    authorities = (chain.root, *(each for each in chain.authorities if each != chain.root))
+    authorities = (chain.root, *(each for each in chain.authorities if each.der != chain.root.der))
     profiles = distinct(listener.ssl_profile for listener in every_listener(config))
     users = ", ".join(profile.name for profile in profiles if trusted in profile.trusted_client_certificates)
     title = "\n".join(
@@ -144,23 +147,18 @@ def _trusted(config: Config, trusted: TrustedClientCertificate, now: datetime) -
             f"Trusted client certificate {trusted.name}",
             f"  file          {printable(chain.file)}",
             *beside("  SSL profiles  ", users),
-            *beside("  issuer DN     ", _variables(chain.issuer).subject.decode()),
+            *beside("  issuer DN     ", certificate_variables(chain.issuer.der).subject.decode()),
             "",
         ]
     )
     heads = ("SUBJECT, THE ROOT FIRST", "DAYS LEFT", "FINGERPRINT (SHA-1)")
-    return rendered(title, heads, [_certificate_row(authority, now) for authority in authorities])
+    return rendered(title, heads, [_certificate_row(each.der, each.not_after, now) for each in authorities])
 
 
-def _certificate_row(certificate: x509.Certificate, now: datetime) -> tuple[str, str, str]:
-    days_left = (certificate.not_valid_after_utc - now) // timedelta(days=1)
-    variables = _variables(certificate)
+def _certificate_row(der: bytes, not_after: datetime, now: datetime) -> tuple[str, str, str]:
+    days_left = (not_after - now) // timedelta(days=1)
+    variables = certificate_variables(der)
     return variables.subject.decode() or "(no subject)", str(days_left), variables.fingerprint.decode()
-
-
-def _variables(certificate: x509.Certificate) -> CertificateVariables:
-    """What requests, logs and this report call it."""
-    return certificate_variables(certificate.public_bytes(Encoding.DER))
 
 
 def _policies(config: Config) -> str:
@@ -189,7 +187,11 @@ def _backend_tls(config: Config, now: datetime) -> Iterator[str]:
     yield rendered("TLS to backends", heads, [_backend_tls_row(settings) for settings in used])
     roots = distinct(root for settings in used for root in settings.trusted_root_certificates)
     if roots:
-        rows = [(root.name, *_certificate_row(each, now)) for root in roots for each in root.certificates]
+        rows = [
+            (root.name, *_certificate_row(each.der, each.not_after, now))
+            for root in roots
+            for each in root.certificates
+        ]
         yield rendered("Trusted root certificates", ("NAME", "SUBJECT", "DAYS LEFT", "FINGERPRINT (SHA-1)"), rows)
 
 

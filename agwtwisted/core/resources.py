@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from agwtwisted.core.affinity import DEFAULT_NAME
+from agwtwisted.core.certificates import Certificate
 from agwtwisted.core.chains import TrustedChain
 from agwtwisted.core.conditions import Condition
 from agwtwisted.core.destinations import Network, PortRange
@@ -193,7 +194,7 @@ class TrustedRootCertificate:
 
     name: str
     file: str
-    certificates: tuple[x509.Certificate, ...]
+    certificates: tuple[Certificate, ...]
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -13,9 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
 from agwtwisted.core import pem
+from agwtwisted.core.certificate_rules import certificate_from
 from agwtwisted.core.errors import Place, Problem, UnacceptableError, shown
 
 _KEY_TYPES = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
+
+_TOO_ODD = "the certificate breaks the rules of RFC 5280 (its version, a date, a string): many clients would refuse it"
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -37,10 +40,16 @@ def read_certificates(data: bytes, file: str) -> tuple[tuple[x509.Certificate, .
     A private key beside them is left to `read_key`.
     """
     found = pem.read_certificates(data, file)
-    certificates = tuple(block.certificate for block in found.certificates)
     problems = list(found.problems)
+    read = [certificate_from(block.der) for block in found.certificates]
+    for block, each in zip(found.certificates, read, strict=True):
+        if each is None:
+            problems.append(Problem(place=Place(file=file, line=block.line), message=_TOO_ODD))
+    certificates = tuple(filter(None, read))
     if not certificates and not problems:
         problems.append(Problem(place=Place(file=file), message="holds no certificate"))
+    if len(certificates) < len(read):
+        return certificates, tuple(problems)
     for index in range(1, len(certificates)):
         if not _issued(certificates[index], certificates[index - 1]):
             place = Place(file=file, line=found.certificates[index].line)

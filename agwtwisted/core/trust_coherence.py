@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from agwtwisted.core import limits
+from agwtwisted.core.certificates import Certificate
 from agwtwisted.core.coherence import Draft
+from agwtwisted.core.der import SEQUENCE, encoded
 from agwtwisted.core.errors import Problem
 from agwtwisted.core.resources import ClientAuth, SslProfile
 
@@ -19,9 +18,9 @@ def problems(draft: Draft) -> Iterator[Problem]:
         yield from check(draft)
 
 
-def key_of(certificate: x509.Certificate) -> bytes:
+def key_of(certificate: Certificate) -> bytes:
     """By what an authority is known, however often its certificate was renewed: its public key, in DER."""
-    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return certificate.public_key
 
 
 def _too_many_client_authorities(draft: Draft) -> Iterator[Problem]:
@@ -54,19 +53,19 @@ def _no_root_in_its_time(draft: Draft) -> Iterator[Problem]:
         return
     for profile in draft.profiles:
         roots = [trusted.chain.root for trusted in profile.value.trusted_client_certificates]
-        if roots and not any(root.not_valid_before_utc <= now <= root.not_valid_after_utc for root in roots):
+        if roots and not any(root.not_before <= now <= root.not_after for root in roots):
             yield profile.row.warning(
                 "every root that it trusts has expired or is not valid yet: every client's certificate is refused",
                 key="trusted_client_certificates",
             )
 
 
-def names_of(profile: SslProfile) -> Mapping[bytes, x509.Certificate]:
+def names_of(profile: SslProfile) -> Mapping[bytes, Certificate]:
     """The names (DER) that a listener of this profile sends for clients to choose a certificate by, each once."""
     if profile.client_auth is not ClientAuth.STRICT or not profile.advertise_ca_names:
         return {}
     chains = [trusted.chain for trusted in profile.trusted_client_certificates]
-    return {each.subject.public_bytes(): each for chain in chains for each in chain.authorities}
+    return {encoded(SEQUENCE, each.subject): each for chain in chains for each in chain.authorities}
 
 
 def _names_that_do_not_fit(draft: Draft) -> Iterator[Problem]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import attrs
-from cryptography import x509
 
 from agwtwisted.core import chains, pem
+from agwtwisted.core.certificates import Certificate
 from agwtwisted.core.chains import Member
 from agwtwisted.core.errors import Place, Problem
 
@@ -17,7 +17,7 @@ from agwtwisted.core.errors import Place, Problem
 class TrustedRoots:
     """The CA certificates of one file, each once, in its order."""
 
-    certificates: tuple[x509.Certificate, ...]
+    certificates: tuple[Certificate, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -62,7 +62,7 @@ def _member_problems(members: Sequence[Member], file: str) -> Iterator[Problem]:
 
 def _out_of_time(members: Sequence[Member], now: datetime) -> Iterator[str]:
     for member in members:
-        if now < member.certificate.not_valid_before_utc:
-            yield f"{member}: not valid before {member.certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC"
-        elif now > member.certificate.not_valid_after_utc:
-            yield f"{member}: expired on {member.certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
+        if now < member.certificate.not_before:
+            yield f"{member}: not valid before {member.certificate.not_before:%Y-%m-%d %H:%M:%S} UTC"
+        elif now > member.certificate.not_after:
+            yield f"{member}: expired on {member.certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"

@@ -6,65 +6,78 @@ import hashlib
 import re
 from binascii import b2a_base64
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final
 
 import attrs
 
-from agwtwisted.core.der import SEQUENCE, DerError, Element, elements, only_element
+from agwtwisted.core.certificate_extensions import SUBJECT_ALTERNATIVE_NAME
+from agwtwisted.core.certificates import GENERALIZED_TIME, UTC_TIME, extensions_of, to_be_signed
+from agwtwisted.core.der import CONSTRUCTED, INTEGER, SEQUENCE, DerError, Element, elements, first_of, string_octets
 from agwtwisted.core.names import relative_names
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class CertificateVariables:
     """The mutual-authentication variables of one certificate, as the bytes a header carries.
 
-    Printable ASCII, all of them; empty where the certificate cannot be read.
+    Printable ASCII, all of them; empty where the certificate cannot be read. Formats are those of nginx's
+    ``$ssl_client_*``, which the product's values equal. Each is read when it is asked for, and once: of a refused
+    certificate hardly any is. Names, serial number and dates come straight from the DER, each as far as it can be read.
     """
 
     der: bytes = attrs.field(repr=False)
-    certificate: bytes = attrs.field(repr=False)  # URL-encoded PEM
-    subject: bytes
-    issuer: bytes
-    serial: bytes
-    fingerprint: bytes
-    start_date: bytes
-    end_date: bytes
+
+    @cached_property
+    def certificate(self) -> bytes:
+        """PEM in URL encoding."""
+        return url_encoded_pem(self.der)
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """SHA-1 in lower-case hexadecimal."""
+        return hashlib.sha1(self.der, usedforsecurity=False).hexdigest().encode()
+
+    @cached_property
+    def serial(self) -> bytes:
+        """The serial number in upper-case hexadecimal, an even number of digits."""
+        return _serial(_fields(self.der)[0])
+
+    @cached_property
+    def issuer(self) -> bytes:
+        """The issuer's name (RFC 2253)."""
+        return relative_names(issuer_name(self.der))
+
+    @cached_property
+    def start_date(self) -> bytes:
+        """``May 30 15:32:00 2023 GMT``."""
+        return _dates(_fields(self.der)[2])[0]
+
+    @cached_property
+    def end_date(self) -> bytes:
+        """As `start_date`."""
+        return _dates(_fields(self.der)[2])[1]
+
+    @cached_property
+    def subject(self) -> bytes:
+        """The subject's name (RFC 2253)."""
+        return relative_names(subject_name(self.der))
 
 
 BAD_TIME: Final = b"Bad time value"
 """What OpenSSL prints for a time that is none, month 13 for instance."""
 
-_INTEGER: Final = 0x02
-_UTC_TIME: Final = 0x17
-_GENERALIZED_TIME: Final = 0x18
-_VERSION: Final = 0xA0
 _ZONE: Final = rb"(?:Z|([+-])(0\d|1[0-2])([0-5]\d))"
 _TIMES: Final = {
-    _UTC_TIME: re.compile(rb"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:(\d\d)())?" + _ZONE),
-    _GENERALIZED_TIME: re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(?:(\d\d)(\.\d+)?)?" + _ZONE),
+    UTC_TIME: re.compile(rb"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:(\d\d)())?" + _ZONE),
+    GENERALIZED_TIME: re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(?:(\d\d)(\.\d+)?)?" + _ZONE),
 }
 _MONTHS: Final = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 
 
 def certificate_variables(der: bytes) -> CertificateVariables:
-    """The variables of a certificate; never raises, whatever the bytes are.
-
-    Formats are those of nginx's ``$ssl_client_*``, which the product's values equal. The certificate and its
-    fingerprint are always there. Names, serial number and dates come straight from the DER, each as far as it can be
-    read: OpenSSL lets certificates in that stricter parsers refuse.
-    """
-    serial, issuer, validity, subject = _fields(der)
-    start_date, end_date = _dates(validity)
-    return CertificateVariables(
-        der=der,
-        certificate=url_encoded_pem(der),
-        subject=_name(subject),
-        issuer=_name(issuer),
-        serial=_serial(serial),
-        fingerprint=hashlib.sha1(der, usedforsecurity=False).hexdigest().encode(),
-        start_date=start_date,
-        end_date=end_date,
-    )
+    """The variables of a certificate; never raises, whatever the bytes are."""
+    return CertificateVariables(der)
 
 
 def url_encoded_pem(der: bytes) -> bytes:
@@ -75,22 +88,6 @@ def url_encoded_pem(der: bytes) -> bytes:
     return b"-----BEGIN%%20CERTIFICATE-----%%0A%b%%0A-----END%%20CERTIFICATE-----%%0A" % body
 
 
-def to_be_signed(der: bytes) -> tuple[Element, ...]:
-    """What a certificate says, from its serial number on (RFC 5280 section 4.1); the version is left out.
-
-    Raises:
-        DerError: not a certificate.
-    """
-    match elements(der):
-        case (Element(tag=tag, content=signed), *_) if tag == SEQUENCE and signed:
-            parts = elements(elements(signed)[0].content)
-            return parts[1:] if parts and parts[0].tag == _VERSION else parts
-        case _:
-            raise DerError("not a certificate")
-
-
-_EXTENSIONS: Final = 0xA3
-_SUBJECT_ALTERNATIVE_NAME: Final = bytes.fromhex("0603551d11")  # its object identifier, 2.5.29.17
 _DNS_NAME: Final = 0x82
 _URI: Final = 0x86
 
@@ -105,33 +102,36 @@ def alternative_names(der: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]
     return uris, tuple(entry.content for entry in entries if entry.tag == _DNS_NAME)
 
 
+_IN_PIECES: Final = frozenset({0xA1, 0xA2, 0xA6})
+"""E-mail addresses, DNS names and URIs that come in pieces."""
+
+
 def subject_alternative_names(der: bytes) -> tuple[Element, ...]:
     """The entries of a certificate's subjectAltName by their context tags, as they stand there.
 
     None at all where the extension is missing, not readable or there twice; never raises.
     """
     try:
-        (names,) = _alternative_name_extensions(der)
-        return elements(only_element(names, SEQUENCE))
-    except (DerError, ValueError):
+        found = [each for each in extensions_of(to_be_signed(der)) if each.identifier == SUBJECT_ALTERNATIVE_NAME]
+        entries = elements(first_of(found[0].content, SEQUENCE)) if len(found) == 1 else ()
+        return tuple(
+            [
+                Element(each.tag & ~CONSTRUCTED, string_octets(each)) if each.tag in _IN_PIECES else each
+                for each in entries
+            ]
+        )
+    except DerError:
         return ()
 
 
 def subject_name(der: bytes) -> bytes:
     """The contents of a certificate's subject; empty where it cannot be read."""
-    subject = _fields(der)[3]
-    return subject.content if subject.tag == SEQUENCE else b""
+    return _name(_fields(der)[3])
 
 
-def _alternative_name_extensions(der: bytes) -> list[bytes]:
-    """The values of the extensions of that type; there should be one at most."""
-    fields = [field.content for field in to_be_signed(der) if field.tag == _EXTENSIONS]
-    extensions = elements(only_element(fields[0], SEQUENCE)) if fields else ()
-    return [
-        elements(extension.content)[-1].content
-        for extension in extensions
-        if extension.content.startswith(_SUBJECT_ALTERNATIVE_NAME)
-    ]
+def issuer_name(der: bytes) -> bytes:
+    """The contents of a certificate's issuer; empty where it cannot be read."""
+    return _name(_fields(der)[1])
 
 
 _UNREADABLE: Final = Element(0, b"")
@@ -147,12 +147,12 @@ def _fields(der: bytes) -> tuple[Element, Element, Element, Element]:
 
 
 def _name(name: Element) -> bytes:
-    return relative_names(name.content) if name.tag == SEQUENCE else b""
+    return name.content if name.tag == SEQUENCE else b""
 
 
 def _serial(serial: Element) -> bytes:
     """Upper-case hexadecimal of the magnitude, an even number of digits, with the sign of a negative one."""
-    if serial.tag != _INTEGER or not serial.content:
+    if serial.tag != INTEGER or not serial.content:
         return b""
     number = int.from_bytes(serial.content, "big", signed=True)
     octets = abs(number).to_bytes(max(1, (number.bit_length() + 7) // 8), "big")
@@ -175,13 +175,17 @@ def printed_time(time: Element) -> bytes:
     offset instead of ``Z``. What is no moment of the years 1 to 9999 is `BAD_TIME`. An element of another type is
     empty.
     """
-    if (form := _TIMES.get(time.tag)) is None:
+    if (form := _TIMES.get(time.tag & ~CONSTRUCTED)) is None:
         return b""
-    if (found := form.fullmatch(time.content)) is None:
+    try:
+        found = form.fullmatch(string_octets(time))
+    except DerError:
+        return b""
+    if found is None:
         return BAD_TIME
     *digits, fraction, sign, hours, minutes = found.groups()
     year, month, day, hour, minute, second = [int(number or 0) for number in digits]
-    if time.tag == _UTC_TIME:
+    if time.tag == UTC_TIME:
         year += 2000 if year < 50 else 1900
     try:
         moment = datetime(year, month, day, hour, minute, second)

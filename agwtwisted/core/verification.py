@@ -13,11 +13,10 @@ from functools import lru_cache, partial
 from typing import Final
 
 import attrs
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from agwtwisted.core import certificate_rules, reasons
+from agwtwisted.core import certificate_rules, der, reasons
 from agwtwisted.core.certificate_policies import PolicyRules, policy_fault
+from agwtwisted.core.certificates import Certificate, certificate_of
 from agwtwisted.core.chains import TrustedChain
 from agwtwisted.core.der import DerError
 from agwtwisted.core.name_comparison import normalised_name
@@ -96,7 +95,7 @@ class Anchors:
 
     @_own.default
     def _own_certificates(self) -> Mapping[bytes, bytes]:
-        return {der: der for der in self._findings}
+        return {each: each for each in self._findings}
 
     @_leaf_of.default
     def _leaves(self) -> Callable[[bytes], _Leaf | None]:
@@ -119,13 +118,12 @@ class Anchors:
         issuers: dict[bytes, frozenset[bytes]] = {}
         findings: dict[bytes, _Finding] = {}
         for chain in chains:
-            root = chain.root.public_bytes(Encoding.DER)
-            name = normalised_name(chain.issuer.subject.public_bytes())
+            root = chain.root.der
+            name = normalised_name(der.encoded(der.SEQUENCE, chain.issuer.subject))
             issuers[root] = issuers.get(root, frozenset()) | {name}
             for authority in chain.authorities:
-                findings[authority.public_bytes(Encoding.DER)] = _finding(
-                    authority, is_root=authority == chain.root, allow_weak=allow_weak
-                )
+                is_root = authority.der == root
+                findings[authority.der] = _finding(authority, is_root=is_root, allow_weak=allow_weak)
         return cls(
             issuers_by_root=issuers,
             verify_issuer_dn=verify_issuer_dn,
@@ -139,17 +137,17 @@ class Anchors:
         """The CAs of all files, in DER."""
         return self._findings.keys()
 
-    def finding(self, der: bytes) -> _Finding | None:
+    def finding(self, der_bytes: bytes) -> _Finding | None:
         """What is to know of this CA, prepared or found out once; None where it cannot be read."""
-        return self._findings.get(der) or self._finding_of(der)
+        return self._findings.get(der_bytes) or self._finding_of(der_bytes)
 
-    def own(self, der: bytes) -> bytes:
+    def own(self, der_bytes: bytes) -> bytes:
         """The same bytes, as the object that is here already where they are one of the profile's CAs."""
-        return self._own.get(der, der)
+        return self._own.get(der_bytes, der_bytes)
 
-    def leaf(self, der: bytes) -> _Leaf | None:
+    def leaf(self, der_bytes: bytes) -> _Leaf | None:
         """What is to know of this client's certificate, found out once; None where it cannot be read."""
-        return self._leaf_of(der)
+        return self._leaf_of(der_bytes)
 
     def forgives(self, der: bytes, error: int, depth: int) -> bool:
         """Whether an error (X509_V_ERR_*) of OpenSSL's at a certificate is one that this profile asks not to count.
@@ -213,8 +211,8 @@ def judge(evidence: Evidence, anchors: Anchors, now: datetime, *, max_depth: int
 
 def valid_until(chain: Iterable[bytes]) -> float:
     """Until when every certificate of a chain (DER) is valid, in seconds since 1970; 0 where one cannot be read."""
-    certificates = [certificate_rules.certificate_from(der) for der in chain]
-    return min(0.0 if each is None else each.not_valid_after_utc.timestamp() for each in certificates)
+    certificates = map(certificate_of, chain)
+    return min(0.0 if each is None else each.not_after.timestamp() for each in certificates)
 
 
 def _period(anchors: Anchors, chain: tuple[bytes, ...]) -> Period | None:
@@ -250,7 +248,7 @@ def _chain_reason(chain: tuple[bytes, ...], anchors: Anchors, now: datetime) -> 
     reason = _leaf_reason(leaf, chain[-1], anchors, now)
     if reason:
         return reason
-    findings = [anchors.finding(der) for der in chain[1:]]
+    findings = [anchors.finding(each) for each in chain[1:]]
     return _issuers_reason(findings, now) or _policy_reason(leaf, findings)
 
 
@@ -297,42 +295,42 @@ def _issuer_dn_reason(leaf: _Leaf, allowed: frozenset[bytes]) -> str:
     return "" if leaf.issuer in allowed else reasons.ISSUER_DN
 
 
-def _leaf(der: bytes, *, allow_weak: bool, any_purpose: bool) -> _Leaf | None:
-    certificate = certificate_rules.certificate_from(der)
+def _leaf(der_bytes: bytes, *, allow_weak: bool, any_purpose: bool) -> _Leaf | None:
+    certificate = certificate_of(der_bytes)
     if certificate is None:
         return None
     return _Leaf(
         certificate_rules.client_fault(certificate, allow_weak=allow_weak, any_purpose=any_purpose),
-        certificate.not_valid_before_utc,
-        certificate.not_valid_after_utc,
+        certificate.not_before,
+        certificate.not_after,
         _issuer(certificate),
         _policy_rules(certificate),
     )
 
 
-def _issuer(certificate: x509.Certificate) -> bytes | None:
+def _issuer(certificate: Certificate) -> bytes | None:
     try:
-        return normalised_name(certificate.issuer.public_bytes())
-    except (*certificate_rules.CANNOT_READ, DerError):
+        return normalised_name(der.encoded(der.SEQUENCE, certificate.issuer))
+    except DerError:
         return None
 
 
-def _policy_rules(certificate: x509.Certificate) -> PolicyRules | None:
+def _policy_rules(certificate: Certificate) -> PolicyRules | None:
     try:
         return PolicyRules.of(certificate)
-    except (*certificate_rules.CANNOT_READ, DerError):
+    except DerError:
         return None
 
 
-def _finding_from(der: bytes, *, allow_weak: bool) -> _Finding | None:
+def _finding_from(der_bytes: bytes, *, allow_weak: bool) -> _Finding | None:
     """What is to know of a CA that is none of the profile's."""
-    certificate = certificate_rules.certificate_from(der)
+    certificate = certificate_of(der_bytes)
     return None if certificate is None else _finding(certificate, is_root=False, allow_weak=allow_weak)
 
 
-def _finding(certificate: x509.Certificate, *, is_root: bool, allow_weak: bool) -> _Finding:
+def _finding(certificate: Certificate, *, is_root: bool, allow_weak: bool) -> _Finding:
     fault = certificate_rules.authority_fault(certificate, is_root=is_root, allow_weak=allow_weak)
     policy_rules = None if fault else _policy_rules(certificate)
     if not fault and policy_rules is None:
         fault = reasons.POLICY_EXTENSION
-    return _Finding(fault, certificate.not_valid_before_utc, certificate.not_valid_after_utc, policy_rules)
+    return _Finding(fault, certificate.not_before, certificate.not_after, policy_rules)

@@ -217,7 +217,7 @@ class ResourceTests(SynchronousTestCase):
         assert settings is not None
         [trusted] = settings.trusted_root_certificates
         self.assertEqual((trusted.name, trusted.file), ("r", "conf/pki/clients-ca.pem"))
-        self.assertEqual(trusted.certificates, (clients_root().certificate,))
+        self.assertEqual(trusted.certificates, (clients_root().parsed,))
         self.assertIs(settings.client_ssl_certificate, config.http_listeners[0].ssl_certificate)
 
 

@@ -132,19 +132,22 @@ class ReadingTests(SynchronousTestCase):
         inhibit = pki.extension(x509.InhibitAnyPolicy(4), critical=True)
         constraints = pki.extension(x509.PolicyConstraints(2, 3), critical=True)
         extra = [issued_under(a, b), maps_policy(a, b), inhibit, constraints]
-        found = PolicyRules.of(ROOT.intermediate(extra=extra).certificate)
+        found = PolicyRules.of(ROOT.intermediate(extra=extra).parsed)
         wanted = rules(A, B, mappings=((A, B),), require_explicit=2, inhibit_mapping=3, inhibit_any=4)
         self.assertEqual(found, wanted)
-        self.assertEqual(PolicyRules.of(ROOT.issue(extra=[demands_policy(7)]).certificate), demanding(after=7))
+        self.assertEqual(PolicyRules.of(ROOT.issue(extra=[demands_policy(7)]).parsed), demanding(after=7))
 
     def test_nothing(self) -> None:
         """A certificate that says nothing of policies was issued under none; a root issued itself."""
-        self.assertEqual(PolicyRules.of(ROOT.issue().certificate), PolicyRules())
-        self.assertEqual(PolicyRules.of(ROOT.certificate), PolicyRules(is_self_issued=True))
+        self.assertEqual(PolicyRules.of(ROOT.issue().parsed), PolicyRules())
+        self.assertEqual(PolicyRules.of(ROOT.parsed), PolicyRules(is_self_issued=True))
 
     def test_odd_mappings(self) -> None:
-        """Mappings that are no pairs of policies are an error of this module's own kind."""
+        """Mappings that are no pairs of policies are noted, and where they are critical an error of the DER's kind."""
         pair = pki.tlv(0x30, b"\x06\x01\x2a")
         for value in (b"", b"\x05\x00", b"\x30\x01", pki.tlv(0x30, pair), pki.tlv(0x30, b"\x05\x00"), pki.tlv(0x31)):
-            odd = pki.extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.33"), value))
-            self.assertRaises(DerError, PolicyRules.of, ROOT.intermediate(extra=[odd]).certificate)
+            mappings = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.33"), value)
+            found = PolicyRules.of(ROOT.intermediate(extra=[pki.extension(mappings)]).parsed)
+            self.assertEqual((found.is_readable, found.require_explicit), (False, None))
+            critical = pki.extension(mappings, critical=True)
+            self.assertRaises(DerError, PolicyRules.of, ROOT.intermediate(extra=[critical]).parsed)

@@ -11,7 +11,9 @@ from cryptography.x509.oid import ExtensionOID
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import reasons
-from agwtwisted.core.certificate_rules import authority_fault, certificate_from, client_fault, has_weak_digest
+from agwtwisted.core.certificate_rules import authority_fault, certificate_from, client_fault
+from agwtwisted.core.certificates import Certificate
+from agwtwisted.core.signature_algorithms import has_weak_digest
 from tests import pki
 
 ROOT = pki.Authority.root()
@@ -64,7 +66,7 @@ class ClientTests(SynchronousTestCase):
             (pki.rsa_key(1024), reasons.LEAF_KEY_WEAK),
             (pki.ec_key(ec.SECP192R1()), reasons.LEAF_KEY_WEAK),
         ]:
-            self.assertEqual(client_fault(ROOT.issue(key=key).certificate), wanted, key)
+            self.assertEqual(client_fault(ROOT.issue(key=key).parsed), wanted, key)
 
     def test_purposes(self) -> None:
         """clientAuth must be named where purposes are named; digitalSignature where key usages are."""
@@ -77,39 +79,47 @@ class ClientTests(SynchronousTestCase):
             ({"usage": pki.key_usage("key_agreement", "key_encipherment")}, reasons.NO_DIGITAL_SIGNATURE),
             ({"usage": pki.key_usage("digital_signature", critical=False)}, ""),
         ]:
-            self.assertEqual(client_fault(ROOT.issue(**options).certificate), wanted, options)
+            self.assertEqual(client_fault(ROOT.issue(**options).parsed), wanted, options)
 
     def test_extensions(self) -> None:
-        """Doubled, unreadable, unknown and critical ones refuse; unknown ones that are not critical do not."""
-        broken = x509.ObjectIdentifier(ExtensionOID.SUBJECT_ALTERNATIVE_NAME.dotted_string)
+        """Unknown and critical ones refuse, and what is needed and doubled or unreadable; the rest may be anything."""
+        names = x509.ObjectIdentifier(ExtensionOID.SUBJECT_ALTERNATIVE_NAME.dotted_string)
+        usage = x509.ObjectIdentifier(ExtensionOID.KEY_USAGE.dotted_string)
         x400_address = pki.tlv(0x30, pki.tlv(0xA3))
         for extra, wanted in [
             ([unrecognized(PRIVATE, b"\5\0")], ""),
             ([unrecognized(PRIVATE, b"\5\0", critical=True)], reasons.CRITICAL_EXTENSION),
-            ([unrecognized(PRIVATE, b"")] * 2, reasons.EXTENSION),
-            ([unrecognized(broken, b"\0")], reasons.EXTENSION),
-            ([unrecognized(broken, x400_address)], reasons.EXTENSION),
+            ([unrecognized(PRIVATE, b"")] * 2, ""),
+            ([unrecognized(names, b"\0")], ""),
+            ([unrecognized(names, x400_address)], ""),
+            ([pki.key_usage("digital_signature")], reasons.EXTENSION),
         ]:
-            self.assertEqual(client_fault(ROOT.issue(extra=extra).certificate), wanted, extra)
-        self.assertEqual(client_fault(ROOT.issue(san=["device.example"]).certificate), "")
+            self.assertEqual(client_fault(ROOT.issue(extra=extra).parsed), wanted, extra)
+        for odd in (b"", b"\x03\0", b"\x03\2\x08\x80", b"\4\1\x80"):
+            leaf = ROOT.issue(usage=None, extra=[unrecognized(usage, odd)])
+            self.assertEqual(client_fault(leaf.parsed), reasons.EXTENSION, odd)
+        self.assertEqual(client_fault(ROOT.issue(san=["device.example"]).parsed), "")
 
     def test_versions(self) -> None:
-        """Version 1 has no extensions; without any it is accepted from a client."""
-        self.assertEqual(client_fault(ROOT.issue(version=1).certificate), "")
-        odd = ROOT.issue(version=1, has_extensions=True).certificate
-        self.assertEqual(client_fault(odd), reasons.VERSION_3_REQUIRED)
+        """No version refuses by itself, and what the extensions say counts in each of them."""
+        for version in (1, 2, 3, 7):
+            for has_extensions in (False, True):
+                leaf = ROOT.issue(version=version, has_extensions=has_extensions)
+                self.assertEqual(client_fault(leaf.parsed), "", (version, has_extensions))
+            servers = ROOT.issue(version=version, has_extensions=True, eku=(pki.SERVER_AUTH,))
+            self.assertEqual(client_fault(servers.parsed), reasons.PURPOSE, version)
 
     def test_signatures(self) -> None:
         """A leaf signed over SHA-1 may be somebody else's certificate."""
-        self.assertEqual(client_fault(ROOT.issue(hash=hashes.SHA1()).certificate), reasons.DIGEST_WEAK)
+        self.assertEqual(client_fault(ROOT.issue(hash=hashes.SHA1()).parsed), reasons.DIGEST_WEAK)
 
     def test_weak_ones_may_be_allowed(self) -> None:
         """With `allow_weak` keys and digests do not count; everything else does."""
         weak = pki.rsa_key(1024)
         for options in ({"key": weak}, {"hash": hashes.SHA1()}):
-            self.assertNotEqual(client_fault(ROOT.issue(**options).certificate), "")
-            self.assertEqual(client_fault(ROOT.issue(**options).certificate, allow_weak=True), "")
-        servers = ROOT.issue(key=weak, eku=(pki.SERVER_AUTH,)).certificate
+            self.assertNotEqual(client_fault(ROOT.issue(**options).parsed), "")
+            self.assertEqual(client_fault(ROOT.issue(**options).parsed, allow_weak=True), "")
+        servers = ROOT.issue(key=weak, eku=(pki.SERVER_AUTH,)).parsed
         self.assertEqual(client_fault(servers, allow_weak=True), reasons.PURPOSE)
 
 
@@ -120,30 +130,29 @@ class AuthorityTests(SynchronousTestCase):
         """MD5 and SHA-1 count against every CA but a root; digests that cannot be told count too."""
         rsa_root = pki.Authority.root(key=RSA_KEY)
         for digest in (hashes.MD5(), hashes.SHA1()):
-            weak = rsa_root.intermediate(hash=digest).certificate
+            weak = rsa_root.intermediate(hash=digest).parsed
             self.assertTrue(has_weak_digest(weak))
             self.assertEqual(authority_fault(weak, is_root=False), reasons.DIGEST_WEAK)
             self.assertEqual(authority_fault(weak, is_root=True), "")
-        self.assertEqual(authority_fault(rsa_root.intermediate().certificate, is_root=False), "")
-        self.assertEqual(authority_fault(ROOT.intermediate(key=pki.ed25519_key()).certificate, is_root=False), "")
+        self.assertEqual(authority_fault(rsa_root.intermediate().parsed, is_root=False), "")
+        self.assertEqual(authority_fault(ROOT.intermediate(key=pki.ed25519_key()).parsed, is_root=False), "")
 
     def test_weak_ones_may_be_allowed(self) -> None:
         """With `allow_weak` keys and digests do not count; everything else does."""
         for options in ({"key": pki.rsa_key(1024)}, {"hash": hashes.SHA1()}):
-            weak = ROOT.intermediate(**options).certificate
+            weak = ROOT.intermediate(**options).parsed
             self.assertNotEqual(authority_fault(weak, is_root=False), "")
             self.assertEqual(authority_fault(weak, is_root=False, allow_weak=True), "")
-        no_ca = ROOT.issue(hash=hashes.SHA1()).certificate
+        no_ca = ROOT.issue(hash=hashes.SHA1()).parsed
         self.assertEqual(authority_fault(no_ca, is_root=False, allow_weak=True), reasons.INVALID_CA)
 
-    def test_unknown_signatures_and_keys_are_unreadable(self) -> None:
-        """What cryptography knows no name for is refused, not passed over."""
+    def test_unknown_signatures_and_keys(self) -> None:
+        """A key or a digest that is not known is refused, not passed over."""
         good = ROOT.intermediate().der
         ecdsa_with_sha256, ec_public_key = bytes.fromhex("2a8648ce3d040302"), bytes.fromhex("2a8648ce3d0201")
-        for known in (ecdsa_with_sha256, ec_public_key):
-            odd = certificate_from(good.replace(known, known[:-1] + b"\x7f"))
-            assert odd is not None
-            self.assertEqual(authority_fault(odd, is_root=False), reasons.UNREADABLE)
+        for known, wanted in ((ecdsa_with_sha256, reasons.DIGEST_WEAK), (ec_public_key, reasons.UNREADABLE)):
+            odd = Certificate.read(good.replace(known, known[:-1] + b"\x7f"))
+            self.assertEqual(authority_fault(odd, is_root=False), wanted)
 
     def test_bits(self) -> None:
         """basicConstraints must say CA, keyUsage may not leave keyCertSign out."""
@@ -155,4 +164,4 @@ class AuthorityTests(SynchronousTestCase):
             ({"usage": pki.key_usage("digital_signature")}, reasons.NO_CERTIFICATE_SIGNING),
             ({"extra": [unrecognized(PRIVATE, b"", critical=True)]}, reasons.CRITICAL_EXTENSION),
         ]:
-            self.assertEqual(authority_fault(ROOT.intermediate(**options).certificate, is_root=False), wanted, options)
+            self.assertEqual(authority_fault(ROOT.intermediate(**options).parsed, is_root=False), wanted, options)

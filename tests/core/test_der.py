@@ -23,12 +23,12 @@ class ElementsTests(SynchronousTestCase):
 
     @given(st.binary(max_size=200))
     def test_only_its_own_error_comes_out(self, data: bytes) -> None:
-        """Any bytes are elements, which encode to the same bytes again, or a DerError."""
+        """Any bytes are elements, which are the same in DER, or a DerError."""
         try:
             found = der.elements(data)
         except der.DerError:
             return
-        self.assertEqual(b"".join(pki.tlv(element.tag, element.content) for element in found), data)
+        self.assertEqual(der.elements(b"".join(der.encoded(each.tag, each.content) for each in found)), found)
 
     def test_every_beginning_of_a_name_is_refused(self) -> None:
         """A name cut anywhere is truncated, not half a name."""
@@ -38,20 +38,54 @@ class ElementsTests(SynchronousTestCase):
             with self.assertRaises(der.DerError):
                 der.elements(data[:end])
 
-    def test_what_ber_allows_and_der_does_not_is_refused(self) -> None:
-        """Indefinite and overlong lengths, tag numbers above 30, and lengths of five octets are errors."""
+    def test_lengths_that_are_not_der(self) -> None:
+        """A length that is not the shortest, and one that an end mark tells, are read as OpenSSL reads them."""
+        for data, content in (
+            (b"\x04\x81\x01x", b"x"),
+            (b"\x04\x82\x00\x80" + b"x" * 0x80, b"x" * 0x80),
+            (b"\x04\x88\0\0\0\0\0\0\0\x01x", b"x"),
+            (b"\x30\x80\0\0", b""),
+            (b"\x30\x80\x05\0\0\0", b"\x05\0"),
+            (b"\x30\x80\x30\x80\x04\x02\0\0\0\0\0\0", b"\x30\x80\x04\x02\0\0\0\0"),
+        ):
+            wanted = (der.Element(data[0], content), der.Element(0x05, b""))
+            self.assertEqual(der.elements(data + b"\x05\0"), wanted, data.hex())
+            self.assertEqual(der.first_encoding(data + b"\x05\0"), data)
+
+    def test_what_is_nothing(self) -> None:
+        """Lengths beyond the end, missing end marks, end marks of what is not constructed, and tag numbers above 30."""
         for data in (
-            b"\x30\x80\0\0",  # indefinite
-            b"\x04\x81\x01x",  # short form would do
-            b"\x04\x82\x00\x80" + b"x" * 0x80,  # one octet would do
-            b"\x1f\x01\0",  # a tag number above 30
-            b"\x04\x85\0\0\0\0\x01x",
+            b"\x04\x80\0\0",
+            b"\x30\x80",
+            b"\x30\x80\0",
+            b"\x30\x80\x30\x80\0\0",
+            b"\x30\x80\x04\x05\0\0",
+            b"\x1f\x01\0",
+            b"\x04\x85\0\0\0\x01\x01x",
             b"\x04\x84\xff\xff\xff\xff",
             b"\x04",
             b"\x04\x82\x01",
         ):
             with self.assertRaises(der.DerError, msg=data.hex()):
                 der.elements(data)
+        for read in (der.first_element, der.first_encoding):
+            self.assertRaises(der.DerError, read, b"")
+        self.assertRaises(der.DerError, der.first_of, b"\x05\0", der.SEQUENCE)
+
+    def test_strings_in_pieces(self) -> None:
+        """The pieces are joined, to the depth that OpenSSL goes."""
+        string = der.Element(0x24, b"\x04\1a\x24\x80\x04\1b\x0c\1c\0\0")
+        self.assertEqual(der.string_octets(string), b"abc")
+        self.assertEqual(der.string_octets(der.Element(0x04, b"a")), b"a")
+        for levels in (der.MAX_PIECES, der.MAX_PIECES + 1):
+            data = b"\x04\1a"
+            for _ in range(levels):
+                data = der.encoded(0x24, data)
+            nested = der.first_element(data)
+            if levels == der.MAX_PIECES:
+                self.assertEqual(der.string_octets(nested), b"a")
+            else:
+                self.assertRaises(der.DerError, der.string_octets, nested)
 
     def test_the_number_of_elements_is_bounded(self) -> None:
         """One element more than the limit is refused."""

@@ -23,12 +23,12 @@ OTHER = pki.Authority.root("Other")
 
 def extracted(*credentials: pki.Credential) -> Extract:
     """What is made of these certificates."""
-    return extract([CertificateBlock(certificate=each.certificate, der=each.der, line=0) for each in credentials])
+    return extract([CertificateBlock(certificate=each.parsed, der=each.der, line=0) for each in credentials])
 
 
 def certificates(*credentials: pki.Credential) -> tuple[object, ...]:
     """Theirs."""
-    return tuple(each.certificate for each in credentials)
+    return tuple(each.parsed for each in credentials)
 
 
 class ExtractionTests(SynchronousTestCase):
@@ -47,7 +47,7 @@ class ExtractionTests(SynchronousTestCase):
         """The file is read without a warning, and stands for the leaf's issuer."""
         chain = read_chain(extracted(LEAF, ROOT, SECOND, FIRST).pem, "ca.pem", pki.NOW)
         assert isinstance(chain, TrustedChain), chain
-        self.assertEqual((chain.issuer, chain.warnings), (SECOND.certificate, ()))
+        self.assertEqual((chain.issuer, chain.warnings), (SECOND.parsed, ()))
 
     def test_holds_certificates_alone(self) -> None:
         """There is no word around the blocks: not every upload takes one."""
@@ -125,10 +125,10 @@ class ExtractionTests(SynchronousTestCase):
 
     def test_unreadable_names(self) -> None:
         """A certificate whose name cannot be read is named as well as can be, and left out."""
-        odd = pki.tlv(0x30, pki.tlv(0x31, pki.tlv(0x30, b"\x06\x03\x55\x04\x03", pki.tlv(0x03, b"\0a"))))
+        odd = pki.tlv(0x30, pki.tlv(0x31, pki.tlv(0x30, b"\x06\x03\x55\x04\x03")))
         found = extracted(LEAF, SECOND, FIRST, ROOT, ROOT.intermediate(odd))
         self.assertEqual(found.authorities, certificates(ROOT, FIRST, SECOND))
-        self.assertEqual(found.left_out[0], "CN=#03020061: cannot be read")
+        self.assertEqual(found.left_out[0], "#310730050603550403: cannot be read")
 
     def test_old_signatures(self) -> None:
         """A chain over SHA-1 is put in order too; that it is refused is for the gateway to say."""

@@ -25,17 +25,11 @@ from agwtwisted.core.records import (
 )
 from agwtwisted.core.variables import CertificateVariables
 from agwtwisted.core.verdicts import UNJUDGED, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
+from tests.strategies import variables
 
-CERTIFICATE = CertificateVariables(
-    der=b"",
-    certificate=b"",
-    subject=b"CN=device-7",
-    issuer=rb"CN=Ger\C3\A4te,O=Test\, Inc.",
-    serial=b"02",
-    fingerprint=b"2c46ace8e01e3284e5fdd30787cc4303952bfb09",
-    start_date=b"",
-    end_date=b"",
-)
+FINGERPRINT = b"2c46ace8e01e3284e5fdd30787cc4303952bfb09"
+ISSUER = rb"CN=Ger\C3\A4te,O=Test\, Inc."
+CERTIFICATE = variables(fingerprint=FINGERPRINT, issuer=ISSUER, subject=b"CN=device-7", serial=b"02")
 PEER = Peer(
     address="185.42.129.24",
     port=45057,
@@ -318,7 +312,7 @@ class RenderTests(SynchronousTestCase):
         """Names, reasons and distinguished names of every kind are escaped where the frames are made."""
         frame = RecordFrame.from_names(listener=name, rule=name, resource_id=name)
         peer = attrs.evolve(
-            PEER, verdict=Refused(reason), certificate=attrs.evolve(CERTIFICATE, issuer=issuer), cipher=name
+            PEER, verdict=Refused(reason), certificate=variables(fingerprint=FINGERPRINT, issuer=issuer), cipher=name
         )
         read = members(render(attrs.evolve(RECORD, frame=frame, client=ClientFrame.from_peer(peer)), True))
         self.assertEqual((read["listenerName"], read["ruleName"], read["resourceId"]), (name, name, name))
@@ -331,10 +325,10 @@ class RememberedTests(SynchronousTestCase):
     def test_nothing_is_shared_that_differs(self) -> None:
         """Certificate, verdict, status, suite and version each have a text of their own."""
         ClientFrame.from_peer(PEER)
-        other = attrs.evolve(CERTIFICATE, fingerprint=b"aa")
+        other = variables(fingerprint=b"aa", issuer=ISSUER)
         changes: list[dict[str, Any]] = [
             {"certificate": other},
-            {"certificate": attrs.evolve(CERTIFICATE, issuer=b"CN=Other")},
+            {"certificate": variables(fingerprint=FINGERPRINT, issuer=b"CN=Other")},
             {"certificate": None},
             {"verdict": Refused("certificate has expired")},
             {"verdict": Unchecked()},
@@ -359,7 +353,7 @@ class RememberedTests(SynchronousTestCase):
         """So many are remembered, and none with a long name."""
         self.assertEqual(records._remembered_tls_members.cache_info().maxsize, records.REMEMBERED)
         for size, kept in ((records.LONGEST_ISSUER, True), (records.LONGEST_ISSUER + 1, False)):
-            peer = attrs.evolve(PEER, certificate=attrs.evolve(CERTIFICATE, issuer=b"x" * size))
+            peer = attrs.evolve(PEER, certificate=variables(fingerprint=FINGERPRINT, issuer=b"x" * size))
             first, second = ClientFrame.from_peer(peer), ClientFrame.from_peer(peer)
             self.assertEqual(first, second)
             self.assertEqual(first.tls is second.tls, kept)
@@ -401,7 +395,7 @@ class HandshakeTests(SynchronousTestCase):
                     "sslClientCertificateIssuerName": r"CN=Ger\C3\A4te,O=Test\, Inc.",
                     "sslClientCertificateSubjectName": "CN=device-7",
                     "sslClientCertificateSerialNumber": "02",
-                    "sslClientCertificateFingerprintSha256": hashlib.sha256(b"").hexdigest(),
+                    "sslClientCertificateFingerprintSha256": hashlib.sha256(CERTIFICATE.der).hexdigest(),
                     "serverName": "api.example.com",
                     "error_info": "ERRORINFO_HTTPS_NO_CERT",
                     "handshakeError": "bad record mac",
@@ -429,16 +423,15 @@ class HandshakeTests(SynchronousTestCase):
         names = {
             "sslClientCertificateSubjectName": "CN=device-7",
             "sslClientCertificateSerialNumber": "02",
-            "sslClientCertificateFingerprintSha256": hashlib.sha256(b"der").hexdigest(),
+            "sslClientCertificateFingerprintSha256": hashlib.sha256(CERTIFICATE.der).hexdigest(),
         }
-        certificate = attrs.evolve(CERTIFICATE, der=b"der")
         for verdict, is_named in (
             (Refused("certificate has expired"), True),
             (UNJUDGED, True),
             (Trusted(), False),
             (Unchecked(), False),
         ):
-            record = self.record(verdict, certificate)
+            record = self.record(verdict, CERTIFICATE)
             frame = ClientFrame.from_peer(record.peer)
             quiet = ClientFrame.from_peer(record.peer, names_refused=False)
             for named, line in (
@@ -452,7 +445,7 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_hostile_certificate(self) -> None:
         """Of a name or a number that is made to fill the log the beginning is logged."""
-        hostile = attrs.evolve(CERTIFICATE, subject=b"CN=" + b"x" * 30000, serial=b"1" * 30000)
+        hostile = variables(fingerprint=FINGERPRINT, issuer=ISSUER, subject=b"CN=" + b"x" * 30000, serial=b"1" * 30000)
         line = render_handshake(self.record(Refused("certificate has expired"), hostile))
         found = properties(line)
         self.assertEqual(found["sslClientCertificateSubjectName"], "CN=" + "x" * (records.LONGEST_NAMED - 3) + "...")

@@ -190,5 +190,5 @@ class SignatureTests(SynchronousTestCase):
 
     def test_key_hash(self) -> None:
         """The key's hash is over its bits alone: what key identifiers of certificates are mostly made of."""
-        self.assertEqual(len(responders.key_hash(ISSUER.certificate)), 20)
-        self.assertNotEqual(responders.key_hash(ISSUER.certificate), responders.key_hash(ROOT.certificate))
+        self.assertEqual(len(responders.key_hash(ISSUER.parsed)), 20)
+        self.assertNotEqual(responders.key_hash(ISSUER.parsed), responders.key_hash(ROOT.parsed))

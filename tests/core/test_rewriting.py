@@ -26,10 +26,10 @@ from agwtwisted.core.rewriting import (
 )
 from agwtwisted.core.server_variables import Context
 from agwtwisted.core.templates import Scope, Template
-from agwtwisted.core.variables import CertificateVariables
 from agwtwisted.core.verdicts import Absent
 from tests.requests import TOKEN, parsed
 from tests.rewrites import HEAD, RESPONSE, context, request
+from tests.strategies import variables
 
 VALUES = st.one_of(st.from_regex(r"[!-~\t ]{0,12}", fullmatch=True).map(str.encode), st.binary(max_size=12))
 
@@ -422,8 +422,8 @@ class SafetyTests(SynchronousTestCase):
             headers=((b"X-A", header), (b"Cookie", b"c=" + cookie), (b"User-Agent", user_agent)),
             forwarded_for=b"",
         )
-        names = [field.name for field in attrs.fields(CertificateVariables)]
-        about = context(head, certificate=CertificateVariables(**dict.fromkeys(names, subject)))
+        names = ("certificate", "subject", "issuer", "serial", "fingerprint", "start_date", "end_date")
+        about = context(head, certificate=variables(**dict.fromkeys(names, subject)))
         lines = {
             "X-B": f"{{http_req_X-A}}{text}",
             "X-C": "{var_client_certificate_subject}",

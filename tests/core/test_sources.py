@@ -108,7 +108,7 @@ class TrustedClientCertificateTests(SynchronousTestCase):
         [listener] = load().http_listeners
         assert listener.ssl_profile is not None
         [trusted] = listener.ssl_profile.trusted_client_certificates
-        self.assertEqual((trusted.name, trusted.chain.root), ("devices", clients_root().certificate))
+        self.assertEqual((trusted.name, trusted.chain.root), ("devices", clients_root().parsed))
 
     def test_problems_of_the_file(self) -> None:
         """They stand at the file's own lines, name the section and have the product's code."""
@@ -298,7 +298,7 @@ class TrustedRootTests(SynchronousTestCase):
         [rule] = load(self.TEXT, files(r_pem=root.der)).request_routing_rules
         assert rule.backend_http_settings is not None
         [trusted] = rule.backend_http_settings.trusted_root_certificates
-        self.assertEqual((trusted.file, trusted.certificates), ("conf/pki/r.pem", (root.certificate,)))
+        self.assertEqual((trusted.file, trusted.certificates), ("conf/pki/r.pem", (root.parsed,)))
 
     def test_problems(self) -> None:
         """They are told with the file, its line, and the section that names it, and nothing else is made of them."""

@@ -31,7 +31,7 @@ class PublicTests(SynchronousTestCase):
 
     def warned(self, text: str, *roots: pki.Authority) -> list[str]:
         """The warnings where the machine trusts these roots."""
-        keys = frozenset(key_of(root.certificate) for root in roots)
+        keys = frozenset(key_of(root.parsed) for root in roots)
         config = parse(text.encode(), FILE, files().read, now=pki.NOW, system_roots=lambda: keys)
         return [str(warning) for warning in config.warnings]
 

@@ -33,9 +33,9 @@ class ReadRootsTests(SynchronousTestCase):
         one, other = pki.Authority.root("One"), pki.Authority.root("Other")
         issuer = one.intermediate("Issuer")
         found = self.taken(pki.bundle(issuer, one, other, one))
-        self.assertEqual(found.certificates, tuple(each.certificate for each in (issuer, one, other)))
+        self.assertEqual(found.certificates, tuple(each.parsed for each in (issuer, one, other)))
         self.assertEqual(found.warnings, ())
-        self.assertEqual(self.taken(one.der).certificates, (one.certificate,))
+        self.assertEqual(self.taken(one.der).certificates, (one.parsed,))
 
     def test_no_root(self) -> None:
         """Intermediates alone are no end of a chain."""
