@@ -12,6 +12,7 @@ import os
 import socket
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Container, Sequence
+from contextlib import nullcontext
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urljoin
@@ -52,6 +53,7 @@ from zope.interface import implementer
 from agwtwisted.core.destinations import Destination, Network, PortRange, closed, destination, refusal_of
 from agwtwisted.core.errors import AgwError, UnacceptableError
 from agwtwisted.core.ocsp import MAX_RESPONSE_BYTES, NotAsked, Unreachable, Unusable
+from agwtwisted.lateness import Lateness
 from agwtwisted.lookups import Lookups
 from agwtwisted.turns import Fared, Missed, Turns
 
@@ -64,6 +66,12 @@ MAX_GET_BYTES: Final = 255
 """The length of the encoded request up to which GET is used, where it is (RFC 5019 section 5)."""
 
 _CONTENT_TYPE: Final = b"application/ocsp-response"
+
+MAX_LATENESS: Final = 30.0
+"""Seconds that a question lasts longer at most because the gateway was late itself."""
+
+EVEN: Final = 0.001
+"""Seconds that do not count."""
 
 _REDIRECTS: Final = (301, 302, 307, 308)
 
@@ -93,10 +101,19 @@ class OcspClient:
         reactor: resolves and connects.
         own_ports: those that the gateway listens on: it does not ask itself.
         use_get: whether small requests go by GET, which caches between here and the responder may answer.
+        lateness: the reactor's, which is no responder's; None: it is never late.
     """
 
-    def __init__(self, reactor: Any, *, own_ports: Container[int] = (), use_get: bool = False) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        own_ports: Container[int] = (),
+        use_get: bool = False,
+        lateness: Lateness | None = None,
+    ) -> None:
         self._reactor = reactor
+        self._lateness = lateness
         self._own_ports = own_ports
         self._use_get = use_get
         self._turns = Turns(reactor)
@@ -125,7 +142,7 @@ class OcspClient:
                 try:
                     return await self._exchange(request, responder, way, share)
                 finally:
-                    left -= self._reactor.seconds() - began
+                    left -= min(self._reactor.seconds() - began, share)
 
             response = await self._in_turn(request, responder, ask)
             outcome = accept(response) if isinstance(response, bytes) else response
@@ -150,26 +167,25 @@ class OcspClient:
 
     async def _exchange(self, request: bytes, destination: Destination, way: Way, seconds: float) -> _Outcome:
         """One request and its response, which may come from where the responder redirects to."""
-        end = self._reactor.seconds() + seconds
+        clock = _Patience(self._reactor, self._lateness, seconds)
         rules = _AddressRules(networks=way.open_networks, ports=way.open_ports, own_ports=self._own_ports)
-        first = await self._hop(request, destination, None if way.is_operators else rules, seconds)
+        first = await self._hop(request, destination, None if way.is_operators else rules, clock)
         if isinstance(first, _Outcome):
             return first
         is_same = (first.host, first.port) == (destination.host, destination.port)
-        left = max(end - self._reactor.seconds(), 0.0)
-        second = await self._hop(request, first, None if way.is_operators and is_same else rules, left)
+        second = await self._hop(request, first, None if way.is_operators and is_same else rules, clock)
         if not isinstance(second, _Outcome):
             return _Outcome(Unreachable("the responder redirects more than once"), Fared.ANSWERED)
         return attrs.evolve(second, fared=Fared.ANSWERED)  # by the one whose turn it is
 
     async def _hop(
-        self, request: bytes, destination: Destination, rules: _AddressRules | None, seconds: float
+        self, request: bytes, destination: Destination, rules: _AddressRules | None, patience: _Patience
     ) -> _Outcome | Destination:
         """One request over one connection, and its response or where it is to be had instead."""
         line = _Line(self._reactor, destination, rules, self._lookups)
         try:
             talking = _given_up(Deferred.fromCoroutine(self._talk(request, destination, line)))
-            response: bytes = await _in_time(talking, seconds, self._reactor)
+            response: bytes = await patience.wait_for(talking)
             return _Outcome(response, Fared.ANSWERED)
         except _RedirectError as redirect:
             return redirect.destination
@@ -180,6 +196,8 @@ class OcspClient:
         except TimeoutError:
             if line.waits:
                 return _Outcome(NotAsked("too many names are being looked up"), Fared.NOTHING)
+            if patience.is_lost:
+                return _Outcome(NotAsked("the gateway is too busy to read answers in time"), Fared.NOTHING)
             return _Outcome(Unreachable("no answer in time"), Fared.SILENT)
         except MemoryError:
             return _Outcome(NotAsked("there is no memory left"), Fared.NOTHING)
@@ -287,32 +305,51 @@ def _given_up(asked: Deferred[T]) -> Deferred[T]:
     return waiting
 
 
-async def _in_time(talking: Deferred[T], seconds: float, clock: Any) -> T:
-    """What comes of it within so many seconds, else TimeoutError.
+class _Patience:
+    """How long an answer is waited for: so many seconds in which the gateway has listened."""
 
-    When the time is over the reactor gets a turn first: busy with others, it may not have read yet what came in time.
-    """
-    timer: IDelayedCall = clock.callLater(seconds, lambda: over())
-    late = False
+    def __init__(self, clock: Any, lateness: Lateness | None, seconds: float) -> None:
+        self.is_lost = False  # the gateway was too late itself for anybody to be blamed
+        self._clock = clock
+        self._lateness = lateness
+        self._end = clock.seconds() + seconds
+        self._late_at_first = 0.0 if lateness is None else lateness.total
 
-    def over() -> None:
-        nonlocal timer
-        timer = clock.callLater(0, end)
+    async def wait_for(self, talking: Deferred[T]) -> T:
+        """What comes of it in time, else TimeoutError.
 
-    def end() -> None:
-        nonlocal late
-        late = True
-        talking.cancel()
+        When the time is over the reactor gets a turn first: it may not have read yet what came in time.
+        """
+        timer: IDelayedCall = self._clock.callLater(self._left(), lambda: over())
+        late = False
 
-    try:
-        return await talking
-    except CancelledError:
-        if late:
-            raise TimeoutError(seconds, "Deferred") from None
-        raise
-    finally:
-        if timer.active():
-            timer.cancel()
+        def over() -> None:
+            nonlocal timer
+            left = self._left()
+            timer = self._clock.callLater(left, over if left else end)
+
+        def end() -> None:
+            nonlocal late
+            late = True
+            talking.cancel()
+
+        try:
+            with nullcontext() if self._lateness is None else self._lateness.watched():
+                return await talking
+        except CancelledError:
+            if late:
+                raise TimeoutError from None
+            raise
+        finally:
+            if timer.active():
+                timer.cancel()
+
+    def _left(self) -> float:
+        """Seconds; what the gateway was late is on top, as far as that goes."""
+        late = 0.0 if self._lateness is None else self._lateness.total - self._late_at_first
+        self.is_lost = late > MAX_LATENESS
+        left = self._end + min(late, MAX_LATENESS) - self._clock.seconds()
+        return left if left > EVEN else 0.0
 
 
 def _descriptor_lack() -> str:

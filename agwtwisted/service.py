@@ -32,6 +32,7 @@ from agwtwisted.core.rewriting import identifying_headers
 from agwtwisted.core.routing import NamedSites, S, ports_of, relay_ports_of, ways_of
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.health import Prober
+from agwtwisted.lateness import Lateness
 from agwtwisted.listener import Listener, display
 from agwtwisted.ocsp_client import OcspClient
 from agwtwisted.ports import Port, PortArguments
@@ -237,7 +238,8 @@ def _revocation(config: Config, reactor: Any, wall: WallClock, random: Random) -
     if gateway.state_directory is not None and any(map(_asks_responders, every)):
         store = SqliteResponses(Path(gateway.state_directory), wall.seconds, reactor.callFromThread)
     own_ports = frozenset(listener.port for listener in every)
-    return Revocation(reactor, wall, OcspClient(reactor, own_ports=own_ports), store, random)
+    client = OcspClient(reactor, own_ports=own_ports, lateness=Lateness(reactor))
+    return Revocation(reactor, wall, client, store, random)
 
 
 def _asks_responders(listener: HttpListener | RelayListener) -> bool:

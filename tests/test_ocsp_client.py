@@ -33,8 +33,9 @@ from agwtwisted.core import ocsp
 from agwtwisted.core.breaker import PAUSE, SEVERAL
 from agwtwisted.core.destinations import PortRange, destination
 from agwtwisted.core.ocsp import Answer, NotAsked, Question, Unreachable, Unusable
+from agwtwisted.lateness import TICK, Lateness
 from agwtwisted.lookups import MAX_LOOKUPS
-from agwtwisted.ocsp_client import OcspClient, Way
+from agwtwisted.ocsp_client import MAX_LATENESS, OcspClient, Way
 from agwtwisted.turns import UNDER_WAY
 from tests import pki
 from tests.end_to_end.lines import DEADLINE, wait_until
@@ -450,7 +451,7 @@ class LimitTests(ClientCase):
 
         self.responder.say = slow
         questions = [Question.of(device.der, ISSUER.der) for device in devices]
-        way = self.way(timeout=5)  # of each question, from when it is put: to wait for a turn costs nothing of it
+        way = self.way()
         answers = [
             self.client.ask(each.request, way, lambda response, each=each: ocsp.prove(response, each))
             for each in questions
@@ -820,6 +821,31 @@ class LackTests(ClientCase):
 
         self.patch(OcspClient, "_talk", exhausted)
         self.assert_not_asked(await self.ask(), "memory")
+
+    async def test_busy(self) -> None:
+        """The time in which the gateway did not listen is not the responder's; without end it is the gateway's."""
+        clock = Timed()
+        self.client = OcspClient(clock, lateness=Lateness(clock))
+        self.responder.gate.clear()
+        asked = self.ask(self.way(timeout=5))
+        await deferToThread(self.responder.wait_for, 1)
+        clock.advance(20)
+        self.assertFalse(asked.called)
+        self.responder.gate.set()
+        self.assertIsInstance(await asked, Answer)
+        self.responder.say = lambda _: None
+        silent = self.ask(self.way(timeout=5))
+        await deferToThread(self.responder.wait_for, 2)
+        clock.pump([TICK / 50] * int(4 * 50 / TICK))
+        self.assertFalse(silent.called)
+        clock.pump([TICK / 50] * int(2 * 50 / TICK))
+        self.assert_unreachable(await silent, "no answer in time")
+        for _ in range(2 * SEVERAL):
+            lost = self.ask(self.way(timeout=5))
+            await deferToThread(self.responder.wait_for, len(self.responder.asked) + 1)
+            clock.advance(MAX_LATENESS + 10)
+            self.assert_not_asked(await lost, "too busy")
+        self.assertEqual(clock.getDelayedCalls(), [])
 
     async def test_read_before_late(self) -> None:
         """What came in time and was not read yet, because the gateway was busy, is read before the time is over."""
