@@ -19,8 +19,18 @@ from tests.programs import needs
 
 ROOT = Path(__file__).parent.parent
 WITHOUT_TESTS = {"__init__", "_version", "interfaces"}
-BESIDE_MODULES = {"test_benchmarks", "test_conf", "test_fuzz", "test_layout", "test_plugin", "test_systemd_unit"}
-"""Tests of what is no module of the package: the benchmarks, the examples in conf/, the tree, the plugin, the unit."""
+BESIDE_MODULES = {
+    "test_benchmarks",
+    "test_conf",
+    "test_fuzz",
+    "test_hostile_inputs",
+    "test_kept",
+    "test_layout",
+    "test_plugin",
+    "test_systemd_unit",
+}
+"""Tests of what is no module of the package: the benchmarks, the examples in conf/, what hostile inputs cost and keep, the
+tree, the plugin, the unit."""
 
 
 def modules() -> set[str]:

@@ -1,0 +1,128 @@
+"""What a connection keeps, by the figures of docs/timeouts-and-limits.md: measured, as far as it is Python's memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.heads import PlainRequests
+from agwtwisted.core.messages import HeaderNames
+from agwtwisted.streaming import TcpWire
+from tests.gateways import Stand
+from tests.memory import kept_after
+from tests.wires import READ, Line, Network
+
+PAGE = Path(__file__).parents[1] / "docs" / "timeouts-and-limits.md"
+COUNT = 20
+"""Connections that are measured together."""
+
+LINES = b"".join(b"X-%02d: %b\r\n" % (number, b"x" * 320) for number in range(96))
+SHORT = b"".join(b"%02d:%02d\r\n" % (number, number) for number in range(97))
+UNFINISHED = b"GET /%b HTTP/1.1\r\nHost: a.example\r\n%b" % (b"a" * 31_000, LINES)
+GET = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"
+PUT = b"PUT /%b HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n%b\r\n" % (
+    b"a" * 20_000,
+    LINES[: len(LINES) // 3],
+)
+OK = b"HTTP/1.1 200 OK\r\nX-Long: %b\r\nContent-Length: 2\r\n\r\nok" % (b"a" * 20_000)
+
+
+def figures() -> dict[str, int]:
+    """What the page says, in bytes."""
+    rows = re.findall(r"^\| ([^|]+) \| ([0-9]+) kB \|$", PAGE.read_text(), re.MULTILINE)
+    return {what: int(kilobytes) * 1000 for what, kilobytes in rows}
+
+
+class KeptTests(SynchronousTestCase):
+    """Connections in memory, each in the same state."""
+
+    def setUp(self) -> None:
+        self.network = Network()
+        self.stand = Stand(self.network)
+        self.backend = self.network.backend(9000)
+        self.lines: list[Line] = []
+
+    def connect(self) -> None:
+        """Further connections, on which nothing was said."""
+        for _ in range(COUNT):
+            wire = TcpWire(self.network)
+            self.lines.append(self.network.dial(wire))
+            self.stand.begin(wire)
+
+    def kept(self, happen: Callable[[Line], object]) -> float:
+        """Bytes that a connection keeps after this has happened to it, beyond what an idle one does."""
+        self.connect()
+        happen(self.lines[0])  # what is made once is made
+        return kept_after(lambda: [happen(line) for line in self.lines[1:]]) / (COUNT - 1)
+
+    def assert_kept(self, what: str, happen: Callable[[Line], object]) -> None:
+        """A connection keeps no more than the page says."""
+        kept, said = self.kept(happen), figures()[what]
+        self.assertLess(kept, said, what)
+        self.assertGreater(kept, said / 4, f"{what}: the figure says too much")
+
+    def test_unfinished_head(self) -> None:
+        """A head that does not end, in one read or in many."""
+        for size in (READ, 1000):
+            self.lines.clear()
+            self.assert_kept("a head that is not whole: 31 kB of URL, 31 kB of lines", partial(send, UNFINISHED, size))
+
+    def test_unfinished_head_of_short_lines(self) -> None:
+        """Short lines make no difference: what is kept follows the bytes."""
+        head = GET[:-2] + SHORT
+        self.assertLess(self.kept(partial(send, head, 10)), 2 * len(head) + 4000)
+
+    def test_ahead(self) -> None:
+        """Requests that wait for the answer to the first."""
+
+        def ahead(line: Line) -> None:
+            line.send(GET)
+            line.send(GET * (READ // len(GET)))
+
+        self.assert_kept("requests that are sent ahead: a read of 64 kB", ahead)
+
+    def test_body_for_a_second_attempt(self) -> None:
+        """A body in tiny chunks that a server does not answer."""
+
+        def ask(line: Line) -> None:
+            line.send(PUT.replace(LINES[: len(LINES) // 3], b"").replace(b"a" * 20_000, b""))
+            for _ in range(1000):
+                line.send(b"1\r\na\r\n" * 10)
+
+        self.assert_kept("a body of 10 kB in chunks of 1 byte that no server has answered", ask)
+
+    def test_whole(self) -> None:
+        """Nothing of a long head and body stays once they are answered."""
+
+        def ask(line: Line) -> None:
+            line.send(PUT)
+            line.send(b"1;%b\r\na\r\n" % (b"b" * 500) * 50 + b"0\r\nX: %b\r\n\r\n" % (b"a" * 20_000))
+            self.backend.line.send(OK)
+            self.assertTrue(line.take().endswith(b"ok"))
+            self.backend.line.take()
+            self.stand.log.records.clear()
+
+        self.assertLess(self.kept(ask), 5000)
+
+    def test_remembered(self) -> None:
+        """What a port remembers of heads."""
+        plain = PlainRequests(HeaderNames())
+
+        def fill() -> None:
+            for number in range(1500):
+                for start, end in ((b"GET", b""), (b"PUT", b"Content-Length: 1\r\n")):
+                    plain.head(b"%b / HTTP/1.1\r\nHost: a\r\nX: %d\r\n%b%b\r\n" % (start, number, SHORT[:-14], end))
+
+        kept, said = kept_after(fill), figures()["heads that are remembered, a port"]
+        self.assertLess(kept, said)
+        self.assertGreater(kept, said / 4)
+
+
+def send(data: bytes, size: int, line: Line) -> None:
+    """Sends this in reads of a size."""
+    for start in range(0, len(data), size):
+        line.send(data[start : start + size])
