@@ -29,8 +29,8 @@ BESIDE_MODULES = {
     "test_plugin",
     "test_systemd_unit",
 }
-"""Tests of what is no module of the package: the benchmarks, the examples in conf/, what hostile inputs cost and keep, the
-tree, the plugin, the unit."""
+"""Tests of what is no module of the package: the benchmarks, the examples in conf/, what hostile inputs cost and keep,
+the tree, the plugin, the unit."""
 
 
 def modules() -> set[str]:
