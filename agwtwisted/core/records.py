@@ -250,25 +250,17 @@ def _tls_members(
     )
 
 
-LONGEST_NAMED: Final = 1024
-"""Octets of a refused certificate's subject, and of its serial number, that are logged: more is hostile."""
-
-
 def _refused(peer: Peer) -> bytes:
     """What finds a refused certificate in the books of its issuer, behind a comma; empty for any other."""
     certificate = peer.certificate
     if certificate is None or not isinstance(peer.verdict, Refused):
         return b""
     members = {
-        "sslClientCertificateSubjectName": _decoded(_cut(certificate.subject)),
-        "sslClientCertificateSerialNumber": _decoded(_cut(certificate.serial)),
+        "sslClientCertificateSubjectName": _decoded(certificate.subject),
+        "sslClientCertificateSerialNumber": _decoded(certificate.serial),
         "sslClientCertificateFingerprintSha256": sha256(certificate.der).hexdigest(),
     }
     return b"," + _members(members)
-
-
-def _cut(raw: bytes) -> bytes:
-    return raw if len(raw) <= LONGEST_NAMED else raw[:LONGEST_NAMED] + b"..."
 
 
 REMEMBERED: Final = 4096
