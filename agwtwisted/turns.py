@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from agwtwisted.core.breaker import Breaker
+from agwtwisted.core.descriptors import RESPONDER_QUESTIONS
 from agwtwisted.core.expiring import Expiring
 
 T = TypeVar("T")
@@ -39,8 +40,8 @@ MAX_WAITING: Final = 10_000
 TOLD_AT_ONCE: Final = 128
 """Questions that are told in one turn of the reactor that they are not put."""
 
-MAX_QUESTIONS: Final = 512
-"""Questions under way at once, to whatever server. Each needs a descriptor."""
+MAX_QUESTIONS: Final = RESPONDER_QUESTIONS
+"""Questions under way at once, to whatever server: as many as descriptors are kept for."""
 
 MAX_SERVERS: Final = 1024
 """Servers of which it is remembered how they fare."""
