@@ -1132,6 +1132,7 @@ class DrainTests(_Case):
                 self.last.head()
             self.last.reply.body(b"ok")
             self.last.finish()
+            self.assertEqual(b"Connection: close" in self.line.received, not late)
             self.assertEqual(len(self.asked), 1)
             self.assert_closed(linger=True)
         self.setUp()

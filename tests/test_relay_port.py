@@ -11,6 +11,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import reasons
+from agwtwisted.core.admission import Awaited
 from agwtwisted.core.balancing import Pool
 from agwtwisted.core.health import Health, State
 from agwtwisted.core.peer import OcspStatus, Peer
@@ -555,6 +556,20 @@ class EndTests(SynchronousTestCase):
         self.assertEqual(stand.backend().line.take(), b"y")
         client.send(b"x")
         self.assertEqual(stand.backend().lines[0].take(), b"x")
+
+    def test_awaited(self) -> None:
+        """Who has a server and has never said a word is waited for, or waits; who has spoken is at work."""
+        stand = Stand(text(TCP))
+        stand.backend().silent = True
+        client = stand.dial()
+        [session] = stand.port._sessions.values()
+        self.assertIs(session.awaited(0)[0], Awaited.NOTHING)
+        stand = Stand(text(TCP))
+        client = stand.dial()
+        session = next(iter(stand.port._sessions.values()))
+        self.assertIs(session.awaited(0)[0], Awaited.MORE)
+        client.send(b"x")
+        self.assertIs(session.awaited(0)[0], Awaited.NOTHING)
 
     def test_drain_in_the_handshake(self) -> None:
         """Who is still in the handshake, or before the gate, goes on; who is silent is closed in a moment."""
