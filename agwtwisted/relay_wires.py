@@ -41,7 +41,9 @@ class RelayWire(TcpWire):
 
     def readConnectionLost(self) -> None:
         """FIN."""
-        if self.closing or not self._may_stay_half_open():
+        if self.closing and self._queued:  # the peer may still read, and gets what is queued first
+            self.input_ended = True
+        elif self.closing or not self._may_stay_half_open():
             self._transport.connectionLost(CLOSED)
         elif not self.input_ended:
             self._finished()
@@ -105,6 +107,12 @@ class RelayWire(TcpWire):
             self._end_output()
 
     # -- how
+
+    def _half_close(self) -> None:
+        if self.input_ended:
+            self._transport.loseConnection()
+        else:
+            super()._half_close()
 
     def _may_stay_half_open(self) -> bool:
         return True

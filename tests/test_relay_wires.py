@@ -124,6 +124,21 @@ class PlainTests(SynchronousTestCase):
         self.assertEqual((len(self.recorder.reasons), self.recorder.finished_count), (1, 0))
         self.assertEqual(self.network.timers(), [])
 
+    def test_peer_that_finishes_while_we_close(self) -> None:
+        """A FIN loses nothing of what a closing wire still has to send, whether or not it lingers."""
+        for linger in (True, False):
+            self.setUp()
+            self.line.stall(0)
+            self.wire.write(bytes(1000))
+            self.wire.close(linger=linger)
+            self.network.advance(0)
+            self.wire.readConnectionLost()  # one that was read before the wire closed comes even then
+            self.network.advance(0)
+            self.line.read()
+            received, ends = len(self.line.received), len(self.recorder.reasons)
+            self.assertEqual((linger, received, ends, self.line.reset), (linger, 1000, 1, False))
+            self.assertEqual(self.network.timers(), [])
+
     def test_reset(self) -> None:
         """A reset is no end like others: the wire is cut."""
         self.line.crash()
