@@ -339,7 +339,9 @@ class Frontend:
         elif self._reader.head_open:
             self._reader.late()
             self._pump()
-        elif self._wire.has_arrived():  # it has just asked again, which shows in this turn or the next
+        elif self._wire.has_arrived() and not self._head_timed:
+            # It may just have asked again, which shows in this turn or the next; empty lines win it no more than this.
+            self._head_timed = True
             self._deadline.set(self._gateway.header_timeout)
         else:
             self._close()

@@ -805,6 +805,17 @@ class DeadlineTests(_Case):
         self.network.advance(IDLE_TIMEOUT)
         self.assert_closed()
 
+    def test_idle_with_empty_lines(self) -> None:
+        """Empty lines without end put the end of the idle time off once: by then a request would have shown."""
+        self.line.send(GET)
+        self.last.answer()
+        with mock.patch.object(self.wire, "has_arrived", return_value=True):
+            self.network.advance(IDLE_TIMEOUT)
+            self.line.send(b"\r\n")
+            self.assertTrue(self.line.connected)
+            self.network.advance(HEADER_TIMEOUT)
+        self.assert_closed()
+
     def test_awaited(self) -> None:
         """What the client is waited for, and since when."""
         begun = self.network.seconds()
