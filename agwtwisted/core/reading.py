@@ -328,6 +328,8 @@ class RequestReader:
                 self.events.append(Mark.END)
             self.done = self.upgrading = True
         elif head.framing is Framing.NONE:
+            if not self._parser.should_keep_alive():
+                self._parser = None  # it heeds Proxy-Connection, which says nothing (RFC 9112 appendix C.2.2)
             self._finish()
         else:
             self._parser = None  # it would wait for this body
@@ -460,6 +462,7 @@ class ResponseReader:
     _size = 0  # bytes of all heads' lines
     _line_count = 0
     _final: ResponseHead | None = None
+    _last = False  # an interim response has said that the connection ends
     _left = 0  # of a body whose length is known
     _chunks: ChunkedBody | None = None
     _body_size = 0  # of a chunked body
@@ -598,6 +601,7 @@ class ResponseReader:
     def _take(self, head: ResponseHead) -> None:
         self.events.append(head)
         if head.status < 200 and head.status != 101:
+            self._last = self._last or not head.keep_alive
             return
         self._final = head
         if not has_body(head, to_head_request=self._to_head_request):
@@ -645,5 +649,5 @@ class ResponseReader:
 
     def _finish(self, head: ResponseHead) -> None:
         self.whole = True
-        self.clean = head.keep_alive and head.framing is not Framing.CLOSE
+        self.clean = head.keep_alive and head.framing is not Framing.CLOSE and not self._last
         self.events.append(Mark.END)

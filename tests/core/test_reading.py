@@ -593,6 +593,13 @@ class TakenTests(SynchronousTestCase):
                 assert isinstance(head, RequestHead)
                 self.assertFalse(head.keep_alive)
 
+    def test_connection_of_another_proxy(self) -> None:
+        """Proxy-Connection ends nothing, however the bytes come: RFC 9112 appendix C.2.2."""
+        data = get(b"Proxy-Connection: close\r\n") + get(start=b"GET /next HTTP/1.1") + SMUGGLED
+        for way, pieces in ways(data).items():
+            targets = [head.target for head in events(pieces) if isinstance(head, RequestHead)]
+            self.assertEqual((way, targets), (way, [b"/", b"/next", b"/smuggled"]))
+
     def test_many_with_bodies_in_one_read(self) -> None:
         """However many requests with a body come at once, each is read."""
         one = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
@@ -804,6 +811,13 @@ class ResponseTests(SynchronousTestCase):
             heads = [(head.status, head.headers) for head in read if isinstance(head, ResponseHead)]
             self.assertEqual(heads, [(100, ()), (103, ((b"Link", b"a"),)), (200, ())])
             self.assertTrue(reading.clean)
+
+    def test_interim_that_ends_the_connection(self) -> None:
+        """A server that says in an interim response that it will close is believed."""
+        for start in (b"HTTP/1.1 100 Continue\r\nConnection: close", b"HTTP/1.0 100 Continue"):
+            for way, pieces in ways(start + b"\r\n\r\n" + OK + b"Content-Length: 3\r\n\r\nabc").items():
+                _, reading = response(*pieces)
+                self.assertEqual((way, reading.whole, reading.clean), (way, True, False))
 
     def test_interim_heads_are_bounded(self) -> None:
         """The limit of a head is that of all heads of one response."""
