@@ -48,20 +48,22 @@ class ChunkedBody:
             servers behind the gateway might read them in another way.
     """
 
+    # What most bodies never change is the class's: there is one for each.
+    done = False
+    problem = ""
+    rest = b""
+    framing = 0
+    trailer_names: tuple[bytes, ...] = ()
+    _left = 0  # of the data of the chunk that is open
+    _closes = False  # the end of line behind a chunk's data is due
+    _in_trailers = False
+    _begun: bytearray | None = None  # a line, or the trailers, as far as they came
+
     def __init__(self, *, max_trailer_bytes: int, max_trailer_lines: int, blanks: bool = False) -> None:
-        self.done = False
-        self.problem = ""
-        self.rest = b""
-        self.framing = 0
-        self.trailer_names: tuple[bytes, ...] = ()
         self._max_trailer_bytes = max_trailer_bytes
         self._max_trailer_lines = max_trailer_lines
         self._size_line = _SIZE_LINE_WITH_BLANKS if blanks else _SIZE_LINE
         self._begun_size_line = _BEGUN_SIZE_LINE_WITH_BLANKS if blanks else _BEGUN_SIZE_LINE
-        self._left = 0  # of the data of the chunk that is open
-        self._closes = False  # the end of line behind a chunk's data is due
-        self._in_trailers = False
-        self._begun = bytearray()  # a line, or the trailers, as far as they came
 
     def feed(self, data: bytes) -> bytes:
         """Reads on; returns the data of all chunks in these bytes, as far as it is there and sound."""
@@ -74,10 +76,11 @@ class ChunkedBody:
 
     def _read_chunks(self, data: bytes) -> tuple[bytes, bytes]:
         """The data of the chunks, and what follows the line of the last one."""
-        before = len(self._begun)
-        if before:
+        before = 0
+        if self._begun is not None:
+            before = len(self._begun)
             data = bytes(self._begun) + data
-            self._begun.clear()
+            self._begun = None
         pieces: list[bytes] = []
         at, end = 0, len(data)
         while at < end and not (self.problem or self._in_trailers):
@@ -91,7 +94,7 @@ class ChunkedBody:
                 at = self._close(data, at)
             else:
                 at = self._take_whole(data, at, pieces)
-                if at < end:
+                if at < end and not self._in_trailers:
                     at = self._open(data, at)
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self.framing += at - before - len(body)
@@ -103,24 +106,30 @@ class ChunkedBody:
             self._closes = False
             return at + 2
         if data[at:] == b"\r":
-            self._begun += b"\r"
+            self._begun = bytearray(b"\r")
             return len(data)
         self.problem = "a chunk is longer than its size"
         return at
 
     def _take_whole(self, data: bytes, at: int, pieces: list[bytes]) -> int:
         """The chunks that lie here as a whole, up to one that does not."""
-        if (run := _SINGLE_BYTES.match(data, at)) is not None:
-            at = run.end()
-            pieces.append(run[0][3::6])
-        if (run := _SMALL_CHUNKS.match(data, at)) is not None:
-            at = run.end()
-            pieces.append(b"".join([chunk[3:-2] for chunk in _SMALL_CHUNK.findall(run[0])]))
+        if data[at + 1 : at + 2] == b"\r":  # of one digit
+            if (run := _SINGLE_BYTES.match(data, at)) is not None:
+                at = run.end()
+                pieces.append(run[0][3::6])
+            if (run := _SMALL_CHUNKS.match(data, at)) is not None:
+                at = run.end()
+                pieces.append(b"".join([chunk[3:-2] for chunk in _SMALL_CHUNK.findall(run[0])]))
         size_line = self._size_line.match
         while (line := size_line(data, at)) is not None:
             start = line.end()
             end = start + int(line[1], 16)
-            if end == start or data[end : end + 2] != b"\r\n" or start - at > LONGEST_SIZE_LINE:
+            if start - at > LONGEST_SIZE_LINE:
+                break
+            if end == start:
+                self._in_trailers = True
+                return start
+            if data[end : end + 2] != b"\r\n":
                 break
             pieces.append(data[start:end])
             at = end + 2
@@ -145,38 +154,40 @@ class ChunkedBody:
         elif self._begun_size_line.fullmatch(data, at) is None:
             self.problem = "a chunk size is none"
         else:
-            self._begun += data[at:]
+            self._begun = bytearray(data[at:])
             return len(data)
         return at
 
     def _read_trailers(self, data: bytes) -> None:
-        begun, before = self._begun, len(self._begun)
-        begun += data
-        if begun.startswith(b"\r\n"):
-            end = 2
-        else:
-            end = begun.find(b"\r\n\r\n", max(0, before - 3)) + 4
-            if end < 4:
-                self.framing += len(data)
-                if len(begun) > self._max_trailer_bytes:
-                    self._refuse_trailers("the trailers are too long")
-                elif begun.count(b"\n") > self._max_trailer_lines:
-                    self._refuse_trailers("there are too many trailers")
+        begun = self._begun
+        if begun is None:
+            if data.startswith(b"\r\n"):  # there are none
+                self.framing += 2
+                self.rest, self.done = data[2:], True
                 return
+            begun = self._begun = bytearray()
+        before = len(begun)
+        begun += data
+        end = 2
+        if not begun.startswith(b"\r\n"):
+            found = begun.find(b"\r\n\r\n", max(0, before - 3))
+            if found < 0:
+                self.framing += len(data)
+                self._check_trailers(len(begun), begun.count(b"\n"))
+                return
+            end = found + 4
         self.framing += end - before
         section = bytes(begun[:end])
-        if len(section) - 2 > self._max_trailer_bytes:
-            self._refuse_trailers("the trailers are too long")
-        elif section.count(b"\n") - 1 > self._max_trailer_lines:
-            self._refuse_trailers("there are too many trailers")
-        elif _TRAILERS.fullmatch(section) is None:
-            self._refuse_trailers("a trailer is none")
-        else:
+        self._check_trailers(end - 2, section.count(b"\n") - 1)
+        if not self.problem and _TRAILERS.fullmatch(section) is None:
+            self.problem = "a trailer is none"
+        if not self.problem:
             self.trailer_names = tuple(line.partition(b":")[0] for line in section.split(b"\r\n")[:-2])
-            self.rest = bytes(begun[end:])
-            self.done = True
-            self._begun = bytearray()
+            self.rest, self.done = bytes(begun[end:]), True
+        self._begun = None
 
-    def _refuse_trailers(self, problem: str) -> None:
-        self.problem = problem
-        self._begun = bytearray()
+    def _check_trailers(self, size: int, count: int) -> None:
+        if size > self._max_trailer_bytes:
+            self.problem = "the trailers are too long"
+        elif count > self._max_trailer_lines:
+            self.problem = "there are too many trailers"

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 import httptools
 
 from agwtwisted.core.chunks import ChunkedBody
-from agwtwisted.core.header_lines import Header, value_of
+from agwtwisted.core.header_lines import Header, rendered, value_of
 from agwtwisted.core.heads import MAX_HEADER_LINES, PlainRequests, plain_response
 from agwtwisted.core.messages import (
     MAX_TARGET,
@@ -59,29 +59,40 @@ ResponseEvent: TypeAlias = ResponseHead | bytes | Mark
 
 
 class _Lines:
-    """The header lines of a head that arrives, in one buffer: a line as an object takes twenty times its octets."""
+    """The header lines of a head that arrives, as llhttp gives them.
 
-    __slots__ = ("_octets", "count")
+    A line as objects takes twenty times its octets: those of a head that is not whole after a read are put into one
+    buffer.
+    """
+
+    __slots__ = ("_buffer", "_latest", "count", "size")
 
     def __init__(self) -> None:
         self.count = 0
-        self._octets = bytearray()
+        self.size = 0  # bytes, as they came but for optional white space
+        self._latest: list[Header] = []
+        self._buffer: bytearray | None = None
 
     def add(self, name: bytes, value: bytes) -> None:
-        """A line as llhttp gives it: its name has no colon, its value no end of line."""
+        """A line: its name has no colon, its value no end of line."""
         self.count += 1
-        self._octets += b"%b: %b\r\n" % (name, value)
+        self.size += len(name) + len(value) + 4
+        self._latest.append((name, value))
 
-    @property
-    def size(self) -> int:
-        """Bytes of the lines, as they came but for optional white space."""
-        return len(self._octets)
+    def put_away(self) -> None:
+        """The read is over, and the head is not whole."""
+        if self._latest:
+            if self._buffer is None:
+                self._buffer = bytearray()
+            self._buffer += rendered(self._latest)
+            self._latest = []
 
     def cut(self) -> list[Header]:
         """Names and values."""
-        lines = bytes(self._octets).split(b"\r\n")[:-1]
-        cut = [line.partition(b": ") for line in lines]
-        return [(name, value) for name, _, value in cut]
+        if self._buffer is None:
+            return self._latest
+        cut = [line.partition(b": ") for line in bytes(self._buffer).split(b"\r\n")[:-1]]
+        return [(name, value) for name, _, value in cut] + self._latest
 
 
 def _end_of_head(data: bytes, at: int, before: bytes) -> int:
@@ -247,11 +258,12 @@ class RequestReader:
             self._parser = None  # it takes nothing that follows for a request
         except httptools.HttpParserError as error:
             self._refuse(complaint(error))
-        if self.head_open:
-            if self._raw > most:
-                self._refuse(_TOO_LARGE)
-        else:
+        if not self.head_open:
             self._forget_head()
+        elif self._raw > most:
+            self._refuse(_TOO_LARGE)
+        elif self._lines is not None:
+            self._lines.put_away()
         return end
 
     def _look(self, before: bytes, piece: bytes) -> None:
@@ -544,6 +556,8 @@ class ResponseReader:
         if self._head_open:
             if self._raw > most:
                 self.problem = self.problem or self._too_large()
+            if self._lines is not None:
+                self._lines.put_away()
         else:
             # The next head has a parser that knows nothing of this one.
             self._head_open, self._head_read = True, False
