@@ -7,20 +7,21 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 from OpenSSL import SSL, crypto
 from twisted.logger import Logger
 
 from agwtwisted.core import reasons
+from agwtwisted.core.certificate_costs import Costs
 from agwtwisted.core.errors import AgwError
 from agwtwisted.core.host_names import is_address
 from agwtwisted.core.path_building import may_be_mended
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy, openssl_cipher_list, openssl_ciphersuites
 from agwtwisted.core.proxy_protocol import Endpoint
-from agwtwisted.core.remembering import remembering
+from agwtwisted.core.remembering import remembering_within
 from agwtwisted.core.resources import ClientAuth, MissingClientAuthEku, Refusal, SslProfile
 from agwtwisted.core.routing import AnySite, NamedSites, RelaySite, S, Site
 from agwtwisted.core.tls_extensions import openssl_groups
@@ -64,6 +65,20 @@ class GroupsError(AgwError):
         super().__init__(f"[{self.section}] {self.reason}")
 
 
+VariablesOf: TypeAlias = Callable[[bytes], CertificateVariables]
+
+TRUSTED_ROOM: Final = 1 << 24
+"""Bytes that the certificates and variables of trusted clients may take in memory, those used last."""
+
+_ROOM_OF_ONE: Final = 6
+"""Times the octets of a certificate: itself, once more in base64 with escapes, and the names and numbers in it."""
+
+
+def trusted_variables() -> VariablesOf:
+    """`certificate_variables` with a memory, one for a gateway; to be asked for certificates that were verified."""
+    return remembering_within(certificate_variables, TRUSTED_ROOM, lambda der, _: _ROOM_OF_ONE * len(der))
+
+
 @attrs.frozen(eq=False)
 class SiteContext:
     """One site's context, and how its clients are judged."""
@@ -73,14 +88,13 @@ class SiteContext:
     verify_mode: int
     anchors: Anchors | None  # of a profile that names trusted client certificates
     max_depth: int
-    search: PathSearch | None = None  # for a path that holds where OpenSSL's does not
+    search: PathSearch | None  # for a path that holds where OpenSSL's does not
+    variables_of: VariablesOf = attrs.field(repr=False)
+    """The variables of a trusted client, remembered: clients come back. Strangers' are not to fill the memory."""
     strict: bool = attrs.field(init=False)
     """Whether a client needs a certificate that is accepted, whatever it asks for."""
     refuses_in_handshake: bool = attrs.field(init=False)
     """Whether a client is turned away by an alert, rather than by an answer after the handshake."""
-    variables_of: Callable[[bytes], CertificateVariables] = attrs.field(
-        init=False, repr=False, factory=partial(remembering, certificate_variables)
-    )
 
     @strict.default
     def _strict(self) -> bool:
@@ -104,6 +118,7 @@ class ClientCertificates:
         self._told: tuple[bytes, ...] | None = None  # the same, the leaf first
         self._error = 0
         self._error_depth = 0
+        self._costs = Costs()
         self._searched = False
         self._first_error = 0  # of OpenSSL's own path, where another one holds
         self._verdict: Verdict = UNJUDGED
@@ -131,6 +146,9 @@ class ClientCertificates:
             self._error, self._error_depth = error, depth
         if site_context is None:
             return reasons.DEFECT
+        if self._error and self._costs.exceeded_by(certificate):
+            self._verdict = Refused(reasons.EXCESSIVE)
+            return reasons.alert_code(reasons.EXCESSIVE)  # whatever the profile: OpenSSL would go on with it
         reason = self._reason(site_context, error, depth, ok)
         if reason is None or self._finds_another_path(site_context, error, depth, reason, presented):
             return GO_ON
@@ -206,12 +224,14 @@ class ClientCertificates:
         """The noted one; a trusted certificate proves nothing of a client that did not prove to have its key."""
         return self._verdict if isinstance(self._verdict, Refused) else UNJUDGED
 
-    def certificate(self) -> CertificateVariables | None:
-        """The leaf's variables, None when it was not seen."""
+    def certificate(self, *, trusted: bool) -> CertificateVariables | None:
+        """The leaf's variables, None when it was not seen; they are remembered where the client is trusted."""
         leaf = self._by_depth.get(0)
         if leaf is None:
             return None
-        return certificate_variables(leaf) if self.site_context is None else self.site_context.variables_of(leaf)
+        if trusted and self.site_context is not None:
+            return self.site_context.variables_of(leaf)
+        return certificate_variables(leaf)
 
     def valid_until(self) -> float:
         """Until when the certificates of a trusted client are valid, in seconds since 1970."""
@@ -254,12 +274,16 @@ class PortContexts:
     first: SiteContext  # connections are born with it, whatever site they select
 
     @classmethod
-    def of(cls, sites: NamedSites[S], *, max_depth: int) -> PortContexts:
-        """Makes the contexts; the port's first one is that of its basic listener, else of any site."""
+    def of(cls, sites: NamedSites[S], *, max_depth: int, variables_of: VariablesOf | None = None) -> PortContexts:
+        """Makes the contexts; the port's first one is that of its basic listener, else of any site.
+
+        `variables_of` is the memory that the ports of a gateway share; None: this port has its own.
+        """
         every = sites.all()
+        remembered = variables_of or trusted_variables()
         resumable = all(not _asks(site.profile) for site in every)
         by_site: dict[AnySite, SiteContext] = {
-            site: _site_context(site, resumable=resumable, max_depth=max_depth) for site in every
+            site: _site_context(site, remembered, resumable=resumable, max_depth=max_depth) for site in every
         }
         contexts = cls(sites, by_site, by_site[every[0]])
         contexts.first.context.set_tlsext_servername_callback(contexts.name_told)
@@ -324,9 +348,10 @@ def peer_of(
     reached: Endpoint | None = None,
 ) -> Peer:
     """Who is at the other end once the handshake is over, well or, for the reason given, badly."""
-    verdict, certificate = notes.verdict(failure), notes.certificate()
+    verdict = notes.verdict(failure)
     passed = isinstance(verdict, Absent | Unchecked)
     required_verdict = notes.required_verdict() if passed else verdict
+    certificate = notes.certificate(trusted=isinstance(required_verdict, Trusted))
     trusted = isinstance(required_verdict, Trusted) and certificate is not None
     return Peer(
         address=address,
@@ -354,7 +379,7 @@ def _asks(profile: SslProfile | None) -> bool:
     return profile is not None and profile.client_auth is not ClientAuth.NONE
 
 
-def _site_context(site: AnySite, *, resumable: bool, max_depth: int) -> SiteContext:
+def _site_context(site: AnySite, variables_of: VariablesOf, *, resumable: bool, max_depth: int) -> SiteContext:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     _apply_policy(context, site.listener.ssl_policy, allow_weak=site.profile is not None and site.profile.allow_weak)
     _restrict(context, resumable=resumable)
@@ -376,7 +401,7 @@ def _site_context(site: AnySite, *, resumable: bool, max_depth: int) -> SiteCont
     search = None
     if anchors is not None and KNOWN:
         search = PathSearch(anchors, anchors.authorities, max_depth)
-    return SiteContext(site, context, mode, anchors, max_depth, search)
+    return SiteContext(site, context, mode, anchors, max_depth, search, variables_of)
 
 
 _ANY_STRENGTH = b"@SECLEVEL=0"

@@ -21,7 +21,7 @@ from agwtwisted.affinity_key import load_key
 from agwtwisted.backends import Backends
 from agwtwisted.clocks import WallClock, system_time
 from agwtwisted.connections import HttpPort
-from agwtwisted.contexts import PortContexts
+from agwtwisted.contexts import PortContexts, trusted_variables
 from agwtwisted.core.error_pages import ErrorPages
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.rates import HandshakeLimiter
@@ -175,6 +175,7 @@ def build(
     exchanges = HttpExchanges(gateway, backends, reactor, access_log, random, pages, wall=seconds)
     revocation = _revocation(config, reactor, wall, random)
     limits = Limits(gateway, reactor, room=room)
+    variables_of = trusted_variables()
     limiter = HandshakeLimiter(reactor.seconds)
 
     def arguments(number: int, sites: NamedSites[S]) -> PortArguments[S]:
@@ -182,7 +183,11 @@ def build(
         return {
             "number": number,
             "sites": sites,
-            "contexts": PortContexts.of(sites, max_depth=gateway.max_client_chain_depth) if encrypted else None,
+            "contexts": (
+                PortContexts.of(sites, max_depth=gateway.max_client_chain_depth, variables_of=variables_of)
+                if encrypted
+                else None
+            ),
             "gateway": gateway,
             "limits": limits,
             "clock": reactor,

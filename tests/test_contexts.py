@@ -17,9 +17,12 @@ from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import ClientCertificates, PortContexts
 from agwtwisted.core import limits, reasons
 from agwtwisted.core.policies import TlsPolicy, custom, openssl_cipher_list, predefined
+from agwtwisted.core.routing import ports_of
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked
-from tests import clients, configurations, pki
+from agwtwisted.openssl import GO_ON
+from tests import clients, configurations, odd, pki
 from tests.clients import FATAL, GET, TLS_1_2, TLS_1_3, VERSIONS, Client, Gateway, client_context, device, text
+from tests.strategies import identifier, integer
 
 CERTIFICATE_REQUIRED = {TLS_1_2: (FATAL, 40), TLS_1_3: (FATAL, 116)}
 UNRECOGNIZED_NAME = bytes.fromhex("15 0303 0002 02 70")
@@ -912,3 +915,52 @@ class BirthTests(SynchronousTestCase):
         self.assertEqual(contexts.first.site.listener.name, "basic")
         self.assertEqual(len(contexts.by_site), 2)
         self.assertIsInstance(gateway.port, HttpPort)
+
+
+class ExcessTests(SynchronousTestCase):
+    """Certificates that are made to cost the verifier."""
+
+    def test_keys_of_strangers(self) -> None:
+        """A key with a long exponent ends the handshake in every mode: OpenSSL would go on and use it."""
+        for profile in ("strict", "http400", "passthrough"):
+            notes = self.noted(profile)
+            wanted = Refused(reasons.EXCESSIVE)
+            said = notes.note(costly_key(), 20, 0, False)
+            self.assertNotEqual(said, GO_ON, profile)
+            self.assertEqual(notes.verdict("certificate verify failed"), wanted, profile)
+
+    def test_long_names(self) -> None:
+        """A name of more than 4096 octets is refused even of a trusted CA, and its text is made for nobody."""
+        root = configurations.clients_root()
+        name = pki.tlv(0x30, *[pki.tlv(0x31, pki.tlv(0x30, b"\x06\x03\x55\x04\x03", pki.tlv(0x0C, b"a" * 60)))] * 70)
+        gateway = Gateway(text("basic strict"))
+        client = gateway.shake_hands(client_context(root.issue(name)))
+        self.assertEqual(client.alerts, [(FATAL, 42)])
+        [record] = gateway.log.records
+        self.assertEqual(record["sslClientVerify"], f"FAILED:{reasons.EXCESSIVE}")
+        self.assertRegex(str(record["sslClientCertificateSubjectName"]), r"^\(a name of \d+ octets\)$")
+
+    def test_strangers_are_not_remembered(self) -> None:
+        """The variables of a trusted client are remembered, those of others are read anew for each."""
+        for profile, known in (("strict", True), ("passthrough", False)):
+            gateway = Gateway(text(f"basic {profile}"))
+            credential = device()
+            peers = [
+                gateway.shake_hands(client_context(credential)).wire.receiver._session.peer  # type: ignore[attr-defined]
+                for _ in range(2)
+            ]
+            self.assertIs(peers[0].certificate is peers[1].certificate, known)
+
+    def noted(self, profile: str) -> ClientCertificates:
+        """The notes of a handshake with a site of this profile."""
+        [sites] = ports_of(configurations.load(text(f"basic {profile}"), clients.files())).values()
+        notes = ClientCertificates(pki.NOW.timestamp)
+        notes.site_context = PortContexts.of(sites, max_depth=8).first
+        return notes
+
+
+def costly_key() -> bytes:
+    """A certificate whose RSA key has an exponent of 65 bits."""
+    numbers = odd.sequence(integer(1 << 2047), integer(1 << 64))
+    algorithm = odd.sequence(identifier("1.2.840.113549.1.1.1"), odd.NULL)
+    return odd.odd_certificate(public_key=odd.sequence(algorithm, pki.tlv(0x03, b"\0" + numbers)))

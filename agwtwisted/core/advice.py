@@ -132,6 +132,10 @@ ADVICE: Final[Mapping[str, str]] = {
         " Request one with that policy."
     ),
     reasons.UNREADABLE: _ENCODING,
+    reasons.EXCESSIVE: (
+        "A name in a certificate has more than 4096 octets, or an RSA exponent more than 64 bits: no CA needs either."
+        " Request a certificate with a short name, for a key with the usual exponent, 65537."
+    ),
     UNJUDGED.reason: (
         "The handshake ended before the certificates were looked at: they could not be read, or there are more of them"
         " than max_client_chain_bytes in [gateway] allows. Let the client send its own and the intermediates, no more."

@@ -18,7 +18,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from agwtwisted.core import certificate_extensions as extensions
 from agwtwisted.core import reasons
-from agwtwisted.core.certificates import Certificate
+from agwtwisted.core.certificates import MAX_NAME_OCTETS, Certificate
 from agwtwisted.core.der import DerError
 from agwtwisted.core.public_keys import public_key
 from agwtwisted.core.signature_algorithms import has_weak_digest
@@ -84,7 +84,8 @@ def client_fault(certificate: Certificate, *, allow_weak: bool = False, any_purp
     """
     purpose_fault = partial(_client_purpose_fault, any_purpose=any_purpose)
     return (
-        _extension_fault(_critical_fault, certificate)
+        _excess_fault(certificate)
+        or _extension_fault(_critical_fault, certificate)
         or ("" if allow_weak else _strength_fault(certificate, reasons.LEAF_KEY_WEAK))
         or _extension_fault(purpose_fault, certificate)
     )
@@ -96,7 +97,8 @@ def authority_fault(certificate: Certificate, *, is_root: bool, allow_weak: bool
     With `allow_weak`, keys and digests do not count.
     """
     return (
-        _extension_fault(_critical_fault, certificate)
+        _excess_fault(certificate)
+        or _extension_fault(_critical_fault, certificate)
         or _extension_fault(_authority_purpose_fault, certificate)
         or ("" if allow_weak else _strength_fault(certificate, reasons.CA_KEY_WEAK, is_root=is_root))
     )
@@ -124,6 +126,16 @@ def has_nocheck(certificate: Certificate) -> bool:
         DerError: it is there twice.
     """
     return certificate.extension(extensions.OCSP_NO_CHECK) is not None
+
+
+def _excess_fault(certificate: Certificate) -> str:
+    """Names and exponents that are made to cost whoever reads them."""
+    if max(len(certificate.subject), len(certificate.issuer)) > MAX_NAME_OCTETS:
+        return reasons.EXCESSIVE
+    try:
+        return reasons.EXCESSIVE if public_key(certificate).has_long_exponent else ""
+    except DerError:
+        return ""  # which is for the others to say
 
 
 def _extension_fault(check: Callable[[Certificate], str], certificate: Certificate) -> str:

@@ -15,6 +15,9 @@ from agwtwisted.core import der
 from agwtwisted.core.der import DerError, Element
 from agwtwisted.core.values import value
 
+MAX_NAME_OCTETS: Final = 4096
+"""Of a subject or an issuer: a longer one is made to cost those who read it."""
+
 VERSION: Final = 0xA0
 EXTENSIONS: Final = 0xA3
 UTC_TIME: Final = 0x17

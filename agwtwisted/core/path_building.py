@@ -18,6 +18,7 @@ from typing import Final
 import attrs
 
 from agwtwisted.core import der
+from agwtwisted.core.certificates import MAX_NAME_OCTETS
 from agwtwisted.core.der import DerError, Element
 from agwtwisted.core.name_comparison import normalised_name
 
@@ -70,6 +71,8 @@ class Node:
         try:
             body, *_ = der.elements(der.only_element(certificate, der.SEQUENCE))
             fields = tuple([each for each in der.elements(body.content) if each.tag != _VERSION])
+            if max(len(fields[2].content), len(fields[4].content)) > MAX_NAME_OCTETS:
+                return None
             return cls(certificate, fields, normalised_name(_encoded(fields[4])), normalised_name(_encoded(fields[2])))
         except (DerError, IndexError, ValueError):
             return None

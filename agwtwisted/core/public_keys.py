@@ -17,6 +17,9 @@ MIN_EC_BITS: Final = 224
 MAX_EXPONENT_BITS: Final = 64
 """Of an RSA key: a verification costs by the length of the exponent, and everybody's has 17 bits."""
 
+_MAX_STRANGERS_BITS: Final = {"RSA": 8192, "DSA": 3072, "EC": 528}
+"""Of keys that nobody vouches for; with the largest that OpenSSL takes a verification lasts ten milliseconds."""
+
 
 class KeyKind(Enum):
     """Kinds of keys whose strength lies in a length; of all others the name says it."""
@@ -60,9 +63,14 @@ class PublicKey:
                 return False
 
     @property
-    def is_costly(self) -> bool:
-        """Whether to verify with it costs by far more than with an honest key."""
+    def has_long_exponent(self) -> bool:
+        """Whether to verify with it costs by far more than with an honest key of its length."""
         return self.exponent_bits > MAX_EXPONENT_BITS
+
+    @property
+    def is_costly(self) -> bool:
+        """The same, or it is longer than a stranger's key may be."""
+        return self.has_long_exponent or self.bits > _MAX_STRANGERS_BITS.get(self.kind.value, self.bits)
 
 
 def public_key(certificate: Certificate) -> PublicKey:
@@ -71,7 +79,16 @@ def public_key(certificate: Certificate) -> PublicKey:
     Raises:
         DerError: it cannot be read.
     """
-    parts = der.elements(certificate.public_key)
+    return key_from(certificate.public_key)
+
+
+def key_from(content: bytes) -> PublicKey:
+    """The key in the contents of a SubjectPublicKeyInfo.
+
+    Raises:
+        DerError: it cannot be read.
+    """
+    parts = der.elements(content)
     if len(parts) != 2:
         raise DerError("not a public key")
     algorithm = der.elements(parts[0].content)

@@ -148,6 +148,9 @@ STATUS_NOT_ASKED: Final = "certificate status could not be asked for"
 UNREADABLE: Final = "unable to read the certificate"
 """Our own: the certificate is not what RFC 5280 describes."""
 
+EXCESSIVE: Final = "certificate name or key exponent too long"
+"""Our own: it is made to cost the verifier."""
+
 DEFECT: Final = 1
 """X509_V_ERR_UNSPECIFIED: OpenSSL sends the alert internal_error."""
 
@@ -165,6 +168,7 @@ _ALERT_CODES: Final[Mapping[str, int]] = {
     POLICY_EXTENSION: _REJECTED,
     VERSION_3_REQUIRED: _REJECTED,
     UNREADABLE: _REJECTED,
+    EXCESSIVE: _REJECTED,
 }
 
 

@@ -226,7 +226,7 @@ def _address(peer: Peer) -> bytes:
 def _tls(peer: Peer, *, enabled: bool) -> bytes:
     """What connections have in common that were encrypted in the same way, with the same certificate and verdict."""
     certificate = peer.certificate
-    fingerprint, issuer = (certificate.fingerprint, certificate.issuer) if certificate else (b"", b"")
+    fingerprint, issuer = (certificate.fingerprint, certificate.logged_issuer) if certificate else (b"", b"")
     render = _remembered_tls_members if len(issuer) <= LONGEST_ISSUER else _tls_members
     return render(
         enabled, peer.cipher, peer.tls_version, log_word(peer.verdict), peer.ocsp_status.value, fingerprint, issuer
@@ -256,7 +256,7 @@ def _refused(peer: Peer) -> bytes:
     if certificate is None or not isinstance(peer.verdict, Refused):
         return b""
     members = {
-        "sslClientCertificateSubjectName": _decoded(certificate.subject),
+        "sslClientCertificateSubjectName": _decoded(certificate.logged_subject),
         "sslClientCertificateSerialNumber": _decoded(certificate.serial),
         "sslClientCertificateFingerprintSha256": sha256(certificate.der).hexdigest(),
     }

@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from agwtwisted.core.certificate_extensions import SUBJECT_ALTERNATIVE_NAME
-from agwtwisted.core.certificates import GENERALIZED_TIME, UTC_TIME, extensions_of, to_be_signed
+from agwtwisted.core.certificates import GENERALIZED_TIME, MAX_NAME_OCTETS, UTC_TIME, extensions_of, to_be_signed
 from agwtwisted.core.der import CONSTRUCTED, INTEGER, SEQUENCE, DerError, Element, elements, first_of, string_octets
 from agwtwisted.core.names import relative_names
 
@@ -48,6 +48,16 @@ class CertificateVariables:
         """The issuer's name (RFC 2253)."""
         return relative_names(issuer_name(self.der))
 
+    @property
+    def logged_subject(self) -> bytes:
+        """The subject for logs: of a name that is made to cost its readers, the length."""
+        return _logged(subject_name(self.der)) or self.subject
+
+    @property
+    def logged_issuer(self) -> bytes:
+        """The issuer for logs, in the same way."""
+        return _logged(issuer_name(self.der)) or self.issuer
+
     @cached_property
     def start_date(self) -> bytes:
         """``May 30 15:32:00 2023 GMT``."""
@@ -73,6 +83,11 @@ _TIMES: Final = {
     GENERALIZED_TIME: re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(?:(\d\d)(\.\d+)?)?" + _ZONE),
 }
 _MONTHS: Final = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
+
+
+def _logged(name: bytes) -> bytes:
+    """What stands for a name that is too long to be rendered; empty for any other."""
+    return b"(a name of %d octets)" % len(name) if len(name) > MAX_NAME_OCTETS else b""
 
 
 def certificate_variables(der: bytes) -> CertificateVariables:

@@ -62,8 +62,8 @@ class _Leaf:
     fault: str
     not_before: datetime
     not_after: datetime
-    issuer: bytes | None  # its normalised DN; None: cannot be read
-    policy_rules: PolicyRules | None  # None: cannot be read
+    issuer: bytes | None  # its normalised DN; None: cannot be read, or with a fault
+    policy_rules: PolicyRules | None  # None: the same
 
 
 @attrs.frozen
@@ -156,8 +156,11 @@ class Anchors:
         """
         if not self.any_purpose or (error, depth) != (_PURPOSE_ERROR, 0):
             return False
-        leaf = self.leaf(der)
+        leaf = self._read_leaf(der)
         return leaf is not None and not leaf.fault
+
+    def _read_leaf(self, der: bytes) -> _Leaf | None:
+        return _leaf(der, allow_weak=self.allow_weak, any_purpose=self.any_purpose)
 
     def has_root_at(self, now: datetime) -> bool:
         """Whether one of the roots is in its time at `now` (aware): else nobody is trusted."""
@@ -165,13 +168,16 @@ class Anchors:
         return any(root is not None and root.not_before <= now <= root.not_after for root in roots)
 
     def takes_leaf(self, der: bytes, now: datetime) -> bool:
-        """Whether nothing is wrong with a client's certificate in itself at `now` (aware), whatever its issuers."""
-        leaf = self.leaf(der)
+        """Whether nothing is wrong with a client's certificate in itself at `now` (aware), whatever its issuers.
+
+        It may be a stranger's, and is not remembered.
+        """
+        leaf = self._read_leaf(der)
         return leaf is not None and not leaf.fault and leaf.not_before <= now <= leaf.not_after
 
     def takes_authority(self, der: bytes, now: datetime) -> bool:
         """The same of a CA."""
-        finding = self.finding(der)
+        finding = self._findings.get(der) or _finding_from(der, allow_weak=self.allow_weak)
         return finding is not None and not finding.fault and finding.not_before <= now <= finding.not_after
 
     def period(self, chain: tuple[bytes, ...]) -> Period | None:
@@ -299,13 +305,9 @@ def _leaf(der_bytes: bytes, *, allow_weak: bool, any_purpose: bool) -> _Leaf | N
     certificate = certificate_of(der_bytes)
     if certificate is None:
         return None
-    return _Leaf(
-        certificate_rules.client_fault(certificate, allow_weak=allow_weak, any_purpose=any_purpose),
-        certificate.not_before,
-        certificate.not_after,
-        _issuer(certificate),
-        _policy_rules(certificate),
-    )
+    fault = certificate_rules.client_fault(certificate, allow_weak=allow_weak, any_purpose=any_purpose)
+    issuer, policy_rules = (None, None) if fault else (_issuer(certificate), _policy_rules(certificate))
+    return _Leaf(fault, certificate.not_before, certificate.not_after, issuer, policy_rules)
 
 
 def _issuer(certificate: Certificate) -> bytes | None:
