@@ -145,11 +145,12 @@ def _start(config: Config, file: str) -> IService:
 
     if not count_monotonically(reactor):
         print(f"WARNING {file}: {_NOT_MONOTONIC.format(type(reactor).__name__)}", file=sys.stderr)
+    room = _room(config, file)
     sockets: dict[tuple[str, int], socket.socket] = {}
     try:
         for address in addresses_of(config):
             sockets[address] = bind(*address)
-        service = build(config, reactor, sockets, room=_room(config, file))
+        service = build(config, reactor, sockets, room=room)
     except (AgwError, OSError) as error:
         for bound in sockets.values():
             bound.close()
