@@ -82,6 +82,8 @@ _TIMES: Final = {
     UTC_TIME: re.compile(rb"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:(\d\d)())?" + _ZONE),
     GENERALIZED_TIME: re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(?:(\d\d)(\.\d+)?)?" + _ZONE),
 }
+_LEAP_YEAR: Final = 4
+"""In place of the year 0, which is one too (ISO 8601), and which Python does not have."""
 _MONTHS: Final = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 
 
@@ -187,7 +189,7 @@ def printed_time(time: Element) -> bytes:
     """A UTCTime or GeneralizedTime as OpenSSL prints it: ``May 30 15:32:00 2023 GMT``, the day padded with a space.
 
     As there, the forms that RFC 5280 section 4.1.2.5 forbids are times too: without seconds, with a fraction, with an
-    offset instead of ``Z``. What is no moment of the years 1 to 9999 is `BAD_TIME`. An element of another type is
+    offset instead of ``Z``. What is no moment of the years 0 to 9999 is `BAD_TIME`. An element of another type is
     empty.
     """
     if (form := _TIMES.get(time.tag & ~CONSTRUCTED)) is None:
@@ -200,14 +202,16 @@ def printed_time(time: Element) -> bytes:
         return BAD_TIME
     *digits, fraction, sign, hours, minutes = found.groups()
     year, month, day, hour, minute, second = [int(number or 0) for number in digits]
-    if time.tag == UTC_TIME:
+    if time.tag & ~CONSTRUCTED == UTC_TIME:
         year += 2000 if year < 50 else 1900
     try:
-        moment = datetime(year, month, day, hour, minute, second)
+        moment = datetime(year or _LEAP_YEAR, month, day, hour, minute, second)
+        if sign and not year:
+            return BAD_TIME
         if sign:
             offset = timedelta(hours=int(hours), minutes=int(minutes))
             moment += offset if sign == b"-" else -offset
     except (ValueError, OverflowError):
         return BAD_TIME
     clock = b"%02d:%02d:%02d%b" % (moment.hour, moment.minute, moment.second, fraction or b"")
-    return b"%b %2d %b %d GMT" % (_MONTHS[moment.month - 1], moment.day, clock, moment.year)
+    return b"%b %2d %b %d GMT" % (_MONTHS[moment.month - 1], moment.day, clock, moment.year if year else 0)

@@ -200,7 +200,8 @@ class PrintedTimeTests(SynchronousTestCase):
             b"230101000000+0060",
         ):
             self.assertEqual(printed_time(Element(0x17, text)), BAD_TIME)
-        for text in (b"00000101000000Z", b"99991231235959-0100", b"00010101000000+0100", b"20230101000000.Z"):
+        self.assertEqual(printed_time(Element(0x18, b"00000229000000Z")), b"Feb 29 00:00:00 0 GMT")
+        for text in (b"00000101000000+0100", b"99991231235959-0100", b"00010101000000+0100", b"20230101000000.Z"):
             self.assertEqual(printed_time(Element(0x18, text)), BAD_TIME)
 
     def test_no_other_type(self) -> None:

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.names import SHORT_NAMES
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
-from tests import pki
+from tests import odd, pki
 from tests.pki import tlv
 from tests.strategies import (
     BMP,
@@ -268,6 +268,16 @@ class LikeNginxTests(SynchronousTestCase):
                 self.assertEqual(ours(certificate_variables(der)), theirs, case.what)
                 compared += 1
         self.assertGreater(compared, 450)
+
+    def test_odd_certificates(self) -> None:
+        """Whatever is odd about a certificate that OpenSSL takes, the variables are the same."""
+        compared = 0
+        for what, parts in odd.SERVED.items():
+            der = odd.odd_certificate(**{"public_key": self.public_key, **parts})
+            if theirs := self.nginx.report(der):
+                self.assertEqual(ours(certificate_variables(der)), theirs, what)
+                compared += 1
+        self.assertGreater(compared, 60)
 
     def test_a_long_serial_number_stays_on_one_line(self) -> None:
         """After 35 octets OpenSSL breaks the line, which no header can hold; we go on."""
