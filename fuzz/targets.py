@@ -42,7 +42,8 @@ from agwtwisted.core.sources import SourceFile
 from agwtwisted.core.templates import MATCHER, Scope, Template
 from agwtwisted.core.variables import alternative_names, certificate_variables
 from agwtwisted.core.verdicts import Refused, Trusted, Unchecked
-from agwtwisted.core.verification import Anchors, Evidence, judge
+from agwtwisted.core.verification import MAX_DEPTH, Anchors, Evidence, judge
+from agwtwisted.path_search import PathSearch
 from tests import configurations, pki
 from tests.differential import demands_policy
 from tests.handshakes import evidence_from
@@ -313,6 +314,16 @@ def _chains() -> Iterator[bytes]:
 
 KEY = ec.derive_private_key(7, ec.SECP256R1())
 """The client's, the same in every run: an input of an earlier run has to fit."""
+
+
+def _search(data: bytes) -> None:
+    """What a client presents, leaf first: a path that is found begins with the leaf, and is trusted."""
+    presented = _certificates_in(data)[:-1]
+    search = PathSearch(_ANCHORS, _ANCHORS.authorities, MAX_DEPTH)
+    path = search.find(presented, pki.NOW)
+    if path is not None:
+        assert path[0] == presented[0]
+        assert isinstance(judge(Evidence(chain=path, error=0), _ANCHORS, pki.NOW), Trusted)
 
 
 def _handshake(data: bytes) -> None:
@@ -611,6 +622,7 @@ TARGETS = {
     "variables": Target(run=_variables, seeds=lambda: CERTIFICATES, is_der=True),
     "headers": Target(run=_headers, seeds=lambda: CERTIFICATES, is_der=True),
     "judge": Target(run=_judge, seeds=_chains, is_der=True),
+    "search": Target(run=_search, seeds=_handshakes, is_der=True),
     "handshake": Target(run=_handshake, seeds=_handshakes, is_der=True),
     "requests": Target(run=_requests, seeds=lambda: REQUESTS, words=_HTTP_WORDS, longest=1024),
     "paths": Target(
