@@ -56,6 +56,15 @@ class CertificateError(AgwError):
         super().__init__(f"[{self.section}] {self.reason}")
 
 
+class AuthorityError(CertificateError):
+    """A trusted CA that OpenSSL does not read, although the file's reader does."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.section = f"trusted_client_certificate {name}"
+        self.reason = f"holds a certificate that OpenSSL cannot read: {reason}"
+        AgwError.__init__(self, f"[{self.section}] {self.reason}")
+
+
 class GroupsError(AgwError):
     """Groups for key exchange that this OpenSSL does not have."""
 
@@ -471,9 +480,9 @@ def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
     if store is None:
         raise AssertionError("a new context has a store")
     authorities = {
-        authority.der: crypto.load_certificate(crypto.FILETYPE_ASN1, authority.der)
-        for chain in chains
-        for authority in chain.authorities
+        authority.der: _loaded(authority.der, trusted.name)
+        for trusted in profile.trusted_client_certificates
+        for authority in trusted.chain.authorities
     }
     for certificate in authorities.values():
         store.add_cert(certificate)
@@ -485,6 +494,14 @@ def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
         allow_weak=profile.allow_weak,
         any_purpose=profile.missing_client_auth_eku is MissingClientAuthEku.ALLOW,
     )
+
+
+def _loaded(authority: bytes, name: str) -> crypto.X509:
+    """A CA of the section of this name as OpenSSL has it."""
+    try:
+        return crypto.load_certificate(crypto.FILETYPE_ASN1, authority)
+    except crypto.Error as error:
+        raise AuthorityError(name, error_text(SSL.Error(*error.args))) from error
 
 
 def _advertise(context: SSL.Context, authority: crypto.X509) -> None:

@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.connections import HttpPort
-from agwtwisted.contexts import ClientCertificates, PortContexts
+from agwtwisted.contexts import AuthorityError, ClientCertificates, PortContexts
 from agwtwisted.core import limits, reasons
 from agwtwisted.core.policies import TlsPolicy, custom, openssl_cipher_list, predefined
 from agwtwisted.core.routing import ports_of
@@ -915,6 +915,18 @@ class BirthTests(SynchronousTestCase):
         self.assertEqual(contexts.first.site.listener.name, "basic")
         self.assertEqual(len(contexts.by_site), 2)
         self.assertIsInstance(gateway.port, HttpPort)
+
+
+class AuthorityTests(SynchronousTestCase):
+    """Trusted CAs."""
+
+    def test_unreadable(self) -> None:
+        """A CA that OpenSSL does not read stops the start with its section: a VisibleString is no part of a name."""
+        name = pki.tlv(0x30, pki.tlv(0x31, pki.tlv(0x30, b"\x06\x03\x55\x04\x03", pki.tlv(0x1A, b"CA"))))
+        source = clients.files(**{"clients-ca_pem": pki.Authority.root(name).pem})
+        error = self.assertRaises(AuthorityError, Gateway, text("basic strict"), source)
+        self.assertRegex(error.section, "^trusted_client_certificate ")
+        self.assertIn("OpenSSL cannot read", error.reason)
 
 
 class ExcessTests(SynchronousTestCase):
