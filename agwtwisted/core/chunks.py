@@ -17,6 +17,8 @@ _EXTENSIONS: Final = rb"(?:;%b(?:=(?:%b|%b))?+)*+" % (_TOKEN, _TOKEN, _QUOTED)
 _SIZE_LINE: Final = re.compile(_SIZE + _EXTENSIONS + rb"\r\n")
 _SIZE_LINE_WITH_BLANKS: Final = re.compile(rb"[\t ]*+" + _SIZE + rb"[\t ]*+" + _EXTENSIONS + rb"\r\n")
 _BEGUN_SIZE_LINE: Final = re.compile(rb"[0-9A-Fa-f]++[\t ]*+(?:;[^\r\n]*+)?+\r?")
+_MORE_OF_EXTENSION: Final = re.compile(rb"[^\r\n]*+\r?")
+_MORE_OF_SIZE: Final = re.compile(rb"[0-9A-Fa-f]++")
 _BEGUN_SIZE_LINE_WITH_BLANKS: Final = re.compile(rb"[\t ]*+(?:%b)?+" % _BEGUN_SIZE_LINE.pattern)
 
 
@@ -31,6 +33,8 @@ _SINGLE_BYTES: Final = re.compile(rb"(?:1\r\n.\r\n){2,}+", re.DOTALL)
 
 _TRAILERS: Final = re.compile(rb"(?:%b:[\t\x20-\x7e\x80-\xff]*+\r\n)*+\r\n" % _TOKEN)
 
+_TRAILERS_END: Final = b"\r\n\r\n"
+
 LONGEST_SIZE_LINE: Final = 4096
 """Octets of the line that begins a chunk, its extensions included."""
 
@@ -38,9 +42,9 @@ LONGEST_SIZE_LINE: Final = 4096
 class ChunkedBody:
     """One chunked body, fed as its bytes come.
 
-    After each `feed`, `done` says whether the body is whole; `rest` is what followed it then. `problem` says, once it
-    is not empty, what is wrong with the framing, and nothing more is read. `framing` counts the octets that were no
-    data.
+    After each `feed`, `done` says whether the body is whole; `unread` octets of what was fed follow it then. `problem`
+    says, once it is not empty, what is wrong with the framing, and nothing more is read. `framing` counts the octets
+    that were no data.
 
     Args:
         max_trailer_bytes, max_trailer_lines: of the section behind the last chunk.
@@ -51,12 +55,13 @@ class ChunkedBody:
     # What most bodies never change is the class's: there is one for each.
     done = False
     problem = ""
-    rest = b""
+    unread = 0
     framing = 0
     trailer_names: tuple[bytes, ...] = ()
     _left = 0  # of the data of the chunk that is open
     _closes = False  # the end of line behind a chunk's data is due
     _in_trailers = False
+    _trailer_lines = 0  # that came, of trailers that are not whole
     _begun: bytearray | None = None  # a line, or the trailers, as far as they came
 
     def __init__(self, *, max_trailer_bytes: int, max_trailer_lines: int, blanks: bool = False) -> None:
@@ -65,24 +70,37 @@ class ChunkedBody:
         self._size_line = _SIZE_LINE_WITH_BLANKS if blanks else _SIZE_LINE
         self._begun_size_line = _BEGUN_SIZE_LINE_WITH_BLANKS if blanks else _BEGUN_SIZE_LINE
 
-    def feed(self, data: bytes) -> bytes:
-        """Reads on; returns the data of all chunks in these bytes, as far as it is there and sound."""
+    def feed(self, data: bytes, at: int = 0) -> bytes:
+        """Reads on at a place of `data`; returns the data of all chunks there, as far as it is there and sound."""
         body = b""
         if not self._in_trailers:
-            body, data = self._read_chunks(data)
-        if data:
-            self._read_trailers(data)
+            before, begun = 0, self._begun
+            if begun is not None:
+                if self._line_goes_on(begun, data, at):
+                    return b""
+                before = len(begun)
+                data, at = bytes(begun) + data[at:], 0
+                self._begun = None
+            body, at = self._read_chunks(data, at, before)
+        if self._in_trailers and at < len(data):
+            self._read_trailers(data, at)
         return body
 
-    def _read_chunks(self, data: bytes) -> tuple[bytes, bytes]:
-        """The data of the chunks, and what follows the line of the last one."""
-        before = 0
-        if self._begun is not None:
-            before = len(self._begun)
-            data = bytes(self._begun) + data
-            self._begun = None
+    def _line_goes_on(self, begun: bytearray, data: bytes, at: int) -> bool:
+        """Takes more of a line with a size, if that is all: one in pieces is not read from its start for each."""
+        size = len(data) - at
+        more, ends = (_MORE_OF_EXTENSION, b"\r") if b";" in begun else (_MORE_OF_SIZE, b"\r\t ")
+        if begun[-1] in ends or len(begun) + size > LONGEST_SIZE_LINE or more.fullmatch(data, at) is None:
+            return False
+        begun += data[at:]
+        self.framing += size
+        return True
+
+    def _read_chunks(self, data: bytes, at: int, before: int) -> tuple[bytes, int]:
+        """The data of the chunks from a place of `data` on, `before` octets of it counted before; and where they end."""
+        start = at + before
         pieces: list[bytes] = []
-        at, end = 0, len(data)
+        end = len(data)
         while at < end and not (self.problem or self._in_trailers):
             if self._left:
                 piece = data[at : at + self._left]
@@ -97,8 +115,8 @@ class ChunkedBody:
                 if at < end and not self._in_trailers:
                     at = self._open(data, at)
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self.framing += at - before - len(body)
-        return body, data[at:] if self._in_trailers else b""
+        self.framing += at - start - len(body)
+        return body, at
 
     def _close(self, data: bytes, at: int) -> int:
         """The end of line behind a chunk's data; returns where reading goes on, as does `_open`."""
@@ -158,24 +176,25 @@ class ChunkedBody:
             return len(data)
         return at
 
-    def _read_trailers(self, data: bytes) -> None:
+    def _read_trailers(self, data: bytes, at: int) -> None:
         begun = self._begun
         if begun is None:
-            if data.startswith(b"\r\n"):  # there are none
+            if data.startswith(b"\r\n", at):  # there are none
                 self.framing += 2
-                self.rest, self.done = data[2:], True
+                self.unread, self.done = len(data) - at - 2, True
                 return
             begun = self._begun = bytearray()
         before = len(begun)
-        begun += data
+        begun += data[at : at + self._max_trailer_bytes + len(_TRAILERS_END) - before]
         end = 2
         if not begun.startswith(b"\r\n"):
-            found = begun.find(b"\r\n\r\n", max(0, before - 3))
+            found = begun.find(_TRAILERS_END, max(0, before - 3))
             if found < 0:
-                self.framing += len(data)
-                self._check_trailers(len(begun), begun.count(b"\n"))
+                self.framing += len(begun) - before
+                self._trailer_lines += begun.count(b"\n", before)
+                self._check_trailers(len(begun), self._trailer_lines)
                 return
-            end = found + 4
+            end = found + len(_TRAILERS_END)
         self.framing += end - before
         section = bytes(begun[:end])
         self._check_trailers(end - 2, section.count(b"\n") - 1)
@@ -183,7 +202,7 @@ class ChunkedBody:
             self.problem = "a trailer is none"
         if not self.problem:
             self.trailer_names = tuple(line.partition(b":")[0] for line in section.split(b"\r\n")[:-2])
-            self.rest, self.done = bytes(begun[end:]), True
+            self.unread, self.done = len(data) - at - (end - before), True
         self._begun = None
 
     def _check_trailers(self, size: int, count: int) -> None:

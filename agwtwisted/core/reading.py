@@ -371,7 +371,7 @@ class RequestReader:
         return end
 
     def _take_chunks(self, data: bytes, at: int, chunks: ChunkedBody) -> int:
-        body = chunks.feed(data[at:])
+        body = chunks.feed(data, at)
         if body:
             self._body_size += len(body)
             if self._body_size > self._max_body_bytes:
@@ -382,7 +382,7 @@ class RequestReader:
             self._refuse(_TOO_LARGE)
         elif chunks.done:
             self._check_trailers(chunks)
-        return len(data) - len(chunks.rest)
+        return len(data) - chunks.unread
 
     def _check_trailers(self, chunks: ChunkedBody) -> None:
         """Trailers are not forwarded; one that frames, or has a managed name, was meant to be taken for a header."""
@@ -642,7 +642,7 @@ class ResponseReader:
         return end
 
     def _take_chunks(self, data: bytes, at: int, chunks: ChunkedBody) -> int:
-        body = chunks.feed(data[at:])
+        body = chunks.feed(data, at)
         if body:
             self._body_size += len(body)
             self.events.append(body)
@@ -652,7 +652,7 @@ class ResponseReader:
             self.problem = "the chunks of the response have too much around their data"
         elif chunks.done:
             self._check_trailers(chunks)
-        return len(data) - len(chunks.rest)
+        return len(data) - chunks.unread
 
     def _check_trailers(self, chunks: ChunkedBody) -> None:
         """Trailers are not passed on; one that frames was meant to be taken for a header."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import tracemalloc
 from collections.abc import Iterable
+from unittest import mock
 
 import httptools
 from hypothesis import given
@@ -70,8 +73,9 @@ def read(pieces: Iterable[bytes]) -> tuple[bytes, bool, bool, bytes]:
         if reading.done or reading.problem:
             left += piece
         else:
-            data += reading.feed(piece)
-    return data, reading.done, bool(reading.problem), reading.rest + left if reading.done else b""
+            data += reading.feed(b"before" + piece, len(b"before"))
+            left = piece[len(piece) - reading.unread :]
+    return data, reading.done, bool(reading.problem), left if reading.done else b""
 
 
 def single(data: bytes) -> list[bytes]:
@@ -142,6 +146,48 @@ class ChunkTests(SynchronousTestCase):
             for piece in pieces:
                 reading.feed(piece)
             self.assertEqual(reading.framing, len(b"1;x\r\n\r\n0\r\nX: y\r\n\r\n"))
+
+    def test_work_for_a_line_in_pieces(self) -> None:
+        """A line that comes byte by byte is not read from its start for each: a peer could make that thousands."""
+        for line in (b"5;" + b"a" * 3000, b"5" + b";a=b" * 700, b'5;a="' + b" " * 3000, b"0" * 3000):
+            reading = body()
+            looked_at = 0
+
+            def match(data: bytes, at: int, pattern: re.Pattern[bytes] = reading._size_line) -> re.Match[bytes] | None:
+                nonlocal looked_at
+                looked_at += len(data) - at
+                return pattern.match(data, at)
+
+            reading._size_line = mock.Mock(match=match)
+            for piece in single(line):
+                reading.feed(piece)
+            self.assertEqual(reading.problem, "")
+            self.assertLess(looked_at, 100)
+
+    def test_work_for_what_follows(self) -> None:
+        """What follows a body is not copied: that may be a read full of further ones."""
+        for data in (b"1\r\na\r\n0\r\n\r\n", b"1\r\na\r\n0\r\nX: y\r\n\r\n"):
+            follows = bytes(1 << 20)
+            all_of_it = data + follows
+            reading = body()
+            tracemalloc.start()
+            try:
+                reading.feed(all_of_it)
+                most = tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+            self.assertEqual((reading.done, reading.unread), (True, len(follows)))
+            self.assertLess(most, 100_000)
+
+    def test_lines_of_trailers_in_pieces(self) -> None:
+        """They are counted as they come."""
+        for line in (b"X: y\r\n", b"\n"):
+            reading = body()
+            reading.feed(b"0\r\n")
+            for _ in range(11):
+                self.assertEqual(reading.problem, "")
+                reading.feed(line)
+            self.assertEqual(reading.problem, "there are too many trailers")
 
     def test_trailers(self) -> None:
         """The names of trailers are told."""
