@@ -97,7 +97,7 @@ class ChunkedBody:
         return True
 
     def _read_chunks(self, data: bytes, at: int, before: int) -> tuple[bytes, int]:
-        """The data of the chunks from a place of `data` on, `before` octets of it counted before; and where they end."""
+        """The data of the chunks from a place of `data` on, and where they end; `before` octets were counted before."""
         start = at + before
         pieces: list[bytes] = []
         end = len(data)
