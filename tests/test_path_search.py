@@ -202,10 +202,10 @@ def length_of_one_branch(*, good: bool) -> Situation:
 
 
 def purpose_of_one_branch(*, good: bool) -> Situation:
-    """One certificate of the CA is for servers, another one for anything."""
+    """One certificate of the CA is for OCSP responders, another one for anything."""
     root = pki.Authority.root("Root")
-    wrong = root.intermediate("CA", eku=(pki.SERVER_AUTH,))
-    right = again(wrong, root, eku=None if good else (pki.SERVER_AUTH,))
+    wrong = root.intermediate("CA", eku=(pki.OCSP_SIGNING,))
+    right = again(wrong, root, eku=None if good else (pki.OCSP_SIGNING,))
     return Situation(leaf=wrong.issue(), sent=[wrong, right], trusted=[[root]], path=[right, root] if good else None)
 
 
@@ -397,6 +397,16 @@ class PurposeTests(SynchronousTestCase):
                 situation = Situation(leaf=leaf, sent=[between], trusted=[[root]], path=[between, root])
                 self.check(situation, allowed=True)
 
+    def test_authority(self) -> None:
+        """So does one below a CA for servers, as public CAs' issuing CAs are, whatever the leaf is for."""
+        root = pki.Authority.root("Root")
+        between = root.intermediate("CA", eku=(pki.SERVER_AUTH,))
+        below = between.intermediate("Below", eku=(pki.SERVER_AUTH, pki.OCSP_SIGNING))
+        for issuer, above in ((between, [between, root]), (below, [below, between, root])):
+            for leaf in (issuer.issue(eku=(pki.SERVER_AUTH,)), issuer.issue()):
+                situation = Situation(leaf=leaf, sent=above[:-1], trusted=[[root]], path=above)
+                self.check(situation, allowed=True)
+
     def check(self, situation: Situation, *, allowed: bool) -> None:
         """It is let in or not where it is allowed, and never where it is not."""
         for keys, is_in in (("\nmissing_client_auth_eku = Allow", allowed), ("", False)):
@@ -411,13 +421,19 @@ class PurposeTests(SynchronousTestCase):
                 self.assertEqual(verdict == Trusted(), is_in)
 
     def test_all_else_stays(self) -> None:
-        """Neither a CA for servers, nor any other fault of a leaf for servers, is let in."""
+        """Neither a CA for other purposes, nor any other fault of a leaf for servers, is let in."""
         root = pki.Authority.root("Root")
         for_servers = {"eku": (pki.SERVER_AUTH,)}
         typed = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.16.840.1.113730.1.1"), b"\3\2\6\x40")
         unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\5\0")
         others = root.intermediate("Others", permitted=[OTHER])
-        issuers = [root.intermediate("CA", **for_servers), root.intermediate("CA", ca=False)]
+        issuers = [
+            root.intermediate("CA", eku=(pki.OCSP_SIGNING,)),
+            root.intermediate("CA", extra=[pki.extension(typed)], **for_servers),
+            root.intermediate("CA", usage=pki.key_usage("digital_signature"), **for_servers),
+            root.intermediate("CA", ca=False),
+            root.intermediate("CA", ca=False, **for_servers),
+        ]
         leaves = [
             *(issuer.issue(**for_servers) for issuer in issuers),
             *(issuer.issue() for issuer in issuers),
@@ -438,7 +454,7 @@ class PurposeTests(SynchronousTestCase):
             self.check(Situation(leaf=leaf, sent=leaf.issuers[:-1], trusted=[[root]]), allowed=False)
 
     def test_another_path(self) -> None:
-        """Where the first path fails another is found for such a leaf, too, and for no CA for servers."""
+        """Where the first path fails another is found for such a leaf, too, and for no CA for responders."""
         for each in (names_of_one_branch, old_serial_of_an_intermediate, purpose_of_one_branch, bad_signature_first):
             for good in (True, False):
                 situation = each(good=good)
@@ -447,6 +463,15 @@ class PurposeTests(SynchronousTestCase):
                 leaf = issuer.issue(san=["host.example"], eku=(pki.SERVER_AUTH,), **options)
                 with self.subTest(each.__name__, good=good):
                     self.check(attrs.evolve(situation, leaf=leaf), allowed=good)
+
+    def test_another_path_by_way_of_a_ca_for_servers(self) -> None:
+        """A path that is found may have one for servers in it, whichever serial the leaf names."""
+        root = pki.Authority.root("Root")
+        old = root.intermediate("CA", eku=(pki.SERVER_AUTH,), not_after=PAST)
+        new = again(old, root, eku=(pki.SERVER_AUTH,))
+        for options in ({}, names_serial(old)):
+            leaf = old.issue(eku=(pki.SERVER_AUTH,), **options)
+            self.check(Situation(leaf=leaf, sent=[old, new], trusted=[[root]], path=[new, root]), allowed=True)
 
 
 class WhenTests(SynchronousTestCase):

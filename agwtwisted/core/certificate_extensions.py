@@ -30,6 +30,7 @@ AUTONOMOUS_SYSTEMS: Final = bytes.fromhex("2b06010505070108")
 OCSP_NO_CHECK: Final = bytes.fromhex("2b0601050507300105")
 NETSCAPE_CERTIFICATE_TYPE: Final = bytes.fromhex("6086480186f8420101")
 
+SERVER_AUTH: Final = bytes.fromhex("2b06010505070301")
 CLIENT_AUTH: Final = bytes.fromhex("2b06010505070302")
 OCSP_SIGNING: Final = bytes.fromhex("2b06010505070309")
 _OCSP: Final = bytes.fromhex("2b06010505073001")
@@ -43,6 +44,7 @@ KEY_CERT_SIGN: Final = 0x04
 """Bits of the first octet of keyUsage (section 4.2.1.3)."""
 
 _TYPED_CLIENT: Final = 0x80
+_TYPED_AUTHORITY: Final = 0x04
 """SSL client, of nsCertType."""
 
 _KEY_IDENTIFIER: Final = 0x80
@@ -82,6 +84,16 @@ def is_typed_for_clients(certificate: Certificate) -> bool:
     """
     content = _content(certificate, NETSCAPE_CERTIFICATE_TYPE)
     return content is None or bool(_first_bits(content) & _TYPED_CLIENT)
+
+
+def is_typed_for_authorities(certificate: Certificate) -> bool:
+    """Whether nsCertType has SSL CA where it is there.
+
+    Raises:
+        DerError: it cannot be read.
+    """
+    content = _content(certificate, NETSCAPE_CERTIFICATE_TYPE)
+    return content is None or bool(_first_bits(content) & _TYPED_AUTHORITY)
 
 
 def purposes(certificate: Certificate) -> frozenset[bytes] | None:

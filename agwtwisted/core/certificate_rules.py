@@ -104,6 +104,19 @@ def authority_fault(certificate: Certificate, *, is_root: bool, allow_weak: bool
     )
 
 
+def issues_for_servers(certificate: Certificate) -> bool:
+    """Whether the extendedKeyUsage of a CA has serverAuth, as the one of public CAs' issuing CAs alone.
+
+    OpenSSL takes clients' certificates below such a CA for ones of another purpose. What cannot be read is a no.
+    """
+    try:
+        purposes = extensions.purposes(certificate)
+        is_typed = extensions.is_typed_for_authorities(certificate)
+    except DerError:
+        return False
+    return purposes is not None and extensions.SERVER_AUTH in purposes and is_typed
+
+
 def responder_fault(certificate: Certificate) -> str:
     """Why an OCSP response signed with this certificate is not believed, where the CA itself did not sign it.
 

@@ -53,6 +53,7 @@ class _Finding:
     not_before: datetime
     not_after: datetime
     policy_rules: PolicyRules | None  # None: with a fault
+    issues_for_servers: bool
 
 
 @attrs.frozen
@@ -152,12 +153,22 @@ class Anchors:
     def forgives(self, der: bytes, error: int, depth: int) -> bool:
         """Whether an error (X509_V_ERR_*) of OpenSSL's at a certificate is one that this profile asks not to count.
 
-        That is the purpose of the leaf, where it is the profile's wish and nothing but extendedKeyUsage lacks it.
+        That is the purpose of the leaf, or of a CA that issues for servers, where the profile wishes so and nothing but
+        extendedKeyUsage lacks it.
         """
-        if not self.any_purpose or (error, depth) != (_PURPOSE_ERROR, 0):
+        if not self.any_purpose or error != _PURPOSE_ERROR:
             return False
+        if depth:
+            return self.forgives_purpose_of_authority(der)
         leaf = self._read_leaf(der)
         return leaf is not None and not leaf.fault
+
+    def forgives_purpose_of_authority(self, der: bytes) -> bool:
+        """Whether this CA may stand above clients although its extendedKeyUsage is one for servers alone."""
+        if not self.any_purpose:
+            return False
+        finding = self._findings.get(der) or _finding_from(der, allow_weak=self.allow_weak)
+        return finding is not None and not finding.fault and finding.issues_for_servers
 
     def _read_leaf(self, der: bytes) -> _Leaf | None:
         return _leaf(der, allow_weak=self.allow_weak, any_purpose=self.any_purpose)
@@ -335,4 +346,5 @@ def _finding(certificate: Certificate, *, is_root: bool, allow_weak: bool) -> _F
     policy_rules = None if fault else _policy_rules(certificate)
     if not fault and policy_rules is None:
         fault = reasons.POLICY_EXTENSION
-    return _Finding(fault, certificate.not_before, certificate.not_after, policy_rules)
+    issues_for_servers = certificate_rules.issues_for_servers(certificate)
+    return _Finding(fault, certificate.not_before, certificate.not_after, policy_rules, issues_for_servers)
