@@ -13,6 +13,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self.open = False
+        self.turn = 0  # counts them
         self._senders: list[Callable[[], None]] = []
         self.add: Final[Callable[[Callable[[], None]], None]] = self._senders.append
         """Has what it is given called at the end of the turn."""
@@ -31,6 +32,7 @@ class Outbox:
     def close(self) -> None:
         """The turn is handled: everybody sends. What one raises is logged, and keeps no other from sending."""
         self.open = False
+        self.turn += 1
         senders = self._senders.copy()
         self._senders.clear()
         for send in senders:

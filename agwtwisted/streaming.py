@@ -198,6 +198,16 @@ class TcpWire(Protocol):
         """Whether something written has not left yet."""
         return self._queued or self._held is not None
 
+    @property
+    def turn(self) -> int:
+        """The turn of the reactor, -1 between two: what is read in one came before what is written in it is sent."""
+        return self._outbox.turn if self._outbox.open else -1
+
+    @property
+    def holds(self) -> bool:
+        """Whether something waits for the end of the turn."""
+        return self._held is not None
+
     def write(self, data: bytes) -> None:
         """Sends bytes, at once as far as the kernel takes them."""
         self.bytes_out += len(data)

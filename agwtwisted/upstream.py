@@ -52,6 +52,7 @@ class UpstreamConnection:
         self._user: UpstreamUser | None = None
         self._reader: ResponseReader | None = None
         self._timeout = 0.0
+        self._turn = 0  # in which the request began
         self._request_whole = False
         self._tunnel = False
 
@@ -74,6 +75,7 @@ class UpstreamConnection:
         """Takes the connection for one request; `timeout` bounds every silence of the backend, in seconds."""
         self._server.used(self)
         self._user = user
+        self._turn = self.wire.turn
         self._timeout = timeout
         self._reader = ResponseReader(
             to_head_request=to_head_request, max_header_bytes=max_header_bytes, max_header_lines=max_header_lines
@@ -137,6 +139,10 @@ class UpstreamConnection:
             if self._tunnel:
                 self._watch()
                 user.response_body(data)
+            elif not self.begun and self.wire.holds and self.wire.turn == self._turn:
+                # It was read before the request was sent: as if it had come while the connection was idle.
+                self._lose("bytes came ahead of the request", timed_out=False)
+                return
             else:
                 self.begun = True
                 reader.feed(data)

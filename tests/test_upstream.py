@@ -17,6 +17,7 @@ from agwtwisted.connecting import UnreachableError, UntrustedError
 from agwtwisted.core.health import Health
 from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings
 from agwtwisted.core.server_identity import ServerIdentity
+from agwtwisted.outbox import Outbox
 from agwtwisted.upstream import IDLE_TIMEOUT, MAX_IDLE, Server, UpstreamConnection
 from tests import pki, servers
 from tests.backends import OK, SWITCH, TIMEOUT, User
@@ -120,6 +121,41 @@ class ConnectTests(_Case):
         self.failureResultOf(connecting, CancelledError)
         self.network.advance(TIMEOUT)
         self.assertEqual((self.backend.attempts, self.network.timers()), (0, []))
+
+
+class AheadTests(_Case):
+    """What was read before the request was sent is no answer to it: both may happen in one turn of the reactor."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.outbox = self.network.outbox = Outbox()  # type: ignore[attr-defined]
+        self.connection = self.begun()
+        self.line.send(OK)
+        self.user = User()
+
+    def test_in_the_turn(self) -> None:
+        """It ends the connection, as if it had come while that was idle, and the user gets nothing of it."""
+        self.outbox.open = True
+        self.ask(self.connection)
+        self.line.send(OK)
+        self.outbox.close()
+        self.assertEqual((self.user.heads, self.user.data, len(self.user.lost)), ([], b"", 1))
+        self.assertFalse(self.connection.begun)
+        self.assertTrue(self.line.reset)
+
+    def test_in_the_next(self) -> None:
+        """An answer comes in a later turn, or when the request went at once, and more of that may be written then."""
+        for at_once in (False, True):
+            self.setUp()
+            self.outbox.open = not at_once
+            self.ask(self.connection, whole=False)
+            if not at_once:
+                self.outbox.close()
+            self.outbox.open = True
+            self.connection.write(b"more")
+            self.line.send(OK)
+            self.outbox.close()
+            self.assertEqual((self.user.data, self.user.lost), (b"ok", []))
 
 
 class ResponseTests(_Case):
