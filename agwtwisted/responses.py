@@ -25,6 +25,13 @@ VERSION: Final = 1
 MAX_PENDING: Final = 10_000
 """Responses that wait for the disk; what comes on top is not written, and asked again after a restart."""
 
+MAX_REVOKED: Final = 1_000_000
+"""Revocations that outlive the process, those of the certificates that last longest."""
+
+_FORGET_REVOKED: Final = (
+    "DELETE FROM responses WHERE key IN (SELECT key FROM responses WHERE revoked ORDER BY until DESC LIMIT -1 OFFSET ?)"
+)
+
 
 @attrs.frozen(kw_only=True)
 class StoredResponse:
@@ -40,7 +47,7 @@ class ResponseStore(Protocol):
     """Where responses are kept. One response a key: the last one that was put."""
 
     def load(self, now: float, most: int) -> list[StoredResponse]:
-        """What is kept and not over at `now`, before anything is put: revocations first, `most` of all the others."""
+        """What is kept, before anything is put: revocations, and `most` of the others that are not over at `now`."""
 
     def start(self) -> None:
         """Takes responses from now on."""
@@ -81,26 +88,37 @@ class MemoryResponses:
 
 
 def _chosen(kept: list[StoredResponse], now: float, most: int) -> list[StoredResponse]:
-    """Those that are not over: all revocations, and of the others those that last longest."""
-    alive = [each for each in kept if each.until > now]
-    others = sorted((each for each in alive if not each.is_revoked), key=lambda each: -each.until)
-    return [each for each in alive if each.is_revoked] + others[:most]
+    """All revocations, and of the others those that are not over and last longest.
+
+    That a revoked certificate has ended is said by a clock that may be wrong, and set right again.
+    """
+    others = sorted((each for each in kept if not each.is_revoked and each.until > now), key=lambda each: -each.until)
+    return [each for each in kept if each.is_revoked] + others[:most]
 
 
 class SqliteResponses:
     """A file in the state directory, written by a thread of its own: a slow disk delays nobody.
 
     What is wrong with the file never stops the gateway: a damaged one is set aside, one that cannot be written is
-    complained of, and everything goes on from memory.
+    complained of, and everything goes on from memory. Of revocations there may be `most_revoked`, and none goes
+    for its age: a clock that was ahead for an hour must not have lost them.
     """
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(self, directory: Path, seconds: Callable[[], float], call_from_thread: Callable[..., object]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        seconds: Callable[[], float],
+        call_from_thread: Callable[..., object],
+        *,
+        most_revoked: int = MAX_REVOKED,
+    ) -> None:
         """The directory is made, for its owner alone, where it is not there; raises OSError where that fails."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = directory.absolute() / FILE  # a daemon changes its directory
         self._seconds = seconds
+        self._most_revoked = most_revoked
         self._call_from_thread = call_from_thread
         self._orders: SimpleQueue[StoredResponse | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -147,6 +165,7 @@ class SqliteResponses:
             found = database.execute("PRAGMA quick_check(1)").fetchone()
             if found != ("ok",):
                 raise sqlite3.DatabaseError(*found)
+            database.execute(_FORGET_REVOKED, [self._most_revoked])
             rows = database.execute("SELECT key, response, revoked, until FROM responses").fetchall()
         kept = [
             StoredResponse(key=key, response=response, is_revoked=bool(revoked), until=until)
@@ -217,7 +236,7 @@ class SqliteResponses:
                     "INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?)",
                     [(each.key, each.response, int(each.is_revoked), each.until) for each in batch],
                 )
-                database.execute("DELETE FROM responses WHERE until <= ?", [self._seconds()])
+                database.execute("DELETE FROM responses WHERE NOT revoked AND until <= ?", [self._seconds()])
         except sqlite3.Error as error:
             if not self._failing:
                 self._tell("{path} cannot be written, a restart will not know what was learnt: {error}", error)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import pairwise
+from math import inf
 from random import Random
 from typing import Final, Protocol, TypeAlias, TypeVar
 
@@ -54,8 +55,9 @@ MAX_ANSWERS: Final = 10_000
 """Certificates whose answers are kept, revoked ones not counted."""
 
 MAX_REVOKED: Final = 1_000_000
-"""Revocations that are kept, each until its certificate ends: more than any CA of clients has, and clients have to come
-with them, so that in truth nothing is pushed out here."""
+"""Revocations that are kept, those used last: more than any CA of clients has, and clients have to come with them, so
+that in truth nothing is pushed out here. None ends with its certificate: by a clock that is ahead that would be too
+early."""
 
 FAILURE_AGE: Final = 10.0
 """Seconds in which nobody asks again after a failure, and after the answer that a certificate is not known."""
@@ -107,6 +109,22 @@ class _Held:
 
 
 @attrs.frozen
+class _Revocation:
+    """An answer in memory that is one."""
+
+    answer: Answer  # its thisUpdate no later than its arrival
+    this_update: float  # as it was signed
+    arrived: float  # wall time
+
+    def orders(self, now: float, skew: float) -> float:
+        """What a newer answer is later than: thisUpdate, unless that is still further ahead than clocks may be.
+
+        By a clock that was years ahead no answer would ever be newer.
+        """
+        return self.this_update if self.this_update <= now + skew else self.arrived + skew
+
+
+@attrs.frozen
 class _Failure:
     """What became of a question that had no answer, and the wall time of it."""
 
@@ -146,7 +164,7 @@ class Revocation(Service):
         self._random = random
         self._max_answers = max_answers
         self._held: Expiring[bytes, _Held] = Expiring(max_answers, self._let_go)
-        self._revoked: Expiring[bytes, Answer] = Expiring(MAX_REVOKED)
+        self._revoked: Expiring[bytes, _Revocation] = Expiring(MAX_REVOKED)
         self._failures: Expiring[tuple[bytes, str], _Failure] = Expiring(max_answers)
         self._stored: dict[bytes, bytes] = {}  # responses of another process, not looked at yet
         self._flights: SingleFlight[tuple[bytes, str], OcspStatus] = SingleFlight()
@@ -227,7 +245,7 @@ class Revocation(Service):
         failure = self._failures.get((key, profile.name), self._clock.seconds())
         revoked = self._revoked.get(key, now)
         if revoked is not None:
-            status = ocsp.status_at(revoked, _rules(profile), now)
+            status = ocsp.status_at(revoked.answer, _rules(profile), now)
             asked_lately = failure is not None or (isinstance(status, Revoked) and now < status.until)
             return status if asked_lately else None
         held = self._held.get(key, now)
@@ -279,7 +297,7 @@ class Revocation(Service):
         elif not isinstance(failure, Unreachable) or failure.was_asked:
             self._failures.put((key, profile.name), _Failure(failure, now), self._clock.seconds() + FAILURE_AGE)
         if revoked is not None:
-            return ocsp.status_at(revoked, _rules(profile), now)
+            return ocsp.status_at(revoked.answer, _rules(profile), now)
         if held is not None and isinstance(failure, Unusable | Unreachable):
             return self._bridged(key, held, profile) or failure
         return failure
@@ -342,17 +360,17 @@ class Revocation(Service):
 
     def _keep(self, key: bytes, answer: Answer, subject: Subject, profile: SslProfile, *, arrived: float) -> bool:
         """Whether an answer is news: not older than what is known, and good or revoked."""
-        now = self.seconds()
+        now, skew = self.seconds(), profile.ocsp_clock_skew
         revoked, held = self._revoked.get(key, now), self._held.get(key, now)
         counts = held is not None and not ocsp.signer_fault(held.answer, _rules(profile))
-        if held is not None and counts and held.answer.this_update > answer.this_update:
+        # One that came ahead of its thisUpdate was signed before it arrived, by a clock that may be right by now.
+        if held is not None and counts and min(held.answer.this_update, held.arrived, now) > answer.this_update:
             return False
         if answer.is_revoked:
-            if revoked is not None and revoked.this_update > answer.this_update:
+            if revoked is not None and revoked.orders(now, skew) > answer.this_update:
                 return False
-            # Not later than now: with a clock in the future no *good* would ever be newer.
             kept = attrs.evolve(answer, response=b"", this_update=min(answer.this_update, now))
-            self._revoked.put(key, kept, valid_until(subject[:1]))
+            self._revoked.put(key, _Revocation(kept, answer.this_update, now), inf)
             self._held.discard(key)
             if revoked is None:
                 self._tell(key, subject)
@@ -360,7 +378,7 @@ class Revocation(Service):
         if answer.is_unknown:
             self._held.discard(key)
             return False
-        if revoked is not None and answer.this_update <= revoked.this_update:
+        if revoked is not None and answer.this_update <= revoked.orders(now, skew):
             return False
         self._revoked.discard(key)
         self._hold(key, _Held(answer, arrived, subject, profile))

@@ -58,6 +58,11 @@ class Contract:
         """What is over is not given back."""
         assert await self.kept(stored("a", until=5.0), stored("b", until=5.1), now=5.0) == [stored("b", until=5.1)]
 
+    async def test_revocations_stay(self) -> None:
+        """By a clock that is years ahead every certificate has ended: a revocation is there when it is right again."""
+        revoked = stored("a", is_revoked=True, until=5.0)
+        assert await self.kept(revoked, stored("b", until=5.0), now=1e9) == [revoked]
+
     async def test_most(self) -> None:
         """Those that last longest are given back, as many as are wanted, and every revocation."""
         revoked = [stored(f"r{number}", is_revoked=True, until=200) for number in range(5)]
@@ -181,6 +186,15 @@ class SqliteTests(Contract, TestCase):
         database = sqlite3.connect(self.directory / FILE)
         self.addCleanup(database.close)
         self.assertEqual(database.execute("SELECT key FROM responses").fetchall(), [(b"b",)])
+
+    async def test_keeps_revocations(self) -> None:
+        """They stay in the file when others are over, those that last longest, as many as there may be."""
+        await self.kept(*[stored(key, is_revoked=True, until=until) for key, until in (("a", 5), ("b", 3), ("c", 4))])
+        self.now = 6.0
+        await self.kept(stored("d", until=9))
+        store = SqliteResponses(self.directory, lambda: self.now, reactor.callFromThread, most_revoked=2)
+        found = [each.key for each in store.load(self.now, 10)]
+        self.assertEqual(sorted(found), [b"a", b"c", b"d"])
 
     async def turns(self) -> None:
         """Lets the reactor turn, and other threads run."""

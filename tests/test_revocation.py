@@ -398,6 +398,46 @@ class RevokedTests(RevocationCase):
         self.clock.advance(PROFILE.ocsp_max_age)
         self.assertIsInstance(self.learn(), Good)
 
+    def test_good_of_before_by_a_clock_ahead(self) -> None:
+        """A responder's clock that is ahead orders its answers: a *good* of before the revocation does not undo it."""
+        ahead = timedelta(seconds=SKEW - 50)
+        before = self.response(this_update=pki.NOW + ahead / 2, next_update=pki.NOW + timedelta(days=1))
+        self.learn("revoked", this_update=pki.NOW + ahead, next_update=pki.NOW + ahead)
+        self.clock.advance(SKEW)
+        waiting = self.status()
+        self.answer(before)
+        self.assertIsInstance(self.successResultOf(waiting), Revoked)
+        self.clock.advance(SKEW)
+        self.assertIsInstance(self.learn(), Good)
+
+    def test_signed_after_a_clock_was_ahead(self) -> None:
+        """An answer that came ahead of its thisUpdate keeps out no newer one, once the responder's clock is right."""
+        ahead = pki.NOW + timedelta(seconds=SKEW - 50)
+        for status, expected in (("revoked", Revoked), ("good", Good)):
+            for restarts in (False, True):
+                self.setUp()
+                self.learn(this_update=ahead, next_update=ahead + timedelta(seconds=10))
+                if restarts:
+                    self.revocation = self.started()
+                    self.assertIsInstance(self.known(), Good)
+                self.clock.advance(SKEW - 60)  # it is renewed ahead of its end
+                self.answer(self.response(status))
+                self.clock.advance(60)
+                self.assertIsInstance(self.known(), expected)
+
+    def test_by_a_clock_that_was_years_ahead(self) -> None:
+        """What was asked about while the system's clock was years ahead is still revoked when it is right again."""
+        self.learn("revoked")
+        years = 100 * 365 * 24 * HOUR
+        self.wall.step(years)
+        self.status()
+        self.give_up()
+        self.wall.step(-years)
+        self.clock.advance(HOUR + FAILURE_AGE)
+        waiting = self.status()
+        self.give_up()
+        self.assertIsInstance(self.successResultOf(waiting), Revoked)
+
     def test_old_revocation_is_not_asked_at_every_use(self) -> None:
         """One whose own time was over when it came is not asked about again for some seconds."""
         old = {"this_update": pki.NOW - timedelta(days=2), "next_update": pki.NOW - timedelta(days=1)}
