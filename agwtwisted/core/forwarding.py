@@ -16,7 +16,7 @@ from agwtwisted.core.remembering import LONGEST
 from agwtwisted.core.resources import BackendHttpSettings, CertificateHeaders
 from agwtwisted.core.rewriting import RewrittenRequest
 from agwtwisted.core.variables import CertificateVariables
-from agwtwisted.core.verdicts import Verdict
+from agwtwisted.core.verdicts import Trusted, Verdict
 
 CHUNK_END = b"\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
@@ -60,7 +60,7 @@ class IdentityBlocks:
     """`identity_block` with a memory: clients come back, and open several connections, with the same certificate.
 
     A block has the certificate itself, and with it much of a session's room. Those used last are remembered, but for
-    those of long certificates: hostile ones are long.
+    those of long certificates, and of clients that are not trusted: anybody can make as many certificates as he likes.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,8 @@ class IdentityBlocks:
         """As `identity_block` says."""
         certificate, chain_der = peer.certificate, peer.chain_der
         size = sum(map(len, chain_der), 0 if certificate is None else len(certificate.der))
-        block_of = self._remembered if size <= LONGEST else _identity_block
+        is_known = certificate is None or isinstance(peer.verdict, Trusted)
+        block_of = self._remembered if is_known and size <= LONGEST else _identity_block
         return block_of(port, bool(peer.tls_version), peer.verdict, certificate, chain_der, wanted)
 
 

@@ -102,6 +102,19 @@ class IdentityTests(SynchronousTestCase):
             first, second = (blocks.block(client(*chain), 443, ON) for _ in range(2))
             self.assertEqual((first, first is second), (second, same))
 
+    def test_remembers_no_strangers(self) -> None:
+        """A certificate that was not verified leaves nothing behind; what clients without one get is remembered."""
+        for chain, verdict, same in (
+            (DEVICE, Unchecked(), False),
+            (DEVICE, Refused("why"), False),
+            (DEVICE, Trusted(), True),
+            ((), Absent(), True),
+        ):
+            blocks = IdentityBlocks()
+            peers = [client(*chain, verdict=verdict) if chain else attrs.evolve(PEER, verdict=verdict)] * 2
+            first, second = (blocks.block(peer, 443, ON) for peer in peers)
+            self.assertEqual((first, first is second), (second, same), verdict)
+
     def test_bounded(self) -> None:
         """The oldest one is forgotten for a new one."""
         blocks = IdentityBlocks()
