@@ -108,6 +108,19 @@ def old_serials_twice(*, good: bool) -> Situation:
     return Situation(leaf=leaf, sent=path[:2], trusted=[[root]], path=path if good else None)
 
 
+def old_serial_below_an_odd_length(*, good: bool) -> Situation:
+    """A CA may have none below it, which is written with an element too many; the CA below is named as it was."""
+    root = pki.Authority.root("Root")
+    value = pki.tlv(0x30, b"\x01\x01\xff", b"" if good else b"\x02\x01\0") + b"\x05\0"
+    constraints = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.19"), value)
+    upper = root.intermediate("Upper", ca=None, extra=[pki.extension(constraints, critical=True)])
+    lower = upper.intermediate("Lower")
+    new = again(lower, upper)
+    path = [new, upper, root]
+    leaf = lower.issue(**names_serial(lower))
+    return Situation(leaf=leaf, sent=path[:2], trusted=[[root]], path=path if good else None)
+
+
 def old_serial_below_limits(*, good: bool) -> Situation:
     """A CA above one that is named by its old serial number limits names: refused, good or not."""
     root = pki.Authority.root("Root", permitted=[HOST if good else OTHER])
@@ -274,6 +287,7 @@ SITUATIONS: tuple[Callable[..., Situation], ...] = (
     old_serial_beside_an_expired_root,
     old_serial_of_an_intermediate,
     old_serials_twice,
+    old_serial_below_an_odd_length,
     old_serial_below_limits,
     old_serial_below_servers,
     renewed_with_another_key,

@@ -18,7 +18,7 @@ from typing import Final
 import attrs
 
 from agwtwisted.core import der
-from agwtwisted.core.certificates import MAX_NAME_OCTETS
+from agwtwisted.core.certificates import MAX_NAME_OCTETS, extensions_of
 from agwtwisted.core.der import DerError, Element
 from agwtwisted.core.name_comparison import normalised_name
 
@@ -49,10 +49,7 @@ _NAME_CONSTRAINTS: Final = bytes.fromhex("551d1e")
 _PURPOSES: Final = bytes.fromhex("551d25")
 _CLIENT_AUTH: Final = bytes.fromhex("2b06010505070302")
 
-_INTEGER: Final = 0x02
-_OCTET_STRING: Final = 0x04
 _VERSION: Final = 0xA0
-_EXTENSIONS: Final = 0xA3
 _DIRECTORY_NAME: Final = 0xA4
 
 
@@ -79,10 +76,10 @@ class Node:
 
     @cached_property
     def extensions(self) -> Mapping[bytes, bytes]:
-        """Values by the contents of their identifiers; empty where they cannot be read."""
+        """Values by the contents of their identifiers; empty where they cannot be read, and nothing is accepted."""
         try:
-            return dict(_extensions(self.fields))
-        except (DerError, ValueError):
+            return {each.identifier: each.content for each in extensions_of(self.fields)}
+        except DerError:
             return {}
 
     @property
@@ -94,27 +91,25 @@ class Node:
     def key_id(self) -> bytes | None:
         """The subject key identifier."""
         value = self.extensions.get(_SUBJECT_KEY_ID)
-        return _content(value, _OCTET_STRING) if value else None
+        return None if value is None else _string(value)
 
     @cached_property
     def issuer_id(self) -> Mapping[int, bytes]:
         """The parts of the authority key identifier by their tags: 0x80 key, 0xA1 names, 0x82 serial number."""
         value = self.extensions.get(_AUTHORITY_KEY_ID)
-        content = _content(value, der.SEQUENCE) if value else None
         try:
-            return {each.tag: each.content for each in der.elements(content or b"")}
+            return {} if value is None else {each.tag: each.content for each in _parts(value)}
         except DerError:
             return {}
 
     @cached_property
     def path_length(self) -> int | None:
-        """pathLenConstraint, None where there is none."""
+        """pathLenConstraint, None where there is none; below 0, which no path keeps to, where it cannot be read."""
         value = self.extensions.get(_BASIC_CONSTRAINTS)
-        content = _content(value, der.SEQUENCE) if value else None
         try:
-            lengths = [each.content for each in der.elements(content or b"") if each.tag == _INTEGER]
+            lengths = [] if value is None else [each.content for each in _parts(value) if each.tag == der.INTEGER]
         except DerError:
-            return None
+            return -1
         return int.from_bytes(lengths[0], "big", signed=True) if lengths else None
 
     @property
@@ -126,9 +121,8 @@ class Node:
     def is_for_clients(self) -> bool:
         """Whether extendedKeyUsage, where it is there, has clientAuth: OpenSSL asks that of CAs too."""
         value = self.extensions.get(_PURPOSES)
-        content = _content(value, der.SEQUENCE) if value else None
         try:
-            return value is None or _CLIENT_AUTH in [each.content for each in der.elements(content or b"")]
+            return value is None or _CLIENT_AUTH in [each.content for each in _parts(value)]
         except DerError:
             return False
 
@@ -156,7 +150,7 @@ class Node:
         serial, name = subject.issuer_id.get(0x82), _directory_der(subject.issuer_id.get(0xA1))
         fields = [_encoded(each) for each in self.fields]
         if serial is not None:
-            fields[0] = _encoded(Element(_INTEGER, serial))
+            fields[0] = _encoded(Element(der.INTEGER, serial))
         if name is not None:
             fields[2] = name
         certificate = der.elements(der.only_element(self.der, der.SEQUENCE))
@@ -324,18 +318,14 @@ def _lengths_hold(path: Sequence[Node]) -> bool:
     return True
 
 
-def _extensions(fields: Sequence[Element]) -> Iterator[tuple[bytes, bytes]]:
-    """Identifier and value of each extension."""
-    for field in fields:
-        if field.tag == _EXTENSIONS:
-            for each in der.elements(der.only_element(field.content, der.SEQUENCE)):
-                identifier, *_, value = der.elements(each.content)
-                yield identifier.content, value.content
+def _parts(value: bytes) -> tuple[Element, ...]:
+    """The parts of an extension's value, as OpenSSL reads it: what follows the value does not count."""
+    return der.elements(der.first_of(value, der.SEQUENCE))
 
 
-def _content(value: bytes, tag: int) -> bytes | None:
+def _string(value: bytes) -> bytes | None:
     try:
-        return der.only_element(value, tag)
+        return der.string_octets(der.first_element(value))
     except DerError:
         return None
 

@@ -224,6 +224,22 @@ class PieceTests(SynchronousTestCase):
             new = root.intermediate("CA", key=KEY)
             self.assertEqual(pieces([node(each) for each in (leaf, new, root)]) is not None, holds)
 
+    def test_lengths_that_are_oddly_written(self) -> None:
+        """A path length is read as OpenSSL reads it; where none can be read, the path is none."""
+        old = pki.Authority.root("CA", key=KEY)
+        leaf = old.issue(**self.names(old))
+        ca, none_below, torn = b"\x01\x01\xff", b"\x02\x01\x00", b"\x02\x05\x00"
+        for value, holds in (
+            (pki.tlv(0x30, ca) + b"\x05\0", True),
+            (pki.tlv(0x30, ca, none_below) + b"\x05\0", False),
+            (b"\x30\x80" + ca + none_below + b"\0\0", False),
+            (pki.tlv(0x30, ca, torn), False),
+        ):
+            constraints = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.19"), value)
+            root = pki.Authority.root("Root", ca=None, extra=[pki.extension(constraints, critical=True)])
+            new = root.intermediate("CA", key=KEY)
+            self.assertEqual(pieces([node(each) for each in (leaf, new, root)]) is not None, holds, value)
+
     def test_a_root_that_is_named_otherwise(self) -> None:
         """A renewed root is trusted itself: there is no upper piece."""
         old = pki.Authority.root("Root", key=KEY, not_after=pki.NOW - timedelta(days=1))
