@@ -84,7 +84,7 @@ class Limits:
         """
         if address:
             self._by_address[address] += 1
-        self.connections.enter(connection, silent=silent)
+        self.connections.enter(connection, silent=silent, now=self._clock.seconds())
 
     def closed(self, connection: AcceptedConnection, address: str = "") -> None:
         """One connection less."""

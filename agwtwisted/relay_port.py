@@ -192,9 +192,12 @@ class RelaySession:
             self._standing.stop()
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
-        """A client that has a server and never said a word may wait for the server's: or it is a stranger."""
+        """A client that has a server and never said a word may wait for the server's: or it is a stranger.
+
+        One that has proven who it is is none, and is waited for since now.
+        """
         if self._joined is not None and not self._client.bytes_in:
-            return Awaited.MORE, self._began
+            return Awaited.MORE, now if isinstance(self.peer.verdict, Trusted) else self._began
         return Awaited.NOTHING, now
 
     # -- from the server, as targets.Connection says

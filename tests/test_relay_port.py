@@ -571,6 +571,13 @@ class EndTests(SynchronousTestCase):
         client.send(b"x")
         self.assertIs(session.awaited(0)[0], Awaited.NOTHING)
 
+    def test_awaited_with_a_certificate(self) -> None:
+        """Who has proven who it is may wait for the server's word as long as it likes."""
+        stand = Stand(text(ONE))
+        stand.shake_hands(client_context(device()))
+        session = next(iter(stand.port._sessions.values()))
+        self.assertEqual(session.awaited(session._began + 9), (Awaited.MORE, session._began + 9))
+
     def test_drain_in_the_handshake(self) -> None:
         """Who is still in the handshake, or before the gate, goes on; who is silent is closed in a moment."""
         check = Check()

@@ -3,7 +3,8 @@
 A stranger can open connections faster than deadlines end them. So a limit that is reached keeps nobody out as long as
 there is a connection that keeps the gateway waiting: the oldest that has said nothing makes room, then one whose
 message has begun and does not end, then one between two requests; of an address that has more than its share also one
-that has just begun, or that does not send or read on. A connection for which the gateway is at work never does, nor one
+that has just begun, or that does not send or read on; at last, before the one that came last and had no time to speak,
+one that has begun or been silent for longer. A connection for which the gateway is at work never does, nor one
 whose bytes have arrived: it is not the client then who is slow.
 
 All of it costs the same however many connections there are.
@@ -50,7 +51,10 @@ class Awaited(IntEnum):
     HEAD = 2
     """The rest of a PROXY header, of a handshake, or of a request's head."""
     MORE = 3
-    """The rest of a body, or that it reads; on L4 a first word, which its protocol may leave to the server."""
+    """The rest of a body, or that it reads, since now: its rates are bounded.
+
+    On L4 a first word, which its protocol may leave to the server.
+    """
 
 
 class Tracked(Hashable, Protocol):
@@ -142,6 +146,7 @@ class Connections(Generic[C]):
         self._share = max(room // SHARE, 1)
         self._silent: _ByAddress[C] = _ByAddress(self._share)
         self._silent_last: _ByAddress[C] = _ByAddress(max(self._last // SHARE, 1))  # in the last places
+        self._came: dict[C, float] = {}  # the silent ones
         self._spoken: dict[C, None] = {}
         self._by_block: Counter[str] = Counter()
 
@@ -153,9 +158,11 @@ class Connections(Generic[C]):
         """Whether somebody has to give way to the next one."""
         return len(self) >= self.room
 
-    def enter(self, connection: C, *, silent: bool = True) -> None:
+    def enter(self, connection: C, *, silent: bool = True, now: float = 0.0) -> None:
         """One more; not `silent` is one that has spoken, or whose protocol may leave the first word to the server."""
         block = connection.block
+        if silent:
+            self._came[connection] = now
         if not silent:
             self._spoken[connection] = None
         elif len(self) < self.room - self._last:
@@ -169,6 +176,7 @@ class Connections(Generic[C]):
         """One less; nothing if it has left before."""
         count = len(self)
         self._spoken.pop(connection, None)
+        self._came.pop(connection, None)
         self._silent.discard(connection)
         self._silent_last.discard(connection)
         block = connection.block
@@ -183,11 +191,13 @@ class Connections(Generic[C]):
             found = self._oldest_silent(self._silent_last, 1)
             if found is not None:
                 return found
-        return (
-            self._oldest_silent(self._silent, len(self._silent))
-            or self._waited_for(now)
-            or self._oldest_silent(self._silent_last, len(self._silent_last))
-        )
+        found = self._oldest_silent(self._silent, len(self._silent))
+        if found is not None:
+            return found
+        # Who has come a moment ago is silent, too: others have kept us waiting for longer then.
+        latest = self._oldest_silent(self._silent_last, len(self._silent_last))
+        before = now - self._patience if latest is None else self._came[latest]
+        return self._waited_for(now, before) or latest
 
     def _oldest_silent(self, silent: _ByAddress[C], looks: int) -> C | None:
         """The first that is still silent; those before it, which are not, go where they belong: each does so once."""
@@ -196,13 +206,17 @@ class Connections(Generic[C]):
             if not connection.has_spoken():
                 return connection
             silent.discard(connection)
+            del self._came[connection]
             self._spoken[connection] = None
         return None
 
-    def _waited_for(self, now: float) -> C | None:
-        """The one of some that has been waited for the longest, in the order of their kinds."""
+    def _waited_for(self, now: float, before: float) -> C | None:
+        """The one of some that has been waited for the longest, in the order of their kinds.
+
+        Who has begun and does not go on is among them where that was `before`.
+        """
         looked = list(islice(self._spoken, LOOKS))
-        ranks = [(self._rank(connection, now), number) for number, connection in enumerate(looked)]
+        ranks = [(self._rank(connection, now, before), number) for number, connection in enumerate(looked)]
         for connection in looked:  # the next time it is the turn of others
             del self._spoken[connection]
             self._spoken[connection] = None
@@ -211,7 +225,7 @@ class Connections(Generic[C]):
                 return looked[number]
         return None
 
-    def _rank(self, connection: C, now: float) -> tuple[int, float]:
+    def _rank(self, connection: C, now: float, before: float) -> tuple[int, float]:
         awaited, since = connection.awaited(now)
         if awaited is Awaited.REQUEST:
             return 1, since
@@ -219,10 +233,12 @@ class Connections(Generic[C]):
             return 0, since
         if awaited is not Awaited.NOTHING and self._by_block[connection.block] > self._share:
             return (2 if awaited is Awaited.HEAD else 3), since
+        if awaited is not Awaited.NOTHING and since < before:
+            return 4, since
         return _NEVER, since
 
 
-_NEVER: Final = 4
+_NEVER: Final = 5
 
 
 class Handshake(Hashable, Protocol):

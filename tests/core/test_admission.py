@@ -112,6 +112,28 @@ class ConnectionsTests(SynchronousTestCase):
         assert victim
         self.assertEqual(victim.since, 0)
 
+    def test_latest(self) -> None:
+        """Who came a moment ago and had no time to speak yet stays; who began before it and does not go on goes."""
+        for kind in (Awaited.HEAD, Awaited.MORE):
+            self.setUp()
+            slow = [Conn(str(number), kind, since=number / 10) for number in range(7)]
+            self.enter(*slow)
+            latest = Conn("honest")
+            self.table.enter(latest, now=0.35)
+            for each in (*slow[:4], latest):
+                self.assertIs(self.table.victim(0.8), each)
+                self.table.leave(each)
+            self.assertEqual(self.table._came, {})
+
+    def test_first_word(self) -> None:
+        """Silence on L4, from however many addresses, holds no place for longer than a head that has begun."""
+        for number in range(8):
+            self.table.enter(Conn(str(number), Awaited.MORE, since=number), silent=False)
+        self.assertIsNone(self.table.victim(2.9))
+        victim = self.table.victim(3.1)
+        assert victim
+        self.assertEqual(victim.since, 0)
+
     def test_share(self) -> None:
         """Of an address with more than its share who has just begun, or does not send on, gives way too."""
         for kind in (Awaited.HEAD, Awaited.MORE):
