@@ -78,6 +78,7 @@ class Frontend:
         self._idle = (
             gateway.header_timeout if patience is None else patience
         )  # seconds for the next request's first byte
+        self._has_asked = False  # and was answered
         self._deadline.set(self._idle)
         wire.bound_sending(gateway.body_timeout, gateway.min_response_rate)
 
@@ -106,7 +107,8 @@ class Frontend:
             return Awaited.NOTHING, now
         if self._reader.head_open or self._head_timed:  # the latter before the first request, too
             return Awaited.HEAD, now if at is None else at - gateway.header_timeout
-        return Awaited.REQUEST, now if at is None else at - self._idle
+        kind = Awaited.REQUEST if self._has_asked or self._wire.input_ended else Awaited.HEAD
+        return kind, now if at is None else at - self._idle
 
     def drain(self, now: float, quiet: float) -> None:
         """The gateway stops. A request that has come, or comes before the client was `quiet` for so long, is answered.
@@ -464,6 +466,7 @@ class Frontend:
     # -- between requests
 
     def _await_next(self) -> None:
+        self._has_asked = True
         self._body_paused = False
         if not self._session.draining:
             self._idle = self._gateway.idle_timeout

@@ -816,6 +816,13 @@ class DeadlineTests(_Case):
             self.network.advance(HEADER_TIMEOUT)
         self.assert_closed()
 
+    def test_awaited_first(self) -> None:
+        """Before its first request a client is not idle: it may just have shaken hands."""
+        begun = self.network.seconds()
+        frontend = Frontend(self.wire, mock.Mock(), mock.Mock(), self.frontend._gateway, mock.Mock(), 3.0)
+        self.network.advance(1)
+        self.assertEqual(frontend.awaited(begun + 1), (Awaited.HEAD, begun))
+
     def test_awaited(self) -> None:
         """What the client is waited for, and since when."""
         begun = self.network.seconds()
