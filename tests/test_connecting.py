@@ -148,7 +148,7 @@ class TlsTests(_Case):
 
     def setUp(self) -> None:
         super().setUp()
-        self.tls = BackendTls.trusting([root().certificate])
+        self.tls = BackendTls.trusting([root().parsed])
 
     def encrypted(self, host: str = "127.0.0.1", name: str = NAME) -> Dialer:
         """To a server that must prove to be NAME, unless it is called otherwise."""

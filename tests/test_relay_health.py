@@ -41,7 +41,7 @@ def plain(**settings: Any) -> BackendSettings:
 
 def tls(**settings: Any) -> BackendSettings:
     """Tls settings that trust the tests' servers."""
-    trusted = TrustedRootCertificate(name="r", file="", certificates=(root().certificate,))
+    trusted = TrustedRootCertificate(name="r", file="", certificates=(root().parsed,))
     return plain(protocol=StreamProtocol.TLS, trusted_root_certificates=(trusted,), **settings)
 
 

@@ -66,7 +66,7 @@ def parse(data: bytes, file: str) -> Document:
     """Read a whole file; whatever the bytes are, the answer is a Document and nothing is raised."""
     reading = _Reading(file)
     if _is_wide(data):
-        reading.problems.append(Problem(place=Place(file=file), message="is UTF-16 text: save it as UTF-8"))
+        reading.problems.append(Problem(place=Place(file=file, line=1), message="is UTF-16 text: save it as UTF-8"))
         return reading.document()
     for number, line in enumerate(data.removeprefix(_BOM).split(b"\n"), start=1):
         reading.take(number, line.removesuffix(b"\r"))

@@ -171,7 +171,7 @@ class BytesTests(SynchronousTestCase):
             self.assertEqual(parse(data, "gw.ini").sections, ())
             self.assertEqual(
                 [str(each) for each in parse(data, "gw.ini").problems],
-                ["ERROR gw.ini is UTF-16 text: save it as UTF-8"],
+                ["ERROR gw.ini:1 is UTF-16 text: save it as UTF-8"],
             )
 
     def test_bom_and_crlf(self) -> None:
