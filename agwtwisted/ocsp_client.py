@@ -44,7 +44,7 @@ from twisted.internet.ssl import optionsForClientTLS
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web._newclient import ParseError, RequestGenerationFailed, RequestTransmissionFailed
-from twisted.web.client import URI, Agent, ResponseDone, ResponseFailed
+from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone, ResponseFailed, _HTTP11ClientFactory
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
@@ -209,7 +209,8 @@ class OcspClient:
             line.abort()
 
     async def _talk(self, request: bytes, destination: Destination, line: _Line) -> bytes:
-        agent = _PlainAgent(Agent.usingEndpointFactory(self._reactor, line), destination)
+        pool = _QuietPool(self._reactor, persistent=False)
+        agent = _PlainAgent(Agent.usingEndpointFactory(self._reactor, line, pool), destination)
         client = HTTPClient(agent, data_to_body_producer=_Body)
         options: dict[str, Any] = {
             "allow_redirects": False,
@@ -234,6 +235,18 @@ class OcspClient:
         if len(encoded) > MAX_GET_BYTES or "?" in destination.url:
             return ""
         return f"{destination.url.removesuffix('/')}/{encoded}"
+
+
+class _QuietFactory(_HTTP11ClientFactory):
+    """Of the library's connections, without its two lines in the log for each of them."""
+
+    noisy = False
+
+
+class _QuietPool(HTTPConnectionPool):
+    """Connections that nothing is logged about."""
+
+    _factory = _QuietFactory
 
 
 @attrs.frozen(kw_only=True)

@@ -24,6 +24,7 @@ from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.ssl import DefaultOpenSSLContextFactory
 from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
+from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from twisted.web.http_headers import Headers
@@ -182,6 +183,12 @@ class AskTests(ClientCase):
         for _ in range(2):
             await self.ask()
         self.assertEqual(len(self.responder.lines), 2)
+
+    async def test_nothing_in_the_log(self) -> None:
+        """A question that is answered has no line in the log, of the libraries' neither."""
+        with capturedLogs() as events:
+            self.assertIsInstance(await self.ask(), Answer)
+        self.assertEqual([each for each in events if each["log_namespace"].startswith("twisted.web.client")], [])
 
     async def test_no_cookies(self) -> None:
         """A responder cannot mark whom it has seen."""
