@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import re
 from datetime import UTC, datetime
@@ -104,8 +105,15 @@ class VerdictTests(Explaining):
             found, out, _ = self.explain(listener, configurations.clients_root().issue("device").chain_pem)
             self.assertEqual((found, out.endswith("does not hold.\n")), (status, bool(status)), out)
 
-    def test_paths_that_require_a_certificate(self) -> None:
-        """A listener that lets everybody in refuses on such paths whom a Strict one refuses, and the answer says so."""
+    def test_fingerprints(self) -> None:
+        """Each certificate has those by which the access log names it."""
+        device = clients.device()
+        _, out, _ = self.explain("s", device.chain_pem)
+        for name, function in (("SHA-1", hashlib.sha1), ("SHA-256", hashlib.sha256)):
+            self.assertIn(f"      {name} {function(device.der).hexdigest()}\n", out)
+
+    def requiring_paths(self) -> str:
+        """A configuration whose Passthrough listener has paths that require a certificate; it ends in their rule."""
         text = TEXT.replace(
             "verify_client_auth_mode = Passthrough\n",
             "verify_client_auth_mode = Passthrough\ntrusted_client_certificates = devices\n",
@@ -113,7 +121,7 @@ class VerdictTests(Explaining):
         rule, end = "[request_routing_rule p]", "backend_address_pool = app\nbackend_http_settings = app\n"
         before, _, after = text.partition(rule)
         after = after.replace(end, "rule_type = PathBasedRouting\nurl_path_map = m\n", 1)
-        text = f"""{before}{rule}{after}
+        return f"""{before}{rule}{after}
 [url_path_map m]
 default_backend_address_pool = app
 default_backend_http_settings = app
@@ -123,7 +131,10 @@ backend_address_pool = app
 backend_http_settings = app
 client_certificate = Require
 """
-        self.write("conf/gw.ini", text.encode())
+
+    def test_paths_that_require_a_certificate(self) -> None:
+        """A listener that lets everybody in refuses on such paths whom a Strict one refuses, and the answer says so."""
+        self.write("conf/gw.ini", self.requiring_paths().encode())
         passes = "Accepted: this listener verifies no certificate. The backend is told PASSTHROUGH.\n\n"
         paths = "On the paths that require a certificate, /admin/*, /keys:\n"
         status, out, err = self.explain("p", clients.stranger().chain_pem)
@@ -132,6 +143,20 @@ client_certificate = Require
         status, out, err = self.explain("p", clients.device().chain_pem)
         self.assertEqual((status, err), (0, ""))
         self.assertIn(f"{passes}{paths}Accepted. ", out)
+        self.assertNotIn("403", out)
+
+    def test_a_condition_of_paths_that_require_a_certificate(self) -> None:
+        """Whom such a path's condition turns away is not called accepted there, and nothing more."""
+        conditions = "deny_unless.1 = var_client_certificate_subject_cn == another\n"
+        self.write("conf/gw.ini", (self.requiring_paths() + conditions).encode())
+        status, out, err = self.explain("p", clients.device().chain_pem)
+        self.assertEqual((status, err), (0, ""))
+        self.assertTrue(
+            out.endswith("But requests are answered 403, because a condition does not hold: paths /admin/*, /keys\n"),
+            out,
+        )
+        _, out, _ = self.explain("p", clients.stranger().chain_pem)
+        self.assertNotIn("But requests are answered 403", out)
 
     def test_issuer_dn(self) -> None:
         """Both names stand side by side, whether they are the same or not."""
@@ -165,7 +190,7 @@ client_certificate = Require
         self.assertIn(" at 2021-01-01 00:00:01 UTC\n", out)
 
     def test_a_root_that_has_expired(self) -> None:
-        """A gateway would not start; here is the place to see why nobody gets in."""
+        """`--check` warns of it; here is the place to see why nobody gets in."""
         root = pki.Authority.root("Old", not_after=PAST)
         self.write("conf/pki/clients-ca.pem", root.pem)
         status, out, _ = self.explain("s", root.issue().pem)

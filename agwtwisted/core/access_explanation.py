@@ -28,6 +28,7 @@ class Finding:
 
     where: str  # the rule, with the paths that it is about
     of_all: bool  # whether it is asked of every request
+    requiring: bool  # whether it is about paths that require a certificate
     condition: Condition
     holds: bool | None
 
@@ -57,7 +58,8 @@ def _findings(rule: RequestRoutingRule, verdict: Verdict, der: bytes) -> Iterato
         }
         judged = of_path.get(path_rule.client_certificate, verdict)
         for condition in path_rule.deny_unless:
-            yield _finding(condition, f"paths {', '.join(path_rule.paths)}", judged, der)
+            finding = _finding(condition, f"paths {', '.join(path_rule.paths)}", judged, der)
+            yield attrs.evolve(finding, requiring=path_rule.client_certificate is PathCertificate.REQUIRE)
     for condition in url_path_map.default_deny_unless if url_path_map else ():
         yield _finding(condition, "any other path", verdict, der)
 
@@ -68,7 +70,7 @@ def _finding(condition: Condition, where: str, verdict: Verdict, der: bytes, *, 
         certificate = certificate_variables(der) if der else None
         client = Client(peer=Peer(address="", port=0, verdict=verdict, certificate=certificate), port=0)
         holds = condition.captured(Lookup(Context(_ANY_REQUEST, client))) is not None
-    return Finding(where=where, of_all=of_all, condition=condition, holds=holds)
+    return Finding(where=where, of_all=of_all, requiring=False, condition=condition, holds=holds)
 
 
 def attribute_lines(der: bytes) -> Iterator[str]:

@@ -12,6 +12,7 @@ import attrs
 from agwtwisted.core import reasons, report
 from agwtwisted.core.access_explanation import Finding, attribute_lines, findings
 from agwtwisted.core.advice import what_to_do
+from agwtwisted.core.attributes import fingerprint_sha256
 from agwtwisted.core.certificate_extensions import is_authority
 from agwtwisted.core.certificate_rules import client_fault
 from agwtwisted.core.certificates import certificate_of
@@ -123,6 +124,7 @@ class Explanation:
             yield from _indented(f"valid {_dates(block.der)}", 2)
             yield from _indented(f"serial {certificate.serial.decode()}", 2)
             yield from _indented(f"SHA-1 {certificate.fingerprint.decode()}", 2)
+            yield from _indented(f"SHA-256 {fingerprint_sha256(block.der).decode()}", 2)
             for line in attribute_lines(block.der) if block is self.sent[0] else ():
                 yield from _indented(line, 2)
             if certificate_of(block.der) is None:
@@ -148,7 +150,16 @@ class Explanation:
         if requiring := self._requiring():
             yield ""
             yield from beside("On the paths that require a certificate, ", ", ".join(map(printable, requiring)) + ":")
-            yield from self._words(self._concluded(self.required_verdict))
+            required = self._concluded(self.required_verdict)
+            yield from self._words(required)
+            if admits(required):
+                yield from self._denied()
+
+    def _denied(self) -> Iterator[str]:
+        """The paths that require a certificate and have a condition that this one does not meet."""
+        denied = [each.where for each in self._findings() if each.requiring and each.holds is False]
+        for where in dict.fromkeys(denied):
+            yield from beside("But requests are answered 403, because a condition does not hold: ", where)
 
     def _words(self, verdict: Verdict) -> Iterator[str]:
         match verdict:
