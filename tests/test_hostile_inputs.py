@@ -12,6 +12,8 @@ from collections.abc import Callable
 from functools import partial
 
 import attrs
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.conditions import Condition
@@ -21,7 +23,10 @@ from agwtwisted.core.reading import ResponseReader
 from agwtwisted.core.resources import RedirectConfiguration, RedirectType
 from agwtwisted.core.routing import Site
 from agwtwisted.streaming import TcpWire
+from tests import pki
+from tests.clients import Gateway, client_context, text
 from tests.gateways import Stand, site
+from tests.test_tls import OPEN, KeyUpdates, spied
 from tests.wires import READ, Network
 
 SIZE = 4 * READ
@@ -117,6 +122,38 @@ SERVERS: dict[str, bytes] = {
     "interim responses": many(b"HTTP/1.1 100 C\r\n\r\n"),
 }
 """What servers answer; read in pieces of one read."""
+
+
+RECORDS: dict[str, Callable[[KeyUpdates], bytes]] = {
+    "new keys": lambda updates: updates.make(700),
+    "empty ones": lambda updates: b"".join(updates.record(b"\x17") for _ in range(800)),
+    "one byte in each": lambda updates: b"".join(updates.data(b"x") for _ in range(800)),
+    "new keys for each byte": lambda updates: b"".join(updates.make(1) + updates.data(b"x") for _ in range(400)),
+}
+"""What a client sends after its handshake; nobody reads what it says."""
+
+CERTIFICATE = 22_000
+"""Octets that a large certificate has at least."""
+
+
+def certificates() -> dict[str, pki.Credential]:
+    """Certificates of strangers who made them large."""
+    odd = [x509.NameAttribute(NameOID.COMMON_NAME, f'\u00e9",+{number}') for number in range(1_500)]
+    made = {
+        "a long subject": pki.Authority.root("Strangers").issue(x509.Name(odd)),
+        "many names of hosts": pki.Authority.root("Strangers").issue(
+            san=[f"{number:x}.example" for number in range(1_800)]
+        ),
+        "many addresses": pki.Authority.root("Strangers").issue(
+            extra=[
+                pki.extension(
+                    x509.SubjectAlternativeName([x509.RFC822Name(f"{number:x}@a.example") for number in range(1_500)])
+                )
+            ]
+        ),
+    }
+    assert all(len(each.der) >= CERTIFICATE for each in made.values())
+    return made
 
 
 class RatioTests(SynchronousTestCase):
@@ -216,6 +253,33 @@ class RatioTests(SynchronousTestCase):
             return len(stream)
 
         self.check(SERVERS, 0.2, spend)
+
+    def test_records(self) -> None:
+        """TLS records without data, or with little, of clients whose handshake is through."""
+
+        def cost(make: Callable[[KeyUpdates], bytes]) -> float:
+            updates = KeyUpdates(Gateway(OPEN))
+            spied(updates.client)
+            records = make(updates)
+            before = time.process_time()
+            updates.client.give(records)
+            return (time.process_time() - before) / len(records)
+
+        ratios = {name: min(cost(make) for _ in range(REPEATED)) / self.unit for name, make in RECORDS.items()}
+        self.assertEqual({name: ratio for name, ratio in ratios.items() if ratio >= 1}, {})
+
+    def test_certificates(self) -> None:
+        """Handshakes with large certificates, refused and passed through; the client's own part is counted, too."""
+        contexts = {name: client_context(each) for name, each in certificates().items()}
+        for profile in ("strict", "http400", "passthrough"):
+            gateway = Gateway(text(f"basic {profile}"))
+
+            def spend(name: str, gateway: Gateway = gateway) -> int:
+                gateway.shake_hands(contexts[name])
+                return CERTIFICATE
+
+            ratios = {name: self.cost(partial(spend, name)) / self.unit for name in contexts}
+            self.assertEqual({name: ratio for name, ratio in ratios.items() if ratio >= 0.3}, {}, profile)
 
     def test_proxy_headers(self) -> None:
         """PROXY protocol headers full of small values."""
