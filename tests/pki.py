@@ -18,6 +18,7 @@ import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from agwtwisted.core.certificates import Certificate
@@ -162,6 +163,19 @@ class Authority(Credential):
 def self_signed(subject: Subject = "device", **options: Any) -> Credential:
     """A leaf that signed itself."""
     return Credential(**_issued(None, subject, options))
+
+
+def with_other_signature(credential: Credential) -> Credential:
+    """The same with another signature that holds, as anybody can make one of an ECDSA signature over P-256 (r, s)."""
+    signature = credential.certificate.signature
+    r, s = decode_dss_signature(signature)
+    other = encode_dss_signature(r, _P256_ORDER - s)
+    body = credential.certificate.tbs_certificate_bytes
+    algorithm = _algorithm(ec_key(), hashes.SHA256())
+    return attrs.evolve(credential, der=tlv(0x30, body, algorithm, tlv(0x03, b"\0" + other)))
+
+
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 @attrs.frozen(kw_only=True)

@@ -1020,6 +1020,24 @@ class CheckTests(RevocationCase):
             self.assertEqual(self.found(check(peer(device))).verdict, Refused("certificate revoked"))
         self.assertEqual([event for event in events if "is let in although" in event["log_format"]], [])
 
+    def test_another_certificate_of_the_same(self) -> None:
+        """What its holder can make of a revoked certificate, and another one of its issuer, do not bring it in."""
+        check = self.allowing()
+        judged = check(peer(DEVICE))
+        self.answer(self.response("revoked"))
+        self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
+        self.clock.advance(HOUR + SKEW)
+        other_issuer = pki.Authority.root("Other Root").intermediate("Issuer", key=ISSUER.key)
+        others = (
+            pki.with_other_signature(DEVICE),
+            attrs.evolve(DEVICE, issuers=(other_issuer, *other_issuer.issuers)),
+        )
+        for each in others:
+            judged = check(peer(each))
+            if not self.asker.questions[-1].answered.called:
+                self.give_up()
+            self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
+
     def test_allow_in_a_chain(self) -> None:
         """In a chain a revoked certificate counts, and not the other one that nothing is known of."""
         check = self.allowing(ocsp_scope=OcspScope.CHAIN)

@@ -204,8 +204,16 @@ def fingerprint(certificate_der: bytes) -> str:
 
 
 def key_of(certificate_der: bytes, issuer_der: bytes) -> bytes:
-    """What answers about a certificate of an issuer are filed under: 32 bytes."""
-    return hashlib.sha256(issuer_der + certificate_der).digest()
+    """What answers about a certificate of an issuer are filed under: 32 bytes.
+
+    It is what an answer is about (RFC 6960 section 4.1.1, CertID): the issuer's name and key, and the serial number.
+    The bytes of a certificate are in the hands of its holder: of each ECDSA signature anybody can make a second one
+    that holds, and an issuer may have several certificates. A revocation that is known counts for all of these.
+    """
+    question = Question.of(certificate_der, issuer_der, sha256=True)
+    if isinstance(question, Unusable):
+        return hashlib.sha256(issuer_der + certificate_der).digest()
+    return hashlib.sha256(question.name_hash + question.key_hash + question.certificate.serial).digest()
 
 
 def prove(response: bytes, question: Question) -> Answer | Unusable:

@@ -92,13 +92,27 @@ class QuestionTests(SynchronousTestCase):
         self.assertEqual(question(device).responders, ("http://ocsp.example/",))
 
     def test_keys(self) -> None:
-        """Answers are filed by certificate and issuer: a cross-signed CA's clients are not mixed up."""
+        """Answers are filed by serial number and issuer: clients of two CAs are not mixed up."""
         keys = {
             ocsp.key_of(DEVICE.der, ISSUER.der),
             ocsp.key_of(OTHER.der, ISSUER.der),
             ocsp.key_of(DEVICE.der, ROOT.der),
         }
         self.assertEqual(len(keys), 3)
+
+    def test_keys_of_the_same_certificate(self) -> None:
+        """What a holder can choose makes no other key: a second signature, another certificate of the issuer."""
+        key = ocsp.key_of(DEVICE.der, ISSUER.der)
+        other_issuer = pki.Authority.root("Other Root").intermediate("Issuer", key=ISSUER.key)
+        self.assertEqual(ocsp.key_of(DEVICE.der, other_issuer.der), key)
+        again = pki.with_other_signature(DEVICE)
+        self.assertNotEqual(again.der, DEVICE.der)
+        again.certificate.verify_directly_issued_by(ISSUER.certificate)
+        self.assertEqual(ocsp.key_of(again.der, ISSUER.der), key)
+
+    def test_keys_of_what_cannot_be_read(self) -> None:
+        """There is a key of any bytes, for those alone."""
+        self.assertEqual(len({ocsp.key_of(b"x", ISSUER.der), ocsp.key_of(b"y", ISSUER.der), ocsp.key_of(b"x", b"")}), 3)
 
 
 class StatusTests(ResponseCase):
