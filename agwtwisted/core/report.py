@@ -18,9 +18,11 @@ from agwtwisted.core.resources import (
     BackendSettings,
     CertificateHeaders,
     ClientAuth,
+    ClientRevocation,
     Config,
     HttpListener,
     MissingClientAuthEku,
+    OcspUnavailable,
     Protocol,
     Refusal,
     RoutingRule,
@@ -71,13 +73,21 @@ def mode(profile: SslProfile | None) -> str:
     """What an HTTP listener with this profile does about client certificates, in a few words."""
     if profile is None or profile.client_auth is ClientAuth.NONE:
         return "none"
+    words = [str(profile.client_auth.value)]
     if profile.client_auth is ClientAuth.PASSTHROUGH:
-        return str(profile.client_auth.value)
-    words = [str(profile.client_auth.value), str(profile.refusal.value)]
+        return ", ".join(words + _revocation(profile))
+    words += [str(profile.refusal.value), *_revocation(profile)]
     words += ["weak keys"] if profile.allow_weak else []
     words += ["any purpose"] if profile.missing_client_auth_eku is MissingClientAuthEku.ALLOW else []
     words += [] if profile.advertise_ca_names else ["no CA names"]
     return ", ".join(words)
+
+
+def _revocation(profile: SslProfile) -> list[str]:
+    """What it asks about revocation, if anything; of a Passthrough profile that is for paths that require."""
+    if profile.verify_client_revocation is not ClientRevocation.OCSP:
+        return []
+    return ["OCSP" if profile.ocsp_unavailable is OcspUnavailable.REFUSE else "OCSP if available"]
 
 
 def place(listener: AnyListener) -> str:

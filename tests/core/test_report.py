@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.config import parse
-from agwtwisted.core.report import table
+from agwtwisted.core.report import mode, table
+from agwtwisted.core.resources import ClientAuth, ClientRevocation, OcspUnavailable
 from agwtwisted.core.sources import SourceFile
 from agwtwisted.core.tables import WIDTH
 from agwtwisted.demo import certificates
@@ -61,6 +63,16 @@ class ReportTests(SynchronousTestCase):
         keys = "[ssl_profile strict]\nmissing_client_auth_eku = Allow\nadvertise_ca_names = false"
         text = report(clients.text("b strict").replace("[ssl_profile strict]", keys))
         self.assertIn("purpose, no CA names", " ".join(text.split()))
+
+    def test_revocation(self) -> None:
+        """Whether responders are asked stands with the mode, and what becomes of clients when they do not answer."""
+        profile = configurations.load(clients.text("b strict"), clients.files()).http_listeners[0].ssl_profile
+        assert profile is not None
+        asking = attrs.evolve(profile, verify_client_revocation=ClientRevocation.OCSP)
+        allowing = attrs.evolve(asking, ocsp_unavailable=OcspUnavailable.ALLOW)
+        self.assertEqual(mode(asking), "Strict, Handshake, OCSP")
+        self.assertEqual(mode(allowing), "Strict, Handshake, OCSP if available")
+        self.assertEqual(mode(attrs.evolve(asking, client_auth=ClientAuth.PASSTHROUGH)), "Passthrough, OCSP")
 
     def test_issuer_dn(self) -> None:
         """Whether it is compared, and which one a file stands for."""
