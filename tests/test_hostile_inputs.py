@@ -2,7 +2,7 @@
 
 That is a ratio of processor time in one run, and so no matter of how fast the machine is; the plain request is the
 smallest one, of which many come in a read and are answered at once. A row is a name and what is sent; further ones
-belong into the table of their kind.
+belong in the table of their kind.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _NAMES: Final = (
     "A CA of the chain is limited to certain names, and this certificate has another. Request one with a name that is"
     " permitted, or from a CA without that limit."
 )
-_DATES: Final = "A date in a certificate of the chain is none (month 13, for instance). Only a new certificate helps."
+_DATES: Final = "A date in a certificate of the chain is wrong (month 13, for instance). Only a new certificate helps."
 _SIGNATURE: Final = (
     "A signature in the chain does not fit: the certificate was damaged, or its issuer's key is another than the one of"
     " the CA certificate by that name here. Compare the fingerprints of the CA certificates with those of the issuer."

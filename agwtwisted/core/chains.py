@@ -110,7 +110,7 @@ def _problem(file: str, line: int, message: str, code: str) -> Problem:
 def _content_problems(found: pem.CertificateFile, file: str) -> tuple[Problem, ...]:
     """What is in the file besides readable certificates."""
     keys = tuple(
-        _problem(file, line, "a private key does not belong into this file", MUST_NOT_HAVE_PRIVATE_KEY)
+        _problem(file, line, "a private key does not belong in this file", MUST_NOT_HAVE_PRIVATE_KEY)
         for line in found.private_key_lines
     )
     code = MUST_SPECIFY_DATA if found.is_empty else INVALID_DATA

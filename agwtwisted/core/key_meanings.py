@@ -210,7 +210,7 @@ KEY_MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         **_ENDS,
         "client_certificate": (
             "Of a Passthrough listener: `Require` makes these paths Strict, by a page with status 400; `Ignore`:"
-            " whoever comes is nobody there."
+            " certificates do not count there, and no header tells of them."
         ),
         "deny_unless": _DENY,
     },

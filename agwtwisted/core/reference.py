@@ -252,7 +252,7 @@ ERROR_MEANINGS: Final[Mapping[ErrorInfo, str]] = {
     ErrorInfo.INVALID_CONTENT_LENGTH: "no valid Content-Length, or a POST without",
     ErrorInfo.INVALID_METHOD_TRACE: "TRACE",
     ErrorInfo.CLIENT_CLOSED_REQUEST: "the client left before the answer was whole (499)",
-    ErrorInfo.REQUEST_URI_INVALID: "a URL that is none, is too long, or could be read in several ways",
+    ErrorInfo.REQUEST_URI_INVALID: "a URL that is invalid, too long, or could be read in several ways",
     ErrorInfo.HTTP_NO_HOST_HEADER: "no Host header, in HTTP/1.0 only where there is no basic listener",
     ErrorInfo.HTTP_TO_HTTPS_PORT: "HTTP on a port that wants TLS",
     ErrorInfo.HTTPS_NO_CERT: "no client certificate that is accepted",

@@ -28,7 +28,7 @@ def read_roots(data: bytes, file: str, now: datetime | None = None) -> TrustedRo
     time at `now` (aware; without it time does not count); when no root is in its time, that is a problem.
     """
     found = pem.read_certificates(data, file)
-    stray = "a private key does not belong into this file"
+    stray = "a private key does not belong in this file"
     problems = [_problem(file, line, stray) for line in found.private_key_lines]
     problems += found.problems
     members = [chains.member_of(block) for block in chains.distinct(found.certificates)]

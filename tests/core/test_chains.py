@@ -203,7 +203,7 @@ class ProblemTests(SynchronousTestCase):
         self.assert_problems(big + b"\n", (0, "", "the file has 25601 bytes, 25600 are the limit"))
         self.assert_problems(b"", (0, f"{CODE}MustSpecifyData", "the file is empty"))
         self.assert_problems(b" \r\n", (0, f"{CODE}MustSpecifyData", "the file is empty"))
-        key = (where[1], f"{CODE}MustNotHavePrivateKey", "a private key does not belong into this file")
+        key = (where[1], f"{CODE}MustNotHavePrivateKey", "a private key does not belong in this file")
         self.assert_problems(ROOT.pem + ROOT.key_pem, key)
         self.assert_problems(b"hello", (0, f"{CODE}InvalidData", "neither PEM"))
         nothing = ROOT.pem + pki.pem_block("CERTIFICATE", b"")

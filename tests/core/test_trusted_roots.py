@@ -55,7 +55,7 @@ class ReadRootsTests(SynchronousTestCase):
     def test_what_does_not_belong(self) -> None:
         """Private keys, garbage, and nothing at all."""
         root = pki.Authority.root()
-        self.assertIn("a private key does not belong into this file", "".join(said(root.pem + root.key_pem)))
+        self.assertIn("a private key does not belong in this file", "".join(said(root.pem + root.key_pem)))
         self.assertIn("neither PEM", "".join(said(b"not a certificate")))
         self.assertIn("the file is empty", "".join(said(b"\n")))
 
