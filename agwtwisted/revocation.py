@@ -75,6 +75,9 @@ MIN_RENEWAL: Final = 5.0
 MAX_DESTINATIONS: Final = 3
 """Responders of one certificate that are asked in turn; the time that there is has to do for all of them."""
 
+_SHOWN: Final = 200
+"""Characters of a responder's URL in a line of the log."""
+
 MAX_URLS: Final = 16
 """Responders of one certificate that are looked at."""
 
@@ -279,7 +282,7 @@ class Revocation(Service):
         if isinstance(found, Answer):
             failure = self._learn(key, found, subject, profile)
         else:
-            self._complain(found, subject)
+            self._complain(found, subject, profile)
             failure = found
         if failure is not None:
             return self._failed(key, failure, profile)
@@ -333,13 +336,14 @@ class Revocation(Service):
 
         return await self._asker.ask(question.request, way_of(question, profile), accept)
 
-    def _complain(self, failure: Unusable | Unreachable | NotAsked, subject: Subject) -> None:
-        """Says why there is no answer, a few times a minute for each reason."""
+    def _complain(self, failure: Unusable | Unreachable | NotAsked, subject: Subject, profile: SslProfile) -> None:
+        """Says why there is no answer, and of whom, a few times a minute for each reason."""
         omitted = self._complaints.admit(failure.reason)
         if omitted is not None:
             self.log.warn(
-                "No OCSP answer about the certificate {certificate}: {reason}{omitted}",
+                "No OCSP answer about the certificate {certificate}{responders}: {reason}{omitted}",
                 certificate=ocsp.fingerprint(subject[0]),
+                responders=_asked(subject, profile),
                 reason=failure.reason,
                 omitted=f" ({omitted} more like it since)" if omitted else "",
             )
@@ -517,6 +521,14 @@ def _destinations(urls: Iterable[str]) -> Iterable[Destination]:
             yield destination(url)
         except UnacceptableError:
             continue
+
+
+def _asked(subject: Subject, profile: SslProfile) -> str:
+    """The URLs of the responders of a certificate, for a message: in parentheses; empty where there are none."""
+    question = Question.of(*subject)
+    destinations = () if isinstance(question, Unusable) else way_of(question, profile).destinations
+    urls = [each.url[:_SHOWN] for each in destinations]
+    return f" ({', '.join(urls)})" if urls else ""
 
 
 def _first(failure: Failure) -> Failure:

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.clocks import LOOK
@@ -1136,6 +1136,19 @@ class CheckTests(RevocationCase):
             attrs.evolve(peer(DEVICE), chain_der=()),
         ):
             self.assertIsInstance(self.found(check(odd)).verdict, Refused)
+
+    def test_complaints_name_the_responder(self) -> None:
+        """Where nobody answers, the line says of whom, and does not show more of a URL than fits."""
+        for keys, told in (
+            ({"ocsp_responder_url": "http://own.example/a"}, " (http://own.example/a): dead"),
+            ({"ocsp_responder_url": f"http://own.example/{'a' * 500}"}, "aa): dead"),
+        ):
+            with capturedLogs() as events:
+                self.status(ISSUER.issue("device"), profile(**keys))
+                self.give_up("dead")
+            [line] = [formatEvent(event) for event in events if event["log_format"].startswith("No OCSP answer")]
+            self.assertTrue(line.endswith(told), line)
+            self.assertLess(len(line), 400)
 
     def test_complaints_are_few(self) -> None:
         """Why there is no answer is said a few times a minute, not once a client."""

@@ -255,7 +255,10 @@ def status_at(
 def signer_fault(answer: Answer, rules: Rules) -> str:
     """Why the signer of an answer does not count for a profile with these rules; empty where it does."""
     if answer.without_nocheck and not rules.without_nocheck:
-        return "the responder's certificate may not sign responses: it has no id-pkix-ocsp-nocheck"
+        return (
+            "the responder's certificate may not sign responses: it has no id-pkix-ocsp-nocheck"
+            " (ocsp_responder_without_nocheck = Allow in the profile believes it all the same)"
+        )
     return ""
 
 
