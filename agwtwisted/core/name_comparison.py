@@ -26,11 +26,19 @@ _ENCODINGS: Final[Mapping[int, str]] = {
 _SPACES: Final = re.compile(r"[^\S\x1c-\x1f]+")
 
 
+_MOST_MARKS: Final = 30
+"""Combining characters in a row, as in the stream-safe text format (Unicode Standard Annex #15, section 13).
+
+To bring more of them into their order costs by the square of their number.
+"""
+
+
 def normalised_name(name_der: bytes) -> bytes:
     """What two Names have in common exactly when they are the same name.
 
     String types, case (Unicode's folding with NFKC) and the amount of white space do not count, nor does the order
-    within a multi-valued RDN; the order of the RDNs does.
+    within a multi-valued RDN; the order of the RDNs does. A text with more than 30 combining characters in a row is only
+    the same as itself.
 
     Raises:
         DerError: not the DER of a Name.
@@ -78,12 +86,24 @@ def _text(value: Element) -> str | None:
         text = der.string_octets(value).decode(encoding)
     except UnicodeDecodeError:
         return None
+    if not text.isascii() and _has_a_run_of_marks(text):
+        return None
     return _SPACES.sub(" ", _folded(_folded(text))).strip(" ")
 
 
 def _folded(text: str) -> str:
     """Twice is needed: composing after folding can bring out characters that fold again (Unicode section 3.13)."""
     return unicodedata.normalize("NFKC", text.casefold())
+
+
+def _has_a_run_of_marks(text: str) -> bool:
+    """Whether more than `_MOST_MARKS` characters in a row are combining ones, or become such."""
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(unicodedata.normalize("NFKD", character)[0]) else 0
+        if marks > _MOST_MARKS:
+            return True
+    return False
 
 
 def _framed(content: bytes) -> bytes:

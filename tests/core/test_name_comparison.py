@@ -102,6 +102,18 @@ class DifferentTests(SynchronousTestCase):
         self.assertEqual(len(set(forms)), len(forms))
 
 
+    def test_many_combining_characters(self) -> None:
+        """Thirty in a row are put in order; more, which cost by their square, are compared as they stand."""
+        for below, above in (("\u0323", "\u0301"), ("\u0f73", "\u0301")):
+            for pairs, same in ((15, True), (16, False), (600, False)):
+                text = "a" + (below + above) * pairs
+                ordered = "a" + below * pairs + above * pairs
+                forms = [common_name(UTF8, each.encode()) for each in (text, ordered)]
+                self.assertEqual(forms[0] == forms[1], same, (below, pairs))
+        apart = ("a" + "\u0301\u0323" * 15) * 50
+        self.assertEqual(common_name(UTF8, apart.encode()), common_name(UTF8, apart.upper().encode()))
+
+
 class AnythingTests(SynchronousTestCase):
     """Bytes from anywhere."""
 
