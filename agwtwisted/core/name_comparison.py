@@ -37,8 +37,8 @@ def normalised_name(name_der: bytes) -> bytes:
     """What two Names have in common exactly when they are the same name.
 
     String types, case (Unicode's folding with NFKC) and the amount of white space do not count, nor does the order
-    within a multi-valued RDN; the order of the RDNs does. A text with more than 30 combining characters in a row is only
-    the same as itself.
+    within a multi-valued RDN; the order of the RDNs does. A text with more than 30 combining characters in a row is the
+    same as itself alone.
 
     Raises:
         DerError: not the DER of a Name.

@@ -101,7 +101,6 @@ class DifferentTests(SynchronousTestCase):
         )]  # fmt: skip
         self.assertEqual(len(set(forms)), len(forms))
 
-
     def test_many_combining_characters(self) -> None:
         """Thirty in a row are put in order; more, which cost by their square, are compared as they stand."""
         for below, above in (("\u0323", "\u0301"), ("\u0f73", "\u0301")):
