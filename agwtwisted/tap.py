@@ -59,13 +59,20 @@ def makeService(options: Options) -> IService:
         except AgwError as error:
             sys.exit(_told(error, options["config"], config))
         _room(config, options["config"])
-        print(report.table(config, datetime.now(UTC)))
-        print(f"{options['config']}: the configuration is valid")
+        _show(f"{report.table(config, datetime.now(UTC))}\n{options['config']}: the configuration is valid")
         sys.exit(0)
     is_daemon = options.parent is not None and not options.parent.get("nodaemon", True)
     if config.gateway.access_log == "-" and is_daemon:
         sys.exit("access_log = - writes to standard output, which a daemon has not: give it a path, or run twistd -n")
     return _start(config, options["config"])
+
+
+def _show(text: str) -> None:
+    """Prints, as far as it is read: the other end of a pipe (`head`, `less`) may close it early."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the exit
 
 
 def load(file: str) -> Config:

@@ -176,6 +176,27 @@ class StartTests(Directory):
         self.assertEqual((status, printed[:10]), (0, "Listeners\n"))
         self.assertIn(f"  l{self.ports[0]}", printed)
         self.assertTrue(printed.endswith(f"\n\n{self.file}: the configuration is valid\n"))
+
+    def test_check_that_is_not_read_to_the_end(self) -> None:
+        """`--check | head` is no error, and there is no traceback."""
+        code = (
+            "import sys; from agwtwisted.tap import Options, makeService;"
+            " options = Options(); options.parseOptions(sys.argv[1:]); makeService(options)"
+        )
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "wb") as output:
+            done = subprocess.run(
+                [sys.executable, "-c", code, "--check", "--config", str(self.file)],
+                env=running.environment(),
+                stdout=output,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        self.assertEqual(
+            (done.returncode, [line for line in done.stderr.splitlines() if "WARNING" not in line]), (0, [])
+        )
         self.assertFalse((self.directory / "conf" / "access.log").exists())
 
     def test_few_descriptors(self) -> None:
