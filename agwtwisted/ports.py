@@ -251,9 +251,9 @@ class Port(ABC, Generic[S]):
 
     def _admit(self, host: str, port: int, seconds: float, reached: Endpoint | None = None) -> TcpWire | None:
         """The wire of a client, who has so long for its handshake; None when its address has too many."""
-        if not self.limits.admits(host):
-            return None
         block = address_block(host)
+        if not self.limits.admits(block):
+            return None
         if self._contexts is None:
             wire = self.plain_wire()
             peer = Peer(address=host, port=port, verdict=NotAsked(), reached=reached)
@@ -262,8 +262,8 @@ class Port(ABC, Generic[S]):
             wire = _TlsConnection(self, self._contexts, host, port, seconds, reached, block).wire
         self.connections.add(wire)
         tracked = _Tracked(wire, self._sessions, block)
-        self.limits.opened(tracked, host, silent=self.client_begins or self._contexts is not None)
-        wire.when_closed = lambda: self._closed(wire, tracked, host)
+        self.limits.opened(tracked, block, silent=self.client_begins or self._contexts is not None)
+        wire.when_closed = lambda: self._closed(wire, tracked, block)
         return wire
 
     def handshake_failed(self, peer: Peer, site: S | None, reason: str) -> None:

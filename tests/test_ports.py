@@ -68,13 +68,15 @@ class AcceptTests(SynchronousTestCase):
     """Who is let in."""
 
     def test_address_limit(self) -> None:
-        """A connection too many of one address is closed at once, and not counted; IPv4 in IPv6 is the same address."""
+        """One too many of an address is closed at once, and not counted; IPv4 in IPv6 is that address, a /64 is one."""
         gateway = Gateway(SITES.replace("[gateway]\n", "[gateway]\nmax_connections_per_address = 1\n"))
         client = gateway.client(address="192.0.2.7")
         for address in ("192.0.2.7", "::ffff:192.0.2.7"):
             self.assertIsNone(gateway.port.accept(address, 1))
         self.assertEqual(len(gateway.limits.connections), 1)
         self.assertIsNotNone(gateway.port.accept("2001:db8::7", 1))
+        self.assertIsNone(gateway.port.accept("2001:db8::8", 1))
+        self.assertIsNotNone(gateway.port.accept("2001:db8:0:1::7", 1))
         client.lose()
         self.assertIsNotNone(gateway.port.accept("192.0.2.7", 1))
 

@@ -55,7 +55,7 @@ KEY_MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "drain_timeout": "Seconds for what is under way when the gateway stops.",
         "state_directory": "Where OCSP responses and the key of affinity cookies survive a restart.",
         "max_connections": "Connections of all listeners; a silent or idle one gives way to a new one.",
-        "max_connections_per_address": "Connections of one client address; 0: no limit.",
+        "max_connections_per_address": "Connections of one client address, of IPv6 of a /64; 0: no limit.",
         "max_handshakes": "TLS handshakes under way at once, from the whole ClientHello on.",
         "silent_timeout": "Seconds for a new connection's first byte; one that is waited for longer gives way.",
         "handshake_timeout": "Seconds for a TLS handshake.",
