@@ -165,8 +165,16 @@ def _variable(text: str, name: str) -> Reference:
 
 def _nearest(text: str) -> str:
     """The end of a message about an unknown variable; what all of them begin with makes none of them similar."""
-    near = nearest(text.removeprefix("var_"), SERVER_VARIABLES)
+    name = text.removeprefix("var_")
+    near = _attribute_of_subject(name) or nearest(name, SERVER_VARIABLES)
     return f"; did you mean {shown(f'var_{near}')}?" if near else ""
+
+
+def _attribute_of_subject(name: str) -> str:
+    """The variable of a single attribute that is meant by a name like `client_certificate_ou`; empty where none is."""
+    attribute = name.removeprefix("client_certificate_").removeprefix("san_")
+    meant = f"client_certificate_subject_{attribute}"
+    return meant if name.startswith("client_certificate_") and meant in SERVER_VARIABLES else ""
 
 
 _KINDS: Final[Mapping[str, Callable[[str, str], Reference]]] = {

@@ -162,7 +162,7 @@ class _Reading:
 
 def _check_group(group: int, most: int) -> None:
     if not 1 <= group <= most:
-        raise UnacceptableError(f"the pattern has no group {group}, but {most}, counted from 1")
+        raise UnacceptableError(f"the pattern has no group {group}: it has {most}, counted from 1")
 
 
 def _piece(piece: bytes | _Piece) -> _Piece:

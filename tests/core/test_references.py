@@ -44,6 +44,9 @@ class ServerVariableTests(SynchronousTestCase):
             "var_Client_IP": "var_client_ip",
             "client_ip": "var_client_ip",
             "var_uripath": "var_uri_path",
+            "var_client_certificate_ou": "var_client_certificate_subject_ou",
+            "var_client_certificate_san_email": "var_client_certificate_subject_email",
+            "var_client_certificate_issuer_cn": "var_client_certificate_issuer",
         }.items():
             error = self.assertRaises(UnacceptableError, Reference.of, text)
             self.assertIn(f"{text!r}; did you mean {near!r}?", error.message)

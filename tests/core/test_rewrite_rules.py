@@ -210,7 +210,7 @@ class CoherenceTests(SynchronousTestCase):
         [line] = complaints("condition.1 = var_host !~ (w)\nrequest_header.Y = a{var_host_1}")
         self.assertIn("request_header.Y at character 2: no condition has a pattern with groups on var_host", line)
         [line] = complaints("condition.1 = var_host ~ (w)\nrequest_header.Y = {var_host_2}")
-        self.assertIn("the pattern has no group 2, but 1", line)
+        self.assertIn("the pattern has no group 2: it has 1", line)
 
     def test_response_in_a_request(self) -> None:
         """What a response has is not for request headers and URLs, nor are they for conditions about it."""
