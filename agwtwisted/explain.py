@@ -83,6 +83,13 @@ def _configuration(file: str) -> Config:
 
 def _site(loaded: Config, listener: str, file: str) -> Site:
     sites = {site.listener.name: site for port in ports_of(loaded).values() for site in port.all()}
+    if listener in {each.name for each in loaded.listeners}:
+        raise ExplainError(
+            f"{listener} is an L4 listener: ask for an [http_listener] with the same ssl_profile, and write one into"
+            " a copy of the file if there is none"
+        )
+    if not sites:
+        raise ExplainError(f"{printable(file)} has no [http_listener]")
     if listener not in sites:
         near = did_you_mean(listener, sites) or f"; there are {', '.join(sites)}"
         raise ExplainError(f"{printable(file)} has no [http_listener {printable(listener)}]{near}")

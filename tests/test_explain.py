@@ -143,7 +143,7 @@ client_certificate = Require
         status, out, err = self.explain("p", clients.device().chain_pem)
         self.assertEqual((status, err), (0, ""))
         self.assertIn(f"{passes}{paths}Accepted. ", out)
-        self.assertNotIn("403", out)
+        self.assertNotIn("But requests are answered 403", out)
 
     def test_a_condition_of_paths_that_require_a_certificate(self) -> None:
         """Whom such a path's condition turns away is not called accepted there, and nothing more."""
@@ -235,6 +235,20 @@ class WrongTests(Explaining):
         device = clients.device().pem
         self.assert_wrong(self.explain("plan", device), "gw.ini has no [http_listener plan]; did you mean 'plain'?")
         self.assert_wrong(self.explain("xyz\n", device), "no [http_listener xyz\\n]; there are ")
+
+    def test_l4_listener(self) -> None:
+        """Of an L4 listener the answer says what to ask instead; there need not be an HTTP listener at all."""
+        self.write(
+            "conf/gw.ini",
+            b"[listener raw]\nport = 9000\nprotocol = Tcp\n[backend_address_pool app]\nbackend_addresses = 127.0.0.1\n"
+            b"[backend_settings raw]\nport = 9001\n[routing_rule raw]\npriority = 1\nlistener = raw\n"
+            b"backend_address_pool = app\nbackend_settings = raw\n",
+        )
+        device = clients.device().pem
+        self.assert_wrong(
+            self.explain("raw", device), "raw is an L4 listener: ask for an [http_listener] with the same"
+        )
+        self.assert_wrong(self.explain("other", device), "gw.ini has no [http_listener]\n")
 
     def test_time(self) -> None:
         """A time that is none, or that is beyond every calendar."""
