@@ -31,6 +31,9 @@ _HARMLESS_LABELS: Final = frozenset(
 )
 """Blocks that programs write beside certificates, and that mean nothing here: they are passed over."""
 
+_PKCS12: Final = re.compile(rb"\x30(?:\x80|\x81.|\x82..|\x83...)\x02\x01\x03", re.DOTALL)
+"""How a PFX begins (RFC 7292 section 4): a SEQUENCE of any length, and in it version 3."""
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class CertificateBlock:
@@ -121,7 +124,11 @@ def _from_der(data: bytes, file: str) -> CertificateFile:
         return CertificateFile(certificates=(block,), encoded=(EncodedBlock(der=data, line=0),))
     if _is_private_key(data):
         return CertificateFile(private_key_lines=(0,))
-    message = pkcs7.HINT if pkcs7.is_bundle(data) else "not an X.509 certificate"
+    message = "not an X.509 certificate"
+    if pkcs7.is_bundle(data):
+        message = pkcs7.HINT
+    elif _PKCS12.match(data):
+        message = "a PKCS #12 file (.pfx): `openssl pkcs12 -nokeys` takes the certificates out of it"
     return attrs.evolve(_only_problem(file, message), encoded=(EncodedBlock(der=data, line=0),))
 
 

@@ -77,6 +77,7 @@ class ProblemsTests(SynchronousTestCase):
         body = ROOT.pem.split(b"-----")[2]
         begin, end = b"-----BEGIN CERTIFICATE-----\n", b"-----END CERTIFICATE-----\n"
         line = b"x\n"
+        pfx = "a PKCS #12 file (.pfx): `openssl pkcs12 -nokeys` takes the certificates out of it"
         for data, message in [
             (b"", "ERROR ca.pem the file is empty"),
             (b"\xef\xbb\xbf \r\n\t", "ERROR ca.pem the file is empty"),
@@ -85,6 +86,9 @@ class ProblemsTests(SynchronousTestCase):
             (body + b"!", "ERROR ca.pem neither PEM with its BEGIN and END lines, nor DER, nor base64 of either"),
             (b"aGVsbG8=", "ERROR ca.pem not an X.509 certificate"),
             (ROOT.der[:-1], "ERROR ca.pem not an X.509 certificate"),
+            (bytes.fromhex("30820a0a020103"), f"ERROR ca.pem {pfx}"),
+            (bytes.fromhex("3080020103"), f"ERROR ca.pem {pfx}"),
+            (bytes.fromhex("308105020100"), "ERROR ca.pem not an X.509 certificate"),
             (ROOT.der + b"\0", "ERROR ca.pem not an X.509 certificate"),
             (line + begin + end, "ERROR ca.pem:2 nothing between the delimiters"),
             (line + begin + b"!" + end, "ERROR ca.pem:2 what stands between the delimiters is not base64"),
