@@ -59,6 +59,9 @@ MAX_REVOKED: Final = 1_000_000
 that in truth nothing is pushed out here. None ends with its certificate: by a clock that is ahead that would be too
 early."""
 
+MAX_AHEAD: Final = 86400.0
+"""Seconds by which a responder's clock may be ahead for its revocation to be ordered by it."""
+
 FAILURE_AGE: Final = 10.0
 """Seconds in which nobody asks again after a failure, and after the answer that a certificate is not known."""
 
@@ -119,12 +122,12 @@ class _Revocation:
     this_update: float  # as it was signed
     arrived: float  # wall time
 
-    def orders(self, now: float, skew: float) -> float:
-        """What a newer answer is later than: thisUpdate, unless that is still further ahead than clocks may be.
+    def orders(self, now: float) -> float:
+        """What the thisUpdate of a newer answer is later than: its own, unless that is still far ahead.
 
         By a clock that was years ahead no answer would ever be newer.
         """
-        return self.this_update if self.this_update <= now + skew else self.arrived + skew
+        return self.this_update if self.this_update <= now + MAX_AHEAD else self.arrived
 
 
 @attrs.frozen
@@ -364,14 +367,14 @@ class Revocation(Service):
 
     def _keep(self, key: bytes, answer: Answer, subject: Subject, profile: SslProfile, *, arrived: float) -> bool:
         """Whether an answer is news: not older than what is known, and good or revoked."""
-        now, skew = self.seconds(), profile.ocsp_clock_skew
+        now = self.seconds()
         revoked, held = self._revoked.get(key, now), self._held.get(key, now)
         counts = held is not None and not ocsp.signer_fault(held.answer, _rules(profile))
         # One that came ahead of its thisUpdate was signed before it arrived, by a clock that may be right by now.
         if held is not None and counts and min(held.answer.this_update, held.arrived, now) > answer.this_update:
             return False
         if answer.is_revoked:
-            if revoked is not None and revoked.orders(now, skew) > answer.this_update:
+            if revoked is not None and revoked.orders(now) > answer.this_update:
                 return False
             kept = attrs.evolve(answer, response=b"", this_update=min(answer.this_update, now))
             self._revoked.put(key, _Revocation(kept, answer.this_update, now), inf)
@@ -382,7 +385,7 @@ class Revocation(Service):
         if answer.is_unknown:
             self._held.discard(key)
             return False
-        if revoked is not None and answer.this_update <= revoked.orders(now, skew):
+        if revoked is not None and answer.this_update <= revoked.orders(now):
             return False
         self._revoked.discard(key)
         self._hold(key, _Held(answer, arrived, subject, profile))

@@ -400,15 +400,16 @@ class RevokedTests(RevocationCase):
 
     def test_good_of_before_by_a_clock_ahead(self) -> None:
         """A responder's clock that is ahead orders its answers: a *good* of before the revocation does not undo it."""
-        ahead = timedelta(seconds=SKEW - 50)
-        before = self.response(this_update=pki.NOW + ahead / 2, next_update=pki.NOW + timedelta(days=1))
-        self.learn("revoked", this_update=pki.NOW + ahead, next_update=pki.NOW + ahead)
-        self.clock.advance(SKEW)
-        waiting = self.status()
-        self.answer(before)
-        self.assertIsInstance(self.successResultOf(waiting), Revoked)
-        self.clock.advance(SKEW)
-        self.assertIsInstance(self.learn(), Good)
+        for ahead in (timedelta(seconds=SKEW - 50), timedelta(hours=2)):
+            self.setUp()
+            before = self.response(this_update=pki.NOW + ahead / 4, next_update=pki.NOW + timedelta(days=1))
+            self.learn("revoked", this_update=pki.NOW + ahead, next_update=pki.NOW + ahead / 2)
+            self.clock.advance(ahead.total_seconds() / 2)
+            waiting = self.status()
+            self.answer(before)
+            self.assertIsInstance(self.successResultOf(waiting), Revoked)
+            self.clock.advance(ahead.total_seconds())
+            self.assertIsInstance(self.learn(), Good)
 
     def test_signed_after_a_clock_was_ahead(self) -> None:
         """An answer that came ahead of its thisUpdate keeps out no newer one, once the responder's clock is right."""
