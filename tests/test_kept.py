@@ -9,11 +9,13 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.contexts import trusted_variables
 from agwtwisted.core.heads import PlainRequests
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.streaming import TcpWire
 from tests.gateways import Stand
 from tests.memory import kept_after
+from tests.strategies import COMMON_NAME, UTF8, certificate, simple_name, string, tlv
 from tests.wires import READ, Line, Network
 
 PAGE = Path(__file__).parents[1] / "docs" / "timeouts-and-limits.md"
@@ -118,6 +120,22 @@ class KeptTests(SynchronousTestCase):
                     plain.head(b"%b / HTTP/1.1\r\nHost: a\r\nX: %d\r\n%b%b\r\n" % (start, number, SHORT[:-14], end))
 
         kept, said = kept_after(fill), figures()["heads that are remembered, a port"]
+        self.assertLess(kept, said)
+        self.assertGreater(kept, said / 4)
+
+    def test_certificates(self) -> None:
+        """What a gateway remembers of the certificates of clients that it trusted."""
+        variables_of = trusted_variables()
+
+        def fill() -> None:
+            for number in range(1500):
+                subject = simple_name((COMMON_NAME, string(UTF8, f"{number}" * 100)))
+                issuer = simple_name((COMMON_NAME, string(UTF8, "a")))
+                found = variables_of(certificate(subject=subject, issuer=issuer, public_key=tlv(0x30, bytes(2000))))
+                for each in (found.certificate, found.fingerprint, found.serial, found.issuer, found.subject):
+                    self.assertIsInstance(each, bytes)
+
+        kept, said = kept_after(fill), figures()["certificates of trusted clients that are remembered, a gateway"]
         self.assertLess(kept, said)
         self.assertGreater(kept, said / 4)
 
