@@ -25,6 +25,7 @@ from agwtwisted.core.signature_algorithms import issued
 MAX_FILE_BYTES: Final = 25 * 1024
 """The product's limit for one trusted client CA file."""
 
+_EXTRACT: Final = "`python -m agwtwisted extract-ca` makes one of a client's chain, or says what is missing"
 _CODE: Final = "ApplicationGatewayTrustedClientCertificate"
 MUST_SPECIFY_DATA: Final = f"{_CODE}MustSpecifyData"
 MUST_NOT_HAVE_PRIVATE_KEY: Final = f"{_CODE}MustNotHavePrivateKey"
@@ -161,10 +162,10 @@ def _member_problems(
         message = "the names, the key or the extensions of this certificate cannot be read"
         return tuple(_problem(file, member.line, message, INVALID_DATA) for member in unreadable)
     if not authorities:
-        message = "no CA certificate (basicConstraints CA:TRUE) in the file"
+        message = f"no CA certificate (basicConstraints CA:TRUE) in the file: {_EXTRACT}"
         return (_problem(file, members[0].line, message, NO_CA_CERTIFICATE),)
     if not roots:
-        message = "no root CA certificate (self-signed) in the file"
+        message = f"no root CA certificate (self-signed) in the file: {_EXTRACT}"
         return (_problem(file, authorities[0].line, message, ONLY_ONE_ROOT),)
     return tuple(
         _problem(file, extra.line, f"a second root CA certificate, besides {roots[0]}", ONLY_ONE_ROOT)
