@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from math import inf
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -114,6 +115,12 @@ class Relay:
         self.touched()
         if not self._on_hold:
             self.go_on()
+
+    @property
+    def idle_since(self) -> float:
+        """When something moved for the last time, on the clock."""
+        at = self._deadline.at
+        return inf if at is None else at - self._timeout
 
     def hold(self) -> None:
         """Nothing of the client is passed on until `go_on`."""

@@ -558,7 +558,7 @@ class EndTests(SynchronousTestCase):
         self.assertEqual(stand.backend().lines[0].take(), b"x")
 
     def test_awaited(self) -> None:
-        """Who has a server and has never said a word is waited for, or waits; who has spoken is at work."""
+        """Who has a server and has never said a word is waited for, or waits; who has spoken is at work for a while."""
         stand = Stand(text(TCP))
         stand.backend().silent = True
         client = stand.dial()
@@ -571,12 +571,28 @@ class EndTests(SynchronousTestCase):
         client.send(b"x")
         self.assertIs(session.awaited(0)[0], Awaited.NOTHING)
 
+    def test_awaited_when_idle(self) -> None:
+        """Who has said a word and no more is waited for like one who never did, until something moves again."""
+        stand = Stand(text(TCP))
+        client = stand.dial()
+        session = next(iter(stand.port._sessions.values()))
+        client.send(b"x")
+        spoken = stand.network.seconds()
+        patience = stand.port.gateway.silent_timeout
+        self.assertIs(session.awaited(spoken + patience - 1)[0], Awaited.NOTHING)
+        self.assertEqual(session.awaited(spoken + patience), (Awaited.MORE, spoken))
+        stand.network.advance(2 * patience)
+        stand.backend().line.send(b"y")
+        self.assertIs(session.awaited(stand.network.seconds())[0], Awaited.NOTHING)
+
     def test_awaited_with_a_certificate(self) -> None:
-        """Who has proven who it is may wait for the server's word as long as it likes."""
+        """Who has proven who it is may wait for the server's word as long as it likes, and be idle."""
         stand = Stand(text(ONE))
-        stand.shake_hands(client_context(device()))
+        client = stand.shake_hands(client_context(device()))
         session = next(iter(stand.port._sessions.values()))
         self.assertEqual(session.awaited(session._began + 9), (Awaited.MORE, session._began + 9))
+        client.say(b"x")
+        self.assertEqual(session.awaited(session._began + 99)[0], Awaited.NOTHING)
 
     def test_drain_in_the_handshake(self) -> None:
         """Who is still in the handshake, or before the gate, goes on; who is silent is closed in a moment."""

@@ -53,7 +53,7 @@ class Awaited(IntEnum):
     MORE = 3
     """The rest of a body, or that it reads, since now: its rates are bounded.
 
-    On L4 a first word, which its protocol may leave to the server.
+    On L4 a first word, which its protocol may leave to the server, or the next one where nothing moves.
     """
 
 
