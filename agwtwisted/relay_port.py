@@ -194,18 +194,16 @@ class RelaySession:
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """A client that has a server and says nothing may wait for the server's word, or is a stranger.
 
-        It is one where it never said a word, or where nothing has moved in either direction for `silent_timeout`. One
-        that has proven who it is is none: it is waited for only before its first word, and since now.
+        It is waited for since it came where it never said a word, else since something moved in either direction for
+        the last time: whether the server is at work for it is not known here. One that has proven who it is is waited
+        for only before its first word, and since now.
         """
         if self._joined is None:
             return Awaited.NOTHING, now
         is_trusted = isinstance(self.peer.verdict, Trusted)
         if not self._client.bytes_in:
             return Awaited.MORE, now if is_trusted else self._began
-        idle_since = self._joined.relay.idle_since
-        if is_trusted or now - idle_since < self._port.gateway.silent_timeout:
-            return Awaited.NOTHING, now
-        return Awaited.MORE, idle_since
+        return (Awaited.NOTHING, now) if is_trusted else (Awaited.MORE, self._joined.relay.idle_since)
 
     # -- from the server, as targets.Connection says
 
