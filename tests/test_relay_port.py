@@ -561,7 +561,7 @@ class EndTests(SynchronousTestCase):
         """Who has a server and has never said a word is waited for, or waits."""
         stand = Stand(text(TCP))
         stand.backend().silent = True
-        client = stand.dial()
+        stand.dial()
         [session] = stand.port._sessions.values()
         self.assertIs(session.awaited(0)[0], Awaited.NOTHING)
         stand = Stand(text(TCP))
