@@ -48,17 +48,17 @@ class Element:
     content: bytes
 
 
-def elements(data: bytes) -> tuple[Element, ...]:
+def elements(data: bytes, most: int = MAX_ELEMENTS) -> tuple[Element, ...]:
     """The elements that fill `data`, one after the other, without going into them.
 
     Raises:
-        DerError: truncated, a tag number above 30, or more than `MAX_ELEMENTS`.
+        DerError: truncated, a tag number above 30, or more than `most`.
     """
     found: list[Element] = []
     position, size = 0, len(data)
     while position < size:
-        if len(found) == MAX_ELEMENTS:
-            raise DerError(f"more than {MAX_ELEMENTS} elements")
+        if len(found) == most:
+            raise DerError(f"more than {most} elements")
         start, end, after = _bounds(data, position)
         found.append(Element(data[position], data[start:end]))
         position = after

@@ -130,7 +130,8 @@ def subject_alternative_names(der: bytes) -> tuple[Element, ...]:
     """
     try:
         found = [each for each in extensions_of(to_be_signed(der)) if each.identifier == SUBJECT_ALTERNATIVE_NAME]
-        entries = elements(first_of(found[0].content, SEQUENCE)) if len(found) == 1 else ()
+        names = first_of(found[0].content, SEQUENCE) if len(found) == 1 else b""
+        entries = elements(names, most=len(names))  # as many as there are: who is excluded by one must not hide it
         return tuple(
             [
                 Element(each.tag & ~CONSTRUCTED, string_octets(each)) if each.tag in _IN_PIECES else each

@@ -237,6 +237,11 @@ class AlternativeNamesTests(SynchronousTestCase):
         self.assertEqual(alternative_names(certificate()), ((), ()))
         self.assertEqual(alternative_names(certificate(extensions=[tlv(0x30, b"\5\0")])), ((), ()))
 
+    def test_many(self) -> None:
+        """However many there are, the last one is there: a client that one of its names shuts out cannot hide it."""
+        der = certificate(extensions=[san(*((2, b"%d" % number) for number in range(5000)))])
+        self.assertEqual(alternative_names(der)[1][-1], b"4999")
+
     def test_twice(self) -> None:
         """Two extensions contradict each other: neither counts."""
         self.assertEqual(alternative_names(certificate(extensions=[san((2, b"a")), san((2, b"b"))])), ((), ()))
