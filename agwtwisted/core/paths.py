@@ -54,7 +54,7 @@ def normalised(target: bytes) -> bytes | UnclearPath:
     return resolved + mark + query
 
 
-_SIMPLE = re.compile(rb"(?:/[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)*+)++/?|/")
+_SIMPLE = re.compile(rb"(?:/[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)*)+/?|/")
 """Most paths: in that form already."""
 
 _MALFORMED = re.compile(rb"%(?![0-9A-Fa-f]{2})")

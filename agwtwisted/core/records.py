@@ -293,7 +293,7 @@ def _decoded(raw: bytes) -> str:
 LONGEST_FIELD: Final = 2048
 """Octets of a field in a line, behind which it is cut."""
 
-_WHOLE: Final = re.compile(r"(?:\\ud[89ab]..\\ud[c-f]..|\\u(?!d[89ab])....|\\[^u]|[^\\])*+")
+_WHOLE: Final = re.compile(r"(?:\\ud[89ab]..\\ud[c-f]..|\\u(?!d[89ab])....|\\[^u]|[^\\])*")
 _TAIL: Final = re.compile(rb"[\xc0-\xff][\x80-\xbf]{0,2}\Z")
 
 
