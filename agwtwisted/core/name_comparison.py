@@ -32,13 +32,16 @@ _MOST_MARKS: Final = 30
 To bring more of them into their order costs by the square of their number.
 """
 
+_MOST_GROWTH: Final = 4
+"""Times the characters of a text that it may have decomposed; single ones become eighteen (U+FDFA)."""
+
 
 def normalised_name(name_der: bytes) -> bytes:
     """What two Names have in common exactly when they are the same name.
 
     String types, case (Unicode's folding with NFKC) and the amount of white space do not count, nor does the order
-    within a multi-valued RDN; the order of the RDNs does. A text with more than 30 combining characters in a row is the
-    same as itself alone.
+    within a multi-valued RDN; the order of the RDNs does. A text with more than 30 combining characters in a row, or
+    one that decomposed is more than four times as long, is the same as itself alone.
 
     Raises:
         DerError: not the DER of a Name.
@@ -86,7 +89,7 @@ def _text(value: Element) -> str | None:
         text = der.string_octets(value).decode(encoding)
     except UnicodeDecodeError:
         return None
-    if not text.isascii() and _has_a_run_of_marks(text):
+    if not text.isascii() and _is_costly(text):
         return None
     return _SPACES.sub(" ", _folded(_folded(text))).strip(" ")
 
@@ -96,12 +99,14 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text.casefold())
 
 
-def _has_a_run_of_marks(text: str) -> bool:
-    """Whether more than `_MOST_MARKS` characters in a row are combining ones, or become such."""
-    marks = 0
+def _is_costly(text: str) -> bool:
+    """Whether more than `_MOST_MARKS` characters in a row are combining ones, or become such, or it grows too much."""
+    marks, left = 0, _MOST_GROWTH * len(text)
     for character in text:
-        marks = marks + 1 if unicodedata.combining(unicodedata.normalize("NFKD", character)[0]) else 0
-        if marks > _MOST_MARKS:
+        decomposed = unicodedata.normalize("NFKD", character)
+        marks = marks + 1 if unicodedata.combining(decomposed[0]) else 0
+        left -= len(decomposed)
+        if marks > _MOST_MARKS or left < 0:
             return True
     return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import unicodedata
 
 from cryptography import x509
 from cryptography.x509.name import _ASN1Type as StringType
@@ -111,6 +112,12 @@ class DifferentTests(SynchronousTestCase):
                 self.assertEqual(forms[0] == forms[1], same, (below, pairs))
         apart = ("a" + "\u0301\u0323" * 15) * 50
         self.assertEqual(common_name(UTF8, apart.encode()), common_name(UTF8, apart.upper().encode()))
+
+    def test_characters_that_grow(self) -> None:
+        """A text that would grow to more than four times its length is compared as it stands; a few such are not it."""
+        for text, same in (("\ufdfa" * 900, False), ("abcdefgh" * 4 + "\ufdfa", True), ("\u1f82" * 900, True)):
+            forms = [common_name(UTF8, each.encode()) for each in (text, unicodedata.normalize("NFKD", text))]
+            self.assertEqual(forms[0] == forms[1], same, text[-1])
 
 
 class AnythingTests(SynchronousTestCase):
