@@ -45,7 +45,7 @@ KEY_CERT_SIGN: Final = 0x04
 
 _TYPED_CLIENT: Final = 0x80
 _TYPED_AUTHORITY: Final = 0x04
-"""SSL client, of nsCertType."""
+"""SSL client and SSL CA, of nsCertType."""
 
 _KEY_IDENTIFIER: Final = 0x80
 _URI: Final = 0x86

@@ -17,6 +17,7 @@ from typing import Final
 
 import attrs
 
+from agwtwisted.core import certificate_extensions as extensions
 from agwtwisted.core import der
 from agwtwisted.core.certificates import MAX_NAME_OCTETS, extensions_of
 from agwtwisted.core.der import DerError, Element
@@ -42,12 +43,6 @@ _OF_ISSUERS: Final = frozenset(
 )
 """X509_V_ERR_* that speak of a certificate's issuers although they are reported with it; 0: a rule of our own does."""
 
-_SUBJECT_KEY_ID: Final = bytes.fromhex("551d0e")
-_AUTHORITY_KEY_ID: Final = bytes.fromhex("551d23")
-_BASIC_CONSTRAINTS: Final = bytes.fromhex("551d13")
-_NAME_CONSTRAINTS: Final = bytes.fromhex("551d1e")
-_PURPOSES: Final = bytes.fromhex("551d25")
-_CLIENT_AUTH: Final = bytes.fromhex("2b06010505070302")
 
 _VERSION: Final = 0xA0
 _DIRECTORY_NAME: Final = 0xA4
@@ -90,13 +85,13 @@ class Node:
     @cached_property
     def key_id(self) -> bytes | None:
         """The subject key identifier."""
-        value = self.extensions.get(_SUBJECT_KEY_ID)
+        value = self.extensions.get(extensions.SUBJECT_KEY_IDENTIFIER)
         return None if value is None else _string(value)
 
     @cached_property
     def issuer_id(self) -> Mapping[int, bytes]:
         """The parts of the authority key identifier by their tags: 0x80 key, 0xA1 names, 0x82 serial number."""
-        value = self.extensions.get(_AUTHORITY_KEY_ID)
+        value = self.extensions.get(extensions.AUTHORITY_KEY_IDENTIFIER)
         try:
             return {} if value is None else {each.tag: each.content for each in _parts(value)}
         except DerError:
@@ -105,7 +100,7 @@ class Node:
     @cached_property
     def path_length(self) -> int | None:
         """pathLenConstraint, None where there is none; below 0, which no path keeps to, where it cannot be read."""
-        value = self.extensions.get(_BASIC_CONSTRAINTS)
+        value = self.extensions.get(extensions.BASIC_CONSTRAINTS)
         try:
             lengths = [] if value is None else [each.content for each in _parts(value) if each.tag == der.INTEGER]
         except DerError:
@@ -115,14 +110,14 @@ class Node:
     @property
     def constrains_names(self) -> bool:
         """Whether it limits the names of those below it."""
-        return _NAME_CONSTRAINTS in self.extensions
+        return extensions.NAME_CONSTRAINTS in self.extensions
 
     @property
     def is_for_clients(self) -> bool:
         """Whether extendedKeyUsage, where it is there, has clientAuth: OpenSSL asks that of CAs too."""
-        value = self.extensions.get(_PURPOSES)
+        value = self.extensions.get(extensions.EXTENDED_KEY_USAGE)
         try:
-            return value is None or _CLIENT_AUTH in [each.content for each in _parts(value)]
+            return value is None or extensions.CLIENT_AUTH in [each.content for each in _parts(value)]
         except DerError:
             return False
 
