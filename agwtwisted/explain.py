@@ -14,7 +14,7 @@ from agwtwisted.core.errors import AgwError, printable, shown
 from agwtwisted.core.explanation import Explanation
 from agwtwisted.core.resources import Config, Protocol
 from agwtwisted.core.routing import Site, ports_of
-from agwtwisted.core.settings import did_you_mean
+from agwtwisted.core.texts import did_you_mean
 from agwtwisted.core.verdicts import NotAsked
 from agwtwisted.core.verification import Evidence
 from agwtwisted.rehearsal import Rehearsal, rehearse

@@ -28,7 +28,7 @@ from agwtwisted.core.errors import ConfigError, UnacceptableError
 from agwtwisted.core.heads import PlainRequests
 from agwtwisted.core.messages import MAX_TARGET, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.name_comparison import normalised_name
-from agwtwisted.core.names import distinguished_name
+from agwtwisted.core.names import relative_names
 from agwtwisted.core.paths import UnclearPath, normalised, override_path
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.pem import read_certificates
@@ -40,7 +40,7 @@ from agwtwisted.core.schema import KINDS
 from agwtwisted.core.server_variables import Client, Context
 from agwtwisted.core.sources import SourceFile
 from agwtwisted.core.templates import MATCHER, Scope, Template
-from agwtwisted.core.variables import alternative_names, certificate_variables
+from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.core.verification import MAX_DEPTH, Anchors, Evidence, judge
 from agwtwisted.path_search import PathSearch
@@ -244,7 +244,7 @@ _PRINTABLE = re.compile(rb"[\x20-\x7e]*")
 
 
 def _name(data: bytes) -> None:
-    assert _PRINTABLE.fullmatch(distinguished_name(data))
+    assert _PRINTABLE.fullmatch(relative_names(data) + relative_names(data[2:]))
 
 
 def _comparison(data: bytes) -> None:
@@ -275,10 +275,9 @@ _EVERY_HEADER = frozenset(CertificateHeaders)
 
 def _headers(data: bytes) -> None:
     certificate = certificate_variables(data)
-    uris, _ = alternative_names(data)
     for verdict in (Trusted(), Unchecked()):
         for limit in (1000, 30000):
-            block = header_block(verdict, certificate, (data, ROOT.der), _EVERY_HEADER, limit=limit, server_uris=uris)
+            block = header_block(verdict, certificate, (data, ROOT.der), _EVERY_HEADER, limit=limit)
             assert _LINES.fullmatch(block), block
             assert len(block) <= limit
 

@@ -33,8 +33,9 @@ from agwtwisted.core.resources import (
 )
 from agwtwisted.core.rewriting import RewriteRuleSet
 from agwtwisted.core.schema import DEFAULT_SSL_POLICY, KINDS
-from agwtwisted.core.settings import Reference, Row, did_you_mean
+from agwtwisted.core.settings import Reference, Row
 from agwtwisted.core.sources import Sources, beside
+from agwtwisted.core.texts import did_you_mean
 
 WHOLE_GATEWAY = "gateway"
 """In the name of a custom error, instead of a listener's."""

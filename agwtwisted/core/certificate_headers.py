@@ -26,7 +26,6 @@ def header_block(
     wanted: frozenset[CertificateHeaders],
     *,
     limit: int = 30000,
-    server_uris: tuple[bytes, ...] = (),
 ) -> bytes:
     """Complete header lines, each with its CR LF, for every request of one connection; empty with nothing to say.
 
@@ -40,7 +39,6 @@ def header_block(
         peer_verdict: only Trusted and Unchecked bring a certificate, and Absent the word NONE; all else is silent.
         certificate: the client's, of the same connection as the verdict.
         chain_der: the verified chain after the leaf, trust anchor included; used with Trusted alone.
-        server_uris: URIs of the gateway's own certificate, for ``By`` in x-forwarded-client-cert.
     """
     if isinstance(peer_verdict, Absent):
         return b"".join(line for _, line in _verification(peer_verdict)) if wanted & _BUILT_IN else b""
@@ -57,7 +55,7 @@ def header_block(
     if CertificateHeaders.RFC9440 in wanted:
         headers += _rfc9440(certificate.der, chain)
     if CertificateHeaders.XFCC in wanted:
-        headers += _header(b"x-forwarded-client-cert", b";".join(_xfcc(certificate, chain, server_uris)))
+        headers += _header(b"x-forwarded-client-cert", b";".join(_xfcc(certificate, chain)))
     return _fitting(headers, limit)
 
 
@@ -117,13 +115,12 @@ def _byte_sequence(octets: bytes) -> bytes:
 # x-forwarded-client-cert
 
 
-def _xfcc(leaf: CertificateVariables, chain: tuple[bytes, ...], server_uris: tuple[bytes, ...]) -> Iterator[bytes]:
+def _xfcc(leaf: CertificateVariables, chain: tuple[bytes, ...]) -> Iterator[bytes]:
     """The elements of Envoy's header, in the order of its documentation (configuration/http/http_conn_man/headers).
 
     As there, ``Subject`` and ``URI`` are sent even when empty.
     """
     uris, dns_names = alternative_names(leaf.der)
-    yield from (b"By=" + value for value in _quoted(server_uris))
     yield b"Hash=" + hashlib.sha256(leaf.der).hexdigest().encode()
     yield b'Cert="%b"' % leaf.certificate
     if chain:

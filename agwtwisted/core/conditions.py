@@ -28,8 +28,8 @@ from agwtwisted.core.names import with_marked_values
 from agwtwisted.core.patterns import Groups, Pattern
 from agwtwisted.core.references import Lookup, Read, Reference
 from agwtwisted.core.server_variables import Comparison, speakable
-from agwtwisted.core.settings import did_you_mean, one_line
 from agwtwisted.core.templates import Captures
+from agwtwisted.core.texts import did_you_mean, one_line
 
 Test: TypeAlias = Callable[[bytes], Groups | None]
 """What a value is put to: None where it fails, else what a pattern with groups took of it."""

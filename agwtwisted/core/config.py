@@ -22,8 +22,9 @@ from agwtwisted.core.building import Builder
 from agwtwisted.core.errors import ConfigError, Place, Problem, Severity, shown
 from agwtwisted.core.resources import Config
 from agwtwisted.core.schema import KINDS
-from agwtwisted.core.settings import Row, did_you_mean
+from agwtwisted.core.settings import Row
 from agwtwisted.core.sources import Read, Sources, own_mode_problems
+from agwtwisted.core.texts import did_you_mean
 
 _LISTENERS = ("http_listener", "listener")
 

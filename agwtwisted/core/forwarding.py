@@ -18,7 +18,6 @@ from agwtwisted.core.rewriting import RewrittenRequest
 from agwtwisted.core.variables import CertificateVariables
 from agwtwisted.core.verdicts import Trusted, Verdict
 
-CHUNK_END = b"\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
 REMEMBERED: Final = 512

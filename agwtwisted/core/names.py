@@ -94,23 +94,14 @@ _ESCAPES: Final = {
 }
 
 
-def distinguished_name(der: bytes) -> bytes:
-    """The text of a Name's DER, printable ASCII whatever it holds; never raises.
+def relative_names(content: bytes) -> bytes:
+    """The text of a Name's contents, in DER: printable ASCII whatever they hold; never raises.
 
     Most specific relative name first, ``,`` between them and ``+`` within, types by OpenSSL's short name. Control
     characters (NUL too) and what is beyond ASCII appear as ``\\XX`` of their UTF-8. A type without short name is
-    dotted. Its value, and one that is no character string or no valid one, is ``#`` and the hexadecimal DER. A name
-    that cannot be taken apart is ``#`` and its hexadecimal contents, or all the bytes where they are no SEQUENCE.
+    dotted. Its value, and one that is no character string or no valid one, is ``#`` and the hexadecimal DER. Contents
+    that cannot be taken apart are ``#`` and their hexadecimal octets.
     """
-    try:
-        (name,) = elements(der)
-    except (DerError, ValueError):
-        return _dumped(der)
-    return relative_names(name.content) if name.tag == SEQUENCE else _dumped(der)
-
-
-def relative_names(content: bytes) -> bytes:
-    """As `distinguished_name`, of a Name's contents alone: the relative names without the header around them."""
     try:
         return b",".join([text for entry in reversed(elements(content)) if (text := _relative_name(entry))])
     except DerError:
@@ -127,7 +118,7 @@ def with_marked_values(name: bytes, *, escapes: bool = True) -> bytes:
     section 2.4 has both forms. Then every ``=`` follows a type, and every ``,`` and ``+`` stands between attributes.
 
     Args:
-        name: what `distinguished_name` wrote.
+        name: what `relative_names` wrote.
         escapes: whether escaped characters are written in hexadecimal; else they stay as they are.
     """
     if b"\\" not in name and name.count(b"=") == name.count(b",") + name.count(b"+") + 1:

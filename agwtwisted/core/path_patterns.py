@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from agwtwisted.core.errors import UnacceptableError, shown
-from agwtwisted.core.settings import one_line
+from agwtwisted.core.texts import one_line
 
 # RFC 3986 section 3.3.
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")

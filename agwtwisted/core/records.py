@@ -43,12 +43,10 @@ class RecordFrame:
         rule: str = "",
         backend_pool: str = "",
         backend_setting: str = "",
-        resource_id: str = "",
-        instance_id: str = "",
     ) -> RecordFrame:
         """Renders the names; empty ones for what was not reached, such as the rule of a request without a route."""
         members = {
-            "resourceId": resource_id,
+            "resourceId": "",
             "listenerName": listener,
             "ruleName": rule,
             "backendPoolName": backend_pool,
@@ -56,7 +54,7 @@ class RecordFrame:
             "operationName": "ApplicationGatewayAccess",
             "category": "ApplicationGatewayAccessLog",
         }
-        return cls(_members(members) + b',"properties":{' + _members({"instanceId": instance_id}))
+        return cls(_members(members) + b',"properties":{' + _members({"instanceId": ""}))
 
 
 @attrs.frozen

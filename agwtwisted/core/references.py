@@ -17,7 +17,7 @@ from agwtwisted.core.header_lines import Header
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
 from agwtwisted.core.server_variables import SERVER_VARIABLES, About, Comparison, Context, joined, server_variable
-from agwtwisted.core.settings import nearest
+from agwtwisted.core.texts import nearest
 
 
 class Lookup:

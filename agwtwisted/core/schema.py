@@ -67,13 +67,13 @@ from agwtwisted.core.settings import (
     choice,
     listed,
     numbered,
-    one_line,
     only,
     path,
     reference,
     seconds,
     whole,
 )
+from agwtwisted.core.texts import one_line
 from agwtwisted.core.tls_extensions import alpn_protocol, tls_group
 
 _HEADER_WORDS: dict[str, frozenset[CertificateHeaders]] = {

@@ -14,7 +14,6 @@ class SessionStatus(IntEnum):
     """``serverStatus``: what became of a session, in nginx's numbers, which the product's are."""
 
     OK = 200  # there was a backend, whoever ended the session
-    MALFORMED = 400  # what the client sent first is none of what has to come
     FORBIDDEN = 403  # the client's certificate was refused after the handshake
     DEFECT = 500
     UNREACHABLE = 502  # no server of the pool could be connected to

@@ -6,9 +6,8 @@ that into a Problem with the line, and goes on to the next key. Defaults stand i
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any, TypeAlias, TypeVar
 
@@ -18,6 +17,7 @@ from agwtwisted.core import hints
 from agwtwisted.core.errors import Place, Problem, Severity, UnacceptableError, shown
 from agwtwisted.core.ini import Entry, Section
 from agwtwisted.core.limits import Range
+from agwtwisted.core.texts import did_you_mean, one_line
 
 T = TypeVar("T")
 Convert: TypeAlias = Callable[[str], T]
@@ -226,25 +226,6 @@ def _hinted(hint: str) -> str:
     return f"; {hint}" if hint else ""
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The most similar name, compared without case; empty where none comes near."""
-    by_folded = {each.casefold(): each for each in names}
-    return by_folded.get(next(iter(difflib.get_close_matches(name.casefold()[:100], by_folded, n=1)), ""), "")
-
-
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The end of a message about an unknown name."""
-    near = nearest(name, names)
-    return f"; did you mean {shown(near)}?" if near else ""
-
-
-def one_line(text: str) -> str:
-    """Any text without a newline: an indented key would otherwise vanish in the value above it."""
-    if "\n" in text:
-        raise UnacceptableError("has more than one line (an indented line continues the value above it)")
-    return text
-
-
 def path(text: str) -> str:
     """The path of a file or a directory, as it stands: neither a shell nor quotes are around it."""
     hint = hints.of_path(one_line(text))
@@ -318,22 +299,6 @@ def only(value: str) -> Convert[str]:
         raise UnacceptableError(f"= {shown(text)} is not supported by this version")
 
     return convert
-
-
-def only_boolean(value: bool) -> Convert[bool]:
-    """The same for a boolean."""
-
-    def convert(text: str) -> bool:
-        if boolean(text) is not value:
-            raise UnacceptableError(f"= {text} is not supported by this version")
-        return value
-
-    return convert
-
-
-def unsupported(text: str) -> None:
-    """Of a key that later versions carry, every value."""
-    raise UnacceptableError("is not supported by this version")
 
 
 def listed(convert: Convert[T], most: Range) -> Convert[tuple[T, ...]]:

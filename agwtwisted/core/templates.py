@@ -15,7 +15,7 @@ import attrs
 from agwtwisted.core.errors import UnacceptableError
 from agwtwisted.core.patterns import Groups
 from agwtwisted.core.references import Lookup, Reference
-from agwtwisted.core.settings import did_you_mean
+from agwtwisted.core.texts import did_you_mean
 
 Captures: TypeAlias = Mapping[str, Groups]
 """What the patterns of conditions took, by the variable as its condition writes it."""

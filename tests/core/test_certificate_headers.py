@@ -153,9 +153,9 @@ class ValuesTests(SynchronousTestCase):
             "device", san=["device.example", "two.example", pki.x509.UniformResourceIdentifier("spiffe://a/b")]
         )
         variables = certificate_variables(device.der)
-        whole = header_block(Trusted(), variables, (ROOT.der,), frozenset({XFCC}), server_uris=(b"spiffe://a/gateway",))
+        whole = header_block(Trusted(), variables, (ROOT.der,), frozenset({XFCC}))
         expected = (
-            b"By=spiffe://a/gateway;Hash=" + hashlib.sha256(device.der).hexdigest().encode()
+            b"Hash=" + hashlib.sha256(device.der).hexdigest().encode()
             + b';Cert="' + variables.certificate + b'";Chain="' + variables.certificate + url_encoded_pem(ROOT.der)
             + b'";Subject="CN=device";URI=spiffe://a/b;DNS=device.example;DNS=two.example'
         )  # fmt: skip

@@ -287,8 +287,8 @@ class ValueTests(SynchronousTestCase):
 
     def test_types(self) -> None:
         """The numbers are those of the specification's section 2.2, and they differ."""
-        types = proxy_protocol.ALPN, proxy_protocol.AUTHORITY, CRC32C, proxy_protocol.NOOP, proxy_protocol.UNIQUE_ID
-        self.assertEqual((*types, proxy_protocol.SSL), (0x01, 0x02, 0x03, 0x04, 0x05, 0x20))
+        types = proxy_protocol.ALPN, proxy_protocol.AUTHORITY, CRC32C
+        self.assertEqual((*types, proxy_protocol.SSL), (0x01, 0x02, 0x03, 0x20))
         names = ("VERSION", "CN", "CIPHER", "SIG_ALG", "KEY_ALG", "CLIENT_CERT")
         below = [getattr(proxy_protocol, f"SSL_{name}") for name in names]
         self.assertEqual(below, [0x21, 0x22, 0x23, 0x24, 0x25, 0x28])

@@ -44,8 +44,6 @@ FRAME = RecordFrame.from_names(
     rule="Storage-Static-Rule",
     backend_pool="StaticStorageAccount",
     backend_setting="StorageStatic-HTTPS-Setting",
-    resource_id="/SUBSCRIPTIONS/X",
-    instance_id="appgw_2",
 )
 RECORD = AccessRecord(
     timestamp=b"2021-10-14T22:17:11+00:00",
@@ -113,7 +111,7 @@ class RenderTests(SynchronousTestCase):
         """Names, order, types and values are those of the product's own sample record."""
         expected = {
             "timeStamp": "2021-10-14T22:17:11+00:00",
-            "resourceId": "/SUBSCRIPTIONS/X",
+            "resourceId": "",
             "listenerName": "HTTP-Listener",
             "ruleName": "Storage-Static-Rule",
             "backendPoolName": "StaticStorageAccount",
@@ -121,7 +119,7 @@ class RenderTests(SynchronousTestCase):
             "operationName": "ApplicationGatewayAccess",
             "category": "ApplicationGatewayAccessLog",
             "properties": {
-                "instanceId": "appgw_2",
+                "instanceId": "",
                 "clientIP": "185.42.129.24",
                 "clientPort": 45057,
                 "httpMethod": "GET",
@@ -310,12 +308,12 @@ class RenderTests(SynchronousTestCase):
     @given(st.text(), st.text(), st.binary())
     def test_any_name(self, name: str, reason: str, issuer: bytes) -> None:
         """Names, reasons and distinguished names of every kind are escaped where the frames are made."""
-        frame = RecordFrame.from_names(listener=name, rule=name, resource_id=name)
+        frame = RecordFrame.from_names(listener=name, rule=name, backend_pool=name)
         peer = attrs.evolve(
             PEER, verdict=Refused(reason), certificate=variables(fingerprint=FINGERPRINT, issuer=issuer), cipher=name
         )
         read = members(render(attrs.evolve(RECORD, frame=frame, client=ClientFrame.from_peer(peer)), True))
-        self.assertEqual((read["listenerName"], read["ruleName"], read["resourceId"]), (name, name, name))
+        self.assertEqual((read["listenerName"], read["ruleName"], read["backendPoolName"]), (name, name, name))
         self.assertEqual(read["properties"]["sslClientVerify"], f"FAILED:{reason}")
 
 
