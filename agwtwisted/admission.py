@@ -10,8 +10,8 @@ from typing import Protocol as TypingProtocol
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from agwtwisted.core.admission import Connections, Handshake, HandshakeSlots, Tracked
-from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.admission import Connections, HandshakeSlots, SlotHolder, Tracked
+from agwtwisted.core.rates import LogRateLimiter
 from agwtwisted.core.resources import Gateway
 
 RETRY: Final = 0.1
@@ -28,7 +28,7 @@ class AcceptedConnection(Tracked, TypingProtocol):
         """Closes it, and has it counted no longer when this returns."""
 
 
-class SlotHandshake(Handshake, TypingProtocol):
+class SlotHandshake(SlotHolder, TypingProtocol):
     """A handshake that takes a slot."""
 
     block: str  # of the client's address: core.admission.address_block
@@ -64,7 +64,7 @@ class Limits:
         self._retry: IDelayedCall | None = None
         self._next_slot: IDelayedCall | None = None
         self._granting = False
-        self._said = HandshakeLimiter(clock.seconds, lines=2)
+        self._said = LogRateLimiter(clock.seconds, lines=2)
 
     # -- connections
 

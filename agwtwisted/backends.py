@@ -11,7 +11,7 @@ from agwtwisted.backend_contexts import BackendContexts
 from agwtwisted.connecting import Dialer, Encryption
 from agwtwisted.core.affinity import KEY_BYTES, Affinity, cookie_value
 from agwtwisted.core.balancing import Balancer, LeastConnections, Pool, RoundRobin
-from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.rates import LogRateLimiter
 from agwtwisted.core.resources import BackendAddressPool, BackendHttpSettings, LoadDistributionAlgorithm, Protocol
 from agwtwisted.core.server_identity import IdentityRule
 from agwtwisted.resolving import Names, names_of
@@ -35,7 +35,7 @@ class Backends:
         self._names = names or names_of(reactor)
         self._affinity_key = affinity_key or token_bytes(KEY_BYTES)
         self._contexts = BackendContexts()
-        self._complaints = HandshakeLimiter(reactor.seconds)
+        self._complaints = LogRateLimiter(reactor.seconds)
         self._servers: dict[tuple[str, str, int], Server] = {}
         self._pools: dict[tuple[str, str], Pool[Server]] = {}
 

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from agwtwisted.backends import Backends
 from agwtwisted.connecting import is_shortage
 from agwtwisted.core.errors import printable
-from agwtwisted.core.health import LOOKED_AT, Health, Refusal, Shortage, State
+from agwtwisted.core.health import LOOKED_AT, ConnectionRefused, Health, Shortage, State
 from agwtwisted.core.messages import ResponseHead
 from agwtwisted.core.probing import Question, question
 from agwtwisted.core.resources import BackendAddressPool, BackendHttpSettings
@@ -41,7 +41,7 @@ MAX_HEAD_BYTES: Final = 32768
 Ask = Callable[[], Deferred[str]]
 """Asks once: fires with what is wrong with the server, empty when nothing is; may be cancelled.
 
-A `Refusal` says that the connection was refused.
+A `ConnectionRefused` says that the connection was refused.
 """
 
 
@@ -118,7 +118,7 @@ class Watch:
         else:
             if self._soon:
                 wait, self._soon = min(wait, self._soon), 2 * self._soon
-            refused = isinstance(problem, Refusal)
+            refused = isinstance(problem, ConnectionRefused)
             self._move(self._target.health.failed(self._clock.seconds(), self._threshold, refused=refused), problem)
         self._timer = self._clock.callLater(max(wait, 0.0), self._begin)
 
@@ -238,7 +238,7 @@ def _unanswered(failure: Failure, asked: Question) -> str:
     message = failure.getErrorMessage()
     if is_shortage(failure):
         return Shortage(message)
-    return Refusal(message) if failure.check(ConnectionRefusedError) else message
+    return ConnectionRefused(message) if failure.check(ConnectionRefusedError) else message
 
 
 class _Answer:

@@ -144,7 +144,7 @@ class _Accepting(Factory):
         return self._port.accept(addr.host, addr.port)  # type: ignore[attr-defined]
 
 
-class Listener(Service):
+class ListeningSocket(Service):
     """One bound socket. Where there are as many connections as may be one gives way, or else the next ones wait."""
 
     _log = Logger()

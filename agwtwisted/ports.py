@@ -23,7 +23,7 @@ from agwtwisted.contexts import ClientCertificates, PortContexts, SiteContext, p
 from agwtwisted.core.admission import Awaited, address_block
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.proxy_protocol import Endpoint, ProxyHeader
-from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.rates import LogRateLimiter
 from agwtwisted.core.records import HandshakeRecord, RecordFrame, render_handshake
 from agwtwisted.core.resources import Gateway, SslProfile
 from agwtwisted.core.routing import NamedSites, S
@@ -94,7 +94,7 @@ class PortArguments(TypedDict, Generic[S]):
     clock: IReactorTime
     wall: WallClock
     access_log: AccessLog
-    limiter: HandshakeLimiter
+    limiter: LogRateLimiter
     check_of: NotRequired[Callable[[SslProfile | None], Recheck | None]]
 
 
@@ -157,7 +157,7 @@ class Port(ABC, Generic[S]):
         clock: IReactorTime,
         wall: WallClock,
         access_log: AccessLog,
-        limiter: HandshakeLimiter,
+        limiter: LogRateLimiter,
         check_of: Callable[[SslProfile | None], Recheck | None] = unchecked,
     ) -> None:
         self.number = number

@@ -15,7 +15,7 @@ from agwtwisted.connecting import Dialer, Encryption
 from agwtwisted.core.balancing import Pool, RoundRobin
 from agwtwisted.core.errors import printable
 from agwtwisted.core.host_names import bracketed
-from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.rates import LogRateLimiter
 from agwtwisted.core.resources import BackendAddressPool, BackendSettings, StreamProtocol
 from agwtwisted.core.server_identity import IdentityRule, server_identity
 from agwtwisted.relay_wires import RelayTlsClientWire, RelayWire
@@ -37,7 +37,7 @@ class RelayBackends:
     def __init__(self, reactor: Reactor, names: Names) -> None:
         self._reactor = reactor
         self._names = names
-        self._complaints = HandshakeLimiter(reactor.seconds)
+        self._complaints = LogRateLimiter(reactor.seconds)
         self._tls: dict[str, BackendTls] = {}
         self._servers: dict[tuple[str, str, int], RelayServer] = {}
         self._pools: dict[tuple[str, str], Pool[RelayServer]] = {}
@@ -89,7 +89,7 @@ class RelayServer(Target):
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, host: str, port: int, dialer: Dialer, complaints: HandshakeLimiter) -> None:
+    def __init__(self, clock: IReactorTime, host: str, port: int, dialer: Dialer, complaints: LogRateLimiter) -> None:
         """`complaints` bounds what is said of failures."""
         super().__init__(clock, DRAIN_TIMEOUT)
         self.name = f"{bracketed(host)}:{port}"

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from agwtwisted.connecting import is_shortage
-from agwtwisted.core.health import Refusal, Shortage
+from agwtwisted.core.health import ConnectionRefused, Shortage
 from agwtwisted.core.probing import RelayQuestion, relay_question
 from agwtwisted.core.proxy_protocol import LOCAL
 from agwtwisted.core.resources import BackendSettings, RoutingRule
@@ -59,4 +59,4 @@ def _unreachable(failure: Failure) -> str:
     message = failure.getErrorMessage()
     if is_shortage(failure):
         return Shortage(message)
-    return Refusal(message) if failure.check(ConnectionRefusedError) else message
+    return ConnectionRefused(message) if failure.check(ConnectionRefusedError) else message

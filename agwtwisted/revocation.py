@@ -41,7 +41,7 @@ from agwtwisted.core.ocsp import (
 )
 from agwtwisted.core.peer import OcspStatus as Word
 from agwtwisted.core.peer import Peer
-from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.rates import LogRateLimiter
 from agwtwisted.core.resources import ClientRevocation, OcspScope, OcspUnavailable, SslProfile, WithoutNocheck
 from agwtwisted.core.revoking import concluded
 from agwtwisted.core.verification import valid_until
@@ -176,7 +176,7 @@ class Revocation(Service):
         self._flights: SingleFlight[tuple[bytes, str], OcspStatus] = SingleFlight()
         self._watchers: dict[bytes, set[Callable[[], None]]] = {}
         self.let_in = 0  # without a status, by ocsp_unavailable = Allow
-        self._complaints = HandshakeLimiter(clock.seconds)
+        self._complaints = LogRateLimiter(clock.seconds)
         self._unsubscribe: Callable[[], None] = _nothing
         self._key_of = lru_cache(REMEMBERED_KEYS)(ocsp.key_of)
 

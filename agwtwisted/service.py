@@ -24,16 +24,22 @@ from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts, trusted_variables
 from agwtwisted.core.error_pages import ErrorPages
 from agwtwisted.core.messages import HeaderNames
-from agwtwisted.core.rates import HandshakeLimiter
-from agwtwisted.core.resources import ClientRevocation, Config, HttpListener, Protocol, StreamProtocol
-from agwtwisted.core.resources import HeaderNames as OddNames
-from agwtwisted.core.resources import Listener as RelayListener
+from agwtwisted.core.rates import LogRateLimiter
+from agwtwisted.core.resources import (
+    ClientRevocation,
+    Config,
+    HttpListener,
+    Listener,
+    OddHeaderNames,
+    Protocol,
+    StreamProtocol,
+)
 from agwtwisted.core.rewriting import identifying_headers
 from agwtwisted.core.routing import NamedSites, S, ports_of, relay_ports_of, ways_of
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.health import Prober
 from agwtwisted.lateness import Lateness
-from agwtwisted.listener import Listener, display
+from agwtwisted.listener import ListeningSocket, display
 from agwtwisted.ocsp_client import OcspClient
 from agwtwisted.ports import Port, PortArguments
 from agwtwisted.relay_backends import RelayBackends
@@ -73,7 +79,7 @@ class GatewayService(MultiService):
     def __init__(
         self,
         reactor: Any,
-        listeners: list[Listener],
+        listeners: list[ListeningSocket],
         backends: Backends,
         access_log: AccessLog,
         revocation: Revocation,
@@ -176,7 +182,7 @@ def build(
     revocation = _revocation(config, reactor, wall, random)
     limits = Limits(gateway, reactor, room=room)
     variables_of = trusted_variables()
-    limiter = HandshakeLimiter(reactor.seconds)
+    limiter = LogRateLimiter(reactor.seconds)
 
     def arguments(number: int, sites: NamedSites[S]) -> PortArguments[S]:
         encrypted = sites.all()[0].listener.protocol in (Protocol.HTTPS, StreamProtocol.TLS)
@@ -202,13 +208,13 @@ def build(
     for address, sites in ports_of(config).items():
         header_names = HeaderNames(
             identifying,
-            reject_odd=gateway.header_names is OddNames.REJECT,
+            reject_odd=gateway.header_names is OddHeaderNames.REJECT,
             tell_dropped=partial(_warn_of_dropped, display(*address)),
         )
         ports[address] = HttpPort(exchanges=exchanges, names=header_names, **arguments(address[1], sites))
     for address, relay_sites in relay_ports_of(config).items():
         ports[address] = RelayPort(backends=relay_backends, **arguments(address[1], relay_sites))
-    listeners = [Listener(reactor, sockets[address], port, limits) for address, port in ports.items()]
+    listeners = [ListeningSocket(reactor, sockets[address], port, limits) for address, port in ports.items()]
     watches = relay_watches(reactor, relay_backends, config.routing_rules)
     prober = Prober(reactor, backends, ways_of(config), random, watches)
     return GatewayService(
@@ -239,7 +245,7 @@ def _backends(config: Config, reactor: Any, names: Names) -> tuple[Backends, Rel
 def _revocation(config: Config, reactor: Any, wall: WallClock, random: Random) -> Revocation:
     gateway = config.gateway
     store: ResponseStore = MemoryResponses()
-    every: tuple[HttpListener | RelayListener, ...] = (*config.http_listeners, *config.listeners)
+    every: tuple[HttpListener | Listener, ...] = (*config.http_listeners, *config.listeners)
     if gateway.state_directory is not None and any(map(_asks_responders, every)):
         store = SqliteResponses(Path(gateway.state_directory), wall.seconds, reactor.callFromThread)
     own_ports = frozenset(listener.port for listener in every)
@@ -247,7 +253,7 @@ def _revocation(config: Config, reactor: Any, wall: WallClock, random: Random) -
     return Revocation(reactor, wall, client, store, random)
 
 
-def _asks_responders(listener: HttpListener | RelayListener) -> bool:
+def _asks_responders(listener: HttpListener | Listener) -> bool:
     profile = listener.ssl_profile
     return profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP
 

@@ -16,7 +16,7 @@ from agwtwisted.core.error_pages import NO_ERROR_PAGES, ErrorPages
 from agwtwisted.core.header_lines import Header
 from agwtwisted.core.messages import Framing, ResponseHead
 from agwtwisted.core.pages import Page
-from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.rates import LogRateLimiter
 from agwtwisted.core.records import RecordFrame
 from agwtwisted.core.resources import Gateway
 from agwtwisted.core.routing import Action
@@ -55,7 +55,7 @@ class Serving:
         self.wall = wall
         self.running: Members[object] = Members()
         self.access_log = access_log
-        self.complaints = HandshakeLimiter(clock.seconds)
+        self.complaints = LogRateLimiter(clock.seconds)
         self._random = random
         self._frames: dict[tuple[str, Action | None], RecordFrame] = {}
 

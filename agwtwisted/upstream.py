@@ -16,7 +16,7 @@ from agwtwisted.core.heads import MAX_HEADER_LINES
 from agwtwisted.core.health import State
 from agwtwisted.core.host_names import bracketed
 from agwtwisted.core.messages import ResponseHead
-from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.rates import LogRateLimiter
 from agwtwisted.core.reading import Mark, ResponseReader
 from agwtwisted.core.server_identity import ServerIdentity
 from agwtwisted.deadlines import Deadline
@@ -268,7 +268,7 @@ class Server(Target):
         host: str,
         port: int,
         dialer: Dialer | None = None,
-        complaints: HandshakeLimiter | None = None,
+        complaints: LogRateLimiter | None = None,
         *,
         drain_timeout: float = 30.0,
     ) -> None:
@@ -279,7 +279,7 @@ class Server(Target):
         self.port = port
         self._reactor = reactor
         self._dialer = dialer or Dialer(reactor, host, port, names_of(reactor))
-        self._complaints = complaints or HandshakeLimiter(reactor.seconds)
+        self._complaints = complaints or LogRateLimiter(reactor.seconds)
         self._idle: deque[UpstreamConnection] = deque()
 
     def take(self, requested: str = "") -> UpstreamConnection | None:

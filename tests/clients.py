@@ -24,7 +24,7 @@ from agwtwisted.backends import Backends
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
 from agwtwisted.core.messages import HeaderNames
-from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.rates import LogRateLimiter
 from agwtwisted.core.resources import Config, Protocol
 from agwtwisted.core.routing import ports_of
 from agwtwisted.exchange import HttpExchanges
@@ -224,7 +224,7 @@ class Gateway:
             clock=self.reactor,
             wall=self.wall,
             access_log=self.log,  # type: ignore[arg-type]
-            limiter=HandshakeLimiter(self.reactor.seconds),
+            limiter=LogRateLimiter(self.reactor.seconds),
         )
 
     def client(self, context: SSL.Context | None = None, name: str = "", *, address: str = "192.0.2.7") -> Client:

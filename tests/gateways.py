@@ -15,7 +15,7 @@ from agwtwisted.connections import HttpPort
 from agwtwisted.core.messages import HeaderNames
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy, predefined
-from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.rates import LogRateLimiter
 from agwtwisted.core.resources import (
     BackendAddress,
     BackendAddressPool,
@@ -158,7 +158,7 @@ class Stand:
             clock=reactor,
             wall=self.wall,
             access_log=log,
-            limiter=HandshakeLimiter(reactor.seconds),
+            limiter=LogRateLimiter(reactor.seconds),
         )
 
     def begin(self, wire: TcpWire, verdict: Verdict | None = None, chosen: Site | None = None, **peer: Any) -> None:

@@ -10,7 +10,7 @@ from twisted.internet.error import DNSLookupError
 
 from agwtwisted.admission import Limits
 from agwtwisted.contexts import PortContexts
-from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.rates import LogRateLimiter
 from agwtwisted.core.resources import StreamProtocol
 from agwtwisted.core.routing import relay_ports_of
 from agwtwisted.ports import unchecked
@@ -86,7 +86,7 @@ class Stand:
             clock=self.network,
             wall=self.wall,
             access_log=self.log,  # type: ignore[arg-type]
-            limiter=HandshakeLimiter(self.network.seconds),
+            limiter=LogRateLimiter(self.network.seconds),
             check_of=check_of,
         )
 

@@ -12,7 +12,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.backends import Backends
-from agwtwisted.core.health import LOOKED_AT, Match, Refusal, Shortage, State
+from agwtwisted.core.health import LOOKED_AT, ConnectionRefused, Match, Shortage, State
 from agwtwisted.core.probing import Question
 from agwtwisted.core.reading import ResponseReader
 from agwtwisted.core.resources import BackendAddress, BackendAddressPool, BackendHttpSettings, Probe
@@ -178,7 +178,11 @@ class WatchTests(SynchronousTestCase):
         for _ in range(THRESHOLD):
             self.target.refused()
         self.assertEqual((self.target.state, self.target.refusing), (State.DOWN, True))
-        for problem, refusing in ((Refusal("refused"), True), (SICK, False), (Refusal("refused"), True)):
+        for problem, refusing in (
+            (ConnectionRefused("refused"), True),
+            (SICK, False),
+            (ConnectionRefused("refused"), True),
+        ):
             self.after(problem)
             self.assertEqual((self.target.state, self.target.refusing), (State.DOWN, refusing))
 
@@ -342,8 +346,8 @@ class AskTests(SynchronousTestCase):
         """A refused connection is told from every other problem."""
         self.backend.refusing = True
         problem = self.successResultOf(self.ask())
-        self.assertIsInstance(problem, Refusal)
-        self.assertNotIsInstance(self.answered_badly(), Refusal)
+        self.assertIsInstance(problem, ConnectionRefused)
+        self.assertNotIsInstance(self.answered_badly(), ConnectionRefused)
 
     def answered_badly(self) -> str:
         """What is wrong with a server that hangs up."""

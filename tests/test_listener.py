@@ -16,7 +16,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted.admission import RETRY
-from agwtwisted.listener import AT_ONCE, BindError, Listener, _Accepted, bind, display
+from agwtwisted.listener import AT_ONCE, BindError, ListeningSocket, _Accepted, bind, display
 from tests.clients import TLS_1_3, Gateway, client_context, plain, text
 from tests.sockets import NONSENSE, connected, read, until
 
@@ -73,18 +73,18 @@ class BindTests(SynchronousTestCase):
 class ListenerTests(TestCase):
     """A listener on the real reactor."""
 
-    def listener(self, *, gateway: Gateway | None = None, **limits: int) -> Listener:
+    def listener(self, *, gateway: Gateway | None = None, **limits: int) -> ListeningSocket:
         """One that runs, with limits of its own or another's, and is stopped in the end."""
         keys = "".join(f"{key} = {value}\n" for key, value in limits.items())
         self.gateway = gateway or Gateway(plain(text("basic -")).replace("[gateway]\n", f"[gateway]\n{keys}"))
         bound = bind("127.0.0.1", 0)
         self.address = bound.getsockname()
-        made = Listener(reactor, bound, self.gateway.port, self.gateway.limits)
+        made = ListeningSocket(reactor, bound, self.gateway.port, self.gateway.limits)
         made.startService()
         self.addCleanup(self.end, made)
         return made
 
-    async def end(self, listener: Listener) -> None:
+    async def end(self, listener: ListeningSocket) -> None:
         """Everything is closed."""
         await listener.stopService()
         listener.port.abort()
@@ -125,7 +125,7 @@ class ListenerTests(TestCase):
         """So it does over IPv6."""
         gateway = Gateway(plain(text("basic -")))
         bound = bind("::1", 0)
-        listener = Listener(reactor, bound, gateway.port, gateway.limits)
+        listener = ListeningSocket(reactor, bound, gateway.port, gateway.limits)
         address = bound.getsockname()
         listener.startService()
         self.addCleanup(self.end, listener)
@@ -392,7 +392,7 @@ class ListenerTests(TestCase):
         """One that never ran closes its socket."""
         bound = bind("127.0.0.1", 0)
         gateway = Gateway(plain(text("basic -")))
-        listener = Listener(reactor, bound, gateway.port, gateway.limits)
+        listener = ListeningSocket(reactor, bound, gateway.port, gateway.limits)
         self.assertEqual(listener.name, "listener " + display(*bound.getsockname()))
         await listener.stopService()
         self.assertEqual(bound.fileno(), -1)

@@ -241,14 +241,14 @@ class Connections(Generic[C]):
 _NEVER: Final = 5
 
 
-class Handshake(Hashable, Protocol):
+class SlotHolder(Hashable, Protocol):
     """A handshake whose ClientHello has come."""
 
     def has_arrived(self) -> bool:
         """Whether there are bytes of it that nobody has read yet."""
 
 
-H = TypeVar("H", bound=Handshake)
+H = TypeVar("H", bound=SlotHolder)
 
 
 class HandshakeSlots(Generic[H]):

@@ -33,7 +33,7 @@ from agwtwisted.core.resources import (
 )
 from agwtwisted.core.rewriting import RewriteRuleSet
 from agwtwisted.core.schema import DEFAULT_SSL_POLICY, KINDS
-from agwtwisted.core.settings import Reference, Row
+from agwtwisted.core.settings import Row, SectionReference
 from agwtwisted.core.sources import Sources, beside
 from agwtwisted.core.texts import did_you_mean
 
@@ -183,7 +183,7 @@ class Builder:
     def _path_rule(self, row: Row) -> PathRule | None:
         found = self._all_found(row, *_END_KEYS, "rewrite_rule_set")
         map_name, _, name = row.name.partition("/")
-        if not self._exists(row, "", Reference(kind="url_path_map", name=map_name)) or found is None:
+        if not self._exists(row, "", SectionReference(kind="url_path_map", name=map_name)) or found is None:
             return None
         return PathRule(name=name, deny_unless=_conditions(row, "deny_unless"), **found)
 
@@ -200,7 +200,7 @@ class Builder:
         page = self.sources.custom_error(row)
         scope, _, status = row.name.partition("/")
         listener = "" if scope == WHOLE_GATEWAY else scope
-        exists = not listener or self._exists(row, "", Reference(kind="http_listener", name=listener))
+        exists = not listener or self._exists(row, "", SectionReference(kind="http_listener", name=listener))
         if page is None or not exists or status not in sections.CUSTOM_ERROR_STATUSES:
             return None
         return CustomError(listener=listener, status=int(status), page=page)
@@ -248,14 +248,14 @@ class Builder:
         reference = row.get(key)
         return None if reference is None else self._resource(row, key, reference)
 
-    def _resource(self, row: Row, key: str, reference: Reference) -> Any:
+    def _resource(self, row: Row, key: str, reference: SectionReference) -> Any:
         if not self._exists(row, key, reference):
             return _LOST
         if reference.kind == "rewrite_rule_set":
             return self._rewrite_rule_set(reference.name) or _LOST
         return self._resources.get((reference.kind, reference.name), _LOST)
 
-    def _exists(self, row: Row, key: str, reference: Reference) -> bool:
+    def _exists(self, row: Row, key: str, reference: SectionReference) -> bool:
         """Whether there is such a section; if not, a problem says so."""
         names = self._names(reference.kind)
         if reference.name not in names:

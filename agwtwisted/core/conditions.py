@@ -26,7 +26,7 @@ import attrs
 from agwtwisted.core.errors import UnacceptableError, shown
 from agwtwisted.core.names import with_marked_values
 from agwtwisted.core.patterns import Groups, Pattern
-from agwtwisted.core.references import Lookup, Read, Reference
+from agwtwisted.core.references import FromLookup, Lookup, VariableReference
 from agwtwisted.core.server_variables import Comparison, speakable
 from agwtwisted.core.templates import Captures
 from agwtwisted.core.texts import did_you_mean, one_line
@@ -45,10 +45,10 @@ class Condition:
     """One condition."""
 
     text: str
-    reference: Reference
+    reference: VariableReference
     operator: str
     operand: str  # the text or pattern that follows it
-    read: Read = attrs.field(repr=False)  # the value as its test looks at it
+    read: FromLookup = attrs.field(repr=False)  # the value as its test looks at it
     test: Test = attrs.field(repr=False)  # of one value
     groups: int = 0  # that its pattern captures
     of_all_rivals: bool = False  # whether it must hold for each value that a server may take instead
@@ -69,7 +69,7 @@ class Condition:
         if match is None:
             raise UnacceptableError(f"is {shown(text)}, but must be a variable, an operator and what to compare with")
         try:
-            reference = Reference.of(match[1])
+            reference = VariableReference.of(match[1])
         except UnacceptableError as error:
             raise UnacceptableError(f"at character 1: {error.message}") from error
         operator, operand = match[2], match[3] or ""
@@ -108,7 +108,7 @@ class Condition:
         return groups and tuple(map(speakable, groups))
 
 
-def _reading(reference: Reference, operator: str, operand: str) -> Read:
+def _reading(reference: VariableReference, operator: str, operand: str) -> FromLookup:
     """How the value is read that a condition looks at.
 
     Patterns see a distinguished name in which no value can be taken for an attribute. One that has a backslash in it

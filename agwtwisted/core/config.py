@@ -23,7 +23,7 @@ from agwtwisted.core.errors import ConfigError, Place, Problem, Severity, shown
 from agwtwisted.core.resources import Config
 from agwtwisted.core.schema import KINDS
 from agwtwisted.core.settings import Row
-from agwtwisted.core.sources import Read, Sources, own_mode_problems
+from agwtwisted.core.sources import ReadFile, Sources, own_mode_problems
 from agwtwisted.core.texts import did_you_mean
 
 _LISTENERS = ("http_listener", "listener")
@@ -32,7 +32,7 @@ _LISTENERS = ("http_listener", "listener")
 def parse(
     text: bytes,
     file: str,
-    read: Read,
+    read: ReadFile,
     *,
     mode: int = 0o600,
     now: datetime.datetime | None = None,

@@ -46,7 +46,7 @@ class Redirected:
 
 
 @attrs.frozen
-class Refused:
+class RequestRefused:
     """The gateway answers that it may not be."""
 
     action: Action | None
@@ -68,7 +68,7 @@ class CertificateRequired:
     """The path requires a certificate: how does a Strict profile take this client?"""
 
 
-Decision: TypeAlias = Forwarded | Redirected | Refused | Unwelcome | CertificateRequired
+Decision: TypeAlias = Forwarded | Redirected | RequestRefused | Unwelcome | CertificateRequired
 
 CERTIFICATE_REQUIRED = CertificateRequired()
 
@@ -100,7 +100,7 @@ class _Deciding:
     def decision(self) -> Decision:
         target = self.clear(self.head.target)
         if isinstance(target, UnclearPath):
-            return Refused(None, self.client, 400, ErrorInfo.REQUEST_URI_INVALID)
+            return RequestRefused(None, self.client, 400, ErrorInfo.REQUEST_URI_INVALID)
         request = RewrittenRequest.of(self.head, target)
         for _ in range(MAX_ROUNDS):
             action = self.site.actions.for_path(request.path)
@@ -109,24 +109,26 @@ class _Deciding:
                 return client
             if action.redirect is not None:
                 if action.redirect.needs_host and not self.head.host:
-                    return Refused(action, client, 400, ErrorInfo.HTTP_NO_HOST_HEADER)
+                    return RequestRefused(action, client, 400, ErrorInfo.HTTP_NO_HOST_HEADER)
                 location = action.redirect.location(self.head.host, self.head.target)
                 return Redirected(action, client, action.redirect.status, location)
             if action.rewrite_rule_set is None:
                 return self.forwarded(action, client, request)
             rewritten = self.rewritten(action.rewrite_rule_set, request, client)
             if isinstance(rewritten, Bad):
-                return Refused(action, client, rewritten.status, rewritten.error_info)
+                return RequestRefused(action, client, rewritten.status, rewritten.error_info)
             if not rewritten.reroute:
                 return self.where_it_leads(action, client, rewritten)
             request = rewritten
-        return Refused(None, self.client, 500, ErrorInfo.INVALID_REQUEST)
+        return RequestRefused(None, self.client, 500, ErrorInfo.INVALID_REQUEST)
 
     def clear(self, target: bytes) -> bytes | UnclearPath:
         """The target in the one form that paths have where they decide who comes in."""
         return normalised(target) if self.site.normalises else target
 
-    def admitted(self, action: Action, request: RewrittenRequest) -> Client | Refused | Unwelcome | CertificateRequired:
+    def admitted(
+        self, action: Action, request: RewrittenRequest
+    ) -> Client | RequestRefused | Unwelcome | CertificateRequired:
         """The client as the action sees it, or why it is not let in."""
         client = self.client
         if action.client_certificate is PathCertificate.REQUIRE:
@@ -138,7 +140,7 @@ class _Deciding:
         elif action.client_certificate is PathCertificate.IGNORE:
             client = attrs.evolve(client, peer=unknown(client.peer))
         if not self.holds(action, request, client):
-            return Refused(action, client, 403, ErrorInfo.NO_ERROR)
+            return RequestRefused(action, client, 403, ErrorInfo.NO_ERROR)
         return client
 
     def holds(self, action: Action, request: RewrittenRequest, client: Client) -> bool:
@@ -181,7 +183,7 @@ class _Deciding:
 
     def admitted_there(
         self, there: Action, client: Client, request: RewrittenRequest
-    ) -> Client | Refused | Unwelcome | CertificateRequired:
+    ) -> Client | RequestRefused | Unwelcome | CertificateRequired:
         """The client of another path's request, which now leads to this one: as it goes on, or why it does not."""
         admitted = self.admitted(there, request)
         requires = there.client_certificate is PathCertificate.REQUIRE
@@ -193,10 +195,10 @@ class _Deciding:
             return Forwarded(action, client, request)
         target = override_path(action.settings.path, action.matched_prefix, request.target)
         if isinstance(target, UnclearPath):
-            return Refused(action, client, 400, ErrorInfo.REQUEST_URI_INVALID)
+            return RequestRefused(action, client, 400, ErrorInfo.REQUEST_URI_INVALID)
         target = self.clear(target)
         if isinstance(target, UnclearPath):
-            return Refused(action, client, 400, ErrorInfo.REQUEST_URI_INVALID)
+            return RequestRefused(action, client, 400, ErrorInfo.REQUEST_URI_INVALID)
         request = attrs.evolve(request, target=target)
         there = self.site.actions.for_path(request.path)
         if self.site.normalises and there is not action and there.path_rule and share_servers(there, action):

@@ -61,7 +61,7 @@ class Shortage(str):
     __slots__ = ()
 
 
-class Refusal(str):
+class ConnectionRefused(str):
     """What is wrong with a server whose probe was refused the connection."""
 
     __slots__ = ()

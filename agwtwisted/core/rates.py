@@ -1,4 +1,4 @@
-"""How often a thing may be said about one client."""
+"""How many lines about one client go into a log in a while."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Window:
     omitted: int = 0
 
 
-class HandshakeLimiter:
+class LogRateLimiter:
     """Admits a few lines about failed handshakes for each client address and period, and counts those left out.
 
     The table of addresses is bounded: while it is full of live ones, all other addresses share one place, so that

@@ -78,28 +78,30 @@ _OF_REQUEST: Final[Mapping[bytes, Callable[[RequestHead], bytes]]] = {
 }
 """Headers that a `RequestHead` has taken out of the others."""
 
-Read: TypeAlias = Callable[[Lookup], bytes]
-ReadAll: TypeAlias = Callable[[Lookup], tuple[bytes, ...]]
+FromLookup: TypeAlias = Callable[[Lookup], bytes]
+AllFromLookup: TypeAlias = Callable[[Lookup], tuple[bytes, ...]]
 
 
 @attrs.frozen(kw_only=True)
-class Reference:
+class VariableReference:
     """One variable, as written, and how its value is had."""
 
     written: str
-    read: Read = attrs.field(repr=False, eq=False)
+    read: FromLookup = attrs.field(repr=False, eq=False)
     request_header: bytes = b""  # the canonical name, where it is one
     of_response: bool = False  # there is nothing to read before the response is there
     of_certificate: bool = False  # it tells who the client is
     of_path: bool = False  # it is the request's path, or holds it
     of_client: bool = False  # clients choose the text as they like
-    read_all: ReadAll | None = attrs.field(default=None, repr=False, eq=False)  # where it has several values
-    read_rivals: ReadAll | None = attrs.field(default=None, repr=False, eq=False)  # where servers may take another
+    read_all: AllFromLookup | None = attrs.field(default=None, repr=False, eq=False)  # where it has several values
+    read_rivals: AllFromLookup | None = attrs.field(
+        default=None, repr=False, eq=False
+    )  # where servers may take another
     comparison: Comparison = Comparison.TEXT
     form: str = ""  # a pattern that all values fit which are not empty; "": any text may be one
 
     @classmethod
-    def of(cls, text: str) -> Reference:
+    def of(cls, text: str) -> VariableReference:
         """Reads ``http_req_NAME``, ``http_resp_NAME`` or ``var_name``.
 
         Raises:
@@ -132,24 +134,24 @@ def response_header_name(text: str) -> str:
     return text
 
 
-def _request_header(text: str, name: str) -> Reference:
+def _request_header(text: str, name: str) -> VariableReference:
     folded = canonical(request_header_name(name).encode())
-    return Reference(
+    return VariableReference(
         written=text, read=lambda lookup: lookup.request_header(folded), request_header=folded, of_client=True
     )
 
 
-def _response_header(text: str, name: str) -> Reference:
+def _response_header(text: str, name: str) -> VariableReference:
     folded = canonical(response_header_name(name).encode())
-    return Reference(written=text, read=lambda lookup: lookup.response_header(folded), of_response=True)
+    return VariableReference(written=text, read=lambda lookup: lookup.response_header(folded), of_response=True)
 
 
-def _variable(text: str, name: str) -> Reference:
+def _variable(text: str, name: str) -> VariableReference:
     variable = server_variable(name)
     if variable is None:
         raise UnacceptableError(f"there is no server variable {shown(text)}{_nearest(text)}")
     read, read_all, read_rivals = variable.read, variable.read_all, variable.read_rivals
-    return Reference(
+    return VariableReference(
         written=text,
         read=lambda lookup: read(lookup.context),
         of_response=variable.about is About.RESPONSE,
@@ -177,7 +179,7 @@ def _attribute_of_subject(name: str) -> str:
     return meant if name.startswith("client_certificate_") and meant in SERVER_VARIABLES else ""
 
 
-_KINDS: Final[Mapping[str, Callable[[str, str], Reference]]] = {
+_KINDS: Final[Mapping[str, Callable[[str, str], VariableReference]]] = {
     "http_req_": _request_header,
     "http_resp_": _response_header,
     "var_": _variable,

@@ -93,7 +93,7 @@ class StreamProtocol(Enum):
     TLS = "Tls"
 
 
-class HeaderNames(Enum):
+class OddHeaderNames(Enum):
     """What happens to request header names outside ``[A-Za-z0-9-]``."""
 
     DROP = "Drop"
@@ -164,7 +164,7 @@ class Gateway:
     max_body_bytes: int = 4294967296
     max_client_chain_bytes: int = 32768
     max_client_chain_depth: int = 8
-    header_names: HeaderNames = HeaderNames.DROP
+    header_names: OddHeaderNames = OddHeaderNames.DROP
     log_query: bool = True
     log_refused_certificates: bool = True
     server_header: str = "agwtwisted"

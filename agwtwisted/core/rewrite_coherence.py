@@ -20,7 +20,7 @@ from agwtwisted.core.resources import ClientAuth, PathCertificate, RequestRoutin
 from agwtwisted.core.rewrite_rules import actions, set_name
 from agwtwisted.core.rewriting import HOST, identifying_headers
 from agwtwisted.core.server_variables import Comparison, server_variable
-from agwtwisted.core.settings import Reference, Row
+from agwtwisted.core.settings import Row, SectionReference
 
 _EVERYDAY_HEADERS: Final = frozenset(
     b"accept accept-encoding accept-language authorization cache-control content-encoding content-type cookie if-match"
@@ -66,7 +66,7 @@ def _unused_sets(draft: Draft) -> Iterator[Problem]:
         for kind in draft.rows.values()
         for row in kind
         for value in row.values.values()
-        if isinstance(value, Reference) and value.kind == "rewrite_rule_set"
+        if isinstance(value, SectionReference) and value.kind == "rewrite_rule_set"
     }
     for row in {set_name(row): row for row in reversed(draft.of("rewrite_rule"))}.values():
         if set_name(row) not in used:

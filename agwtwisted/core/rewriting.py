@@ -22,7 +22,7 @@ from agwtwisted.core.header_lines import Header
 from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.messages import MAX_TARGET, RequestHead, ResponseHead, host_of
 from agwtwisted.core.pages import ErrorInfo
-from agwtwisted.core.references import Lookup, Reference
+from agwtwisted.core.references import Lookup, VariableReference
 from agwtwisted.core.server_variables import Context
 from agwtwisted.core.templates import MATCHER, Captures, Template
 from agwtwisted.core.values import value
@@ -226,7 +226,7 @@ def identifying_headers(rule_sets: Iterable[RewriteRuleSet]) -> frozenset[bytes]
     return frozenset(names)
 
 
-def _tells(references: Iterable[Reference], names: set[bytes]) -> bool:
+def _tells(references: Iterable[VariableReference], names: set[bytes]) -> bool:
     return any(each.of_certificate or each.request_header in names for each in references)
 
 

@@ -94,8 +94,8 @@ class Context:
         return self.head.target if self.normalised_target is None else self.normalised_target
 
 
-Read: TypeAlias = Callable[[Context], bytes]
-ReadAll: TypeAlias = Callable[[Context], tuple[bytes, ...]]
+FromContext: TypeAlias = Callable[[Context], bytes]
+AllFromContext: TypeAlias = Callable[[Context], tuple[bytes, ...]]
 
 
 class Comparison(Enum):
@@ -123,10 +123,14 @@ class ServerVariable:
     name: str
     about: About
     meaning: str
-    read: Read = attrs.field(repr=False)
+    read: FromContext = attrs.field(repr=False)
     ours: bool = False  # the product has none of this name
-    read_all: ReadAll | None = attrs.field(default=None, repr=False)  # of one with several values; `read` joins them
-    read_rivals: ReadAll | None = attrs.field(default=None, repr=False)  # the values of which servers may take another
+    read_all: AllFromContext | None = attrs.field(
+        default=None, repr=False
+    )  # of one with several values; `read` joins them
+    read_rivals: AllFromContext | None = attrs.field(
+        default=None, repr=False
+    )  # the values of which servers may take another
     comparison: Comparison = Comparison.TEXT
     form: str = ""  # a pattern that every value fits which is not empty; "": any text may be one
 
@@ -148,13 +152,13 @@ def joined(headers: Sequence[Header], name: bytes) -> bytes:
     return values[0] if len(values) == 1 else (b"; " if name == b"cookie" else b", ").join(values)
 
 
-def cookie(name: bytes) -> Read:
+def cookie(name: bytes) -> FromContext:
     """How the cookie of that name is read: the first, names are compared with case (RFC 6265)."""
     read_all = cookies(name)
     return lambda context: next(iter(read_all(context)), b"")
 
 
-def cookies(name: bytes) -> ReadAll:
+def cookies(name: bytes) -> AllFromContext:
     """How all cookies of that name are read, any of which a server may take (RFC 6265 section 4.2.2)."""
     beginning = name + b"="
 
@@ -198,7 +202,7 @@ def _verification(context: Context) -> bytes:
     return verification_variable(context.client.peer.verdict).encode()
 
 
-def _of_certificate(field: str) -> Read:
+def _of_certificate(field: str) -> FromContext:
     """How a field of the certificate is read."""
 
     def read(context: Context) -> bytes:
@@ -208,11 +212,11 @@ def _of_certificate(field: str) -> Read:
     return read
 
 
-def _product(name: str, about: About, meaning: str, read: Read, form: str = "") -> ServerVariable:
+def _product(name: str, about: About, meaning: str, read: FromContext, form: str = "") -> ServerVariable:
     return ServerVariable(name=name, about=about, meaning=meaning, read=read, form=form)
 
 
-def _ours(name: str, about: About, meaning: str, read: Read, form: str = "") -> ServerVariable:
+def _ours(name: str, about: About, meaning: str, read: FromContext, form: str = "") -> ServerVariable:
     return ServerVariable(name=name, about=about, meaning=meaning, read=read, form=form, ours=True)
 
 
@@ -227,7 +231,9 @@ def _name(name: str, meaning: str, field: str) -> ServerVariable:
     )
 
 
-def _attribute(name: str, meaning: str, read_all: ReadAll, comparison: Comparison = Comparison.TEXT) -> ServerVariable:
+def _attribute(
+    name: str, meaning: str, read_all: AllFromContext, comparison: Comparison = Comparison.TEXT
+) -> ServerVariable:
     """An attribute of the certificate, with all of its values."""
 
     def read(context: Context) -> bytes:

@@ -108,7 +108,7 @@ class Kind:
 
 
 @attrs.frozen(kw_only=True)
-class Reference:
+class SectionReference:
     """The name of another section, as a key gives it."""
 
     kind: str
@@ -317,10 +317,10 @@ def listed(convert: Convert[T], most: Range) -> Convert[tuple[T, ...]]:
     return convert_all
 
 
-def reference(kind: str) -> Convert[Reference]:
+def reference(kind: str) -> Convert[SectionReference]:
     """The name of a section of another kind."""
 
-    def convert(text: str) -> Reference:
-        return Reference(kind=kind, name=one_line(text))
+    def convert(text: str) -> SectionReference:
+        return SectionReference(kind=kind, name=one_line(text))
 
     return convert

@@ -31,7 +31,7 @@ class SourceFile:
     mode: int
 
 
-Read: TypeAlias = Callable[[str], SourceFile]
+ReadFile: TypeAlias = Callable[[str], SourceFile]
 """Gives the file at a path; raises OSError where it cannot."""
 
 
@@ -50,7 +50,7 @@ def own_mode_problems(file: str, mode: int) -> Iterator[Problem]:
 class Sources:
     """Reads what rows name, and collects a problem for each file that will not do."""
 
-    read: Read
+    read: ReadFile
     now: datetime.datetime | None
     problems: list[Problem] = attrs.Factory(list)
 

@@ -14,7 +14,7 @@ import attrs
 
 from agwtwisted.core.errors import UnacceptableError
 from agwtwisted.core.patterns import Groups
-from agwtwisted.core.references import Lookup, Reference
+from agwtwisted.core.references import Lookup, VariableReference
 from agwtwisted.core.texts import did_you_mean
 
 Captures: TypeAlias = Mapping[str, Groups]
@@ -47,7 +47,7 @@ class Template:
     constant: bytes | None = None  # the value, where it is always the same
     beginning: bytes = b""  # that every value has
     literal: bytes = b""  # the text between the variables, which is in every value too
-    references: tuple[Reference, ...] = ()  # captures among them: what they are captured from
+    references: tuple[VariableReference, ...] = ()  # captures among them: what they are captured from
 
     @classmethod
     def of(cls, text: str, scope: Scope) -> Template:
@@ -75,7 +75,7 @@ class _Reading:
 
     scope: Scope
     pieces: list[bytes | _Piece] = attrs.Factory(list)
-    references: list[Reference] = attrs.Factory(list)
+    references: list[VariableReference] = attrs.Factory(list)
 
     def literal(self, text: str) -> None:
         if not text:
@@ -101,7 +101,7 @@ class _Reading:
             return piece
         if name == MATCHER:
             return self.matched(0)
-        reference = Reference.of(name)
+        reference = VariableReference.of(name)
         self.take(reference)
         read = reference.read
         return lambda lookup, captures: read(lookup)
@@ -114,7 +114,7 @@ class _Reading:
         if known is not None and variable not in known:
             self.refuse_capture(name, variable, known)
             return None
-        reference = Reference.of(variable)
+        reference = VariableReference.of(variable)
         self.take(reference)
         if known is not None:
             _check_group(group, known[variable])
@@ -125,13 +125,13 @@ class _Reading:
         if variable.startswith("var_cookie_"):
             return
         try:
-            Reference.of(variable)
+            VariableReference.of(variable)
         except UnacceptableError:
             return
         near = did_you_mean(variable, known)
         raise UnacceptableError(f"no condition has a pattern with groups on {variable}, for {name}{near}")
 
-    def take(self, reference: Reference) -> None:
+    def take(self, reference: VariableReference) -> None:
         """Notes what the template depends on."""
         if reference.of_response and not self.scope.of_response:
             raise UnacceptableError(f"{reference.written} is not known before the response is there")

@@ -15,7 +15,7 @@ from agwtwisted.core.decisions import (
     Decision,
     Forwarded,
     Redirected,
-    Refused,
+    RequestRefused,
     Unwelcome,
     decide,
     unknown,
@@ -36,8 +36,7 @@ from agwtwisted.core.routing import Site
 from agwtwisted.core.server_variables import Client
 from agwtwisted.core.templates import Scope, Template
 from agwtwisted.core.variables import certificate_variables
-from agwtwisted.core.verdicts import UNJUDGED, Missing, NotAsked, Trusted, Unchecked
-from agwtwisted.core.verdicts import Refused as RefusedPeer
+from agwtwisted.core.verdicts import UNJUDGED, Missing, NotAsked, Refused, Trusted, Unchecked
 from tests import pki
 from tests.gateways import PEER, mapped, site
 
@@ -119,7 +118,7 @@ class _Case(SynchronousTestCase):
     def refused(self, target: str, required: Peer | None = None, at: Site | None = None) -> tuple[int, ErrorInfo]:
         """The same of one that is refused."""
         decision = self.decided(target, required, at)
-        assert isinstance(decision, Refused), decision
+        assert isinstance(decision, RequestRefused), decision
         return decision.status, decision.error_info
 
 
@@ -179,7 +178,7 @@ class CertificateTests(_Case):
 
     def test_unwelcome(self) -> None:
         """Any other client is not."""
-        for verdict in (Missing(), RefusedPeer("certificate has expired"), UNJUDGED):
+        for verdict in (Missing(), Refused("certificate has expired"), UNJUDGED):
             required = attrs.evolve(PASSED, verdict=verdict)
             decision = self.decided("/admin", required)
             assert isinstance(decision, Unwelcome)
@@ -226,7 +225,7 @@ class AccessTests(_Case):
         for conditions, denied in (((subject, method), False), ((subject, Condition.of("var_host == b")), True)):
             at = mapped(site(), path_rule("/a*", deny_unless=conditions))
             decision = self.decided("/a", at=at)
-            self.assertEqual(isinstance(decision, Refused), denied)
+            self.assertEqual(isinstance(decision, RequestRefused), denied)
         self.assertEqual(self.refused("/a", at=at), (403, ErrorInfo.NO_ERROR))
         self.assertEqual(self.forwarded("/b", at=at).action.path_rule, "")
 
@@ -371,7 +370,7 @@ class RewriteTests(_Case):
         """A value that cannot be sent is told as the request's fault."""
         at = mapped(site(), path_rule("/a", rewrite_rule_set=rules(path="{http_req_x}")))
         decision = self.decided("/a", at=at, headers=((b"X", b"no path"),))
-        assert isinstance(decision, Refused)
+        assert isinstance(decision, RequestRefused)
         self.assertEqual((decision.status, decision.error_info), (400, ErrorInfo.REQUEST_URI_INVALID))
 
     def test_into_a_path_that_requires(self) -> None:

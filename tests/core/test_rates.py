@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.rates import HandshakeLimiter
+from agwtwisted.core.rates import LogRateLimiter
 
 
-class HandshakeLimiterTests(SynchronousTestCase):
+class LogRateLimiterTests(SynchronousTestCase):
     """Lines for each address."""
 
     def setUp(self) -> None:
         """Two lines in ten seconds for each of three addresses."""
         self.clock = Clock()
-        self.limiter = HandshakeLimiter(self.clock.seconds, lines=2, period=10.0, max_addresses=3)
+        self.limiter = LogRateLimiter(self.clock.seconds, lines=2, period=10.0, max_addresses=3)
 
     def admit(self, address: str, times: int = 1) -> list[int | None]:
         """Asks several times."""
@@ -96,7 +96,7 @@ class HandshakeLimiterTests(SynchronousTestCase):
     def test_bounded_and_nothing_forgotten(self, calls: list[tuple[str, float]]) -> None:
         """Whoever calls whenever: the table keeps its bound, and each call is written, told or still to be told."""
         now = 0.0
-        limiter = HandshakeLimiter(lambda: now, lines=2, period=10.0, max_addresses=3)
+        limiter = LogRateLimiter(lambda: now, lines=2, period=10.0, max_addresses=3)
         written = told = 0
         for address, step in calls:
             now += step

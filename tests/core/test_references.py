@@ -9,14 +9,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.errors import UnacceptableError
 from agwtwisted.core.messages import Framing
-from agwtwisted.core.references import Lookup, Reference, request_header_name, response_header_name
+from agwtwisted.core.references import Lookup, VariableReference, request_header_name, response_header_name
 from agwtwisted.core.server_variables import SERVER_VARIABLES
 from tests.rewrites import HEAD, RESPONSE, context, lookup, request
 
 
 def value(name: str, looked_up: Lookup | None = None) -> bytes:
     """The value of a variable."""
-    return Reference.of(name).read(lookup() if looked_up is None else looked_up)
+    return VariableReference.of(name).read(lookup() if looked_up is None else looked_up)
 
 
 class ServerVariableTests(SynchronousTestCase):
@@ -27,14 +27,14 @@ class ServerVariableTests(SynchronousTestCase):
         self.assertEqual(value("var_client_ip"), b"192.0.2.1")
         self.assertEqual(value("var_cookie_session"), b"1")
         for name in SERVER_VARIABLES:
-            self.assertEqual(Reference.of(f"var_{name}").written, f"var_{name}")
+            self.assertEqual(VariableReference.of(f"var_{name}").written, f"var_{name}")
 
     def test_what_they_tell_of(self) -> None:
         """Which tell of the client's certificate, and which of the response."""
-        of_certificate = {name for name in SERVER_VARIABLES if Reference.of(f"var_{name}").of_certificate}
+        of_certificate = {name for name in SERVER_VARIABLES if VariableReference.of(f"var_{name}").of_certificate}
         self.assertEqual(of_certificate, {name for name in SERVER_VARIABLES if name.startswith("client_certificate")})
         self.assertEqual(
-            [name for name in SERVER_VARIABLES if Reference.of(f"var_{name}").of_response], ["http_status"]
+            [name for name in SERVER_VARIABLES if VariableReference.of(f"var_{name}").of_response], ["http_status"]
         )
 
     def test_unknown(self) -> None:
@@ -48,10 +48,10 @@ class ServerVariableTests(SynchronousTestCase):
             "var_client_certificate_san_email": "var_client_certificate_subject_email",
             "var_client_certificate_issuer_cn": "var_client_certificate_issuer",
         }.items():
-            error = self.assertRaises(UnacceptableError, Reference.of, text)
+            error = self.assertRaises(UnacceptableError, VariableReference.of, text)
             self.assertIn(f"{text!r}; did you mean {near!r}?", error.message)
         for text in ("", "var_", "http_X", "request_header.X", "var_cookie_"):
-            self.assertRaises(UnacceptableError, Reference.of, text)
+            self.assertRaises(UnacceptableError, VariableReference.of, text)
 
 
 class RequestHeaderTests(SynchronousTestCase):
@@ -91,10 +91,10 @@ class RequestHeaderTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """Letters, digits and hyphens; the reference knows the canonical one."""
-        self.assertEqual(Reference.of("http_req_X-Own").request_header, b"x-own")
+        self.assertEqual(VariableReference.of("http_req_X-Own").request_header, b"x-own")
         self.assertEqual(request_header_name("X-Own1"), "X-Own1")
         for name in ("", "X_Own", "X.Own", "X-Own_1", "X Own", "Ü", "X-Own\n"):
-            self.assertRaises(UnacceptableError, Reference.of, f"http_req_{name}")
+            self.assertRaises(UnacceptableError, VariableReference.of, f"http_req_{name}")
             self.assertRaises(UnacceptableError, request_header_name, name)
 
 
@@ -117,10 +117,10 @@ class ResponseHeaderTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """Tokens without underscore."""
-        self.assertTrue(Reference.of("http_resp_X.a~!").of_response)
+        self.assertTrue(VariableReference.of("http_resp_X.a~!").of_response)
         self.assertEqual(response_header_name("X.a~!"), "X.a~!")
         for name in ("", "X_Own", "X Own", "X:", "Ü", "X\n"):
-            self.assertRaises(UnacceptableError, Reference.of, f"http_resp_{name}")
+            self.assertRaises(UnacceptableError, VariableReference.of, f"http_resp_{name}")
             self.assertRaises(UnacceptableError, response_header_name, name)
 
 
@@ -138,7 +138,7 @@ class AnyTextTests(SynchronousTestCase):
     def test_never_raises_anything_else(self, text: str) -> None:
         """A reference that can be read, or a message."""
         try:
-            reference = Reference.of(text)
+            reference = VariableReference.of(text)
         except UnacceptableError as error:
             self.assertTrue(error.message)
         else:

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core import ini, settings
 from agwtwisted.core.errors import Problem, Severity, UnacceptableError
 from agwtwisted.core.limits import Range
-from agwtwisted.core.settings import Empty, Family, Key, Kind, Reference, Row
+from agwtwisted.core.settings import Empty, Family, Key, Kind, Row, SectionReference
 from agwtwisted.core.texts import one_line
 
 
@@ -72,7 +72,7 @@ class ReadTests(SynchronousTestCase):
         """Each key goes through its converter; absent ones have the resource's default."""
         row, problems = read("fruit = Pear\nfriend = c\n")
         self.assertEqual(problems, [])
-        self.assertEqual(row.values, {"fruit": Fruit.PEAR, "friend": Reference(kind="basket", name="c")})
+        self.assertEqual(row.values, {"fruit": Fruit.PEAR, "friend": SectionReference(kind="basket", name="c")})
         self.assertEqual((row.get("size"), row.get("label"), row.get("handle")), (7, "none", None))
         self.assertEqual(row.fields(), {"fruit": Fruit.PEAR})
         self.assertEqual(row.name, "b")
