@@ -19,7 +19,7 @@ from agwtwisted.core.peer import Peer
 from agwtwisted.core.records import ClientFrame, RecordFrame
 from agwtwisted.core.resources import SslProfile
 from agwtwisted.core.routing import Action, Site
-from agwtwisted.core.server_variables import Client
+from agwtwisted.core.variable_context import Client
 from agwtwisted.core.verdicts import Refused, Trusted, Verdict, admits
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.frontend import Frontend

@@ -25,7 +25,7 @@ from agwtwisted.core.records import AccessRecord, render
 from agwtwisted.core.resources import Protocol
 from agwtwisted.core.rewriting import Bad, rewrite_response
 from agwtwisted.core.routing import Action, Site
-from agwtwisted.core.server_variables import Context
+from agwtwisted.core.variable_context import Context
 from agwtwisted.core.verdicts import admits
 from agwtwisted.deferreds import log_failure
 from agwtwisted.dispatch import KEPT_BODY, Dispatch

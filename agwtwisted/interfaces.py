@@ -14,7 +14,7 @@ from agwtwisted.core.peer import Peer
 from agwtwisted.core.records import ClientFrame
 from agwtwisted.core.resources import SslProfile
 from agwtwisted.core.routing import Action, Sites
-from agwtwisted.core.server_variables import Client
+from agwtwisted.core.variable_context import Client
 
 
 class Session(Protocol):

@@ -40,7 +40,7 @@ from agwtwisted.core.resources import (
     SslProfile,
 )
 from agwtwisted.core.routing import Action, Site, Sites
-from agwtwisted.core.server_variables import Client
+from agwtwisted.core.variable_context import Client
 from agwtwisted.core.verdicts import NotAsked
 from agwtwisted.deferreds import log_failure
 from agwtwisted.exchange import HttpExchange, HttpExchanges

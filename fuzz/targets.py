@@ -37,9 +37,9 @@ from agwtwisted.core.reading import RequestReader, ResponseReader
 from agwtwisted.core.references import Lookup
 from agwtwisted.core.resources import CertificateHeaders
 from agwtwisted.core.schema import KINDS
-from agwtwisted.core.server_variables import Client, Context
 from agwtwisted.core.sources import SourceFile
 from agwtwisted.core.templates import MATCHER, Scope, Template
+from agwtwisted.core.variable_context import Client, Context
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.core.verification import MAX_DEPTH, Anchors, Evidence, judge

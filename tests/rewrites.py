@@ -10,7 +10,7 @@ from agwtwisted.core.header_lines import Header
 from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.references import Lookup
-from agwtwisted.core.server_variables import Client, Context
+from agwtwisted.core.variable_context import Client, Context
 from agwtwisted.core.variables import CertificateVariables, certificate_variables
 from agwtwisted.core.verdicts import Trusted
 from tests import pki

@@ -14,7 +14,7 @@ from agwtwisted.core.messages import RequestHead
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.references import Lookup
 from agwtwisted.core.resources import PathCertificate, RequestRoutingRule
-from agwtwisted.core.server_variables import Client, Context
+from agwtwisted.core.variable_context import Client, Context
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import NotAsked, Trusted, Verdict
 

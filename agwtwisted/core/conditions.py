@@ -27,9 +27,10 @@ from agwtwisted.core.errors import UnacceptableError, shown
 from agwtwisted.core.names import with_marked_values
 from agwtwisted.core.patterns import Groups, Pattern
 from agwtwisted.core.references import FromLookup, Lookup, VariableReference
-from agwtwisted.core.server_variables import Comparison, speakable
+from agwtwisted.core.server_variables import Comparison
 from agwtwisted.core.templates import Captures
 from agwtwisted.core.texts import did_you_mean, one_line
+from agwtwisted.core.variable_values import speakable
 
 Test: TypeAlias = Callable[[bytes], Groups | None]
 """What a value is put to: None where it fails, else what a pattern with groups took of it."""

@@ -19,7 +19,7 @@ from agwtwisted.core.references import Lookup
 from agwtwisted.core.resources import PathCertificate
 from agwtwisted.core.rewriting import Bad, RewriteRuleSet, RewrittenRequest, rewrite_request
 from agwtwisted.core.routing import Action, Site
-from agwtwisted.core.server_variables import Client, Context
+from agwtwisted.core.variable_context import Client, Context
 from agwtwisted.core.verdicts import UNJUDGED, NotAsked, admits
 
 MAX_ROUNDS: Final = 10

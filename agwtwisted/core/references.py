@@ -16,8 +16,10 @@ from agwtwisted.core.errors import UnacceptableError, shown
 from agwtwisted.core.header_lines import Header
 from agwtwisted.core.managed import canonical
 from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
-from agwtwisted.core.server_variables import SERVER_VARIABLES, About, Comparison, Context, joined, server_variable
+from agwtwisted.core.server_variables import SERVER_VARIABLES, About, Comparison, server_variable
 from agwtwisted.core.texts import nearest
+from agwtwisted.core.variable_context import Context
+from agwtwisted.core.variable_values import joined
 
 
 class Lookup:

@@ -23,9 +23,9 @@ from agwtwisted.core.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.messages import MAX_TARGET, RequestHead, ResponseHead, host_of
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.references import Lookup, VariableReference
-from agwtwisted.core.server_variables import Context
 from agwtwisted.core.templates import MATCHER, Captures, Template
 from agwtwisted.core.values import value
+from agwtwisted.core.variable_context import Context
 
 MAX_VALUE: Final = 65536
 """Bytes that the value of one header may have: a template can name a large one many times."""

@@ -8,91 +8,18 @@ asks for it, from a `Context`, and empty where there is nothing to tell.
 from __future__ import annotations
 
 import binascii
-import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from enum import Enum
-from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
-from agwtwisted.core.attributes import CertificateAttributes, certificate_attributes
 from agwtwisted.core.client_hello import suite_names
-from agwtwisted.core.header_lines import Header
-from agwtwisted.core.managed import canonical
-from agwtwisted.core.messages import METHODS, RequestHead, ResponseHead
-from agwtwisted.core.peer import Peer
-from agwtwisted.core.values import value
-from agwtwisted.core.variables import CertificateVariables, alternative_names
-from agwtwisted.core.verdicts import Trusted, Unchecked, verification_variable
-
-
-def nothing() -> bytes:
-    """Of what the gateway does not know."""
-    return b""
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Client:
-    """What server variables tell of a connection; one for all of its requests."""
-
-    peer: Peer
-    port: int  # the gateway's, that accepted the connection
-    offered_suites: bytes = b""  # of its ClientHello: `core.client_hello`
-    tcp_rtt: Callable[[], bytes] = nothing  # in microseconds, as it is now
-    remembered: dict[Any, Any] = attrs.field(factory=dict, init=False, repr=False)
-    """What conditions and variables have found in the names of the certificate, each by its own key."""
-
-    def judged_as(self, peer: Peer) -> Client:
-        """The same client as a path takes it that judges it in another way; made once, for what it remembers."""
-        known: Client | None = self.remembered.get("judged as")
-        if known is None or known.peer != peer:
-            known = self.remembered["judged as"] = attrs.evolve(self, peer=peer)
-        return known
-
-    @cached_property
-    def certificate(self) -> CertificateVariables | None:
-        """The client's certificate, if it was verified, or nobody is asked to verify it."""
-        return self.peer.certificate if isinstance(self.peer.verdict, Trusted | Unchecked) else None
-
-    @cached_property
-    def attributes(self) -> CertificateAttributes:
-        """The certificate's single attributes; none without a certificate."""
-        return CertificateAttributes() if self.certificate is None else certificate_attributes(self.certificate.der)
-
-    @cached_property
-    def uris(self) -> bytes:
-        """The URIs of the certificate's subjectAltName."""
-        return b"" if self.certificate is None else _listed(alternative_names(self.certificate.der)[0])
-
-    @cached_property
-    def dns_names(self) -> bytes:
-        """Its DNS names."""
-        return b"" if self.certificate is None else _listed(alternative_names(self.certificate.der)[1])
-
-    @cached_property
-    def fingerprint_sha256(self) -> bytes:
-        """SHA-256 of the certificate, in lower-case hexadecimal."""
-        return b"" if self.certificate is None else hashlib.sha256(self.certificate.der).hexdigest().encode()
-
-
-@value
-class Context:
-    """What server variables are read from: a request, who sent it, and the response once there is one."""
-
-    head: RequestHead
-    client: Client
-    response: ResponseHead | None = None
-    received_bytes: int = 0  # of the request, its body included; 0: the head alone is there
-    sent_bytes: int = 0
-    normalised_target: bytes | None = None  # path and query, where the site brings paths into one form (`core.paths`)
-
-    @property
-    def target(self) -> bytes:
-        """Path and query, the path in the form that the site matches and forwards."""
-        return self.head.target if self.normalised_target is None else self.normalised_target
-
+from agwtwisted.core.messages import METHODS
+from agwtwisted.core.variable_context import Context
+from agwtwisted.core.variable_values import joined, joined_values
+from agwtwisted.core.verdicts import verification_variable
 
 FromContext: TypeAlias = Callable[[Context], bytes]
 AllFromContext: TypeAlias = Callable[[Context], tuple[bytes, ...]]
@@ -125,31 +52,12 @@ class ServerVariable:
     meaning: str
     read: FromContext = attrs.field(repr=False)
     ours: bool = False  # the product has none of this name
-    read_all: AllFromContext | None = attrs.field(
-        default=None, repr=False
-    )  # of one with several values; `read` joins them
-    read_rivals: AllFromContext | None = attrs.field(
-        default=None, repr=False
-    )  # the values of which servers may take another
+    # Of a variable with several values; `read` joins them.
+    read_all: AllFromContext | None = attrs.field(default=None, repr=False)
+    # The values of which servers may take another than `read`.
+    read_rivals: AllFromContext | None = attrs.field(default=None, repr=False)
     comparison: Comparison = Comparison.TEXT
     form: str = ""  # a pattern that every value fits which is not empty; "": any text may be one
-
-
-_LISTABLE: Final = re.compile(rb"[!-+\--~]+")
-
-
-def _listed(names: Sequence[bytes]) -> bytes:
-    """Names with ``, `` between them; one that could pass for several, or is no printable ASCII, is left out."""
-    return b", ".join(name for name in names if _LISTABLE.fullmatch(name))
-
-
-def joined(headers: Sequence[Header], name: bytes) -> bytes:
-    """The value of a header by its canonical name: several lines make one list, as RFC 9110 section 5.3 has it."""
-    size = len(name)
-    values = [value for each, value in headers if len(each) == size and canonical(each) == name]
-    if not values:
-        return b""
-    return values[0] if len(values) == 1 else (b"; " if name == b"cookie" else b", ").join(values)
 
 
 def cookie(name: bytes) -> FromContext:
@@ -252,23 +160,6 @@ def _attribute(
         read_all=read_all,
         comparison=comparison,
     )
-
-
-def joined_values(values: Iterable[bytes]) -> bytes:
-    """Values with ``;`` between them, each as `speakable` writes it."""
-    return b";".join(map(speakable, values))
-
-
-def speakable(value: bytes) -> bytes:
-    """A value as a header or a URL can have it, and as one that no other value is written as.
-
-    ``%``, ``;``, a blank at either end and what is no printable ASCII are percent-encoded (RFC 3986 section 2.1): what
-    splits at ``;`` and then decodes has the values again.
-    """
-    return _TO_ENCODE.sub(lambda match: b"%%%02X" % match[0][0], value)
-
-
-_TO_ENCODE: Final = re.compile(rb"[^ -~]|[%;]|\A | \Z")
 
 
 _TABLE: Final = (

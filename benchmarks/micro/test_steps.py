@@ -23,7 +23,7 @@ from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.core.reading import Mark, RequestReader, ResponseReader
 from agwtwisted.core.resources import CertificateHeaders, ClientRevocation, SslProfile
 from agwtwisted.core.routing import Sites, ports_of
-from agwtwisted.core.server_variables import Client
+from agwtwisted.core.variable_context import Client
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Trusted
 from agwtwisted.core.verification import Anchors, Evidence, judge

@@ -33,8 +33,8 @@ from agwtwisted.core.resources import (
 )
 from agwtwisted.core.rewriting import HeaderAction, RewriteRule, RewriteRuleSet
 from agwtwisted.core.routing import Site
-from agwtwisted.core.server_variables import Client
 from agwtwisted.core.templates import Scope, Template
+from agwtwisted.core.variable_context import Client
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import UNJUDGED, Missing, NotAsked, Refused, Trusted, Unchecked
 from tests import pki

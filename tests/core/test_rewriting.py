@@ -24,8 +24,8 @@ from agwtwisted.core.rewriting import (
     rewrite_request,
     rewrite_response,
 )
-from agwtwisted.core.server_variables import Context
 from agwtwisted.core.templates import Scope, Template
+from agwtwisted.core.variable_context import Context
 from agwtwisted.core.verdicts import Absent
 from tests.requests import TOKEN, parsed
 from tests.rewrites import HEAD, RESPONSE, context, request

@@ -7,23 +7,12 @@ import hashlib
 import re
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 import attrs
-from hypothesis import given
-from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.server_variables import (
-    SERVER_VARIABLES,
-    About,
-    Client,
-    Context,
-    ServerVariable,
-    joined,
-    joined_values,
-    server_variable,
-)
+from agwtwisted.core.server_variables import SERVER_VARIABLES, About, ServerVariable, server_variable
+from agwtwisted.core.variable_context import Client, Context
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked
 from tests import pki, rewrites
@@ -348,48 +337,3 @@ class AttributeTests(SynchronousTestCase):
         }.items():
             for _ in range(2):
                 self.assertEqual(value(f"client_certificate_subject_{name}", about), expected)
-
-    @given(st.lists(st.binary(min_size=1), max_size=4))
-    def test_can_be_split(self, values: list[bytes]) -> None:
-        """Split and decoded, a list of values is what it was; none of it can break a header."""
-        text = joined_values(values)
-        self.assertRegex(text, rb"\A(?:[!-~](?:[ -~]*[!-~])?)?\Z")
-        self.assertEqual([unquote_to_bytes(each) for each in text.split(b";") if each], values)
-
-
-class JudgedTests(SynchronousTestCase):
-    """A client on a path that judges it in another way."""
-
-    def test_made_once(self) -> None:
-        """It remembers what was found, for as long as the judgement is the same, and nothing of another one's."""
-        client = rewrites.client(verdict=Unchecked())
-        trusted = attrs.evolve(client.peer, verdict=Trusted())
-        found = client.judged_as(trusted)
-        self.assertEqual((found.peer, found.port), (trusted, client.port))
-        self.assertIs(client.judged_as(attrs.evolve(trusted)), found)
-        self.assertEqual(found.remembered, {})
-        refused = attrs.evolve(client.peer, verdict=Refused("x"))
-        self.assertEqual(client.judged_as(refused).peer, refused)
-
-
-class JoinedTests(SynchronousTestCase):
-    """Header lines of one name."""
-
-    def test_lists(self) -> None:
-        """Lines make one list, cookies with semicolons; names are compared in their canonical spelling."""
-        lines = [
-            (b"Accept", b"a"),
-            (b"X-Own", b"1"),
-            (b"ACCEPT", b"b"),
-            (b"Cookie", b"c=d"),
-            (b"x_own", b""),
-            (b"cookie", b"e"),
-        ]
-        for name, expected in {b"accept": b"a, b", b"cookie": b"c=d; e", b"x-own": b"1, ", b"acc": b""}.items():
-            self.assertEqual(joined(lines, name), expected)
-
-    @given(st.lists(st.tuples(st.sampled_from([b"A", b"b"]), st.binary(max_size=3)), max_size=4))
-    def test_loses_nothing(self, lines: list[tuple[bytes, bytes]]) -> None:
-        """Every value of the name is in the list, in order."""
-        values = [content for name, content in lines if name == b"A"]
-        self.assertEqual(joined(lines, b"a"), b", ".join(values))
