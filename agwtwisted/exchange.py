@@ -316,7 +316,8 @@ class HttpExchange:
         request, forwarded = self._request, self._forwarded
         if forwarded is None or forwarded.request is None or not isinstance(request, RequestHead):
             return head
-        context = Context(request, forwarded.client, received_bytes=request.size + self._body_size)
+        received, sent = request.size + self._body_size, self._reply.bytes_sent
+        context = Context(request, forwarded.client, received_bytes=received, sent_bytes=sent)
         return rewrite_response(forwarded.request, head, context)
 
     def _bind(self, head: ResponseHead, affinity: Affinity[Server]) -> ResponseHead:

@@ -1780,6 +1780,15 @@ class RewriteTests(_Case):
         self.assertNotIn(b"Server", answer)
         self.assertTrue(answer.endswith(b"ok"))
 
+    def test_sizes(self) -> None:
+        """A rule for the response knows how many bytes of it the client has: those of informational responses."""
+        self.rule(response={"X-Sizes": "{var_received_bytes} {var_sent_bytes}"})
+        line = self.asked()
+        self.backend.line.send(b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK)
+        hint, _, answer = line.take().partition(b"\r\n\r\n")
+        received = len(b"GET /a?b=c HTTP/1.1\r\nHost: a.example\r\n\r\n")
+        self.assertIn(b"\r\nX-Sizes: %d %d\r\n" % (received, len(hint) + 4), answer)
+
     def test_response_that_cannot_be_sent(self) -> None:
         """A value that is too large for a head makes it a 502, and its connection is not kept; the log has both."""
         self.rule(response={"X-A": 4 * "{http_resp_x}"})

@@ -19,6 +19,7 @@ from tests.end_to_end.backends import Backend
 from tests.end_to_end.lines import DEADLINE, Line, Message
 
 NAME = "passthrough.example"
+HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 
 
 def tell(line: Line) -> None:
@@ -27,6 +28,7 @@ def tell(line: Line) -> None:
         line.body(head)
         method, target, _ = head.start.split()
         lines = [(name.lower(), value) for name, value in head.headers]
+        line.send(HINT if head.get("x-hint") else b"")
         body = json.dumps({"method": method, "target": target, "headers": lines}).encode()
         line.send(b"HTTP/1.1 200 OK\r\nServer: hidden\r\nContent-Length: %d\r\n\r\n" % len(body), body)
 
@@ -121,6 +123,10 @@ request_header.X-Device = {var_client_certificate_subject_cn_1}
 request_header.X-Cipher = {var_ciphers_used}
 response_header.X-Served = {var_http_status} {var_client_certificate_subject_cn}
 response_header.Server =
+
+[rewrite_rule names/sizes]
+response_header.X-Received = {var_received_bytes}
+response_header.X-Sent = {var_sent_bytes}
 
 [rewrite_rule way/in]
 condition.1 = http_req_x-way exists
@@ -238,6 +244,17 @@ class RouteTests(SynchronousTestCase):
         for name in ("X-Device", "x_device", "X.Device"):
             self.assertNotIn("x-device", self.told("/", **{name: "me"})[1])
             self.assertNotIn("x-device", self.told("/admin", "ecdsa", **{name: "me"})[1])
+
+    def test_sizes(self) -> None:
+        """A rule for the response knows the bytes that came, and those that went out ahead of it: an early hint."""
+        with closing(clients.encrypted(self.scene.gateway.call(self.scene.https, name=NAME))) as line:
+            request = f"GET / HTTP/1.1\r\nHost: {NAME}\r\n"
+            for hint, answers in (("", 1), ("X-Hint: 1\r\n", 2), ("", 1)):
+                line.send(f"{request}{hint}\r\n".encode())
+                *hints, answer = (line.response() for _ in range(answers))
+                self.assertEqual([each.status for each in (*hints, answer)], [103, 200][-answers:])
+                sizes = len(f"{request}{hint}\r\n"), len(HINT) if hints else 0
+                self.assertEqual((answer.get("x-received"), answer.get("x-sent")), (str(sizes[0]), str(sizes[1])))
 
     def test_override_path(self) -> None:
         """The settings' path stands in place of what the path rule matched, and no certificate headers are sent."""
