@@ -8,10 +8,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.backends import Backends
 from agwtwisted.core.affinity import cookie_value
+from agwtwisted.core.backend_keys import backend_address
 from agwtwisted.core.balancing import Pool
 from agwtwisted.core.health import Health
 from agwtwisted.core.resources import BackendAddressPool, BackendHttpSettings, LoadDistributionAlgorithm
-from agwtwisted.core.schema import backend_address
 from agwtwisted.upstream import Server
 from tests.wires import Network
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import attrs
 
-from agwtwisted.core import policies, rewrite_rules, sections
+from agwtwisted.core import policies, rewrite_rules
+from agwtwisted.core.backend_keys import backend_port
 from agwtwisted.core.coherence import Built, Draft
 from agwtwisted.core.conditions import Condition
 from agwtwisted.core.errors import Problem, shown
@@ -32,10 +33,12 @@ from agwtwisted.core.resources import (
     UrlPathMap,
 )
 from agwtwisted.core.rewriting import RewriteRuleSet
-from agwtwisted.core.schema import DEFAULT_SSL_POLICY, KINDS
+from agwtwisted.core.rule_keys import CUSTOM_ERROR_STATUSES
+from agwtwisted.core.schema import KINDS
 from agwtwisted.core.settings import Row, SectionReference
 from agwtwisted.core.sources import Sources, beside
 from agwtwisted.core.texts import did_you_mean
+from agwtwisted.core.tls_keys import DEFAULT_SSL_POLICY, client_auth, tls_policy
 
 WHOLE_GATEWAY = "gateway"
 """In the name of a custom error, instead of a listener's."""
@@ -117,7 +120,7 @@ class Builder:
 
     def _gateway(self) -> Gateway | None:
         row = next(iter(self.rows["gateway"].values()), _no_gateway(self.file))
-        policy = sections.tls_policy(row) or policies.predefined(DEFAULT_SSL_POLICY)
+        policy = tls_policy(row) or policies.predefined(DEFAULT_SSL_POLICY)
         if isinstance(policy, str):
             return None
         fields = row.fields() | {"ssl_policy": policy}
@@ -127,13 +130,13 @@ class Builder:
         return Gateway(**fields)
 
     def _ssl_profile(self, row: Row) -> SslProfile | None:
-        policy = sections.tls_policy(row) or self._default_policy
+        policy = tls_policy(row) or self._default_policy
         references = row.get("trusted_client_certificates")
         trusted = tuple(self._resource(row, "trusted_client_certificates", each) for each in references)
         if policy is None or isinstance(policy, str) or _LOST in trusted:
             return None
         fields = row.fields() | {"trusted_client_certificates": trusted, "ssl_policy": policy}
-        return SslProfile(name=row.name, client_auth=sections.client_auth(row), **fields)
+        return SslProfile(name=row.name, client_auth=client_auth(row), **fields)
 
     def _http_listener(self, row: Row) -> HttpListener | None:
         fields = self._listener_fields(row)
@@ -164,7 +167,7 @@ class Builder:
             "client_ssl_certificate": certificate,
             "probe": probe,
         }
-        return BackendHttpSettings(name=row.name, **{"port": sections.backend_port(row)} | fields)
+        return BackendHttpSettings(name=row.name, **{"port": backend_port(row)} | fields)
 
     def _redirect_configuration(self, row: Row) -> RedirectConfiguration | None:
         found = self._all_found(row, "target_listener")
@@ -201,7 +204,7 @@ class Builder:
         scope, _, status = row.name.partition("/")
         listener = "" if scope == WHOLE_GATEWAY else scope
         exists = not listener or self._exists(row, "", SectionReference(kind="http_listener", name=listener))
-        if page is None or not exists or status not in sections.CUSTOM_ERROR_STATUSES:
+        if page is None or not exists or status not in CUSTOM_ERROR_STATUSES:
             return None
         return CustomError(listener=listener, status=int(status), page=page)
 

@@ -35,8 +35,8 @@ from agwtwisted.core.resources import (
 )
 from agwtwisted.core.rewriting import RewriteRuleSet
 from agwtwisted.core.routing import Action, actions_of
-from agwtwisted.core.sections import policy_key
 from agwtwisted.core.settings import Row
+from agwtwisted.core.tls_keys import policy_key
 
 T = TypeVar("T")
 AnyListener: TypeAlias = HttpListener | Listener

@@ -14,7 +14,6 @@ from agwtwisted.core import (
     relay_coherence,
     rewrite_coherence,
     route_coherence,
-    sections,
     settings,
     trust_coherence,
 )
@@ -90,7 +89,7 @@ def _rows(document: ini.Document, file: str) -> tuple[dict[str, dict[str, Row]],
             problems.append(Problem(place=place, section=section.title, message=message))
         if section.kind in KINDS:
             row, found = settings.read(section, KINDS[section.kind], file)
-            problems += [*found, *sections.problems(row)]
+            problems += found
             if not message:
                 rows[section.kind].setdefault(section.name, row)
     if not document.problems and not any(section.kind in _LISTENERS for section in document.sections):

@@ -7,12 +7,12 @@ from enum import Enum
 from typing import Any, Final
 
 from agwtwisted.core.errors import UnacceptableError
-from agwtwisted.core.key_meanings import KEY_MEANINGS
 from agwtwisted.core.pages import ErrorInfo
 from agwtwisted.core.records import LONGEST_FIELD
-from agwtwisted.core.schema import DEFAULT_SSL_POLICY, KINDS
+from agwtwisted.core.schema import KINDS
 from agwtwisted.core.server_variables import COOKIE, SERVER_VARIABLES
 from agwtwisted.core.settings import Key, Kind
+from agwtwisted.core.tls_keys import DEFAULT_SSL_POLICY
 
 NOTICE: Final = "<!-- Made by `make reference` from the code: do not edit. -->"
 
@@ -53,7 +53,7 @@ def _configuration() -> Iterator[str]:
     )
     for name, kind in KINDS.items():
         yield f"## [{name}{' NAME' if kind.named else ''}]"
-        yield KEY_MEANINGS[name][""]
+        yield kind.meaning
         yield _table(("key", "default", "meaning"), _key_rows(name, kind))
 
 
@@ -70,11 +70,10 @@ def _literal_keys() -> Iterator[str]:
 
 
 def _key_rows(name: str, kind: Kind) -> Iterator[Sequence[str]]:
-    meanings = KEY_MEANINGS[name]
     for key, how in kind.keys.items():
-        yield f"`{key}`", _default(name, key, kind, how), meanings[key]
+        yield f"`{key}`", _default(name, key, kind, how), how.meaning
     for family, members in kind.families.items():
-        yield f"`{family}.{members.placeholder}`", "", meanings[family]
+        yield f"`{family}.{members.placeholder}`", "", members.key.meaning
 
 
 def _default(name: str, key: str, kind: Kind, how: Key) -> str:

@@ -24,8 +24,8 @@ from agwtwisted.core.resources import (
     RedirectConfiguration,
 )
 from agwtwisted.core.routing import Action, Actions, actions_of, backends_of, decides_by_path
-from agwtwisted.core.sections import VERIFYING_KEYS, client_auth, weak_key_warnings
 from agwtwisted.core.settings import Row
+from agwtwisted.core.tls_keys import VERIFYING_KEYS, client_auth, weak_key_warnings
 
 
 def problems(draft: Draft) -> Iterator[Problem]:

@@ -44,9 +44,10 @@ class Empty(Enum):
 
 @attrs.frozen
 class Key:
-    """How one key is read."""
+    """How one key is read, and what it means: a sentence for the reference page."""
 
     convert: Convert[Any]
+    meaning: str
     empty: Empty = attrs.field(default=Empty.UNSET, kw_only=True)
     required: bool = attrs.field(default=False, kw_only=True)
     literal: bool = attrs.field(default=False, kw_only=True)  # ``;`` after white space is text, and no comment
@@ -65,10 +66,13 @@ class Family:
 class Kind:
     """One kind of section: the resource it describes, its keys, and whether it bears a name."""
 
+    name: str
+    meaning: str  # a sentence for the reference page
     resource: type[attrs.AttrsInstance]
     keys: Mapping[str, Key]
     families: Mapping[str, Family] = attrs.Factory(dict)
     named: bool = True
+    check: Callable[[Row], Iterator[Problem]] = lambda row: iter(())  # what must fit together within one section
 
     def default(self, key: str) -> Any:
         """What the resource takes where the key is absent; None where it has nothing of that name."""
@@ -164,7 +168,7 @@ class Row:
 
 
 def read(section: Section, kind: Kind, file: str) -> tuple[Row, list[Problem]]:
-    """The values of a section's keys, and every problem about them."""
+    """The values of a section's keys, and every problem about them, alone and together."""
     values: dict[str, Any] = {}
     wrong: dict[str, UnacceptableError] = {}
     for entry in section.entries:
@@ -183,6 +187,7 @@ def read(section: Section, kind: Kind, file: str) -> tuple[Row, list[Problem]]:
         for entry in section.entries
         if entry.key in values and not kind.is_literal(entry.key) and (hint := hints.of_value(entry.value))
     ]
+    problems += kind.check(row)
     return row, problems
 
 

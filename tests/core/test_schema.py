@@ -5,12 +5,9 @@ from __future__ import annotations
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core import schema
 from agwtwisted.core.coherence import LISTENERS
-from agwtwisted.core.errors import UnacceptableError
-from agwtwisted.core.health import StatusRange
-from agwtwisted.core.resources import CertificateHeaders, Gateway, LoadDistributionAlgorithm, Probe
-from agwtwisted.core.schema import KINDS, certificate_headers
+from agwtwisted.core.resources import Gateway
+from agwtwisted.core.schema import KINDS
 from tests.configurations import changed, load, said
 
 DERIVED = {
@@ -76,7 +73,7 @@ class TableTests(SynchronousTestCase):
         """The defaults of the gateway pass their own converters."""
         for field in attrs.fields(Gateway):
             if isinstance(field.default, (int, float)) and not isinstance(field.default, bool):
-                convert = schema.GATEWAY.keys[field.name].convert
+                convert = KINDS["gateway"].keys[field.name].convert
                 self.assertEqual(convert(f"{field.default:.15g}"), field.default, field.name)
 
 
@@ -100,140 +97,12 @@ class LaterTests(SynchronousTestCase):
             self.assertEqual(said(changed((last, f"{last}{keys}\n"))), [])
 
 
-class ProbeTests(SynchronousTestCase):
-    """The keys of a probe, and of settings about the health of their servers."""
+class MeaningTests(SynchronousTestCase):
+    """A sentence for each key."""
 
-    def probe(self, keys: str) -> Probe | None:
-        """The probe with these keys."""
-        text = changed(("port = 9000\n", "port = 9000\nprobe = deep\n"))
-        [rule] = load(f"{text}\n[probe deep]\nprotocol = Http\n{keys}\n").request_routing_rules
-        return rule.backend_http_settings.probe
-
-    def test_defaults(self) -> None:
-        """A probe that says nothing else asks as the default probe does."""
-        self.assertEqual(self.probe(""), Probe(name="deep"))
-
-    def test_keys(self) -> None:
-        """Each key, in the product's words."""
-        keys = (
-            "host = Probed.example\npath = /healthz?a=b\nport = 81\ninterval = 5\ntimeout = 2.5"
-            "\nunhealthy_threshold = 20\nmatch_status_codes = 200, 204-206\nmatch_body = is well\nmin_servers = 0"
-        )
-        self.assertEqual(
-            self.probe(keys),
-            Probe(
-                name="deep",
-                host="probed.example",
-                path="/healthz?a=b",
-                port=81,
-                interval=5,
-                timeout=2.5,
-                unhealthy_threshold=20,
-                match_status_codes=(StatusRange(200, 200), StatusRange(204, 206)),
-                match_body="is well",
-            ),
-        )
-
-    def test_wrong_values(self) -> None:
-        """Values out of the product's range, and those that are no status, path or host."""
-        for key in (
-            "protocol = Ftp",
-            "host = a:80",
-            "path = healthz",
-            "path = /a b",
-            "path = /ä",
-            "path = /a#b",
-            "port = 0",
-            "interval = 0",
-            "timeout = 86401",
-            "unhealthy_threshold = 21",
-            "match_status_codes = 200-999",
-            "match_status_codes = 200, 200",
-            f"match_body = {'a' * 4091}",
-            "match_body = a\n  b",
-            "min_servers = 1",
-            "prot = Http",
-        ):
-            text = f"{changed()}\n[probe deep]\n{'' if key.startswith('protocol') else 'protocol = Http'}\n{key}\n"
-            errors = [line for line in said(text) if line.startswith("ERROR")]
-            self.assertEqual(len(errors), 1, key)
-            self.assertIn(f"[probe deep] {'there is no key' if key.startswith('prot ') else key.split()[0]}", errors[0])
-
-    def test_settings(self) -> None:
-        """How servers take turns, how clients are led back, how long a server is drained."""
-        keys = (
-            "load_distribution_algorithm = LeastConnections\ncookie_based_affinity = Enabled"
-            "\naffinity_cookie_name = own\nconnection_draining_timeout = 3600"
-        )
-        [rule] = load(changed(("port = 9000\n", f"port = 9000\n{keys}\n"))).request_routing_rules
-        settings = rule.backend_http_settings
-        self.assertIs(settings.load_distribution_algorithm, LoadDistributionAlgorithm.LEAST_CONNECTIONS)
-        self.assertEqual((settings.cookie_based_affinity, settings.affinity_cookie_name), (True, "own"))
-        self.assertEqual(settings.connection_draining_timeout, 3600)
-        for wrong in (
-            "load_distribution_algorithm = IpHash",
-            "affinity_cookie_name = a b",
-            "connection_draining_timeout = 3601",
-            "connection_draining_timeout = 0",
-        ):
-            [line] = said(changed(("port = 9000\n", f"port = 9000\n{wrong}\n")))
-            self.assertIn(f"ERROR conf/gw.ini:27 [backend_http_settings app] {wrong.split()[0]}", line)
-
-
-class CertificateHeadersTests(SynchronousTestCase):
-    """client_certificate_headers."""
-
-    def test_values(self) -> None:
-        """One of on, off and all, and the two of other people; off is the empty set."""
-        on, every, rfc9440, xfcc = CertificateHeaders
-        for text, words in {
-            "off": set(),
-            "on": {on},
-            "all": {every},
-            "rfc9440": {rfc9440},
-            "all, xfcc": {every, xfcc},
-            "on\nrfc9440\nxfcc": {on, rfc9440, xfcc},
-        }.items():
-            self.assertEqual(certificate_headers(text), words)
-
-    def test_contradictions(self) -> None:
-        """Words that exclude each other, unknown ones and repetitions are refused."""
-        for text in ("on, off", "on, all", "off, xfcc", "On", "true", "x", ",", "on, on"):
-            self.assertRaises(UnacceptableError, certificate_headers, text)
-
-    def test_absent(self) -> None:
-        """Left out, it is not off: the exchange looks at what the listener asks."""
-        [rule] = load().request_routing_rules
-        assert rule.backend_http_settings
-        self.assertIsNone(rule.backend_http_settings.client_certificate_headers)
-        [rule] = load(changed(("port = 9000\n", "client_certificate_headers = off\n"))).request_routing_rules
-        self.assertEqual(rule.backend_http_settings.client_certificate_headers, frozenset())
-
-
-class ServerHeaderTests(SynchronousTestCase):
-    """server_header."""
-
-    def test_empty_is_a_value(self) -> None:
-        """Empty, there is no such header; left out, there is the default."""
-        self.assertEqual(load().gateway.server_header, "agwtwisted")
-        self.assertEqual(load(changed(("access_log = -", "server_header ="))).gateway.server_header, "")
-
-    def test_printable_ascii(self) -> None:
-        """What could end the header or be read in two ways is refused."""
-        for text in ("a\n  b", "ü", "a\u2028b"):
-            [line] = said(changed(("access_log = -", f"server_header = {text}")))
-            self.assertIn("must be printable ASCII", line)
-
-
-class OverridePathTests(SynchronousTestCase):
-    """path of backend settings."""
-
-    def test_values(self) -> None:
-        """A path as it may stand in a URL; left out or empty, there is none."""
-        for text, path in (("path = /override/", "/override/"), ("path =", ""), ("", "")):
-            [rule] = load(changed(("port = 9000\n", f"port = 9000\n{text}\n"))).request_routing_rules
-            assert rule.backend_http_settings
-            self.assertEqual(rule.backend_http_settings.path, path)
-        for text in ("override/", "/a b", "/a?b", "/a#b", "/é", "/a%2", "/a\x0b"):
-            [line] = said(changed(("port = 9000\n", f"port = 9000\npath = {text}\n")))[:1]
-            self.assertTrue(line.startswith("ERROR conf/gw.ini:2"), line)
+    def test_are_sentences(self) -> None:
+        """Each kind, key and family of keys has one paragraph that ends in a full stop."""
+        for name, kind in KINDS.items():
+            keys = {**kind.keys, **{family: members.key for family, members in kind.families.items()}}
+            for key, text in {"": kind.meaning, **{key: how.meaning for key, how in keys.items()}}.items():
+                self.assertTrue(text.endswith(".") and "\n" not in text, (name, key))

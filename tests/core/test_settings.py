@@ -36,19 +36,21 @@ class Basket:
 
 
 KIND = Kind(
+    name="basket",
+    meaning="",
     resource=Basket,
     keys={
-        "size": Key(settings.whole(Range(1, 9, "TooMany"))),
-        "fruit": Key(settings.choice(*Fruit), required=True),
-        "label": Key(one_line, empty=Empty.CONVERTED),
-        "friend": Key(settings.reference("basket"), empty=Empty.REFUSED),
-        "handle": Key(settings.only("None")),
-        "motto": Key(one_line, literal=True),
+        "size": Key(settings.whole(Range(1, 9, "TooMany")), ""),
+        "fruit": Key(settings.choice(*Fruit), "", required=True),
+        "label": Key(one_line, "", empty=Empty.CONVERTED),
+        "friend": Key(settings.reference("basket"), "", empty=Empty.REFUSED),
+        "handle": Key(settings.only("None"), ""),
+        "motto": Key(one_line, "", literal=True),
     },
     families={
-        "layer": settings.numbered(Key(settings.whole(Range(1, 9)), empty=Empty.REFUSED)),
+        "layer": settings.numbered(Key(settings.whole(Range(1, 9)), "", empty=Empty.REFUSED)),
         "sticker": Family(
-            key=Key(one_line, empty=Empty.CONVERTED), suffix=settings.choice(*Fruit), placeholder="FRUIT"
+            key=Key(one_line, "", empty=Empty.CONVERTED), suffix=settings.choice(*Fruit), placeholder="FRUIT"
         ),
     },
 )

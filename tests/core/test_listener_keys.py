@@ -1,0 +1,68 @@
+"""The sections about what clients connect to."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.configurations import (
+    changed,
+    load,
+    said,
+)
+
+
+class HttpListenerTests(SynchronousTestCase):
+    """What goes with which protocol."""
+
+    def said(self, *changes: tuple[str, str]) -> list[str]:
+        """What is said about the section alone."""
+        return [
+            line.partition("[http_listener public] ")[2] for line in said(changed(*changes)) if "[http_listener" in line
+        ]
+
+    def test_https_needs_a_certificate(self) -> None:
+        """TLS without a certificate is nothing."""
+        self.assertEqual(self.said(("ssl_certificate = site\n", "")), ["an Https listener needs ssl_certificate"])
+
+    def test_http_has_none(self) -> None:
+        """A certificate or profile on a plain listener would promise what it does not keep."""
+        self.assertEqual(
+            self.said(("protocol = Https", "protocol = Http")),
+            ["ssl_certificate has no place on an Http listener", "ssl_profile has no place on an Http listener"],
+        )
+
+    def test_plain_listener(self) -> None:
+        """Without them it is fine."""
+        tls = "ssl_certificate = site\nssl_profile = strict\n"
+        self.assertEqual(self.said(("protocol = Https", "protocol = Http"), (tls, "")), [])
+
+    def test_empty_profile_name(self) -> None:
+        """`ssl_profile =` is an error: the listener would ask nobody for a certificate."""
+        [line] = self.said(("ssl_profile = strict", "ssl_profile ="))
+        self.assertIn("ssl_profile is there but empty", line)
+
+    def test_server_name_indication(self) -> None:
+        """It can be required where there are names, and TLS."""
+        key = "require_server_name_indication = true\n"
+        [line] = self.said(("ssl_profile = strict\n", f"ssl_profile = strict\n{key}"))
+        self.assertIn("needs host_names", line)
+        self.assertEqual(self.said(("ssl_profile = strict\n", f"ssl_profile = strict\n{key}host_names = a.b\n")), [])
+        self.assertIn(
+            "require_server_name_indication has no place on an Http listener",
+            self.said(("protocol = Https", f"protocol = Http\nhost_names = a.b\n{key}")),
+        )
+
+
+class ServerHeaderTests(SynchronousTestCase):
+    """server_header."""
+
+    def test_empty_is_a_value(self) -> None:
+        """Empty, there is no such header; left out, there is the default."""
+        self.assertEqual(load().gateway.server_header, "agwtwisted")
+        self.assertEqual(load(changed(("access_log = -", "server_header ="))).gateway.server_header, "")
+
+    def test_printable_ascii(self) -> None:
+        """What could end the header or be read in two ways is refused."""
+        for text in ("a\n  b", "ü", "a\u2028b"):
+            [line] = said(changed(("access_log = -", f"server_header = {text}")))
+            self.assertIn("must be printable ASCII", line)
