@@ -14,7 +14,7 @@ from agwtwisted.core.balancing import Balancer, LeastConnections, Pool, RoundRob
 from agwtwisted.core.rates import LogRateLimiter
 from agwtwisted.core.resources import BackendAddressPool, BackendHttpSettings, LoadDistributionAlgorithm, Protocol
 from agwtwisted.core.server_identity import IdentityRule
-from agwtwisted.resolving import Names, names_of
+from agwtwisted.resolver import Resolver, resolver_of
 from agwtwisted.upstream import Server
 
 
@@ -26,13 +26,13 @@ class Backends:
 
     Args:
         reactor: connects.
-        names: resolves the names of servers; None: as the reactor does it.
+        resolver: resolves the names of servers; None: as the reactor does it.
         affinity_key: of the cookies that stand for servers; without one, none outlives these Backends.
     """
 
-    def __init__(self, reactor: Reactor, names: Names | None = None, *, affinity_key: bytes = b"") -> None:
+    def __init__(self, reactor: Reactor, resolver: Resolver | None = None, *, affinity_key: bytes = b"") -> None:
         self._reactor = reactor
-        self._names = names or names_of(reactor)
+        self._resolver = resolver or resolver_of(reactor)
         self._affinity_key = affinity_key or token_bytes(KEY_BYTES)
         self._contexts = BackendContexts()
         self._complaints = LogRateLimiter(reactor.seconds)
@@ -61,7 +61,7 @@ class Backends:
 
     def close_idle(self) -> None:
         """Closes the connections that no exchange uses, and asks for no more names, at the end."""
-        self._names.stop()
+        self._resolver.stop()
         for server in self._servers.values():
             server.close_idle()
             server.stop()
@@ -92,7 +92,7 @@ class Backends:
         encryption = None
         if settings.protocol is Protocol.HTTPS:
             encryption = Encryption(tls=self._contexts.of(settings), rule=IdentityRule.of(settings, host))
-        dialer = Dialer(self._reactor, host, port, self._names, encryption, make_room=self._make_room)
+        dialer = Dialer(self._reactor, host, port, self._resolver, encryption, make_room=self._make_room)
         drain_timeout = settings.connection_draining_timeout
         return Server(self._reactor, host, port, dialer, self._complaints, drain_timeout=drain_timeout)
 

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from agwtwisted.backend_contexts import BackendTls
 from agwtwisted.core.server_identity import IdentityRule, ServerIdentity
 from agwtwisted.descriptors import SHORTAGES
-from agwtwisted.resolving import Names
+from agwtwisted.resolver import Resolver
 from agwtwisted.streaming import TcpWire
 from agwtwisted.tls_client import TlsClientWire
 
@@ -64,7 +64,7 @@ class Dialer:
         reactor: connects.
         host: a name, or an IP address.
         port: of the server.
-        names: resolves the name.
+        resolver: resolves the name.
         encryption: None where the server is spoken to in plain text.
         plain: the kind of wire without TLS.
         encrypted: the kind of wire with TLS.
@@ -76,7 +76,7 @@ class Dialer:
         reactor: Any,
         host: str,
         port: int,
-        names: Names,
+        resolver: Resolver,
         encryption: Encryption | None = None,
         *,
         plain: type[TcpWire] = TcpWire,
@@ -87,7 +87,7 @@ class Dialer:
         self._host = host
         self._literal = isIPAddress(host) or isIPv6Address(host)
         self._port = port
-        self._names = names
+        self._resolver = resolver
         self._encryption = encryption
         self._plain = plain
         self._encrypted = encrypted
@@ -151,7 +151,7 @@ class Dialer:
 
     async def _addresses(self, timeout: float) -> Sequence[str]:
         try:
-            return await self._names.addresses(self._host).addTimeout(timeout, self._reactor)
+            return await self._resolver.addresses(self._host).addTimeout(timeout, self._reactor)
         except TimeoutError:
             raise UnreachableError(f"{self._host} does not resolve in time") from None
 

@@ -1,7 +1,8 @@
-"""Asks name servers for the addresses of one name (twisted.names): A and AAAA at once, aliases followed.
+"""The addresses of one full name as name servers have them (twisted.names): A and AAAA at once, aliases followed.
 
 twisted.names asks every question from a port and with a number of their own, chosen at random, and believes only what
-comes from the address that it asked. Of an answer, only records count that the name leads to.
+comes from the address that it asked. Of an answer, only records count that the name leads to. Caller: the system
+resolver; all resolvers give a `ResolvedName` or fail with `ResolutionError`.
 """
 
 from __future__ import annotations
@@ -37,45 +38,45 @@ NameServer: TypeAlias = tuple[str, int]
 """Address and port."""
 
 _Records: TypeAlias = Sequence[dns.RRHeader]
-_Lookup: TypeAlias = Callable[[str], Deferred[tuple[_Records, _Records, _Records]]]
+_Query: TypeAlias = Callable[[str], Deferred[tuple[_Records, _Records, _Records]]]
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
-    """The addresses of a name, those of IPv4 first, and how long they hold."""
+class ResolvedName:
+    """The addresses of a name, those of IPv4 first, and how long they hold: any resolver's answer."""
 
     addresses: tuple[str, ...]
     ttl: float  # seconds
 
 
-class NoAnswerError(AgwError):
-    """The servers gave no address; `is_final`: because there is none."""
+class ResolutionError(AgwError):
+    """No address was found; `is_final`: because there is none."""
 
     def __init__(self, reason: str, *, is_final: bool) -> None:
         super().__init__(reason)
         self.is_final = is_final
 
 
-def look_up(reactor: Any, servers: Sequence[NameServer], name: str) -> Deferred[Answer]:
-    """The addresses of a full name; fails with NoAnswerError; may be cancelled, and leaves nothing behind then."""
+def look_up(reactor: Any, servers: Sequence[NameServer], name: str) -> Deferred[ResolvedName]:
+    """The addresses of a full name; fails with ResolutionError; may be cancelled, and leaves nothing behind then."""
     return Deferred.fromCoroutine(_look_up(reactor, servers, name))
 
 
-async def _look_up(reactor: Any, servers: Sequence[NameServer], name: str) -> Answer:
-    errand = _Errand(reactor)
+async def _look_up(reactor: Any, servers: Sequence[NameServer], name: str) -> ResolvedName:
+    lookup = _Lookup(reactor)
     try:
         families = [
-            Deferred.fromCoroutine(errand.follow(servers, name, kind)).addTimeout(FAMILY_TIMEOUT, reactor)
+            Deferred.fromCoroutine(lookup.follow(servers, name, kind)).addTimeout(FAMILY_TIMEOUT, reactor)
             for kind in (dns.A, dns.AAAA)
         ]
         outcomes = await DeferredList(families, consumeErrors=True)
     finally:
-        errand.end()
-    found = [result for _, result in outcomes if isinstance(result, Answer) and result.addresses]
+        lookup.end()
+    found = [result for _, result in outcomes if isinstance(result, ResolvedName) and result.addresses]
     if not found:
         raise _no_answer(result for _, result in outcomes if isinstance(result, Failure))
     addresses = tuple(address for answer in found for address in answer.addresses)
-    return Answer(addresses=addresses, ttl=min(answer.ttl for answer in found))
+    return ResolvedName(addresses=addresses, ttl=min(answer.ttl for answer in found))
 
 
 def _no_answer(failures: Iterable[Failure]) -> Exception:
@@ -85,9 +86,9 @@ def _no_answer(failures: Iterable[Failure]) -> Exception:
         if not isinstance(error, _FAILURES):
             return error if isinstance(error, Exception) else CancelledError()
         if isinstance(error, TimeoutError):
-            return NoAnswerError("the name servers do not answer", is_final=False)
-        return NoAnswerError(f"the name servers fail ({type(error).__name__})", is_final=False)
-    return NoAnswerError("there is no such name, or no address", is_final=True)
+            return ResolutionError("the name servers do not answer", is_final=False)
+        return ResolutionError(f"the name servers fail ({type(error).__name__})", is_final=False)
+    return ResolutionError("there is no such name, or no address", is_final=True)
 
 
 _FAILURES = (TimeoutError, DomainError, ConnectError, ConnectionClosed, CannotListenError, OSError, EOFError)
@@ -95,8 +96,8 @@ _NEXT_SERVER = (DomainError,)
 """A server that cannot or will not answer; one that says that there is no such name has answered."""
 
 
-class _Errand:
-    """What `twisted.names` asks of a reactor, with an end: whatever it left behind is taken away."""
+class _Lookup:
+    """What `twisted.names` needs of a reactor, and an end: timers and connections that it left are removed."""
 
     def __init__(self, reactor: Any) -> None:
         self.seconds = reactor.seconds
@@ -105,7 +106,7 @@ class _Errand:
         self._calls: list[IDelayedCall] = []
         self._connectors: list[IConnector] = []
 
-    async def follow(self, servers: Sequence[NameServer], name: str, kind: int) -> Answer:
+    async def follow(self, servers: Sequence[NameServer], name: str, kind: int) -> ResolvedName:
         """The addresses of one family, whatever names the name leads to."""
         ttl = inf
         for _ in range(MAX_ALIASES):
@@ -120,9 +121,9 @@ class _Errand:
         """The answer of the first server that has one."""
         for at in range(len(servers)):
             resolver = client.Resolver(servers=[*servers[at:]], timeout=TIMEOUTS, reactor=self)
-            lookup: _Lookup = resolver.lookupAddress if kind == dns.A else resolver.lookupIPV6Address
+            query: _Query = resolver.lookupAddress if kind == dns.A else resolver.lookupIPV6Address
             try:
-                answers, _, _ = await lookup(name)
+                answers, _, _ = await query(name)
             except DNSNameError:
                 raise
             except _NEXT_SERVER:
@@ -145,7 +146,7 @@ class _Errand:
         return connector
 
     def end(self) -> None:
-        """Nothing is waited for any more."""
+        """Cancels every timer and closes every connection."""
         for call in self._calls:
             if call.active():
                 call.cancel()
@@ -153,7 +154,7 @@ class _Errand:
             connector.disconnect()
 
 
-def _read(records: _Records, name: str, kind: int) -> tuple[Answer, str]:
+def _read(records: _Records, name: str, kind: int) -> tuple[ResolvedName, str]:
     """The addresses of a name that an answer holds, and the name that it leads to; its own where it leads nowhere."""
     wanted = name.lower()
     ttl = inf
@@ -163,12 +164,12 @@ def _read(records: _Records, name: str, kind: int) -> tuple[Answer, str]:
         if found:
             payloads: Iterable[Any] = (each.payload for each in found)
             addresses = tuple(str(ipaddress.ip_address(payload.address)) for payload in payloads)
-            return Answer(addresses=addresses, ttl=min(ttl, *(each.ttl for each in found))), wanted
+            return ResolvedName(addresses=addresses, ttl=min(ttl, *(each.ttl for each in found))), wanted
         alias: Any = next((each for each in of_name if each.type == dns.CNAME), None)
         if alias is None:
             break
         ttl, wanted = min(ttl, alias.ttl), _name(alias.payload.name)
-    return Answer(addresses=(), ttl=ttl), wanted
+    return ResolvedName(addresses=(), ttl=ttl), wanted
 
 
 def _name(name: dns.Name) -> str:

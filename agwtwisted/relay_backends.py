@@ -19,7 +19,7 @@ from agwtwisted.core.rates import LogRateLimiter
 from agwtwisted.core.resources import BackendAddressPool, BackendSettings, StreamProtocol
 from agwtwisted.core.server_identity import IdentityRule, server_identity
 from agwtwisted.relay_wires import RelayTlsClientWire, RelayWire
-from agwtwisted.resolving import Names
+from agwtwisted.resolver import Resolver
 from agwtwisted.targets import Target
 
 DRAIN_TIMEOUT: Final = 30.0
@@ -31,12 +31,12 @@ class RelayBackends:
 
     Args:
         reactor: connects.
-        names: resolves names of servers.
+        resolver: resolves names of servers.
     """
 
-    def __init__(self, reactor: Reactor, names: Names) -> None:
+    def __init__(self, reactor: Reactor, resolver: Resolver) -> None:
         self._reactor = reactor
-        self._names = names
+        self._resolver = resolver
         self._complaints = LogRateLimiter(reactor.seconds)
         self._tls: dict[str, BackendTls] = {}
         self._servers: dict[tuple[str, str, int], RelayServer] = {}
@@ -79,7 +79,7 @@ class RelayBackends:
             name = settings.host_name or (host if settings.pick_host_name_from_backend_address else "")
             encryption = Encryption(tls=self._tls[settings.name], rule=IdentityRule.chosen(name, host))
         dialer = Dialer(
-            self._reactor, host, port, self._names, encryption, plain=RelayWire, encrypted=RelayTlsClientWire
+            self._reactor, host, port, self._resolver, encryption, plain=RelayWire, encrypted=RelayTlsClientWire
         )
         return RelayServer(self._reactor, host, port, dialer, self._complaints)
 

@@ -44,7 +44,8 @@ from agwtwisted.core.variable_context import Client
 from agwtwisted.core.verdicts import NotAsked
 from agwtwisted.deferreds import log_failure
 from agwtwisted.exchange import HttpExchange, HttpExchanges
-from agwtwisted.resolving import Names, System
+from agwtwisted.resolver import Resolver
+from agwtwisted.system_resolver import SystemResolver
 
 BODY_PIECE = 65536
 """Bytes of a request's body that are handed on at a time."""
@@ -102,7 +103,7 @@ class ProxyResource(Resource):
         self.sites = _one_site(pool, settings)
         self.names = HeaderNames()
         self._peer_of = peer_of
-        self._backends = Backends(reactor, Names(reactor, System(reactor).ask))
+        self._backends = Backends(reactor, Resolver(reactor, SystemResolver(reactor).look_up))
         self._exchanges = HttpExchanges(
             Gateway(ssl_policy=_policy()),
             self._backends,

@@ -27,27 +27,25 @@ from agwtwisted.core import ocsp
 from agwtwisted.core.destinations import Destination, destination
 from agwtwisted.core.errors import UnacceptableError
 from agwtwisted.core.expiring import Expiring
-from agwtwisted.core.ocsp import (
-    Answer,
+from agwtwisted.core.ocsp import OcspRequest, ProvenResponse, Rules
+from agwtwisted.core.peer import OcspStatus, Peer
+from agwtwisted.core.rates import LogRateLimiter
+from agwtwisted.core.resources import ClientRevocation, OcspScope, OcspUnavailable, SslProfile, WithoutNocheck
+from agwtwisted.core.revocation_status import (
     Good,
+    NoAnswer,
     NotAsked,
-    OcspStatus,
-    Question,
+    RevocationStatus,
     Revoked,
-    Rules,
     Unknown,
     Unreachable,
     Unusable,
 )
-from agwtwisted.core.peer import OcspStatus as Word
-from agwtwisted.core.peer import Peer
-from agwtwisted.core.rates import LogRateLimiter
-from agwtwisted.core.resources import ClientRevocation, OcspScope, OcspUnavailable, SslProfile, WithoutNocheck
 from agwtwisted.core.revoking import concluded
 from agwtwisted.core.verification import valid_until
 from agwtwisted.deferreds import SingleFlight, log_failure
-from agwtwisted.ocsp_client import Way
-from agwtwisted.responses import ResponseStore, StoredResponse
+from agwtwisted.ocsp_client import ResponderRoute
+from agwtwisted.ocsp_store import ResponseStore, StoredResponse
 
 T = TypeVar("T")
 
@@ -62,8 +60,8 @@ early."""
 MAX_AHEAD: Final = 86400.0
 """Seconds by which a responder's clock may be ahead for its revocation to be ordered by it."""
 
-FAILURE_AGE: Final = 10.0
-"""Seconds in which nobody asks again after a failure, and after the answer that a certificate is not known."""
+FAILURE_TTL: Final = 10.0
+"""Negative-cache lifetime: seconds until a certificate is asked about again after a failure, or an *unknown*."""
 
 REMEMBERED_KEYS: Final = 1024
 """Certificates whose keys are not computed anew, those seen last."""
@@ -92,8 +90,8 @@ class Asker(Protocol):
     """Puts questions to responders: `ocsp_client.OcspClient`."""
 
     def ask(
-        self, request: bytes, way: Way, accept: Callable[[bytes], T | Unusable]
-    ) -> Deferred[T | Unusable | Unreachable | NotAsked]:
+        self, request: bytes, route: ResponderRoute, accept: Callable[[bytes], T | Unusable]
+    ) -> Deferred[T | NoAnswer]:
         """What `accept` makes of the first usable response; may be cancelled."""
 
 
@@ -101,11 +99,11 @@ class Asker(Protocol):
 class _Held:
     """An answer in memory that is no revocation, and what it takes to renew it.
 
-    Past its end it counts for a profile only while that one bridges: its question, put at the end or across it, had no
-    answer, and another is put every `FAILURE_AGE` seconds.
+    Past its end it counts for a profile only while that one bridges: its request, put at the end or across it, had no
+    answer, and another is put every `FAILURE_TTL` seconds.
     """
 
-    answer: Answer
+    answer: ProvenResponse
     arrived: float  # wall time
     subject: Subject
     profile: SslProfile
@@ -118,7 +116,7 @@ class _Held:
 class _Revocation:
     """An answer in memory that is one."""
 
-    answer: Answer  # its thisUpdate no later than its arrival
+    answer: ProvenResponse  # its thisUpdate no later than its arrival
     this_update: float  # as it was signed
     arrived: float  # wall time
 
@@ -132,9 +130,9 @@ class _Revocation:
 
 @attrs.frozen
 class _Failure:
-    """What became of a question that had no answer, and the wall time of it."""
+    """What became of a request that had no answer, and the wall time of it."""
 
-    status: OcspStatus
+    status: RevocationStatus
     at: float
 
 
@@ -173,9 +171,9 @@ class Revocation(Service):
         self._revoked: Expiring[bytes, _Revocation] = Expiring(MAX_REVOKED)
         self._failures: Expiring[tuple[bytes, str], _Failure] = Expiring(max_answers)
         self._stored: dict[bytes, bytes] = {}  # responses of another process, not looked at yet
-        self._flights: SingleFlight[tuple[bytes, str], OcspStatus] = SingleFlight()
+        self._flights: SingleFlight[tuple[bytes, str], RevocationStatus] = SingleFlight()
         self._watchers: dict[bytes, set[Callable[[], None]]] = {}
-        self.let_in = 0  # without a status, by ocsp_unavailable = Allow
+        self.fail_open_count = 0  # without a status, by ocsp_unavailable = Allow
         self._complaints = LogRateLimiter(clock.seconds)
         self._unsubscribe: Callable[[], None] = _nothing
         self._key_of = lru_cache(REMEMBERED_KEYS)(ocsp.key_of)
@@ -217,13 +215,13 @@ class Revocation(Service):
             return None
         return RevocationCheck(self, profile)
 
-    def known(self, subject: Subject, profile: SslProfile) -> OcspStatus | None:
+    def known(self, subject: Subject, profile: SslProfile) -> RevocationStatus | None:
         """What is known of a certificate; None where a responder has to be asked."""
         key = self._key_of(*subject)
         known = self._known(key, subject, profile)
         return None if known is None else self._used(known, key)
 
-    def status(self, subject: Subject, profile: SslProfile) -> Deferred[OcspStatus]:
+    def status(self, subject: Subject, profile: SslProfile) -> Deferred[RevocationStatus]:
         """What is known of a certificate, or what becomes known when a responder is asked; may be cancelled."""
         known = self.known(subject, profile)
         if known is not None:
@@ -234,7 +232,7 @@ class Revocation(Service):
 
     # -- what is known
 
-    def _used(self, status: OcspStatus, key: bytes) -> OcspStatus:
+    def _used(self, status: RevocationStatus, key: bytes) -> RevocationStatus:
         """Remembers that a client came with this certificate, so that what is known of it is renewed."""
         held = self._held.get(key, self.seconds())
         if held is not None:
@@ -243,7 +241,7 @@ class Revocation(Service):
                 self._renew_later(key, held)
         return status
 
-    def _known(self, key: bytes, subject: Subject, profile: SslProfile) -> OcspStatus | None:
+    def _known(self, key: bytes, subject: Subject, profile: SslProfile) -> RevocationStatus | None:
         """The status for which nobody need be asked now."""
         now = self.seconds()
         if key in self._stored:
@@ -267,22 +265,22 @@ class Revocation(Service):
     def _restore(self, key: bytes, subject: Subject, profile: SslProfile) -> None:
         """Takes up a stored response, now that its issuer is at hand."""
         response = self._stored.pop(key)
-        question = Question.of(*subject)
-        if isinstance(question, Question):
-            answer = ocsp.prove(response, question)
-            if isinstance(answer, Answer):
+        request = OcspRequest.of(*subject)
+        if isinstance(request, OcspRequest):
+            answer = ocsp.prove(response, request)
+            if isinstance(answer, ProvenResponse):
                 self._keep(key, answer, subject, profile, arrived=answer.this_update)
 
     # -- asking
 
-    def _asked(self, key: bytes, subject: Subject, profile: SslProfile) -> Deferred[OcspStatus]:
+    def _asked(self, key: bytes, subject: Subject, profile: SslProfile) -> Deferred[RevocationStatus]:
         return Deferred.fromCoroutine(self._ask(key, subject, profile))
 
-    async def _ask(self, key: bytes, subject: Subject, profile: SslProfile) -> OcspStatus:
-        """Puts the question; the answer is what is known after it."""
+    async def _ask(self, key: bytes, subject: Subject, profile: SslProfile) -> RevocationStatus:
+        """Puts the request; the answer is what is known after it."""
         found = await self._found(subject, profile)
-        failure: OcspStatus | None
-        if isinstance(found, Answer):
+        failure: RevocationStatus | None
+        if isinstance(found, ProvenResponse):
             failure = self._learn(key, found, subject, profile)
         else:
             self._complain(found, subject, profile)
@@ -293,15 +291,15 @@ class Revocation(Service):
         # Nothing where there is only a revocation whose own time is over.
         return known if known is not None else self._failed(key, Unusable("the response has expired"), profile)
 
-    def _failed(self, key: bytes, failure: OcspStatus, profile: SslProfile) -> OcspStatus:
-        """What is known when a question had no answer, or none that is news."""
+    def _failed(self, key: bytes, failure: RevocationStatus, profile: SslProfile) -> RevocationStatus:
+        """What is known when a request had no answer, or none that is news."""
         now = self.seconds()
         held, revoked = self._held.get(key, now), self._revoked.get(key, now)
         if isinstance(failure, NotAsked):
             if held is not None:
                 held.bridging.pop(profile.name, None)
         elif not isinstance(failure, Unreachable) or failure.was_asked:
-            self._failures.put((key, profile.name), _Failure(failure, now), self._clock.seconds() + FAILURE_AGE)
+            self._failures.put((key, profile.name), _Failure(failure, now), self._clock.seconds() + FAILURE_TTL)
         if revoked is not None:
             return ocsp.status_at(revoked.answer, _rules(profile), now)
         if held is not None and isinstance(failure, Unusable | Unreachable):
@@ -312,7 +310,7 @@ class Revocation(Service):
         """What an answer says that is over, as far as the clock's skew goes; it is asked for again meanwhile."""
         now = self.seconds()
         if now < ocsp.end_of(held.answer, _rules(profile)):
-            return None  # it is not over: the question was one of a renewal
+            return None  # it is not over: the request was one of a renewal
         status = ocsp.status_at(held.answer, _rules(profile), now, arrived=now)
         if not isinstance(status, Good) or not self.running:
             return None
@@ -322,14 +320,14 @@ class Revocation(Service):
             self._renew_later(key, held)
         return status
 
-    async def _found(self, subject: Subject, profile: SslProfile) -> Answer | Unusable | Unreachable | NotAsked:
-        question = Question.of(*subject)
-        if isinstance(question, Unusable):
-            return question
+    async def _found(self, subject: Subject, profile: SslProfile) -> ProvenResponse | NoAnswer:
+        request = OcspRequest.of(*subject)
+        if isinstance(request, Unusable):
+            return request
         rules = _rules(profile)
 
-        def accept(response: bytes) -> Answer | Unusable:
-            answer = ocsp.prove(response, question)
+        def accept(response: bytes) -> ProvenResponse | Unusable:
+            answer = ocsp.prove(response, request)
             if isinstance(answer, Unusable):
                 return answer
             if fault := ocsp.signer_fault(answer, rules):  # of a revocation, too, where this profile alone has asked
@@ -337,9 +335,9 @@ class Revocation(Service):
             status = ocsp.status_at(answer, rules, self.seconds())
             return status if isinstance(status, Unusable) else answer
 
-        return await self._asker.ask(question.request, way_of(question, profile), accept)
+        return await self._asker.ask(request.der, route_of(request, profile), accept)
 
-    def _complain(self, failure: Unusable | Unreachable | NotAsked, subject: Subject, profile: SslProfile) -> None:
+    def _complain(self, failure: NoAnswer, subject: Subject, profile: SslProfile) -> None:
         """Says why there is no answer, and of whom, a few times a minute for each reason."""
         omitted = self._complaints.admit(failure.reason)
         if omitted is not None:
@@ -353,7 +351,9 @@ class Revocation(Service):
 
     # -- learning
 
-    def _learn(self, key: bytes, answer: Answer, subject: Subject, profile: SslProfile) -> Unknown | Unusable | None:
+    def _learn(
+        self, key: bytes, answer: ProvenResponse, subject: Subject, profile: SslProfile
+    ) -> Unknown | Unusable | None:
         """Takes in an answer that a responder gave now; what it is instead where it is no news."""
         if not self._keep(key, answer, subject, profile, arrived=self.seconds()):
             return Unknown() if answer.is_unknown else Unusable("the response is older than another")
@@ -365,7 +365,9 @@ class Revocation(Service):
         self._store.put(stored)
         return None
 
-    def _keep(self, key: bytes, answer: Answer, subject: Subject, profile: SslProfile, *, arrived: float) -> bool:
+    def _keep(
+        self, key: bytes, answer: ProvenResponse, subject: Subject, profile: SslProfile, *, arrived: float
+    ) -> bool:
         """Whether an answer is news: not older than what is known, and good or revoked."""
         now = self.seconds()
         revoked, held = self._revoked.get(key, now), self._held.get(key, now)
@@ -408,7 +410,7 @@ class Revocation(Service):
 
     def _renew_later(self, key: bytes, held: _Held) -> None:
         left = ocsp.end_of(held.answer, _rules(held.profile)) - self.seconds()
-        delay = FAILURE_AGE if held.bridging else left * self._random.uniform(RENEW_FROM, RENEW_TO)
+        delay = FAILURE_TTL if held.bridging else left * self._random.uniform(RENEW_FROM, RENEW_TO)
         if self.running and delay >= MIN_RENEWAL:
             held.renewal = self._clock.callLater(delay, self._renew, key, held)
 
@@ -466,7 +468,7 @@ class RevocationCheck:
         gathered = gatherResults(asked, consumeErrors=True).addErrback(_first)
         return gathered.addCallback(lambda statuses: self._judged(peer, self._now(those, statuses)))
 
-    def _now(self, those: tuple[Subject, ...], statuses: list[OcspStatus]) -> list[OcspStatus]:
+    def _now(self, those: tuple[Subject, ...], statuses: list[RevocationStatus]) -> list[RevocationStatus]:
         """The statuses as memory has them now: while one was asked for, another may have become a worse one."""
         return [
             self.revocation.known(subject, self.profile) or status
@@ -477,15 +479,15 @@ class RevocationCheck:
         """As `Revocation.watch`."""
         return self.revocation.watch(peer, self.profile, told)
 
-    def _judged(self, peer: Peer, statuses: list[OcspStatus]) -> Peer:
+    def _judged(self, peer: Peer, statuses: list[RevocationStatus]) -> Peer:
         allow = self.profile.ocsp_unavailable is OcspUnavailable.ALLOW
         judged = concluded(peer, statuses, allow=allow, now=self.revocation.seconds())
-        if judged.ocsp_status is Word.UNAVAILABLE_ALLOWED and peer.certificate is not None:
-            self.revocation.let_in += 1
+        if judged.ocsp_status is OcspStatus.UNAVAILABLE_ALLOWED and peer.certificate is not None:
+            self.revocation.fail_open_count += 1
             self.revocation.log.warn(
                 "{address} is let in although the status of its certificate {certificate} is not to be had"
                 " ([ssl_profile {profile}] ocsp_unavailable = Allow; {count} so far)",
-                count=self.revocation.let_in,
+                count=self.revocation.fail_open_count,
                 address=peer.address,
                 certificate=peer.certificate.fingerprint.decode(),
                 profile=self.profile.name,
@@ -505,11 +507,11 @@ def subjects(peer: Peer, profile: SslProfile) -> tuple[Subject, ...]:
     return pairs if profile.ocsp_scope is OcspScope.CHAIN else pairs[:1]
 
 
-def way_of(question: Question, profile: SslProfile) -> Way:
+def route_of(request: OcspRequest, profile: SslProfile) -> ResponderRoute:
     """Whom to ask: the operator's responder, else those of the certificate that are any good, each once."""
     own = profile.ocsp_responder_url
-    urls = (own,) if own else tuple(dict.fromkeys(question.responders))[:MAX_URLS]
-    return Way(
+    urls = (own,) if own else tuple(dict.fromkeys(request.responders))[:MAX_URLS]
+    return ResponderRoute(
         destinations=tuple(_destinations(urls))[:MAX_DESTINATIONS],
         timeout=profile.ocsp_timeout,
         open_networks=profile.ocsp_allowed_networks,
@@ -528,8 +530,8 @@ def _destinations(urls: Iterable[str]) -> Iterable[Destination]:
 
 def _asked(subject: Subject, profile: SslProfile) -> str:
     """The URLs of the responders of a certificate, for a message: in parentheses; empty where there are none."""
-    question = Question.of(*subject)
-    destinations = () if isinstance(question, Unusable) else way_of(question, profile).destinations
+    request = OcspRequest.of(*subject)
+    destinations = () if isinstance(request, Unusable) else route_of(request, profile).destinations
     urls = [each.url[:_SHOWN] for each in destinations]
     return f" ({', '.join(urls)})" if urls else ""
 

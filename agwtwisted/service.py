@@ -41,13 +41,14 @@ from agwtwisted.health import Prober
 from agwtwisted.lateness import Lateness
 from agwtwisted.listener import ListeningSocket, display
 from agwtwisted.ocsp_client import OcspClient
+from agwtwisted.ocsp_store import MemoryStore, ResponseStore, SqliteStore
 from agwtwisted.ports import Port, PortArguments
 from agwtwisted.relay_backends import RelayBackends
 from agwtwisted.relay_health import relay_watches
 from agwtwisted.relay_port import RelayPort
-from agwtwisted.resolving import Names, System
-from agwtwisted.responses import MemoryResponses, ResponseStore, SqliteResponses
+from agwtwisted.resolver import Resolver
 from agwtwisted.revocation import Revocation
+from agwtwisted.system_resolver import SystemResolver
 
 _log = Logger()
 
@@ -173,8 +174,8 @@ def build(
     wall = WallClock(reactor, seconds)
     access_log = AccessLog(gateway.access_log, reactor, wall=seconds)
     access_log.open()
-    names = Names(reactor, System(reactor).ask)
-    backends, relay_backends = _backends(config, reactor, names)
+    resolver = Resolver(reactor, SystemResolver(reactor).look_up)
+    backends, relay_backends = _backends(config, reactor, resolver)
     # For trace ids and the spread of renewals, which are no secret: no system call for each.
     random = Random(SystemRandom().getrandbits(128))  # noqa: S311
     pages = ErrorPages(config.custom_errors)
@@ -231,10 +232,10 @@ def _affinity_key(config: Config) -> bytes:
     return load_key(Path(directory)) if directory is not None and is_used else b""
 
 
-def _backends(config: Config, reactor: Any, names: Names) -> tuple[Backends, RelayBackends]:
+def _backends(config: Config, reactor: Any, resolver: Resolver) -> tuple[Backends, RelayBackends]:
     """Those of HTTP and those of L4, with what the settings of each need."""
-    backends = Backends(reactor, names, affinity_key=_affinity_key(config))
-    relay_backends = RelayBackends(reactor, names)
+    backends = Backends(reactor, resolver, affinity_key=_affinity_key(config))
+    relay_backends = RelayBackends(reactor, resolver)
     for _, settings in ways_of(config):
         backends.prepare(settings)
     for relay_rule in config.routing_rules:
@@ -244,10 +245,10 @@ def _backends(config: Config, reactor: Any, names: Names) -> tuple[Backends, Rel
 
 def _revocation(config: Config, reactor: Any, wall: WallClock, random: Random) -> Revocation:
     gateway = config.gateway
-    store: ResponseStore = MemoryResponses()
+    store: ResponseStore = MemoryStore()
     every: tuple[HttpListener | Listener, ...] = (*config.http_listeners, *config.listeners)
     if gateway.state_directory is not None and any(map(_asks_responders, every)):
-        store = SqliteResponses(Path(gateway.state_directory), wall.seconds, reactor.callFromThread)
+        store = SqliteStore(Path(gateway.state_directory), wall.seconds, reactor.callFromThread)
     own_ports = frozenset(listener.port for listener in every)
     client = OcspClient(reactor, own_ports=own_ports, lateness=Lateness(reactor))
     return Revocation(reactor, wall, client, store, random)

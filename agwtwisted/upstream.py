@@ -21,7 +21,7 @@ from agwtwisted.core.reading import Mark, ResponseReader
 from agwtwisted.core.server_identity import ServerIdentity
 from agwtwisted.deadlines import Deadline
 from agwtwisted.interfaces import UpstreamUser
-from agwtwisted.resolving import names_of
+from agwtwisted.resolver import resolver_of
 from agwtwisted.streaming import TcpWire
 from agwtwisted.targets import Target
 
@@ -278,7 +278,7 @@ class Server(Target):
         self.host = host
         self.port = port
         self._reactor = reactor
-        self._dialer = dialer or Dialer(reactor, host, port, names_of(reactor))
+        self._dialer = dialer or Dialer(reactor, host, port, resolver_of(reactor))
         self._complaints = complaints or LogRateLimiter(reactor.seconds)
         self._idle: deque[UpstreamConnection] = deque()
 

@@ -16,7 +16,7 @@ from agwtwisted.core.routing import relay_ports_of
 from agwtwisted.ports import unchecked
 from agwtwisted.relay_backends import RelayBackends
 from agwtwisted.relay_port import RelayPort
-from agwtwisted.resolving import Names
+from agwtwisted.resolver import Resolver
 from tests import clients, configurations, pki
 from tests.clients import PROFILES, client_context
 from tests.clocks import SettableClock
@@ -75,7 +75,7 @@ class Stand:
         [(address, sites)] = relay_ports_of(config).items()
         encrypted = sites.all()[0].listener.protocol is StreamProtocol.TLS
         max_depth = config.gateway.max_client_chain_depth
-        self.backends = RelayBackends(self.network, Names(self.network, _unknown))  # type: ignore[arg-type]
+        self.backends = RelayBackends(self.network, Resolver(self.network, _unknown))  # type: ignore[arg-type]
         self.port = RelayPort(
             number=address[1],
             sites=sites,

@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 
 from agwtwisted.core.der import SEQUENCE, elements, only_element
+from agwtwisted.core.ocsp import OcspRequest, Rules, prove, status_at
+from agwtwisted.core.revocation_status import CertStatus, Unusable
 from tests import pki
 from tests.end_to_end.lines import DEADLINE, Line, wait_until
 from tests.pki import tlv
@@ -49,6 +51,12 @@ _HASHES = {
     "sha256": "300d06096086480165030402010500",
     "md5": "300c06082a864886f70d02050500",
 }
+
+
+def status_by(response: bytes, request: OcspRequest, rules: Rules, now: float) -> CertStatus | Unusable:
+    """What a response that comes now says about the certificate of a request."""
+    proven = prove(response, request)
+    return proven if isinstance(proven, Unusable) else status_at(proven, rules, now)
 
 
 def delegate(issuer: pki.Authority, subject: str = "OCSP responder", **options: Any) -> pki.Credential:

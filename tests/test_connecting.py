@@ -12,8 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.backend_contexts import BackendTls
 from agwtwisted.connecting import Dialer, Encryption, UnreachableError, UntrustedError, is_shortage
 from agwtwisted.core.server_identity import IdentityRule, server_identity
-from agwtwisted.dns_client import Answer
-from agwtwisted.resolving import Names, ask_reactor
+from agwtwisted.dns_client import ResolvedName
+from agwtwisted.reactor_resolver import resolve_by_reactor
+from agwtwisted.resolver import Resolver
 from agwtwisted.streaming import TcpWire
 from agwtwisted.tls_client import TOO_SLOW
 from tests import pki
@@ -26,11 +27,11 @@ TIMEOUT = 12.0
 class _Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.network = Network()
-        self.names = Names(self.network, partial(ask_reactor, self.network))
+        self.resolver = Resolver(self.network, partial(resolve_by_reactor, self.network))
 
     def dialer(self, host: str = "127.0.0.1", encryption: Encryption | None = None) -> Dialer:
         """To port 9000 of a host."""
-        return Dialer(self.network, host, 9000, self.names, encryption)
+        return Dialer(self.network, host, 9000, self.resolver, encryption)
 
     def backend(self, address: str) -> Backend:
         """What answers there."""
@@ -69,7 +70,7 @@ class AddressTests(_Case):
         made: list[float] = []
         for short, opens in ((1, True), (2, False)):
             self.backend("127.0.0.1").short = short
-            dialer = Dialer(self.network, "127.0.0.1", 9000, self.names, make_room=lambda: made.append(0))
+            dialer = Dialer(self.network, "127.0.0.1", 9000, self.resolver, make_room=lambda: made.append(0))
             dialed = dialer.dial(TIMEOUT)
             self.network.pump([0.0] * 3)
             if opens:
@@ -85,7 +86,7 @@ class AddressTests(_Case):
         def make_room() -> None:
             self.network.callLater(0, dialed.cancel)
 
-        dialed = Dialer(self.network, "127.0.0.1", 9000, self.names, make_room=make_room).dial(TIMEOUT)
+        dialed = Dialer(self.network, "127.0.0.1", 9000, self.resolver, make_room=make_room).dial(TIMEOUT)
         self.network.advance(0)
         self.failureResultOf(dialed, CancelledError)
         self.network.pump([0.0] * 3)
@@ -119,15 +120,15 @@ class AddressTests(_Case):
 
     def test_name_in_time(self) -> None:
         """Waiting for the name counts, and who waits too long is told so; the question goes on."""
-        asked: list[Deferred[Answer]] = []
-        self.names = Names(self.network, lambda name: asked.append(Deferred()) or asked[-1])  # type: ignore[func-returns-value]
+        asked: list[Deferred[ResolvedName]] = []
+        self.resolver = Resolver(self.network, lambda name: asked.append(Deferred()) or asked[-1])  # type: ignore[func-returns-value]
         self.network.names["app.example"] = []
         dialed = self.dialer("app.example").dial(2.0)
         self.network.advance(2)
         self.assertEqual(
             str(self.failureResultOf(dialed, UnreachableError).value), "app.example does not resolve in time"
         )
-        asked[0].callback(Answer(addresses=("127.0.0.1",), ttl=5))
+        asked[0].callback(ResolvedName(addresses=("127.0.0.1",), ttl=5))
         dialed = self.dialer("app.example").dial(2.0)
         self.network.advance(0)
         self.successResultOf(dialed)

@@ -7,7 +7,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.names import dns
 from twisted.trial.unittest import TestCase
 
-from agwtwisted.dns_client import FAMILY_TIMEOUT, MAX_ADDRESSES, TIMEOUTS, Answer, NoAnswerError, look_up
+from agwtwisted.dns_client import FAMILY_TIMEOUT, MAX_ADDRESSES, TIMEOUTS, ResolutionError, ResolvedName, look_up
 from tests.name_servers import REACTOR, NameServer, SlowReactor
 from tests.sockets import until
 
@@ -23,15 +23,15 @@ class _Case(TestCase):
         self.addCleanup(server.stop)
         return server
 
-    async def ask(self, name: str = "app.example", *servers: NameServer) -> Answer:
+    async def ask(self, name: str = "app.example", *servers: NameServer) -> ResolvedName:
         """What the servers say."""
         return await look_up(REACTOR, [server.address for server in servers or (self.server,)], name)
 
-    async def fails(self, name: str = "app.example", *servers: NameServer) -> NoAnswerError:
+    async def fails(self, name: str = "app.example", *servers: NameServer) -> ResolutionError:
         """Why they say nothing."""
         try:
             found = await self.ask(name, *servers)
-        except NoAnswerError as error:
+        except ResolutionError as error:
             return error
         raise AssertionError(found)
 
@@ -42,7 +42,7 @@ class AnswerTests(_Case):
     async def test_both_families(self) -> None:
         """IPv4 and IPv6, in this order; what holds shortest decides for how long."""
         self.zone.put("app.example", "2001:db8::1", "192.0.2.1", "192.0.2.2", ttl=7)
-        self.assertEqual(await self.ask(), Answer(addresses=("192.0.2.1", "192.0.2.2", "2001:db8::1"), ttl=7))
+        self.assertEqual(await self.ask(), ResolvedName(addresses=("192.0.2.1", "192.0.2.2", "2001:db8::1"), ttl=7))
         self.zone.put("six.example", "2001:db8::1")
         self.assertEqual((await self.ask("six.example")).addresses, ("2001:db8::1",))
 
@@ -62,7 +62,7 @@ class AnswerTests(_Case):
         self.zone.put("app.example", alias="b.example", ttl=5)
         self.zone.put("b.example", alias="c.example", ttl=50)
         self.zone.put("c.example", "192.0.2.1", "2001:db8::1", ttl=500)
-        self.assertEqual(await self.ask(), Answer(addresses=("192.0.2.1", "2001:db8::1"), ttl=5))
+        self.assertEqual(await self.ask(), ResolvedName(addresses=("192.0.2.1", "2001:db8::1"), ttl=5))
 
     async def test_aliases_in_one_answer(self) -> None:
         """A resolver that follows by itself is not asked again; records of other names are nobody's."""
@@ -74,7 +74,7 @@ class AnswerTests(_Case):
         ]
         self.zone.records["app.example"] = []
         self.patch(self.zone, "_answers", lambda name, kind: records if kind == dns.A else [])
-        self.assertEqual(await self.ask(), Answer(addresses=("192.0.2.1",), ttl=9))
+        self.assertEqual(await self.ask(), ResolvedName(addresses=("192.0.2.1",), ttl=9))
         self.assertEqual(self.zone.count("b.example"), 0)
 
     async def test_circle(self) -> None:
@@ -128,7 +128,7 @@ class SilenceTests(_Case):
         self.silent = self.start()
         self.silent.zone.silent |= {dns.A, dns.AAAA}
 
-    def asked(self, *servers: NameServer) -> Deferred[Answer]:
+    def asked(self, *servers: NameServer) -> Deferred[ResolvedName]:
         """A question under way."""
         return look_up(self.reactor, [server.address for server in servers], "app.example")
 
@@ -150,12 +150,12 @@ class SilenceTests(_Case):
         """When all of them are silent they are asked again, and again, and that is all."""
         asked = self.asked(self.silent)
         await self.wait(*TIMEOUTS)
-        with self.assertRaises(NoAnswerError) as raised:
+        with self.assertRaises(ResolutionError) as raised:
             await asked
         self.assertEqual((str(raised.exception), raised.exception.is_final), ("the name servers do not answer", False))
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
-    async def ipv4_only(self, *addresses: str) -> Deferred[Answer]:
+    async def ipv4_only(self, *addresses: str) -> Deferred[ResolvedName]:
         """A question to a server that never answers for IPv6, when the time for that is over."""
         self.silent.zone.silent.remove(dns.A)
         self.silent.zone.put("app.example", *addresses)
@@ -172,7 +172,7 @@ class SilenceTests(_Case):
 
     async def test_one_family_is_not_all(self) -> None:
         """That there is no IPv4 address says nothing of the others."""
-        with self.assertRaises(NoAnswerError) as raised:
+        with self.assertRaises(ResolutionError) as raised:
             await (await self.ipv4_only())
         self.assertFalse(raised.exception.is_final)
 

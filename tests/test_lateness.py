@@ -17,14 +17,14 @@ class LatenessTests(SynchronousTestCase):
 
     def test_in_time(self) -> None:
         """A reactor that is never late is so."""
-        with self.lateness.watched():
+        with self.lateness.measured():
             self.clock.pump([TICK / 100] * 1000)
             self.assertLess(self.lateness.total, TICK)
 
     def test_late(self) -> None:
         """What is late adds up, be the look over yet or not."""
         seen: list[float] = []
-        with self.lateness.watched():
+        with self.lateness.measured():
             self.clock.callLater(TICK / 2, lambda: seen.append(self.lateness.total))  # called before the look
             self.clock.advance(TICK + 1)
             self.clock.advance(TICK + 2)
@@ -35,7 +35,7 @@ class LatenessTests(SynchronousTestCase):
         """Nothing is looked at for nobody, and nothing is forgotten."""
         for _ in range(2):
             self.clock.advance(100)
-            with self.lateness.watched(), self.lateness.watched():
+            with self.lateness.measured(), self.lateness.measured():
                 self.clock.advance(TICK + 1)
             self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertAlmostEqual(self.lateness.total, 2)

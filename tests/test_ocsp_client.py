@@ -17,7 +17,7 @@ from cryptography.x509 import ocsp as library
 from twisted.internet import reactor as global_reactor
 from twisted.internet.abstract import isIPv6Address
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectBindError, getConnectError
 from twisted.internet.interfaces import IResolutionReceiver
 from twisted.internet.protocol import Protocol, ServerFactory
@@ -29,15 +29,18 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from twisted.web.http_headers import Headers
 
-from agwtwisted import ocsp_client, turns
+from agwtwisted import ocsp_client, responder_connection
+from agwtwisted import responder_throttle as throttle
 from agwtwisted.core import ocsp
-from agwtwisted.core.breaker import PAUSE, SEVERAL
+from agwtwisted.core.circuit_breaker import OPEN_SECONDS, TRIP_AFTER
 from agwtwisted.core.destinations import PortRange, destination
-from agwtwisted.core.ocsp import Answer, NotAsked, Question, Unreachable, Unusable
-from agwtwisted.lateness import TICK, Lateness
-from agwtwisted.lookups import MAX_LOOKUPS
-from agwtwisted.ocsp_client import MAX_LATENESS, OcspClient, Way
-from agwtwisted.turns import UNDER_WAY
+from agwtwisted.core.ocsp import OcspRequest, ProvenResponse
+from agwtwisted.core.revocation_status import NoAnswer, NotAsked, Unreachable, Unusable
+from agwtwisted.lateness import MAX_LATENESS, TICK, Lateness
+from agwtwisted.ocsp_client import OcspClient, ResponderRoute
+from agwtwisted.ocsp_http import BadResponseError, RedirectError, check
+from agwtwisted.reactor_resolver import MAX_LOOKUPS
+from agwtwisted.responder_throttle import MAX_CONCURRENT
 from tests import pki
 from tests.end_to_end.lines import DEADLINE, wait_until
 from tests.responder import TRY_LATER, Asked, Responder, http
@@ -46,6 +49,7 @@ reactor: Any = global_reactor
 
 ISSUER = pki.Authority.root("Issuer")
 DEVICE = ISSUER.issue("device")
+KEY = pki.ec_key()
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 EVERY_PORT = (PortRange(lowest=1, highest=65535),)
 CONTENT_TYPE = b"Content-Type: application/ocsp-response\r\n"
@@ -106,14 +110,14 @@ class ClientCase(TestCase):
         self.responder = Responder(ISSUER)
         self.responder.knows(DEVICE)
         self.addCleanup(deferToThread, self.responder.close)
-        found = Question.of(DEVICE.der, ISSUER.der)
-        assert isinstance(found, Question)
-        self.question = found
+        found = OcspRequest.of(DEVICE.der, ISSUER.der)
+        assert isinstance(found, OcspRequest)
+        self.request = found
         self.client = OcspClient(reactor)
 
-    def way(self, *urls: str, timeout: float = DEADLINE, operators: bool = True) -> Way:
-        """The way to these responders, or to the one of the test."""
-        return Way(
+    def route(self, *urls: str, timeout: float = DEADLINE, operators: bool = True) -> ResponderRoute:
+        """The route to these responders, or to the one of the test."""
+        return ResponderRoute(
             destinations=tuple(destination(url) for url in urls or (self.responder.url,)),
             timeout=timeout,
             open_networks=LOOPBACK,
@@ -121,19 +125,21 @@ class ClientCase(TestCase):
             is_operators=operators,
         )
 
-    def prove(self, response: bytes) -> Answer | Unusable:
+    def prove(self, response: bytes) -> ProvenResponse | Unusable:
         """What the response is worth."""
-        return ocsp.prove(response, self.question)
+        return ocsp.prove(response, self.request)
 
-    def ask(self, way: Way | None = None) -> Deferred[Answer | Unusable | Unreachable | NotAsked]:
+    def ask(self, route: ResponderRoute | None = None) -> Deferred[ProvenResponse | NoAnswer]:
         """Puts the question."""
-        return self.client.ask(self.question.request, way or self.way(), self.prove)
+        return self.client.ask(self.request.der, route or self.route(), self.prove)
 
-    def ask_another(self, number: int, way: Way | None = None) -> Deferred[Answer | Unusable | Unreachable | NotAsked]:
-        """Puts another question about the same certificate."""
-        other = Question.of(DEVICE.der, ISSUER.der, nonce=bytes([number]) * 32)
-        assert isinstance(other, Question)
-        return self.client.ask(other.request, way or self.way(), self.prove)
+    def ask_another(self, number: int, route: ResponderRoute | None = None) -> Deferred[ProvenResponse | NoAnswer]:
+        """Puts a question about another certificate."""
+        device = ISSUER.issue(f"device {number}", key=KEY)
+        self.responder.knows(device)
+        other = OcspRequest.of(device.der, ISSUER.der)
+        assert isinstance(other, OcspRequest)
+        return self.client.ask(other.der, route or self.route(), lambda response: ocsp.prove(response, other))
 
     def assert_not_asked(self, outcome: object, words: str) -> None:
         """Nobody was asked, for this reason."""
@@ -151,8 +157,8 @@ class ClientCase(TestCase):
         """The responder answers none of several questions."""
         self.client = OcspClient(clock)
         self.responder.say = lambda _: None
-        asked = [self.ask_another(number, self.way(timeout=5)) for number in range(SEVERAL)]
-        await deferToThread(wait_until, lambda: len(self.responder.lines) == SEVERAL, "all are put")
+        asked = [self.ask_another(number, self.route(timeout=5)) for number in range(TRIP_AFTER)]
+        await deferToThread(wait_until, lambda: len(self.responder.lines) == TRIP_AFTER, "all are put")
         clock.advance(5)
         for each in asked:
             self.assert_unreachable(await each, "no answer in time")
@@ -163,20 +169,11 @@ class AskTests(ClientCase):
 
     async def test_post(self) -> None:
         """The request goes by POST, and nothing that is not needed goes with it."""
-        self.assertIsInstance(await self.ask(), Answer)
+        self.assertIsInstance(await self.ask(), ProvenResponse)
         head = bytes(self.responder.lines[0].received).partition(b"\r\n\r\n")[0]
         names = {line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]}
         self.assertEqual(self.responder.heads, ["POST / HTTP/1.1"])
         self.assertEqual(names, {b"host", b"connection", b"content-type", b"content-length", b"accept"})
-
-    async def test_get(self) -> None:
-        """By GET the request is in the path (RFC 5019 section 5); a long one goes by POST."""
-        self.client = OcspClient(reactor, use_get=True)
-        self.assertIsInstance(await self.ask(), Answer)
-        self.assertIn("GET /M", self.responder.heads[0])
-        long = await self.ask(self.way(f"{self.responder.url}?query"))
-        self.assertIsInstance(long, Answer)
-        self.assertEqual(self.responder.heads[1], "POST /?query HTTP/1.1")
 
     async def test_one_connection_a_question(self) -> None:
         """No connection is kept."""
@@ -187,45 +184,35 @@ class AskTests(ClientCase):
     async def test_nothing_in_the_log(self) -> None:
         """A question that is answered has no line in the log, of the libraries' neither."""
         with capturedLogs() as events:
-            self.assertIsInstance(await self.ask(), Answer)
+            self.assertIsInstance(await self.ask(), ProvenResponse)
         self.assertEqual([each for each in events if each["log_namespace"].startswith("twisted.web.client")], [])
 
     async def test_no_cookies(self) -> None:
         """A responder cannot mark whom it has seen."""
-        body = http_body(self.responder.true_answer(ocsp_request(self.question)))
+        body = http_body(self.responder.true_answer(ocsp_request(self.request)))
         self.responder.say = lambda _: http(body, b"Set-Cookie: seen=1; Path=/")
         for _ in range(2):
-            self.assertIsInstance(await self.ask(), Answer)
+            self.assertIsInstance(await self.ask(), ProvenResponse)
         self.assertNotIn(b"cookie", bytes(self.responder.lines[1].received).lower())
-
-    async def test_long_get(self) -> None:
-        """The path of the URL is kept before the request; one that is too long for GET goes by POST."""
-        self.client = OcspClient(reactor, use_get=True)
-        self.assertIsInstance(await self.ask(self.way(f"{self.responder.url}a/b/")), Answer)
-        self.assertRegex(self.responder.heads[0], "^GET /a/b/M[^/]+ HTTP/1.1$")
-        long = Question.of(DEVICE.der, ISSUER.der, nonce=bytes(128))
-        assert isinstance(long, Question)
-        await self.client.ask(long.request, self.way(), self.prove)
-        self.assertEqual(self.responder.heads[1], "POST / HTTP/1.1")
 
     async def test_no_proxy(self) -> None:
         """The environment's proxy is for others."""
         self.patch(os, "environ", {"http_proxy": "http://127.0.0.1:1/", "HTTP_PROXY": "http://127.0.0.1:1/"})
-        self.assertIsInstance(await self.ask(), Answer)
+        self.assertIsInstance(await self.ask(), ProvenResponse)
 
     async def test_several(self) -> None:
         """Responders are asked in turn, until one gives an answer that is worth something."""
         with closing(Responder(ISSUER, lambda _: http(TRY_LATER))) as useless:
-            way = self.way("http://127.0.0.1:1/", useless.url, self.responder.url)
-            self.assertIsInstance(await self.ask(way), Answer)
+            route = self.route("http://127.0.0.1:1/", useless.url, self.responder.url)
+            self.assertIsInstance(await self.ask(route), ProvenResponse)
             self.assertEqual(len(useless.asked), 1)
-            self.assertIsInstance(await self.ask(self.way(self.responder.url, useless.url)), Answer)
+            self.assertIsInstance(await self.ask(self.route(self.responder.url, useless.url)), ProvenResponse)
             self.assertEqual(len(useless.asked), 1)
 
     async def test_nobody(self) -> None:
         """Where no responder is named there is nobody to ask."""
-        way = attrs.evolve(self.way(), destinations=())
-        self.assert_unreachable(await self.ask(way), "names no responder")
+        route = attrs.evolve(self.route(), destinations=())
+        self.assert_unreachable(await self.ask(route), "names no responder")
 
 
 class HostileTests(ClientCase):
@@ -279,15 +266,15 @@ class HostileTests(ClientCase):
 
     async def test_content_type(self) -> None:
         """The type may be written in capitals and have parameters; none at all, or a longer one, is another type."""
-        body = http_body(self.responder.true_answer(ocsp_request(self.question)))
+        body = http_body(self.responder.true_answer(ocsp_request(self.request)))
         for kind in (b"Application/OCSP-Response", b"application/ocsp-response ; charset=x"):
-            self.assertIsInstance(await self.outcome(http(body, content_type=kind)), Answer)
+            self.assertIsInstance(await self.outcome(http(body, content_type=kind)), ProvenResponse)
         for kind in (b"", b"application/ocsp-response-not", b"application/ocsp-request"):
             self.assert_unreachable(await self.outcome(http(body, content_type=kind)), "content type")
 
     async def test_piece_by_piece(self) -> None:
         """An answer may come in any pieces."""
-        whole = self.responder.true_answer(ocsp_request(self.question))
+        whole = self.responder.true_answer(ocsp_request(self.request))
 
         def say(_: Asked) -> bytes:
             """Answers a few bytes at a time."""
@@ -297,14 +284,14 @@ class HostileTests(ClientCase):
             return whole[-1:]
 
         self.responder.say = say
-        self.assertIsInstance(await self.ask(), Answer)
+        self.assertIsInstance(await self.ask(), ProvenResponse)
 
     async def test_drop_by_drop(self) -> None:
         """However steadily the body drips, its time is over when the question's is."""
         clock = Timed()
         self.client = OcspClient(clock)
         self.responder.say = lambda _: None
-        asked = self.ask(self.way(timeout=5))
+        asked = self.ask(self.route(timeout=5))
         await deferToThread(self.responder.wait_for, 1)
         line = self.responder.lines[0]
         line.send(OK + CONTENT_TYPE + b"Content-Length: 1000\r\n\r\n")
@@ -345,7 +332,7 @@ class HostileTests(ClientCase):
 
     async def test_cut(self) -> None:
         """An answer that ends before its end is none, wherever it is cut."""
-        whole = self.responder.true_answer(ocsp_request(self.question))
+        whole = self.responder.true_answer(ocsp_request(self.request))
         for size in (0, 10, whole.index(b"\r\n\r\n") + 4, len(whole) - 1):
             self.client = OcspClient(reactor)
             self.responder.say = _cut(self.responder, whole[:size])
@@ -353,8 +340,8 @@ class HostileTests(ClientCase):
 
     async def test_without_length(self) -> None:
         """Where the end of the connection is the end of the body, the response itself tells whether it is whole."""
-        body = self.responder.true_answer(ocsp_request(self.question)).partition(b"\r\n\r\n")[2]
-        for answer, expected in ((body, Answer), (body[:-1], Unusable)):
+        body = self.responder.true_answer(ocsp_request(self.request)).partition(b"\r\n\r\n")[2]
+        for answer, expected in ((body, ProvenResponse), (body[:-1], Unusable)):
             self.client = OcspClient(reactor)
             self.responder.say = _cut(self.responder, OK + CONTENT_TYPE + b"\r\n" + answer)
             self.assertIsInstance(await self.ask(), expected)
@@ -362,19 +349,19 @@ class HostileTests(ClientCase):
     async def test_silence(self) -> None:
         """One deadline is over everything: the head, and a body that comes drop by drop."""
         self.responder.say = lambda _: None
-        self.assert_unreachable(await self.ask(self.way(timeout=0.3)), "no answer in time")
+        self.assert_unreachable(await self.ask(self.route(timeout=0.3)), "no answer in time")
         self.client = OcspClient(reactor)
         self.responder.say = lambda _: OK + CONTENT_TYPE + b"Content-Length: 9\r\n\r\nx"
-        self.assert_unreachable(await self.ask(self.way(timeout=0.3)), "no answer in time")
+        self.assert_unreachable(await self.ask(self.route(timeout=0.3)), "no answer in time")
         for line in self.responder.lines:
             self.assertTrue(await deferToThread(line.ended.wait, DEADLINE))
 
     async def test_dead_responder(self) -> None:
         """A dead responder costs its first askers their time, and the others none: it is not even asked."""
         await self.die(Timed())
-        outcome = await self.ask_another(SEVERAL)
+        outcome = await self.ask_another(TRIP_AFTER)
         self.assertEqual(outcome, Unreachable("the responder did not answer a moment ago", was_asked=False))
-        self.assertEqual(len(self.responder.lines), SEVERAL)
+        self.assertEqual(len(self.responder.lines), TRIP_AFTER)
 
     async def test_silent_for_one(self) -> None:
         """A question that the responder never answers has no other one refused."""
@@ -382,12 +369,12 @@ class HostileTests(ClientCase):
         self.client = OcspClient(clock)
         for count in range(1, 4):
             self.responder.say = lambda _: None
-            asked = self.ask(self.way(timeout=5))
+            asked = self.ask(self.route(timeout=5))
             await deferToThread(self.responder.wait_for, 2 * count - 1)
             clock.advance(5)
             self.assert_unreachable(await asked, "no answer in time")
             self.responder.say = self.responder.true_answer
-            self.assertIsInstance(await self.ask_another(count), Answer)
+            self.assertIsInstance(await self.ask_another(count), ProvenResponse)
 
     async def test_errors_are_no_death(self) -> None:
         """A responder that answers with an error for one certificate is asked about the next."""
@@ -401,17 +388,17 @@ class HostileTests(ClientCase):
         clock = Timed()
         self.client = OcspClient(clock)
         with closing(Responder(ISSUER, lambda _: None)) as silent:
-            asked = self.ask(self.way(silent.url, self.responder.url, timeout=6))
+            asked = self.ask(self.route(silent.url, self.responder.url, timeout=6))
             await deferToThread(silent.wait_for, 1)
             self.assertEqual(self.responder.lines, [])
             clock.advance(3)
-            self.assertIsInstance(await asked, Answer)
+            self.assertIsInstance(await asked, ProvenResponse)
 
     async def test_cancelled(self) -> None:
         """Who does not wait any more ends the connection, and no other responder is asked instead."""
         self.responder.say = lambda _: None
         with closing(Responder(ISSUER)) as other:
-            asked = self.ask(self.way(self.responder.url, other.url))
+            asked = self.ask(self.route(self.responder.url, other.url))
             await deferToThread(self.responder.wait_for, 1)
             asked.cancel()
             await self.assertFailure(asked, CancelledError)
@@ -427,17 +414,17 @@ class LimitTests(ClientCase):
     async def test_under_way(self) -> None:
         """One responder is asked so many things at once; who does not get his turn in time was not asked about."""
         self.responder.gate.clear()
-        asked = [self.ask() for _ in range(UNDER_WAY)]
-        await deferToThread(self.responder.wait_for, UNDER_WAY)
-        self.patch(turns, "PATIENCE", 0.1)
+        asked = [self.ask() for _ in range(MAX_CONCURRENT)]
+        await deferToThread(self.responder.wait_for, MAX_CONCURRENT)
+        self.patch(throttle, "QUEUE_TIMEOUT", 0.1)
         self.assert_not_asked(await self.ask(), "too many questions")
-        self.assertEqual(len(self.responder.lines), UNDER_WAY)
+        self.assertEqual(len(self.responder.lines), MAX_CONCURRENT)
         with closing(Responder(ISSUER)) as other:
             other.knows(DEVICE)
-            self.assertIsInstance(await self.ask(self.way(other.url)), Answer)
+            self.assertIsInstance(await self.ask(self.route(other.url)), ProvenResponse)
         self.responder.gate.set()
         for each in asked:
-            self.assertIsInstance(await each, Answer)
+            self.assertIsInstance(await each, ProvenResponse)
 
     async def test_a_thousand_certificates(self) -> None:
         """However many certificates come together, a slow responder is asked once about each, so many at a time."""
@@ -457,33 +444,33 @@ class LimitTests(ClientCase):
             return self.responder.true_answer(request)
 
         self.responder.say = slow
-        questions = [Question.of(device.der, ISSUER.der) for device in devices]
-        way = self.way()
+        questions = [OcspRequest.of(device.der, ISSUER.der) for device in devices]
+        route = self.route()
         answers = [
-            self.client.ask(each.request, way, lambda response, each=each: ocsp.prove(response, each))
+            self.client.ask(each.der, route, lambda response, each=each: ocsp.prove(response, each))
             for each in questions
-            if isinstance(each, Question)
+            if isinstance(each, OcspRequest)
         ]
         for answer in answers:
-            self.assertIsInstance(await answer, Answer)
+            self.assertIsInstance(await answer, ProvenResponse)
         self.assertEqual((len(answers), len(self.responder.asked), len(set(self.responder.asked))), (1000, 1000, 1000))
-        self.assertLessEqual(most, UNDER_WAY)
+        self.assertLessEqual(most, MAX_CONCURRENT)
 
     async def test_all_together(self) -> None:
         """All responders together are asked so many things at once; room is given back, whatever the outcome."""
-        self.patch(turns, "MAX_QUESTIONS", 1)
-        self.patch(turns, "PATIENCE", 0.1)
+        self.patch(throttle, "MAX_CONCURRENT_IN_ALL", 1)
+        self.patch(throttle, "QUEUE_TIMEOUT", 0.1)
         self.client = OcspClient(reactor)
         self.responder.say = lambda _: None
         with closing(Responder(ISSUER)) as other:
             other.knows(DEVICE)
             first = self.ask()
             await deferToThread(self.responder.wait_for, 1)
-            self.assert_not_asked(await self.ask(self.way(other.url)), "too many questions")
+            self.assert_not_asked(await self.ask(self.route(other.url)), "too many questions")
             self.assertEqual(other.lines, [])
             first.cancel()
             await self.assertFailure(first, CancelledError)
-            self.assertIsInstance(await self.ask(self.way(other.url)), Answer)
+            self.assertIsInstance(await self.ask(self.route(other.url)), ProvenResponse)
 
     async def test_after_the_pause(self) -> None:
         """A dead responder does not make its neighbour on another port dead, and is asked again after a pause."""
@@ -491,10 +478,10 @@ class LimitTests(ClientCase):
         await self.die(clock)
         with closing(Responder(ISSUER)) as neighbour:
             neighbour.knows(DEVICE)
-            self.assertIsInstance(await self.ask(self.way(neighbour.url)), Answer)
+            self.assertIsInstance(await self.ask(self.route(neighbour.url)), ProvenResponse)
         self.responder.say = self.responder.true_answer
-        clock.advance(2 * PAUSE)
-        self.assertIsInstance(await self.ask(), Answer)
+        clock.advance(2 * OPEN_SECONDS)
+        self.assertIsInstance(await self.ask(), ProvenResponse)
         self.assertEqual(clock.getDelayedCalls(), [])
 
 
@@ -507,9 +494,9 @@ class AddressTests(ClientCase):
         self.client = OcspClient(made, own_ports=own_ports)
         return made
 
-    def certificates(self, *urls: str) -> Way:
-        """The way that a certificate names, with nothing opened."""
-        return attrs.evolve(self.way(*urls, operators=False), open_networks=())
+    def certificates(self, *urls: str) -> ResponderRoute:
+        """The route that a certificate names, with nothing opened."""
+        return attrs.evolve(self.route(*urls, operators=False), open_networks=())
 
     async def test_closed_addresses(self) -> None:
         """A closed address is not connected to, whatever it is called."""
@@ -525,36 +512,36 @@ class AddressTests(ClientCase):
         """A name is resolved once: no second answer of its resolver gets around the rules."""
         made = self.resolving(ocsp_example=["127.0.0.1"])
         url = f"http://ocsp.example:{self.responder.port}/"
-        self.assertIsInstance(await self.ask(self.way(url, operators=False)), Answer)
+        self.assertIsInstance(await self.ask(self.route(url, operators=False)), ProvenResponse)
         self.assertEqual((made.nameResolver.asked, made.connected), (["ocsp.example"], ["127.0.0.1"]))
 
     async def test_open_among_closed(self) -> None:
         """Of several addresses the open ones are tried."""
         made = self.resolving(ocsp_example=["169.254.169.254", "127.0.0.1"])
         url = f"http://ocsp.example:{self.responder.port}/"
-        self.assertIsInstance(await self.ask(self.way(url, operators=False)), Answer)
+        self.assertIsInstance(await self.ask(self.route(url, operators=False)), ProvenResponse)
         self.assertEqual(made.connected, ["127.0.0.1"])
 
     async def test_dead_among_closed(self) -> None:
         """Where the open address is dead, that is the reason, and the responder is left alone for a while."""
         self.resolving(ocsp_example=["127.0.0.1", "169.254.169.254"])
-        way = self.way("http://ocsp.example:1/", operators=False)
-        self.assert_unreachable(await self.ask(way), "refused")
-        self.assert_unreachable(await self.ask(way), "a moment ago")
+        route = self.route("http://ocsp.example:1/", operators=False)
+        self.assert_unreachable(await self.ask(route), "refused")
+        self.assert_unreachable(await self.ask(route), "a moment ago")
 
     async def test_answer_among_closed(self) -> None:
         """What is wrong with an answer is said, also where another address was passed over."""
         self.resolving(ocsp_example=["127.0.0.1", "169.254.169.254"])
         self.responder.say = lambda _: http(b"", status=b"404 Not Found")
-        way = self.way(f"http://ocsp.example:{self.responder.port}/", operators=False)
-        self.assert_unreachable(await self.ask(way), "404")
+        route = self.route(f"http://ocsp.example:{self.responder.port}/", operators=False)
+        self.assert_unreachable(await self.ask(route), "404")
 
     async def test_cancelled_while_resolving(self) -> None:
         """A name that is found when nobody waits any more is not connected to."""
         made = self.resolving(ocsp_example=["127.0.0.1"])
         made.nameResolver.complete = False
         urls = (f"http://ocsp.example:{self.responder.port}/", f"http://other.example:{self.responder.port}/")
-        asked = self.ask(self.way(*urls, operators=False))
+        asked = self.ask(self.route(*urls, operators=False))
         asked.cancel()
         await self.assertFailure(asked, CancelledError)
         made.nameResolver.receivers[0].resolutionComplete()
@@ -564,24 +551,24 @@ class AddressTests(ClientCase):
         """So many names are looked up at once; a question whose name had no turn was not put, the others were."""
         made = self.resolving(ocsp_example=["127.0.0.1"])
         made.nameResolver.complete = False
-        slow = [self.ask(self.way(f"http://{number}.example/", timeout=0.2)) for number in range(MAX_LOOKUPS)]
-        self.assert_not_asked(await self.ask(self.way("http://ocsp.example/", timeout=0.1)), "being looked up")
+        slow = [self.ask(self.route(f"http://{number}.example/", timeout=0.2)) for number in range(MAX_LOOKUPS)]
+        self.assert_not_asked(await self.ask(self.route("http://ocsp.example/", timeout=0.1)), "being looked up")
         for each in slow:
             self.assert_unreachable(await each, "no answer in time")
         made.nameResolver.complete = True
         for receiver in made.nameResolver.receivers:
             receiver.resolutionComplete()
-        self.assertIsInstance(await self.ask(self.way(f"http://ocsp.example:{self.responder.port}/")), Answer)
+        self.assertIsInstance(await self.ask(self.route(f"http://ocsp.example:{self.responder.port}/")), ProvenResponse)
 
     async def test_name_for_many(self) -> None:
         """A name is looked up once for all who need it at a time."""
         made = self.resolving(ocsp_example=["127.0.0.1"])
         made.nameResolver.complete = False
-        asked = [self.ask(self.way(f"http://ocsp.example:{self.responder.port}/")) for _ in range(5)]
+        asked = [self.ask(self.route(f"http://ocsp.example:{self.responder.port}/")) for _ in range(5)]
         self.assertEqual(made.nameResolver.asked, ["ocsp.example"])
         made.nameResolver.receivers[0].resolutionComplete()
         for each in asked:
-            self.assertIsInstance(await each, Answer)
+            self.assertIsInstance(await each, ProvenResponse)
 
     async def test_https(self) -> None:
         """Over https nothing is said to a responder whose certificate the system does not trust."""
@@ -602,50 +589,50 @@ class AddressTests(ClientCase):
         factory = ServerFactory.forProtocol(Listening)
         port = reactor.listenSSL(0, factory, options, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
-        for way in (True, False):
+        for route in (True, False):
             self.client = OcspClient(reactor)
-            outcome = await self.ask(self.way(f"https://127.0.0.1:{port.getHost().port}/", operators=way))
+            outcome = await self.ask(self.route(f"https://127.0.0.1:{port.getHost().port}/", operators=route))
             self.assert_unreachable(outcome, "certificate verify failed")
         self.assertEqual(received, [])
 
     async def test_https_to_plain_http(self) -> None:
         """What does not speak TLS at an https URL is not asked in the clear."""
-        outcome = await self.ask(self.way(self.responder.url.replace("http:", "https:"), timeout=0.3))
+        outcome = await self.ask(self.route(self.responder.url.replace("http:", "https:"), timeout=0.3))
         self.assertIsInstance(outcome, Unreachable)
         self.assertEqual(self.responder.asked, [])
 
     async def test_ports(self) -> None:
         """Only listed ports are connected to; the operator's own responder may be at any."""
-        way = attrs.evolve(self.way(operators=False), open_ports=(PortRange(lowest=80, highest=80),))
-        self.assert_unreachable(await self.ask(way), f"it takes ocsp_allowed_ports = {self.responder.port} to")
+        route = attrs.evolve(self.route(operators=False), open_ports=(PortRange(lowest=80, highest=80),))
+        self.assert_unreachable(await self.ask(route), f"it takes ocsp_allowed_ports = {self.responder.port} to")
         both = f"it takes ocsp_allowed_networks = 127.0.0.1 and ocsp_allowed_ports = {self.responder.port} to"
-        self.assert_unreachable(await self.ask(attrs.evolve(way, open_networks=())), both)
+        self.assert_unreachable(await self.ask(attrs.evolve(route, open_networks=())), both)
         self.assertEqual(self.responder.lines, [])
-        own = attrs.evolve(way, open_networks=(), is_operators=True)
-        self.assertIsInstance(await self.ask(own), Answer)
+        own = attrs.evolve(route, open_networks=(), is_operators=True)
+        self.assertIsInstance(await self.ask(own), ProvenResponse)
 
     async def test_against_the_rules_is_no_death(self) -> None:
         """That the rules refuse an address says nothing about whether its responder lives."""
-        way = attrs.evolve(self.way(operators=False), open_networks=())
-        for _ in range(2 * SEVERAL):
-            self.assert_unreachable(await self.ask(way), "address rules")
-        self.assertIsInstance(await self.ask(self.way(operators=False)), Answer)
+        route = attrs.evolve(self.route(operators=False), open_networks=())
+        for _ in range(2 * TRIP_AFTER):
+            self.assert_unreachable(await self.ask(route), "address rules")
+        self.assertIsInstance(await self.ask(self.route(operators=False)), ProvenResponse)
 
     async def test_not_itself(self) -> None:
         """The gateway does not ask itself: it connects to its own listener, if that is open, and says nothing."""
         self.client = OcspClient(reactor, own_ports=[self.responder.port])
-        self.assert_unreachable(await self.ask(self.way(operators=False)), "own listeners")
+        self.assert_unreachable(await self.ask(self.route(operators=False)), "own listeners")
         self.assertEqual(self.responder.asked, [])
-        self.assertIsInstance(await self.ask(), Answer)  # the operator knows
+        self.assertIsInstance(await self.ask(), ProvenResponse)  # the operator knows
 
     async def test_no_such_name(self) -> None:
         """A name that nobody knows is no responder."""
         self.resolving()
-        self.assert_unreachable(await self.ask(self.way("http://nobody.example/")), "lookup")
+        self.assert_unreachable(await self.ask(self.route("http://nobody.example/")), "lookup")
 
     async def test_refused(self) -> None:
         """A port on which nobody listens is no responder."""
-        self.assert_unreachable(await self.ask(self.way("http://127.0.0.1:1/")), "refused")
+        self.assert_unreachable(await self.ask(self.route("http://127.0.0.1:1/")), "refused")
 
 
 class RedirectTests(ClientCase):
@@ -662,7 +649,7 @@ class RedirectTests(ClientCase):
         for status in (b"301 Moved Permanently", b"302 Found", b"307 Temporary Redirect", b"308 Permanent Redirect"):
             moved = self.moved(self.responder.url.encode() + b"new", status)
             for operators in (True, False):
-                self.assertIsInstance(await self.ask(self.way(moved.url, operators=operators)), Answer)
+                self.assertIsInstance(await self.ask(self.route(moved.url, operators=operators)), ProvenResponse)
                 self.assertEqual(self.responder.heads.pop(), "POST /new HTTP/1.1")
 
     async def test_relative(self) -> None:
@@ -672,25 +659,25 @@ class RedirectTests(ClientCase):
             if self.responder.heads[-1].startswith("POST /a/b ")
             else self.responder.true_answer(request)
         )
-        self.assertIsInstance(await self.ask(self.way(f"{self.responder.url}a/b")), Answer)
+        self.assertIsInstance(await self.ask(self.route(f"{self.responder.url}a/b")), ProvenResponse)
         self.assertEqual(self.responder.heads[-1], "POST /a/there HTTP/1.1")
 
     async def test_once(self) -> None:
         """Who redirects again is not followed any more."""
         second = self.moved(self.responder.url.encode())
-        self.assert_unreachable(await self.ask(self.way(self.moved(second.url.encode()).url)), "more than once")
+        self.assert_unreachable(await self.ask(self.route(self.moved(second.url.encode()).url)), "more than once")
         self.assertEqual(self.responder.lines, [])
 
     async def test_by_the_rules(self) -> None:
         """A redirect leads nowhere where a certificate could not lead, not even that of the operator's responder."""
         self.client = OcspClient(reactor, own_ports=[self.responder.port])
         moved = self.moved(self.responder.url.encode())
-        for way in (self.way(moved.url), self.way(moved.url, operators=False)):
+        for route in (self.route(moved.url), self.route(moved.url, operators=False)):
             self.assert_unreachable(
-                await self.ask(way), f"127.0.0.1 port {self.responder.port} is one of the gateway's"
+                await self.ask(route), f"127.0.0.1 port {self.responder.port} is one of the gateway's"
             )
         self.client = OcspClient(reactor)
-        closed = attrs.evolve(self.way(moved.url), open_networks=(), open_ports=())
+        closed = attrs.evolve(self.route(moved.url), open_networks=(), open_ports=())
         self.assert_unreachable(
             await self.ask(closed), f"{self.responder.port} at 127.0.0.1: it takes ocsp_allowed_net"
         )
@@ -703,43 +690,42 @@ class RedirectTests(ClientCase):
             if self.responder.heads[-1].startswith("POST / ")
             else self.responder.true_answer(request)
         )
-        self.assertIsInstance(await self.ask(attrs.evolve(self.way(), open_networks=(), open_ports=())), Answer)
+        self.assertIsInstance(
+            await self.ask(attrs.evolve(self.route(), open_networks=(), open_ports=())), ProvenResponse
+        )
 
     async def test_nonsense(self) -> None:
         """What is no URL of a responder is not followed, nor two of them, nor none."""
         for location in (b"ldap://ldap.example/", b"http://user@127.0.0.1/", b"http://\xff/", b"http://[::1/", b"#a"):
-            outcome = await self.ask(self.way(self.moved(location).url))
+            outcome = await self.ask(self.route(self.moved(location).url))
             self.assert_unreachable(outcome, "no URL of a responder")
         for lines in ((), (b"Location: /a", b"Location: /b")):
             self.responder.say = lambda _, lines=lines: http(b"", *lines, status=b"302 Found")
             self.assert_unreachable(await self.ask(), "no URL of a responder")
 
-    async def test_not_into_the_clear(self) -> None:
+    def test_not_into_the_clear(self) -> None:
         """Who was asked over https is not followed to http; from http to https is fine."""
         for begun, location, followed in (
             ("https://ocsp.example/", b"http://ocsp.example/", False),
             ("https://ocsp.example/", b"https://other.example/", True),
             ("http://ocsp.example/", b"https://ocsp.example/", True),
         ):
-            headers = Headers({b"location": [location]})
-            redirect = SimpleNamespace(code=307, headers=headers, length=0)
-            agent = SimpleNamespace(request=lambda *_, answer=redirect: succeed(answer))
-            asked = ocsp_client._PlainAgent(agent, destination(begun)).request(b"POST", begun.encode())  # type: ignore[arg-type]
-            kind = ocsp_client._RedirectError if followed else ocsp_client._NoAnswerError
-            await self.assertFailure(asked, kind)
+            redirect: Any = SimpleNamespace(code=307, headers=Headers({b"location": [location]}), length=0)
+            with self.assertRaises(RedirectError if followed else BadResponseError):
+                check(redirect, destination(begun))
 
     async def test_is_no_death(self) -> None:
         """A responder whose redirect leads to nobody has answered: it is asked about the next certificate."""
         moved = self.moved(b"http://127.0.0.1:1/")
-        for _ in range(2 * SEVERAL):
-            self.assert_unreachable(await self.ask(self.way(moved.url)), "refused")
+        for _ in range(2 * TRIP_AFTER):
+            self.assert_unreachable(await self.ask(self.route(moved.url)), "refused")
 
     async def test_time(self) -> None:
         """The time is for both together."""
         clock = Timed()
         self.client = OcspClient(clock)
         self.responder.say = lambda _: None
-        asked = self.ask(self.way(self.moved(self.responder.url.encode()).url, timeout=5))
+        asked = self.ask(self.route(self.moved(self.responder.url.encode()).url, timeout=5))
         await deferToThread(self.responder.wait_for, 1)
         clock.advance(5)
         self.assert_unreachable(await asked, "no answer in time")
@@ -772,31 +758,31 @@ class LackTests(ClientCase):
         """Without a descriptor, memory or a local port nobody was asked, however often; the responder is not dead."""
         for code in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL):
             self.lacking(code)
-            for _ in range(2 * SEVERAL):
-                self.assert_not_asked(await self.ask(self.way("http://ocsp.example/")), os.strerror(code))
+            for _ in range(2 * TRIP_AFTER):
+                self.assert_not_asked(await self.ask(self.route("http://ocsp.example/")), os.strerror(code))
 
     async def test_one_of_several_addresses(self) -> None:
         """It is so if one address of several was not tried, whatever became of the others."""
         for codes in ((errno.EMFILE, errno.ECONNREFUSED), (errno.ECONNREFUSED, errno.EMFILE)):
             self.lacking(*codes, addresses=("127.0.0.1", "127.0.0.2"))
-            self.assert_not_asked(await self.ask(self.way("http://ocsp.example/")), os.strerror(errno.EMFILE))
+            self.assert_not_asked(await self.ask(self.route("http://ocsp.example/")), os.strerror(errno.EMFILE))
 
     async def test_without_ipv6(self) -> None:
         """That there is no IPv6 here is no lack where another address was tried, and found dead."""
         self.lacking(errno.EADDRNOTAVAIL, errno.ECONNREFUSED, addresses=("2001:db8::1", "127.0.0.1"))
-        self.assert_unreachable(await self.ask(self.way("http://ocsp.example/")), "refused")
+        self.assert_unreachable(await self.ask(self.route("http://ocsp.example/")), "refused")
         self.lacking(errno.EADDRNOTAVAIL, addresses=("2001:db8::1",))
-        self.assert_not_asked(await self.ask(self.way("http://ocsp.example/")), "assign")
+        self.assert_not_asked(await self.ask(self.route("http://ocsp.example/")), "assign")
 
     async def test_next_responder(self) -> None:
         """A responder that answers counts all the same; one that is dead does not make it its fault."""
-        self.patch(ocsp_client, "_descriptor_lack", lambda: "no descriptor")
+        self.patch(ocsp_client, "descriptor_shortage", lambda: "no descriptor")
         dead = "http://127.0.0.1:1/"
-        self.assertIsInstance(await self.ask(self.way(dead, self.responder.url)), Answer)
+        self.assertIsInstance(await self.ask(self.route(dead, self.responder.url)), ProvenResponse)
         self.client = OcspClient(reactor)
         with closing(Responder(ISSUER, lambda _: http(TRY_LATER))) as useless:
-            for way in (self.way(dead, useless.url), self.way(useless.url, dead)):
-                self.assert_not_asked(await self.ask(way), "no descriptor")
+            for route in (self.route(dead, useless.url), self.route(useless.url, dead)):
+                self.assert_not_asked(await self.ask(route), "no descriptor")
 
     async def test_resolving(self) -> None:
         """A resolver does not say that it had no descriptor: whoever finds none now has not asked."""
@@ -807,17 +793,17 @@ class LackTests(ClientCase):
 
         self.client = OcspClient(Reactor(Resolver({})))
         with self.patch_socket(exhausted):
-            self.assert_not_asked(await self.ask(self.way("http://ocsp.example/")), os.strerror(errno.EMFILE))
-        self.assert_unreachable(await self.ask(self.way("http://ocsp.example/")), "lookup")
+            self.assert_not_asked(await self.ask(self.route("http://ocsp.example/")), os.strerror(errno.EMFILE))
+        self.assert_unreachable(await self.ask(self.route("http://ocsp.example/")), "lookup")
 
     @contextmanager
     def patch_socket(self, replaced: Any) -> Iterator[None]:
         """What the client finds when it looks for a descriptor."""
-        kept, ocsp_client.socket = ocsp_client.socket, SimpleNamespace(socket=replaced)  # type: ignore[assignment]
+        kept, responder_connection.socket = responder_connection.socket, SimpleNamespace(socket=replaced)  # type: ignore[assignment]
         try:
             yield
         finally:
-            ocsp_client.socket = kept
+            responder_connection.socket = kept
 
     async def test_memory(self) -> None:
         """Without memory nobody was asked."""
@@ -826,7 +812,7 @@ class LackTests(ClientCase):
             """There is none."""
             raise MemoryError
 
-        self.patch(OcspClient, "_talk", exhausted)
+        self.patch(ocsp_client, "post", exhausted)
         self.assert_not_asked(await self.ask(), "memory")
 
     async def test_busy(self) -> None:
@@ -834,21 +820,21 @@ class LackTests(ClientCase):
         clock = Timed()
         self.client = OcspClient(clock, lateness=Lateness(clock))
         self.responder.gate.clear()
-        asked = self.ask(self.way(timeout=5))
+        asked = self.ask(self.route(timeout=5))
         await deferToThread(self.responder.wait_for, 1)
         clock.advance(20)
         self.assertFalse(asked.called)
         self.responder.gate.set()
-        self.assertIsInstance(await asked, Answer)
+        self.assertIsInstance(await asked, ProvenResponse)
         self.responder.say = lambda _: None
-        silent = self.ask(self.way(timeout=5))
+        silent = self.ask(self.route(timeout=5))
         await deferToThread(self.responder.wait_for, 2)
         clock.pump([TICK / 50] * int(4 * 50 / TICK))
         self.assertFalse(silent.called)
         clock.pump([TICK / 50] * int(2 * 50 / TICK))
         self.assert_unreachable(await silent, "no answer in time")
-        for _ in range(2 * SEVERAL):
-            lost = self.ask(self.way(timeout=5))
+        for _ in range(2 * TRIP_AFTER):
+            lost = self.ask(self.route(timeout=5))
             await deferToThread(self.responder.wait_for, len(self.responder.asked) + 1)
             clock.advance(MAX_LATENESS + 10)
             self.assert_not_asked(await lost, "too busy")
@@ -868,14 +854,14 @@ class LackTests(ClientCase):
         clock = Busy()
         self.client = OcspClient(clock)
         self.responder.gate.clear()
-        asked = self.ask(self.way(timeout=5))
+        asked = self.ask(self.route(timeout=5))
         await deferToThread(self.responder.wait_for, 1)
         clock.advance(5)
         self.assertFalse(asked.called)
         self.responder.gate.set()
-        self.assertIsInstance(await asked, Answer)
+        self.assertIsInstance(await asked, ProvenResponse)
         self.responder.say = lambda _: None
-        silent = self.ask(self.way(timeout=5))
+        silent = self.ask(self.route(timeout=5))
         await deferToThread(self.responder.wait_for, 2)
         clock.advance(5)
         turn.advance(0)
@@ -883,9 +869,9 @@ class LackTests(ClientCase):
         self.assertEqual((clock.getDelayedCalls(), turn.getDelayedCalls()), ([], []))
 
 
-def ocsp_request(question: Question) -> Asked:
-    """The request of a question, as a responder reads it."""
-    return library.load_der_ocsp_request(question.request)
+def ocsp_request(request: OcspRequest) -> Asked:
+    """A request, as a responder reads it."""
+    return library.load_der_ocsp_request(request.der)
 
 
 def http_body(answer: bytes) -> bytes:

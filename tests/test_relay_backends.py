@@ -20,9 +20,10 @@ from agwtwisted.core.resources import (
     StreamProtocol,
     TrustedRootCertificate,
 )
+from agwtwisted.reactor_resolver import resolve_by_reactor
 from agwtwisted.relay_backends import RelayBackends
 from agwtwisted.relay_wires import RelayTlsClientWire, RelayWire
-from agwtwisted.resolving import Names, ask_reactor
+from agwtwisted.resolver import Resolver
 from tests import pki
 from tests.servers import NAME, Server, root
 from tests.wires import Line, Network, Recorder
@@ -53,7 +54,7 @@ class _Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.network = Network()
         self.network.names[NAME] = ["127.0.0.1"]
-        names = Names(self.network, partial(ask_reactor, self.network))
+        names = Resolver(self.network, partial(resolve_by_reactor, self.network))
         self.backends = RelayBackends(self.network, names)  # type: ignore[arg-type]
 
     def line(self) -> Line:

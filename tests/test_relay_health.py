@@ -24,9 +24,10 @@ from agwtwisted.core.resources import (
     TrustedRootCertificate,
 )
 from agwtwisted.health import Prober
+from agwtwisted.reactor_resolver import resolve_by_reactor
 from agwtwisted.relay_backends import RelayBackends
 from agwtwisted.relay_health import ask, relay_watches
-from agwtwisted.resolving import Names, ask_reactor
+from agwtwisted.resolver import Resolver
 from tests.servers import NAME, Server, root
 from tests.wires import Line, Network
 
@@ -48,8 +49,8 @@ def tls(**settings: Any) -> BackendSettings:
 class _Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.network = Network()
-        self.names = Names(self.network, partial(ask_reactor, self.network))
-        self.backends = RelayBackends(self.network, self.names)  # type: ignore[arg-type]
+        self.resolver = Resolver(self.network, partial(resolve_by_reactor, self.network))
+        self.backends = RelayBackends(self.network, self.resolver)  # type: ignore[arg-type]
 
     def backend(self, port: int = PORT) -> Any:
         """What answers there."""
@@ -163,7 +164,7 @@ class WatchTests(_Case):
         rules = [self.rule("one", "127.0.0.1", "127.0.0.2"), self.rule("two", "127.0.0.1")]
         self.network.backend(PORT, "127.0.0.2").refusing = True
         watches = relay_watches(self.network, self.backends, rules)
-        prober = Prober(self.network, Backends(self.network, self.names), (), Random(1), watches)  # type: ignore[arg-type]
+        prober = Prober(self.network, Backends(self.network, self.resolver), (), Random(1), watches)  # type: ignore[arg-type]
         prober.startService()
         for _ in range(3):
             self.network.advance(0.1)

@@ -17,35 +17,24 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.clocks import LOOK
 from agwtwisted.core import policies
 from agwtwisted.core.destinations import Destination
-from agwtwisted.core.ocsp import (
-    FORGIVEN_FOR,
-    Answer,
-    Good,
-    NotAsked,
-    OcspStatus,
-    Question,
-    Revoked,
-    Unknown,
-    Unreachable,
-    Unusable,
-)
-from agwtwisted.core.peer import OcspStatus as Word
-from agwtwisted.core.peer import Peer
+from agwtwisted.core.ocsp import FORGIVEN_FOR, OcspRequest, ProvenResponse
+from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.core.resources import ClientRevocation, OcspScope, OcspUnavailable, SslProfile, WithoutNocheck
+from agwtwisted.core.revocation_status import Good, NotAsked, RevocationStatus, Revoked, Unknown, Unreachable, Unusable
 from agwtwisted.core.revoking import ALLOWED_FOR
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Refused, Trusted
-from agwtwisted.ocsp_client import Way
-from agwtwisted.responses import MemoryResponses, ResponseStore
+from agwtwisted.ocsp_client import ResponderRoute
+from agwtwisted.ocsp_store import MemoryStore, ResponseStore
 from agwtwisted.revocation import (
-    FAILURE_AGE,
+    FAILURE_TTL,
     MAX_DESTINATIONS,
     MIN_RENEWAL,
     Revocation,
     RevocationCheck,
+    route_of,
     subjects,
-    way_of,
 )
 from tests import pki
 from tests.clocks import SettableClock
@@ -74,10 +63,10 @@ PROFILE = profile()
 
 @attrs.define(eq=False)
 class Asked:
-    """One question to responders."""
+    """One request to responders."""
 
     request: bytes
-    way: Way
+    route: ResponderRoute
     accept: Callable[[bytes], Any]
     answered: Deferred[Any]
 
@@ -89,9 +78,9 @@ class Asker:
         self.questions: list[Asked] = []
         self.cancelled = 0
 
-    def ask(self, request: bytes, way: Way, accept: Callable[[bytes], Any]) -> Deferred[Any]:
+    def ask(self, request: bytes, route: ResponderRoute, accept: Callable[[bytes], Any]) -> Deferred[Any]:
         """As revocation.Asker says."""
-        self.questions.append(Asked(request, way, accept, Deferred(self._cancel)))
+        self.questions.append(Asked(request, route, accept, Deferred(self._cancel)))
         return self.questions[-1].answered
 
     def _cancel(self, deferred: Deferred[Any]) -> None:
@@ -108,7 +97,7 @@ class RevocationCase(SynchronousTestCase):
         self.waiting: list[Deferred[Any]] = []
         self.addCleanup(self.leave)
         self.asker = Asker()
-        self.store: ResponseStore = MemoryResponses()
+        self.store: ResponseStore = MemoryStore()
         self.revocation = self.started()
 
     def found(self, judged: Peer | Deferred[Peer]) -> Peer:
@@ -127,13 +116,13 @@ class RevocationCase(SynchronousTestCase):
         self.addCleanup(revocation.stopService)
         return revocation
 
-    def status(self, device: pki.Credential = DEVICE, by: SslProfile = PROFILE) -> Deferred[OcspStatus]:
+    def status(self, device: pki.Credential = DEVICE, by: SslProfile = PROFILE) -> Deferred[RevocationStatus]:
         """What is known of a device of ISSUER, or becomes known."""
         waiting = self.revocation.status((device.der, ISSUER.der), by)
         self.waiting.append(waiting)
         return waiting
 
-    def known(self, device: pki.Credential = DEVICE, by: SslProfile = PROFILE) -> OcspStatus:
+    def known(self, device: pki.Credential = DEVICE, by: SslProfile = PROFILE) -> RevocationStatus:
         """What is known without asking."""
         before = len(self.asker.questions)
         status = self.successResultOf(self.status(device, by))
@@ -149,14 +138,14 @@ class RevocationCase(SynchronousTestCase):
 
     def answer(self, response: bytes | None = None, number: int = -1) -> None:
         """The responder answers, good by default."""
-        question = self.asker.questions[number]
-        question.answered.callback(question.accept(self.response() if response is None else response))
+        request = self.asker.questions[number]
+        request.answered.callback(request.accept(self.response() if response is None else response))
 
     def give_up(self, reason: str = "no answer in time") -> None:
         """The responder does not answer."""
         self.asker.questions[-1].answered.callback(Unreachable(reason))
 
-    def learn(self, status: str = "good", device: pki.Credential = DEVICE, **options: Any) -> OcspStatus:
+    def learn(self, status: str = "good", device: pki.Credential = DEVICE, **options: Any) -> RevocationStatus:
         """Ask, and be answered."""
         before = len(self.asker.questions)
         waiting = self.status(device)
@@ -177,7 +166,7 @@ class AskingTests(RevocationCase):
         self.assertEqual(self.known(), Good(NOW + HOUR))
 
     def test_stampede(self) -> None:
-        """A thousand clients with one certificate: one question."""
+        """A thousand clients with one certificate: one request."""
         waiting = [self.status() for _ in range(1000)]
         self.assertEqual(len(self.asker.questions), 1)
         self.answer()
@@ -192,7 +181,7 @@ class AskingTests(RevocationCase):
             self.assertIsInstance(self.successResultOf(waiting[number]), Good)
 
     def test_most_leave(self) -> None:
-        """Of a thousand clients all but one may leave: it gets its answer, of the one question."""
+        """Of a thousand clients all but one may leave: it gets its answer, of the one request."""
         waiting = [self.status() for _ in range(1000)]
         for each in waiting[1:]:
             each.cancel()
@@ -211,7 +200,7 @@ class AskingTests(RevocationCase):
         self.assertEqual(self.asker.cancelled, 0)
 
     def test_all_leave(self) -> None:
-        """The last one to leave takes the question along; nothing is remembered against the certificate."""
+        """The last one to leave takes the request along; nothing is remembered against the certificate."""
         waiting = self.status()
         waiting.cancel()
         self.failureResultOf(waiting, CancelledError)
@@ -240,7 +229,7 @@ class AskingTests(RevocationCase):
         self.status()
         accept = self.asker.questions[-1].accept
         self.assertIsInstance(accept(self.response(next_update=pki.NOW - timedelta(days=1))), Unusable)
-        self.assertIsInstance(accept(self.response("revoked", next_update=pki.NOW - timedelta(days=1))), Answer)
+        self.assertIsInstance(accept(self.response("revoked", next_update=pki.NOW - timedelta(days=1))), ProvenResponse)
 
     def test_profiles_ask_for_themselves(self) -> None:
         """Clients of one profile do not wait for the responder of another."""
@@ -288,7 +277,7 @@ class TimeTests(RevocationCase):
         self.give_up("dead")
         self.assertEqual(self.successResultOf(waiting), Unreachable("dead"))
         self.assertEqual(self.known(), Unreachable("dead"))
-        self.clock.advance(FAILURE_AGE)
+        self.clock.advance(FAILURE_TTL)
         self.assertIsInstance(self.learn(), Good)
         self.assertIsInstance(self.known(), Good)
 
@@ -296,7 +285,7 @@ class TimeTests(RevocationCase):
         """So is the answer that the issuer does not know the certificate: it may just have issued it."""
         self.assertEqual(self.learn("unknown"), Unknown())
         self.assertEqual(self.known(), Unknown())
-        self.clock.advance(FAILURE_AGE)
+        self.clock.advance(FAILURE_TTL)
         self.assertIsInstance(self.learn(), Good)
 
     def test_failures_are_the_profiles(self) -> None:
@@ -434,7 +423,7 @@ class RevokedTests(RevocationCase):
         self.status()
         self.give_up()
         self.wall.step(-years)
-        self.clock.advance(HOUR + FAILURE_AGE)
+        self.clock.advance(HOUR + FAILURE_TTL)
         waiting = self.status()
         self.give_up()
         self.assertIsInstance(self.successResultOf(waiting), Revoked)
@@ -444,7 +433,7 @@ class RevokedTests(RevocationCase):
         old = {"this_update": pki.NOW - timedelta(days=2), "next_update": pki.NOW - timedelta(days=1)}
         self.assertIsInstance(self.learn("revoked", **old), Revoked)
         self.assertIsInstance(self.known(), Revoked)
-        self.clock.advance(FAILURE_AGE)
+        self.clock.advance(FAILURE_TTL)
         self.assertIsInstance(self.learn(), Good)
 
     def test_older_than_good(self) -> None:
@@ -496,21 +485,21 @@ class StepTests(RevocationCase):
             self.answer(self.response(this_update=now, next_update=now + timedelta(hours=1)))
             self.assertIsInstance(self.successResultOf(waiting), Unusable)
             self.wall.step(-step)
-            self.clock.advance(FAILURE_AGE)
+            self.clock.advance(FAILURE_TTL)
             if step > 0:
                 self.assertNoResult(self.status())
                 self.answer()
             self.assertIsInstance(self.known(), Good)
 
     def test_failures(self) -> None:
-        """A failure is remembered as long as ever: the next question is put in time, and not before."""
+        """A failure is remembered as long as ever: the next request is put in time, and not before."""
         for step in (HOUR, -HOUR):
             self.status()
             self.give_up()
             self.assertIsInstance(self.known(), Unreachable)
             self.wall.step(step)
             self.assertIsInstance(self.known(), Unreachable)
-            self.clock.advance(FAILURE_AGE - LOOK)
+            self.clock.advance(FAILURE_TTL - LOOK)
             self.assertNoResult(self.status())
             self.answer()
             self.wall.step(2 * step)
@@ -559,7 +548,7 @@ class NotAskedTests(RevocationCase):
     """The gateway itself could not ask."""
 
     def lack(self) -> None:
-        """The last question was not put."""
+        """The last request was not put."""
         self.asker.questions[-1].answered.callback(NotAsked("too many"))
 
     def test_is_not_remembered(self) -> None:
@@ -582,7 +571,7 @@ class NotAskedTests(RevocationCase):
                 self.lack()
             found = self.found(judged)
             self.assertEqual(found.verdict, Refused("certificate status could not be asked for"))
-            self.assertEqual(found.ocsp_status, Word.NOT_ASKED)
+            self.assertEqual(found.ocsp_status, OcspStatus.NOT_ASKED)
             self.assertEqual([event["reason"] for event in events], ["too many"])
 
     def test_revoked(self) -> None:
@@ -617,7 +606,7 @@ class BridgeTests(RevocationCase):
                 self.give_up()
 
     def bridge(self) -> None:
-        """The question at the end has no answer."""
+        """The request at the end has no answer."""
         self.until_end()
         waiting = self.status()
         self.assertNoResult(waiting)
@@ -630,7 +619,7 @@ class BridgeTests(RevocationCase):
         for count in range(1, 10):
             asked = len(self.asker.questions)
             self.assertIsInstance(self.known(), Good)
-            self.clock.advance(FAILURE_AGE)
+            self.clock.advance(FAILURE_TTL)
             self.assertEqual(len(self.asker.questions), asked + 1, str(count))
             self.assertIsInstance(self.known(), Good)
             self.give_up()
@@ -643,8 +632,8 @@ class BridgeTests(RevocationCase):
         self.clock.advance(1)
         self.assertNotIsInstance(self.found_now(), Good)
 
-    def found_now(self) -> OcspStatus:
-        """What is known, with a question that fails if there has to be one."""
+    def found_now(self) -> RevocationStatus:
+        """What is known, with a request that fails if there has to be one."""
         waiting = self.status()
         if not waiting.called:
             self.give_up()
@@ -655,7 +644,7 @@ class BridgeTests(RevocationCase):
         self.bridge()
         told: list[int] = []
         self.revocation.watch(peer(DEVICE), PROFILE, lambda: told.append(1))
-        self.clock.advance(FAILURE_AGE)
+        self.clock.advance(FAILURE_TTL)
         self.answer(self.response("revoked"))
         self.assertIsInstance(self.known(), Revoked)
         self.assertEqual(told, [1])
@@ -670,14 +659,14 @@ class BridgeTests(RevocationCase):
     def test_good(self) -> None:
         """With a new answer all is as before."""
         self.bridge()
-        self.clock.advance(FAILURE_AGE)
+        self.clock.advance(FAILURE_TTL)
         self.answer()
         self.assertEqual(self.known(), Good(self.clock.seconds() + HOUR))
 
     def test_not_asked(self) -> None:
         """It is not bridged over what the gateway itself did not ask, then and later."""
         self.bridge()
-        self.clock.advance(FAILURE_AGE)
+        self.clock.advance(FAILURE_TTL)
         self.asker.questions[-1].answered.callback(NotAsked("x"))
         waiting = self.status()
         self.assertNoResult(waiting)
@@ -717,7 +706,7 @@ class BridgeTests(RevocationCase):
         self.bridge()
         self.revocation._stepped()
         asked = len(self.asker.questions)
-        self.clock.advance(FAILURE_AGE)
+        self.clock.advance(FAILURE_TTL)
         self.assertEqual(len(self.asker.questions), asked + 1)
 
     def test_over_when_it_came(self) -> None:
@@ -883,7 +872,7 @@ class RenewalTests(RevocationCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stop(self) -> None:
-        """A stop leaves no timer and no question behind."""
+        """A stop leaves no timer and no request behind."""
         self.learn()
         self.known()
         self.clock.advance(HOUR)
@@ -957,9 +946,9 @@ class CheckTests(RevocationCase):
         check = self.revocation.check(PROFILE)
         assert check
         for status, verdict, word in (
-            ("good", Trusted(), Word.GOOD),
-            ("revoked", Refused("certificate revoked"), Word.REVOKED),
-            ("unknown", Refused("certificate status unknown"), Word.UNKNOWN),
+            ("good", Trusted(), OcspStatus.GOOD),
+            ("revoked", Refused("certificate revoked"), OcspStatus.REVOKED),
+            ("unknown", Refused("certificate status unknown"), OcspStatus.UNKNOWN),
         ):
             device = ISSUER.issue(status)
             judged = check(peer(device))
@@ -978,7 +967,7 @@ class CheckTests(RevocationCase):
         again = check(peer(DEVICE))
         self.assertIsInstance(again, Peer)
         self.assertEqual(again, self.found(judged))
-        self.assertEqual(self.found(again).ocsp_status, Word.GOOD)
+        self.assertEqual(self.found(again).ocsp_status, OcspStatus.GOOD)
 
     def test_allow(self) -> None:
         """Every single use of Allow is counted, and a warning that names the client; without Allow there is none."""
@@ -993,8 +982,8 @@ class CheckTests(RevocationCase):
             words = [event for event in events if "is let in although" in event["log_format"]]
             self.assertEqual([event["log_level"] for event in words], [LogLevel.warn] * expected)
             self.assertEqual([event["count"] for event in words], list(range(1, expected + 1)))
-            let_in = isinstance(self.found(judged[0]).verdict, Trusted)
-            self.assertEqual(let_in, unavailable is OcspUnavailable.ALLOW)
+            is_let_in = isinstance(self.found(judged[0]).verdict, Trusted)
+            self.assertEqual(is_let_in, unavailable is OcspUnavailable.ALLOW)
 
     def test_allow_what_proves_nothing(self) -> None:
         """Allow lets a client in whose responder answers with what proves nothing, too, and for a minute only."""
@@ -1002,7 +991,7 @@ class CheckTests(RevocationCase):
         judged = check(peer(DEVICE))
         self.answer(TRY_LATER)
         found = self.found(judged)
-        self.assertEqual((found.verdict, found.ocsp_status), (Trusted(), Word.UNAVAILABLE_ALLOWED))
+        self.assertEqual((found.verdict, found.ocsp_status), (Trusted(), OcspStatus.UNAVAILABLE_ALLOWED))
         self.assertEqual(found.until, self.clock.seconds() + ALLOWED_FOR)
 
     def test_allow_is_no_pardon(self) -> None:
@@ -1160,21 +1149,21 @@ class CheckTests(RevocationCase):
         self.assertLess(len(events), 10)
 
 
-class WayTests(SynchronousTestCase):
+class RouteTests(SynchronousTestCase):
     """Whom to ask."""
 
     def way(self, *urls: str, **keys: Any) -> tuple[Destination, ...]:
         """The destinations of a certificate with these responders."""
-        question = Question.of(*SUBJECT)
-        assert isinstance(question, Question)
+        request = OcspRequest.of(*SUBJECT)
+        assert isinstance(request, OcspRequest)
 
-        class Named(Question):
+        class Named(OcspRequest):
             """The same with other responders."""
 
             responders = urls
 
-        named = Named(**{field.name: getattr(question, field.name) for field in attrs.fields(Question)})
-        return way_of(named, profile(**keys)).destinations
+        named = Named(**{field.name: getattr(request, field.name) for field in attrs.fields(OcspRequest)})
+        return route_of(named, profile(**keys)).destinations
 
     def test_junk_is_passed_over(self) -> None:
         """Of a hundred URLs the first good ones count, each once; junk does not stop the search."""
@@ -1188,12 +1177,12 @@ class WayTests(SynchronousTestCase):
 
     def test_operators_choice(self) -> None:
         """The operator's responder is asked instead, wherever it is; the certificate's within the rules."""
-        question = Question.of(*SUBJECT)
-        assert isinstance(question, Question)
-        way = way_of(question, profile(ocsp_responder_url="http://127.0.0.1:9/"))
+        request = OcspRequest.of(*SUBJECT)
+        assert isinstance(request, OcspRequest)
+        way = route_of(request, profile(ocsp_responder_url="http://127.0.0.1:9/"))
         self.assertEqual([each.url for each in way.destinations], ["http://127.0.0.1:9/"])
         self.assertTrue(way.is_operators)
-        way = way_of(question, PROFILE)
+        way = route_of(request, PROFILE)
         self.assertFalse(way.is_operators)
         self.assertEqual([each.url for each in way.destinations], ["http://ocsp.example/"])
         self.assertEqual((way.open_networks, way.open_ports), ((), PROFILE.ocsp_allowed_ports))

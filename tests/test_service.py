@@ -21,7 +21,7 @@ from agwtwisted.core.resources import Config
 from agwtwisted.core.routing import ports_of
 from agwtwisted.deferreds import Members
 from agwtwisted.listener import bind
-from agwtwisted.responses import SqliteResponses
+from agwtwisted.ocsp_store import SqliteStore
 from agwtwisted.service import LOG_SHARE, GatewayService, build, end_at_once_on_signal, reopen_on_signal, stop_on_hangup
 from tests import clients, configurations
 from tests.running import free_ports
@@ -344,7 +344,7 @@ class BuildTests(TestCase):
         sockets = {address: bind(*address) for address in ports_of(config)}
         service = build(config, reactor, sockets, seconds=lambda: 1e9)
         store = service.revocation._store
-        assert isinstance(store, SqliteResponses)
+        assert isinstance(store, SqliteStore)
         for seconds in (service.revocation.seconds, store._seconds, service.listeners[0].port.wall.seconds):
             self.assertEqual(seconds(), 1e9)
         self.assertEqual(service.access_log.timestamp(), b"2001-09-09T01:46:40+00:00")

@@ -21,7 +21,7 @@ from agwtwisted.core.der import SEQUENCE, DerError, encoded
 from agwtwisted.core.destinations import hindrance
 from agwtwisted.core.errors import printable
 from agwtwisted.core.name_comparison import normalised_name
-from agwtwisted.core.ocsp import Question
+from agwtwisted.core.ocsp import OcspRequest
 from agwtwisted.core.pem import EncodedBlock
 from agwtwisted.core.reasons import REASONS, UNKNOWN, UNREADABLE
 from agwtwisted.core.resources import (
@@ -348,8 +348,8 @@ def asked_about(chain: tuple[bytes, ...], profile: SslProfile) -> Iterator[tuple
         return
     pairs = tuple(pairwise(chain))
     for der, issuer in pairs if profile.ocsp_scope is OcspScope.CHAIN else pairs[:1]:
-        question = Question.of(der, issuer)
-        if not isinstance(question, Question):
+        question = OcspRequest.of(der, issuer)
+        if not isinstance(question, OcspRequest):
             yield der, ()
         elif profile.ocsp_responder_url:
             yield der, ((profile.ocsp_responder_url, ""),)

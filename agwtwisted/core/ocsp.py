@@ -1,84 +1,35 @@
 """What an OCSP response proves about a certificate, and until when (RFC 6960, RFC 5019, RFC 9654).
 
-Two steps, because they cost so differently. `prove` reads a response and verifies its signature: what it finds does not
-depend on time and is kept. `status_at` compares a few numbers: it is asked at every use, with the time of that use.
-Times are seconds since 1970. Nothing that a response holds raises.
+`prove` reads a response and verifies its signature: the result does not depend on time and is kept. `status_at` only
+compares times: it is called at every use, with the time of that use. Times are seconds since 1970. No content of a
+response raises an exception. Callers: the OCSP source and the revocation memory; `explain` for the request.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final
 
 import attrs
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import ocsp
 
-from agwtwisted.core import certificate_rules, der, responders
+from agwtwisted.core import certificate_rules, der, ocsp_signers
 from agwtwisted.core.certificate_extensions import ocsp_urls
 from agwtwisted.core.certificates import Certificate, certificate_of
 from agwtwisted.core.der import DerError
 from agwtwisted.core.public_keys import key_octets
+from agwtwisted.core.revocation_status import Good, Revoked, Unknown, Unusable
 
 CANNOT_READ: Final = (*certificate_rules.CANNOT_READ, DerError, OverflowError)
 
 MAX_RESPONSE_BYTES: Final = 65536
 """A response is two or three kilobytes long; one of a responder with a long chain of its own, ten."""
 
-
-@attrs.frozen
-class Good:
-    """The issuer says that the certificate is not revoked; believed until `until`."""
-
-    until: float
-
-
-@attrs.frozen
-class Revoked:
-    """The issuer says that the certificate is revoked, since `at`; worth asking again after `until`.
-
-    Believed for ever, until a newer response says otherwise.
-    """
-
-    at: float
-    reason: str
-    until: float
-
-
-@attrs.frozen
-class Unknown:
-    """The issuer does not know the certificate: an answer, and no good one."""
-
-
-@attrs.frozen
-class Unusable:
-    """There was a response, and it proves nothing."""
-
-    reason: str
-
-
-@attrs.frozen
-class Unreachable:
-    """There was no response; `was_asked`: to this very question, and not only to others a moment ago."""
-
-    reason: str
-    was_asked: bool = attrs.field(default=True, kw_only=True)
-
-
-@attrs.frozen
-class NotAsked:
-    """The question was not put, for want of something of the gateway's own: a descriptor, memory, a turn in its queue.
-
-    It says nothing about the certificate and nothing about its responder, so that `ocsp_unavailable` is not about it.
-    """
-
-    reason: str
-
-
-OcspStatus: TypeAlias = Good | Revoked | Unknown | Unusable | Unreachable | NotAsked
 
 FORGIVEN_FOR: Final = 10.0
 """Seconds for which an answer is believed that was past its nextUpdate when it came, yet within the clock's skew."""
@@ -97,47 +48,65 @@ class Rules:
     without_nocheck: bool = False
 
 
+_HASH_ALGORITHMS: Final = {  # AlgorithmIdentifier: the object identifier and NULL
+    "sha1": bytes.fromhex("300906052b0e03021a0500"),
+    "sha256": bytes.fromhex("300d06096086480165030402010500"),
+}
+
+
+@attrs.frozen(kw_only=True)
+class CertId:
+    """Which certificate a request or an answer is about: its issuer's name and key, and its serial number.
+
+    RFC 6960 section 4.1.1. The hashes are identifiers, not signatures.
+    """
+
+    hash_name: str  # of both hashes: "sha1" or "sha256"
+    name_hash: bytes
+    key_hash: bytes
+    serial: bytes  # the content of the DER INTEGER, whatever number it is
+
+    @classmethod
+    def of(cls, certificate: Certificate, issuer: Certificate, hash_name: str) -> CertId:
+        """The CertID of a certificate of this issuer. Raises DerError where a name or a key cannot be read."""
+        return cls(
+            hash_name=hash_name,
+            name_hash=hashlib.new(hash_name, der.encoded(der.SEQUENCE, certificate.issuer)).digest(),
+            key_hash=hashlib.new(hash_name, key_octets(issuer)).digest(),
+            serial=certificate.serial,
+        )
+
+    def encoded(self) -> bytes:
+        """In DER."""
+        hashes = b"".join(der.encoded(der.OCTET_STRING, each) for each in (self.name_hash, self.key_hash))
+        return _sequence(_HASH_ALGORITHMS[self.hash_name], hashes, der.encoded(der.INTEGER, self.serial))
+
+
 @attrs.frozen(kw_only=True, eq=False)
-class Question:
-    """What is asked about a certificate: `request` goes to the responder, the rest is compared with its answer."""
+class OcspRequest:
+    """What is asked about a certificate: `der` goes to the responder, the rest is compared with its response."""
 
     certificate: Certificate
     issuer: Certificate
-    request: bytes = attrs.field(repr=False)  # DER
-    name_hash: bytes
-    key_hash: bytes
-    serial: int
-    hash_name: str  # of both hashes
-    nonce: bytes = b""
+    cert_id: CertId
+    der: bytes = attrs.field(repr=False)  # OCSPRequest (RFC 6960 section 4.1.1)
 
     @classmethod
-    def of(
-        cls, certificate_der: bytes, issuer_der: bytes, *, sha256: bool = False, nonce: bytes = b""
-    ) -> Question | Unusable:
-        """The question about a certificate of this issuer, of verified chains only.
+    def of(cls, certificate_der: bytes, issuer_der: bytes) -> OcspRequest | Unusable:
+        """The request about a certificate of this issuer, of verified chains only.
 
-        CertIDs are made with SHA-1 unless `sha256` says otherwise: it is what every responder knows (RFC 5019 section
-        2.1.1), and nothing hangs on its collisions. A `nonce`, of 32 random bytes (RFC 9654), is left out where empty.
+        Its CertID is made with SHA-1, which every responder knows (RFC 5019 section 2.1.1); no decision depends on
+        collisions of it. There is no nonce: responses are believed for their time, and most are signed ahead of it.
         """
         certificate, issuer = certificate_of(certificate_der), certificate_of(issuer_der)
         if certificate is None or issuer is None:
             return Unusable("the certificate cannot be read")
-        hash_name = "sha256" if sha256 else "sha1"  # an identifier, not a signature
         try:
-            name_hash = hashlib.new(hash_name, der.encoded(der.SEQUENCE, certificate.issuer)).digest()
-            key_hash = hashlib.new(hash_name, key_octets(issuer)).digest()
+            cert_id = CertId.of(certificate, issuer, "sha1")
         except DerError:
             return Unusable("no question can be asked about this certificate")
-        return cls(
-            certificate=certificate,
-            issuer=issuer,
-            request=_request(hash_name, name_hash, key_hash, certificate.serial, nonce),
-            name_hash=name_hash,
-            key_hash=key_hash,
-            serial=int.from_bytes(certificate.serial, "big", signed=True),
-            hash_name=hash_name,
-            nonce=nonce,
-        )
+        request = _sequence(_sequence(_sequence(_sequence(cert_id.encoded()))))
+        return cls(certificate=certificate, issuer=issuer, cert_id=cert_id, der=request)
 
     @property
     def responders(self) -> tuple[str, ...]:
@@ -148,32 +117,12 @@ class Question:
             return ()
 
 
-_HASH_ALGORITHMS: Final = {  # AlgorithmIdentifier: the object identifier and NULL
-    "sha1": bytes.fromhex("300906052b0e03021a0500"),
-    "sha256": bytes.fromhex("300d06096086480165030402010500"),
-}
-_NONCE: Final = bytes.fromhex("2b0601050507300102")
-_REQUEST_EXTENSIONS: Final = 0xA2
-
-
-def _request(hash_name: str, name_hash: bytes, key_hash: bytes, serial: bytes, nonce: bytes) -> bytes:
-    """The DER of an OCSPRequest (RFC 6960 section 4.1.1), whatever number the serial number is."""
-    hashes = b"".join(der.encoded(der.OCTET_STRING, each) for each in (name_hash, key_hash))
-    certificate_id = _sequence(_HASH_ALGORITHMS[hash_name], hashes, der.encoded(der.INTEGER, serial))
-    parts = [_sequence(_sequence(certificate_id))]
-    if nonce:
-        value = der.encoded(der.OCTET_STRING, der.encoded(der.OCTET_STRING, nonce))
-        extension = _sequence(der.encoded(der.OBJECT_IDENTIFIER, _NONCE), value)
-        parts.append(der.encoded(_REQUEST_EXTENSIONS, _sequence(extension)))
-    return _sequence(_sequence(*parts))
-
-
 def _sequence(*parts: bytes) -> bytes:
     return der.encoded(der.SEQUENCE, b"".join(parts))
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
+class ProvenResponse:
     """What a response proves: its signature is that of the issuer, or of a delegate who may sign for it."""
 
     status: ocsp.OCSPCertStatus
@@ -210,25 +159,27 @@ def key_of(certificate_der: bytes, issuer_der: bytes) -> bytes:
     The bytes of a certificate are in the hands of its holder: of each ECDSA signature anybody can make a second one
     that holds, and an issuer may have several certificates. A revocation that is known counts for all of these.
     """
-    question = Question.of(certificate_der, issuer_der, sha256=True)
-    if isinstance(question, Unusable):
-        return hashlib.sha256(issuer_der + certificate_der).digest()
-    return hashlib.sha256(question.name_hash + question.key_hash + question.certificate.serial).digest()
+    certificate, issuer = certificate_of(certificate_der), certificate_of(issuer_der)
+    if certificate is not None and issuer is not None:
+        with suppress(DerError):
+            cert_id = CertId.of(certificate, issuer, "sha256")
+            return hashlib.sha256(cert_id.name_hash + cert_id.key_hash + cert_id.serial).digest()
+    return hashlib.sha256(issuer_der + certificate_der).digest()
 
 
-def prove(response: bytes, question: Question) -> Answer | Unusable:
-    """What a response in DER says about the certificate in question, if it has the right to say it."""
+def prove(response: bytes, request: OcspRequest) -> ProvenResponse | Unusable:
+    """What a response in DER says about the certificate that was asked about, if it has the right to say it."""
     if len(response) > MAX_RESPONSE_BYTES:
         return Unusable("the response is too long")
     try:
-        found = _proven(ocsp.load_der_ocsp_response(response), question)
+        found = _proven(ocsp.load_der_ocsp_response(response), request)
     except CANNOT_READ:
         return Unusable("the response cannot be read")
-    return attrs.evolve(found, response=response) if isinstance(found, Answer) else found
+    return attrs.evolve(found, response=response) if isinstance(found, ProvenResponse) else found
 
 
 def status_at(
-    answer: Answer, rules: Rules, now: float, *, arrived: float | None = None
+    answer: ProvenResponse, rules: Rules, now: float, *, arrived: float | None = None
 ) -> Good | Revoked | Unknown | Unusable:
     """What an answer that came at `arrived` (None: now) means at `now`.
 
@@ -252,7 +203,7 @@ def status_at(
     return Good(until) if answer.status is ocsp.OCSPCertStatus.GOOD else Unknown()
 
 
-def signer_fault(answer: Answer, rules: Rules) -> str:
+def signer_fault(answer: ProvenResponse, rules: Rules) -> str:
     """Why the signer of an answer does not count for a profile with these rules; empty where it does."""
     if answer.without_nocheck and not rules.without_nocheck:
         return (
@@ -262,7 +213,7 @@ def signer_fault(answer: Answer, rules: Rules) -> str:
     return ""
 
 
-def end_of(answer: Answer, rules: Rules) -> float:
+def end_of(answer: ProvenResponse, rules: Rules) -> float:
     """When an answer has to be asked for again: at nextUpdate (RFC 6960 section 3.2), or with the rules' `max_age`.
 
     Without nextUpdate newer information is there at any time (RFC 6960 section 4.2.2.1): such a response lives for
@@ -271,49 +222,43 @@ def end_of(answer: Answer, rules: Rules) -> float:
     return min(_fresh_until(answer, rules), answer.this_update + rules.max_age, answer.signer_until)
 
 
-def last_end_of(answer: Answer, rules: Rules) -> float:
+def last_end_of(answer: ProvenResponse, rules: Rules) -> float:
     """Until when an answer may count at most: the skew of the clocks is on top of its nextUpdate."""
     latest = _fresh_until(answer, rules) + rules.clock_skew
     return min(latest, answer.this_update + rules.max_age, answer.signer_until)
 
 
-def _fresh_until(answer: Answer, rules: Rules) -> float:
+def _fresh_until(answer: ProvenResponse, rules: Rules) -> float:
     return answer.produced_at + rules.default_age if answer.next_update is None else answer.next_update
 
 
-def _believed_until(answer: Answer, rules: Rules, arrived: float) -> float:
+def _believed_until(answer: ProvenResponse, rules: Rules, arrived: float) -> float:
     """One that was over when it came is so by a clock that may be wrong: it counts for a moment, and is asked again."""
     end = end_of(answer, rules)
     return end if arrived < end else min(arrived + FORGIVEN_FOR, last_end_of(answer, rules))
 
 
-def judge(response: bytes, question: Question, rules: Rules, now: float) -> OcspStatus:
-    """Both steps at once."""
-    found = prove(response, question)
-    return found if isinstance(found, Unusable) else status_at(found, rules, now)
-
-
-def _proven(response: ocsp.OCSPResponse, question: Question) -> Answer | Unusable:
+def _proven(response: ocsp.OCSPResponse, request: OcspRequest) -> ProvenResponse | Unusable:
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         word = response.response_status.name.lower().replace("_", " ")
         return Unusable(f"the responder answers: {word}")
-    if fault := _extensions_fault(response, question):
+    if fault := _extensions_fault(response):
         return Unusable(fault)
-    matching = [single for single in response.responses if _matches(single, question)]
+    matching = [single for single in response.responses if _matches(single, request)]
     if not matching:
         return Unusable("the response is about another certificate")
-    signer = responders.signer(response, question.issuer)
+    signer = ocsp_signers.signer(response, request.issuer)
     if isinstance(signer, str):
         return Unusable(signer)
-    single = max(matching, key=_gravity)  # who says two things is believed the worse
-    return Answer(
+    single = max(matching, key=_severity)  # of a contradiction the worse status counts
+    return ProvenResponse(
         status=single.certificate_status,
         this_update=single.this_update_utc.timestamp(),
         next_update=_seconds(single.next_update_utc),
         produced_at=response.produced_at_utc.timestamp(),
         signer_from=signer.not_before.timestamp(),
         signer_until=signer.not_after.timestamp(),
-        without_nocheck=signer is not question.issuer and not certificate_rules.has_nocheck(signer),
+        without_nocheck=signer is not request.issuer and not certificate_rules.has_nocheck(signer),
         revoked_at=_seconds(single.revocation_time_utc) or 0.0,
         reason=single.revocation_reason.value if single.revocation_reason else "",
     )
@@ -323,33 +268,33 @@ def _seconds(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
 
 
-def _gravity(single: ocsp.OCSPSingleResponse) -> tuple[int, float]:
+def _severity(single: ocsp.OCSPSingleResponse) -> tuple[int, float]:
     order = (ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.UNKNOWN, ocsp.OCSPCertStatus.REVOKED)
     return order.index(single.certificate_status), -single.this_update_utc.timestamp()
 
 
-def _matches(single: ocsp.OCSPSingleResponse, question: Question) -> bool:
-    """Whether a single response is about the certificate in question: every field of the CertID counts."""
+def _matches(single: ocsp.OCSPSingleResponse, request: OcspRequest) -> bool:
+    """Whether a single response is about the certificate that was asked about: every field of the CertID counts."""
     try:
         hash_name = single.hash_algorithm.name
     except UnsupportedAlgorithm:
         return False
+    asked = request.cert_id
     return (hash_name, single.issuer_name_hash, single.issuer_key_hash, single.serial_number) == (
-        question.hash_name,
-        question.name_hash,
-        question.key_hash,
-        question.serial,
+        asked.hash_name,
+        asked.name_hash,
+        asked.key_hash,
+        int.from_bytes(asked.serial, "big", signed=True),
     )
 
 
-def _extensions_fault(response: ocsp.OCSPResponse, question: Question) -> str:
-    """An unknown critical extension, or the nonce of another question; many responders leave nonces out (RFC 5019)."""
-    for extension in response.extensions:
-        if isinstance(extension.value, x509.OCSPNonce):
-            if question.nonce and extension.value.nonce != question.nonce:
-                return "the response has the nonce of another question"
-        elif extension.critical:
-            return "the response has an extension that is critical and unknown"
+def _extensions_fault(response: ocsp.OCSPResponse) -> str:
+    """Why the extensions of a response make it unusable: one is critical and unknown; else empty.
+
+    A nonce (RFC 9654) may be there though none was sent, and does no harm.
+    """
+    if any(each.critical and not isinstance(each.value, x509.OCSPNonce) for each in response.extensions):
+        return "the response has an extension that is critical and unknown"
     if any(_is_critical(extension) for extension in _single_extensions(response.tbs_response_bytes)):
         return "the response has an extension that is critical and unknown"
     return ""

@@ -8,43 +8,50 @@ from typing import Final, assert_never
 import attrs
 
 from agwtwisted.core import reasons
-from agwtwisted.core.ocsp import Good, NotAsked, OcspStatus, Revoked, Unknown, Unreachable, Unusable
-from agwtwisted.core.peer import OcspStatus as Word
-from agwtwisted.core.peer import Peer
+from agwtwisted.core.peer import OcspStatus, Peer
+from agwtwisted.core.revocation_status import (
+    Good,
+    NotAsked,
+    RevocationStatus,
+    Revoked,
+    Unknown,
+    Unreachable,
+    Unusable,
+)
 from agwtwisted.core.verdicts import Refused
 
 ALLOWED_FOR: Final = 60.0
 """Seconds after which a client is judged again that was let in because its status was not to be had."""
 
 
-def concluded(peer: Peer, statuses: Sequence[OcspStatus], *, allow: bool, now: float) -> Peer:
-    """The trusted client, with a verdict that the gravest status of its certificates decides; none at all refuses.
+def concluded(peer: Peer, statuses: Sequence[RevocationStatus], *, allow: bool, now: float) -> Peer:
+    """The trusted client, with a verdict that the severest status of its certificates decides; none at all refuses.
 
     `allow` says what to do when a status is not to be had (`ocsp_unavailable`). It concerns nothing else: a certificate
     that its issuer does not know, or has revoked, is refused in any case, and so is one that was not asked about for
     want of something of our own, or whoever can make the gateway busy would bring in the revoked.
     """
-    gravest = max(statuses, key=_gravity, default=Unusable("nothing was asked"))
-    match gravest:
+    severest = max(statuses, key=_severity, default=Unusable("nothing was asked"))
+    match severest:
         case Good():
             until = min(status.until for status in statuses if isinstance(status, Good))
-            return attrs.evolve(peer, ocsp_status=Word.GOOD, until=min(peer.until, until))
+            return attrs.evolve(peer, ocsp_status=OcspStatus.GOOD, until=min(peer.until, until))
         case Revoked():
-            return attrs.evolve(peer, ocsp_status=Word.REVOKED, verdict=Refused(reasons.REVOKED))
+            return attrs.evolve(peer, ocsp_status=OcspStatus.REVOKED, verdict=Refused(reasons.REVOKED))
         case Unknown():
-            return attrs.evolve(peer, ocsp_status=Word.UNKNOWN, verdict=Refused(reasons.STATUS_UNKNOWN))
+            return attrs.evolve(peer, ocsp_status=OcspStatus.UNKNOWN, verdict=Refused(reasons.STATUS_UNKNOWN))
         case NotAsked():
-            return attrs.evolve(peer, ocsp_status=Word.NOT_ASKED, verdict=Refused(reasons.STATUS_NOT_ASKED))
+            return attrs.evolve(peer, ocsp_status=OcspStatus.NOT_ASKED, verdict=Refused(reasons.STATUS_NOT_ASKED))
         case Unusable() | Unreachable():
             if allow and statuses:
                 until = min(peer.until, now + ALLOWED_FOR)
-                return attrs.evolve(peer, ocsp_status=Word.UNAVAILABLE_ALLOWED, until=until)
-            return attrs.evolve(peer, ocsp_status=Word.UNAVAILABLE, verdict=Refused(reasons.STATUS_UNAVAILABLE))
+                return attrs.evolve(peer, ocsp_status=OcspStatus.UNAVAILABLE_ALLOWED, until=until)
+            return attrs.evolve(peer, ocsp_status=OcspStatus.UNAVAILABLE, verdict=Refused(reasons.STATUS_UNAVAILABLE))
         case _:
-            assert_never(gravest)
+            assert_never(severest)
 
 
-def _gravity(status: OcspStatus) -> int:
+def _severity(status: RevocationStatus) -> int:
     match status:
         case Good():
             return 0

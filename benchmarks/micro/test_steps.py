@@ -11,28 +11,29 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from agwtwisted.clocks import WallClock
-from agwtwisted.core import ocsp, policies
+from agwtwisted.core import policies
 from agwtwisted.core.certificate_headers import header_block
 from agwtwisted.core.chains import TrustedChain, read_chain
 from agwtwisted.core.decisions import decide
 from agwtwisted.core.heads import PlainRequests
 from agwtwisted.core.messages import HeaderNames, RequestHead
-from agwtwisted.core.ocsp import Good, Question, Rules
+from agwtwisted.core.ocsp import OcspRequest, Rules
 from agwtwisted.core.peer import Peer
 from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.core.reading import Mark, RequestReader, ResponseReader
 from agwtwisted.core.resources import CertificateHeaders, ClientRevocation, SslProfile
+from agwtwisted.core.revocation_status import Good
 from agwtwisted.core.routing import Sites, ports_of
 from agwtwisted.core.variable_context import Client
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Trusted
 from agwtwisted.core.verification import Anchors, Evidence, judge
+from agwtwisted.ocsp_store import MemoryStore
 from agwtwisted.openssl import PIECE, DirectRecords, PublicRecords
-from agwtwisted.responses import MemoryResponses
 from agwtwisted.revocation import Revocation, RevocationCheck
 from benchmarks.micro.stand import BODY, REQUEST, RESPONSE, Stand, TlsClient
 from tests import clients, configurations, pki
-from tests.responder import Response, Single
+from tests.responder import Response, Single, status_by
 
 ISSUER = pki.Authority.root("Root").intermediate("Issuer")
 DEVICE = ISSUER.issue("device 7", ocsp_url="http://ocsp.example/")
@@ -82,10 +83,10 @@ def answer() -> bytes:
     return Response(signer=ISSUER, singles=[Single(certificate=DEVICE)]).der()
 
 
-def question() -> Question:
-    """The question about the device."""
-    asked = Question.of(DEVICE.der, ISSUER.der)
-    assert isinstance(asked, Question)
+def request() -> OcspRequest:
+    """The request about the device."""
+    asked = OcspRequest.of(DEVICE.der, ISSUER.der)
+    assert isinstance(asked, OcspRequest)
     return asked
 
 
@@ -94,7 +95,7 @@ RULES = Rules(clock_skew=300, max_age=604800, default_age=300)
 
 def test_ocsp_judgement(benchmark: Any) -> None:
     """A new answer: read, its signature checked, judged."""
-    assert isinstance(benchmark(ocsp.judge, answer(), question(), RULES, pki.NOW.timestamp()), Good)
+    assert isinstance(benchmark(status_by, answer(), request(), RULES, pki.NOW.timestamp()), Good)
 
 
 class _Asker:
@@ -117,7 +118,7 @@ def test_ocsp_known(benchmark: Any, cached: int) -> None:
     clock.advance(pki.NOW.timestamp())
     asker: Any = _Asker()
     wall = WallClock(clock, clock.seconds)
-    revocation = Revocation(clock, wall, asker, MemoryResponses(), Random(0), max_answers=200_000)
+    revocation = Revocation(clock, wall, asker, MemoryStore(), Random(0), max_answers=200_000)
     check = RevocationCheck(revocation, profile)
     peer = Peer(
         address="192.0.2.7",

@@ -7,20 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core import ocsp
 from agwtwisted.core.peer import OcspStatus, Peer
+from agwtwisted.core.revocation_status import Good, NotAsked, RevocationStatus, Revoked, Unknown, Unreachable, Unusable
 from agwtwisted.core.revoking import ALLOWED_FOR, concluded
 from agwtwisted.core.verdicts import Refused, Trusted
 
 PEER = Peer(address="192.0.2.7", port=1, verdict=Trusted(), until=1000.0)
-GOOD = ocsp.Good(until=500.0)
-REVOKED = ocsp.Revoked(at=1.0, reason="", until=500.0)
-UNKNOWN = ocsp.Unknown()
-NOT_ASKED = ocsp.NotAsked("x")
-UNAVAILABLE = (ocsp.Unusable("x"), ocsp.Unreachable("x"))
+GOOD = Good(until=500.0)
+REVOKED = Revoked(at=1.0, reason="", until=500.0)
+UNKNOWN = Unknown()
+NOT_ASKED = NotAsked("x")
+UNAVAILABLE = (Unusable("x"), Unreachable("x"))
 
 
-def word(*statuses: ocsp.OcspStatus, allow: bool = False) -> OcspStatus:
+def word(*statuses: RevocationStatus, allow: bool = False) -> OcspStatus:
     """What the log says."""
     return concluded(PEER, statuses, allow=allow, now=0.0).ocsp_status
 
@@ -31,8 +31,8 @@ class ConcludedTests(SynchronousTestCase):
     def test_good(self) -> None:
         """Good lets in, until the first of the ends."""
         expected = attrs.evolve(PEER, ocsp_status=OcspStatus.GOOD, until=500.0)
-        self.assertEqual(concluded(PEER, [GOOD, ocsp.Good(until=600.0)], allow=False, now=0.0), expected)
-        self.assertEqual(concluded(PEER, [ocsp.Good(until=2000.0)], allow=False, now=0.0).until, 1000.0)
+        self.assertEqual(concluded(PEER, [GOOD, Good(until=600.0)], allow=False, now=0.0), expected)
+        self.assertEqual(concluded(PEER, [Good(until=2000.0)], allow=False, now=0.0).until, 1000.0)
 
     def test_refused(self) -> None:
         """Revoked, unknown and unavailable are refused, in the words of the log."""
@@ -60,7 +60,7 @@ class ConcludedTests(SynchronousTestCase):
         for status in (REVOKED, UNKNOWN, NOT_ASKED):
             self.assertIsInstance(concluded(PEER, [status], allow=True, now=0.0).verdict, Refused)
 
-    def test_the_gravest_counts(self) -> None:
+    def test_the_severest_counts(self) -> None:
         """Of the certificates of a chain the worst one counts, wherever it stands."""
         table = (
             ((GOOD, UNAVAILABLE[0]), OcspStatus.UNAVAILABLE),
@@ -82,7 +82,7 @@ class ConcludedTests(SynchronousTestCase):
         st.booleans(),
         st.floats(min_value=0.0, max_value=2000.0),
     )
-    def test_any_mixture(self, statuses: list[ocsp.OcspStatus], allow: bool, now: float) -> None:
+    def test_any_mixture(self, statuses: list[RevocationStatus], allow: bool, now: float) -> None:
         """Whoever is let in has a good status for every certificate, or lacks one that may be lacking; never longer."""
         peer = concluded(PEER, statuses, allow=allow, now=now)
         permitted = (GOOD, *UNAVAILABLE) if allow else (GOOD,)

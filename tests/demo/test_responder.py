@@ -10,9 +10,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
 
-from agwtwisted.core import ocsp
+from agwtwisted.core.ocsp import OcspRequest, Rules
+from agwtwisted.core.revocation_status import CertStatus, Good, Revoked, Unknown, Unusable
 from agwtwisted.demo import certificates
 from agwtwisted.demo.responder import Authority, ResponderResource
+from tests.responder import status_by
 
 
 class ResponderTests(SynchronousTestCase):
@@ -24,20 +26,20 @@ class ResponderTests(SynchronousTestCase):
         certificates.ensure(self.directory, self.now)
         self.authority = Authority.of(self.directory)
 
-    def status(self, name: str) -> ocsp.OcspStatus:
+    def status(self, name: str) -> CertStatus | Unusable:
         """What the gateway makes of its answer about the certificate in that file."""
         leaf = x509.load_pem_x509_certificates((self.directory / name).read_bytes())[0]
         issuer = x509.load_pem_x509_certificates((self.directory / "clients-ca.pem").read_bytes())[0]
-        question = ocsp.Question.of(leaf.public_bytes(Encoding.DER), issuer.public_bytes(Encoding.DER))
-        assert isinstance(question, ocsp.Question)
-        response = self.authority.answer(question.request, self.now)
-        return ocsp.judge(response, question, ocsp.Rules(), self.now.timestamp())
+        asked = OcspRequest.of(leaf.public_bytes(Encoding.DER), issuer.public_bytes(Encoding.DER))
+        assert isinstance(asked, OcspRequest)
+        response = self.authority.answer(asked.der, self.now)
+        return status_by(response, asked, Rules(), self.now.timestamp())
 
     def test_statuses(self) -> None:
         """The client is good, the revoked one revoked, and of others it knows nothing."""
-        self.assertIsInstance(self.status("client.pem"), ocsp.Good)
-        self.assertIsInstance(self.status("revoked.pem"), ocsp.Revoked)
-        self.assertIsInstance(self.status("expired.pem"), ocsp.Unknown)
+        self.assertIsInstance(self.status("client.pem"), Good)
+        self.assertIsInstance(self.status("revoked.pem"), Revoked)
+        self.assertIsInstance(self.status("expired.pem"), Unknown)
 
     def test_malformed(self) -> None:
         """What is no request gets a response that says so."""

@@ -8,17 +8,17 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.lookups import MAX_LOOKUPS, Lookups
+from agwtwisted.reactor_resolver import MAX_LOOKUPS, ReactorResolver
 
 
-class LookupsTests(SynchronousTestCase):
+class ReactorResolverTests(SynchronousTestCase):
     """A resolver that answers when the test says so."""
 
     def setUp(self) -> None:
         self.nameResolver = self
         self.receivers: dict[str, Any] = {}
         self.begun: list[str] = []
-        self.lookups = Lookups(self)
+        self.resolver = ReactorResolver(self)
 
     def resolveHostName(self, receiver: Any, name: str, *rest: Any, **options: Any) -> Any:  # noqa: N802
         """As IHostnameResolver says."""
@@ -34,7 +34,7 @@ class LookupsTests(SynchronousTestCase):
 
     def ask(self, name: str) -> Any:
         """The addresses of a name."""
-        return self.lookups.addresses(name, lambda: self.begun.append(name))
+        return self.resolver.addresses(name, lambda: self.begun.append(name))
 
     def test_addresses(self) -> None:
         """Those that the resolver knows, and none where it knows none."""

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import TestCase
 
-from agwtwisted.responses import FILE, MemoryResponses, ResponseStore, SqliteResponses, StoredResponse
+from agwtwisted.ocsp_store import FILE, MemoryStore, ResponseStore, SqliteStore, StoredResponse
 
 reactor: Any = global_reactor
 
@@ -79,7 +79,7 @@ class MemoryTests(Contract, TestCase):
     """The store in memory."""
 
     def setUp(self) -> None:
-        self.store = MemoryResponses()
+        self.store = MemoryStore()
 
     def again(self) -> ResponseStore:
         """There is only one."""
@@ -87,7 +87,7 @@ class MemoryTests(Contract, TestCase):
 
     def test_bounded(self) -> None:
         """It is bounded, but for revocations, of which the CAs issue only so many."""
-        store = MemoryResponses(most=2)
+        store = MemoryStore(most=2)
         for number in range(5):
             store.put(stored(f"g{number}"))
             store.put(stored(f"r{number}", is_revoked=True))
@@ -101,9 +101,9 @@ class SqliteTests(Contract, TestCase):
         self.directory = Path(self.mktemp()) / "var" / "agw"
         self.now = 0.0
 
-    def again(self) -> SqliteResponses:
+    def again(self) -> SqliteStore:
         """As a new process would have it."""
-        return SqliteResponses(self.directory, lambda: self.now, reactor.callFromThread)
+        return SqliteStore(self.directory, lambda: self.now, reactor.callFromThread)
 
     def test_private(self) -> None:
         """The directory is its owner's alone."""
@@ -192,7 +192,7 @@ class SqliteTests(Contract, TestCase):
         await self.kept(*[stored(key, is_revoked=True, until=until) for key, until in (("a", 5), ("b", 3), ("c", 4))])
         self.now = 6.0
         await self.kept(stored("d", until=9))
-        store = SqliteResponses(self.directory, lambda: self.now, reactor.callFromThread, most_revoked=2)
+        store = SqliteStore(self.directory, lambda: self.now, reactor.callFromThread, most_revoked=2)
         found = [each.key for each in store.load(self.now, 10)]
         self.assertEqual(sorted(found), [b"a", b"c", b"d"])
 

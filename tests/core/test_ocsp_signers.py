@@ -8,10 +8,11 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core import ocsp, responders
-from agwtwisted.core.ocsp import Good, Question, Rules, Unusable
+from agwtwisted.core import ocsp_signers
+from agwtwisted.core.ocsp import OcspRequest, Rules
+from agwtwisted.core.revocation_status import CertStatus, Good, Unusable
 from tests import pki
-from tests.responder import NOCHECK, Response, Single, delegate
+from tests.responder import NOCHECK, Response, Single, delegate, status_by
 
 ROOT = pki.Authority.root("Root")
 ISSUER = ROOT.intermediate("Issuer")
@@ -20,13 +21,13 @@ STRANGERS = pki.Authority.root("Strangers")
 NAMESAKE = pki.Authority.root("Issuer")  # the issuer's name, another key
 
 
-def judged(signer: pki.Credential, *certificates: pki.Credential, **options: Any) -> ocsp.OcspStatus:
+def judged(signer: pki.Credential, *certificates: pki.Credential, **options: Any) -> CertStatus | Unusable:
     """What becomes of a response that this credential has signed and that brings these certificates."""
     device, rules = options.pop("device", DEVICE), options.pop("rules", Rules())
-    question = Question.of(device.der, device.issuers[0].der)
-    assert isinstance(question, Question)
+    request = OcspRequest.of(device.der, device.issuers[0].der)
+    assert isinstance(request, OcspRequest)
     response = Response(signer=signer, singles=[Single(certificate=device)], certificates=certificates, **options)
-    return ocsp.judge(response.der(), question, rules, pki.NOW.timestamp())
+    return status_by(response.der(), request, rules, pki.NOW.timestamp())
 
 
 class SignerTests(SynchronousTestCase):
@@ -65,7 +66,7 @@ class SignerTests(SynchronousTestCase):
     def test_many_delegates(self) -> None:
         """Not more than a few signatures are tried for one response."""
         signer = delegate(ISSUER)
-        others = [delegate(ISSUER) for _ in range(responders.MAX_CANDIDATES)]
+        others = [delegate(ISSUER) for _ in range(ocsp_signers.MAX_CANDIDATES)]
         self.assertIsInstance(judged(signer, *others[1:], signer, by_name=True), Good)
         self.assertIsInstance(judged(signer, *others, signer, by_name=True), Unusable)
 
@@ -190,5 +191,5 @@ class SignatureTests(SynchronousTestCase):
 
     def test_key_hash(self) -> None:
         """The key's hash is over its bits alone: what key identifiers of certificates are mostly made of."""
-        self.assertEqual(len(responders.key_hash(ISSUER.parsed)), 20)
-        self.assertNotEqual(responders.key_hash(ISSUER.parsed), responders.key_hash(ROOT.parsed))
+        self.assertEqual(len(ocsp_signers.key_hash(ISSUER.parsed)), 20)
+        self.assertNotEqual(ocsp_signers.key_hash(ISSUER.parsed), ocsp_signers.key_hash(ROOT.parsed))

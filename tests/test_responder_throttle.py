@@ -8,24 +8,39 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted import turns as module
-from agwtwisted.core.breaker import PAUSE, REFUSED_PAUSE, SEVERAL
-from agwtwisted.turns import BURST, MAX_QUESTIONS, PATIENCE, RATE, TOLD_AT_ONCE, UNDER_WAY, Fared, Missed, Turns
+from agwtwisted import responder_throttle as module
+from agwtwisted.core.circuit_breaker import OPEN_SECONDS, REFUSED_OPEN_SECONDS, TRIP_AFTER
+from agwtwisted.responder_throttle import (
+    BURST,
+    MAX_CONCURRENT,
+    MAX_CONCURRENT_IN_ALL,
+    MAX_REJECTED_PER_TURN,
+    QUEUE_TIMEOUT,
+    RATE,
+    NotSent,
+    Outcome,
+    ResponderThrottle,
+)
 
-FATES = {"answer": Fared.ANSWERED, "silence": Fared.SILENT, "refusal": Fared.REFUSED, "nothing": Fared.NOTHING}
+OUTCOMES = {
+    "answer": Outcome.ANSWERED,
+    "silence": Outcome.TIMED_OUT,
+    "refusal": Outcome.REFUSED,
+    "nothing": Outcome.INCONCLUSIVE,
+}
 ENOUGH = 1.01 / RATE
 
 
-class TurnsTests(SynchronousTestCase):
+class ResponderThrottleTests(SynchronousTestCase):
     """Servers, and questions that are answered when the test says so."""
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
-        self.turns = Turns(self.clock)
+        self.throttle = ResponderThrottle(self.clock)
         self.asked: list[tuple[str, Deferred[str]]] = []
         self.count = 0
-        self.questions: list[Deferred[str | Missed]] = []
+        self.questions: list[Deferred[str | NotSent]] = []
         self.addCleanup(self.leave)
 
     def leave(self) -> None:
@@ -34,7 +49,7 @@ class TurnsTests(SynchronousTestCase):
             each.addErrback(lambda _: None)  # type: ignore[unused-awaitable]
             each.cancel()
 
-    def ask(self, server: str = "one", question: bytes | None = None) -> Deferred[str | Missed]:
+    def ask(self, server: str = "one", question: bytes | None = None) -> Deferred[str | NotSent]:
         """One question, another one than all before unless it is named."""
         self.count += 1
 
@@ -45,10 +60,10 @@ class TurnsTests(SynchronousTestCase):
             return await deferred
 
         named = b"%d" % self.count if question is None else question
-        self.questions.append(Deferred.fromCoroutine(self.turns.take(server, named, put, FATES.__getitem__)))
+        self.questions.append(Deferred.fromCoroutine(self.throttle.send(server, named, put, OUTCOMES.__getitem__)))
         return self.questions[-1]
 
-    def ask_many(self, count: int, server: str = "one") -> list[Deferred[str | Missed]]:
+    def ask_many(self, count: int, server: str = "one") -> list[Deferred[str | NotSent]]:
         """Questions at the pace that is kept."""
         questions = []
         for _ in range(count):
@@ -62,7 +77,7 @@ class TurnsTests(SynchronousTestCase):
 
     def die(self) -> None:
         """As many questions as it takes have no answer."""
-        questions = self.ask_many(SEVERAL)
+        questions = self.ask_many(TRIP_AFTER)
         self.clock.advance(5)
         for question in questions:
             self.end("silence")
@@ -77,33 +92,33 @@ class TurnsTests(SynchronousTestCase):
 
     def test_under_way(self) -> None:
         """Only so many are under way; the next one is put when one is answered, or given up."""
-        questions = self.ask_many(UNDER_WAY + 2)
-        self.assertEqual(len(self.asked), UNDER_WAY)
+        questions = self.ask_many(MAX_CONCURRENT + 2)
+        self.assertEqual(len(self.asked), MAX_CONCURRENT)
         self.end()
-        self.assertEqual(len(self.asked), UNDER_WAY)
-        self.assertNoResult(questions[UNDER_WAY + 1])
+        self.assertEqual(len(self.asked), MAX_CONCURRENT)
+        self.assertNoResult(questions[MAX_CONCURRENT + 1])
         questions[1].cancel()
         self.failureResultOf(questions[1], CancelledError)
-        self.assertEqual(len(self.asked), UNDER_WAY + 1)
+        self.assertEqual(len(self.asked), MAX_CONCURRENT + 1)
 
     def test_in_order(self) -> None:
         """The one that has waited longest is next."""
-        first = self.ask_many(UNDER_WAY + 3)
+        first = self.ask_many(MAX_CONCURRENT + 3)
         for _ in range(3):
             self.end()
             self.clock.advance(ENOUGH)
         for at in range(3):
             self.end(at=at - 3)
-            self.assertEqual(self.successResultOf(first[UNDER_WAY + at]), "answer")
+            self.assertEqual(self.successResultOf(first[MAX_CONCURRENT + at]), "answer")
 
     def test_patience(self) -> None:
         """Who waits too long has no turn, which says nothing about the server; his time began when he came."""
-        self.ask_many(UNDER_WAY)
+        self.ask_many(MAX_CONCURRENT)
         late = self.ask()
-        self.clock.advance(PATIENCE / 2)
+        self.clock.advance(QUEUE_TIMEOUT / 2)
         later = self.ask()
-        self.clock.advance(PATIENCE / 2)
-        self.assertEqual(self.successResultOf(late), Missed.NO_TURN)
+        self.clock.advance(QUEUE_TIMEOUT / 2)
+        self.assertEqual(self.successResultOf(late), NotSent.NO_SLOT)
         self.assertNoResult(later)
         self.end()
         self.end(at=-1)
@@ -111,10 +126,10 @@ class TurnsTests(SynchronousTestCase):
 
     def test_too_many_wait(self) -> None:
         """The queue is bounded: who comes on top has no turn, and nobody loses one."""
-        self.patch(module, "MAX_WAITING", 2)
-        self.ask_many(UNDER_WAY)
+        self.patch(module, "MAX_QUEUED", 2)
+        self.ask_many(MAX_CONCURRENT)
         waiting = [self.ask(), self.ask()]
-        self.assertEqual(self.successResultOf(self.ask()), Missed.NO_TURN)
+        self.assertEqual(self.successResultOf(self.ask()), NotSent.NO_SLOT)
         for each in waiting:
             self.assertNoResult(each)
         self.assertNoResult(self.ask("another server"))
@@ -147,7 +162,7 @@ class TurnsTests(SynchronousTestCase):
         """A server that answered none of several is left alone for a while: that costs nobody any time."""
         self.die()
         for _ in range(3):
-            self.assertEqual(self.successResultOf(self.ask()), Missed.LEFT_ALONE)
+            self.assertEqual(self.successResultOf(self.ask()), NotSent.CIRCUIT_OPEN)
         self.assertEqual(self.asked, [])
         self.assertNoResult(self.ask("another server"))
 
@@ -163,29 +178,29 @@ class TurnsTests(SynchronousTestCase):
 
     def test_those_who_wait(self) -> None:
         """Questions that wait for their turn are not put to a server found dead, and many are told so bit by bit."""
-        questions = self.ask_many(UNDER_WAY + 5)
+        questions = self.ask_many(MAX_CONCURRENT + 5)
         more = [self.ask() for _ in range(3000)]  # recursion would end before
         self.clock.advance(5)
-        for _ in range(UNDER_WAY):
+        for _ in range(MAX_CONCURRENT):
             self.end("silence")
-        self.assertLess(len(self.asked), SEVERAL)
-        self.assertLess(sum(each.called for each in more), 3 * TOLD_AT_ONCE)
-        self.clock.pump([0.01] * (3000 // TOLD_AT_ONCE + 1))
-        waited = [*questions[UNDER_WAY + len(self.asked) :], *more]
-        self.assertEqual({self.successResultOf(each) for each in waited}, {Missed.LEFT_ALONE})
+        self.assertLess(len(self.asked), TRIP_AFTER)
+        self.assertLess(sum(each.called for each in more), 3 * MAX_REJECTED_PER_TURN)
+        self.clock.pump([0.01] * (3000 // MAX_REJECTED_PER_TURN + 1))
+        waited = [*questions[MAX_CONCURRENT + len(self.asked) :], *more]
+        self.assertEqual({self.successResultOf(each) for each in waited}, {NotSent.CIRCUIT_OPEN})
 
     def test_refused(self) -> None:
         """Where nobody listens one question is enough, and the pause is short."""
         self.ask()
         self.end("refusal")
-        self.assertEqual(self.successResultOf(self.ask()), Missed.LEFT_ALONE)
-        self.clock.advance(REFUSED_PAUSE)
+        self.assertEqual(self.successResultOf(self.ask()), NotSent.CIRCUIT_OPEN)
+        self.clock.advance(REFUSED_OPEN_SECONDS)
         self.assertNoResult(self.ask())
 
     def test_after_the_pause(self) -> None:
         """After the pause others find out, and decide for all."""
         self.die()
-        self.clock.advance(PAUSE)
+        self.clock.advance(OPEN_SECONDS)
         probe = self.ask()
         self.end()
         self.assertEqual(self.successResultOf(probe), "answer")
@@ -195,7 +210,7 @@ class TurnsTests(SynchronousTestCase):
     def test_given_up(self) -> None:
         """A probe that nobody waits for any more makes room for another."""
         self.die()
-        self.clock.advance(PAUSE)
+        self.clock.advance(OPEN_SECONDS)
         for _ in range(5):
             probe = self.ask()
             self.assertNoResult(probe)
@@ -204,25 +219,25 @@ class TurnsTests(SynchronousTestCase):
 
     def test_says_nothing(self) -> None:
         """An outcome that says nothing about the server neither kills nor revives it."""
-        for _ in range(2 * SEVERAL):
+        for _ in range(2 * TRIP_AFTER):
             self.ask()
             self.end("nothing")
             self.clock.advance(1)
         self.die()
-        self.clock.advance(PAUSE)
+        self.clock.advance(OPEN_SECONDS)
         self.ask()
         self.ask()
         self.end("nothing")
         self.assertNoResult(self.ask())
-        self.assertEqual(self.successResultOf(self.ask()), Missed.LEFT_ALONE)
+        self.assertEqual(self.successResultOf(self.ask()), NotSent.CIRCUIT_OPEN)
 
     def test_all_together(self) -> None:
         """All servers together are asked so many things at once; those with questions waiting take turns for room."""
         for server in ("a", "b", "c"):
-            self.ask_many(UNDER_WAY, server)
-        self.assertEqual(len(self.asked), MAX_QUESTIONS)
+            self.ask_many(MAX_CONCURRENT, server)
+        self.assertEqual(len(self.asked), MAX_CONCURRENT_IN_ALL)
         self.assertEqual({server for server, _ in self.asked}, {"a", "b"})
-        self.ask_many(UNDER_WAY, "d")
+        self.ask_many(MAX_CONCURRENT, "d")
         before = len(self.asked)
         for _ in range(6):
             self.end()
@@ -232,7 +247,7 @@ class TurnsTests(SynchronousTestCase):
 
     def test_many_servers(self) -> None:
         """Questions that are answered at once have turns one after another, not one within another."""
-        self.patch(module, "MAX_QUESTIONS", 1)
+        self.patch(module, "MAX_CONCURRENT_IN_ALL", 1)
         depths: list[int] = []
 
         async def at_once() -> str:
@@ -242,7 +257,7 @@ class TurnsTests(SynchronousTestCase):
 
         first = self.ask()
         for number in range(100):
-            turn = self.turns.take(number, b"%d" % number, at_once, FATES.__getitem__)
+            turn = self.throttle.send(number, b"%d" % number, at_once, OUTCOMES.__getitem__)
             Deferred.fromCoroutine(turn)  # type: ignore[unused-awaitable]
         self.end()
         self.assertEqual(self.successResultOf(first), "answer")
@@ -250,7 +265,7 @@ class TurnsTests(SynchronousTestCase):
 
     def test_waiting_takes_no_room(self) -> None:
         """Questions that wait for one server take no room from another."""
-        for _ in range(MAX_QUESTIONS + UNDER_WAY):
+        for _ in range(MAX_CONCURRENT_IN_ALL + MAX_CONCURRENT):
             self.ask("slow")
         self.clock.advance(10)
         self.assertNoResult(self.ask("fast"))
@@ -286,21 +301,21 @@ class TurnsTests(SynchronousTestCase):
             """Fails in a way nobody foresees."""
             raise ValueError
 
-        for number in range(UNDER_WAY + 1):
-            turn = self.turns.take("one", b"%d" % number, broken, FATES.__getitem__)
+        for number in range(MAX_CONCURRENT + 1):
+            turn = self.throttle.send("one", b"%d" % number, broken, OUTCOMES.__getitem__)
             self.failureResultOf(Deferred.fromCoroutine(turn), ValueError)
             self.clock.advance(1 / RATE)
         self.answered()
 
     def test_given_up_while_waiting(self) -> None:
         """Who gives up before it is his turn is not put, and takes no turn from others."""
-        questions = self.ask_many(UNDER_WAY + 2)
-        questions[UNDER_WAY].cancel()
-        self.failureResultOf(questions[UNDER_WAY], CancelledError)
-        self.assertEqual(len(self.asked), UNDER_WAY)
+        questions = self.ask_many(MAX_CONCURRENT + 2)
+        questions[MAX_CONCURRENT].cancel()
+        self.failureResultOf(questions[MAX_CONCURRENT], CancelledError)
+        self.assertEqual(len(self.asked), MAX_CONCURRENT)
         self.end()
         self.end(at=-1)
-        self.assertEqual(self.successResultOf(questions[UNDER_WAY + 1]), "answer")
+        self.assertEqual(self.successResultOf(questions[MAX_CONCURRENT + 1]), "answer")
 
     def answered(self) -> None:
         """One question that is answered at once."""

@@ -59,7 +59,7 @@ class ResponseStore(Protocol):
         """Fires once all that was put is kept."""
 
 
-class MemoryResponses:
+class MemoryStore:
     """Ends with the process. At most `most` responses that are no revocations are kept."""
 
     def __init__(self, most: int = MAX_PENDING) -> None:
@@ -96,7 +96,7 @@ def _chosen(kept: list[StoredResponse], now: float, most: int) -> list[StoredRes
     return [each for each in kept if each.is_revoked] + others[:most]
 
 
-class SqliteResponses:
+class SqliteStore:
     """A file in the state directory, written by a thread of its own: a slow disk delays nobody.
 
     What is wrong with the file never stops the gateway: a damaged one is set aside, one that cannot be written is

@@ -1,0 +1,71 @@
+"""What can be known about the revocation of one certificate: three answers, and three ways in which there is none.
+
+These values pass between the sources of revocation status, the memory and the verdict. They do not depend on OCSP:
+whatever else tells about revocation speaks of the same.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import attrs
+
+
+@attrs.frozen
+class Good:
+    """The issuer says that the certificate is not revoked; believed until `until` (seconds since 1970)."""
+
+    until: float
+
+
+@attrs.frozen
+class Revoked:
+    """The issuer says that the certificate is revoked, since `at`; worth asking again after `until`.
+
+    Believed without end, until a newer answer says otherwise.
+    """
+
+    at: float
+    reason: str
+    until: float
+
+
+@attrs.frozen
+class Unknown:
+    """The issuer does not know the certificate: an answer, and no good one."""
+
+
+CertStatus: TypeAlias = Good | Revoked | Unknown
+"""What an issuer says about a certificate (RFC 6960 section 4.2.1, CertStatus)."""
+
+
+@attrs.frozen
+class Unusable:
+    """There was a response, and it proves nothing."""
+
+    reason: str
+
+
+@attrs.frozen
+class Unreachable:
+    """There was no response; `was_asked`: to this very question, and not only to others a moment ago."""
+
+    reason: str
+    was_asked: bool = attrs.field(default=True, kw_only=True)
+
+
+@attrs.frozen
+class NotAsked:
+    """The question was not sent, because the gateway lacked something of its own: a descriptor, memory, a free slot.
+
+    It says nothing about the certificate and nothing about its responder, so that `ocsp_unavailable` does not apply.
+    """
+
+    reason: str
+
+
+NoAnswer: TypeAlias = Unusable | Unreachable | NotAsked
+"""Why there is no answer."""
+
+RevocationStatus: TypeAlias = CertStatus | NoAnswer
+"""What is known about a certificate, or why nothing is."""
