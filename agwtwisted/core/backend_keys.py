@@ -27,7 +27,7 @@ from agwtwisted.core.resources import (
 from agwtwisted.core.settings import Empty, Key, Kind, Row, boolean, choice, listed, only, reference, seconds, whole
 from agwtwisted.core.texts import one_line
 
-_PICK_HOST_NAME = Key(boolean, "Whether that host is the server's own, as the pool has it.")
+_PICK_HOST_NAME = Key(boolean, "Whether to use the server's own name or address in the pool instead.")
 _ROOTS = Key(
     listed(reference("trusted_root_certificate"), limits.ROOT_CAS_PER_SETTINGS),
     "The `trusted_root_certificate` sections that servers are verified against; none: the system's roots.",
@@ -115,25 +115,27 @@ def _relay_probe(row: Row) -> Iterator[Problem]:
 
 PROBE = Kind(
     name="probe",
-    meaning="How servers are asked whether they are well.",
+    meaning="How the gateway checks the health of servers.",
     resource=Probe,
     keys={
         "protocol": Key(choice(*Protocol, *StreamProtocol), "`Http` or `Https`; `Tcp` or `Tls` for L4.", required=True),
-        "host": Key(backend_host, "The Host of the question; of a `Tls` probe, whom the server must prove to be."),
-        "pick_host_name_from_backend_http_settings": Key(boolean, "Whether that is the host of the backend settings."),
-        "pick_host_name_from_backend_settings": Key(boolean, "The same of L4 settings, for `Tls`."),
-        "path": Key(probe_path, "The path of the question."),
-        "port": Key(whole(limits.PORT), "The port that is asked; the server's own otherwise."),
-        "interval": Key(seconds(limits.TIMEOUT), "Seconds between two questions."),
-        "timeout": Key(seconds(limits.TIMEOUT), "Seconds for the answer."),
+        "host": Key(backend_host, "The Host of the probe; for `Tls`, the name that the server must prove."),
+        "pick_host_name_from_backend_http_settings": Key(
+            boolean, ("Whether to use the host of the backend settings instead.")
+        ),
+        "pick_host_name_from_backend_settings": Key(boolean, "The same for L4 settings with `Tls`."),
+        "path": Key(probe_path, "The path of the request."),
+        "port": Key(whole(limits.PORT), "The port to probe; by default the server's own."),
+        "interval": Key(seconds(limits.TIMEOUT), "Seconds between two probes."),
+        "timeout": Key(seconds(limits.TIMEOUT), "Seconds for the response."),
         "unhealthy_threshold": Key(
             whole(limits.UNHEALTHY_THRESHOLD), "Failures in a row after which a server is down."
         ),
         "min_servers": Key(only("0"), "Servers that always count as healthy; only 0 is supported."),
         "match_status_codes": Key(
-            listed(status_range, limits.STATUS_RANGES), "Statuses of a healthy answer, ranges as `200-399`."
+            listed(status_range, limits.STATUS_RANGES), "Statuses of a healthy response, ranges as `200-399`."
         ),
-        "match_body": Key(text_to_match, "Text in the first 4090 bytes of a healthy answer.", literal=True),
+        "match_body": Key(text_to_match, "Text in the first 4090 bytes of a healthy response.", literal=True),
         "enable_probe_proxy_protocol_header": Key(
             boolean, "Whether a PROXY protocol header (v2, `LOCAL`) comes first; L4."
         ),
@@ -196,35 +198,36 @@ BACKEND_HTTP_SETTINGS = Kind(
         "protocol": Key(choice(Protocol.HTTP, Protocol.HTTPS), "`Http` or `Https`."),
         "request_timeout": Key(
             seconds(limits.TIMEOUT),
-            "Seconds for connecting, and for every silence of the server; of upgraded connections, too.",
+            "Seconds for connecting, and for each pause of the server; also for upgraded connections.",
         ),
         "host_name": Key(
             host_header,
-            "The host that is asked for, and that a server must prove to be; empty: the client's or its own.",
+            "The host that is sent, and that a server must prove; empty: the client's or the server's own.",
         ),
         "pick_host_name_from_backend_address": _PICK_HOST_NAME,
         "client_certificate_headers": Key(
             certificate_headers,
-            "Ready-made headers about the client's certificate: `on`, `off` or `all`, and/or `rfc9440`,"
-            " `xfcc`; unset: `on` wherever a certificate is asked for.",
+            "Headers about the client's certificate: `on`, `off` or `all`, and/or `rfc9440`, `xfcc`; unset: `on` "
+            "wherever a certificate is asked for.",
         ),
-        "cookie_based_affinity": Key(boolean, "Whether clients are led back to their server by a cookie."),
+        "cookie_based_affinity": Key(boolean, "Whether a cookie sends clients to the same server again."),
         "affinity_cookie_name": Key(cookie_name, "The name of that cookie."),
-        "path": Key(url_path, "A path in place of what the path rule matched."),
+        "path": Key(url_path, "A path that replaces the part that the path rule matched."),
         "probe": Key(reference("probe"), "The `probe`; unset: the default probe."),
         "load_distribution_algorithm": Key(choice(*LoadDistributionAlgorithm), "`RoundRobin` or `LeastConnections`."),
         "connection_draining_timeout": Key(
-            seconds(limits.CONNECTION_DRAINING_TIMEOUT), "Seconds for what is under way with a server that goes down."
+            seconds(limits.CONNECTION_DRAINING_TIMEOUT),
+            ("Seconds for requests in progress at a server that goes down."),
         ),
         "trusted_root_certificates": _ROOTS,
         "validate_cert_chain_and_expiry": Key(
             boolean, "Whether the chain of the server's certificate is verified (`Https`).", empty=Empty.REFUSED
         ),
         "validate_sni": Key(boolean, "Whether the name in the server's certificate is (`Https`).", empty=Empty.REFUSED),
-        "sni_name": Key(server_name, "The name that is sent and looked for, instead of the host (`Https`)."),
+        "sni_name": Key(server_name, "The name that is sent and verified, instead of the host (`Https`)."),
         "client_ssl_certificate": Key(
             reference("ssl_certificate"),
-            "The `ssl_certificate` that the gateway shows to servers that ask (`Https`).",
+            "The `ssl_certificate` that the gateway sends to servers that ask for one (`Https`).",
             empty=Empty.REFUSED,
         ),
     },
@@ -252,16 +255,16 @@ BACKEND_SETTINGS = Kind(
     keys={
         "port": Key(whole(limits.PORT), "The port of servers without one of their own.", required=True),
         "protocol": Key(choice(*StreamProtocol), "`Tcp` or `Tls`."),
-        "timeout": Key(seconds(limits.TIMEOUT), "Seconds for connecting, and without a byte either way."),
+        "timeout": Key(seconds(limits.TIMEOUT), "Seconds for connecting, and without a byte in either direction."),
         "trusted_root_certificates": _ROOTS,
         "host_name": Key(
             server_name,
-            "The host that is asked for, and that a server must prove to be; empty: the client's or its own.",
+            "The host that is sent, and that a server must prove; empty: the client's or the server's own.",
         ),
         "pick_host_name_from_backend_address": _PICK_HOST_NAME,
         "enable_l4_client_ip_preservation": Key(boolean, "Whether the server gets a PROXY protocol header (v2) first."),
-        "proxy_protocol_tls": Key(boolean, "Whether that header tells of the client's TLS and certificate."),
-        "probe": Key(reference("probe"), "The `probe`, `Tcp` or `Tls`; unset: whether the server can be connected to."),
+        "proxy_protocol_tls": Key(boolean, "Whether that header describes the client's TLS and certificate."),
+        "probe": Key(reference("probe"), "The `probe`, `Tcp` or `Tls`; unset: a connection is enough."),
     },
     check=_backend_settings,
 )

@@ -25,13 +25,13 @@ _HOST_NAMES = Key(
 _CERTIFICATE = Key(reference("ssl_certificate"), "The `ssl_certificate` shown to clients; needed with TLS.")
 _PROFILE = Key(
     reference("ssl_profile"),
-    "The `ssl_profile`; without one nobody is asked for a certificate.",
+    "The `ssl_profile`; without one the listener asks for no certificate.",
     empty=Empty.REFUSED,
 )
 _PROXIES = Key(
     listed(network, limits.NETWORKS),
-    "Networks of balancers that begin each connection with a PROXY protocol header (v1 or v2), which"
-    " is mandatory then; connections from elsewhere are closed.",
+    "Networks of load balancers that begin each connection with a PROXY protocol header (v1 or v2), which is then "
+    "mandatory; connections from other networks are closed.",
     empty=Empty.REFUSED,
 )
 
@@ -45,40 +45,53 @@ def header_value(text: str) -> str:
 
 GATEWAY = Kind(
     name="gateway",
-    meaning="What concerns the whole gateway; may be left out.",
+    meaning="Settings of the whole gateway; optional.",
     resource=Gateway,
     named=False,
     keys={
         "access_log": Key(
             path,
-            "The file of the access log, or `-` for standard output; reopened on SIGUSR1. A new file is for"
-            " its owner and group alone, and after a rotation has the permissions of the one before. Unset: no"
-            " log.",
+            "The file of the access log, or `-` for standard output; reopened on SIGUSR1. A new file is readable "
+            "by its owner and group only; after a rotation it has the permissions of the previous one. Unset: no "
+            "log.",
         ),
-        "drain_timeout": Key(seconds(limits.DRAIN_TIMEOUT), "Seconds for what is under way when the gateway stops."),
-        "state_directory": Key(path, "Where OCSP responses and the key of affinity cookies survive a restart."),
+        "drain_timeout": Key(
+            seconds(limits.DRAIN_TIMEOUT), ("Seconds for requests and sessions in progress when the gateway stops.")
+        ),
+        "state_directory": Key(
+            path, ("Directory that keeps OCSP responses and the key of affinity cookies over a restart.")
+        ),
         "max_connections": Key(
-            whole(limits.CONNECTIONS), "Connections of all listeners; a silent or idle one gives way to a new one."
+            whole(limits.CONNECTIONS),
+            ("Connections of all listeners; beyond that a silent or idle one is closed for a new one."),
         ),
         "max_connections_per_address": Key(
-            whole(limits.CONNECTIONS_PER_ADDRESS), "Connections of one client address, of IPv6 of a /64; 0: no limit."
+            whole(limits.CONNECTIONS_PER_ADDRESS), "Connections of one client address (IPv6: of a /64); 0: no limit."
         ),
         "max_handshakes": Key(
-            whole(limits.CONNECTIONS), "TLS handshakes under way at once, from the whole ClientHello on."
+            whole(limits.CONNECTIONS), "TLS handshakes in progress at once, counted from the complete ClientHello."
         ),
         "silent_timeout": Key(
             seconds(limits.TIMEOUT),
-            "Seconds for a new connection's first byte; one that is waited for longer gives way.",
+            (
+                "Seconds for a new connection's first byte; at a limit, connections that wait longer in a handshake or"
+                " head are closed for others."
+            ),
         ),
         "handshake_timeout": Key(seconds(limits.TIMEOUT), "Seconds for a TLS handshake."),
         "header_timeout": Key(seconds(limits.TIMEOUT), "Seconds for a whole request head."),
         "body_timeout": Key(
             seconds(limits.TIMEOUT),
-            "Seconds without a byte of a body, and the time over which the rates below are averaged.",
+            (
+                "Seconds without a byte of a body, and the longest time by which a client may fall behind the rates "
+                "below."
+            ),
         ),
-        "min_body_rate": Key(whole(limits.RATE), "Bytes a second that a request's body must come with; 0: no limit."),
+        "min_body_rate": Key(
+            whole(limits.RATE), ("The lowest rate of a request's body, in bytes a second; 0: no limit.")
+        ),
         "min_response_rate": Key(
-            whole(limits.RATE), "Bytes a second that a client must take of an answer; 0: no limit."
+            whole(limits.RATE), "The lowest rate at which a client reads a response, in bytes a second; 0: no limit."
         ),
         "idle_timeout": Key(seconds(limits.TIMEOUT), "Seconds between two requests of a connection."),
         "max_header_bytes": Key(whole(limits.HEADER_BYTES), "Bytes of a request's or a response's header lines."),
@@ -94,20 +107,20 @@ GATEWAY = Kind(
             choice(*OddHeaderNames),
             "Request header names outside `A-Z a-z 0-9 -`: `Drop` them, or `Reject` the request (400).",
         ),
-        "log_query": Key(boolean, "Whether query strings stand in the access log."),
+        "log_query": Key(boolean, "Whether the access log contains query strings."),
         "log_refused_certificates": Key(
             boolean,
-            "Whether a line about a refused client names its certificate: subject, serial number and SHA-256."
-            " SHA-1 and issuer are always told.",
+            "Whether a line about a refused client has the subject, serial number and SHA-256 of its certificate. "
+            "SHA-1 and issuer are always logged.",
         ),
         "server_header": Key(
             header_value,
-            "The name in pages of the gateway's own and their Server header; empty: none.",
+            "The name in the gateway's own pages and their Server header; empty: none.",
             empty=Empty.CONVERTED,
             literal=True,
         ),
         "allow_demo": Key(
-            boolean, "Whether the demo's certificates, whose keys are no secret, may be used beyond this machine."
+            boolean, "Whether the demo's certificates, whose keys are public, may be used beyond this machine."
         ),
         **POLICY,
     },
@@ -160,10 +173,10 @@ HTTP_LISTENER = Kind(
         "ssl_profile": _PROFILE,
         "require_server_name_indication": Key(
             boolean,
-            "Whether clients must name the host in the handshake (SNI). One that names none, or an address,"
-            " is answered by the port's listener without `host_names`, else by the first one, by the rules'"
-            " priority, where this is `false`; where there is none its handshake fails. A request of such a"
-            " client for the host of a listener where this is `true` gets 421.",
+            "Whether clients must send the host name in the handshake (SNI). A client without SNI, or with an "
+            "address in it, gets the port's listener without `host_names`, else the first one, by the rules' "
+            "priority, with `false`; if there is none, the handshake fails. A request of such a client for the "
+            "host of a listener with `true` gets 421.",
         ),
         "accept_proxy_protocol": _PROXIES,
     },
@@ -183,8 +196,8 @@ LISTENER = Kind(
         "ssl_profile": _PROFILE,
         "alpn_protocols": Key(
             listed(alpn_protocol, limits.ALPN_PROTOCOLS),
-            "The protocols that the servers speak (ALPN: `h2`, `mqtt`), the preferred one first; `Tls` only."
-            " A client that offers some, and none of these, is turned away; without the key nothing is chosen.",
+            "The protocols of the servers (ALPN: `h2`, `mqtt`), the preferred one first; `Tls` only. A client that"
+            " offers only others is refused; without the key the gateway ignores ALPN.",
             empty=Empty.REFUSED,
         ),
         "accept_proxy_protocol": _PROXIES,

@@ -42,9 +42,9 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _configuration() -> Iterator[str]:
     yield (
-        "A section is `[kind]` or `[kind NAME]`, a key `key = value`; an indented line continues a value."
-        " Durations are seconds, sizes bytes; lists have commas or lines between their values; booleans are"
-        " `true`, `yes`, `on`, `Enabled` and their opposites, in any case. Paths are relative to the file."
+        "A section is `[kind]` or `[kind NAME]`, a key `key = value`; an indented line continues a value. "
+        "Durations are in seconds, sizes in bytes; the values of a list are separated by commas or lines; booleans"
+        " are `true`, `yes`, `on`, `Enabled` and their opposites, in any case. Paths are relative to the file."
     )
     yield (
         "A comment begins with `;` or `#` at the start of a line, with `;` also on an indented line, and with `;` after"
@@ -113,9 +113,10 @@ def _word(value: Any) -> str:
 
 def _variables() -> Iterator[str]:
     yield (
-        "In templates of rewrite rules a variable is `{var_NAME}`, in conditions `var_NAME`; what a group of a"
-        " condition's pattern took is `{var_NAME_1}`. `http_req_HEADER` and `http_resp_HEADER` name headers."
-        " All variables tell of the request as the client sent it. [How to write rules](../rewriting.md)."
+        "In templates of rewrite rules a variable is `{var_NAME}`, in conditions `var_NAME`; `{var_NAME_1}` is the"
+        " text that the first group of a condition's pattern matched. `http_req_HEADER` and `http_resp_HEADER` "
+        "name headers. All variables describe the request as the client sent it. [How to write "
+        "rules](../rewriting.md)."
     )
     rows = [(f"`{each.name}`", each.meaning, "ours" if each.ours else "") for each in SERVER_VARIABLES.values()]
     rows.append((f"`{COOKIE}NAME`", "the value of the cookie NAME", ""))
@@ -125,10 +126,10 @@ def _variables() -> Iterator[str]:
 # The access log
 
 _ENVELOPE: Final = {
-    "timeStamp": "when it ended, to the second",
+    "timeStamp": "when the request, handshake or session ended, to the second",
     "resourceId": "empty",
     "listenerName": "the listener",
-    "ruleName": "the rule, empty where none was reached",
+    "ruleName": "the rule; empty if none was reached",
     "backendPoolName": "the pool",
     "backendSettingName": "the backend settings",
     "operationName": "`ApplicationGatewayAccess`",
@@ -148,14 +149,14 @@ _TLS: Final = {
     "sslProtocol": "`TLSv1.2` or `TLSv1.3`",
     "sslClientVerify": "`NONE`, `PASSTHROUGH`, `SUCCESS` or `FAILED:` and the reason",
     "ocspStatus": (
-        "`not-checked`, `good`, `revoked`, `unknown`, `unavailable`, `unavailable-allowed` (and let in), `not-asked`"
+        "`not-checked`, `good`, `revoked`, `unknown`, `unavailable`, `unavailable-allowed` (and accepted), `not-asked`"
     ),
     "sslClientCertificateFingerprint": "SHA-1 of the client's certificate",
     "sslClientCertificateIssuerName": "its issuer",
 }
 
 _REFUSED: Final = {
-    "sslClientCertificateSubjectName": "its subject, where it is refused (unless `log_refused_certificates = false`)",
+    "sslClientCertificateSubjectName": "its subject, if it is refused (unless `log_refused_certificates = false`)",
     "sslClientCertificateSerialNumber": "and its serial number, in hexadecimal",
     "sslClientCertificateFingerprintSha256": "and its SHA-256",
 }
@@ -163,27 +164,27 @@ _REFUSED: Final = {
 ACCESS_FIELDS: Final[Mapping[str, str]] = {
     **_CLIENT,
     "httpMethod": "the method",
-    "originalRequestUriWithArgs": "path and query as they came, where they were forwarded as others; else empty",
-    "requestUri": "the path as it was forwarded",
-    "requestQuery": "the query as it was forwarded",
+    "originalRequestUriWithArgs": "path and query as received, if they were forwarded differently; else empty",
+    "requestUri": "the path as forwarded",
+    "requestQuery": "the query as forwarded",
     "userAgent": "User-Agent",
-    "httpStatus": "the status that the client got; 499 where it left before",
+    "httpStatus": "the status that the client got; 499 if it disconnected before",
     "httpVersion": "`HTTP/1.0` or `HTTP/1.1`",
     "receivedBytes": "bytes of the request, head and body",
-    "sentBytes": "bytes of the answer, head and body",
-    "clientResponseTime": "seconds from the first to the last byte of the answer",
-    "timeTaken": "seconds from the request's head to the end",
+    "sentBytes": "bytes of the response, head and body",
+    "clientResponseTime": "seconds from the first to the last byte of the response",
+    "timeTaken": "seconds from the request's head to the end of the response",
     "transactionId": "the same as X-Appgw-Trace-Id at the backend",
     **_TLS,
     **_REFUSED,
-    "serverRouted": "the server that was asked last",
-    "serverStatus": "the status that it answered with",
-    "serverResponseLatency": "seconds until its answer began",
-    "upstreamSourcePort": "the gateway's port towards it",
-    "originalHost": "Host as it came",
-    "host": "Host as it was forwarded",
+    "serverRouted": "the last server to which the request was sent",
+    "serverStatus": "the status of its response",
+    "serverResponseLatency": "seconds until its response began",
+    "upstreamSourcePort": "the gateway's own port of the connection to it",
+    "originalHost": "Host as received",
+    "host": "Host as forwarded",
     "error_info": "why the gateway itself answered: [error codes](error-codes.md)",
-    "contentType": "Content-Type of the answer",
+    "contentType": "Content-Type of the response",
 }
 
 HANDSHAKE_FIELDS: Final[Mapping[str, str]] = {
@@ -194,7 +195,7 @@ HANDSHAKE_FIELDS: Final[Mapping[str, str]] = {
     "serverName": "the name that the client asked for (SNI)",
     "error_info": "as above",
     "handshakeError": "why the handshake failed",
-    "omitted": "how many lines about this address were left out since the last one",
+    "omitted": "the number of lines about this address that were omitted since the last one",
 }
 
 SESSION_FIELDS: Final[Mapping[str, str]] = {
@@ -207,18 +208,18 @@ SESSION_FIELDS: Final[Mapping[str, str]] = {
     "sentBytes": "bytes to the client",
     "sessionTime": "seconds",
     "serverRouted": "the server",
-    "serverStatus": "`200`; `400` nonsense, `403` refused, `500` a defect, `502` no server, `503` stopping",
+    "serverStatus": "`200`; `400` invalid input, `403` refused, `500` a defect, `502` no server, `503` stopping",
     "upstreamSentBytes": "bytes to the server",
     "upstreamReceivedBytes": "bytes from the server",
-    "upstreamSessionTime": "seconds since the server was connected to",
-    "upstreamSourcePort": "the gateway's port towards it",
+    "upstreamSessionTime": "seconds since the connection to the server was made",
+    "upstreamSourcePort": "the gateway's own port of the connection to it",
     "sessionEnd": "why it ended",
     "clientCertificateOmitted": "whether the PROXY protocol header had no room for the client's certificate",
 }
 
 
 def _access_log() -> Iterator[str]:
-    yield "One JSON object a line. Its members are the same for all three kinds of lines:"
+    yield "One JSON object in each line. All three kinds of lines have these members:"
     yield _table(("member", "value"), _rows(_ENVELOPE))
     yield (
         f"Of a value from outside at most {LONGEST_FIELD} bytes are written; behind them stands `\u2026(of N bytes)`,"
@@ -227,7 +228,7 @@ def _access_log() -> Iterator[str]:
     )
     yield "## Requests"
     yield _table(("property", "value"), _rows(ACCESS_FIELDS))
-    yield "## Handshakes that failed"
+    yield "## Failed handshakes"
     yield _table(("property", "value"), _rows(HANDSHAKE_FIELDS))
     yield "## L4 sessions"
     yield _table(("property", "value"), _rows(SESSION_FIELDS))
@@ -247,31 +248,33 @@ ERROR_MEANINGS: Final[Mapping[ErrorInfo, str]] = {
     ErrorInfo.INVALID_REQUEST: "a request that breaks a rule of HTTP, is too large or too slow",
     ErrorInfo.INVALID_VERSION: "another version than HTTP/1.0 and HTTP/1.1",
     ErrorInfo.INVALID_09_METHOD: "HTTP/0.9",
-    ErrorInfo.INVALID_HOST: "no valid Host, none that a listener answers to (404), or one of another SSL profile (421)",
-    ErrorInfo.INVALID_CONTENT_LENGTH: "no valid Content-Length, or a POST without",
+    ErrorInfo.INVALID_HOST: "no valid Host, a Host without listener (404), or a Host of another SSL profile (421)",
+    ErrorInfo.INVALID_CONTENT_LENGTH: "no valid Content-Length, or a POST without one",
     ErrorInfo.INVALID_METHOD_TRACE: "TRACE",
-    ErrorInfo.CLIENT_CLOSED_REQUEST: "the client left before the answer was whole (499)",
-    ErrorInfo.REQUEST_URI_INVALID: "a URL that is invalid, too long, or could be read in several ways",
-    ErrorInfo.HTTP_NO_HOST_HEADER: "no Host header, in HTTP/1.0 only where there is no basic listener",
-    ErrorInfo.HTTP_TO_HTTPS_PORT: "HTTP on a port that wants TLS",
-    ErrorInfo.HTTPS_NO_CERT: "no client certificate that is accepted",
-    ErrorInfo.UPSTREAM_NO_LIVE: "no server of the pool could be asked (502)",
-    ErrorInfo.UPSTREAM_CLOSED_CONNECTION: "the server ended the connection, or its answer could not be passed on (502)",
-    ErrorInfo.UPSTREAM_TIMED_OUT: "the server was silent for too long (504)",
+    ErrorInfo.CLIENT_CLOSED_REQUEST: "the client disconnected before the response was complete (499)",
+    ErrorInfo.REQUEST_URI_INVALID: "a URL that is invalid, too long, or ambiguous",
+    ErrorInfo.HTTP_NO_HOST_HEADER: "no Host header; in HTTP/1.0 only if there is no basic listener",
+    ErrorInfo.HTTP_TO_HTTPS_PORT: "HTTP on a port for TLS",
+    ErrorInfo.HTTPS_NO_CERT: "no valid client certificate",
+    ErrorInfo.UPSTREAM_NO_LIVE: "no server of the pool could be reached (502)",
+    ErrorInfo.UPSTREAM_CLOSED_CONNECTION: "the server closed the connection, or sent an invalid response (502)",
+    ErrorInfo.UPSTREAM_TIMED_OUT: "the server did not answer in time (504)",
     ErrorInfo.INTERNAL_ERROR: (
-        "an error of the gateway itself, whose traceback is in its log: 500, or a cut where the answer had begun"
-        " (beyond the product)"
+        "a defect of the gateway, whose traceback is in its log: 500, or an aborted connection if the response had"
+        " begun (not in the product)"
     ),
 }
 
 PRODUCT_CODES: Final[Mapping[str, str]] = {
     "ApplicationGatewayTrustedClientCertificateMustSpecifyData": "the file of trusted client certificates is empty",
     "ApplicationGatewayTrustedClientCertificateMustNotHavePrivateKey": "it holds a private key",
-    "ApplicationGatewayTrustedClientCertificateInvalidData": "it is no PEM and no DER, or a block of it is empty",
+    "ApplicationGatewayTrustedClientCertificateInvalidData": "it is neither PEM nor DER, or has an empty block",
     "ApplicationGatewayTrustedClientCertificateDoesNotContainAnyCACertificate": "none of its certificates is a CA",
-    "ApplicationGatewayOnlyOneRootCAAllowedInTrustedClientCertificate": "it has no root, or several",
+    "ApplicationGatewayOnlyOneRootCAAllowedInTrustedClientCertificate": "it has no root, or more than one",
     "ApplicationGatewaySslCertificateDataTooBig": "a server certificate is larger than 16384 bytes",
-    "ApplicationGatewayProbeProtocolMustMatchBackendHttpSettinsProtocol": "a probe speaks another protocol",
+    "ApplicationGatewayProbeProtocolMustMatchBackendHttpSettinsProtocol": (
+        "a probe has another protocol than its settings"
+    ),
     "InvalidResourceReference": "a key names a section that does not exist",
 }
 
@@ -282,5 +285,5 @@ def _error_codes() -> Iterator[str]:
         ("code", "why the gateway answered"), ((f"`{each.value}`", ERROR_MEANINGS[each]) for each in ErrorInfo)
     )
     yield "## Of the configuration"
-    yield "Errors of a configuration end in the product's code where it has one:"
+    yield "Errors of a configuration end with the product's code, if it has one:"
     yield _table(("code", "what is wrong"), _rows(PRODUCT_CODES))

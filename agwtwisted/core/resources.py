@@ -199,7 +199,7 @@ class TrustedRootCertificate:
 
 @attrs.frozen(kw_only=True, eq=False)
 class SslProfile:
-    """What a listener asks of its TLS clients."""
+    """How a listener verifies its TLS clients."""
 
     name: str
     client_auth: ClientAuth = ClientAuth.NONE

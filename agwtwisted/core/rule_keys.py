@@ -42,15 +42,15 @@ from agwtwisted.core.settings import (
 from agwtwisted.core.texts import one_line
 
 _POOL = Key(reference("backend_address_pool"), "The pool that requests go to.")
-_SETTINGS = Key(reference("backend_http_settings"), "How they go there.")
-_REDIRECT = Key(reference("redirect_configuration"), "Instead of both: where clients are sent.")
+_SETTINGS = Key(reference("backend_http_settings"), "The backend settings.")
+_REDIRECT = Key(reference("redirect_configuration"), "A redirect, instead of both.")
 _REWRITES = Key(reference("rewrite_rule_set"), "The set of `rewrite_rule` sections by its name.")
-_PRIORITY = Key(whole(limits.PRIORITY), "1 to 20000, each once; the smaller comes first.", required=True)
+_PRIORITY = Key(whole(limits.PRIORITY), "1 to 20000, unique; smaller numbers first.", required=True)
 _ACCESS = numbered(
     Key(
         access_condition,
-        "A condition; requests for which not all of them hold are answered 403. N is any whole number. One on the path"
-        " brings all paths into one form.",
+        "A condition; unless all of them hold, the request gets 403. N is any whole number. A condition on the "
+        "path normalizes all paths.",
         empty=Empty.REFUSED,
         literal=True,
     )
@@ -81,7 +81,7 @@ def _redirect_configuration(row: Row) -> Iterator[Problem]:
 
 REDIRECT_CONFIGURATION = Kind(
     name="redirect_configuration",
-    meaning="Where clients are sent.",
+    meaning="A redirect.",
     resource=RedirectConfiguration,
     keys={
         "redirect_type": Key(
@@ -89,8 +89,8 @@ REDIRECT_CONFIGURATION = Kind(
             "`Permanent` (301), `Found` (302), `SeeOther` (303) or `Temporary` (307).",
             required=True,
         ),
-        "target_listener": Key(reference("http_listener"), "To this `http_listener`.", empty=Empty.REFUSED),
-        "target_url": Key(redirect_url, "Or to this URL.", empty=Empty.REFUSED),
+        "target_listener": Key(reference("http_listener"), "Redirect to this `http_listener`.", empty=Empty.REFUSED),
+        "target_url": Key(redirect_url, "Or redirect to this URL.", empty=Empty.REFUSED),
         "include_path": Key(boolean, "Whether the path is kept."),
         "include_query_string": Key(boolean, "Whether the query is kept."),
     },
@@ -99,12 +99,12 @@ REDIRECT_CONFIGURATION = Kind(
 
 PATH_RULE = Kind(
     name="path_rule",
-    meaning="Paths of a URL path map: `[path_rule MAP/NAME]`. The first of the file that fits counts.",
+    meaning="Paths of a URL path map: `[path_rule MAP/NAME]`. The first in the file that matches applies.",
     resource=PathRule,
     keys={
         "paths": Key(
             listed(path_pattern, limits.PATHS_PER_RULE),
-            "Patterns such as `/images/*`; `*` only at the end, case does not count.",
+            "Patterns such as `/images/*`; `*` only at the end; case is ignored.",
             required=True,
         ),
         "backend_address_pool": _POOL,
@@ -113,8 +113,8 @@ PATH_RULE = Kind(
         "rewrite_rule_set": _REWRITES,
         "client_certificate": Key(
             choice(PathCertificate.REQUIRE, PathCertificate.IGNORE),
-            "Of a Passthrough listener: `Require` makes these paths Strict, by a page with status 400;"
-            " `Ignore`: certificates do not count there, and no header tells of them.",
+            "For Passthrough listeners: `Require` makes these paths Strict, with a page with status 400; `Ignore`:"
+            " certificates do not count there, and no header describes them.",
             empty=Empty.REFUSED,
         ),
     },
@@ -129,7 +129,7 @@ def _url_path_map(row: Row) -> Iterator[Problem]:
 
 URL_PATH_MAP = Kind(
     name="url_path_map",
-    meaning="Path rules, and what becomes of all other paths.",
+    meaning="Path rules, and what happens to all other paths.",
     resource=UrlPathMap,
     keys={
         "default_backend_address_pool": _POOL,
@@ -156,7 +156,7 @@ def _custom_error(row: Row) -> Iterator[Problem]:
 
 CUSTOM_ERROR = Kind(
     name="custom_error",
-    meaning="A page in place of the gateway's own: `[custom_error gateway/502]` or `[custom_error LISTENER/502]`.",
+    meaning="A page that replaces the gateway's own: `[custom_error gateway/502]` or `[custom_error LISTENER/502]`.",
     resource=CustomError,
     keys={
         "file": Key(path, "An .htm or .html file of less than 1 MB.", required=True),
@@ -185,7 +185,7 @@ def _request_routing_rule(row: Row) -> Iterator[Problem]:
 
 REQUEST_ROUTING_RULE = Kind(
     name="request_routing_rule",
-    meaning="Binds an `http_listener` to what becomes of its requests.",
+    meaning="Says what happens to the requests of an `http_listener`.",
     resource=RequestRoutingRule,
     keys={
         "priority": _PRIORITY,
@@ -214,11 +214,11 @@ REWRITE_RULE = Kind(
         "url_query_string": Key(
             one_line, "The new query, a template; empty: none.", empty=Empty.CONVERTED, literal=True
         ),
-        "reroute": Key(boolean, "Whether the URL path map is looked at again with the new path."),
+        "reroute": Key(boolean, "Whether the gateway searches the URL path map again with the new path."),
     },
     families={
         "condition": numbered(
-            Key(Condition.of, "A condition; the rule acts where all of them hold.", empty=Empty.REFUSED, literal=True)
+            Key(Condition.of, "A condition; the rule applies if all of them hold.", empty=Empty.REFUSED, literal=True)
         ),
         "request_header": Family(
             key=Key(
@@ -243,7 +243,7 @@ REWRITE_RULE = Kind(
         "response_header_matcher": Family(
             key=Key(
                 rewrite_rules.value_matcher,
-                "Which lines of Set-Cookie `response_header.Set-Cookie` is about.",
+                "Which lines of Set-Cookie `response_header.Set-Cookie` changes.",
                 empty=Empty.REFUSED,
                 literal=True,
             ),
@@ -262,7 +262,9 @@ ROUTING_RULE = Kind(
         "priority": _PRIORITY,
         "listener": Key(reference("listener"), "The listener; each has one rule.", required=True),
         "backend_address_pool": Key(reference("backend_address_pool"), "The pool.", required=True),
-        "backend_settings": Key(reference("backend_settings"), "How its servers are spoken to.", required=True),
+        "backend_settings": Key(
+            reference("backend_settings"), "How the gateway connects to its servers.", required=True
+        ),
         "rule_type": Key(only("Basic"), "`Basic`."),
     },
 )

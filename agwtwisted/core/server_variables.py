@@ -166,7 +166,7 @@ _TABLE: Final = (
     _product(
         "add_x_forwarded_for_proxy",
         About.REQUEST,
-        "X-Forwarded-For as it came with client_ip appended, without ports",
+        "X-Forwarded-For as received with client_ip appended, without ports",
         _add_x_forwarded_for_proxy,
     ),
     _product(
@@ -182,25 +182,25 @@ _TABLE: Final = (
         lambda context: context.client.peer.cipher.encode(),
     ),
     _product(
-        "client_ip", About.CONNECTION, "address of the client, or of the proxy that came on its behalf", _client_ip
+        "client_ip", About.CONNECTION, "address of the client, or of the proxy in front of the gateway", _client_ip
     ),
     _product("client_port", About.CONNECTION, "the client's port", lambda context: b"%d" % context.client.peer.port),
     _product(
         "client_tcp_rtt",
         About.CONNECTION,
-        "round-trip time of the client's connection in microseconds, where the system tells it",
+        "round-trip time of the client's connection in microseconds, if the system provides it",
         lambda context: context.client.tcp_rtt(),
     ),
     _product(
         "client_user",
         About.REQUEST,
-        "user name of HTTP's Basic authentication; nobody checked the password",
+        "user name of HTTP Basic authentication; the password is not verified",
         _client_user,
     ),
     _product(
         "host",
         About.REQUEST,
-        "host name that was asked for, lower case, without port",
+        "host name of the request, lower case, without port",
         lambda context: context.head.host.encode(),
         r"[^A-Z\s:]*[^A-Z\s:.]|\[?[0-9a-f:.]+\]?",
     ),
@@ -219,11 +219,11 @@ _TABLE: Final = (
         lambda context: b"HTTP/" + context.head.version,
         r"HTTP/1\.[01]",
     ),
-    _product("query_string", About.REQUEST, "what follows the ? of the URL, the ? left out", _query),
+    _product("query_string", About.REQUEST, "the query of the URL, without ?", _query),
     _product(
         "received_bytes",
         About.REQUEST,
-        "bytes of the request: of its head, and once the response is there, of its body too",
+        "bytes of the request: of its head and, once the response has begun, of its body too",
         lambda context: b"%d" % (context.received_bytes or context.head.size),
         "[0-9]+",
     ),
@@ -238,7 +238,7 @@ _TABLE: Final = (
     _product(
         "request_uri",
         About.PATH,
-        "path and query of the URL as they came; the path in its one form where it decides who comes in",
+        "path and query of the URL as received; the path is normalized if it decides access",
         lambda context: context.target,
     ),
     _product(
@@ -271,7 +271,7 @@ _TABLE: Final = (
     _product(
         "uri_path",
         About.PATH,
-        "path of the URL as it came, still percent-encoded; in its one form where it decides who comes in",
+        "path of the URL as received, percent-encoded; normalized if it decides access",
         lambda context: context.target.partition(b"?")[0],
     ),
     _product(
@@ -308,7 +308,7 @@ _TABLE: Final = (
     _product(
         "client_certificate_verification",
         About.CERTIFICATE,
-        "SUCCESS, PASSTHROUGH (sent, and nobody verified it), NONE (none was sent), empty where none is asked for",
+        "SUCCESS, PASSTHROUGH (sent and not verified), NONE (not sent), empty if the listener asks for none",
         _verification,
         "SUCCESS|PASSTHROUGH|NONE",
     ),

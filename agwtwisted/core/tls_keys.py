@@ -33,7 +33,7 @@ POLICY = {
     "ssl_policy": Key(one_line, "A predefined TLS policy by its name.", empty=Empty.REFUSED),
     "policy_type": Key(
         one_line,
-        "`Predefined`, or `Custom` (TLS 1.2) or `CustomV2` (TLS 1.3 too), spelt out by the next two keys.",
+        "`Predefined`, or `Custom` (TLS 1.2) or `CustomV2` (TLS 1.3 too), defined by the next two keys.",
         empty=Empty.REFUSED,
     ),
     "min_protocol_version": Key(one_line, "`TLSv1_2` or `TLSv1_3`, of a custom policy.", empty=Empty.REFUSED),
@@ -199,7 +199,7 @@ def _revocation(row: Row, mode: ClientAuth) -> Iterator[Problem]:
 
 SSL_PROFILE = Kind(
     name="ssl_profile",
-    meaning="What a listener asks of its TLS clients.",
+    meaning="How a listener verifies its TLS clients.",
     resource=SslProfile,
     keys={
         "verify_client_auth_mode": Key(
@@ -216,12 +216,12 @@ SSL_PROFILE = Kind(
             boolean, "Whether a client's issuer must be the last CA of the file's longest chain.", empty=Empty.REFUSED
         ),
         "allow_weak": Key(
-            boolean, "Whether short keys and SHA-1 or MD5 signatures are taken. Not wise.", empty=Empty.REFUSED
+            boolean, "Whether short keys and signatures over SHA-1 or MD5 are accepted. Insecure.", empty=Empty.REFUSED
         ),
         "missing_client_auth_eku": Key(
             choice(*MissingClientAuthEku),
-            "What becomes of a client whose extendedKeyUsage has no clientAuth: `Refuse`, or `Allow` while a"
-            " fleet changes its CA.",
+            "What happens to a client whose extendedKeyUsage has no clientAuth: `Refuse`, or `Allow` while a fleet"
+            " changes its CA.",
             empty=Empty.REFUSED,
         ),
         "advertise_ca_names": Key(
@@ -240,31 +240,34 @@ SSL_PROFILE = Kind(
         ),
         "refusal": Key(
             choice(*Refusal),
-            "How a Strict listener refuses: by an alert in the `Handshake`, or by a page after it (`Http400`).",
+            "How a Strict listener refuses: with an alert in the `Handshake`, or with a page after it (`Http400`).",
             empty=Empty.REFUSED,
         ),
         **POLICY,
         "verify_client_revocation": Key(
             choice(*ClientRevocation),
-            "`None`, or `OCSP`: ask whether the certificate was revoked.",
+            "`None`, or `OCSP`: check whether the certificate was revoked.",
             empty=Empty.REFUSED,
         ),
-        "ocsp_responder_url": Key(responder_url, "The responder to ask instead of those that certificates name."),
-        "ocsp_scope": Key(choice(*OcspScope), "`Leaf`, or `Chain`: the intermediates are asked about, too."),
+        "ocsp_responder_url": Key(responder_url, "The responder to use instead of those that certificates name."),
+        "ocsp_scope": Key(choice(*OcspScope), "`Leaf`, or `Chain`: check the intermediates, too."),
         "ocsp_unavailable": Key(
-            choice(*OcspUnavailable), "`Refuse`, or `Allow` clients whose status is not to be had; each is logged."
+            choice(*OcspUnavailable), "`Refuse`, or `Allow` clients whose status cannot be obtained; each is logged."
         ),
         "ocsp_timeout": Key(
-            seconds(limits.OCSP_TIMEOUT), "Seconds for the whole answer, from when the question is put."
+            seconds(limits.OCSP_TIMEOUT), "Seconds from sending the OCSP request to the whole response."
         ),
         "ocsp_clock_skew": Key(seconds(limits.OCSP_CLOCK_SKEW), "Seconds by which the responder's clock may differ."),
         "ocsp_max_age": Key(
-            seconds(limits.OCSP_AGE), "Seconds after its thisUpdate for which an answer is believed at most."
+            seconds(limits.OCSP_AGE),
+            ("The longest time after its thisUpdate for which a response is accepted, in seconds."),
         ),
-        "ocsp_default_age": Key(seconds(limits.OCSP_AGE), "Seconds for which an answer is believed that does not say."),
+        "ocsp_default_age": Key(
+            seconds(limits.OCSP_AGE), ("Seconds for which a response without nextUpdate is accepted.")
+        ),
         "ocsp_allowed_networks": Key(
             listed(network, limits.NETWORKS),
-            "Networks where responders named by certificates may be, beside the open ones.",
+            "Networks in which responders named by certificates may be, besides those that are open by default.",
         ),
         "ocsp_allowed_ports": Key(listed(port_range, limits.PORT_RANGES), "Ports of responders named by certificates."),
         "ocsp_responder_without_nocheck": Key(
