@@ -12,8 +12,9 @@ from agwtwisted import tap
 from agwtwisted.core import config, pem
 from agwtwisted.core.errors import AgwError, printable, shown
 from agwtwisted.core.explanation import Explanation
-from agwtwisted.core.resources import Config, Protocol
-from agwtwisted.core.routing import Site, ports_of
+from agwtwisted.core.plan import Plan
+from agwtwisted.core.resources import Protocol
+from agwtwisted.core.routing import Site
 from agwtwisted.core.texts import did_you_mean
 from agwtwisted.core.verdicts import NotAsked
 from agwtwisted.core.verification import Evidence
@@ -39,12 +40,12 @@ def explain(configuration: str, listener: str, file: str, at: str | None) -> tup
         ExplainError: no such file, listener or time, or a file without certificates.
     """
     now = _time(at)
-    loaded = _configuration(configuration)
-    site = _site(loaded, listener, configuration)
+    plan = _configuration(configuration)
+    site = _site(plan, listener, configuration)
     sent = _certificates(file)
     rehearsal = _NOBODY_ASKS
     if site.listener.protocol is Protocol.HTTPS:
-        rehearsal = rehearse(site, [block.der for block in sent], now, loaded.gateway)
+        rehearsal = rehearse(site, [block.der for block in sent], now, plan.gateway)
     told = Explanation(
         file=file,
         sent=sent,
@@ -54,7 +55,7 @@ def explain(configuration: str, listener: str, file: str, at: str | None) -> tup
         required_verdict=rehearsal.required_verdict,
         evidence=rehearsal.evidence,
         anchors=rehearsal.anchors,
-        max_depth=loaded.gateway.max_client_chain_depth,
+        max_depth=plan.gateway.max_client_chain_depth,
         failure=rehearsal.failure,
         rule=site.rule,
     )
@@ -73,7 +74,7 @@ def _time(text: str | None) -> datetime:
         raise ExplainError(f"--at {shown(text)} is no time: write 2026-06-01, or 2026-06-01T12:00Z") from None
 
 
-def _configuration(file: str) -> Config:
+def _configuration(file: str) -> Plan:
     try:
         source = tap.read(file)
     except (OSError, ValueError) as error:
@@ -81,9 +82,9 @@ def _configuration(file: str) -> Config:
     return config.parse(source.data, file, tap.read, mode=source.mode)
 
 
-def _site(loaded: Config, listener: str, file: str) -> Site:
-    sites = {site.listener.name: site for port in ports_of(loaded).values() for site in port.all()}
-    if listener in {each.name for each in loaded.listeners}:
+def _site(plan: Plan, listener: str, file: str) -> Site:
+    sites = {site.listener.name: site for port in plan.http_ports.values() for site in port.sites.all()}
+    if listener in {each.name for each in plan.config.listeners}:
         raise ExplainError(
             f"{listener} is an L4 listener: ask for an [http_listener] with the same ssl_profile, and write one into"
             " a copy of the file if there is none"

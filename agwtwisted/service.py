@@ -24,18 +24,15 @@ from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts, trusted_variables
 from agwtwisted.core.error_pages import ErrorPages
 from agwtwisted.core.messages import HeaderNames
+from agwtwisted.core.plan import Address, Plan, PortPlan
 from agwtwisted.core.rates import LogRateLimiter
 from agwtwisted.core.resources import (
     ClientRevocation,
-    Config,
     HttpListener,
     Listener,
     OddHeaderNames,
-    Protocol,
-    StreamProtocol,
 )
-from agwtwisted.core.rewriting import identifying_headers
-from agwtwisted.core.routing import NamedSites, S, ports_of, relay_ports_of, ways_of
+from agwtwisted.core.routing import S
 from agwtwisted.exchange import HttpExchanges
 from agwtwisted.health import Prober
 from agwtwisted.lateness import Lateness
@@ -149,9 +146,9 @@ class GatewayService(MultiService):
 
 
 def build(
-    config: Config,
+    plan: Plan,
     reactor: Any,
-    sockets: Mapping[tuple[str, int], socket.socket],
+    sockets: Mapping[Address, socket.socket],
     *,
     seconds: Callable[[], float] = system_time,
     room: int | None = None,
@@ -159,9 +156,9 @@ def build(
     """The gateway's tree of services, to be started.
 
     Args:
-        config: a valid configuration.
+        plan: of a valid configuration.
         reactor: everything runs on it.
-        sockets: a bound one for each of `addresses_of(config)`.
+        sockets: a bound one for each of `plan.addresses`.
         seconds: the time by which validity is judged and that the log shows, since 1970. What waits, waits by the
             reactor's, which need not have anything to do with it.
         room: client connections for which there are descriptors, as `core.descriptors` has it; None: enough.
@@ -170,29 +167,28 @@ def build(
         OSError: the access log cannot be opened, or the state directory not made.
         AgwError: OpenSSL does not take a certificate.
     """
-    gateway = config.gateway
+    config, gateway = plan.config, plan.gateway
     wall = WallClock(reactor, seconds)
     access_log = AccessLog(gateway.access_log, reactor, wall=seconds)
     access_log.open()
     resolver = Resolver(reactor, SystemResolver(reactor).look_up)
-    backends, relay_backends = _backends(config, reactor, resolver)
+    backends, relay_backends = _backends(plan, reactor, resolver)
     # For trace ids and the spread of renewals, which are no secret: no system call for each.
     random = Random(SystemRandom().getrandbits(128))  # noqa: S311
     pages = ErrorPages(config.custom_errors)
     exchanges = HttpExchanges(gateway, backends, reactor, access_log, random, pages, wall=seconds)
-    revocation = _revocation(config, reactor, wall, random)
+    revocation = _revocation(plan, reactor, wall, random)
     limits = Limits(gateway, reactor, room=room)
     variables_of = trusted_variables()
     limiter = LogRateLimiter(reactor.seconds)
 
-    def arguments(number: int, sites: NamedSites[S]) -> PortArguments[S]:
-        encrypted = sites.all()[0].listener.protocol in (Protocol.HTTPS, StreamProtocol.TLS)
+    def arguments(port: PortPlan[S]) -> PortArguments[S]:
         return {
-            "number": number,
-            "sites": sites,
+            "number": port.number,
+            "sites": port.sites,
             "contexts": (
-                PortContexts.of(sites, max_depth=gateway.max_client_chain_depth, variables_of=variables_of)
-                if encrypted
+                PortContexts.of(port.sites, max_depth=gateway.max_client_chain_depth, variables_of=variables_of)
+                if port.encrypted
                 else None
             ),
             "gateway": gateway,
@@ -204,20 +200,19 @@ def build(
             "check_of": revocation.check,
         }
 
-    identifying = identifying_headers(config.rewrite_rule_sets)
-    ports: dict[tuple[str, int], Port[Any]] = {}
-    for address, sites in ports_of(config).items():
+    ports: dict[Address, Port[Any]] = {}
+    for address, http_port in plan.http_ports.items():
         header_names = HeaderNames(
-            identifying,
+            plan.identifying_headers,
             reject_odd=gateway.header_names is OddHeaderNames.REJECT,
             tell_dropped=partial(_warn_of_dropped, display(*address)),
         )
-        ports[address] = HttpPort(exchanges=exchanges, names=header_names, **arguments(address[1], sites))
-    for address, relay_sites in relay_ports_of(config).items():
-        ports[address] = RelayPort(backends=relay_backends, **arguments(address[1], relay_sites))
+        ports[address] = HttpPort(exchanges=exchanges, names=header_names, **arguments(http_port))
+    for address, relay_port in plan.relay_ports.items():
+        ports[address] = RelayPort(backends=relay_backends, **arguments(relay_port))
     listeners = [ListeningSocket(reactor, sockets[address], port, limits) for address, port in ports.items()]
     watches = relay_watches(reactor, relay_backends, config.routing_rules)
-    prober = Prober(reactor, backends, ways_of(config), random, watches)
+    prober = Prober(reactor, backends, plan.routes, random, watches)
     return GatewayService(
         *(reactor, listeners, backends, access_log, revocation, prober, gateway.drain_timeout),
         wall=wall,
@@ -225,26 +220,26 @@ def build(
     )
 
 
-def _affinity_key(config: Config) -> bytes:
+def _affinity_key(plan: Plan) -> bytes:
     """The key of the affinity cookies; empty where none outlives the process, or none is set at all."""
-    directory = config.gateway.state_directory
-    is_used = any(settings.cookie_based_affinity for _, settings in ways_of(config))
+    directory = plan.gateway.state_directory
+    is_used = any(settings.cookie_based_affinity for _, settings in plan.routes)
     return load_key(Path(directory)) if directory is not None and is_used else b""
 
 
-def _backends(config: Config, reactor: Any, resolver: Resolver) -> tuple[Backends, RelayBackends]:
+def _backends(plan: Plan, reactor: Any, resolver: Resolver) -> tuple[Backends, RelayBackends]:
     """Those of HTTP and those of L4, with what the settings of each need."""
-    backends = Backends(reactor, resolver, affinity_key=_affinity_key(config))
+    backends = Backends(reactor, resolver, affinity_key=_affinity_key(plan))
     relay_backends = RelayBackends(reactor, resolver)
-    for _, settings in ways_of(config):
+    for _, settings in plan.routes:
         backends.prepare(settings)
-    for relay_rule in config.routing_rules:
+    for relay_rule in plan.config.routing_rules:
         relay_backends.prepare(relay_rule.backend_settings)
     return backends, relay_backends
 
 
-def _revocation(config: Config, reactor: Any, wall: WallClock, random: Random) -> Revocation:
-    gateway = config.gateway
+def _revocation(plan: Plan, reactor: Any, wall: WallClock, random: Random) -> Revocation:
+    config, gateway = plan.config, plan.gateway
     store: ResponseStore = MemoryStore()
     every: tuple[HttpListener | Listener, ...] = (*config.http_listeners, *config.listeners)
     if gateway.state_directory is not None and any(map(_asks_responders, every)):

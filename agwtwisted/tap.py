@@ -24,13 +24,13 @@ from agwtwisted import openssl
 from agwtwisted._version import VERSION
 from agwtwisted.backend_contexts import BackendContexts, ClientCertificateError
 from agwtwisted.contexts import CertificateError, GroupsError, PortContexts
-from agwtwisted.core import ini, report
+from agwtwisted.core import report
 from agwtwisted.core.config import parse
 from agwtwisted.core.descriptors import budget_of
-from agwtwisted.core.errors import AgwError, ConfigError, Place, Problem
+from agwtwisted.core.errors import AgwError, ConfigError, Problem
 from agwtwisted.core.pem import read_certificates
-from agwtwisted.core.resources import Config, Protocol, StreamProtocol
-from agwtwisted.core.routing import addresses_of, ports_of, relay_ports_of, ways_of
+from agwtwisted.core.plan import Plan
+from agwtwisted.core.resources import Protocol
 from agwtwisted.core.sources import SourceFile
 from agwtwisted.core.trust_coherence import key_of
 from agwtwisted.descriptors import raise_limit
@@ -52,19 +52,19 @@ class Options(usage.Options):
 
 def makeService(options: Options) -> IService:
     """The gateway, with its ports bound; ends the process with a message when it cannot be started."""
-    config = load(options["config"])
+    plan = load(options["config"])
     if options["check"]:
         try:
-            _try_certificates(config)
+            _try_certificates(plan)
         except AgwError as error:
-            sys.exit(_told(error, options["config"], config))
-        _room(config, options["config"])
-        _show(f"{report.table(config, datetime.now(UTC))}\n{options['config']}: the configuration is valid")
+            sys.exit(_told(error, plan))
+        _room(plan)
+        _show(f"{report.table(plan, datetime.now(UTC))}\n{options['config']}: the configuration is valid")
         sys.exit(0)
     is_daemon = options.parent is not None and not options.parent.get("nodaemon", True)
-    if config.gateway.access_log == "-" and is_daemon:
+    if plan.gateway.access_log == "-" and is_daemon:
         sys.exit("access_log = - writes to standard output, which a daemon has not: give it a path, or run twistd -n")
-    return _start(config, options["config"])
+    return _start(plan, options["config"])
 
 
 def _show(text: str) -> None:
@@ -75,72 +75,57 @@ def _show(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the exit
 
 
-def load(file: str) -> Config:
-    """The configuration of a file; ends the process with every problem of it when it is not taken."""
+def load(file: str) -> Plan:
+    """The plan of a file; ends the process with every problem of it when it is not taken."""
     try:
         source = read(file)
     except OSError as error:
         sys.exit(f"ERROR {file} cannot be read: {error.strerror}")
     try:
-        config = parse(source.data, file, read, mode=source.mode, now=datetime.now(UTC), system_roots=_system_roots)
+        plan = parse(source.data, file, read, mode=source.mode, now=datetime.now(UTC), system_roots=_system_roots)
     except ConfigError as error:
         sys.exit(str(error))
-    for warning in config.warnings:
+    for warning in plan.config.warnings:
         print(warning, file=sys.stderr)
     if openssl.FALLBACK:
         print(f"WARNING {openssl.FALLBACK}", file=sys.stderr)
-    return config
+    return plan
 
 
-def _try_certificates(config: Config) -> None:
+def _try_certificates(plan: Plan) -> None:
     """OpenSSL has the last word about the gateway's own certificates: a check hears it as a start does."""
-    depth = config.gateway.max_client_chain_depth
-    for sites in ports_of(config).values():
-        if sites.all()[0].listener.protocol is Protocol.HTTPS:
-            PortContexts.of(sites, max_depth=depth)
-    for relay_sites in relay_ports_of(config).values():
-        if relay_sites.all()[0].listener.protocol is StreamProtocol.TLS:
-            PortContexts.of(relay_sites, max_depth=depth)
+    depth = plan.gateway.max_client_chain_depth
+    for port in plan.http_ports.values():
+        if port.encrypted:
+            PortContexts.of(port.sites, max_depth=depth)
+    for relay_port in plan.relay_ports.values():
+        if relay_port.encrypted:
+            PortContexts.of(relay_port.sites, max_depth=depth)
     shown = BackendContexts()
-    for _, settings in ways_of(config):
+    for _, settings in plan.routes:
         if settings.protocol is Protocol.HTTPS:
             shown.of(settings)
 
 
-def _told(error: AgwError | OSError, file: str, config: Config) -> str:
+def _told(error: AgwError | OSError, plan: Plan) -> str:
     """What stops a start, with the line of the file that asks for it."""
     match error:
         case BindError():
-            section, key, message = _listener_at(error.where, config), "port", str(error)
+            section, key, message = plan.listener_at(error.where), "port", str(error)
         case CertificateError() | ClientCertificateError() | GroupsError():
             section, key, message = error.section, "", error.reason
         case OSError():
-            log = config.gateway.access_log
+            log = plan.gateway.access_log
             section, key = "gateway", "state_directory"
             if log is not None and os.path.abspath(log) == error.filename:
                 key = "access_log"
             message = f"{key} {error.filename} cannot be opened: {error.strerror}"
         case _:
             section, key, message = "", "", str(error)
-    return str(Problem(place=_place(file, section, key), section=section, message=message))
+    return str(Problem(place=plan.origins.place(section, key), section=section, message=message))
 
 
-def _listener_at(where: tuple[str, int], config: Config) -> str:
-    """The first of the listeners that want this address and port."""
-    wanted = [f"http_listener {each.name}" for each in config.http_listeners if (each.address, each.port) == where]
-    wanted += [f"listener {each.name}" for each in config.listeners if (each.address, each.port) == where]
-    return wanted[0] if wanted else ""
-
-
-def _place(file: str, title: str, key: str) -> Place:
-    """Where a key stands, or else its section."""
-    for section in ini.parse(read(file).data, file).sections:
-        if section.title == title:
-            return Place(file=file, line=next((each.line for each in section.entries if each.key == key), section.line))
-    return Place(file=file)
-
-
-def _start(config: Config, file: str) -> IService:
+def _start(plan: Plan, file: str) -> IService:
     _hide_files_from_others()
     # Not before the options are read: importing the reactor installs one, and twistd's --reactor chooses it.
     if "twisted.internet.reactor" not in sys.modules:
@@ -152,16 +137,16 @@ def _start(config: Config, file: str) -> IService:
 
     if not count_monotonically(reactor):
         print(f"WARNING {file}: {_NOT_MONOTONIC.format(type(reactor).__name__)}", file=sys.stderr)
-    room = _room(config, file)
+    room = _room(plan)
     sockets: dict[tuple[str, int], socket.socket] = {}
     try:
-        for address in addresses_of(config):
+        for address in plan.addresses:
             sockets[address] = bind(*address)
-        service = build(config, reactor, sockets, room=room)
+        service = build(plan, reactor, sockets, room=room)
     except (AgwError, OSError) as error:
         for bound in sockets.values():
             bound.close()
-        sys.exit(_told(error, file, config))
+        sys.exit(_told(error, plan))
     _spare_the_collector()
     reactor.callWhenRunning(reopen_on_signal, reactor, service.access_log.reopen)
     reactor.callWhenRunning(stop_on_hangup, reactor)
@@ -169,12 +154,12 @@ def _start(config: Config, file: str) -> IService:
     return service
 
 
-def _room(config: Config, file: str) -> int:
+def _room(plan: Plan) -> int:
     """How many connections the descriptors of this process allow for; says so where that is fewer than it should."""
-    found = budget_of(config, raise_limit())
-    warning = found.warning(config.gateway.max_connections)
+    found = budget_of(plan, raise_limit())
+    warning = found.warning(plan.gateway.max_connections)
     if warning:
-        place = _place(file, "gateway", "max_connections")
+        place = plan.origins.place("gateway", "max_connections")
         print(f"WARNING {place} [gateway] {warning}", file=sys.stderr)
     return found.room
 

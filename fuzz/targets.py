@@ -106,7 +106,7 @@ def _read(path: str) -> SourceFile:
 
 def _config(data: bytes) -> None:
     try:
-        config = parse(data, configurations.FILE, _read, now=pki.NOW)
+        config = parse(data, configurations.FILE, _read, now=pki.NOW).config
     except ConfigError as refused:
         problems = refused.problems
         assert problems

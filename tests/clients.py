@@ -24,9 +24,9 @@ from agwtwisted.backends import Backends
 from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import PortContexts
 from agwtwisted.core.messages import HeaderNames
+from agwtwisted.core.plan import Plan
 from agwtwisted.core.rates import LogRateLimiter
-from agwtwisted.core.resources import Config, Protocol
-from agwtwisted.core.routing import ports_of
+from agwtwisted.core.resources import Config
 from agwtwisted.exchange import HttpExchanges
 from tests import configurations, pki
 from tests.clocks import SettableClock
@@ -208,14 +208,15 @@ class Gateway:
             Random(0),  # type: ignore[arg-type]
             wall=self.wall.seconds,
         )
-        [(address, sites)] = ports_of(self.config).items()
-        encrypted = sites.all()[0].listener.protocol is Protocol.HTTPS
+        [plan] = Plan.of(self.config).http_ports.values()
         self.contexts = (
-            PortContexts.of(sites, max_depth=self.config.gateway.max_client_chain_depth) if encrypted else None
+            PortContexts.of(plan.sites, max_depth=self.config.gateway.max_client_chain_depth)
+            if plan.encrypted
+            else None
         )
         self.port = HttpPort(
-            number=address[1],
-            sites=sites,
+            number=plan.number,
+            sites=plan.sites,
             contexts=self.contexts,
             exchanges=self.exchanges,
             gateway=self.config.gateway,

@@ -9,6 +9,7 @@ import attrs
 
 from agwtwisted.core.config import parse
 from agwtwisted.core.errors import ConfigError
+from agwtwisted.core.plan import Plan
 from agwtwisted.core.resources import Config
 from agwtwisted.core.sources import SourceFile
 from tests import pki
@@ -89,9 +90,14 @@ def files(**others: bytes) -> Files:
     return Files(data | {f"conf/pki/{name.replace('_', '.')}": content for name, content in others.items()})
 
 
-def load(text: str = GOOD, source: Files | None = None) -> Config:
-    """The configuration; ConfigError where it is wrong."""
+def plan(text: str = GOOD, source: Files | None = None) -> Plan:
+    """The configuration, compiled; ConfigError where it is wrong."""
     return parse(text.encode(), FILE, (source or files()).read, now=pki.NOW)
+
+
+def load(text: str = GOOD, source: Files | None = None) -> Config:
+    """Its values alone."""
+    return plan(text, source).config
 
 
 def said(text: str, source: Files | None = None) -> list[str]:

@@ -11,8 +11,6 @@ from twisted.internet.error import DNSLookupError
 from agwtwisted.admission import Limits
 from agwtwisted.contexts import PortContexts
 from agwtwisted.core.rates import LogRateLimiter
-from agwtwisted.core.resources import StreamProtocol
-from agwtwisted.core.routing import relay_ports_of
 from agwtwisted.ports import unchecked
 from agwtwisted.relay_backends import RelayBackends
 from agwtwisted.relay_port import RelayPort
@@ -70,16 +68,16 @@ class Stand:
         self.network.advance(pki.NOW.timestamp())
         self.log = clients.Log()
         self.wall = SettableClock(self.network)
-        config = configurations.load(configuration, files or clients.files())
+        plan = configurations.plan(configuration, files or clients.files())
+        config = plan.config
         self.limits = Limits(config.gateway, self.network)
-        [(address, sites)] = relay_ports_of(config).items()
-        encrypted = sites.all()[0].listener.protocol is StreamProtocol.TLS
+        [port] = plan.relay_ports.values()
         max_depth = config.gateway.max_client_chain_depth
         self.backends = RelayBackends(self.network, Resolver(self.network, _unknown))  # type: ignore[arg-type]
         self.port = RelayPort(
-            number=address[1],
-            sites=sites,
-            contexts=PortContexts.of(sites, max_depth=max_depth) if encrypted else None,
+            number=port.number,
+            sites=port.sites,
+            contexts=PortContexts.of(port.sites, max_depth=max_depth) if port.encrypted else None,
             backends=self.backends,
             gateway=config.gateway,
             limits=self.limits,

@@ -62,7 +62,7 @@ class ConfTests(SynchronousTestCase):
         """One of the files."""
         file = self.directory / name
         mode = stat.S_IMODE(file.stat().st_mode) & ~0o002
-        return parse(file.read_bytes(), str(file), read, mode=mode, now=datetime(2026, 6, 1, tzinfo=UTC))
+        return parse(file.read_bytes(), str(file), read, mode=mode, now=datetime(2026, 6, 1, tzinfo=UTC)).config
 
     def test_every_example_loads(self) -> None:
         """No example has an error, and each is warned about what it says it is."""

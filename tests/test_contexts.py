@@ -17,7 +17,6 @@ from agwtwisted.connections import HttpPort
 from agwtwisted.contexts import AuthorityError, ClientCertificates, PortContexts
 from agwtwisted.core import limits, reasons
 from agwtwisted.core.policies import TlsPolicy, custom, openssl_cipher_list, predefined
-from agwtwisted.core.routing import ports_of
 from agwtwisted.core.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked
 from agwtwisted.openssl import GO_ON
 from tests import clients, configurations, odd, pki
@@ -965,9 +964,9 @@ class ExcessTests(SynchronousTestCase):
 
     def noted(self, profile: str) -> ClientCertificates:
         """The notes of a handshake with a site of this profile."""
-        [sites] = ports_of(configurations.load(text(f"basic {profile}"), clients.files())).values()
+        [port] = configurations.plan(text(f"basic {profile}"), clients.files()).http_ports.values()
         notes = ClientCertificates(pki.NOW.timestamp)
-        notes.site_context = PortContexts.of(sites, max_depth=8).first
+        notes.site_context = PortContexts.of(port.sites, max_depth=8).first
         return notes
 
 

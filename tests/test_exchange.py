@@ -40,7 +40,7 @@ from agwtwisted.core.resources import (
     RedirectType,
 )
 from agwtwisted.core.rewriting import HeaderAction, RewriteRule, RewriteRuleSet
-from agwtwisted.core.routing import Site, backends_of
+from agwtwisted.core.routing import Site
 from agwtwisted.core.templates import Scope, Template
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Missing, Refused, Trusted, Unchecked, Verdict
@@ -916,7 +916,7 @@ class DownTests(_Case):
 
     def down(self) -> None:
         """The server is found down, and its time is over."""
-        [(pool, settings)] = backends_of(self.stand.sites[0].rule)
+        [(pool, settings)] = self.stand.sites[0].actions.routes()
         [server] = self.stand.backends.pool(pool, settings).servers
         server.found(Health().failed(0, 1))
         self.network.advance(settings.connection_draining_timeout)

@@ -142,7 +142,7 @@ class ReadmeTests(SynchronousTestCase):
         def read(path: str) -> SourceFile:
             return SourceFile(data=made[Path(path).name], mode=0o600)
 
-        config = parse(allowed.encode(), "gw.ini", read, now=datetime.now(UTC))
+        config = parse(allowed.encode(), "gw.ini", read, now=datetime.now(UTC)).config
         self.assertEqual(config.warnings, ())
         self.assertEqual([listener.name for listener in config.http_listeners], ["public"])
 

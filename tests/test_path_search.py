@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted import contexts, path_search
 from agwtwisted.core.chains import TrustedChain, read_chain
-from agwtwisted.core.routing import Site, ports_of
+from agwtwisted.core.routing import Site
 from agwtwisted.core.verdicts import Refused, Trusted, Unchecked
 from agwtwisted.core.verification import MAX_DEPTH, Anchors
 from agwtwisted.path_search import PathSearch
@@ -384,13 +384,13 @@ class SituationTests(SynchronousTestCase):
         for each in SITUATIONS:
             for good in (True, False):
                 situation = each(good=good)
-                config = configurations.load(*configuration(situation))
-                [sites] = ports_of(config).values()
-                [site] = sites.all()
+                plan = configurations.plan(*configuration(situation))
+                [port] = plan.http_ports.values()
+                [site] = port.sites.all()
                 assert isinstance(site, Site)
                 sent = [situation.leaf.der, *(authority.der for authority in situation.sent)]
                 with self.subTest(each.__name__, good=good):
-                    said = rehearse(site, sent, pki.NOW, config.gateway)
+                    said = rehearse(site, sent, pki.NOW, plan.gateway)
                     self.assertEqual(said.verdict == Trusted(), situation.path is not None)
                     if situation.path is not None:
                         above = tuple(authority.der for authority in situation.path)

@@ -15,7 +15,8 @@ from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core import reasons
-from agwtwisted.core.routing import Site, ports_of
+from agwtwisted.core.plan import Plan
+from agwtwisted.core.routing import Site
 from agwtwisted.core.verdicts import NotAsked, Refused, Trusted, Unchecked, log_word
 from agwtwisted.rehearsal import Rehearsal, rehearse
 from tests import clients, configurations, pki
@@ -139,7 +140,8 @@ def explicit_p256() -> OddKey:
 
 def site_of(gateway: Gateway, name: str) -> Site:
     """The site of a listener."""
-    [site] = [site for sites in ports_of(gateway.config).values() for site in sites.all() if site.listener.name == name]
+    ports = Plan.of(gateway.config).http_ports.values()
+    [site] = [site for port in ports for site in port.sites.all() if site.listener.name == name]
     return site
 
 

@@ -17,8 +17,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted.clocks import WallClock
+from agwtwisted.core.plan import Plan
 from agwtwisted.core.resources import Config
-from agwtwisted.core.routing import ports_of
 from agwtwisted.deferreds import Members
 from agwtwisted.listener import bind
 from agwtwisted.ocsp_store import SqliteStore
@@ -265,8 +265,8 @@ class BuildTests(TestCase):
 
     def build(self, *ports: int) -> GatewayService:
         """The service of a configuration on these ports."""
-        config = on_ports(self.directory, *ports)
-        return build(config, reactor, {address: bind(*address) for address in ports_of(config)})
+        plan = Plan.of(on_ports(self.directory, *ports))
+        return build(plan, reactor, {address: bind(*address) for address in plan.addresses})
 
     async def test_serves_and_stops(self) -> None:
         """It listens on every port, answers, writes its log, and lets go of every port."""
@@ -322,9 +322,9 @@ class BuildTests(TestCase):
                 ("port = 9000\n", f"port = 9000\n{settings}\n"),
                 ("access_log = -\n", directory),
             )
-            config = configurations.load(text, clients.files())
+            plan = configurations.plan(text, clients.files())
             (self.directory / "state").mkdir(exist_ok=True)
-            await build(config, reactor, {address: bind("127.0.0.1", 0) for address in ports_of(config)}).stopService()
+            await build(plan, reactor, {address: bind("127.0.0.1", 0) for address in plan.addresses}).stopService()
             self.assertEqual(key.exists(), expected)
 
     async def test_probes(self) -> None:
@@ -341,8 +341,9 @@ class BuildTests(TestCase):
             gateway=attrs.evolve(config.gateway, state_directory=str(self.directory / "state")),
             http_listeners=tuple(attrs.evolve(each, ssl_profile=PROFILE) for each in config.http_listeners),
         )
-        sockets = {address: bind(*address) for address in ports_of(config)}
-        service = build(config, reactor, sockets, seconds=lambda: 1e9)
+        plan = Plan.of(config)
+        sockets = {address: bind(*address) for address in plan.addresses}
+        service = build(plan, reactor, sockets, seconds=lambda: 1e9)
         store = service.revocation._store
         assert isinstance(store, SqliteStore)
         for seconds in (service.revocation.seconds, store._seconds, service.listeners[0].port.wall.seconds):
@@ -354,7 +355,7 @@ class BuildTests(TestCase):
         """A log that cannot be opened is an error of the start."""
         config = on_ports(self.directory / "missing", *free_ports(1))
         with self.assertRaises(OSError):
-            build(config, reactor, {})
+            build(Plan.of(config), reactor, {})
 
 
 class SignalTests(SynchronousTestCase):

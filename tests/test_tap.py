@@ -126,7 +126,7 @@ class LoadTests(Directory):
     def test_loads(self) -> None:
         """A good file is a configuration; what is unwise in it is printed on stderr."""
         with redirect_stderr(io.StringIO()) as printed:
-            config = load(self.file)
+            config = load(self.file).config
         self.assertEqual([listener.port for listener in config.http_listeners], self.ports)
         self.assertIn("WARNING", printed.getvalue())
         self.assertEqual(len(printed.getvalue().splitlines()), len(config.warnings))

@@ -64,8 +64,8 @@ class Builder:
     _resources: dict[tuple[str, str], Any] = attrs.Factory(dict)
     _default_policy: TlsPolicy | None = None
 
-    def build(self) -> Draft:
-        """Every resource, each kind after those it refers to."""
+    def build(self, system_roots: Callable[[], frozenset[bytes]] = frozenset) -> Draft:
+        """Every resource, each kind after those it refers to; `system_roots` as `config.parse` has them."""
         gateway = self._gateway()
         self._default_policy = gateway.ssl_policy if gateway else None
         built = {kind: tuple(self._built(kind, make)) for kind, make in self._makers().items()}
@@ -80,6 +80,8 @@ class Builder:
             rewrite_rule_sets=tuple(filter(None, map(self._rewrite_rule_set, self._names("rewrite_rule_set")))),
             relayed_listeners=built["listener"],
             relay_rules=built["routing_rule"],
+            system_roots=system_roots,
+            now=self.sources.now,
         )
 
     def unbuilt(self) -> Iterator[Row]:

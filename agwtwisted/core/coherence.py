@@ -6,7 +6,7 @@ so that a fault elsewhere does not hide what they find; the others look at what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import combinations
 from typing import Generic, TypeAlias, TypeVar
@@ -34,7 +34,7 @@ from agwtwisted.core.resources import (
     StreamProtocol,
 )
 from agwtwisted.core.rewriting import RewriteRuleSet
-from agwtwisted.core.routing import Action, actions_of
+from agwtwisted.core.routing import Action, Actions, actions_of
 from agwtwisted.core.settings import Row
 from agwtwisted.core.tls_keys import policy_key
 
@@ -75,6 +75,11 @@ class Draft:
     relay_rules: tuple[Built[RoutingRule], ...] = ()
     system_roots: Callable[[], frozenset[bytes]] = frozenset  # as `trust_coherence.key_of` has them
     now: datetime | None = None  # aware; None: dates do not count
+    actions: Mapping[RequestRoutingRule, Actions] = attrs.field(init=False)  # of each rule
+
+    @actions.default
+    def _compiled(self) -> Mapping[RequestRoutingRule, Actions]:
+        return {rule.value: actions_of(rule.value) for rule in self.rules}
 
     def of(self, kind: str, *keys: str) -> tuple[Row, ...]:
         """The rows of a kind whose values for these keys can be relied on."""
@@ -278,12 +283,12 @@ def _rank(name: str) -> tuple[int, int]:
 
 
 def _plain_ways_in(draft: Draft) -> Iterator[Problem]:
-    guarded = [(rule, _guarded(rule.value)) for rule in draft.every_rule]
+    guarded = [(rule, _guarded(draft, rule.value)) for rule in draft.every_rule]
     for rule in draft.every_rule:
         listener = listener_of(rule.value)
         if listener.protocol not in (Protocol.HTTP, StreamProtocol.TCP):
             continue
-        servers = _reached(rule.value)
+        servers = _reached(draft, rule.value)
         guard = next((each for each, kept in guarded if kept & servers), None)
         if guard is not None:
             strict = "Strict listener" if _asks(listener_of(guard.value)) is ClientAuth.STRICT else "listener"
@@ -299,20 +304,20 @@ def listener_of(rule: AnyRule) -> AnyListener:
     return rule.http_listener if isinstance(rule, RequestRoutingRule) else rule.listener
 
 
-def _guarded(rule: AnyRule) -> frozenset[tuple[str, int]]:
+def _guarded(draft: Draft, rule: AnyRule) -> frozenset[tuple[str, int]]:
     """The servers of a rule that only clients with a certificate come to."""
     if _asks(listener_of(rule)) is ClientAuth.STRICT:
-        return _reached(rule)
+        return _reached(draft, rule)
     if isinstance(rule, RequestRoutingRule):
-        every = actions_of(rule).all()
+        every = draft.actions[rule].all()
         return _servers(action for action in every if action.client_certificate is PathCertificate.REQUIRE)
     return frozenset()
 
 
-def _reached(rule: AnyRule) -> frozenset[tuple[str, int]]:
+def _reached(draft: Draft, rule: AnyRule) -> frozenset[tuple[str, int]]:
     """The servers of a rule."""
     if isinstance(rule, RequestRoutingRule):
-        return _servers(actions_of(rule).all())
+        return _servers(draft.actions[rule].all())
     port = rule.backend_settings.port
     return frozenset((server.host, server.port or port) for server in rule.backend_address_pool.backend_addresses)
 
@@ -329,7 +334,7 @@ def _servers(actions: Iterable[Action]) -> frozenset[tuple[str, int]]:
 def _unproven_headers(draft: Draft) -> Iterator[Problem]:
     for rule in draft.rules:
         words: set[CertificateHeaders] = set()
-        for action in actions_of(rule.value).all():
+        for action in draft.actions[rule.value].all():
             if action.settings is not None and action.client_certificate is PathCertificate.NONE:
                 words |= action.settings.client_certificate_headers or frozenset()
         extra = sorted(word.value for word in words & {CertificateHeaders.RFC9440, CertificateHeaders.XFCC})

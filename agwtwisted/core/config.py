@@ -1,11 +1,9 @@
-"""The parser that makes a configuration, the frozen values of `resources`, from the bytes of its file."""
+"""From the bytes of a file to a plan: a configuration, the frozen values of `resources`, compiled."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable
-
-import attrs
 
 from agwtwisted.core import (
     coherence,
@@ -19,6 +17,7 @@ from agwtwisted.core import (
 )
 from agwtwisted.core.building import Builder
 from agwtwisted.core.errors import ConfigError, Place, Problem, Severity, shown
+from agwtwisted.core.plan import Origins, Plan
 from agwtwisted.core.resources import Config
 from agwtwisted.core.schema import KINDS
 from agwtwisted.core.settings import Row
@@ -36,8 +35,8 @@ def parse(
     mode: int = 0o600,
     now: datetime.datetime | None = None,
     system_roots: Callable[[], frozenset[bytes]] = frozenset,
-) -> Config:
-    """A configuration from the bytes of its file.
+) -> Plan:
+    """A configuration from the bytes of its file, whole and compiled.
 
     Args:
         file: the path of the file, as messages name it; paths in it are relative to its directory.
@@ -53,7 +52,7 @@ def parse(
     rows, problems = _rows(document, file)
     sources = Sources(read=read, now=now)
     builder = Builder(file=file, rows=rows, sources=sources)
-    draft = attrs.evolve(builder.build(), system_roots=system_roots, now=now)
+    draft = builder.build(system_roots)
     found = [*own_mode_problems(file, mode), *document.problems, *problems, *sources.problems, *builder.problems]
     for check in (coherence, route_coherence, rewrite_coherence, relay_coherence, trust_coherence):
         found += check.problems(draft)
@@ -63,7 +62,7 @@ def parse(
     found.sort(key=lambda problem: (problem.place.file != file, problem.place.line))
     if draft.gateway is None or _has_error(found):
         raise ConfigError(found)
-    return Config(
+    config = Config(
         gateway=draft.gateway,
         http_listeners=tuple(listener.value for listener in draft.listeners),
         request_routing_rules=tuple(rule.value for rule in draft.rules),
@@ -73,6 +72,7 @@ def parse(
         routing_rules=tuple(rule.value for rule in draft.relay_rules),
         warnings=tuple(found),
     )
+    return Plan.of(config, draft.actions, Origins.of(file, document.sections))
 
 
 def _has_error(problems: Iterable[Problem]) -> bool:

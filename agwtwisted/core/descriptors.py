@@ -6,8 +6,8 @@ from typing import Final
 
 import attrs
 
-from agwtwisted.core.resources import ClientRevocation, Config
-from agwtwisted.core.routing import addresses_of, ways_of
+from agwtwisted.core.plan import Plan
+from agwtwisted.core.resources import ClientRevocation
 
 BASE: Final = 48
 """Descriptors of the program itself: logs, its state, the reactor, files that are read, and some to spare."""
@@ -61,14 +61,15 @@ def budget(max_connections: int, limit: int, *, listeners: int, servers: int, as
     )
 
 
-def budget_of(config: Config, limit: int) -> Budget:
-    """The budget of a configuration, of a process that may have so many descriptors."""
-    pools = [pool for pool, _ in ways_of(config)] + [rule.backend_address_pool for rule in config.routing_rules]
+def budget_of(plan: Plan, limit: int) -> Budget:
+    """The budget of a configuration, in a process that may have so many descriptors."""
+    config = plan.config
+    pools = [pool for pool, _ in plan.routes] + [rule.backend_address_pool for rule in config.routing_rules]
     profiles = [each.ssl_profile for each in config.http_listeners] + [each.ssl_profile for each in config.listeners]
     return budget(
         config.gateway.max_connections,
         limit,
-        listeners=len(addresses_of(config)),
+        listeners=len(plan.addresses),
         servers=sum(len(pool.backend_addresses) for pool in pools),
         asks_responders=any(
             profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP for profile in profiles

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from agwtwisted.core import route_report
 from agwtwisted.core.coherence import AnyListener
 from agwtwisted.core.errors import printable
+from agwtwisted.core.plan import Plan
 from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.core.probing import question
 from agwtwisted.core.resources import (
@@ -30,7 +32,6 @@ from agwtwisted.core.resources import (
     TrustedClientCertificate,
 )
 from agwtwisted.core.route_report import address_and_port, distinct, server_place
-from agwtwisted.core.routing import backends_of
 from agwtwisted.core.server_identity import IdentityRule
 from agwtwisted.core.tables import beside
 from agwtwisted.core.tables import table as rendered
@@ -40,12 +41,16 @@ ANY_HOST = "any host"
 PICKED = "?"
 """In place of a server's host name, where that is sent."""
 
+Used: TypeAlias = tuple[BackendHttpSettings, ...]
+"""The settings that rules lead to."""
 
-def table(config: Config, now: datetime) -> str:
+
+def table(plan: Plan, now: datetime) -> str:
     """The whole configuration in tables of plain text, at most 100 columns wide; days are counted from `now` (aware).
 
     A certificate has 0 days left on its last day, and fewer once it has expired.
     """
+    config, used = plan.config, distinct(settings for _, settings in plan.routes)
     return "\n".join(
         part
         for part in [
@@ -54,10 +59,10 @@ def table(config: Config, now: datetime) -> str:
             *(_trusted(config, each, now) for each in _trusted_files(config)),
             _policies(config),
             *route_report.tables(config),
-            _settings(config),
-            _balancing(config),
-            _probes(config),
-            *_backend_tls(config, now),
+            _settings(used),
+            _balancing(used),
+            _probes(used),
+            *_backend_tls(used, now),
             *_relays(config),
         ]
         if part
@@ -184,13 +189,9 @@ def _policy_row(config: Config, policy: TlsPolicy) -> tuple[str, ...]:
     return policy.name, "\n".join(users), "\n".join(versions), "\n".join(suites)
 
 
-def _used_settings(config: Config) -> tuple[BackendHttpSettings, ...]:
-    return distinct(settings for rule in config.request_routing_rules for _, settings in backends_of(rule))
-
-
-def _backend_tls(config: Config, now: datetime) -> Iterator[str]:
+def _backend_tls(every: Used, now: datetime) -> Iterator[str]:
     """Two tables, where any servers are spoken to in TLS: how they are, and whom they are believed for."""
-    used = [settings for settings in _used_settings(config) if settings.protocol is Protocol.HTTPS]
+    used = [settings for settings in every if settings.protocol is Protocol.HTTPS]
     if not used:
         return
     heads = ("SETTINGS", "TRUSTED ROOTS", "CHAIN", "SERVER NAME", "NAME", "OWN CERTIFICATE")
@@ -223,8 +224,7 @@ def _backend_tls_row(settings: BackendHttpSettings) -> tuple[str, ...]:
     )
 
 
-def _settings(config: Config) -> str:
-    used = _used_settings(config)
+def _settings(used: Used) -> str:
     heads = ("SETTINGS", "PROTOCOL", "PORT", "TIMEOUT", "HOST SENT", "CERTIFICATE HEADERS")
     return rendered("Backend settings", heads, [_settings_row(settings) for settings in used])
 
@@ -240,8 +240,7 @@ def _settings_row(settings: BackendHttpSettings) -> tuple[str, ...]:
     )
 
 
-def _balancing(config: Config) -> str:
-    used = _used_settings(config)
+def _balancing(used: Used) -> str:
     heads = ("SETTINGS", "ALGORITHM", "AFFINITY COOKIE", "DRAINING")
     return rendered("Balancing", heads, [_balancing_row(settings) for settings in used])
 
@@ -255,9 +254,8 @@ def _balancing_row(settings: BackendHttpSettings) -> tuple[str, ...]:
     )
 
 
-def _probes(config: Config) -> str:
+def _probes(used: Used) -> str:
     """What servers are asked, by their settings."""
-    used = _used_settings(config)
     heads = ("SETTINGS", "PROBE", "PORT", "HOST SENT", "PATH", "EVERY", "TIMEOUT", "DOWN AFTER", "HEALTHY")
     return rendered("Probes", heads, [_probe_row(settings) for settings in used])
 

@@ -178,6 +178,7 @@ class SslCertificate:
     name: str
     certificates: tuple[x509.Certificate, ...]
     key: PrivateKeyTypes = attrs.field(repr=False)
+    source: bytes = b""  # SHA-256 of the files that it was read from, one after the other
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -186,6 +187,7 @@ class TrustedClientCertificate:
 
     name: str
     chain: TrustedChain
+    source: bytes = b""  # SHA-256 of its file
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -195,6 +197,7 @@ class TrustedRootCertificate:
     name: str
     file: str
     certificates: tuple[Certificate, ...]
+    source: bytes = b""  # SHA-256 of the file
 
 
 @attrs.frozen(kw_only=True, eq=False)

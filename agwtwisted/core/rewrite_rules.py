@@ -45,6 +45,7 @@ class Matcher:
 
     test: Test
     groups: int
+    text: str = ""
 
 
 _ANY_MATCHER: Final = Matcher(test=lambda value: None, groups=1_000_000_000)
@@ -85,7 +86,7 @@ def value_matcher(text: str) -> Matcher:
     if match is None:
         raise UnacceptableError(f"is {shown(text)}, but must be an operator and what to compare with")
     test, groups = matcher(match[1], match[2] or "", rest_at=max(match.start(2), 0))
-    return Matcher(test=test, groups=groups)
+    return Matcher(test=test, groups=groups, text=text)
 
 
 def problems(row: Row) -> Iterator[Problem]:
@@ -194,6 +195,7 @@ class _Reading:
                 canonical=canonical(name),
                 value=self.template(key, scope),
                 matcher=None if applies is None else applies.test,
+                matcher_text="" if applies is None else applies.text,
             )
 
     def template(self, key: str, scope: Scope, check: Callable[[Template], None] | None = None) -> Template | None:

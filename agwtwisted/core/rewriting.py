@@ -66,6 +66,7 @@ class HeaderAction:
     canonical: bytes
     value: Template | None = None  # None: deleted
     matcher: Test | None = None  # which lines give way; the others stay (Set-Cookie alone has this)
+    matcher_text: str = ""  # that it was compiled from
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -23,7 +23,7 @@ from agwtwisted.core.resources import (
     PathCertificate,
     RedirectConfiguration,
 )
-from agwtwisted.core.routing import Action, Actions, actions_of, backends_of, decides_by_path
+from agwtwisted.core.routing import Action, Actions, decides_by_path
 from agwtwisted.core.settings import Row
 from agwtwisted.core.tls_keys import VERIFYING_KEYS, client_auth, weak_key_warnings
 
@@ -129,7 +129,7 @@ class _Routes:
     """Follows redirects as a browser would."""
 
     def __init__(self, draft: Draft) -> None:
-        self.actions = {rule.value.http_listener: actions_of(rule.value) for rule in draft.rules}
+        self.actions = {rule.http_listener: actions for rule, actions in draft.actions.items()}
         self._redirects = {redirect.value.name: redirect.value for redirect in draft.redirects}
 
     def is_endless(self, listener: HttpListener, path: bytes) -> bool:
@@ -280,7 +280,7 @@ def _override_paths(draft: Draft) -> Iterator[Problem]:
     """Override paths are brought into one form with what follows them, where paths decide who comes in."""
     rows = {row.name: row for row in draft.of("backend_http_settings", "path")}
     for rule in draft.rules:
-        for _, settings in backends_of(rule.value) if decides_by_path(rule.value) else ():
+        for _, settings in draft.actions[rule.value].routes() if decides_by_path(rule.value) else ():
             row = rows.get(settings.name)
             if row is not None and settings.path and not _has_one_form(settings.path):
                 del rows[settings.name]  # told once
@@ -306,7 +306,7 @@ def _open_neighbours(draft: Draft) -> Iterator[Problem]:
     rows = {row.name: row for row in draft.of("path_rule")}
     told = set()
     for rule in draft.rules:
-        actions = actions_of(rule.value)
+        actions = draft.actions[rule.value]
         map_name = rule.value.url_path_map.name if rule.value.url_path_map else ""
         for action in actions.all():
             path, row = action.matched_prefix, rows.get(f"{map_name}/{action.path_rule}")

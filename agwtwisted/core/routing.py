@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import attrs
 
@@ -22,7 +22,6 @@ from agwtwisted.core.resources import (
     BackendHttpSettings,
     CertificateHeaders,
     ClientAuth,
-    Config,
     HttpListener,
     Listener,
     PathCertificate,
@@ -57,6 +56,13 @@ class Action:
         asks = self.client_certificate is not PathCertificate.NONE or self.deny_unless or self.path_deny_unless
         changes = self.redirect or self.rewrite_rule_set or (self.settings and self.settings.path)
         return not asks and not changes
+
+
+class Route(NamedTuple):
+    """A pool that some action leads to, and the settings for it."""
+
+    pool: BackendAddressPool
+    settings: BackendHttpSettings
 
 
 class Actions:
@@ -102,6 +108,11 @@ class Actions:
         """Every action once, in the order of the file, the default last."""
         return self._all
 
+    def routes(self) -> tuple[Route, ...]:
+        """Every pool that requests may go to with the settings for it, each pair once."""
+        routes = (Route(action.pool, action.settings) for action in self._all if action.pool and action.settings)
+        return tuple(dict.fromkeys(routes))
+
     def _longest(self, path: bytes) -> int:
         """The index of the longest prefix that a path, in lower case, begins with."""
         index = bisect_right(self._prefixes, path) - 1
@@ -123,7 +134,7 @@ def _next_shorter(prefixes: list[bytes]) -> list[int]:
 
 
 def actions_of(rule: RequestRoutingRule) -> Actions:
-    """The actions of a rule, compiled."""
+    """The actions of a rule, compiled: once for each configuration, whose `Draft` and `Plan` have them."""
     url_path_map = rule.url_path_map
     if url_path_map is None:
         return Actions(
@@ -185,18 +196,6 @@ def decides_by_path(rule: RequestRoutingRule) -> bool:
     )
 
 
-def backends_of(rule: RequestRoutingRule) -> tuple[tuple[BackendAddressPool, BackendHttpSettings], ...]:
-    """Every pool that requests of a rule may go to with the settings for it, each pair once."""
-    pairs = ((action.pool, action.settings) for action in actions_of(rule).all())
-    return tuple(dict.fromkeys((pool, settings) for pool, settings in pairs if pool and settings))
-
-
-def ways_of(config: Config) -> tuple[tuple[BackendAddressPool, BackendHttpSettings], ...]:
-    """Every pool that some rule leads to with the settings for it, each pair once."""
-    pairs = (pair for rule in config.request_routing_rules for pair in backends_of(rule))
-    return tuple({(pool.name, settings.name): (pool, settings) for pool, settings in pairs}.values())
-
-
 def redirects_of(rule: RequestRoutingRule) -> tuple[RedirectConfiguration, ...]:
     """Every redirect that requests of a rule may be answered with, each once."""
     url_path_map = rule.url_path_map
@@ -229,8 +228,8 @@ class Site:
 
     listener: HttpListener
     rule: RequestRoutingRule
+    actions: Actions = attrs.field()  # of the rule
     profile: SslProfile | None = attrs.field(init=False)  # of the listener
-    actions: Actions = attrs.field(init=False)
     normalises: bool = attrs.field(init=False)  # paths, before they are looked at: `core.paths`
 
     @profile.default
@@ -383,26 +382,3 @@ def _wildcard_pattern(name: str) -> re.Pattern[str]:
         return re.compile(first)
     between = "".join(f"(?>.*?{part})" for part in others[:-1])
     return re.compile(f"{first}{between}.*{others[-1]}")
-
-
-def ports_of(config: Config) -> dict[tuple[str, int], Sites]:
-    """The sites of every address and port that a configuration listens on."""
-    ports: dict[tuple[str, int], list[Site]] = {}
-    for rule in sorted(config.request_routing_rules, key=lambda rule: rule.priority):
-        listener = rule.http_listener
-        ports.setdefault((listener.address, listener.port), []).append(Site(listener=listener, rule=rule))
-    return {port: Sites.of(sites) for port, sites in ports.items()}
-
-
-def addresses_of(config: Config) -> tuple[tuple[str, int], ...]:
-    """Every address and port to be bound."""
-    return (*ports_of(config), *relay_ports_of(config))
-
-
-def relay_ports_of(config: Config) -> dict[tuple[str, int], RelaySites]:
-    """The same of L4 listeners."""
-    ports: dict[tuple[str, int], list[RelaySite]] = {}
-    for rule in sorted(config.routing_rules, key=lambda rule: rule.priority):
-        listener = rule.listener
-        ports.setdefault((listener.address, listener.port), []).append(RelaySite(listener=listener, rule=rule))
-    return {port: RelaySites.of(sites) for port, sites in ports.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import posixpath
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import TypeAlias, TypeVar
 
 import attrs
@@ -30,6 +31,11 @@ class SourceFile:
     data: bytes = attrs.field(repr=False)
     mode: int
 
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of its bytes."""
+        return sha256(self.data).digest()
+
 
 ReadFile: TypeAlias = Callable[[str], SourceFile]
 """Gives the file at a path; raises OSError where it cannot."""
@@ -53,6 +59,7 @@ class Sources:
     read: ReadFile
     now: datetime.datetime | None
     problems: list[Problem] = attrs.Factory(list)
+    _digests: dict[str, bytes] = attrs.Factory(dict)  # of the files that would do, by their paths
 
     def trusted_client_certificate(self, row: Row) -> TrustedClientCertificate | None:
         """The chain of a section [trusted_client_certificate]."""
@@ -65,7 +72,7 @@ class Sources:
             self._adopt(row, chain)
             return None
         self.problems += [row.warning(f"{path}: {warning}", key="file") for warning in chain.warnings]
-        return TrustedClientCertificate(name=row.name, chain=chain)
+        return TrustedClientCertificate(name=row.name, chain=chain, source=source.digest)
 
     def custom_error(self, row: Row) -> bytes | None:
         """The page of a section [custom_error]."""
@@ -86,7 +93,7 @@ class Sources:
             self._adopt(row, roots)
             return None
         self.problems += [row.warning(f"{path}: {warning}", key="file") for warning in roots.warnings]
-        return TrustedRootCertificate(name=row.name, file=path, certificates=roots.certificates)
+        return TrustedRootCertificate(name=row.name, file=path, certificates=roots.certificates, source=source.digest)
 
     def ssl_certificate(self, row: Row) -> SslCertificate | None:
         """Certificate, chain and key of a section [ssl_certificate]."""
@@ -98,7 +105,9 @@ class Sources:
             self.problems.append(row.warning(f"{_path(row, 'certificate_file')}: {message}", key="certificate_file"))
         if alone := server_certificates.missing_intermediate(server.certificates):
             self.problems.append(row.warning(f"{_path(row, 'certificate_file')} {alone}", key="certificate_file"))
-        return SslCertificate(name=row.name, certificates=server.certificates, key=server.key)
+        files = (_path(row, key) for key in ("certificate_file", "key_file") if key in row.values)
+        source = b"".join(self._digests[path] for path in files)
+        return SslCertificate(name=row.name, certificates=server.certificates, key=server.key, source=source)
 
     def _dates(self, certificates: tuple[x509.Certificate, ...]) -> Iterator[str]:
         return iter(()) if self.now is None else server_certificates.wrong_dates(certificates, self.now)
@@ -145,6 +154,7 @@ class Sources:
             message = f"{path} has {len(source.data)} bytes, of at most {most.highest}"
             self.problems.append(row.problem(message, key=key, code=most.code))
             return None
+        self._digests[path] = source.digest
         return source
 
     def _attempt(self, row: Row, key: str, make: Callable[[], T]) -> T | None:

@@ -25,8 +25,8 @@ from twisted.web.server import Site
 
 from agwtwisted import tap
 from agwtwisted.core.destinations import destination
+from agwtwisted.core.plan import Plan
 from agwtwisted.core.resources import Config, HttpListener
-from agwtwisted.core.routing import backends_of
 from agwtwisted.deferreds import log_failure
 from agwtwisted.demo import attempts, certificates
 from agwtwisted.demo.backend import ReceivedRequest
@@ -58,10 +58,11 @@ def run(configuration: Path, reactor: PosixReactorBase) -> int:
     if not configuration.is_file():
         raise DemoError(f"{configuration} is not there")
     directory = write_certificates(configuration)
-    config = load(configuration)
+    plan = load(configuration)
+    config = plan.config
     for listener in config.http_listeners:
         _require_free(listener)
-    _start_backends(config, reactor)
+    _start_backends(plan, reactor)
     _start_responders(config, directory, reactor)
     demonstration = _Demonstration(configuration, config, directory, reactor)
     reactor.callWhenRunning(demonstration.start)
@@ -71,8 +72,8 @@ def run(configuration: Path, reactor: PosixReactorBase) -> int:
     return demonstration.status
 
 
-def load(configuration: Path) -> Config:
-    """The configuration; ends the process with what is wrong with it. Its warnings are left to the gateway."""
+def load(configuration: Path) -> Plan:
+    """The plan; ends the process with what is wrong with it. Its warnings are left to the gateway."""
     with contextlib.redirect_stderr(io.StringIO()):
         return tap.load(str(configuration))
 
@@ -86,12 +87,11 @@ def _require_free(listener: HttpListener) -> None:
         raise DemoError(f"listener {listener.name}: cannot listen on {where}: {_reason(error)}") from error
 
 
-def _start_backends(config: Config, reactor: PosixReactorBase) -> None:
+def _start_backends(plan: Plan, reactor: PosixReactorBase) -> None:
     """Answer at every backend address of the configuration, which therefore has to be one of this machine."""
     addresses = {
         (address.host, address.port or settings.port)
-        for rule in config.request_routing_rules
-        for pool, settings in backends_of(rule)
+        for pool, settings in plan.routes
         for address in pool.backend_addresses
     }
     for host, port in sorted(addresses):

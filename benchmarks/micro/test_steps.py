@@ -23,7 +23,7 @@ from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.core.reading import Mark, RequestReader, ResponseReader
 from agwtwisted.core.resources import CertificateHeaders, ClientRevocation, SslProfile
 from agwtwisted.core.revocation_status import Good
-from agwtwisted.core.routing import Sites, ports_of
+from agwtwisted.core.routing import Sites
 from agwtwisted.core.variable_context import Client
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Trusted
@@ -163,8 +163,8 @@ def test_response(benchmark: Any) -> None:
 def sites(count: int) -> Sites:
     """So many sites on one port: one basic, the others with wildcards."""
     named = (f"site-{number} - *.site-{number}.example" for number in range(1, count))
-    config = configurations.load(clients.text("basic -", *named), clients.files())
-    return next(iter(ports_of(config).values()))
+    plan = configurations.plan(clients.text("basic -", *named), clients.files())
+    return next(iter(plan.http_ports.values())).sites
 
 
 @pytest.mark.parametrize("count", [1, 100, 400])
@@ -193,7 +193,7 @@ url_path = /v2{var_uri_path}
 def test_route_and_rewrite(benchmark: Any) -> None:
     """What becomes of a request where a rule with a condition sets a header and another path."""
     text = clients.text("basic strict") + "rewrite_rule_set = certificate\n" + REWRITE
-    site = next(iter(ports_of(configurations.load(text, clients.files())).values())).all()[0]
+    site = next(iter(configurations.plan(text, clients.files()).http_ports.values())).sites.all()[0]
     reader = RequestReader(PlainRequests(HeaderNames()), max_header_bytes=32768, max_body_bytes=1 << 32)
     reader.feed(REQUEST)
     head: Any = reader.events.popleft()

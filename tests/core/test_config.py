@@ -135,11 +135,11 @@ class AnyFileTests(SynchronousTestCase):
     def check(self, data: bytes) -> None:
         """Parse and look at what is said."""
         try:
-            config = parse(data, FILE, files().read, now=pki.NOW)
+            plan = parse(data, FILE, files().read, now=pki.NOW)
         except ConfigError as error:
             self.assertTrue(all(str(problem).isprintable() for problem in error.problems))
         else:
-            self.assertTrue(config.http_listeners)
+            self.assertTrue(plan.config.http_listeners)
 
     @given(st.binary())
     def test_bytes(self, data: bytes) -> None:

@@ -48,8 +48,8 @@ class BudgetTests(SynchronousTestCase):
 
     def test_of_a_configuration(self) -> None:
         """Listeners, servers and whether responders are asked are those of the configuration."""
-        plain = configurations.load(text("basic strict"), clients.files())
+        plain = configurations.plan(text("basic strict"), clients.files())
         self.assertEqual(budget_of(plain, 256), found(256))
         section = "[ssl_profile strict]\n"
         revoked = text("basic strict").replace(section, f"{section}verify_client_revocation = OCSP\n")
-        self.assertEqual(budget_of(configurations.load(revoked, clients.files()), 8192), found(8192, asks=True))
+        self.assertEqual(budget_of(configurations.plan(revoked, clients.files()), 8192), found(8192, asks=True))

@@ -7,9 +7,9 @@ from ipaddress import ip_network
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.plan import Plan
 from agwtwisted.core.report import table
 from agwtwisted.core.resources import Config, StreamProtocol
-from agwtwisted.core.routing import addresses_of, relay_ports_of
 from tests import clients, configurations, pki
 from tests.configurations import GOOD
 from tests.core.test_report import cells
@@ -192,9 +192,9 @@ class PortTests(SynchronousTestCase):
 
     def test_beside_http(self) -> None:
         """Both kinds live in one gateway, each on ports of its own."""
-        config = load(text("mqtt strict") + HTTP.replace("priority = 100", "priority = 1"))
-        self.assertEqual(addresses_of(config), (("127.0.0.1", 8443), ("0.0.0.0", 8883)))
-        self.assertEqual([*relay_ports_of(config)], [("0.0.0.0", 8883)])
+        plan = Plan.of(load(text("mqtt strict") + HTTP.replace("priority = 100", "priority = 1")))
+        self.assertEqual(plan.addresses, (("127.0.0.1", 8443), ("0.0.0.0", 8883)))
+        self.assertEqual([*plan.relay_ports], [("0.0.0.0", 8883)])
 
     def test_proxies_are_the_ports(self) -> None:
         """Whether a header comes first is known before a name is: listeners of one port must agree, in any order."""
@@ -325,7 +325,7 @@ class ReportTests(SynchronousTestCase):
         """Listeners of both kinds, how L4 refuses whatever the profile says, rules, settings and their headers."""
         keys = "enable_l4_client_ip_preservation = true\nproxy_protocol_tls = true"
         config = load(text("mqtt http400 m.example", addresses="127.0.0.1, [::1]:9", settings=keys))
-        told = table(config, datetime.fromtimestamp(pki.NOW.timestamp(), UTC))
+        told = table(Plan.of(config), datetime.fromtimestamp(pki.NOW.timestamp(), UTC))
         listener = ["mqtt", "0.0.0.0:8883", "Tls", "m.example", "http400", "Strict, Handshake", "any"]
         self.assertEqual(cells(told, "Listeners")[1:], [listener])
         self.assertEqual(
@@ -339,10 +339,10 @@ class ReportTests(SynchronousTestCase):
     def test_headers(self) -> None:
         """No header, one with addresses; an empty pool."""
         for keys, word in (("", "-"), ("enable_l4_client_ip_preservation = true", "v2")):
-            told = table(load(text("tcp tcp", addresses="", settings=keys)), pki.NOW)
+            told = table(Plan.of(load(text("tcp tcp", addresses="", settings=keys))), pki.NOW)
             self.assertEqual(cells(told, "Backend settings (L4)")[1][-2:], [word, "(default)"])
             self.assertEqual(cells(told, "Routing rules (L4)")[1][-2:], ["(none: closed)", "mqtt"])
 
     def test_without_l4(self) -> None:
         """Where there are no such rules, nothing is said of them."""
-        self.assertNotIn("L4", table(configurations.load(), pki.NOW))
+        self.assertNotIn("L4", table(configurations.plan(), pki.NOW))

@@ -21,7 +21,7 @@ CONF = Path(__file__).parent.parent.parent / "conf"
 
 def report(text: str, source: configurations.Files | None = None) -> str:
     """The tables of a configuration."""
-    return table(configurations.load(text, source or clients.files()), pki.NOW)
+    return table(configurations.plan(text, source or clients.files()), pki.NOW)
 
 
 def cells(text: str, title: str) -> list[list[str]]:
@@ -198,13 +198,11 @@ class ReportTests(SynchronousTestCase):
         """The example configurations are shown whole in a hundred columns of ASCII."""
         made = certificates.make(pki.NOW)
         for file in CONF.glob("*.ini"):
-            config = parse(
-                file.read_bytes(), file.name, lambda path: SourceFile(data=made[Path(path).name], mode=0o600)
-            )
-            shown = table(config, pki.NOW)
+            plan = parse(file.read_bytes(), file.name, lambda path: SourceFile(data=made[Path(path).name], mode=0o600))
+            shown = table(plan, pki.NOW)
             self.assertTrue(shown.isascii())
             self.assertLessEqual(max(map(len, shown.splitlines())), WIDTH)
-            for listener in config.http_listeners:
+            for listener in plan.config.http_listeners:
                 self.assertIn(f"\n  {listener.name} ", shown)
 
     def test_no_secret(self) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.conditions import Condition
+from agwtwisted.core.plan import Plan
 from agwtwisted.core.resources import (
     BackendAddressPool,
     BackendHttpSettings,
@@ -29,10 +30,7 @@ from agwtwisted.core.routing import (
     Site,
     Sites,
     actions_of,
-    backends_of,
-    ports_of,
     redirects_of,
-    ways_of,
 )
 from tests.configurations import GOOD, load, with_listener
 
@@ -140,10 +138,10 @@ class SelectTests(SynchronousTestCase):
         self.assertEqual(Sites.of([both]).all(), (both,))
 
 
-class WayTests(SynchronousTestCase):
-    """`ways_of`."""
+class RouteTests(SynchronousTestCase):
+    """`Plan.routes`."""
 
-    def test_ways(self) -> None:
+    def test_routes(self) -> None:
         """Each pool with the settings under which a rule leads there, once, however many rules do."""
         config = load(
             GOOD
@@ -152,12 +150,13 @@ class WayTests(SynchronousTestCase):
             + "[backend_http_settings other]\n\n[backend_http_settings unused]\n"
         )
         self.assertEqual(
-            [(pool.name, settings.name) for pool, settings in ways_of(config)], [("app", "app"), ("app", "other")]
+            [(pool.name, settings.name) for pool, settings in Plan.of(config).routes],
+            [("app", "app"), ("app", "other")],
         )
 
 
 class PortTests(SynchronousTestCase):
-    """`ports_of`."""
+    """`Plan.http_ports`."""
 
     def test_ports(self) -> None:
         """Sites are sorted by address and port, in the order of their rules' priority."""
@@ -165,9 +164,9 @@ class PortTests(SynchronousTestCase):
         there = site(port=80, priority=3)
         elsewhere = site(address="127.0.0.1", priority=4)
         rules = tuple(each.rule for each in (late, there, elsewhere, early))
-        ports = ports_of(Config(gateway=load().gateway, request_routing_rules=rules))
+        ports = Plan.of(Config(gateway=load().gateway, request_routing_rules=rules)).http_ports
         self.assertEqual(set(ports), {("0.0.0.0", 443), ("0.0.0.0", 80), ("127.0.0.1", 443)})
-        chosen = ports["0.0.0.0", 443].select("ba")
+        chosen = ports["0.0.0.0", 443].sites.select("ba")
         assert chosen
         self.assertIs(chosen.rule, early.rule)
 
@@ -331,9 +330,9 @@ class ActionTests(SynchronousTestCase):
 
     def test_ends(self) -> None:
         """What requests of a rule can come to: every pair of pool and settings, and every redirect, once."""
-        self.assertEqual(backends_of(self.site.rule), ((IMAGES, SLOW), (APP, PLAIN)))
+        self.assertEqual(self.site.actions.routes(), ((IMAGES, SLOW), (APP, PLAIN)))
         self.assertEqual(redirects_of(self.site.rule), (AWAY,))
-        self.assertEqual((len(backends_of(site().rule)), redirects_of(site().rule)), (1, ()))
+        self.assertEqual((len(site().actions.routes()), redirects_of(site().rule)), (1, ()))
 
     def test_conditions_and_rewrites(self) -> None:
         """An action has the conditions of the rule and its own besides, and the rewrite rule set of its path."""

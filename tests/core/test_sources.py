@@ -243,8 +243,8 @@ class SslCertificateTests(SynchronousTestCase):
         """Without a time nobody looks at dates."""
         authority = pki.Authority.root("Servers")
         old = authority.issue_server("old", not_after=datetime(2026, 5, 1, tzinfo=UTC))
-        config = parse(GOOD.encode(), FILE, files(site_pem=pki.bundle(old, authority), site_key=old.key_pem).read)
-        self.assertEqual(config.warnings, ())
+        plan = parse(GOOD.encode(), FILE, files(site_pem=pki.bundle(old, authority), site_key=old.key_pem).read)
+        self.assertEqual(plan.config.warnings, ())
 
 
 class ErrorPageTests(SynchronousTestCase):

@@ -32,8 +32,8 @@ class PublicTests(SynchronousTestCase):
     def warned(self, text: str, *roots: pki.Authority) -> list[str]:
         """The warnings where the machine trusts these roots."""
         keys = frozenset(key_of(root.parsed) for root in roots)
-        config = parse(text.encode(), FILE, files().read, now=pki.NOW, system_roots=lambda: keys)
-        return [str(warning) for warning in config.warnings]
+        plan = parse(text.encode(), FILE, files().read, now=pki.NOW, system_roots=lambda: keys)
+        return [str(warning) for warning in plan.config.warnings]
 
     def test_a_root_of_the_system(self) -> None:
         """A root that the machine trusts for servers lets in whoever buys a certificate: a warning."""

@@ -23,6 +23,7 @@ DRIVER = """
 import sys
 from pathlib import Path
 from agwtwisted.__main__ import main
+from agwtwisted.core.plan import Plan
 from agwtwisted.core.resources import Config, Gateway, HttpListener, Protocol
 from agwtwisted.core.policies import TlsPolicy
 from agwtwisted.demo import run
@@ -31,7 +32,8 @@ policy = TlsPolicy(
     name="any", min_version="TLSv1_2", max_version="TLSv1_3", tls12_cipher_suites=(), tls13_cipher_suites=()
 )
 listener = HttpListener(name="plain", address="127.0.0.1", port=int(sys.argv[1]), protocol=Protocol.HTTP)
-run.load = lambda path: Config(gateway=Gateway(ssl_policy=policy, drain_timeout=0), http_listeners=(listener,))
+config = Config(gateway=Gateway(ssl_policy=policy, drain_timeout=0), http_listeners=(listener,))
+run.load = lambda path: Plan.of(config)
 run.AFTER_DRAIN = float(sys.argv[2])
 sys.executable = str(Path("python").absolute())
 sys.exit(main(["demo"]))
