@@ -72,7 +72,15 @@ def parse(
         routing_rules=tuple(rule.value for rule in draft.relay_rules),
         warnings=tuple(found),
     )
-    return Plan.of(config, draft.actions, Origins.of(file, document.sections))
+    return Plan.of(config, draft.actions, Origins(file=file, lines=_lines(document)))
+
+
+def _lines(document: ini.Document) -> dict[str, dict[str, int]]:
+    """Where each section stands, under "", and its keys; of sections that share a name, the first counts."""
+    lines: dict[str, dict[str, int]] = {}
+    for section in document.sections:
+        lines.setdefault(section.title, {"": section.line} | {each.key: each.line for each in section.entries})
+    return lines
 
 
 def _has_error(problems: Iterable[Problem]) -> bool:

@@ -17,21 +17,28 @@ import attrs
 
 from agwtwisted.core.errors import Place
 from agwtwisted.core.fingerprints import Fingerprints
-from agwtwisted.core.ini import Section
 from agwtwisted.core.resources import (
+    BackendAddressPool,
+    BackendHttpSettings,
+    BackendSettings,
     Config,
-    CustomError,
     Gateway,
     HttpListener,
     Listener,
-    PathRule,
+    Probe,
     Protocol,
+    RedirectConfiguration,
     RequestRoutingRule,
+    RoutingRule,
+    SslCertificate,
+    SslProfile,
     StreamProtocol,
+    TrustedClientCertificate,
+    TrustedRootCertificate,
+    UrlPathMap,
 )
-from agwtwisted.core.rewriting import RewriteRule, RewriteRuleSet, identifying_headers
+from agwtwisted.core.rewriting import RewriteRuleSet, identifying_headers
 from agwtwisted.core.routing import Actions, NamedSites, RelaySite, Route, S, Site, actions_of
-from agwtwisted.core.schema import KINDS
 
 Address: TypeAlias = tuple[str, int]
 """An IP address and a port."""
@@ -43,14 +50,6 @@ class Origins:
 
     file: str = ""
     lines: Mapping[str, Mapping[str, int]] = attrs.Factory(dict)  # by section and key; that of "" is the section's
-
-    @classmethod
-    def of(cls, file: str, sections: Iterable[Section]) -> Origins:
-        """Of the sections of a file; of those that share a name, the first counts."""
-        lines: dict[str, Mapping[str, int]] = {}
-        for section in sections:
-            lines.setdefault(section.title, {"": section.line} | {each.key: each.line for each in section.entries})
-        return cls(file=file, lines=lines)
 
     def place(self, section: str, key: str = "") -> Place:
         """Where a key stands, or else its section (by its title, ``kind name``), or else the file as a whole."""
@@ -191,9 +190,22 @@ def _title(resource: Any) -> str:
     return f"{_KINDS[type(resource)]} {getattr(resource, 'name', '')}".rstrip()
 
 
-_PARTS_OF_OTHERS: Final = (PathRule, RewriteRule, CustomError)
-"""Resources with sections of their own that count as part of a map, a set, or the ports."""
-
 _KINDS: Final[Mapping[type, str]] = {
-    kind.resource: name for name, kind in KINDS.items() if kind.resource not in _PARTS_OF_OTHERS
-} | {RewriteRuleSet: "rewrite_rule_set"}
+    Gateway: "gateway",
+    SslCertificate: "ssl_certificate",
+    TrustedClientCertificate: "trusted_client_certificate",
+    TrustedRootCertificate: "trusted_root_certificate",
+    SslProfile: "ssl_profile",
+    HttpListener: "http_listener",
+    Listener: "listener",
+    BackendAddressPool: "backend_address_pool",
+    Probe: "probe",
+    BackendHttpSettings: "backend_http_settings",
+    BackendSettings: "backend_settings",
+    RewriteRuleSet: "rewrite_rule_set",
+    RedirectConfiguration: "redirect_configuration",
+    UrlPathMap: "url_path_map",
+    RequestRoutingRule: "request_routing_rule",
+    RoutingRule: "routing_rule",
+}
+"""Resources with fingerprints of their own. Path rules and rewrite rules are parts of a map or a set, pages of ports."""

@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.config import parse
 from agwtwisted.core.errors import Place
-from agwtwisted.core.plan import Origins, Plan
+from agwtwisted.core.plan import _KINDS, Origins, Plan
+from agwtwisted.core.schema import KINDS
 from tests import clients, configurations, pki, relays
 from tests.configurations import FILE, GOOD, changed, files, plan, with_listener
 
@@ -218,6 +219,12 @@ class FingerprintTests(SynchronousTestCase):
         )
         expected = {"backend_settings mqtt", "routing_rule mqtt", "port 8883"}
         self.assertEqual(differing(one, other), expected)
+
+    def test_every_kind(self) -> None:
+        """Every kind of section has a title here, but for those that are parts of others."""
+        parts = {"path_rule", "rewrite_rule", "custom_error"}
+        self.assertEqual({_KINDS.get(kind.resource, name) for name, kind in KINDS.items()}, {*KINDS})
+        self.assertEqual({name for name, kind in KINDS.items() if kind.resource not in _KINDS}, parts)
 
 
 class CompiledTests(SynchronousTestCase):
