@@ -38,6 +38,7 @@ from agwtwisted.health import Prober
 from agwtwisted.lateness import Lateness
 from agwtwisted.listener import ListeningSocket, display
 from agwtwisted.ocsp_client import OcspClient
+from agwtwisted.ocsp_source import OcspSource
 from agwtwisted.ocsp_store import MemoryStore, ResponseStore, SqliteStore
 from agwtwisted.ports import Port, PortArguments
 from agwtwisted.relay_backends import RelayBackends
@@ -45,6 +46,7 @@ from agwtwisted.relay_health import relay_watches
 from agwtwisted.relay_port import RelayPort
 from agwtwisted.resolver import Resolver
 from agwtwisted.revocation import Revocation
+from agwtwisted.revocation_check import check_of
 from agwtwisted.system_resolver import SystemResolver
 
 _log = Logger()
@@ -197,7 +199,7 @@ def build(
             "wall": wall,
             "access_log": access_log,
             "limiter": limiter,
-            "check_of": revocation.check,
+            "check_of": partial(check_of, revocation),
         }
 
     ports: dict[Address, Port[Any]] = {}
@@ -246,7 +248,8 @@ def _revocation(plan: Plan, reactor: Any, wall: WallClock, random: Random) -> Re
         store = SqliteStore(Path(gateway.state_directory), wall.seconds, reactor.callFromThread)
     own_ports = frozenset(listener.port for listener in every)
     client = OcspClient(reactor, own_ports=own_ports, lateness=Lateness(reactor))
-    return Revocation(reactor, wall, client, store, random)
+    source = OcspSource(client, wall.seconds, reactor.seconds)
+    return Revocation(reactor, wall, source, store, random)
 
 
 def _asks_responders(listener: HttpListener | Listener) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.task import Clock
+
 from agwtwisted.clocks import LOOK, WallClock
 
 
@@ -19,3 +21,12 @@ class SettableClock(WallClock):
         """The system's clock is set by so many seconds, which is seen."""
         self.ahead += seconds
         self._other.advance(LOOK)
+
+
+def turn(clock: Clock) -> None:
+    """One turn of a reactor: calls that are due are made, and calls for now that are added meanwhile are not."""
+    for call in [each for each in clock.calls if each.getTime() <= clock.seconds()]:
+        if call.active():
+            clock.calls.remove(call)
+            call.called = 1
+            call.func(*call.args, **call.kw)

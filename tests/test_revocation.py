@@ -2,156 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from random import Random
-from typing import Any
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import Clock
-from twisted.logger import LogLevel, capturedLogs, formatEvent
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet.defer import CancelledError
+from twisted.logger import capturedLogs
 
 from agwtwisted.clocks import LOOK
-from agwtwisted.core import policies
-from agwtwisted.core.destinations import Destination
-from agwtwisted.core.ocsp import FORGIVEN_FOR, OcspRequest, ProvenResponse
-from agwtwisted.core.peer import OcspStatus, Peer
-from agwtwisted.core.policies import TlsPolicy
-from agwtwisted.core.resources import ClientRevocation, OcspScope, OcspUnavailable, SslProfile, WithoutNocheck
+from agwtwisted.core.ocsp import FORGIVEN_FOR, ProvenResponse
+from agwtwisted.core.peer import OcspStatus
+from agwtwisted.core.resources import OcspScope, OcspUnavailable, WithoutNocheck
+from agwtwisted.core.revocation_memory import FAILURE_TTL
 from agwtwisted.core.revocation_status import Good, NotAsked, RevocationStatus, Revoked, Unknown, Unreachable, Unusable
 from agwtwisted.core.revoking import ALLOWED_FOR
-from agwtwisted.core.variables import certificate_variables
-from agwtwisted.core.verdicts import Refused, Trusted
-from agwtwisted.ocsp_client import ResponderRoute
-from agwtwisted.ocsp_store import MemoryStore, ResponseStore
-from agwtwisted.revocation import (
-    FAILURE_TTL,
-    MAX_DESTINATIONS,
-    MIN_RENEWAL,
-    Revocation,
-    RevocationCheck,
-    route_of,
-    subjects,
-)
+from agwtwisted.core.verdicts import Refused
+from agwtwisted.renewals import MIN_RENEWAL
+from agwtwisted.revocation_check import check_of, subjects
 from tests import pki
-from tests.clocks import SettableClock
 from tests.responder import TRY_LATER, Response, Single, delegate
-
-NOW = pki.NOW.timestamp()
-HOUR = 3600.0
-SKEW = 300.0
-
-ROOT = pki.Authority.root("Root")
-ISSUER = ROOT.intermediate("Issuer")
-DEVICE = ISSUER.issue("device", ocsp_url="http://ocsp.example/")
-SUBJECT = (DEVICE.der, ISSUER.der)
-
-
-def profile(**keys: Any) -> SslProfile:
-    """A profile that asks."""
-    policy = policies.predefined("AppGwSslPolicy20220101")
-    assert isinstance(policy, TlsPolicy)
-    keys = {"name": "strict", "ssl_policy": policy, "verify_client_revocation": ClientRevocation.OCSP, **keys}
-    return SslProfile(**keys)
-
-
-PROFILE = profile()
-
-
-@attrs.define(eq=False)
-class Asked:
-    """One request to responders."""
-
-    request: bytes
-    route: ResponderRoute
-    accept: Callable[[bytes], Any]
-    answered: Deferred[Any]
-
-
-class Asker:
-    """Responders that answer when and what the test says."""
-
-    def __init__(self) -> None:
-        self.questions: list[Asked] = []
-        self.cancelled = 0
-
-    def ask(self, request: bytes, route: ResponderRoute, accept: Callable[[bytes], Any]) -> Deferred[Any]:
-        """As revocation.Asker says."""
-        self.questions.append(Asked(request, route, accept, Deferred(self._cancel)))
-        return self.questions[-1].answered
-
-    def _cancel(self, deferred: Deferred[Any]) -> None:
-        self.cancelled += 1
-
-
-class RevocationCase(SynchronousTestCase):
-    """A memory, a clock, and responders in the test's hand."""
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.wall = SettableClock(self.clock)
-        self.clock.advance(NOW)
-        self.waiting: list[Deferred[Any]] = []
-        self.addCleanup(self.leave)
-        self.asker = Asker()
-        self.store: ResponseStore = MemoryStore()
-        self.revocation = self.started()
-
-    def found(self, judged: Peer | Deferred[Peer]) -> Peer:
-        """The client as a check has found it, at once or by now."""
-        return judged if isinstance(judged, Peer) else self.successResultOf(judged)
-
-    def leave(self) -> None:
-        """Nobody waits any more."""
-        for each in self.waiting:
-            each.addErrback(lambda _: None)  # type: ignore[unused-awaitable]
-
-    def started(self, **options: Any) -> Revocation:
-        """A memory that runs."""
-        revocation = Revocation(self.clock, self.wall, self.asker, self.store, Random(0), **options)
-        revocation.startService()
-        self.addCleanup(revocation.stopService)
-        return revocation
-
-    def status(self, device: pki.Credential = DEVICE, by: SslProfile = PROFILE) -> Deferred[RevocationStatus]:
-        """What is known of a device of ISSUER, or becomes known."""
-        waiting = self.revocation.status((device.der, ISSUER.der), by)
-        self.waiting.append(waiting)
-        return waiting
-
-    def known(self, device: pki.Credential = DEVICE, by: SslProfile = PROFILE) -> RevocationStatus:
-        """What is known without asking."""
-        before = len(self.asker.questions)
-        status = self.successResultOf(self.status(device, by))
-        self.assertEqual(len(self.asker.questions), before)
-        return status
-
-    def response(self, status: str = "good", device: pki.Credential = DEVICE, **options: Any) -> bytes:
-        """A response of this moment that holds for an hour."""
-        now = datetime.fromtimestamp(self.wall.seconds(), UTC)
-        options = {"this_update": now, "next_update": now + timedelta(hours=1), **options}
-        single = Single(certificate=device, status=status, **options)
-        return Response(signer=ISSUER, singles=[single], produced_at=single.this_update).der()
-
-    def answer(self, response: bytes | None = None, number: int = -1) -> None:
-        """The responder answers, good by default."""
-        request = self.asker.questions[number]
-        request.answered.callback(request.accept(self.response() if response is None else response))
-
-    def give_up(self, reason: str = "no answer in time") -> None:
-        """The responder does not answer."""
-        self.asker.questions[-1].answered.callback(Unreachable(reason))
-
-    def learn(self, status: str = "good", device: pki.Credential = DEVICE, **options: Any) -> RevocationStatus:
-        """Ask, and be answered."""
-        before = len(self.asker.questions)
-        waiting = self.status(device)
-        self.assertEqual(len(self.asker.questions), before + 1)
-        self.answer(self.response(status, device, **options))
-        return self.successResultOf(waiting)
+from tests.revocations import (
+    DEVICE,
+    HOUR,
+    ISSUER,
+    NOW,
+    PROFILE,
+    ROOT,
+    SKEW,
+    SUBJECT,
+    RevocationCase,
+    peer,
+    profile,
+)
 
 
 class AskingTests(RevocationCase):
@@ -448,9 +330,9 @@ class RevokedTests(RevocationCase):
         """Whoever watches a certificate is told once it becomes known as revoked, and nobody else is."""
         told: list[str] = []
         other = ISSUER.issue("other")
-        self.revocation.watch(peer(DEVICE), PROFILE, lambda: told.append("device"))
-        self.revocation.watch(peer(other), PROFILE, lambda: told.append("other"))
-        unwatch = self.revocation.watch(peer(DEVICE), PROFILE, lambda: told.append("gone"))
+        self.revocation.watch(subjects(peer(DEVICE), PROFILE), lambda: told.append("device"))
+        self.revocation.watch(subjects(peer(other), PROFILE), lambda: told.append("other"))
+        unwatch = self.revocation.watch(subjects(peer(DEVICE), PROFILE), lambda: told.append("gone"))
         unwatch()
         self.learn("revoked")
         self.assertEqual(told, ["device"])
@@ -460,10 +342,10 @@ class RevokedTests(RevocationCase):
 
     def test_watchers_are_forgotten(self) -> None:
         """Nothing remains of a watcher that is gone."""
-        unwatch = [self.revocation.watch(peer(DEVICE), PROFILE, lambda: None) for _ in range(2)]
+        unwatch = [self.revocation.watch(subjects(peer(DEVICE), PROFILE), lambda: None) for _ in range(2)]
         for each in unwatch:
             each()
-        self.assertEqual(self.revocation._watchers, {})
+        self.assertEqual(self.revocation._watchers._watchers, {})
 
 
 class StepTests(RevocationCase):
@@ -539,7 +421,7 @@ class StepTests(RevocationCase):
         self.wall.step(HOUR)
         self.status(by=by)
         self.give_up()
-        check = self.revocation.check(by)
+        check = check_of(self.revocation, by)
         assert check
         self.assertEqual(self.found(check(peer(DEVICE))).until, self.wall.seconds() + ALLOWED_FOR)
 
@@ -562,7 +444,7 @@ class NotAskedTests(RevocationCase):
         """Allow does not let in whom nobody was asked about, alone or in a chain, and the log says why."""
         for scope in OcspScope:
             self.setUp()
-            check = self.revocation.check(profile(ocsp_unavailable=OcspUnavailable.ALLOW, ocsp_scope=scope))
+            check = check_of(self.revocation, profile(ocsp_unavailable=OcspUnavailable.ALLOW, ocsp_scope=scope))
             assert check
             judged = check(peer(DEVICE))
             if scope is OcspScope.CHAIN:
@@ -643,7 +525,7 @@ class BridgeTests(RevocationCase):
         """The retry's answer counts as soon as it is there, and whoever is connected learns of it."""
         self.bridge()
         told: list[int] = []
-        self.revocation.watch(peer(DEVICE), PROFILE, lambda: told.append(1))
+        self.revocation.watch(subjects(peer(DEVICE), PROFILE), lambda: told.append(1))
         self.clock.advance(FAILURE_TTL)
         self.answer(self.response("revoked"))
         self.assertIsInstance(self.known(), Revoked)
@@ -677,7 +559,7 @@ class BridgeTests(RevocationCase):
         """A renewal that failed a moment before the end is no reason not to ask at the end."""
         self.until_end(-1)
         key = self.revocation._key_of(*SUBJECT)
-        held = self.revocation._held.get(key, self.clock.seconds())
+        held = self.revocation._memory.held(key, self.clock.seconds())
         assert held
         held.used = True
         self.revocation._renew(key, held)
@@ -704,7 +586,7 @@ class BridgeTests(RevocationCase):
     def test_after_a_step(self) -> None:
         """The retries go on after the system's clock was set."""
         self.bridge()
-        self.revocation._stepped()
+        self.revocation._renewals.reschedule()
         asked = len(self.asker.questions)
         self.clock.advance(FAILURE_TTL)
         self.assertEqual(len(self.asker.questions), asked + 1)
@@ -815,7 +697,7 @@ class RenewalTests(RevocationCase):
     def test_watched(self) -> None:
         """What somebody is connected with is in use."""
         self.learn()
-        self.revocation.watch(peer(DEVICE), PROFILE, lambda: None)
+        self.revocation.watch(subjects(peer(DEVICE), PROFILE), lambda: None)
         for count in range(2, 6):
             self.clock.advance(HOUR)
             self.assertEqual(len(self.asker.questions), count)
@@ -864,7 +746,7 @@ class RenewalTests(RevocationCase):
         """A renewal that finds a revocation is one."""
         told: list[str] = []
         self.learn()
-        self.revocation.watch(peer(DEVICE), PROFILE, lambda: told.append("device"))
+        self.revocation.watch(subjects(peer(DEVICE), PROFILE), lambda: told.append("device"))
         self.clock.advance(HOUR)
         self.answer(self.response("revoked"))
         self.assertEqual(told, ["device"])
@@ -919,270 +801,3 @@ class StoreTests(RevocationCase):
             self.store.put(attrs.evolve(stored, response=response))
             self.revocation = self.started()
             self.assertNoResult(self.status())
-
-
-def peer(device: pki.Credential) -> Peer:
-    """A client that is trusted so far."""
-    return Peer(
-        address="192.0.2.7",
-        port=1,
-        verdict=Trusted(),
-        certificate=certificate_variables(device.der),
-        chain_der=tuple(each.der for each in device.issuers),
-    )
-
-
-class CheckTests(RevocationCase):
-    """Clients of a profile."""
-
-    def test_who_is_checked(self) -> None:
-        """Only profiles that ask for it have a check."""
-        for by in (None, profile(verify_client_revocation=ClientRevocation.NONE)):
-            self.assertIsNone(self.revocation.check(by))
-        self.assertIsNotNone(self.revocation.check(PROFILE))
-
-    def test_verdicts(self) -> None:
-        """The client comes back with its final verdict."""
-        check = self.revocation.check(PROFILE)
-        assert check
-        for status, verdict, word in (
-            ("good", Trusted(), OcspStatus.GOOD),
-            ("revoked", Refused("certificate revoked"), OcspStatus.REVOKED),
-            ("unknown", Refused("certificate status unknown"), OcspStatus.UNKNOWN),
-        ):
-            device = ISSUER.issue(status)
-            judged = check(peer(device))
-            self.answer(self.response(status, device))
-            found = self.found(judged)
-            self.assertEqual((found.verdict, found.ocsp_status), (verdict, word))
-
-    def test_known(self) -> None:
-        """Where all is known the answer is there at once; where one thing is not, everything is waited for."""
-        check = self.revocation.check(profile(ocsp_scope=OcspScope.CHAIN))
-        assert check
-        judged = check(peer(DEVICE))
-        self.answer(number=0)
-        self.assertIsInstance(check(peer(DEVICE)), Deferred)
-        self.answer(Response(signer=ROOT, singles=[Single(certificate=ISSUER)]).der(), 1)
-        again = check(peer(DEVICE))
-        self.assertIsInstance(again, Peer)
-        self.assertEqual(again, self.found(judged))
-        self.assertEqual(self.found(again).ocsp_status, OcspStatus.GOOD)
-
-    def test_allow(self) -> None:
-        """Every single use of Allow is counted, and a warning that names the client; without Allow there is none."""
-        for unavailable, expected in ((OcspUnavailable.ALLOW, 3), (OcspUnavailable.REFUSE, 0)):
-            self.setUp()
-            check = self.revocation.check(profile(ocsp_unavailable=unavailable))
-            assert check
-            judged = [check(peer(DEVICE)), check(peer(DEVICE))]
-            with capturedLogs() as events:
-                self.give_up()
-                judged.append(check(peer(DEVICE)))
-            words = [event for event in events if "is let in although" in event["log_format"]]
-            self.assertEqual([event["log_level"] for event in words], [LogLevel.warn] * expected)
-            self.assertEqual([event["count"] for event in words], list(range(1, expected + 1)))
-            is_let_in = isinstance(self.found(judged[0]).verdict, Trusted)
-            self.assertEqual(is_let_in, unavailable is OcspUnavailable.ALLOW)
-
-    def test_allow_what_proves_nothing(self) -> None:
-        """Allow lets a client in whose responder answers with what proves nothing, too, and for a minute only."""
-        check = self.allowing()
-        judged = check(peer(DEVICE))
-        self.answer(TRY_LATER)
-        found = self.found(judged)
-        self.assertEqual((found.verdict, found.ocsp_status), (Trusted(), OcspStatus.UNAVAILABLE_ALLOWED))
-        self.assertEqual(found.until, self.clock.seconds() + ALLOWED_FOR)
-
-    def test_allow_is_no_pardon(self) -> None:
-        """Allow lets in neither the unknown nor the revoked, be the response over and the responder dead."""
-        check = self.allowing()
-        with capturedLogs() as events:
-            for status, reason in (("unknown", "certificate status unknown"), ("revoked", "certificate revoked")):
-                device = ISSUER.issue(status)
-                judged = check(peer(device))
-                self.answer(self.response(status, device))
-                self.assertEqual(self.found(judged).verdict, Refused(reason))
-            self.clock.advance(HOUR + SKEW)
-            judged = check(peer(device))
-            self.give_up()
-            self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
-            self.assertEqual(self.found(check(peer(device))).verdict, Refused("certificate revoked"))
-        self.assertEqual([event for event in events if "is let in although" in event["log_format"]], [])
-
-    def test_another_certificate_of_the_same(self) -> None:
-        """What its holder can make of a revoked certificate, and another one of its issuer, do not bring it in."""
-        check = self.allowing()
-        judged = check(peer(DEVICE))
-        self.answer(self.response("revoked"))
-        self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
-        self.clock.advance(HOUR + SKEW)
-        other_issuer = pki.Authority.root("Other Root").intermediate("Issuer", key=ISSUER.key)
-        others = (
-            pki.with_other_signature(DEVICE),
-            attrs.evolve(DEVICE, issuers=(other_issuer, *other_issuer.issuers)),
-        )
-        for each in others:
-            judged = check(peer(each))
-            if not self.asker.questions[-1].answered.called:
-                self.give_up()
-            self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
-
-    def test_allow_in_a_chain(self) -> None:
-        """In a chain a revoked certificate counts, and not the other one that nothing is known of."""
-        check = self.allowing(ocsp_scope=OcspScope.CHAIN)
-        judged = check(peer(DEVICE))
-        self.give_up()
-        self.assertNoResult(judged)
-        self.answer(self.response("revoked"), 0)
-        self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
-
-    def allowing(self, **keys: Any) -> RevocationCheck:
-        """The check of a profile with ocsp_unavailable = Allow."""
-        check = self.revocation.check(profile(ocsp_unavailable=OcspUnavailable.ALLOW, **keys))
-        assert check
-        return check
-
-    def test_chain_defect(self) -> None:
-        """What goes wrong with one certificate of a chain is the check's own failure."""
-        check = self.allowing(ocsp_scope=OcspScope.CHAIN)
-        judged = check(peer(DEVICE))
-        self.asker.questions[0].answered.errback(RuntimeError())
-        self.failureResultOf(judged, RuntimeError)
-
-    def test_chain(self) -> None:
-        """With ocsp_scope = Chain the intermediates are asked about too, not the root; one revoked is enough."""
-        by = profile(ocsp_scope=OcspScope.CHAIN)
-        self.assertEqual(subjects(peer(DEVICE), PROFILE), (SUBJECT,))
-        self.assertEqual(subjects(peer(DEVICE), by), (SUBJECT, (ISSUER.der, ROOT.der)))
-        check = self.revocation.check(by)
-        assert check
-        judged = check(peer(DEVICE))
-        self.assertEqual(len(self.asker.questions), 2)
-        self.answer(number=0)
-        self.assertNoResult(judged)
-        single = Single(certificate=ISSUER, status="revoked")
-        self.answer(Response(signer=ROOT, singles=[single]).der(), 1)
-        self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
-
-    def test_chain_revoked_meanwhile(self) -> None:
-        """What became known of the leaf while the intermediate was asked about counts: it is not let in as it was."""
-        self.learn()
-        check = self.revocation.check(profile(ocsp_scope=OcspScope.CHAIN))
-        assert check
-        judged = check(peer(DEVICE))
-        asked = len(self.asker.questions) - 1
-        key = self.revocation._key_of(*SUBJECT)
-        self.clock.advance(1)
-        held = self.revocation._held.get(key, self.clock.seconds())
-        assert held
-        held.used = True
-        self.revocation._renew(key, held)
-        self.answer(self.response("revoked"))
-        now = datetime.fromtimestamp(self.wall.seconds(), UTC)
-        single = Single(certificate=ISSUER, this_update=now, next_update=now + timedelta(hours=1))
-        self.answer(Response(signer=ROOT, singles=[single], produced_at=now).der(), asked)
-        self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
-
-    def test_defect_of_one_who_is_told(self) -> None:
-        """Others are told of a revocation all the same, and it is kept."""
-        self.learn()
-        told: list[int] = []
-
-        def defect() -> None:
-            """One connection's."""
-            told.append(0)
-            raise KeyError
-
-        for each in (defect, lambda: told.append(1)):
-            self.addCleanup(self.revocation.watch(peer(DEVICE), PROFILE, each))
-        self.clock.advance(1)
-        key = self.revocation._key_of(*SUBJECT)
-        held = self.revocation._held.get(key, self.clock.seconds())
-        assert held
-        held.used = True
-        self.revocation._renew(key, held)
-        self.answer(self.response("revoked"))
-        self.assertEqual(sorted(told), [0, 1])
-        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
-        self.revocation = self.started()
-        self.assertIsInstance(self.known(), Revoked)
-
-    def test_chain_is_cancelled_whole(self) -> None:
-        """A client that leaves takes all of its questions along."""
-        check = self.revocation.check(profile(ocsp_scope=OcspScope.CHAIN))
-        assert check
-        judged = check(peer(DEVICE))
-        judged.cancel()
-        self.failureResultOf(judged, CancelledError)
-        self.assertEqual(self.asker.cancelled, 2)
-
-    def test_without_certificate(self) -> None:
-        """A client without a certificate, or without an issuer, is not let in by asking about nothing."""
-        check = self.revocation.check(profile(ocsp_unavailable=OcspUnavailable.ALLOW))
-        assert check
-        for odd in (
-            attrs.evolve(peer(DEVICE), certificate=None, chain_der=()),
-            attrs.evolve(peer(DEVICE), chain_der=()),
-        ):
-            self.assertIsInstance(self.found(check(odd)).verdict, Refused)
-
-    def test_complaints_name_the_responder(self) -> None:
-        """Where nobody answers, the line says of whom, and does not show more of a URL than fits."""
-        for keys, told in (
-            ({"ocsp_responder_url": "http://own.example/a"}, " (http://own.example/a): dead"),
-            ({"ocsp_responder_url": f"http://own.example/{'a' * 500}"}, "aa): dead"),
-        ):
-            with capturedLogs() as events:
-                self.status(ISSUER.issue("device"), profile(**keys))
-                self.give_up("dead")
-            [line] = [formatEvent(event) for event in events if event["log_format"].startswith("No OCSP answer")]
-            self.assertTrue(line.endswith(told), line)
-            self.assertLess(len(line), 400)
-
-    def test_complaints_are_few(self) -> None:
-        """Why there is no answer is said a few times a minute, not once a client."""
-        with capturedLogs() as events:
-            for number in range(50):
-                self.status(ISSUER.issue(f"device {number}"))
-                self.give_up("dead")
-        self.assertLess(len(events), 10)
-
-
-class RouteTests(SynchronousTestCase):
-    """Whom to ask."""
-
-    def way(self, *urls: str, **keys: Any) -> tuple[Destination, ...]:
-        """The destinations of a certificate with these responders."""
-        request = OcspRequest.of(*SUBJECT)
-        assert isinstance(request, OcspRequest)
-
-        class Named(OcspRequest):
-            """The same with other responders."""
-
-            responders = urls
-
-        named = Named(**{field.name: getattr(request, field.name) for field in attrs.fields(OcspRequest)})
-        return route_of(named, profile(**keys)).destinations
-
-    def test_junk_is_passed_over(self) -> None:
-        """Of a hundred URLs the first good ones count, each once; junk does not stop the search."""
-        junk = ["ldap://ldap.example/", "http://user@a.example/", "x", "http://[::1", "http://a.example/"]
-        many = [f"http://{number}.example/" for number in range(100)]
-        hosts = [each.host for each in self.way(*junk, *junk, *many)]
-        self.assertEqual(hosts[0], "a.example")
-        self.assertEqual(len(hosts), MAX_DESTINATIONS)
-        self.assertEqual(self.way(*["ldap://ldap.example/"] * 100, "http://a.example/"), self.way("http://a.example/"))
-        self.assertEqual(self.way(*[f"x{number}" for number in range(100)], "http://a.example/"), ())
-
-    def test_operators_choice(self) -> None:
-        """The operator's responder is asked instead, wherever it is; the certificate's within the rules."""
-        request = OcspRequest.of(*SUBJECT)
-        assert isinstance(request, OcspRequest)
-        way = route_of(request, profile(ocsp_responder_url="http://127.0.0.1:9/"))
-        self.assertEqual([each.url for each in way.destinations], ["http://127.0.0.1:9/"])
-        self.assertTrue(way.is_operators)
-        way = route_of(request, PROFILE)
-        self.assertFalse(way.is_operators)
-        self.assertEqual([each.url for each in way.destinations], ["http://ocsp.example/"])
-        self.assertEqual((way.open_networks, way.open_ports), ((), PROFILE.ocsp_allowed_ports))

@@ -24,9 +24,9 @@ from agwtwisted.listener import bind
 from agwtwisted.ocsp_store import SqliteStore
 from agwtwisted.service import LOG_SHARE, GatewayService, build, end_at_once_on_signal, reopen_on_signal, stop_on_hangup
 from tests import clients, configurations
+from tests.revocations import PROFILE
 from tests.running import free_ports
 from tests.sockets import NONSENSE, connected, read, until
-from tests.test_revocation import PROFILE
 
 DRAIN = 30.0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import attrs
 from twisted.internet.defer import Deferred, succeed
@@ -14,11 +15,13 @@ from agwtwisted.core.peer import OcspStatus, Peer
 from agwtwisted.core.resources import OcspScope, OcspUnavailable, SslProfile
 from agwtwisted.core.revoking import ALLOWED_FOR
 from agwtwisted.core.verdicts import Refused, Trusted
+from agwtwisted.revocation_check import check_of
+from agwtwisted.revocation_watchers import CALLS_PER_TURN
 from agwtwisted.standing import Standing
 from tests import pki
-from tests.clocks import SettableClock
+from tests.clocks import SettableClock, turn
 from tests.responder import Response, Single
-from tests.test_revocation import DEVICE, HOUR, ISSUER, PROFILE, SKEW, RevocationCase, peer, profile
+from tests.revocations import DEVICE, HOUR, ISSUER, PROFILE, SKEW, RevocationCase, peer, profile
 
 VERIFIED = Peer(address="192.0.2.7", port=1, verdict=Trusted(), until=1000.0)
 
@@ -227,7 +230,7 @@ class RevokedWhileConnectedTests(RevocationCase):
 
     def session(self, by: SslProfile = PROFILE) -> Session:
         """A connection of the device, judged as it came."""
-        check = self.revocation.check(by)
+        check = check_of(self.revocation, by)
         assert check
         verified = peer(DEVICE)
         judged = check(verified)
@@ -247,8 +250,31 @@ class RevokedWhileConnectedTests(RevocationCase):
         self.clock.advance(HOUR)
         self.answer(self.response("revoked"))
         self.assertEqual([session.verdicts for session in sessions], [[Refused("certificate revoked")]] * 3)
-        self.assertEqual((len(self.asker.questions), self.revocation._watchers), (2, {}))
+        self.assertEqual((len(self.asker.questions), self.revocation._watchers._watchers), (2, {}))
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_many_connections(self) -> None:
+        """Thousands of sessions of a device are not ended in one turn of the reactor, and all of them are."""
+        sessions = [self.session() for _ in range(1000)]
+        self.clock.advance(HOUR / 2)
+        self.renew()
+        self.answer(self.response("revoked"))
+        counts = [self.ended(sessions)]
+        while self.clock.getDelayedCalls():
+            turn(self.clock)
+            counts.append(self.ended(sessions))
+        self.assertEqual((counts[0], counts[-1]), (CALLS_PER_TURN, 1000))
+        self.assertLessEqual(max(after - before for before, after in pairwise(counts)), CALLS_PER_TURN)
+
+    def renew(self) -> None:
+        """Time passes until the answer is asked for again."""
+        asked = len(self.asker.questions)
+        while len(self.asker.questions) == asked:
+            self.clock.advance(60)
+
+    def ended(self, sessions: list[Session]) -> int:
+        """How many sessions are refused."""
+        return sum(session.verdicts == [Refused("certificate revoked")] for session in sessions)
 
     def test_revoked_long_ago(self) -> None:
         """So they do when the response that says so is over itself."""

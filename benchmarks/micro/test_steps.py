@@ -28,9 +28,11 @@ from agwtwisted.core.variable_context import Client
 from agwtwisted.core.variables import certificate_variables
 from agwtwisted.core.verdicts import Trusted
 from agwtwisted.core.verification import Anchors, Evidence, judge
+from agwtwisted.ocsp_source import OcspSource
 from agwtwisted.ocsp_store import MemoryStore
 from agwtwisted.openssl import PIECE, DirectRecords, PublicRecords
-from agwtwisted.revocation import Revocation, RevocationCheck
+from agwtwisted.revocation import Revocation
+from agwtwisted.revocation_check import RevocationCheck
 from benchmarks.micro.stand import BODY, REQUEST, RESPONSE, Stand, TlsClient
 from tests import clients, configurations, pki
 from tests.responder import Response, Single, status_by
@@ -102,7 +104,7 @@ class _Asker:
     """A responder that says at once that all is well."""
 
     def ask(self, request: bytes, way: Any, accept: Any) -> Deferred[Any]:
-        """As revocation.Asker says."""
+        """As ocsp_source.Asker says."""
         answered: Deferred[Any] = Deferred()
         answered.callback(accept(answer()))
         return answered
@@ -118,7 +120,8 @@ def test_ocsp_known(benchmark: Any, cached: int) -> None:
     clock.advance(pki.NOW.timestamp())
     asker: Any = _Asker()
     wall = WallClock(clock, clock.seconds)
-    revocation = Revocation(clock, wall, asker, MemoryStore(), Random(0), max_answers=200_000)
+    source = OcspSource(asker, wall.seconds, clock.seconds)
+    revocation = Revocation(clock, wall, source, MemoryStore(), Random(0), max_answers=200_000)
     check = RevocationCheck(revocation, profile)
     peer = Peer(
         address="192.0.2.7",
@@ -128,9 +131,9 @@ def test_ocsp_known(benchmark: Any, cached: int) -> None:
         chain_der=CHAIN[1:],
     )
     check(peer)
-    held = next(iter(revocation._held.values()))
+    held = next(iter(revocation._memory._held.values()))
     for number in range(cached):
-        revocation._held.put(b"%d" % number, held, (datetime.now(UTC) + timedelta(days=9999)).timestamp())
+        revocation._memory._held.put(b"%d" % number, held, (datetime.now(UTC) + timedelta(days=9999)).timestamp())
     told = check(peer)
     assert isinstance(told, Peer)  # at once
     assert told.verdict == Trusted()
