@@ -6,6 +6,8 @@ ENVIRONMENT = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ven
 INSTALL = { $(ENVIRONMENT); } && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
 SECONDS = 60
+TEST_PACKAGES = $(patsubst tests/%/__init__.py,tests.%,$(wildcard tests/*/__init__.py))
+SLOW_TESTS = tests.core tests.demo tests.end_to_end
 PARALLEL = --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 .PHONY: run test setup lint format types arrows docstrings trial trial-packages trial-modules coverage differential explore reference fuzz bench bench-quick bench-micro wheel clean
@@ -37,10 +39,10 @@ trial: $(VENV)/.test       ## the suite once more, under Twisted's own runner
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target trial-packages trial-modules
 
 trial-packages:
-	$(BIN)/python -m twisted.trial --reporter=text tests.core tests.demo tests.end_to_end
+	$(BIN)/python -m twisted.trial --reporter=text $(SLOW_TESTS)
 
 trial-modules:
-	$(BIN)/python -m twisted.trial --reporter=text $(wildcard tests/test_*.py)
+	$(BIN)/python -m twisted.trial --reporter=text $(filter-out $(SLOW_TESTS),$(TEST_PACKAGES)) $(wildcard tests/test_*.py)
 
 coverage: $(VENV)/.dev     ## lines and branches that no test runs
 	$(BIN)/coverage run -m pytest && $(BIN)/coverage report

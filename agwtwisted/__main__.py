@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias, cast
 
-from agwtwisted.core.errors import AgwError
+from agwtwisted.core.base.errors import AgwError
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -86,7 +86,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from agwtwisted import explain
+    from agwtwisted.cli import explain
 
     text, accepted = explain.explain(options.config, options.listener, options.certificate, options.at)
     print(text)
@@ -94,13 +94,13 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _extract_ca(options: argparse.Namespace) -> int:
-    from agwtwisted import extract_ca
+    from agwtwisted.cli import extract_ca
 
     return extract_ca.run(options.files, options.output, password_file=options.password_file, force=options.force)
 
 
 def _reference(options: argparse.Namespace) -> int:
-    from agwtwisted.core import reference
+    from agwtwisted.core.reports import reference
 
     options.directory.mkdir(parents=True, exist_ok=True)
     for name, text in reference.pages().items():

@@ -7,14 +7,14 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from agwtwisted.core.header_lines import Header
-from agwtwisted.core.messages import RequestHead, ResponseHead, UnfitRequest
-from agwtwisted.core.pages import ErrorInfo
-from agwtwisted.core.peer import Peer
-from agwtwisted.core.records import ClientFrame
-from agwtwisted.core.resources import SslProfile
-from agwtwisted.core.routing import Action, Sites
-from agwtwisted.core.variable_context import Client
+from agwtwisted.core.http.header_lines import Header
+from agwtwisted.core.http.messages import RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.http.pages import ErrorInfo
+from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.operations.records import ClientFrame
+from agwtwisted.core.plan.routing import Action, Sites
+from agwtwisted.core.resources.resources import SslProfile
+from agwtwisted.core.rules.variable_context import Client
 
 
 class Session(Protocol):

@@ -15,39 +15,39 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gatherResults
 from twisted.logger import Logger
 
-from agwtwisted.access_log import AccessLog
-from agwtwisted.admission import Limits
-from agwtwisted.affinity_key import load_key
-from agwtwisted.backends import Backends
-from agwtwisted.clocks import WallClock, system_time
-from agwtwisted.connections import HttpPort
-from agwtwisted.contexts import PortContexts, trusted_variables
-from agwtwisted.core.error_pages import ErrorPages
-from agwtwisted.core.messages import HeaderNames
-from agwtwisted.core.plan import Address, Plan, PortPlan
-from agwtwisted.core.rates import LogRateLimiter
-from agwtwisted.core.resources import (
+from agwtwisted.backends.affinity_key import load_key
+from agwtwisted.backends.health import Prober
+from agwtwisted.backends.pools import Backends
+from agwtwisted.backends.resolver import Resolver
+from agwtwisted.backends.system_resolver import SystemResolver
+from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.http.messages import HeaderNames
+from agwtwisted.core.plan.error_pages import ErrorPages
+from agwtwisted.core.plan.plan import Address, Plan, PortPlan
+from agwtwisted.core.plan.routing import S
+from agwtwisted.core.resources.resources import (
     ClientRevocation,
     HttpListener,
     Listener,
     OddHeaderNames,
 )
-from agwtwisted.core.routing import S
-from agwtwisted.exchange import HttpExchanges
-from agwtwisted.health import Prober
-from agwtwisted.lateness import Lateness
-from agwtwisted.listener import ListeningSocket, display
-from agwtwisted.ocsp_client import OcspClient
-from agwtwisted.ocsp_source import OcspSource
-from agwtwisted.ocsp_store import MemoryStore, ResponseStore, SqliteStore
-from agwtwisted.ports import Port, PortArguments
-from agwtwisted.relay_backends import RelayBackends
-from agwtwisted.relay_health import relay_watches
-from agwtwisted.relay_port import RelayPort
-from agwtwisted.resolver import Resolver
-from agwtwisted.revocation import Revocation
-from agwtwisted.revocation_check import check_of
-from agwtwisted.system_resolver import SystemResolver
+from agwtwisted.exchange.exchange import HttpExchanges
+from agwtwisted.http1.port import HttpPort
+from agwtwisted.listening.admission import Limits
+from agwtwisted.listening.listener import ListeningSocket, display
+from agwtwisted.listening.ports import Port, PortArguments
+from agwtwisted.operations.access_log import AccessLog
+from agwtwisted.relay.backends import RelayBackends
+from agwtwisted.relay.health import relay_watches
+from agwtwisted.relay.port import RelayPort
+from agwtwisted.revocation.check import check_of
+from agwtwisted.revocation.lateness import Lateness
+from agwtwisted.revocation.ocsp_client import OcspClient
+from agwtwisted.revocation.ocsp_source import OcspSource
+from agwtwisted.revocation.ocsp_store import MemoryStore, ResponseStore, SqliteStore
+from agwtwisted.revocation.revocation import Revocation
+from agwtwisted.tls.contexts import PortContexts, trusted_variables
+from agwtwisted.transport.clocks import WallClock, system_time
 
 _log = Logger()
 
@@ -163,7 +163,7 @@ def build(
         sockets: a bound one for each of `plan.addresses`.
         seconds: the time by which validity is judged and that the log shows, since 1970. What waits, waits by the
             reactor's, which need not have anything to do with it.
-        room: client connections for which there are descriptors, as `core.descriptors` has it; None: enough.
+        room: client connections for which there are descriptors, as `core.plan.descriptors` has it; None: enough.
 
     Raises:
         OSError: the access log cannot be opened, or the state directory not made.

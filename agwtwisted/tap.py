@@ -20,21 +20,21 @@ from typing import NoReturn
 from twisted.application.service import IService
 from twisted.python import usage
 
-from agwtwisted import openssl
 from agwtwisted._version import VERSION
-from agwtwisted.backend_contexts import BackendContexts, ClientCertificateError
-from agwtwisted.contexts import CertificateError, GroupsError, PortContexts
-from agwtwisted.core import report
-from agwtwisted.core.config import parse
-from agwtwisted.core.descriptors import budget_of
-from agwtwisted.core.errors import AgwError, ConfigError, Problem
-from agwtwisted.core.pem import read_certificates
-from agwtwisted.core.plan import Plan
-from agwtwisted.core.resources import Protocol
-from agwtwisted.core.sources import SourceFile
-from agwtwisted.core.trust_coherence import key_of
-from agwtwisted.descriptors import raise_limit
-from agwtwisted.listener import BindError, bind
+from agwtwisted.core.base.errors import AgwError, ConfigError, Problem
+from agwtwisted.core.certificates.pem import read_certificates
+from agwtwisted.core.configuration.parsing import parse
+from agwtwisted.core.configuration.sources import SourceFile
+from agwtwisted.core.configuration.trust_coherence import key_of
+from agwtwisted.core.plan.descriptors import budget_of
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.reports import report
+from agwtwisted.core.resources.resources import Protocol
+from agwtwisted.listening.listener import BindError, bind
+from agwtwisted.tls import openssl
+from agwtwisted.tls.backend_contexts import BackendContexts, ClientCertificateError
+from agwtwisted.tls.contexts import CertificateError, GroupsError, PortContexts
+from agwtwisted.transport.descriptors import raise_limit
 
 
 class Options(usage.Options):
@@ -132,8 +132,8 @@ def _start(plan: Plan, file: str) -> IService:
         _install_reactor()
     from twisted.internet import reactor
 
-    from agwtwisted.clocks import count_monotonically
     from agwtwisted.service import build, end_at_once_on_signal, reopen_on_signal, stop_on_hangup
+    from agwtwisted.transport.clocks import count_monotonically
 
     if not count_monotonically(reactor):
         print(f"WARNING {file}: {_NOT_MONOTONIC.format(type(reactor).__name__)}", file=sys.stderr)
@@ -193,7 +193,7 @@ def _spare_the_collector() -> None:
 def _install_reactor() -> None:
     """Our reactor, where nobody chose one and the system has epoll."""
     try:
-        from agwtwisted.reactor import install
+        from agwtwisted.transport.reactor import install
     except ImportError:  # no epoll here: Twisted's default does
         return
     install()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 
-from agwtwisted.core.der import DerError, elements
+from agwtwisted.core.certificates.der import DerError, elements
 from tests.pki import tlv
 
 _CONSTRUCTED = 0x20

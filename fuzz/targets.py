@@ -17,33 +17,34 @@ import attrs
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL, crypto
 
-from agwtwisted.core import host_names, ini
-from agwtwisted.core.affinity import Affinity, cookie_value
-from agwtwisted.core.certificate_headers import header_block
-from agwtwisted.core.chains import TrustedChain, read_chain
-from agwtwisted.core.conditions import Condition
-from agwtwisted.core.config import parse
-from agwtwisted.core.der import DerError, elements, object_identifier
-from agwtwisted.core.errors import ConfigError, UnacceptableError
-from agwtwisted.core.heads import PlainRequests
-from agwtwisted.core.messages import MAX_TARGET, HeaderNames, RequestHead, ResponseHead, UnfitRequest
-from agwtwisted.core.name_comparison import normalised_name
-from agwtwisted.core.names import relative_names
-from agwtwisted.core.paths import UnclearPath, normalised, override_path
-from agwtwisted.core.peer import Peer
-from agwtwisted.core.pem import read_certificates
-from agwtwisted.core.proxy_protocol import HeaderReader, NoHeader, ProxyHeader, Tlv, encoded, joined, split
-from agwtwisted.core.reading import RequestReader, ResponseReader
-from agwtwisted.core.references import Lookup
-from agwtwisted.core.resources import CertificateHeaders
-from agwtwisted.core.schema import KINDS
-from agwtwisted.core.sources import SourceFile
-from agwtwisted.core.templates import MATCHER, Scope, Template
-from agwtwisted.core.variable_context import Client, Context
-from agwtwisted.core.variables import certificate_variables
-from agwtwisted.core.verdicts import Refused, Trusted, Unchecked
-from agwtwisted.core.verification import MAX_DEPTH, Anchors, Evidence, judge
-from agwtwisted.path_search import PathSearch
+from agwtwisted.core.backends.affinity import Affinity, cookie_value
+from agwtwisted.core.base.errors import ConfigError, UnacceptableError
+from agwtwisted.core.certificates.der import DerError, elements, object_identifier
+from agwtwisted.core.certificates.name_comparison import normalised_name
+from agwtwisted.core.certificates.names import relative_names
+from agwtwisted.core.certificates.pem import read_certificates
+from agwtwisted.core.certificates.variables import certificate_variables
+from agwtwisted.core.configuration import ini
+from agwtwisted.core.configuration.parsing import parse
+from agwtwisted.core.configuration.schema import KINDS
+from agwtwisted.core.configuration.sources import SourceFile
+from agwtwisted.core.exchange.certificate_headers import header_block
+from agwtwisted.core.http import host_names
+from agwtwisted.core.http.heads import PlainRequests
+from agwtwisted.core.http.messages import MAX_TARGET, HeaderNames, RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.http.paths import UnclearPath, normalised, override_path
+from agwtwisted.core.http.reading import RequestReader, ResponseReader
+from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.listening.proxy_protocol import HeaderReader, NoHeader, ProxyHeader, Tlv, encoded, joined, split
+from agwtwisted.core.resources.resources import CertificateHeaders
+from agwtwisted.core.rules.conditions import Condition
+from agwtwisted.core.rules.references import Lookup
+from agwtwisted.core.rules.templates import MATCHER, Scope, Template
+from agwtwisted.core.rules.variable_context import Client, Context
+from agwtwisted.core.verification.chains import TrustedChain, read_chain
+from agwtwisted.core.verification.judging import MAX_DEPTH, Anchors, Evidence, judge
+from agwtwisted.core.verification.verdicts import Refused, Trusted, Unchecked
+from agwtwisted.tls.path_search import PathSearch
 from tests import configurations, pki
 from tests.differential import demands_policy
 from tests.handshakes import evidence_from

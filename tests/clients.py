@@ -19,15 +19,15 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
-from agwtwisted.admission import Limits
-from agwtwisted.backends import Backends
-from agwtwisted.connections import HttpPort
-from agwtwisted.contexts import PortContexts
-from agwtwisted.core.messages import HeaderNames
-from agwtwisted.core.plan import Plan
-from agwtwisted.core.rates import LogRateLimiter
-from agwtwisted.core.resources import Config
-from agwtwisted.exchange import HttpExchanges
+from agwtwisted.backends.pools import Backends
+from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.http.messages import HeaderNames
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.resources.resources import Config
+from agwtwisted.exchange.exchange import HttpExchanges
+from agwtwisted.http1.port import HttpPort
+from agwtwisted.listening.admission import Limits
+from agwtwisted.tls.contexts import PortContexts
 from tests import configurations, pki
 from tests.clocks import SettableClock
 from tests.wires import Handle

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from agwtwisted.clocks import LOOK, WallClock
+from agwtwisted.transport.clocks import LOOK, WallClock
 
 
 class SettableClock(WallClock):

@@ -7,11 +7,11 @@ from functools import cache
 
 import attrs
 
-from agwtwisted.core.config import parse
-from agwtwisted.core.errors import ConfigError
-from agwtwisted.core.plan import Plan
-from agwtwisted.core.resources import Config
-from agwtwisted.core.sources import SourceFile
+from agwtwisted.core.base.errors import ConfigError
+from agwtwisted.core.configuration.parsing import parse
+from agwtwisted.core.configuration.sources import SourceFile
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.resources.resources import Config
 from tests import pki
 
 FILE = "conf/gw.ini"

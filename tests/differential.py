@@ -20,13 +20,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
-from agwtwisted.core.certificate_rules import certificate_from
-from agwtwisted.core.chains import TrustedChain
-from agwtwisted.core.path_building import may_be_mended
-from agwtwisted.core.reasons import REASONS
-from agwtwisted.core.verdicts import Refused, Trusted
-from agwtwisted.core.verification import MAX_DEPTH, Anchors, judge
-from agwtwisted.path_search import PathSearch
+from agwtwisted.core.verification.certificate_rules import certificate_from
+from agwtwisted.core.verification.chains import TrustedChain
+from agwtwisted.core.verification.judging import MAX_DEPTH, Anchors, judge
+from agwtwisted.core.verification.path_building import may_be_mended
+from agwtwisted.core.verification.reasons import REASONS
+from agwtwisted.core.verification.verdicts import Refused, Trusted
+from agwtwisted.tls.path_search import PathSearch
 from tests import pki
 from tests.handshakes import evidence_of
 

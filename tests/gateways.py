@@ -9,14 +9,12 @@ from typing import Any
 
 import attrs
 
-from agwtwisted.admission import Limits
-from agwtwisted.backends import Backends
-from agwtwisted.connections import HttpPort
-from agwtwisted.core.messages import HeaderNames
-from agwtwisted.core.peer import Peer
-from agwtwisted.core.policies import TlsPolicy, predefined
-from agwtwisted.core.rates import LogRateLimiter
-from agwtwisted.core.resources import (
+from agwtwisted.backends.pools import Backends
+from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.http.messages import HeaderNames
+from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.plan.routing import Site, Sites
+from agwtwisted.core.resources.resources import (
     BackendAddress,
     BackendAddressPool,
     BackendHttpSettings,
@@ -30,10 +28,12 @@ from agwtwisted.core.resources import (
     SslProfile,
     UrlPathMap,
 )
-from agwtwisted.core.routing import Site, Sites
-from agwtwisted.core.verdicts import NotAsked, Verdict
-from agwtwisted.exchange import HttpExchanges
-from agwtwisted.streaming import TcpWire
+from agwtwisted.core.tls.policies import TlsPolicy, predefined
+from agwtwisted.core.verification.verdicts import NotAsked, Verdict
+from agwtwisted.exchange.exchange import HttpExchanges
+from agwtwisted.http1.port import HttpPort
+from agwtwisted.listening.admission import Limits
+from agwtwisted.transport.streaming import TcpWire
 from tests.clocks import SettableClock
 
 TIMEOUT = 20.0

@@ -9,7 +9,7 @@ from datetime import datetime
 from cryptography import x509
 from OpenSSL import SSL, crypto
 
-from agwtwisted.core.verification import Evidence
+from agwtwisted.core.verification.judging import Evidence
 from tests.pki import Authority, Credential
 
 _SERVER = Authority.root().issue_server("localhost")

@@ -8,13 +8,13 @@ from OpenSSL import SSL
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import DNSLookupError
 
-from agwtwisted.admission import Limits
-from agwtwisted.contexts import PortContexts
-from agwtwisted.core.rates import LogRateLimiter
-from agwtwisted.ports import unchecked
-from agwtwisted.relay_backends import RelayBackends
-from agwtwisted.relay_port import RelayPort
-from agwtwisted.resolver import Resolver
+from agwtwisted.backends.resolver import Resolver
+from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.listening.admission import Limits
+from agwtwisted.listening.ports import unchecked
+from agwtwisted.relay.backends import RelayBackends
+from agwtwisted.relay.port import RelayPort
+from agwtwisted.tls.contexts import PortContexts
 from tests import clients, configurations, pki
 from tests.clients import PROFILES, client_context
 from tests.clocks import SettableClock

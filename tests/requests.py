@@ -6,7 +6,7 @@ import re
 
 from hypothesis import strategies as st
 
-from agwtwisted.core.managed import MANAGED_NAMES
+from agwtwisted.core.http.managed import MANAGED_NAMES
 
 TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ([\t\x20-\x7e\x80-\xff]*)")

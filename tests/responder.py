@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 
-from agwtwisted.core.der import SEQUENCE, elements, only_element
-from agwtwisted.core.ocsp import OcspRequest, Rules, prove, status_at
-from agwtwisted.core.revocation_status import CertStatus, Unusable
+from agwtwisted.core.certificates.der import SEQUENCE, elements, only_element
+from agwtwisted.core.revocation.ocsp import OcspRequest, Rules, prove, status_at
+from agwtwisted.core.revocation.status import CertStatus, Unusable
 from tests import pki
 from tests.end_to_end.lines import DEADLINE, Line, wait_until
 from tests.pki import tlv

@@ -12,17 +12,17 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core import policies
-from agwtwisted.core.peer import Peer
-from agwtwisted.core.policies import TlsPolicy
-from agwtwisted.core.resources import ClientRevocation, SslProfile
-from agwtwisted.core.revocation_status import RevocationStatus, Unreachable
-from agwtwisted.core.variables import certificate_variables
-from agwtwisted.core.verdicts import Trusted
-from agwtwisted.ocsp_client import ResponderRoute
-from agwtwisted.ocsp_source import OcspSource
-from agwtwisted.ocsp_store import MemoryStore, ResponseStore
-from agwtwisted.revocation import Revocation
+from agwtwisted.core.certificates.variables import certificate_variables
+from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.resources.resources import ClientRevocation, SslProfile
+from agwtwisted.core.revocation.status import RevocationStatus, Unreachable
+from agwtwisted.core.tls import policies
+from agwtwisted.core.tls.policies import TlsPolicy
+from agwtwisted.core.verification.verdicts import Trusted
+from agwtwisted.revocation.ocsp_client import ResponderRoute
+from agwtwisted.revocation.ocsp_source import OcspSource
+from agwtwisted.revocation.ocsp_store import MemoryStore, ResponseStore
+from agwtwisted.revocation.revocation import Revocation
 from tests import pki
 from tests.clocks import SettableClock
 from tests.responder import Response, Single

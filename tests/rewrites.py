@@ -6,13 +6,13 @@ from functools import cache
 
 import attrs
 
-from agwtwisted.core.header_lines import Header
-from agwtwisted.core.messages import Framing, RequestHead, ResponseHead
-from agwtwisted.core.peer import Peer
-from agwtwisted.core.references import Lookup
-from agwtwisted.core.variable_context import Client, Context
-from agwtwisted.core.variables import CertificateVariables, certificate_variables
-from agwtwisted.core.verdicts import Trusted
+from agwtwisted.core.certificates.variables import CertificateVariables, certificate_variables
+from agwtwisted.core.http.header_lines import Header
+from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead
+from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.rules.references import Lookup
+from agwtwisted.core.rules.variable_context import Client, Context
+from agwtwisted.core.verification.verdicts import Trusted
 from tests import pki
 
 HEAD = RequestHead(

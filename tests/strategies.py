@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from hypothesis import strategies as st
 
-from agwtwisted.core.variables import CertificateVariables
+from agwtwisted.core.certificates.variables import CertificateVariables
 from tests.pki import tlv
 
 NUMERIC, PRINTABLE, T61, IA5, UTF8, BMP, UNIVERSAL = 0x12, 0x13, 0x14, 0x16, 0x0C, 0x1E, 0x1C

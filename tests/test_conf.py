@@ -10,9 +10,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.config import parse
-from agwtwisted.core.paths import override_path
-from agwtwisted.core.resources import (
+from agwtwisted.core.configuration.parsing import parse
+from agwtwisted.core.configuration.sources import SourceFile
+from agwtwisted.core.http.paths import override_path
+from agwtwisted.core.plan.routing import actions_of
+from agwtwisted.core.resources.resources import (
     ClientAuth,
     Config,
     HttpListener,
@@ -21,8 +23,6 @@ from agwtwisted.core.resources import (
     Refusal,
     StreamProtocol,
 )
-from agwtwisted.core.routing import actions_of
-from agwtwisted.core.sources import SourceFile
 from tests import pki
 
 CONF = Path(__file__).parent.parent / "conf"

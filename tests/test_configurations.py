@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.errors import ConfigError
+from agwtwisted.core.base.errors import ConfigError
 from tests.configurations import GOOD, changed, files, load, said, with_listener
 
 

@@ -16,10 +16,10 @@ import attrs
 from cryptography import x509
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.chains import TrustedChain
-from agwtwisted.core.reasons import REASONS
-from agwtwisted.core.verdicts import Refused
-from agwtwisted.core.verification import Anchors, judge
+from agwtwisted.core.verification.chains import TrustedChain
+from agwtwisted.core.verification.judging import Anchors, judge
+from agwtwisted.core.verification.reasons import REASONS
+from agwtwisted.core.verification.verdicts import Refused
 from tests import handshakes, odd, pki
 from tests.clients import Gateway, files, text
 from tests.differential import (

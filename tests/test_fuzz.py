@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.der import elements
+from agwtwisted.core.certificates.der import elements
 from fuzz.mutation import mutated
 from fuzz.targets import CERTIFICATES, TARGETS
 

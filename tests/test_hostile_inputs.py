@@ -16,17 +16,17 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.conditions import Condition
-from agwtwisted.core.paths import normalised
-from agwtwisted.core.proxy_protocol import SIGNATURE, HeaderReader
-from agwtwisted.core.reading import ResponseReader
-from agwtwisted.core.resources import RedirectConfiguration, RedirectType
-from agwtwisted.core.routing import Site
-from agwtwisted.streaming import TcpWire
+from agwtwisted.core.http.paths import normalised
+from agwtwisted.core.http.reading import ResponseReader
+from agwtwisted.core.listening.proxy_protocol import SIGNATURE, HeaderReader
+from agwtwisted.core.plan.routing import Site
+from agwtwisted.core.resources.resources import RedirectConfiguration, RedirectType
+from agwtwisted.core.rules.conditions import Condition
+from agwtwisted.transport.streaming import TcpWire
 from tests import pki
 from tests.clients import Gateway, client_context, text
 from tests.gateways import Stand, site
-from tests.test_tls import OPEN, KeyUpdates, spied
+from tests.tls.test_handshake import OPEN, KeyUpdates, spied
 from tests.wires import READ, Network
 
 SIZE = 4 * READ

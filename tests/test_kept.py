@@ -9,10 +9,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.contexts import trusted_variables
-from agwtwisted.core.heads import PlainRequests
-from agwtwisted.core.messages import HeaderNames
-from agwtwisted.streaming import TcpWire
+from agwtwisted.core.http.heads import PlainRequests
+from agwtwisted.core.http.messages import HeaderNames
+from agwtwisted.tls.contexts import trusted_variables
+from agwtwisted.transport.streaming import TcpWire
 from tests.gateways import Stand
 from tests.memory import kept_after
 from tests.strategies import COMMON_NAME, UTF8, certificate, simple_name, string, tlv

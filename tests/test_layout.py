@@ -11,9 +11,9 @@ from pathlib import Path
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.config import parse
-from agwtwisted.core.resources import Gateway
-from agwtwisted.core.sources import SourceFile
+from agwtwisted.core.configuration.parsing import parse
+from agwtwisted.core.configuration.sources import SourceFile
+from agwtwisted.core.resources.resources import Gateway
 from agwtwisted.demo import certificates
 from tests.programs import needs
 

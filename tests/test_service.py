@@ -16,13 +16,13 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from agwtwisted.clocks import WallClock
-from agwtwisted.core.plan import Plan
-from agwtwisted.core.resources import Config
-from agwtwisted.deferreds import Members
-from agwtwisted.listener import bind
-from agwtwisted.ocsp_store import SqliteStore
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.resources.resources import Config
+from agwtwisted.listening.listener import bind
+from agwtwisted.revocation.ocsp_store import SqliteStore
 from agwtwisted.service import LOG_SHARE, GatewayService, build, end_at_once_on_signal, reopen_on_signal, stop_on_hangup
+from agwtwisted.transport.clocks import WallClock
+from agwtwisted.transport.deferreds import Members
 from tests import clients, configurations
 from tests.revocations import PROFILE
 from tests.running import free_ports

@@ -16,10 +16,10 @@ from unittest import mock
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted import contexts, openssl
 from agwtwisted._version import VERSION
-from agwtwisted.listener import bind
+from agwtwisted.listening.listener import bind
 from agwtwisted.tap import Options, load, makeService
+from agwtwisted.tls import contexts, openssl
 from tests import clients, pki, running
 from tests.clients import GET
 from tests.sockets import NONSENSE

@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from agwtwisted.streaming import QUEUE_LIMIT, TcpWire
+from agwtwisted.transport.streaming import QUEUE_LIMIT, TcpWire
 from tests.wires import Network, Recorder
 
 LARGE = 4 * 1024 * 1024

@@ -27,7 +27,7 @@ from twisted.internet.main import CONNECTION_LOST
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from agwtwisted.streaming import TcpWire
+from agwtwisted.transport.streaming import TcpWire
 
 READ = 65536
 """Bytes of one read, as in Twisted."""

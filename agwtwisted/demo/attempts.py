@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from agwtwisted.core.resources import Config, HttpListener, Protocol
+from agwtwisted.core.resources.resources import Config, HttpListener, Protocol
 
 VERIFICATION = "X-Client-Certificate-Verification"
 

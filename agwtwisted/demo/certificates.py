@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from agwtwisted.core.coherence import DEMO_ORGANIZATION
-from agwtwisted.core.errors import AgwError
+from agwtwisted.core.base.errors import AgwError
+from agwtwisted.core.configuration.coherence import DEMO_ORGANIZATION
 
 LIFETIME = timedelta(days=30)
 MARGIN = timedelta(days=1)

@@ -24,14 +24,14 @@ from twisted.logger import Logger
 from twisted.web.server import Site
 
 from agwtwisted import tap
-from agwtwisted.core.destinations import destination
-from agwtwisted.core.plan import Plan
-from agwtwisted.core.resources import Config, HttpListener
-from agwtwisted.deferreds import log_failure
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.resources.resources import Config, HttpListener
+from agwtwisted.core.revocation.destinations import destination
 from agwtwisted.demo import attempts, certificates
 from agwtwisted.demo.backend import ReceivedRequest
 from agwtwisted.demo.certificates import DemoError
 from agwtwisted.demo.responder import Authority, ResponderResource
+from agwtwisted.transport.deferreds import log_failure
 
 log = Logger()
 

@@ -10,29 +10,29 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from agwtwisted.clocks import WallClock
-from agwtwisted.core import policies
-from agwtwisted.core.certificate_headers import header_block
-from agwtwisted.core.chains import TrustedChain, read_chain
-from agwtwisted.core.decisions import decide
-from agwtwisted.core.heads import PlainRequests
-from agwtwisted.core.messages import HeaderNames, RequestHead
-from agwtwisted.core.ocsp import OcspRequest, Rules
-from agwtwisted.core.peer import Peer
-from agwtwisted.core.policies import TlsPolicy
-from agwtwisted.core.reading import Mark, RequestReader, ResponseReader
-from agwtwisted.core.resources import CertificateHeaders, ClientRevocation, SslProfile
-from agwtwisted.core.revocation_status import Good
-from agwtwisted.core.routing import Sites
-from agwtwisted.core.variable_context import Client
-from agwtwisted.core.variables import certificate_variables
-from agwtwisted.core.verdicts import Trusted
-from agwtwisted.core.verification import Anchors, Evidence, judge
-from agwtwisted.ocsp_source import OcspSource
-from agwtwisted.ocsp_store import MemoryStore
-from agwtwisted.openssl import PIECE, DirectRecords, PublicRecords
-from agwtwisted.revocation import Revocation
-from agwtwisted.revocation_check import RevocationCheck
+from agwtwisted.core.certificates.variables import certificate_variables
+from agwtwisted.core.exchange.certificate_headers import header_block
+from agwtwisted.core.exchange.decisions import decide
+from agwtwisted.core.http.heads import PlainRequests
+from agwtwisted.core.http.messages import HeaderNames, RequestHead
+from agwtwisted.core.http.reading import Mark, RequestReader, ResponseReader
+from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.plan.routing import Sites
+from agwtwisted.core.resources.resources import CertificateHeaders, ClientRevocation, SslProfile
+from agwtwisted.core.revocation.ocsp import OcspRequest, Rules
+from agwtwisted.core.revocation.status import Good
+from agwtwisted.core.rules.variable_context import Client
+from agwtwisted.core.tls import policies
+from agwtwisted.core.tls.policies import TlsPolicy
+from agwtwisted.core.verification.chains import TrustedChain, read_chain
+from agwtwisted.core.verification.judging import Anchors, Evidence, judge
+from agwtwisted.core.verification.verdicts import Trusted
+from agwtwisted.revocation.check import RevocationCheck
+from agwtwisted.revocation.ocsp_source import OcspSource
+from agwtwisted.revocation.ocsp_store import MemoryStore
+from agwtwisted.revocation.revocation import Revocation
+from agwtwisted.tls.openssl import PIECE, DirectRecords, PublicRecords
+from agwtwisted.transport.clocks import WallClock
 from benchmarks.micro.stand import BODY, REQUEST, RESPONSE, Stand, TlsClient
 from tests import clients, configurations, pki
 from tests.responder import Response, Single, status_by

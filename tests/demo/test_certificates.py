@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.coherence import DEMO_ORGANIZATION
+from agwtwisted.core.configuration.coherence import DEMO_ORGANIZATION
 from agwtwisted.demo.certificates import (
     CERTIFICATES,
     LIFETIME,

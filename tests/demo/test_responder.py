@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
 
-from agwtwisted.core.ocsp import OcspRequest, Rules
-from agwtwisted.core.revocation_status import CertStatus, Good, Revoked, Unknown, Unusable
+from agwtwisted.core.revocation.ocsp import OcspRequest, Rules
+from agwtwisted.core.revocation.status import CertStatus, Good, Revoked, Unknown, Unusable
 from agwtwisted.demo import certificates
 from agwtwisted.demo.responder import Authority, ResponderResource
 from tests.responder import status_by

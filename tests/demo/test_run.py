@@ -23,9 +23,9 @@ DRIVER = """
 import sys
 from pathlib import Path
 from agwtwisted.__main__ import main
-from agwtwisted.core.plan import Plan
-from agwtwisted.core.resources import Config, Gateway, HttpListener, Protocol
-from agwtwisted.core.policies import TlsPolicy
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.resources.resources import Config, Gateway, HttpListener, Protocol
+from agwtwisted.core.tls.policies import TlsPolicy
 from agwtwisted.demo import run
 
 policy = TlsPolicy(

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from agwtwisted.core import proxy_protocol
-from agwtwisted.core.proxy_protocol import HeaderReader, ProxyHeader
+from agwtwisted.core.listening import proxy_protocol
+from agwtwisted.core.listening.proxy_protocol import HeaderReader, ProxyHeader
 from tests import programs, running
 from tests.end_to_end import brokers, clients, gateway
 from tests.end_to_end.backends import Backend

@@ -17,8 +17,8 @@ import attrs
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.names import SHORT_NAMES
-from agwtwisted.core.variables import CertificateVariables, certificate_variables
+from agwtwisted.core.certificates.names import SHORT_NAMES
+from agwtwisted.core.certificates.variables import CertificateVariables, certificate_variables
 from tests import odd, pki
 from tests.pki import tlv
 from tests.strategies import (

@@ -10,4 +10,4 @@ agwgateway = ServiceMaker(
     "agwgateway",
 )
 
-agwepoll = Reactor("agwepoll", "agwtwisted.reactor", "epoll(7) with less around each event.")
+agwepoll = Reactor("agwepoll", "agwtwisted.transport.reactor", "epoll(7) with less around each event.")

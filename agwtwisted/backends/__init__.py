@@ -1,0 +1,1 @@
+"""Servers: pools, connections to them, their names and addresses, and their health."""

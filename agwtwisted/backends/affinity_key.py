@@ -1,0 +1,57 @@
+"""The key of the affinity cookies, kept in the state directory so that clients find their server after a restart."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_bytes
+from typing import Final
+
+from twisted.logger import Logger
+
+from agwtwisted.core.backends.affinity import KEY_BYTES
+
+FILE: Final = "affinity.key"
+
+_log = Logger()
+
+
+def load_key(directory: Path) -> bytes:
+    """The key of a state directory, made there first where there is none.
+
+    A key that others can read, or that is none, is replaced: clients are then led to a server anew, once. Several
+    gateways with copies of one key lead a client to the same server.
+
+    Raises:
+        OSError: the directory cannot be made, or the key not be written or read.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = directory / FILE
+    with suppress(FileNotFoundError):
+        with path.open("rb") as file:
+            key = file.read(KEY_BYTES + 1)
+            mode = os.fstat(file.fileno()).st_mode
+        if len(key) == KEY_BYTES and not mode & 0o077:
+            return key
+        _log.warn(
+            "{path} is replaced: {why}",
+            path=str(path),
+            why="it is open to others" if mode & 0o077 else "it is no key of this gateway",
+        )
+    return _new_key(path)
+
+
+def _new_key(path: Path) -> bytes:
+    """Written beside its place and moved there: whoever looks finds a whole key or none."""
+    key = token_bytes(KEY_BYTES)
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    with suppress(FileNotFoundError):
+        beside.unlink()
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(descriptor)
+    beside.rename(path)
+    return key

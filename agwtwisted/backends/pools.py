@@ -1,0 +1,109 @@
+"""The servers behind HTTP listeners: pools, whose turn it is in them, and who comes back to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from secrets import token_bytes
+
+from twisted.internet.posixbase import PosixReactorBase as Reactor
+
+from agwtwisted.backends.connecting import Dialer, Encryption
+from agwtwisted.backends.resolver import Resolver, resolver_of
+from agwtwisted.backends.upstream import Server
+from agwtwisted.core.backends.affinity import KEY_BYTES, Affinity, cookie_value
+from agwtwisted.core.backends.balancing import Balancer, LeastConnections, Pool, RoundRobin
+from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.plan.server_identity import IdentityRule
+from agwtwisted.core.resources.resources import (
+    BackendAddressPool,
+    BackendHttpSettings,
+    LoadDistributionAlgorithm,
+    Protocol,
+)
+from agwtwisted.tls.backend_contexts import BackendContexts
+
+
+class Backends:
+    """The servers behind the gateway, shared by all rules that name them.
+
+    A server is one for each backend settings under which it is spoken to, as at the product: so are its connections
+    and its health.
+
+    Args:
+        reactor: connects.
+        resolver: resolves the names of servers; None: as the reactor does it.
+        affinity_key: of the cookies that stand for servers; without one, none outlives these Backends.
+    """
+
+    def __init__(self, reactor: Reactor, resolver: Resolver | None = None, *, affinity_key: bytes = b"") -> None:
+        self._reactor = reactor
+        self._resolver = resolver or resolver_of(reactor)
+        self._affinity_key = affinity_key or token_bytes(KEY_BYTES)
+        self._contexts = BackendContexts()
+        self._complaints = LogRateLimiter(reactor.seconds)
+        self._servers: dict[tuple[str, str, int], Server] = {}
+        self._pools: dict[tuple[str, str], Pool[Server]] = {}
+
+    def pool(self, pool: BackendAddressPool, settings: BackendHttpSettings) -> Pool[Server]:
+        """The servers of a pool under these settings."""
+        found = self._pools.get((pool.name, settings.name))
+        if found is None:
+            found = self._pools[pool.name, settings.name] = self._new_pool(pool, settings)
+        return found
+
+    def server_to_probe(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
+        """A way to a server as requests have it under these settings, but apart from them."""
+        return self._new_server(host, port, settings)
+
+    def prepare(self, settings: BackendHttpSettings) -> None:
+        """Makes now what settings need, rather than with their first request.
+
+        Raises:
+            ClientCertificateError: their own certificate is none that can be shown to servers.
+        """
+        if settings.protocol is Protocol.HTTPS:
+            self._contexts.of(settings)
+
+    def close_idle(self) -> None:
+        """Closes the connections that no exchange uses, and asks for no more names, at the end."""
+        self._resolver.stop()
+        for server in self._servers.values():
+            server.close_idle()
+            server.stop()
+
+    def _make_room(self) -> None:
+        """Descriptors are short: connections that no exchange uses are what can be done without."""
+        for server in self._servers.values():
+            server.close_idle()
+
+    def _new_pool(self, pool: BackendAddressPool, settings: BackendHttpSettings) -> Pool[Server]:
+        addresses = [(each.host, each.port or settings.port) for each in pool.backend_addresses]
+        servers = tuple(dict.fromkeys(self._server(*address, settings) for address in addresses))
+        least = settings.load_distribution_algorithm is LoadDistributionAlgorithm.LEAST_CONNECTIONS
+        balancer: Balancer[Server] = LeastConnections() if least else RoundRobin()
+        made = Pool(servers, balancer, self._affinity(servers, settings))
+        for server in servers:
+            server.subscribe(made.changed)
+        return made
+
+    def _server(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
+        key = (settings.name, host, port)
+        server = self._servers.get(key)
+        if server is None:
+            server = self._servers[key] = self._new_server(host, port, settings)
+        return server
+
+    def _new_server(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
+        encryption = None
+        if settings.protocol is Protocol.HTTPS:
+            encryption = Encryption(tls=self._contexts.of(settings), rule=IdentityRule.of(settings, host))
+        dialer = Dialer(self._reactor, host, port, self._resolver, encryption, make_room=self._make_room)
+        drain_timeout = settings.connection_draining_timeout
+        return Server(self._reactor, host, port, dialer, self._complaints, drain_timeout=drain_timeout)
+
+    def _affinity(self, servers: Sequence[Server], settings: BackendHttpSettings) -> Affinity[Server] | None:
+        if not settings.cookie_based_affinity:
+            return None
+        key = self._affinity_key
+        values = {server: cookie_value(key, settings.name, server.host, str(server.port)) for server in servers}
+        return Affinity(settings.affinity_cookie_name, values)

@@ -1,0 +1,346 @@
+"""Connections to backend servers: opened when needed, used again when nothing speaks against it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.posixbase import PosixReactorBase as Reactor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from agwtwisted.backends.connecting import Dialer, UntrustedError
+from agwtwisted.backends.resolver import resolver_of
+from agwtwisted.backends.targets import Target
+from agwtwisted.core.backends.health import State
+from agwtwisted.core.base.errors import printable
+from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.http.heads import MAX_HEADER_LINES
+from agwtwisted.core.http.host_names import bracketed
+from agwtwisted.core.http.messages import ResponseHead
+from agwtwisted.core.http.reading import Mark, ResponseReader
+from agwtwisted.core.plan.server_identity import ServerIdentity
+from agwtwisted.interfaces import UpstreamUser
+from agwtwisted.transport.deadlines import Deadline
+from agwtwisted.transport.streaming import TcpWire
+
+MAX_IDLE = 128
+"""Idle connections kept for one server at most."""
+
+IDLE_TIMEOUT = 60.0
+"""Seconds that an idle connection is kept; below the 75 that nginx and the product grant their clients."""
+
+
+class UpstreamConnection:
+    """The receiver of one wire to a backend; one request at a time."""
+
+    log = Logger()
+
+    def __init__(
+        self, server: Server, clock: IReactorTime, wire: TcpWire, identity: ServerIdentity | None = None
+    ) -> None:
+        """`wire` is open, and its other end has proven to be `identity`, unless nobody asked."""
+        self.wire = wire
+        self.identity = identity
+        self.used = False  # whether a request went over it before the one under way
+        self.begun = False  # whether a byte of the response came
+        self.local_port = wire.transport.getHost().port  # of the gateway's end
+        wire.receiver = self
+        self._server = server
+        self._deadline = Deadline(clock, self._too_late)
+        self._user: UpstreamUser | None = None
+        self._reader: ResponseReader | None = None
+        self._timeout = 0.0
+        self._turn = 0  # in which the request began
+        self._request_whole = False
+        self._tunnel = False
+
+    @property
+    def full(self) -> bool:
+        """Whether the backend takes bytes more slowly than they come."""
+        return self.wire.full
+
+    # -- what its user may ask
+
+    def start(
+        self,
+        user: UpstreamUser,
+        *,
+        timeout: float,
+        to_head_request: bool,
+        max_header_bytes: int,
+        max_header_lines: int = MAX_HEADER_LINES,
+    ) -> None:
+        """Takes the connection for one request; `timeout` bounds every silence of the backend, in seconds."""
+        self._server.used(self)
+        self._user = user
+        self._turn = self.wire.turn
+        self._timeout = timeout
+        self._reader = ResponseReader(
+            to_head_request=to_head_request, max_header_bytes=max_header_bytes, max_header_lines=max_header_lines
+        )
+        self._request_whole = self.begun = False
+        self._deadline.clear()
+
+    def write(self, data: bytes) -> None:
+        """Sends a piece of the request."""
+        self.wire.write(data)
+        if self.wire.full or self._tunnel:
+            self._watch()
+
+    def request_complete(self) -> None:
+        """The request is whole: the backend's time to answer begins, unless it has begun."""
+        if not self._request_whole:
+            self._request_whole = True
+            self._watch()
+
+    def tunnel(self) -> None:
+        """The backend has switched protocols: bytes are handed on as they come."""
+        self._tunnel = True
+        self._watch()
+        reader, user = self._reader, self._user
+        if reader is not None and reader.held and user is not None:
+            user.response_body(reader.held)
+
+    def pause(self) -> None:
+        """Stops the response."""
+        self.wire.pause()
+        self._watch()
+
+    def resume(self) -> None:
+        """Lets the response flow on."""
+        self.wire.resume()
+        self._watch()
+
+    def cancel(self) -> None:
+        """Nobody wants the response any more."""
+        self._user = None
+        self._deadline.stop()
+        if self._tunnel:
+            self.wire.close()
+        else:
+            self.wire.abort()
+
+    def cut(self, reason: str) -> None:
+        """Ends the request under way, and the connection."""
+        self._lose(reason, timed_out=False)
+
+    # -- from the wire
+
+    def received(self, data: bytes) -> None:
+        """Bytes of the backend; while the connection is idle they mean that it cannot be used again."""
+        user, reader = self._user, self._reader
+        if user is None or reader is None:
+            self._server.forget(self)
+            self.wire.abort()
+            return
+        try:
+            if self._tunnel:
+                self._watch()
+                user.response_body(data)
+            elif not self.begun and self.wire.holds and self.wire.turn == self._turn:
+                # It was read before the request was sent: as if it had come while the connection was idle.
+                self._lose("bytes came ahead of the request", timed_out=False)
+                return
+            else:
+                self.begun = True
+                reader.feed(data)
+                if not reader.whole:
+                    self._watch()
+                self._hand_on(user, reader)
+            user.response_flush()
+        except Exception:
+            self._broken(user)
+
+    def drained(self) -> None:
+        """The backend takes bytes again."""
+        user = self._user
+        try:
+            self._watch()
+            if user is not None:
+                user.upstream_drained()
+        except Exception:
+            self._broken(user)
+
+    def ended(self, reason: str) -> None:
+        """The backend is gone."""
+        self._deadline.stop()
+        self._server.forget(self)
+        self._server.ended(self)
+        user, reader = self._user, self._reader
+        if user is None or reader is None:
+            return
+        try:
+            if self._tunnel:
+                self._user = None
+                user.response_end()
+            elif self.wire.cut:  # nobody knows whether this was all
+                self._lose(reason, timed_out=False)
+            else:
+                reader.end()
+                self._hand_on(user, reader)
+            user.response_flush()
+        except Exception:
+            self._broken(user)
+
+    # -- how
+
+    def _watch(self) -> None:
+        """Bounds the backend's silence while it is its turn to read or to answer; not while its own reader is slow."""
+        if self._user is None:
+            return
+        if (self._request_whole or self.wire.full) and not self.wire.paused:
+            self._deadline.set(self._timeout)
+        else:
+            self._deadline.clear()
+
+    def _hand_on(self, user: UpstreamUser, reader: ResponseReader) -> None:
+        events = reader.events
+        if reader.problem and any(isinstance(event, ResponseHead) and event.status >= 200 for event in events):
+            events.clear()  # what shows with the head spoils the answer as a whole
+        while events and self._user is user:
+            event = events.popleft()
+            if isinstance(event, bytes):
+                user.response_body(event)
+            elif event is Mark.END:
+                self._finished(user, reader)
+            elif isinstance(event, ResponseHead):
+                user.response_head(event)
+        if reader.problem and self._user is user:
+            self._lose(reader.problem, timed_out=False)
+
+    def _finished(self, user: UpstreamUser, reader: ResponseReader) -> None:
+        """The response is whole: the connection may serve again if nothing is left over on either side."""
+        if self._tunnel:
+            return
+        self._user = self._reader = None
+        if reader.clean and self._request_whole and not self.wire.busy:
+            self.used = True
+            self._deadline.set(IDLE_TIMEOUT)
+            self._server.give_back(self)
+        else:
+            self._deadline.stop()
+            self.wire.abort()
+        user.response_end()
+
+    def _too_late(self) -> None:
+        if self._user is None:
+            self._server.forget(self)
+            self.wire.close()
+        else:
+            self._lose("the backend did not answer in time", timed_out=True)
+
+    def _lose(self, reason: str, *, timed_out: bool) -> None:
+        user, self._user = self._user, None
+        self._deadline.stop()
+        self.wire.abort()
+        if user is None:
+            return
+        try:
+            if self._tunnel:
+                user.response_end()
+            else:
+                user.response_lost(reason, timed_out=timed_out)
+            user.response_flush()
+        except Exception:
+            self._broken(user)
+
+    def _broken(self, user: UpstreamUser | None) -> None:
+        """After an error of the gateway's own the connection ends, and its user is told."""
+        self.log.failure("Unexpected error while handling an answer of {server}", server=self._server.name.decode())
+        self._user = self._reader = None
+        self._deadline.stop()
+        self._server.forget(self)
+        self.wire.abort()
+        if user is not None:
+            user.broken()
+
+
+class Server(Target):
+    """One backend server: its idle connections, the last used first, and the way to new ones."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        host: str,
+        port: int,
+        dialer: Dialer | None = None,
+        complaints: LogRateLimiter | None = None,
+        *,
+        drain_timeout: float = 30.0,
+    ) -> None:
+        """`dialer` opens connections, in plain text by default; `complaints` bounds what is said of failures."""
+        super().__init__(reactor, drain_timeout)
+        self.name = f"{bracketed(host)}:{port}".encode()
+        self.host = host
+        self.port = port
+        self._reactor = reactor
+        self._dialer = dialer or Dialer(reactor, host, port, resolver_of(reactor))
+        self._complaints = complaints or LogRateLimiter(reactor.seconds)
+        self._idle: deque[UpstreamConnection] = deque()
+
+    def take(self, requested: str = "") -> UpstreamConnection | None:
+        """An idle connection for a request to the host `requested`, None when there is none."""
+        idle = self._idle
+        if not idle:
+            return None
+        identity = self._dialer.identity(requested)
+        if idle[-1].identity == identity and not idle[-1].wire.closing:
+            return idle.pop()
+        for connection in reversed(idle):
+            # One that is closing has heard its server's farewell: its end comes with the next turn.
+            if connection.identity == identity and not connection.wire.closing:
+                idle.remove(connection)
+                return connection
+        return None
+
+    def give_back(self, connection: UpstreamConnection) -> None:
+        """A connection is idle again; beyond `MAX_IDLE` the oldest goes, and with a server that is down each."""
+        if self.state is State.DOWN:
+            connection.wire.close()
+            return
+        self._idle.append(connection)
+        if len(self._idle) > MAX_IDLE:
+            self._idle.popleft().wire.close()
+
+    def forget(self, connection: UpstreamConnection) -> None:
+        """A connection is gone."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def close_idle(self) -> None:
+        """Closes what is not in use."""
+        while self._idle:
+            self._idle.pop().wire.close()
+
+    def connect(self, timeout: float, requested: str = "") -> Deferred[UpstreamConnection]:
+        """A new connection within `timeout` seconds, for a request to the host `requested`; may be cancelled.
+
+        Fails with ConnectError or DNSLookupError.
+        """
+        return self._connect(timeout, self._dialer.identity(requested))
+
+    def connect_to_probe(self, timeout: float, host: str) -> Deferred[UpstreamConnection]:
+        """The same for a probe, which may name a host of its own."""
+        return self._connect(timeout, self._dialer.identity_for_probe(host))
+
+    def _connect(self, timeout: float, identity: ServerIdentity | None) -> Deferred[UpstreamConnection]:
+        dialed = self._dialer.dial(timeout, identity)
+        return dialed.addCallback(lambda wire: UpstreamConnection(self, self._reactor, wire, identity))
+
+    def complain(self, failure: Failure) -> None:
+        """Says in the log why there is no connection, a few times a minute and with a count of what was left out."""
+        error = failure.value
+        of_client = isinstance(error, UntrustedError) and not error.blames_server
+        name = self.name.decode()
+        omitted = self._complaints.admit(f"{name} for a client's host" if of_client else name)
+        if omitted is not None:
+            self.log.warn(
+                "No connection to {server}: {reason}{omitted}",
+                server=name,
+                reason=printable(failure.getErrorMessage()),
+                omitted=f" ({omitted} times more before)" if omitted else "",
+            )

@@ -1,0 +1,2 @@
+"""What operators run beside the gateway: `explain` a verdict, extract a CA file. It asks the same contexts and rules
+as the gateway; nothing imports it."""

@@ -1,0 +1,1 @@
+"""Which server is asked: balancing, affinity, health, and where its name is resolved."""

@@ -1,0 +1,191 @@
+"""Which servers of a pool may be asked, and which of them is asked next."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Generator, Sequence
+from itertools import chain
+from typing import Generic, Protocol, TypeAlias, TypeVar
+
+from agwtwisted.core.backends.affinity import Affinity
+from agwtwisted.core.backends.health import State
+from agwtwisted.core.http.header_lines import Header
+
+
+class Candidate(Protocol):
+    """A server, as far as its turn goes."""
+
+    state: State
+    refusing: bool  # it is down, and no more is known than that connections were refused
+    draining: bool  # it is down, but has not been for long: who is bound to it may still come
+
+
+T = TypeVar("T", bound=Candidate)
+Order: TypeAlias = Generator[T, None, None]
+"""Whom one request asks, in this order: every server once, and the next only when it is wanted.
+
+Servers that are down come last, and only those that refused connections: they may be back. A server counts as busy with
+the request until the next is asked for, or the order closed.
+"""
+
+
+class Balancer(Protocol[T]):
+    """Decides whose turn it is."""
+
+    def use(self, servers: Sequence[T], others: Sequence[T] = ()) -> None:
+        """These take turns from now on; `others` are asked once none of them is left that is not down."""
+
+    def order(self, bound: T | None = None) -> Order[T]:
+        """The order for one request; a server that it is bound to comes first, even if it takes no turns."""
+
+
+class RoundRobin(Generic[T]):
+    """One after the other, in the order of the configuration."""
+
+    def __init__(self) -> None:
+        self._servers: tuple[T, ...] = ()
+        self._others: tuple[T, ...] = ()
+        self._next = 0
+
+    def use(self, servers: Sequence[T], others: Sequence[T] = ()) -> None:
+        """As Balancer says."""
+        self._servers, self._others = tuple(servers), tuple(others)
+
+    def order(self, bound: T | None = None) -> Order[T]:
+        """As Balancer says; a request that is bound takes nobody's turn."""
+        servers = self._servers
+        if bound is not None:
+            yield bound
+        if not servers:
+            return
+        turn = self._next % len(servers)
+        self._next = turn + 1
+        first = bound or servers[turn]
+        if bound is None:
+            yield first
+        # Others are rarely wanted: nothing is made ready for them before.
+        asked = {first}
+        in_turn = [servers[index] for index in chain(range(turn, len(servers)), range(turn))]
+        for server in in_turn:
+            if server not in asked and server.state is not State.DOWN:
+                asked.add(server)
+                yield server
+        for server in chain(in_turn, self._others):
+            if server not in asked and _may_be_back(server):
+                asked.add(server)
+                yield server
+
+
+class LeastConnections(Generic[T]):
+    """The server with the fewest exchanges under way; of several, the one that has been so for longest.
+
+    What is asked of a server under another pool does not count. A choice costs the same however many servers there are:
+    they stand in line by the number of their exchanges, one line for each number.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[T, int] = {}  # of all that have any
+        self._lines: dict[int, OrderedDict[T, None]] = {}  # of those that take turns
+        self._others: tuple[T, ...] = ()
+        self._least = 0  # no line has a smaller number
+
+    def use(self, servers: Sequence[T], others: Sequence[T] = ()) -> None:
+        """As Balancer says."""
+        self._lines, self._others = {}, tuple(others)
+        for server in servers:
+            self._line_up(server, self._counts.get(server, 0))
+        self._least = min(self._lines, default=0)
+
+    def order(self, bound: T | None = None) -> Order[T]:
+        """As Balancer says."""
+        asked: list[T] = []
+        server = self._best(asked) if bound is None else bound
+        while server is not None:
+            asked.append(server)
+            self._count(server, 1)
+            try:
+                yield server
+            finally:
+                self._count(server, -1)
+            server = self._best(asked)
+
+    def _best(self, asked: Sequence[T]) -> T | None:
+        if not asked:
+            while self._least not in self._lines:
+                if not self._lines:
+                    return None
+                self._least += 1
+            return next(iter(self._lines[self._least]))
+        # A second choice is rare enough to be looked for.
+        standing = [server for number in sorted(self._lines) for server in self._lines[number] if server not in asked]
+        up = next((each for each in standing if each.state is not State.DOWN), None)
+        others = (each for each in self._others if each not in asked)
+        return up or next(filter(_may_be_back, chain(standing, others)), None)
+
+    def _count(self, server: T, change: int) -> None:
+        before = self._counts.get(server, 0)
+        number = before + change
+        if number:
+            self._counts[server] = number
+        else:
+            del self._counts[server]
+        line = self._lines.get(before)
+        if line is not None and server in line:
+            del line[server]
+            if not line:
+                del self._lines[before]
+            self._line_up(server, number)
+            self._least = min(self._least, number)
+
+    def _line_up(self, server: T, number: int) -> None:
+        self._lines.setdefault(number, OrderedDict())[server] = None
+
+
+def _may_be_back(server: Candidate) -> bool:
+    """Whether a server may be asked that does not take turns."""
+    return server.state is not State.DOWN or server.refusing
+
+
+class Pool(Generic[T]):
+    """The servers of one pool under one backend settings.
+
+    Those that are healthy are asked. Where none is known to be, those that no probe has asked yet are, too: else all
+    requests that come before the first probes are answered would be lost, at every start. Where all are down, those
+    are that refused connections, because that may be over at any time. Nobody asks a server that is down because of
+    its answers, or its silence, but for a request that is bound to one that is being drained.
+
+    Args:
+        servers: each once.
+        balancer: decides whose turn it is.
+        affinity: leads clients back to their server; None: every request is asked of whose turn it is.
+    """
+
+    def __init__(self, servers: Sequence[T], balancer: Balancer[T], affinity: Affinity[T] | None = None) -> None:
+        self.servers = tuple(servers)
+        self.affinity = affinity
+        self._balancer = balancer
+        self._stale = True
+
+    def changed(self) -> None:
+        """The health of a server has changed: it is looked at before the next request."""
+        self._stale = True
+
+    def order(self, headers: Sequence[Header] = ()) -> Order[T]:
+        """Whom to ask; `headers` are those of the request."""
+        if self._stale:
+            self._stale = False
+            usable = self._usable()
+            taken = {*usable}
+            self._balancer.use(usable, [server for server in self.servers if server not in taken])
+        return self._balancer.order(None if self.affinity is None else self._bound(self.affinity, headers))
+
+    def _usable(self) -> list[T]:
+        up = [server for server in self.servers if server.state is State.UP]
+        unknown = up or [server for server in self.servers if server.state is State.UNKNOWN]
+        return unknown or [server for server in self.servers if server.refusing]
+
+    def _bound(self, affinity: Affinity[T], headers: Sequence[Header]) -> T | None:
+        for server in affinity.servers(headers):
+            if server.state is not State.DOWN or server.draining:
+                return server
+        return None

@@ -1,0 +1,30 @@
+"""Texts that people write, in a configuration, a rule or a command: a single line of them, and the name they mean.
+
+Any module of the core may call it; it knows nothing of what the texts are about.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from agwtwisted.core.base.errors import UnacceptableError, shown
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The most similar name, compared without case; empty where none comes near."""
+    by_folded = {each.casefold(): each for each in names}
+    return by_folded.get(next(iter(difflib.get_close_matches(name.casefold()[:100], by_folded, n=1)), ""), "")
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The end of a message about an unknown name."""
+    near = nearest(name, names)
+    return f"; did you mean {shown(near)}?" if near else ""
+
+
+def one_line(text: str) -> str:
+    """Any text without a newline: an indented key would otherwise vanish in the value above it."""
+    if "\n" in text:
+        raise UnacceptableError("has more than one line (an indented line continues the value above it)")
+    return text

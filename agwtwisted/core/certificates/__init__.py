@@ -1,0 +1,1 @@
+"""What a certificate says, read from its DER without a judgement about it."""

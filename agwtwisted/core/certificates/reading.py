@@ -1,0 +1,189 @@
+"""A certificate as far as decisions need it, read in every form that OpenSSL takes (RFC 5280 section 4.1).
+
+Parsers that are stricter refuse what devices and their CAs have written for decades. A chain is verified by OpenSSL on
+the same bytes; what is read here is compared and rendered, and only what a decision needs and cannot be read refuses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from agwtwisted.core.base.values import value
+from agwtwisted.core.certificates import der
+from agwtwisted.core.certificates.der import DerError, Element
+
+MAX_NAME_OCTETS: Final = 4096
+"""Of a subject or an issuer: a longer one is made to cost those who read it."""
+
+VERSION: Final = 0xA0
+EXTENSIONS: Final = 0xA3
+UTC_TIME: Final = 0x17
+GENERALIZED_TIME: Final = 0x18
+
+_TIMES: Final = {UTC_TIME: re.compile(rb"\d{12}Z"), GENERALIZED_TIME: re.compile(rb"\d{14}Z")}
+"""The forms with which OpenSSL verifies a certificate (sections 4.1.2.5.1 and 4.1.2.5.2)."""
+
+
+@value
+class Extension:
+    """One extension: the contents of its object identifier, whether it is critical, and its value."""
+
+    identifier: bytes
+    critical: bool
+    content: bytes
+
+
+@value(kw_only=True)
+class Certificate:
+    """What a certificate says; names and the serial number are contents, without their headers."""
+
+    der: bytes
+    serial: bytes
+    algorithm: bytes  # contents of the AlgorithmIdentifier of its signature
+    issuer: bytes
+    not_before: datetime  # aware
+    not_after: datetime
+    subject: bytes
+    public_key: bytes  # contents of the SubjectPublicKeyInfo
+    extensions: tuple[Extension, ...]
+
+    @classmethod
+    def read(cls, der_bytes: bytes) -> Certificate:
+        """The certificate that these bytes are; its version is not looked at, nor what is in its extensions.
+
+        Raises:
+            DerError: not a certificate, or one with a time at which OpenSSL verifies nothing.
+        """
+        serial, algorithm, issuer, validity, subject, public_key, *rest = _fields(der_bytes)
+        begin, end = _times(validity.content)
+        return cls(
+            der=der_bytes,
+            serial=serial.content,
+            algorithm=algorithm.content,
+            issuer=issuer.content,
+            not_before=moment(begin),
+            not_after=moment(end),
+            subject=subject.content,
+            public_key=public_key.content,
+            extensions=extensions_of(rest),
+        )
+
+    def extension(self, identifier: bytes) -> Extension | None:
+        """The extension of this type, None where there is none.
+
+        Raises:
+            DerError: it is there twice, and each reader would take another one.
+        """
+        found = [each for each in self.extensions if each.identifier == identifier]
+        if len(found) > 1:
+            raise DerError("an extension is there twice")
+        return found[0] if found else None
+
+
+def certificate_of(der_bytes: bytes) -> Certificate | None:
+    """The certificate that these bytes are; None where it cannot be read."""
+    try:
+        return Certificate.read(der_bytes)
+    except DerError:
+        return None
+
+
+def to_be_signed(der_bytes: bytes) -> tuple[Element, ...]:
+    """What a certificate says, from its serial number on (section 4.1); the version is left out.
+
+    Raises:
+        DerError: not a certificate.
+    """
+    parts = der.elements(der.first_of(der.only_element(der_bytes, der.SEQUENCE), der.SEQUENCE))
+    return parts[1:] if parts and parts[0].tag == VERSION else parts
+
+
+def extensions_of(parts: Sequence[Element]) -> tuple[Extension, ...]:
+    """Those among parts of a certificate (section 4.1.2.9).
+
+    Raises:
+        DerError: they cannot be told apart; what is in each is not looked at.
+    """
+    for part in parts:
+        if part.tag == EXTENSIONS:
+            return tuple([_extension(each) for each in der.elements(der.first_of(part.content, der.SEQUENCE))])
+    return ()
+
+
+def signature_of(certificate: Certificate) -> tuple[bytes, bytes]:
+    """What a certificate's issuer signed, as it stands there, and the signature.
+
+    Raises:
+        DerError: they cannot be read.
+    """
+    parts = der.first_of(certificate.der, der.SEQUENCE)
+    signed = der.first_encoding(parts)
+    _algorithm, signature, *_ = _padded(der.elements(parts[len(signed) :]), 2)
+    return signed, der.string_octets(signature)[1:]
+
+
+def moment(time: Element) -> datetime:
+    """When a time is that OpenSSL verifies with, aware; the year 0 is taken as the year 1.
+
+    Raises:
+        DerError: it is none, or in a form that OpenSSL verifies nothing with.
+    """
+    octets = der.string_octets(time)
+    form = _TIMES.get(time.tag & ~der.CONSTRUCTED)
+    if form is None or not form.fullmatch(octets):
+        raise DerError("not a time")
+    digits = octets.decode("ascii")[:-1]
+    year, rest = (int(digits[:2]), digits[2:]) if len(digits) == 12 else (int(digits[:4]), digits[4:])
+    if len(digits) == 12:
+        year += 2000 if year < 50 else 1900
+    month, day, hour, minute, second = [int(rest[start : start + 2]) for start in range(0, 10, 2)]
+    try:
+        return datetime(max(year, 1), month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        raise DerError("not a time") from None
+
+
+def _fields(der_bytes: bytes) -> tuple[Element, ...]:
+    """The parts of a certificate from its serial number on, of which those before the extensions are there."""
+    fields = to_be_signed(der_bytes)
+    if len(fields) < 6 or tuple(field.tag for field in fields[:6]) != (der.INTEGER, *[der.SEQUENCE] * 5):
+        raise DerError("not a certificate")
+    return fields
+
+
+def _times(validity: bytes) -> tuple[Element, Element]:
+    """Both ends of a validity."""
+    begin, end, *_ = _padded(der.elements(validity), 2)
+    return begin, end
+
+
+def _extension(element: Element) -> Extension:
+    """DEFAULT FALSE may be written out, and every octet but zero is true."""
+    parts = der.elements(element.content)
+    if not 2 <= len(parts) <= 3 or element.tag != der.SEQUENCE or parts[0].tag != der.OBJECT_IDENTIFIER:
+        raise DerError("not an extension")
+    content = parts[-1]
+    if content.tag & ~der.CONSTRUCTED != der.OCTET_STRING:
+        raise DerError("an extension without a value")
+    critical = len(parts) == 3 and is_true(parts[1])
+    return Extension(parts[0].content, critical, der.string_octets(content))
+
+
+def is_true(element: Element) -> bool:
+    """The value of a BOOLEAN; every octet but zero is true (X.690 section 8.2).
+
+    Raises:
+        DerError: it is none.
+    """
+    if element.tag != der.BOOLEAN or len(element.content) != 1:
+        raise DerError("not a BOOLEAN")
+    return element.content != b"\0"
+
+
+def _padded(parts: tuple[Element, ...], least: int) -> tuple[Element, ...]:
+    if len(parts) < least:
+        raise DerError("something is missing")
+    return parts

@@ -1,0 +1,304 @@
+"""From rows to resources: references are resolved, TLS policies and files read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import attrs
+
+from agwtwisted.core.base.errors import Problem, shown
+from agwtwisted.core.base.texts import did_you_mean
+from agwtwisted.core.configuration import rewrite_rules
+from agwtwisted.core.configuration.backend_keys import backend_port
+from agwtwisted.core.configuration.coherence import Built, Draft
+from agwtwisted.core.configuration.ini import Section
+from agwtwisted.core.configuration.rule_keys import CUSTOM_ERROR_STATUSES
+from agwtwisted.core.configuration.schema import KINDS
+from agwtwisted.core.configuration.settings import Row, SectionReference
+from agwtwisted.core.configuration.sources import Sources, beside
+from agwtwisted.core.configuration.tls_keys import DEFAULT_SSL_POLICY, client_auth, tls_policy
+from agwtwisted.core.resources.resources import (
+    BackendAddressPool,
+    BackendHttpSettings,
+    BackendSettings,
+    CustomError,
+    Gateway,
+    HttpListener,
+    Listener,
+    PathRule,
+    Probe,
+    Protocol,
+    RedirectConfiguration,
+    RequestRoutingRule,
+    RoutingRule,
+    SslProfile,
+    StreamProtocol,
+    UrlPathMap,
+)
+from agwtwisted.core.rules.conditions import Condition
+from agwtwisted.core.rules.rewriting import RewriteRuleSet
+from agwtwisted.core.tls import policies
+from agwtwisted.core.tls.policies import TlsPolicy
+
+WHOLE_GATEWAY = "gateway"
+"""In the name of a custom error, instead of a listener's."""
+
+_END_KEYS = ("backend_address_pool", "backend_http_settings", "redirect_configuration")
+
+
+class _Lost:
+    """In place of a resource that a key names and that could not be built."""
+
+
+_LOST: Final = _Lost()
+
+
+@attrs.define(kw_only=True)
+class Builder:
+    """Builds what it can; each section it cannot build has a problem, here or from an earlier step."""
+
+    file: str
+    rows: Mapping[str, Mapping[str, Row]]  # by kind and name
+    sources: Sources
+    problems: list[Problem] = attrs.Factory(list)
+    _resources: dict[tuple[str, str], Any] = attrs.Factory(dict)
+    _default_policy: TlsPolicy | None = None
+
+    def build(self, system_roots: Callable[[], frozenset[bytes]] = frozenset) -> Draft:
+        """Every resource, each kind after those it refers to; `system_roots` as `config.parse` has them."""
+        gateway = self._gateway()
+        self._default_policy = gateway.ssl_policy if gateway else None
+        built = {kind: tuple(self._built(kind, make)) for kind, make in self._makers().items()}
+        return Draft(
+            gateway=gateway,
+            rows={kind: tuple(rows.values()) for kind, rows in self.rows.items()},
+            profiles=built["ssl_profile"],
+            listeners=built["http_listener"],
+            rules=built["request_routing_rule"],
+            redirects=built["redirect_configuration"],
+            custom_errors=built["custom_error"],
+            rewrite_rule_sets=tuple(filter(None, map(self._rewrite_rule_set, self._names("rewrite_rule_set")))),
+            relayed_listeners=built["listener"],
+            relay_rules=built["routing_rule"],
+            system_roots=system_roots,
+            now=self.sources.now,
+        )
+
+    def unbuilt(self) -> Iterator[Row]:
+        """The sections that did not become a resource; call `build` first."""
+        for kind in self._makers():
+            for name, row in self.rows[kind].items():
+                if (kind, name) not in self._resources:
+                    yield row
+
+    def _makers(self) -> Mapping[str, Callable[[Row], Any]]:
+        return {
+            "ssl_certificate": self.sources.ssl_certificate,
+            "trusted_client_certificate": self.sources.trusted_client_certificate,
+            "trusted_root_certificate": self.sources.trusted_root_certificate,
+            "ssl_profile": self._ssl_profile,
+            "http_listener": self._http_listener,
+            "listener": self._listener,
+            "backend_address_pool": lambda row: BackendAddressPool(name=row.name, **row.fields()),
+            "probe": lambda row: Probe(name=row.name, **row.fields()),
+            "backend_http_settings": self._backend_http_settings,
+            "rewrite_rule": rewrite_rules.rewrite_rule,
+            "backend_settings": self._backend_settings,
+            "redirect_configuration": self._redirect_configuration,
+            "path_rule": self._path_rule,
+            "url_path_map": self._url_path_map,
+            "custom_error": self._custom_error,
+            "request_routing_rule": self._request_routing_rule,
+            "routing_rule": self._routing_rule,
+        }
+
+    def _built(self, kind: str, make: Callable[[Row], Any]) -> Iterator[Built[Any]]:
+        """The sections of one kind whose keys were all accepted; of the others, files are read all the same."""
+        for row in self.rows[kind].values():
+            resource = make(row)
+            if resource is not None and not row.refused:
+                self._resources[kind, row.name] = resource
+                yield Built(row, resource)
+
+    def _gateway(self) -> Gateway | None:
+        row = next(iter(self.rows["gateway"].values()), _no_gateway(self.file))
+        policy = tls_policy(row) or policies.predefined(DEFAULT_SSL_POLICY)
+        if isinstance(policy, str):
+            return None
+        fields = row.fields() | {"ssl_policy": policy}
+        for key in ("access_log", "state_directory"):
+            if fields.get(key, "-") != "-":
+                fields[key] = beside(self.file, fields[key])
+        return Gateway(**fields)
+
+    def _ssl_profile(self, row: Row) -> SslProfile | None:
+        policy = tls_policy(row) or self._default_policy
+        references = row.get("trusted_client_certificates")
+        trusted = tuple(self._resource(row, "trusted_client_certificates", each) for each in references)
+        if policy is None or isinstance(policy, str) or _LOST in trusted:
+            return None
+        fields = row.fields() | {"trusted_client_certificates": trusted, "ssl_policy": policy}
+        return SslProfile(name=row.name, client_auth=client_auth(row), **fields)
+
+    def _http_listener(self, row: Row) -> HttpListener | None:
+        fields = self._listener_fields(row)
+        return None if fields is None else HttpListener(name=row.name, **fields)
+
+    def _listener(self, row: Row) -> Listener | None:
+        fields = self._listener_fields(row)
+        return None if fields is None else Listener(name=row.name, **fields)
+
+    def _listener_fields(self, row: Row) -> dict[str, Any] | None:
+        certificate, profile = self._found(row, "ssl_certificate"), self._found(row, "ssl_profile")
+        if row.refused or _LOST in (certificate, profile):
+            return None
+        policy = profile.ssl_policy if profile else self._default_policy
+        if row.get("protocol") in (Protocol.HTTP, StreamProtocol.TCP):
+            policy = None
+        elif policy is None:
+            return None
+        return row.fields() | {"ssl_certificate": certificate, "ssl_profile": profile, "ssl_policy": policy}
+
+    def _backend_http_settings(self, row: Row) -> BackendHttpSettings | None:
+        roots = self._roots(row)
+        certificate, probe = self._found(row, "client_ssl_certificate"), self._found(row, "probe")
+        if row.refused or _LOST in (certificate, probe, *roots):
+            return None
+        fields = row.fields() | {
+            "trusted_root_certificates": roots,
+            "client_ssl_certificate": certificate,
+            "probe": probe,
+        }
+        return BackendHttpSettings(name=row.name, **{"port": backend_port(row)} | fields)
+
+    def _redirect_configuration(self, row: Row) -> RedirectConfiguration | None:
+        found = self._all_found(row, "target_listener")
+        if found is None or row.unset("target_listener") == row.unset("target_url"):
+            return None
+        names = found["target_listener"].host_names if found["target_listener"] else ()
+        if len(names) > 1 or any(each in name for name in names for each in "*?"):
+            message = (
+                f"http_listener {found['target_listener'].name} has several host names or a wildcard:"
+                " it would not be clear which host to lead to; write target_url"
+            )
+            self.problems.append(row.problem(message, key="target_listener"))
+            return None
+        return RedirectConfiguration(name=row.name, **found)
+
+    def _path_rule(self, row: Row) -> PathRule | None:
+        found = self._all_found(row, *_END_KEYS, "rewrite_rule_set")
+        map_name, _, name = row.name.partition("/")
+        if not self._exists(row, "", SectionReference(kind="url_path_map", name=map_name)) or found is None:
+            return None
+        return PathRule(name=name, deny_unless=_conditions(row, "deny_unless"), **found)
+
+    def _url_path_map(self, row: Row) -> UrlPathMap | None:
+        found = self._all_found(row, *(f"default_{key}" for key in (*_END_KEYS, "rewrite_rule_set")))
+        names = [name for name in self.rows["path_rule"] if name.partition("/")[0] == row.name]
+        path_rules = tuple(self._resources.get(("path_rule", name), _LOST) for name in names)
+        if found is None or _LOST in path_rules:
+            return None
+        conditions = _conditions(row, "default_deny_unless")
+        return UrlPathMap(name=row.name, path_rules=path_rules, default_deny_unless=conditions, **found)
+
+    def _custom_error(self, row: Row) -> CustomError | None:
+        page = self.sources.custom_error(row)
+        scope, _, status = row.name.partition("/")
+        listener = "" if scope == WHOLE_GATEWAY else scope
+        exists = not listener or self._exists(row, "", SectionReference(kind="http_listener", name=listener))
+        if page is None or not exists or status not in CUSTOM_ERROR_STATUSES:
+            return None
+        return CustomError(listener=listener, status=int(status), page=page)
+
+    def _request_routing_rule(self, row: Row) -> RequestRoutingRule | None:
+        found = self._all_found(row, "http_listener", "url_path_map", "rewrite_rule_set", *_END_KEYS)
+        if found is None:
+            return None
+        return RequestRoutingRule(name=row.name, deny_unless=_conditions(row, "deny_unless"), **found)
+
+    def _all_found(self, row: Row, *keys: str) -> dict[str, Any] | None:
+        """The section's values with, for these keys, the resources that they name; None where one of them is lost."""
+        found = {key: self._found(row, key) for key in keys}
+        return None if row.refused or _LOST in found.values() else row.fields() | found
+
+    def _rewrite_rule_set(self, name: str) -> RewriteRuleSet | None:
+        """The rules of one set; None, with problems about the rules, where one of them could not be built."""
+        place = ("rewrite_rule_set", name)
+        if place not in self._resources:
+            names = [row.name for row in self.rows["rewrite_rule"].values() if rewrite_rules.set_name(row) == name]
+            rules = [self._resources.get(("rewrite_rule", each)) for each in names]
+            self._resources[place] = None if None in rules else RewriteRuleSet.of(name, filter(None, rules))
+        found: RewriteRuleSet | None = self._resources[place]
+        return found
+
+    def _roots(self, row: Row) -> tuple[Any, ...]:
+        """The roots that backend settings trust, _LOST in the place of one that is none."""
+        key = "trusted_root_certificates"
+        return tuple(self._resource(row, key, each) for each in row.get(key))
+
+    def _backend_settings(self, row: Row) -> BackendSettings | None:
+        roots, probe = self._roots(row), self._found(row, "probe")
+        if row.refused or _LOST in (probe, *roots):
+            return None
+        return BackendSettings(name=row.name, **row.fields() | {"trusted_root_certificates": roots, "probe": probe})
+
+    def _routing_rule(self, row: Row) -> RoutingRule | None:
+        ends = {key: self._found(row, key) for key in ("listener", "backend_address_pool", "backend_settings")}
+        if row.refused or _LOST in ends.values():
+            return None
+        return RoutingRule(name=row.name, **row.fields() | ends)
+
+    def _found(self, row: Row, key: str) -> Any:
+        """The resource that a key names; None where the key is unset, _LOST where there is none."""
+        reference = row.get(key)
+        return None if reference is None else self._resource(row, key, reference)
+
+    def _resource(self, row: Row, key: str, reference: SectionReference) -> Any:
+        if not self._exists(row, key, reference):
+            return _LOST
+        if reference.kind == "rewrite_rule_set":
+            return self._rewrite_rule_set(reference.name) or _LOST
+        return self._resources.get((reference.kind, reference.name), _LOST)
+
+    def _exists(self, row: Row, key: str, reference: SectionReference) -> bool:
+        """Whether there is such a section; if not, a problem says so."""
+        names = self._names(reference.kind)
+        if reference.name not in names:
+            message = f"there is no {reference.kind} {shown(reference.name)}{_instead(reference.name, names)}"
+            self.problems.append(row.problem(message, key=key, code="InvalidResourceReference"))
+        return reference.name in names
+
+    def _names(self, kind: str) -> Iterable[str]:
+        """What can be referred to: sections, and sets of them."""
+        if kind == "rewrite_rule_set":
+            return dict.fromkeys(rewrite_rules.set_name(row) for row in self.rows["rewrite_rule"].values())
+        return self.rows[kind]
+
+
+MOST_NAMES: Final = 10
+"""Names that a message lists."""
+
+
+def _instead(name: str, names: Iterable[str]) -> str:
+    """The end of a message about a name that no section has: a similar one, and which there are."""
+    every = list(names)
+    if not every:
+        return ": there is none at all"
+    near = did_you_mean(name, every)
+    if near and len(every) == 1:
+        return near
+    rest = f" and {len(every) - MOST_NAMES} more" if len(every) > MOST_NAMES else ""
+    there = "there is only" if len(every) == 1 else "there are"
+    return f"{near}; {there} {', '.join(every[:MOST_NAMES])}{rest}"
+
+
+def _conditions(row: Row, family: str) -> tuple[Condition, ...]:
+    """The conditions of a section without which nobody comes in."""
+    return tuple(row.family(family).values())
+
+
+def _no_gateway(file: str) -> Row:
+    """The section [gateway] of a file that has none."""
+    section = Section(kind="gateway", line=0)
+    return Row(file=file, section=section, kind=KINDS["gateway"], values={}, refused=frozenset())

@@ -1,0 +1,396 @@
+"""What must fit together: rules that concern several sections of a configuration at once.
+
+Each check takes the whole Draft and yields problems. Those that need no more than a section's own keys look at its row,
+so that a fault elsewhere does not hide what they find; the others look at what could be built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import combinations
+from typing import Generic, TypeAlias, TypeVar
+
+import attrs
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from agwtwisted.core.base.errors import Problem, shown
+from agwtwisted.core.certificates.attributes import certificate_attributes, issuer_organizations
+from agwtwisted.core.configuration.settings import Row
+from agwtwisted.core.configuration.tls_keys import policy_key
+from agwtwisted.core.http.host_names import intersect, is_loopback, overlap
+from agwtwisted.core.plan.routing import Action, Actions, actions_of
+from agwtwisted.core.resources.resources import (
+    CertificateHeaders,
+    ClientAuth,
+    CustomError,
+    Gateway,
+    HttpListener,
+    Listener,
+    PathCertificate,
+    Protocol,
+    RedirectConfiguration,
+    RequestRoutingRule,
+    RoutingRule,
+    SslProfile,
+    StreamProtocol,
+)
+from agwtwisted.core.rules.rewriting import RewriteRuleSet
+from agwtwisted.core.tls.policies import TlsPolicy, mixing_problem
+
+T = TypeVar("T")
+AnyListener: TypeAlias = HttpListener | Listener
+AnyRule: TypeAlias = RequestRoutingRule | RoutingRule
+
+LISTENERS = ("http_listener", "listener")
+"""The kinds of sections that listen."""
+
+DEMO_ORGANIZATION = "agwtwisted DEMO"
+"""organizationName of the certificates that the demo makes, whose keys lie about for everybody to read."""
+
+_STRICTNESS = {ClientAuth.NONE: 0, ClientAuth.PASSTHROUGH: 1, ClientAuth.STRICT: 2}
+
+
+@attrs.frozen(eq=False)
+class Built(Generic[T]):
+    """A resource and the section it was built from."""
+
+    row: Row
+    value: T
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Draft:
+    """A configuration under examination: the rows of every kind, and what could be built from them."""
+
+    gateway: Gateway | None
+    rows: dict[str, tuple[Row, ...]]
+    profiles: tuple[Built[SslProfile], ...]
+    listeners: tuple[Built[HttpListener], ...]
+    rules: tuple[Built[RequestRoutingRule], ...]
+    redirects: tuple[Built[RedirectConfiguration], ...]
+    custom_errors: tuple[Built[CustomError], ...]
+    rewrite_rule_sets: tuple[RewriteRuleSet, ...] = ()
+    relayed_listeners: tuple[Built[Listener], ...] = ()
+    relay_rules: tuple[Built[RoutingRule], ...] = ()
+    system_roots: Callable[[], frozenset[bytes]] = frozenset  # as `trust_coherence.key_of` has them
+    now: datetime | None = None  # aware; None: dates do not count
+    actions: Mapping[RequestRoutingRule, Actions] = attrs.field(init=False)  # of each rule
+
+    @actions.default
+    def _compiled(self) -> Mapping[RequestRoutingRule, Actions]:
+        return {rule.value: actions_of(rule.value) for rule in self.rules}
+
+    def of(self, kind: str, *keys: str) -> tuple[Row, ...]:
+        """The rows of a kind whose values for these keys can be relied on."""
+        return tuple(row for row in self.rows.get(kind, ()) if not row.refused & {*keys})
+
+    def listening(self, *keys: str) -> tuple[Row, ...]:
+        """The rows of every kind that listens, in the order of the file, whose values for these keys can be relied on.
+
+        Defaults of both kinds are the same, so a row may be asked for any of them.
+        """
+        rows = [row for kind in LISTENERS for row in self.of(kind, *keys)]
+        return tuple(sorted(rows, key=lambda row: row.line()))
+
+    @property
+    def every_listener(self) -> tuple[Built[AnyListener], ...]:
+        """Those of both kinds that could be built, in the order of the file."""
+        found: list[Built[AnyListener]] = [*self.listeners, *self.relayed_listeners]  # type: ignore[list-item]
+        return tuple(sorted(found, key=lambda listener: listener.row.line()))
+
+    @property
+    def every_rule(self) -> tuple[Built[AnyRule], ...]:
+        """The rules of both kinds that could be built, in the order of the file."""
+        found: list[Built[AnyRule]] = [*self.rules, *self.relay_rules]  # type: ignore[list-item]
+        return tuple(sorted(found, key=lambda rule: rule.row.line()))
+
+
+def problems(draft: Draft) -> Iterator[Problem]:
+    """Everything that does not fit together."""
+    for check in _CHECKS:
+        yield from check(draft)
+
+
+def _overlapping_addresses(draft: Draft) -> Iterator[Problem]:
+    for earlier, row in combinations(draft.listening("address", "port"), 2):
+        one, other = earlier.get("address"), row.get("address")
+        if earlier.get("port") == row.get("port") and overlap(one, other):
+            yield row.problem(
+                f"listens on {other}, {earlier.section.title} on {one}: on one port these cannot both be bound",
+                key="port",
+            )
+
+
+def _neighbours(draft: Draft, key: str) -> Iterator[tuple[Row, Row]]:
+    """Each two listeners on one address and port, in the order of the file; `key` is what will be compared."""
+    for earlier, row in combinations(draft.listening("address", "port", key), 2):
+        if (earlier.get("address"), earlier.get("port")) == (row.get("address"), row.get("port")):
+            yield earlier, row
+
+
+def _mixed_protocols(draft: Draft) -> Iterator[Problem]:
+    for earlier, row in _neighbours(draft, "protocol"):
+        one, other = earlier.get("protocol"), row.get("protocol")
+        if one is not other:
+            words = " and ".join(sorted((one.value, other.value)))
+            yield row.problem(f"and {earlier.section.title} speak {words} on one port", key="protocol")
+
+
+def _differing_proxies(draft: Draft) -> Iterator[Problem]:
+    """Whether a header comes first has to be known before the client can name a site."""
+    key = "accept_proxy_protocol"
+    for earlier, row in _neighbours(draft, key):
+        if set(earlier.get(key)) != set(row.get(key)):
+            yield row.problem(f"and {earlier.section.title} differ in {key}, which is the port's", key=key)
+
+
+def _ambiguous_hosts(draft: Draft) -> Iterator[Problem]:
+    for earlier, row in _neighbours(draft, "host_names"):
+        if earlier.section.kind != row.section.kind:  # they cannot share a port at all, as was told
+            continue
+        for name in row.get("host_names"):
+            if name in earlier.get("host_names"):
+                yield row.problem(f"host name {shown(name)} is also one of {earlier.section.title}", key="host_names")
+        if not row.get("host_names") and not earlier.get("host_names"):
+            yield row.problem(f"and {earlier.section.title} are both basic listeners (no host_names) of one port")
+
+
+def _differing_policies(draft: Draft) -> Iterator[Problem]:
+    """OpenSSL takes versions and TLS 1.3 suites from the first context of a port, whichever site the client names."""
+    for earlier, listener in combinations(draft.every_listener, 2):
+        one, other = earlier.value, listener.value
+        if not _one_port(one, other) or one.ssl_policy is None or other.ssl_policy is None:
+            continue
+        if _port_wide(one.ssl_policy) != _port_wide(other.ssl_policy):
+            yield listener.row.problem(
+                f"has the TLS policy {other.ssl_policy.name} and {earlier.row.section.title} {one.ssl_policy.name}:"
+                " listeners of one port must agree on TLS versions and TLS 1.3 cipher suites"
+            )
+
+
+def _differing_groups(draft: Draft) -> Iterator[Problem]:
+    """OpenSSL takes the groups, too, from the first context of a port."""
+    for earlier, listener in combinations(draft.every_listener, 2):
+        one, other = earlier.value, listener.value
+        if not _one_port(one, other) or one.ssl_policy is None or other.ssl_policy is None:
+            continue
+        if _groups(one) != _groups(other):
+            yield listener.row.problem(
+                f"and {earlier.row.section.title} have profiles that differ in tls_groups, which are the port's"
+            )
+
+
+def _groups(listener: AnyListener) -> tuple[str, ...]:
+    return () if listener.ssl_profile is None else listener.ssl_profile.tls_groups
+
+
+def _port_wide(policy: TlsPolicy) -> tuple[str, str, tuple[str, ...]]:
+    return policy.min_version, policy.max_version, policy.tls13_cipher_suites
+
+
+def _one_port(one: AnyListener, other: AnyListener) -> bool:
+    return (one.address, one.port) == (other.address, other.port)
+
+
+def _mixed_policies(draft: Draft) -> Iterator[Problem]:
+    policies = [draft.gateway.ssl_policy] if draft.gateway else []
+    for profile in draft.profiles:
+        problem = mixing_problem(policies)
+        policies.append(profile.value.ssl_policy)
+        if not problem and (problem := mixing_problem(policies)):
+            yield profile.row.problem(problem, key=policy_key(profile.row))
+
+
+def _rules(draft: Draft) -> Iterator[Problem]:
+    """Rules of both kinds, each kind for itself: ports are of one kind, so their priorities never meet."""
+    for kind, listener in (("request_routing_rule", "http_listener"), ("routing_rule", "listener")):
+        yield from _shared(draft, kind, "priority", "priority {0} is also that of {1}")
+        yield from _shared(draft, kind, listener, "the listener {0} already belongs to {1}: one listener, one rule")
+        routed = {row.get(listener).name for row in draft.of(kind, listener)}
+        for row in draft.of(listener):
+            if row.name not in routed:
+                yield row.problem(f"no {kind} names this listener: it would lead nowhere")
+
+
+def _shared(draft: Draft, kind: str, key: str, message: str) -> Iterator[Problem]:
+    for earlier, row in combinations(draft.of(kind, key), 2):
+        if earlier.get(key) == row.get(key):
+            value = row.get(key)
+            yield row.problem(message.format(getattr(value, "name", value), earlier.section.title), key=key)
+
+
+def _unused_profiles(draft: Draft) -> Iterator[Problem]:
+    used = {getattr(row.get("ssl_profile"), "name", None) for row in draft.listening("ssl_profile")}
+    for row in draft.of("ssl_profile"):
+        if row.name not in used:
+            yield row.warning("no listener uses this profile: nobody is asked for a certificate because of it")
+
+
+def _probes(draft: Draft) -> Iterator[Problem]:
+    probes = {row.name: row for row in draft.rows.get("probe", ())}
+    for row in draft.of("backend_http_settings", "probe"):
+        probe = probes.get(getattr(row.get("probe"), "name", ""))
+        if probe is not None:
+            yield from _probe_of(row, probe)
+
+
+def _probe_of(row: Row, probe: Row) -> Iterator[Problem]:
+    """What does not fit together between backend settings and their probe."""
+    if not {"protocol"} & (row.refused | probe.refused) and probe.get("protocol") is not row.get("protocol"):
+        yield row.problem(
+            f"{probe.section.title} asks by {probe.get('protocol').value}, these settings by"
+            f" {row.get('protocol').value}: they must be the same",
+            key="probe",
+            code="ApplicationGatewayProbeProtocolMustMatchBackendHttpSettinsProtocol",  # the product's spelling
+        )
+    picks = "pick_host_name_from_backend_http_settings"
+    if probe.get(picks) and row.unset("host_name") and not row.get("pick_host_name_from_backend_address"):
+        yield row.problem(f"{probe.section.title} has {picks}, and these settings have no host name", key="probe")
+
+
+def _unused_probes(draft: Draft) -> Iterator[Problem]:
+    kinds = ("backend_http_settings", "backend_settings")
+    used = {getattr(row.get("probe"), "name", None) for kind in kinds for row in draft.of(kind, "probe")}
+    for row in draft.of("probe"):
+        if row.name not in used:
+            yield row.warning("no backend settings use this probe: nobody is asked because of it")
+
+
+def _shadowed_listeners(draft: Draft) -> Iterator[Problem]:
+    for lax in draft.every_listener:
+        for strict in draft.every_listener:
+            laxer = _STRICTNESS[_asks(lax.value)] < _STRICTNESS[_asks(strict.value)]
+            if laxer and _one_port(lax.value, strict.value):
+                yield from _shadows(lax, strict)
+
+
+def _shadows(lax: Built[AnyListener], strict: Built[AnyListener]) -> Iterator[Problem]:
+    """Names that go to the laxer listener although the stricter one stands for them as well."""
+    for name in lax.value.host_names:
+        for other in strict.value.host_names or ("*",):
+            if intersect(name, other) and _rank(name) >= _rank(other):
+                yield lax.row.warning(
+                    f"host name {shown(name)} is answered here, with verify_client_auth_mode {_asks(lax.value).value},"
+                    f" before {strict.row.section.title} ({shown(other)}), which is stricter",
+                    key="host_names",
+                )
+
+
+def _rank(name: str) -> tuple[int, int]:
+    """Exact names come first, then the longer wildcard; last the basic listener, here ``*``."""
+    return (1, len(name)) if "*" in name or "?" in name else (2, 0)
+
+
+def _plain_ways_in(draft: Draft) -> Iterator[Problem]:
+    guarded = [(rule, _guarded(draft, rule.value)) for rule in draft.every_rule]
+    for rule in draft.every_rule:
+        listener = listener_of(rule.value)
+        if listener.protocol not in (Protocol.HTTP, StreamProtocol.TCP):
+            continue
+        servers = _reached(draft, rule.value)
+        guard = next((each for each, kept in guarded if kept & servers), None)
+        if guard is not None:
+            strict = "Strict listener" if _asks(listener_of(guard.value)) is ClientAuth.STRICT else "listener"
+            yield rule.row.warning(
+                f"the plain {listener.protocol.value} listener {listener.name} reaches servers that the {strict}"
+                f" {listener_of(guard.value).name} keeps for clients with a certificate",
+                key="http_listener" if isinstance(listener, HttpListener) else "listener",
+            )
+
+
+def listener_of(rule: AnyRule) -> AnyListener:
+    """The listener whose clients a rule sends on."""
+    return rule.http_listener if isinstance(rule, RequestRoutingRule) else rule.listener
+
+
+def _guarded(draft: Draft, rule: AnyRule) -> frozenset[tuple[str, int]]:
+    """The servers of a rule that only clients with a certificate come to."""
+    if _asks(listener_of(rule)) is ClientAuth.STRICT:
+        return _reached(draft, rule)
+    if isinstance(rule, RequestRoutingRule):
+        every = draft.actions[rule].all()
+        return _servers(action for action in every if action.client_certificate is PathCertificate.REQUIRE)
+    return frozenset()
+
+
+def _reached(draft: Draft, rule: AnyRule) -> frozenset[tuple[str, int]]:
+    """The servers of a rule."""
+    if isinstance(rule, RequestRoutingRule):
+        return _servers(draft.actions[rule].all())
+    port = rule.backend_settings.port
+    return frozenset((server.host, server.port or port) for server in rule.backend_address_pool.backend_addresses)
+
+
+def _servers(actions: Iterable[Action]) -> frozenset[tuple[str, int]]:
+    return frozenset(
+        (server.host, server.port or action.settings.port)
+        for action in actions
+        if action.pool and action.settings
+        for server in action.pool.backend_addresses
+    )
+
+
+def _unproven_headers(draft: Draft) -> Iterator[Problem]:
+    for rule in draft.rules:
+        words: set[CertificateHeaders] = set()
+        for action in draft.actions[rule.value].all():
+            if action.settings is not None and action.client_certificate is PathCertificate.NONE:
+                words |= action.settings.client_certificate_headers or frozenset()
+        extra = sorted(word.value for word in words & {CertificateHeaders.RFC9440, CertificateHeaders.XFCC})
+        if extra and _asks(rule.value.http_listener) is ClientAuth.PASSTHROUGH:
+            yield rule.row.warning(
+                f"client_certificate_headers has {', '.join(extra)} and {rule.value.http_listener.name} is Passthrough:"
+                " servers see certificates that nobody verified",
+                key="backend_http_settings",
+            )
+
+
+def _demo_certificates(draft: Draft) -> Iterator[Problem]:
+    if draft.gateway is None or draft.gateway.allow_demo:
+        return
+    for listener in draft.every_listener:
+        if is_loopback(listener.value.address):
+            continue
+        for key, certificates in _certificates(listener.value):
+            if any(_is_demo(certificate) for certificate in certificates):
+                yield listener.row.problem(
+                    f"listens on {listener.value.address} with certificates of the demo, whose keys are no secret:"
+                    " make your own, or say allow_demo = true in [gateway]",
+                    key=key,
+                )
+
+
+def _certificates(listener: AnyListener) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """The certificates (DER) that a listener shows or trusts, with the key that names them."""
+    if listener.ssl_certificate is not None:
+        yield "ssl_certificate", [each.public_bytes(Encoding.DER) for each in listener.ssl_certificate.certificates]
+    for trusted in listener.ssl_profile.trusted_client_certificates if listener.ssl_profile else ():
+        yield "ssl_profile", [authority.der for authority in trusted.chain.authorities]
+
+
+def _is_demo(der: bytes) -> bool:
+    return DEMO_ORGANIZATION.encode() in (*certificate_attributes(der).organizations, *issuer_organizations(der))
+
+
+def _asks(listener: AnyListener) -> ClientAuth:
+    return listener.ssl_profile.client_auth if listener.ssl_profile else ClientAuth.NONE
+
+
+_CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
+    _overlapping_addresses,
+    _mixed_protocols,
+    _differing_proxies,
+    _ambiguous_hosts,
+    _differing_policies,
+    _differing_groups,
+    _mixed_policies,
+    _rules,
+    _unused_profiles,
+    _probes,
+    _unused_probes,
+    _shadowed_listeners,
+    _plain_ways_in,
+    _unproven_headers,
+    _demo_certificates,
+)

@@ -1,0 +1,120 @@
+"""From the bytes of a file to a plan: a configuration, the frozen values of `resources`, compiled."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable
+
+from agwtwisted.core.base.errors import ConfigError, Place, Problem, Severity, shown
+from agwtwisted.core.base.texts import did_you_mean
+from agwtwisted.core.configuration import (
+    coherence,
+    hints,
+    ini,
+    relay_coherence,
+    rewrite_coherence,
+    route_coherence,
+    settings,
+    trust_coherence,
+)
+from agwtwisted.core.configuration.building import Builder
+from agwtwisted.core.configuration.schema import KINDS
+from agwtwisted.core.configuration.settings import Row
+from agwtwisted.core.configuration.sources import ReadFile, Sources, own_mode_problems
+from agwtwisted.core.plan.plan import Origins, Plan
+from agwtwisted.core.resources.resources import Config
+
+_LISTENERS = ("http_listener", "listener")
+
+
+def parse(
+    text: bytes,
+    file: str,
+    read: ReadFile,
+    *,
+    mode: int = 0o600,
+    now: datetime.datetime | None = None,
+    system_roots: Callable[[], frozenset[bytes]] = frozenset,
+) -> Plan:
+    """A configuration from the bytes of its file, whole and compiled.
+
+    Args:
+        file: the path of the file, as messages name it; paths in it are relative to its directory.
+        read: gives a file that the configuration names, by its resolved path; may raise OSError.
+        mode: the permission bits of the file.
+        now: the time (aware) at which certificates have expired; None: nobody looks.
+        system_roots: the keys of the authorities that the machine trusts for servers; asked where it matters.
+
+    Raises:
+        ConfigError: with every problem of the file, warnings included.
+    """
+    document = ini.parse(text, file)
+    rows, problems = _rows(document, file)
+    sources = Sources(read=read, now=now)
+    builder = Builder(file=file, rows=rows, sources=sources)
+    draft = builder.build(system_roots)
+    found = [*own_mode_problems(file, mode), *document.problems, *problems, *sources.problems, *builder.problems]
+    for check in (coherence, route_coherence, rewrite_coherence, relay_coherence, trust_coherence):
+        found += check.problems(draft)
+    if not _has_error(found):
+        # A configuration is taken whole or not at all: no section may be lost without a word.
+        found += [row.problem("could not be built, for a reason unknown: a defect") for row in builder.unbuilt()]
+    found.sort(key=lambda problem: (problem.place.file != file, problem.place.line))
+    if draft.gateway is None or _has_error(found):
+        raise ConfigError(found)
+    config = Config(
+        gateway=draft.gateway,
+        http_listeners=tuple(listener.value for listener in draft.listeners),
+        request_routing_rules=tuple(rule.value for rule in draft.rules),
+        custom_errors=tuple(each.value for each in draft.custom_errors),
+        rewrite_rule_sets=draft.rewrite_rule_sets,
+        listeners=tuple(listener.value for listener in draft.relayed_listeners),
+        routing_rules=tuple(rule.value for rule in draft.relay_rules),
+        warnings=tuple(found),
+    )
+    return Plan.of(config, draft.actions, Origins(file=file, lines=_lines(document)))
+
+
+def _lines(document: ini.Document) -> dict[str, dict[str, int]]:
+    """Where each section stands, under "", and its keys; of sections that share a name, the first counts."""
+    lines: dict[str, dict[str, int]] = {}
+    for section in document.sections:
+        lines.setdefault(section.title, {"": section.line} | {each.key: each.line for each in section.entries})
+    return lines
+
+
+def _has_error(problems: Iterable[Problem]) -> bool:
+    return any(problem.severity is Severity.ERROR for problem in problems)
+
+
+def _rows(document: ini.Document, file: str) -> tuple[dict[str, dict[str, Row]], list[Problem]]:
+    """The sections of known kinds by kind and name, and every problem about kinds and keys."""
+    rows: dict[str, dict[str, Row]] = {kind: {} for kind in KINDS}
+    problems: list[Problem] = []
+    for section in document.sections:
+        if message := _kind_problem(section):
+            place = Place(file=file, line=section.line)
+            problems.append(Problem(place=place, section=section.title, message=message))
+        if section.kind in KINDS:
+            row, found = settings.read(section, KINDS[section.kind], file)
+            problems += found
+            if not message:
+                rows[section.kind].setdefault(section.name, row)
+    if not document.problems and not any(section.kind in _LISTENERS for section in document.sections):
+        problems.append(
+            Problem(place=Place(file=file), message="has no http_listener and no listener: it would listen nowhere")
+        )
+    return rows, problems
+
+
+def _kind_problem(section: ini.Section) -> str:
+    """What is wrong with a section's header; empty when nothing is."""
+    if section.kind not in KINDS:
+        hint = hints.of_kind(section.kind)
+        end = f"; {hint}" if hint else did_you_mean(section.kind, KINDS)
+        return f"there is no kind of section {shown(section.kind)}{end}"
+    if KINDS[section.kind].named and not section.name:
+        return f"has no name: write [{section.kind} NAME]"
+    if not KINDS[section.kind].named and section.name:
+        return f"has a name, but there is only one: write [{section.kind}]"
+    return ""

@@ -1,0 +1,69 @@
+"""What must fit together about L4 listeners alone; for ports of any kind see `core.configuration.coherence`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from agwtwisted.core.base.errors import Problem
+from agwtwisted.core.configuration.coherence import Draft
+from agwtwisted.core.configuration.settings import Row
+from agwtwisted.core.resources.resources import ClientAuth, Refusal, StreamProtocol
+
+
+def problems(draft: Draft) -> Iterator[Problem]:
+    """Everything that does not fit together."""
+    for check in _CHECKS:
+        yield from check(draft)
+
+
+def _refusals_without_meaning(draft: Draft) -> Iterator[Problem]:
+    for listener in draft.relayed_listeners:
+        profile = listener.value.ssl_profile
+        if profile is not None and profile.client_auth is ClientAuth.STRICT and profile.refusal is Refusal.HTTP400:
+            yield listener.row.warning(
+                f"the profile {profile.name} has refusal = Http400, which has no meaning here: no HTTP is spoken, so"
+                " clients are refused in the handshake",
+                key="ssl_profile",
+            )
+
+
+def _nothing_to_tell(draft: Draft) -> Iterator[Problem]:
+    for rule in draft.relay_rules:
+        if rule.value.backend_settings.proxy_protocol_tls and rule.value.listener.protocol is StreamProtocol.TCP:
+            yield rule.row.warning(
+                f"{rule.value.backend_settings.name} has proxy_protocol_tls, and clients of the Tcp listener"
+                f" {rule.value.listener.name} speak no TLS that could be told of",
+                key="backend_settings",
+            )
+
+
+def _probes(draft: Draft) -> Iterator[Problem]:
+    probes = {row.name: row for row in draft.rows.get("probe", ())}
+    for row in draft.of("backend_settings", "probe"):
+        probe = probes.get(getattr(row.get("probe"), "name", ""))
+        if probe is not None and not {"protocol"} & (row.refused | probe.refused):
+            yield from _probe_of(row, probe)
+
+
+def _probe_of(row: Row, probe: Row) -> Iterator[Problem]:
+    """What does not fit together between backend settings and their probe."""
+    asked, spoken = probe.get("protocol"), row.get("protocol")
+    if asked is not spoken:
+        message = (
+            f"{probe.section.title} asks by {asked.value}, these settings by {spoken.value}: they must be the same"
+        )
+        yield row.problem(message, key="probe")
+    header = "enable_probe_proxy_protocol_header"
+    preserving = row.get("enable_l4_client_ip_preservation")
+    if preserving and asked is StreamProtocol.TLS and not probe.get(header):
+        yield row.warning(
+            f"{probe.section.title} has no {header}: servers that wait for a PROXY protocol header never answer it",
+            key="probe",
+        )
+
+
+_CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
+    _refusals_without_meaning,
+    _nothing_to_tell,
+    _probes,
+)

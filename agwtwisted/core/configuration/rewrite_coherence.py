@@ -1,0 +1,321 @@
+"""What must fit together about rewrite rule sets and about who may come in, beyond a rule's own keys.
+
+As in `core.configuration.coherence`, each check takes the whole Draft.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+from agwtwisted.core.base import limits
+from agwtwisted.core.base.errors import Problem, shown
+from agwtwisted.core.configuration.coherence import Built, Draft
+from agwtwisted.core.configuration.rewrite_rules import actions, set_name
+from agwtwisted.core.configuration.settings import Row, SectionReference
+from agwtwisted.core.http.managed import MANAGED_NAMES, canonical
+from agwtwisted.core.http.paths import normalised
+from agwtwisted.core.resources.resources import ClientAuth, PathCertificate, RequestRoutingRule
+from agwtwisted.core.rules.conditions import Condition
+from agwtwisted.core.rules.patterns import has_class_with, tied_to_end, tied_to_start
+from agwtwisted.core.rules.rewriting import HOST, identifying_headers
+from agwtwisted.core.rules.server_variables import Comparison, server_variable
+
+_EVERYDAY_HEADERS: Final = frozenset(
+    b"accept accept-encoding accept-language authorization cache-control content-encoding content-type cookie if-match"
+    b" if-modified-since if-none-match if-range if-unmodified-since origin range referer user-agent"
+    b" x-forwarded-for".split()
+)
+"""Headers that clients of every kind send: a rule that tells by one of them who the client is deserves a warning."""
+
+
+def problems(draft: Draft) -> Iterator[Problem]:
+    """Everything that does not fit together."""
+    for check in _CHECKS:
+        yield from check(draft)
+
+
+def _crowds(draft: Draft) -> Iterator[Problem]:
+    """What is wrong with how many there are of them: sets in all, and conditions and actions in one set."""
+    sets: dict[str, list[Row]] = {}
+    for row in draft.of("rewrite_rule"):
+        sets.setdefault(set_name(row), []).append(row)
+    for first, *_ in list(sets.values())[limits.REWRITE_RULE_SETS.highest :]:
+        yield first.problem(
+            f"belongs to one of {len(sets)} sets: a gateway has at most {limits.REWRITE_RULE_SETS.highest}"
+        )
+    for members in sets.values():
+        yield from _crowded(
+            members, "conditions", limits.CONDITIONS_PER_SET.highest, lambda row: row.family("condition")
+        )
+        yield from _crowded(members, "actions", limits.ACTIONS_PER_SET.highest, actions)
+
+
+def _crowded(rows: Sequence[Row], what: str, most: int, count: Callable[[Row], Any]) -> Iterator[Problem]:
+    total = 0
+    for row in rows:
+        before, total = total, total + len(count(row))
+        if before <= most < total:
+            yield row.problem(f"brings the set {set_name(row)} to {total} {what}: it may have at most {most}")
+
+
+def _unused_sets(draft: Draft) -> Iterator[Problem]:
+    used = {
+        value.name
+        for kind in draft.rows.values()
+        for row in kind
+        for value in row.values.values()
+        if isinstance(value, SectionReference) and value.kind == "rewrite_rule_set"
+    }
+    for row in {set_name(row): row for row in reversed(draft.of("rewrite_rule"))}.values():
+        if set_name(row) not in used:
+            yield row.warning(f"the rewrite rule set {set_name(row)} is not used by any rule")
+
+
+def _reroutes(draft: Draft) -> Iterator[Problem]:
+    first = {set_name(row): row for row in reversed(draft.of("rewrite_rule"))}
+    for rule_set in draft.rewrite_rule_sets:
+        if rule_set.always_reroutes:
+            yield first[rule_set.name].problem(
+                f"the rewrite rule set {rule_set.name} has the path map looked at again in any case, without end:"
+                " at least one rule needs a condition, or no reroute",
+                key="reroute",
+            )
+    for rule in draft.rules:
+        used = rule.value.rewrite_rule_set
+        if used is not None and used.reroutes and rule.row.unset("url_path_map"):
+            yield rule.row.problem(
+                f"the rewrite rule set {used.name} has reroute, and a basic rule has no path map to look at again",
+                key="rewrite_rule_set",
+            )
+
+
+def _everyday_headers(draft: Draft) -> Iterator[Problem]:
+    """Headers that any client may need, and none can send any more."""
+    identifying = identifying_headers(draft.rewrite_rule_sets)
+    for row in draft.of("rewrite_rule"):
+        for name in row.family("request_header"):
+            if canonical(name) in identifying & _EVERYDAY_HEADERS:
+                yield row.warning(
+                    f"request_header.{name.decode()} tells who the client is: what clients themselves send by that name"
+                    " is dropped, on every listener",
+                    key=f"request_header.{name.decode()}",
+                )
+
+
+def _words_of_clients(draft: Draft) -> Iterator[Problem]:
+    """What backends take for the gateway's word, made of what clients say, as a whole or in part."""
+    identifying = identifying_headers(draft.rewrite_rule_sets)
+    rows = {row.name: row for row in draft.of("rewrite_rule")}
+    for rule in (rule for rule_set in draft.rewrite_rule_sets for rule in rule_set.rules):
+        for action in rule.request_headers:
+            key = f"request_header.{action.name.decode()}"
+            if action.canonical == HOST and HOST in identifying:
+                message = f"{key} tells who the client is, but any client may send that Host itself"
+                yield rows[rule.name].warning(message, key=key)
+                continue
+            references = () if action.value is None else action.value.references
+            said = [each for each in references if each.of_client]
+            said = [each for each in said if each.request_header not in MANAGED_NAMES | identifying]
+            if action.canonical in MANAGED_NAMES - {_ORIGINAL_URL}:
+                word = "is the gateway's word to backends"
+            elif any(each.of_certificate for each in references):
+                word = "tells who the client is"
+            else:
+                continue
+            for each in dict.fromkeys(each.written for each in said):
+                yield rows[rule.name].warning(f"{key} {word}, and {each} is any client's", key=key)
+
+
+_ORIGINAL_URL: Final = b"x-original-url"
+"""A managed header that says what clients say."""
+
+
+def _access_conditions(draft: Draft) -> Iterator[tuple[Row, str, Condition]]:
+    """Every condition by which clients are let in, with its section and its key."""
+    families = (
+        ("request_routing_rule", "deny_unless"),
+        ("url_path_map", "default_deny_unless"),
+        ("path_rule", "deny_unless"),
+    )
+    for kind, family in families:
+        for row in draft.of(kind):
+            for number, condition in row.family(family).items():
+                yield row, f"{family}.{number}", condition
+
+
+def _paths_in_conditions(draft: Draft) -> Iterator[Problem]:
+    """Conditions see a path in its one form: what compares it with another one never fits."""
+    for row, key, condition in _access_conditions(draft):
+        if not condition.reference.of_path:
+            continue
+        operator, text = condition.operator.removesuffix("*"), condition.operand
+        if operator in ("==", "!=") and normalised(text.encode()) != text.encode():
+            yield row.problem(
+                f"{key} compares with {shown(text)}, which no path is here: paths that decide who comes in have one"
+                " form (//a, /./a and /%61 are /a, and what is encoded has capital letters)",
+                key=key,
+            )
+        elif operator in ("~", "!~") and (odd := _of_other_form(text)):
+            yield row.warning(
+                f"{key} looks for {shown(odd)}, which no path has here: paths that decide who comes in have one form"
+                " (//a, /./a and /%61 are /a, and what is encoded has capital letters)",
+                key=key,
+            )
+        elif (operator == "!=" and _PLUS.search(text)) or (operator == "!~" and _PLUS_IN_PATTERN.search(text)):
+            yield row.warning(f"{key} excludes a path with +, which may also be written %2B: exclude both", key=key)
+        if operator == "~" and not tied_to_start(text):
+            yield row.warning(
+                f"{key} finds its pattern anywhere in {condition.reference.written}: begin it with ^",
+                key=key,
+            )
+
+
+def _names_in_patterns(draft: Draft) -> Iterator[Problem]:
+    """Patterns over a whole distinguished name, in which other attributes than the one that is meant may fit."""
+    for row, key, condition in (*_access_conditions(draft), *_rewrite_conditions(draft)):
+        reference, text = condition.reference, condition.operand
+        if reference.comparison is not Comparison.DISTINGUISHED_NAME or condition.operator.rstrip("*") not in _PATTERNS:
+            continue
+        loose = "" if tied_to_start(text) and tied_to_end(text) else "it is not tied to both ends, ^ and $"
+        if not loose and has_class_with(text, b",\\"):
+            loose = "it has a part that fits the comma or the backslash between attributes"
+        if loose:
+            instead = [f"{reference.written}_{each}" for word, each in _ATTRIBUTES.items() if f"{word}=" in text]
+            of_subject = reference.written.endswith("_subject")
+            better = f"ask {' and '.join(instead)} instead" if instead and of_subject else "compare the whole with =="
+            yield row.warning(
+                f"{key} looks for its pattern in a whole distinguished name, and {loose}: {better}", key=key
+            )
+
+
+def _values_in_patterns(draft: Draft) -> Iterator[Problem]:
+    """Clients that are let in by a part of an attribute of the certificate, of a host name by any but its end."""
+    for row, key, condition in _access_conditions(draft):
+        reference, text = condition.reference, condition.operand
+        if reference.read_all is None or condition.operator.rstrip("*") != "~" or tied_to_end(text):
+            continue
+        if reference.comparison is Comparison.HOST_NAME:
+            yield row.warning(f"{key}: a name of any other domain may begin like this; end the pattern with $", key=key)
+        elif not tied_to_start(text):
+            yield row.warning(f"{key} finds its pattern anywhere in a value: tie it with ^ and $", key=key)
+
+
+_PATTERNS: Final = ("~", "!~")
+_ATTRIBUTES: Final = {"CN": "cn", "OU": "ou", "O": "o", "emailAddress": "email"}
+
+
+def _rewrite_conditions(draft: Draft) -> Iterator[tuple[Row, str, Condition]]:
+    """Every condition of a rewrite rule, with its section and its key."""
+    for row in draft.of("rewrite_rule"):
+        for number, condition in row.family("condition").items():
+            yield row, f"condition.{number}", condition
+
+
+def _impossible_texts(draft: Draft) -> Iterator[Problem]:
+    """Comparisons with what a variable never is: ``==`` never holds there, and ``!=`` always."""
+    for row, key, condition in (*_access_conditions(draft), *_rewrite_conditions(draft)):
+        form, operator = condition.reference.form, condition.operator
+        flags = re.IGNORECASE if operator.endswith("*") else re.NOFLAG
+        if form and operator.rstrip("*") in ("==", "!=") and not re.fullmatch(form, condition.operand, flags):
+            written = condition.reference.written
+            variable = server_variable(written.removeprefix("var_"))
+            meaning = f" ({variable.meaning})" if variable else ""
+            message = f"{key} compares with {shown(condition.operand)}, which {written} never is{meaning}"
+            yield row.warning(message, key=key)
+
+
+_ANYBODY_SAYS: Final = frozenset(
+    b"x-forwarded-for forwarded x-real-ip x-client-ip x-originating-ip true-client-ip cf-connecting-ip".split()
+)
+"""Request headers that tell who the client is, and that any client may send."""
+
+
+def _words_of_anybody(draft: Draft) -> Iterator[Problem]:
+    """Clients that are let in by what they say themselves, where it looks like somebody else's word."""
+    for row, key, condition in _access_conditions(draft):
+        written, header = condition.reference.written, condition.reference.request_header
+        if header in MANAGED_NAMES:
+            message = "is deleted from every request before: the condition sees none"
+        elif header in _ANYBODY_SAYS or written in ("var_add_x_forwarded_for_proxy", "var_client_user"):
+            message = "is what any client may send: nobody has checked it"
+        else:
+            continue
+        yield row.warning(f"{key}: {written} {message}", key=key)
+
+
+_PLUS: Final = re.compile(r"\+|%2B")
+_PLUS_IN_PATTERN: Final = re.compile(r"\\\+|\[[^]]*\+|%2B")
+_ODD_PARTS: Final = re.compile(r"//|;|\\\\|%[0-9A-Fa-f]{2}")
+
+
+def _of_other_form(pattern: str) -> str:
+    """A part of a pattern that fits no path in its one form, as far as that is plain; empty where there is none."""
+    for match in _ODD_PARTS.finditer(pattern.partition(r"\?")[0]):
+        part = match[0]
+        path = f"/a{part}a".encode()
+        of_a_letter = re.fullmatch("%[89A-F][0-9A-F]", part)  # beyond ASCII: alone it is no UTF-8
+        if not of_a_letter and normalised(path) != path:
+            return part
+    return ""
+
+
+def _unproven_access(draft: Draft) -> Iterator[Problem]:
+    """Who may come in by what a certificate says, where nobody verifies it, or nobody is asked for one."""
+    for rule in draft.rules:
+        listener = rule.value.http_listener.name
+        for row, family, asks in _ways_in(draft, rule):
+            conditions: dict[int, Condition] = row.family(family)
+            said = [each.reference.written for each in conditions.values() if each.reference.of_certificate]
+            key = f"{family}.{next(iter(conditions), '')}"
+            if said and asks is ClientAuth.NONE:
+                yield row.warning(f"{said[0]} tells nothing: {listener} asks nobody for a certificate here", key=key)
+            elif said and asks is ClientAuth.PASSTHROUGH and not _PROVEN & {*said}:
+                yield row.warning(
+                    f"{said[0]} is anybody's word: {listener} is Passthrough, where nobody verifies certificates"
+                    " (a fingerprint would do, and so would Strict)",
+                    key=key,
+                )
+
+
+def _ways_in(draft: Draft, rule: Built[RequestRoutingRule]) -> Iterator[tuple[Row, str, ClientAuth]]:
+    """The sections that say who may come in by a rule, by which keys, and what is asked of clients there."""
+    listener, url_path_map = rule.value.http_listener, rule.value.url_path_map
+    asks = listener.ssl_profile.client_auth if listener.ssl_profile else ClientAuth.NONE
+    yield rule.row, "deny_unless", asks
+    if url_path_map is None:
+        return
+    for row in draft.of("url_path_map"):
+        if row.name == url_path_map.name:
+            yield row, "default_deny_unless", asks
+    of_paths = {PathCertificate.REQUIRE: ClientAuth.STRICT, PathCertificate.IGNORE: ClientAuth.NONE}
+    for row in draft.of("path_rule", "client_certificate"):
+        if row.name.partition("/")[0] == url_path_map.name:
+            yield row, "deny_unless", of_paths.get(row.get("client_certificate"), asks)
+
+
+_PROVEN = frozenset(
+    {
+        "var_client_certificate",
+        "var_client_certificate_fingerprint",
+        "var_client_certificate_fingerprint_sha256",
+        "var_client_certificate_verification",
+    }
+)
+"""What of a certificate cannot be made up, verified or not: the client has shown that it has the key."""
+
+
+_CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
+    _crowds,
+    _unused_sets,
+    _reroutes,
+    _everyday_headers,
+    _words_of_clients,
+    _paths_in_conditions,
+    _names_in_patterns,
+    _values_in_patterns,
+    _impossible_texts,
+    _words_of_anybody,
+    _unproven_access,
+)

@@ -1,0 +1,1 @@
+"""What becomes of one request: the decision, and the head that the backend gets."""

@@ -1,0 +1,146 @@
+"""The request headers that tell a backend who the client is, rendered once for a connection."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from binascii import b2a_base64
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+from agwtwisted.core.certificates.variables import CertificateVariables, alternative_names, url_encoded_pem
+from agwtwisted.core.resources.resources import CertificateHeaders
+from agwtwisted.core.verification.verdicts import Absent, Trusted, Unchecked, Verdict, verification_variable
+
+_Headers: TypeAlias = Iterator[tuple[bytes, bytes]]
+"""Names and whole lines. Lines that only make sense together stand under the name of the first."""
+
+_BUILT_IN: Final = frozenset({CertificateHeaders.ON, CertificateHeaders.ALL})
+_OMITTED: Final = b"X-Client-Certificate-Omitted"
+
+
+def header_block(
+    peer_verdict: Verdict,
+    certificate: CertificateVariables | None,
+    chain_der: tuple[bytes, ...],
+    wanted: frozenset[CertificateHeaders],
+    *,
+    limit: int = 30000,
+) -> bytes:
+    """Complete header lines, each with its CR LF, for every request of one connection; empty with nothing to say.
+
+    `wanted` are the headers of the backend settings (`client_certificate_headers`), empty for `off`. What a certificate
+    lacks is not sent. The values are printable ASCII, whatever the certificate holds.
+
+    Where the block would exceed `limit` bytes, the largest headers are left out, nothing is cut, and the header
+    ``X-Client-Certificate-Omitted`` names those that the backend does not get. Make `limit` no less than 1,000.
+
+    Args:
+        peer_verdict: only Trusted and Unchecked bring a certificate, and Absent the word NONE; all else is silent.
+        certificate: the client's, of the same connection as the verdict.
+        chain_der: the verified chain after the leaf, trust anchor included; used with Trusted alone.
+    """
+    if isinstance(peer_verdict, Absent):
+        return b"".join(line for _, line in _verification(peer_verdict)) if wanted & _BUILT_IN else b""
+    if certificate is None or not isinstance(peer_verdict, Trusted | Unchecked):
+        return b""
+    trusted = isinstance(peer_verdict, Trusted)
+    chain = chain_der if trusted else ()
+    headers: list[tuple[bytes, bytes]] = []
+    if wanted & _BUILT_IN:
+        headers += _header(b"X-Client-Certificate", certificate.certificate)
+        headers += _verification(peer_verdict)
+        if trusted or CertificateHeaders.ALL in wanted:
+            headers += _details(certificate)
+    if CertificateHeaders.RFC9440 in wanted:
+        headers += _rfc9440(certificate.der, chain)
+    if CertificateHeaders.XFCC in wanted:
+        headers += _header(b"x-forwarded-client-cert", b";".join(_xfcc(certificate, chain)))
+    return _fitting(headers, limit)
+
+
+def _header(name: bytes, value: bytes) -> _Headers:
+    if value:
+        yield name, b"%b: %b\r\n" % (name, value)
+
+
+def _verification(verdict: Verdict) -> _Headers:
+    return _header(b"X-Client-Certificate-Verification", verification_variable(verdict).encode())
+
+
+def _details(certificate: CertificateVariables) -> _Headers:
+    """What the certificate says in words: of a certificate that nobody judged, anybody's words."""
+    yield from _header(b"X-Client-Certificate-Subject", certificate.subject)
+    yield from _header(b"X-Client-Certificate-Issuer", certificate.issuer)
+    yield from _header(b"X-Client-Certificate-Serial", certificate.serial)
+    yield from _header(b"X-Client-Certificate-Fingerprint", certificate.fingerprint)
+    yield from _header(b"X-Client-Certificate-Start-Date", certificate.start_date)
+    yield from _header(b"X-Client-Certificate-End-Date", certificate.end_date)
+
+
+def _fitting(headers: list[tuple[bytes, bytes]], limit: int) -> bytes:
+    """The lines as far as they fit, and the names of those that do not."""
+    size = sum(len(lines) for _, lines in headers)
+    omitted: list[bytes] = []
+    flag = b""
+    for name, lines in sorted(headers, key=lambda header: -len(header[1])):
+        if size + len(flag) <= limit:
+            break
+        size -= len(lines)
+        omitted.append(name)
+        flag = b"%b: %b\r\n" % (_OMITTED, b", ".join(omitted))
+    return b"".join(lines for name, lines in headers if name not in omitted) + flag
+
+
+# RFC 9440
+
+
+def _rfc9440(leaf: bytes, chain: tuple[bytes, ...]) -> _Headers:
+    """``Client-Cert`` and ``Client-Cert-Chain``, the second never without the first (RFC 9440 section 2).
+
+    The chain is in the order of TLS and without the leaf. The trust anchor stays in it: it may only be left out for
+    an origin that is known to have it (section 2.3), and nothing says so here.
+    """
+    lines = b"Client-Cert: %b\r\n" % _byte_sequence(leaf)
+    if chain:
+        lines += b"Client-Cert-Chain: %b\r\n" % b", ".join(map(_byte_sequence, chain))
+    yield b"Client-Cert", lines
+
+
+def _byte_sequence(octets: bytes) -> bytes:
+    """A structured field's Byte Sequence (RFC 8941 section 3.3.5)."""
+    return b":%b:" % b2a_base64(octets, newline=False)
+
+
+# x-forwarded-client-cert
+
+
+def _xfcc(leaf: CertificateVariables, chain: tuple[bytes, ...]) -> Iterator[bytes]:
+    """The elements of Envoy's header, in the order of its documentation (configuration/http/http_conn_man/headers).
+
+    As there, ``Subject`` and ``URI`` are sent even when empty.
+    """
+    uris, dns_names = alternative_names(leaf.der)
+    yield b"Hash=" + hashlib.sha256(leaf.der).hexdigest().encode()
+    yield b'Cert="%b"' % leaf.certificate
+    if chain:
+        yield b'Chain="%b%b"' % (leaf.certificate, b"".join(map(url_encoded_pem, chain)))
+    # The other escapes that RFC 2253 has for these two: parsers differ in how they take a backslash within quotes.
+    yield b'Subject="%b"' % leaf.subject.replace(rb"\\", rb"\5C").replace(rb"\"", rb"\22")
+    yield from [b"URI=" + value for value in _quoted(uris)] or [b"URI="]
+    yield from (b"DNS=" + value for value in _quoted(dns_names))
+
+
+_SPEAKABLE: Final = re.compile(rb"[!#-\[\]-~]+")
+_NEEDS_QUOTES: Final = re.compile(rb"[,;=]")
+
+
+def _quoted(names: tuple[bytes, ...]) -> Iterator[bytes]:
+    """Names as values of the header.
+
+    A name with an octet that neither a URI nor a DNS name can have (control characters, space, quotes, backslash,
+    beyond ASCII) is left out: nobody shall be known by it.
+    """
+    for name in names:
+        if _SPEAKABLE.fullmatch(name):
+            yield b'"%b"' % name if _NEEDS_QUOTES.search(name) else name

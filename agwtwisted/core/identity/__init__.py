@@ -1,0 +1,1 @@
+"""Who the client is: the value that stages hand on about it."""

@@ -1,0 +1,1 @@
+"""Who may connect: which connection gives way to another, and what a PROXY header says."""

@@ -1,0 +1,77 @@
+"""How many connections the file descriptors of a process allow for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.resources.resources import ClientRevocation
+
+BASE: Final = 48
+"""Descriptors of the program itself: logs, its state, the reactor, files that are read, and some to spare."""
+
+QUESTIONS: Final = 64
+"""Questions to name servers at once."""
+
+RESPONDER_QUESTIONS: Final = 512
+"""Questions to OCSP responders at once."""
+
+
+@attrs.frozen(kw_only=True)
+class Budget:
+    """What `budget` found."""
+
+    room: int
+    """Client connections that there may be, each with one to a server."""
+    needed: int
+    """Descriptors that `max_connections` of them would take."""
+    limit: int
+    """Those that the system gives."""
+
+    def warning(self, max_connections: int) -> str:
+        """What is too little, and what to do; empty where nothing is."""
+        if self.room >= max_connections:
+            return ""
+        return (
+            f"max_connections = {max_connections} takes {self.needed} file descriptors, since each connection may need"
+            f" one to a server, and the system gives {self.limit} (LimitNOFILE, ulimit -n): no more than {self.room}"
+            f" connections are accepted; raise that limit, or set max_connections = {self.room}"
+        )
+
+
+def budget(max_connections: int, limit: int, *, listeners: int, servers: int, asks_responders: bool) -> Budget:
+    """How many connections there may be, so that descriptors are left for whatever serves them.
+
+    Args:
+        max_connections: those that the configuration allows.
+        limit: descriptors of the process.
+        listeners: listening sockets.
+        servers: each may be probed at any time.
+        asks_responders: whether OCSP is used.
+    """
+    questions = QUESTIONS + (RESPONDER_QUESTIONS if asks_responders else 0)
+    fixed = BASE + listeners + servers
+    room = (limit - fixed - min(questions, limit // 8)) // 2
+    return Budget(
+        room=min(max(room, 1), max_connections),
+        needed=2 * max_connections + fixed + questions,
+        limit=limit,
+    )
+
+
+def budget_of(plan: Plan, limit: int) -> Budget:
+    """The budget of a configuration, in a process that may have so many descriptors."""
+    config = plan.config
+    pools = [pool for pool, _ in plan.routes] + [rule.backend_address_pool for rule in config.routing_rules]
+    profiles = [each.ssl_profile for each in config.http_listeners] + [each.ssl_profile for each in config.listeners]
+    return budget(
+        config.gateway.max_connections,
+        limit,
+        listeners=len(plan.addresses),
+        servers=sum(len(pool.backend_addresses) for pool in pools),
+        asks_responders=any(
+            profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP for profile in profiles
+        ),
+    )

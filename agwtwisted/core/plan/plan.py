@@ -1,0 +1,211 @@
+"""One configuration in force, compiled: who answers on each port, where requests go, and what all of it is made of.
+
+`core.configuration.parsing.parse` makes a plan from a file, `Plan.of` from the values of a configuration. It is
+compiled once; ports, exchanges and backends are made from what stands here, and nothing of it changes. Two plans are
+equal where their fingerprints are, whatever file and run each comes from.
+
+A plan is not pickled: it holds private keys and compiled patterns. What can be sent to another process is the bytes of
+the files; parsed there, they make a plan with the same fingerprint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Generic, TypeAlias
+
+import attrs
+
+from agwtwisted.core.base.errors import Place
+from agwtwisted.core.plan.fingerprints import Fingerprints
+from agwtwisted.core.plan.routing import Actions, NamedSites, RelaySite, Route, S, Site, actions_of
+from agwtwisted.core.resources.resources import (
+    BackendAddressPool,
+    BackendHttpSettings,
+    BackendSettings,
+    Config,
+    Gateway,
+    HttpListener,
+    Listener,
+    Probe,
+    Protocol,
+    RedirectConfiguration,
+    RequestRoutingRule,
+    RoutingRule,
+    SslCertificate,
+    SslProfile,
+    StreamProtocol,
+    TrustedClientCertificate,
+    TrustedRootCertificate,
+    UrlPathMap,
+)
+from agwtwisted.core.rules.rewriting import RewriteRuleSet, identifying_headers
+
+Address: TypeAlias = tuple[str, int]
+"""An IP address and a port."""
+
+
+@attrs.frozen(kw_only=True)
+class Origins:
+    """Where the sections of a configuration stand, and their keys."""
+
+    file: str = ""
+    lines: Mapping[str, Mapping[str, int]] = attrs.Factory(dict)  # by section and key; that of "" is the section's
+
+    def place(self, section: str, key: str = "") -> Place:
+        """Where a key stands, or else its section (by its title, ``kind name``), or else the file as a whole."""
+        lines = self.lines.get(section, {})
+        return Place(file=self.file, line=lines.get(key) or lines.get("", 0))
+
+
+@attrs.frozen(kw_only=True)
+class PortPlan(Generic[S]):
+    """One address and port to listen on."""
+
+    address: Address = attrs.field(eq=False)
+    sites: NamedSites[S] = attrs.field(eq=False, repr=False)
+    encrypted: bool = attrs.field(eq=False)
+    fingerprint: str  # of all that its clients meet: limits, listeners, rules and whatever these name
+    handshake: str = attrs.field(eq=False)  # the fingerprint of that part from which its TLS contexts are made
+
+    @property
+    def number(self) -> int:
+        """The port's number."""
+        return self.address[1]
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """A configuration, compiled. All values in it are its own: they are found by identity, too."""
+
+    fingerprint: str
+    config: Config = attrs.field(eq=False, repr=False)
+    http_ports: Mapping[Address, PortPlan[Site]] = attrs.field(eq=False, repr=False)
+    relay_ports: Mapping[Address, PortPlan[RelaySite]] = attrs.field(eq=False, repr=False)
+    routes: tuple[Route, ...] = attrs.field(eq=False, repr=False)
+    """Every pool that some rule of HTTP leads to with the settings for it, each pair once."""
+    identifying_headers: frozenset[bytes] = attrs.field(eq=False, repr=False)
+    """The canonical names of headers by which rewrite rules tell backends who the client is."""
+    fingerprints: Mapping[str, str] = attrs.field(eq=False, repr=False)
+    """Of everything that is in use, by the title of its section: ``ssl_profile devices``."""
+    origins: Origins = attrs.field(eq=False, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        config: Config,
+        actions: Mapping[RequestRoutingRule, Actions] | None = None,
+        origins: Origins = Origins(),
+    ) -> Plan:
+        """Compiles a valid configuration; `actions` are those of its rules where they are compiled already."""
+        compiled = {rule: actions_of(rule) for rule in config.request_routing_rules} if actions is None else actions
+        fingerprints = Fingerprints()
+        sites = [
+            Site(listener=rule.http_listener, rule=rule, actions=compiled[rule])
+            for rule in sorted(config.request_routing_rules, key=lambda rule: rule.priority)
+        ]
+        relay_sites = [
+            RelaySite(listener=rule.listener, rule=rule)
+            for rule in sorted(config.routing_rules, key=lambda rule: rule.priority)
+        ]
+        identifying = identifying_headers(config.rewrite_rule_sets)
+        ports = _Ports(config, identifying, fingerprints)
+        named = {title: fingerprints.of(value) for title, value in _in_use(config).items()}
+        routes = [route for rule in config.request_routing_rules for route in compiled[rule].routes()]
+        return cls(
+            fingerprint=fingerprints.of(frozenset((*named.items(), *config.custom_errors))),
+            config=config,
+            http_ports=ports.of(sites),
+            relay_ports=ports.of(relay_sites),
+            routes=tuple({(pool.name, settings.name): Route(pool, settings) for pool, settings in routes}.values()),
+            identifying_headers=identifying,
+            fingerprints=named,
+            origins=origins,
+        )
+
+    @property
+    def gateway(self) -> Gateway:
+        """The section [gateway]."""
+        return self.config.gateway
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Every address and port to be bound."""
+        return (*self.http_ports, *self.relay_ports)
+
+    def listener_at(self, address: Address) -> str:
+        """The title of the first section that wants this address and port; empty where none does."""
+        every: tuple[HttpListener | Listener, ...] = (*self.config.http_listeners, *self.config.listeners)
+        return next((_title(each) for each in every if (each.address, each.port) == address), "")
+
+
+class _Ports:
+    """Puts sites together that share an address and port."""
+
+    def __init__(self, config: Config, identifying: frozenset[bytes], fingerprints: Fingerprints) -> None:
+        self._gateway = config.gateway
+        self._pages = config.custom_errors
+        self._identifying = identifying
+        self._fingerprints = fingerprints
+
+    def of(self, sites: Iterable[S]) -> dict[Address, PortPlan[S]]:
+        """The ports of sites that come in the order of their priority."""
+        found: dict[Address, list[S]] = {}
+        for site in sites:
+            found.setdefault((site.listener.address, site.listener.port), []).append(site)
+        return {address: self._port(address, sites) for address, sites in found.items()}
+
+    def _port(self, address: Address, sites: list[S]) -> PortPlan[S]:
+        names = {"", *(site.listener.name for site in sites)}
+        pages = frozenset(page for page in self._pages if page.listener in names)
+        all_of_it = (*address, self._gateway, self._identifying, pages, *((site.listener, site.rule) for site in sites))
+        depth = self._gateway.max_client_chain_depth
+        return PortPlan(
+            address=address,
+            sites=NamedSites.of(sites),
+            encrypted=sites[0].listener.protocol in (Protocol.HTTPS, StreamProtocol.TLS),
+            fingerprint=self._fingerprints.of(all_of_it),
+            handshake=self._fingerprints.of((depth, *(site.listener for site in sites))),
+        )
+
+
+def _in_use(config: Config) -> dict[str, Any]:
+    """Every resource that something in force is made of, by the title of its section."""
+    found: dict[str, Any] = {}
+    seen: set[int] = set()
+    left: list[Any] = [config]
+    while left:
+        value = left.pop()
+        if isinstance(value, tuple):
+            left += value
+        elif attrs.has(type(value)) and id(value) not in seen:
+            seen.add(id(value))
+            if type(value) in _KINDS:
+                found[_title(value)] = value
+            left += (getattr(value, field.name) for field in attrs.fields(type(value)))
+    return found
+
+
+def _title(resource: Any) -> str:
+    """What stands between the brackets of a resource's section."""
+    return f"{_KINDS[type(resource)]} {getattr(resource, 'name', '')}".rstrip()
+
+
+_KINDS: Final[Mapping[type, str]] = {
+    Gateway: "gateway",
+    SslCertificate: "ssl_certificate",
+    TrustedClientCertificate: "trusted_client_certificate",
+    TrustedRootCertificate: "trusted_root_certificate",
+    SslProfile: "ssl_profile",
+    HttpListener: "http_listener",
+    Listener: "listener",
+    BackendAddressPool: "backend_address_pool",
+    Probe: "probe",
+    BackendHttpSettings: "backend_http_settings",
+    BackendSettings: "backend_settings",
+    RewriteRuleSet: "rewrite_rule_set",
+    RedirectConfiguration: "redirect_configuration",
+    UrlPathMap: "url_path_map",
+    RequestRoutingRule: "request_routing_rule",
+    RoutingRule: "routing_rule",
+}
+"""Resources with fingerprints of their own. Path rules and rewrite rules are parts of others."""

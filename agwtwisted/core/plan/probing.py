@@ -1,0 +1,96 @@
+"""What a server is asked to find out whether it is well, from the probe of its backend settings or the default one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from agwtwisted.core.backends.health import Match
+from agwtwisted.core.http.host_names import bracketed
+from agwtwisted.core.resources.resources import BackendHttpSettings, BackendSettings, Probe
+
+DEFAULT_HOST: Final = "127.0.0.1"
+"""What is sent as Host where nothing else is said: the product asks for ``<protocol>://127.0.0.1:<port>/``."""
+
+_DEFAULT: Final = Probe()
+
+
+@attrs.frozen(kw_only=True)
+class Question:
+    """What one server is asked under one settings, and how often."""
+
+    port: int
+    host: str  # sent as Host
+    server_name: str = ""  # for TLS, where the probe names it; empty: as for any other request
+    path: str
+    interval: float
+    timeout: float
+    unhealthy_threshold: int
+    match: Match
+
+    def request(self) -> bytes:
+        """The bytes that ask it."""
+        lines = (
+            f"GET {self.path} HTTP/1.1",
+            f"Host: {self.host}",
+            "User-Agent: agwtwisted (probe)",
+            "Accept: */*",
+        )
+        return "\r\n".join([*lines, "", ""]).encode()
+
+
+def question(settings: BackendHttpSettings, host: str, port: int) -> Question:
+    """What the server at `host` and `port` is asked.
+
+    A probe's own host comes before the one of the settings, and both before the default; a default probe has but that.
+    """
+    probe = settings.probe or _DEFAULT
+    own = DEFAULT_HOST if settings.probe is None else probe.host
+    return Question(
+        port=port if probe.port is None else probe.port,
+        host=bracketed(own) or _host_of(settings, host) or DEFAULT_HOST,
+        server_name=probe.host,
+        path=probe.path,
+        interval=probe.interval,
+        timeout=probe.timeout,
+        unhealthy_threshold=probe.unhealthy_threshold,
+        match=Match(statuses=probe.match_status_codes, body=probe.match_body.encode()),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class RelayQuestion:
+    """How it is found out whether a server behind an L4 listener is well: it can be connected to, by TLS or without."""
+
+    port: int
+    server_name: str = ""  # for TLS, where the probe names it; empty: as for clients' connections
+    with_header: bool = False  # whether a PROXY protocol header comes first
+    interval: float
+    timeout: float
+    unhealthy_threshold: int
+
+
+def relay_question(settings: BackendSettings, port: int) -> RelayQuestion:
+    """How the server at `port` is asked.
+
+    A default probe sends a header where clients' connections begin with one: a server that waits for it would not speak
+    TLS before.
+    """
+    probe = settings.probe or _DEFAULT
+    header = probe.enable_probe_proxy_protocol_header
+    return RelayQuestion(
+        port=port if probe.port is None else probe.port,
+        server_name=probe.host,
+        with_header=settings.enable_l4_client_ip_preservation if settings.probe is None else header,
+        interval=probe.interval,
+        timeout=probe.timeout,
+        unhealthy_threshold=probe.unhealthy_threshold,
+    )
+
+
+def _host_of(settings: BackendHttpSettings, host: str) -> str:
+    """The host name that the settings give to requests, empty where that is the client's."""
+    if settings.pick_host_name_from_backend_address:
+        return bracketed(host)
+    return settings.host_name

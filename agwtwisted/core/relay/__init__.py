@@ -1,0 +1,1 @@
+"""What the server behind an L4 listener learns of the client."""

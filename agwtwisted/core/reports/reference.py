@@ -1,0 +1,289 @@
+"""The reference pages, made from the tables that the gateway runs on: keys, variables, log fields, error codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final
+
+from agwtwisted.core.base.errors import UnacceptableError
+from agwtwisted.core.configuration.schema import KINDS
+from agwtwisted.core.configuration.settings import Key, Kind
+from agwtwisted.core.configuration.tls_keys import DEFAULT_SSL_POLICY
+from agwtwisted.core.http.pages import ErrorInfo
+from agwtwisted.core.operations.records import LONGEST_FIELD
+from agwtwisted.core.rules.server_variables import COOKIE, SERVER_VARIABLES
+
+NOTICE: Final = "<!-- Made by `make reference` from the code: do not edit. -->"
+
+
+def pages() -> Mapping[str, str]:
+    """The Markdown of each page by its file name."""
+    return {
+        "configuration.md": _page("Configuration keys", _configuration()),
+        "variables.md": _page("Server variables", _variables()),
+        "access-log.md": _page("The access log", _access_log()),
+        "error-codes.md": _page("Error codes", _error_codes()),
+    }
+
+
+def _page(title: str, parts: Iterable[str]) -> str:
+    return "\n\n".join([f"# {title}", NOTICE, *parts]) + "\n"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [" | ".join(heads), " | ".join("---" for _ in heads)]
+    lines += [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+# Configuration
+
+
+def _configuration() -> Iterator[str]:
+    yield (
+        "A section is `[kind]` or `[kind NAME]`, a key `key = value`; an indented line continues a value. "
+        "Durations are in seconds, sizes in bytes; the values of a list are separated by commas or lines; booleans"
+        " are `true`, `yes`, `on`, `Enabled` and their opposites, in any case. Paths are relative to the file."
+    )
+    yield (
+        "A comment begins with `;` or `#` at the start of a line, with `;` also on an indented line, and with `;` after"
+        f" white space behind a section or a value; but **not behind the values of** {', '.join(_literal_keys())}:"
+        " they go on to the end of the line, and a comment needs a line of its own. `\\;` is a semicolon everywhere."
+    )
+    for name, kind in KINDS.items():
+        yield f"## [{name}{' NAME' if kind.named else ''}]"
+        yield kind.meaning
+        yield _table(("key", "default", "meaning"), _key_rows(name, kind))
+
+
+def _literal_keys() -> Iterator[str]:
+    """The keys whose values hold semicolons as they stand."""
+    names = {key: None for kind in KINDS.values() for key, how in kind.keys.items() if how.literal}
+    families = {
+        f"{family}.{members.placeholder}": None
+        for kind in KINDS.values()
+        for family, members in kind.families.items()
+        if members.key.literal
+    }
+    return (f"`{name}`" for name in {**names, **families})
+
+
+def _key_rows(name: str, kind: Kind) -> Iterator[Sequence[str]]:
+    for key, how in kind.keys.items():
+        yield f"`{key}`", _default(name, key, kind, how), how.meaning
+    for family, members in kind.families.items():
+        yield f"`{family}.{members.placeholder}`", "", members.key.meaning
+
+
+def _default(name: str, key: str, kind: Kind, how: Key) -> str:
+    if name == "gateway" and key == "ssl_policy":
+        return f"`{DEFAULT_SSL_POLICY}`"
+    value = kind.default(key)
+    if how.required:
+        return "needed"
+    if name == "backend_http_settings" and key == "port":
+        return f"`{value}`, with `Https` `443`"
+    words = ", ".join(map(_word, value)) if isinstance(value, tuple) else _word(value)
+    return f"`{words}`" if words and _can_be_written(words, how) else ""
+
+
+def _can_be_written(words: str, how: Key) -> bool:
+    """Whether a default has a name in the file, and is not only what holds without the key."""
+    try:
+        how.convert(words)
+    except UnacceptableError:
+        return False
+    return True
+
+
+def _word(value: Any) -> str:
+    """A value as it is written in the file."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Enum):
+        return str(value.value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+# Server variables
+
+
+def _variables() -> Iterator[str]:
+    yield (
+        "In templates of rewrite rules a variable is `{var_NAME}`, in conditions `var_NAME`; `{var_NAME_1}` is the"
+        " text that the first group of a condition's pattern matched. `http_req_HEADER` and `http_resp_HEADER` "
+        "name headers. All variables describe the request as the client sent it. [How to write "
+        "rules](../rewriting.md)."
+    )
+    rows = [(f"`{each.name}`", each.meaning, "ours" if each.ours else "") for each in SERVER_VARIABLES.values()]
+    rows.append((f"`{COOKIE}NAME`", "the value of the cookie NAME", ""))
+    yield _table(("variable", "value", "beyond the product"), rows)
+
+
+# The access log
+
+_ENVELOPE: Final = {
+    "timeStamp": "when the request, handshake or session ended, to the second",
+    "resourceId": "empty",
+    "listenerName": "the listener",
+    "ruleName": "the rule; empty if none was reached",
+    "backendPoolName": "the pool",
+    "backendSettingName": "the backend settings",
+    "operationName": "`ApplicationGatewayAccess`",
+    "category": "`ApplicationGatewayAccessLog`",
+    "properties": "an object with the members below",
+}
+
+_CLIENT: Final = {
+    "instanceId": "empty",
+    "clientIP": "the client's address",
+    "clientPort": "and port",
+}
+
+_TLS: Final = {
+    "sslEnabled": "`on` or `off`",
+    "sslCipher": "the cipher suite in OpenSSL's name",
+    "sslProtocol": "`TLSv1.2` or `TLSv1.3`",
+    "sslClientVerify": "`NONE`, `PASSTHROUGH`, `SUCCESS` or `FAILED:` and the reason",
+    "ocspStatus": (
+        "`not-checked`, `good`, `revoked`, `unknown`, `unavailable`, `unavailable-allowed` (and accepted), `not-asked`"
+    ),
+    "sslClientCertificateFingerprint": "SHA-1 of the client's certificate",
+    "sslClientCertificateIssuerName": "its issuer",
+}
+
+_REFUSED: Final = {
+    "sslClientCertificateSubjectName": "its subject, if it is refused (unless `log_refused_certificates = false`)",
+    "sslClientCertificateSerialNumber": "and its serial number, in hexadecimal",
+    "sslClientCertificateFingerprintSha256": "and its SHA-256",
+}
+
+ACCESS_FIELDS: Final[Mapping[str, str]] = {
+    **_CLIENT,
+    "httpMethod": "the method",
+    "originalRequestUriWithArgs": "path and query as received, if they were forwarded differently; else empty",
+    "requestUri": "the path as forwarded",
+    "requestQuery": "the query as forwarded",
+    "userAgent": "User-Agent",
+    "httpStatus": "the status that the client got; 499 if it disconnected before",
+    "httpVersion": "`HTTP/1.0` or `HTTP/1.1`",
+    "receivedBytes": "bytes of the request, head and body",
+    "sentBytes": "bytes of the response, head and body",
+    "clientResponseTime": "seconds from the first to the last byte of the response",
+    "timeTaken": "seconds from the request's head to the end of the response",
+    "transactionId": "the same as X-Appgw-Trace-Id at the backend",
+    **_TLS,
+    **_REFUSED,
+    "serverRouted": "the last server to which the request was sent",
+    "serverStatus": "the status of its response",
+    "serverResponseLatency": "seconds until its response began",
+    "upstreamSourcePort": "the gateway's own port of the connection to it",
+    "originalHost": "Host as received",
+    "host": "Host as forwarded",
+    "error_info": "why the gateway itself answered: [error codes](error-codes.md)",
+    "contentType": "Content-Type of the response",
+}
+
+HANDSHAKE_FIELDS: Final[Mapping[str, str]] = {
+    **_CLIENT,
+    "httpStatus": "0",
+    **_TLS,
+    **_REFUSED,
+    "serverName": "the name that the client asked for (SNI)",
+    "error_info": "as above",
+    "handshakeError": "why the handshake failed",
+    "omitted": "the number of lines about this address that were omitted since the last one",
+}
+
+SESSION_FIELDS: Final[Mapping[str, str]] = {
+    **_CLIENT,
+    **_TLS,
+    **_REFUSED,
+    "serverName": "the name that the client asked for (SNI)",
+    "protocol": "`TCP`",
+    "receivedBytes": "bytes from the client",
+    "sentBytes": "bytes to the client",
+    "sessionTime": "seconds",
+    "serverRouted": "the server",
+    "serverStatus": "`200`; `400` invalid input, `403` refused, `500` a defect, `502` no server, `503` stopping",
+    "upstreamSentBytes": "bytes to the server",
+    "upstreamReceivedBytes": "bytes from the server",
+    "upstreamSessionTime": "seconds since the connection to the server was made",
+    "upstreamSourcePort": "the gateway's own port of the connection to it",
+    "sessionEnd": "why it ended",
+    "clientCertificateOmitted": "whether the PROXY protocol header had no room for the client's certificate",
+}
+
+
+def _access_log() -> Iterator[str]:
+    yield "One JSON object in each line. All three kinds of lines have these members:"
+    yield _table(("member", "value"), _rows(_ENVELOPE))
+    yield (
+        f"Of a value from outside at most {LONGEST_FIELD} bytes are written; behind them stands `\u2026(of N bytes)`,"
+        " N being how long it was. The URL stands in a line once, in `requestUri` and `requestQuery`, and as it came"
+        " beside them only where it was forwarded as another one."
+    )
+    yield "## Requests"
+    yield _table(("property", "value"), _rows(ACCESS_FIELDS))
+    yield "## Failed handshakes"
+    yield _table(("property", "value"), _rows(HANDSHAKE_FIELDS))
+    yield "## L4 sessions"
+    yield _table(("property", "value"), _rows(SESSION_FIELDS))
+
+
+def _rows(fields: Mapping[str, str]) -> Iterator[Sequence[str]]:
+    return ((f"`{name}`", meaning) for name, meaning in fields.items())
+
+
+ENVELOPE_FIELDS: Final = frozenset(_ENVELOPE)
+
+# Error codes
+
+ERROR_MEANINGS: Final[Mapping[ErrorInfo, str]] = {
+    ErrorInfo.NO_ERROR: "nothing, or a redirect or refusal that the configuration asks for",
+    ErrorInfo.INVALID_METHOD: "a method that is not forwarded",
+    ErrorInfo.INVALID_REQUEST: "a request that breaks a rule of HTTP, is too large or too slow",
+    ErrorInfo.INVALID_VERSION: "another version than HTTP/1.0 and HTTP/1.1",
+    ErrorInfo.INVALID_09_METHOD: "HTTP/0.9",
+    ErrorInfo.INVALID_HOST: "no valid Host, a Host without listener (404), or a Host of another SSL profile (421)",
+    ErrorInfo.INVALID_CONTENT_LENGTH: "no valid Content-Length, or a POST without one",
+    ErrorInfo.INVALID_METHOD_TRACE: "TRACE",
+    ErrorInfo.CLIENT_CLOSED_REQUEST: "the client disconnected before the response was complete (499)",
+    ErrorInfo.REQUEST_URI_INVALID: "a URL that is invalid, too long, or ambiguous",
+    ErrorInfo.HTTP_NO_HOST_HEADER: "no Host header; in HTTP/1.0 only if there is no basic listener",
+    ErrorInfo.HTTP_TO_HTTPS_PORT: "HTTP on a port for TLS",
+    ErrorInfo.HTTPS_NO_CERT: "no valid client certificate",
+    ErrorInfo.UPSTREAM_NO_LIVE: "no server of the pool could be reached (502)",
+    ErrorInfo.UPSTREAM_CLOSED_CONNECTION: "the server closed the connection, or sent an invalid response (502)",
+    ErrorInfo.UPSTREAM_TIMED_OUT: "the server did not answer in time (504)",
+    ErrorInfo.INTERNAL_ERROR: (
+        "a defect of the gateway, whose traceback is in its log: 500, or an aborted connection if the response had"
+        " begun (not in the product)"
+    ),
+}
+
+PRODUCT_CODES: Final[Mapping[str, str]] = {
+    "ApplicationGatewayTrustedClientCertificateMustSpecifyData": "the file of trusted client certificates is empty",
+    "ApplicationGatewayTrustedClientCertificateMustNotHavePrivateKey": "it holds a private key",
+    "ApplicationGatewayTrustedClientCertificateInvalidData": "it is neither PEM nor DER, or has an empty block",
+    "ApplicationGatewayTrustedClientCertificateDoesNotContainAnyCACertificate": "none of its certificates is a CA",
+    "ApplicationGatewayOnlyOneRootCAAllowedInTrustedClientCertificate": "it has no root, or more than one",
+    "ApplicationGatewaySslCertificateDataTooBig": "a server certificate is larger than 16384 bytes",
+    "ApplicationGatewayProbeProtocolMustMatchBackendHttpSettinsProtocol": (
+        "a probe has another protocol than its settings"
+    ),
+    "InvalidResourceReference": "a key names a section that does not exist",
+}
+
+
+def _error_codes() -> Iterator[str]:
+    yield "## In the access log: `error_info`"
+    yield _table(
+        ("code", "why the gateway answered"), ((f"`{each.value}`", ERROR_MEANINGS[each]) for each in ErrorInfo)
+    )
+    yield "## Of the configuration"
+    yield "Errors of a configuration end with the product's code, if it has one:"
+    yield _table(("code", "what is wrong"), _rows(PRODUCT_CODES))

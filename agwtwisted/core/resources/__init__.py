@@ -1,0 +1,1 @@
+"""The product's resources as values: listeners, profiles, pools, settings, rules."""

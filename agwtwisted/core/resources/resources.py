@@ -1,0 +1,429 @@
+"""The configuration as frozen values, named as the product names its resources.
+
+`core.configuration.parsing` makes them from a file. A value that exists is valid: references are resolved, numbers in
+range, certificates read.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import attrs
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+from agwtwisted.core.backends.affinity import DEFAULT_NAME
+from agwtwisted.core.backends.health import HEALTHY_STATUSES, StatusRange
+from agwtwisted.core.base.errors import Problem
+from agwtwisted.core.certificates.reading import Certificate
+from agwtwisted.core.revocation.destinations import Network, PortRange
+from agwtwisted.core.rules.conditions import Condition
+from agwtwisted.core.rules.rewriting import RewriteRuleSet
+from agwtwisted.core.tls.policies import TlsPolicy
+from agwtwisted.core.verification.chains import TrustedChain
+
+
+class ClientAuth(Enum):
+    """What a listener does about client certificates (`verify_client_auth_mode`); NONE: the profile does not ask."""
+
+    NONE = "None"
+    PASSTHROUGH = "Passthrough"
+    STRICT = "Strict"
+
+
+class Refusal(Enum):
+    """How a Strict listener turns a client away: an alert in the handshake, or an HTTP answer after it."""
+
+    HANDSHAKE = "Handshake"
+    HTTP400 = "Http400"
+
+
+class ClientRevocation(Enum):
+    """Whether a Strict listener asks if a certificate was revoked (`verify_client_revocation`)."""
+
+    NONE = "None"
+    OCSP = "OCSP"
+
+
+class OcspScope(Enum):
+    """Which certificates of a client's chain are asked about; its root never is."""
+
+    LEAF = "Leaf"
+    CHAIN = "Chain"
+
+
+class MissingClientAuthEku(Enum):
+    """What becomes of a client whose extendedKeyUsage has no clientAuth."""
+
+    REFUSE = "Refuse"
+    ALLOW = "Allow"
+
+
+class OcspUnavailable(Enum):
+    """What becomes of a client whose status is not to be had."""
+
+    REFUSE = "Refuse"
+    ALLOW = "Allow"
+
+
+class WithoutNocheck(Enum):
+    """Whether a delegated responder counts whose certificate lacks id-pkix-ocsp-nocheck."""
+
+    REFUSE = "Refuse"
+    ALLOW = "Allow"
+
+
+class Protocol(Enum):
+    """What is spoken on a port."""
+
+    HTTP = "Http"
+    HTTPS = "Https"
+
+
+class LoadDistributionAlgorithm(Enum):
+    """Whose turn it is among the healthy servers of a pool (`load_distribution_algorithm`)."""
+
+    ROUND_ROBIN = "RoundRobin"
+    LEAST_CONNECTIONS = "LeastConnections"
+
+
+class StreamProtocol(Enum):
+    """What is spoken on the port of an L4 listener, or towards its backends."""
+
+    TCP = "Tcp"
+    TLS = "Tls"
+
+
+class OddHeaderNames(Enum):
+    """What happens to request header names outside ``[A-Za-z0-9-]``."""
+
+    DROP = "Drop"
+    REJECT = "Reject"
+
+
+class RuleType(Enum):
+    """How a rule finds the backend of a request: all go to one, or a URL path map tells."""
+
+    BASIC = "Basic"
+    PATH_BASED_ROUTING = "PathBasedRouting"
+
+
+class RedirectType(Enum):
+    """The redirects that there are; `status` is what they answer with."""
+
+    PERMANENT = "Permanent"
+    FOUND = "Found"
+    SEE_OTHER = "SeeOther"
+    TEMPORARY = "Temporary"
+
+    @property
+    def status(self) -> int:
+        """301, 302, 303 or 307."""
+        return {"Permanent": 301, "Found": 302, "SeeOther": 303, "Temporary": 307}[self.value]
+
+
+class PathCertificate(Enum):
+    """What a path of a Passthrough listener does about client certificates (`client_certificate`); NONE: as the rest.
+
+    REQUIRE makes the path Strict, by an answer of HTTP; IGNORE: whoever comes is nobody there.
+    """
+
+    NONE = "None"
+    REQUIRE = "Require"
+    IGNORE = "Ignore"
+
+
+class CertificateHeaders(Enum):
+    """Ready-made request headers that carry the client certificate (`client_certificate_headers`)."""
+
+    ON = "on"
+    ALL = "all"
+    RFC9440 = "rfc9440"
+    XFCC = "xfcc"
+
+
+@attrs.frozen(kw_only=True)
+class Gateway:
+    """The section ``[gateway]``; durations are seconds, sizes bytes."""
+
+    access_log: str | None = None  # "-" is standard output, None: no access log
+    drain_timeout: float = 30.0
+    state_directory: str | None = None  # None: what is learnt lives in memory only
+    ssl_policy: TlsPolicy
+    max_connections: int = 20000
+    max_connections_per_address: int = 0
+    max_handshakes: int = 1024
+    silent_timeout: float = 3.0
+    handshake_timeout: float = 10.0
+    header_timeout: float = 60.0
+    body_timeout: float = 60.0
+    min_body_rate: int = 240
+    min_response_rate: int = 240
+    idle_timeout: float = 75.0
+    max_header_bytes: int = 32768
+    max_header_lines: int = 100
+    max_body_bytes: int = 4294967296
+    max_client_chain_bytes: int = 32768
+    max_client_chain_depth: int = 8
+    header_names: OddHeaderNames = OddHeaderNames.DROP
+    log_query: bool = True
+    log_refused_certificates: bool = True
+    server_header: str = "agwtwisted"
+    allow_demo: bool = False
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class SslCertificate:
+    """A server certificate: the leaf first, then its intermediates, and the private key, which is never shown."""
+
+    name: str
+    certificates: tuple[x509.Certificate, ...]
+    key: PrivateKeyTypes = attrs.field(repr=False)
+    source: bytes = b""  # SHA-256 of the files that it was read from, one after the other
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class TrustedClientCertificate:
+    """A file of CA certificates against which clients are verified."""
+
+    name: str
+    chain: TrustedChain
+    source: bytes = b""  # SHA-256 of its file
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class TrustedRootCertificate:
+    """A file of CA certificates against which backend servers are verified."""
+
+    name: str
+    file: str
+    certificates: tuple[Certificate, ...]
+    source: bytes = b""  # SHA-256 of the file
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class SslProfile:
+    """How a listener verifies its TLS clients."""
+
+    name: str
+    client_auth: ClientAuth = ClientAuth.NONE
+    trusted_client_certificates: tuple[TrustedClientCertificate, ...] = ()
+    verify_client_cert_issuer_dn: bool = False
+    allow_weak: bool = False  # keys and digests of clients and their CAs do not count
+    missing_client_auth_eku: MissingClientAuthEku = MissingClientAuthEku.REFUSE
+    advertise_ca_names: bool = True  # whether a Strict listener sends the names of its CAs
+    tls_groups: tuple[str, ...] = ()  # for key exchange, the preferred one first; none: the default ones
+    refusal: Refusal = Refusal.HANDSHAKE
+    ssl_policy: TlsPolicy
+    verify_client_revocation: ClientRevocation = ClientRevocation.NONE
+    ocsp_responder_url: str = ""  # instead of those that certificates name
+    ocsp_scope: OcspScope = OcspScope.LEAF
+    ocsp_unavailable: OcspUnavailable = OcspUnavailable.REFUSE
+    ocsp_timeout: float = 5.0
+    ocsp_clock_skew: float = 300.0
+    ocsp_max_age: float = 864000.0  # as long as a public CA's answer may hold (Baseline Requirements 4.9.10)
+    ocsp_default_age: float = 300.0
+    ocsp_allowed_networks: tuple[Network, ...] = ()
+    ocsp_allowed_ports: tuple[PortRange, ...] = (PortRange(lowest=80, highest=80), PortRange(lowest=443, highest=443))
+    ocsp_responder_without_nocheck: WithoutNocheck = WithoutNocheck.REFUSE
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class HttpListener:
+    """An HTTP or HTTPS listener; without host names it is the port's basic listener and takes any host."""
+
+    name: str
+    address: str = "0.0.0.0"  # noqa: S104 - the product listens on its frontend addresses; ours are all by default
+    port: int
+    protocol: Protocol
+    host_names: tuple[str, ...] = ()  # lower case
+    ssl_certificate: SslCertificate | None = None
+    ssl_profile: SslProfile | None = None
+    require_server_name_indication: bool = False
+    # Of the profile where there is one, else the gateway's; None on plain HTTP.
+    ssl_policy: TlsPolicy | None = None
+    accept_proxy_protocol: tuple[Network, ...] = ()  # connections from these begin with a PROXY protocol header
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Listener:
+    """An L4 listener, whose connections are relayed; without host names it takes every connection of its port."""
+
+    name: str
+    address: str = "0.0.0.0"  # noqa: S104 - as HttpListener
+    port: int
+    protocol: StreamProtocol
+    host_names: tuple[str, ...] = ()  # lower case; SNI, so on Tls alone
+    ssl_certificate: SslCertificate | None = None
+    ssl_profile: SslProfile | None = None
+    ssl_policy: TlsPolicy | None = None  # of the profile where there is one, else the gateway's; None on Tcp
+    alpn_protocols: tuple[bytes, ...] = ()  # that the servers behind it speak, the preferred one first
+    accept_proxy_protocol: tuple[Network, ...] = ()  # connections from these begin with a PROXY protocol header
+
+
+@attrs.frozen(kw_only=True)
+class BackendAddress:
+    """A backend server; a port of its own overrides the one of the backend settings."""
+
+    host: str
+    port: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class BackendAddressPool:
+    """Servers that do the same work."""
+
+    name: str
+    backend_addresses: tuple[BackendAddress, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Probe:
+    """How it is found out whether a server is well; by default as the product does it where settings name no probe."""
+
+    name: str = ""
+    protocol: Protocol | StreamProtocol = Protocol.HTTP
+    host: str = ""  # sent as Host
+    pick_host_name_from_backend_http_settings: bool = False
+    path: str = "/"
+    port: int | None = None  # instead of the server's own
+    interval: float = 30.0  # from one probe to the next
+    timeout: float = 30.0
+    unhealthy_threshold: int = 3
+    match_status_codes: tuple[StatusRange, ...] = HEALTHY_STATUSES
+    match_body: str = ""
+    # Tcp and Tls only.
+    pick_host_name_from_backend_settings: bool = False
+    enable_probe_proxy_protocol_header: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class BackendHttpSettings:
+    """How the gateway speaks to the servers of a pool."""
+
+    name: str
+    port: int = 80
+    protocol: Protocol = Protocol.HTTP
+    request_timeout: float = 20.0
+    host_name: str = ""
+    pick_host_name_from_backend_address: bool = False
+    path: str = ""  # of the request to the backend, in place of what a path rule matched
+    # None: `on` wherever the listener's profile asks for a certificate; an empty set: off.
+    client_certificate_headers: frozenset[CertificateHeaders] | None = None
+    probe: Probe | None = None  # None: the product's default probe
+    load_distribution_algorithm: LoadDistributionAlgorithm = LoadDistributionAlgorithm.ROUND_ROBIN
+    cookie_based_affinity: bool = False
+    affinity_cookie_name: str = DEFAULT_NAME
+    connection_draining_timeout: float = 30.0
+    # Https only.
+    trusted_root_certificates: tuple[TrustedRootCertificate, ...] = ()  # none: the system's
+    validate_cert_chain_and_expiry: bool = True
+    validate_sni: bool = True
+    sni_name: str = ""  # sent and looked for in the certificate, instead of the host name
+    client_ssl_certificate: SslCertificate | None = None  # the gateway's own, for servers that ask
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class BackendSettings:
+    """How the gateway connects an L4 listener's clients to the servers of a pool."""
+
+    name: str
+    port: int
+    protocol: StreamProtocol = StreamProtocol.TCP
+    timeout: float = 60.0  # seconds without a byte in either direction, and for finding a server that answers
+    # Tls only.
+    trusted_root_certificates: tuple[TrustedRootCertificate, ...] = ()  # none: the system's
+    host_name: str = ""  # sent as server name and looked for in the certificate, instead of the pool's host
+    pick_host_name_from_backend_address: bool = False
+    enable_l4_client_ip_preservation: bool = False  # a PROXY protocol header comes first
+    proxy_protocol_tls: bool = False  # and tells of the client's TLS and certificate
+    probe: Probe | None = None  # None: whether a server can be connected to
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class RedirectConfiguration:
+    """Sends clients elsewhere: either to another listener of the gateway or to a URL."""
+
+    name: str
+    redirect_type: RedirectType
+    target_listener: HttpListener | None = None
+    target_url: str = ""
+    include_path: bool = False
+    include_query_string: bool = False
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class PathRule:
+    """What becomes of the requests for some paths: either they go to a pool or they are redirected."""
+
+    name: str  # within its map
+    paths: tuple[str, ...]  # as they were written: `core.rules.path_patterns`
+    backend_address_pool: BackendAddressPool | None = None
+    backend_http_settings: BackendHttpSettings | None = None
+    redirect_configuration: RedirectConfiguration | None = None
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # as those of the rule, and besides them
+    client_certificate: PathCertificate = PathCertificate.NONE
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class UrlPathMap:
+    """Path rules in the order of the file, the first that fits being the one; the defaults are for all other paths."""
+
+    name: str
+    path_rules: tuple[PathRule, ...] = ()
+    default_backend_address_pool: BackendAddressPool | None = None
+    default_backend_http_settings: BackendHttpSettings | None = None
+    default_redirect_configuration: RedirectConfiguration | None = None
+    default_rewrite_rule_set: RewriteRuleSet | None = None
+    default_deny_unless: tuple[Condition, ...] = ()
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class RequestRoutingRule:
+    """Binds a listener to a pool, a redirect or a URL path map; a smaller priority is looked at first."""
+
+    name: str
+    priority: int
+    http_listener: HttpListener
+    rule_type: RuleType = RuleType.BASIC
+    backend_address_pool: BackendAddressPool | None = None
+    backend_http_settings: BackendHttpSettings | None = None
+    redirect_configuration: RedirectConfiguration | None = None
+    url_path_map: UrlPathMap | None = None
+    rewrite_rule_set: RewriteRuleSet | None = None
+    deny_unless: tuple[Condition, ...] = ()  # all must hold of a request, or it is answered 403
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class CustomError:
+    """The page that stands for one of ours, on a listener or, with "", on the whole gateway."""
+
+    listener: str = ""
+    status: int
+    page: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class RoutingRule:
+    """Binds an L4 listener to a pool."""
+
+    name: str
+    priority: int
+    listener: Listener
+    backend_address_pool: BackendAddressPool
+    backend_settings: BackendSettings
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Config:
+    """A whole configuration, valid as it stands."""
+
+    gateway: Gateway
+    http_listeners: tuple[HttpListener, ...] = ()
+    request_routing_rules: tuple[RequestRoutingRule, ...] = ()
+    rewrite_rule_sets: tuple[RewriteRuleSet, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    routing_rules: tuple[RoutingRule, ...] = ()
+    custom_errors: tuple[CustomError, ...] = ()
+    warnings: tuple[Problem, ...] = ()  # what is legal but unwise

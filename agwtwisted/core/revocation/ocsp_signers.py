@@ -1,0 +1,83 @@
+"""Who may sign OCSP responses about the certificates of an issuer, and whether somebody did (RFC 6960 section 4.2.2.2).
+
+The issuer itself may, and a delegate to whom that same issuer gave a certificate with id-kp-OCSPSigning. Nobody else: a
+responder that is trusted for other reasons, or stands elsewhere in the chain, is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+
+from agwtwisted.core.certificates import der
+from agwtwisted.core.certificates.name_comparison import normalised_name
+from agwtwisted.core.certificates.public_keys import key_octets
+from agwtwisted.core.certificates.reading import Certificate
+from agwtwisted.core.certificates.signature_algorithms import VERIFIED, is_signed, issued
+from agwtwisted.core.verification import certificate_rules
+
+MAX_CANDIDATES: Final = 4
+"""Delegates of one response whose signature is tried."""
+
+
+def signer(response: ocsp.OCSPResponse, issuer: Certificate) -> Certificate | str:
+    """The certificate whose key signed a successful response and may do so, or why there is none.
+
+    Time is left to the caller, who has to see that the certificate is valid.
+
+    Raises:
+        any of `certificate_rules.CANNOT_READ`, DerError: a certificate or a name that cannot be read.
+    """
+    if response.signature_algorithm_oid.dotted_string not in VERIFIED:
+        return "the response is signed in a way that is not accepted"
+    if _is_responder(response, issuer):
+        return issuer if _signed(response, issuer) else "the signature of the response is wrong"
+    fault = "the response names a responder that is not the issuer, and brings no certificate of it"
+    for candidate in _delegates(response):
+        fault = _delegate_fault(candidate, issuer)
+        if not fault and _signed(response, candidate):
+            return candidate
+        fault = fault or "the signature of the response is wrong"
+    return fault
+
+
+def _delegates(response: ocsp.OCSPResponse) -> Iterator[Certificate]:
+    """The certificates of a response that are its responder's, by name or by key."""
+    shown = (Certificate.read(each.public_bytes(Encoding.DER)) for each in response.certificates)
+    found = (each for each in shown if _is_responder(response, each))
+    for _, candidate in zip(range(MAX_CANDIDATES), found, strict=False):
+        yield candidate
+
+
+def _is_responder(response: ocsp.OCSPResponse, certificate: Certificate) -> bool:
+    if response.responder_key_hash is not None:
+        return response.responder_key_hash == key_hash(certificate)
+    name = response.responder_name
+    if name is None:
+        return False
+    return normalised_name(name.public_bytes()) == normalised_name(der.encoded(der.SEQUENCE, certificate.subject))
+
+
+def key_hash(certificate: Certificate) -> bytes:
+    """SHA-1 of the public key's bits alone (RFC 6960 section 4.2.1, KeyHash)."""
+    return hashlib.sha1(key_octets(certificate), usedforsecurity=False).digest()
+
+
+def _delegate_fault(delegate: Certificate, issuer: Certificate) -> str:
+    """Why a certificate may not sign for the issuer."""
+    if fault := certificate_rules.responder_fault(delegate):
+        return f"the responder's certificate may not sign responses: {fault}"
+    same_name = normalised_name(der.encoded(der.SEQUENCE, delegate.issuer)) == normalised_name(
+        der.encoded(der.SEQUENCE, issuer.subject)
+    )
+    return "" if same_name and issued(delegate, issuer) else "the responder's certificate is not of the same issuer"
+
+
+def _signed(response: ocsp.OCSPResponse, certificate: Certificate) -> bool:
+    """Whether the response's signature is that of the certificate's key, in an algorithm that goes with the key."""
+    identifier = response.signature_algorithm_oid.dotted_string
+    return bool(is_signed(identifier, certificate, response.signature, response.tbs_response_bytes))

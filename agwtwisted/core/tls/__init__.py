@@ -1,0 +1,1 @@
+"""TLS parameters: policies, extensions, what a ClientHello says."""

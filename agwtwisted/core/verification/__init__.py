@@ -1,0 +1,1 @@
+"""Whether a certificate is accepted: chains, rules, policies, and the verdict."""

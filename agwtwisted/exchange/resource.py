@@ -1,0 +1,340 @@
+"""The gateway's exchange behind any twisted.web Site: `ProxyResource`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from io import SEEK_END
+from random import Random, SystemRandom
+from typing import IO, Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import Request
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+from zope.interface import implementer
+
+from agwtwisted.backends.pools import Backends
+from agwtwisted.backends.resolver import Resolver
+from agwtwisted.backends.system_resolver import SystemResolver
+from agwtwisted.core.base.errors import UnacceptableError
+from agwtwisted.core.exchange.forwarding import client_address, identity_block
+from agwtwisted.core.http.header_lines import Header
+from agwtwisted.core.http.host_names import host_and_port
+from agwtwisted.core.http.messages import BadRequest, Framing, HeaderNames, RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.http.messages import request_head as checked_head
+from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.operations.records import ClientFrame
+from agwtwisted.core.plan.routing import Action, Site, Sites
+from agwtwisted.core.resources.resources import (
+    BackendAddress,
+    BackendAddressPool,
+    BackendHttpSettings,
+    CertificateHeaders,
+    Gateway,
+    HttpListener,
+    Protocol,
+    RequestRoutingRule,
+    SslProfile,
+)
+from agwtwisted.core.rules.variable_context import Client
+from agwtwisted.core.tls import policies
+from agwtwisted.core.verification.verdicts import NotAsked
+from agwtwisted.exchange.exchange import HttpExchange, HttpExchanges
+from agwtwisted.operations.access_log import AccessLog
+from agwtwisted.transport.clocks import system_time
+from agwtwisted.transport.deferreds import log_failure
+
+BODY_PIECE = 65536
+"""Bytes of a request's body that are handed on at a time."""
+
+
+def nobody(request: Request) -> Peer:
+    """The peer of a request when nobody looks at client certificates: an address, and whether there is TLS."""
+    client = request.getClientAddress()
+    return Peer(
+        address=getattr(client, "host", ""),
+        port=getattr(client, "port", 0),
+        verdict=NotAsked(),
+        tls_version="TLS" if request.isSecure() else "",
+    )
+
+
+class ProxyResource(Resource):
+    """Forwards every request below it to backend servers, as the gateway does.
+
+    The whole path goes on, whatever the resource is mounted at. twisted.web reads a request's body before it renders
+    the resource, and knows no upgrades: those are forwarded without.
+
+    Deadlines run on the reactor's time, which for Twisted's reactors is the system's: `clocks.count_monotonically`
+    keeps them from lasting too long when that is set.
+
+    Args:
+        reactor: connects to the backends.
+        backend_addresses: ``host:port`` or ``[IPv6 address]:port`` of each server; they take turns.
+        peer_of: tells who sent a request; a peer whose verdict refuses gets the page with status 400.
+        certificate_headers: which headers tell the backend about the peer's certificate.
+        request_timeout: seconds that a backend may be silent.
+        access_log: takes a line for each request; the caller starts and stops it.
+
+    Raises:
+        ValueError: a backend address that is none, or no address at all.
+    """
+
+    isLeaf = True
+
+    def __init__(
+        self,
+        reactor: Any,
+        backend_addresses: Sequence[str],
+        *,
+        peer_of: Callable[[Request], Peer] = nobody,
+        certificate_headers: frozenset[CertificateHeaders] = frozenset({CertificateHeaders.ON}),
+        request_timeout: float = 20.0,
+        access_log: AccessLog | None = None,
+    ) -> None:
+        super().__init__()
+        pool = BackendAddressPool(name="backends", backend_addresses=_addresses(backend_addresses))
+        settings = BackendHttpSettings(
+            name="backends", request_timeout=request_timeout, client_certificate_headers=certificate_headers
+        )
+        self.sites = _one_site(pool, settings)
+        self.names = HeaderNames()
+        self._peer_of = peer_of
+        self._backends = Backends(reactor, Resolver(reactor, SystemResolver(reactor).look_up))
+        self._exchanges = HttpExchanges(
+            Gateway(ssl_policy=_policy()),
+            self._backends,
+            reactor,
+            access_log or AccessLog(None, reactor),
+            Random(SystemRandom().getrandbits(128)),  # noqa: S311 - trace ids are no secret
+            wall=system_time,
+        )
+
+    def close_idle(self) -> None:
+        """Closes the connections to backends that no request uses, for an end in good order."""
+        self._backends.close_idle()
+
+    def render(self, request: Request) -> int:
+        """Begins the exchange; the answer comes later."""
+        session = _WebSession(self.sites, self._peer_of(request), request.getHost().port)
+        reply = _WebReply(request)
+        reply.run(self._exchanges.exchange(_request_head(request, self.names), reply, session))
+        return NOT_DONE_YET
+
+
+class _WebSession:
+    """What an exchange asks about the connection of one request, as interfaces.Session says."""
+
+    profile: SslProfile | None = None
+    listener = "resource"
+    plain_text = False
+    draining = False
+    expelled = False
+
+    def __init__(self, sites: Sites, peer: Peer, port: int) -> None:
+        self.sites = sites
+        self.peer = peer
+        self.client = Client(peer=peer, port=port)
+        self.address = client_address(peer)
+        self._port = port
+
+    def required(self) -> Deferred[Peer]:
+        """The client as a path that requires a certificate takes it, with the verdict that `peer_of` gave."""
+        return succeed(self.peer.as_required())
+
+    def frame_of(self, peer: Peer) -> ClientFrame:
+        """What the record says of the client."""
+        return ClientFrame.from_peer(peer)
+
+    def identity(self, action: Action, peer: Peer) -> bytes:
+        """The request header lines that tell the backend who the client is."""
+        return identity_block(peer, self._port, action.certificate_headers)
+
+
+@implementer(IPushProducer)
+class _WebReply:
+    """The way back through a twisted.web request, as interfaces.Reply says; also sends the request's body."""
+
+    log = Logger()
+
+    def __init__(self, request: Request) -> None:
+        self.bytes_sent = 0
+        self.full = False
+        self._request = request
+        self._exchange: HttpExchange | None = None
+        self._content = _content(request)
+        self._body_paused = False
+        self._body_done = False
+
+    def run(self, exchange: HttpExchange) -> None:
+        """Begins an exchange and hands it the body."""
+        self._exchange = exchange
+        log_failure(self._request.notifyFinish().addErrback(self._client_lost), self.log, "serving a request")
+        self._request.registerProducer(self, True)
+        try:
+            exchange.begin()
+            self._send_body()
+        except Exception:
+            self.log.failure("Unexpected error while serving a request")
+            exchange.broken()
+
+    # -- the request's body
+
+    def _send_body(self) -> None:
+        while self._exchange is not None and not self._body_paused and not self._body_done:
+            piece = self._content.read(BODY_PIECE)
+            if piece:
+                self._exchange.body(piece)
+            else:
+                self._body_done = True
+                self._exchange.body_complete()
+            if self._exchange is not None:
+                self._exchange.flush()
+
+    def pause_body(self) -> None:
+        """Stops the request's body."""
+        self._body_paused = True
+
+    def resume_body(self) -> None:
+        """Lets the request's body flow on."""
+        if self._body_paused:
+            self._body_paused = False
+            self._send_body()
+
+    # -- the response
+
+    def informational(self, status: int, reason: bytes, headers: Sequence[Header]) -> None:
+        """Left out: twisted.web cannot send any."""
+
+    def switch(self, headers: Sequence[Header]) -> None:
+        """Never called: the request that went on asked for no upgrade."""
+        raise AssertionError("an upgrade that was not asked for")
+
+    def head(self, head: ResponseHead, *, close: bool = False) -> None:
+        """Sends the head of the response."""
+        request = self._request
+        request.setResponseCode(head.status, head.reason)
+        for name in (b"Server", b"Date", b"Content-Type"):
+            request.responseHeaders.removeHeader(name)  # what twisted.web would say of itself
+        request.defaultContentType = None  # type: ignore[attr-defined]  # and would add once the body begins
+        for name, value in head.headers:
+            request.responseHeaders.addRawHeader(name, value)
+        if head.framing is Framing.LENGTH:
+            request.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % head.content_length])
+
+    def body(self, data: bytes) -> None:
+        """Sends a piece of the body."""
+        self.bytes_sent += len(data)
+        self._request.write(data)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def end(self) -> None:
+        """The response is whole."""
+        self._exchange = None
+        self._request.unregisterProducer()
+        self._request.finish()
+
+    def release(self) -> None:
+        """The connection is twisted.web's."""
+
+    def abort(self) -> None:
+        """Ends the connection, so that the client sees the response cut."""
+        self._exchange = None
+        self._request.unregisterProducer()
+        self._request.loseConnection()
+
+    # -- what twisted.web tells
+
+    def pauseProducing(self) -> None:
+        """The client takes bytes more slowly than they come."""
+        self.full = True
+
+    def resumeProducing(self) -> None:
+        """The client takes bytes again."""
+        self.full = False
+        exchange = self._exchange
+        if exchange is None:
+            return
+        try:
+            exchange.client_drained()
+        except Exception:
+            self.log.failure("Unexpected error while serving a request")
+            exchange.broken()
+
+    def stopProducing(self) -> None:
+        """The client is gone; notifyFinish tells it too."""
+
+    def _client_lost(self, failure: Failure) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_lost()
+
+
+def _request_head(request: Request, names: HeaderNames) -> RequestHead | UnfitRequest:
+    lines = [
+        (name, value)
+        for name, values in request.requestHeaders.getAllRawHeaders()
+        for value in values
+        if name.lower() not in (b"transfer-encoding", b"content-length", b"upgrade", b"expect")
+    ]
+    content = _content(request)
+    length = content.seek(0, SEEK_END)
+    content.seek(0)
+    if length or request.method in (b"POST", b"PUT", b"PATCH"):
+        lines.append((b"Content-Length", b"%d" % length))
+    version = request.clientproto.rpartition(b"/")[2].decode("ascii", "replace")
+    size = sum(len(name) + len(value) + 4 for name, value in lines) + len(request.uri) + 16
+    head = checked_head(request.method, request.uri, version, lines, names, size)
+    if isinstance(head, BadRequest):
+        return UnfitRequest(
+            status=head.status, error_info=head.error_info, method=request.method, target=request.uri, size=size
+        )
+    return head
+
+
+def _content(request: Request) -> IO[bytes]:
+    content: IO[bytes] | None = request.content
+    if content is None:
+        raise AssertionError("a request is rendered once its body is there")
+    return content
+
+
+def _addresses(texts: Sequence[str]) -> tuple[BackendAddress, ...]:
+    """The servers, as a configuration has them; raises ValueError for what one would not take, and for none."""
+    if isinstance(texts, str) or not texts:
+        raise ValueError(f"backend_addresses is {texts!r}, but must be a list of one server or more, each host:port")
+    return tuple(map(_address, texts))
+
+
+def _address(text: str) -> BackendAddress:
+    try:
+        host, port = host_and_port(text)
+    except UnacceptableError as error:
+        raise ValueError(f"backend_addresses {error}") from error
+    if port is None:
+        raise ValueError(f"backend_addresses has {text!r}, which has no port: write host:port or [IPv6 address]:port")
+    return BackendAddress(host=host, port=port)
+
+
+def _one_site(pool: BackendAddressPool, settings: BackendHttpSettings) -> Sites:
+    listener = HttpListener(name="resource", port=0, protocol=Protocol.HTTP)
+    rule = RequestRoutingRule(
+        name="resource",
+        priority=1,
+        http_listener=listener,
+        backend_address_pool=pool,
+        backend_http_settings=settings,
+    )
+    return Sites.of([Site(listener=listener, rule=rule)])
+
+
+def _policy() -> policies.TlsPolicy:
+    policy = policies.predefined("AppGwSslPolicy20220101")
+    if isinstance(policy, str):
+        raise AssertionError(policy)
+    return policy

@@ -1,0 +1,506 @@
+"""HTTP/1.1 towards clients: one exchange after the other on one wire, each answer in its turn.
+
+What a client sends ahead waits as the bytes that came, one read at most: it is taken apart when its turn has come, and
+reading stops until the answer before is through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from agwtwisted.core.exchange.forwarding import LAST_CHUNK, chunk, client_framing, informational_bytes, response_bytes
+from agwtwisted.core.http.header_lines import Header
+from agwtwisted.core.http.heads import PlainRequests
+from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, UnfitRequest, is_event_stream
+from agwtwisted.core.http.pages import ErrorInfo
+from agwtwisted.core.http.reading import Mark, RequestEvent, RequestReader
+from agwtwisted.core.listening.admission import Awaited
+from agwtwisted.core.resources.resources import Gateway
+from agwtwisted.interfaces import Exchange, Exchanges, Session
+from agwtwisted.transport.streaming import TcpWire
+
+LOOK = 1.0
+"""Seconds between two looks at whether a client that has finished sending is still there."""
+
+MAX_HELD = 65536
+"""Bytes kept of what a client sends ahead of the answer to its request for an upgrade; one read may come on top."""
+
+ANSWERS_A_TURN: Final = 32
+"""Requests of one connection that are begun in one turn of the reactor: those that the gateway answers by itself follow
+each other at once, and the other connections wait meanwhile."""
+
+
+class Frontend:
+    """The receiver of one client's wire, and the `Reply` of each of its exchanges.
+
+    An error of the gateway's own stays that of the request it met: it is answered with 500 or cut, and the connection
+    ends.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        wire: TcpWire,
+        session: Session,
+        exchanges: Exchanges,
+        gateway: Gateway,
+        plain: PlainRequests,
+        patience: float | None = None,
+    ) -> None:
+        """`patience` is how long the first byte may take, in seconds; None: `header_timeout`, with all of the head."""
+        self.bytes_sent = 0  # of the answer under way
+        self._wire = wire
+        self._session = session
+        self._exchanges = exchanges
+        self._gateway = gateway
+        self._plain = plain
+        self._deadline = wire.deadline(self._too_late)
+        self._reader = self._new_reader()
+        self._head_timed = patience is None  # whether the deadline is that of a head
+        self._pumping = False
+        self._next_turn: IDelayedCall | None = None  # which goes on with the requests that wait
+        self._exchange: Exchange | None = None
+        self._request: RequestHead | UnfitRequest | None = None  # of the exchange
+        self._request_whole = True
+        self._body_paused = False
+        self._close_after = False
+        self._excess = False  # more came after the last request
+        self._framing = Framing.NONE
+        self.tunnel = False  # whether another protocol is spoken, which the gateway only carries
+        self._answer: ResponseHead | None = None  # what the client was told last of the answer under way
+        self._on_hold = False
+        self._out: list[bytes] = []
+        self._idle = (
+            gateway.header_timeout if patience is None else patience
+        )  # seconds for the next request's first byte
+        self._has_asked = False  # and was answered
+        self._deadline.set(self._idle)
+        wire.bound_sending(gateway.body_timeout, gateway.min_response_rate)
+
+    @property
+    def full(self) -> bool:
+        """Whether the client takes bytes more slowly than they come."""
+        return self._wire.full
+
+    @property
+    def endless(self) -> bool:
+        """Whether what is under way may go on for ever: another protocol, or server-sent events."""
+        head = self._answer
+        return self.tunnel or (head is not None and is_event_stream(head))
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """What the client keeps the gateway waiting for, and since when."""
+        gateway, wire, at = self._gateway, self._wire, self._deadline.at
+        if wire.busy:  # it does not read
+            return Awaited.MORE, now
+        if wire.closing:
+            return Awaited.REQUEST, 0.0
+        if self._exchange is not None:
+            waits = not (self._request_whole or self._body_paused or self.tunnel)
+            return (Awaited.MORE if waits else Awaited.NOTHING), now
+        if self._reader.events:
+            return Awaited.NOTHING, now
+        if self._reader.head_open or self._head_timed:  # the latter before the first request, too
+            return Awaited.HEAD, now if at is None else at - gateway.header_timeout
+        kind = Awaited.REQUEST if self._has_asked or self._wire.input_ended else Awaited.HEAD
+        return kind, now if at is None else at - self._idle
+
+    def drain(self, now: float, quiet: float) -> None:
+        """The gateway stops. A request that has come, or comes before the client was `quiet` for so long, is answered.
+
+        That answer is the last, and says so: a connection that is closed between two requests may cut off the next.
+        """
+        before, self._idle = self._idle, quiet
+        if self._exchange is not None or self._reader.events or self._reader.waiting or self._wire.closing:
+            return
+        at = self._deadline.at
+        if self._reader.head_open:
+            left = self._gateway.silent_timeout
+            if at is None or at > now + left:
+                self._deadline.set(left)
+            return
+        left = quiet if at is None else at - before + quiet - now
+        if left > 0:
+            self._deadline.set(left)
+        else:
+            self._too_late()
+
+    def finish(self) -> None:
+        """No further request, not even one that has come: closes now if none is under way, else after its answer."""
+        if self._exchange is None:
+            self._close()
+
+    def hold(self) -> None:
+        """No further request is begun until `go_on`; one under way goes on."""
+        self._on_hold = True
+
+    def go_on(self) -> None:
+        """Requests are begun again."""
+        self._on_hold = False
+        self._pump()
+        self._watch()
+
+    # -- from the wire
+
+    def received(self, data: bytes) -> None:
+        """Bytes of the client."""
+        reader = self._reader
+        try:
+            if self.tunnel:
+                if self._exchange is not None:
+                    self._exchange.body(data)
+            elif reader.done:
+                self._hold(data)
+            else:
+                self._feed(reader, data)
+                if reader.events:
+                    self._pump()
+                elif reader.waiting:
+                    self._steer()
+                self._watch(len(data))
+        except Exception:
+            self._broken()
+
+    def drained(self) -> None:
+        """The client takes bytes again."""
+        try:
+            if self._exchange is not None:
+                self._exchange.client_drained()
+            self._pump()
+            self._watch()
+        except Exception:
+            self._broken()
+
+    def finished(self) -> None:
+        """The client sends no more: what it has asked for whole is answered (RFC 8446 section 6.1)."""
+        try:
+            self._close_if_answered()
+        except Exception:
+            self._broken()
+
+    def ended(self, reason: str) -> None:
+        """The client is gone."""
+        self._deadline.stop()
+        if self._next_turn is not None:
+            self._next_turn.cancel()
+            self._next_turn = None
+        if self._exchange is not None:
+            exchange, self._exchange = self._exchange, None
+            try:
+                if self._wire.failed:
+                    exchange.broken()
+                else:
+                    exchange.client_lost()
+            except Exception:
+                self.log.failure("Unexpected error while a client leaves")
+                exchange.broken()
+
+    # -- requests
+
+    def _new_reader(self) -> RequestReader:
+        gateway = self._gateway
+        return RequestReader(
+            self._plain,
+            max_header_bytes=gateway.max_header_bytes,
+            max_header_lines=gateway.max_header_lines,
+            max_body_bytes=gateway.max_body_bytes,
+        )
+
+    def _feed(self, reader: RequestReader, data: bytes) -> None:
+        try:
+            reader.feed(data)
+        except Exception:
+            self.log.failure("Unexpected error while reading requests")
+            reader.give_up()  # what was read before stands
+
+    def _feed_next(self, reader: RequestReader) -> None:
+        """Has the reader look at what waits behind the request that is answered."""
+        try:
+            reader.go_on()
+        except Exception:
+            self.log.failure("Unexpected error while reading requests")
+            reader.give_up()
+
+    def _hold(self, data: bytes) -> None:
+        """Bytes after a request for an upgrade wait for its answer; after the last request they are nobody's."""
+        if self._reader.upgrading:
+            self._reader.held += data
+        else:
+            self._excess = True
+        self._steer()
+
+    def _pump(self) -> None:
+        """Hands on what was read, in order, until a request has to wait: for an answer, or for the next turn."""
+        if self._pumping or self._next_turn is not None:
+            return
+        try:
+            self._pumping = True
+            most = ANSWERS_A_TURN
+            try:
+                # The reader may become another one on the way.
+                while self._reader.events and not self._wire.closing and self._may_take(self._reader.events[0]):
+                    if self._exchange is None:
+                        if not most:
+                            self._next_turn = self._wire.next_turn(self._go_on_in_turn)
+                            break
+                        most -= 1
+                    self._take(self._reader.events.popleft())
+            finally:
+                self._pumping = False
+            if self._exchange is not None:
+                self._exchange.flush()
+            self._steer()
+            if self._wire.input_ended:
+                self._close_if_answered()
+        except Exception:
+            self._broken()
+
+    def _go_on_in_turn(self) -> None:
+        self._next_turn = None
+        self._pump()
+        try:
+            self._watch()
+        except Exception:
+            self._broken()
+
+    def _may_take(self, event: RequestEvent) -> bool:
+        """Whether an event's turn has come: a request waits for the answer before it, and for a client that reads."""
+        if isinstance(event, bytes) or event is Mark.END:
+            return True
+        if self._exchange is None:
+            return not self._wire.full and not self._on_hold
+        return not self._request_whole  # what came after the head is unfit
+
+    def _take(self, event: RequestEvent) -> None:
+        exchange = self._exchange
+        if event is Mark.END:
+            self._request_whole = True
+            if exchange is not None:
+                exchange.body_complete()
+        elif isinstance(event, bytes):
+            if exchange is not None:
+                exchange.body(event)
+        elif exchange is None:
+            self._begin(event)
+        elif isinstance(event, UnfitRequest):
+            exchange.refuse(event.status, event.error_info)
+
+    def _begin(self, request: RequestHead | UnfitRequest) -> None:
+        self._head_timed = False
+        self._request = request
+        self._request_whole = isinstance(request, RequestHead) and request.framing is Framing.NONE
+        if not self._request_whole:
+            self._deadline.clear()  # it was the head's
+        self._close_after = not request.keep_alive
+        self.bytes_sent = 0
+        exchange = self._exchange = self._exchanges.exchange(request, self, self._session)
+        exchange.begin()
+
+    def _steer(self) -> None:
+        """Reads on, or not."""
+        reader, wire = self._reader, self._wire
+        if reader.events or reader.waiting or self._body_paused or self._excess or len(reader.held) >= MAX_HELD:
+            wire.pause()
+        elif wire.paused:
+            wire.resume()
+
+    def _watch(self, came: int = 0) -> None:
+        """Sets the deadline for what the client has to send next; the bytes of a body that `came` put it off."""
+        if self._wire.input_ended:
+            return  # nothing more is due from the client
+        if self._exchange is not None:
+            if self._request_whole or self._body_paused:
+                self._deadline.clear()
+            else:
+                gateway = self._gateway
+                rate, most = gateway.min_body_rate, gateway.body_timeout
+                self._deadline.postpone(came / rate if rate else came * most, most)
+        elif self._reader.head_open and not self._head_timed and not self._wire.full:
+            self._head_timed = True
+            self._deadline.set(self._gateway.header_timeout)
+
+    def _too_late(self) -> None:
+        try:
+            self._end_wait()
+        except Exception:
+            self._broken()
+
+    def _end_wait(self) -> None:
+        if self._wire.input_ended and not self._wire.closing:
+            self._look()
+        elif self._exchange is not None:
+            if not self._request_whole:
+                self._exchange.refuse(408, ErrorInfo.INVALID_REQUEST)
+        elif self._wire.full:  # it is to read before it may ask again, and the wire sees to that
+            self._deadline.set(self._gateway.idle_timeout)
+        elif self._reader.head_open:
+            self._reader.late()
+            self._pump()
+        elif self._wire.has_arrived() and not self._head_timed:
+            # It may just have asked again, which shows in this turn or the next; empty lines win it no more than this.
+            self._head_timed = True
+            self._deadline.set(self._gateway.header_timeout)
+        else:
+            self._close()
+
+    def _close_if_answered(self) -> None:
+        """Ends the connection of a client that sends no more, once it has its answers.
+
+        A request that is not whole, and another protocol, end with it.
+        """
+        if self._wire.closing or (self._reader.events and (self._exchange is None or self._request_whole)):
+            return
+        unfinished = not self._request_whole and isinstance(self._request, RequestHead)
+        if self._exchange is None or self.tunnel or unfinished:
+            self._deadline.clear()
+            self._wire.end()
+        else:
+            self._deadline.set(LOOK)
+
+    def _look(self) -> None:
+        """Lets go of a client that has finished sending, and has reset the connection since."""
+        if self._wire.is_reset():
+            self._wire.abort()
+        else:
+            self._deadline.set(LOOK)
+
+    # -- the way back, as interfaces.Reply says
+
+    def informational(self, status: int, reason: bytes, headers: Sequence[Header]) -> None:
+        """Sends a 1xx other than 101 ahead of the response; HTTP/1.0 knows none (RFC 9110 section 15.2)."""
+        if self._request is not None and self._request.version == b"1.1":
+            self._out.append(informational_bytes(status, reason, headers))
+            self.flush()
+
+    def head(self, head: ResponseHead, *, close: bool = False) -> None:
+        """Sends the head of the response; with `close` it is the connection's last."""
+        request = self._request
+        if request is None:
+            return
+        framing = client_framing(head, version=request.version, to_head_request=request.method == b"HEAD")
+        if close or framing is Framing.CLOSE or not self._request_whole or self._is_last():
+            self._close_after = True
+        self._framing, self._answer = framing, head
+        self._out.append(response_bytes(head, framing, keep_alive=not self._close_after, version=request.version))
+
+    def _is_last(self) -> bool:
+        """Whether no request is to follow: while the gateway stops one that has come already is answered, too."""
+        session, reader = self._session, self._reader
+        return session.draining and (session.expelled or not (reader.events or reader.waiting))
+
+    def body(self, data: bytes) -> None:
+        """Sends a piece of the body, or of what a tunnel carries."""
+        if self._framing is Framing.CHUNKED:
+            data = chunk(data)
+        self._out.append(data)
+
+    def end(self) -> None:
+        """The response is whole: sends the rest of it."""
+        if self._framing is Framing.CHUNKED:
+            self._out.append(LAST_CHUNK)
+        self.flush()
+
+    def release(self) -> None:
+        """The exchange is over: the connection takes the next request, or closes."""
+        self._exchange = self._request = self._answer = None
+        self._framing = Framing.NONE
+        try:
+            if self._close_after or self.tunnel or self._session.expelled:
+                unread = bool(self._reader.events) or self._reader.waiting
+                unread = unread or (self._session.draining and self._wire.has_arrived())
+                self._close(linger=not self._request_whole or self._wire.paused or unread)
+            else:
+                self._await_next()
+        except Exception:
+            self._broken()
+
+    def abort(self) -> None:
+        """The response cannot be completed: the connection ends so that the client sees it cut."""
+        try:
+            self.flush()
+        finally:
+            self._exchange = None
+            self._deadline.stop()
+            self._wire.abort()
+
+    def flush(self) -> None:
+        """Sends what was given since the last flush."""
+        out = self._out
+        if out:
+            data = out[0] if len(out) == 1 else b"".join(out)
+            self._out = []
+            self.bytes_sent += len(data)
+            self._wire.write(data)
+
+    def pause_body(self) -> None:
+        """Stops the request's body: waiting for it is not the client's fault."""
+        if not self._body_paused:
+            self._body_paused = True
+            self._watch()
+            self._steer()
+
+    def resume_body(self) -> None:
+        """Lets the request's body flow on."""
+        if self._body_paused:
+            self._body_paused = False
+            self._watch()
+            self._steer()
+
+    def switch(self, headers: Sequence[Header]) -> None:
+        """Sends a 101; from now on both directions carry bytes of the new protocol."""
+        self._out.append(informational_bytes(101, b"Switching Protocols", headers))
+        self.tunnel = True
+        self.flush()
+        held, self._reader.held = self._reader.held, b""
+        if held and self._exchange is not None:
+            self._exchange.body(held)
+        self._steer()
+        if self._wire.input_ended:
+            self._close_if_answered()
+
+    # -- between requests
+
+    def _await_next(self) -> None:
+        self._has_asked = True
+        self._body_paused = False
+        if not self._session.draining:
+            self._idle = self._gateway.idle_timeout
+        self._deadline.set(self._idle)
+        reader = self._reader
+        if reader.upgrading and not reader.events:  # it was not granted
+            self._reader = self._new_reader()
+            self._feed(self._reader, reader.held)
+        else:
+            self._feed_next(reader)
+        if self._reader.events:
+            self._pump()
+        elif not self._pumping:
+            self._steer()
+            if self._wire.input_ended:
+                self._close_if_answered()
+        self._watch()
+
+    def _broken(self) -> None:
+        """Ends the connection after an error of the gateway's own, with an answer where a request is under way."""
+        self.log.failure("Unexpected error while serving a client")
+        try:
+            unanswered = bool(self._reader.events) or self._reader.waiting
+            if self._exchange is None and unanswered and not self._wire.closing:
+                self._reader.events.clear()
+                self._begin(UnfitRequest(status=500, error_info=ErrorInfo.INTERNAL_ERROR))
+            elif self._exchange is not None:
+                self._exchange.broken()
+            else:
+                self.abort()
+        except Exception:
+            self.log.failure("Unexpected error while answering with 500")
+            self.abort()
+
+    def _close(self, *, linger: bool = False) -> None:
+        self._deadline.stop()
+        self._wire.close(linger=linger and not self._wire.input_ended)

@@ -1,0 +1,184 @@
+"""How many connections and handshakes there are, and who gives way to others; shared by all ports of a gateway."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+from typing import Protocol as TypingProtocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.listening.admission import Connections, HandshakeSlots, SlotHolder, Tracked
+from agwtwisted.core.resources.resources import Gateway
+
+RETRY: Final = 0.1
+"""Seconds until it is tried again to accept, where no connection could give way."""
+
+AT_ONCE: Final = 16
+"""Handshakes that waited for a slot and begin in one turn of the reactor, at most."""
+
+
+class AcceptedConnection(Tracked, TypingProtocol):
+    """A connection that was accepted."""
+
+    def give_way(self, reason: str) -> None:
+        """Closes it, and has it counted no longer when this returns."""
+
+
+class SlotHandshake(SlotHolder, TypingProtocol):
+    """A handshake that takes a slot."""
+
+    block: str  # of the client's address: core.admission.address_block
+
+    def go_on(self) -> None:
+        """The slot that it waited for is there."""
+
+    def give_way(self, reason: str) -> None:
+        """Others get its slot: it fails."""
+
+
+class Limits:
+    """Counts, and decides who gives way.
+
+    Args:
+        gateway: the limits.
+        clock: time.
+        room: connections that there may be, where that is less than `max_connections`.
+    """
+
+    log = Logger()
+
+    def __init__(self, gateway: Gateway, clock: IReactorTime, *, room: int | None = None) -> None:
+        self._gateway = gateway
+        self._clock = clock
+        room = gateway.max_connections if room is None else min(room, gateway.max_connections)
+        self.connections: Connections[AcceptedConnection] = Connections(room, gateway.silent_timeout)
+        self.handshakes: HandshakeSlots[SlotHandshake] = HandshakeSlots(gateway.max_handshakes, gateway.silent_timeout)
+        self.paused = False
+        """Whether further connections wait in the kernel's backlog: each that there is is at work."""
+        self._by_address: Counter[str] = Counter()
+        self._subscribers: list[Callable[[], None]] = []
+        self._retry: IDelayedCall | None = None
+        self._next_slot: IDelayedCall | None = None
+        self._granting = False
+        self._said = LogRateLimiter(clock.seconds, lines=2)
+
+    # -- connections
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """Has `changed` called whenever `paused` has changed."""
+        self._subscribers.append(changed)
+
+    def admits(self, address: str) -> bool:
+        """Whether this address may have one connection more."""
+        limit = self._gateway.max_connections_per_address
+        return not limit or self._by_address[address] < limit
+
+    def opened(self, connection: AcceptedConnection, address: str = "", *, silent: bool = True) -> None:
+        """One connection more; without an address while it is not known whose it is.
+
+        It is `silent` until it speaks, unless its protocol may leave the first word to the server.
+        """
+        if address:
+            self._by_address[address] += 1
+        self.connections.enter(connection, silent=silent, now=self._clock.seconds())
+
+    def closed(self, connection: AcceptedConnection, address: str = "") -> None:
+        """One connection less."""
+        if address:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+        self.connections.leave(connection)
+        if self.paused and not self.connections.full:
+            self._resume()
+
+    def victim(self) -> AcceptedConnection | None:
+        """Who is to give way where there are as many as there may be; None: all are at work."""
+        return self.connections.victim(self._clock.seconds())
+
+    def make_room(self, victim: AcceptedConnection) -> None:
+        """Closes one for another."""
+        self.say("{room} connections, as many as there may be: those that are silent or idle give way to new ones")
+        victim.give_way("the gateway has as many connections as it may, and others waited")
+
+    def pause(self) -> None:
+        """No further connection is accepted, until one is gone or for a moment."""
+        if not self.paused:
+            self.paused = True
+            self._retry = self._clock.callLater(RETRY, self._resume)
+            self._tell()
+
+    def _resume(self) -> None:
+        self.paused = False
+        if self._retry is not None and self._retry.active():
+            self._retry.cancel()
+        self._retry = None
+        self._tell()
+
+    def _tell(self) -> None:
+        for changed in self._subscribers:
+            changed()
+
+    def say(self, words: str) -> None:
+        """Warns of a shortage, a few times a minute at most; ``{room}`` is how many connections there may be."""
+        omitted = self._said.admit(words)
+        if omitted is not None:
+            self.log.warn(words + " ({omitted} more of this before)", room=self.connections.room, omitted=omitted)
+
+    # -- handshakes
+
+    def begin_handshake(self, handshake: SlotHandshake) -> bool:
+        """Whether a handshake whose ClientHello has come may begin; else it is told when it may."""
+        begins, victim = self.handshakes.enter(handshake, handshake.block, self._clock.seconds())
+        if victim is not None:
+            victim.give_way(_NO_SLOT)
+        if not begins:
+            self.say("max_handshakes is reached: further ones wait")
+            self._await_slot()
+        return begins
+
+    def end_handshake(self, handshake: SlotHandshake) -> None:
+        """It is over, well or badly."""
+        self.handshakes.leave(handshake)
+        self._grant()
+
+    def _grant(self) -> None:
+        """Has those begin that there are slots for."""
+        if self._granting:  # one that begins may be over at once
+            return
+        self._granting = True
+        try:
+            for _ in range(AT_ONCE):
+                granted = self.handshakes.next(self._clock.seconds())
+                if granted is None:
+                    break
+                handshake, victim = granted
+                if victim is not None:
+                    victim.give_way(_NO_SLOT)
+                handshake.go_on()
+        finally:
+            self._granting = False
+            self._await_slot()
+
+    def _await_slot(self) -> None:
+        if not self.handshakes.waiting:
+            if self._next_slot is not None:
+                self._next_slot.cancel()
+                self._next_slot = None
+            return
+        left = max(self.handshakes.patience_ends() - self._clock.seconds(), 0.0)
+        if self._next_slot is None:
+            self._next_slot = self._clock.callLater(left, self._patience_ends)
+        else:
+            self._next_slot.reset(left)
+
+    def _patience_ends(self) -> None:
+        self._next_slot = None
+        self._grant()
+
+
+_NO_SLOT: Final = "others waited for max_handshakes, and this client took its time"

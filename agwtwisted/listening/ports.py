@@ -1,0 +1,409 @@
+"""One address and port: who is let in, TLS and the gate before a byte is looked at, and every live connection.
+
+What becomes of a client that is known is for the subclasses: HTTP is read (`connections`), or bytes are relayed
+(`relay_port`).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Generic, NotRequired, Protocol, TypedDict, cast
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import IProtocol, IReactorTime
+from twisted.logger import Logger
+
+from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.listening.admission import Awaited, address_block
+from agwtwisted.core.listening.proxy_protocol import Endpoint, ProxyHeader
+from agwtwisted.core.operations.records import HandshakeRecord, RecordFrame, render_handshake
+from agwtwisted.core.plan.routing import NamedSites, S
+from agwtwisted.core.resources.resources import Gateway, SslProfile
+from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, NotAsked, Refused
+from agwtwisted.identity.gate import Gate
+from agwtwisted.identity.standing import Recheck
+from agwtwisted.listening.admission import Limits
+from agwtwisted.listening.proxied import HeaderProtocol
+from agwtwisted.operations.access_log import AccessLog
+from agwtwisted.tls.contexts import ClientCertificates, PortContexts, SiteContext, peer_of
+from agwtwisted.tls.handshake import Handshake, TlsWire
+from agwtwisted.transport.clocks import WallClock
+from agwtwisted.transport.deferreds import Members
+from agwtwisted.transport.streaming import TcpWire
+
+
+def unchecked(profile: SslProfile | None) -> None:
+    """No further check, whatever the profile."""
+
+
+QUIET: Final = 1.0
+"""Seconds without a byte after which a connection is closed while the gateway stops: what was on its way has come."""
+
+
+class Abortable(Hashable, Protocol):
+    """A connection, at whatever stage."""
+
+    def abort(self) -> None:
+        """Closes it at once."""
+
+
+class Giving(Abortable, Protocol):
+    """One of a client's, which gives way where room is needed."""
+
+    def has_spoken(self) -> bool:
+        """Whether any byte of it was read."""
+
+    def has_arrived(self) -> bool:
+        """Whether there are bytes of it that were not read yet."""
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """What it keeps the gateway waiting for while it has no session, and since when."""
+
+    def give_way(self, reason: str) -> None:
+        """Closes it before this returns."""
+
+    def drain(self, quiet: float) -> None:
+        """The gateway stops: has it end, if the client says nothing for so long; not where it waits for a verdict."""
+
+
+class PortSession(Protocol):
+    """What stands behind a connection once its client is known."""
+
+    def drain(self) -> None:
+        """The gateway stops: ends once what has come from the client is done."""
+
+    def ended(self) -> None:
+        """The connection is gone."""
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """What the client keeps the gateway waiting for, and since when."""
+
+
+class PortArguments(TypedDict, Generic[S]):
+    """What `Port` is made with, for the signatures of its subclasses."""
+
+    number: int
+    sites: NamedSites[S]
+    contexts: PortContexts | None
+    gateway: Gateway
+    limits: Limits
+    clock: IReactorTime
+    wall: WallClock
+    access_log: AccessLog
+    limiter: LogRateLimiter
+    check_of: NotRequired[Callable[[SslProfile | None], Recheck | None]]
+
+
+class _Tracked:
+    """A connection as `admission` knows it."""
+
+    __slots__ = ("_connection", "_sessions", "block")
+
+    def __init__(self, connection: Giving, sessions: Mapping[Abortable, PortSession], block: str) -> None:
+        self.block = block
+        self._connection = connection
+        self._sessions = sessions
+
+    def has_spoken(self) -> bool:
+        """Whether any byte of it has come."""
+        return self._connection.has_spoken() or self._connection.has_arrived()
+
+    def has_arrived(self) -> bool:
+        """Whether any was not read yet."""
+        return self._connection.has_arrived()
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """What it is waited for."""
+        return (self._sessions.get(self._connection) or self._connection).awaited(now)
+
+    def give_way(self, reason: str) -> None:
+        """Closes it."""
+        self._connection.give_way(reason)
+
+
+class Port(ABC, Generic[S]):
+    """One address and port.
+
+    Args:
+        number: of the port.
+        sites: who answers there.
+        contexts: None on a plain port.
+        gateway: limits.
+        limits: counts the connections of all ports.
+        clock: what is waited by.
+        wall: what certificates are judged by.
+        access_log: takes the lines of failed handshakes.
+        limiter: says which failed handshakes get a line.
+        check_of: how trusted clients of a profile are judged further, if they are.
+    """
+
+    client_begins = True
+    """Whether a client without TLS speaks first, and may be taken for a stranger while it does not."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        sites: NamedSites[S],
+        contexts: PortContexts | None,
+        gateway: Gateway,
+        limits: Limits,
+        clock: IReactorTime,
+        wall: WallClock,
+        access_log: AccessLog,
+        limiter: LogRateLimiter,
+        check_of: Callable[[SslProfile | None], Recheck | None] = unchecked,
+    ) -> None:
+        self.number = number
+        self.sites = sites
+        self.gateway = gateway
+        self.limits = limits
+        self.clock = clock
+        self.wall = wall
+        self.check_of = check_of
+        self.access_log = access_log
+        self.connections: Members[Giving] = Members()
+        self.draining = False
+        self.quiet = min(QUIET, gateway.drain_timeout / 4)
+        self._contexts = contexts
+        self._limiter = limiter
+        self._sessions: dict[Abortable, PortSession] = {}
+        first = sites.all()[0].listener
+        self._listener = first.name
+        self._proxies = first.accept_proxy_protocol  # the same for every listener of a port
+
+    # -- what the subclasses say
+
+    @abstractmethod
+    def begin(self, wire: TcpWire, peer: Peer, site: S | None = None, *, verified: Peer | None = None) -> None:
+        """Takes a connection whose client is known, for better or worse, and gives it a session.
+
+        Args:
+            wire: whose receiver is to be set.
+            peer: the client, with its final verdict.
+            site: that it selected; None on a plain port.
+            verified: the client as the handshake left it, before any further check.
+        """
+
+    @abstractmethod
+    def plain_text(self, wire: TcpWire, peer: Peer) -> None:
+        """Takes a connection whose client speaks no TLS on a port of TLS."""
+
+    @abstractmethod
+    def frame(self, listener: str) -> RecordFrame:
+        """What the records of failed handshakes of a listener have in common."""
+
+    def plain_wire(self) -> TcpWire:
+        """The wire of a connection without TLS."""
+        return TcpWire(self.clock)
+
+    def encrypted_wire(self, handshake: Handshake, seconds: float) -> TlsWire:
+        """The wire of a connection with TLS, whose handshake may take so long."""
+        return TlsWire(self.clock, handshake, seconds, self.gateway.max_client_chain_bytes, self.gateway.silent_timeout)
+
+    # -- how connections come
+
+    def accept(self, host: str, port: int) -> IProtocol | None:
+        """The protocol of a new connection, from there; None when it is to be closed at once."""
+        host = host.removeprefix("::ffff:")  # IPv4 on a socket of both families
+        if self._proxies:
+            return self._accept_proxied(host, port)
+        return self._admit(host, port, self.gateway.handshake_timeout)
+
+    def _accept_proxied(self, host: str, port: int) -> HeaderProtocol | None:
+        """A connection that begins with a PROXY protocol header, as everybody's here must."""
+        address = ipaddress.ip_address(host.partition("%")[0])
+        if not any(address in network for network in self._proxies):
+            self._header_failed(host, port, "this address may not send PROXY protocol headers, and none is let in")
+            return None
+
+        def found(header: ProxyHeader, seconds: float) -> TcpWire | None:
+            if header.source is None:
+                return self._admit(host, port, seconds)
+            source, number = header.source
+            return self._admit(str(source), number, seconds, header.destination)
+
+        def gone() -> None:
+            self.limits.closed(tracked)
+            self.connections.discard(waiting)
+
+        waiting = HeaderProtocol(
+            self.clock,
+            self.gateway.handshake_timeout,
+            self.gateway.silent_timeout,
+            found=found,
+            failed=lambda reason: self._header_failed(host, port, f"PROXY protocol: {reason}"),
+            gone=gone,
+        )
+        self.connections.add(waiting)
+        tracked = _Tracked(waiting, self._sessions, "")
+        self.limits.opened(tracked)
+        return waiting
+
+    def _header_failed(self, host: str, port: int, reason: str) -> None:
+        self.handshake_failed(Peer(address=host, port=port, verdict=NotAsked()), None, reason)
+
+    def _admit(self, host: str, port: int, seconds: float, reached: Endpoint | None = None) -> TcpWire | None:
+        """The wire of a client, who has so long for its handshake; None when its address has too many."""
+        block = address_block(host)
+        if not self.limits.admits(block):
+            return None
+        if self._contexts is None:
+            wire = self.plain_wire()
+            peer = Peer(address=host, port=port, verdict=NotAsked(), reached=reached)
+            wire.when_open = lambda: self.begin(wire, peer)
+        else:
+            wire = _TlsConnection(self, self._contexts, host, port, seconds, reached, block).wire
+        self.connections.add(wire)
+        tracked = _Tracked(wire, self._sessions, block)
+        self.limits.opened(tracked, block, silent=self.client_begins or self._contexts is not None)
+        wire.when_closed = lambda: self._closed(wire, tracked, block)
+        return wire
+
+    def handshake_failed(self, peer: Peer, site: S | None, reason: str) -> None:
+        """Writes the line of a handshake that came to nothing, unless there were too many from this address."""
+        omitted = self._limiter.admit(peer.address)
+        if omitted is not None:
+            record = HandshakeRecord(
+                timestamp=self.access_log.timestamp(),
+                frame=self.frame(self._listener if site is None else site.listener.name),
+                peer=peer,
+                error=reason,
+                omitted=omitted,
+            )
+            self.access_log.write(render_handshake(record, self.gateway.log_refused_certificates))
+
+    def refused(self, site_context: SiteContext) -> None:
+        """Says in the log if no client of this site can be let in at all: each time, but a few times a minute."""
+        profile, anchors = site_context.site.profile, site_context.anchors
+        if profile is None or anchors is None or anchors.has_root_at(self._wall_time()):
+            return
+        omitted = self._limiter.admit(f"[ssl_profile {profile.name}]")
+        if omitted is not None:
+            self.log.warn(
+                "[ssl_profile {profile}] every root that it trusts has expired or is not valid yet: every client is"
+                " refused ({omitted} complaints left out before)",
+                profile=profile.name,
+                omitted=omitted,
+            )
+
+    def _wall_time(self) -> datetime:
+        return datetime.fromtimestamp(self.wall.seconds(), UTC)
+
+    # -- how they end
+
+    def drain(self) -> None:
+        """The gateway stops, and accepts no more: what has reached it is served; each session ends when it can."""
+        self.draining = True
+        for connection in self.connections.snapshot():
+            session = self._sessions.get(connection)
+            if session is None:
+                connection.drain(self.quiet)
+            else:
+                session.drain()
+
+    def abort(self) -> None:
+        """Ends every connection at once."""
+        for connection in self.connections.snapshot():
+            connection.abort()
+
+    def _closed(self, wire: TcpWire, tracked: _Tracked, address: str) -> None:
+        wire.when_open = wire.when_closed = None  # they lead back to the wire: without them it is free at once
+        session = self._sessions.pop(wire, None)
+        if session is not None:
+            session.ended()
+        self.connections.discard(wire)
+        self.limits.closed(tracked, address)
+
+
+class _TlsConnection(Generic[S]):
+    """One connection's handshake, as tls.Handshake says, and what follows it."""
+
+    def __init__(
+        self,
+        port: Port[S],
+        contexts: PortContexts,
+        address: str,
+        number: int,
+        seconds: float,
+        reached: Endpoint | None,
+        block: str,
+    ) -> None:
+        self.block = block
+        self._port = port
+        self._address = address
+        self._port_number = number
+        self._reached = reached
+        self._notes = ClientCertificates(port.wall.seconds)
+        self.connection: SSL.Connection = contexts.connection(self._notes)
+        self.wire = port.encrypted_wire(self, seconds)
+
+    @property
+    def name_refused(self) -> bool:
+        """Whether no site answers to the name that the client asked for."""
+        return self._notes.name_refused
+
+    def begins(self) -> bool:
+        """Whether there is a slot for it."""
+        return self._port.limits.begin_handshake(self)
+
+    def has_arrived(self) -> bool:
+        """Whether bytes of the client were not read yet."""
+        return self.wire.has_arrived()
+
+    def go_on(self) -> None:
+        """There is one now."""
+        self.wire.go_on()
+
+    def give_way(self, reason: str) -> None:
+        """Others get it."""
+        self.wire.give_way(reason)
+
+    def completed(self) -> None:
+        """The handshake is through: the gate opens once the verdict is in."""
+        self._port.limits.end_handshake(self)
+        verified, site = self._peer(), self._site
+        self.connection.set_app_data(None)  # the notes have said all, and would stay as long as the connection
+
+        def admitted(peer: Peer) -> None:
+            self._port.begin(self.wire, peer, site, verified=verified)
+
+        check = None if site is None else self._port.check_of(site.profile)
+        Gate(self.wire, admitted).judge(verified, check)
+
+    def failed(self, reason: str, received: int) -> None:
+        """The handshake came to nothing; a connection that said nothing at all is not worth a line."""
+        self._port.limits.end_handshake(self)
+        if received:
+            self._port.handshake_failed(self._peer(reason), self._site, reason)
+
+    def plain_text(self) -> None:
+        """The client speaks no TLS."""
+        self._port.limits.end_handshake(self)
+        peer = Peer(address=self._address, port=self._port_number, verdict=Missing(), reached=self._reached)
+        self._port.plain_text(self.wire, peer)
+
+    @property
+    def _site(self) -> S | None:
+        chosen = self._notes.site_context
+        return None if chosen is None else cast(Any, chosen.site)
+
+    def _peer(self, failure: str = "") -> Peer:
+        peer = peer_of(
+            self._notes,
+            self.connection,
+            self._address,
+            self._port_number,
+            failure=failure,
+            reached=self._reached,
+        )
+        chosen = self._notes.site_context
+        if chosen is not None and isinstance(peer.verdict, Refused) and peer.verdict != UNJUDGED:
+            self._port.refused(chosen)
+        return peer

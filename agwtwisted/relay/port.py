@@ -1,0 +1,398 @@
+"""L4 listeners: a client that was let in is joined to a backend, and its session logged when both are gone."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from functools import partial
+from math import inf
+from typing import Unpack, cast
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectError, ConnectionRefusedError, DNSLookupError
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from agwtwisted.core.backends.balancing import Order, Pool
+from agwtwisted.core.backends.health import State
+from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.listening.admission import Awaited
+from agwtwisted.core.listening.proxy_protocol import Endpoint
+from agwtwisted.core.operations.records import ClientFrame, RecordFrame
+from agwtwisted.core.operations.session_records import SessionRecord, SessionStatus, render_session
+from agwtwisted.core.plan.routing import RelaySite
+from agwtwisted.core.relay import announcing
+from agwtwisted.core.relay.announcing import ServerNames, server_names
+from agwtwisted.core.verification.verdicts import Trusted, admits
+from agwtwisted.identity.gate import MAX_EARLY
+from agwtwisted.identity.standing import Standing
+from agwtwisted.listening.ports import Port, PortArguments
+from agwtwisted.relay.backends import RelayBackends, RelayServer
+from agwtwisted.relay.session import End, Relay
+from agwtwisted.tls.handshake import Handshake, TlsWire
+from agwtwisted.tls.relay_wires import RelayTlsWire, RelayWire
+from agwtwisted.transport.deferreds import log_failure
+from agwtwisted.transport.streaming import TcpWire
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds in which one server has to accept; the next one is asked then, within the settings' `timeout` in all."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class RelayWay:
+    """Where the clients of one site go, and what is the same for all of them."""
+
+    site: RelaySite
+    servers: Pool[RelayServer]
+    frame: RecordFrame
+    names: ServerNames | None  # of the server certificate; None where backends are not told of TLS
+
+    @classmethod
+    def of(cls, site: RelaySite, backends: RelayBackends) -> RelayWay:
+        """The way of a site's clients."""
+        rule = site.rule
+        certificate = site.listener.ssl_certificate
+        told = rule.backend_settings.proxy_protocol_tls and certificate is not None
+        return cls(
+            site=site,
+            servers=backends.pool(rule.backend_address_pool, rule.backend_settings),
+            frame=RecordFrame.from_names(
+                listener=site.listener.name,
+                rule=rule.name,
+                backend_pool=rule.backend_address_pool.name,
+                backend_setting=rule.backend_settings.name,
+            ),
+            names=server_names(certificate.certificates[0]) if told and certificate else None,
+        )
+
+
+class RelayPort(Port[RelaySite]):
+    """A port whose clients are relayed.
+
+    Args:
+        backends: who is connected to.
+        others: those of `ports.Port`.
+    """
+
+    client_begins = False  # without TLS the server may be the first to speak, as in SMTP
+
+    def __init__(self, *, backends: RelayBackends, **others: Unpack[PortArguments[RelaySite]]) -> None:
+        super().__init__(**others)
+        self._ways = {site: RelayWay.of(site, backends) for site in self.sites.all()}
+        names = [site.listener.name for site in self._ways]
+        self._frames = {name: RecordFrame.from_names(listener=name) for name in names}
+        self._first = self._ways[self.sites.all()[0]]
+
+    def begin(self, wire: TcpWire, peer: Peer, site: RelaySite | None = None, *, verified: Peer | None = None) -> None:
+        """Joins a client to a backend; one that is refused is closed."""
+        way = self._first if site is None else self._ways[site]
+        session = RelaySession(self, way, cast(RelayWire, wire), peer, verified or peer)
+        self._sessions[wire] = session
+        session.begin()
+
+    def plain_text(self, wire: TcpWire, peer: Peer) -> None:
+        """Nothing can be said to a client that speaks no TLS."""
+        self.handshake_failed(peer, None, "the client does not speak TLS")
+        wire.abort()
+
+    def frame(self, listener: str) -> RecordFrame:
+        """What the records of failed handshakes of a listener have in common."""
+        return self._frames[listener]
+
+    def plain_wire(self) -> RelayWire:
+        """The wire of a connection without TLS."""
+        return RelayWire(self.clock)
+
+    def encrypted_wire(self, handshake: Handshake, seconds: float) -> TlsWire:
+        """The wire of a connection with TLS."""
+        return RelayTlsWire(
+            self.clock, handshake, seconds, self.gateway.max_client_chain_bytes, self.gateway.silent_timeout
+        )
+
+    def abort(self) -> None:
+        """Ends every session, and every connection that has none yet, at once."""
+        for connection in self.connections.snapshot():
+            session = cast(RelaySession | None, self._sessions.get(connection))
+            if session is None:
+                connection.abort()
+            else:
+                session.abort()
+
+    def adopt(self, wire: RelayWire, session: RelaySession) -> None:
+        """A backend's connection counts as the port's until it is gone: the session is not over before."""
+        self.connections.add(wire)
+        self._sessions[wire] = session
+        wire.when_closed = lambda: self._let_go(wire)
+
+    def _let_go(self, wire: RelayWire) -> None:
+        wire.when_closed = None
+        self._sessions.pop(wire, None)
+        self.connections.discard(wire)
+
+
+class RelaySession:
+    """One client of an L4 listener, from the open gate to the end of both connections."""
+
+    log = Logger()
+
+    def __init__(self, port: RelayPort, way: RelayWay, client: RelayWire, peer: Peer, verified: Peer) -> None:
+        """`verified` is the client as the handshake left it, before any further check."""
+        self.peer = peer
+        self._port = port
+        self._way = way
+        self._client = client
+        self._began = port.clock.seconds()
+        self._waiting = _Waiting(client, self._client_lost)
+        self._servers: Order[RelayServer] | None = None
+        self._server: RelayServer | None = None
+        self._dialing: Deferred[RelayWire] | None = None
+        self._joined: _Joined | None = None
+        self._end: End | None = None
+        self._status = SessionStatus.OK
+        self._preamble = b""
+        self._omitted = False
+        self._on_hold = False
+        self._standing: Standing | None = None
+        client.receiver = self._waiting
+        if isinstance(peer.verdict, Trusted) and peer.until < inf:
+            self._standing = Standing(port.clock, port.wall, self, verified, port.check_of(way.site.profile))
+            self._standing.until(peer.until)
+
+    def begin(self) -> None:
+        """Looks for a backend, unless the client is refused."""
+        try:
+            if not admits(self.peer.verdict):
+                self._close(End.REFUSED, SessionStatus.FORBIDDEN)
+                return
+            rule = self._way.site.rule
+            if rule.backend_settings.enable_l4_client_ip_preservation:
+                self._preamble, self._omitted = self._header()
+            self._servers = self._way.servers.order()
+            self._dial_next()
+        except Exception:
+            self._fail()
+
+    # -- from the port
+
+    def drain(self) -> None:
+        """It has what time there is; so has a client whose server has not accepted yet."""
+
+    def abort(self) -> None:
+        """There is no more time."""
+        if self._joined is not None:
+            self._joined.relay.abort(End.STOPPED)
+        else:
+            self._close(End.STOPPED, SessionStatus.UNAVAILABLE)
+            self._client.abort()
+
+    def ended(self) -> None:
+        """The client's connection is gone."""
+        if self._standing is not None:
+            self._standing.stop()
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """A client that has a server and says nothing may wait for the server's word, or is a stranger.
+
+        It is waited for since it came where it never said a word, else since something moved in either direction for
+        the last time: whether the server is at work for it is not known here. One that has proven who it is is waited
+        for only before its first word, and since now.
+        """
+        if self._joined is None:
+            return Awaited.NOTHING, now
+        is_trusted = isinstance(self.peer.verdict, Trusted)
+        if not self._client.bytes_in:
+            return Awaited.MORE, now if is_trusted else self._began
+        return (Awaited.NOTHING, now) if is_trusted else (Awaited.MORE, self._joined.relay.idle_since)
+
+    # -- from the server, as targets.Connection says
+
+    def cut(self, reason: str) -> None:
+        """The server is down, and has been for long enough."""
+        if self._joined is not None:
+            self._joined.relay.abort(End.BACKEND_DOWN)
+
+    # -- from the standing of the client's certificate, as standing.Judged says
+
+    def hold(self) -> None:
+        """The verdict is over, and the new one not in: nothing more of the client is passed on."""
+        self._on_hold = True
+        if self._joined is not None:
+            self._joined.relay.hold()
+
+    def renewed(self, peer: Peer) -> None:
+        """The client was judged again; refused, it is cut off."""
+        try:
+            self.peer = peer
+            self._on_hold = False
+            if admits(peer.verdict):
+                if self._joined is not None:
+                    self._joined.relay.go_on()
+            elif self._joined is not None:
+                self._joined.relay.abort(End.REFUSED)
+            else:
+                self._close(End.REFUSED, SessionStatus.FORBIDDEN)
+        except Exception:
+            self._fail()
+
+    # -- how
+
+    def _header(self) -> tuple[bytes, bool]:
+        """The PROXY protocol header for backends, and whether it had no room for the client's certificate."""
+        reached = self.peer.reached
+        if reached is None:
+            host = self._client.transport.getHost()
+            reached = _endpoint(host.host, host.port)
+        return announcing.header(self.peer, _endpoint(self.peer.address, self.peer.port), reached, self._way.names)
+
+    def _dial_next(self) -> None:
+        left = self._began + self._way.site.rule.backend_settings.timeout - self._port.clock.seconds()
+        server = next(self._servers, None) if self._servers is not None and left > 0 else None
+        if server is None:
+            self._close(End.UNREACHABLE, SessionStatus.UNREACHABLE)
+            return
+        self._server = server
+        dialing = self._dialing = server.dial(min(left, CONNECT_TIMEOUT), self._preamble, protocol=self.peer.protocol)
+        dialed = dialing.addCallbacks(
+            self._connected, self._not_connected, callbackArgs=(server,), errbackArgs=(server,)
+        )
+        log_failure(dialed.addErrback(self._broken), self.log, "connecting an L4 client")
+
+    def _connected(self, backend: RelayWire, server: RelayServer) -> None:
+        self._dialing = None
+        if server.state is State.DOWN:
+            server.reached()
+        server.used(self)
+        port = self._port
+        port.adopt(backend, self)
+        timeout = self._way.site.rule.backend_settings.timeout
+        relay = Relay(self._client, backend, port.clock, timeout, self._over)
+        self._joined = _Joined(
+            backend=backend,
+            relay=relay,
+            since=port.clock.seconds(),
+            source_port=backend.transport.getHost().port,
+        )
+        if self._on_hold:
+            relay.hold()
+        relay.start(self._waiting.early())
+
+    def _not_connected(self, failure: Failure, server: RelayServer) -> Failure | None:
+        self._dialing = None
+        if failure.check(ConnectError, DNSLookupError) is None:
+            return failure  # cancelled, or a defect
+        server.complain(failure)
+        if failure.check(ConnectionRefusedError):
+            server.refused()
+        self._dial_next()
+        return None
+
+    def _broken(self, failure: Failure) -> Failure | None:
+        """A defect of ours: the client is not left waiting."""
+        if failure.check(CancelledError):
+            return failure
+        self._fail(failure)
+        return None
+
+    def _fail(self, failure: Failure | None = None) -> None:
+        """Ends the session after an error of the gateway's own: the one that is being handled, or this one."""
+        self.log.failure("Unexpected error while serving an L4 client", failure)
+        if self._joined is not None:
+            self._joined.relay.abort(End.DEFECT)
+        else:
+            self._close(End.DEFECT, SessionStatus.DEFECT)
+
+    def _close(self, end: End, status: SessionStatus) -> None:
+        """Sends the client away before there was a backend."""
+        if self._end is None:
+            self._end, self._status = end, status
+        self._client.close()
+        if self._dialing is not None:
+            self._dialing.cancel()
+
+    def _client_lost(self, reason: str) -> None:
+        """The client's connection is gone, and there was no backend."""
+        if self._dialing is not None:
+            self._dialing.cancel()
+        left = End.CLIENT_CUT if self._client.cut else End.CLIENT
+        self._over(self._end or (End.DEFECT if self._client.failed else left))
+
+    def _over(self, end: End) -> None:
+        """Both connections are gone."""
+        if end is End.DEFECT:
+            self._status = SessionStatus.DEFECT
+        if self._servers is not None:
+            self._servers.close()
+        if self._server is not None:
+            self._server.ended(self)
+        log = self._port.access_log
+        if log.enabled:
+            log.write_later(partial(self._line, end, self._port.clock.seconds(), log.timestamp()))
+
+    def _line(self, end: End, now: float, timestamp: bytes) -> bytes:
+        """The line of the access log; all else that it tells is over."""
+        joined = self._joined
+        record = SessionRecord(
+            timestamp=timestamp,
+            frame=self._way.frame,
+            client=ClientFrame.from_peer(self.peer, names_refused=self._port.gateway.log_refused_certificates),
+            server_name=self.peer.server_name,
+            received_bytes=self._client.bytes_in,
+            sent_bytes=self._client.bytes_out,
+            session_time=now - self._began,
+            server_routed=self._server.name if joined and self._server else "",
+            upstream_sent_bytes=joined.backend.bytes_out if joined else 0,
+            upstream_received_bytes=joined.backend.bytes_in if joined else 0,
+            upstream_session_time=now - joined.since if joined else 0.0,
+            upstream_source_port=joined.source_port if joined else None,
+            status=self._status,
+            end=end.value,
+            certificate_omitted=self._omitted,
+        )
+        return render_session(record)
+
+
+class _Waiting:
+    """The receiver of a client's wire while there is no backend; what comes is kept, until it is enough."""
+
+    def __init__(self, wire: RelayWire, lost: Callable[[str], None]) -> None:
+        self._wire = wire
+        self._lost = lost
+        self._early = bytearray()
+
+    def early(self) -> bytes:
+        """All that was kept; it is not kept any longer."""
+        early, self._early = bytes(self._early), bytearray()
+        return early
+
+    def received(self, data: bytes) -> None:
+        """Early bytes."""
+        self._early += data
+        if len(self._early) >= MAX_EARLY:
+            self._wire.pause()
+
+    def drained(self) -> None:
+        """Nothing is written yet."""
+
+    def finished(self) -> None:
+        """The client has finished sending, which its wire remembers."""
+
+    def ended(self, reason: str) -> None:
+        """The client is gone."""
+        self._lost(reason)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Joined:
+    """What there is once a backend is connected to."""
+
+    backend: RelayWire
+    relay: Relay
+    since: float
+    source_port: int
+
+
+def _endpoint(host: str, port: int) -> Endpoint:
+    address = ipaddress.ip_address(host.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address, port

@@ -1,0 +1,226 @@
+"""Bytes both ways between a client and a backend, until both have finished or one is gone.
+
+What one side sends goes to the other as it came, no faster than that one reads; the end of one direction is passed on,
+and the other goes on. An end that was no end (a reset, TLS without close_notify) is passed on as one: a TLS peer gets
+no close_notify then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from math import inf
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from agwtwisted.tls.relay_wires import RelayWire
+from agwtwisted.transport.deadlines import Deadline
+
+
+class End(Enum):
+    """Why a session ended: the access log's ``sessionEnd``."""
+
+    CLIENT = "client closed"
+    BACKEND = "backend closed"
+    CLIENT_CUT = "client cut off"
+    BACKEND_CUT = "backend cut off"
+    IDLE = "idle timeout"
+    REFUSED = "client certificate refused"
+    UNREACHABLE = "no backend reachable"
+    BACKEND_DOWN = "backend is down"
+    STOPPED = "the gateway is stopping"
+    DEFECT = "internal error"
+
+
+class _Side:
+    """The receiver of one wire; what comes goes to the other one."""
+
+    __slots__ = ("_relay", "finished_first", "gone", "lost", "other", "wire")
+
+    def __init__(self, relay: Relay, wire: RelayWire, finished: End, lost: End) -> None:
+        self.wire = wire
+        self.other = wire  # until the relay says which
+        self.finished_first = finished
+        self.lost = lost
+        self.gone = False
+        self._relay = relay
+
+    def received(self, data: bytes) -> None:
+        """Bytes of this side."""
+        other = self.other
+        try:
+            other.write(data)
+            self._relay.touched()
+            if other.full:
+                self.wire.pause()
+        except Exception:
+            self._relay.broken()
+
+    def drained(self) -> None:
+        """This side takes bytes again."""
+        try:
+            self._relay.touched()
+            self._relay.drained(self)
+        except Exception:
+            self._relay.broken()
+
+    def finished(self) -> None:
+        """This side sends no more."""
+        try:
+            self._relay.finished(self)
+        except Exception:
+            self._relay.broken()
+
+    def ended(self, reason: str) -> None:
+        """The connection of this side is gone."""
+        self.gone = True
+        try:
+            self._relay.lost(self)
+        except Exception:
+            self._relay.broken()
+
+
+class Relay:
+    """One client and one backend, joined.
+
+    Args:
+        client: an open wire.
+        backend: another one.
+        clock: time.
+        timeout: seconds without a byte in either direction after which both are closed.
+        over: called once both connections are gone, with the reason.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self, client: RelayWire, backend: RelayWire, clock: IReactorTime, timeout: float, over: Callable[[End], None]
+    ) -> None:
+        self.end: End | None = None  # why it ends; the first reason counts
+        self._timeout = timeout
+        self._over: Callable[[End], None] | None = over
+        self._deadline = Deadline(clock, self._idle)
+        self._taken: tuple[int, ...] = ()  # what slow readers had acknowledged when they were looked at last
+        self._on_hold = False
+        self._early: bytes | None = None  # what the client has said before; None once it is on its way
+        self._client = _Side(self, client, End.CLIENT, End.CLIENT_CUT)
+        self._backend = _Side(self, backend, End.BACKEND, End.BACKEND_CUT)
+        self._client.other, self._backend.other = backend, client
+
+    def start(self, early: bytes) -> None:
+        """Sends what the client has said already, and lets both speak."""
+        self._early = early
+        self._client.wire.receiver, self._backend.wire.receiver = self._client, self._backend
+        self.touched()
+        if not self._on_hold:
+            self.go_on()
+
+    @property
+    def idle_since(self) -> float:
+        """When something moved for the last time, on the clock."""
+        at = self._deadline.at
+        return inf if at is None else at - self._timeout
+
+    def hold(self) -> None:
+        """Nothing of the client is passed on until `go_on`."""
+        self._on_hold = True
+        self._client.wire.pause()
+
+    def go_on(self) -> None:
+        """The client may speak, or speak again."""
+        self._on_hold = False
+        client, backend = self._client.wire, self._backend.wire
+        if self._early is not None:
+            early, self._early = self._early, None
+            if early:
+                backend.write(early)
+            if client.input_ended:
+                self.finished(self._client)
+        if not backend.full:
+            client.resume()
+
+    def abort(self, end: End) -> None:
+        """Closes both at once."""
+        self._ending(end)
+        for side in (self._client, self._backend):
+            if not side.gone:
+                side.wire.abort()
+
+    def broken(self) -> None:
+        """Closes both after an error of the gateway's own, of which the log gets the traceback."""
+        self.log.failure("Unexpected error while relaying")
+        self.end = End.DEFECT
+        self.abort(End.DEFECT)
+        if self._client.gone and self._backend.gone:
+            self._finish()
+
+    # -- what the sides say
+
+    def touched(self) -> None:
+        """Bytes have moved."""
+        self._deadline.set(self._timeout)
+
+    def drained(self, side: _Side) -> None:
+        """A side takes bytes again: the other one may send them."""
+        source = side.other
+        if source is not self._client.wire or not self._on_hold:
+            source.resume()
+
+    def finished(self, side: _Side) -> None:
+        """One direction is at its end; when both are, the connections are no longer needed."""
+        self.touched()
+        if side.other.input_ended:
+            side.other.end()
+            side.wire.end()
+        else:
+            self._ending(side.finished_first)
+            side.other.finish()
+
+    def lost(self, side: _Side) -> None:
+        """A connection is gone: the other one gets what is on its way to it, and closes."""
+        if side.wire.failed:
+            self._ending(End.DEFECT)
+        complete = side.wire.input_ended and not side.wire.cut
+        self._ending(side.finished_first if complete else side.lost)
+        other = self._backend if side is self._client else self._client
+        if not other.gone:
+            if complete and other.wire.input_ended:
+                other.wire.end()
+            else:
+                other.wire.break_off()
+        else:
+            self._finish()
+
+    # -- how
+
+    def _finish(self) -> None:
+        """Both are gone."""
+        self._deadline.stop()
+        over, self._over = self._over, None
+        if over is not None and self.end is not None:
+            over(self.end)
+
+    def _ending(self, end: End) -> None:
+        if self.end is None:
+            self.end = end
+
+    def _idle(self) -> None:
+        try:
+            self._end_silence()
+        except Exception:
+            self.broken()
+
+    def _end_silence(self) -> None:
+        """Cuts both off, unless a slow reader has taken something all the while."""
+        taken = tuple(side.wire.acknowledged() for side in (self._client, self._backend) if side.wire.busy)
+        if taken and taken != self._taken:
+            self._taken = taken
+            self.touched()
+            return
+        self._ending(End.IDLE)
+        for side in (self._client, self._backend):
+            if side.wire.busy:
+                side.wire.abort()
+            else:
+                side.wire.break_off()

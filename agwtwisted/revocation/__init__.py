@@ -1,0 +1,1 @@
+"""Whether a certificate is revoked: what is known, whom to ask, how often, and where answers are stored."""

@@ -1,0 +1,132 @@
+"""OCSP as a source of revocation status: which responders are asked about a certificate, and what their answers prove.
+
+Responders: the operator's own, else those that the certificate names. Caller: the revocation service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from agwtwisted.core.base.errors import UnacceptableError
+from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.resources.resources import SslProfile
+from agwtwisted.core.revocation import ocsp
+from agwtwisted.core.revocation.destinations import Destination, destination
+from agwtwisted.core.revocation.memory import Subject, rules_of
+from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse, Rules
+from agwtwisted.core.revocation.status import NoAnswer, Unusable
+from agwtwisted.revocation.ocsp_client import ResponderRoute
+
+T = TypeVar("T")
+
+MAX_DESTINATIONS: Final = 3
+"""Responders of one certificate that are asked in turn, within one timeout for all of them."""
+
+MAX_URLS: Final = 16
+"""URLs of one certificate that are considered."""
+
+_SHOWN: Final = 200
+"""Characters of a responder's URL in a line of the log."""
+
+
+class Asker(Protocol):
+    """Sends requests to responders: `ocsp_client.OcspClient`."""
+
+    def ask(
+        self, request: bytes, route: ResponderRoute, accept: Callable[[bytes], T | Unusable]
+    ) -> Deferred[T | NoAnswer]:
+        """What `accept` makes of the first usable response; may be cancelled."""
+
+
+class OcspSource:
+    """Asks responders about certificates.
+
+    Args:
+        asker: sends the requests.
+        wall: the time by which responses are judged, in seconds since 1970.
+        ticks: that of a monotonic clock, for the rate of log lines.
+    """
+
+    log = Logger()
+
+    def __init__(self, asker: Asker, wall: Callable[[], float], ticks: Callable[[], float]) -> None:
+        self._asker = asker
+        self._wall = wall
+        self._limiter = LogRateLimiter(ticks)
+
+    def learn(self, subject: Subject, profile: SslProfile) -> Deferred[ProvenResponse | NoAnswer]:
+        """As `revocation.Source` says."""
+        return Deferred.fromCoroutine(self._learn(subject, profile))
+
+    async def _learn(self, subject: Subject, profile: SslProfile) -> ProvenResponse | NoAnswer:
+        request = OcspRequest.of(*subject)
+        answer: ProvenResponse | NoAnswer = (
+            request if isinstance(request, Unusable) else await self._ask(request, profile)
+        )
+        if not isinstance(answer, ProvenResponse):
+            self._complain(answer, subject, profile)
+        return answer
+
+    def _ask(self, request: OcspRequest, profile: SslProfile) -> Deferred[ProvenResponse | NoAnswer]:
+        rules = rules_of(profile)
+
+        def accept(response: bytes) -> ProvenResponse | Unusable:
+            return _acceptable(response, request, rules, self._wall())
+
+        return self._asker.ask(request.der, route_of(request, profile), accept)
+
+    def _complain(self, failure: NoAnswer, subject: Subject, profile: SslProfile) -> None:
+        """Logs why there is no answer, and about which certificate, a few times a minute for each reason."""
+        omitted = self._limiter.admit(failure.reason)
+        if omitted is not None:
+            self.log.warn(
+                "No OCSP answer about the certificate {certificate}{responders}: {reason}{omitted}",
+                certificate=ocsp.fingerprint(subject[0]),
+                responders=_responders(subject, profile),
+                reason=failure.reason,
+                omitted=f" ({omitted} more like it since)" if omitted else "",
+            )
+
+
+def _acceptable(response: bytes, request: OcspRequest, rules: Rules, now: float) -> ProvenResponse | Unusable:
+    """What a response proves, if the profile that asked believes it now."""
+    answer = ocsp.prove(response, request)
+    if isinstance(answer, Unusable):
+        return answer
+    if fault := ocsp.signer_fault(answer, rules):  # that of a revocation, too: other profiles ask for themselves
+        return Unusable(fault)
+    status = ocsp.status_at(answer, rules, now)
+    return status if isinstance(status, Unusable) else answer
+
+
+def route_of(request: OcspRequest, profile: SslProfile) -> ResponderRoute:
+    """Which responders to ask: the operator's, else the usable ones of the certificate, each once."""
+    own = profile.ocsp_responder_url
+    urls = (own,) if own else tuple(dict.fromkeys(request.responders))[:MAX_URLS]
+    return ResponderRoute(
+        destinations=tuple(_destinations(urls))[:MAX_DESTINATIONS],
+        timeout=profile.ocsp_timeout,
+        open_networks=profile.ocsp_allowed_networks,
+        open_ports=profile.ocsp_allowed_ports,
+        is_operators=bool(own),
+    )
+
+
+def _destinations(urls: Iterable[str]) -> Iterable[Destination]:
+    for url in urls:
+        try:
+            yield destination(url)
+        except UnacceptableError:
+            continue
+
+
+def _responders(subject: Subject, profile: SslProfile) -> str:
+    """The URLs of the responders of a certificate, for a message: in parentheses; empty where there are none."""
+    request = OcspRequest.of(*subject)
+    destinations = () if isinstance(request, Unusable) else route_of(request, profile).destinations
+    urls = [each.url[:_SHOWN] for each in destinations]
+    return f" ({', '.join(urls)})" if urls else ""

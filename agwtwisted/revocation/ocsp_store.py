@@ -1,0 +1,255 @@
+"""Keeps signed OCSP responses: in memory alone, or in an SQLite file that outlives the process.
+
+What a store gives back is not believed: the responses are signed, and are judged like those that come from a responder.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import ClassVar, Final, Protocol
+
+import attrs
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+
+from agwtwisted.core.base.expiring import Expiring
+
+FILE: Final = "ocsp.sqlite3"
+VERSION: Final = 1
+
+MAX_PENDING: Final = 10_000
+"""Responses that wait for the disk; what comes on top is not written, and asked again after a restart."""
+
+MAX_REVOKED: Final = 1_000_000
+"""Revocations that outlive the process, those of the certificates that last longest."""
+
+_FORGET_REVOKED: Final = (
+    "DELETE FROM responses WHERE key IN (SELECT key FROM responses WHERE revoked ORDER BY until DESC LIMIT -1 OFFSET ?)"
+)
+
+
+@attrs.frozen(kw_only=True)
+class StoredResponse:
+    """A response, what it is filed under, and until when it is worth keeping (seconds since 1970)."""
+
+    key: bytes
+    response: bytes = attrs.field(repr=False)
+    is_revoked: bool
+    until: float
+
+
+class ResponseStore(Protocol):
+    """Where responses are kept. One response a key: the last one that was put."""
+
+    def load(self, now: float, most: int) -> list[StoredResponse]:
+        """What is kept, before anything is put: revocations, and `most` of the others that are not over at `now`."""
+
+    def start(self) -> None:
+        """Takes responses from now on."""
+
+    def put(self, stored: StoredResponse) -> None:
+        """Keeps a response, sooner or later; nobody waits for it."""
+
+    def stop(self) -> Deferred[None]:
+        """Fires once all that was put is kept."""
+
+
+class MemoryStore:
+    """Ends with the process. At most `most` responses that are no revocations are kept."""
+
+    def __init__(self, most: int = MAX_PENDING) -> None:
+        self._good: Expiring[bytes, StoredResponse] = Expiring(most)
+        self._revoked: dict[bytes, StoredResponse] = {}
+
+    def load(self, now: float, most: int) -> list[StoredResponse]:
+        """As ResponseStore says."""
+        return _chosen([*self._revoked.values(), *self._good.values()], now, most)
+
+    def start(self) -> None:
+        """As ResponseStore says."""
+
+    def put(self, stored: StoredResponse) -> None:
+        """As ResponseStore says."""
+        self._good.discard(stored.key)
+        self._revoked.pop(stored.key, None)
+        if stored.is_revoked:
+            self._revoked[stored.key] = stored
+        else:
+            self._good.put(stored.key, stored, stored.until)
+
+    def stop(self) -> Deferred[None]:
+        """As ResponseStore says."""
+        return succeed(None)
+
+
+def _chosen(kept: list[StoredResponse], now: float, most: int) -> list[StoredResponse]:
+    """All revocations, and of the others those that are not over and last longest.
+
+    That a revoked certificate has ended is said by a clock that may be wrong, and set right again.
+    """
+    others = sorted((each for each in kept if not each.is_revoked and each.until > now), key=lambda each: -each.until)
+    return [each for each in kept if each.is_revoked] + others[:most]
+
+
+class SqliteStore:
+    """A file in the state directory, written by a thread of its own: a slow disk delays nobody.
+
+    What is wrong with the file never stops the gateway: a damaged one is set aside, one that cannot be written is
+    complained of, and everything goes on from memory. Of revocations there may be `most_revoked`, and none goes
+    for its age: a clock that was ahead for an hour must not have lost them.
+    """
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(
+        self,
+        directory: Path,
+        seconds: Callable[[], float],
+        call_from_thread: Callable[..., object],
+        *,
+        most_revoked: int = MAX_REVOKED,
+    ) -> None:
+        """The directory is made, for its owner alone, where it is not there; raises OSError where that fails."""
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = directory.absolute() / FILE  # a daemon changes its directory
+        self._seconds = seconds
+        self._most_revoked = most_revoked
+        self._call_from_thread = call_from_thread
+        self._orders: SimpleQueue[StoredResponse | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._stopped: Deferred[None] | None = None
+        self._failing = False
+        if directory.stat().st_mode & 0o077:
+            self.log.warn("{directory} is open to others: chmod 700 it", directory=str(directory))
+
+    def load(self, now: float, most: int) -> list[StoredResponse]:
+        """As ResponseStore says; at the start, so that it may wait for the disk."""
+        try:
+            try:
+                return self._loaded(now, most)
+            except sqlite3.OperationalError:  # busy, or not to be opened: not the file's fault
+                raise
+            except sqlite3.DatabaseError as error:
+                return self._anew(error)
+        except (sqlite3.Error, OSError) as error:
+            message = "{path} cannot be read, nothing is known from before: {error}"
+            self.log.error(message, path=str(self._path), error=str(error))
+            return []
+
+    def start(self) -> None:
+        """As ResponseStore says: after a daemon's fork, which no thread survives."""
+        # A daemon thread: a disk that hangs for ever must not keep the process from ending.
+        self._thread = threading.Thread(target=self._run, name="OCSP responses", daemon=True)
+        self._thread.start()
+
+    def put(self, stored: StoredResponse) -> None:
+        """As ResponseStore says."""
+        if self._orders.qsize() < MAX_PENDING:
+            self._orders.put(stored)
+
+    def stop(self) -> Deferred[None]:
+        """As ResponseStore says."""
+        if self._thread is None:
+            return succeed(None)
+        stopped = self._stopped = Deferred()
+        self._orders.put(None)
+        return stopped
+
+    def _loaded(self, now: float, most: int) -> list[StoredResponse]:
+        with closing(self._opened()) as database:
+            found = database.execute("PRAGMA quick_check(1)").fetchone()
+            if found != ("ok",):
+                raise sqlite3.DatabaseError(*found)
+            database.execute(_FORGET_REVOKED, [self._most_revoked])
+            rows = database.execute("SELECT key, response, revoked, until FROM responses").fetchall()
+        kept = [
+            StoredResponse(key=key, response=response, is_revoked=bool(revoked), until=until)
+            for key, response, revoked, until in rows
+        ]
+        return _chosen(kept, now, most)
+
+    def _opened(self) -> sqlite3.Connection:
+        """The database, made where it is not there. Raises sqlite3.Error."""
+        database = sqlite3.connect(self._path, timeout=5, isolation_level=None)
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
+            [version] = database.execute("PRAGMA user_version").fetchone()
+            if version not in (0, VERSION):
+                raise sqlite3.DatabaseError(f"version {version} is of another gateway")
+            database.execute(
+                "CREATE TABLE IF NOT EXISTS responses (key BLOB PRIMARY KEY, response BLOB NOT NULL,"
+                " revoked INTEGER NOT NULL, until REAL NOT NULL) WITHOUT ROWID, STRICT"
+            )
+            database.execute(f"PRAGMA user_version = {VERSION}")
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _anew(self, error: sqlite3.Error) -> list[StoredResponse]:
+        """Sets a damaged file aside and begins another."""
+        aside = self._path.with_suffix(".damaged")
+        self._path.replace(aside)
+        for suffix in ("-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                self._path.with_name(self._path.name + suffix).unlink()
+        message = "{path} is damaged ({error}): set aside as {aside}"
+        self.log.error(message, path=str(self._path), error=str(error), aside=str(aside))
+        self._opened().close()
+        return []
+
+    # -- the thread
+
+    def _run(self) -> None:
+        try:
+            self._write_all()
+        finally:
+            self._call_from_thread(self._ended)
+
+    def _write_all(self) -> None:
+        ended = False
+        while not ended:
+            batch, ended = self._batch()
+            self._write(batch)
+
+    def _batch(self) -> tuple[list[StoredResponse], bool]:
+        """What came since the last batch, at least one response, and whether it was the last."""
+        batch: list[StoredResponse] = []
+        while (order := self._orders.get()) is not None:
+            batch.append(order)
+            if self._orders.empty() or len(batch) == MAX_PENDING:
+                return batch, False
+        return batch, True
+
+    def _write(self, batch: list[StoredResponse]) -> None:
+        """One transaction; the file is not kept open, so that it may be removed or replaced."""
+        try:
+            with closing(self._opened()) as database, database:
+                database.execute("BEGIN")
+                database.executemany(
+                    "INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?)",
+                    [(each.key, each.response, int(each.is_revoked), each.until) for each in batch],
+                )
+                database.execute("DELETE FROM responses WHERE NOT revoked AND until <= ?", [self._seconds()])
+        except sqlite3.Error as error:
+            if not self._failing:
+                self._tell("{path} cannot be written, a restart will not know what was learnt: {error}", error)
+            self._failing = True
+        else:
+            self._failing = False
+
+    def _tell(self, message: str, error: sqlite3.Error) -> None:
+        self._call_from_thread(self.log.error, message, path=str(self._path), error=str(error))
+
+    def _ended(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+        self._thread = None
+        if self._stopped is not None:
+            self._stopped.callback(None)

@@ -1,0 +1,82 @@
+"""When a held answer is asked for again: ahead of its end, at a random time, so that requests do not come in waves.
+
+Caller: the revocation service, which decides whether an answer is still worth a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Final
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from agwtwisted.core.revocation import ocsp
+from agwtwisted.core.revocation.memory import FAILURE_TTL, HeldAnswer, rules_of
+from agwtwisted.transport.clocks import WallClock
+
+RENEW_FROM: Final = 0.5
+RENEW_TO: Final = 0.8
+"""The part of an answer's remaining life after which it is renewed, anywhere between the two."""
+
+MIN_RENEWAL: Final = 5.0
+"""Seconds between two renewals at least."""
+
+
+class Renewals:
+    """A timer for each held answer that is to be renewed.
+
+    Args:
+        clock: runs the timers.
+        wall: by which answers end.
+        random: spreads the renewals.
+        due: is called when it is time.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, wall: WallClock, random: Random, due: Callable[[bytes, HeldAnswer], None]
+    ) -> None:
+        self._clock = clock
+        self._wall = wall
+        self._random = random
+        self._due = due
+        self._running = False
+        self._timers: dict[bytes, tuple[HeldAnswer, IDelayedCall]] = {}
+
+    def start(self) -> None:
+        """Takes timers from now on."""
+        self._running = True
+
+    def stop(self) -> None:
+        """Cancels all timers, and takes no more."""
+        self._running = False
+        for key, (held, _) in tuple(self._timers.items()):
+            self.cancel(key, held)
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._timers
+
+    def schedule(self, key: bytes, held: HeldAnswer) -> None:
+        """Starts the timer of an answer, unless it runs, or the answer ends too soon for one."""
+        if key in self._timers or not self._running:
+            return
+        left = ocsp.end_of(held.answer, rules_of(held.profile)) - self._wall.seconds()
+        delay = FAILURE_TTL if held.bridging else left * self._random.uniform(RENEW_FROM, RENEW_TO)
+        if delay >= MIN_RENEWAL:
+            self._timers[key] = held, self._clock.callLater(delay, self._fired, key, held)
+
+    def cancel(self, key: bytes, held: HeldAnswer) -> None:
+        """Cancels the timer of an answer that is dropped."""
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer[1].cancel()
+
+    def reschedule(self) -> None:
+        """The wall clock was set: what is left of an answer's life has changed."""
+        for key, (held, _) in tuple(self._timers.items()):
+            self.cancel(key, held)
+            self.schedule(key, held)
+
+    def _fired(self, key: bytes, held: HeldAnswer) -> None:
+        del self._timers[key]
+        self._due(key, held)

@@ -1,0 +1,222 @@
+"""The revocation status of clients' certificates: from memory, or by one request for all who wait for it.
+
+The service joins the parts: the memory says what is known, a source is asked for what is not, renewals ask again ahead
+of an answer's end, watchers are called when a certificate becomes known as revoked, and the store keeps answers across
+restarts. Only certificates of verified chains come here. Callers: the revocation check of a connection; what puts the
+gateway together starts and stops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from random import Random
+from typing import Final, Protocol
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from agwtwisted.core.resources.resources import SslProfile
+from agwtwisted.core.revocation import ocsp
+from agwtwisted.core.revocation.memory import MAX_ANSWERS, HeldAnswer, News, RevocationMemory, Subject, rules_of
+from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse
+from agwtwisted.core.revocation.status import Good, NoAnswer, RevocationStatus, Unknown, Unusable
+from agwtwisted.core.verification.judging import valid_until
+from agwtwisted.revocation.ocsp_store import ResponseStore, StoredResponse
+from agwtwisted.revocation.renewals import Renewals
+from agwtwisted.revocation.watchers import RevocationWatchers
+from agwtwisted.transport.clocks import WallClock
+from agwtwisted.transport.deferreds import SingleFlight, log_failure
+
+REMEMBERED_KEYS: Final = 1024
+"""Certificates whose keys are not computed anew, those seen last."""
+
+
+class Source(Protocol):
+    """Where answers about certificates come from: `ocsp_source.OcspSource`."""
+
+    def learn(self, subject: Subject, profile: SslProfile) -> Deferred[ProvenResponse | NoAnswer]:
+        """An answer about a certificate that the profile believes now, or why there is none; may be cancelled."""
+
+
+class Revocation(Service):
+    """The status of certificates.
+
+    Args:
+        clock: runs the timers; monotonic.
+        wall: the time by which answers are judged.
+        source: is asked for answers.
+        store: keeps signed responses across restarts.
+        random: spreads renewals, so that certificates which came together are not renewed together.
+    """
+
+    name = "revocation"
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        wall: WallClock,
+        source: Source,
+        store: ResponseStore,
+        random: Random,
+        *,
+        max_answers: int = MAX_ANSWERS,
+    ) -> None:
+        self.seconds = wall.seconds
+        self.fail_open_count = 0  # clients let in without a status, by ocsp_unavailable = Allow
+        self._ticks = clock.seconds
+        self._wall = wall
+        self._source = source
+        self._store = store
+        self._max_answers = max_answers
+        self._renewals = Renewals(clock, wall, random, self._renew)
+        self._watchers = RevocationWatchers(clock)
+        self._memory = RevocationMemory(max_answers, self._renewals.cancel)
+        self._stored: dict[bytes, bytes] = {}  # responses of an earlier process, not proven yet
+        self._flights: SingleFlight[tuple[bytes, str], RevocationStatus] = SingleFlight()
+        self._unsubscribe: Callable[[], None] = _nothing
+        self._key_of = lru_cache(REMEMBERED_KEYS)(ocsp.key_of)
+
+    def startService(self) -> None:
+        """Takes up what an earlier process has learnt."""
+        super().startService()
+        for stored in self._store.load(self.seconds(), self._max_answers):
+            self._stored[stored.key] = stored.response
+        self._store.start()
+        self._renewals.start()
+        self._unsubscribe = self._wall.subscribe(self._renewals.reschedule)
+
+    def stopService(self) -> Deferred[None]:
+        """Cancels every request; fires once everything that was learnt is stored."""
+        self.running = 0
+        self._unsubscribe()
+        self._flights.cancel()
+        self._renewals.stop()
+        self._watchers.stop()
+        self._memory.clear()
+        return self._store.stop()
+
+    def watch(self, subjects: Iterable[Subject], call: Callable[[], None]) -> Callable[[], None]:
+        """Has `call` called when one of these certificates becomes known as revoked; returns what ends that.
+
+        The calls for one certificate are spread over turns of the reactor when they are many.
+        """
+        return self._watchers.watch([self._key_of(*subject) for subject in subjects], call)
+
+    def known(self, subject: Subject, profile: SslProfile) -> RevocationStatus | None:
+        """The known status of a certificate; None where a source has to be asked."""
+        key = self._key_of(*subject)
+        known = self._known(key, subject, profile)
+        return None if known is None else self._used(known, key)
+
+    def status(self, subject: Subject, profile: SslProfile) -> Deferred[RevocationStatus]:
+        """The status of a certificate, known or asked for; may be cancelled."""
+        known = self.known(subject, profile)
+        if known is not None:
+            return succeed(known)
+        key = self._key_of(*subject)
+        asked = self._flights.join((key, profile.name), lambda: self._asked(key, subject, profile))
+        return asked.addCallback(self._used, key)
+
+    # -- what is known
+
+    def _used(self, status: RevocationStatus, key: bytes) -> RevocationStatus:
+        """Notes that a client came with this certificate, so that its answer is renewed."""
+        held = self._memory.held(key, self.seconds())
+        if held is not None:
+            held.used = True
+            self._renewals.schedule(key, held)  # where it was due while nobody used it
+        return status
+
+    def _known(self, key: bytes, subject: Subject, profile: SslProfile) -> RevocationStatus | None:
+        if key in self._stored:
+            self._restore(key, subject, profile)
+        return self._memory.status(key, profile, now=self.seconds(), ticks=self._ticks())
+
+    def _restore(self, key: bytes, subject: Subject, profile: SslProfile) -> None:
+        """Takes up a stored response, which is proven now that its issuer is at hand."""
+        response = self._stored.pop(key)
+        request = OcspRequest.of(*subject)
+        if isinstance(request, OcspRequest):
+            answer = ocsp.prove(response, request)
+            if isinstance(answer, ProvenResponse):
+                self._take(key, answer, subject, profile, arrived=answer.this_update)
+
+    # -- asking
+
+    def _asked(self, key: bytes, subject: Subject, profile: SslProfile) -> Deferred[RevocationStatus]:
+        return Deferred.fromCoroutine(self._ask(key, subject, profile))
+
+    async def _ask(self, key: bytes, subject: Subject, profile: SslProfile) -> RevocationStatus:
+        """Asks the source; the result is what is known after it."""
+        found = await self._source.learn(subject, profile)
+        failure = self._learn(key, found, subject, profile) if isinstance(found, ProvenResponse) else found
+        if failure is not None:
+            return self._failed(key, failure, profile)
+        known = self._known(key, subject, profile)
+        # None where there is only a revocation whose own time is over.
+        return known if known is not None else self._failed(key, Unusable("the response has expired"), profile)
+
+    def _learn(
+        self, key: bytes, answer: ProvenResponse, subject: Subject, profile: SslProfile
+    ) -> Unknown | Unusable | None:
+        """Takes in an answer that came now, and stores it; what it is instead where it is no news."""
+        if self._take(key, answer, subject, profile, arrived=self.seconds()) is News.NONE:
+            return Unknown() if answer.is_unknown else Unusable("the response is older than another")
+        until = ocsp.end_of(answer, rules_of(profile))
+        if answer.is_revoked:
+            until = valid_until(subject[:1])  # thereafter it is refused for its age
+        stored = StoredResponse(key=key, response=answer.response, is_revoked=answer.is_revoked, until=until)
+        self._store.put(stored)
+        return None
+
+    def _take(
+        self, key: bytes, answer: ProvenResponse, subject: Subject, profile: SslProfile, *, arrived: float
+    ) -> News:
+        """Puts an answer into memory, and does what follows from it."""
+        news = self._memory.learn(key, answer, subject, profile, arrived=arrived, now=self.seconds())
+        held = self._memory.held(key, self.seconds())
+        if news is News.GOOD and held is not None:
+            self._renewals.schedule(key, held)
+        elif news is News.REVOKED:
+            self.log.info("The certificate {certificate} is revoked", certificate=ocsp.fingerprint(subject[0]))
+            self._watchers.notify(key)
+        return news
+
+    def _failed(self, key: bytes, failure: Unknown | NoAnswer, profile: SslProfile) -> RevocationStatus:
+        """What is known after a request that brought no news."""
+        now, bridges = self.seconds(), bool(self.running)
+        status = self._memory.failed(key, failure, profile, now=now, ticks=self._ticks(), bridges=bridges)
+        held = self._memory.held(key, now)
+        if isinstance(status, Good) and held is not None:  # it bridges, and is asked for again meanwhile
+            self._renewals.schedule(key, held)
+        return status
+
+    # -- renewing
+
+    def _renew(self, key: bytes, held: HeldAnswer) -> None:
+        """Asks again, if a client used the certificate since the last time, or is connected with it."""
+        if not held.used and key not in self._watchers:
+            held.bridging.clear()
+            return
+        held.used = False
+        for profile in tuple({held.profile.name: held.profile, **held.bridging}.values()):
+            self._ask_again(key, held, profile)
+
+    def _ask_again(self, key: bytes, held: HeldAnswer, profile: SslProfile) -> None:
+        asked = self._flights.join((key, profile.name), lambda: self._asked(key, held.subject, profile))
+        asked.addCallback(lambda _: self._renewed(key, held))  # type: ignore[unused-awaitable]  # handed on to the log
+        log_failure(asked, self.log, "renewing an OCSP response")
+
+    def _renewed(self, key: bytes, held: HeldAnswer) -> None:
+        """Where nothing newer came there may be time for another try."""
+        if self._memory.held(key, self.seconds()) is held and key not in self._renewals:
+            held.used = True
+            self._renewals.schedule(key, held)
+
+
+def _nothing() -> None:
+    """Nothing was subscribed to."""

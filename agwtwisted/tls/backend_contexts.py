@@ -1,0 +1,215 @@
+"""TLS towards backends: a pyOpenSSL context for each way to trust them, and what is checked in a handshake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Final
+
+import attrs
+from OpenSSL import SSL, crypto
+from twisted.internet.interfaces import IReactorTime
+
+from agwtwisted.core.base import limits
+from agwtwisted.core.base.errors import AgwError
+from agwtwisted.core.certificates.reading import Certificate
+from agwtwisted.core.plan.server_identity import ServerIdentity, mismatch
+from agwtwisted.core.resources.resources import BackendHttpSettings, SslCertificate
+from agwtwisted.core.verification.reasons import REASONS, UNKNOWN
+from agwtwisted.tls.client import TlsClientWire
+from agwtwisted.tls.records import error_text
+from agwtwisted.transport.streaming import NOBODY, Receiver
+
+HTTP_PROTOCOLS: Final = (b"http/1.1",)
+"""What is offered to HTTP backends (ALPN), so that none of them answers in another protocol."""
+
+
+REMEMBERED: Final = 512
+"""Certificates of which it is remembered whether they are a server's, for each way to trust."""
+
+
+class ClientCertificateError(AgwError):
+    """A certificate that OpenSSL does not show to backends, one with a weak key for instance."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.section = f"ssl_certificate {name}"
+        self.reason = f"cannot be shown to backends: {reason}"
+        super().__init__(f"[{self.section}] {self.reason}")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class BackendTls:
+    """How the servers under certain settings are spoken to in TLS."""
+
+    context: SSL.Context
+    validate_name: bool
+    offering: Callable[[bytes], SSL.Context]  # the context that offers this one protocol by ALPN
+    # The same servers show the same certificates again and again; looking for a name costs a fifth of the handshake.
+    mismatch: Callable[[bytes, ServerIdentity], str] = attrs.field(factory=lambda: lru_cache(REMEMBERED)(mismatch))
+
+    @classmethod
+    def trusting(
+        cls,
+        roots: Sequence[Certificate],
+        *,
+        validate_chain: bool = True,
+        validate_name: bool = True,
+        certificate: SslCertificate | None = None,
+        protocols: Sequence[bytes] = (),
+    ) -> BackendTls:
+        """With certain roots.
+
+        Args:
+            roots: who may issue servers' certificates; none: the system's.
+            validate_chain: whether that is looked at.
+            validate_name: whether a certificate must be for the server that is wanted.
+            certificate: the gateway's own, for servers that ask.
+            protocols: what is offered by ALPN.
+        """
+
+        def offering(*protocols: bytes) -> SSL.Context:
+            return _context(roots, protocols, validate_chain=validate_chain, certificate=certificate)
+
+        return cls(
+            context=offering(*protocols),
+            validate_name=validate_name,
+            offering=lru_cache(limits.ALPN_PROTOCOLS.highest)(offering),
+        )
+
+    def wire(
+        self,
+        clock: IReactorTime,
+        identity: ServerIdentity,
+        until: float,
+        receiver: Receiver = NOBODY,
+        *,
+        protocol: bytes = b"",
+        kind: type[TlsClientWire] = TlsClientWire,
+    ) -> TlsClientWire:
+        """A wire to a server that must prove to be this one, with its handshake through at the time `until`.
+
+        It is offered one protocol (ALPN) if one is given, instead of those of all connections.
+        """
+        context = self.offering(protocol) if protocol else self.context
+        return kind(clock, _Handshake(self, context, identity), until, receiver)
+
+
+def _context(
+    roots: Sequence[Certificate],
+    protocols: Sequence[bytes],
+    *,
+    validate_chain: bool,
+    certificate: SslCertificate | None,
+) -> SSL.Context:
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_RENEGOTIATION)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    _trust(context, roots)
+    if validate_chain:
+        context.set_verify(SSL.VERIFY_PEER, _note)
+    else:
+        context.set_verify(SSL.VERIFY_NONE)
+    if certificate is not None:
+        _show(context, certificate)
+    if protocols:
+        context.set_alpn_protos(list(protocols))
+    return context
+
+
+class BackendContexts:
+    """The ways to trust of one configuration, each made once: the system's roots take their time to read."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[object, ...], BackendTls] = {}
+
+    def of(self, settings: BackendHttpSettings) -> BackendTls:
+        """How TLS is spoken under Https settings.
+
+        Raises:
+            ClientCertificateError: the gateway's own certificate is none that OpenSSL shows.
+        """
+        key = (
+            settings.trusted_root_certificates,
+            settings.validate_cert_chain_and_expiry,
+            settings.validate_sni,
+            settings.client_ssl_certificate,
+        )
+        if key not in self._made:
+            self._made[key] = BackendTls.trusting(
+                [root for trusted in settings.trusted_root_certificates for root in trusted.certificates],
+                validate_chain=settings.validate_cert_chain_and_expiry,
+                validate_name=settings.validate_sni,
+                certificate=settings.client_ssl_certificate,
+                protocols=HTTP_PROTOCOLS,
+            )
+        return self._made[key]
+
+
+class _Notes:
+    """What the verify callback of one handshake noted."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+
+
+class _Handshake:
+    """One handshake, as tls_client.ServerHandshake says."""
+
+    def __init__(self, tls: BackendTls, context: SSL.Context, identity: ServerIdentity) -> None:
+        self.connection = SSL.Connection(context, None)
+        self._notes = _Notes()
+        self._validate_name = tls.validate_name
+        self._mismatch = tls.mismatch
+        self._identity = identity
+        self.connection.set_app_data(self._notes)  # not this: they would keep each other alive
+        self.connection.set_connect_state()
+        if identity.name:
+            self.connection.set_tlsext_host_name(identity.name.encode())
+
+    @property
+    def reason(self) -> str:
+        """Why the server's certificates were refused."""
+        return self._notes.reason
+
+    def refusal(self) -> str:
+        """Why the server is not the one that was wanted."""
+        if self.reason:
+            return self.reason
+        if not self._validate_name:
+            return ""
+        certificate = self.connection.get_peer_certificate()
+        if certificate is None:
+            return "the server has shown no certificate"
+        return self._mismatch(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate), self._identity)
+
+
+def _note(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
+    """OpenSSL's verify callback: OpenSSL decides, and its first reason is kept."""
+    notes: _Notes = connection.get_app_data()
+    if not ok and not notes.reason:
+        which = f"certificate {depth} above the server's" if depth else "the server's certificate"
+        notes.reason = f"{which}: {REASONS.get(error, UNKNOWN)}"
+    return bool(ok)
+
+
+def _trust(context: SSL.Context, roots: Sequence[Certificate]) -> None:
+    if not roots:
+        context.set_default_verify_paths()
+        return
+    store = context.get_cert_store()
+    if store is None:
+        raise AssertionError("a new context has a store")
+    for root in roots:
+        store.add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, root.der))
+
+
+def _show(context: SSL.Context, certificate: SslCertificate) -> None:
+    leaf, *intermediates = certificate.certificates
+    try:
+        context.use_certificate(leaf)
+        context.use_privatekey(certificate.key)  # type: ignore[arg-type]
+        for intermediate in intermediates:
+            context.add_extra_chain_cert(intermediate)
+    except SSL.Error as error:
+        raise ClientCertificateError(certificate.name, error_text(error)) from error

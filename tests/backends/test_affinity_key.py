@@ -1,0 +1,77 @@
+"""The key of the affinity cookies on disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.backends.affinity_key import FILE, load_key
+from agwtwisted.core.backends.affinity import KEY_BYTES
+
+
+class KeyTests(SynchronousTestCase):
+    """In a state directory."""
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp()) / "var"
+        self.path = self.directory / FILE
+
+    def test_made_once(self) -> None:
+        """A new key for its owner alone, in a directory for its owner alone; the same one from then on."""
+        with capturedLogs() as events:
+            key = load_key(self.directory)
+            self.assertEqual((len(key), load_key(self.directory)), (KEY_BYTES, key))
+        self.assertEqual([oct(path.stat().st_mode & 0o777) for path in (self.directory, self.path)], ["0o700", "0o600"])
+        self.assertEqual((os.listdir(self.directory), events), ([FILE], []))
+
+    def test_masked(self) -> None:
+        """Whatever the umask is."""
+        self.addCleanup(os.umask, os.umask(0))
+        load_key(self.directory)
+        self.assertEqual(oct(self.path.stat().st_mode & 0o777), "0o600")
+
+    def test_random(self) -> None:
+        """Another directory has another key."""
+        self.assertNotEqual(load_key(self.directory), load_key(self.directory.with_name("other")))
+
+    def replaced(self, why: str) -> None:
+        """The key that is there is not used any more, and the log says why."""
+        before = self.path.read_bytes()
+        with capturedLogs() as events:
+            key = load_key(self.directory)
+        self.assertEqual([formatEvent(event) for event in events], [f"{self.path} is replaced: {why}"])
+        self.assertNotEqual(key, before)
+        self.assertEqual((self.path.read_bytes(), oct(self.path.stat().st_mode & 0o777)), (key, "0o600"))
+
+    def test_no_key(self) -> None:
+        """What is no key is replaced: it would let clients make up cookies."""
+        self.directory.mkdir(parents=True)
+        for content in (b"", b"short", bytes(KEY_BYTES + 1)):
+            self.path.write_bytes(content)
+            self.path.chmod(0o600)
+            self.replaced("it is no key of this gateway")
+
+    def test_open_key(self) -> None:
+        """So is a key that others can read."""
+        for mode in (0o640, 0o604, 0o644):
+            load_key(self.directory)
+            self.path.chmod(mode)
+            self.replaced("it is open to others")
+
+    def test_left_over(self) -> None:
+        """What a start that was broken off has left behind is in nobody's way."""
+        self.directory.mkdir(parents=True)
+        beside = self.path.with_name(f"{FILE}.{os.getpid()}")
+        beside.write_bytes(b"half")
+        load_key(self.directory)
+        self.assertFalse(beside.exists())
+
+    def test_unwritable(self) -> None:
+        """A directory that cannot be made is an error of the start."""
+        self.directory.parent.mkdir()
+        self.directory.write_bytes(b"")
+        with self.assertRaises(OSError):
+            load_key(self.directory)

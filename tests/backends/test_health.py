@@ -1,0 +1,558 @@
+"""Probes: what is asked, when, and what comes of the answers."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.backends.health import MAX_HEAD_BYTES, PACE, SOON, Prober, Watch, ask
+from agwtwisted.backends.pools import Backends
+from agwtwisted.backends.targets import Target
+from agwtwisted.backends.upstream import Server
+from agwtwisted.core.backends.health import LOOKED_AT, ConnectionRefused, Match, Shortage, State
+from agwtwisted.core.http.reading import ResponseReader
+from agwtwisted.core.plan.probing import Question
+from agwtwisted.core.resources.resources import BackendAddress, BackendAddressPool, BackendHttpSettings, Probe
+from tests.wires import Backend, Network
+
+INTERVAL, THRESHOLD, DRAIN = 30.0, 3, 10.0
+NAME = "127.0.0.1:80 (s)"
+SICK = "status 500 is not one of 200-399"
+
+
+class WatchTests(SynchronousTestCase):
+    """One target, on a clock; each question's answer is the test's."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.target = Target(self.clock, DRAIN)
+        self.answers: list[Deferred[str]] = []
+        self.cancelled = 0
+        self.watch = Watch(self.clock, self.target, NAME, self.ask, interval=INTERVAL, threshold=THRESHOLD)
+
+    def ask(self) -> Deferred[str]:
+        """A question."""
+
+        def cancel(answer: Deferred[str]) -> None:
+            self.cancelled += 1
+
+        self.answers.append(Deferred(cancel))
+        return self.answers[-1]
+
+    def after(self, *problems: str) -> State:
+        """The state after these answers, each an interval after the one before; the first question is asked already."""
+        for problem in problems:
+            self.answers[-1].callback(problem)
+            self.clock.advance(INTERVAL)
+        return self.target.state
+
+    def started(self) -> None:
+        """The first question is asked."""
+        self.watch.start(0)
+        self.clock.advance(0)
+
+    def test_shortage(self) -> None:
+        """A probe that could not be sent says nothing of the server, and is told once until one can be sent again."""
+        self.started()
+        with capturedLogs() as events:
+            self.assertIs(self.after("", *[Shortage("Too many open files")] * 5), State.UP)
+        said = [formatEvent(event) for event in events]
+        told = [line for line in said if "not probed" in line]
+        self.assertEqual(told, [f"{NAME} was not probed: Too many open files"])
+        self.assertIs(self.after(*[SICK] * THRESHOLD), State.DOWN)
+
+    def test_delay(self) -> None:
+        """The first question waits as long as it is told."""
+        self.watch.start(2)
+        self.clock.advance(1.9)
+        self.assertEqual(self.answers, [])
+        self.clock.advance(0.1)
+        self.assertEqual((len(self.answers), self.target.state), (1, State.UNKNOWN))
+
+    def test_interval(self) -> None:
+        """A question begins an interval after the one before began, however long the answer took."""
+        self.started()
+        self.clock.advance(INTERVAL - 10)
+        self.answers[-1].callback("")
+        self.clock.advance(9)
+        self.assertEqual(len(self.answers), 1)
+        self.clock.advance(1)
+        self.assertEqual(len(self.answers), 2)
+
+    def test_one_at_a_time(self) -> None:
+        """An answer that takes longer than the interval is waited for, and the next question follows at once."""
+        self.started()
+        self.clock.advance(3 * INTERVAL)
+        self.assertEqual(len(self.answers), 1)
+        self.answers[-1].callback("")
+        self.clock.advance(0)
+        self.assertEqual(len(self.answers), 2)
+
+    def test_answered_at_once(self) -> None:
+        """An answer that is there at once is taken as well."""
+        self.watch = Watch(self.clock, self.target, "n", lambda: succeed(""), interval=INTERVAL, threshold=1)
+        self.started()
+        self.assertIs(self.target.state, State.UP)
+        self.watch.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_states(self) -> None:
+        """Up with the first success; down with the first answer, or after so many failures in a row."""
+        self.started()
+        self.assertIs(self.after(SICK), State.DOWN)
+        self.assertIs(self.after(""), State.UP)
+        self.assertIs(self.after(SICK, SICK), State.UP)
+        self.assertIs(self.after(SICK), State.DOWN)
+        self.assertIs(self.after(""), State.UP)
+
+    def test_log(self) -> None:
+        """Each change is told once, with what was seen."""
+        self.started()
+        with capturedLogs() as events:
+            self.after("", "", SICK, SICK, SICK, SICK, "", "")
+        self.assertEqual(
+            [(event["log_level"].name, formatEvent(event)) for event in events],
+            [
+                ("info", "Backend server 127.0.0.1:80 (s): Unknown -> Up: the probe's answer is as it should be"),
+                ("warn", f"Backend server 127.0.0.1:80 (s): Up -> Down: {SICK}"),
+                ("info", "Backend server 127.0.0.1:80 (s): Down -> Up: the probe's answer is as it should be"),
+            ],
+        )
+
+    def test_stop(self) -> None:
+        """Nothing is left of it: no timer, no question, no answer taken."""
+        self.watch.start(5)
+        self.watch.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.started()
+        self.watch.stop()
+        self.assertEqual((self.cancelled, self.clock.getDelayedCalls()), (1, []))
+        self.assertIs(self.target.state, State.UNKNOWN)
+        self.assertEqual((self.target.when_refused, self.target.when_reached), (None, None))
+
+    def test_stop_between(self) -> None:
+        """Nor between two questions."""
+        self.started()
+        self.answers[-1].callback("")
+        self.watch.stop()
+        self.assertEqual((self.cancelled, self.clock.getDelayedCalls(), self.target.state), (0, [], State.UP))
+
+    def test_defect(self) -> None:
+        """A defect is logged, counts as a failure, and the questions go on."""
+        self.started()
+        self.answers[-1].errback(KeyError("a defect"))
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.assertIs(self.target.state, State.DOWN)
+        self.clock.advance(INTERVAL)
+        self.assertEqual(len(self.answers), 2)
+
+    # -- what requests find out
+
+    def test_refused(self) -> None:
+        """A refused connection counts like a failed probe."""
+        self.started()
+        self.after("", SICK)
+        self.target.refused()
+        self.assertIs(self.target.state, State.UP)
+        with capturedLogs() as events:
+            self.target.refused()
+        self.assertIs(self.target.state, State.DOWN)
+        self.assertIn("Up -> Down: connections are refused", formatEvent(events[0]))
+
+    def test_refused_at_first(self) -> None:
+        """Before the first answer one is enough."""
+        self.started()
+        self.target.refused()
+        self.assertIs(self.target.state, State.DOWN)
+
+    def test_refusing(self) -> None:
+        """Requests and probes that were refused leave a server that may be back; any other answer says more."""
+        self.started()
+        self.after("")
+        for _ in range(THRESHOLD):
+            self.target.refused()
+        self.assertEqual((self.target.state, self.target.refusing), (State.DOWN, True))
+        for problem, refusing in (
+            (ConnectionRefused("refused"), True),
+            (SICK, False),
+            (ConnectionRefused("refused"), True),
+        ):
+            self.after(problem)
+            self.assertEqual((self.target.state, self.target.refusing), (State.DOWN, refusing))
+
+    def test_reached(self) -> None:
+        """A server that is down and takes a connection is asked at once, but not twice within a second."""
+        self.started()
+        self.after(SICK, SICK, SICK, SICK, SICK)
+        asked = len(self.answers)
+        self.answers[-1].callback(SICK)
+        self.target.reached()
+        self.clock.advance(0.99)
+        self.assertEqual(len(self.answers), asked)
+        self.clock.advance(0.01)
+        self.assertEqual(len(self.answers), asked + 1)
+        self.target.reached()  # while it is being asked
+        self.answers[-1].callback(SICK)
+        self.clock.advance(SOON)
+        self.target.reached()
+        self.clock.advance(0)
+        self.assertEqual(len(self.answers), asked + 2)
+        self.watch.stop()
+        self.target.reached()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_refused_while_down(self) -> None:
+        """A server that is down is not more so because of it."""
+        self.started()
+        self.after(SICK)
+        self.target.refused()
+        self.assertEqual(self.target.health.failures, 1)
+
+    def asked_at(self, seconds: float) -> list[float]:
+        """When the questions of this time come that all are answered with a failure."""
+        times: list[float] = []
+        end = self.clock.seconds() + seconds
+        while self.clock.seconds() < end:
+            count = len(self.answers)
+            self.clock.advance(0.5)
+            if len(self.answers) > count:
+                times.append(self.clock.seconds())
+                self.answers[-1].callback(SICK)
+        return times
+
+    def test_asked_soon(self) -> None:
+        """A server that requests find down is asked soon, and less and less soon as long as it stays down."""
+        self.started()
+        self.answers[-1].callback("")
+        for _ in range(THRESHOLD):
+            self.target.refused()
+        soon = [SOON, 3 * SOON, 7 * SOON, 15 * SOON, 31 * SOON]
+        self.assertEqual(self.asked_at(100), [*soon, *(soon[-1] + INTERVAL * number for number in (1, 2))])
+
+    def test_asked_soon_at_first(self) -> None:
+        """So is one that is not there yet when the gateway starts."""
+        self.started()
+        self.answers[-1].callback(SICK)
+        soon = [SOON, 3 * SOON, 7 * SOON, 15 * SOON, 31 * SOON]
+        self.assertEqual(self.asked_at(70), [*soon, soon[-1] + INTERVAL])
+
+    def test_not_later(self) -> None:
+        """Not later than it would have been."""
+        self.started()
+        self.answers[-1].callback("")
+        self.clock.advance(INTERVAL - SOON / 2)
+        for _ in range(THRESHOLD):
+            self.target.refused()
+        self.clock.advance(SOON / 2)
+        self.assertEqual(len(self.answers), 2)
+
+    def test_soon_no_longer(self) -> None:
+        """Once it is up again it is asked as often as others."""
+        self.started()
+        self.answers[-1].callback("")
+        for _ in range(THRESHOLD):
+            self.target.refused()
+        self.clock.advance(SOON)
+        self.answers[-1].callback("")
+        self.assertIs(self.target.state, State.UP)
+        self.clock.advance(INTERVAL - 1)
+        self.assertEqual(len(self.answers), 2)
+        self.clock.advance(1)
+        for _ in range(THRESHOLD):
+            self.answers[-1].callback(SICK)
+            self.assertEqual(self.asked_at(INTERVAL - 1), [])
+            self.clock.advance(1)
+
+    def test_refused_while_asked(self) -> None:
+        """The answer to a question under way counts after it."""
+        self.started()
+        self.after("")
+        for _ in range(THRESHOLD):
+            self.target.refused()
+        self.answers[-1].callback("")
+        self.assertIs(self.target.state, State.UP)
+
+
+QUESTION = Question(
+    port=9000, host="a", path="/p", interval=30, timeout=20, unhealthy_threshold=3, match=Match(body=b"well")
+)
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nis well"
+
+
+class AskTests(SynchronousTestCase):
+    """One probe, over a network in memory."""
+
+    def setUp(self) -> None:
+        self.network = Network()
+        self.backend: Backend = self.network.backend(9000)
+        self.server = Server(self.network, "127.0.0.1", 9000)  # type: ignore[arg-type]
+
+    def ask(self, question: Question = QUESTION) -> Deferred[str]:
+        """A question, on its way."""
+        asking = ask(self.server, question, self.network)
+        self.network.advance(0)
+        return asking
+
+    def answered(self, *pieces: bytes, question: Question = QUESTION, hang_up: bool = False) -> str:
+        """What is wrong with this answer."""
+        asking = self.ask(question)
+        line = self.backend.line
+        self.assertEqual(line.take(), question.request())
+        for piece in pieces:
+            line.send(piece)
+        if hang_up:
+            line.hang_up()
+        problem = self.successResultOf(asking)
+        self.network.advance(0)
+        self.assertTrue(line.eof or line.reset)
+        self.assertEqual(self.network.timers(), [])
+        return problem
+
+    def test_well(self) -> None:
+        """An answer as it should be; its connection is closed in good order, and the next question gets a new one."""
+        for _ in range(2):
+            self.assertEqual(self.answered(ANSWER), "")
+            self.assertFalse(self.backend.line.reset)
+        self.assertEqual(len(self.backend.lines), 2)
+
+    def test_forms(self) -> None:
+        """However its end is told, and however it comes."""
+        self.assertEqual(
+            self.answered(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwell\r\n0\r\n\r\n"), ""
+        )
+        self.assertEqual(self.answered(b"HTTP/1.0 200 OK\r\n\r\nwell", hang_up=True), "")
+        self.assertEqual(self.answered(ANSWER.replace(b"\r\nC", b"\r\nConnection: close\r\nC")), "")
+        self.assertEqual(self.answered(*(bytes((byte,)) for byte in ANSWER)), "")
+        self.assertEqual(self.answered(b"HTTP/1.1 103 Early Hints\r\n\r\n", ANSWER), "")
+
+    def test_without_body(self) -> None:
+        """Nothing is looked for in an answer without a body unless the probe says so."""
+        plain = attrs.evolve(QUESTION, match=Match())
+        self.assertEqual(self.answered(b"HTTP/1.1 204 No Content\r\n\r\n", question=plain), "")
+        self.assertIn("match_body", self.answered(b"HTTP/1.1 204 No Content\r\n\r\n"))
+
+    def test_sick(self) -> None:
+        """The wrong status, or the wrong body."""
+        self.assertEqual(self.answered(ANSWER.replace(b"200", b"503")), "status 503 is not one of 200-399")
+        self.assertIn("match_body", self.answered(ANSWER.replace(b"well", b"sick")))
+
+    def test_refusal(self) -> None:
+        """A refused connection is told from every other problem."""
+        self.backend.refusing = True
+        problem = self.successResultOf(self.ask())
+        self.assertIsInstance(problem, ConnectionRefused)
+        self.assertNotIsInstance(self.answered_badly(), ConnectionRefused)
+
+    def answered_badly(self) -> str:
+        """What is wrong with a server that hangs up."""
+        self.backend.refusing = False
+        return self.answered(hang_up=True)
+
+    def test_defect(self) -> None:
+        """An error of the gateway's own while an answer is read is logged, and counts as a problem."""
+        self.patch(ResponseReader, "feed", lambda *_: 1 / 0)
+        self.assertEqual(self.answered(ANSWER), "internal error of the gateway")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_redirect(self) -> None:
+        """A redirect is an answer; nobody follows it."""
+        self.assertEqual(self.answered(ANSWER.replace(b"200 OK", b"302 Found\r\nLocation: http://b/")), "")
+
+    def test_long(self) -> None:
+        """Of a long body the beginning is looked at, and no more is read."""
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+        self.assertEqual(self.answered(head + b"well", bytes(LOOKED_AT - 4)), "")
+        self.assertIn("match_body", self.answered(head, bytes(LOOKED_AT - 3) + b"well"))
+
+    def test_switch(self) -> None:
+        """A server that switches protocols is none that answers."""
+        answer = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+        self.assertEqual(self.answered(answer), "status 101 is not one of 200-399")
+
+    def test_cut(self) -> None:
+        """An answer that is cut, none at all, or no HTTP."""
+        for piece in (b"", b"HTTP/1.1 200 OK\r\n", ANSWER[:-1]):
+            self.assertEqual(self.answered(piece, hang_up=True), "the backend closed the connection")
+        self.assertTrue(self.answered(b"SSH-2.0-x\r\n"))
+
+    def test_endless_head(self) -> None:
+        """A head without end is not waited for."""
+        self.assertEqual(
+            self.answered(
+                b"HTTP/1.1 200 OK\r\n",
+                *([b"a: " + bytes(1000).replace(b"\0", b"a") + b"\r\n"] * (MAX_HEAD_BYTES // 500)),
+            ),
+            "the head of the response is larger than max_header_bytes = 32768",
+        )
+
+    def test_refused(self) -> None:
+        """Nobody listens; that is told in the system's words."""
+        self.backend.refusing = True
+        self.assertEqual(self.successResultOf(self.ask()), "Connection was refused by other side.")
+
+    def test_silent(self) -> None:
+        """A server that cannot be connected to, or does not answer, has so much time."""
+        for silent in (True, False):
+            self.backend.silent = silent
+            asking = self.ask()
+            self.network.advance(QUESTION.timeout - 1)
+            self.assertNoResult(asking)
+            self.network.advance(1)
+            self.assertEqual(self.successResultOf(asking), "no answer within 20 s")
+            self.network.advance(0)
+            self.assertEqual(self.network.timers(), [])
+
+    def test_slow(self) -> None:
+        """One that answers a byte at a time has no more."""
+        asking = self.ask()
+        for byte in ANSWER[: int(QUESTION.timeout) - 1]:
+            self.network.advance(1)
+            self.backend.line.send(bytes((byte,)))
+        self.assertNoResult(asking)
+        self.network.advance(1)
+        self.assertEqual(self.successResultOf(asking), "no answer within 20 s")
+        self.network.advance(0)
+        self.assertTrue(self.backend.line.reset)
+
+    def test_unknown_name(self) -> None:
+        """A name without an address."""
+        self.server = Server(self.network, "nowhere.example", 9000)  # type: ignore[arg-type]
+        self.assertIn("nowhere.example does not resolve", self.successResultOf(self.ask()))
+
+    def test_cancelled(self) -> None:
+        """Who does not want to know any more leaves nothing behind, while it connects and while it waits."""
+        for silent in (True, False):
+            self.backend.silent = silent
+            asking = self.ask()
+            asking.cancel()
+            self.failureResultOf(asking, CancelledError)
+            self.network.advance(0)
+            self.assertEqual(self.network.timers(), [])
+        self.assertTrue(self.backend.line.reset)
+
+
+class ProberTests(SynchronousTestCase):
+    """Every server of a configuration."""
+
+    def setUp(self) -> None:
+        self.network = Network()
+        self.backends = Backends(self.network)  # type: ignore[arg-type]
+
+    def prober(self, *ways: tuple[str, dict[str, Any]], ports: tuple[int, ...] = (1, 2)) -> Prober:
+        """A prober of pools on these ports, each under the settings of that name."""
+        addresses = tuple(BackendAddress(host="127.0.0.1", port=port) for port in ports)
+        pairs = [
+            (
+                BackendAddressPool(name=str(number), backend_addresses=addresses),
+                BackendHttpSettings(name=name, **settings),
+            )
+            for number, (name, settings) in enumerate(ways)
+        ]
+        prober = Prober(self.network, self.backends, pairs, Random(1))
+        self.pools = [self.backends.pool(*pair) for pair in pairs]
+        return prober
+
+    def attempts(self, *ports: int) -> list[int]:
+        """How many connections were made to these ports."""
+        return [self.network.backend(port).attempts for port in ports]
+
+    def test_starts(self) -> None:
+        """Every server is asked at once, and anew after the interval."""
+        prober = self.prober(("s", {}))
+        prober.startService()
+        self.network.advance(2 * PACE)
+        self.assertEqual(self.attempts(1, 2), [1, 1])
+        self.network.advance(0)
+        for port in (1, 2):
+            self.network.backend(port).line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        self.assertEqual([server.state for server in self.pools[0].servers], [State.UP, State.UP])
+        self.network.advance(INTERVAL)
+        self.assertEqual(self.attempts(1, 2), [2, 2])
+        prober.stopService()
+
+    def test_each_settings(self) -> None:
+        """A server is asked once for each settings, whichever pools it is in; its health is theirs."""
+        prober = self.prober(("s", {}), ("s", {}), ("t", {}))
+        prober.startService()
+        self.network.advance(1)
+        self.assertEqual(self.attempts(1, 2), [2, 2])
+        self.network.backend(1).lines[0].send(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+        states = [[server.state for server in pool.servers] for pool in self.pools]
+        self.assertEqual(states[0], states[1])
+        self.assertNotEqual(states[0], states[2])
+        prober.stopService()
+
+    def test_port_of_its_own(self) -> None:
+        """A probe with a port asks there; what it sees is said of the server itself."""
+        prober = self.prober(("s", {"probe": Probe(name="p", port=3, path="/x")}), ports=(1,))
+        prober.startService()
+        self.network.advance(PACE)
+        self.network.advance(0)
+        self.assertEqual(self.attempts(1, 3), [0, 1])
+        self.assertTrue(self.network.backend(3).line.take().startswith(b"GET /x HTTP/1.1\r\n"))
+        self.network.backend(3).line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        self.assertIs(self.pools[0].servers[0].state, State.UP)
+        prober.stopService()
+
+    def test_slow_answer(self) -> None:
+        """A probe has its own time, however short that of requests under way at a server that is down."""
+        prober = self.prober(("s", {"connection_draining_timeout": 1.0}), ports=(1,))
+        prober.startService()
+        server = self.pools[0].servers[0]
+        for seconds, status, state in ((0, 500, State.DOWN), (INTERVAL, 500, State.DOWN), (INTERVAL, 200, State.UP)):
+            self.network.advance(seconds)
+            self.network.advance(PACE)
+            self.network.advance(5)
+            self.network.backend(1).line.send(b"HTTP/1.1 %d -\r\nContent-Length: 0\r\n\r\n" % status)
+            self.assertIs(server.state, state)
+        prober.stopService()
+
+    def test_many(self) -> None:
+        """A thousand are asked one after the other, in far less than the interval; the stop leaves nothing."""
+        ports = tuple(range(1, 1201))
+        prober = self.prober(("s", {}), ports=ports)
+        prober.startService()
+        self.network.advance(PACE)
+        self.assertLessEqual(sum(self.attempts(*ports)), 2)
+        for _ in range(100):
+            self.network.advance(1200 * PACE / 100)
+        self.assertEqual(sum(self.attempts(*ports)), 1200)
+        prober.stopService()
+        self.network.advance(0)
+        self.assertEqual(self.network.timers(), [])
+
+    def test_short_interval(self) -> None:
+        """However many there are, all are asked within one interval."""
+        ports = tuple(range(1, 1201))
+        prober = self.prober(("s", {"probe": Probe(name="p", interval=1)}), ports=ports)
+        prober.startService()
+        for _ in range(10):
+            self.network.advance(0.1)
+        self.assertEqual(sum(self.attempts(*ports)), 1200)
+        prober.stopService()
+
+    def test_refused_request(self) -> None:
+        """A request that is refused a connection is taken into account as long as probes are made."""
+        prober = self.prober(("s", {}))
+        prober.startService()
+        server = self.pools[0].servers[0]
+        server.refused()
+        self.assertIs(server.state, State.DOWN)
+        self.assertEqual([each.port for each in self.pools[0].order()], [2, 1])
+        prober.stopService()
+        self.pools[0].servers[1].refused()
+        self.assertEqual([each.port for each in self.pools[0].order()], [2, 1])
+        self.backends.close_idle()
+
+    def test_nobody(self) -> None:
+        """A configuration without servers has nothing to ask."""
+        prober = self.prober(("s", {}), ports=())
+        prober.startService()
+        self.assertEqual(self.network.timers(), [])
+        prober.stopService()

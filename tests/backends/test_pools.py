@@ -1,0 +1,77 @@
+"""Pools of servers behind HTTP listeners."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.backends.pools import Backends
+from agwtwisted.backends.upstream import Server
+from agwtwisted.core.backends.affinity import cookie_value
+from agwtwisted.core.backends.balancing import Pool
+from agwtwisted.core.backends.health import Health
+from agwtwisted.core.configuration.backend_keys import backend_address
+from agwtwisted.core.resources.resources import BackendAddressPool, BackendHttpSettings, LoadDistributionAlgorithm
+from tests.wires import Network
+
+
+class BackendsTests(SynchronousTestCase):
+    """Pools of servers."""
+
+    def setUp(self) -> None:
+        self.network = Network()
+        self.backends = Backends(self.network, affinity_key=b"key")  # type: ignore[arg-type]
+
+    def pool(self, *hosts: str, of: str = "p", under: str = "s", **settings: Any) -> Pool[Server]:
+        """The pool of this name with servers on these hosts, under the settings of that name."""
+        pool = BackendAddressPool(name=of, backend_addresses=tuple(map(backend_address, hosts)))
+        return self.backends.pool(pool, BackendHttpSettings(name=under, **settings))
+
+    def test_shared(self) -> None:
+        """A server is one for its settings, whichever pool names it, however often; of other settings it is another."""
+        first = self.pool("a", "b", "a:80")
+        self.assertEqual([server.name for server in first.servers], [b"a:80", b"b:80"])
+        self.assertIs(self.pool("a", "b"), first)
+        self.assertIs(self.pool("a:80", of="q").servers[0], first.servers[0])
+        self.assertIsNot(self.pool("a:80", "b", under="t", port=81).servers[0], first.servers[0])
+        self.assertIsNot(self.backends.server_to_probe("b", 80, BackendHttpSettings(name="s")), first.servers[1])
+
+    def test_turns(self) -> None:
+        """The servers of a pool take turns, by the algorithm of the settings."""
+        for algorithm, expected in zip(LoadDistributionAlgorithm, ("abab", "abbb"), strict=True):
+            self.setUp()
+            pool = self.pool("a", "b", load_distribution_algorithm=algorithm)
+            busy = pool.order()
+            asked = [next(busy).host, *(next(pool.order()).host for _ in range(3))]
+            self.assertEqual("".join(asked), expected)
+
+    def test_health(self) -> None:
+        """A server that goes down loses its turn in every pool that it is in."""
+        pools = self.pool("a", "b"), self.pool("b", of="q")
+        down = pools[1].servers[0]
+        self.assertIs(next(pools[1].order()), down)
+        down.found(Health().failed(0, 1))
+        self.assertEqual([[server.host for server in pool.order()] for pool in pools], [["a"], []])
+        for server in pools[0].servers:
+            server.found(server.health.succeeded(1))
+            self.assertIn(server, pools[0].order())
+
+    def test_affinity(self) -> None:
+        """Only where the settings say so; the values are those of the key, of one server under one settings."""
+        self.assertIsNone(self.pool("a").affinity)
+        pool = self.pool("a", "b", under="t", cookie_based_affinity=True, affinity_cookie_name="Own")
+        assert pool.affinity
+        [(_, line)] = pool.affinity.lines(pool.servers[1], (), secure=False)
+        self.assertEqual(line, b"Own=%b; Path=/" % cookie_value(b"key", "t", "b", "80"))
+        self.assertEqual([server.host for server in pool.order([(b"Cookie", line)])], ["b", "a"])
+
+    def test_key_of_its_own(self) -> None:
+        """Without a key there is one that nobody knows."""
+        values = set()
+        for _ in range(2):
+            self.backends = Backends(self.network)  # type: ignore[arg-type]
+            pool = self.pool("a", cookie_based_affinity=True)
+            assert pool.affinity
+            values.add(pool.affinity.lines(pool.servers[0], (), secure=False))
+        self.assertEqual(len(values), 2)

@@ -1,0 +1,117 @@
+"""Servers as targets: what a change of their health comes to."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.backends.targets import Target
+from agwtwisted.core.backends.health import Health, State
+
+DRAIN = 30.0
+UP, DOWN = (Health(state=state) for state in (State.UP, State.DOWN))
+
+
+class Connection:
+    """Notes that it was cut."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def cut(self, reason: str) -> None:
+        """As targets.Connection says."""
+        self.reasons.append(reason)
+
+
+class _Server(Target):
+    """A target whose idle connections are counted as they are closed."""
+
+    closed = 0
+
+    def close_idle(self) -> None:
+        """Counts."""
+        self.closed += 1
+
+
+class TargetTests(SynchronousTestCase):
+    """One target, on a clock."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.target = _Server(self.clock, DRAIN)
+        self.changes: list[State] = []
+        self.target.subscribe(lambda: self.changes.append(self.target.state))
+
+    def test_changes(self) -> None:
+        """Whoever is concerned is told of each new state, not of what confirms the old one."""
+        for health in (UP, UP, DOWN, DOWN, UP):
+            self.target.found(health)
+            self.assertIs(self.target.health, health)
+        self.assertEqual(self.changes, [State.UP, State.DOWN, State.UP])
+        self.target.stop()
+
+    def test_goes_down(self) -> None:
+        """Idle connections are closed, those in use are cut once the time is over, and those that ended are not."""
+        staying, gone = Connection(), Connection()
+        for connection in (staying, gone, staying):
+            self.target.used(connection)
+        self.target.found(DOWN)
+        self.assertEqual((self.target.closed, self.target.draining), (1, True))
+        self.target.ended(gone)
+        self.clock.advance(DRAIN - 1)
+        self.assertEqual((staying.reasons, self.target.draining), ([], True))
+        self.clock.advance(1)
+        self.assertEqual((len(staying.reasons), gone.reasons, self.target.draining), (1, [], False))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_time_is_not_lengthened(self) -> None:
+        """Further failures do not begin the time anew."""
+        connection = Connection()
+        self.target.used(connection)
+        self.target.found(DOWN)
+        self.clock.advance(DRAIN - 1)
+        self.target.found(DOWN)
+        self.clock.advance(1)
+        self.assertEqual(len(connection.reasons), 1)
+
+    def test_comes_up(self) -> None:
+        """A target that is well again in time is no longer drained; the next time has its full length."""
+        connection = Connection()
+        self.target.used(connection)
+        self.target.found(DOWN)
+        self.clock.advance(DRAIN - 1)
+        self.target.found(UP)
+        self.assertEqual((self.target.draining, self.clock.getDelayedCalls()), (False, []))
+        self.target.found(DOWN)
+        self.clock.advance(DRAIN - 1)
+        self.assertEqual(connection.reasons, [])
+        self.clock.advance(1)
+        self.assertEqual(len(connection.reasons), 1)
+
+    def test_late(self) -> None:
+        """What was under way to a target before that was drained has its time as well, and calls nobody else there."""
+        self.target.found(DOWN)
+        self.clock.advance(DRAIN)
+        late = Connection()
+        self.target.used(late)
+        self.assertFalse(self.target.draining)
+        self.clock.advance(DRAIN - 1)
+        self.assertEqual(late.reasons, [])
+        self.clock.advance(1)
+        self.assertEqual(len(late.reasons), 1)
+
+    def test_refused(self) -> None:
+        """A refused connection is told to whoever watches, if anybody does."""
+        self.target.refused()
+        told: list[None] = []
+        self.target.when_refused = lambda: told.append(None)
+        self.target.refused()
+        self.assertEqual((len(told), self.target.state), (1, State.UNKNOWN))
+
+    def test_stops(self) -> None:
+        """No timer is left behind, and nothing is cut any more."""
+        connection = Connection()
+        self.target.used(connection)
+        self.target.found(DOWN)
+        self.target.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])

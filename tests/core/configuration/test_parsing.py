@@ -1,0 +1,176 @@
+"""From the bytes of a file to a configuration, or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.base.errors import ConfigError
+from agwtwisted.core.configuration.parsing import parse
+from agwtwisted.core.configuration.schema import KINDS
+from agwtwisted.core.verification import chains
+from tests import pki
+from tests.configurations import FILE, GOOD, changed, files, load, said
+
+WRONG = """\
+[gatway]
+
+[gateway]
+max_connections = many
+unknown = 1
+
+[http_listener a]
+port = 70000
+protocol = Tls
+
+[http_listener a]
+port = 80
+protocol = Http
+
+[probe]
+  x
+[trusted_client_certificate c]
+file = none.pem
+
+[request_routing_rule r]
+priority = 1
+http_listener = b
+"""
+
+
+class ParseTests(SynchronousTestCase):
+    """A whole file."""
+
+    def test_good_file(self) -> None:
+        """A right one gives a configuration without warnings."""
+        config = load()
+        self.assertEqual(len(config.http_listeners), 1)
+        self.assertEqual(len(config.request_routing_rules), 1)
+        self.assertEqual(config.warnings, ())
+
+    def test_every_problem_in_one_run(self) -> None:
+        """Grammar, keys, files and references are told together, in the order of the file."""
+        lines = said(WRONG)
+        places = [line.split()[1] for line in lines]
+        self.assertEqual(
+            places,
+            [f"{FILE}:{line}" for line in (1, 4, 5, 7, 8, 9, 11, 15, 15, 16, 18, 20, 20, 22)],
+            lines,
+        )
+        self.assertTrue(all(line.startswith("ERROR ") for line in lines))
+
+    def test_warnings(self) -> None:
+        """What is unwise does not stop the start: the configuration carries it."""
+        config = load(GOOD + "\n[ssl_profile unused]\nverify_client_auth_mode = Passthrough\n")
+        self.assertEqual([str(warning).split()[0] for warning in config.warnings], ["WARNING"])
+
+    def test_warnings_among_errors(self) -> None:
+        """Where there are errors, the warnings are among them."""
+        lines = said(
+            changed(("port = 9000", "port = 0")) + "\n[ssl_profile unused]\nverify_client_auth_mode = Passthrough\n"
+        )
+        self.assertEqual([line.split()[0] for line in lines], ["ERROR", "WARNING"])
+
+    def test_nothing_to_listen_to(self) -> None:
+        """A gateway without a listener is no gateway."""
+        for text in ("", "; nothing\n", "[gateway]\n"):
+            self.assertEqual(
+                said(text), [f"ERROR {FILE} has no http_listener and no listener: it would listen nowhere"]
+            )
+        self.assertEqual(len(said("[http_listener a\n")), 1)
+
+    def test_unknown_kinds(self) -> None:
+        """The nearest kind is offered, among those of later versions too."""
+        self.assertIn(
+            "there is no kind of section 'ssl_profil'; did you mean 'ssl_profile'?", said(f"{GOOD}[ssl_profil a]\n")[0]
+        )
+        self.assertIn("did you mean 'url_path_map'?", said(f"{GOOD}[url_pathmap a]\n")[0])
+        self.assertIn("there is no kind of section 'DEFAULT'", said(f"{GOOD}[DEFAULT]\n")[0])
+
+    def test_names_of_sections(self) -> None:
+        """Every section but [gateway] has a name."""
+        for kind in KINDS:
+            if kind == "gateway":
+                lines = said(changed(("[gateway]", "[gateway main]")))
+                self.assertIn("has a name, but there is only one: write [gateway]", lines[0])
+            elif kind in TWO_PARTS:
+                for header in (kind, f"{kind} x"):
+                    [line] = said(f"{GOOD}\n[{header}]\n")
+                    self.assertIn(f"'[{header}]' is no section: write [{kind} {TWO_PARTS[kind]}]", line)
+            else:
+                lines = said(f"{GOOD}\n[{kind}]\n")
+                self.assertIn(f"has no name: write [{kind} NAME]", lines[0])
+                self.assertFalse(any("names this listener" in line for line in lines), lines)
+
+    def test_whole_or_not_at_all(self) -> None:
+        """A section that is lost without a reason stops the start, and so do those that depend on it."""
+        self.patch(chains, "read_chain", lambda *_: ())
+        lines = said(GOOD)
+        sections = ["trusted_client_certificate devices", "ssl_profile strict", "http_listener public"]
+        self.assertEqual(len(lines), 4, lines)
+        for section, line in zip([*sections, "request_routing_rule public"], lines, strict=True):
+            self.assertTrue(line.startswith("ERROR") and f"[{section}] could not be built" in line, line)
+
+    def test_own_mode(self) -> None:
+        """A configuration that others may write is refused; one that they may read is not."""
+        for mode, refused in ((0o100600, False), (0o644, False), (0o664, False), (0o602, True), (0o100666, True)):
+            try:
+                parse(GOOD.encode(), FILE, files().read, mode=mode, now=pki.NOW)
+                said_no = False
+            except ConfigError as error:
+                said_no = "can be written by others" in str(error)
+            self.assertEqual(said_no, refused, oct(mode))
+
+
+TWO_PARTS = {"path_rule": "map/name", "rewrite_rule": "set/name", "custom_error": "listener/status"}
+"""The kinds of sections whose names have two parts."""
+
+PIECES = st.sampled_from(GOOD.splitlines(keepends=True))
+
+
+class AnyFileTests(SynchronousTestCase):
+    """Whatever stands in the file, the answer is a configuration or a ConfigError."""
+
+    def check(self, data: bytes) -> None:
+        """Parse and look at what is said."""
+        try:
+            plan = parse(data, FILE, files().read, now=pki.NOW)
+        except ConfigError as error:
+            self.assertTrue(all(str(problem).isprintable() for problem in error.problems))
+        else:
+            self.assertTrue(plan.config.http_listeners)
+
+    @given(st.binary())
+    def test_bytes(self, data: bytes) -> None:
+        """Arbitrary bytes."""
+        self.check(data)
+
+    @given(st.lists(PIECES | st.text(max_size=20), max_size=40))
+    def test_shuffled_lines(self, lines: list[str]) -> None:
+        """Lines of a right file in any order, some missing, some doubled, others between them."""
+        self.check("".join(lines).encode())
+
+    @given(st.integers(0, len(GOOD)), st.integers(0, 30), st.text(max_size=10))
+    def test_one_edit(self, start: int, length: int, text: str) -> None:
+        """A right file with one stretch of it replaced."""
+        self.check((GOOD[:start] + text + GOOD[start + length :]).encode())
+
+    @given(st.data())
+    def test_any_value(self, data: st.DataObject) -> None:
+        """Any text as the value of any key of any section."""
+        kind = data.draw(st.sampled_from(sorted(KINDS)))
+        key = data.draw(st.sampled_from(sorted(KINDS[kind].keys)))
+        value = data.draw(
+            st.text(max_size=30) | st.sampled_from(["a", "Custom", "true", "1", "Http", "Https", "Strict"])
+        )
+        name = "x/404" if kind in TWO_PARTS else "x"
+        section = f"[{kind} {name}]" if KINDS[kind].named else f"[{kind}]"
+        self.check(f"{GOOD}\n{section}\n{key} = {value}\n".encode())
+        self.check(f"{section}\n{key} = {value}\n{GOOD.replace('[gateway]', '')}".encode())
+
+    @given(st.binary(max_size=200), st.sampled_from(["site_pem", "site_key", "clients-ca_pem"]))
+    def test_any_file(self, content: bytes, name: str) -> None:
+        """Any content of a file that the configuration names."""
+        lines = said(GOOD, files(**{name: content}))
+        self.assertTrue(lines)

@@ -1,0 +1,921 @@
+"""Bytes to messages: what is read, what is refused, and that nothing else ever comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.exchange.forwarding import request_bytes
+from agwtwisted.core.http.heads import PlainRequests
+from agwtwisted.core.http.managed import MANAGED_NAMES, canonical
+from agwtwisted.core.http.messages import (
+    MAX_TARGET,
+    METHODS,
+    Framing,
+    HeaderNames,
+    RequestHead,
+    ResponseHead,
+    UnfitRequest,
+)
+from agwtwisted.core.http.pages import ErrorInfo
+from agwtwisted.core.http.reading import Mark, RequestEvent, RequestReader, ResponseReader
+from tests.memory import kept_after
+from tests.requests import parsed, requests
+
+HEADER_BYTES = 32768
+BODY_BYTES = 1 << 20
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+
+BAD = (400, ErrorInfo.INVALID_REQUEST)
+BAD_HOST = (400, ErrorInfo.INVALID_HOST)
+NO_HOST = (400, ErrorInfo.HTTP_NO_HOST_HEADER)
+BAD_LENGTH = (400, ErrorInfo.INVALID_CONTENT_LENGTH)
+BAD_TARGET = (400, ErrorInfo.REQUEST_URI_INVALID)
+BAD_METHOD = (400, ErrorInfo.INVALID_METHOD)
+BAD_VERSION = (400, ErrorInfo.INVALID_VERSION)
+TOO_LONG = (414, ErrorInfo.REQUEST_URI_INVALID)
+TOO_MUCH = (413, ErrorInfo.INVALID_REQUEST)
+
+
+def get(lines: bytes = b"", *, start: bytes = b"GET / HTTP/1.1", host: bytes = b"Host: a\r\n") -> bytes:
+    """A request without a body, with further lines."""
+    return start + b"\r\n" + host + lines + b"\r\n"
+
+
+def post(lines: bytes, body: bytes = b"") -> bytes:
+    """A POST with these lines and this body."""
+    return b"POST / HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n" + body
+
+
+def chunks(body: bytes) -> bytes:
+    """A POST with a chunked body, written as given."""
+    return post(b"Transfer-Encoding: chunked\r\n", body)
+
+
+REFUSED_HEADS = {
+    # framing (RFC 9112 sections 6.1 and 6.3)
+    "CL.TE": (post(b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n"), BAD_LENGTH),
+    "TE.CL": (post(b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", b"0\r\n\r\n"), BAD_LENGTH),
+    "two lengths": (post(b"Content-Length: 5\r\nContent-Length: 6\r\n", b"12345"), BAD_LENGTH),
+    "the same length twice": (post(b"Content-Length: 5\r\nContent-Length: 5\r\n", b"12345"), BAD_LENGTH),
+    "a list of lengths": (post(b"Content-Length: 5, 5\r\n", b"12345"), BAD_LENGTH),
+    "a signed length": (post(b"Content-Length: +5\r\n", b"12345"), BAD_LENGTH),
+    "a negative length": (post(b"Content-Length: -5\r\n", b"12345"), BAD_LENGTH),
+    "a hexadecimal length": (post(b"Content-Length: 0x5\r\n", b"12345"), BAD_LENGTH),
+    "a length in words": (post(b"Content-Length: abc\r\n", b"12345"), BAD_LENGTH),
+    "a length with a space": (post(b"Content-Length: 5 5\r\n", b"12345"), BAD_LENGTH),
+    "an empty length": (post(b"Content-Length: \r\n", b"12345"), BAD_LENGTH),
+    "a length of 5,000 digits": (post(b"Content-Length: " + b"9" * 5000 + b"\r\n"), BAD_LENGTH),
+    "a length of 19 digits": (post(b"Content-Length: 1000000000000000000\r\n"), BAD_LENGTH),
+    "POST without a length": (post(b""), BAD_LENGTH),
+    "xchunked": (post(b"Transfer-Encoding: xchunked\r\n", b"0\r\n\r\n"), BAD),
+    "chunked, identity": (post(b"Transfer-Encoding: chunked, identity\r\n", b"0\r\n\r\n"), BAD),
+    "identity": (post(b"Transfer-Encoding: identity\r\n"), BAD),
+    "identity with a length": (post(b"Transfer-Encoding: identity\r\nContent-Length: 5\r\n", b"12345"), BAD_LENGTH),
+    "gzip, chunked": (post(b"Transfer-Encoding: gzip, chunked\r\n", b"0\r\n\r\n"), BAD),
+    "chunked twice": (post(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n"), BAD),
+    "chunked and cow": (post(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: cow\r\n", b"0\r\n\r\n"), BAD),
+    "a comma after chunked": (post(b"Transfer-Encoding: chunked,\r\n", b"0\r\n\r\n"), BAD),
+    "an empty coding": (post(b"Transfer-Encoding: \r\n", b"0\r\n\r\n"), BAD),
+    "chunked and a vertical tab": (post(b"Transfer-Encoding: \x0bchunked\r\n", b"0\r\n\r\n"), BAD),
+    "a coding before the colon's space": (post(b"Transfer-Encoding : chunked\r\n", b"0\r\n\r\n"), BAD),
+    "chunked in HTTP/1.0": (get(b"Transfer-Encoding: chunked\r\n", start=b"PUT / HTTP/1.0"), BAD),
+    "an upgrade with a body": (post(b"Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n", b"a"), BAD),
+    "an upgrade with chunks": (
+        post(b"Connection: upgrade\r\nUpgrade: h2c, websocket\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n"),
+        BAD,
+    ),
+    # lines (RFC 9112 sections 2.2 and 5)
+    "LF alone": (b"GET / HTTP/1.1\nHost: a\n\n", BAD),
+    "LF alone after a header": (b"GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", BAD),
+    "LF alone at the end": (b"GET / HTTP/1.1\r\nHost: a\r\n\n", BAD),
+    "CR alone in a value": (get(b"X: a\rY: b\r\n"), BAD),
+    "CR CR CR": (b"GET / HTTP/1.1\r\nHost: a\r\r\r", BAD),
+    "NUL in a value": (get(b"X: a\0b\r\n"), BAD),
+    "NUL in a name": (get(b"X\0: a\r\n"), BAD),
+    "a control character in a value": (get(b"X: a\x01b\r\n"), BAD),
+    "DEL in a value": (get(b"X: a\x7fb\r\n"), BAD),
+    "a folded line": (get(b"X: a\r\n b\r\n"), BAD),
+    "a line folded with a tab": (get(b"X: a\r\n\tb\r\n"), BAD),
+    "a folded first line": (b"GET / HTTP/1.1\r\n Host: a\r\n\r\n", BAD),
+    "a space before the colon": (get(b"X : a\r\n"), BAD),
+    "no colon": (get(b"X\r\n"), BAD),
+    "no name": (get(b": a\r\n"), BAD),
+    "a space in a name": (get(b"X Y: a\r\n"), BAD),
+    "a parenthesis in a name": (get(b"X(: a\r\n"), BAD),
+    "a name beyond ASCII": (get(b"X\xe9: a\r\n"), BAD),
+    "two Authorization": (get(b"Authorization: a\r\nauthorization: b\r\n"), BAD),
+    # hosts (RFC 9112 section 3.2)
+    "no Host": (get(host=b""), NO_HOST),
+    "an empty Host in HTTP/1.0": (get(host=b"Host:\r\n", start=b"GET / HTTP/1.0"), BAD_HOST),
+    "a user in the target of HTTP/1.0": (get(host=b"", start=b"GET http://b@a/ HTTP/1.0"), BAD_HOST),
+    # protocols
+    "GET of RTSP": (get(start=b"GET / RTSP/1.0"), BAD_VERSION),
+    "POST of RTSP": (get(b"Content-Length: 0\r\n", start=b"POST / RTSP/1.0"), BAD_VERSION),
+    "OPTIONS of RTSP": (get(start=b"OPTIONS * RTSP/1.0", host=b"CSeq: 1\r\n"), BAD_VERSION),
+    "OPTIONS of RTSP/2.0": (get(start=b"OPTIONS /a RTSP/2.0"), BAD_VERSION),
+    "RTSP in HTTP's version": (get(start=b"GET / RTSP/1.1"), BAD_VERSION),
+    "RTSP without lines": (b"GET /a RTSP/1.0\r\n\r\n", BAD_VERSION),
+    "RTSP after empty lines": (b"\r\n\r\n" + get(start=b"GET / RTSP/1.0"), BAD_VERSION),
+    "RTSP with a long line": (
+        get(b"X: b\r\n", start=b"GET / RTSP/1.0", host=b"A: " + b"b" * 900 + b"\r\n"),
+        BAD_VERSION,
+    ),
+    "RTSP that speaks of HTTP": (get(b"X: GET / HTTP/1.1\r\n", start=b"GET / RTSP/1.0"), BAD_VERSION),
+    "SOURCE of ICE": (get(start=b"SOURCE / ICE/1.0"), BAD_METHOD),
+    "two Host": (get(b"Host: b\r\n"), BAD_HOST),
+    "the same Host twice": (get(b"HOST: a\r\n"), BAD_HOST),
+    "an empty Host": (get(host=b"Host:\r\n"), BAD_HOST),
+    "two colons in Host": (get(host=b"Host: example.com:8090:8080\r\n"), BAD_HOST),
+    "a list of hosts": (get(host=b"Host: a, b\r\n"), BAD_HOST),
+    "a space in Host": (get(host=b"Host: a b\r\n"), BAD_HOST),
+    "a path in Host": (get(host=b"Host: a/b\r\n"), BAD_HOST),
+    "a user in Host": (get(host=b"Host: b@a\r\n"), BAD_HOST),
+    "a port in words in Host": (get(host=b"Host: a:x\r\n"), BAD_HOST),
+    "Host beyond ASCII": (get(host=b"Host: \xc3\xa9\r\n"), BAD_HOST),
+    "Host with an empty label": (get(host=b"Host: a..b\r\n"), BAD_HOST),
+    "Host of dots": (get(host=b"Host: .\r\n"), BAD_HOST),
+    "another host in the target": (get(start=b"GET http://b/ HTTP/1.1"), BAD_HOST),
+    "another port in the target": (get(start=b"GET http://a:81/ HTTP/1.1"), BAD_HOST),
+    "a user in the target": (get(start=b"GET http://u@a/ HTTP/1.1"), BAD_HOST),
+    # request lines (RFC 9112 section 3)
+    "CONNECT": (get(start=b"CONNECT a:443 HTTP/1.1", host=b"Host: a:443\r\n"), (405, ErrorInfo.INVALID_METHOD)),
+    "CONNECT with a path": (get(start=b"CONNECT / HTTP/1.1"), (405, ErrorInfo.INVALID_METHOD)),
+    "TRACE": (get(start=b"TRACE / HTTP/1.1"), (405, ErrorInfo.INVALID_METHOD_TRACE)),
+    "an unknown method": (get(start=b"GET123 / HTTP/1.1"), BAD_METHOD),
+    "a method in lower case": (get(start=b"get / HTTP/1.1"), BAD_METHOD),
+    "RTSP": (get(start=b"DESCRIBE rtsp://a/ RTSP/1.0"), BAD_VERSION),
+    "a method of RTSP": (get(start=b"PAUSE / HTTP/1.1"), BAD_METHOD),
+    "a method of ICE": (get(start=b"SOURCE / ICE/1.0"), BAD_METHOD),
+    "GET *": (get(start=b"GET * HTTP/1.1"), BAD_TARGET),
+    "OPTIONS *a": (get(start=b"OPTIONS *a HTTP/1.1"), BAD_TARGET),
+    "a fragment": (get(start=b"GET /a#b HTTP/1.1"), BAD_TARGET),
+    "a target beyond ASCII": (get(start=b"GET /\xe9 HTTP/1.1"), BAD_TARGET),
+    "a control character in the target": (get(start=b"GET /\x01 HTTP/1.1"), BAD_TARGET),
+    "a tab in the target": (get(start=b"GET /\ta HTTP/1.1"), BAD_TARGET),
+    "a space in the target": (get(start=b"GET /a b HTTP/1.1"), BAD),
+    "a relative target": (get(start=b"GET a HTTP/1.1"), BAD_TARGET),
+    "another scheme": (get(start=b"GET ftp://a/ HTTP/1.1"), BAD_TARGET),
+    "HTTP/0.9": (get(start=b"GET / HTTP/0.9"), (400, ErrorInfo.INVALID_09_METHOD)),
+    "a simple request": (b"GET /\r\n\r\n", (400, ErrorInfo.INVALID_09_METHOD)),
+    "HTTP/0.3": (get(start=b"GET / HTTP/0.3"), BAD_VERSION),
+    "HTTP/1.2": (get(start=b"GET / HTTP/1.2"), BAD_VERSION),
+    "HTTP/2.0": (get(start=b"GET / HTTP/2.0"), BAD_VERSION),
+    "the preface of HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", BAD_VERSION),
+    "another protocol": (get(start=b"GET / HTCPCP/1.0"), BAD),
+    # limits
+    "a URL too long": (get(start=b"GET /" + b"a" * MAX_TARGET + b" HTTP/1.1"), TOO_LONG),
+    "a header line too long": (get(b"X: " + b"a" * HEADER_BYTES + b"\r\n"), BAD),
+    "too many header lines": (get(b"X: a\r\n" * (HEADER_BYTES // 6)), BAD),
+    "a body too long": (post(b"Content-Length: %d\r\n" % (BODY_BYTES + 1)), TOO_MUCH),
+    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", BAD_METHOD),
+}
+"""Requests that are answered by the gateway before a byte of them goes anywhere."""
+
+REFUSED_BODIES = {
+    "a size of 17 digits": (chunks(b"FFFFFFFFFFFFFFFFF\r\nabc\r\n0\r\n\r\n"), b"", BAD),
+    "a signed size": (chunks(b"+3\r\nabc\r\n0\r\n\r\n"), b"", BAD),
+    "a negative size": (chunks(b"-3\r\nabc\r\n0\r\n\r\n"), b"", BAD),
+    "a size with 0x": (chunks(b"0x3\r\nabc\r\n0\r\n\r\n"), b"", BAD),
+    "a size with a space": (chunks(b"3 \r\nabc\r\n0\r\n\r\n"), b"", BAD),
+    "no size": (chunks(b"\r\nabc\r\n0\r\n\r\n"), b"", BAD),
+    "LF alone after a size": (chunks(b"3\nabc\r\n0\r\n\r\n"), b"", BAD),
+    "LF alone after an extension": (chunks(b"3;a\nabc\r\n0\r\n\r\n"), b"", BAD),
+    "CR alone after an extension": (chunks(b"3;a\rabc\r\n0\r\n\r\n"), b"", BAD),
+    "LF alone after a chunk": (chunks(b"3\r\nabc\n0\r\n\r\n"), b"abc", BAD),
+    "more than the size": (chunks(b"3\r\nabcd\r\n0\r\n\r\n"), b"abc", BAD),
+    "LF alone after the last chunk": (chunks(b"3\r\nabc\r\n0\n\n"), b"abc", BAD),
+    "a trailer that frames": (chunks(b"3\r\nabc\r\n0\r\nContent-Length: 5\r\n\r\n"), b"abc", BAD_LENGTH),
+    "a trailer that encodes": (chunks(b"3\r\nabc\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n"), b"abc", BAD),
+    "a managed trailer": (chunks(b"3\r\nabc\r\n0\r\nX-Client-Certificate: a\r\n\r\n"), b"abc", BAD),
+    "a managed trailer, spelled oddly": (chunks(b"3\r\nabc\r\n0\r\nx_client.certificate: a\r\n\r\n"), b"abc", BAD),
+    "a folded trailer": (chunks(b"3\r\nabc\r\n0\r\nX: a\r\n b\r\n\r\n"), b"abc", BAD),
+    "after Connection: close": (
+        post(b"Connection: close\r\nTransfer-Encoding: chunked\r\n", b"3\r\nabc\r\nzz\r\n"),
+        b"abc",
+        BAD,
+    ),
+}
+"""Requests whose head is fit and whose body is not: how much of it is handed on, and why the rest is refused."""
+
+TAKEN = {
+    "GET": (get(), b"/", Framing.NONE, b""),
+    "empty lines first": (b"\r\n\r\n" + get(), b"/", Framing.NONE, b""),
+    "an empty value": (get(b"X:\r\n"), b"/", Framing.NONE, b""),
+    "OPTIONS *": (get(start=b"OPTIONS * HTTP/1.1"), b"*", Framing.NONE, b""),
+    "the same host in the target": (get(start=b"GET http://A/b?c HTTP/1.1"), b"/b?c", Framing.NONE, b""),
+    "a target without a path": (get(start=b"GET https://a?c HTTP/1.1"), b"/?c", Framing.NONE, b""),
+    "two slashes": (get(start=b"GET //b/ HTTP/1.1"), b"//b/", Framing.NONE, b""),
+    "a length": (post(b"Content-Length: 3\r\n", b"abc"), b"/", Framing.LENGTH, b"abc"),
+    "a length with spaces around": (post(b"Content-Length:\t 3 \r\n", b"abc"), b"/", Framing.LENGTH, b"abc"),
+    "no bytes": (post(b"Content-Length: 0\r\n"), b"/", Framing.LENGTH, b""),
+    "GET with a body": (get(b"Content-Length: 3\r\n") + b"abc", b"/", Framing.LENGTH, b"abc"),
+    "GET with no bytes": (get(b"Content-Length: 0\r\n"), b"/", Framing.NONE, b""),
+    "chunked": (chunks(b"3\r\nabc\r\n0\r\n\r\n"), b"/", Framing.CHUNKED, b"abc"),
+    "chunked in capitals": (post(b"transfer-encoding:\tCHUNKED \r\n", b"0\r\n\r\n"), b"/", Framing.CHUNKED, b""),
+    "leading zeros": (chunks(b"00000000000000000003\r\nabc\r\n0\r\n\r\n"), b"/", Framing.CHUNKED, b"abc"),
+    "extensions": (chunks(b'3;a=b;c="d"\r\nabc\r\n0;e\r\n\r\n'), b"/", Framing.CHUNKED, b"abc"),
+    "trailers": (chunks(b"3\r\nabc\r\n0\r\nX-Sum: 1\r\nHost: b\r\n\r\n"), b"/", Framing.CHUNKED, b"abc"),
+    "a URL as long as may be": (
+        get(start=b"GET /" + b"a" * (MAX_TARGET - 1) + b" HTTP/1.1"),
+        b"/" + b"a" * (MAX_TARGET - 1),
+        Framing.NONE,
+        b"",
+    ),
+    "headers as long as may be": (get(b"X: " + b"a" * (HEADER_BYTES - 14) + b"\r\n"), b"/", Framing.NONE, b""),
+    "both": (
+        get(b"X: " + b"a" * (HEADER_BYTES - 14) + b"\r\n", start=b"GET /" + b"a" * (MAX_TARGET - 1) + b" HTTP/1.1"),
+        b"/" + b"a" * (MAX_TARGET - 1),
+        Framing.NONE,
+        b"",
+    ),
+    "a body as long as may be": (
+        post(b"Content-Length: %d\r\n" % BODY_BYTES, bytes(BODY_BYTES)),
+        b"/",
+        Framing.LENGTH,
+        bytes(BODY_BYTES),
+    ),
+}
+"""Requests that go on: the target, how the body is framed, and the body."""
+
+
+def reader() -> RequestReader:
+    """A reader with the limits of these tests."""
+    return RequestReader(PlainRequests(HeaderNames()), max_header_bytes=HEADER_BYTES, max_body_bytes=BODY_BYTES)
+
+
+def events(pieces: Iterable[bytes]) -> list[RequestEvent]:
+    """What is read, neighbouring pieces of a body joined."""
+    reading = reader()
+    joined: list[RequestEvent] = []
+    for piece in pieces:
+        for event in events_of(reading, piece):
+            if joined and isinstance(event, bytes) and isinstance(joined[-1], bytes):
+                event = joined.pop() + event  # type: ignore[operator]
+            joined.append(event)
+    return joined
+
+
+def events_of(reading: RequestReader, piece: bytes) -> list[RequestEvent]:
+    """What one read brings, each request having its turn at once."""
+    reading.feed(piece)
+    told: list[RequestEvent] = []
+    while reading.events:
+        told.extend(reading.events)
+        reading.events.clear()
+        if reading.whole and not reading.done:
+            reading.go_on()
+    return told
+
+
+def ways(data: bytes) -> dict[str, list[bytes]]:
+    """The ways in which the same bytes may come; a long message in pieces of an odd size, not in single bytes."""
+    size = 1 if len(data) < 10_000 else 997
+    return {
+        "whole": [data],
+        "piece by piece": [data[start : start + size] for start in range(0, len(data), size)],
+    }
+
+
+class RefusedTests(SynchronousTestCase):
+    """What is not forwarded, and what the log says of it."""
+
+    def test_heads(self) -> None:
+        """Each of these heads is refused with its status and code, however it comes and whatever follows."""
+        for name, (data, expected) in REFUSED_HEADS.items():
+            for way, pieces in [*ways(data).items(), *ways(data + SMUGGLED).items()]:
+                with_name = f"{name}, {way}"
+                (unfit,) = events(pieces) or [None]
+                assert isinstance(unfit, UnfitRequest), with_name
+                self.assertEqual((unfit.status, unfit.error_info), expected, with_name)
+
+    def test_bodies(self) -> None:
+        """Each of these bodies takes its request back, and nothing after it is a request."""
+        for name, (data, body, expected) in REFUSED_BODIES.items():
+            for way, pieces in [*ways(data).items(), *ways(data + SMUGGLED).items()]:
+                head, *rest = events(pieces)
+                assert isinstance(head, RequestHead), (name, way)
+                unfit = rest.pop()
+                assert isinstance(unfit, UnfitRequest), (name, way)
+                self.assertEqual((rest, (unfit.status, unfit.error_info)), ([body] if body else [], expected), name)
+
+    def test_protocols(self) -> None:
+        """Whatever methods llhttp takes for those of another protocol, none of them is forwarded."""
+        for method in (*METHODS, *b"DESCRIBE ANNOUNCE SETUP PLAY PAUSE TEARDOWN RECORD FLUSH SOURCE PRI".split()):
+            for protocol in (b"RTSP/1.0", b"RTSP/1.1", b"ICE/1.1", b"SIP/2.0", b"http/1.1", b"HTTPS/1.1"):
+                (unfit,) = events([get(b"Content-Length: 0\r\n", start=b"%b / %b" % (method, protocol))])
+                assert isinstance(unfit, UnfitRequest)
+                self.assertEqual(unfit.status, 400, (method, protocol))
+
+    def test_protocol_of_a_later_request(self) -> None:
+        """A request of RTSP among pipelined ones is refused, and those before it stand."""
+        before = chunks(b"0\r\n\r\n") + get()
+        data = before + get(start=b"GET /b RTSP/1.0") + SMUGGLED
+        for way, pieces in {
+            **ways(data),
+            "in its name": [data[: data.index(b"TSP")], data[data.index(b"TSP") :]],
+        }.items():
+            *found, unfit = events(pieces)
+            self.assertEqual([type(event) for event in found], [RequestHead, Mark, RequestHead], way)
+            assert isinstance(unfit, UnfitRequest), way
+            self.assertEqual((unfit.status, unfit.error_info), BAD_VERSION, way)
+
+    def test_protocol_that_is_spoken_of(self) -> None:
+        """The name of another protocol may stand anywhere else in a request."""
+        data = get(b"X-A: OPTIONS / RTSP/1.0\r\n", host=b"A: / RTSP/1.0\r\nHost: a\r\n") + chunks(
+            b"9\r\n/ RTSP/1.\r\n0\r\n\r\n"
+        )
+        for way, pieces in ways(data).items():
+            heads = [event for event in events(pieces) if isinstance(event, RequestHead)]
+            self.assertEqual([head.method for head in heads], [b"GET", b"POST"], way)
+
+    def test_no_host(self) -> None:
+        """HTTP/1.0 need not name a host; an absolute target does (RFC 9112 section 3.2.2)."""
+        for target, host in ((b"/a", ""), (b"http://A.example:80/a", "a.example")):
+            (head,) = events([get(host=b"", start=b"GET %b HTTP/1.0" % target)])
+            assert isinstance(head, RequestHead)
+            self.assertEqual((head.host, head.target), (host, b"/a"))
+            self.assertEqual(head.authority.lower(), host.encode() + b":80" * bool(host))
+
+    def test_upgrade_that_is_passed_over(self) -> None:
+        """A body that comes with a wish for a protocol that is not granted is read, and so is what follows it."""
+        h2c = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"
+        for framing, body in (
+            (b"Content-Length: 5\r\n", b"hello"),
+            (b"Transfer-Encoding: chunked\r\n", b"5\r\nhello\r\n0\r\n\r\n"),
+        ):
+            for way, pieces in ways(post(h2c + framing, body) + get()).items():
+                found = events(pieces)
+                heads = [event for event in found if isinstance(event, RequestHead)]
+                self.assertEqual(
+                    [(head.method, head.upgrade, head.headers) for head in heads],
+                    [(b"POST", b"", ()), (b"GET", b"", ())],
+                    way,
+                )
+                self.assertEqual(b"".join(event for event in found if isinstance(event, bytes)), b"hello", way)
+
+    def test_says_what_it_knows(self) -> None:
+        """The log gets method, target, host and user agent of a refused request, as far as they were read."""
+        (unfit,) = events([get(b"User-Agent: me\r\nHost: b\r\n", start=b"PUT /a HTTP/1.1")])
+        assert isinstance(unfit, UnfitRequest)
+        self.assertEqual((unfit.method, unfit.target, unfit.authority, unfit.user_agent), (b"PUT", b"/a", b"a", b"me"))
+        self.assertFalse(unfit.keep_alive)
+
+    def test_late(self) -> None:
+        """A head that does not come in time is refused with 408, once."""
+        reading = reader()
+        reading.feed(b"GET / HTTP/1.1\r\nHo")
+        self.assertTrue(reading.head_open)
+        reading.late()
+        reading.late()
+        reading.feed(b"st: a\r\n\r\n")
+        (unfit,) = reading.events
+        assert isinstance(unfit, UnfitRequest)
+        self.assertEqual((unfit.status, reading.head_open), (408, False))
+
+    def test_odd_names(self) -> None:
+        """Names outside [A-Za-z0-9-] lose their line, or make the request bad where they are to be rejected."""
+        (head,) = events([get(b"X_Y: 1\r\nX.Y: 2\r\nX-Y: 3\r\n")])
+        assert isinstance(head, RequestHead)
+        self.assertEqual(head.headers, ((b"X-Y", b"3"),))
+        rejecting = RequestReader(PlainRequests(HeaderNames(reject_odd=True)), max_header_bytes=1000, max_body_bytes=0)
+        rejecting.feed(get(b"X_Y: 1\r\n"))
+        (unfit,) = rejecting.events
+        assert isinstance(unfit, UnfitRequest)
+        self.assertEqual((unfit.status, unfit.error_info), BAD)
+
+
+class EndlessTests(SynchronousTestCase):
+    """What never ends is refused before it takes memory without bound."""
+
+    def _refused(self, start: bytes, piece: bytes) -> UnfitRequest:
+        reading = reader()
+        reading.feed(start)
+        fed = len(start)
+        while not reading.done:
+            reading.feed(piece)
+            fed += len(piece)
+            assert fed < MAX_TARGET + HEADER_BYTES + 300_000, "read on and on"
+        unfit = reading.events.pop()
+        assert isinstance(unfit, UnfitRequest)
+        return unfit
+
+    def test_header_line(self) -> None:
+        """A header line without end."""
+        self.assertEqual(self._refused(b"GET / HTTP/1.1\r\nHost: a\r\nX: ", b"a" * 1000).status, 400)
+
+    def test_header_name(self) -> None:
+        """A header name without end."""
+        self.assertEqual(self._refused(b"GET / HTTP/1.1\r\nHost: a\r\n", b"a" * 1000).status, 400)
+
+    def test_white_space(self) -> None:
+        """White space before a value without end."""
+        self.assertEqual(self._refused(b"GET / HTTP/1.1\r\nX:", b" " * 1000).status, 400)
+
+    def test_target(self) -> None:
+        """A target without end."""
+        self.assertEqual(self._refused(b"GET /", b"a" * 1000).status, 414)
+
+    def test_trailers(self) -> None:
+        """Trailers without end, in one line or many."""
+        for piece in (b"a" * 1000, b"X: a\r\n" * 200):
+            self.assertEqual(self._refused(chunks(b"0\r\n"), piece).status, 400)
+
+    def test_chunk_extension(self) -> None:
+        """A chunk extension of a megabyte."""
+        self.assertEqual(self._refused(chunks(b"3;"), b"a" * 1000).status, 400)
+
+    def test_many_chunk_extensions(self) -> None:
+        """Little body in much framing."""
+        self.assertEqual(self._refused(chunks(b""), b"1;" + b"a" * 500 + b"\r\nb\r\n").status, 400)
+
+    def test_small_chunks_are_no_offence(self) -> None:
+        """A body in chunks of one byte may be as long as any."""
+        reading = reader()
+        reading.feed(chunks(b""))
+        for _ in range(100):
+            reading.feed(b"1\r\na\r\n" * 1000)
+        self.assertFalse(reading.done)
+
+    def test_long_bodies_are_no_offence(self) -> None:
+        """Nor is a long body without any framing within."""
+        reading = reader()
+        reading.feed(post(b"Content-Length: %d\r\n" % BODY_BYTES))
+        for _ in range(BODY_BYTES // 1024):
+            reading.feed(bytes(1024))
+        self.assertEqual(reading.events[-1], Mark.END)
+
+    def test_long_reads_are_no_offence(self) -> None:
+        """A read that ends in another head than it began in says nothing about either."""
+        reading = reader()
+        stream = get() * 20_000
+        count = sum(len(events_of(reading, stream[start : start + 65_530])) for start in range(0, len(stream), 65_530))
+        self.assertEqual((count, reading.done), (20_000, False))
+
+
+class LineTests(SynchronousTestCase):
+    """How many lines a head may have, and what an unfinished one keeps."""
+
+    def _status(self, data: bytes, lines: int = 10) -> int:
+        """What is answered to a request, however it comes; 200 where it goes on."""
+        told = set()
+        for pieces in ways(data).values():
+            reading = RequestReader(
+                PlainRequests(HeaderNames(), max_header_lines=lines),
+                max_header_bytes=HEADER_BYTES,
+                max_header_lines=lines,
+                max_body_bytes=BODY_BYTES,
+            )
+            for piece in pieces:
+                reading.feed(piece)
+            event = reading.events[-1] if reading.events else None
+            told.add(event.status if isinstance(event, UnfitRequest) else 200)
+        self.assertEqual(len(told), 1, data)
+        return told.pop()
+
+    def test_of_a_request(self) -> None:
+        """A head may have so many lines and no more, be it plain or not."""
+        for odd in (b"", b"X: \xe9\r\n"):
+            self.assertEqual(self._status(get(b"X: a\r\n" * (9 - bool(odd)) + odd)), 200)
+            self.assertEqual(self._status(get(b"X: a\r\n" * (10 - bool(odd)) + odd)), 400)
+
+    def test_while_it_arrives(self) -> None:
+        """A line too many is refused before the head is whole."""
+        self.assertEqual(self._status(get(b"X: a\r\n" * 10 + b"X")[:-2]), 400)
+
+    def test_of_trailers(self) -> None:
+        """Trailers are counted by themselves."""
+        for count, status in ((10, 200), (11, 400)):
+            self.assertEqual(self._status(chunks(b"0\r\n" + b"X: a\r\n" * count + b"\r\n")), status)
+
+    def test_of_a_response(self) -> None:
+        """The lines of all heads of a response count together; those of trailers by themselves."""
+        interim = b"HTTP/1.1 103 E\r\n" + b"X: a\r\n" * 5 + b"\r\n"
+        chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
+        long = b"X: %b\r\n" % (b"a" * 40)
+        for data, problem in (
+            (OK + b"Content-Length: 0\r\n" + b"X: a\r\n" * 9 + b"\r\n", ""),
+            (OK + b"Content-Length: 0\r\n" + long * 9 + b"\r\n", ""),
+            (OK + b"Content-Length: 0\r\n" + long * 10 + b"\r\n", TOO_MANY_LINES),
+            (OK + b"Content-Length: 0\r\n" + b"X:\r\n" * 10 + b"\r\n", TOO_MANY_LINES),
+            (OK + b"X: \xe9\r\n" * 12, TOO_MANY_LINES),
+            (interim + OK + b"Content-Length: 0\r\n" + b"X: a\r\n" * 4 + b"\r\n", ""),
+            (interim + OK + b"Content-Length: 0\r\n" + b"X: a\r\n" * 5 + b"\r\n", TOO_MANY_LINES),
+            (chunked + b"X: a\r\n" * 10 + b"\r\n", ""),
+            (chunked + b"X: a\r\n" * 11 + b"\r\n", "there are too many trailers"),
+        ):
+            for pieces in ways(data).values():
+                reading = ResponseReader(to_head_request=False, max_header_bytes=1000, max_header_lines=10)
+                for piece in pieces:
+                    reading.feed(piece)
+                self.assertEqual((reading.problem, reading.whole), (problem, not problem), data)
+
+    def test_what_is_kept(self) -> None:
+        """An unfinished head keeps little more than its bytes, however short its lines are."""
+        head = b"GET /" + b"a" * 1000 + b" HTTP/1.1\r\nHost: a\r\n" + b"ab:cd\r\n" * 4500
+        readers = [
+            RequestReader(
+                PlainRequests(HeaderNames()), max_header_bytes=1 << 20, max_header_lines=10_000, max_body_bytes=0
+            )
+            for _ in range(10)
+        ]
+        for size in (len(head), 1000):
+            pieces = [head[start : start + size] for start in range(0, len(head), size)]
+            kept = kept_after(lambda: [reading.feed(piece) for reading in readers for piece in pieces])  # noqa: B023
+            self.assertLess(kept / len(readers), 2 * len(head))
+
+    def test_what_is_kept_of_a_whole_one(self) -> None:
+        """Nothing is, once its events are taken: neither of a head nor of a body."""
+        head = get(b"X: \xe9%b\r\n" % (b"a" * 20_000), start=b"PUT /" + b"a" * 20_000 + b" HTTP/1.1")
+        chunked = chunks(b"1;%b\r\na\r\n" % (b"b" * 4000) * 20 + b"0\r\nX: %b\r\n\r\n" % (b"a" * 20_000))
+        readers = [reader() for _ in range(10)]
+
+        def answered() -> None:
+            for reading in readers:
+                for start in range(0, len(head + chunked), 997):
+                    events_of(reading, (head + chunked)[start : start + 997])
+
+        self.assertLess(kept_after(answered) / len(readers), 5000)
+
+
+class AheadTests(SynchronousTestCase):
+    """What follows a request."""
+
+    def test_waits(self) -> None:
+        """It stays as it came until its turn: no head of it is read."""
+        for first in (get(), get(b"X: \xe9\r\n"), post(b"Content-Length: 3\r\n", b"abc"), chunks(b"0\r\n\r\n")):
+            for pieces in ([first + get() * 3], [first, get() * 3], [first + b"GET", get()[3:] + get() * 2]):
+                reading = reader()
+                for piece in pieces:
+                    reading.feed(piece)
+                heads = [event for event in reading.events if isinstance(event, RequestHead)]
+                self.assertEqual((len(heads), reading.whole, reading.waiting), (1, True, True))
+                for left in (True, True, False):
+                    reading.events.clear()
+                    reading.go_on()
+                    self.assertEqual((len(reading.events), reading.waiting), (1, left))
+
+    def test_empty_lines(self) -> None:
+        """Empty lines behind a request are nothing that waits (RFC 9112 section 2.2)."""
+        for pieces in ([get() + b"\r\n"], [get(), b"\r\n\r\n"]):
+            reading = reader()
+            for piece in pieces:
+                reading.feed(piece)
+            self.assertFalse(reading.waiting)
+            reading.go_on()
+            reading.feed(b"\r\n" + get())
+            self.assertEqual(len(reading.events), 2)
+
+
+class TakenTests(SynchronousTestCase):
+    """What is forwarded."""
+
+    def test_requests(self) -> None:
+        """Each of these is read the same however it comes, and what follows it is the next request."""
+        for name, (data, target, framing, body) in TAKEN.items():
+            for way, pieces in ways(data + SMUGGLED).items():
+                head, *rest = events(pieces)
+                assert isinstance(head, RequestHead), (name, way)
+                self.assertEqual((head.target, head.framing, head.keep_alive), (target, framing, True), name)
+                following = rest.pop()
+                assert isinstance(following, RequestHead), (name, way)
+                self.assertEqual(following.target, b"/smuggled")
+                expected = [] if framing is Framing.NONE else [*([body] if body else []), Mark.END]
+                self.assertEqual(rest, expected, name)
+
+    def test_size(self) -> None:
+        """The size of a head is that of its bytes."""
+        data = get(b"X: a\r\n")
+        (head,) = events([data])
+        assert isinstance(head, RequestHead)
+        self.assertEqual(head.size, len(data))
+
+    def test_last_request(self) -> None:
+        """After a request that is the last one nothing is read, and nothing is refused either."""
+        for last in (get(b"Connection: close\r\n"), get(start=b"GET / HTTP/1.0")):
+            for pieces in ways(last + SMUGGLED).values():
+                (head,) = events(pieces)
+                assert isinstance(head, RequestHead)
+                self.assertFalse(head.keep_alive)
+
+    def test_connection_of_another_proxy(self) -> None:
+        """Proxy-Connection ends nothing, however the bytes come: RFC 9112 appendix C.2.2."""
+        data = get(b"Proxy-Connection: close\r\n") + get(start=b"GET /next HTTP/1.1") + SMUGGLED
+        for way, pieces in ways(data).items():
+            targets = [head.target for head in events(pieces) if isinstance(head, RequestHead)]
+            self.assertEqual((way, targets), (way, [b"/", b"/next", b"/smuggled"]))
+
+    def test_many_with_bodies_in_one_read(self) -> None:
+        """However many requests with a body come at once, each is read."""
+        one = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
+        found = events([one * 2000])
+        self.assertEqual(len([event for event in found if isinstance(event, RequestHead)]), 2000)
+        self.assertEqual((found.count(b"x"), found.count(Mark.END)), (2000, 2000))
+
+    def test_after_a_counted_body(self) -> None:
+        """Where the rest of a body ends, the next request begins, however they are cut; a last request has none."""
+        body = bytes(range(256)) * 4
+        first = post(b"Content-Length: 1024\r\n", body)
+        last = post(b"Connection: close\r\nContent-Length: 1024\r\n", body)
+        whole = first + get() + first + last + SMUGGLED
+        for cut in (1, 7, 100, 511, 1000, len(first), len(first) + 1, 3000, len(whole)):
+            found = events(whole[at : at + cut] for at in range(0, len(whole), cut))
+            targets = [event.target for event in found if isinstance(event, RequestHead)]
+            self.assertEqual(targets, [b"/"] * 4, cut)
+            self.assertEqual(b"".join(event for event in found if isinstance(event, bytes)), body * 3, cut)
+            self.assertEqual([event for event in found if isinstance(event, Mark)], [Mark.END] * 3, cut)
+
+    def test_upgrade(self) -> None:
+        """What follows a request for an upgrade is held, whole, when it came with it."""
+        reading = reader()
+        reading.feed(get(b"Connection: Upgrade\r\nUpgrade: websocket\r\n") + SMUGGLED)
+        (head,) = reading.events
+        assert isinstance(head, RequestHead)
+        self.assertEqual((head.upgrade, reading.held, reading.done), (b"websocket", SMUGGLED, True))
+
+    @given(
+        st.lists(st.sampled_from(["close", "keep-alive", "upgrade", "TE", "closed", "", " close\t"]), max_size=4),
+        st.sampled_from(["1.0", "1.1"]),
+        st.booleans(),
+    )
+    def test_agrees_with_llhttp_about_the_end(self, tokens: list[str], version: str, several: bool) -> None:
+        """Whatever Connection says, a request follows exactly when the head says that one may."""
+        lines = "".join(f"Connection: {token}\r\n" for token in tokens) if several else ""
+        lines = lines or f"Connection: {','.join(tokens)}\r\n"
+        head, *rest = events([get(lines.encode(), start=f"GET / HTTP/{version}".encode()) + SMUGGLED])
+        assert isinstance(head, RequestHead)
+        self.assertEqual([type(event) for event in rest], [RequestHead] if head.keep_alive else [])
+
+
+def _told(event: RequestEvent) -> object:
+    return (event.status, event.error_info) if isinstance(event, UnfitRequest) else event
+
+
+class PropertyTests(SynchronousTestCase):
+    """Whatever comes."""
+
+    @given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([case[0] for case in REFUSED_HEADS.values()]))))
+    def test_only_events_come_out(self, pieces: list[bytes]) -> None:
+        """Any bytes in any pieces give events, never an exception, and an unfit request is the last one."""
+        read = events(pieces)
+        unfit = [event for event in read if isinstance(event, UnfitRequest)]
+        self.assertEqual(unfit, read[-1:] if unfit else [])
+
+    @given(requests(), st.data())
+    def test_damaged_requests(self, request: tuple[bytes, bytes, object], data: st.DataObject) -> None:
+        """A request with one byte changed gives events, never an exception."""
+        octets = request[0]
+        place = data.draw(st.integers(0, len(octets) - 1))
+        changed = octets[:place] + data.draw(st.binary(min_size=0, max_size=2)) + octets[place + 1 :]
+        whole, parted = events([changed]), events([changed[:place], changed[place:]])
+        # llhttp tells the last line before a bad one or not, as the pieces fall: the log may know a little less.
+        self.assertEqual([_told(event) for event in whole], [_told(event) for event in parted])
+
+    @given(requests(), st.integers(1, 9))
+    def test_nothing_is_smuggled(self, request: tuple[bytes, bytes, list[tuple[bytes, bytes]]], size: int) -> None:
+        """What the backend gets reads the same to a strict parser; no managed name of the client's is there."""
+        octets, body, lines = request
+        stream = octets + SMUGGLED
+        head, *rest, following = events(stream[start : start + size] for start in range(0, len(stream), size))
+        assert isinstance(head, RequestHead)
+        assert isinstance(following, RequestHead)
+        self.assertEqual(following.target, b"/smuggled")
+        self.assertEqual(b"".join(event for event in rest if isinstance(event, bytes)), body)
+        self.assertEqual([type(event) for event in rest if not isinstance(event, bytes)].count(Mark), len(rest[-1:]))
+        identity = b"X-Client-Certificate: ours\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n"
+        (method, target, version), sent = parsed(request_bytes(head, b"a.example", identity, b"192.0.2.1:7", b"0" * 32))
+        self.assertEqual((method, target, version), (*octets.split(b" ", 2)[:2], b"HTTP/1.1"))
+        ours = {canonical(name): value for name, value in sent if canonical(name) in MANAGED_NAMES}
+        self.assertEqual(
+            ours,
+            {
+                b"x-client-certificate": b"ours",
+                b"x-forwarded-proto": b"https",
+                b"x-forwarded-port": b"443",
+                b"x-original-host": b"a.example",
+                b"x-original-url": target,
+                b"x-appgw-trace-id": b"0" * 32,
+            },
+        )
+        for once in (*ours, b"host", b"content-length", b"transfer-encoding", b"connection"):
+            self.assertLessEqual([canonical(name) for name, _ in sent].count(once), 1)
+        for name, value in lines:
+            if (
+                name.isalnum()
+                and name.lower() not in (b"te", b"trailer", b"upgrade")
+                and b"Connection" not in dict(lines)
+            ):
+                self.assertIn((name, value), sent)
+
+
+def response(
+    *pieces: bytes, head: bool = False, end: bool = False, limit: int = 1000
+) -> tuple[list[object], ResponseReader]:
+    """What is read of a response, pieces of its body joined, and the reader."""
+    reading = ResponseReader(to_head_request=head, max_header_bytes=limit)
+    for piece in pieces:
+        reading.feed(piece)
+    if end:
+        reading.end()
+    joined: list[object] = []
+    for event in reading.events:
+        if joined and isinstance(event, bytes) and isinstance(joined[-1], bytes):
+            joined[-1] += event
+        else:
+            joined.append(event)
+    return joined, reading
+
+
+TOO_LARGE_A_HEAD = "the head of the response is larger than max_header_bytes = 1000"
+TOO_MANY_LINES = "the head of the response has more lines than max_header_lines = 10"
+
+OK = b"HTTP/1.1 200 OK\r\n"
+EMPTY = OK + b"Content-Length: 0\r\n\r\n"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+UNFIT_RESPONSES = {
+    "garbage": b"SSH-2.0-OpenSSH\r\n",
+    "LF alone": b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+    "a folded line": OK + b"X: a\r\n b\r\n\r\n",
+    "CR alone": OK + b"X: a\rb\r\n\r\n",
+    "NUL in a value": OK + b"X: a\0b\r\n\r\n",
+    "NUL in the reason": b"HTTP/1.1 200 O\0K\r\n\r\n",
+    "a control character in the reason": b"HTTP/1.1 200 O\x1bK\r\n\r\n",
+    "a bad name": OK + b"X(: a\r\n\r\n",
+    "two lengths": OK + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\na",
+    "a list of lengths": OK + b"Content-Length: 1, 1\r\n\r\na",
+    "a negative length": OK + b"Content-Length: -1\r\n\r\na",
+    "a length of 19 digits": OK + b"Content-Length: 1000000000000000000\r\n\r\na",
+    "a length and chunks": OK + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "an empty Transfer-Encoding": OK + b"Transfer-Encoding:\r\nContent-Length: 3\r\n\r\nabc",
+    "gzip, chunked": OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "identity": OK + b"Transfer-Encoding: identity\r\n\r\n",
+    "chunks in HTTP/1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "HTTP/2.0": b"HTTP/2.0 200 OK\r\n\r\n",
+    "HTTP/0.9": b"HTTP/0.9 200 OK\r\n\r\n",
+    "a status of two digits": b"HTTP/1.1 99 OK\r\n\r\n",
+    "a status below 100": b"HTTP/1.1 099 OK\r\n\r\n",
+    "a status of four digits": b"HTTP/1.1 2000 OK\r\n\r\n",
+    "a 101 to nowhere": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    "a 101 without Connection": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+    "a 101 without Upgrade": b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\n",
+    "a trailer that frames": OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 1\r\n\r\n",
+    "a bad chunk": OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "a bad response after an interim one": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 2 OK\r\n\r\n",
+    "a head too large": OK + b"X: %b\r\n\r\n" % (b"a" * 1000),
+}
+"""Responses that are not passed on; the heads of those are whose chunks or trailers are the matter."""
+
+
+class ResponseTests(SynchronousTestCase):
+    """Responses of backends."""
+
+    def assert_read(
+        self, data: bytes, body: bytes, *, clean: bool, head: bool = False, end: bool = False
+    ) -> ResponseHead:
+        """The response is whole, read the same in one piece and in many, and leaves its connection clean or not."""
+        for pieces in ways(data).values():
+            (first, *rest), reading = response(*pieces, head=head, end=end)
+            self.assertEqual((rest, reading.problem), ([*([body] if body else []), Mark.END], ""))
+            self.assertEqual((reading.whole, reading.clean), (True, clean))
+        assert isinstance(first, ResponseHead)
+        return first
+
+    def test_framings(self) -> None:
+        """A delimited response leaves the connection clean, one that ends with it does not."""
+        self.assert_read(OK + b"Content-Length: 3\r\n\r\nabc", b"abc", clean=True)
+        self.assert_read(EMPTY, b"", clean=True)
+        self.assert_read(OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n", b"abc", clean=True)
+        self.assert_read(OK + b"\r\nabc", b"abc", clean=False, end=True)
+        self.assert_read(OK + b"Connection: close\r\nContent-Length: 3\r\n\r\nabc", b"abc", clean=False)
+        self.assert_read(b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabc", b"abc", clean=False)
+        kept = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nabc"
+        self.assert_read(kept, b"abc", clean=True)
+
+    def test_without_body(self) -> None:
+        """HEAD, 204 and 304 end with their head, whatever it says of a body."""
+        for framing in (b"", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"):
+            for status in (b"204 No Content", b"304 Not Modified"):
+                self.assert_read(b"HTTP/1.1 " + status + b"\r\n" + framing + b"\r\n", b"", clean=True)
+            # Chunks that a backend sends all the same could not be told from nothing.
+            self.assert_read(OK + framing + b"\r\n", b"", clean=b"chunked" not in framing, head=True)
+
+    def test_length_of_a_body_not_sent(self) -> None:
+        """HEAD and 304 keep the length, 204 has none."""
+        framings = []
+        for start, head in ((OK, True), (b"HTTP/1.1 304 N\r\n", False), (b"HTTP/1.1 204 N\r\n", False)):
+            read = self.assert_read(start + b"Content-Length: 5\r\n\r\n", b"", clean=True, head=head)
+            framings.append((read.framing, read.content_length))
+        self.assertEqual(framings, [(Framing.LENGTH, 5), (Framing.LENGTH, 5), (Framing.NONE, 0)])
+
+    def test_interim(self) -> None:
+        """Interim responses come before the final one, each with its own lines."""
+        data = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + EMPTY
+        for pieces in ways(data).values():
+            read, reading = response(*pieces)
+            heads = [(head.status, head.headers) for head in read if isinstance(head, ResponseHead)]
+            self.assertEqual(heads, [(100, ()), (103, ((b"Link", b"a"),)), (200, ())])
+            self.assertTrue(reading.clean)
+
+    def test_interim_that_ends_the_connection(self) -> None:
+        """A server that says in an interim response that it will close is believed."""
+        for start in (b"HTTP/1.1 100 Continue\r\nConnection: close", b"HTTP/1.0 100 Continue"):
+            for way, pieces in ways(start + b"\r\n\r\n" + OK + b"Content-Length: 3\r\n\r\nabc").items():
+                _, reading = response(*pieces)
+                self.assertEqual((way, reading.whole, reading.clean), (way, True, False))
+
+    def test_interim_heads_are_bounded(self) -> None:
+        """The limit of a head is that of all heads of one response."""
+        _, reading = response(*[b"HTTP/1.1 103 E\r\nLink: %b\r\n\r\n" % (b"a" * 100)] * 20)
+        self.assertEqual(reading.problem, TOO_LARGE_A_HEAD)
+
+    def test_switch(self) -> None:
+        """What follows a 101 is held."""
+        read, reading = response(SWITCH + b"frame")
+        head = read[0]
+        assert isinstance(head, ResponseHead)
+        self.assertEqual((head.status, head.upgrade, reading.held), (101, b"websocket", b"frame"))
+
+    def test_unfit(self) -> None:
+        """Each of these is a problem, however it comes; no head of it is passed on unless its body is the problem."""
+        for name, data in UNFIT_RESPONSES.items():
+            for pieces in ways(data).values():
+                read, reading = response(*pieces)
+                self.assertNotEqual(reading.problem, "", name)
+                self.assertFalse(reading.clean or reading.whole, name)
+                finals = [head for head in read if isinstance(head, ResponseHead) and head.status >= 101]
+                self.assertEqual(len(finals), int(name in ("a bad chunk", "a trailer that frames")), name)
+                problem = reading.problem
+                reading.feed(EMPTY)
+                reading.end()
+                self.assertEqual(reading.problem, problem)
+
+    def test_short(self) -> None:
+        """A response that the backend does not finish is a problem, wherever it ends."""
+        for whole in (
+            OK + b"Content-Length: 3\r\n\r\nabc",
+            OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        ):
+            for size in range(len(whole)):
+                _, reading = response(whole[:size], end=True)
+                self.assertEqual((reading.problem, reading.whole), ("the backend closed the connection", False))
+
+    def test_more_than_the_response(self) -> None:
+        """Bytes after the response leave the connection unclean, and are nobody's."""
+        for data, head in (
+            (OK + b"Content-Length: 3\r\n\r\nabc", False),
+            (OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", False),
+            (OK + b"Content-Length: 3\r\n\r\n", True),
+            (OK + b"Transfer-Encoding: chunked\r\n\r\n", True),
+            (b"HTTP/1.1 304 N\r\nContent-Length: 3\r\n\r\n", False),
+            (b"HTTP/1.1 204 N\r\nContent-Length: 3\r\n\r\n", False),
+        ):
+            for more in (b"abc", EMPTY, b"0\r\n\r\n", b"0\r\n", b"\0"):
+                for pieces in ([data + more], [data, more]):
+                    read, reading = response(*pieces, head=head)
+                    self.assertEqual((read[1:] in ([b"abc", Mark.END], [Mark.END]), reading.clean), (True, False), more)
+
+    def test_counted_bodies(self) -> None:
+        """The rest of a body is counted: what follows it spoils the connection, what is missing the response."""
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+        for rest, clean, problem in ((b"defghi", True, ""), (b"defghij", False, ""), (b"defgh", False, "closed")):
+            reader = ResponseReader(to_head_request=False, max_header_bytes=HEADER_BYTES)
+            for piece in (head + b"abc", rest[:2], rest[2:]):
+                reader.feed(piece)
+            reader.end()
+            body = b"".join(event for event in reader.events if isinstance(event, bytes))
+            self.assertEqual((body, reader.clean), (b"abc" + rest[:6], clean))
+            self.assertIn(problem, reader.problem)
+            self.assertEqual(bool(reader.problem), bool(problem))
+
+    def test_endless(self) -> None:
+        """A head, a trailer or a chunk extension without end is a problem; a body is none."""
+        chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+        for start, problem in (
+            (b"HTTP/1.1 200 ", TOO_LARGE_A_HEAD),
+            (OK + b"X: ", TOO_LARGE_A_HEAD),
+            (OK, TOO_LARGE_A_HEAD),
+            (chunked + b"0\r\nX: ", "the trailers are too long"),
+            (chunked + b"3;", "the chunks of the response have too much around their data"),
+        ):
+            _, reading = response(start, *[b"a" * 100] * 50)
+            self.assertEqual(reading.problem, problem, start)
+        for start in (OK + b"\r\n", OK + b"Content-Length: 1000000\r\n\r\n"):
+            _, reading = response(start, *[b"a" * 100] * 50)
+            self.assertEqual(reading.problem, "")
+        _, reading = response(chunked, *[b"1\r\na\r\n"] * 1000)
+        self.assertEqual(reading.problem, "")
+
+    @given(
+        st.lists(st.one_of(st.binary(max_size=30), st.sampled_from([OK, EMPTY, SWITCH, b"\r\n", b"X: y\r\n"]))),
+        st.booleans(),
+    )
+    def test_only_events_come_out(self, pieces: list[bytes], head: bool) -> None:
+        """Any bytes give events or a problem, never an exception; one response at most."""
+        read, _ = response(*pieces, head=head, end=True)
+        self.assertLessEqual(read.count(Mark.END), 1)
+        finals = [event for event in read if isinstance(event, ResponseHead) and event.status >= 200]
+        self.assertLessEqual(len(finals), 1)

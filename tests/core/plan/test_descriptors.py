@@ -1,0 +1,55 @@
+"""How many connections a process's descriptors allow for."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.plan.descriptors import Budget, budget, budget_of
+from tests import clients, configurations
+from tests.clients import text
+
+
+def found(limit: int, max_connections: int = 20000, servers: int = 1, *, asks: bool = False) -> Budget:
+    """With one listener."""
+    return budget(max_connections, limit, listeners=1, servers=servers, asks_responders=asks)
+
+
+class BudgetTests(SynchronousTestCase):
+    """Room for clients, and for what serves them."""
+
+    def test_enough(self) -> None:
+        """Where there are enough the configuration decides, and nothing is said."""
+        for limit in (65536, 1 << 31, found(1).needed):
+            self.assertEqual(found(limit).room, 20000)
+            self.assertEqual(found(limit).warning(20000), "")
+        self.assertLess(found(found(1).needed - 2).room, 20000)
+
+    def test_too_few(self) -> None:
+        """Else each client leaves one for its server, and some are left for logs, probes and questions."""
+        for limit in (128, 256, 1024, 4096):
+            for asks in (False, True):
+                room = found(limit, asks=asks).room
+                self.assertGreaterEqual(limit - 2 * room, 48 + min(limit // 8, 64))
+                self.assertGreater(room, (limit - 60 - 600) // 2)
+        self.assertLess(found(1024, servers=200).room, found(1024).room)
+
+    def test_hardly_any(self) -> None:
+        """With hardly any there is still a client served."""
+        self.assertEqual(found(20).room, 1)
+
+    def test_warning(self) -> None:
+        """It says what is needed, what there is, what follows and what to do."""
+        self.assertEqual(
+            found(256).warning(20000),
+            "max_connections = 20000 takes 40114 file descriptors, since each connection may need one to a server, and"
+            " the system gives 256 (LimitNOFILE, ulimit -n): no more than 87 connections are accepted; raise that"
+            " limit, or set max_connections = 87",
+        )
+
+    def test_of_a_configuration(self) -> None:
+        """Listeners, servers and whether responders are asked are those of the configuration."""
+        plain = configurations.plan(text("basic strict"), clients.files())
+        self.assertEqual(budget_of(plain, 256), found(256))
+        section = "[ssl_profile strict]\n"
+        revoked = text("basic strict").replace(section, f"{section}verify_client_revocation = OCSP\n")
+        self.assertEqual(budget_of(configurations.plan(revoked, clients.files()), 8192), found(8192, asks=True))

@@ -1,0 +1,146 @@
+"""The reference pages are those of the code."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.certificates.variables import certificate_variables
+from agwtwisted.core.configuration.schema import KINDS
+from agwtwisted.core.http.pages import ErrorInfo
+from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.operations.records import (
+    AccessRecord,
+    ClientFrame,
+    HandshakeRecord,
+    RecordFrame,
+    render,
+    render_handshake,
+)
+from agwtwisted.core.operations.session_records import SessionRecord, SessionStatus, render_session
+from agwtwisted.core.reports import reference
+from agwtwisted.core.rules.server_variables import SERVER_VARIABLES
+from agwtwisted.core.verification.verdicts import Refused
+
+ROOT = Path(__file__).parents[3]
+PEER = Peer(address="192.0.2.1", port=7, verdict=Refused("expired"), certificate=certificate_variables(b""))
+FRAME = RecordFrame.from_names(listener="public")
+NO_CODES = {"ApplicationGatewayAccess", "ApplicationGatewayAccessLog", "ApplicationGatewayAffinity"}
+
+
+class PageTests(SynchronousTestCase):
+    """What stands in docs/reference."""
+
+    def test_are_current(self) -> None:
+        """The pages of the repository are those that the code makes: run `make reference` where they are not."""
+        directory = ROOT / "docs" / "reference"
+        made = reference.pages()
+        self.assertEqual({path.name for path in directory.iterdir()}, {*made})
+        for name, text in made.items():
+            self.assertEqual((directory / name).read_text(encoding="utf-8"), text, name)
+
+    def test_tables(self) -> None:
+        """Every row of a table has as many cells as its head."""
+        for text in reference.pages().values():
+            for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+                cells = {len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}
+                self.assertEqual(len(cells), 1, table)
+
+    def test_configuration(self) -> None:
+        """Every key stands there with its default, as it would be written."""
+        text = reference.pages()["configuration.md"]
+        for name, kind in KINDS.items():
+            self.assertIn(f"\n## [{name}{' NAME' if kind.named else ''}]\n", text)
+            for key in kind.keys:
+                self.assertIn(f"\n| `{key}` | ", text)
+        for line in ("| `match_status_codes` | `200-399` |", "| `log_query` | `true` |", "| `priority` | needed |"):
+            self.assertIn(line, text)
+
+    def test_defaults(self) -> None:
+        """What stands as a default, written into a file, is the default; what must be there says so."""
+        for name, kind in KINDS.items():
+            text = reference.pages()["configuration.md"].partition(f"## [{name}{' NAME' if kind.named else ''}]\n")[2]
+            for key, how in kind.keys.items():
+                cell = re.search(rf"(?m)^\| `{key}` \| (.*?) ?\| ", text)
+                assert cell
+                if how.required:
+                    self.assertEqual(cell[1], "needed", f"{name}.{key}")
+                elif cell[1] and (name, key) != ("gateway", "ssl_policy"):
+                    written = cell[1].split("`")[1]
+                    self.assertEqual(how.convert(written), kind.default(key), f"{name}.{key}")
+        self.assertIn("\n| `port` | `80`, with `Https` `443` |", reference.pages()["configuration.md"])
+
+    def test_variables(self) -> None:
+        """Every server variable stands there."""
+        text = reference.pages()["variables.md"]
+        for name in SERVER_VARIABLES:
+            self.assertIn(f"\n| `{name}` | ", text)
+
+
+class LogTests(SynchronousTestCase):
+    """The members of the access log's lines are those that the page tells of."""
+
+    def members(self, line: bytes) -> set[str]:
+        """The properties of a line, whose other members are looked at here."""
+        record = json.loads(line)
+        self.assertEqual({*record}, reference.ENVELOPE_FIELDS)
+        return {*record["properties"]}
+
+    def test_requests(self) -> None:
+        """Of an exchange."""
+        record = AccessRecord(
+            timestamp=b"",
+            frame=FRAME,
+            client=ClientFrame.from_peer(PEER),
+            method=b"GET",
+            target=b"/",
+            rewritten_target=b"/",
+            version=b"1.1",
+            original_host=b"a",
+            host=b"a",
+            status=200,
+            received_bytes=0,
+            sent_bytes=0,
+            client_response_time=0,
+            time_taken=0,
+            transaction_id=b"",
+        )
+        self.assertEqual(self.members(render(record, True)), {*reference.ACCESS_FIELDS})
+
+    def test_handshakes(self) -> None:
+        """Of a handshake that failed."""
+        record = HandshakeRecord(timestamp=b"", frame=FRAME, peer=PEER, error="")
+        self.assertEqual(self.members(render_handshake(record)), {*reference.HANDSHAKE_FIELDS})
+
+    def test_sessions(self) -> None:
+        """Of an L4 session."""
+        record = SessionRecord(
+            timestamp=b"",
+            frame=FRAME,
+            client=ClientFrame.from_peer(PEER),
+            server_name="",
+            received_bytes=0,
+            sent_bytes=0,
+            session_time=0,
+            status=SessionStatus.OK,
+            end="",
+        )
+        self.assertEqual(self.members(render_session(record)), {*reference.SESSION_FIELDS})
+
+
+class CodeTests(SynchronousTestCase):
+    """Error codes."""
+
+    def test_log(self) -> None:
+        """Each code of the access log has a meaning."""
+        self.assertEqual({*reference.ERROR_MEANINGS}, {*ErrorInfo})
+
+    def test_product(self) -> None:
+        """Every code of the product that the source has stands on the page."""
+        sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "agwtwisted").rglob("*.py"))
+        codes = {*re.findall(r"\b(?:ApplicationGateway[A-Z]\w+|InvalidResourceReference)\b", sources)} - NO_CODES
+        beginnings = {each for each in codes if any(other.startswith(each) and other != each for other in codes)}
+        self.assertEqual(codes - beginnings, {*reference.PRODUCT_CODES})

@@ -1,0 +1,91 @@
+"""From statuses to verdicts."""
+
+from __future__ import annotations
+
+import attrs
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.identity.peer import OcspStatus, Peer
+from agwtwisted.core.revocation.revoking import ALLOWED_FOR, concluded
+from agwtwisted.core.revocation.status import Good, NotAsked, RevocationStatus, Revoked, Unknown, Unreachable, Unusable
+from agwtwisted.core.verification.verdicts import Refused, Trusted
+
+PEER = Peer(address="192.0.2.7", port=1, verdict=Trusted(), until=1000.0)
+GOOD = Good(until=500.0)
+REVOKED = Revoked(at=1.0, reason="", until=500.0)
+UNKNOWN = Unknown()
+NOT_ASKED = NotAsked("x")
+UNAVAILABLE = (Unusable("x"), Unreachable("x"))
+
+
+def word(*statuses: RevocationStatus, allow: bool = False) -> OcspStatus:
+    """What the log says."""
+    return concluded(PEER, statuses, allow=allow, now=0.0).ocsp_status
+
+
+class ConcludedTests(SynchronousTestCase):
+    """One status, or several."""
+
+    def test_good(self) -> None:
+        """Good lets in, until the first of the ends."""
+        expected = attrs.evolve(PEER, ocsp_status=OcspStatus.GOOD, until=500.0)
+        self.assertEqual(concluded(PEER, [GOOD, Good(until=600.0)], allow=False, now=0.0), expected)
+        self.assertEqual(concluded(PEER, [Good(until=2000.0)], allow=False, now=0.0).until, 1000.0)
+
+    def test_refused(self) -> None:
+        """Revoked, unknown and unavailable are refused, in the words of the log."""
+        for status, reason in (
+            (REVOKED, "certificate revoked"),
+            (UNKNOWN, "certificate status unknown"),
+            (UNAVAILABLE[0], "certificate status request failed"),
+            (UNAVAILABLE[1], "certificate status request failed"),
+            (NOT_ASKED, "certificate status could not be asked for"),
+        ):
+            self.assertEqual(concluded(PEER, [status], allow=False, now=0.0).verdict, Refused(reason))
+
+    def test_nothing(self) -> None:
+        """Where nothing was asked nobody is let in, whatever is allowed."""
+        for allow in (False, True):
+            self.assertIsInstance(concluded(PEER, [], allow=allow, now=0.0).verdict, Refused)
+
+    def test_allow(self) -> None:
+        """Allow lets in whose status is not to be had, for a while; not what is revoked, unknown or not asked about."""
+        for status in UNAVAILABLE:
+            peer = concluded(PEER, [status], allow=True, now=0.0)
+            expected = attrs.evolve(PEER, ocsp_status=OcspStatus.UNAVAILABLE_ALLOWED, until=ALLOWED_FOR)
+            self.assertEqual(peer, expected)
+        self.assertEqual(concluded(PEER, [UNAVAILABLE[0]], allow=True, now=990.0).until, 1000.0)
+        for status in (REVOKED, UNKNOWN, NOT_ASKED):
+            self.assertIsInstance(concluded(PEER, [status], allow=True, now=0.0).verdict, Refused)
+
+    def test_the_severest_counts(self) -> None:
+        """Of the certificates of a chain the worst one counts, wherever it stands."""
+        table = (
+            ((GOOD, UNAVAILABLE[0]), OcspStatus.UNAVAILABLE),
+            ((UNAVAILABLE[1], UNKNOWN), OcspStatus.UNKNOWN),
+            ((UNAVAILABLE[1], NOT_ASKED), OcspStatus.NOT_ASKED),
+            ((NOT_ASKED, UNKNOWN), OcspStatus.UNKNOWN),
+            ((UNKNOWN, REVOKED), OcspStatus.REVOKED),
+            ((GOOD, REVOKED), OcspStatus.REVOKED),
+        )
+        for statuses, expected in table:
+            self.assertEqual(word(*statuses), expected)
+            self.assertEqual(word(*reversed(statuses)), expected)
+        self.assertEqual(word(GOOD, UNAVAILABLE[0], allow=True), OcspStatus.UNAVAILABLE_ALLOWED)
+        self.assertEqual(word(REVOKED, UNAVAILABLE[0], allow=True), OcspStatus.REVOKED)
+        self.assertEqual(word(NOT_ASKED, UNAVAILABLE[0], allow=True), OcspStatus.NOT_ASKED)
+
+    @given(
+        st.lists(st.sampled_from((GOOD, REVOKED, UNKNOWN, NOT_ASKED, *UNAVAILABLE)), max_size=5),
+        st.booleans(),
+        st.floats(min_value=0.0, max_value=2000.0),
+    )
+    def test_any_mixture(self, statuses: list[RevocationStatus], allow: bool, now: float) -> None:
+        """Whoever is let in has a good status for every certificate, or lacks one that may be lacking; never longer."""
+        peer = concluded(PEER, statuses, allow=allow, now=now)
+        permitted = (GOOD, *UNAVAILABLE) if allow else (GOOD,)
+        lets_in = bool(statuses) and all(status in permitted for status in statuses)
+        self.assertEqual(peer.verdict == Trusted(), lets_in)
+        self.assertLessEqual(peer.until, PEER.until)

@@ -1,0 +1,332 @@
+"""A verdict is true while the connection lives, or the connection ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import attrs
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.identity.peer import OcspStatus, Peer
+from agwtwisted.core.resources.resources import OcspScope, OcspUnavailable, SslProfile
+from agwtwisted.core.revocation.revoking import ALLOWED_FOR
+from agwtwisted.core.verification.verdicts import Refused, Trusted
+from agwtwisted.identity.standing import Standing
+from agwtwisted.revocation.check import check_of
+from agwtwisted.revocation.watchers import CALLS_PER_TURN
+from agwtwisted.transport.clocks import LOOK
+from tests import pki
+from tests.clocks import SettableClock, turn
+from tests.responder import Response, Single
+from tests.revocations import DEVICE, HOUR, ISSUER, PROFILE, SKEW, RevocationCase, peer, profile
+
+VERIFIED = Peer(address="192.0.2.7", port=1, verdict=Trusted(), until=1000.0)
+
+
+class Check:
+    """What judges further; answers what and when the test says."""
+
+    def __init__(self) -> None:
+        self.asked: list[Peer] = []
+        self.cancelled: list[object] = []
+        self.answers: list[Peer | Deferred[Peer]] = []
+        self.watchers: list[Callable[[], None]] = []
+
+    def __call__(self, peer: Peer) -> Peer | Deferred[Peer]:
+        """As Recheck says."""
+        self.asked.append(peer)
+        return self.answers.pop(0) if self.answers else Deferred(self.cancelled.append)
+
+    def watch(self, peer: Peer, told: Callable[[], None]) -> Callable[[], None]:
+        """As Recheck says."""
+        self.watchers.append(told)
+        return lambda: self.watchers.remove(told)
+
+
+class Defective(Check):
+    """One that raises."""
+
+    def __call__(self, peer: Peer) -> Peer:
+        """A defect."""
+        raise RuntimeError
+
+
+class StandingTests(SynchronousTestCase):
+    """The verdict about one client."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.wall = SettableClock(self.clock)
+        self.wall.startService()
+        self.check = Check()
+        self.told: list[object] = []
+
+    def hold(self) -> None:
+        """As Judged says."""
+        self.told.append("hold")
+
+    def renewed(self, peer: Peer) -> None:
+        """As Judged says."""
+        self.told.append(peer)
+
+    def timers(self) -> list[object]:
+        """What is waited for, but for the clock's own look."""
+        return [call for call in self.clock.getDelayedCalls() if call is not self.wall._timer]
+
+    def standing(self, until: float, check: Check | None) -> Standing:
+        """A verdict that holds until then."""
+        standing = Standing(self.clock, self.wall, self, VERIFIED, check)
+        standing.until(until)
+        return standing
+
+    def good(self, until: float) -> Peer:
+        """The client, found good."""
+        return attrs.evolve(VERIFIED, ocsp_status=OcspStatus.GOOD, until=until)
+
+    def test_certificate_ends(self) -> None:
+        """At the end of its certificate a client is refused, with nothing else to check or with."""
+        refused = attrs.evolve(VERIFIED, verdict=Refused("certificate has expired"))
+        for check in (None, self.check):
+            self.setUp()
+            self.standing(1000.0, check and self.check)
+            self.clock.advance(999)
+            self.assertEqual(self.told, [])
+            self.clock.advance(1)
+            self.assertEqual(self.told, [refused])
+            self.assertEqual((self.timers(), self.check.asked), ([], []))
+
+    def test_judged_again(self) -> None:
+        """At the end of the answer the client is judged again as it was verified; nothing goes on meanwhile."""
+        self.standing(100.0, self.check)
+        answer: Deferred[Peer] = Deferred()
+        self.check.answers.append(answer)
+        self.clock.advance(100)
+        self.assertEqual((self.told, self.check.asked), (["hold"], [VERIFIED]))
+        answer.callback(self.good(200.0))
+        self.assertEqual(self.told, ["hold", self.good(200.0)])
+        self.check.answers.append(succeed(self.good(300.0)))
+        self.clock.advance(100)
+        self.assertEqual(self.told[-1], self.good(300.0))
+
+    def test_refused(self) -> None:
+        """Found revoked, it is refused, and that is the end of it, whether the answer is an old one or a new one."""
+        revoked = attrs.evolve(VERIFIED, verdict=Refused("certificate revoked"))
+        for answer in (succeed(revoked), revoked):
+            self.setUp()
+            self.check.answers.append(answer)
+            self.standing(100.0, self.check)
+            self.clock.advance(100)
+            self.assertEqual(self.told, ["hold", revoked])
+            self.assertEqual((self.check.watchers, self.timers()), ([], []))
+
+    def test_news(self) -> None:
+        """Bad news has it judged at once, and the timer of before does not come on top."""
+        self.standing(100.0, self.check)
+        self.check.answers.append(succeed(self.good(500.0)))
+        self.check.watchers[0]()
+        self.assertEqual(self.told, ["hold", self.good(500.0)])
+        self.clock.advance(100)
+        self.assertEqual(len(self.check.asked), 1)
+
+    def test_news_while_asking(self) -> None:
+        """News during a check does not begin another one."""
+        self.standing(100.0, self.check)
+        self.clock.advance(100)
+        self.check.watchers[0]()
+        self.assertEqual(len(self.check.asked), 1)
+
+    def test_failure(self) -> None:
+        """A check that fails is a refusal, and logged."""
+        answer: Deferred[Peer] = Deferred()
+        self.check.answers.append(answer)
+        self.standing(100.0, self.check)
+        self.clock.advance(100)
+        answer.errback(RuntimeError("broken"))
+        refused = Refused("certificate status request failed")
+        self.assertEqual(self.told[-1], attrs.evolve(VERIFIED, verdict=refused, ocsp_status=OcspStatus.UNAVAILABLE))
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_failure_at_once(self) -> None:
+        """So is one that raises at once: nobody is held for ever."""
+        self.standing(100.0, Defective())
+        self.clock.advance(100)
+        refused = Refused("certificate status request failed")
+        unavailable = attrs.evolve(VERIFIED, verdict=refused, ocsp_status=OcspStatus.UNAVAILABLE)
+        self.assertEqual(self.told, ["hold", unavailable])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_stop(self) -> None:
+        """A connection that is gone leaves no timer, no watcher and no question behind, and is told nothing."""
+        standing = self.standing(100.0, self.check)
+        self.clock.advance(100)
+        standing.stop()
+        self.assertEqual(len(self.check.cancelled), 1)
+        self.assertEqual((self.check.watchers, self.timers(), self.told), ([], [], ["hold"]))
+        standing = self.standing(500.0, self.check)
+        standing.stop()
+        self.assertEqual((self.check.watchers, self.timers()), ([], []))
+
+    def test_clock_set_back(self) -> None:
+        """After an hour back the certificate is valid for an hour more, as its dates say."""
+        self.standing(1000.0, None)
+        self.clock.advance(500)
+        self.wall.step(-HOUR)
+        self.clock.advance(500 + HOUR - LOOK - 1)
+        self.assertEqual(self.told, [])
+        self.clock.advance(1)
+        self.assertEqual(len(self.told), 1)
+
+    def test_clock_set_forward(self) -> None:
+        """A client whose certificate has expired by the new time is refused as soon as the step is seen."""
+        for check in (None, self.check):
+            self.setUp()
+            self.standing(1000.0, check)
+            self.wall.step(HOUR)
+            self.assertEqual(self.told, [attrs.evolve(VERIFIED, verdict=Refused("certificate has expired"))])
+
+    def test_judged_again_at_a_step(self) -> None:
+        """Whoever is checked further is checked again at a step in either direction, and the new end counts."""
+        for step in (HOUR, -HOUR):
+            self.setUp()
+            verified = attrs.evolve(VERIFIED, until=1e6)
+            standing = Standing(self.clock, self.wall, self, verified, self.check)
+            standing.until(100.0)
+            self.check.answers.append(succeed(attrs.evolve(verified, until=200.0 + step)))
+            self.wall.step(step)
+            self.assertEqual((len(self.check.asked), self.told[0]), (1, "hold"))
+            self.clock.advance(200 - LOOK - 1)
+            self.assertEqual(len(self.check.asked), 1)
+            self.clock.advance(1)
+            self.assertEqual(len(self.check.asked), 2)
+
+    def test_step_after_the_end(self) -> None:
+        """A connection that is gone is told of no step."""
+        self.standing(1000.0, self.check).stop()
+        self.wall.step(HOUR)
+        self.assertEqual((self.told, self.check.asked), ([], []))
+
+
+class Session:
+    """A connection: what it was told."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.verdicts: list[object] = []
+
+    def hold(self) -> None:
+        """As Judged says."""
+        self.held += 1
+
+    def renewed(self, peer: Peer) -> None:
+        """As Judged says."""
+        self.verdicts.append(peer.verdict)
+
+
+class RevokedWhileConnectedTests(RevocationCase):
+    """Verdicts over a true memory of revocations."""
+
+    def session(self, by: SslProfile = PROFILE) -> Session:
+        """A connection of the device, judged as it came."""
+        check = check_of(self.revocation, by)
+        assert check
+        verified = peer(DEVICE)
+        judged = check(verified)
+        if not isinstance(judged, Peer):
+            self.answer()
+        found = self.found(judged)
+        self.assertEqual(found.verdict, Trusted())
+        session = Session()
+        standing = Standing(self.clock, self.wall, session, verified, check)
+        self.addCleanup(standing.stop)
+        standing.until(found.until)
+        return session
+
+    def test_revoked(self) -> None:
+        """All sessions of a device end once anybody learns that it is revoked, and nobody is asked for it again."""
+        sessions = [self.session() for _ in range(3)]
+        self.clock.advance(HOUR)
+        self.answer(self.response("revoked"))
+        self.assertEqual([session.verdicts for session in sessions], [[Refused("certificate revoked")]] * 3)
+        self.assertEqual((len(self.asker.questions), self.revocation._watchers._watchers), (2, {}))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_many_connections(self) -> None:
+        """Thousands of sessions of a device are not ended in one turn of the reactor, and all of them are."""
+        sessions = [self.session() for _ in range(1000)]
+        self.clock.advance(HOUR / 2)
+        self.renew()
+        self.answer(self.response("revoked"))
+        counts = [self.ended(sessions)]
+        while self.clock.getDelayedCalls():
+            turn(self.clock)
+            counts.append(self.ended(sessions))
+        self.assertEqual((counts[0], counts[-1]), (CALLS_PER_TURN, 1000))
+        self.assertLessEqual(max(after - before for before, after in pairwise(counts)), CALLS_PER_TURN)
+
+    def renew(self) -> None:
+        """Time passes until the answer is asked for again."""
+        asked = len(self.asker.questions)
+        while len(self.asker.questions) == asked:
+            self.clock.advance(60)
+
+    def ended(self, sessions: list[Session]) -> int:
+        """How many sessions are refused."""
+        return sum(session.verdicts == [Refused("certificate revoked")] for session in sessions)
+
+    def test_revoked_long_ago(self) -> None:
+        """So they do when the response that says so is over itself."""
+        session = self.session()
+        self.clock.advance(HOUR)
+        self.answer(self.response("revoked", next_update=pki.NOW))
+        self.assertEqual(session.verdicts, [Refused("certificate revoked")])
+
+    def test_renewed(self) -> None:
+        """A session lives on over renewed answers: held at the end of the first one, but for no time at all."""
+        session = self.session()
+        self.clock.advance(HOUR)
+        self.answer()
+        self.clock.advance(SKEW)
+        self.assertEqual((session.held, session.verdicts), (1, [Trusted()]))
+
+    def test_responder_dead(self) -> None:
+        """A session is held at the end of the answer until it was asked again, lives for the skew, and then ends."""
+        session = self.session()
+        self.clock.advance(HOUR)
+        self.assertEqual((session.held, session.verdicts), (1, []))
+        self.give_up()
+        for _ in range(int(SKEW) - 1):
+            self.clock.advance(1)
+            if not self.asker.questions[-1].answered.called:
+                self.give_up()
+        self.assertEqual(set(session.verdicts), {Trusted()})
+        self.clock.advance(1)
+        self.assertEqual(set(session.verdicts), {Trusted()})
+        self.give_up()
+        self.assertEqual(session.verdicts[-1], Refused("certificate status request failed"))
+
+    def test_allowed(self) -> None:
+        """A session let in with Allow is judged again after a while, and ends if it is revoked."""
+        by = profile(ocsp_unavailable=OcspUnavailable.ALLOW)
+        self.status(by=by)
+        self.give_up()
+        session = self.session(by)
+        self.clock.advance(ALLOWED_FOR)
+        self.assertEqual((session.held, session.verdicts), (1, []))
+        self.answer(self.response("revoked"))
+        self.assertEqual(session.verdicts, [Refused("certificate revoked")])
+
+    def test_intermediate(self) -> None:
+        """With ocsp_scope = Chain an intermediate that is revoked ends the session."""
+        by = profile(ocsp_unavailable=OcspUnavailable.ALLOW, ocsp_scope=OcspScope.CHAIN)
+        root = ISSUER.issuers[0]
+        intermediate = self.revocation.status((ISSUER.der, root.der), by)
+        self.give_up()
+        self.successResultOf(intermediate)
+        session = self.session(by)
+        self.clock.advance(ALLOWED_FOR)
+        single = Single(certificate=ISSUER, status="revoked")
+        self.answer(Response(signer=root, singles=[single]).der())
+        self.assertEqual(session.verdicts, [Refused("certificate revoked")])

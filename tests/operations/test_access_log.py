@@ -1,0 +1,763 @@
+"""The access log, with real files, pipes and threads."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+from collections.abc import Callable
+from errno import ENOSPC
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.task import Clock
+from twisted.internet.threads import deferToThread
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.trial.unittest import TestCase
+
+from agwtwisted.operations import access_log
+from agwtwisted.operations.access_log import UNMADE, AccessLog
+
+
+class ThreadedTestClock(Clock):
+    """A clock that stands still; calls from threads come through the real reactor."""
+
+    def callFromThread(self, callable: Callable[..., Any], *args: object, **kwargs: object) -> None:  # noqa: N802
+        """Calls in the reactor's thread."""
+        reactor.callFromThread(callable, *args, **kwargs)  # type: ignore[attr-defined]
+
+
+def lines(count: int, *, start: int = 0, width: int = 20) -> list[bytes]:
+    """Numbered lines, each `width` bytes long."""
+    return [(b"%d " % number).ljust(width - 1, b".") + b"\n" for number in range(start, start + count)]
+
+
+def read_to_end(descriptor: int) -> bytes:
+    """Reads until the last writer has closed, and closes; blocks."""
+    with open(descriptor, "rb") as pipe:
+        return pipe.read()
+
+
+class AccessLogTestCase(TestCase):
+    """A directory, a clock, and what was said to the operator."""
+
+    def setUp(self) -> None:
+        """Everything a log needs."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name) / "logs"
+        self.directory.mkdir()
+        self.path = self.directory / "access.log"
+        self.clock = ThreadedTestClock()
+        self.said: list[str] = []
+        self.awaited: list[tuple[str, Deferred[str]]] = []
+        globalLogPublisher.addObserver(self.observe)
+        self.addCleanup(globalLogPublisher.removeObserver, self.observe)
+
+    def observe(self, event: LogEvent) -> None:
+        """Keeps what the log says, and wakes who waits for it."""
+        if event.get("log_namespace") != "agwtwisted.operations.access_log.AccessLog":
+            return
+        text = formatEvent(event)
+        self.said.append(text)
+        for part, deferred in self.awaited[:]:
+            if part in text:
+                self.awaited.remove((part, deferred))
+                deferred.callback(text)
+
+    def saying(self, part: str) -> Deferred[str]:
+        """Fires when the operator is told something with these words."""
+        deferred: Deferred[str] = Deferred()
+        self.awaited.append((part, deferred))
+        return deferred
+
+    def started(self, path: Path | str | None = None, **options: Any) -> AccessLog:
+        """A log that runs."""
+        log = AccessLog(str(path or self.path), self.clock, **options)
+        log.startService()
+        return log
+
+    def fifo(self) -> int:
+        """Makes a pipe of the path; answers with its reading end."""
+        os.mkfifo(self.path)
+        return self.reader()
+
+    def reader(self) -> int:
+        """Opens the pipe for reading, whether or not somebody writes."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        os.set_blocking(descriptor, True)
+        return descriptor
+
+
+class FileTests(AccessLogTestCase):
+    """What stands in the file."""
+
+    async def test_nothing_is_lost_on_stop(self) -> None:
+        """Lines of before the start and after it are all in the file when the stop is done, in order."""
+        written = lines(10_000)
+        log = AccessLog(str(self.path), self.clock)
+        for line in written[:5000]:
+            log.write(line)
+        self.assertFalse(self.path.exists())
+        log.startService()
+        for line in written[5000:]:
+            log.write(line)
+        await log.stopService()
+        self.assertEqual(self.path.read_bytes(), b"".join(written))
+        self.assertEqual(self.said, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    async def test_mode(self) -> None:
+        """A new file may be read by its owner and group alone."""
+        self.addCleanup(os.umask, os.umask(0))
+        await self.started().stopService()
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o640)
+
+    async def test_appends(self) -> None:
+        """What stood in the file stays."""
+        self.path.write_bytes(b"old\n")
+        log = self.started()
+        log.write(b"new\n")
+        await log.stopService()
+        self.assertEqual(self.path.read_bytes(), b"old\nnew\n")
+
+    async def test_starts_again(self) -> None:
+        """A stopped log keeps what is written, and writes it when it is started again."""
+        log = self.started()
+        log.write(b"1\n")
+        await log.stopService()
+        log.write(b"2\n")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        log.startService()
+        log.write(b"3\n")
+        await log.stopService()
+        self.assertEqual(self.path.read_bytes(), b"1\n2\n3\n")
+
+    async def test_every_stop_waits(self) -> None:
+        """A second stop fires no earlier than the first, and does not stop a later start."""
+        log = self.started()
+        log.write(b"1\n")
+        order: list[int] = []
+        stops = [log.stopService(), log.stopService()]
+        for number, stop in enumerate(stops):
+            self.assertNoResult(stop)
+            stop.addCallback(lambda _, number=number: order.append(number))
+        await gatherResults(stops)
+        self.assertEqual((order, self.path.read_bytes()), ([0, 1], b"1\n"))
+        log.startService()
+        log.write(b"2\n")
+        await log.stopService()
+        self.assertEqual(self.path.read_bytes(), b"1\n2\n")
+
+    def test_stop_without_start(self) -> None:
+        """A log that never ran has nothing to wait for."""
+        self.assertIsNone(self.successResultOf(AccessLog(str(self.path), self.clock).stopService()))
+
+    def test_no_log(self) -> None:
+        """Without a path nothing is kept, no thread runs, and the stop is immediate."""
+        log = AccessLog(None, self.clock)
+        self.assertFalse(log.enabled)
+        log.startService()
+        log.write(b"1\n")
+        log.write_later(lambda: self.fail("it was made"))
+        log.reopen()
+        self.assertEqual(log._held_bytes(), 0)
+        self.assertIsNone(self.successResultOf(log.stopService()))
+
+    def test_wrong_path(self) -> None:
+        """A file that cannot be opened stops the start, and can be found out before it."""
+        log = AccessLog(str(self.directory / "missing" / "access.log"), self.clock)
+        self.assertRaises(FileNotFoundError, log.open)
+        self.assertRaises(FileNotFoundError, log.startService)
+        self.assertFalse(log.running)
+
+    def test_pipe_without_reader(self) -> None:
+        """A named pipe that nobody reads is an error, not a start that hangs."""
+        os.mkfifo(self.path)
+        self.assertRaises(OSError, self.started)
+
+    async def test_opened_early(self) -> None:
+        """A file that was opened before the start is the one that is written, even if it was renamed meanwhile."""
+        log = AccessLog(str(self.path), self.clock)
+        log.open()
+        self.path.rename(self.directory / "renamed")
+        log.startService()
+        log.write(b"1\n")
+        await log.stopService()
+        self.assertEqual((self.directory / "renamed").read_bytes(), b"1\n")
+        self.assertFalse(self.path.exists())
+
+    async def test_standard_output(self) -> None:
+        """The path "-" is descriptor 1, which stays open."""
+        kept = os.dup(1)
+        with self.path.open("wb") as file:
+            os.dup2(file.fileno(), 1)
+        try:
+            log = self.started("-")
+            log.write(b"1\n")
+            log.reopen()
+            await log.stopService()
+            os.write(1, b"still open\n")
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+        self.assertEqual(self.path.read_bytes(), b"1\nstill open\n")
+
+    def test_name(self) -> None:
+        """The service is found by its name."""
+        root = MultiService()
+        log = AccessLog(None, self.clock)
+        log.setServiceParent(root)
+        self.assertIs(root.getServiceNamed("access log"), log)
+
+
+class BatchTests(AccessLogTestCase):
+    """When lines go to the file."""
+
+    async def test_after_the_delay(self) -> None:
+        """A lone line is written when its delay is over, and one timer serves all lines until then."""
+        reader = self.fifo()
+        self.addCleanup(os.close, reader)
+        log = self.started()
+        log.write(b"1\n")
+        log.write(b"2\n")
+        (call,) = self.clock.getDelayedCalls()
+        self.assertEqual(call.getTime(), 0.05)
+        os.set_blocking(reader, False)
+        self.assertRaises(BlockingIOError, os.read, reader, 100)
+        os.set_blocking(reader, True)
+        self.clock.advance(0.05)
+        self.assertEqual(await deferToThread(os.read, reader, 100), b"1\n2\n")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        await log.stopService()
+
+    async def test_made_later(self) -> None:
+        """A line that is made later is made once, with the others, and stands where it was given."""
+        reader = self.fifo()
+        self.addCleanup(os.close, reader)
+        log = self.started()
+        made: list[bytes] = []
+
+        def line(text: bytes) -> bytes:
+            """Notes that it is made."""
+            made.append(text)
+            return text
+
+        log.write(b"1\n")
+        log.write_later(partial(line, b"2\n"))
+        log.write_later(partial(line, b"3\n"))
+        self.assertEqual(made, [])
+        log.write(b"4\n")
+        self.assertEqual(made, [b"2\n", b"3\n"])
+        log.write_later(partial(line, b"5\n"))
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.clock.advance(0.05)
+        self.assertEqual(await deferToThread(os.read, reader, 100), b"1\n2\n3\n4\n5\n")
+        self.assertEqual((made, self.clock.getDelayedCalls()), ([b"2\n", b"3\n", b"5\n"], []))
+        log.write_later(partial(line, b"6\n"))  # the first after a silence
+        self.clock.advance(0.05)
+        self.assertEqual(await deferToThread(os.read, reader, 100), b"6\n")
+        log.write_later(partial(line, b"7\n"))
+        await log.stopService()
+        self.assertEqual(await deferToThread(os.read, reader, 100), b"7\n")
+
+    async def test_made_when_many(self) -> None:
+        """Few lines wait for being made: beyond `UNMADE` they take turns with other work, and count for the buffer."""
+        log = self.started(max_buffer_bytes=2 * UNMADE - 2)
+        made: list[bytes] = []
+
+        def line(text: bytes) -> bytes:
+            """Notes that it is made."""
+            made.append(text)
+            return text
+
+        for number in range(UNMADE):
+            self.assertEqual(made, [])
+            log.write_later(partial(line, b"%d\n" % (number % 10)))
+        self.assertEqual((len(made), log._overflowed), (UNMADE, 1))
+        await log.stopService()
+        self.flushLoggedErrors()
+
+    async def test_defect(self) -> None:
+        """A line that cannot be made is logged as a defect; the others are written."""
+        log = self.started()
+        for line in (lambda: b"1\n", lambda: b"%d" % b"", lambda: b"2\n"):
+            log.write_later(line)
+        await log.stopService()
+        self.assertEqual(self.path.read_bytes(), b"1\n2\n")
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
+    async def test_at_start(self) -> None:
+        """What was written before the start is written at the start."""
+        reader = self.fifo()
+        self.addCleanup(os.close, reader)
+        log = AccessLog(str(self.path), self.clock)
+        log.write(b"1\n")
+        log.write_later(lambda: b"2\n")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        log.startService()
+        self.assertEqual(await deferToThread(os.read, reader, 100), b"1\n2\n")
+        await log.stopService()
+
+    async def test_at_once_when_many(self) -> None:
+        """A full batch does not wait for the timer."""
+        reader = self.fifo()
+        self.addCleanup(os.close, reader)
+        log = self.started(batch_bytes=40)
+        for line in lines(2):
+            log.write(line)
+        self.assertEqual(await deferToThread(os.read, reader, 100), b"".join(lines(2)))
+        await log.stopService()
+
+
+class SlowDiskTests(AccessLogTestCase):
+    """A pipe that nobody empties stands for a disk that is slow."""
+
+    async def test_stop_waits_for_the_disk(self) -> None:
+        """However slow the disk, the stop is not done before everything is written; a waiter may give up alone."""
+        reader = self.fifo()
+        log = self.started()
+        written = lines(4000, width=100)
+        for line in written:
+            log.write(line)
+        stop = log.stopService()
+        first = await deferToThread(os.read, reader, 1000)
+        self.assertNoResult(stop)
+        impatient = log.stopService()
+        impatient.cancel()
+        self.failureResultOf(impatient, CancelledError)
+        rest = deferToThread(read_to_end, reader)
+        await stop
+        self.assertEqual(first + await rest, b"".join(written))
+
+    async def test_bounded(self) -> None:
+        """What has no room is lost, line by line, and the stop says how many were; the others are whole."""
+        reader = self.fifo()
+        log = self.started(max_buffer_bytes=200_000)
+        written = lines(6000, width=100)
+        for line in written:
+            log.write(line)
+            self.assertLessEqual(log._held_bytes(), 200_000)
+        self.assertEqual(self.said, [])
+        rest = deferToThread(read_to_end, reader)
+        await log.stopService()
+        kept = (await rest).splitlines(keepends=True)
+        self.assertLess(len(kept), 6000)
+        self.assertGreaterEqual(len(kept), 2000)
+        self.assertEqual([line for line in kept if line not in set(written)], [])
+        self.assertEqual(
+            self.said,
+            [self.too_slow(6000 - len(kept))],
+        )
+
+    async def test_overflow_is_reported_when_it_is_over(self) -> None:
+        """While the buffer is full nothing is said; when it is half empty again, once, what was lost."""
+        reader = self.fifo()
+        log = self.started(max_buffer_bytes=200_000)
+        for line in lines(6000, width=100):
+            log.write(line)
+        self.clock.advance(0.05)
+        self.clock.advance(0.05)
+        self.assertEqual((self.said, len(self.clock.getDelayedCalls())), ([], 1))
+        read = await self.read_while_time_passes(reader, log._taken_bytes)
+        # What was read may not be counted yet, and a line for which there is no room would never arrive.
+        while log._held_bytes():
+            await deferToThread(os.sched_yield)
+        # The last line to arrive: the writer is done with all that came before it.
+        log.write(b"last\n")
+        await self.read_while_time_passes(reader, 5)
+        self.clock.advance(0.05)
+        self.assertEqual(
+            self.said,
+            [self.too_slow(6000 - read.count(b"\n"))],
+        )
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        os.close(reader)
+        await log.stopService()
+        self.assertEqual(len(self.said), 1)
+
+    async def read_while_time_passes(self, descriptor: int, count: int) -> bytes:
+        """Reads so many bytes; the log hands on what it holds as its clock goes on."""
+        reading = deferToThread(self.read_until, descriptor, count)
+        while not reading.called:
+            self.clock.advance(0.05)
+            await deferToThread(os.sched_yield)
+        return await reading
+
+    def too_slow(self, lost: int) -> str:
+        """What the operator is told after an overflow."""
+        return f"{lost} lines of the access log {self.path} were lost: it could not be written fast enough"
+
+    @staticmethod
+    def read_until(descriptor: int, count: int) -> bytes:
+        """Reads so many bytes; blocks."""
+        read = b""
+        while len(read) < count:
+            read += os.read(descriptor, count - len(read))
+        return read
+
+
+class FailingDiskTests(AccessLogTestCase):
+    """A disk that refuses."""
+
+    @unittest.skipUnless(Path("/dev/full").exists(), "/dev/full not found")
+    async def test_disk_full(self) -> None:
+        """A full disk is reported once, lines are counted as lost, and its recovery is reported with their number."""
+        self.path.symlink_to("/dev/full")
+        log = self.started(batch_bytes=1)
+        failing = self.saying("cannot be written")
+        for line in lines(3):
+            log.write(line)
+        self.assertIn("No space left on device", await failing)
+        self.path.unlink()
+        log.reopen()
+        recovered = self.saying("is written again")
+        log.write(b"4\n")
+        self.assertEqual(await recovered, f"the access log {self.path} is written again, 3 lines were lost")
+        log.write(b"5\n")
+        log.reopen()
+        log.write(b"6\n")
+        await log.stopService()
+        self.assertEqual(self.path.read_bytes(), b"4\n5\n6\n")
+        self.assertEqual(len(self.said), 2)
+
+    @unittest.skipUnless(Path("/dev/full").exists(), "/dev/full not found")
+    async def test_disk_full_again(self) -> None:
+        """Each failure counts its own lines."""
+        self.path.symlink_to("/dev/full")
+        log = self.started()
+        for line in lines(3):
+            log.write(line)
+        await log.stopService()
+        log.startService()
+        log.write(b"4\n")
+        await log.stopService()
+        self.assertEqual(
+            self.said[1::2],
+            [f"3 lines of the access log {self.path} were lost", f"1 lines of the access log {self.path} were lost"],
+        )
+
+    @unittest.skipUnless(Path("/dev/full").exists(), "/dev/full not found")
+    async def test_stop_with_full_disk(self) -> None:
+        """A disk that stays full does not hold up the stop, which says what was lost."""
+        log = self.started("/dev/full")
+        for line in lines(3):
+            log.write(line)
+        await log.stopService()
+        self.assertEqual(len(self.said), 2)
+        self.assertEqual(self.said[1], "3 lines of the access log /dev/full were lost")
+
+    async def test_begun_line_is_ended(self) -> None:
+        """When a failure cuts a line in two, its rest comes first afterwards: every line in the file is whole."""
+        first = self.fifo()
+        log = self.started(batch_bytes=100_000)
+        failing = self.saying("cannot be written")
+        written = lines(1000, width=101)
+        for line in written:
+            log.write(line)
+        read = await deferToThread(os.read, first, 1000)
+        os.close(first)
+        self.assertIn("Broken pipe", await failing)
+        # Nobody reads yet: this line fails as a whole, and so does the opening, which tells that it was tried.
+        still_failing = self.saying("cannot be opened anew")
+        log.write(b"nobody reads this\n")
+        log.reopen()
+        await still_failing
+        second = self.reader()
+        rest = deferToThread(read_to_end, second)
+        log.write(b"last\n")
+        await log.stopService()
+        kept = (read + await rest).splitlines(keepends=True)
+        self.assertEqual(kept[-1], b"last\n")
+        self.assertEqual([line for line in kept[:-1] if line not in set(written)], [])
+        lost = 1001 - (len(kept) - 1)
+        self.assertGreater(lost, 1)
+        self.assertEqual(self.said[-1], f"the access log {self.path} is written again, {lost} lines were lost")
+
+    async def test_begun_line_is_given_up(self) -> None:
+        """A line whose rest cannot be written before the stop counts as lost; the next file does not begin with it."""
+        reader = self.fifo()
+        log = self.started(batch_bytes=100_000)
+        failing = self.saying("cannot be written")
+        for line in lines(1000, width=101):
+            log.write(line)
+        read = await deferToThread(os.read, reader, 1000)
+        os.close(reader)
+        await failing
+        self.path.unlink()
+        log.reopen()
+        log.write(b"last\n")
+        await log.stopService()
+        self.assertEqual(self.path.read_bytes(), b"last\n")
+        (lost,) = re.findall(r"again, (\d+) lines", self.said[1])
+        self.assertLessEqual(int(lost), 1000 - len(read) // 101)
+        self.assertGreater(int(lost), 1)
+
+
+class _Disk:
+    """The module `os` with a disk that has little room: a write takes what fits, the next one nothing."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        """As much as fits."""
+        room = self._room - os.fstat(descriptor).st_size
+        if room <= 0:
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        return os.write(descriptor, data[:room])
+
+
+_LIMITED = """
+import sys
+from queue import SimpleQueue
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
+from twisted.logger import Logger, formatEvent
+from agwtwisted.operations.access_log import _Writer
+
+lines = [b"%03d" % number + b"." * 96 + b"\\n" for number in range(31)]
+said = lambda level, message, **fields: print(message.format(**fields))
+writer = _Writer(sys.argv[1], SimpleQueue(), said, Logger())
+hard = getrlimit(RLIMIT_FSIZE)[1]
+setrlimit(RLIMIT_FSIZE, (1050, hard))
+writer.open()
+writer._write(b"".join(lines[:30]))
+setrlimit(RLIMIT_FSIZE, (hard, hard))
+writer._write(lines[30])
+"""
+"""Thirty lines of a hundred bytes into a file that may have 1050, and one more once it may have more."""
+
+
+class FullDiskTests(AccessLogTestCase):
+    """A file with room for some lines and a part of one more: no torn line, and a count that agrees with the file."""
+
+    ROOM = 1050
+
+    def fill(self) -> None:
+        """The log's file cannot grow beyond `ROOM` bytes, until `free`."""
+        self.disk = self.patch(access_log, "os", _Disk(self.ROOM))
+
+    def free(self) -> None:
+        """There is room again."""
+        self.disk.restore()
+
+    async def test_cut_back(self) -> None:
+        """While the disk is full the file has whole lines; once there is room it goes on, and the count agrees."""
+        self.fill()
+        log = self.started(batch_bytes=3000)
+        written = lines(31, width=100)
+        failing = self.saying("cannot be written")
+        for line in written[:30]:
+            log.write(line)
+        await failing
+        full = self.path.read_bytes()
+        self.free()
+        log.write(written[30])
+        await log.stopService()
+        self.assertEqual(full, b"".join(written[:10]))
+        self.assertEqual(self.path.read_bytes(), full + written[30])
+        self.assertEqual(self.said[-1], f"the access log {self.path} is written again, 20 lines were lost")
+
+    async def test_stop_and_reopen(self) -> None:
+        """Neither a stop nor a reopening of the same file on a full disk leaves part of a line, nor a wrong count."""
+        for reopen in (False, True):
+            with self.subTest(reopen=reopen):
+                self.fill()
+                self.path.unlink(missing_ok=True)
+                self.said.clear()
+                log = self.started()
+                written = lines(30, width=100)
+                for line in written:
+                    log.write(line)
+                if reopen:
+                    log.reopen()
+                    log.write(written[0])
+                await log.stopService()
+                self.free()
+                lost = 21 if reopen else 20
+                self.assertEqual(self.path.read_bytes(), b"".join(written[:10]))
+                self.assertEqual(self.said[-1], f"{lost} lines of the access log {self.path} were lost")
+
+    async def test_others_write(self) -> None:
+        """What another process has added since is left alone: the line is ended later."""
+        self.fill()
+        log = self.started(batch_bytes=3000)
+        real = os.fstat
+
+        def fstat(descriptor: int) -> os.stat_result:
+            """Something was added in between."""
+            self.free()
+            with self.path.open("ab") as file:
+                file.write(b"+")
+            return real(descriptor)
+
+        patch = self.patch(access_log.os, "fstat", fstat)
+        written = lines(30, width=100)
+        failing = self.saying("cannot be written")
+        for line in written:
+            log.write(line)
+        await failing
+        patch.restore()
+        await log.stopService()
+        self.assertEqual(self.path.read_bytes(), b"".join(written)[: self.ROOM] + b"+" + written[10][50:])
+
+    def test_limit_of_the_kernel(self) -> None:
+        """So it is where the kernel refuses what goes beyond a limit, in a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-c", _LIMITED, str(self.path)], check=True, capture_output=True, text=True, timeout=60
+        )
+        written = [b"%03d" % number + b"." * 96 + b"\n" for number in range(31)]
+        self.assertEqual(self.path.read_bytes(), b"".join((*written[:10], written[30])))
+        self.assertIn("is written again, 20 lines were lost", done.stdout)
+
+    async def test_small_file_system(self) -> None:
+        """So it is on a real file system that is full, again and again."""
+        mounted = self.directory / "full"
+        mounted.mkdir()
+        if os.geteuid() or subprocess.call(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(mounted)]):
+            raise unittest.SkipTest("a file system cannot be mounted")
+        self.addCleanup(subprocess.check_call, ["umount", "-l", str(mounted)])
+        filler = mounted / "filler"
+        path = mounted / "access.log"
+        log = self.started(path, batch_bytes=20_000)
+        written = lines(3000, width=101)
+        for start in (0, 1000, 2000):
+            failing = self.saying("cannot be written")
+            for line in written[start : start + 990]:
+                log.write(line)
+            await failing
+            self.assertTrue(path.read_bytes().endswith(b"\n"))
+            path.rename(filler)  # a rotation, and room again
+            filler.unlink()
+            log.reopen()
+            again = self.saying("written again")
+            for line in written[start + 990 : start + 1000]:
+                log.write(line)
+            self.clock.advance(0.05)
+            await again
+            kept = path.read_bytes()
+            self.assertEqual([line for line in kept.splitlines(keepends=True) if line not in set(written)], [])
+        await log.stopService()
+
+    async def test_unfinished_by_another(self) -> None:
+        """A line that a process left unfinished when it was killed is ended, and spoils no other."""
+        for torn in (b"1\n{torn", b"1\n", b""):
+            with self.subTest(torn=torn):
+                self.path.write_bytes(torn)
+                log = self.started()
+                log.write(b"2\n")
+                await log.stopService()
+                end = b"\n" if torn.endswith(b"torn") else b""
+                self.assertEqual((self.path.read_bytes(), self.said), (torn + end + b"2\n", []))
+
+
+class ReopenTests(AccessLogTestCase):
+    """Log rotation."""
+
+    async def test_reopen(self) -> None:
+        """Lines of before the call are in the renamed file, lines of after it in the new one."""
+        log = self.started()
+        log.write(b"1\n")
+        self.path.rename(self.directory / "access.log.1")
+        log.write(b"2\n")
+        log.reopen()
+        log.write(b"3\n")
+        await log.stopService()
+        self.assertEqual((self.directory / "access.log.1").read_bytes(), b"1\n2\n")
+        self.assertEqual(self.path.read_bytes(), b"3\n")
+
+    async def test_mode(self) -> None:
+        """A new file has the mode of the one before, whatever the umask is by now, and is never for everybody."""
+        self.addCleanup(os.umask, os.umask(0o022))
+        for mode, kept in ((0o640, 0o640), (0o600, 0o600), (0o644, 0o640), (0o666, 0o660)):
+            log = self.started()
+            self.path.chmod(mode)
+            self.path.rename(self.directory / "access.log.1")
+            os.umask(0o077)
+            log.reopen()
+            await log.stopService()
+            self.assertEqual(self.path.stat().st_mode & 0o777, kept)
+
+    async def test_mode_of_a_file_that_is_there(self) -> None:
+        """A file that was made for it, as logrotate does, keeps its mode."""
+        log = self.started()
+        self.path.rename(self.directory / "access.log.1")
+        self.path.touch()
+        self.path.chmod(0o604)
+        log.reopen()
+        log.write(b"1\n")
+        await log.stopService()
+        self.assertEqual((self.path.stat().st_mode & 0o777, self.path.read_bytes()), (0o604, b"1\n"))
+
+    async def test_many_times(self) -> None:
+        """However often the file changes under load, each line is whole in exactly one of the files, in order."""
+        log = self.started(batch_bytes=500)
+        written = lines(2000)
+        for number, line in enumerate(written):
+            log.write(line)
+            if number % 100 == 99:
+                log.reopen()
+                await self.moved(self.directory / f"{number:04}")
+        await log.stopService()
+        files = sorted(path for path in self.directory.iterdir() if path != self.path)
+        kept = [path.read_bytes() for path in (*files, self.path) if path.exists()]
+        self.assertEqual(b"".join(kept), b"".join(written))
+        self.assertTrue(all(part.endswith(b"\n") for part in kept if part))
+        self.assertIn(len(kept), (20, 21))  # the last rename may have come before the writer made another file
+
+    async def moved(self, to: Path) -> None:
+        """Renames the file once the writer has made it."""
+        while not self.path.exists():
+            await deferToThread(lambda: None)
+        self.path.rename(to)
+
+    async def test_new_file_cannot_be_opened(self) -> None:
+        """Where there is no new file the old one goes on, and the operator is told."""
+        log = self.started()
+        renamed = self.directory.with_name(self.directory.name + "-renamed")
+        self.directory.rename(renamed)
+        log.write(b"1\n")
+        log.reopen()
+        log.write(b"2\n")
+        await log.stopService()
+        self.assertEqual((renamed / "access.log").read_bytes(), b"1\n2\n")
+        self.assertEqual(self.said, [f"the access log {self.path} cannot be opened anew: No such file or directory"])
+
+    async def test_working_directory(self) -> None:
+        """A relative path stays the same file when the working directory changes."""
+        self.addCleanup(os.chdir, Path.cwd())
+        os.chdir(self.directory)
+        log = self.started("access.log")
+        self.path.rename(self.directory / "access.log.1")
+        os.chdir("/")
+        log.reopen()
+        log.write(b"1\n")
+        await log.stopService()
+        self.assertEqual(self.path.read_bytes(), b"1\n")
+
+
+class TimestampTests(AccessLogTestCase):
+    """The time of a record."""
+
+    def test_once_a_second(self) -> None:
+        """The text is made once a second, and anew when the second is another, earlier ones included."""
+        wall = Clock()
+        log = AccessLog(None, self.clock, wall=wall.seconds)
+        wall.advance(10.0)
+        first = log.timestamp()
+        wall.advance(0.9)
+        self.assertIs(log.timestamp(), first)
+        wall.advance(0.1)
+        self.assertEqual((first, log.timestamp()), (b"1970-01-01T00:00:10+00:00", b"1970-01-01T00:00:11+00:00"))
+        wall.rightNow = 5.0
+        self.assertEqual(log.timestamp(), b"1970-01-01T00:00:05+00:00")

@@ -1,0 +1,52 @@
+"""The outbox: whoever has something to send does so at the end of the turn."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.transport.outbox import NO_OUTBOX, Outbox
+
+
+class OutboxTests(SynchronousTestCase):
+    """One turn after the other."""
+
+    def test_close(self) -> None:
+        """Closing calls everybody once, in order, with the outbox closed already."""
+        outbox, sent = Outbox(), list[tuple[str, bool]]()
+        outbox.open = True
+        outbox.add(lambda: sent.append(("a", outbox.open)))
+        outbox.add(lambda: sent.append(("b", outbox.open)))
+        self.assertEqual(sent, [])
+        outbox.close()
+        outbox.close()
+        self.assertEqual((sent, outbox.open), ([("a", False), ("b", False)], False))
+
+    def test_raises(self) -> None:
+        """One that raises keeps nobody from sending; its error is logged."""
+        outbox, sent = Outbox(), list[str]()
+
+        def fail() -> None:
+            raise KeyError("a defect")
+
+        outbox.add(fail)
+        outbox.add(lambda: sent.append("b"))
+        outbox.close()
+        self.assertEqual((sent, len(self.flushLoggedErrors(KeyError))), (["b"], 1))
+
+    def test_gather(self) -> None:
+        """What is written between turns is sent together at its end, also where that fails."""
+        outbox, sent = Outbox(), list[str]()
+
+        def write() -> None:
+            outbox.add(lambda: sent.append("a"))
+            self.assertEqual((outbox.open, sent), (True, []))
+            raise KeyError("a defect")
+
+        self.assertRaises(KeyError, outbox.gather, write)
+        self.assertEqual((outbox.open, sent), (False, ["a"]))
+        NO_OUTBOX.gather(lambda: sent.append(str(NO_OUTBOX.open)))
+        self.assertEqual(sent, ["a", "False"])
+
+    def test_none(self) -> None:
+        """Where the reactor has no turns, there is one that nobody opens."""
+        self.assertFalse(NO_OUTBOX.open)

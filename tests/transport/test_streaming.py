@@ -1,0 +1,361 @@
+"""TcpWire: what its contract (test_wires) leaves out: deadlines of the end, nobody at the other end, and its owner."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.transport.outbox import Outbox
+from agwtwisted.transport.streaming import HELD, LINGER, MIN_RATE, NOBODY, QUEUE_LIMIT, SEND_TIMEOUT, TcpWire
+from tests.wires import READ, Line, Network, Recorder
+
+
+class _Case(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.network = Network()
+        self.recorder = Recorder()
+        self.wire = TcpWire(self.network, self.recorder)
+        self.line: Line = self.network.dial(self.wire)
+
+
+class EndTests(_Case):
+    """Closing has a deadline, whatever the peer does."""
+
+    def test_peer_that_does_not_read(self) -> None:
+        """What was written has `SEND_TIMEOUT` seconds to leave; then the connection is aborted."""
+        self.line.stall(10)
+        self.wire.write(bytes(1000))
+        self.wire.close()
+        self.network.advance(SEND_TIMEOUT - 1)
+        self.assertEqual(self.recorder.reasons, [])
+        self.network.advance(1)
+        self.assertEqual((len(self.recorder.reasons), self.line.reset), (1, True))
+        self.assertEqual(self.network.timers(), [])
+
+    def test_peer_that_reads_slowly(self) -> None:
+        """A peer that takes what was written as slowly as it may gets all of it, however long that takes."""
+        self.line.stall(0)
+        self.wire.write(bytes(MIN_RATE * 1000))
+        self.wire.close()
+        for _ in range(100):
+            self.network.advance(10)
+            self.line.read(MIN_RATE * 10)
+        self.assertEqual(len(self.line.received), MIN_RATE * 1000)
+        self.network.advance(0)
+        self.assertEqual((len(self.recorder.reasons), self.line.reset, self.network.timers()), (1, False, []))
+
+    def test_peer_that_trickles(self) -> None:
+        """One that takes a little at a time wins next to nothing by it."""
+        self.line.stall(0)
+        self.wire.write(bytes(1000))
+        self.wire.close()
+        self.line.read(MIN_RATE)
+        self.network.advance(SEND_TIMEOUT)
+        self.assertFalse(self.line.reset)
+        self.line.read(MIN_RATE - 1)
+        self.network.advance(1)
+        self.assertTrue(self.line.reset)
+        self.network.advance(0)
+        self.assertEqual(self.network.timers(), [])
+
+    def test_lingering_peer_that_reads_on(self) -> None:
+        """While a lingering peer takes what the kernel has of the answer, it is not reset."""
+        self.wire.close(linger=True)
+        for _ in range(10):
+            self.network.advance(LINGER - 1)
+            self.line.getHandle().arrived += MIN_RATE * 10
+            self.network.advance(1)
+        self.assertEqual(self.recorder.reasons, [])
+        self.network.advance(LINGER)
+        self.assertEqual(len(self.recorder.reasons), 1)
+
+    def test_lingering_peer_that_does_not_leave(self) -> None:
+        """A lingering close waits `LINGER` seconds for the peer to close, and no longer."""
+        self.wire.close(linger=True)
+        self.network.advance(LINGER - 1)
+        self.assertEqual((self.line.eof, self.recorder.reasons), (True, []))
+        self.network.advance(1)
+        self.assertEqual(len(self.recorder.reasons), 1)
+        self.assertEqual(self.network.timers(), [])
+
+    def test_lingering_begins_when_all_is_sent(self) -> None:
+        """A slow reader of the last answer has the time to send it, and only then `LINGER` seconds to close."""
+        self.line.stall(10)
+        self.wire.write(bytes(1000))
+        self.wire.close(linger=True)
+        self.network.advance(LINGER * 2)
+        self.line.read()
+        self.assertEqual((len(self.line.received), self.line.eof, self.recorder.reasons), (1000, True, []))
+        self.network.advance(LINGER)
+        self.assertEqual(len(self.recorder.reasons), 1)
+
+    def test_closing_again(self) -> None:
+        """The first close counts: a lingering one is not cut short by another."""
+        self.wire.close(linger=True)
+        self.wire.close()
+        self.network.advance(0)
+        self.assertEqual((self.line.eof, self.recorder.reasons), (True, []))
+        self.line.hang_up()
+        self.assertEqual(len(self.recorder.reasons), 1)
+
+    def test_lingering_avoids_the_reset(self) -> None:
+        """Input that is not read when a socket closes makes the kernel reset it; a lingering close has read it."""
+        for linger in (False, True):
+            self.setUp()
+            self.wire.pause()
+            self.line.send(b"unread")
+            self.wire.write(b"answer")
+            self.wire.close(linger=linger)
+            self.network.advance(0)
+            self.line.hang_up()
+            self.assertEqual((self.line.received, self.line.reset), (b"answer", not linger))
+
+    def test_no_timer_is_left(self) -> None:
+        """A peer that leaves in time leaves no timer behind."""
+        self.wire.close(linger=True)
+        self.network.advance(0)
+        self.line.hang_up()
+        self.assertEqual(self.network.timers(), [])
+
+
+class QueueTests(_Case):
+    """What the kernel does not take."""
+
+    def test_bound(self) -> None:
+        """No more than `QUEUE_LIMIT` beyond what is on its way is queued before the wire says that it is full."""
+        self.line.stall(0)
+        self.wire.write(b"x")
+        written = 0
+        while not self.wire.full:
+            self.wire.write(bytes(READ))
+            written += READ
+        self.assertLessEqual(written, QUEUE_LIMIT + READ)
+
+    def test_drained_is_told_outside_of_write(self) -> None:
+        """The first bytes that the kernel does not take make no wire full, nor are they told as drained."""
+        self.line.stall(0)
+        self.wire.write(bytes(2 * QUEUE_LIMIT))
+        self.assertEqual((self.wire.full, self.recorder.drained_count), (False, 0))
+        self.line.read()
+        self.assertEqual((len(self.line.received), self.recorder.drained_count), (2 * QUEUE_LIMIT, 0))
+
+    def test_order(self) -> None:
+        """Bytes leave in the order they were written, whatever piece the kernel takes at a time."""
+        self.line.stall(1)
+        data = bytes(range(256)) * 16
+        for start in range(0, len(data), 100):
+            self.wire.write(data[start : start + 100])
+            self.line.stall(7)
+            self.network.advance(0)
+        self.line.read()
+        self.assertEqual(self.line.received, data)
+        self.assertFalse(self.wire.busy)
+
+    def test_writing_to_a_lost_connection(self) -> None:
+        """Bytes for a peer that is gone are lost without a word."""
+        self.line.hang_up()
+        self.wire.write(b"late")
+        self.assertEqual(self.line.received, b"")
+
+
+class BoundTests(_Case):
+    """The peer has to read what is sent to it, from `bound_sending` on."""
+
+    def fill(self, seconds: float = 20, min_rate: int = 100) -> None:
+        """Queues more than the peer is going to read."""
+        self.wire.bound_sending(seconds, min_rate)
+        self.line.stall(0)
+        self.wire.write(bytes(1_000_000))
+
+    def test_none(self) -> None:
+        """Without it nothing is asked: whoever writes has deadlines of its own."""
+        self.line.stall(0)
+        self.wire.write(bytes(1000))
+        self.network.advance(0)
+        self.assertEqual(self.network.timers(), [])
+
+    def test_nothing_queued(self) -> None:
+        """A peer that takes everything at once costs no timer."""
+        self.wire.bound_sending(20, 100)
+        self.wire.write(bytes(1000))
+        self.network.advance(0)
+        self.assertEqual(self.network.timers(), [])
+
+    def test_silent(self) -> None:
+        """A peer that takes nothing is cut off when its time is over, and the receiver told."""
+        self.fill()
+        self.network.advance(19)
+        self.assertFalse(self.line.reset)
+        self.network.advance(1)
+        self.network.advance(0)
+        self.assertEqual((self.line.reset, len(self.recorder.reasons), self.network.timers()), (True, 1, []))
+
+    def test_below_the_rate(self) -> None:
+        """Bytes earn the time that they are worth, and what was earned is used up."""
+        self.fill()
+        self.line.read(1000)
+        self.network.advance(20)
+        self.network.advance(9.5)
+        self.assertFalse(self.line.reset)
+        self.network.advance(0.5)
+        self.assertTrue(self.line.reset)
+
+    def test_no_stock(self) -> None:
+        """Having read fast for a while buys no longer silence."""
+        self.fill()
+        self.line.read(900_000)
+        self.network.advance(20)
+        self.network.advance(19)
+        self.assertFalse(self.line.reset)
+        self.network.advance(1)
+        self.assertTrue(self.line.reset)
+
+    def test_at_the_rate(self) -> None:
+        """At the lowest rate everything arrives."""
+        self.fill()
+        for _ in range(1000):
+            self.network.advance(10)
+            self.line.read(1000)
+        self.assertEqual((len(self.line.received), self.line.reset, self.wire.busy), (1_000_000, False, False))
+        self.network.pump([20] * 10)
+        self.assertFalse(self.line.reset)
+
+    def test_without_a_rate(self) -> None:
+        """Where the rate is 0, a byte buys the whole time anew."""
+        self.fill(min_rate=0)
+        for _ in range(10):
+            self.line.read(1)
+            self.network.advance(20)
+        self.assertFalse(self.line.reset)
+        self.network.advance(20)
+        self.assertTrue(self.line.reset)
+
+    def test_time_begins_with_the_queue(self) -> None:
+        """What was taken before something was queued does not count, nor does the time before."""
+        self.wire.bound_sending(20, 100)
+        self.wire.write(bytes(1_000_000))
+        self.network.advance(1000)
+        self.fill()
+        self.network.advance(20)
+        self.assertTrue(self.line.reset)
+
+    def test_closing(self) -> None:
+        """A close gives the peer no time on top."""
+        self.fill()
+        self.network.advance(19)
+        self.wire.close()
+        self.network.advance(1)
+        self.assertTrue(self.line.reset)
+
+
+class OwnerTests(_Case):
+    """Who is told, and when."""
+
+    def test_nobody(self) -> None:
+        """A wire without a receiver throws everything away."""
+        self.wire.receiver = NOBODY
+        self.line.send(b"abc")
+        self.line.stall(0)
+        self.wire.write(bytes(2 * QUEUE_LIMIT))
+        self.wire.write(bytes(2 * QUEUE_LIMIT))
+        self.line.read()
+        self.line.hang_up()
+        self.assertEqual(self.recorder.data, b"")
+
+    def test_opened_without_anybody_to_tell(self) -> None:
+        """`when_open` is called once the transport is there."""
+        wire = TcpWire(self.network)
+        opened: list[bool] = []
+        wire.when_open = lambda: opened.append(wire.transport is not None)
+        self.network.dial(wire)
+        self.assertEqual(opened, [True])
+
+
+class TurnTests(SynchronousTestCase):
+    """On a reactor whose turns end with sending."""
+
+    def setUp(self) -> None:
+        """A wire in the middle of a turn."""
+        self.network = Network()
+        self.outbox = self.network.outbox = Outbox()  # type: ignore[attr-defined]
+        self.recorder = Recorder()
+        self.wire = TcpWire(self.network, self.recorder)
+        self.line: Line = self.network.dial(self.wire)
+        self.outbox.open = True
+
+    def test_end_of_turn(self) -> None:
+        """What is written leaves in one piece when the turn ends; until then the wire is busy."""
+        self.wire.write(b"a")
+        self.wire.write(b"b")
+        self.assertEqual((bytes(self.line.received), self.wire.busy), (b"", True))
+        self.outbox.close()
+        self.assertEqual((bytes(self.line.received), self.wire.busy, self.wire.bytes_out), (b"ab", False, 2))
+
+    def test_next_turn(self) -> None:
+        """Each turn has its own; between turns bytes leave at once."""
+        self.wire.write(b"a")
+        self.outbox.close()
+        self.wire.write(b"b")
+        self.assertEqual(self.line.received, b"ab")
+        for _ in range(3):
+            before = len(self.line.received)
+            self.outbox.open = True
+            self.wire.write(bytes(HELD))
+            self.assertEqual(len(self.line.received), before)
+            self.outbox.close()
+            self.assertEqual(len(self.line.received), before + HELD)
+
+    def test_large(self) -> None:
+        """More than `HELD` bytes do not wait, nor does what was written before them."""
+        self.wire.write(b"a")
+        self.wire.write(bytes(HELD))
+        self.assertEqual(self.line.received, b"a" + bytes(HELD))
+        for _ in range(HELD):
+            self.wire.write(b"bb")
+        self.assertGreaterEqual(len(self.line.received), 1 + 2 * HELD)
+        self.outbox.close()
+        self.assertEqual(self.line.received, b"a" + bytes(HELD) + b"b" * (2 * HELD))
+
+    def test_slow_reader(self) -> None:
+        """What the kernel does not take at the end of the turn is queued, in order, and bounded as ever."""
+        self.line.stall(1)
+        self.wire.write(b"abc")
+        self.outbox.close()
+        self.outbox.open = True
+        self.wire.write(bytes(QUEUE_LIMIT + 1))
+        self.assertEqual((self.wire.full, self.wire.busy), (True, True))
+        self.line.read()
+        self.network.advance(0)
+        self.assertEqual(self.line.received, b"abc" + bytes(QUEUE_LIMIT + 1))
+
+    def test_slow_reader_of_something_large(self) -> None:
+        """What does not wait is queued behind what has waited."""
+        self.line.stall(1)
+        self.wire.write(b"abc")
+        self.wire.write(bytes(HELD))
+        self.line.read()
+        self.network.advance(0)
+        self.assertEqual(self.line.received, b"abc" + bytes(HELD))
+
+    def test_close(self) -> None:
+        """Closing does not overtake it."""
+        self.wire.write(b"a")
+        self.wire.close()
+        self.network.advance(0)
+        self.assertEqual((bytes(self.line.received), len(self.recorder.reasons)), (b"a", 1))
+        self.outbox.close()
+
+    def test_abort(self) -> None:
+        """Nor does an abort: the peer sees as much of an answer that is cut as there was."""
+        self.wire.write(b"a")
+        self.wire.abort()
+        self.assertEqual((bytes(self.line.received), self.line.reset), (b"a", True))
+        self.outbox.close()
+
+    def test_lost(self) -> None:
+        """It goes with a connection that is lost meanwhile."""
+        self.wire.write(b"a")
+        self.line.crash()
+        self.network.advance(0)
+        self.assertEqual(len(self.recorder.reasons), 1)
+        self.outbox.close()
+        self.assertEqual((bytes(self.line.received), self.wire.busy), (b"", False))
