@@ -24,9 +24,9 @@ from twisted.logger import Logger
 from twisted.web.server import Site
 
 from agwtwisted import tap
+from agwtwisted.core.http.destinations import destination
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import Config, HttpListener
-from agwtwisted.core.revocation.destinations import destination
 from agwtwisted.demo import attempts, certificates
 from agwtwisted.demo.backend import ReceivedRequest
 from agwtwisted.demo.certificates import DemoError

@@ -19,7 +19,7 @@ from twisted.web._newclient import ParseError, RequestGenerationFailed, RequestT
 from twisted.web.client import ResponseFailed
 
 from agwtwisted.backends.reactor_resolver import ReactorResolver
-from agwtwisted.core.revocation.destinations import Destination, Network, PortRange
+from agwtwisted.core.http.destinations import Destination, Network, PortRange
 from agwtwisted.core.revocation.status import NoAnswer, NotAsked, Unreachable, Unusable
 from agwtwisted.revocation.lateness import FairTimeout, Lateness
 from agwtwisted.revocation.ocsp_http import BadResponseError, RedirectError, post

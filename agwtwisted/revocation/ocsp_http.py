@@ -21,7 +21,7 @@ from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from agwtwisted.core.base.errors import AgwError, UnacceptableError
-from agwtwisted.core.revocation.destinations import Destination, destination
+from agwtwisted.core.http.destinations import Destination, destination
 from agwtwisted.core.revocation.ocsp import MAX_RESPONSE_BYTES
 
 T = TypeVar("T")

@@ -13,9 +13,9 @@ from twisted.logger import Logger
 
 from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.http.destinations import Destination, destination
 from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.revocation import ocsp
-from agwtwisted.core.revocation.destinations import Destination, destination
 from agwtwisted.core.revocation.memory import Subject, rules_of
 from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse, Rules
 from agwtwisted.core.revocation.status import NoAnswer, Unusable

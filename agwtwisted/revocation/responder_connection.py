@@ -38,7 +38,7 @@ from zope.interface import implementer
 
 from agwtwisted.backends.reactor_resolver import ReactorResolver
 from agwtwisted.core.base.errors import AgwError
-from agwtwisted.core.revocation.destinations import Destination, Network, PortRange, closed, refusal_of
+from agwtwisted.core.http.destinations import Destination, Network, PortRange, closed, refusal_of
 from agwtwisted.core.revocation.ocsp import MAX_RESPONSE_BYTES
 
 MAX_HEAD_BYTES: Final = 16384

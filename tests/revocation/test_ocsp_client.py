@@ -30,9 +30,9 @@ from twisted.trial.unittest import TestCase
 from twisted.web.http_headers import Headers
 
 from agwtwisted.backends.reactor_resolver import MAX_LOOKUPS
+from agwtwisted.core.http.destinations import PortRange, destination
 from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.circuit_breaker import OPEN_SECONDS, TRIP_AFTER
-from agwtwisted.core.revocation.destinations import PortRange, destination
 from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse
 from agwtwisted.core.revocation.status import NoAnswer, NotAsked, Unreachable, Unusable
 from agwtwisted.revocation import ocsp_client, responder_connection

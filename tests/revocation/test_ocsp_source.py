@@ -8,7 +8,7 @@ import attrs
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.revocation.destinations import Destination
+from agwtwisted.core.http.destinations import Destination
 from agwtwisted.core.revocation.ocsp import OcspRequest
 from agwtwisted.revocation.ocsp_source import MAX_DESTINATIONS, route_of
 from tests.revocations import (

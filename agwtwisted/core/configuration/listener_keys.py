@@ -23,6 +23,7 @@ from agwtwisted.core.configuration.settings import (
     whole,
 )
 from agwtwisted.core.configuration.tls_keys import POLICY, ssl_policy_problems
+from agwtwisted.core.http.destinations import network
 from agwtwisted.core.http.host_names import listener_address, listener_host_name
 from agwtwisted.core.resources.resources import (
     Gateway,
@@ -32,7 +33,6 @@ from agwtwisted.core.resources.resources import (
     Protocol,
     StreamProtocol,
 )
-from agwtwisted.core.revocation.destinations import network
 from agwtwisted.core.tls.extensions import alpn_protocol
 
 _ADDRESS = Key(listener_address, "The address to listen on; `::` is all of IPv6.")

@@ -22,6 +22,7 @@ from agwtwisted.core.configuration.settings import (
     reference,
     seconds,
 )
+from agwtwisted.core.http.destinations import network, port_range, responder_url
 from agwtwisted.core.resources.resources import (
     ClientAuth,
     ClientRevocation,
@@ -35,7 +36,6 @@ from agwtwisted.core.resources.resources import (
     TrustedRootCertificate,
     WithoutNocheck,
 )
-from agwtwisted.core.revocation.destinations import network, port_range, responder_url
 from agwtwisted.core.tls import policies
 from agwtwisted.core.tls.extensions import tls_group
 from agwtwisted.core.tls.policies import TlsPolicy

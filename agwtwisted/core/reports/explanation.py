@@ -18,6 +18,7 @@ from agwtwisted.core.certificates.name_comparison import normalised_name
 from agwtwisted.core.certificates.pem import EncodedBlock
 from agwtwisted.core.certificates.reading import certificate_of
 from agwtwisted.core.certificates.variables import certificate_variables
+from agwtwisted.core.http.destinations import hindrance
 from agwtwisted.core.reports import report
 from agwtwisted.core.reports.access_explanation import Finding, attribute_lines, findings
 from agwtwisted.core.reports.advice import what_to_do
@@ -30,7 +31,6 @@ from agwtwisted.core.resources.resources import (
     RequestRoutingRule,
     SslProfile,
 )
-from agwtwisted.core.revocation.destinations import hindrance
 from agwtwisted.core.revocation.ocsp import OcspRequest
 from agwtwisted.core.verification import reasons
 from agwtwisted.core.verification.certificate_rules import client_fault

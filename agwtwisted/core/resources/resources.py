@@ -16,7 +16,7 @@ from agwtwisted.core.backends.affinity import DEFAULT_NAME
 from agwtwisted.core.backends.health import HEALTHY_STATUSES, StatusRange
 from agwtwisted.core.base.errors import Problem
 from agwtwisted.core.certificates.reading import Certificate
-from agwtwisted.core.revocation.destinations import Network, PortRange
+from agwtwisted.core.http.destinations import Network, PortRange
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.rewriting import RewriteRuleSet
 from agwtwisted.core.tls.policies import TlsPolicy

@@ -6,8 +6,8 @@ from ipaddress import ip_network
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.http.destinations import PortRange
 from agwtwisted.core.resources.resources import ClientAuth, OcspScope, OcspUnavailable, WithoutNocheck
-from agwtwisted.core.revocation.destinations import PortRange
 from tests.configurations import (
     STRICT,
     changed,

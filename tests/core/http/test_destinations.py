@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import UnacceptableError
-from agwtwisted.core.revocation import destinations
-from agwtwisted.core.revocation.destinations import Destination, PortRange, closed, destination, hindrance, network
+from agwtwisted.core.http import destinations
+from agwtwisted.core.http.destinations import Destination, PortRange, closed, destination, hindrance, network
 
 
 class DestinationTests(SynchronousTestCase):
