@@ -1,15 +1,11 @@
 """Access records to JSON lines, in the product's words (product page "Monitoring data reference", access log of v2).
 
-A line says the URL once, and of a field from outside 2 KB at most: what a client sends must not fill the disk faster
-than it comes. What stays the same is rendered once: a `RecordFrame` for each rule, a `ClientFrame` for each connection.
-A request then costs one format operation; only bytes that JSON cannot hold as they are take the slow way.
+A line says the URL once. What stays the same is rendered once: a `RecordFrame` for each rule, a `ClientFrame` for each
+connection. A request then costs one format operation; only bytes that JSON cannot hold as they are take the slow way.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -20,13 +16,25 @@ import attrs
 from agwtwisted.core.base.values import value
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.operations.record_lines import Line, number, outside, quoted_number, rendered, seconds, word
+from agwtwisted.core.operations.record_texts import decoded, escaped, members
 from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, NotAsked, Refused, Verdict, log_word
 
-_PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')
-"""The bytes that stand in a JSON string as they are."""
+ENVELOPE: Final = {
+    "timeStamp": "when the request, handshake or session ended, to the second",
+    "resourceId": "empty",
+    "listenerName": "the listener",
+    "ruleName": "the rule; empty if none was reached",
+    "backendPoolName": "the pool",
+    "backendSettingName": "the backend settings",
+    "operationName": "`ApplicationGatewayAccess`",
+    "category": "`ApplicationGatewayAccessLog`",
+    "properties": "an object with the members below",
+}
+"""What the members of every line mean that are not among its properties: the time, and the first part of a frame."""
 
-_LATIN = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
-"""From what "surrogateescape" makes of bytes that are not UTF-8 to the same bytes as Latin-1."""
+INSTANCE: Final = {"instanceId": "empty"}
+"""The first property of every line, which ends a frame."""
 
 
 @attrs.frozen
@@ -45,7 +53,7 @@ class RecordFrame:
         backend_setting: str = "",
     ) -> RecordFrame:
         """Renders the names; empty ones for what was not reached, such as the rule of a request without a route."""
-        members = {
+        named = {
             "resourceId": "",
             "listenerName": listener,
             "ruleName": rule,
@@ -54,7 +62,25 @@ class RecordFrame:
             "operationName": "ApplicationGatewayAccess",
             "category": "ApplicationGatewayAccessLog",
         }
-        return cls(_members(members) + b',"properties":{' + _members({"instanceId": ""}))
+        return cls(members(named) + b',"properties":{' + members({"instanceId": ""}))
+
+
+CLIENT: Final = {"clientIP": "the client's address", "clientPort": "and port"}
+
+TLS: Final = {
+    "sslEnabled": "`on` or `off`",
+    "sslCipher": "the cipher suite in OpenSSL's name",
+    "sslProtocol": "`TLSv1.2` or `TLSv1.3`",
+    "sslClientVerify": "`NONE`, `PASSTHROUGH`, `SUCCESS` or `FAILED:` and the reason",
+    "ocspStatus": (
+        "`not-checked`, `good`, `revoked`, `unknown`, `unavailable`, `unavailable-allowed` (and accepted), `not-asked`"
+    ),
+    "sslClientCertificateFingerprint": "SHA-1 of the client's certificate",
+    "sslClientCertificateIssuerName": "its issuer",
+    "sslClientCertificateSubjectName": "its subject, if it is refused (unless `log_refused_certificates = false`)",
+    "sslClientCertificateSerialNumber": "and its serial number, in hexadecimal",
+    "sslClientCertificateFingerprintSha256": "and its SHA-256",
+}
 
 
 @attrs.frozen
@@ -125,46 +151,72 @@ def timestamp(seconds: float) -> bytes:
     return datetime.fromtimestamp(int(seconds), UTC).isoformat().encode()
 
 
-_ACCESS = (
-    b'{"timeStamp":"%b",%b,%b,"httpMethod":"%b","originalRequestUriWithArgs":"%b","requestUri":"%b","requestQuery":"%b",'
-    b'"userAgent":"%b","httpStatus":%d,"httpVersion":"HTTP/%b","receivedBytes":%d,"sentBytes":%d,'
-    b'"clientResponseTime":%.3f,"timeTaken":%.3f,"transactionId":"%b",%b,"serverRouted":"%b","serverStatus":"%b",'
-    b'"serverResponseLatency":"%b","upstreamSourcePort":"%b","originalHost":"%b","host":"%b","error_info":"%b",'
-    b'"contentType":"%b"}}\n'
+ACCESS: Final = Line(
+    rendered("client.address", INSTANCE | CLIENT),
+    outside("httpMethod", "method", "the method"),
+    # What these three say is given by `render`.
+    outside(
+        "originalRequestUriWithArgs",
+        "",
+        "path and query as received, if they were forwarded differently; else empty",
+    ),
+    outside("requestUri", "", "the path as forwarded"),
+    outside("requestQuery", "", "the query as forwarded"),
+    outside("userAgent", "user_agent", "User-Agent"),
+    number("httpStatus", "status", "the status that the client got; 499 if it disconnected before"),
+    outside("httpVersion", "version", "`HTTP/1.0` or `HTTP/1.1`", b"HTTP/%b"),
+    number("receivedBytes", "received_bytes", "bytes of the request, head and body"),
+    number("sentBytes", "sent_bytes", "bytes of the response, head and body"),
+    seconds("clientResponseTime", "client_response_time", "seconds from the first to the last byte of the response"),
+    seconds("timeTaken", "time_taken", "seconds from the request's head to the end of the response"),
+    outside("transactionId", "transaction_id", "the same as X-Appgw-Trace-Id at the backend"),
+    rendered("client.tls", TLS),
+    outside("serverRouted", "server_routed", "the last server to which the request was sent"),
+    quoted_number("serverStatus", "server_status", "the status of its response"),
+    quoted_number("serverResponseLatency", "server_response_latency", "seconds until its response began", b"%.3f"),
+    quoted_number("upstreamSourcePort", "upstream_source_port", "the gateway's own port of the connection to it"),
+    outside("originalHost", "original_host", "Host as received"),
+    outside("host", "host", "Host as forwarded"),
+    word("error_info", "error_info.octets", "why the gateway itself answered: [error codes](error-codes.md)"),
+    outside("contentType", "content_type", "Content-Type of the response"),
 )
+"""The line of an `AccessRecord`."""
 
 
 def render(record: AccessRecord, log_query: bool) -> bytes:
     """The record as one line of JSON, in ASCII; without `log_query` no part of a query string is in it."""
-    method, original, path, query, user_agent, version, transaction, routed, original_host, host, kind = _outside(
-        record, log_query
-    )
-    return _ACCESS % (
-        record.timestamp,
-        record.frame.text,
-        record.client.address,
-        method,
-        original,
-        path,
-        query,
-        user_agent,
-        record.status,
-        version,
-        record.received_bytes,
-        record.sent_bytes,
-        record.client_response_time,
-        record.time_taken,
-        transaction,
-        record.client.tls,
-        routed,
-        b"" if record.server_status is None else b"%d" % record.server_status,
-        b"" if record.server_response_latency is None else b"%.3f" % record.server_response_latency,
-        b"" if record.upstream_source_port is None else b"%d" % record.upstream_source_port,
-        original_host,
-        host,
-        record.error_info.octets,
-        kind,
-    )
+    return ACCESS.render(record, _url(record, log_query))
+
+
+def _url(record: AccessRecord, log_query: bool) -> tuple[bytes, bytes, bytes]:
+    """The target as it came, where it was forwarded as another, and path and query as they were forwarded."""
+    path, _, query = record.rewritten_target.partition(b"?")
+    original = b"" if record.target == record.rewritten_target else record.target
+    if not log_query:
+        original, query = original.partition(b"?")[0], b""
+        original = b"" if original == path else original
+    return original, path, query
+
+
+_FAILURE: Final = (
+    ("serverName", lambda record: record.peer.server_name, "the name that the client asked for (SNI)"),
+    ("error_info", lambda record: record.error_info.value, "as above"),
+    ("handshakeError", lambda record: record.error, "why the handshake failed"),
+    (
+        "omitted",
+        lambda record: record.omitted,
+        "the number of lines about this address that were omitted since the last one",
+    ),
+)
+
+HANDSHAKE: Final = {
+    **INSTANCE,
+    **CLIENT,
+    "httpStatus": "0",
+    **TLS,
+    **{name: meaning for name, _, meaning in _FAILURE},
+}
+"""What the properties of a `HandshakeRecord` mean."""
 
 
 def render_handshake(record: HandshakeRecord, names_refused: bool = True) -> bytes:
@@ -174,42 +226,10 @@ def render_handshake(record: HandshakeRecord, names_refused: bool = True) -> byt
     ``serverName`` (SNI), ``handshakeError``, ``omitted``. ``httpStatus`` is 0.
     """
     peer = attrs.evolve(record.peer, verdict=_judged(record.peer))
-    ours = {
-        "serverName": peer.server_name,
-        "error_info": record.error_info.value,
-        "handshakeError": record.error,
-        "omitted": record.omitted,
-    }
+    ours = {name: read(record) for name, read, _ in _FAILURE}
     tls = _tls(peer, enabled=True) + (_refused(peer) if names_refused else b"")
-    parts = (record.frame.text, _address(peer), b'"httpStatus":0', tls, _members(ours))
+    parts = (record.frame.text, _address(peer), b'"httpStatus":0', tls, members(ours))
     return b'{"timeStamp":"%b",%b}}\n' % (record.timestamp, b",".join(parts))
-
-
-def _outside(record: AccessRecord, log_query: bool) -> tuple[bytes, ...]:
-    """What came from outside, in the order of the line, each fit to stand in a JSON string."""
-    path, _, query = record.rewritten_target.partition(b"?")
-    original = b"" if record.target == record.rewritten_target else record.target
-    if not log_query:
-        original, query = original.partition(b"?")[0], b""
-        original = b"" if original == path else original
-    fields = (
-        record.method,
-        original,
-        path,
-        query,
-        record.user_agent,
-        record.version,
-        record.transaction_id,
-        record.server_routed,
-        record.original_host,
-        record.host,
-        record.content_type,
-    )
-    # One look at all of them: nearly every request has nothing to escape or to cut.
-    joined = b"".join(fields)
-    if len(joined) > LONGEST_FIELD or joined.translate(None, _PLAIN):
-        return tuple(map(_field, fields))
-    return fields
 
 
 def _judged(peer: Peer) -> Verdict:
@@ -218,7 +238,7 @@ def _judged(peer: Peer) -> Verdict:
 
 
 def _address(peer: Peer) -> bytes:
-    return b'"clientIP":"%b","clientPort":%d' % (_escaped(peer.address.encode()), peer.port)
+    return b'"clientIP":"%b","clientPort":%d' % (escaped(peer.address.encode()), peer.port)
 
 
 def _tls(peer: Peer, *, enabled: bool) -> bytes:
@@ -235,15 +255,15 @@ def _tls_members(
     enabled: bool, cipher: str, version: str, verified: str, status: str, fingerprint: bytes, issuer: bytes
 ) -> bytes:
     """Of nothing but these, so that they may be remembered by them."""
-    return _members(
+    return members(
         {
             "sslEnabled": "on" if enabled else "off",
             "sslCipher": cipher,
             "sslProtocol": version,
             "sslClientVerify": verified,
             "ocspStatus": status,
-            "sslClientCertificateFingerprint": _decoded(fingerprint),
-            "sslClientCertificateIssuerName": _decoded(issuer),
+            "sslClientCertificateFingerprint": decoded(fingerprint),
+            "sslClientCertificateIssuerName": decoded(issuer),
         }
     )
 
@@ -253,12 +273,12 @@ def _refused(peer: Peer) -> bytes:
     certificate = peer.certificate
     if certificate is None or not isinstance(peer.verdict, Refused):
         return b""
-    members = {
-        "sslClientCertificateSubjectName": _decoded(certificate.logged_subject),
-        "sslClientCertificateSerialNumber": _decoded(certificate.serial),
+    named = {
+        "sslClientCertificateSubjectName": decoded(certificate.logged_subject),
+        "sslClientCertificateSerialNumber": decoded(certificate.serial),
         "sslClientCertificateFingerprintSha256": sha256(certificate.der).hexdigest(),
     }
-    return b"," + _members(members)
+    return b"," + members(named)
 
 
 REMEMBERED: Final = 4096
@@ -268,60 +288,3 @@ LONGEST_ISSUER: Final = 512
 """Octets of an issuer's name with which they are: hostile ones are long, and would take much room."""
 
 _remembered_tls_members = lru_cache(REMEMBERED)(_tls_members)
-
-
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
-
-
-def _members(members: Mapping[str, str | int]) -> bytes:
-    """The members of a JSON object, without its braces."""
-    encoded = _ENCODER.encode(members)
-    if len(encoded) > LONGEST_FIELD:
-        encoded = _ENCODER.encode(
-            {name: cut(each) if isinstance(each, str) else each for name, each in members.items()}
-        )
-    return encoded[1:-1].encode()
-
-
-def _decoded(raw: bytes) -> str:
-    """Bytes from outside as text: UTF-8 where they are, each other byte as the Latin-1 letter of its number."""
-    return raw.decode("utf-8", "surrogateescape").translate(_LATIN)
-
-
-LONGEST_FIELD: Final = 2048
-"""Octets of a field in a line, behind which it is cut."""
-
-_WHOLE: Final = re.compile(r"(?:\\ud[89ab]..\\ud[c-f]..|\\u(?!d[89ab])....|\\[^u]|[^\\])*")
-_TAIL: Final = re.compile(rb"[\xc0-\xff][\x80-\xbf]{0,2}\Z")
-
-
-def cut(text: str) -> str:
-    """Text that takes `LONGEST_FIELD` octets of a line at most, and behind it, where it was longer, how long it was."""
-    dumped = json.dumps(text)[1:-1]
-    if len(dumped) <= LONGEST_FIELD:
-        return text
-    whole = _WHOLE.match(dumped, 0, LONGEST_FIELD)
-    begun: str = json.loads(f'"{whole[0] if whole else ""}"')
-    return begun + _mark(len(text.encode("utf-8", "surrogatepass")))
-
-
-def _mark(octets: int) -> str:
-    return f"\u2026(of {octets} bytes)"
-
-
-def _field(raw: bytes) -> bytes:
-    """Bytes from outside as the inside of a JSON string, cut as by `cut`."""
-    if len(raw) <= LONGEST_FIELD:
-        escaped = _escaped(raw)
-        if len(escaped) <= LONGEST_FIELD:
-            return escaped
-    begun = raw[:LONGEST_FIELD]
-    if raw[LONGEST_FIELD : LONGEST_FIELD + 1] >= b"\x80":
-        begun = _TAIL.sub(b"", begun)
-    whole = _WHOLE.match(_escaped(begun).decode("ascii"), 0, LONGEST_FIELD)
-    return (whole[0] if whole else "").encode() + json.dumps(_mark(len(raw)))[1:-1].encode()
-
-
-def _escaped(raw: bytes) -> bytes:
-    """Bytes from outside as the inside of a JSON string, in ASCII."""
-    return json.dumps(_decoded(raw))[1:-1].encode() if raw.translate(None, _PLAIN) else raw

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from enum import IntEnum
+from typing import Final
 
 import attrs
 
-from agwtwisted.core.operations.records import ClientFrame, RecordFrame, cut
+from agwtwisted.core.operations.record_lines import Line, constant, flag, number, quoted_number, rendered, seconds, text
+from agwtwisted.core.operations.records import CLIENT, INSTANCE, TLS, ClientFrame, RecordFrame
 
 
 class SessionStatus(IntEnum):
@@ -41,30 +42,30 @@ class SessionRecord:
     certificate_omitted: bool = False  # the PROXY protocol header had no room for it
 
 
-_SESSION = (
-    b'{"timeStamp":"%b",%b,%b,%b,"serverName":%b,"protocol":"TCP","receivedBytes":%d,"sentBytes":%d,"sessionTime":%.3f,'
-    b'"serverRouted":%b,"serverStatus":"%d","upstreamSentBytes":%d,"upstreamReceivedBytes":%d,'
-    b'"upstreamSessionTime":%.3f,"upstreamSourcePort":"%b","sessionEnd":%b,"clientCertificateOmitted":%b}}\n'
+SESSION: Final = Line(
+    rendered("client.address", INSTANCE | CLIENT),
+    rendered("client.tls", TLS),
+    text("serverName", "server_name", "the name that the client asked for (SNI)"),
+    constant("protocol", "TCP", "`TCP`"),
+    number("receivedBytes", "received_bytes", "bytes from the client"),
+    number("sentBytes", "sent_bytes", "bytes to the client"),
+    seconds("sessionTime", "session_time", "seconds"),
+    text("serverRouted", "server_routed", "the server"),
+    quoted_number("serverStatus", "status", "`200`; `403` refused, `500` a defect, `502` no server, `503` stopping"),
+    number("upstreamSentBytes", "upstream_sent_bytes", "bytes to the server"),
+    number("upstreamReceivedBytes", "upstream_received_bytes", "bytes from the server"),
+    seconds("upstreamSessionTime", "upstream_session_time", "seconds since the connection to the server was made"),
+    quoted_number("upstreamSourcePort", "upstream_source_port", "the gateway's own port of the connection to it"),
+    text("sessionEnd", "end", "why it ended"),
+    flag(
+        "clientCertificateOmitted",
+        "certificate_omitted",
+        "whether the PROXY protocol header had no room for the client's certificate",
+    ),
 )
+"""The line of a `SessionRecord`."""
 
 
 def render_session(record: SessionRecord) -> bytes:
     """The record as one line of JSON, in ASCII."""
-    return _SESSION % (
-        record.timestamp,
-        record.frame.text,
-        record.client.address,
-        record.client.tls,
-        json.dumps(cut(record.server_name)).encode(),
-        record.received_bytes,
-        record.sent_bytes,
-        record.session_time,
-        json.dumps(record.server_routed).encode(),
-        record.status.value,
-        record.upstream_sent_bytes,
-        record.upstream_received_bytes,
-        record.upstream_session_time,
-        b"" if record.upstream_source_port is None else b"%d" % record.upstream_source_port,
-        json.dumps(cut(record.end)).encode(),
-        b"true" if record.certificate_omitted else b"false",
-    )
+    return SESSION.render(record)

@@ -11,7 +11,9 @@ from agwtwisted.core.configuration.schema import KINDS
 from agwtwisted.core.configuration.settings import Key, Kind
 from agwtwisted.core.configuration.tls_keys import DEFAULT_SSL_POLICY
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.operations.records import LONGEST_FIELD
+from agwtwisted.core.operations.record_texts import LONGEST_FIELD
+from agwtwisted.core.operations.records import ACCESS, ENVELOPE, HANDSHAKE
+from agwtwisted.core.operations.session_records import SESSION
 from agwtwisted.core.rules.server_variables import COOKIE, SERVER_VARIABLES
 
 NOTICE: Final = "<!-- Made by `make reference` from the code: do not edit. -->"
@@ -125,120 +127,26 @@ def _variables() -> Iterator[str]:
 
 # The access log
 
-_ENVELOPE: Final = {
-    "timeStamp": "when the request, handshake or session ended, to the second",
-    "resourceId": "empty",
-    "listenerName": "the listener",
-    "ruleName": "the rule; empty if none was reached",
-    "backendPoolName": "the pool",
-    "backendSettingName": "the backend settings",
-    "operationName": "`ApplicationGatewayAccess`",
-    "category": "`ApplicationGatewayAccessLog`",
-    "properties": "an object with the members below",
-}
-
-_CLIENT: Final = {
-    "instanceId": "empty",
-    "clientIP": "the client's address",
-    "clientPort": "and port",
-}
-
-_TLS: Final = {
-    "sslEnabled": "`on` or `off`",
-    "sslCipher": "the cipher suite in OpenSSL's name",
-    "sslProtocol": "`TLSv1.2` or `TLSv1.3`",
-    "sslClientVerify": "`NONE`, `PASSTHROUGH`, `SUCCESS` or `FAILED:` and the reason",
-    "ocspStatus": (
-        "`not-checked`, `good`, `revoked`, `unknown`, `unavailable`, `unavailable-allowed` (and accepted), `not-asked`"
-    ),
-    "sslClientCertificateFingerprint": "SHA-1 of the client's certificate",
-    "sslClientCertificateIssuerName": "its issuer",
-}
-
-_REFUSED: Final = {
-    "sslClientCertificateSubjectName": "its subject, if it is refused (unless `log_refused_certificates = false`)",
-    "sslClientCertificateSerialNumber": "and its serial number, in hexadecimal",
-    "sslClientCertificateFingerprintSha256": "and its SHA-256",
-}
-
-ACCESS_FIELDS: Final[Mapping[str, str]] = {
-    **_CLIENT,
-    "httpMethod": "the method",
-    "originalRequestUriWithArgs": "path and query as received, if they were forwarded differently; else empty",
-    "requestUri": "the path as forwarded",
-    "requestQuery": "the query as forwarded",
-    "userAgent": "User-Agent",
-    "httpStatus": "the status that the client got; 499 if it disconnected before",
-    "httpVersion": "`HTTP/1.0` or `HTTP/1.1`",
-    "receivedBytes": "bytes of the request, head and body",
-    "sentBytes": "bytes of the response, head and body",
-    "clientResponseTime": "seconds from the first to the last byte of the response",
-    "timeTaken": "seconds from the request's head to the end of the response",
-    "transactionId": "the same as X-Appgw-Trace-Id at the backend",
-    **_TLS,
-    **_REFUSED,
-    "serverRouted": "the last server to which the request was sent",
-    "serverStatus": "the status of its response",
-    "serverResponseLatency": "seconds until its response began",
-    "upstreamSourcePort": "the gateway's own port of the connection to it",
-    "originalHost": "Host as received",
-    "host": "Host as forwarded",
-    "error_info": "why the gateway itself answered: [error codes](error-codes.md)",
-    "contentType": "Content-Type of the response",
-}
-
-HANDSHAKE_FIELDS: Final[Mapping[str, str]] = {
-    **_CLIENT,
-    "httpStatus": "0",
-    **_TLS,
-    **_REFUSED,
-    "serverName": "the name that the client asked for (SNI)",
-    "error_info": "as above",
-    "handshakeError": "why the handshake failed",
-    "omitted": "the number of lines about this address that were omitted since the last one",
-}
-
-SESSION_FIELDS: Final[Mapping[str, str]] = {
-    **_CLIENT,
-    **_TLS,
-    **_REFUSED,
-    "serverName": "the name that the client asked for (SNI)",
-    "protocol": "`TCP`",
-    "receivedBytes": "bytes from the client",
-    "sentBytes": "bytes to the client",
-    "sessionTime": "seconds",
-    "serverRouted": "the server",
-    "serverStatus": "`200`; `400` invalid input, `403` refused, `500` a defect, `502` no server, `503` stopping",
-    "upstreamSentBytes": "bytes to the server",
-    "upstreamReceivedBytes": "bytes from the server",
-    "upstreamSessionTime": "seconds since the connection to the server was made",
-    "upstreamSourcePort": "the gateway's own port of the connection to it",
-    "sessionEnd": "why it ended",
-    "clientCertificateOmitted": "whether the PROXY protocol header had no room for the client's certificate",
-}
-
 
 def _access_log() -> Iterator[str]:
     yield "One JSON object in each line. All three kinds of lines have these members:"
-    yield _table(("member", "value"), _rows(_ENVELOPE))
+    yield _table(("member", "value"), _rows(ENVELOPE))
     yield (
         f"Of a value from outside at most {LONGEST_FIELD} bytes are written; behind them stands `\u2026(of N bytes)`,"
         " N being how long it was. The URL stands in a line once, in `requestUri` and `requestQuery`, and as it came"
         " beside them only where it was forwarded as another one."
     )
     yield "## Requests"
-    yield _table(("property", "value"), _rows(ACCESS_FIELDS))
+    yield _table(("property", "value"), _rows(ACCESS.meanings))
     yield "## Failed handshakes"
-    yield _table(("property", "value"), _rows(HANDSHAKE_FIELDS))
+    yield _table(("property", "value"), _rows(HANDSHAKE))
     yield "## L4 sessions"
-    yield _table(("property", "value"), _rows(SESSION_FIELDS))
+    yield _table(("property", "value"), _rows(SESSION.meanings))
 
 
 def _rows(fields: Mapping[str, str]) -> Iterator[Sequence[str]]:
     return ((f"`{name}`", meaning) for name, meaning in fields.items())
 
-
-ENVELOPE_FIELDS: Final = frozenset(_ENVELOPE)
 
 # Error codes
 

@@ -13,6 +13,9 @@ from agwtwisted.core.configuration.schema import KINDS
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.peer import Peer
 from agwtwisted.core.operations.records import (
+    ACCESS,
+    ENVELOPE,
+    HANDSHAKE,
     AccessRecord,
     ClientFrame,
     HandshakeRecord,
@@ -20,7 +23,7 @@ from agwtwisted.core.operations.records import (
     render,
     render_handshake,
 )
-from agwtwisted.core.operations.session_records import SessionRecord, SessionStatus, render_session
+from agwtwisted.core.operations.session_records import SESSION, SessionRecord, SessionStatus, render_session
 from agwtwisted.core.reports import reference
 from agwtwisted.core.rules.server_variables import SERVER_VARIABLES
 from agwtwisted.core.verification.verdicts import Refused
@@ -86,7 +89,7 @@ class LogTests(SynchronousTestCase):
     def members(self, line: bytes) -> set[str]:
         """The properties of a line, whose other members are looked at here."""
         record = json.loads(line)
-        self.assertEqual({*record}, reference.ENVELOPE_FIELDS)
+        self.assertEqual({*record}, {*ENVELOPE})
         return {*record["properties"]}
 
     def test_requests(self) -> None:
@@ -108,12 +111,12 @@ class LogTests(SynchronousTestCase):
             time_taken=0,
             transaction_id=b"",
         )
-        self.assertEqual(self.members(render(record, True)), {*reference.ACCESS_FIELDS})
+        self.assertEqual(self.members(render(record, True)), {*ACCESS.meanings})
 
     def test_handshakes(self) -> None:
         """Of a handshake that failed."""
         record = HandshakeRecord(timestamp=b"", frame=FRAME, peer=PEER, error="")
-        self.assertEqual(self.members(render_handshake(record)), {*reference.HANDSHAKE_FIELDS})
+        self.assertEqual(self.members(render_handshake(record)), {*HANDSHAKE})
 
     def test_sessions(self) -> None:
         """Of an L4 session."""
@@ -128,7 +131,7 @@ class LogTests(SynchronousTestCase):
             status=SessionStatus.OK,
             end="",
         )
-        self.assertEqual(self.members(render_session(record)), {*reference.SESSION_FIELDS})
+        self.assertEqual(self.members(render_session(record)), {*SESSION.meanings})
 
 
 class CodeTests(SynchronousTestCase):
