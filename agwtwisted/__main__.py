@@ -100,10 +100,10 @@ def _extract_ca(options: argparse.Namespace) -> int:
 
 
 def _reference(options: argparse.Namespace) -> int:
-    from agwtwisted.core.reports import reference
+    from agwtwisted.core.reports import reference_pages
 
     options.directory.mkdir(parents=True, exist_ok=True)
-    for name, text in reference.pages().items():
+    for name, text in reference_pages.pages().items():
         (options.directory / name).write_text(text, encoding="utf-8")
     return 0
 

@@ -38,9 +38,9 @@ from agwtwisted.core.identity.peer import Peer
 from agwtwisted.core.listening.proxy_protocol import HeaderReader, NoHeader, ProxyHeader, Tlv, encoded, joined, split
 from agwtwisted.core.resources.resources import CertificateHeaders
 from agwtwisted.core.rules.conditions import Condition
-from agwtwisted.core.rules.references import Lookup
 from agwtwisted.core.rules.templates import MATCHER, Scope, Template
 from agwtwisted.core.rules.variable_context import Client, Context
+from agwtwisted.core.rules.variable_references import Lookup
 from agwtwisted.core.verification.chains import TrustedChain, read_chain
 from agwtwisted.core.verification.judging import MAX_DEPTH, Anchors, Evidence, judge
 from agwtwisted.core.verification.verdicts import Refused, Trusted, Unchecked

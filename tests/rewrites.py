@@ -10,8 +10,8 @@ from agwtwisted.core.certificates.variables import CertificateVariables, certifi
 from agwtwisted.core.http.header_lines import Header
 from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead
 from agwtwisted.core.identity.peer import Peer
-from agwtwisted.core.rules.references import Lookup
 from agwtwisted.core.rules.variable_context import Client, Context
+from agwtwisted.core.rules.variable_references import Lookup
 from agwtwisted.core.verification.verdicts import Trusted
 from tests import pki
 

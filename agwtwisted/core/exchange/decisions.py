@@ -17,9 +17,9 @@ from agwtwisted.core.identity.peer import Peer
 from agwtwisted.core.plan.routing import Action, Site
 from agwtwisted.core.resources.resources import PathCertificate
 from agwtwisted.core.rules.conditions import hold
-from agwtwisted.core.rules.references import Lookup
 from agwtwisted.core.rules.rewriting import Bad, RewriteRuleSet, RewrittenRequest, rewrite_request
 from agwtwisted.core.rules.variable_context import Client, Context
+from agwtwisted.core.rules.variable_references import Lookup
 from agwtwisted.core.verification.verdicts import UNJUDGED, NotAsked, admits
 
 MAX_ROUNDS: Final = 10

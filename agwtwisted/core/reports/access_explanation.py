@@ -14,8 +14,8 @@ from agwtwisted.core.http.messages import RequestHead
 from agwtwisted.core.identity.peer import Peer
 from agwtwisted.core.resources.resources import PathCertificate, RequestRoutingRule
 from agwtwisted.core.rules.conditions import Condition
-from agwtwisted.core.rules.references import Lookup
 from agwtwisted.core.rules.variable_context import Client, Context
+from agwtwisted.core.rules.variable_references import Lookup
 from agwtwisted.core.verification.verdicts import NotAsked, Trusted, Verdict
 
 _ANY_REQUEST: Final = RequestHead(method=b"GET", target=b"/", version=b"1.1", host="", authority=b"", headers=())

@@ -27,9 +27,9 @@ from agwtwisted.core.base.errors import UnacceptableError, shown
 from agwtwisted.core.base.texts import did_you_mean, one_line
 from agwtwisted.core.certificates.names import with_marked_values
 from agwtwisted.core.rules.patterns import Groups, Pattern
-from agwtwisted.core.rules.references import FromLookup, Lookup, VariableReference
 from agwtwisted.core.rules.server_variables import Comparison
 from agwtwisted.core.rules.templates import Captures
+from agwtwisted.core.rules.variable_references import FromLookup, Lookup, VariableReference
 from agwtwisted.core.rules.variable_values import speakable
 
 Test: TypeAlias = Callable[[bytes], Groups | None]

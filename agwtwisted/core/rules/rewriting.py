@@ -23,9 +23,9 @@ from agwtwisted.core.http.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.http.messages import MAX_TARGET, RequestHead, ResponseHead, host_of
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.rules.conditions import Condition, Test, captured
-from agwtwisted.core.rules.references import Lookup, VariableReference
 from agwtwisted.core.rules.templates import MATCHER, Captures, Template
 from agwtwisted.core.rules.variable_context import Context
+from agwtwisted.core.rules.variable_references import Lookup, VariableReference
 
 MAX_VALUE: Final = 65536
 """Bytes that the value of one header may have: a template can name a large one many times."""

@@ -15,7 +15,7 @@ import attrs
 from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.rules.patterns import Groups
-from agwtwisted.core.rules.references import Lookup, VariableReference
+from agwtwisted.core.rules.variable_references import Lookup, VariableReference
 
 Captures: TypeAlias = Mapping[str, Groups]
 """What the patterns of conditions took, by the variable as its condition writes it."""

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.rules.conditions import Condition, access_condition, captured, hold, matcher
-from agwtwisted.core.rules.references import Lookup
+from agwtwisted.core.rules.variable_references import Lookup
 from agwtwisted.core.verification.verdicts import Absent, Trusted
 from tests.rewrites import HEAD, RESPONSE, lookup, request
 from tests.strategies import UTF8, alternative_names, certificate, simple_name, string

@@ -24,7 +24,7 @@ from agwtwisted.core.operations.records import (
     render_handshake,
 )
 from agwtwisted.core.operations.session_records import SESSION, SessionRecord, SessionStatus, render_session
-from agwtwisted.core.reports import reference
+from agwtwisted.core.reports import reference_pages
 from agwtwisted.core.rules.server_variables import SERVER_VARIABLES
 from agwtwisted.core.verification.verdicts import Refused
 
@@ -40,21 +40,21 @@ class PageTests(SynchronousTestCase):
     def test_are_current(self) -> None:
         """The pages of the repository are those that the code makes: run `make reference` where they are not."""
         directory = ROOT / "docs" / "reference"
-        made = reference.pages()
+        made = reference_pages.pages()
         self.assertEqual({path.name for path in directory.iterdir()}, {*made})
         for name, text in made.items():
             self.assertEqual((directory / name).read_text(encoding="utf-8"), text, name)
 
     def test_tables(self) -> None:
         """Every row of a table has as many cells as its head."""
-        for text in reference.pages().values():
+        for text in reference_pages.pages().values():
             for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
                 cells = {len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}
                 self.assertEqual(len(cells), 1, table)
 
     def test_configuration(self) -> None:
         """Every key stands there with its default, as it would be written."""
-        text = reference.pages()["configuration.md"]
+        text = reference_pages.pages()["configuration.md"]
         for name, kind in KINDS.items():
             self.assertIn(f"\n## [{name}{' NAME' if kind.named else ''}]\n", text)
             for key in kind.keys:
@@ -65,7 +65,9 @@ class PageTests(SynchronousTestCase):
     def test_defaults(self) -> None:
         """What stands as a default, written into a file, is the default; what must be there says so."""
         for name, kind in KINDS.items():
-            text = reference.pages()["configuration.md"].partition(f"## [{name}{' NAME' if kind.named else ''}]\n")[2]
+            text = reference_pages.pages()["configuration.md"].partition(
+                f"## [{name}{' NAME' if kind.named else ''}]\n"
+            )[2]
             for key, how in kind.keys.items():
                 cell = re.search(rf"(?m)^\| `{key}` \| (.*?) ?\| ", text)
                 assert cell
@@ -74,11 +76,11 @@ class PageTests(SynchronousTestCase):
                 elif cell[1] and (name, key) != ("gateway", "ssl_policy"):
                     written = cell[1].split("`")[1]
                     self.assertEqual(how.convert(written), kind.default(key), f"{name}.{key}")
-        self.assertIn("\n| `port` | `80`, with `Https` `443` |", reference.pages()["configuration.md"])
+        self.assertIn("\n| `port` | `80`, with `Https` `443` |", reference_pages.pages()["configuration.md"])
 
     def test_variables(self) -> None:
         """Every server variable stands there."""
-        text = reference.pages()["variables.md"]
+        text = reference_pages.pages()["variables.md"]
         for name in SERVER_VARIABLES:
             self.assertIn(f"\n| `{name}` | ", text)
 
@@ -139,11 +141,11 @@ class CodeTests(SynchronousTestCase):
 
     def test_log(self) -> None:
         """Each code of the access log has a meaning."""
-        self.assertEqual({*reference.ERROR_MEANINGS}, {*ErrorInfo})
+        self.assertEqual({*reference_pages.ERROR_MEANINGS}, {*ErrorInfo})
 
     def test_product(self) -> None:
         """Every code of the product that the source has stands on the page."""
         sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "agwtwisted").rglob("*.py"))
         codes = {*re.findall(r"\b(?:ApplicationGateway[A-Z]\w+|InvalidResourceReference)\b", sources)} - NO_CODES
         beginnings = {each for each in codes if any(other.startswith(each) and other != each for other in codes)}
-        self.assertEqual(codes - beginnings, {*reference.PRODUCT_CODES})
+        self.assertEqual(codes - beginnings, {*reference_pages.PRODUCT_CODES})

@@ -23,7 +23,7 @@ from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.identity.peer import Peer
 from agwtwisted.core.verification.verdicts import Missing, Refused, Trusted
 from agwtwisted.exchange import exchange
-from agwtwisted.exchange.resource import ProxyResource
+from agwtwisted.exchange.proxy_resource import ProxyResource
 from tests import pki
 from tests.running import free_ports
 

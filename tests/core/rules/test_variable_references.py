@@ -9,8 +9,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.http.messages import Framing
-from agwtwisted.core.rules.references import Lookup, VariableReference, request_header_name, response_header_name
 from agwtwisted.core.rules.server_variables import SERVER_VARIABLES
+from agwtwisted.core.rules.variable_references import (
+    Lookup,
+    VariableReference,
+    request_header_name,
+    response_header_name,
+)
 from tests.rewrites import HEAD, RESPONSE, context, lookup, request
 
 
