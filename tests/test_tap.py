@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing, redirect_stderr, redirect_stdout
+from datetime import UTC, datetime
 from pathlib import Path
 from unittest import mock
 
@@ -18,8 +19,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted._version import VERSION
 from agwtwisted.listening.listener import bind
-from agwtwisted.tap import Options, load, makeService
-from agwtwisted.tls import contexts, openssl
+from agwtwisted.loading import load
+from agwtwisted.tap import Options, makeService
+from agwtwisted.tls import openssl
 from tests import clients, pki, running
 from tests.clients import GET
 from tests.sockets import NONSENSE
@@ -123,47 +125,31 @@ class Directory(SynchronousTestCase):
 class LoadTests(Directory):
     """The configuration file."""
 
-    def test_loads(self) -> None:
-        """A good file is a configuration; what is unwise in it is printed on stderr."""
-        with redirect_stderr(io.StringIO()) as printed:
-            config = load(self.file).config
-        self.assertEqual([listener.port for listener in config.http_listeners], self.ports)
-        self.assertIn("WARNING", printed.getvalue())
-        self.assertEqual(len(printed.getvalue().splitlines()), len(config.warnings))
+    def test_warnings(self) -> None:
+        """What is unwise in a file is printed on stderr, whatever becomes of it."""
+        with mock.patch("agwtwisted.tap.raise_limit", return_value=1 << 20):
+            _, _, printed = self.ended(lambda: makeService(self.options("--check")))
+        self.assertIn("WARNING", printed)
+        self.assertEqual(len(printed.splitlines()), len(load(self.file, datetime.now(UTC)).config.warnings))
 
     def test_a_library_that_is_not_known(self) -> None:
         """A warning says that the public interface is used, and what that means for clients."""
         self.patch(openssl, "FALLBACK", "the installed pyOpenSSL is not one")
-        with redirect_stderr(io.StringIO()) as printed:
-            load(self.file)
-        self.assertIn("WARNING the installed pyOpenSSL is not one\n", printed.getvalue())
-
-    def test_authorities_of_everybody(self) -> None:
-        """It is unwise to trust, of clients, an authority that the machine trusts of servers."""
-        for file, expected in (("site.pem", False), ("clients-ca.pem", True)):
-            self.patch(os, "environ", {**os.environ, "SSL_CERT_FILE": str(self.directory / "conf" / "pki" / file)})
-            with redirect_stderr(io.StringIO()) as printed:
-                load(self.file)
-            self.assertEqual("this machine trusts for servers" in printed.getvalue(), expected, file)
+        _, _, printed = self.ended(lambda: makeService(self.options("--check")))
+        self.assertIn("WARNING the installed pyOpenSSL is not one\n", printed)
 
     def test_missing(self) -> None:
-        """A file that is not there, or none at all, is said with its name."""
-        for path, reason in ((f"{self.directory}/none.ini", "No such file"), (str(self.directory), "Is a directory")):
-            message, _, _ = self.ended(lambda path=path: load(path))
-            self.assertTrue(str(message).startswith(f"ERROR {path} cannot be read: {reason}"), message)
+        """A file that is not there ends the process with its name and the reason."""
+        self.file = f"{self.directory}/none.ini"
+        message, _, _ = self.ended(lambda: makeService(self.options()))
+        self.assertEqual(message, f"ERROR {self.file} cannot be read: No such file or directory")
 
     def test_wrong(self) -> None:
-        """Every problem is told, with file and line."""
+        """So does a wrong one, with every problem, file and line."""
         self.configure("access.log", lambda text: text.replace("[gateway]\n", "[gateway]\nfoo = 1\nbar = 2\n"))
-        message, _, _ = self.ended(lambda: load(self.file))
+        message, _, _ = self.ended(lambda: makeService(self.options()))
         for line, key in ((2, "foo"), (3, "bar")):
             self.assertRegex(str(message), rf"ERROR .*gw\.ini:{line} .*{key}")
-
-    def test_modes(self) -> None:
-        """A configuration that others may write is not taken: its mode is looked at."""
-        os.chmod(self.file, 0o666)
-        message, _, _ = self.ended(lambda: load(self.file))
-        self.assertIn("gw.ini", str(message))
 
 
 class StartTests(Directory):
@@ -248,14 +234,6 @@ class StartTests(Directory):
             place = f"{self.file}:{self.line('[ssl_certificate site]')} [ssl_certificate site]"
             self.assertEqual((message, printed), (f"ERROR {place} cannot be used: ee key too small", ""))
             self.assert_ports_are_free()
-
-    def test_unknown_groups(self) -> None:
-        """So do groups for key exchange that this OpenSSL does not have."""
-        self.patch(contexts, "set_groups", lambda context, groups: b"DEFAULT" in groups)
-        config = Path(self.file)
-        config.write_text(config.read_text().replace("[ssl_profile strict]", "[ssl_profile strict]\ntls_groups = x448"))
-        message, _, _ = self.ended(lambda: makeService(self.options("--check")))
-        self.assertIn("[ssl_profile strict] tls_groups has one that the OpenSSL here does not know", message)
 
     def line(self, start: str) -> int:
         """The number of the configuration's first line that begins so."""

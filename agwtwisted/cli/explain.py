@@ -8,18 +8,17 @@ from typing import Final
 
 from OpenSSL import crypto
 
-from agwtwisted import tap
 from agwtwisted.cli.rehearsal import Rehearsal, rehearse
 from agwtwisted.core.base.errors import AgwError, printable, shown
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.certificates import pem
-from agwtwisted.core.configuration import parsing as config
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.plan.routing import Site
 from agwtwisted.core.reports.explanation import Explanation
 from agwtwisted.core.resources.resources import Protocol
 from agwtwisted.core.verification.judging import Evidence
 from agwtwisted.core.verification.verdicts import NotAsked
+from agwtwisted.loading import load
 
 MAX_FILE_BYTES: Final = 1 << 20
 """Ten times what OpenSSL takes from a client."""
@@ -37,11 +36,11 @@ def explain(configuration: str, listener: str, file: str, at: str | None) -> tup
     """The explanation as text, and whether the certificates in the file are accepted by the listener.
 
     Raises:
-        ConfigError: a configuration that is not taken; its certificates' dates are left to the explanation.
+        ConfigError: a configuration that is not taken.
         ExplainError: no such file, listener or time, or a file without certificates.
     """
     now = _time(at)
-    plan = _configuration(configuration)
+    plan = load(configuration, None)  # the explanation says what is wrong with dates
     site = _site(plan, listener, configuration)
     sent = _certificates(file)
     rehearsal = _NOBODY_ASKS
@@ -73,14 +72,6 @@ def _time(text: str | None) -> datetime:
         return zoned.astimezone(UTC).replace(microsecond=0)
     except (ValueError, OverflowError):
         raise ExplainError(f"--at {shown(text)} is no time: write 2026-06-01, or 2026-06-01T12:00Z") from None
-
-
-def _configuration(file: str) -> Plan:
-    try:
-        source = tap.read(file)
-    except (OSError, ValueError) as error:
-        raise ExplainError(_unreadable(file, error)) from error
-    return config.parse(source.data, file, tap.read, mode=source.mode)
 
 
 def _site(plan: Plan, listener: str, file: str) -> Site:

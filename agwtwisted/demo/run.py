@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import signal
 import socket
@@ -23,7 +21,6 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.web.server import Site
 
-from agwtwisted import tap
 from agwtwisted.core.http.destinations import destination
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import Config, HttpListener
@@ -31,6 +28,7 @@ from agwtwisted.demo import attempts, certificates
 from agwtwisted.demo.backend import ReceivedRequest
 from agwtwisted.demo.certificates import DemoError
 from agwtwisted.demo.responder import Authority, ResponderResource
+from agwtwisted.loading import load
 from agwtwisted.transport.deferreds import log_failure
 
 log = Logger()
@@ -53,12 +51,12 @@ def write_certificates(configuration: Path) -> Path:
 def run(configuration: Path, reactor: PosixReactorBase) -> int:
     """Run until a signal comes or the gateway ends; returns the exit status.
 
-    Raises DemoError where a port is taken or the configuration is not there.
+    Raises DemoError where a port is taken or the configuration is not there, ConfigError where it is wrong.
     """
     if not configuration.is_file():
         raise DemoError(f"{configuration} is not there")
     directory = write_certificates(configuration)
-    plan = load(configuration)
+    plan = load(str(configuration), datetime.now(UTC))  # the gateway itself prints the warnings
     config = plan.config
     for listener in config.http_listeners:
         _require_free(listener)
@@ -70,12 +68,6 @@ def run(configuration: Path, reactor: PosixReactorBase) -> int:
         signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(reactor.stop))
     reactor.run()
     return demonstration.status
-
-
-def load(configuration: Path) -> Plan:
-    """The plan; ends the process with what is wrong with it. Its warnings are left to the gateway."""
-    with contextlib.redirect_stderr(io.StringIO()):
-        return tap.load(str(configuration))
 
 
 def _require_free(listener: HttpListener) -> None:

@@ -33,7 +33,7 @@ policy = TlsPolicy(
 )
 listener = HttpListener(name="plain", address="127.0.0.1", port=int(sys.argv[1]), protocol=Protocol.HTTP)
 config = Config(gateway=Gateway(ssl_policy=policy, drain_timeout=0), http_listeners=(listener,))
-run.load = lambda path: Plan.of(config)
+run.load = lambda path, now: Plan.of(config)
 run.AFTER_DRAIN = float(sys.argv[2])
 sys.executable = str(Path("python").absolute())
 sys.exit(main(["demo"]))

@@ -128,6 +128,11 @@ class Plan:
         return self.config.gateway
 
     @property
+    def ports(self) -> tuple[PortPlan[Any], ...]:
+        """Those of HTTP, and then those of L4."""
+        return (*self.http_ports.values(), *self.relay_ports.values())
+
+    @property
     def addresses(self) -> tuple[Address, ...]:
         """Every address and port to be bound."""
         return (*self.http_ports, *self.relay_ports)

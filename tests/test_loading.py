@@ -1,0 +1,155 @@
+"""From a file to a plan, or to the reasons why there is none."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.base.errors import AgwError, ConfigError
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.listening.listener import BindError
+from agwtwisted.loading import load, placed, try_contexts
+from agwtwisted.tls import contexts
+from tests import clients, configurations, pki
+
+NOW = datetime.now(UTC)
+
+
+class Directory(SynchronousTestCase):
+    """A configuration in a directory of its own."""
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp()).absolute()
+        for path, content in clients.files().data.items():
+            self.write(path, content)
+        self.text = clients.text("l strict; address = 127.0.0.1")
+        self.file = self.configure()
+
+    def write(self, path: str, content: bytes) -> Path:
+        """A file that its owner alone may read."""
+        file = self.directory / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_bytes(content)
+        return file
+
+    def configure(self, change: Callable[[str], str] = str) -> str:
+        """Writes the configuration; returns its path."""
+        return str(self.write("conf/gw.ini", change(self.text).encode()))
+
+    def line(self, start: str) -> int:
+        """The number of the configuration's first line that begins so."""
+        lines = Path(self.file).read_text().split("\n")
+        return 1 + next(number for number, line in enumerate(lines) if line.startswith(start))
+
+    def problems(self, file: str) -> list[str]:
+        """All that is said about a file that is not taken."""
+        with self.assertRaises(ConfigError) as caught:
+            load(file, NOW)
+        return str(caught.exception).splitlines()
+
+
+class LoadTests(Directory):
+    """Files."""
+
+    def test_loads(self) -> None:
+        """A good file is a plan, the same each time, with its warnings; nothing is printed, and no process ends."""
+        plan = load(self.file, NOW)
+        self.assertEqual([listener.port for listener in plan.config.http_listeners], [8443])
+        self.assertTrue(plan.config.warnings)
+        self.assertEqual(plan, load(self.file, None))
+
+    def test_authorities_of_everybody(self) -> None:
+        """It is unwise to trust, of clients, an authority that the machine trusts of servers."""
+        for file, expected in (("site.pem", False), ("clients-ca.pem", True)):
+            self.patch(os, "environ", {**os.environ, "SSL_CERT_FILE": str(self.directory / "conf" / "pki" / file)})
+            said = "\n".join(map(str, load(self.file, NOW).config.warnings))
+            self.assertEqual("this machine trusts for servers" in said, expected, file)
+
+    def test_missing(self) -> None:
+        """A file that is not there, or none at all, is said with its name."""
+        for path, reason in (
+            (f"{self.directory}/none.ini", "No such file or directory"),
+            (str(self.directory), "Is a directory"),
+            (f"{self.directory}/a\0b", "embedded null byte"),
+        ):
+            [problem] = self.problems(path)
+            self.assertTrue(problem.endswith(f" cannot be read: {reason}"), problem)
+            self.assertTrue(problem.startswith(f"ERROR {self.directory}"), problem)
+
+    def test_wrong(self) -> None:
+        """Every problem is said, with file and line."""
+        self.configure(lambda text: text.replace("[gateway]\n", "[gateway]\nfoo = 1\nbar = 2\n"))
+        found = "\n".join(self.problems(self.file))
+        for line, key in ((2, "foo"), (3, "bar")):
+            self.assertRegex(found, rf"ERROR .*gw\.ini:{line} .*{key}")
+
+    def test_modes(self) -> None:
+        """A configuration that others may write is not taken: its mode is looked at."""
+        os.chmod(self.file, 0o666)
+        self.assertIn(f"ERROR {self.file} can be written by others (mode 0666)", self.problems(self.file))
+
+
+class PlacedTests(Directory):
+    """What only the system or OpenSSL can say has its line, too."""
+
+    def said(self, error: Exception) -> str:
+        """What an error becomes that a start meets."""
+        with self.assertRaises(ConfigError) as caught, placed(load(self.file, NOW)):
+            raise error
+        return str(caught.exception)
+
+    def test_address(self) -> None:
+        """An address that cannot be bound has the line of the port, in the first listener that wants it."""
+        busy = BindError("127.0.0.1", 8443, OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE)))
+        place = f"ERROR {self.file}:{self.line('port = 8443')} [http_listener l]"
+        self.assertEqual(self.said(busy), f"{place} cannot listen on 127.0.0.1:8443: Address already in use")
+
+    def test_files(self) -> None:
+        """A file or directory that cannot be made has the line of its key."""
+        self.configure(lambda text: text.replace("access_log = -\n", "access_log = a.log\nstate_directory = s\n"))
+        for name, key in (("a.log", "access_log"), ("s", "state_directory")):
+            path = str(self.directory / "conf" / name)
+            place = f"ERROR {self.file}:{self.line(key)} [gateway] {key}"
+            denied = PermissionError(errno.EACCES, "Permission denied", path)
+            self.assertEqual(self.said(denied), f"{place} {path} cannot be opened: Permission denied")
+
+    def test_whatever_else(self) -> None:
+        """Another error of ours has the file; a defect stays what it is."""
+        self.assertEqual(self.said(AgwError("it will not do")), f"ERROR {self.file} it will not do")
+        with self.assertRaises(ZeroDivisionError), placed(load(self.file, NOW)):
+            raise ZeroDivisionError
+
+    def test_weak_key(self) -> None:
+        """A server certificate that OpenSSL does not serve has the line of its section."""
+        weak = pki.Authority.root("Servers").issue_server("localhost", key=pki.rsa_key(1024))
+        self.write("conf/pki/site.pem", weak.chain_pem)
+        self.write("conf/pki/site.key", weak.key_pem)
+        place = f"{self.file}:{self.line('[ssl_certificate site]')} [ssl_certificate site]"
+        self.assertEqual(self.tried(load(self.file, NOW)), f"ERROR {place} cannot be used: ee key too small")
+
+    def test_unknown_groups(self) -> None:
+        """So have groups for key exchange that this OpenSSL does not have."""
+        self.patch(contexts, "set_groups", lambda context, groups: b"DEFAULT" in groups)
+        self.configure(lambda text: text.replace("[ssl_profile strict]", "[ssl_profile strict]\ntls_groups = x448"))
+        self.assertIn(
+            "[ssl_profile strict] tls_groups has one that the OpenSSL here does not know",
+            self.tried(load(self.file, NOW)),
+        )
+
+    def test_contexts_that_can_be_made(self) -> None:
+        """A good configuration's contexts are made, of HTTP and of backends; plain ports have none."""
+        with placed(load(self.file, NOW)):
+            try_contexts(load(self.file, NOW))
+            try_contexts(configurations.plan(clients.plain(self.text), clients.files()))
+
+    def tried(self, plan: Plan) -> str:
+        """Why contexts cannot be made of a plan."""
+        with self.assertRaises(ConfigError) as caught, placed(plan):
+            try_contexts(plan)
+        return str(caught.exception)
