@@ -9,7 +9,7 @@ One stream, two banks: the core (`agwtwisted.core`) decides, the shell moves byt
 | verdict | `gate` | `verdicts` | `Peer` |
 | read | `connections`, `frontend` | `messages` | `RequestHead` and body |
 | route, rewrite | `exchange` | `decisions`, `routing`, `rewriting`, `forwarding` | rewritten head |
-| forward | `dispatch`, `upstream`, `streaming` | `balancing` | `ResponseHead` and body |
+| forward | `attempts`, `upstream`, `streaming` | `balancing` | `ResponseHead` and body |
 | or relay | `relay_port`, `relay` | `announcing` | bytes both ways |
 | log | `access_log` | `records`, `session_records` | one JSON line |
 """

@@ -40,8 +40,12 @@ class Session(Protocol):
         """The request header lines that tell a backend who the client is; rendered once for each verdict."""
 
 
-class Reply(Protocol):
-    """The way back to the client, as an exchange sees it."""
+class ResponseWriter(Protocol):
+    """What a client protocol offers an exchange: the way back to the client, and a hold on the request's body.
+
+    Nothing here is of one HTTP version. A writer has one exchange; the protocol gives the next request one of its own,
+    or the same again.
+    """
 
     bytes_sent: int  # of this answer so far
 
@@ -52,11 +56,11 @@ class Reply(Protocol):
     def informational(self, status: int, reason: bytes, headers: Sequence[Header]) -> None:
         """Sends a 1xx other than 101 ahead of the response, where the client can take one."""
 
-    def switch(self, headers: Sequence[Header]) -> None:
-        """Sends a 101; from now on `body` and `Exchange.body` carry bytes of the new protocol."""
+    def switch(self, protocol: bytes, headers: Sequence[Header]) -> None:
+        """Lets the client speak `protocol`; from now on `body` and `Exchange.body` carry bytes of it."""
 
-    def head(self, head: ResponseHead, *, close: bool = False) -> None:
-        """Sends the head of the response; with `close` it is the connection's last."""
+    def head(self, head: ResponseHead, *, last: bool = False) -> None:
+        """Sends the head of the response; the `last` one ends a connection that serves one request at a time."""
 
     def body(self, data: bytes) -> None:
         """Sends a piece of the body."""
@@ -65,10 +69,10 @@ class Reply(Protocol):
         """The response is whole: sends the rest of it."""
 
     def release(self) -> None:
-        """The exchange is over: the connection takes the next request, or closes."""
+        """The exchange is over: the next request may be begun."""
 
     def abort(self) -> None:
-        """The response cannot be completed: the connection ends so that the client sees it cut."""
+        """The response cannot be completed: it ends so that the client sees it cut, and the exchange is over."""
 
     def flush(self) -> None:
         """Sends what was given since the last flush."""
@@ -81,7 +85,7 @@ class Reply(Protocol):
 
 
 class Exchange(Protocol):
-    """One request and its response, as a frontend sees it."""
+    """What a client protocol asks of an exchange: one request and its response. No method raises."""
 
     def begin(self) -> None:
         """The request's head is there; the answer may come before this returns."""
@@ -105,16 +109,13 @@ class Exchange(Protocol):
         """The client is gone."""
 
     def broken(self) -> None:
-        """An error of the gateway's own, which is in its log already: 500, or a cut where the answer has begun.
-
-        Raises nothing; the connection ends.
-        """
+        """An error of the client protocol's own, which is in the log: 500, or a cut where the answer has begun."""
 
 
 class Exchanges(Protocol):
-    """Where a frontend takes its requests."""
+    """Where a client protocol takes its requests."""
 
-    def exchange(self, request: RequestHead | UnfitRequest, reply: Reply, session: Session) -> Exchange:
+    def exchange(self, request: RequestHead | UnfitRequest, writer: ResponseWriter, session: Session) -> Exchange:
         """One request's exchange, to be begun."""
 
 
@@ -141,3 +142,35 @@ class UpstreamUser(Protocol):
 
     def broken(self) -> None:
         """An error of the gateway's own, which is in its log already; the connection is no longer the user's."""
+
+
+class BackendConnection(Protocol):
+    """The connection that carries one request, as its exchange sees it."""
+
+    local_port: int  # of the gateway's end
+
+    @property
+    def full(self) -> bool:
+        """Whether to stop sending until `UpstreamUser.upstream_drained`."""
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes of a tunnel."""
+
+    def tunnel(self) -> None:
+        """The backend has switched protocols: bytes are handed on as they come."""
+
+    def pause(self) -> None:
+        """Stops the response."""
+
+    def resume(self) -> None:
+        """Lets the response flow on."""
+
+
+class AttemptsUser(UpstreamUser, Protocol):
+    """Whose request `attempts.Attempts` brings to a backend."""
+
+    def connected(self, connection: BackendConnection) -> None:
+        """A server gets the request over this connection, with the next flush."""
+
+    def failed(self, status: int, error_info: ErrorInfo) -> None:
+        """No server can be connected to."""

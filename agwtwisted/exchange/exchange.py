@@ -1,39 +1,45 @@
-"""One request's whole life: who asks, where it goes, what comes back, what the log says."""
+"""One request's whole life: who asks, where it goes, what comes back, what the log says.
+
+`core.exchange.states` is the table of what happens when; this module performs its actions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.affinity import Affinity
-from agwtwisted.core.backends.balancing import Pool
 from agwtwisted.core.base.errors import printable
+from agwtwisted.core.exchange import states as on
+from agwtwisted.core.exchange.attempts import KEPT_BODY
 from agwtwisted.core.exchange.decisions import CertificateRequired, Forwarded, Redirected, Unwelcome, decide
 from agwtwisted.core.exchange.forwarding import host_for, request_bytes, rewritten_request_bytes
-from agwtwisted.core.http.header_lines import Header, value_of
+from agwtwisted.core.exchange.states import Action, Event, Row, State, rows
+from agwtwisted.core.http.header_lines import value_of
 from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, UnfitRequest, asks_for, is_event_stream
-from agwtwisted.core.http.pages import ErrorInfo, Page
+from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.peer import Peer
 from agwtwisted.core.operations.records import AccessRecord, render
-from agwtwisted.core.plan.routing import Action, Site
+from agwtwisted.core.plan.routing import Action as RouteAction
+from agwtwisted.core.plan.routing import Site
 from agwtwisted.core.resources.resources import Protocol
 from agwtwisted.core.rules.rewriting import Bad, rewrite_response
 from agwtwisted.core.rules.variable_context import Context
 from agwtwisted.core.verification.verdicts import admits
-from agwtwisted.exchange.dispatch import KEPT_BODY, Dispatch
-from agwtwisted.exchange.serving import Serving
-from agwtwisted.interfaces import Reply, Session
+from agwtwisted.exchange.attempts import NO_ATTEMPTS, Attempts
+from agwtwisted.exchange.context import ExchangeContext, OwnAnswer
+from agwtwisted.interfaces import BackendConnection, ResponseWriter, Session
 from agwtwisted.transport.deferreds import log_failure
 
-HEAD_PATIENCE: Final = 0.1
+HEAD_TIMEOUT: Final = 0.1
 """Seconds that the head of a chunked response waits for its first chunk, which mostly comes with it.
 
 Where that turns out to be none the client gets a whole 502, instead of a head and a cut. Without it a stream of events
@@ -41,431 +47,506 @@ is not held up: its head says that it has begun.
 """
 
 
-class HttpExchanges(Serving):
+class HttpExchanges(ExchangeContext):
     """Makes the exchanges of one configuration."""
 
-    def exchange(self, request: RequestHead | UnfitRequest, reply: Reply, session: Session) -> HttpExchange:
+    def exchange(self, request: RequestHead | UnfitRequest, writer: ResponseWriter, session: Session) -> HttpExchange:
         """One request's exchange, to be begun."""
-        return HttpExchange(self, request, reply, session)
+        return HttpExchange(self, request, writer, session)
 
 
 class HttpExchange:
-    """One exchange: the `Exchange` of a frontend and the `UpstreamUser` of a connection to a backend."""
+    """One exchange: the `Exchange` of a client protocol, and the `AttemptsUser` of its way to a backend.
+
+    Its methods are events, and raise nothing: what goes wrong in any action is an error of the gateway's own, which
+    `_fail` turns into an answer. What an attribute without a value here is for exists only in the states that use it.
+    """
 
     log = Logger()
 
     # What most exchanges never change, or only once, is the class's: an object with few attributes is soon made.
+    _row: _Row  # the state, with all that may happen in it
     _site: Site | None = None
-    _servers: Pool[Server] | None = None
-    _action: Action | None = None
-    _asking: Deferred[Peer] | None = None
-    _held: bytearray | None = None  # of the body, while it is not decided where it goes
-    _body_whole = False
+    _action: RouteAction | None = None
     _forwarded: Forwarded | None = None
+    _attempts: Attempts = NO_ATTEMPTS
+    _judging: Deferred[Peer] | None = None
+    _head_timer: IDelayedCall | None = None
+    _held_body: bytearray  # while the client is judged
+    _held_head: ResponseHead
+    _connection: BackendConnection
+    _affinity: Affinity[Server] | None = None
+    _body_whole = False
     _host = b""  # that the backend was told
-    _dispatch: Dispatch | None = None
-    _unsent: ResponseHead | None = None  # that waits for its first chunk
-    _patience: IDelayedCall | None = None
     _head: ResponseHead | None = None  # that the client got
     _server_status: int | None = None  # of the backend's answer, whatever the client got
     _upstream_port: int | None = None
     _error_info = ErrorInfo.NO_ERROR
     _body_size = 0
-    _tunnel = False
-    _over = False
+    _recorded = False
 
-    def __init__(self, exchanges: Serving, request: RequestHead | UnfitRequest, reply: Reply, session: Session) -> None:
+    def __init__(
+        self,
+        exchanges: ExchangeContext,
+        request: RequestHead | UnfitRequest,
+        writer: ResponseWriter,
+        session: Session,
+    ) -> None:
         self._exchanges = exchanges
         self._request = request
-        self._reply = reply
+        self._writer = writer
         self._session = session
         self._peer = session.peer  # the client as it was admitted, and as it is seen where the request goes
         self._trace_id = exchanges.trace_id()
         self._began = exchanges.clock.seconds()
         self._answered = self._began
 
-    # -- who asks, and where it goes
+    # -- what happens
+
+    def _on(self, event: Event, what: Any = None) -> None:
+        """The one place where events are handled, and errors of the gateway's own are caught."""
+        try:
+            self._row, actions = self._row[event]
+            for perform in actions:
+                perform(self, what)
+        except Exception:
+            self._fail()
+
+    def _fail(self) -> None:
+        """An error of the gateway's own: 500, or a cut where the answer has begun, and a line in the access log."""
+        self.log.failure("Unexpected error while serving a request")
+        if self._recorded:
+            return
+        self._row = _ROWS[on.OVER]
+        try:
+            self._answer_defect()
+        except Exception:
+            self.log.failure("Unexpected error while answering a request with 500")
+            self._error_info = ErrorInfo.INTERNAL_ERROR
+            try:
+                self._record(500 if self._head is None else None)
+            finally:
+                self._writer.abort()
+
+    # -- from the client protocol, as interfaces.Exchange says
 
     def begin(self) -> None:
         """Decides what becomes of the request."""
         self._exchanges.running.add(self)
+        self._on(on.BEGUN)
+
+    def body(self, data: bytes) -> None:
+        """A piece of the request's body, or of what a tunnel carries."""
+        self._on(on.BODY, data)
+
+    def body_complete(self) -> None:
+        """The request's body is whole."""
+        self._on(on.BODY_END)
+
+    def flush(self) -> None:
+        """Sends on what came with this read."""
+        self._on(on.FLUSH)
+
+    def refuse(self, status: int, error_info: ErrorInfo) -> None:
+        """What came after the head is unfit, or did not come: the request is taken back."""
+        self._on(on.UNFIT, OwnAnswer(status, error_info))
+
+    def client_drained(self) -> None:
+        """The client takes bytes again."""
+        self._on(on.CLIENT_DRAINED)
+
+    def client_lost(self) -> None:
+        """The client is gone: the backend need not go on."""
+        self._on(on.CLIENT_LOST)
+
+    def broken(self) -> None:
+        """An error of the gateway's own, which is in its log already."""
+        self._on(on.DEFECT)
+
+    # -- from the backend, as interfaces.AttemptsUser says
+
+    def connected(self, connection: BackendConnection) -> None:
+        """A server gets the request."""
+        self._on(on.CONNECTED, connection)
+
+    def failed(self, status: int, error_info: ErrorInfo) -> None:
+        """No server can be connected to."""
+        self._on(on.NO_SERVER, OwnAnswer(status, error_info))
+
+    def response_head(self, head: ResponseHead) -> None:
+        """A head came: of an interim response, or of the response."""
+        self._on(on.INTERIM if head.status < 200 and head.status != 101 else on.RESPONSE_HEAD, head)
+
+    def response_body(self, data: bytes) -> None:
+        """A piece of the body came."""
+        self._on(on.RESPONSE_BODY, data)
+
+    def response_flush(self) -> None:
+        """Sends on what came with this read."""
+        self._on(on.RESPONSE_FLUSH)
+
+    def response_end(self) -> None:
+        """The response is whole."""
+        self._on(on.RESPONSE_END)
+
+    def response_lost(self, reason: str, *, timed_out: bool) -> None:
+        """There will be no response, or no rest of it."""
+        self._on(on.RESPONSE_LOST, _Lost(reason, timed_out))
+
+    def upstream_drained(self) -> None:
+        """The backend takes bytes again."""
+        self._on(on.BACKEND_DRAINED)
+
+    # -- actions: where it goes
+
+    def _decide(self, required: Peer | None) -> None:
         request, session = self._request, self._session
         if session.plain_text:
-            self._send(self._exchanges.plain_http(), ErrorInfo.HTTP_TO_HTTPS_PORT, close=True)
+            page = self._exchanges.plain_http()
+            self._on(on.OWN_ANSWER, OwnAnswer(page.status, ErrorInfo.HTTP_TO_HTTPS_PORT, page, last=True))
         elif not admits(session.peer.verdict):
-            self._refuse_peer()
+            self._on(on.OWN_ANSWER, self._refusal(last=True))
         elif isinstance(request, UnfitRequest):
-            self._answer(request.status, request.error_info)
+            self._on(on.OWN_ANSWER, OwnAnswer(request.status, request.error_info))
         else:
-            self._route(request)
+            self._route(request, required)
 
-    def _refuse_peer(self, *, close: bool = True) -> None:
+    def _refusal(self, *, last: bool = False) -> OwnAnswer:
         """The page that a Strict listener or path shows to a client it does not accept."""
-        self._send(self._exchanges.refusal(self._peer.verdict), ErrorInfo.HTTPS_NO_CERT, close=close)
+        page = self._exchanges.refusal(self._peer.verdict)
+        return OwnAnswer(page.status, ErrorInfo.HTTPS_NO_CERT, page, last=last)
 
-    def _route(self, request: RequestHead) -> None:
+    def _route(self, request: RequestHead, required: Peer | None) -> None:
         session = self._session
         site = session.sites.select(request.host)
         if site is None:
-            if request.host:
-                self._answer(404, ErrorInfo.INVALID_HOST)
-            else:
-                self._answer(400, ErrorInfo.HTTP_NO_HOST_HEADER)
-        elif site.profile is not session.profile:
+            status, error_info = (404, ErrorInfo.INVALID_HOST) if request.host else (400, ErrorInfo.HTTP_NO_HOST_HEADER)
+            self._on(on.OWN_ANSWER, OwnAnswer(status, error_info))
+        elif site.profile is not session.profile or (
+            site.listener.require_server_name_indication and not session.peer.server_name
+        ):
             # The connection was judged by another profile than this host asks for (RFC 9110 section 15.5.20).
-            self._answer(421, ErrorInfo.INVALID_HOST, close=True)
-        elif site.listener.require_server_name_indication and not session.peer.server_name:
-            self._answer(421, ErrorInfo.INVALID_HOST, close=True)
+            self._on(on.OWN_ANSWER, OwnAnswer(421, ErrorInfo.INVALID_HOST, last=True))
         else:
             self._site = site
-            self._decide(request, site, None)
+            self._decide_for(request, site, required)
 
-    def _decide(self, request: RequestHead, site: Site, required: Peer | None) -> None:
+    def _decide_for(self, request: RequestHead, site: Site, required: Peer | None) -> None:
         decision = decide(site, request, self._session.client, required)
         if isinstance(decision, CertificateRequired):
-            self._ask(request, site)
+            self._on(on.ASK_CLIENT)
             return
         self._action = decision.action
         self._peer = decision.client.peer
         if isinstance(decision, Forwarded):
-            self._forward(request, decision)
+            self._on(on.FORWARD, decision)
         elif isinstance(decision, Redirected):
-            page = self._exchanges.standard(decision.status)
-            self._send(page, ErrorInfo.NO_ERROR, headers=[(b"Location", decision.location)])
+            location = [(b"Location", decision.location)]
+            self._on(on.OWN_ANSWER, OwnAnswer(decision.status, ErrorInfo.NO_ERROR, headers=location))
         elif isinstance(decision, Unwelcome):
-            self._refuse_peer(close=False)
+            self._on(on.OWN_ANSWER, self._refusal())
         else:
-            self._answer(decision.status, decision.error_info)
+            self._on(on.OWN_ANSWER, OwnAnswer(decision.status, decision.error_info))
 
-    def _ask(self, request: RequestHead, site: Site) -> None:
-        """Has the client judged as the path wants it; what comes of the body meanwhile waits."""
-        asking = self._asking = self._session.required()
-        asked = asking.addCallback(self._asked, request, site).addErrback(self._broken)
-        log_failure(asked, self.log, "judging a client certificate for a path")
+    def _judge_client(self, _: None) -> None:
+        self._held_body = bytearray()
+        judging = self._judging = self._session.required()
+        judged = judging.addCallbacks(self._judged, self._not_judged)
+        log_failure(judged, self.log, "judging a client certificate for a path")
 
-    def _asked(self, required: Peer, request: RequestHead, site: Site) -> None:
-        if self._asking is None:  # the client left
-            return
-        self._asking = None
-        self._decide(request, site, required)
-        if self._dispatch is not None:
-            self._release_body(self._dispatch)
+    def _judged(self, required: Peer) -> None:
+        if self._judging is not None:  # else the client left
+            self._judging = None
+            self._on(on.CLIENT_JUDGED, required)
+            self._on(on.HELD_BODY)
 
-    def _release_body(self, dispatch: Dispatch) -> None:
-        """Sends on what has waited for the decision."""
-        held, self._held = self._held, None
-        may_send = dispatch.body(bytes(held)) if held else True
+    def _not_judged(self, failure: Failure) -> None:
+        if failure.check(CancelledError) is None:
+            self.log.failure("Unexpected error while judging a client", failure)
+            self._on(on.DEFECT)
+
+    def _hold_body(self, data: bytes) -> None:
+        """Stops the client late, or it would not be noticed that it has left."""
+        self._body_size += len(data)
+        self._held_body += data
+        if self._body_size >= KEPT_BODY:
+            self._writer.pause_body()
+
+    def _hold_end(self, _: None) -> None:
+        self._body_whole = True
+
+    def _send_held_body(self, _: None) -> None:
+        attempts, held = self._attempts, self._held_body
+        del self._held_body
+        may_send = attempts.body(bytes(held)) if held else True
         if self._body_whole:
-            dispatch.body_complete()
-        dispatch.flush()
+            attempts.body_complete()
+        attempts.flush()
         if may_send:
-            self._reply.resume_body()
+            self._writer.resume_body()
 
-    def _broken(self, failure: Failure) -> None:
-        """A defect of ours: the client is not left waiting."""
-        self.log.failure("Unexpected error while deciding about a request", failure)
-        self.broken()
+    # -- actions: on the way to a backend
 
-    def _forward(self, request: RequestHead, decision: Forwarded) -> None:
-        self._forwarded = decision
-        exchanges, session, action = self._exchanges, self._session, decision.action
+    def _dial(self, decision: Forwarded) -> None:
+        request, exchanges, action = self._request, self._exchanges, decision.action
         pool, settings = action.pool, action.settings
-        if pool is None or settings is None:
+        if pool is None or settings is None or not isinstance(request, RequestHead):
             raise AssertionError("an action without a redirect has a pool")
-
-        def head_for(server: Server) -> bytes:
-            host = self._host = host_for(settings, request, server.host)
-            identity, address = session.identity(action, self._peer), session.address
-            rewritten = decision.request
-            if rewritten is None:
-                return request_bytes(request, host, identity, address, self._trace_id)
-            self._host = rewritten.host or host
-            return rewritten_request_bytes(request, rewritten, host, identity, address, self._trace_id)
-
-        servers = self._servers = exchanges.backends.pool(pool, settings)
-        self._dispatch = Dispatch(
+        self._forwarded = decision
+        servers = exchanges.backends.pool(pool, settings)
+        if servers.affinity is not None:
+            self._affinity = servers.affinity
+        attempts = self._attempts = Attempts(
             request,
             servers.order(request.headers),
-            head_for,
+            self._head_for,
             timeout=settings.request_timeout,
             max_header_bytes=exchanges.gateway.max_header_bytes,
             max_header_lines=exchanges.gateway.max_header_lines,
             stays=servers.affinity is not None,
             user=self,
-            failed=self._answer,
         )
-        self._dispatch.start()
+        attempts.start()
 
-    # -- from the frontend
+    def _head_for(self, server: Server) -> bytes:
+        """The head that a server gets."""
+        request, forwarded = self._request, self._forwarded
+        if not isinstance(request, RequestHead) or forwarded is None or forwarded.action.settings is None:
+            raise AssertionError("only what is forwarded has a head for a server")
+        session = self._session
+        host = self._host = host_for(forwarded.action.settings, request, server.host)
+        identity, address = session.identity(forwarded.action, self._peer), session.address
+        rewritten = forwarded.request
+        if rewritten is None:
+            return request_bytes(request, host, identity, address, self._trace_id)
+        self._host = rewritten.host or host
+        return rewritten_request_bytes(request, rewritten, host, identity, address, self._trace_id)
 
-    def body(self, data: bytes) -> None:
-        """A piece of the request's body, or of what a tunnel carries."""
-        dispatch = self._dispatch
-        if dispatch is None:
-            self._hold(data)
-            return
+    def _dial_again(self, server: Server) -> None:
+        self._attempts.repeat(server)
+
+    def _take_connection(self, connection: BackendConnection) -> None:
+        self._connection = connection
+
+    def _send_body(self, data: bytes) -> None:
         self._body_size += len(data)
-        if self._tunnel:
-            connection = dispatch.connection
-            if connection is not None:
-                connection.write(data)
-                if connection.full:
-                    self._reply.pause_body()
-        elif not dispatch.body(data):
-            self._reply.pause_body()
+        if not self._attempts.body(data):
+            self._writer.pause_body()
 
-    def _hold(self, data: bytes) -> None:
-        """Keeps what comes while the client is judged; reading stops late, or nobody would notice that it has left."""
-        if self._asking is not None:
-            self._body_size += len(data)
-            if self._held is None:
-                self._held = bytearray()
-            self._held += data
-            if self._body_size >= KEPT_BODY:
-                self._reply.pause_body()
+    def _send_end(self, _: None) -> None:
+        self._attempts.body_complete()
 
-    def body_complete(self) -> None:
-        """The request's body is whole."""
-        self._body_whole = True
-        if self._dispatch is not None:
-            self._dispatch.body_complete()
+    def _flush_request(self, _: None) -> None:
+        self._attempts.flush()
 
-    def flush(self) -> None:
-        """Sends on what came with this read."""
-        if self._dispatch is not None:
-            self._dispatch.flush()
+    def _resume_body(self, _: None) -> None:
+        self._writer.resume_body()
 
-    def refuse(self, status: int, error_info: ErrorInfo) -> None:
-        """What came after the head is unfit, or did not come: the request is taken back."""
-        self._answer(status, error_info)
-
-    def client_drained(self) -> None:
-        """The client takes bytes again."""
-        if self._dispatch is not None and self._dispatch.connection is not None:
-            self._dispatch.connection.resume()
-
-    def client_lost(self) -> None:
-        """The client is gone: the backend need not go on."""
-        if not self._tunnel:
-            self._error_info = ErrorInfo.CLIENT_CLOSED_REQUEST
-        self._end(None if self._tunnel else 499)
-
-    def broken(self) -> None:
-        """An error of the gateway's own, which is in its log already: 500, or a cut where the answer has begun."""
-        if self._over:
-            return
-        try:
-            self._answer(500, ErrorInfo.INTERNAL_ERROR, close=True)
-        except Exception:
-            self.log.failure("Unexpected error while answering a request with 500")
-            self._error_info = ErrorInfo.INTERNAL_ERROR
-            try:
-                self._end(500 if self._head is None else None)
-            finally:
-                self._reply.abort()
-
-    # -- from the backend
-
-    def response_head(self, head: ResponseHead) -> None:
-        """A head came: of an interim response, or of the response."""
-        if head.status < 200 and head.status != 101:
-            self._reply.informational(head.status, head.reason, head.headers)
-            return
-        if self._servers is not None and self._servers.affinity is not None:
-            head = self._bind(head, self._servers.affinity)
-        if head.status == 101:
-            self._switch(head)
+    def _try_again(self, lost: _Lost) -> None:
+        self._upstream_port = self._connection.local_port
+        server = self._attempts.again(timed_out=lost.timed_out)
+        if server is not None:
+            self._on(on.REPEATED, server)
         else:
-            self._server_status = head.status
-            rewritten = self._rewritten(head)
-            if isinstance(rewritten, Bad):
-                self._answer(rewritten.status, rewritten.error_info)
-            elif rewritten.framing is Framing.CHUNKED:
-                self._unsent = rewritten
-            else:
-                self._send_head(rewritten)
+            self._on(on.GIVEN_UP, self._answer_to(lost))
 
-    def _send_head(self, head: ResponseHead) -> None:
-        self._unsent = None
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-        self._reply.head(head)
-        self._start_answer(head)
+    # -- actions: the answer
 
-    def _await_chunk(self, head: ResponseHead) -> None:
-        """Gives the first chunk a little time to follow its head."""
-        if is_event_stream(head):
-            self._send_head(head)
-            self._reply.flush()
-        elif self._patience is None:
-            self._patience = self._exchanges.clock.callLater(HEAD_PATIENCE, self._no_chunk_yet)
+    def _send_interim(self, head: ResponseHead) -> None:
+        self._writer.informational(head.status, head.reason, head.headers)
 
-    def _no_chunk_yet(self) -> None:
-        self._patience = None
-        try:
-            if self._unsent is not None:
-                self._send_head(self._unsent)
-                self._reply.flush()
-        except Exception:
-            self.log.failure("Unexpected error while sending the head of an answer")
-            self.broken()
+    def _read_head(self, head: ResponseHead) -> None:
+        if self._affinity is not None:
+            head = self._bound(head, self._affinity)
+        if head.status == 101:
+            self._read_switch(head)
+            return
+        self._server_status = head.status
+        rewritten = self._rewritten(head)
+        if isinstance(rewritten, Bad):
+            self._on(on.BAD_HEAD, OwnAnswer(rewritten.status, rewritten.error_info))
+        elif rewritten.framing is Framing.CHUNKED and not is_event_stream(rewritten):
+            self._on(on.CHUNKED_HEAD, rewritten)
+        else:
+            self._on(on.ANSWER_HEAD, rewritten)
+
+    def _read_switch(self, head: ResponseHead) -> None:
+        """The backend speaks another protocol from now on, if the client asked for it (RFC 9110 section 7.8)."""
+        if isinstance(self._request, RequestHead) and asks_for(self._request, head.upgrade):
+            self._on(on.SWITCHED, head)
+        else:
+            self._on(on.BAD_HEAD, OwnAnswer(502, ErrorInfo.UPSTREAM_CLOSED_CONNECTION))
 
     def _rewritten(self, head: ResponseHead) -> ResponseHead | Bad:
         """The response's head as the rules make it that have seen the request."""
         request, forwarded = self._request, self._forwarded
         if forwarded is None or forwarded.request is None or not isinstance(request, RequestHead):
             return head
-        received, sent = request.size + self._body_size, self._reply.bytes_sent
+        received, sent = request.size + self._body_size, self._writer.bytes_sent
         context = Context(request, forwarded.client, received_bytes=received, sent_bytes=sent)
         return rewrite_response(forwarded.request, head, context)
 
-    def _bind(self, head: ResponseHead, affinity: Affinity[Server]) -> ResponseHead:
+    def _bound(self, head: ResponseHead, affinity: Affinity[Server]) -> ResponseHead:
         """The response as it goes on: with the cookies that lead its client back to the server, if it lacks them."""
-        request, site, dispatch = self._request, self._site, self._dispatch
-        if not isinstance(request, RequestHead) or site is None or dispatch is None or dispatch.server is None:
+        site, server = self._site, self._attempts.server
+        if site is None or server is None or not isinstance(self._request, RequestHead):
             return head
         secure = site.listener.protocol is Protocol.HTTPS
-        lines = affinity.lines(dispatch.server, request.headers, secure=secure)
+        lines = affinity.lines(server, self._request.headers, secure=secure)
         return attrs.evolve(head, headers=(*head.headers, *lines)) if lines else head
 
-    def response_body(self, data: bytes) -> None:
-        """A piece of the body came."""
-        if self._unsent is not None:
-            self._send_head(self._unsent)
-        self._reply.body(data)
+    def _send_head(self, head: ResponseHead) -> None:
+        self._writer.head(head)
+        self._head_sent(head)
 
-    def response_flush(self) -> None:
-        """Sends on what came with this read."""
-        reply, dispatch = self._reply, self._dispatch
-        if self._unsent is not None:
-            self._await_chunk(self._unsent)
-        elif dispatch is not None:
-            reply.flush()
-            if reply.full and dispatch.connection is not None:
-                dispatch.connection.pause()
+    def _head_sent(self, head: ResponseHead) -> None:
+        self._head = head
+        self._answered = self._exchanges.clock.seconds()
 
-    def response_end(self) -> None:
-        """The response is whole."""
-        if self._unsent is not None:
-            self._send_head(self._unsent)
-        self._note_connection()
-        if self._dispatch is not None:
-            self._dispatch.connection = None
-        self._complete()
+    def _hold_head(self, head: ResponseHead) -> None:
+        self._held_head = head
 
-    def response_lost(self, reason: str, *, timed_out: bool) -> None:
-        """There will be no response, or no rest of it."""
-        self._note_connection()
-        error_info = ErrorInfo.UPSTREAM_TIMED_OUT if timed_out else ErrorInfo.UPSTREAM_CLOSED_CONNECTION
-        if self._head is not None:
-            self._complain(reason, "the answer is cut")
-            self._error_info = error_info
-            self._cut()
-        elif self._dispatch is not None and not self._dispatch.lost(timed_out=timed_out):
-            status = 504 if timed_out else 502
-            self._complain(reason, f"the client gets {status}")
-            self._answer(status, error_info)
+    def _await_chunk(self, _: None) -> None:
+        if self._head_timer is None:
+            self._head_timer = self._exchanges.clock.callLater(HEAD_TIMEOUT, self._no_chunk)
 
-    def _complain(self, reason: str, outcome: str) -> None:
-        """Tells the operator what is wrong with a server: a few times a minute each, whatever its clients do."""
-        server = self._dispatch.server if self._dispatch is not None else None
+    def _no_chunk(self) -> None:
+        self._head_timer = None
+        self._on(on.NO_CHUNK)
+
+    def _send_held_head(self, _: object) -> None:
+        self._stop_waiting()
+        self._send_head(self._held_head)
+
+    def _stop_waiting(self) -> None:
+        """Neither a chunk nor a verdict is awaited any more."""
+        timer, judging = self._head_timer, self._judging
+        if timer is not None:
+            self._head_timer = None
+            timer.cancel()
+        if judging is not None:
+            self._judging = None
+            judging.cancel()
+
+    def _send_response(self, data: bytes) -> None:
+        self._writer.body(data)
+
+    def _flush_response(self, _: None) -> None:
+        writer = self._writer
+        writer.flush()
+        if writer.full:
+            self._connection.pause()
+
+    def _resume_response(self, _: None) -> None:
+        self._connection.resume()
+
+    def _switch(self, head: ResponseHead) -> None:
+        self._server_status = head.status
+        self._head_sent(head)
+        self._writer.switch(head.upgrade, head.headers)
+        if self._row.state is on.TUNNELLING:  # a client that sends no more is gone by now
+            self._connection.tunnel()
+
+    def _send_tunnelled(self, data: bytes) -> None:
+        self._body_size += len(data)
+        connection = self._connection
+        connection.write(data)
+        if connection.full:
+            self._writer.pause_body()
+
+    # -- actions: the end
+
+    def _answer(self, answer: OwnAnswer) -> None:
+        exchanges = self._exchanges
+        self._error_info = answer.error_info
+        page = exchanges.shown(answer.page or exchanges.standard(answer.status), self._listener)
+        head = exchanges.page_head(page, answer.headers)
+        self._writer.head(head, last=answer.last)
+        self._head_sent(head)
+        if self._request.method != b"HEAD":
+            self._writer.body(page.body)
+        self._end_answer()
+
+    def _answer_to(self, lost: _Lost) -> OwnAnswer:
+        status = 504 if lost.timed_out else 502
+        self._complain(lost, f"the client gets {status}")
+        return OwnAnswer(status, lost.error_info)
+
+    def _answer_lost(self, lost: _Lost) -> None:
+        self._upstream_port = self._connection.local_port
+        self._attempts.finished()
+        self._answer(self._answer_to(lost))
+
+    def _answer_defect(self, _: None = None) -> None:
+        answer = OwnAnswer(500, ErrorInfo.INTERNAL_ERROR, last=True)
+        if self._head is None:
+            self._answer(answer)
+        else:
+            self._cut(answer)
+
+    def _complete(self, _: None) -> None:
+        self._upstream_port = self._connection.local_port
+        self._attempts.finished()
+        self._end_answer()
+
+    def _end_answer(self) -> None:
+        self._writer.end()
+        try:
+            self._record(None)
+        finally:
+            self._writer.release()
+
+    def _cut(self, why: OwnAnswer | _Lost) -> None:
+        self._error_info = why.error_info
+        try:
+            self._record(None)
+        finally:
+            self._writer.abort()
+
+    def _cut_lost(self, lost: _Lost) -> None:
+        self._upstream_port = self._connection.local_port
+        self._attempts.finished()
+        self._complain(lost, "the answer is cut")
+        self._cut(lost)
+
+    def _leave(self, _: None) -> None:
+        is_tunnel = self._head is not None and self._head.status == 101
+        if not is_tunnel:
+            self._error_info = ErrorInfo.CLIENT_CLOSED_REQUEST
+        self._record(None if is_tunnel else 499)
+
+    def _complain(self, lost: _Lost, outcome: str) -> None:
+        """Logs what is wrong with a server: a few times a minute each, whatever its clients do."""
+        server = self._attempts.server
         if server is None:
             return
         name = server.name.decode()
         left_out = self._exchanges.complaints.admit(name)
         if left_out is not None:
             message = "{server}: {reason}; {outcome}" + (" ({left_out} complaints left out before)" if left_out else "")
-            self.log.warn(message, server=name, reason=printable(reason), outcome=outcome, left_out=left_out)
+            reason = printable(lost.reason)
+            self.log.warn(message, server=name, reason=reason, outcome=outcome, left_out=left_out)
 
-    def upstream_drained(self) -> None:
-        """The backend takes bytes again."""
-        self._reply.resume_body()
-
-    def _switch(self, head: ResponseHead) -> None:
-        """The backend speaks another protocol from now on, if the client asked for one (RFC 9110 section 7.8)."""
-        dispatch = self._dispatch
-        request = self._request
-        if dispatch is None or dispatch.connection is None:
+    def _record(self, status: int | None) -> None:
+        """Releases all that the exchange holds, and has its line written to the access log."""
+        if self._recorded:
             return
-        if not isinstance(request, RequestHead) or not asks_for(request, head.upgrade):
-            self._answer(502, ErrorInfo.UPSTREAM_CLOSED_CONNECTION)
-            return
-        self._server_status, self._tunnel = head.status, True
-        self._start_answer(head)
-        self._reply.switch([*head.headers, (b"Connection", b"upgrade"), (b"Upgrade", head.upgrade)])
-        if dispatch.connection is not None:
-            dispatch.connection.tunnel()
-
-    # -- the answer
-
-    def _answer(self, status: int, error_info: ErrorInfo, *, close: bool = False) -> None:
-        """One of our own pages; when an answer is under way already, it is cut."""
-        if self._head is not None:
-            self._error_info = error_info
-            self._cut()
-        else:
-            self._send(self._exchanges.standard(status), error_info, close=close)
-
-    def _send(self, page: Page, error_info: ErrorInfo, *, close: bool = False, headers: Sequence[Header] = ()) -> None:
-        self._error_info = error_info
-        page = self._exchanges.shown(page, self._listener)
-        head = self._exchanges.page_head(page, headers)
-        self._reply.head(head, close=close)
-        self._start_answer(head)
-        if self._request.method != b"HEAD":
-            self._reply.body(page.body)
-        self._complete()
-
-    def _start_answer(self, head: ResponseHead) -> None:
-        self._head = head
-        self._answered = self._exchanges.clock.seconds()
-
-    def _complete(self) -> None:
-        self._reply.end()
+        self._recorded = True
+        exchanges, attempts = self._exchanges, self._attempts
+        server, self._attempts = attempts.server, NO_ATTEMPTS
         try:
-            self._end(None)
+            attempts.cancel()
+            self._stop_waiting()
         finally:
-            self._reply.release()
-
-    def _cut(self) -> None:
-        try:
-            self._end(None)
-        finally:
-            self._reply.abort()
-
-    def _end(self, status: int | None) -> None:
-        """Whatever came of it, the exchange is over: nothing is asked any more, and the log has its line."""
-        if self._over:
-            return
-        self._over = True
-        self._unsent = None
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-        dispatch, self._dispatch = self._dispatch, None
-        server = None if dispatch is None else dispatch.server
-        asking, self._asking = self._asking, None
-        try:
-            if dispatch is not None:
-                dispatch.cancel()
-            if asking is not None:
-                asking.cancel()
-        finally:
-            self._exchanges.running.discard(self)
-            exchanges = self._exchanges
+            exchanges.running.discard(self)
             if exchanges.access_log.enabled:
-                log, now, sent = exchanges.access_log, exchanges.clock.seconds(), self._reply.bytes_sent
+                log, now, sent = exchanges.access_log, exchanges.clock.seconds(), self._writer.bytes_sent
                 log.write_later(partial(self._line, status, server, now, log.timestamp(), sent))
 
     @property
     def _listener(self) -> str:
         """The name of the listener whose request this is."""
         return self._session.listener if self._site is None else self._site.listener.name
-
-    def _note_connection(self) -> None:
-        if self._dispatch is not None and self._dispatch.connection is not None:
-            self._upstream_port = self._dispatch.connection.local_port
 
     def _line(self, status: int | None, server: Server | None, now: float, timestamp: bytes, sent_bytes: int) -> bytes:
         """The line of the access log. It is made later: what might be another by then is given, all else is over."""
@@ -496,3 +577,26 @@ class HttpExchange:
             error_info=self._error_info,
         )
         return render(record, exchanges.gateway.log_query)
+
+
+@attrs.frozen
+class _Lost:
+    """How a response was lost."""
+
+    reason: str
+    timed_out: bool
+
+    @property
+    def error_info(self) -> ErrorInfo:
+        """The access log's code."""
+        return ErrorInfo.UPSTREAM_TIMED_OUT if self.timed_out else ErrorInfo.UPSTREAM_CLOSED_CONNECTION
+
+
+_Perform: TypeAlias = Callable[[HttpExchange, Any], None]
+_Row: TypeAlias = Row[_Perform]
+
+_PERFORM: Final[Mapping[Action, _Perform]] = {
+    action: getattr(HttpExchange, f"_{action.name.lower()}") for action in on.ACTIONS
+}
+_ROWS: Final[Mapping[State, _Row]] = rows(_PERFORM)
+HttpExchange._row = _ROWS[on.DECIDING]

@@ -120,8 +120,8 @@ class ProxyResource(Resource):
     def render(self, request: Request) -> int:
         """Begins the exchange; the answer comes later."""
         session = _WebSession(self.sites, self._peer_of(request), request.getHost().port)
-        reply = _WebReply(request)
-        reply.run(self._exchanges.exchange(_request_head(request, self.names), reply, session))
+        writer = _WebWriter(request)
+        writer.run(self._exchanges.exchange(_request_head(request, self.names), writer, session))
         return NOT_DONE_YET
 
 
@@ -155,8 +155,8 @@ class _WebSession:
 
 
 @implementer(IPushProducer)
-class _WebReply:
-    """The way back through a twisted.web request, as interfaces.Reply says; also sends the request's body."""
+class _WebWriter:
+    """The way back through a twisted.web request, as interfaces.ResponseWriter says; also sends the request's body."""
 
     log = Logger()
 
@@ -209,11 +209,11 @@ class _WebReply:
     def informational(self, status: int, reason: bytes, headers: Sequence[Header]) -> None:
         """Left out: twisted.web cannot send any."""
 
-    def switch(self, headers: Sequence[Header]) -> None:
+    def switch(self, protocol: bytes, headers: Sequence[Header]) -> None:
         """Never called: the request that went on asked for no upgrade."""
         raise AssertionError("an upgrade that was not asked for")
 
-    def head(self, head: ResponseHead, *, close: bool = False) -> None:
+    def head(self, head: ResponseHead, *, last: bool = False) -> None:
         """Sends the head of the response."""
         request = self._request
         request.setResponseCode(head.status, head.reason)

@@ -35,7 +35,7 @@ each other at once, and the other connections wait meanwhile."""
 
 
 class Frontend:
-    """The receiver of one client's wire, and the `Reply` of each of its exchanges.
+    """The receiver of one client's wire, and the `ResponseWriter` of each of its exchanges.
 
     An error of the gateway's own stays that of the request it met: it is answered with 500 or cut, and the connection
     ends.
@@ -369,7 +369,7 @@ class Frontend:
         else:
             self._deadline.set(LOOK)
 
-    # -- the way back, as interfaces.Reply says
+    # -- the way back, as interfaces.ResponseWriter says
 
     def informational(self, status: int, reason: bytes, headers: Sequence[Header]) -> None:
         """Sends a 1xx other than 101 ahead of the response; HTTP/1.0 knows none (RFC 9110 section 15.2)."""
@@ -377,13 +377,13 @@ class Frontend:
             self._out.append(informational_bytes(status, reason, headers))
             self.flush()
 
-    def head(self, head: ResponseHead, *, close: bool = False) -> None:
-        """Sends the head of the response; with `close` it is the connection's last."""
+    def head(self, head: ResponseHead, *, last: bool = False) -> None:
+        """Sends the head of the response; the `last` one ends the connection."""
         request = self._request
         if request is None:
             return
         framing = client_framing(head, version=request.version, to_head_request=request.method == b"HEAD")
-        if close or framing is Framing.CLOSE or not self._request_whole or self._is_last():
+        if last or framing is Framing.CLOSE or not self._request_whole or self._is_last():
             self._close_after = True
         self._framing, self._answer = framing, head
         self._out.append(response_bytes(head, framing, keep_alive=not self._close_after, version=request.version))
@@ -451,9 +451,10 @@ class Frontend:
             self._watch()
             self._steer()
 
-    def switch(self, headers: Sequence[Header]) -> None:
+    def switch(self, protocol: bytes, headers: Sequence[Header]) -> None:
         """Sends a 101; from now on both directions carry bytes of the new protocol."""
-        self._out.append(informational_bytes(101, b"Switching Protocols", headers))
+        lines = [*headers, (b"Connection", b"upgrade"), (b"Upgrade", protocol)]
+        self._out.append(informational_bytes(101, b"Switching Protocols", lines))
         self.tunnel = True
         self.flush()
         held, self._reader.held = self._reader.held, b""

@@ -22,6 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.health import Health
 from agwtwisted.core.certificates.variables import certificate_variables
+from agwtwisted.core.exchange.attempts import KEPT_BODY
 from agwtwisted.core.http.heads import PlainRequests
 from agwtwisted.core.http.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.http.messages import Framing, HeaderNames, RequestHead
@@ -44,8 +45,8 @@ from agwtwisted.core.rules.rewriting import HeaderAction, RewriteRule, RewriteRu
 from agwtwisted.core.rules.templates import Scope, Template
 from agwtwisted.core.verification.verdicts import Missing, Refused, Trusted, Unchecked, Verdict
 from agwtwisted.exchange import exchange as exchange_module
-from agwtwisted.exchange.dispatch import KEPT_BODY, Dispatch
-from agwtwisted.exchange.exchange import HEAD_PATIENCE, HttpExchange
+from agwtwisted.exchange.attempts import Attempts
+from agwtwisted.exchange.exchange import HEAD_TIMEOUT, HttpExchange
 from agwtwisted.http1 import frontend as frontend_module
 from agwtwisted.http1.frontend import LOOK, MAX_HELD, Frontend
 from agwtwisted.tls.relay_wires import RelayWire
@@ -1267,14 +1268,14 @@ class ChunkedAnswerTests(_Case):
             self.make()
             line = self.asked()
             self.backend.line.send(self.HEAD)
-            self.network.advance(HEAD_PATIENCE / 2)
+            self.network.advance(HEAD_TIMEOUT / 2)
             self.assertEqual(line.take(), b"")
             self.backend.line.send(then)
             self.assertEqual(line.take(), sent)
         self.make()
         line = self.asked()
         self.backend.line.send(self.HEAD)
-        self.network.advance(HEAD_PATIENCE)
+        self.network.advance(HEAD_TIMEOUT)
         self.assertEqual(line.take(), self.HEAD)
         self.backend.line.send(b"5\r\nhello\r\n0\r\n\r\n")
         self.assertEqual(line.take(), b"5\r\nhello\r\n0\r\n\r\n")
@@ -1304,7 +1305,7 @@ class ChunkedAnswerTests(_Case):
                 (self.log["serverStatus"], self.backend.line.connected, self.backend.attempts),
                 ("200" if len(pieces) > 1 else "", 0, 1),
             )
-            self.network.advance(HEAD_PATIENCE)
+            self.network.advance(HEAD_TIMEOUT)
 
     def test_nothing_follows(self) -> None:
         """A server that ends after such a head, or a client that leaves, ends the waiting."""
@@ -1333,8 +1334,8 @@ class ChunkedAnswerTests(_Case):
         line = self.asked()
         self.backend.line.send(self.HEAD)
         patch = self.patch(frontend_module, "client_framing", lambda *_, **__: 1 / 0)
-        self.patch(HttpExchange, "broken", _restoring(patch, HttpExchange.broken))
-        self.network.advance(HEAD_PATIENCE)
+        self.patch(HttpExchange, "_fail", _restoring(patch, HttpExchange._fail))
+        self.network.advance(HEAD_TIMEOUT)
         self.assert_page(line, 500, "INTERNAL_ERROR", closed=True)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
@@ -1361,9 +1362,9 @@ class DefectTests(_Case):
         (HttpExchange, "body", POST + b"abc"),
         (HttpExchange, "body_complete", POST + b"abc"),
         (HttpExchange, "flush", GET),
-        (exchange_module, "Dispatch", GET),
-        (Dispatch, "flush", GET),
-        (Dispatch, "_connected", GET),
+        (exchange_module, "Attempts", GET),
+        (Attempts, "flush", GET),
+        (Attempts, "_connected", GET),
         (Server, "take", GET),
         (Server, "connect", GET),
         (exchange_module, "request_bytes", GET),
@@ -1430,7 +1431,7 @@ class DefectTests(_Case):
 
     def test_later_request(self) -> None:
         """The answer before it stands: the error is that of the pipelined request, and nothing follows it."""
-        for owner, name in ((exchange_module, "decide"), (HttpExchange, "flush"), (exchange_module, "Dispatch")):
+        for owner, name in ((exchange_module, "decide"), (HttpExchange, "flush"), (exchange_module, "Attempts")):
             with self.subTest(place=name):
                 self.make()
                 line = self.client()
@@ -1480,7 +1481,7 @@ class DefectTests(_Case):
 
     def test_no_answer(self) -> None:
         """When a server is lost the client still hears of the gateway's error."""
-        for owner, name in ((HttpExchange, "response_lost"), (Dispatch, "lost")):
+        for owner, name in ((HttpExchange, "response_lost"), (Attempts, "again")):
             with self.subTest(place=name):
                 self.make()
                 line = self.asked()
@@ -1539,7 +1540,7 @@ class DefectTests(_Case):
         """Where not even the page can be made, the connection is cut and the log has its line."""
         line = self.client()
         self.break_(exchange_module, "decide")
-        self.break_(HttpExchange, "_send")
+        self.break_(HttpExchange, "_answer")
         line.send(GET)
         self.network.advance(0)
         self.assert_ended(line, 500)
@@ -1550,7 +1551,7 @@ class DefectTests(_Case):
             self.make()
             line = self.asked()
             self.backend.line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
-            self.break_(Dispatch, "cancel")
+            self.break_(Attempts, "cancel")
             self.backend.line.send(b"" if cut else b"defghi")
             if cut:
                 self.backend.line.hang_up()
@@ -1565,7 +1566,7 @@ class DefectTests(_Case):
     def test_client_leaves(self) -> None:
         """An error while an exchange is given up leaves nothing behind, neither here nor in the port's count."""
         line = self.asked()
-        self.break_(Dispatch, "cancel")
+        self.break_(Attempts, "cancel")
         line.crash()
         self.assertEqual((len(self.stand.exchanges.running), self.stand.log.last["httpStatus"]), (0, 499))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -1678,7 +1679,7 @@ class PathTests(_Case):
         for _ in range(5):
             line.send(b"x" * READ)
         [exchange] = self.stand.exchanges.running.snapshot()
-        self.assertLess(len(exchange._held), KEPT_BODY + READ)
+        self.assertLess(len(exchange._held_body), KEPT_BODY + READ)
         self.answer(Trusted())
         self.assertGreater(len(self.backend.line.take()), READ)
 

@@ -18,7 +18,7 @@ from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.resources.resources import Gateway
 from agwtwisted.core.tls.policies import TlsPolicy, predefined
 from agwtwisted.http1.frontend import LOOK, MAX_HELD, Frontend
-from agwtwisted.interfaces import Reply
+from agwtwisted.interfaces import ResponseWriter
 from agwtwisted.listening.ports import QUIET
 from agwtwisted.tls.relay_wires import RelayWire
 from agwtwisted.transport.streaming import LINGER, QUEUE_LIMIT
@@ -62,7 +62,9 @@ class FakeSession:
 class Asked:
     """An exchange: notes what it is told, and answers when the test says so."""
 
-    def __init__(self, request: RequestHead | UnfitRequest, reply: Reply, begun: Callable[[Asked], None]) -> None:
+    def __init__(
+        self, request: RequestHead | UnfitRequest, reply: ResponseWriter, begun: Callable[[Asked], None]
+    ) -> None:
         self.request = request
         self.reply = reply
         self.data = b""
@@ -146,7 +148,7 @@ class _Case(SynchronousTestCase):
         )
         self.wire.receiver = self.frontend
 
-    def exchange(self, request: RequestHead | UnfitRequest, reply: Reply, session: Any) -> Asked:
+    def exchange(self, request: RequestHead | UnfitRequest, reply: ResponseWriter, session: Any) -> Asked:
         """As interfaces.Exchanges says."""
         asked = Asked(request, reply, self._begin)
         self.asked.append(asked)
@@ -257,7 +259,7 @@ class AnswerTests(_Case):
     def test_close_after_this_answer(self) -> None:
         """An answer said to be the last one says so to the client, and is."""
         self.line.send(GET)
-        self.last.reply.head(ResponseHead(status=421, reason=b"R", headers=(), framing=Framing.NONE), close=True)
+        self.last.reply.head(ResponseHead(status=421, reason=b"R", headers=(), framing=Framing.NONE), last=True)
         self.last.finish()
         self.assertEqual(self.line.take(), b"HTTP/1.1 421 R\r\nConnection: close\r\n\r\n")
         self.assert_closed()
@@ -451,7 +453,7 @@ class FinishedTests(_Case):
     def test_tunnel(self) -> None:
         """Another protocol ends with the client's side of it."""
         self.line.send(UPGRADE)
-        self.last.reply.switch([])
+        self.last.reply.switch(b"websocket", [])
         self.line.hang_up()
         self.assertTrue(self.last.lost)
         self.assert_over()
@@ -461,7 +463,7 @@ class FinishedTests(_Case):
         self.line.send(UPGRADE + b"frame")
         self.line.hang_up()
         self.assertTrue(self.line.connected)
-        self.last.reply.switch([])
+        self.last.reply.switch(b"websocket", [])
         self.assertTrue(self.last.lost)
         self.assert_over()
 
@@ -950,10 +952,10 @@ class UpgradeTests(_Case):
         self.line.send(UPGRADE + b"early")
         self.line.send(b"er")
         self.assertEqual(self.last.data, b"")
-        self.last.reply.switch([(b"Upgrade", b"websocket"), (b"Connection", b"upgrade")])
+        self.last.reply.switch(b"websocket", [])
         self.assertEqual(
             self.line.take(),
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
         )
         self.assertEqual(self.last.data, b"earlyer")
         self.line.send(GET)
@@ -973,7 +975,7 @@ class UpgradeTests(_Case):
         self.line.send(UPGRADE + b"early")
         asked = self.last
         asked.body = lambda data: asked.reply.pause_body()  # type: ignore[method-assign]
-        asked.reply.switch([])
+        asked.reply.switch(b"websocket", [])
         self.assertFalse(self.network.is_reading(self.line))
         asked.reply.resume_body()
         self.assertTrue(self.network.is_reading(self.line))
@@ -1007,7 +1009,7 @@ class UpgradeTests(_Case):
         """A request for an upgrade behind a slow answer keeps what follows it."""
         self.line.send(GET + UPGRADE + b"early")
         self.last.answer()
-        self.last.reply.switch([])
+        self.last.reply.switch(b"websocket", [])
         self.turn()
         self.assertEqual(self.last.data, b"early")
 
@@ -1025,7 +1027,7 @@ class UpgradeTests(_Case):
     def test_slow_tunnel(self) -> None:
         """A client that does not take what a tunnel carries is aborted in time."""
         self.line.send(UPGRADE)
-        self.last.reply.switch([])
+        self.last.reply.switch(b"websocket", [])
         self.line.stall()
         while not self.last.reply.full:
             self.last.reply.body(bytes(READ))

@@ -1,4 +1,4 @@
-"""The reference pages, made from the tables that the gateway runs on: keys, variables, log fields, error codes."""
+"""The reference pages, made from the tables that the gateway runs on: keys, variables, log fields, codes, states."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.configuration.schema import KINDS
 from agwtwisted.core.configuration.settings import Key, Kind
 from agwtwisted.core.configuration.tls_keys import DEFAULT_SSL_POLICY
+from agwtwisted.core.exchange import states as exchange_states
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.operations.record_texts import LONGEST_FIELD
 from agwtwisted.core.operations.records import ACCESS, ENVELOPE, HANDSHAKE
@@ -26,6 +27,7 @@ def pages() -> Mapping[str, str]:
         "variables.md": _page("Server variables", _variables()),
         "access-log.md": _page("The access log", _access_log()),
         "error-codes.md": _page("Error codes", _error_codes()),
+        "exchange-states.md": _page("The states of an exchange", _exchange_states()),
     }
 
 
@@ -195,3 +197,29 @@ def _error_codes() -> Iterator[str]:
     yield "## Of the configuration"
     yield "Errors of a configuration end with the product's code, if it has one:"
     yield _table(("code", "what is wrong"), _rows(PRODUCT_CODES))
+
+
+# The states of an exchange
+
+
+def _exchange_states() -> Iterator[str]:
+    yield (
+        "An exchange is one request and its response. It is in one state at a time; an event performs actions, in"
+        " order, and leads to the next state, or leaves it where none is named. What is not in the table may not"
+        " happen: it is an error of the gateway's own, which is answered as `DEFECT` is, with 500 or a cut."
+    )
+    states = ((f"`{state.name}`", state.meaning) for state in exchange_states.STATES)
+    yield _table(("state", "meaning"), states)
+    yield "## Transitions"
+    lines = exchange_states.drawing()
+    yield _table(
+        ("state", "event", "actions", "next state"),
+        ((f"`{state}`", f"`{event}`", actions, f"`{then}`" if then else "") for state, event, actions, then in lines),
+    )
+    yield "## Events"
+    yield _table(
+        ("event", "what happened; what it brings"), ((f"`{e.name}`", e.meaning) for e in exchange_states.EVENTS)
+    )
+    yield "## Actions"
+    actions = ((f"`{action.name}`", action.meaning) for action in exchange_states.ACTIONS)
+    yield _table(("action", "what is done"), actions)

@@ -9,10 +9,12 @@ from agwtwisted.backends.pools import Backends
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.balancing import LeastConnections, Order
 from agwtwisted.core.backends.health import Health, State
+from agwtwisted.core.exchange.attempts import KEPT_BODY
 from agwtwisted.core.http.messages import Framing, RequestHead
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.resources.resources import BackendAddress, BackendAddressPool, BackendHttpSettings
-from agwtwisted.exchange.dispatch import KEPT_BODY, Dispatch
+from agwtwisted.exchange.attempts import Attempts
+from agwtwisted.interfaces import BackendConnection
 from tests.http_backends import OK, TIMEOUT, User
 from tests.wires import Backend, Network
 
@@ -27,14 +29,29 @@ def in_turn(*servers: Server) -> Order[Server]:
 
 
 class _User(User):
-    """Lets its dispatch try again, as an exchange does."""
+    """Lets its attempts go on, as an exchange does."""
 
-    dispatch: Dispatch
+    attempts: Attempts
+
+    def __init__(self, failures: list[tuple[int, ErrorInfo]]) -> None:
+        super().__init__()
+        self._failures = failures
+
+    def connected(self, connection: BackendConnection) -> None:
+        """A server gets the request."""
+        assert connection is self.attempts.connection
+
+    def failed(self, status: int, error_info: ErrorInfo) -> None:
+        """No server can be connected to."""
+        self._failures.append((status, error_info))
 
     def response_lost(self, reason: str, *, timed_out: bool) -> None:
         """Another attempt, or none."""
-        if not self.dispatch.lost(timed_out=timed_out):
+        server = self.attempts.again(timed_out=timed_out)
+        if server is None:
             super().response_lost(reason, timed_out=timed_out)
+        else:
+            self.attempts.repeat(server)
 
 
 class _Case(SynchronousTestCase):
@@ -46,7 +63,7 @@ class _Case(SynchronousTestCase):
         self.one: Backend = self.network.backend(1)
         self.two: Backend = self.network.backend(2)
         self.failures: list[tuple[int, ErrorInfo]] = []
-        self.user = _User()
+        self.user = _User(self.failures)
 
     def servers(self, *ports: int) -> tuple[Server, ...]:
         """The servers on these ports, in this order."""
@@ -54,23 +71,22 @@ class _Case(SynchronousTestCase):
         pool = BackendAddressPool(name=str(ports), backend_addresses=addresses)
         return self.backends.pool(pool, BackendHttpSettings(name="s")).servers
 
-    def dispatch(self, request: RequestHead = GET, *ports: int, **options: bool) -> Dispatch:
+    def ask(self, request: RequestHead = GET, *ports: int, **options: bool) -> Attempts:
         """A request to the servers, begun."""
-        self.user = _User()
-        dispatch = self.user.dispatch = Dispatch(
+        self.user = _User(self.failures)
+        attempts = self.user.attempts = Attempts(
             request,
             in_turn(*self.servers(*(ports or (1, 2)))),
             lambda server: b"head for %b\r\n" % server.name,
             timeout=TIMEOUT,
             max_header_bytes=1000,
             user=self.user,
-            failed=lambda status, error_info: self.failures.append((status, error_info)),
             **options,
         )
-        dispatch.start()
-        dispatch.flush()
+        attempts.start()
+        attempts.flush()
         self.network.advance(0)
-        return dispatch
+        return attempts
 
     def down(self, port: int, *, refusing: bool = True) -> None:
         """A server is known to be down."""
@@ -79,7 +95,7 @@ class _Case(SynchronousTestCase):
 
     def warmed(self, backend: Backend, port: int) -> None:
         """Leaves an idle connection to one server."""
-        self.dispatch(GET, port)
+        self.ask(GET, port)
         backend.line.send(OK)
         backend.line.take()
         assert self.user.ended
@@ -90,25 +106,25 @@ class WayTests(_Case):
 
     def test_sent(self) -> None:
         """The head is rendered for the server that gets it."""
-        dispatch = self.dispatch()
+        attempts = self.ask()
         self.assertEqual(self.one.line.take(), b"head for 127.0.0.1:1\r\n")
-        self.assertEqual(dispatch.server, self.servers(1)[0])
+        self.assertEqual(attempts.server, self.servers(1)[0])
         self.one.line.send(OK)
         self.assertEqual(self.user.ended, 1)
 
     def test_idle_connection(self) -> None:
         """An idle connection is used, and no new one opened."""
         self.warmed(self.one, 1)
-        self.dispatch()
+        self.ask()
         self.assertEqual((len(self.one.lines), self.one.line.take()), (1, b"head for 127.0.0.1:1\r\n"))
 
     def test_refused(self) -> None:
         """A server that does not listen got nothing: the next one is asked, whatever the method."""
         self.one.refusing = True
-        dispatch = self.dispatch(POST)
-        dispatch.body(b"abc")
-        dispatch.body_complete()
-        dispatch.flush()
+        attempts = self.ask(POST)
+        attempts.body(b"abc")
+        attempts.body_complete()
+        attempts.flush()
         self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\nabc")
 
     def test_refused_is_told(self) -> None:
@@ -117,7 +133,7 @@ class WayTests(_Case):
         for server in self.servers(1, 2):
             server.when_refused = lambda server=server: told.append(server.name.decode())  # type: ignore[misc]
         self.one.refusing, self.two.silent = True, True
-        self.dispatch()
+        self.ask()
         self.network.advance(TIMEOUT)
         self.assertEqual((told, self.failures), (["127.0.0.1:1"], [(502, ErrorInfo.UPSTREAM_NO_LIVE)]))
 
@@ -125,13 +141,13 @@ class WayTests(_Case):
         """The next one is asked over an idle connection where there is one."""
         self.warmed(self.two, 2)
         self.one.refusing = True
-        self.dispatch()
+        self.ask()
         self.assertEqual((len(self.two.lines), self.two.line.take()), (1, b"head for 127.0.0.1:2\r\n"))
 
     def test_silent(self) -> None:
         """So is the next when one does not answer in time."""
         self.one.silent = True
-        self.dispatch()
+        self.ask()
         self.network.advance(TIMEOUT)
         self.network.advance(0)
         self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\n")
@@ -143,14 +159,14 @@ class WayTests(_Case):
         self.down(2)
         [server] = self.servers(2)
         server.when_reached = lambda: told.append("reached")
-        self.dispatch(POST)
+        self.ask(POST)
         self.assertEqual((self.two.line.take(), told), (b"head for 127.0.0.1:2\r\n", ["reached"]))
 
     def test_each_once(self) -> None:
         """Where all refuse each is asked once, whatever is known of it."""
         self.one.refusing = self.two.refusing = True
         self.down(2)
-        self.dispatch()
+        self.ask()
         self.assertEqual((self.one.attempts, self.two.attempts), (1, 1))
         self.assertEqual(self.failures, [(502, ErrorInfo.UPSTREAM_NO_LIVE)])
 
@@ -158,28 +174,27 @@ class WayTests(_Case):
         """A request that a silent server has kept waiting does not try one that is down as well."""
         self.one.silent = True
         self.down(2)
-        self.dispatch()
+        self.ask()
         self.network.advance(TIMEOUT)
         self.assertEqual((self.two.attempts, self.failures), (0, [(502, ErrorInfo.UPSTREAM_NO_LIVE)]))
 
     def test_nobody(self) -> None:
         """When no server can be connected to, each having been tried once, that is the answer."""
         self.one.refusing = self.two.refusing = True
-        self.dispatch()
+        self.ask()
         self.assertEqual(self.failures, [(502, ErrorInfo.UPSTREAM_NO_LIVE)])
         self.assertEqual((self.one.attempts, self.two.attempts), (1, 1))
 
     def test_empty_pool(self) -> None:
         """So it is for a pool without servers."""
-        self.user = _User()
-        Dispatch(
+        self.user = _User(self.failures)
+        Attempts(
             GET,
             in_turn(),
             lambda server: b"",
             timeout=TIMEOUT,
             max_header_bytes=1000,
             user=self.user,
-            failed=lambda status, error_info: self.failures.append((status, error_info)),
         ).start()
         self.assertEqual(self.failures, [(502, ErrorInfo.UPSTREAM_NO_LIVE)])
 
@@ -189,14 +204,13 @@ class WayTests(_Case):
         def broken(server: Server) -> bytes:
             raise KeyError("a defect")
 
-        Dispatch(
+        Attempts(
             GET,
             in_turn(*self.servers(1)),
             broken,
             timeout=TIMEOUT,
             max_header_bytes=1000,
             user=self.user,
-            failed=lambda status, error_info: self.failures.append((status, error_info)),
         ).start()
         self.network.advance(0)
         self.assertEqual((self.failures, self.user.broken_count), ([], 1))
@@ -205,8 +219,8 @@ class WayTests(_Case):
     def test_cancelled_while_connecting(self) -> None:
         """Nobody is asked any more once the answer is not wanted."""
         self.one.silent = True
-        dispatch = self.dispatch()
-        dispatch.cancel()
+        attempts = self.ask()
+        attempts.cancel()
         self.network.advance(10 * TIMEOUT)
         self.assertEqual((self.two.attempts, self.failures, self.network.timers()), (0, [], []))
 
@@ -214,27 +228,26 @@ class WayTests(_Case):
         """The order is closed with the request: its server is no longer busy with it."""
         balancer: LeastConnections[Server] = LeastConnections()
         balancer.use(self.servers(1, 2))
-        self.user = _User()
-        dispatch = Dispatch(
+        self.user = _User(self.failures)
+        attempts = self.user.attempts = Attempts(
             GET,
             balancer.order(),
             lambda server: b"",
             timeout=TIMEOUT,
             max_header_bytes=1000,
             user=self.user,
-            failed=lambda status, error_info: self.failures.append((status, error_info)),
         )
-        dispatch.start()
+        attempts.start()
         self.assertEqual(next(balancer.order()).port, 2)
-        dispatch.cancel()
+        attempts.cancel()
         self.network.advance(0)
         self.assertEqual([next(balancer.order()).port for _ in range(2)], [2, 1])
 
     def test_cancelled(self) -> None:
         """A request under way is taken from its server, once."""
-        dispatch = self.dispatch()
-        dispatch.cancel()
-        dispatch.cancel()
+        attempts = self.ask()
+        attempts.cancel()
+        attempts.cancel()
         self.network.advance(0)
         self.assertEqual((self.one.line.reset, self.two.attempts, self.user.lost), (True, 0, []))
 
@@ -244,19 +257,19 @@ class BodyTests(_Case):
 
     def test_chunked(self) -> None:
         """Pieces of unknown length become chunks."""
-        dispatch = self.dispatch(PUT)
-        self.assertTrue(dispatch.body(b"abc"))
-        dispatch.body_complete()
-        dispatch.flush()
+        attempts = self.ask(PUT)
+        self.assertTrue(attempts.body(b"abc"))
+        attempts.body_complete()
+        attempts.flush()
         self.assertEqual(self.one.line.take(), b"head for 127.0.0.1:1\r\n3\r\nabc\r\n0\r\n\r\n")
 
     def test_while_connecting(self) -> None:
         """Before there is a connection a little is kept, then no more wanted; all of it is sent, once."""
         self.one.silent = True
-        dispatch = self.dispatch(attrs.evolve(POST, content_length=KEPT_BODY + 1))
-        self.assertTrue(dispatch.body(bytes(KEPT_BODY)))
-        self.assertFalse(dispatch.body(b"x"))
-        dispatch.body_complete()
+        attempts = self.ask(attrs.evolve(POST, content_length=KEPT_BODY + 1))
+        self.assertTrue(attempts.body(bytes(KEPT_BODY)))
+        self.assertFalse(attempts.body(b"x"))
+        attempts.body_complete()
         self.network.advance(TIMEOUT)
         self.network.advance(0)
         self.assertEqual(len(self.two.line.take()), len(b"head for 127.0.0.1:2\r\n") + KEPT_BODY + 1)
@@ -265,18 +278,18 @@ class BodyTests(_Case):
     def test_whole_before_the_connection(self) -> None:
         """A request that was whole before the connection was there has its deadline too."""
         self.one.refusing = True
-        dispatch = self.dispatch(POST)
-        dispatch.body(b"abc")
-        dispatch.body_complete()
-        dispatch.flush()
+        attempts = self.ask(POST)
+        attempts.body(b"abc")
+        attempts.body_complete()
+        attempts.flush()
         self.network.advance(TIMEOUT)
         self.assertEqual(self.user.lost, [True])
 
     def test_back_pressure(self) -> None:
         """A server that does not read stops the body; it flows on when drained."""
-        dispatch = self.dispatch(PUT)
+        attempts = self.ask(PUT)
         self.one.line.stall(0)
-        while dispatch.body(bytes(KEPT_BODY)):
+        while attempts.body(bytes(KEPT_BODY)):
             pass
         drained = self.user.drained
         self.one.line.read()
@@ -286,14 +299,14 @@ class BodyTests(_Case):
 class RepeatTests(_Case):
     """Sending it again."""
 
-    def _idle_one_dies(self, request: RequestHead, *ports: int, body: bytes = b"") -> Dispatch:
+    def _idle_one_dies(self, request: RequestHead, *ports: int, body: bytes = b"") -> Attempts:
         self.warmed(self.one, 1)
         self.one.line.take()
-        dispatch = self.dispatch(request, *ports)
+        attempts = self.ask(request, *ports)
         if body:
-            dispatch.body(body)
+            attempts.body(body)
         self.one.line.hang_up()
-        return dispatch
+        return attempts
 
     def test_idle_connection_was_dead(self) -> None:
         """A connection that the server had closed: what may be repeated goes to another one, once."""
@@ -311,46 +324,46 @@ class RepeatTests(_Case):
     def test_stays(self) -> None:
         """A request that is bound to its server stays there, over a new connection; the next is for when that fails."""
         self.warmed(self.one, 1)
-        self.dispatch(GET, 1, 2, stays=True)
+        self.ask(GET, 1, 2, stays=True)
         self.one.line.hang_up()
         self.assertEqual((len(self.one.lines), self.one.line.take()), (2, b"head for 127.0.0.1:1\r\n"))
         self.warmed(self.one, 1)
-        self.dispatch(GET, 1, 2, stays=True)
+        self.ask(GET, 1, 2, stays=True)
         self.one.refusing = True
         self.one.line.hang_up()
         self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\n")
 
     def test_stays_no_longer(self) -> None:
         """A bound server too slow to answer is not asked twice either."""
-        self.dispatch(GET, 1, 2, stays=True)
+        self.ask(GET, 1, 2, stays=True)
         self.network.advance(TIMEOUT)
         self.network.advance(0)
         self.assertEqual((self.two.line.take(), self.user.lost), (b"head for 127.0.0.1:2\r\n", []))
 
     def test_went_down(self) -> None:
         """A server that went down is not asked again: another one is, or nobody."""
-        for ports, attempts in (((1, 2), 1), ((1,), 0)):
+        for ports, count in (((1, 2), 1), ((1,), 0)):
             for stays in (True, False):
                 self.setUp()
                 self.warmed(self.one, 1)
-                dispatch = self.dispatch(GET, *ports, stays=stays)
-                assert dispatch.server is not None
-                dispatch.server.found(Health().failed(0, 1))
+                attempts = self.ask(GET, *ports, stays=stays)
+                assert attempts.server is not None
+                attempts.server.found(Health().failed(0, 1))
                 self.one.line.hang_up()
-                self.assertEqual((len(self.one.lines), self.two.attempts), (1, attempts))
-                self.assertEqual(self.user.lost, [] if attempts else [False])
+                self.assertEqual((len(self.one.lines), self.two.attempts), (1, count))
+                self.assertEqual(self.user.lost, [] if count else [False])
                 self.backends.close_idle()
 
     def test_others_are_down(self) -> None:
         """The same server is asked again rather than one that is down; that one only if it refuses, too."""
         self.warmed(self.one, 1)
         self.down(2)
-        self.dispatch(GET, 1, 2)
+        self.ask(GET, 1, 2)
         self.one.line.hang_up()
         self.assertEqual((len(self.one.lines), self.two.attempts), (2, 0))
         self.one.line.send(OK)
         self.assertEqual(self.user.ended, 1)
-        self.dispatch(GET, 1, 2)
+        self.ask(GET, 1, 2)
         self.one.refusing = True
         self.one.line.hang_up()
         self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\n")
@@ -369,10 +382,10 @@ class RepeatTests(_Case):
 
     def test_body_is_sent_again(self) -> None:
         """The body so far is sent again, and the rest behind it."""
-        dispatch = self._idle_one_dies(PUT, 1, 2, body=b"abc")
-        dispatch.body(b"d")
-        dispatch.body_complete()
-        dispatch.flush()
+        attempts = self._idle_one_dies(PUT, 1, 2, body=b"abc")
+        attempts.body(b"d")
+        attempts.body_complete()
+        attempts.flush()
         self.assertEqual(self.two.line.take(), b"head for 127.0.0.1:2\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n")
 
     def test_body_is_forgotten(self) -> None:
@@ -383,29 +396,29 @@ class RepeatTests(_Case):
     def test_body_too_large_while_connecting_again(self) -> None:
         """A body that outgrows what is kept while the second connection is made is still sent whole."""
         self.two.silent = True
-        dispatch = self._idle_one_dies(PUT, 1, 2, body=b"abc")
-        dispatch.body(bytes(KEPT_BODY))
+        attempts = self._idle_one_dies(PUT, 1, 2, body=b"abc")
+        attempts.body(bytes(KEPT_BODY))
         self.assertEqual(self.two.attempts, 1)
         self.network.advance(TIMEOUT)
         self.assertEqual(self.failures, [(502, ErrorInfo.UPSTREAM_NO_LIVE)])
 
     def test_new_connection(self) -> None:
         """A server that closes a new connection had its chance."""
-        self.dispatch()
+        self.ask()
         self.one.line.hang_up()
         self.assertEqual((self.user.lost, self.two.attempts), ([False], 0))
 
     def test_answer_had_begun(self) -> None:
         """After a byte of an answer nothing is repeated."""
         self.warmed(self.one, 1)
-        self.dispatch(GET, 1, 2)
+        self.ask(GET, 1, 2)
         self.one.line.send(b"H")
         self.one.line.hang_up()
         self.assertEqual((self.user.lost, self.two.attempts), ([False], 0))
 
     def test_timed_out(self) -> None:
         """A server too slow to answer: another one is asked, once (the product's rule)."""
-        self.dispatch()
+        self.ask()
         self.network.advance(TIMEOUT)
         self.network.advance(0)
         self.assertEqual((self.two.line.take(), self.user.lost), (b"head for 127.0.0.1:2\r\n", []))
@@ -414,7 +427,7 @@ class RepeatTests(_Case):
 
     def test_timed_out_twice(self) -> None:
         """A third server is not asked."""
-        self.dispatch(GET, 1, 2, 3)
+        self.ask(GET, 1, 2, 3)
         self.network.advance(TIMEOUT)
         self.network.advance(0)
         self.network.advance(TIMEOUT)
@@ -423,15 +436,15 @@ class RepeatTests(_Case):
     def test_timed_out_and_others_are_down(self) -> None:
         """The client hears that the server was too slow, rather than that another one refused."""
         self.down(2)
-        self.dispatch()
+        self.ask()
         self.network.advance(TIMEOUT)
         self.assertEqual((self.user.lost, self.two.attempts, self.failures), ([True], 0, []))
 
     def test_timed_out_alone(self) -> None:
         """One that is too slow is not asked twice, nor is a POST."""
-        self.dispatch(GET, 1)
+        self.ask(GET, 1)
         self.network.advance(TIMEOUT)
         self.assertEqual((self.user.lost, self.one.attempts), ([True], 1))
-        dispatch = self.dispatch(attrs.evolve(POST, framing=Framing.NONE), 1, 2)
+        attempts = self.ask(attrs.evolve(POST, framing=Framing.NONE), 1, 2)
         self.network.advance(TIMEOUT)
-        self.assertEqual((self.user.lost, self.two.attempts), ([True], 0), dispatch)
+        self.assertEqual((self.user.lost, self.two.attempts), ([True], 0), attempts)

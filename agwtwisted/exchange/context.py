@@ -14,7 +14,7 @@ from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.http import pages
 from agwtwisted.core.http.header_lines import Header
 from agwtwisted.core.http.messages import Framing, ResponseHead
-from agwtwisted.core.http.pages import Page
+from agwtwisted.core.http.pages import ErrorInfo, Page
 from agwtwisted.core.operations.records import RecordFrame
 from agwtwisted.core.plan.error_pages import NO_ERROR_PAGES, ErrorPages
 from agwtwisted.core.plan.routing import Action
@@ -24,7 +24,18 @@ from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.transport.deferreds import Members
 
 
-class Serving:
+@attrs.frozen
+class OwnAnswer:
+    """An answer that the gateway gives by itself."""
+
+    status: int
+    error_info: ErrorInfo
+    page: Page | None = None  # None: the plain one of the status
+    last: bool = False  # the client's connection serves no further request
+    headers: Sequence[Header] = ()
+
+
+class ExchangeContext:
     """The means of a configuration's exchanges: backends, time, log, and the gateway's own pages.
 
     Args:

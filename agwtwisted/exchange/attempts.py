@@ -1,0 +1,213 @@
+"""Gets one request to a backend server: over an idle connection or a new one, and to another server where that fails.
+
+`core.exchange.attempts` says which server is next and what may be repeated; this module connects, and sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.error import ConnectError, ConnectionRefusedError, DNSLookupError
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from agwtwisted.backends.upstream import Server, UpstreamConnection
+from agwtwisted.core.backends.balancing import Order
+from agwtwisted.core.backends.health import State
+from agwtwisted.core.exchange.attempts import ServerChoice, kept_body
+from agwtwisted.core.http.heads import MAX_HEADER_LINES
+from agwtwisted.core.http.messages import RequestHead
+from agwtwisted.core.http.pages import ErrorInfo
+from agwtwisted.interfaces import AttemptsUser
+from agwtwisted.transport.deferreds import log_failure
+
+
+class Attempts:
+    """One request on its way: what a backend gets of it.
+
+    Args:
+        request: its head.
+        servers: the servers to ask, in this order; closed at the end.
+        head_for: renders the head that a server gets.
+        timeout: for connecting, and for every silence of a backend, in seconds.
+        max_header_bytes, max_header_lines: of a response.
+        stays: whether another attempt stays at its server, as long as that can be connected to.
+        user: gets the connection and what comes over it, or the status to answer with where there is none.
+    """
+
+    log = Logger()
+
+    connection: UpstreamConnection | None = None  # None while a server is being connected to
+    _connecting: Deferred[UpstreamConnection] | None = None
+
+    def __init__(
+        self,
+        request: RequestHead,
+        servers: Order[Server],
+        head_for: Callable[[Server], bytes],
+        *,
+        timeout: float,
+        max_header_bytes: int,
+        max_header_lines: int = MAX_HEADER_LINES,
+        stays: bool = False,
+        user: AttemptsUser,
+    ) -> None:
+        self._request = request
+        self._choice = ServerChoice(servers, stays=stays)
+        self._body = kept_body(request.framing)
+        self._head_for = head_for
+        self._timeout = timeout
+        self._max_header_bytes = max_header_bytes
+        self._max_header_lines = max_header_lines
+        self._user = user
+        self._unsent: list[bytes] = []
+
+    @property
+    def server(self) -> Server | None:
+        """The server that was asked last."""
+        return self._choice.current
+
+    def start(self) -> None:
+        """Asks the first server, over an idle connection where there is one."""
+        self._ask(self._choice.first())
+
+    def again(self, *, timed_out: bool) -> Server | None:
+        """The server that gets the request once more after its connection was lost; None: it is not repeated."""
+        connection, self.connection = self.connection, None
+        if connection is None or connection.begun or not self._body.may_be_sent_again(self._request):
+            return None
+        if not timed_out and not connection.used:
+            return None
+        return self._choice.again(timed_out=timed_out)
+
+    def repeat(self, server: Server) -> None:
+        """Sends the request to this server, over a new connection: another idle one may be as dead as the first."""
+        self._connect(server)
+
+    def body(self, data: bytes) -> bool:
+        """A piece of the request's body; returns whether more may come before `UpstreamUser.upstream_drained`."""
+        connection = self.connection
+        piece = self._body.add(data, sent=connection is not None)
+        if connection is None:
+            return self._body.has_room
+        self._unsent.append(piece)
+        self.flush()
+        return not connection.full
+
+    def body_complete(self) -> None:
+        """The request's body is whole."""
+        end = self._body.end(sent=self.connection is not None)
+        if end and self.connection is not None:
+            self._unsent.append(end)
+
+    def flush(self) -> None:
+        """Sends what was given since the last time."""
+        connection = self.connection
+        if connection is None:
+            return
+        if self._unsent:
+            data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
+            self._unsent = []
+            connection.write(data)
+        if self._body.whole:
+            connection.request_complete()
+
+    def finished(self) -> None:
+        """The response is whole: the connection is no longer this request's."""
+        self.connection = None
+
+    def cancel(self) -> None:
+        """The answer is not wanted any more."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.cancel()
+        if self._connecting is not None:
+            self._connecting.cancel()
+        self._choice.close()
+
+    # -- how
+
+    def _ask(self, server: Server | None) -> None:
+        """Sends the request to a server, over an idle connection where there is one; None: no server is left."""
+        if server is None:
+            self._user.failed(502, ErrorInfo.UPSTREAM_NO_LIVE)
+            return
+        connection = server.take(self._request.host)
+        if connection is not None:
+            self._take(connection, server)
+        else:
+            self._connect(server)
+
+    def _connect(self, server: Server) -> None:
+        connecting = self._connecting = server.connect(self._timeout, self._request.host)
+        answered = connecting.addCallbacks(
+            self._connected, self._not_connected, callbackArgs=(server,), errbackArgs=(server,)
+        )
+        log_failure(answered.addErrback(self._broken), self.log, "forwarding a request")
+
+    def _connected(self, connection: UpstreamConnection, server: Server) -> None:
+        self._connecting = None
+        if server.state is State.DOWN:
+            server.reached()
+        self._take(connection, server)
+        self._go_on()
+
+    def _not_connected(self, failure: Failure, server: Server) -> Failure | None:
+        self._connecting = None
+        if failure.check(ConnectError, TimeoutError, DNSLookupError) is None:
+            return failure  # cancelled, or a defect
+        server.complain(failure)
+        refused = failure.check(ConnectionRefusedError) is not None
+        if refused:
+            server.refused()
+        self._ask(self._choice.after_failed_connection(refused=refused))
+        self._go_on()
+        return None
+
+    def _broken(self, failure: Failure) -> Failure | None:
+        """A defect of ours: the client is not left waiting."""
+        if failure.check(CancelledError):
+            return failure
+        self.log.failure("Unexpected error while forwarding a request", failure)
+        self._user.broken()
+        return None
+
+    def _take(self, connection: UpstreamConnection, server: Server) -> None:
+        self.connection = connection
+        connection.start(
+            self._user,
+            timeout=self._timeout,
+            to_head_request=self._request.method == b"HEAD",
+            max_header_bytes=self._max_header_bytes,
+            max_header_lines=self._max_header_lines,
+        )
+        head, body = self._head_for(server), self._body.so_far()
+        self._unsent = [head, body] if body else [head]
+        self._user.connected(connection)
+
+    def _go_on(self) -> None:
+        """Sends what has waited for a connection, and lets the body flow on."""
+        if self.connection is not None:
+            self.flush()
+        if self.connection is not None and not self.connection.full:
+            self._user.upstream_drained()
+
+
+class _NoAttempts(Attempts):
+    """Those of a request that goes to no backend."""
+
+    def __init__(self) -> None:
+        """Nothing is asked."""
+
+    @property
+    def server(self) -> Server | None:
+        """No server was asked."""
+        return None
+
+    def cancel(self) -> None:
+        """There is nothing to cancel."""
+
+
+NO_ATTEMPTS: Final[Attempts] = _NoAttempts()
