@@ -30,7 +30,6 @@ from agwtwisted.listening.admission import Limits
 from agwtwisted.tls.contexts import PortContexts
 from tests import configurations, pki
 from tests.clocks import SettableClock
-from tests.wires import Handle
 
 TLS_1_2, TLS_1_3 = SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION
 VERSIONS = (TLS_1_2, TLS_1_3)
@@ -260,86 +259,89 @@ class Gateway:
 
 
 class Transport:
-    """What a wire asks of the reactor's TCP connection, in memory; it takes `room` bytes at a time, None for any."""
+    """A `sockets.Socket` in memory; it takes `room` bytes at a time, None for any."""
 
     def __init__(self) -> None:
         self.sent = b""  # and not yet read by the client
         self.room: int | None = None
-        self.queued = b""
         self.reading = True
+        self.writing = False  # whether room is to be told
         self.ended = ""  # "half", "closed", "aborted"
-        self.producer: Any = None
-        self._handle = Handle()
+        self.arrived = 0
+        self.owner: Any = None
 
-    def getHandle(self) -> Handle:  # noqa: N802
-        """The socket."""
-        return self._handle
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """Of no interest."""
-
-    def getHost(self) -> IPv4Address:
-        """An address of no interest."""
-        return IPv4Address("TCP", "127.0.0.1", 50001)
-
-    def pauseProducing(self) -> None:
-        """No more input."""
-        self.reading = False
-
-    def resumeProducing(self) -> None:
-        """Input again."""
-        self.reading = True
-
-    def writeSomeData(self, data: bytes) -> int:  # noqa: N802
+    def send(self, data: bytes | memoryview) -> int:
         """Sends what there is room for."""
         count = len(data) if self.room is None else min(self.room, len(data))
         if self.room is not None:
             self.room -= count
         self.sent += data[:count]
-        self._handle.arrived += count
+        self.arrived += count
         return count
 
-    def write(self, data: bytes) -> None:
-        """Queues data."""
-        self.queued += data
+    def start_writing(self) -> None:
+        """Room is to be told."""
+        self.writing = True
 
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """A pull producer is asked at once."""
-        self.producer = producer
-        producer.resumeProducing()
+    def stop_writing(self) -> None:
+        """No more."""
+        self.writing = False
 
-    def unregisterProducer(self) -> None:
-        """It has no more."""
-        self.producer = None
+    def pause(self) -> None:
+        """No more input."""
+        self.reading = False
 
-    def loseConnection(self) -> None:
-        """Ends it once everything is sent."""
-        self.ended = self.ended if self.ended == "aborted" else "closed"
+    def resume(self) -> None:
+        """Input again."""
+        self.reading = True
 
-    def connectionLost(self, reason: Failure) -> None:
-        """Ends it, with nothing left to send."""
-        assert not self.queued
-        assert self.producer is None
-        self.loseConnection()
-
-    def loseWriteConnection(self) -> None:
+    def shut_down_output(self) -> None:
         """Ends one direction."""
         self.ended = self.ended or "half"
 
-    def abortConnection(self) -> None:
+    def close_now(self) -> None:
+        """Ends it, with nothing left to send."""
+        assert not self.writing
+        self.close_later()
+
+    def close_later(self) -> None:
+        """Ends it."""
+        self.ended = self.ended if self.ended == "aborted" else "closed"
+
+    def abort(self) -> None:
         """Ends it at once."""
         self.ended = "aborted"
+
+    def hand_over(self, owner: Any) -> None:
+        """Another takes the owner's place."""
+        self.owner = owner
+        owner.makeConnection(self)
+
+    def has_unread(self) -> bool:
+        """Nothing is."""
+        return False
+
+    def is_reset(self) -> bool:
+        """It is not."""
+        return False
+
+    def acknowledged(self) -> int:
+        """What was sent."""
+        return self.arrived
+
+    def round_trip_time(self) -> bytes:
+        """None worth a word."""
+        return b"0"
+
+    def getHost(self) -> IPv4Address:
+        """An address of no interest."""
+        return IPv4Address("TCP", "127.0.0.1", 50001)
 
     def drain(self, room: int | None = None) -> None:
         """The peer reads again, `room` bytes or all there are."""
         self.room = room
-        while self.queued or self.producer is not None:
-            count = self.writeSomeData(self.queued)
-            self.queued = self.queued[count:]
-            if self.queued:
-                return
-            if self.producer is not None:
-                self.producer.resumeProducing()
+        while self.writing and self.room != 0:
+            self.owner.writable()
 
 
 class Client:
@@ -368,6 +370,7 @@ class Client:
         if name:
             self.tls.set_tlsext_host_name(name.encode())
         self.tls.set_connect_state()
+        self.transport.owner = wire
         wire.makeConnection(self.transport)
 
     # -- what it does
@@ -376,7 +379,7 @@ class Client:
         """Both speak until neither has more to say."""
         while self._hear() | self._speak():
             pass
-        if self.transport.ended in ("closed", "aborted") and not self.transport.queued:
+        if self.transport.ended in ("closed", "aborted") and not self.transport.writing:
             self.lose()
 
     def say(self, data: bytes) -> None:
@@ -417,6 +420,7 @@ class Client:
         """The connection is over."""
         if not self.lost:
             self.lost = True
+            self.transport.owner = None
             self.wire.connectionLost(Failure(ConnectionDone()))
 
     # -- how

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
+from agwtwisted.transport.sockets import BoundSocket, Owner, StreamSocket, begin
+
 NONSENSE = b"nonsense\r\n\r\n"
 """Answered with a page, by nobody but the gateway."""
 
@@ -37,3 +39,17 @@ def read(client: socket.socket) -> bytes | None:
         return client.recv(1 << 16)
     except BlockingIOError:
         return None
+
+
+def accepting(owner: Callable[[], Owner]) -> BoundSocket:
+    """A port of this machine whose connections each get an owner."""
+
+    def accept() -> None:
+        accepted, client = port.socket.accept()
+        accepted.setblocking(False)
+        made = owner()
+        begin(StreamSocket(reactor, accepted, made, client), made)  # type: ignore[arg-type]
+
+    port = BoundSocket(reactor, socket.create_server(("127.0.0.1", 0)), accept)  # type: ignore[arg-type]
+    port.start()
+    return port

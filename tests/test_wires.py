@@ -9,13 +9,15 @@ from typing import Any, Protocol
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.protocol import ClientFactory, Factory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
+from agwtwisted.transport.sockets import connect
 from agwtwisted.transport.streaming import QUEUE_LIMIT, TcpWire
+from tests.sockets import accepting
 from tests.wires import Network, Recorder
 
 LARGE = 4 * 1024 * 1024
@@ -259,32 +261,55 @@ class MemoryTests(_Contract, TestCase):
         assert before < 1000, "nothing more will happen"
 
 
-class SocketTests(_Contract, TestCase):
-    """The contract on the loopback interface."""
+class _OnSockets(_Contract):
+    """On the loopback interface."""
 
     timeout = 30
+    addCleanup: Callable[..., Any]
 
     def clock(self) -> Any:
         """The reactor."""
         return reactor
 
-    async def connect(self, wire: TcpWire) -> Peer:
-        """Two sockets."""
-        factory = Factory.forProtocol(lambda: wire)
-        factory.noisy = False
-        opened: Deferred[None] = Deferred()
-        wire.when_open = lambda: opened.callback(None)
-        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
-        self.addCleanup(port.stopListening)
-        plain = socket.create_connection(("127.0.0.1", port.getHost().port))
-        plain.setblocking(False)
-        peer = _SocketPeer()
-        reactor.adoptStreamConnection(plain.fileno(), socket.AF_INET, Factory.forProtocol(lambda: peer))
-        plain.close()
-        await opened
-        await peer.there
-        return peer
-
     async def turn(self) -> None:
         """One turn of the reactor."""
         await deferLater(reactor, 0, lambda: None)
+
+    async def until_open(self, wire: TcpWire) -> None:
+        """Waits for the connection."""
+        opened: Deferred[None] = Deferred()
+        wire.when_open = lambda: opened.callback(None)
+        await opened
+
+
+class AcceptedTests(_OnSockets, TestCase):
+    """The contract of a connection that was accepted."""
+
+    async def connect(self, wire: TcpWire) -> Peer:
+        """The peer connects."""
+        port = accepting(lambda: wire)
+        self.addCleanup(port.close)
+        peer = _SocketPeer()
+        plain = socket.create_connection(port.socket.getsockname())
+        plain.setblocking(False)
+        reactor.adoptStreamConnection(plain.fileno(), socket.AF_INET, Factory.forProtocol(lambda: peer))
+        plain.close()
+        await self.until_open(wire)
+        return peer
+
+
+class DialledTests(_OnSockets, TestCase):
+    """The contract of a connection that was dialled."""
+
+    async def connect(self, wire: TcpWire) -> Peer:
+        """The peer accepts."""
+        peer = _SocketPeer()
+        port = reactor.listenTCP(0, Factory.forProtocol(lambda: peer), interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        factory = ClientFactory()
+        factory.noisy = False
+        factory.buildProtocol = lambda _: wire  # type: ignore[method-assign]
+        connect(reactor, "127.0.0.1", port.getHost().port, factory, 30)
+        await self.until_open(wire)
+        await peer.there
+        return peer

@@ -6,67 +6,124 @@ effect at once. `tests/test_wires.py` holds it to what real sockets do.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from errno import EMFILE
-from socket import IPPROTO_TCP, SHUT_WR, TCP_INFO
 from typing import Any
 
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address
 from twisted.internet.base import BaseConnector
 from twisted.internet.error import (
     ConnectBindError,
     ConnectionAborted,
-    ConnectionDone,
     ConnectionLost,
     ConnectionRefusedError,
 )
-from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IResolutionReceiver
-from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.interfaces import IAddress, IResolutionReceiver
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from agwtwisted.transport.sockets import CLOSED
 from agwtwisted.transport.streaming import TcpWire
 
 READ = 65536
 """Bytes of one read, as in Twisted."""
 
 
-class Handle:
-    """A socket, as far as it is asked something: what Linux tells of the bytes that have arrived at the peer."""
+class End:
+    """The gateway's end of a line, as `sockets.Socket` says."""
 
-    def __init__(self, line: Any = None) -> None:
-        self.arrived = 0
-        self.state = 1  # TCP_ESTABLISHED
+    def __init__(self, line: Line) -> None:
         self._line = line
+        self._network = line.network
 
-    def shutdown(self, how: int) -> None:
-        """One direction is at its end."""
-        assert how == SHUT_WR
+    def send(self, data: bytes | memoryview) -> int:
+        """As much as the kernel takes."""
+        return self._line.taken(data)
+
+    def start_writing(self) -> None:
+        """Room is to be told."""
+        if self._line.connected:
+            self._network.watch_writing(self._line)
+
+    def stop_writing(self) -> None:
+        """No more."""
+        self._network.forget_writing(self._line)
+
+    def pause(self) -> None:
+        """Reads no more."""
+        self._network.forget_reading(self._line)
+
+    def resume(self) -> None:
+        """Reads on."""
+        if self._line.connected:
+            self._network.watch_reading(self._line)
+
+    def shut_down_output(self) -> None:
+        """FIN."""
         self._line.eof = True
 
-    def getsockopt(self, level: int, name: int, size: int) -> bytes:
-        """The struct tcp_info, empty but for tcpi_state and tcpi_bytes_acked."""
-        assert (level, name) == (IPPROTO_TCP, TCP_INFO)
-        return bytes((self.state,)) + bytes(119) + self.arrived.to_bytes(size - 120, sys.byteorder)
+    def close_now(self) -> None:
+        """Closes."""
+        self._line.connectionLost(CLOSED)
+
+    def close_later(self) -> None:
+        """Closes in the next turn."""
+        self._line.closing = True
+        self.pause()
+        self._network.callLater(0, self.close_now)
+
+    def abort(self) -> None:
+        """Ends the connection in the next turn."""
+        if self._line.connected and not self._line.reset:
+            self._line.reset = True
+            self.pause()
+            self.stop_writing()
+            self._network.callLater(0, self._line.connectionLost, Failure(ConnectionAborted()))
+
+    def hand_over(self, owner: Any) -> None:
+        """Another takes the protocol's place."""
+        self._line.protocol = owner
+        owner.makeConnection(self)
+
+    def has_unread(self) -> bool:
+        """Whether something was not read yet."""
+        return self._line.has_unread()
+
+    def is_reset(self) -> bool:
+        """Whether the connection is gone."""
+        return self._line.is_gone
+
+    def acknowledged(self) -> int:
+        """What has arrived."""
+        return self._line.arrived
+
+    def round_trip_time(self) -> bytes:
+        """None worth a word."""
+        return b"0"
+
+    def getHost(self) -> IPv4Address:
+        """The gateway's end."""
+        return IPv4Address("TCP", "127.0.0.1", self._line.port)
 
 
-class Line(FileDescriptor):
-    """One connection: a transport to the wire on this end, the peer's hands on the other."""
+class Line:
+    """One connection: an `End` for the wire, the peer's hands on the other."""
 
     def __init__(self, network: Network, protocol: Any = None, port: int = 40000) -> None:
-        super().__init__(network)  # type: ignore[arg-type]
+        self.network = network
+        self.end = End(self)
+        self.connected = False
+        self.closing = False  # by the wire
+        self.arrived = 0  # bytes of the wire that the peer's kernel has
+        self.is_gone = False  # reset, which a wire that does not read is not told
+        self.port = port
         self.received = bytearray()  # what reached the peer and was not taken
         self.eof = False  # the peer knows that nothing more will come
         self.reset = False  # and that something may be lost
         self.room: float = float("inf")  # bytes that the kernel takes before the peer reads them
         self.sent_on = 0  # bytes of the peer that the wire has read
-        self._network = network
-        self._handle = Handle(self)
         self._inbox = bytearray()
         self._hung_up = False
-        self._port = port
         self._connector: Any = None
         self.protocol = protocol
         if protocol is not None:
@@ -76,17 +133,17 @@ class Line(FileDescriptor):
 
     def send(self, data: bytes) -> None:
         """The peer sends."""
-        if not self.connected or self.disconnecting:
+        if not self.connected or self.closing:
             self.reset = True
             return
         self._inbox += data
         self._deliver()
-        self._network.advance(0)
+        self.network.advance(0)
 
     def take(self) -> bytes:
         """The peer reads all there is, and the kernel's buffer is empty again."""
         taken, self.received = bytes(self.received), bytearray()
-        self._network.advance(0)
+        self.network.advance(0)
         return taken
 
     def stall(self, room: int = READ) -> None:
@@ -96,109 +153,83 @@ class Line(FileDescriptor):
     def read(self, count: float = float("inf")) -> None:
         """The peer reads so many bytes more, or as fast as it can."""
         self.room += count
-        if self._network.is_writing(self):
-            self._network.callLater(0, self._write)
-        self._network.advance(0)
+        if self.network.is_writing(self):
+            self.write_later()
+        self.network.advance(0)
 
     def hang_up(self) -> None:
         """The peer closes, or closes its sending side only: both are a FIN."""
         self._hung_up = True
         self._deliver()
-        self._network.advance(0)
+        self.network.advance(0)
 
     def crash(self) -> None:
         """The peer is gone, with a reset."""
         self.connectionLost(Failure(ConnectionLost()))
-        self._network.advance(0)
+        self.network.advance(0)
 
     # -- the wire's transport
 
     def open(self, protocol: Any) -> None:
         """The connection is there."""
         self.protocol = protocol
-        self.connected = 1
-        self.startReading()
-        protocol.makeConnection(self)
+        self.connected = True
+        self.network.watch_reading(self)
+        protocol.makeConnection(self.end)
 
     def deliver_later(self) -> None:
         """What lies in the kernel comes in the next turn."""
-        self._network.callLater(0, self._deliver)
+        self.network.callLater(0, self._deliver)
 
     def _deliver(self) -> None:
-        while self._inbox and self._network.is_reading(self):
+        while self._inbox and self.network.is_reading(self):
             piece = bytes(self._inbox[:READ])
             del self._inbox[:READ]
             self.sent_on += len(piece)
             self.protocol.dataReceived(piece)
-        if self._hung_up and self.connected and self._network.is_reading(self):
+        if self._hung_up and self.connected and self.network.is_reading(self):
             self._end_input()
 
     def _end_input(self) -> None:
-        half_closeable = IHalfCloseableProtocol(self.protocol, None)
-        if half_closeable is None:
-            self.connectionLost(Failure(ConnectionDone()))
-        else:
-            self.stopReading()
-            half_closeable.readConnectionLost()
+        self.network.forget_reading(self)
+        self.protocol.readConnectionLost()
 
     def _write(self) -> None:
-        if self._network.is_writing(self) and (self.room or not self.dataBuffer):
-            ended = self.doWrite()
-            if ended is not None:
-                self.connectionLost(Failure(ended if isinstance(ended, Exception) else ConnectionDone()))
-            else:
-                self._network.callLater(0, self._write)
+        if self.network.is_writing(self) and self.room:
+            self.protocol.writable()
+            self.write_later()
 
     def write_later(self) -> None:
         """The kernel takes something in the next turn."""
-        self._network.callLater(0, self._write)
+        self.network.callLater(0, self._write)
 
-    def writeSomeData(self, data: bytes) -> Any:  # noqa: N802
-        """As much as the kernel takes."""
+    def taken(self, data: bytes | memoryview) -> int:
+        """How much of it the kernel takes."""
         if not self.connected:
-            return CONNECTION_LOST
+            return 0
         count = int(min(len(data), self.room))
         self.received += data[:count]
-        self._handle.arrived += count
+        self.arrived += count
         self.room -= count
         return count
 
-    def _closeWriteConnection(self) -> None:  # noqa: N802
-        self.eof = True
-        half_closeable = IHalfCloseableProtocol(self.protocol, None)
-        if half_closeable is not None:
-            half_closeable.writeConnectionLost()
-
-    def abortConnection(self) -> None:
-        """Ends the connection in the next turn."""
-        if self.connected and not self.reset:
-            self.reset = True
-            self.stopReading()
-            self.stopWriting()
-            self._network.callLater(0, self.connectionLost, Failure(ConnectionAborted()))
+    def has_unread(self) -> bool:
+        """Whether the wire has something to read."""
+        return self.connected and bool(self._inbox)
 
     def connectionLost(self, reason: Failure) -> None:
         """It is over; over unread input the kernel sends a reset."""
         if not self.connected:
             return
-        super().connectionLost(reason)
+        self.network.forget_reading(self)
+        self.network.forget_writing(self)
+        self.connected = False
         self.reset = self.reset or bool(self._inbox)
         self.eof = True
         protocol, self.protocol = self.protocol, None
         protocol.connectionLost(reason)
         if self._connector is not None:
             self._connector.connectionLost(reason)
-
-    def getHandle(self) -> Handle:  # noqa: N802
-        """The socket."""
-        return self._handle
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """Nothing is delayed here."""
-
-    def getHost(self) -> IAddress:
-        """The gateway's end."""
-        return IPv4Address("TCP", "127.0.0.1", self._port)
 
     def failIfNotConnected(self, error: Exception) -> None:  # noqa: N802
         """An attempt to connect is over; BaseConnector asks for it."""
@@ -306,25 +337,25 @@ class Network(Clock):
         return line in self._reading
 
     def is_writing(self, line: Line) -> bool:
-        """Whether the wire has bytes that the kernel did not take, or wants to close."""
+        """Whether the wire has bytes that the kernel did not take."""
         return line in self._writing
 
-    def addReader(self, line: Line) -> None:  # noqa: N802
-        """IReactorFDSet."""
+    def watch_reading(self, line: Line) -> None:
+        """The wire wants bytes."""
         self._reading.add(line)
         line.deliver_later()
 
-    def removeReader(self, line: Line) -> None:  # noqa: N802
-        """IReactorFDSet."""
+    def forget_reading(self, line: Line) -> None:
+        """It wants none."""
         self._reading.discard(line)
 
-    def addWriter(self, line: Line) -> None:  # noqa: N802
-        """IReactorFDSet."""
+    def watch_writing(self, line: Line) -> None:
+        """The wire has bytes that the kernel did not take."""
         self._writing.add(line)
         line.write_later()
 
-    def removeWriter(self, line: Line) -> None:  # noqa: N802
-        """IReactorFDSet."""
+    def forget_writing(self, line: Line) -> None:
+        """It has none."""
         self._writing.discard(line)
 
     def timers(self) -> list[float]:

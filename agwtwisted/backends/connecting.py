@@ -18,6 +18,7 @@ from agwtwisted.core.plan.server_identity import IdentityRule, ServerIdentity
 from agwtwisted.tls.backend_contexts import BackendTls
 from agwtwisted.tls.client import TlsClientWire
 from agwtwisted.transport.descriptors import SHORTAGES
+from agwtwisted.transport.sockets import connect
 from agwtwisted.transport.streaming import TcpWire
 
 
@@ -172,7 +173,7 @@ class Dialer:
             wire = self._encryption.tls.wire(self._reactor, identity, until, protocol=protocol, kind=self._encrypted)
         prepare(wire)
         attempt = _Attempt(wire, identity, self._reactor, self._make_room)
-        self._reactor.connectTCP(address, self._port, attempt, timeout=until - self._reactor.seconds())
+        connect(self._reactor, address, self._port, attempt, until - self._reactor.seconds())
         return attempt.outcome
 
 

@@ -9,15 +9,9 @@ from contextlib import suppress
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.address import IPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionAborted
-from twisted.internet.interfaces import IAddress, IProtocol
-from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
-from twisted.internet.tcp import Connection as TcpConnection
-from twisted.internet.tcp import Port as TcpPort
-from twisted.internet.tcp import Server as TcpServer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -25,7 +19,7 @@ from agwtwisted.core.base.errors import AgwError
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.ports import Port
 from agwtwisted.transport.descriptors import SHORTAGES
-from agwtwisted.transport.streaming import CLOSED
+from agwtwisted.transport.sockets import BoundSocket, StreamSocket, begin
 
 BACKLOG = 1024
 """Connections that the kernel completes ahead of us; the system's own limit (somaxconn) may be lower."""
@@ -93,57 +87,6 @@ def bind(address: str, port: int) -> socket.socket:
     return bound
 
 
-class _Accepted(TcpServer):
-    """Twisted's transport of an accepted connection, without the names for its log that it renders for each."""
-
-    logstr = "agwgateway"
-    _shouldShutdown = False  # noqa: N815 - Twisted's name  # close(2) is enough: nobody else has the socket
-
-    def __init__(
-        self,
-        sock: socket.socket,
-        protocol: IProtocol,
-        client: tuple[Any, ...],
-        server: TcpPort,
-        number: int,
-        reactor: Any,
-    ) -> None:
-        TcpConnection.__init__(self, sock, protocol, reactor)
-        if len(client) != 2:
-            self._addressType = IPv6Address
-        self.server = server
-        self.client = client
-        self.sessionno = number
-        self.hostname = client[0]
-        self.startReading()
-        self.connected = 1
-
-    def __repr__(self) -> str:
-        return f"<connection {self.sessionno} of {self.hostname}>"
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """Whether small pieces go at once. They do: the listening socket's option is that of its connections."""
-        if not enabled:
-            super().setTcpNoDelay(enabled)
-
-
-class _Accepting(Factory):
-    """Asks the port for the protocol of each connection."""
-
-    noisy = False
-
-    def __init__(self, port: Port[Any]) -> None:
-        self._port = port
-
-    def logPrefix(self) -> str:
-        """What the log calls the port."""
-        return "agwgateway"
-
-    def buildProtocol(self, addr: IAddress) -> IProtocol | None:  # type: ignore[override]
-        """The connection's protocol; None closes it."""
-        return self._port.accept(addr.host, addr.port)  # type: ignore[attr-defined]
-
-
 class ListeningSocket(Service):
     """One bound socket. Where there are as many connections as may be one gives way, or else the next ones wait."""
 
@@ -153,34 +96,28 @@ class ListeningSocket(Service):
         self.setName("listener " + display(*bound.getsockname()[:2]))
         self.port = port
         self._reactor = reactor
-        self._bound = bound
+        self._bound = BoundSocket(reactor, bound, self._accept)
         self._limits = limits
-        self._accepting: TcpPort | None = None
         self._accepted = 0
         limits.subscribe(self._limits_changed)
 
     def startService(self) -> None:
         """Begins to accept."""
         super().startService()
-        factory = _Accepting(self.port)
-        self._accepting = self._reactor.adoptStreamPort(self._bound.fileno(), self._bound.family, factory)
-        self._accepting.doRead = self._accept  # type: ignore[method-assign]  # Twisted's own takes three times as many steps
-        self._bound.close()  # the reactor has its own descriptor now
+        self._bound.start()
 
     def stopService(self) -> Deferred[None]:
         """Accepts no more; fires once the socket is closed."""
-        self.running = 0
-        if self._accepting is None:
+        if not self.running:
             self._bound.close()
             return succeed(None)
-        drop_newcomers(self._accepting.socket)
+        self.running = 0
+        drop_newcomers(self._bound.socket)
         return deferLater(self._reactor, SETTLING, self._close)
 
     def _close(self) -> None:
         self._accept_waiting()
-        accepting, self._accepting = self._accepting, None
-        if accepting is not None:
-            accepting.connectionLost(CLOSED)  # in the same breath: Twisted's own way takes a turn of the reactor
+        self._bound.close()
 
     def _accept_waiting(self) -> None:
         """Whoever has connected is served: closing the socket would reset all that wait in the backlog."""
@@ -193,8 +130,8 @@ class ListeningSocket(Service):
     def _accept(self) -> None:
         """Lets those in that wait; where there are as many as there may be, each in the place of another."""
         for _ in range(AT_ONCE):
-            accepting, limits = self._accepting, self._limits
-            if accepting is None or limits.paused:
+            limits = self._limits
+            if limits.paused:
                 return
             victim = None
             if limits.connections.full:
@@ -203,7 +140,7 @@ class ListeningSocket(Service):
                     limits.pause()
                     return
             try:
-                accepted, client = accepting.socket.accept()
+                accepted, client = self._bound.socket.accept()
             except BlockingIOError:
                 return
             except OSError as error:
@@ -213,9 +150,9 @@ class ListeningSocket(Service):
                 continue  # that one is gone already (accept(2))
             if victim is not None:
                 limits.make_room(victim)
-            self._take(accepted, client, accepting)
+            self._take(accepted, client)
 
-    def _take(self, accepted: socket.socket, client: tuple[Any, ...], accepting: TcpPort) -> None:
+    def _take(self, accepted: socket.socket, client: tuple[Any, ...]) -> None:
         """Gives a connection its transport, unless the port will not have it."""
         try:
             if len(client) == 4 and client[3]:  # its host is one of a link, which its name tells then
@@ -229,18 +166,15 @@ class ListeningSocket(Service):
             accepted.close()
             return
         number, self._accepted = self._accepted, self._accepted + 1
+        accepted.setblocking(False)
         try:
-            transport = _Accepted(accepted, protocol, client, accepting, number, self._reactor)
+            stream = StreamSocket(self._reactor, accepted, protocol, client[:2], number)
         except Exception:  # the reactor cannot watch one more, perhaps
             self._log.failure("Unexpected error while a connection is accepted")
             accepted.close()
             protocol.connectionLost(Failure(ConnectionAborted()))
             return
-        try:
-            protocol.makeConnection(transport)
-        except Exception:  # the same
-            self._log.failure("Unexpected error while a connection begins")
-            transport.abortConnection()
+        begin(stream, protocol)
 
     def _fall_short(self, error: OSError) -> None:
         """The system gives no descriptor, or no memory: who keeps us waiting gives way, and all wait for a moment."""
@@ -253,8 +187,7 @@ class ListeningSocket(Service):
 
     def _limits_changed(self) -> None:
         # What cannot be accepted now waits in the kernel's backlog.
-        if self._accepting is not None:
-            if self._limits.paused:
-                self._accepting.stopReading()
-            else:
-                self._accepting.startReading()
+        if self.running and self._limits.paused:
+            self._bound.stop()
+        elif self.running:
+            self._bound.start()

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Generic, NotRequired, Protocol, TypedDict, cast
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import IProtocol, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
@@ -209,7 +209,7 @@ class Port(ABC, Generic[S]):
 
     # -- how connections come
 
-    def accept(self, host: str, port: int) -> IProtocol | None:
+    def accept(self, host: str, port: int) -> TcpWire | HeaderProtocol | None:
         """The protocol of a new connection, from there; None when it is to be closed at once."""
         host = host.removeprefix("::ffff:")  # IPv4 on a socket of both families
         if self._proxies:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITCPTransport
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.tcp import Connection as TcpConnection
 from twisted.python.failure import Failure
 
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.listening.proxy_protocol import HeaderReader, NoHeader, ProxyHeader
-from agwtwisted.transport.streaming import CLOSED, TcpWire, has_unread
+from agwtwisted.transport.sockets import Socket
+from agwtwisted.transport.streaming import TcpWire
 
 
 class HeaderProtocol(Protocol):
@@ -27,7 +26,7 @@ class HeaderProtocol(Protocol):
         gone: is called once, after `found` or in the end.
     """
 
-    transport: ITCPTransport
+    transport: Socket  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -72,6 +71,13 @@ class HeaderProtocol(Protocol):
         elif answer is not None:
             self._step_aside(answer)
 
+    def writable(self) -> None:
+        """Nothing is sent."""
+
+    def readConnectionLost(self) -> None:
+        """FIN."""
+        self.transport.close_now()
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The socket is closed, by whomever."""
         if self._heard:
@@ -81,7 +87,7 @@ class HeaderProtocol(Protocol):
     def abort(self) -> None:
         """Closes at once."""
         self._heard = False
-        self.transport.abortConnection()
+        self.transport.abort()
 
     # -- where room is needed
 
@@ -91,7 +97,7 @@ class HeaderProtocol(Protocol):
 
     def has_arrived(self) -> bool:
         """Whether there are bytes that were not read yet."""
-        return has_unread(self.transport)
+        return self.transport.has_unread()
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """The rest of the header."""
@@ -102,7 +108,7 @@ class HeaderProtocol(Protocol):
         if self._heard:
             self._fail(reason)
         self._heard = False
-        cast(TcpConnection, self.transport).connectionLost(CLOSED)
+        self.transport.close_now()
 
     def drain(self, quiet: float) -> None:
         """The gateway stops: a header that has begun has `silent_timeout`, one that has not closes after `quiet`."""
@@ -123,8 +129,7 @@ class HeaderProtocol(Protocol):
             self.abort()
             return
         self._end()
-        transport.protocol = wire  # type: ignore[attr-defined]  # as startTLS does it
-        wire.makeConnection(transport)
+        transport.hand_over(wire)
         if rest:
             wire.dataReceived(rest)
 

@@ -6,18 +6,13 @@ connection: without close_notify nobody knows whether something is missing (RFC 
 
 from __future__ import annotations
 
-from contextlib import suppress
-from socket import SHUT_WR
 from typing import Protocol as TypingProtocol
 from typing import cast
-
-from twisted.internet.interfaces import IHalfCloseableProtocol
-from zope.interface import implementer
 
 from agwtwisted.tls.client import TlsClientWire
 from agwtwisted.tls.handshake import TlsWire
 from agwtwisted.tls.records import EncryptedWire
-from agwtwisted.transport.streaming import CLOSED, Receiver, TcpWire
+from agwtwisted.transport.streaming import Receiver, TcpWire
 
 
 class RelayReceiver(Receiver, TypingProtocol):
@@ -27,7 +22,6 @@ class RelayReceiver(Receiver, TypingProtocol):
         """The peer sends no more, and may be sent to; told once at most, and not after `ended`."""
 
 
-@implementer(IHalfCloseableProtocol)
 class RelayWire(TcpWire):
     """Such a wire without TLS.
 
@@ -44,12 +38,9 @@ class RelayWire(TcpWire):
         if self.closing and self._queued:  # the peer may still read, and gets what is queued first
             self.input_ended = True
         elif self.closing or not self._may_stay_half_open():
-            self._transport.connectionLost(CLOSED)
+            self.transport.close_now()
         elif not self.input_ended:
             self._finished()
-
-    def writeConnectionLost(self) -> None:
-        """Our FIN has left."""
 
     def opened(self) -> None:
         """The transport is there."""
@@ -100,17 +91,17 @@ class RelayWire(TcpWire):
         if not self.input_ended:
             super().pause()
 
-    def resumeProducing(self) -> None:
-        """The transport has sent all it had."""
-        super().resumeProducing()
-        if self.output_ended and not self._queued and not self.closing:
+    def all_sent(self) -> None:
+        """Nothing is queued any more."""
+        super().all_sent()
+        if self.output_ended and not self.closing:
             self._end_output()
 
     # -- how
 
     def _half_close(self) -> None:
         if self.input_ended:
-            self._transport.loseConnection()
+            self.transport.close_later()
         else:
             super()._half_close()
 
@@ -118,9 +109,7 @@ class RelayWire(TcpWire):
         return True
 
     def _end_output(self) -> None:
-        # Past Twisted, which would wait for the next turn and send nothing first; from here on only `close` follows.
-        with suppress(OSError):  # it is gone, as the reactor will find
-            self._transport.getHandle().shutdown(SHUT_WR)
+        self.transport.shut_down_output()
 
     def _finished(self) -> None:
         self.input_ended = True

@@ -13,15 +13,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from errno import EWOULDBLOCK
 from select import EPOLLIN
 from typing import Any, Final
 
 from twisted.internet.epollreactor import EPollReactor
-from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST, installReactor
+from twisted.internet.main import installReactor
 from twisted.python import log
 
 from agwtwisted.transport.outbox import Outbox
+from agwtwisted.transport.sockets import StreamSocket
 
 GROUP: Final = 64
 """Events that are handled together at most: nobody waits longer for what was written."""
@@ -29,15 +29,12 @@ GROUP: Final = 64
 AHEAD: Final = 256 * 1024
 """Bytes that are read together, about: as much as stays in a processor's cache until it is handled."""
 
-LONG_READ: Final = 256 * 1024
-"""Bytes of a read of one whose last read was full: a large body costs a tenth less than with 64 KiB, Twisted's size."""
-
 
 class LeanEPollReactor(EPollReactor):
     """The same events in the same order; what an event raises is logged and ends its connection, as ever.
 
-    A transport with the attribute `reads_ahead` may be told of bytes after it has stopped reading, one read at most:
-    they had been read with those of others.
+    A `StreamSocket` may hand on bytes after it has stopped reading, one read at most: they had been read with those of
+    others.
     """
 
     seconds = staticmethod(time.monotonic)  # what waits must not wait by a clock that can be set
@@ -81,33 +78,24 @@ class LeanEPollReactor(EPollReactor):
         for descriptor, event in events:
             selectable: Any = selectable_of(descriptor)
             data: Any = None
-            if event == EPOLLIN and getattr(selectable, "reads_ahead", False):
-                size = selectable.bufferSize
-                try:
-                    data = selectable.socket.recv(size)
+            if event == EPOLLIN and isinstance(selectable, StreamSocket):
+                data = selectable.read()
+                if data.__class__ is bytes:
                     room -= len(data)
-                    if len(data) == size:
-                        selectable.bufferSize = LONG_READ
-                except OSError as error:
-                    data = None if error.errno == EWOULDBLOCK else CONNECTION_LOST
             group.append((descriptor, event, selectable, data))
             if room < 0:
                 break
         return group
 
-    def _hand_on(self, selectable: Any, data: Any) -> None:
-        """As the doRead of Twisted's TCP connections goes on once it has read."""
-        if selectable.disconnected:
-            return
-        why = data
+    def _hand_on(self, stream: StreamSocket, data: Any) -> None:
+        """What was read ahead, to whom it came."""
         try:
-            if data.__class__ is bytes:
-                why = selectable.protocol.dataReceived(data) if data else CONNECTION_DONE
+            why: Any = stream.hand_on(data)
         except BaseException:  # as the stock reactor: the connection is lost, the reactor goes on
             why = sys.exc_info()[1]
             log.err()
         if why:
-            self._disconnectSelectable(selectable, why, True)
+            self._disconnectSelectable(stream, why, True)
 
     def _handle(self, descriptor: int, event: int, selectable: Any) -> None:
         """Any other event."""

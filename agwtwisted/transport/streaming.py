@@ -7,22 +7,18 @@ read what is queued is the wire's own question, since it alone sees how much of 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from socket import IPPROTO_TCP, MSG_DONTWAIT, MSG_PEEK, TCP_INFO
-from typing import Any, Final
 from typing import Protocol as TypingProtocol
 
 from twisted.internet.error import ConnectionClosed, ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, IPullProducer, IReactorTime, ITCPTransport
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.tcp import Connection as TcpConnection
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.transport.deadlines import Deadline
 from agwtwisted.transport.outbox import NO_OUTBOX, Outbox
+from agwtwisted.transport.sockets import Socket
 
 QUEUE_LIMIT = 128 * 1024
 """Bytes queued for a slow reader before its source is stopped; one read of the source (256 KiB) may come on top."""
@@ -35,17 +31,6 @@ MIN_RATE = 240
 
 HELD = 16384
 """Bytes that wait for the end of the turn at most; what is larger is not copied for that, but sent at once."""
-
-CLOSED: Final = Failure(ConnectionDone())
-"""The reason of an end that both sides wanted."""
-
-_INFO_SIZE = 128
-_TCP_CLOSE = 7
-"""The state, tcpi_state, of a socket whose connection is gone."""
-
-_ROUND_TRIP_TIME = slice(68, 72)
-_BYTES_ACKNOWLEDGED = slice(120, 128)
-"""The places of tcpi_rtt and tcpi_bytes_acked in Linux's struct tcp_info, since Linux 4.1."""
 
 LINGER = 5.0
 """Seconds in which the input of a closing connection is thrown away, so that no reset overtakes the last answer; again
@@ -84,21 +69,11 @@ class _Nobody:
 NOBODY: Receiver = _Nobody()
 
 
-def has_unread(transport: ITCPTransport) -> bool:
-    """Whether bytes of the peer lie in the kernel."""
-    try:
-        return bool(transport.getHandle().recv(1, MSG_PEEK | MSG_DONTWAIT))  # type: ignore[attr-defined]
-    except (AttributeError, OSError):  # there are none; or no socket, or none any more
-        return False
-
-
-@implementer(IPullProducer)
 class TcpWire(Protocol):
     """One TCP connection. Made before its transport; `receiver` may be exchanged at any time."""
 
-    transport: ITCPTransport
-    _transport: TcpConnection  # the same, as the class that it is
-    _take: Callable[[Any], object]  # has the kernel take bytes, and says how many it took
+    transport: Socket  # type: ignore[assignment]
+    _take: Callable[[bytes | memoryview], int]  # has the kernel take bytes, and says how many it took
     offered_suites = b""  # by which the peer would encrypt: `core.tls.client_hello`
 
     # What most connections never change is the class's: an object of more than thirty attributes takes 1.3 KB more.
@@ -115,6 +90,7 @@ class TcpWire(Protocol):
     _held: list[bytes] | None = None  # until the end of the turn
     _held_size = 0
     _queued = False
+    _sending = memoryview(b"")  # the first of what is queued
     _linger = False
     _bounds: tuple[float, int] | None = None  # seconds and rate of `bound_sending`
     _patience: Deadline | None = None
@@ -132,14 +108,7 @@ class TcpWire(Protocol):
 
     def connectionMade(self) -> None:
         """The transport is there."""
-        transport: Any = self.transport
-        self._transport = transport
-        # Twisted's own way to the socket takes four calls more; what is no socket of its has that one.
-        self._take = self._transport.writeSomeData
-        if isinstance(transport, TcpConnection):
-            self._take = transport.socket.send
-            transport.reads_ahead = True  # type: ignore[attr-defined]  # says this to `reactor`
-        self.transport.setTcpNoDelay(True)
+        self._take = self.transport.send
         self.opened()
 
     def dataReceived(self, data: bytes) -> None:
@@ -147,6 +116,10 @@ class TcpWire(Protocol):
         if not self.closing:
             self.bytes_in += len(data)
             self.receiver.received(data)
+
+    def readConnectionLost(self) -> None:
+        """FIN."""
+        self.transport.close_now()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The socket is closed, by whomever."""
@@ -182,16 +155,11 @@ class TcpWire(Protocol):
         What our own kernel has taken says little of a slow peer: it holds megabytes, and asks for more only once a
         third of them is gone.
         """
-        info: bytes = self._transport.getHandle().getsockopt(IPPROTO_TCP, TCP_INFO, _INFO_SIZE)
-        return int.from_bytes(info[_BYTES_ACKNOWLEDGED], sys.byteorder)
+        return self.transport.acknowledged()
 
     def round_trip_time(self) -> bytes:
         """To the peer and back, in microseconds as the kernel estimates it now; empty where it does not tell."""
-        try:
-            info: bytes = self._transport.getHandle().getsockopt(IPPROTO_TCP, TCP_INFO, _INFO_SIZE)
-        except (AttributeError, OSError):  # no socket, or none any more
-            return b""
-        return b"%d" % int.from_bytes(info[_ROUND_TRIP_TIME], sys.byteorder)
+        return self.transport.round_trip_time()
 
     @property
     def busy(self) -> bool:
@@ -236,14 +204,14 @@ class TcpWire(Protocol):
         """Stops reading; at most what was read already still comes."""
         if not self.paused and not self.closing:
             self.paused = True
-            self._transport.pauseProducing()
+            self.transport.pause()
 
     def resume(self) -> None:
         """Reads on."""
         if self.paused:
             self.paused = False
             if not self.closing:
-                self._transport.resumeProducing()
+                self.transport.resume()
 
     def close(self, *, linger: bool = False) -> None:
         """Closes once everything written has left.
@@ -262,9 +230,9 @@ class TcpWire(Protocol):
         if self._queued and self._bounds is None:
             self._await_reader(SEND_TIMEOUT)
         if not linger:
-            self._transport.loseConnection()
-        elif not self._queued:
-            self._half_close()
+            self.transport.pause()
+        if not self._queued:
+            self._end_sending()
 
     def end(self) -> None:
         """Closes, since the peer sends no more and nothing is due to it. Not while the receiver is told of bytes."""
@@ -272,14 +240,13 @@ class TcpWire(Protocol):
 
     def is_reset(self) -> bool:
         """Whether the peer has reset the connection: one that is not read any more is not told."""
-        info: bytes = self._transport.getHandle().getsockopt(IPPROTO_TCP, TCP_INFO, _INFO_SIZE)
-        return info[0] == _TCP_CLOSE
+        return self.transport.is_reset()
 
     def abort(self) -> None:
         """Closes at once; what the kernel has not taken is lost."""
         self.send_held()
         self.closing = True
-        self._transport.abortConnection()
+        self.transport.abort()
 
     # -- where room is needed
 
@@ -289,7 +256,7 @@ class TcpWire(Protocol):
 
     def has_arrived(self) -> bool:
         """Whether there are bytes of the peer's that were not read yet."""
-        return has_unread(self._transport)
+        return self.transport.has_unread()
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """What the peer keeps us waiting for, and since when."""
@@ -311,7 +278,7 @@ class TcpWire(Protocol):
     def _close_now(self) -> None:
         """Closes at once, all being sent: the reactor would take a turn to send nothing first."""
         self.closing = True
-        self._transport.connectionLost(CLOSED)
+        self.transport.close_now()
 
     def _farewell(self) -> None:
         """What is to be written before the end; for subclasses."""
@@ -336,9 +303,16 @@ class TcpWire(Protocol):
         else:
             self.abort()
 
+    def _end_sending(self) -> None:
+        """All is sent, and the connection closing."""
+        if self._linger:
+            self._half_close()
+        else:
+            self.transport.close_later()
+
     def _half_close(self) -> None:
         self._await_reader(LINGER)
-        self._transport.loseWriteConnection()
+        self.transport.shut_down_output()
 
     def _send(self, data: bytes | memoryview) -> None:
         # Writing to the socket here saves a turn of the reactor for every message.
@@ -365,42 +339,37 @@ class TcpWire(Protocol):
         if self._queued:  # by what was held
             self._queue(data)
             return
-        try:
-            sent = self._take(data)
-        except OSError:  # the socket is full; or it is broken, which the queued write lets the reactor find out
-            sent = 0
-        if not isinstance(sent, int):
-            sent = 0  # the same of another transport
+        sent = self._take(data)
         if sent < len(data):
             self._queued = True
-            self._pending += data[sent:]
+            self._sending = memoryview(bytes(data[sent:]))
             if self._bounds is not None:
                 self._await_reader(self._bounds[0])
-            self._transport.registerProducer(self, False)  # calls resumeProducing at once, which takes it
+            self.transport.start_writing()
 
     def _queue(self, data: bytes | memoryview) -> None:
         self._pending += data
         if len(self._pending) > QUEUE_LIMIT:
             self.full = True
 
-    # -- the pull producer that the transport asks for more once its own buffer is empty
-
-    def resumeProducing(self) -> None:
-        """The transport has sent all it had."""
+    def writable(self) -> None:
+        """The kernel takes bytes again."""
+        self._sending = self._sending[self._take(self._sending) :]
+        if self._sending:
+            return
         if self._pending:
-            data = bytes(self._pending)
-            self._pending.clear()
-            self._transport.write(data)
+            self._sending, self._pending = memoryview(self._pending), bytearray()
         else:
             self._queued = False
             if self._patience is not None:
                 self._patience.clear()
-            self._transport.unregisterProducer()
-            if self._linger:
-                self._half_close()
+            self.transport.stop_writing()
+            self.all_sent()
         if self.full and not self._pending:
             self.full = False
             self.receiver.drained()
 
-    def stopProducing(self) -> None:
-        """The transport is gone; connectionLost follows."""
+    def all_sent(self) -> None:
+        """Nothing is queued any more."""
+        if self.closing:
+            self._end_sending()

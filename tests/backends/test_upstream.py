@@ -66,7 +66,7 @@ class ConnectTests(_Case):
     def test_port(self) -> None:
         """A connection knows the gateway's port, for the log."""
         connection = self.connected()
-        self.assertEqual(connection.local_port, self.line.getHost().port)  # type: ignore[attr-defined]
+        self.assertEqual(connection.local_port, self.line.port)
         self.assertFalse(connection.used)
 
     def test_refused(self) -> None:
@@ -536,7 +536,7 @@ class TlsTests(_Case):
         self.network.callLater(0, lambda: taken.append(self.server.take(servers.NAME)))  # before the end is told
         second.tls.shutdown()
         second.speak()
-        self.assertEqual([connection and connection.wire.transport for connection in taken], [first.line])
+        self.assertEqual([connection and connection.wire.transport for connection in taken], [first.line.end])
         self.assertEqual(len(self.server._idle), 0)
 
     def test_alert(self) -> None:

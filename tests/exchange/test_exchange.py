@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import capturedLogs, formatEvent
@@ -55,6 +54,7 @@ from tests import pki
 from tests.gateways import PEER, TIMEOUT, Stand, mapped, profile, site
 from tests.http_backends import OK, SWITCH
 from tests.requests import managed_names, parsed
+from tests.sockets import accepting
 from tests.wires import READ, Line, Network
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: a.example\r\n\r\n"
@@ -138,7 +138,7 @@ class ForwardTests(_Case):
         self.assertEqual((log["serverRouted"], log["serverStatus"]), ("127.0.0.1:9000", "200"))
         self.assertEqual((log["timeTaken"], log["serverResponseLatency"]), (1.0, "1.000"))
         self.assertEqual((log["receivedBytes"], log["transactionId"]), (len(GET), trace.decode()))
-        self.assertEqual(log["upstreamSourcePort"], str(self.backend.line.getHost().port))  # type: ignore[attr-defined]
+        self.assertEqual(log["upstreamSourcePort"], str(self.backend.line.port))
         self.assertEqual((log["sentBytes"], len(self.stand.exchanges.running)), (40, 0))
 
     def test_connection_is_shared(self) -> None:
@@ -522,7 +522,7 @@ class FailureTests(_Case):
         line.hang_up()
         self.network.advance(LOOK)
         self.assertTrue(line.connected)
-        line.getHandle().state = 7  # TCP_CLOSE
+        line.is_gone = True
         self.network.advance(LOOK)
         self.assertTrue(self.backend.line.reset)
         self.assertEqual((self.log["httpStatus"], self.log["error_info"]), (499, "ERRORINFO_CLIENT_CLOSED_REQUEST"))
@@ -982,14 +982,21 @@ class SocketTests(TestCase):
         self.addCleanup(self.listening.close)
         self.stand = Stand(reactor, site(ports=(self.listening.getsockname()[1],)))
         self.wires: list[RelayWire] = []
-        port = reactor.listenTCP(0, _Wires(self), interface="127.0.0.1")
-        self.addCleanup(port.stopListening)
-        self.address = ("127.0.0.1", port.getHost().port)
+        port = accepting(self._wire)
+        self.addCleanup(port.close)
+        self.address = port.socket.getsockname()
+
+    def _wire(self) -> RelayWire:
+        """The wire of a client; requests are read from it once it is open."""
+        wire = RelayWire(reactor)  # type: ignore[arg-type]
+        wire.when_open = lambda: self.stand.begin(wire)
+        self.wires.append(wire)
+        return wire
 
     async def _done(self) -> None:
         """Waits until nothing is left."""
         self.stand.backends.close_idle()
-        while any(not wire.transport.disconnected for wire in self.wires) or len(self.stand.exchanges.running):  # type: ignore[attr-defined]
+        while any(not wire.closing for wire in self.wires) or len(self.stand.exchanges.running):
             await deferLater(reactor, 0, lambda: None)
         await deferLater(reactor, 0, lambda: None)
 
@@ -1114,22 +1121,6 @@ class SocketTests(TestCase):
 
         self.assertTrue((await deferToThread(_talk)).startswith(b"HTTP/1.1 405 "))
         await self._done()
-
-
-class _Wires(Factory):
-    """Gives each connection a wire, and the wire its session."""
-
-    noisy = False
-
-    def __init__(self, case: SocketTests) -> None:
-        self._case = case
-
-    def buildProtocol(self, addr: Any) -> RelayWire:
-        """The wire; requests are read from it once it is open."""
-        wire = RelayWire(reactor)  # type: ignore[arg-type]
-        wire.when_open = lambda: self._case.stand.begin(wire)
-        self._case.wires.append(wire)
-        return wire
 
 
 def _until(connection: socket.socket, end: bytes) -> bytes:

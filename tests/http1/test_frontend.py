@@ -503,7 +503,7 @@ class FinishedTests(_Case):
         self.line.hang_up()
         self.network.advance(3 * LOOK)
         self.assertFalse(self.last.lost)
-        self.line.getHandle().state = 7  # TCP_CLOSE
+        self.line.is_gone = True
         self.network.advance(LOOK)
         self.network.advance(0)
         self.assertTrue(self.last.lost)

@@ -52,6 +52,7 @@ class GateTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.wire = TcpWire(Clock())
         self.transport = Transport()
+        self.transport.owner = self.wire
         self.wire.makeConnection(self.transport)  # type: ignore[arg-type]
         self.after = Frontend(self.wire)
         self.gate = Gate(self.wire, self.after.opened)

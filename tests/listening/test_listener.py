@@ -16,7 +16,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted.listening.admission import RETRY
-from agwtwisted.listening.listener import AT_ONCE, BindError, ListeningSocket, _Accepted, bind, display
+from agwtwisted.listening.listener import AT_ONCE, BindError, ListeningSocket, bind, display
 from tests.clients import TLS_1_3, Gateway, client_context, plain, text
 from tests.sockets import NONSENSE, connected, read, until
 
@@ -274,7 +274,7 @@ class ListenerTests(TestCase):
     async def test_cannot_be_watched(self) -> None:
         """So it is where the reactor cannot watch one more."""
         self.listener()
-        with mock.patch.object(_Accepted, "startReading", side_effect=OSError(ENOSPC, "no room")):
+        with mock.patch("agwtwisted.listening.listener.StreamSocket", side_effect=OSError(ENOSPC, "no room")):
             first = self.client()
             await until(lambda: self.ended(first))
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
@@ -295,7 +295,7 @@ class ListenerTests(TestCase):
         listener = self.listener()
         silent = self.client()
         await until(lambda: self.accepted == 1)
-        accepting: Any = listener._accepting
+        accepting: Any = listener._bound
         real = accepting.socket
         failing = [OSError(EMFILE, "Too many open files")]
         accepting.socket = mock.Mock(wraps=real)
@@ -327,7 +327,7 @@ class ListenerTests(TestCase):
     async def test_gone_before_it_is_accepted(self) -> None:
         """A connection that ends in the backlog keeps nobody else waiting."""
         listener = self.listener()
-        accepting: Any = listener._accepting
+        accepting: Any = listener._bound
         real = accepting.socket
         failing = [OSError(ECONNABORTED, "gone")]
         accepting.socket = mock.Mock(wraps=real)
@@ -348,7 +348,6 @@ class ListenerTests(TestCase):
     async def test_link_local(self) -> None:
         """An address of a link is told with the link."""
         listener = self.listener()
-        accepting: Any = listener._accepting
         for client, host in (
             (("fe80::1", 7, 0, 1), "fe80::1%" + socket.if_indextoname(1)),
             (("2001:db8::1", 7, 0, 0), "2001:db8::1"),
@@ -356,7 +355,7 @@ class ListenerTests(TestCase):
             near, far = socket.socketpair()
             self.addCleanup(far.close)
             with mock.patch.object(self.gateway.port, "accept", return_value=None) as accept:
-                listener._take(near, client, accepting)
+                listener._take(near, client)
             accept.assert_called_once_with(host, 7)
             self.assertEqual(near.fileno(), -1)
 

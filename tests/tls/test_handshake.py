@@ -20,6 +20,7 @@ from agwtwisted.tls.handshake import HANDSHAKE_ROOM, TlsWire
 from agwtwisted.tls.openssl import RECORD
 from agwtwisted.tls.records import MAX_CONTROL
 from agwtwisted.transport.outbox import Outbox
+from agwtwisted.transport.sockets import CLOSED
 from agwtwisted.transport.streaming import LINGER, NOBODY, QUEUE_LIMIT, TcpWire
 from tests import configurations
 from tests.clients import FATAL, GET, TLS_1_2, TLS_1_3, VERSIONS, Client, Gateway, client_context, device, text
@@ -570,7 +571,7 @@ class ControlTests(SynchronousTestCase):
         client.give(updates.make(3000) + updates.data(b"data" * 160))
         self.assertEqual(client.transport.ended, "aborted")
         self.assertEqual(len(spy.data), 840)
-        queued = len(client.transport.queued) + len(client.wire._pending)
+        queued = len(client.wire._sending) + len(client.wire._pending)
         self.assertLess(queued, 2 * QUEUE_LIMIT)
 
     def test_a_slow_reader_that_sends(self) -> None:
@@ -631,11 +632,11 @@ class EndTests(SynchronousTestCase):
         spy = spied(client)
         lost: list[Failure] = []
 
-        def lose(reason: Failure) -> None:
-            lost.append(reason)
-            client.wire.connectionLost(reason)
+        def lose() -> None:
+            lost.append(CLOSED)
+            client.wire.connectionLost(CLOSED)
 
-        self.patch(client.transport, "connectionLost", lose)
+        self.patch(client.transport, "close_now", lose)
         client.tls.shutdown()
         client.give(client.outgoing())
         self.assertEqual((spy.reasons, len(lost)), (["Connection was closed cleanly."], 1))
@@ -667,8 +668,9 @@ class EndTests(SynchronousTestCase):
         client.wire.write(b"x" * 1000)
         client.tls.shutdown()
         client.give(client.outgoing())
-        self.assertEqual((client.transport.ended, client.wire.closing), ("closed", True))
+        self.assertEqual((client.transport.ended, client.wire.closing), ("", True))
         client.transport.drain()
+        self.assertEqual(client.transport.ended, "closed")
         client.tls.bio_write(client.take())
         self.assertEqual(client.tls.recv(2000), b"x" * 1000)
         with self.assertRaises(SSL.ZeroReturnError):

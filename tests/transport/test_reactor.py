@@ -16,7 +16,8 @@ from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.transport.reactor import AHEAD, GROUP, LONG_READ, LeanEPollReactor
+from agwtwisted.transport.reactor import AHEAD, GROUP, LeanEPollReactor
+from agwtwisted.transport.sockets import CLOSED, LONG_READ, StreamSocket
 
 
 class _End(FileDescriptor):
@@ -67,24 +68,22 @@ class _Socket:
         return self._ours.recv(size).ljust(self._size)
 
 
-class _Ahead(_End):
-    """One that is told of bytes which others have read for it."""
-
-    reads_ahead = True
-    disconnected = False
-    bufferSize = 100  # noqa: N815 - Twisted's name
+class _Ahead(StreamSocket):
+    """One whose bytes are read before those of others are handled; a read takes 100 at first."""
 
     def __init__(
         self, reactor: Any, ours: socket.socket, name: str, story: list[str], answer: Any = None, size: int = 0
     ) -> None:
-        super().__init__(reactor, ours)
-        self.protocol = self
+        self.told: list[str] = []
         self.told_of: Callable[[], object] = lambda: None
+        self.socket = _Socket(name, story, ours, size)
         self._ours = ours
-        self.socket = _Socket(name, story, ours, size)  # type: ignore[assignment]
         self._name = name
         self._story = story
         self._failure = answer
+        self._turns = reactor
+        super().__init__(reactor, self.socket, self, ("", 0))  # type: ignore[arg-type]
+        self.read_size = 100
 
     def fileno(self) -> int:
         """The socket's descriptor."""
@@ -95,12 +94,21 @@ class _Ahead(_End):
         self.told.append(f"read {self._ours.recv(10)!r}")
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes, as a protocol is told of them."""
+        """Bytes, as an owner is told of them."""
         self._story.append(f"{self._name} {data.strip().decode()}, written")
-        self.reactor.outbox.add(lambda: self._story.append(f"{self._name} sent"))
+        self._turns.outbox.add(lambda: self._story.append(f"{self._name} sent"))
         self.told_of()
         if self._failure is not None:
             raise self._failure
+
+    def readConnectionLost(self, *_: Any) -> None:
+        """FIN."""
+        self.told.append("finished")
+
+    def connectionLost(self, reason: Failure) -> None:
+        """It is over."""
+        self.told.append(f"lost {reason.type.__name__}")
+        self._owner = None
 
 
 class LeanReactorTests(SynchronousTestCase):
@@ -263,13 +271,13 @@ class LeanReactorTests(SynchronousTestCase):
     def test_long_read(self) -> None:
         """After a read that was full the next may be a long one; one that was not full changes nothing."""
         end, theirs = self.ahead("a")
-        theirs.send(bytes(end.bufferSize - 1))
+        theirs.send(bytes(end.read_size - 1))
         self.reactor.doPoll(0)
-        self.assertEqual(end.bufferSize, 100)
-        theirs.send(b"a" * end.bufferSize + b"b" * 1000)
+        self.assertEqual(end.read_size, 100)
+        theirs.send(b"a" * end.read_size + b"b" * 1000)
         self.reactor.doPoll(0)
         self.reactor.doPoll(0)
-        self.assertEqual(end.bufferSize, LONG_READ)
+        self.assertEqual(end.read_size, LONG_READ)
         self.assertEqual([word.partition(" ")[2] for word in self.story[-2:]], [f"{'b' * 1000}, written", "sent"])
 
     def test_too_many_for_one_go(self) -> None:
@@ -283,11 +291,11 @@ class LeanReactorTests(SynchronousTestCase):
         self.assertEqual(words, [*first, "read", "hello, written", "sent"])
 
     def test_end_that_was_read_ahead(self) -> None:
-        """FIN ends the connection as it does elsewhere; a reset is told as one."""
+        """FIN is told as it is elsewhere, and so is a reset."""
         end, theirs = self.ahead("a")
         theirs.shutdown(socket.SHUT_WR)
         self.reactor.doPoll(0)
-        self.assertEqual((self.story, end.told), (["a read"], ["lost ConnectionDone"]))
+        self.assertEqual((self.story, end.told), (["a read"], ["finished"]))
         end, theirs = self.ahead("b")
         end.socket.fails = ConnectionResetError(ECONNRESET, "reset")
         theirs.send(b"a")
@@ -307,7 +315,7 @@ class LeanReactorTests(SynchronousTestCase):
         ends = [self.ahead(name) for name in ("a", "b")]
         for end, theirs in ends:
             theirs.send(b"hello")
-            end.told_of = lambda: [setattr(other, "disconnected", True) for other, _ in ends]
+            end.told_of = lambda: [other.connectionLost(CLOSED) for other, _ in ends]
         self.reactor.doPoll(0)
         self.assertEqual(len([word for word in self.story if "written" in word]), 1)
 

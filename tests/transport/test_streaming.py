@@ -62,7 +62,7 @@ class EndTests(_Case):
         self.wire.close(linger=True)
         for _ in range(10):
             self.network.advance(LINGER - 1)
-            self.line.getHandle().arrived += MIN_RATE * 10
+            self.line.arrived += MIN_RATE * 10
             self.network.advance(1)
         self.assertEqual(self.recorder.reasons, [])
         self.network.advance(LINGER)

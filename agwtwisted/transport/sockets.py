@@ -1,0 +1,523 @@
+"""TCP sockets: listening, accepted and dialled ones, as a reactor watches them and a connection uses them.
+
+They stand on the public interfaces of Twisted's reactors alone: `IReactorFDSet` there, `IReadWriteDescriptor` and
+`IHalfCloseableDescriptor` here. Twisted's own transports do the same in three times as many steps. This module and
+`reactor` are the only ones that know how a reactor treats what it watches; all others know a socket by `Socket`, and
+what a socket calls by `Owner`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from errno import EINPROGRESS, ENOBUFS, EWOULDBLOCK
+from typing import Any, ClassVar, Final, Protocol
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import (
+    ConnectBindError,
+    ConnectError,
+    ConnectionAborted,
+    ConnectionDone,
+    TimeoutError,
+    UserError,
+    getConnectError,
+)
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableDescriptor, IReadDescriptor, IReadWriteDescriptor
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.internet.posixbase import PosixReactorBase
+from twisted.internet.protocol import ClientFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+_log = Logger()
+
+READ: Final = 64 * 1024
+"""Bytes of one read."""
+
+LONG_READ: Final = 256 * 1024
+"""Bytes of a read of one whose last read was full: a large body costs a tenth less than with 64 KiB."""
+
+CLOSED: Final = Failure(ConnectionDone())
+"""The reason of an end that both sides wanted."""
+
+_INFO_SIZE: Final = 128
+_TCP_CLOSE: Final = 7
+"""The state, tcpi_state, of a socket whose connection is gone."""
+
+_ROUND_TRIP_TIME: Final = slice(68, 72)
+_BYTES_ACKNOWLEDGED: Final = slice(120, 128)
+"""The places of tcpi_rtt and tcpi_bytes_acked in Linux's struct tcp_info, since Linux 4.1."""
+
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time: close(2) drops what is queued and sends a reset."""
+
+
+class Reactor(Protocol):
+    """What is asked of a reactor: a clock, and that it watches descriptors (IReactorTime, IReactorFDSet)."""
+
+    def seconds(self) -> float:
+        """The time."""
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object) -> IDelayedCall:  # noqa: N802
+        """Has something called."""
+
+    def addReader(self, reader: Any) -> None:  # noqa: N802
+        """Watches for bytes to read."""
+
+    def removeReader(self, reader: Any) -> None:  # noqa: N802
+        """Watches no more."""
+
+    def addWriter(self, writer: Any) -> None:  # noqa: N802
+        """Watches for room to write."""
+
+    def removeWriter(self, writer: Any) -> None:  # noqa: N802
+        """Watches no more."""
+
+
+class Owner(Protocol):
+    """What a socket calls; the names are those of Twisted's IProtocol, where that has them."""
+
+    def makeConnection(self, transport: Any) -> None:
+        """The connection is there; `transport` is the `Socket`."""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes came."""
+
+    def writable(self) -> None:
+        """The kernel takes bytes again; called after `start_writing` alone."""
+
+    def readConnectionLost(self) -> None:
+        """FIN: the peer sends no more. Reading has stopped."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The socket is closed, by either side; called once."""
+
+
+class Socket(Protocol):
+    """A connected socket, as its owner uses it."""
+
+    def send(self, data: bytes | memoryview) -> int:
+        """How many bytes the kernel has taken: 0 too where the connection is broken, which `start_writing` shows."""
+
+    def start_writing(self) -> None:
+        """Has `Owner.writable` called whenever the kernel takes bytes."""
+
+    def stop_writing(self) -> None:
+        """No more."""
+
+    def pause(self) -> None:
+        """Stops reading; one read that was made ahead still comes."""
+
+    def resume(self) -> None:
+        """Reads on."""
+
+    def shut_down_output(self) -> None:
+        """Sends FIN behind what was sent."""
+
+    def close_now(self) -> None:
+        """Closes, and calls `Owner.connectionLost`, before this returns."""
+
+    def close_later(self) -> None:
+        """Closes in the reactor's next turn."""
+
+    def abort(self) -> None:
+        """Closes in the next turn with a reset; what the kernel has not sent is lost."""
+
+    def hand_over(self, owner: Owner) -> None:
+        """Another takes the owner's place: its `makeConnection` is called, and all that comes from now on."""
+
+    def has_unread(self) -> bool:
+        """Whether bytes of the peer lie in the kernel."""
+
+    def is_reset(self) -> bool:
+        """Whether the connection is gone: a socket that is not read is not told."""
+
+    def acknowledged(self) -> int:
+        """Bytes that have arrived at the peer's kernel."""
+
+    def round_trip_time(self) -> bytes:
+        """To the peer and back, in microseconds, as the kernel estimates it now; empty where it does not tell."""
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        """The gateway's end."""
+
+
+@implementer(IReadWriteDescriptor, IHalfCloseableDescriptor)
+class StreamSocket:
+    """A connected socket, `Socket` for its owner and a descriptor for the reactor, which reads it from the beginning.
+
+    Args:
+        reactor: watches it.
+        connected: non-blocking, with TCP_NODELAY.
+        owner: whose `makeConnection` is to be called next.
+        peer: address and port at the other end.
+        number: for logs.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_aborting",
+        "_broken",
+        "_connected",
+        "_number",
+        "_owner",
+        "_peer",
+        "_reactor",
+        "read_size",
+    )
+
+    reads_ahead: ClassVar = True  # `reactor` may read it before it handles what came for others
+
+    def __init__(
+        self, reactor: Reactor, connected: socket.socket, owner: Owner, peer: tuple[str, int], number: int = 0
+    ) -> None:
+        self.read_size = READ
+        self._reactor = reactor
+        self._connected = connected
+        self._owner: Owner | None = owner  # None once the socket is closed
+        self._peer = peer
+        self._number = number
+        self._aborting = False
+        self._broken = False
+        reactor.addReader(self)
+
+    def __repr__(self) -> str:
+        return f"<connection {self._number} of {self._peer[0]}>"
+
+    # -- as `Socket` says
+
+    def send(self, data: bytes | memoryview) -> int:
+        """As `Socket` says."""
+        try:
+            return self._connected.send(data)
+        except OSError as error:
+            if error.errno not in (EWOULDBLOCK, ENOBUFS):
+                self._broken = True  # which `doWrite` tells the reactor
+            return 0
+
+    def start_writing(self) -> None:
+        """As `Socket` says."""
+        if self._is_open:
+            self._reactor.addWriter(self)
+
+    def stop_writing(self) -> None:
+        """As `Socket` says."""
+        if self._is_open:
+            self._reactor.removeWriter(self)
+
+    def pause(self) -> None:
+        """As `Socket` says."""
+        if self._is_open:
+            self._reactor.removeReader(self)
+
+    def resume(self) -> None:
+        """As `Socket` says."""
+        if self._is_open:
+            self._reactor.addReader(self)
+
+    def shut_down_output(self) -> None:
+        """As `Socket` says."""
+        with suppress(OSError):  # it is gone, as the reactor will find
+            self._connected.shutdown(socket.SHUT_WR)
+
+    def close_now(self) -> None:
+        """As `Socket` says."""
+        self.connectionLost(CLOSED)
+
+    def close_later(self) -> None:
+        """As `Socket` says."""
+        if self._is_open:
+            self._reactor.removeReader(self)
+            self._reactor.callLater(0, self.close_now)
+
+    def abort(self) -> None:
+        """As `Socket` says."""
+        if self._is_open:
+            self._aborting = True
+            self._reactor.removeReader(self)
+            self._reactor.removeWriter(self)
+            self._reactor.callLater(0, self.connectionLost, Failure(ConnectionAborted()))
+
+    def hand_over(self, owner: Owner) -> None:
+        """As `Socket` says."""
+        self._owner = owner
+        owner.makeConnection(self)
+
+    def has_unread(self) -> bool:
+        """As `Socket` says."""
+        try:
+            return bool(self._connected.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:  # there are none, or no socket any more
+            return False
+
+    def is_reset(self) -> bool:
+        """As `Socket` says."""
+        return self._info()[0] == _TCP_CLOSE
+
+    def acknowledged(self) -> int:
+        """As `Socket` says."""
+        return int.from_bytes(self._info()[_BYTES_ACKNOWLEDGED], sys.byteorder)
+
+    def round_trip_time(self) -> bytes:
+        """As `Socket` says."""
+        try:
+            return b"%d" % int.from_bytes(self._info()[_ROUND_TRIP_TIME], sys.byteorder)
+        except OSError:  # no socket any more
+            return b""
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        """As `Socket` says."""
+        return address_of(self._connected.getsockname())
+
+    def getPeer(self) -> IPv4Address | IPv6Address:
+        """The other end."""
+        return address_of(self._peer)
+
+    # -- for the reactor
+
+    def fileno(self) -> int:
+        """The descriptor; -1 once it is closed."""
+        return self._connected.fileno()
+
+    def logPrefix(self) -> str:
+        """What the log calls it."""
+        return "agwgateway"
+
+    def read(self) -> bytes | Exception | None:
+        """What has come, none of it where the peer has finished; the exception of a lost connection; None: nothing."""
+        size = self.read_size
+        try:
+            data = self._connected.recv(size)
+        except OSError as error:
+            return None if error.errno == EWOULDBLOCK else CONNECTION_LOST
+        if len(data) == size:
+            self.read_size = LONG_READ
+        return data
+
+    def hand_on(self, data: bytes | Exception) -> Exception | None:
+        """Gives the owner what `read` has returned; returns what ends the reading, as `doRead` does."""
+        owner = self._owner
+        if owner is None or self._aborting:
+            return None
+        if data.__class__ is not bytes:
+            return data  # type: ignore[return-value]
+        if not data:
+            return CONNECTION_DONE
+        owner.dataReceived(data)
+        return None
+
+    def doRead(self) -> Exception | None:  # type: ignore[override]  # noqa: N802  # as Twisted's own
+        """There is something to read."""
+        data = self.read()
+        return None if data is None else self.hand_on(data)
+
+    def doWrite(self) -> Exception | None:  # type: ignore[override]  # noqa: N802
+        """There is room to write, or a broken connection."""
+        if not self._broken and self._owner is not None:
+            self._owner.writable()
+        return CONNECTION_LOST if self._broken and self._is_open else None
+
+    def readConnectionLost(self, reason: Failure) -> None:
+        """`doRead` has returned that the peer has finished."""
+        if self._owner is not None:
+            try:
+                self._owner.readConnectionLost()
+            except Exception:
+                self.connectionLost(Failure())
+
+    def writeConnectionLost(self, reason: Failure) -> None:
+        """Of IHalfCloseableDescriptor; not called, since `doWrite` does not return what causes it."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The end, by either side; the owner hears of it once."""
+        owner, self._owner = self._owner, None
+        if owner is None:
+            return
+        self._reactor.removeReader(self)  # while it has its descriptor
+        self._reactor.removeWriter(self)
+        if reason.check(ConnectionAborted):
+            with suppress(OSError):
+                self._connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._connected.close()
+        owner.connectionLost(reason)
+
+    # -- how
+
+    @property
+    def _is_open(self) -> bool:
+        return self._owner is not None and not self._aborting
+
+    def _info(self) -> bytes:
+        info: bytes = self._connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_SIZE)
+        return info
+
+
+def begin(stream: StreamSocket, owner: Owner) -> None:
+    """Gives an owner its socket; one that raises loses it."""
+    try:
+        owner.makeConnection(stream)
+    except Exception:
+        _log.failure("Unexpected error while a connection begins")
+        stream.abort()
+
+
+@implementer(IReadDescriptor)
+class BoundSocket:
+    """A bound socket whose backlog calls `ready` while connections wait in it, between `start` and `stop`."""
+
+    def __init__(self, reactor: Reactor, bound: socket.socket, ready: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self.socket = bound
+        self._ready = ready
+
+    def start(self) -> None:
+        """Looks for connections."""
+        self._reactor.addReader(self)
+
+    def stop(self) -> None:
+        """They wait in the kernel."""
+        self._reactor.removeReader(self)
+
+    def close(self) -> None:
+        """For good; nothing if it is closed already."""
+        if self.socket.fileno() >= 0:
+            self._reactor.removeReader(self)
+            self.socket.close()
+
+    def fileno(self) -> int:
+        """The descriptor; -1 once it is closed."""
+        return self.socket.fileno()
+
+    def logPrefix(self) -> str:
+        """What the log calls it."""
+        return "agwgateway"
+
+    def doRead(self) -> None:  # noqa: N802
+        """A connection waits."""
+        self._ready()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor gives it up."""
+        self.close()
+
+
+def connect(reactor: Any, host: str, port: int, factory: ClientFactory, timeout: float) -> None:
+    """Connects to an IP address, and has the factory make the `Owner` of the socket, as IReactorTCP.connectTCP does.
+
+    A reactor that is none of Twisted's on POSIX, like those of tests, connects by itself, to sockets of its own.
+    """
+    if isinstance(reactor, PosixReactorBase):
+        Dialing(reactor, host, port, factory, timeout).connect()
+    else:
+        reactor.connectTCP(host, port, factory, timeout=timeout)
+
+
+@implementer(IReadWriteDescriptor)
+class Dialing:
+    """One connection that is being made, and its connector (IConnector), which a factory may have connect again."""
+
+    def __init__(self, reactor: Any, host: str, port: int, factory: ClientFactory, timeout: float) -> None:
+        self._reactor = reactor
+        self._where = (host, port)
+        self._factory = factory
+        self._seconds = timeout
+        self._timer: IDelayedCall | None = None
+        self._socket: socket.socket | None = None
+        self._connecting = False
+
+    def connect(self) -> None:
+        """Begins; the factory hears of the outcome in a later turn."""
+        self._connecting = True
+        self._timer = self._reactor.callLater(self._seconds, self._fail, TimeoutError())
+        try:
+            error = self._begin()
+        except OSError as failed:  # there is no descriptor, perhaps
+            self._reactor.callLater(0, self._fail, ConnectBindError(failed.errno, failed.strerror))
+        else:
+            if error not in (0, EINPROGRESS):
+                self._reactor.callLater(0, self._fail, getConnectError((error, os.strerror(error))))
+        self._factory.startedConnecting(self)  # type: ignore[arg-type]
+
+    def stopConnecting(self) -> None:  # noqa: N802
+        """Gives up."""
+        self._fail(UserError())
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        """What the log calls it."""
+        return "agwgateway"
+
+    def doRead(self) -> None:  # noqa: N802
+        """Not asked for."""
+
+    def doWrite(self) -> None:  # noqa: N802
+        """It is connected, or is not."""
+        self._decide()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """It is not."""
+        self._decide()
+
+    def _begin(self) -> int:
+        host, port = self._where
+        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=_NUMERIC)[0]
+        made = self._socket = socket.socket(family, socket.SOCK_STREAM)
+        made.setblocking(False)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        error = made.connect_ex(where)
+        if error in (0, EINPROGRESS):
+            self._reactor.addWriter(self)
+        return error
+
+    def _decide(self) -> None:
+        made = self._socket
+        if made is None:
+            return
+        error = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        try:
+            peer = made.getpeername()
+        except OSError as failed:
+            self._fail(getConnectError((error, os.strerror(error))) if error else ConnectError(failed.errno))
+            return
+        self._stop()
+        self._socket = None
+        owner: Any = self._factory.buildProtocol(address_of(peer))
+        if owner is None:
+            made.close()
+        else:
+            begin(StreamSocket(self._reactor, made, owner, peer[:2]), owner)
+
+    def _fail(self, error: ConnectError) -> None:
+        if not self._connecting:
+            return
+        self._stop()
+        made, self._socket = self._socket, None
+        if made is not None:
+            made.close()
+        self._factory.clientConnectionFailed(self, Failure(error))  # type: ignore[arg-type]
+
+    def _stop(self) -> None:
+        self._connecting = False
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+        if self._socket is not None:
+            self._reactor.removeWriter(self)
+
+
+_NUMERIC: Final = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+
+
+def address_of(where: tuple[Any, ...]) -> IPv4Address | IPv6Address:
+    """An address of the socket module, in Twisted's words."""
+    host, port = where[:2]
+    return IPv6Address("TCP", host, port) if ":" in host else IPv4Address("TCP", host, port)

@@ -1,0 +1,304 @@
+"""Sockets: what their owners may rely on beside the contract of `test_wires`, and how dialling fails."""
+
+from __future__ import annotations
+
+import socket
+from errno import EMFILE
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from twisted.internet import reactor
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import (
+    ConnectBindError,
+    ConnectError,
+    ConnectionRefusedError,
+    TimeoutError,
+    UserError,
+)
+from twisted.internet.protocol import ClientFactory
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+import agwtwisted
+from agwtwisted.transport.sockets import LONG_READ, READ, BoundSocket, Dialing, StreamSocket, address_of
+from tests.sockets import accepting, until
+
+
+class Owner:
+    """Notes what its socket calls."""
+
+    def __init__(self) -> None:
+        self.socket: Any = None
+        self.data = b""
+        self.finished = 0
+        self.writable_count = 0
+        self.reasons: list[Failure] = []
+        self.fails = False
+
+    def makeConnection(self, transport: Any) -> None:
+        """The socket."""
+        self.socket = transport
+        if self.fails:
+            raise KeyError("a defect")
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes."""
+        self.data += data
+
+    def writable(self) -> None:
+        """Room."""
+        self.writable_count += 1
+        self.socket.stop_writing()
+
+    def readConnectionLost(self) -> None:
+        """FIN."""
+        self.finished += 1
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The end."""
+        self.reasons.append(reason)
+
+
+class InsideTests(SynchronousTestCase):
+    """Who knows Twisted from inside."""
+
+    def test_modules(self) -> None:
+        """No module uses Twisted's own transports, and one alone extends one of its reactors."""
+        package = Path(agwtwisted.__file__).parent
+        texts = {path.name: path.read_text() for path in package.rglob("*.py")}
+        ours = {"reactor.py"}
+        for inside, users in (("internet.tcp ", set()), ("internet.epollreactor", ours), ("._selectables", ours)):
+            self.assertEqual({name for name, text in texts.items() if inside in text}, users, inside)
+
+
+class StreamTests(TestCase):
+    """An accepted socket and a client."""
+
+    async def pair(self) -> tuple[Owner, socket.socket]:
+        """Both ends."""
+        owner = Owner()
+        port = accepting(lambda: owner)
+        client = socket.create_connection(port.socket.getsockname())
+        self.addCleanup(client.close)
+        await until(lambda: owner.socket is not None)
+        port.close()
+        port.close()
+        self.addCleanup(lambda: owner.socket.close_now())
+        return owner, client
+
+    async def test_addresses(self) -> None:
+        """It knows both ends, of either family, and says whose it is."""
+        owner, client = await self.pair()
+        self.assertEqual(owner.socket.getPeer(), IPv4Address("TCP", *client.getsockname()))
+        self.assertEqual(owner.socket.getHost(), IPv4Address("TCP", *client.getpeername()))
+        self.assertEqual((repr(owner.socket), owner.socket.logPrefix()), ("<connection 0 of 127.0.0.1>", "agwgateway"))
+        self.assertEqual(address_of(("::1", 7, 0, 0)), IPv6Address("TCP", "::1", 7))
+
+    async def test_finished(self) -> None:
+        """FIN is told once, and the owner may still send."""
+        owner, client = await self.pair()
+        client.send(b"last")
+        client.shutdown(socket.SHUT_WR)
+        await until(lambda: owner.finished)
+        self.assertEqual((owner.data, owner.socket.send(b"answer")), (b"last", 6))
+        owner.socket.shut_down_output()
+        self.assertEqual((client.recv(100), client.recv(100)), (b"answer", b""))
+
+    async def test_broken(self) -> None:
+        """A send that fails takes nothing; the end follows once the owner asks for room, and is told as one."""
+        owner, client = await self.pair()
+        owner.socket.pause()
+        owner.socket.shut_down_output()
+        self.assertEqual(owner.socket.send(b"too late"), 0)  # EPIPE
+        owner.socket.start_writing()
+        await until(lambda: owner.reasons)
+        self.assertEqual((owner.writable_count, len(owner.reasons)), (0, 1))
+        client.close()
+
+    async def test_reset(self) -> None:
+        """An abort resets the connection, in the next turn; what is done with the socket after it changes nothing."""
+        owner, client = await self.pair()
+        self.assertFalse(owner.socket.is_reset())
+        owner.socket.abort()
+        owner.socket.abort()
+        for step in ("resume", "pause", "start_writing", "stop_writing", "close_later"):
+            getattr(owner.socket, step)()
+        self.assertEqual(owner.reasons, [])
+        await until(lambda: owner.reasons)
+        with self.assertRaises(ConnectionResetError):
+            client.recv(1)
+        owner.socket.close_now()
+        self.assertEqual((len(owner.reasons), owner.socket.fileno(), owner.socket.has_unread()), (1, -1, False))
+        self.assertEqual((owner.socket.round_trip_time(), owner.socket.send(b"x")), (b"", 0))
+
+    async def test_read_ahead_of_the_end(self) -> None:
+        """What was read ahead of an abort, or of the end, is not handed on after it."""
+        for end in ("abort", "close_now"):
+            owner, _ = await self.pair()
+            getattr(owner.socket, end)()
+            self.assertEqual((owner.socket.hand_on(b"late"), owner.socket.hand_on(b"")), (None, None))
+            await until(lambda owner=owner: owner.reasons)
+            self.assertEqual((owner.data, owner.finished), (b"", 0))
+
+    async def test_peer_that_resets(self) -> None:
+        """A reset is told as a lost connection; a socket that is not read finds it when asked."""
+        owner, client = await self.pair()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        owner.socket.pause()
+        client.close()
+        await until(owner.socket.is_reset)
+        self.assertEqual(owner.reasons, [])
+        owner.socket.resume()
+        await until(lambda: owner.reasons)
+        self.assertEqual(owner.reasons[0].type.__name__, "ConnectionLost")
+
+    async def test_long_reads(self) -> None:
+        """After a read that was full the next may be a long one."""
+        owner, client = await self.pair()
+        self.assertEqual(owner.socket.read_size, READ)
+        client.setblocking(False)
+        sent = client.send(bytes(2 * READ))
+        await until(lambda: len(owner.data) == sent)
+        self.assertEqual(owner.socket.read_size, LONG_READ)
+
+    async def test_defect_of_the_owner(self) -> None:
+        """An owner that raises when it is told of FIN, or of its socket, loses the connection."""
+        owner, client = await self.pair()
+        owner.readConnectionLost = mock.Mock(side_effect=KeyError("a defect"))  # type: ignore[method-assign]
+        client.shutdown(socket.SHUT_WR)
+        await until(lambda: owner.reasons)
+        owner = Owner()
+        owner.fails = True
+        port = accepting(lambda: owner)
+        self.addCleanup(port.close)
+        with socket.create_connection(port.socket.getsockname()) as client:
+            await until(lambda: owner.reasons)
+            with self.assertRaises(ConnectionResetError):
+                client.recv(1)
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    async def test_given_up(self) -> None:
+        """A listening socket that the reactor gives up is closed."""
+        port = BoundSocket(reactor, socket.create_server(("127.0.0.1", 0)), lambda: None)  # type: ignore[arg-type]
+        port.start()
+        port.connectionLost(Failure(KeyError()))
+        self.assertEqual((port.fileno(), port.logPrefix()), (-1, "agwgateway"))
+
+
+class Factory(ClientFactory):
+    """Notes how dialling ends."""
+
+    noisy = False
+
+    def __init__(self, owner: Owner | None) -> None:
+        self.owner = owner
+        self.failures: list[Failure] = []
+        self.connector: Any = None
+
+    def startedConnecting(self, connector: Any) -> None:
+        """It has begun."""
+        self.connector = connector
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """It is connected."""
+        return self.owner
+
+    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
+        """It is not."""
+        self.failures.append(reason)
+
+
+class DialTests(TestCase):
+    """Connections to this machine, or to nowhere."""
+
+    def dial(self, port: int, owner: Owner | None = None, host: str = "127.0.0.1", seconds: float = 30) -> Factory:
+        """Dials."""
+        factory = Factory(owner)
+        Dialing(reactor, host, port, factory, seconds).connect()
+        return factory
+
+    async def failed(self, factory: Factory) -> Exception:
+        """Why it has failed; not before `connect` had returned."""
+        self.assertEqual(factory.failures, [])
+        await until(lambda: factory.failures)
+        [failure] = factory.failures
+        return failure.value
+
+    async def test_connects(self) -> None:
+        """The owner gets a socket; over IPv6, too."""
+        for host in ("127.0.0.1", "::1"):
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            with socket.create_server((host, 0), family=family) as server:
+                owner = Owner()
+                self.dial(server.getsockname()[1], owner, host)
+                await until(lambda owner=owner: owner.socket)
+                accepted, _ = server.accept()
+                self.assertIsInstance(owner.socket, StreamSocket)
+                self.assertEqual(owner.socket.getHost().port, accepted.getpeername()[1])
+                accepted.close()
+                await until(lambda owner=owner: owner.finished)
+                owner.socket.close_now()
+
+    async def test_refused(self) -> None:
+        """A server that refuses is known as one; it may be tried again with the same connector."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        factory = self.dial(port)
+        self.assertIsInstance(await self.failed(factory), ConnectionRefusedError)
+        factory.failures.clear()
+        factory.connector.connect()
+        self.assertIsInstance(await self.failed(factory), ConnectionRefusedError)
+
+    async def test_no_descriptor(self) -> None:
+        """Where there is no descriptor the error says so."""
+        with mock.patch(
+            "agwtwisted.transport.sockets.socket.socket", side_effect=OSError(EMFILE, "Too many open files")
+        ):
+            factory = self.dial(1)
+        error = await self.failed(factory)
+        self.assertIsInstance(error, ConnectBindError)
+        self.assertEqual(error.osError, EMFILE)  # type: ignore[attr-defined]
+
+    async def test_no_way(self) -> None:
+        """So it does where the kernel knows no way."""
+        with mock.patch("agwtwisted.transport.sockets.socket.socket") as made:
+            made.return_value.connect_ex.return_value = 101
+            factory = self.dial(1)
+        self.assertIsInstance(await self.failed(factory), ConnectError)
+
+    def test_too_late(self) -> None:
+        """The attempt has its time, and no more; given up, it fails at once; neither leaves a timer."""
+        for give_up, error in ((False, TimeoutError), (True, UserError)):
+            clock: Any = Clock()
+            clock.addWriter = clock.removeWriter = mock.Mock()
+            factory = Factory(None)
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                dialing = Dialing(clock, "127.0.0.1", server.getsockname()[1], factory, 5)
+                dialing.connect()
+                clock.advance(4.9)
+                self.assertEqual(factory.failures, [])
+                dialing.stopConnecting() if give_up else clock.advance(0.1)
+                dialing.stopConnecting()
+                [failure] = factory.failures
+                self.assertIs(failure.type, error)
+                self.assertEqual((dialing.fileno(), clock.getDelayedCalls()), (-1, []))
+
+    async def test_nobody_takes_it(self) -> None:
+        """A connection for which there is no owner is closed."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            self.dial(server.getsockname()[1])
+            accepted, _ = server.accept()
+            accepted.setblocking(False)
+            await until(lambda: self.ended(accepted))
+            accepted.close()
+
+    @staticmethod
+    def ended(accepted: socket.socket) -> bool:
+        """Whether FIN has come."""
+        try:
+            return accepted.recv(1) == b""
+        except BlockingIOError:
+            return False
