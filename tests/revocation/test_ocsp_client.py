@@ -1,167 +1,48 @@
-"""Responders on real sockets: what they may do to a client, and where it does not go."""
+"""Responders on real sockets: in which order they are asked, for how long, and what comes of it."""
 
 from __future__ import annotations
 
 import errno
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import Any
 
 import attrs
-from cryptography.x509 import ocsp as library
-from twisted.internet import reactor as global_reactor
-from twisted.internet.abstract import isIPv6Address
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectBindError, getConnectError
-from twisted.internet.interfaces import IResolutionReceiver
-from twisted.internet.protocol import Protocol, ServerFactory
-from twisted.internet.ssl import DefaultOpenSSLContextFactory
 from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
-from twisted.trial.unittest import TestCase
-from twisted.web.http_headers import Headers
 
-from agwtwisted.backends.reactor_resolver import MAX_LOOKUPS
-from agwtwisted.core.http.destinations import PortRange, destination
 from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.circuit_breaker import OPEN_SECONDS, TRIP_AFTER
 from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse
-from agwtwisted.core.revocation.status import NoAnswer, NotAsked, Unreachable, Unusable
+from agwtwisted.core.revocation.status import Unreachable
 from agwtwisted.revocation import ocsp_client, responder_connection
 from agwtwisted.revocation import responder_throttle as throttle
 from agwtwisted.revocation.lateness import MAX_LATENESS, TICK, Lateness
-from agwtwisted.revocation.ocsp_client import OcspClient, ResponderRoute
-from agwtwisted.revocation.ocsp_http import BadResponseError, RedirectError, check
+from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.responder_throttle import MAX_CONCURRENT
 from tests import pki
-from tests.end_to_end.lines import DEADLINE, wait_until
+from tests.end_to_end.lines import DEADLINE
+from tests.ocsp_clients import (
+    CONTENT_TYPE,
+    DEVICE,
+    ISSUER,
+    OK,
+    ClientCase,
+    Reactor,
+    Resolver,
+    Timed,
+    http_body,
+    ocsp_request,
+    reactor,
+)
 from tests.responder import TRY_LATER, Asked, Responder, http
-
-reactor: Any = global_reactor
-
-ISSUER = pki.Authority.root("Issuer")
-DEVICE = ISSUER.issue("device")
-KEY = pki.ec_key()
-LOOPBACK = (ip_network("127.0.0.0/8"),)
-EVERY_PORT = (PortRange(lowest=1, highest=65535),)
-CONTENT_TYPE = b"Content-Type: application/ocsp-response\r\n"
-OK = b"HTTP/1.1 200 OK\r\n"
-
-
-class Resolver:
-    """Names as the test has them; every question is counted. What it does not know nobody does."""
-
-    def __init__(self, names: dict[str, list[str]]) -> None:
-        self.names = names
-        self.asked: list[str] = []
-        self.receivers: list[Any] = []
-        self.complete = True
-
-    def resolveHostName(self, receiver: Any, name: str, portNumber: int = 0, *rest: Any, **options: Any) -> Any:  # noqa: N802, N803
-        """As IHostnameResolver says."""
-        self.asked.append(name)
-        receiver = IResolutionReceiver(receiver)
-        receiver.resolutionBegan(None)
-        for address in self.names.get(name, []):
-            kind = IPv6Address if isIPv6Address(address) else IPv4Address
-            receiver.addressResolved(kind("TCP", address, portNumber))
-        self.receivers.append(receiver)
-        if self.complete:
-            receiver.resolutionComplete()
-
-
-class Reactor:
-    """The real one, with these names."""
-
-    def __init__(self, resolver: Resolver) -> None:
-        self.nameResolver = resolver
-        self.connected: list[str] = []
-
-    def connectTCP(self, host: str, *rest: Any, **options: Any) -> Any:  # noqa: N802
-        """Notes whom is connected to."""
-        self.connected.append(host)
-        return reactor.connectTCP(host, *rest, **options)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(reactor, name)
-
-
-class Timed(Clock):
-    """Time is the test's own, the rest is real."""
-
-    rightNow = 1000.0  # noqa: N815
-    nameResolver = reactor.nameResolver  # noqa: N815
-    connectTCP = reactor.connectTCP  # noqa: N815
-    listenTCP = reactor.listenTCP  # noqa: N815
-
-
-class ClientCase(TestCase):
-    """A client, and a responder that says what the test wants."""
-
-    def setUp(self) -> None:
-        self.responder = Responder(ISSUER)
-        self.responder.knows(DEVICE)
-        self.addCleanup(deferToThread, self.responder.close)
-        found = OcspRequest.of(DEVICE.der, ISSUER.der)
-        assert isinstance(found, OcspRequest)
-        self.request = found
-        self.client = OcspClient(reactor)
-
-    def route(self, *urls: str, timeout: float = DEADLINE, operators: bool = True) -> ResponderRoute:
-        """The route to these responders, or to the one of the test."""
-        return ResponderRoute(
-            destinations=tuple(destination(url) for url in urls or (self.responder.url,)),
-            timeout=timeout,
-            open_networks=LOOPBACK,
-            open_ports=EVERY_PORT,
-            is_operators=operators,
-        )
-
-    def prove(self, response: bytes) -> ProvenResponse | Unusable:
-        """What the response is worth."""
-        return ocsp.prove(response, self.request)
-
-    def ask(self, route: ResponderRoute | None = None) -> Deferred[ProvenResponse | NoAnswer]:
-        """Puts the question."""
-        return self.client.ask(self.request.der, route or self.route(), self.prove)
-
-    def ask_another(self, number: int, route: ResponderRoute | None = None) -> Deferred[ProvenResponse | NoAnswer]:
-        """Puts a question about another certificate."""
-        device = ISSUER.issue(f"device {number}", key=KEY)
-        self.responder.knows(device)
-        other = OcspRequest.of(device.der, ISSUER.der)
-        assert isinstance(other, OcspRequest)
-        return self.client.ask(other.der, route or self.route(), lambda response: ocsp.prove(response, other))
-
-    def assert_not_asked(self, outcome: object, words: str) -> None:
-        """Nobody was asked, for this reason."""
-        self.assertIsInstance(outcome, NotAsked)
-        assert isinstance(outcome, NotAsked)
-        self.assertIn(words, outcome.reason)
-
-    def assert_unreachable(self, outcome: object, words: str) -> None:
-        """There is no answer, for this reason."""
-        self.assertIsInstance(outcome, Unreachable)
-        assert isinstance(outcome, Unreachable)
-        self.assertIn(words, outcome.reason)
-
-    async def die(self, clock: Timed) -> None:
-        """The responder answers none of several questions."""
-        self.client = OcspClient(clock)
-        self.responder.say = lambda _: None
-        asked = [self.ask_another(number, self.route(timeout=5)) for number in range(TRIP_AFTER)]
-        await deferToThread(wait_until, lambda: len(self.responder.lines) == TRIP_AFTER, "all are put")
-        clock.advance(5)
-        for each in asked:
-            self.assert_unreachable(await each, "no answer in time")
 
 
 class AskTests(ClientCase):
@@ -215,136 +96,8 @@ class AskTests(ClientCase):
         self.assert_unreachable(await self.ask(route), "names no responder")
 
 
-class HostileTests(ClientCase):
-    """Responders that do not."""
-
-    async def outcome(self, answer: bytes) -> object:
-        """What becomes of an answer, sent as it stands; each time as if nothing had been asked before."""
-        self.client = OcspClient(reactor)
-        self.responder.say = lambda _: answer
-        return await self.ask()
-
-    async def test_other_answers(self) -> None:
-        """Pages, encodings and errors are no answers."""
-        for answer, words in (
-            (http(b"", status=b"500 Oh"), "status 500"),
-            (http(b"", b"Location: " + self.responder.url.encode(), status=b"303 See Other"), "status 303"),
-            (http(b"<html>", content_type=b"text/html"), "content type"),
-            (http(b"x", b"Content-Encoding: gzip"), "encoded"),
-            (b"\x00\x01 nonsense\r\n\r\n", "does not speak HTTP"),
-        ):
-            self.assert_unreachable(await self.outcome(answer), words)
-        self.assertEqual(len(self.responder.asked), 5)
-
-    async def test_odd_answers(self) -> None:
-        """Whatever comes in place of HTTP, the outcome is a value and nothing is logged."""
-        body = b"\r\n" + b"x" * 10
-        for answer in (
-            OK + b"\r\n",
-            OK + CONTENT_TYPE + b"Content-Length: -1\r\n" + body,
-            OK + CONTENT_TYPE + b"Content-Length: ten\r\n" + body,
-            OK + CONTENT_TYPE + b"Content-Length: 10\r\nContent-Length: 9\r\n" + body,
-            OK + CONTENT_TYPE + b"Content-Length: 10\r\nTransfer-Encoding: gzip\r\n" + body,
-            OK + CONTENT_TYPE + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffffffff\r\n",
-            OK + CONTENT_TYPE + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n",
-            OK + b": \r\n\x00\xff" + body,
-            OK + b"\xff\r\n" + CONTENT_TYPE + body,
-            b"HTTP/1.1 \xff\r\n" + body,
-            b"HTTP/1.1 99999999999 OK\r\n" + body,
-            b"HTTP/1.1 -200 OK\r\n" + body,
-            b"HTTP/1.1 101 Switching Protocols\r\n" + body,
-            b"HTTP/1.1 204 No Content\r\n" + CONTENT_TYPE + body,
-            b"HTTP/9.9 200 OK\r\n" + CONTENT_TYPE + body,
-            b"ICY 200 OK\r\n" + CONTENT_TYPE + body,
-            b"\r\n" * 100,
-            OK + b"X-Header: " + b"x" * 1_000_000,
-            b"\x16\x03\x01\x00\x05hello",
-        ):
-            self.client = OcspClient(reactor)
-            self.responder.say = _cut(self.responder, answer)
-            self.assertIsInstance(await self.ask(), Unreachable | Unusable, answer)
-
-    async def test_content_type(self) -> None:
-        """The type may be written in capitals and have parameters; none at all, or a longer one, is another type."""
-        body = http_body(self.responder.true_answer(ocsp_request(self.request)))
-        for kind in (b"Application/OCSP-Response", b"application/ocsp-response ; charset=x"):
-            self.assertIsInstance(await self.outcome(http(body, content_type=kind)), ProvenResponse)
-        for kind in (b"", b"application/ocsp-response-not", b"application/ocsp-request"):
-            self.assert_unreachable(await self.outcome(http(body, content_type=kind)), "content type")
-
-    async def test_piece_by_piece(self) -> None:
-        """An answer may come in any pieces."""
-        whole = self.responder.true_answer(ocsp_request(self.request))
-
-        def say(_: Asked) -> bytes:
-            """Answers a few bytes at a time."""
-            self.responder.lines[-1].socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for octet in whole[:-1]:
-                self.responder.lines[-1].send(bytes([octet]))
-            return whole[-1:]
-
-        self.responder.say = say
-        self.assertIsInstance(await self.ask(), ProvenResponse)
-
-    async def test_drop_by_drop(self) -> None:
-        """However steadily the body drips, its time is over when the question's is."""
-        clock = Timed()
-        self.client = OcspClient(clock)
-        self.responder.say = lambda _: None
-        asked = self.ask(self.route(timeout=5))
-        await deferToThread(self.responder.wait_for, 1)
-        line = self.responder.lines[0]
-        line.send(OK + CONTENT_TYPE + b"Content-Length: 1000\r\n\r\n")
-        for _ in range(4):
-            line.send(b"x")
-            clock.advance(1)
-            await deferToThread(lambda: None)  # the reactor turns
-            self.assertFalse(asked.called)
-        line.send(b"x")
-        clock.advance(1)
-        self.assert_unreachable(await asked, "no answer in time")
-        self.assertTrue(await deferToThread(line.ended.wait, DEADLINE))
-
-    async def test_too_long(self) -> None:
-        """A body that is too long is not read: announced, in chunks, or without an end; so are endless headers."""
-        chunk = b"2000\r\n" + b"x" * 0x2000 + b"\r\n"
-        for answer in (
-            http(b"x" * 65537),
-            OK + CONTENT_TYPE + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 1000,
-            OK + CONTENT_TYPE + b"\r\n" + b"x" * 10_000_000,
-            OK + b"X-Header: x\r\n" * 1_000_000,
-            b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000,
-        ):
-            self.assert_unreachable(await self.outcome(answer), "too long")
-
-    async def test_a_little_too_long(self) -> None:
-        """One octet more than 64 KB is too many, announced, before it comes, or in chunks, when it has come."""
-        announced = OK + CONTENT_TYPE + b"Content-Length: 65537\r\n\r\n"
-        chunked = OK + CONTENT_TYPE + b"Transfer-Encoding: chunked\r\n\r\n10001\r\n" + b"x" * 65537 + b"\r\n0\r\n\r\n"
-        for answer in (announced, chunked):
-            self.client = OcspClient(reactor)
-            self.responder.say = lambda _, answer=answer: answer
-            self.assert_unreachable(await self.ask(), "too long")
-
-    async def test_longest(self) -> None:
-        """64 KB are not too long."""
-        self.assertIsInstance(await self.outcome(http(b"x" * 65536)), Unusable)
-
-    async def test_cut(self) -> None:
-        """An answer that ends before its end is none, wherever it is cut."""
-        whole = self.responder.true_answer(ocsp_request(self.request))
-        for size in (0, 10, whole.index(b"\r\n\r\n") + 4, len(whole) - 1):
-            self.client = OcspClient(reactor)
-            self.responder.say = _cut(self.responder, whole[:size])
-            self.assertIsInstance(await self.ask(), Unreachable)
-
-    async def test_without_length(self) -> None:
-        """Where the end of the connection is the end of the body, the response itself tells whether it is whole."""
-        body = self.responder.true_answer(ocsp_request(self.request)).partition(b"\r\n\r\n")[2]
-        for answer, expected in ((body, ProvenResponse), (body[:-1], Unusable)):
-            self.client = OcspClient(reactor)
-            self.responder.say = _cut(self.responder, OK + CONTENT_TYPE + b"\r\n" + answer)
-            self.assertIsInstance(await self.ask(), expected)
+class SilenceTests(ClientCase):
+    """Responders that do not answer."""
 
     async def test_silence(self) -> None:
         """One deadline is over everything: the head, and a body that comes drop by drop."""
@@ -485,156 +238,6 @@ class LimitTests(ClientCase):
         self.assertEqual(clock.getDelayedCalls(), [])
 
 
-class AddressTests(ClientCase):
-    """Where a certificate may send the client."""
-
-    def resolving(self, own_ports: tuple[int, ...] = (), **names: list[str]) -> Reactor:
-        """A client with these names; a dot is written as ``_``."""
-        made = Reactor(Resolver({name.replace("_", "."): addresses for name, addresses in names.items()}))
-        self.client = OcspClient(made, own_ports=own_ports)
-        return made
-
-    def certificates(self, *urls: str) -> ResponderRoute:
-        """The route that a certificate names, with nothing opened."""
-        return attrs.evolve(self.route(*urls, operators=False), open_networks=())
-
-    async def test_closed_addresses(self) -> None:
-        """A closed address is not connected to, whatever it is called."""
-        made = self.resolving(rebound_example=["127.0.0.1"], localhost=["127.0.0.1"])
-        port = self.responder.port
-        for host in ("127.0.0.1", "rebound.example", "localhost"):
-            outcome = await self.ask(self.certificates(f"http://{host}:{port}/"))
-            where = f"{host} port {port} at 127.0.0.1: it takes ocsp_allowed_networks = 127.0.0.1 to"
-            self.assert_unreachable(outcome, where)
-        self.assertEqual((made.connected, self.responder.lines), ([], []))
-
-    async def test_what_is_looked_at_is_connected_to(self) -> None:
-        """A name is resolved once: no second answer of its resolver gets around the rules."""
-        made = self.resolving(ocsp_example=["127.0.0.1"])
-        url = f"http://ocsp.example:{self.responder.port}/"
-        self.assertIsInstance(await self.ask(self.route(url, operators=False)), ProvenResponse)
-        self.assertEqual((made.nameResolver.asked, made.connected), (["ocsp.example"], ["127.0.0.1"]))
-
-    async def test_open_among_closed(self) -> None:
-        """Of several addresses the open ones are tried."""
-        made = self.resolving(ocsp_example=["169.254.169.254", "127.0.0.1"])
-        url = f"http://ocsp.example:{self.responder.port}/"
-        self.assertIsInstance(await self.ask(self.route(url, operators=False)), ProvenResponse)
-        self.assertEqual(made.connected, ["127.0.0.1"])
-
-    async def test_dead_among_closed(self) -> None:
-        """Where the open address is dead, that is the reason, and the responder is left alone for a while."""
-        self.resolving(ocsp_example=["127.0.0.1", "169.254.169.254"])
-        route = self.route("http://ocsp.example:1/", operators=False)
-        self.assert_unreachable(await self.ask(route), "refused")
-        self.assert_unreachable(await self.ask(route), "a moment ago")
-
-    async def test_answer_among_closed(self) -> None:
-        """What is wrong with an answer is said, also where another address was passed over."""
-        self.resolving(ocsp_example=["127.0.0.1", "169.254.169.254"])
-        self.responder.say = lambda _: http(b"", status=b"404 Not Found")
-        route = self.route(f"http://ocsp.example:{self.responder.port}/", operators=False)
-        self.assert_unreachable(await self.ask(route), "404")
-
-    async def test_cancelled_while_resolving(self) -> None:
-        """A name that is found when nobody waits any more is not connected to."""
-        made = self.resolving(ocsp_example=["127.0.0.1"])
-        made.nameResolver.complete = False
-        urls = (f"http://ocsp.example:{self.responder.port}/", f"http://other.example:{self.responder.port}/")
-        asked = self.ask(self.route(*urls, operators=False))
-        asked.cancel()
-        await self.assertFailure(asked, CancelledError)
-        made.nameResolver.receivers[0].resolutionComplete()
-        self.assertEqual((made.nameResolver.asked, made.connected), (["ocsp.example"], []))
-
-    async def test_names_wait(self) -> None:
-        """So many names are looked up at once; a question whose name had no turn was not put, the others were."""
-        made = self.resolving(ocsp_example=["127.0.0.1"])
-        made.nameResolver.complete = False
-        slow = [self.ask(self.route(f"http://{number}.example/", timeout=0.2)) for number in range(MAX_LOOKUPS)]
-        self.assert_not_asked(await self.ask(self.route("http://ocsp.example/", timeout=0.1)), "being looked up")
-        for each in slow:
-            self.assert_unreachable(await each, "no answer in time")
-        made.nameResolver.complete = True
-        for receiver in made.nameResolver.receivers:
-            receiver.resolutionComplete()
-        self.assertIsInstance(await self.ask(self.route(f"http://ocsp.example:{self.responder.port}/")), ProvenResponse)
-
-    async def test_name_for_many(self) -> None:
-        """A name is looked up once for all who need it at a time."""
-        made = self.resolving(ocsp_example=["127.0.0.1"])
-        made.nameResolver.complete = False
-        asked = [self.ask(self.route(f"http://ocsp.example:{self.responder.port}/")) for _ in range(5)]
-        self.assertEqual(made.nameResolver.asked, ["ocsp.example"])
-        made.nameResolver.receivers[0].resolutionComplete()
-        for each in asked:
-            self.assertIsInstance(await each, ProvenResponse)
-
-    async def test_https(self) -> None:
-        """Over https nothing is said to a responder whose certificate the system does not trust."""
-        server = pki.self_signed("127.0.0.1", san=("127.0.0.1",))
-        directory = self.mktemp()
-        os.mkdir(directory)
-        certificate, key = server.write(directory)
-        options = DefaultOpenSSLContextFactory(key, certificate)
-        received: list[bytes] = []
-
-        class Listening(Protocol):
-            """Takes what a client says."""
-
-            def dataReceived(self, data: bytes) -> None:
-                """One piece of it."""
-                received.append(data)
-
-        factory = ServerFactory.forProtocol(Listening)
-        port = reactor.listenSSL(0, factory, options, interface="127.0.0.1")
-        self.addCleanup(port.stopListening)
-        for route in (True, False):
-            self.client = OcspClient(reactor)
-            outcome = await self.ask(self.route(f"https://127.0.0.1:{port.getHost().port}/", operators=route))
-            self.assert_unreachable(outcome, "certificate verify failed")
-        self.assertEqual(received, [])
-
-    async def test_https_to_plain_http(self) -> None:
-        """What does not speak TLS at an https URL is not asked in the clear."""
-        outcome = await self.ask(self.route(self.responder.url.replace("http:", "https:"), timeout=0.3))
-        self.assertIsInstance(outcome, Unreachable)
-        self.assertEqual(self.responder.asked, [])
-
-    async def test_ports(self) -> None:
-        """Only listed ports are connected to; the operator's own responder may be at any."""
-        route = attrs.evolve(self.route(operators=False), open_ports=(PortRange(lowest=80, highest=80),))
-        self.assert_unreachable(await self.ask(route), f"it takes ocsp_allowed_ports = {self.responder.port} to")
-        both = f"it takes ocsp_allowed_networks = 127.0.0.1 and ocsp_allowed_ports = {self.responder.port} to"
-        self.assert_unreachable(await self.ask(attrs.evolve(route, open_networks=())), both)
-        self.assertEqual(self.responder.lines, [])
-        own = attrs.evolve(route, open_networks=(), is_operators=True)
-        self.assertIsInstance(await self.ask(own), ProvenResponse)
-
-    async def test_against_the_rules_is_no_death(self) -> None:
-        """That the rules refuse an address says nothing about whether its responder lives."""
-        route = attrs.evolve(self.route(operators=False), open_networks=())
-        for _ in range(2 * TRIP_AFTER):
-            self.assert_unreachable(await self.ask(route), "address rules")
-        self.assertIsInstance(await self.ask(self.route(operators=False)), ProvenResponse)
-
-    async def test_not_itself(self) -> None:
-        """The gateway does not ask itself: it connects to its own listener, if that is open, and says nothing."""
-        self.client = OcspClient(reactor, own_ports=[self.responder.port])
-        self.assert_unreachable(await self.ask(self.route(operators=False)), "own listeners")
-        self.assertEqual(self.responder.asked, [])
-        self.assertIsInstance(await self.ask(), ProvenResponse)  # the operator knows
-
-    async def test_no_such_name(self) -> None:
-        """A name that nobody knows is no responder."""
-        self.resolving()
-        self.assert_unreachable(await self.ask(self.route("http://nobody.example/")), "lookup")
-
-    async def test_refused(self) -> None:
-        """A port on which nobody listens is no responder."""
-        self.assert_unreachable(await self.ask(self.route("http://127.0.0.1:1/")), "refused")
-
-
 class RedirectTests(ClientCase):
     """A responder that has moved."""
 
@@ -702,17 +305,6 @@ class RedirectTests(ClientCase):
         for lines in ((), (b"Location: /a", b"Location: /b")):
             self.responder.say = lambda _, lines=lines: http(b"", *lines, status=b"302 Found")
             self.assert_unreachable(await self.ask(), "no URL of a responder")
-
-    def test_not_into_the_clear(self) -> None:
-        """Who was asked over https is not followed to http; from http to https is fine."""
-        for begun, location, followed in (
-            ("https://ocsp.example/", b"http://ocsp.example/", False),
-            ("https://ocsp.example/", b"https://other.example/", True),
-            ("http://ocsp.example/", b"https://ocsp.example/", True),
-        ):
-            redirect: Any = SimpleNamespace(code=307, headers=Headers({b"location": [location]}), length=0)
-            with self.assertRaises(RedirectError if followed else BadResponseError):
-                check(redirect, destination(begun))
 
     async def test_is_no_death(self) -> None:
         """A responder whose redirect leads to nobody has answered: it is asked about the next certificate."""
@@ -867,23 +459,3 @@ class LackTests(ClientCase):
         turn.advance(0)
         self.assert_unreachable(await silent, "no answer in time")
         self.assertEqual((clock.getDelayedCalls(), turn.getDelayedCalls()), ([], []))
-
-
-def ocsp_request(request: OcspRequest) -> Asked:
-    """A request, as a responder reads it."""
-    return library.load_der_ocsp_request(request.der)
-
-
-def http_body(answer: bytes) -> bytes:
-    """The body of an HTTP response."""
-    return answer.partition(b"\r\n\r\n")[2]
-
-
-def _cut(responder: Responder, data: bytes) -> Any:
-    """Says this, and closes the connection."""
-
-    def say(_: Asked) -> bytes:
-        responder.lines[-1].send(data)
-        raise OSError
-
-    return say
