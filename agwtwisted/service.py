@@ -17,6 +17,7 @@ from twisted.logger import Logger
 
 from agwtwisted.backends.affinity_key import load_key
 from agwtwisted.backends.health import Prober
+from agwtwisted.backends.http_probe import http_watches
 from agwtwisted.backends.pools import Backends
 from agwtwisted.backends.resolver import Resolver
 from agwtwisted.backends.system_resolver import SystemResolver
@@ -38,8 +39,8 @@ from agwtwisted.listening.listener import ListeningSocket, display
 from agwtwisted.listening.ports import Port, PortArguments
 from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.relay.backends import RelayBackends
-from agwtwisted.relay.health import relay_watches
 from agwtwisted.relay.port import RelayPort
+from agwtwisted.relay.probe import relay_watches
 from agwtwisted.revocation.check import check_of
 from agwtwisted.revocation.lateness import Lateness
 from agwtwisted.revocation.ocsp_client import OcspClient
@@ -213,8 +214,9 @@ def build(
     for address, relay_port in plan.relay_ports.items():
         ports[address] = RelayPort(backends=relay_backends, **arguments(relay_port))
     listeners = [ListeningSocket(reactor, sockets[address], port, limits) for address, port in ports.items()]
-    watches = relay_watches(reactor, relay_backends, config.routing_rules)
-    prober = Prober(reactor, backends, plan.routes, random, watches)
+    relay_routes = ((rule.backend_address_pool, rule.backend_settings) for rule in config.routing_rules)
+    watches = [*http_watches(reactor, backends, plan.routes), *relay_watches(reactor, relay_backends, relay_routes)]
+    prober = Prober(watches, random)
     return GatewayService(
         *(reactor, listeners, backends, access_log, revocation, prober, gateway.drain_timeout),
         wall=wall,

@@ -1,4 +1,7 @@
-"""What a server is asked to find out whether it is well, from the probe of its backend settings or the default one."""
+"""How a server is probed: compiled from the probe of its backend settings, or from the default one.
+
+Callers: the prober of each kind of server, and the report of `--check`.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,18 @@ from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.core.resources.resources import BackendHttpSettings, BackendSettings, Probe
 
 DEFAULT_HOST: Final = "127.0.0.1"
-"""What is sent as Host where nothing else is said: the product asks for ``<protocol>://127.0.0.1:<port>/``."""
+"""The Host of a probe that names none: the product requests ``<protocol>://127.0.0.1:<port>/``."""
 
 _DEFAULT: Final = Probe()
 
 
 @attrs.frozen(kw_only=True)
-class Question:
-    """What one server is asked under one settings, and how often."""
+class HttpProbe:
+    """The HTTP request that probes one server under one settings, and how often."""
 
     port: int
     host: str  # sent as Host
-    server_name: str = ""  # for TLS, where the probe names it; empty: as for any other request
+    server_name: str = ""  # for TLS, where the probe names it; empty: the name that requests verify
     path: str
     interval: float
     timeout: float
@@ -30,7 +33,7 @@ class Question:
     match: Match
 
     def request(self) -> bytes:
-        """The bytes that ask it."""
+        """The bytes of the request."""
         lines = (
             f"GET {self.path} HTTP/1.1",
             f"Host: {self.host}",
@@ -40,14 +43,14 @@ class Question:
         return "\r\n".join([*lines, "", ""]).encode()
 
 
-def question(settings: BackendHttpSettings, host: str, port: int) -> Question:
-    """What the server at `host` and `port` is asked.
+def http_probe(settings: BackendHttpSettings, host: str, port: int) -> HttpProbe:
+    """How the server at `host` and `port` is probed.
 
-    A probe's own host comes before the one of the settings, and both before the default; a default probe has but that.
+    The Host is that of the probe, else of the settings, else the default; for a default probe always the default.
     """
     probe = settings.probe or _DEFAULT
     own = DEFAULT_HOST if settings.probe is None else probe.host
-    return Question(
+    return HttpProbe(
         port=port if probe.port is None else probe.port,
         host=bracketed(own) or _host_of(settings, host) or DEFAULT_HOST,
         server_name=probe.host,
@@ -60,26 +63,26 @@ def question(settings: BackendHttpSettings, host: str, port: int) -> Question:
 
 
 @attrs.frozen(kw_only=True)
-class RelayQuestion:
-    """How it is found out whether a server behind an L4 listener is well: it can be connected to, by TLS or without."""
+class RelayProbe:
+    """The connection that probes one server behind an L4 listener, by TLS or without, and how often."""
 
     port: int
-    server_name: str = ""  # for TLS, where the probe names it; empty: as for clients' connections
+    server_name: str = ""  # for TLS, where the probe names it; empty: the name that clients' connections verify
     with_header: bool = False  # whether a PROXY protocol header comes first
     interval: float
     timeout: float
     unhealthy_threshold: int
 
 
-def relay_question(settings: BackendSettings, port: int) -> RelayQuestion:
-    """How the server at `port` is asked.
+def relay_probe(settings: BackendSettings, port: int) -> RelayProbe:
+    """How the server at `port` is probed.
 
     A default probe sends a header where clients' connections begin with one: a server that waits for it would not speak
     TLS before.
     """
     probe = settings.probe or _DEFAULT
     header = probe.enable_probe_proxy_protocol_header
-    return RelayQuestion(
+    return RelayProbe(
         port=port if probe.port is None else probe.port,
         server_name=probe.host,
         with_header=settings.enable_l4_client_ip_preservation if settings.probe is None else header,

@@ -15,7 +15,7 @@ from agwtwisted.core.base.tables import table as rendered
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.configuration.coherence import AnyListener
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.core.plan.probing import question
+from agwtwisted.core.plan.probing import http_probe
 from agwtwisted.core.plan.server_identity import IdentityRule
 from agwtwisted.core.reports import route_report
 from agwtwisted.core.reports.route_report import address_and_port, distinct, server_place
@@ -261,7 +261,7 @@ def _probes(used: Used) -> str:
 
 
 def _probe_row(settings: BackendHttpSettings) -> tuple[str, ...]:
-    asked = question(settings, PICKED, settings.port)
+    asked = http_probe(settings, PICKED, settings.port)
     own_port = settings.probe is not None and settings.probe.port is not None
     return (
         settings.name,

@@ -1,4 +1,4 @@
-"""What servers are asked."""
+"""How servers are probed."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.backends.health import HEALTHY_STATUSES, Match, StatusRange
-from agwtwisted.core.plan.probing import Question, question
+from agwtwisted.core.plan.probing import HttpProbe, http_probe
 from agwtwisted.core.resources.resources import BackendHttpSettings, Probe
 from tests.requests import parsed
 
 PICKS: dict[str, Any] = {"pick_host_name_from_backend_address": True}
 
 
-def asked(probe: Probe | None = None, host: str = "app.example", **settings: Any) -> Question:
+def asked(probe: Probe | None = None, host: str = "app.example", **settings: Any) -> HttpProbe:
     """What a server on port 9000 is asked."""
-    return question(BackendHttpSettings(name="s", probe=probe, **settings), host, 9000)
+    return http_probe(BackendHttpSettings(name="s", probe=probe, **settings), host, 9000)
 
 
-class QuestionTests(SynchronousTestCase):
+class HttpProbeTests(SynchronousTestCase):
     """From settings and probe."""
 
     def test_default(self) -> None:
         """The product's: for 127.0.0.1 at the server's own port, every 30 seconds, three failures, 200 to 399."""
-        default = Question(
+        default = HttpProbe(
             port=9000,
             host="127.0.0.1",
             path="/",
@@ -51,7 +51,7 @@ class QuestionTests(SynchronousTestCase):
         )
         self.assertEqual(
             asked(probe),
-            Question(
+            HttpProbe(
                 port=81,
                 host="probed.example",
                 server_name="probed.example",
