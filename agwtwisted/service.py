@@ -36,7 +36,7 @@ from agwtwisted.exchange.exchange import HttpExchanges
 from agwtwisted.http1.port import HttpPort
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.listener import ListeningSocket, display
-from agwtwisted.listening.ports import Port, PortArguments
+from agwtwisted.listening.ports import Port, PortEnvironment
 from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.relay.backends import RelayBackends
 from agwtwisted.relay.port import RelayPort
@@ -185,23 +185,20 @@ def build(
     variables_of = trusted_variables()
     limiter = LogRateLimiter(reactor.seconds)
 
-    def arguments(port: PortPlan[S]) -> PortArguments[S]:
-        return {
-            "number": port.number,
-            "sites": port.sites,
-            "contexts": (
-                PortContexts.of(port.sites, max_depth=gateway.max_client_chain_depth, variables_of=variables_of)
-                if port.encrypted
-                else None
-            ),
-            "gateway": gateway,
-            "limits": limits,
-            "clock": reactor,
-            "wall": wall,
-            "access_log": access_log,
-            "limiter": limiter,
-            "check_of": partial(check_of, revocation),
-        }
+    environment = PortEnvironment(
+        gateway=gateway,
+        limits=limits,
+        clock=reactor,
+        wall=wall,
+        access_log=access_log,
+        limiter=limiter,
+        check_of=partial(check_of, revocation),
+    )
+
+    def contexts(port: PortPlan[S]) -> PortContexts | None:
+        if not port.encrypted:
+            return None
+        return PortContexts.of(port.sites, max_depth=gateway.max_client_chain_depth, variables_of=variables_of)
 
     ports: dict[Address, Port[Any]] = {}
     for address, http_port in plan.http_ports.items():
@@ -210,9 +207,9 @@ def build(
             reject_odd=gateway.header_names is OddHeaderNames.REJECT,
             tell_dropped=partial(_warn_of_dropped, display(*address)),
         )
-        ports[address] = HttpPort(exchanges=exchanges, names=header_names, **arguments(http_port))
+        ports[address] = HttpPort(http_port, contexts(http_port), environment, exchanges=exchanges, names=header_names)
     for address, relay_port in plan.relay_ports.items():
-        ports[address] = RelayPort(backends=relay_backends, **arguments(relay_port))
+        ports[address] = RelayPort(relay_port, contexts(relay_port), environment, backends=relay_backends)
     listeners = [ListeningSocket(reactor, sockets[address], port, limits) for address, port in ports.items()]
     relay_routes = ((rule.backend_address_pool, rule.backend_settings) for rule in config.routing_rules)
     watches = [*http_watches(reactor, backends, plan.routes), *relay_watches(reactor, relay_backends, relay_routes)]

@@ -27,6 +27,7 @@ from agwtwisted.core.resources.resources import Config
 from agwtwisted.exchange.exchange import HttpExchanges
 from agwtwisted.http1.port import HttpPort
 from agwtwisted.listening.admission import Limits
+from agwtwisted.listening.ports import PortEnvironment
 from agwtwisted.tls.contexts import PortContexts
 from tests import configurations, pki
 from tests.clocks import SettableClock
@@ -214,17 +215,18 @@ class Gateway:
             else None
         )
         self.port = HttpPort(
-            number=plan.number,
-            sites=plan.sites,
-            contexts=self.contexts,
+            plan,
+            self.contexts,
+            PortEnvironment(
+                gateway=self.config.gateway,
+                limits=self.limits,
+                clock=self.reactor,
+                wall=self.wall,
+                access_log=self.log,  # type: ignore[arg-type]
+                limiter=LogRateLimiter(self.reactor.seconds),
+            ),
             exchanges=self.exchanges,
-            gateway=self.config.gateway,
-            limits=self.limits,
             names=HeaderNames(reject_odd=False),
-            clock=self.reactor,
-            wall=self.wall,
-            access_log=self.log,  # type: ignore[arg-type]
-            limiter=LogRateLimiter(self.reactor.seconds),
         )
 
     def client(self, context: SSL.Context | None = None, name: str = "", *, address: str = "192.0.2.7") -> Client:

@@ -13,6 +13,7 @@ from agwtwisted.backends.pools import Backends
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.http.messages import HeaderNames
 from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import Site, Sites
 from agwtwisted.core.resources.resources import (
     BackendAddress,
@@ -33,6 +34,7 @@ from agwtwisted.core.verification.verdicts import NotAsked, Verdict
 from agwtwisted.exchange.exchange import HttpExchanges
 from agwtwisted.http1.port import HttpPort
 from agwtwisted.listening.admission import Limits
+from agwtwisted.listening.ports import PortEnvironment
 from agwtwisted.transport.streaming import TcpWire
 from tests.clocks import SettableClock
 
@@ -148,17 +150,20 @@ class Stand:
             limits_of_gateway, self.backends, reactor, log, Random(1), wall=self.wall.seconds
         )
         self.port = HttpPort(
-            number=8443,
-            sites=Sites.of(self.sites),
-            contexts=None,
+            PortPlan(
+                address=("127.0.0.1", 8443), sites=Sites.of(self.sites), encrypted=False, fingerprint="", handshake=""
+            ),
+            None,
+            PortEnvironment(
+                gateway=limits_of_gateway,
+                limits=Limits(limits_of_gateway, reactor),
+                clock=reactor,
+                wall=self.wall,
+                access_log=log,
+                limiter=LogRateLimiter(reactor.seconds),
+            ),
             exchanges=self.exchanges,
-            gateway=limits_of_gateway,
-            limits=Limits(limits_of_gateway, reactor),
             names=HeaderNames(),
-            clock=reactor,
-            wall=self.wall,
-            access_log=log,
-            limiter=LogRateLimiter(reactor.seconds),
         )
 
     def begin(self, wire: TcpWire, verdict: Verdict | None = None, chosen: Site | None = None, **peer: Any) -> None:

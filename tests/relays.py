@@ -11,7 +11,7 @@ from twisted.internet.error import DNSLookupError
 from agwtwisted.backends.resolver import Resolver
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.listening.admission import Limits
-from agwtwisted.listening.ports import unchecked
+from agwtwisted.listening.ports import PortEnvironment, unchecked
 from agwtwisted.relay.backends import RelayBackends
 from agwtwisted.relay.port import RelayPort
 from agwtwisted.tls.contexts import PortContexts
@@ -72,20 +72,20 @@ class Stand:
         config = plan.config
         self.limits = Limits(config.gateway, self.network)
         [port] = plan.relay_ports.values()
-        max_depth = config.gateway.max_client_chain_depth
         self.backends = RelayBackends(self.network, Resolver(self.network, _unknown))  # type: ignore[arg-type]
         self.port = RelayPort(
-            number=port.number,
-            sites=port.sites,
-            contexts=PortContexts.of(port.sites, max_depth=max_depth) if port.encrypted else None,
+            port,
+            PortContexts.of(port.sites, max_depth=config.gateway.max_client_chain_depth) if port.encrypted else None,
+            PortEnvironment(
+                gateway=config.gateway,
+                limits=self.limits,
+                clock=self.network,
+                wall=self.wall,
+                access_log=self.log,  # type: ignore[arg-type]
+                limiter=LogRateLimiter(self.network.seconds),
+                check_of=check_of,
+            ),
             backends=self.backends,
-            gateway=config.gateway,
-            limits=self.limits,
-            clock=self.network,
-            wall=self.wall,
-            access_log=self.log,  # type: ignore[arg-type]
-            limiter=LogRateLimiter(self.network.seconds),
-            check_of=check_of,
         )
 
     def backend(self, port: int = 1883, host: str = "127.0.0.1") -> Any:

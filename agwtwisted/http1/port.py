@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Unpack
 
 import attrs
 from twisted.internet.defer import Deferred, succeed
@@ -16,6 +15,7 @@ from agwtwisted.core.http.messages import HeaderNames
 from agwtwisted.core.identity.peer import Peer
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.operations.records import ClientFrame, RecordFrame
+from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import Action, Site
 from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.rules.variable_context import Client
@@ -24,7 +24,8 @@ from agwtwisted.core.verification.verdicts import Refused, Trusted, Verdict, adm
 from agwtwisted.exchange.exchange import HttpExchanges
 from agwtwisted.http1.frontend import Frontend
 from agwtwisted.identity.standing import Judged, Standing, asked_of, no_answer
-from agwtwisted.listening.ports import Port, PortArguments
+from agwtwisted.listening.ports import Port, PortEnvironment
+from agwtwisted.tls.contexts import PortContexts
 from agwtwisted.tls.handshake import Handshake, TlsWire
 from agwtwisted.tls.relay_wires import RelayTlsWire, RelayWire
 from agwtwisted.transport.streaming import TcpWire
@@ -205,8 +206,16 @@ class HttpPort(Port[Site]):
         others: those of `ports.Port`.
     """
 
-    def __init__(self, *, exchanges: HttpExchanges, names: HeaderNames, **others: Unpack[PortArguments[Site]]) -> None:
-        super().__init__(**others)
+    def __init__(
+        self,
+        plan: PortPlan[Site],
+        contexts: PortContexts | None,
+        environment: PortEnvironment,
+        *,
+        exchanges: HttpExchanges,
+        names: HeaderNames,
+    ) -> None:
+        super().__init__(plan, contexts, environment)
         self.exchanges = exchanges
         self.plain = PlainRequests(names, max_header_lines=self.gateway.max_header_lines)
         self.identities = IdentityBlocks()

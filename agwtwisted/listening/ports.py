@@ -10,8 +10,9 @@ import ipaddress
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Generic, NotRequired, Protocol, TypedDict, cast
+from typing import Any, Final, Generic, Protocol, cast
 
+import attrs
 from OpenSSL import SSL
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -21,7 +22,8 @@ from agwtwisted.core.identity.peer import Peer
 from agwtwisted.core.listening.admission import Awaited, address_block
 from agwtwisted.core.listening.proxy_protocol import Endpoint, ProxyHeader
 from agwtwisted.core.operations.records import HandshakeRecord, RecordFrame, render_handshake
-from agwtwisted.core.plan.routing import NamedSites, S
+from agwtwisted.core.plan.plan import PortPlan
+from agwtwisted.core.plan.routing import S
 from agwtwisted.core.resources.resources import Gateway, SslProfile
 from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, NotAsked, Refused
 from agwtwisted.identity.gate import Gate
@@ -83,19 +85,18 @@ class PortSession(Protocol):
         """What the client keeps the gateway waiting for, and since when."""
 
 
-class PortArguments(TypedDict, Generic[S]):
-    """What `Port` is made with, for the signatures of its subclasses."""
+@attrs.frozen(kw_only=True, eq=False)
+class PortEnvironment:
+    """What the ports of one configuration have in common."""
 
-    number: int
-    sites: NamedSites[S]
-    contexts: PortContexts | None
-    gateway: Gateway
-    limits: Limits
-    clock: IReactorTime
-    wall: WallClock
-    access_log: AccessLog
-    limiter: LogRateLimiter
-    check_of: NotRequired[Callable[[SslProfile | None], Recheck | None]]
+    gateway: Gateway  # limits
+    limits: Limits  # counts the connections of all ports
+    clock: IReactorTime  # what is waited by
+    wall: WallClock  # what certificates are judged by
+    access_log: AccessLog  # takes the lines of failed handshakes
+    limiter: LogRateLimiter  # says which failed handshakes get a line
+    check_of: Callable[[SslProfile | None], Recheck | None] = unchecked
+    """How trusted clients of a profile are judged further, if they are."""
 
 
 class _Tracked:
@@ -129,16 +130,9 @@ class Port(ABC, Generic[S]):
     """One address and port.
 
     Args:
-        number: of the port.
-        sites: who answers there.
+        plan: of the port.
         contexts: None on a plain port.
-        gateway: limits.
-        limits: counts the connections of all ports.
-        clock: what is waited by.
-        wall: what certificates are judged by.
-        access_log: takes the lines of failed handshakes.
-        limiter: says which failed handshakes get a line.
-        check_of: how trusted clients of a profile are judged further, if they are.
+        environment: what it shares with the other ports.
     """
 
     client_begins = True
@@ -146,35 +140,22 @@ class Port(ABC, Generic[S]):
 
     log = Logger()
 
-    def __init__(
-        self,
-        *,
-        number: int,
-        sites: NamedSites[S],
-        contexts: PortContexts | None,
-        gateway: Gateway,
-        limits: Limits,
-        clock: IReactorTime,
-        wall: WallClock,
-        access_log: AccessLog,
-        limiter: LogRateLimiter,
-        check_of: Callable[[SslProfile | None], Recheck | None] = unchecked,
-    ) -> None:
-        self.number = number
-        self.sites = sites
-        self.gateway = gateway
-        self.limits = limits
-        self.clock = clock
-        self.wall = wall
-        self.check_of = check_of
-        self.access_log = access_log
+    def __init__(self, plan: PortPlan[S], contexts: PortContexts | None, environment: PortEnvironment) -> None:
+        self.number = plan.number
+        self.sites = plan.sites
+        self.gateway = environment.gateway
+        self.limits = environment.limits
+        self.clock = environment.clock
+        self.wall = environment.wall
+        self.check_of = environment.check_of
+        self.access_log = environment.access_log
         self.connections: Members[Giving] = Members()
         self.draining = False
-        self.quiet = min(QUIET, gateway.drain_timeout / 4)
+        self.quiet = min(QUIET, self.gateway.drain_timeout / 4)
         self._contexts = contexts
-        self._limiter = limiter
+        self._limiter = environment.limiter
         self._sessions: dict[Abortable, PortSession] = {}
-        first = sites.all()[0].listener
+        first = self.sites.all()[0].listener
         self._listener = first.name
         self._proxies = first.accept_proxy_protocol  # the same for every listener of a port
 

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Callable
 from functools import partial
 from math import inf
-from typing import Unpack, cast
+from typing import cast
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
@@ -21,15 +21,17 @@ from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.listening.proxy_protocol import Endpoint
 from agwtwisted.core.operations.records import ClientFrame, RecordFrame
 from agwtwisted.core.operations.session_records import SessionRecord, SessionStatus, render_session
+from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import RelaySite
 from agwtwisted.core.relay import announcing
 from agwtwisted.core.relay.announcing import ServerNames, server_names
 from agwtwisted.core.verification.verdicts import Trusted, admits
 from agwtwisted.identity.gate import MAX_EARLY
 from agwtwisted.identity.standing import Standing
-from agwtwisted.listening.ports import Port, PortArguments
+from agwtwisted.listening.ports import Port, PortEnvironment
 from agwtwisted.relay.backends import RelayBackends, RelayServer
 from agwtwisted.relay.session import End, Relay
+from agwtwisted.tls.contexts import PortContexts
 from agwtwisted.tls.handshake import Handshake, TlsWire
 from agwtwisted.tls.relay_wires import RelayTlsWire, RelayWire
 from agwtwisted.transport.deferreds import log_failure
@@ -77,8 +79,15 @@ class RelayPort(Port[RelaySite]):
 
     client_begins = False  # without TLS the server may be the first to speak, as in SMTP
 
-    def __init__(self, *, backends: RelayBackends, **others: Unpack[PortArguments[RelaySite]]) -> None:
-        super().__init__(**others)
+    def __init__(
+        self,
+        plan: PortPlan[RelaySite],
+        contexts: PortContexts | None,
+        environment: PortEnvironment,
+        *,
+        backends: RelayBackends,
+    ) -> None:
+        super().__init__(plan, contexts, environment)
         self._ways = {site: RelayWay.of(site, backends) for site in self.sites.all()}
         names = [site.listener.name for site in self._ways]
         self._frames = {name: RecordFrame.from_names(listener=name) for name in names}
