@@ -27,10 +27,11 @@ BESIDE_MODULES = {
     "test_kept",
     "test_layout",
     "test_plugin",
+    "test_public_surface",
     "test_systemd_unit",
 }
 """Tests of what is no module of the package: the benchmarks, the examples in conf/, what hostile inputs cost and keep,
-the tree, the plugin, the unit."""
+the tree, the plugin, the public names, the unit."""
 
 
 def modules() -> set[str]:
