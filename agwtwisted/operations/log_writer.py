@@ -1,0 +1,204 @@
+"""The file of the access log, as its thread writes it: no torn line in it, and a count of what is missing.
+
+Only `access_log` calls it, and but for `LogWriter.open` only from the thread.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+from collections.abc import Callable
+from enum import Enum
+from queue import SimpleQueue
+from typing import Final
+
+from twisted.logger import Logger
+
+_STANDARD_OUTPUT: Final = "-"
+_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+
+_MODE: Final = 0o640
+"""The permissions of a new file, as far as the umask leaves them."""
+
+_MOST: Final = 0o660
+"""What of an earlier file's permissions a new one gets at most: nothing is for everybody."""
+
+
+class Order(Enum):
+    """What the writer is told between batches."""
+
+    REOPEN = "reopen"
+    STOP = "stop"
+
+
+class LogWriter:
+    """The thread's side: it owns the descriptor. What it has to say is said in the reactor's thread."""
+
+    def __init__(
+        self,
+        path: str,
+        orders: SimpleQueue[list[bytes] | Order],
+        call_from_thread: Callable[..., None],
+        log: Logger,
+    ) -> None:
+        # The working directory may change before the file is opened anew.
+        self._path = path if path == _STANDARD_OUTPUT else os.path.abspath(path)
+        self._orders = orders
+        self._call_from_thread = call_from_thread
+        self._log = log
+        self._descriptor = -1
+        self._rest = b""  # of a line whose beginning is in the file: without it the next line would be spoilt too
+        self._failing = False
+        self._lost = 0
+        self.done_bytes = 0
+
+    def open(self) -> None:
+        """Opens the file, if it is not open yet; raises OSError."""
+        if self._descriptor < 0:
+            self._begin(self._opened())
+
+    def run(self) -> None:
+        """Writes batch after batch until it is told to stop, then closes."""
+        try:
+            while (order := self._orders.get()) is not Order.STOP:
+                if isinstance(order, list):
+                    lines = b"".join(order)
+                    self._write(lines)
+                    self.done_bytes += len(lines)
+                else:
+                    self._reopen()
+        finally:
+            self._close()
+
+    def _opened(self) -> int:
+        # Without blocking: a pipe that nobody reads is an error, and one that is full is waited for by the thread.
+        return 1 if self._path == _STANDARD_OUTPUT else os.open(self._path, _FLAGS, _MODE)
+
+    def _opened_anew(self) -> int:
+        """A new file gets the mode of the one before: a daemon's umask is another than that of its start."""
+        before = os.fstat(self._descriptor).st_mode
+        if self._path == _STANDARD_OUTPUT or not stat.S_ISREG(before):
+            return self._opened()
+        try:
+            descriptor = os.open(self._path, _FLAGS | os.O_EXCL, 0o600)
+        except FileExistsError:  # made by whoever rotates the logs, as it shall be
+            return self._opened()
+        os.fchmod(descriptor, before & _MOST)
+        return descriptor
+
+    def _begin(self, descriptor: int) -> None:
+        """Writes to this file from now on; a line that some process left unfinished there is ended first."""
+        self._descriptor = descriptor
+        self._rest = b"\n" if self._path != _STANDARD_OUTPUT and _ends_within_a_line(self._path) else b""
+
+    def _write(self, lines: bytes) -> None:
+        """Writes a batch; when that fails, counts what is not in the file as lost.
+
+        A line that was begun is taken out of the file again, where that can be done; else its rest is kept, and comes
+        first afterwards.
+        """
+        data = self._rest + lines
+        written, error = _write_all(self._descriptor, data)
+        if error is None:
+            self._rest = b""
+            self._report_lost("the access log {path} is written again, {lines} lines were lost")
+            return
+        begun = data[written - 1 : written] != b"\n" if written else bool(self._rest)
+        if begun and self._cut_back(data, written):
+            end, self._rest = data.rfind(b"\n", 0, written) + 1, b""
+        else:
+            end = data.find(b"\n", written) + 1 if begun else written
+            self._rest = data[written:end]
+        self._lost += data.count(b"\n", end)
+        if not self._failing:
+            self._failing = True
+            self._tell(self._log.error, "the access log {path} cannot be written, lines are lost: {reason}", error)
+
+    def _cut_back(self, data: bytes, written: int) -> bool:
+        """Takes a line, of which only the beginning was written, out of the file; returns whether it is.
+
+        Until there is room again, whoever reads the file would take it for a line, and if the process ends before, it
+        stays. Only a file that nobody else has written to since is touched.
+        """
+        start = data.rfind(b"\n", 0, written) + 1
+        if self._path == _STANDARD_OUTPUT or (self._rest and not start):  # it was begun by an earlier batch
+            return False
+        try:
+            status, end = os.fstat(self._descriptor), os.lseek(self._descriptor, 0, os.SEEK_CUR)
+            if not stat.S_ISREG(status.st_mode) or status.st_size != end:
+                return False
+            os.ftruncate(self._descriptor, end - (written - start))
+        except OSError:
+            return False
+        return True
+
+    def _report_lost(self, message: str) -> None:
+        """Says once, after a failure, how many lines were lost."""
+        if self._failing:
+            self._tell(self._log.warn, message, lines=self._lost)
+        self._failing, self._lost = False, 0
+
+    def _reopen(self) -> None:
+        """Opens the new file before it lets go of the old one, and keeps the old one when that fails."""
+        try:
+            descriptor = self._opened_anew()
+        except OSError as error:
+            self._tell(self._log.error, "the access log {path} cannot be opened anew: {reason}", error)
+        else:
+            self._let_go()
+            self._begin(descriptor)
+
+    def _close(self) -> None:
+        self._let_go()
+        self._descriptor = -1
+        self._report_lost("{lines} lines of the access log {path} were lost")
+
+    def _let_go(self) -> None:
+        """Ends a line that was begun, or gives it up, and closes the file; standard output is not ours to close."""
+        if self._rest:
+            written, _ = _write_all(self._descriptor, self._rest)
+            self._lost += written < len(self._rest) and self._rest != b"\n"
+            self._rest = b""
+        if self._path != _STANDARD_OUTPUT:
+            try:
+                os.close(self._descriptor)
+            except OSError as error:
+                self._tell(self._log.error, "the access log {path} may be incomplete: {reason}", error)
+
+    def _tell(self, level: Callable[..., None], message: str, error: OSError | None = None, lines: int = 0) -> None:
+        reason = error.strerror if error is not None else ""
+        self._call_from_thread(level, message, path=self._path, reason=reason, lines=lines)
+
+
+def _write_all(descriptor: int, data: bytes) -> tuple[int, OSError | None]:
+    """Writes until all is written or an error ends it; answers with the number of bytes written and that error."""
+    rest = memoryview(data)
+    try:
+        while rest:
+            try:
+                rest = rest[os.write(descriptor, rest) :]
+            except BlockingIOError:
+                _wait_until_writable(descriptor)
+    except OSError as error:
+        return len(data) - len(rest), error
+    return len(data), None
+
+
+def _ends_within_a_line(path: str) -> bool:
+    """Whether a file's last line has no end, as far as that can be seen."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - 1, 0))
+            return file.read(1) not in (b"\n", b"")
+    except OSError:
+        return False
+
+
+def _wait_until_writable(descriptor: int) -> None:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    poll.poll()
