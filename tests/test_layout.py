@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import unittest
@@ -87,6 +88,23 @@ class TreeTests(SynchronousTestCase):
         assert declared
         packages = {str(path.parent.relative_to(ROOT)) for path in (ROOT / "agwtwisted").rglob("__init__.py")}
         self.assertLessEqual({name.replace("/", ".") for name in packages}, set(declared[1].split()))
+
+    def test_tables_read_as_the_tree(self) -> None:
+        """The tables of ARCHITECTURE.md name every package, and no other: they read as the tree of folders."""
+        page = (ROOT / "ARCHITECTURE.md").read_text()
+        named: set[str] = set()
+        for row in re.findall(r"(?m)^\| (.*) \|$", page[: page.index("\n## ")]):
+            cells = row.split(" | ")
+            stage = len(cells) == 4
+            named |= set(re.findall(r"`((?:core/)?\w+)/`", cells[1 if stage else 0]))
+            named |= {f"core/{room}" for room in re.findall(r"`(\w+)/`", cells[2])} if stage else set()
+        packages = (path.parent.relative_to(ROOT / "agwtwisted") for path in (ROOT / "agwtwisted").rglob("__init__.py"))
+        self.assertEqual(named, {str(package) for package in packages} - {".", "core"})
+
+    def test_modules_have_a_docstring(self) -> None:
+        """Every module and every package says what it answers."""
+        paths = (ROOT / "agwtwisted").rglob("*.py")
+        self.assertEqual([str(path) for path in paths if ast.get_docstring(ast.parse(path.read_text())) is None], [])
 
     def test_papers_are_there(self) -> None:
         """The pages that newcomers, reporters of defects and packagers look for exist."""
