@@ -19,7 +19,7 @@ from agwtwisted.core.http.destinations import PortRange, destination
 from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.circuit_breaker import TRIP_AFTER
 from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse
-from agwtwisted.core.revocation.status import NoAnswer, NotAsked, Unreachable, Unusable
+from agwtwisted.core.revocation.status import CouldNotAsk, NoAnswer, Unreachable, Unusable
 from agwtwisted.revocation.ocsp_client import OcspClient, ResponderRoute
 from tests import pki
 from tests.end_to_end.lines import DEADLINE, wait_until
@@ -123,8 +123,8 @@ class ClientCase(TestCase):
 
     def assert_not_asked(self, outcome: object, words: str) -> None:
         """Nobody was asked, for this reason."""
-        self.assertIsInstance(outcome, NotAsked)
-        assert isinstance(outcome, NotAsked)
+        self.assertIsInstance(outcome, CouldNotAsk)
+        assert isinstance(outcome, CouldNotAsk)
         self.assertIn(words, outcome.reason)
 
     def assert_unreachable(self, outcome: object, words: str) -> None:

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 
 from agwtwisted.core.certificates.der import SEQUENCE, elements, only_element
-from agwtwisted.core.revocation.ocsp import OcspRequest, Rules, prove, status_at
+from agwtwisted.core.revocation.ocsp import OcspRequest, OcspRules, prove, status_at
 from agwtwisted.core.revocation.status import CertStatus, Unusable
 from tests import pki
 from tests.end_to_end.lines import DEADLINE, Line, wait_until
@@ -53,7 +53,7 @@ _HASHES = {
 }
 
 
-def status_by(response: bytes, request: OcspRequest, rules: Rules, now: float) -> CertStatus | Unusable:
+def status_by(response: bytes, request: OcspRequest, rules: OcspRules, now: float) -> CertStatus | Unusable:
     """What a response that comes now says about the certificate of a request."""
     proven = prove(response, request)
     return proven if isinstance(proven, Unusable) else status_at(proven, rules, now)

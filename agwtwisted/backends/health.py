@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 from agwtwisted.backends.connecting import is_shortage
 from agwtwisted.backends.targets import Target
-from agwtwisted.core.backends.health import ConnectionRefused, Health, Shortage, State
+from agwtwisted.core.backends.health import ConnectionRefused, Health, HealthState, Shortage
 from agwtwisted.core.base.errors import printable
 from agwtwisted.transport.deferreds import log_failure
 
@@ -130,11 +130,11 @@ class Watch:
     def _refused(self) -> None:
         """A request was refused a connection, which counts like a failed probe (a passive health check)."""
         before = self._target.health
-        if before.state is State.DOWN:
+        if before.state is HealthState.DOWN:
             return
         health = before.failed(self._clock.seconds(), self._threshold, refused=True)
         self._move(health, "connections are refused")
-        if health.state is State.DOWN:
+        if health.state is HealthState.DOWN:
             # A server that restarts must not stay out for a whole interval.
             self._soon = 2 * SOON
             if self._timer is not None and self._timer.getTime() > self._clock.seconds() + SOON:
@@ -152,7 +152,7 @@ class Watch:
         self._target.found(health)
         if health.state is before:
             return
-        (self.log.warn if health.state is State.DOWN else self.log.info)(
+        (self.log.warn if health.state is HealthState.DOWN else self.log.info)(
             "Backend server {name}: {before} -> {after}: {reason}",
             name=self._name,
             before=before.value,

@@ -1,4 +1,7 @@
-"""Backend servers as targets: how well each is, and what becomes of its connections when it no longer is."""
+"""The health of one backend server, and what follows from it: draining, and cutting what is left.
+
+Callers: servers of pools are targets; probes and requests report what they find; pools are told of changes.
+"""
 
 from __future__ import annotations
 
@@ -7,57 +10,57 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
-from agwtwisted.core.backends.health import Health, State
+from agwtwisted.core.backends.health import Health, HealthState
 from agwtwisted.transport.deadlines import Deadline
 
 
-class Connection(Protocol):
-    """A connection to a target, as far as its end goes."""
+class Cuttable(Protocol):
+    """A connection to a target that can be cut."""
 
     def cut(self, reason: str) -> None:
-        """Ends it at once, and what is under way on it, if anything is."""
+        """Closes it at once, and fails what is under way on it."""
 
 
 class Target:
     """A server under one backend settings: its health, and the connections to it that are in use.
 
-    When it goes down, whatever is under way there has the draining time to finish, upgraded connections included, and
-    is cut then (the product's connection draining). The timer is the target's.
+    When it goes down, requests and upgraded connections there have the draining time to finish, and are cut then (the
+    product's connection draining).
 
     Args:
-        clock: holds the timer.
+        clock: runs the timer.
         drain_timeout: seconds; `connection_draining_timeout` of the settings.
     """
 
     def __init__(self, clock: IReactorTime, drain_timeout: float) -> None:
         self.health = Health()
-        self.state = State.UNKNOWN  # of the health: looked at for every request
-        self.refusing = False  # of the health, too
+        self.state = HealthState.UNKNOWN  # that of the health; read for every request
+        self.refusing = False  # that of the health
         self.draining = False
-        self.when_refused: Callable[[], None] | None = None  # for whoever watches the target
+        self.when_refused: Callable[[], None] | None = None  # called by `refused`: set by the watch
         self.when_reached: Callable[[], None] | None = None
         self._drain_timeout = drain_timeout
         self._drain = Deadline(clock, self._drained)
-        self._in_use: set[Connection] = set()
-        self._told: list[Callable[[], None]] = []
+        self._in_use: set[Cuttable] = set()
+        self._subscribers: list[Callable[[], None]] = []
 
     def subscribe(self, changed: Callable[[], None]) -> None:
-        """Has `changed` called whenever it may be asked by another rule: `state` or `refusing` is another one."""
-        self._told.append(changed)
+        """Has `changed` called whenever `state` or `refusing` changes, by which requests are distributed."""
+        self._subscribers.append(changed)
 
     def found(self, health: Health) -> None:
-        """Its health is this from now on."""
+        """Sets the health."""
         before, self.health = (self.state, self.refusing), health
         if (health.state, health.refusing) == before:
             return
         self.state, self.refusing = health.state, health.refusing
         if self.state is not before[0]:
             self._drain_or_not()
-        for changed in self._told:
+        for changed in self._subscribers:
             changed()
 
     def _drain_or_not(self) -> None:
-        if self.state is State.DOWN:
+        if self.state is HealthState.DOWN:
             self.close_idle()
             self.draining = True
             self._drain.set(self._drain_timeout)
@@ -66,30 +69,30 @@ class Target:
             self._drain.stop()
 
     def refused(self) -> None:
-        """A request found out that nobody listens there."""
+        """A request was refused a connection."""
         if self.when_refused is not None:
             self.when_refused()
 
     def reached(self) -> None:
-        """A request found out that the server, though down, accepts connections."""
+        """A request found that the server, though down, accepts connections."""
         if self.when_reached is not None:
             self.when_reached()
 
-    def used(self, connection: Connection) -> None:
+    def used(self, connection: Cuttable) -> None:
         """A connection is in use, perhaps not for the first time."""
         self._in_use.add(connection)
-        if self.state is State.DOWN and not self.draining:
-            self._drain.set(self._drain_timeout)  # its request came before that was over, and has its time, too
+        if self.state is HealthState.DOWN and not self.draining:
+            self._drain.set(self._drain_timeout)  # its request came before the draining was over, and has its own time
 
-    def ended(self, connection: Connection) -> None:
-        """A connection is gone."""
+    def ended(self, connection: Cuttable) -> None:
+        """A connection has ended."""
         self._in_use.discard(connection)
 
     def close_idle(self) -> None:
-        """Closes what is not in use; for subclasses."""
+        """Closes connections that are not in use; for subclasses."""
 
     def stop(self) -> None:
-        """Leaves no timer behind."""
+        """Stops the timer."""
         self._drain.stop()
 
     def _drained(self) -> None:

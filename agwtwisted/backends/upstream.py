@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from agwtwisted.backends.connecting import Dialer, UntrustedError
 from agwtwisted.backends.resolver import resolver_of
 from agwtwisted.backends.targets import Target
-from agwtwisted.core.backends.health import State
+from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.http.heads import MAX_HEADER_LINES
@@ -299,7 +299,7 @@ class Server(Target):
 
     def give_back(self, connection: UpstreamConnection) -> None:
         """A connection is idle again; beyond `MAX_IDLE` the oldest goes, and with a server that is down each."""
-        if self.state is State.DOWN:
+        if self.state is HealthState.DOWN:
             connection.wire.close()
             return
         self._idle.append(connection)

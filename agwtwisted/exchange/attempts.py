@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from agwtwisted.backends.upstream import Server, UpstreamConnection
 from agwtwisted.core.backends.balancing import Order
-from agwtwisted.core.backends.health import State
+from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.exchange.attempts import ServerChoice, kept_body
 from agwtwisted.core.http.heads import MAX_HEADER_LINES
 from agwtwisted.core.http.messages import RequestHead
@@ -149,7 +149,7 @@ class Attempts:
 
     def _connected(self, connection: UpstreamConnection, server: Server) -> None:
         self._connecting = None
-        if server.state is State.DOWN:
+        if server.state is HealthState.DOWN:
             server.reached()
         self._take(connection, server)
         self._go_on()

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from agwtwisted.core.backends.balancing import Order, Pool
-from agwtwisted.core.backends.health import State
+from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.identity.peer import Peer
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.listening.proxy_protocol import Endpoint
@@ -269,7 +269,7 @@ class RelaySession:
 
     def _connected(self, backend: RelayWire, server: RelayServer) -> None:
         self._dialing = None
-        if server.state is State.DOWN:
+        if server.state is HealthState.DOWN:
             server.reached()
         server.used(self)
         port = self._port

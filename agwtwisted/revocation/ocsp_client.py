@@ -20,7 +20,7 @@ from twisted.web.client import ResponseFailed
 
 from agwtwisted.backends.reactor_resolver import ReactorResolver
 from agwtwisted.core.http.destinations import Destination, Network, PortRange
-from agwtwisted.core.revocation.status import NoAnswer, NotAsked, Unreachable, Unusable
+from agwtwisted.core.revocation.status import CouldNotAsk, NoAnswer, Unreachable, Unusable
 from agwtwisted.revocation.lateness import FairTimeout, Lateness
 from agwtwisted.revocation.ocsp_http import BadResponseError, RedirectError, post
 from agwtwisted.revocation.responder_connection import (
@@ -53,7 +53,7 @@ class ResponderRoute:
 class _Result:
     """The body of a response, or why there is none, and what that says about the responder."""
 
-    value: bytes | Unreachable | NotAsked
+    value: bytes | Unreachable | CouldNotAsk
     outcome: Outcome
 
 
@@ -100,14 +100,14 @@ class OcspClient:
 
             response = await self._throttled(request, responder, send)
             answer = accept(response) if isinstance(response, bytes) else response
-            if not isinstance(answer, Unusable | Unreachable | NotAsked):
+            if not isinstance(answer, Unusable | Unreachable | CouldNotAsk):
                 return answer
             failures.append(answer)
         return max(reversed(failures), key=_weight, default=Unreachable("the certificate names no responder"))
 
     async def _throttled(
         self, request: bytes, destination: Destination, send: Callable[[], Awaitable[_Result]]
-    ) -> bytes | Unreachable | NotAsked:
+    ) -> bytes | Unreachable | CouldNotAsk:
         """The response to a request, sent once the throttle gives a slot; its time begins there."""
         responder, key = (destination.host, destination.port), sha256(request).digest()
         sent = await self._throttle.send(responder, key, send, lambda result: result.outcome)
@@ -115,7 +115,7 @@ class OcspClient:
             case NotSent.CIRCUIT_OPEN:
                 return Unreachable("the responder did not answer a moment ago", was_asked=False)
             case NotSent.NO_SLOT:
-                return NotAsked("too many questions wait for the responder")
+                return CouldNotAsk("too many questions wait for the responder")
             case _Result():
                 return sent.value
 
@@ -154,7 +154,7 @@ class OcspClient:
         except TimeoutError:
             return _timed_out(connection, timeout)
         except MemoryError:
-            return _Result(NotAsked("there is no memory left"), Outcome.INCONCLUSIVE)
+            return _Result(CouldNotAsk("there is no memory left"), Outcome.INCONCLUSIVE)
         except _FAILURES as error:
             return _failed(connection, error)
         finally:
@@ -163,15 +163,15 @@ class OcspClient:
 
 def _timed_out(connection: ResponderConnection, timeout: FairTimeout) -> _Result:
     if connection.is_queued:
-        return _Result(NotAsked("too many names are being looked up"), Outcome.INCONCLUSIVE)
+        return _Result(CouldNotAsk("too many names are being looked up"), Outcome.INCONCLUSIVE)
     if timeout.is_exhausted:
-        return _Result(NotAsked("the gateway is too busy to read answers in time"), Outcome.INCONCLUSIVE)
+        return _Result(CouldNotAsk("the gateway is too busy to read answers in time"), Outcome.INCONCLUSIVE)
     return _Result(Unreachable("no answer in time"), Outcome.TIMED_OUT)
 
 
 def _failed(connection: ResponderConnection, error: Exception) -> _Result:
     if shortage := connection.shortage or descriptor_shortage():
-        return _Result(NotAsked(shortage), Outcome.INCONCLUSIVE)
+        return _Result(CouldNotAsk(shortage), Outcome.INCONCLUSIVE)
     return _Result(Unreachable(connection.abort_reason or _words(error)), _outcome_of(error))
 
 
@@ -214,6 +214,6 @@ def _words(error: Exception) -> str:
 
 def _weight(failure: NoAnswer) -> int:
     """Which of several failures is reported: one of our own first, then one that is about this very request."""
-    if isinstance(failure, NotAsked):
+    if isinstance(failure, CouldNotAsk):
         return 2
     return 0 if isinstance(failure, Unreachable) and not failure.was_asked else 1

@@ -17,7 +17,7 @@ from agwtwisted.core.http.destinations import Destination, destination
 from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.memory import Subject, rules_of
-from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse, Rules
+from agwtwisted.core.revocation.ocsp import OcspRequest, OcspRules, ProvenResponse
 from agwtwisted.core.revocation.status import NoAnswer, Unusable
 from agwtwisted.revocation.ocsp_client import ResponderRoute
 
@@ -92,7 +92,7 @@ class OcspSource:
             )
 
 
-def _acceptable(response: bytes, request: OcspRequest, rules: Rules, now: float) -> ProvenResponse | Unusable:
+def _acceptable(response: bytes, request: OcspRequest, rules: OcspRules, now: float) -> ProvenResponse | Unusable:
     """What a response proves, if the profile that asked believes it now."""
     answer = ocsp.prove(response, request)
     if isinstance(answer, Unusable):

@@ -1,6 +1,7 @@
-"""Keeps signed OCSP responses: in memory alone, or in an SQLite file that outlives the process.
+"""Stores signed OCSP responses: in memory alone, or in an SQLite file that outlives the process.
 
-What a store gives back is not believed: the responses are signed, and are judged like those that come from a responder.
+A store is not trusted: the responses are signed, and are verified like those that come from a responder. Caller: the
+revocation service.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ FILE: Final = "ocsp.sqlite3"
 VERSION: Final = 1
 
 MAX_PENDING: Final = 10_000
-"""Responses that wait for the disk; what comes on top is not written, and asked again after a restart."""
+"""Responses that wait to be written; further ones are not, and are requested again after a restart."""
 
 MAX_REVOKED: Final = 1_000_000
-"""Revocations that outlive the process, those of the certificates that last longest."""
+"""Revocations that are stored, those of the certificates that are valid longest."""
 
 _FORGET_REVOKED: Final = (
     "DELETE FROM responses WHERE key IN (SELECT key FROM responses WHERE revoked ORDER BY until DESC LIMIT -1 OFFSET ?)"
@@ -35,7 +36,7 @@ _FORGET_REVOKED: Final = (
 
 @attrs.frozen(kw_only=True)
 class StoredResponse:
-    """A response, what it is filed under, and until when it is worth keeping (seconds since 1970)."""
+    """A response, its key, and until when it is worth keeping (seconds since 1970)."""
 
     key: bytes
     response: bytes = attrs.field(repr=False)
@@ -44,23 +45,23 @@ class StoredResponse:
 
 
 class ResponseStore(Protocol):
-    """Where responses are kept. One response a key: the last one that was put."""
+    """Where responses are stored: for each key the last one that was put."""
 
     def load(self, now: float, most: int) -> list[StoredResponse]:
-        """What is kept, before anything is put: revocations, and `most` of the others that are not over at `now`."""
+        """What is stored, before anything is put: revocations, and `most` of the others that are not over at `now`."""
 
     def start(self) -> None:
-        """Takes responses from now on."""
+        """Accepts responses from now on."""
 
     def put(self, stored: StoredResponse) -> None:
-        """Keeps a response, sooner or later; nobody waits for it."""
+        """Stores a response, some time later."""
 
     def stop(self) -> Deferred[None]:
-        """Fires once all that was put is kept."""
+        """Fires once all that was put is stored."""
 
 
 class MemoryStore:
-    """Ends with the process. At most `most` responses that are no revocations are kept."""
+    """A store in memory, which ends with the process. At most `most` responses that are no revocations are kept."""
 
     def __init__(self, most: int = MAX_PENDING) -> None:
         self._good: Expiring[bytes, StoredResponse] = Expiring(most)
@@ -90,18 +91,18 @@ class MemoryStore:
 def _chosen(kept: list[StoredResponse], now: float, most: int) -> list[StoredResponse]:
     """All revocations, and of the others those that are not over and last longest.
 
-    That a revoked certificate has ended is said by a clock that may be wrong, and set right again.
+    That a revoked certificate has ended is no reason to drop it: the clock may be wrong, and set right again.
     """
     others = sorted((each for each in kept if not each.is_revoked and each.until > now), key=lambda each: -each.until)
     return [each for each in kept if each.is_revoked] + others[:most]
 
 
 class SqliteStore:
-    """A file in the state directory, written by a thread of its own: a slow disk delays nobody.
+    """A file in the state directory, written by a thread of its own, so that a slow disk delays no client.
 
-    What is wrong with the file never stops the gateway: a damaged one is set aside, one that cannot be written is
-    complained of, and everything goes on from memory. Of revocations there may be `most_revoked`, and none goes
-    for its age: a clock that was ahead for an hour must not have lost them.
+    No defect of the file stops the gateway: a damaged one is set aside, one that cannot be written is logged, and
+    everything goes on from memory. There may be `most_revoked` revocations, and none is deleted for its age: a clock
+    that was ahead for an hour must not lose them.
     """
 
     log: ClassVar[Logger] = Logger()
@@ -120,7 +121,7 @@ class SqliteStore:
         self._seconds = seconds
         self._most_revoked = most_revoked
         self._call_from_thread = call_from_thread
-        self._orders: SimpleQueue[StoredResponse | None] = SimpleQueue()
+        self._queue: SimpleQueue[StoredResponse | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._stopped: Deferred[None] | None = None
         self._failing = False
@@ -149,15 +150,15 @@ class SqliteStore:
 
     def put(self, stored: StoredResponse) -> None:
         """As ResponseStore says."""
-        if self._orders.qsize() < MAX_PENDING:
-            self._orders.put(stored)
+        if self._queue.qsize() < MAX_PENDING:
+            self._queue.put(stored)
 
     def stop(self) -> Deferred[None]:
         """As ResponseStore says."""
         if self._thread is None:
             return succeed(None)
         stopped = self._stopped = Deferred()
-        self._orders.put(None)
+        self._queue.put(None)
         return stopped
 
     def _loaded(self, now: float, most: int) -> list[StoredResponse]:
@@ -210,7 +211,7 @@ class SqliteStore:
         try:
             self._write_all()
         finally:
-            self._call_from_thread(self._ended)
+            self._call_from_thread(self._thread_ended)
 
     def _write_all(self) -> None:
         ended = False
@@ -221,9 +222,9 @@ class SqliteStore:
     def _batch(self) -> tuple[list[StoredResponse], bool]:
         """What came since the last batch, at least one response, and whether it was the last."""
         batch: list[StoredResponse] = []
-        while (order := self._orders.get()) is not None:
-            batch.append(order)
-            if self._orders.empty() or len(batch) == MAX_PENDING:
+        while (stored := self._queue.get()) is not None:
+            batch.append(stored)
+            if self._queue.empty() or len(batch) == MAX_PENDING:
                 return batch, False
         return batch, True
 
@@ -239,15 +240,15 @@ class SqliteStore:
                 database.execute("DELETE FROM responses WHERE NOT revoked AND until <= ?", [self._seconds()])
         except sqlite3.Error as error:
             if not self._failing:
-                self._tell("{path} cannot be written, a restart will not know what was learnt: {error}", error)
+                self._log_error("{path} cannot be written, a restart will not know what was learnt: {error}", error)
             self._failing = True
         else:
             self._failing = False
 
-    def _tell(self, message: str, error: sqlite3.Error) -> None:
+    def _log_error(self, message: str, error: sqlite3.Error) -> None:
         self._call_from_thread(self.log.error, message, path=str(self._path), error=str(error))
 
-    def _ended(self) -> None:
+    def _thread_ended(self) -> None:
         if self._thread is not None:
             self._thread.join()
         self._thread = None

@@ -19,7 +19,7 @@ from agwtwisted.core.http.reading import Mark, RequestReader, ResponseReader
 from agwtwisted.core.identity.peer import Peer
 from agwtwisted.core.plan.routing import Sites
 from agwtwisted.core.resources.resources import CertificateHeaders, ClientRevocation, SslProfile
-from agwtwisted.core.revocation.ocsp import OcspRequest, Rules
+from agwtwisted.core.revocation.ocsp import OcspRequest, OcspRules
 from agwtwisted.core.revocation.status import Good
 from agwtwisted.core.rules.variable_context import Client
 from agwtwisted.core.tls import policies
@@ -92,7 +92,7 @@ def request() -> OcspRequest:
     return asked
 
 
-RULES = Rules(clock_skew=300, max_age=604800, default_age=300)
+RULES = OcspRules(clock_skew=300, max_age=604800, default_age=300)
 
 
 def test_ocsp_judgement(benchmark: Any) -> None:

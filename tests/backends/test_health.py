@@ -14,7 +14,7 @@ from agwtwisted.backends.health import PACE, SOON, Prober, Watch
 from agwtwisted.backends.http_probe import http_watches
 from agwtwisted.backends.pools import Backends
 from agwtwisted.backends.targets import Target
-from agwtwisted.core.backends.health import ConnectionRefused, Shortage, State
+from agwtwisted.core.backends.health import ConnectionRefused, HealthState, Shortage
 from agwtwisted.core.resources.resources import BackendAddress, BackendAddressPool, BackendHttpSettings, Probe
 from tests.wires import Network
 
@@ -42,7 +42,7 @@ class WatchTests(SynchronousTestCase):
         self.answers.append(Deferred(cancel))
         return self.answers[-1]
 
-    def after(self, *problems: str) -> State:
+    def after(self, *problems: str) -> HealthState:
         """The state after these answers, each an interval after the one before; the first question is asked already."""
         for problem in problems:
             self.answers[-1].callback(problem)
@@ -58,11 +58,11 @@ class WatchTests(SynchronousTestCase):
         """A probe that could not be sent says nothing of the server, and is told once until one can be sent again."""
         self.started()
         with capturedLogs() as events:
-            self.assertIs(self.after("", *[Shortage("Too many open files")] * 5), State.UP)
+            self.assertIs(self.after("", *[Shortage("Too many open files")] * 5), HealthState.UP)
         said = [formatEvent(event) for event in events]
         told = [line for line in said if "not probed" in line]
         self.assertEqual(told, [f"{NAME} was not probed: Too many open files"])
-        self.assertIs(self.after(*[SICK] * THRESHOLD), State.DOWN)
+        self.assertIs(self.after(*[SICK] * THRESHOLD), HealthState.DOWN)
 
     def test_delay(self) -> None:
         """The first question waits as long as it is told."""
@@ -70,7 +70,7 @@ class WatchTests(SynchronousTestCase):
         self.clock.advance(1.9)
         self.assertEqual(self.answers, [])
         self.clock.advance(0.1)
-        self.assertEqual((len(self.answers), self.target.state), (1, State.UNKNOWN))
+        self.assertEqual((len(self.answers), self.target.state), (1, HealthState.UNKNOWN))
 
     def test_interval(self) -> None:
         """A question begins an interval after the one before began, however long the answer took."""
@@ -95,18 +95,18 @@ class WatchTests(SynchronousTestCase):
         """An answer that is there at once is taken as well."""
         self.watch = Watch(self.clock, self.target, "n", lambda: succeed(""), interval=INTERVAL, threshold=1)
         self.started()
-        self.assertIs(self.target.state, State.UP)
+        self.assertIs(self.target.state, HealthState.UP)
         self.watch.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_states(self) -> None:
         """Up with the first success; down with the first answer, or after so many failures in a row."""
         self.started()
-        self.assertIs(self.after(SICK), State.DOWN)
-        self.assertIs(self.after(""), State.UP)
-        self.assertIs(self.after(SICK, SICK), State.UP)
-        self.assertIs(self.after(SICK), State.DOWN)
-        self.assertIs(self.after(""), State.UP)
+        self.assertIs(self.after(SICK), HealthState.DOWN)
+        self.assertIs(self.after(""), HealthState.UP)
+        self.assertIs(self.after(SICK, SICK), HealthState.UP)
+        self.assertIs(self.after(SICK), HealthState.DOWN)
+        self.assertIs(self.after(""), HealthState.UP)
 
     def test_log(self) -> None:
         """Each change is told once, with what was seen."""
@@ -130,7 +130,7 @@ class WatchTests(SynchronousTestCase):
         self.started()
         self.watch.stop()
         self.assertEqual((self.cancelled, self.clock.getDelayedCalls()), (1, []))
-        self.assertIs(self.target.state, State.UNKNOWN)
+        self.assertIs(self.target.state, HealthState.UNKNOWN)
         self.assertEqual((self.target.when_refused, self.target.when_reached), (None, None))
 
     def test_stop_between(self) -> None:
@@ -138,14 +138,14 @@ class WatchTests(SynchronousTestCase):
         self.started()
         self.answers[-1].callback("")
         self.watch.stop()
-        self.assertEqual((self.cancelled, self.clock.getDelayedCalls(), self.target.state), (0, [], State.UP))
+        self.assertEqual((self.cancelled, self.clock.getDelayedCalls(), self.target.state), (0, [], HealthState.UP))
 
     def test_defect(self) -> None:
         """A defect is logged, counts as a failure, and the questions go on."""
         self.started()
         self.answers[-1].errback(KeyError("a defect"))
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
-        self.assertIs(self.target.state, State.DOWN)
+        self.assertIs(self.target.state, HealthState.DOWN)
         self.clock.advance(INTERVAL)
         self.assertEqual(len(self.answers), 2)
 
@@ -156,17 +156,17 @@ class WatchTests(SynchronousTestCase):
         self.started()
         self.after("", SICK)
         self.target.refused()
-        self.assertIs(self.target.state, State.UP)
+        self.assertIs(self.target.state, HealthState.UP)
         with capturedLogs() as events:
             self.target.refused()
-        self.assertIs(self.target.state, State.DOWN)
+        self.assertIs(self.target.state, HealthState.DOWN)
         self.assertIn("Up -> Down: connections are refused", formatEvent(events[0]))
 
     def test_refused_at_first(self) -> None:
         """Before the first answer one is enough."""
         self.started()
         self.target.refused()
-        self.assertIs(self.target.state, State.DOWN)
+        self.assertIs(self.target.state, HealthState.DOWN)
 
     def test_refusing(self) -> None:
         """Requests and probes that were refused leave a server that may be back; any other answer says more."""
@@ -174,14 +174,14 @@ class WatchTests(SynchronousTestCase):
         self.after("")
         for _ in range(THRESHOLD):
             self.target.refused()
-        self.assertEqual((self.target.state, self.target.refusing), (State.DOWN, True))
+        self.assertEqual((self.target.state, self.target.refusing), (HealthState.DOWN, True))
         for problem, refusing in (
             (ConnectionRefused("refused"), True),
             (SICK, False),
             (ConnectionRefused("refused"), True),
         ):
             self.after(problem)
-            self.assertEqual((self.target.state, self.target.refusing), (State.DOWN, refusing))
+            self.assertEqual((self.target.state, self.target.refusing), (HealthState.DOWN, refusing))
 
     def test_reached(self) -> None:
         """A server that is down and takes a connection is asked at once, but not twice within a second."""
@@ -257,7 +257,7 @@ class WatchTests(SynchronousTestCase):
             self.target.refused()
         self.clock.advance(SOON)
         self.answers[-1].callback("")
-        self.assertIs(self.target.state, State.UP)
+        self.assertIs(self.target.state, HealthState.UP)
         self.clock.advance(INTERVAL - 1)
         self.assertEqual(len(self.answers), 2)
         self.clock.advance(1)
@@ -273,7 +273,7 @@ class WatchTests(SynchronousTestCase):
         for _ in range(THRESHOLD):
             self.target.refused()
         self.answers[-1].callback("")
-        self.assertIs(self.target.state, State.UP)
+        self.assertIs(self.target.state, HealthState.UP)
 
 
 class ProberTests(SynchronousTestCase):
@@ -310,7 +310,7 @@ class ProberTests(SynchronousTestCase):
         self.network.advance(0)
         for port in (1, 2):
             self.network.backend(port).line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        self.assertEqual([server.state for server in self.pools[0].servers], [State.UP, State.UP])
+        self.assertEqual([server.state for server in self.pools[0].servers], [HealthState.UP, HealthState.UP])
         self.network.advance(INTERVAL)
         self.assertEqual(self.attempts(1, 2), [2, 2])
         prober.stopService()
@@ -336,7 +336,7 @@ class ProberTests(SynchronousTestCase):
         self.assertEqual(self.attempts(1, 3), [0, 1])
         self.assertTrue(self.network.backend(3).line.take().startswith(b"GET /x HTTP/1.1\r\n"))
         self.network.backend(3).line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        self.assertIs(self.pools[0].servers[0].state, State.UP)
+        self.assertIs(self.pools[0].servers[0].state, HealthState.UP)
         prober.stopService()
 
     def test_slow_answer(self) -> None:
@@ -344,7 +344,11 @@ class ProberTests(SynchronousTestCase):
         prober = self.prober(("s", {"connection_draining_timeout": 1.0}), ports=(1,))
         prober.startService()
         server = self.pools[0].servers[0]
-        for seconds, status, state in ((0, 500, State.DOWN), (INTERVAL, 500, State.DOWN), (INTERVAL, 200, State.UP)):
+        for seconds, status, state in (
+            (0, 500, HealthState.DOWN),
+            (INTERVAL, 500, HealthState.DOWN),
+            (INTERVAL, 200, HealthState.UP),
+        ):
             self.network.advance(seconds)
             self.network.advance(PACE)
             self.network.advance(5)
@@ -382,7 +386,7 @@ class ProberTests(SynchronousTestCase):
         prober.startService()
         server = self.pools[0].servers[0]
         server.refused()
-        self.assertIs(server.state, State.DOWN)
+        self.assertIs(server.state, HealthState.DOWN)
         self.assertEqual([each.port for each in self.pools[0].order()], [2, 1])
         prober.stopService()
         self.pools[0].servers[1].refused()

@@ -8,13 +8,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.backends.http_probe import MAX_HEAD_BYTES, ask
 from agwtwisted.backends.upstream import Server
-from agwtwisted.core.backends.health import LOOKED_AT, ConnectionRefused, Match
+from agwtwisted.core.backends.health import LOOKED_AT, ConnectionRefused, ProbeMatch
 from agwtwisted.core.http.reading import ResponseReader
 from agwtwisted.core.plan.probing import HttpProbe
 from tests.wires import Backend, Network
 
 PROBE = HttpProbe(
-    port=9000, host="a", path="/p", interval=30, timeout=20, unhealthy_threshold=3, match=Match(body=b"well")
+    port=9000, host="a", path="/p", interval=30, timeout=20, unhealthy_threshold=3, match=ProbeMatch(body=b"well")
 )
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nis well"
 
@@ -67,7 +67,7 @@ class AskTests(SynchronousTestCase):
 
     def test_without_body(self) -> None:
         """Nothing is looked for in an answer without a body unless the probe says so."""
-        plain = attrs.evolve(PROBE, match=Match())
+        plain = attrs.evolve(PROBE, match=ProbeMatch())
         self.assertEqual(self.answered(b"HTTP/1.1 204 No Content\r\n\r\n", probe=plain), "")
         self.assertIn("match_body", self.answered(b"HTTP/1.1 204 No Content\r\n\r\n"))
 

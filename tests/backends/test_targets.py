@@ -6,10 +6,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.backends.targets import Target
-from agwtwisted.core.backends.health import Health, State
+from agwtwisted.core.backends.health import Health, HealthState
 
 DRAIN = 30.0
-UP, DOWN = (Health(state=state) for state in (State.UP, State.DOWN))
+UP, DOWN = (Health(state=state) for state in (HealthState.UP, HealthState.DOWN))
 
 
 class Connection:
@@ -39,7 +39,7 @@ class TargetTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.target = _Server(self.clock, DRAIN)
-        self.changes: list[State] = []
+        self.changes: list[HealthState] = []
         self.target.subscribe(lambda: self.changes.append(self.target.state))
 
     def test_changes(self) -> None:
@@ -47,7 +47,7 @@ class TargetTests(SynchronousTestCase):
         for health in (UP, UP, DOWN, DOWN, UP):
             self.target.found(health)
             self.assertIs(self.target.health, health)
-        self.assertEqual(self.changes, [State.UP, State.DOWN, State.UP])
+        self.assertEqual(self.changes, [HealthState.UP, HealthState.DOWN, HealthState.UP])
         self.target.stop()
 
     def test_goes_down(self) -> None:
@@ -106,7 +106,7 @@ class TargetTests(SynchronousTestCase):
         told: list[None] = []
         self.target.when_refused = lambda: told.append(None)
         self.target.refused()
-        self.assertEqual((len(told), self.target.state), (1, State.UNKNOWN))
+        self.assertEqual((len(told), self.target.state), (1, HealthState.UNKNOWN))
 
     def test_stops(self) -> None:
         """No timer is left behind, and nothing is cut any more."""

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
 
-from agwtwisted.core.revocation.ocsp import OcspRequest, Rules
+from agwtwisted.core.revocation.ocsp import OcspRequest, OcspRules
 from agwtwisted.core.revocation.status import CertStatus, Good, Revoked, Unknown, Unusable
 from agwtwisted.demo import certificates
 from agwtwisted.demo.responder import Authority, ResponderResource
@@ -33,7 +33,7 @@ class ResponderTests(SynchronousTestCase):
         asked = OcspRequest.of(leaf.public_bytes(Encoding.DER), issuer.public_bytes(Encoding.DER))
         assert isinstance(asked, OcspRequest)
         response = self.authority.answer(asked.der, self.now)
-        return status_by(response, asked, Rules(), self.now.timestamp())
+        return status_by(response, asked, OcspRules(), self.now.timestamp())
 
     def test_statuses(self) -> None:
         """The client is good, the revoked one revoked, and of others it knows nothing."""

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.backends.pools import Backends
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.balancing import LeastConnections, Order
-from agwtwisted.core.backends.health import Health, State
+from agwtwisted.core.backends.health import Health, HealthState
 from agwtwisted.core.exchange.attempts import KEPT_BODY
 from agwtwisted.core.http.messages import Framing, RequestHead
 from agwtwisted.core.http.pages import ErrorInfo
@@ -91,7 +91,7 @@ class _Case(SynchronousTestCase):
     def down(self, port: int, *, refusing: bool = True) -> None:
         """A server is known to be down."""
         [server] = self.servers(port)
-        server.found(Health(state=State.DOWN, refused=refusing))
+        server.found(Health(state=HealthState.DOWN, refused=refusing))
 
     def warmed(self, backend: Backend, port: int) -> None:
         """Leaves an idle connection to one server."""

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.backends.connecting import UntrustedError
 from agwtwisted.backends.reactor_resolver import resolve_by_reactor
 from agwtwisted.backends.resolver import Resolver
-from agwtwisted.core.backends.health import Health, State
+from agwtwisted.core.backends.health import Health, HealthState
 from agwtwisted.core.resources.resources import (
     BackendAddress,
     BackendAddressPool,
@@ -88,9 +88,9 @@ class OrderTests(_Case):
         """A server that is down takes no turns, from the next session on."""
         servers = self.backends.pool(pool("127.0.0.1", "127.0.0.2"), PLAIN)
         for server in servers.servers:
-            server.found(Health(state=State.UP))
+            server.found(Health(state=HealthState.UP))
         self.assertEqual(len([*servers.order()]), 2)
-        servers.servers[0].found(Health(state=State.DOWN))
+        servers.servers[0].found(Health(state=HealthState.DOWN))
         self.assertEqual([*servers.order()], [servers.servers[1]])
         self.backends.stop()
         self.assertEqual(self.network.timers(), [])

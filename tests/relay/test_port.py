@@ -11,7 +11,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.backends.balancing import Pool
-from agwtwisted.core.backends.health import Health, State
+from agwtwisted.core.backends.health import Health, HealthState
 from agwtwisted.core.identity.peer import OcspStatus, Peer
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.listening.proxy_protocol import ALPN, SSL, HeaderReader, ProxyHeader, split
@@ -467,15 +467,15 @@ class HealthTests(SynchronousTestCase):
         self.stand = Stand(text(TCP, addresses=TWO_SERVERS))
         self.servers = self.stand.pool("brokers", "mqtt").servers
         for server in self.servers:
-            server.found(Health(state=State.UP))
+            server.found(Health(state=HealthState.UP))
 
     def test_new_sessions(self) -> None:
         """Nobody is sent to a server that is down; where all are, clients are sent away at once."""
-        self.servers[0].found(Health(state=State.DOWN))
+        self.servers[0].found(Health(state=HealthState.DOWN))
         for _ in range(2):
             self.stand.dial()
         self.assertEqual(self.stand.backend().attempts, 0)
-        self.servers[1].found(Health(state=State.DOWN))
+        self.servers[1].found(Health(state=HealthState.DOWN))
         self.assertTrue(self.stand.dial().eof)
         self.assertEqual(self.stand.record["serverStatus"], "502")
 
@@ -483,7 +483,7 @@ class HealthTests(SynchronousTestCase):
         """A session with a server that goes down has half a minute, and is cut off then."""
         client = self.stand.dial()
         backend: Line = self.stand.backend().line
-        self.servers[0].found(Health(state=State.DOWN))
+        self.servers[0].found(Health(state=HealthState.DOWN))
         self.stand.network.advance(DRAIN_TIMEOUT - 1)
         client.send(b"x")
         self.assertEqual(backend.take(), b"x")
@@ -496,7 +496,7 @@ class HealthTests(SynchronousTestCase):
     def test_ends_by_itself(self) -> None:
         """A session that ends meanwhile is not cut off any more."""
         client = self.stand.dial()
-        self.servers[0].found(Health(state=State.DOWN))
+        self.servers[0].found(Health(state=HealthState.DOWN))
         client.hang_up()
         self.stand.backend().line.hang_up()
         self.stand.network.advance(DRAIN_TIMEOUT)
@@ -518,12 +518,12 @@ class HealthTests(SynchronousTestCase):
     def test_refusing(self) -> None:
         """A client whose server refuses is brought to one that had only refused; each is tried once."""
         told: list[str] = []
-        self.servers[0].found(Health(state=State.DOWN, refused=True))
+        self.servers[0].found(Health(state=HealthState.DOWN, refused=True))
         self.servers[0].when_reached = lambda: told.append("reached")
         self.stand.backend(host="127.0.0.2").refusing = True
         self.stand.dial().send(b"x")
         self.assertEqual((self.stand.backend().line.take(), told), (b"x", ["reached"]))
-        self.servers[1].found(Health(state=State.DOWN, refused=True))
+        self.servers[1].found(Health(state=HealthState.DOWN, refused=True))
         self.stand.backend().refusing = True
         client = self.stand.dial()
         self.stand.network.advance(0)

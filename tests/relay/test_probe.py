@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.backends.health import Prober
 from agwtwisted.backends.reactor_resolver import resolve_by_reactor
 from agwtwisted.backends.resolver import Resolver
-from agwtwisted.core.backends.health import State
+from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.listening.proxy_protocol import LOCAL
 from agwtwisted.core.plan.probing import relay_probe
 from agwtwisted.core.resources.resources import (
@@ -169,7 +169,7 @@ class WatchTests(_Case):
             self.network.advance(0.1)
         self.assertEqual([self.network.backend(PORT, f"127.0.0.{number}").attempts for number in (1, 2)], [1, 1])
         servers = self.backends.pool(rules[0].backend_address_pool, rules[0].backend_settings).servers
-        self.assertEqual([server.state for server in servers], [State.UP, State.DOWN])
+        self.assertEqual([server.state for server in servers], [HealthState.UP, HealthState.DOWN])
         self.network.advance(30)
         self.network.advance(0)
         self.assertEqual(self.network.backend(PORT, "127.0.0.1").attempts, 2)

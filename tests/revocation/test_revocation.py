@@ -13,7 +13,15 @@ from agwtwisted.core.resources.resources import OcspScope, OcspUnavailable, With
 from agwtwisted.core.revocation.memory import FAILURE_TTL
 from agwtwisted.core.revocation.ocsp import FORGIVEN_FOR, ProvenResponse
 from agwtwisted.core.revocation.revoking import ALLOWED_FOR
-from agwtwisted.core.revocation.status import Good, NotAsked, RevocationStatus, Revoked, Unknown, Unreachable, Unusable
+from agwtwisted.core.revocation.status import (
+    CouldNotAsk,
+    Good,
+    RevocationStatus,
+    Revoked,
+    Unknown,
+    Unreachable,
+    Unusable,
+)
 from agwtwisted.core.verification.verdicts import Refused
 from agwtwisted.revocation.check import check_of, subjects
 from agwtwisted.transport.clocks import LOOK
@@ -429,13 +437,13 @@ class NotAskedTests(RevocationCase):
 
     def lack(self) -> None:
         """The last request was not put."""
-        self.asker.questions[-1].answered.callback(NotAsked("too many"))
+        self.asker.questions[-1].answered.callback(CouldNotAsk("too many"))
 
     def test_is_not_remembered(self) -> None:
         """It is no failure of anybody: who comes next is asked about at once."""
         waiting = self.status()
         self.lack()
-        self.assertEqual(self.successResultOf(waiting), NotAsked("too many"))
+        self.assertEqual(self.successResultOf(waiting), CouldNotAsk("too many"))
         self.assertIsInstance(self.learn(), Good)
 
     def test_is_not_allowed(self) -> None:
@@ -547,11 +555,11 @@ class BridgeTests(RevocationCase):
         """It is not bridged over what the gateway itself did not ask, then and later."""
         self.bridge()
         self.clock.advance(FAILURE_TTL)
-        self.asker.questions[-1].answered.callback(NotAsked("x"))
+        self.asker.questions[-1].answered.callback(CouldNotAsk("x"))
         waiting = self.status()
         self.assertNoResult(waiting)
-        self.asker.questions[-1].answered.callback(NotAsked("x"))
-        self.assertEqual(self.successResultOf(waiting), NotAsked("x"))
+        self.asker.questions[-1].answered.callback(CouldNotAsk("x"))
+        self.assertEqual(self.successResultOf(waiting), CouldNotAsk("x"))
 
     def test_failure_ahead_of_the_end(self) -> None:
         """A renewal that failed a moment before the end is no reason not to ask at the end."""

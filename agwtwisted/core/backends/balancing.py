@@ -8,14 +8,14 @@ from itertools import chain
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from agwtwisted.core.backends.affinity import Affinity
-from agwtwisted.core.backends.health import State
+from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.http.header_lines import Header
 
 
 class Candidate(Protocol):
     """A server, as far as its turn goes."""
 
-    state: State
+    state: HealthState
     refusing: bool  # it is down, and no more is known than that connections were refused
     draining: bool  # it is down, but has not been for long: who is bound to it may still come
 
@@ -67,7 +67,7 @@ class RoundRobin(Generic[T]):
         asked = {first}
         in_turn = [servers[index] for index in chain(range(turn, len(servers)), range(turn))]
         for server in in_turn:
-            if server not in asked and server.state is not State.DOWN:
+            if server not in asked and server.state is not HealthState.DOWN:
                 asked.add(server)
                 yield server
         for server in chain(in_turn, self._others):
@@ -118,7 +118,7 @@ class LeastConnections(Generic[T]):
             return next(iter(self._lines[self._least]))
         # A second choice is rare enough to be looked for.
         standing = [server for number in sorted(self._lines) for server in self._lines[number] if server not in asked]
-        up = next((each for each in standing if each.state is not State.DOWN), None)
+        up = next((each for each in standing if each.state is not HealthState.DOWN), None)
         others = (each for each in self._others if each not in asked)
         return up or next(filter(_may_be_back, chain(standing, others)), None)
 
@@ -143,7 +143,7 @@ class LeastConnections(Generic[T]):
 
 def _may_be_back(server: Candidate) -> bool:
     """Whether a server may be asked that does not take turns."""
-    return server.state is not State.DOWN or server.refusing
+    return server.state is not HealthState.DOWN or server.refusing
 
 
 class Pool(Generic[T]):
@@ -180,12 +180,12 @@ class Pool(Generic[T]):
         return self._balancer.order(None if self.affinity is None else self._bound(self.affinity, headers))
 
     def _usable(self) -> list[T]:
-        up = [server for server in self.servers if server.state is State.UP]
-        unknown = up or [server for server in self.servers if server.state is State.UNKNOWN]
+        up = [server for server in self.servers if server.state is HealthState.UP]
+        unknown = up or [server for server in self.servers if server.state is HealthState.UNKNOWN]
         return unknown or [server for server in self.servers if server.refusing]
 
     def _bound(self, affinity: Affinity[T], headers: Sequence[Header]) -> T | None:
         for server in affinity.servers(headers):
-            if server.state is not State.DOWN or server.draining:
+            if server.state is not HealthState.DOWN or server.draining:
                 return server
         return None

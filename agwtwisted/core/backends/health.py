@@ -1,7 +1,8 @@
-"""Whether a server is well: a state that what is seen of it moves, and what an answer to a probe must look like.
+"""Whether a server is healthy: a state that probes and requests change, and what the response to a probe must be.
 
 The rules are the product's (page "Application Gateway health probes"): a server is unhealthy until a probe succeeds for
-the first time, one success makes it healthy, and so many failures in a row as the probe says make it unhealthy again.
+the first time, one success makes it healthy, and `unhealthy_threshold` failures in a row make it unhealthy again.
+Callers: targets and the prober; the configuration for `status_range` and `match_body`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import attrs
 from agwtwisted.core.base.errors import UnacceptableError, shown
 
 LOOKED_AT: Final = 4090
-"""Bytes of a response's body in which `match_body` is looked for; the rest is not read (the product's limit)."""
+"""Bytes of a response's body that are searched for `match_body`; the rest is not read (the product's limit)."""
 
 
-class State(Enum):
+class HealthState(Enum):
     """What is known of a server, in the words of the product's backend health."""
 
     UNKNOWN = "Unknown"  # not probed yet
@@ -29,40 +30,40 @@ class State(Enum):
 class Health:
     """The state of one server under one backend settings."""
 
-    state: State = State.UNKNOWN
+    state: HealthState = HealthState.UNKNOWN
     failures: int = 0  # in a row
     since: float = 0.0  # when the state began
-    refused: bool = False  # the last failure was a refused connection: nobody listened, which a restart ends
+    refused: bool = False  # the last failure was a refused connection, as while the server restarts
 
     def succeeded(self, now: float) -> Health:
-        """After an answer as it should be."""
-        return Health(state=State.UP, since=self.since if self.state is State.UP else now)
+        """The health after a successful probe."""
+        return Health(state=HealthState.UP, since=self.since if self.state is HealthState.UP else now)
 
     def failed(self, now: float, threshold: int, *, refused: bool = False) -> Health:
-        """After no such answer, or a connection that was `refused`; `threshold` in a row end a healthy state."""
+        """The health after a failed probe or a `refused` connection; `threshold` of them in a row end a healthy state."""
         failures = self.failures + 1
-        if self.state is State.UP and failures < threshold:
+        if self.state is HealthState.UP and failures < threshold:
             return attrs.evolve(self, failures=failures, refused=refused)
-        since = self.since if self.state is State.DOWN else now
-        return Health(state=State.DOWN, failures=failures, since=since, refused=refused)
+        since = self.since if self.state is HealthState.DOWN else now
+        return Health(state=HealthState.DOWN, failures=failures, since=since, refused=refused)
 
     @property
     def refusing(self) -> bool:
-        """Whether the server is down, and all that is known is that nobody listened there.
+        """Whether the server is down, and all that is known is that it refused the last connection.
 
-        That is a weaker fact than a bad answer: to ask costs nothing, and the server may be back by now.
+        That says less than a bad response: another try costs nothing, and the server may be back by now.
         """
-        return self.state is State.DOWN and self.refused
+        return self.state is HealthState.DOWN and self.refused
 
 
 class Shortage(str):
-    """The words for a probe that could not be sent for want of a descriptor: no news of the server."""
+    """Why a probe could not be sent: no descriptor was left. It says nothing about the server."""
 
     __slots__ = ()
 
 
 class ConnectionRefused(str):
-    """What is wrong with a server whose probe was refused the connection."""
+    """The problem of a server that refused the probe's connection."""
 
     __slots__ = ()
 
@@ -82,18 +83,18 @@ class StatusRange:
 
 
 HEALTHY_STATUSES: Final = (StatusRange(200, 399),)
-"""Of a probe that names none."""
+"""Those that a probe accepts which names none."""
 
 
 @attrs.frozen(kw_only=True)
-class Match:
-    """What the answer of a healthy server looks like."""
+class ProbeMatch:
+    """What the response of a healthy server must be."""
 
     statuses: tuple[StatusRange, ...] = HEALTHY_STATUSES
     body: bytes = b""  # somewhere in the first LOOKED_AT bytes
 
     def problem(self, status: int, body: bytes) -> str:
-        """Why an answer is another one; empty: it is as it should be."""
+        """Why a response does not match; empty where it does."""
         if not any(status in each for each in self.statuses):
             return f"status {status} is not one of {', '.join(map(str, self.statuses))}"
         if self.body not in body[:LOOKED_AT]:
@@ -117,7 +118,7 @@ def status_range(text: str) -> StatusRange:
 
 
 def match_body(text: str) -> str:
-    """A text to look for in an answer."""
+    """A text to search for in a response."""
     size = len(text.encode())
     if size > LOOKED_AT:
         raise UnacceptableError(f"has {size} bytes, but only the first {LOOKED_AT} of an answer are looked at")

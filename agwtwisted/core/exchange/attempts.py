@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final, Generic, TypeVar
 
 from agwtwisted.core.backends.balancing import Candidate, Order
-from agwtwisted.core.backends.health import State
+from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.exchange.forwarding import LAST_CHUNK, chunk
 from agwtwisted.core.http.messages import IDEMPOTENT, Framing, RequestHead
 
@@ -53,7 +53,7 @@ class ServerChoice(Generic[T]):
             return None
         # Asking a server that is too slow once more would only double its load.
         current = self.current
-        same = None if timed_out or current is None or current.state is State.DOWN else current
+        same = None if timed_out or current is None or current.state is HealthState.DOWN else current
         server = (same if self._stays else None) or self._next(down=False) or same
         if server is None and not timed_out:
             server = self._next(down=True)
@@ -71,7 +71,7 @@ class ServerChoice(Generic[T]):
     def _next(self, *, down: bool) -> T | None:
         """The next server, which is a `down` one only where that is said."""
         server, self._spare = self._spare or next(self._order, None), None
-        if server is not None and server.state is State.DOWN and not down:
+        if server is not None and server.state is HealthState.DOWN and not down:
             server, self._spare = None, server
         return server
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import attrs
 
-from agwtwisted.core.backends.health import Match
+from agwtwisted.core.backends.health import ProbeMatch
 from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.core.resources.resources import BackendHttpSettings, BackendSettings, Probe
 
@@ -30,7 +30,7 @@ class HttpProbe:
     interval: float
     timeout: float
     unhealthy_threshold: int
-    match: Match
+    match: ProbeMatch
 
     def request(self) -> bytes:
         """The bytes of the request."""
@@ -58,7 +58,7 @@ def http_probe(settings: BackendHttpSettings, host: str, port: int) -> HttpProbe
         interval=probe.interval,
         timeout=probe.timeout,
         unhealthy_threshold=probe.unhealthy_threshold,
-        match=Match(statuses=probe.match_status_codes, body=probe.match_body.encode()),
+        match=ProbeMatch(statuses=probe.match_status_codes, body=probe.match_body.encode()),
     )
 
 

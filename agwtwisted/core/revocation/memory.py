@@ -18,11 +18,11 @@ import attrs
 from agwtwisted.core.base.expiring import Expiring
 from agwtwisted.core.resources.resources import SslProfile, WithoutNocheck
 from agwtwisted.core.revocation import ocsp
-from agwtwisted.core.revocation.ocsp import ProvenResponse, Rules
+from agwtwisted.core.revocation.ocsp import OcspRules, ProvenResponse
 from agwtwisted.core.revocation.status import (
+    CouldNotAsk,
     Good,
     NoAnswer,
-    NotAsked,
     RevocationStatus,
     Revoked,
     Unknown,
@@ -171,7 +171,7 @@ class RevocationMemory:
         Only then the status can be *good*.
         """
         held, revoked = self._held.get(key, now), self._revoked.get(key, now)
-        if isinstance(failure, NotAsked):
+        if isinstance(failure, CouldNotAsk):
             if held is not None:
                 held.bridging.pop(profile.name, None)
         elif not isinstance(failure, Unreachable) or failure.was_asked:
@@ -183,9 +183,9 @@ class RevocationMemory:
         return failure
 
 
-def rules_of(profile: SslProfile) -> Rules:
+def rules_of(profile: SslProfile) -> OcspRules:
     """What clients of a profile believe."""
-    return Rules(
+    return OcspRules(
         clock_skew=profile.ocsp_clock_skew,
         max_age=profile.ocsp_max_age,
         default_age=profile.ocsp_default_age,

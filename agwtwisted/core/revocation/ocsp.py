@@ -30,7 +30,7 @@ from agwtwisted.core.verification import certificate_rules
 CANNOT_READ: Final = (*certificate_rules.CANNOT_READ, DerError, OverflowError)
 
 MAX_RESPONSE_BYTES: Final = 65536
-"""A response is two or three kilobytes long; one of a responder with a long chain of its own, ten."""
+"""A typical response has two or three kilobytes; with a long chain of its responder, ten."""
 
 
 FORGIVEN_FOR: Final = 10.0
@@ -38,8 +38,8 @@ FORGIVEN_FOR: Final = 10.0
 
 
 @attrs.frozen(kw_only=True)
-class Rules:
-    """What is believed, and for how long: the profile's ocsp_clock_skew, ocsp_max_age, ocsp_default_age, in seconds.
+class OcspRules:
+    """Which answers a profile accepts, and how long: its ocsp_clock_skew, ocsp_max_age, ocsp_default_age, in seconds.
 
     `without_nocheck` is its ocsp_responder_without_nocheck.
     """
@@ -133,14 +133,16 @@ class ProvenResponse:
     produced_at: float
     signer_from: float  # the signer's certificate is valid from here
     signer_until: float  # to here
-    without_nocheck: bool = False  # it is a delegate without id-pkix-ocsp-nocheck, which only some profiles believe
+    without_nocheck: bool = (
+        False  # the signer is a delegate without id-pkix-ocsp-nocheck, which only some profiles accept
+    )
     revoked_at: float = 0.0
     reason: str = ""
     response: bytes = attrs.field(default=b"", repr=False)  # that proves it
 
     @property
     def is_revoked(self) -> bool:
-        """Whether it says *revoked*, for whatever reason: removeFromCRL is one for delta CRLs, and no absolution."""
+        """Whether it says *revoked*, for any reason: removeFromCRL has a meaning for delta CRLs alone."""
         return self.status is ocsp.OCSPCertStatus.REVOKED
 
     @property
@@ -150,16 +152,16 @@ class ProvenResponse:
 
 
 def fingerprint(certificate_der: bytes) -> str:
-    """How a certificate is called in logs: SHA-1 in hex, as the access log has it."""
+    """The name of a certificate in logs: SHA-1 in hex, as in the access log."""
     return hashlib.sha1(certificate_der, usedforsecurity=False).hexdigest()
 
 
 def key_of(certificate_der: bytes, issuer_der: bytes) -> bytes:
-    """What answers about a certificate of an issuer are filed under: 32 bytes.
+    """The key of answers about a certificate of an issuer: 32 bytes.
 
-    It is what an answer is about (RFC 6960 section 4.1.1, CertID): the issuer's name and key, and the serial number.
-    The bytes of a certificate are in the hands of its holder: of each ECDSA signature anybody can make a second one
-    that holds, and an issuer may have several certificates. A revocation that is known counts for all of these.
+    It is made of what an answer is about (RFC 6960 section 4.1.1, CertID): the issuer's name and key, and the serial
+    number. The bytes of a certificate do not identify it: anybody can make a second valid ECDSA signature of a first
+    one, and an issuer may have several certificates. A known revocation counts for all of these.
     """
     certificate, issuer = certificate_of(certificate_der), certificate_of(issuer_der)
     if certificate is not None and issuer is not None:
@@ -170,7 +172,7 @@ def key_of(certificate_der: bytes, issuer_der: bytes) -> bytes:
 
 
 def prove(response: bytes, request: OcspRequest) -> ProvenResponse | Unusable:
-    """What a response in DER says about the certificate that was asked about, if it has the right to say it."""
+    """What a response in DER proves about the certificate that was asked about: its signer may sign for the issuer."""
     if len(response) > MAX_RESPONSE_BYTES:
         return Unusable("the response is too long")
     try:
@@ -181,11 +183,11 @@ def prove(response: bytes, request: OcspRequest) -> ProvenResponse | Unusable:
 
 
 def status_at(
-    answer: ProvenResponse, rules: Rules, now: float, *, arrived: float | None = None
+    answer: ProvenResponse, rules: OcspRules, now: float, *, arrived: float | None = None
 ) -> Good | Revoked | Unknown | Unusable:
     """What an answer that came at `arrived` (None: now) means at `now`.
 
-    *Revoked* is believed however old it is; all else within its time only.
+    *Revoked* is accepted at any age; everything else only while it is valid.
     """
     if answer.is_revoked:
         return Revoked(answer.revoked_at, answer.reason, end_of(answer, rules))
@@ -205,8 +207,8 @@ def status_at(
     return Good(until) if answer.status is ocsp.OCSPCertStatus.GOOD else Unknown()
 
 
-def signer_fault(answer: ProvenResponse, rules: Rules) -> str:
-    """Why the signer of an answer does not count for a profile with these rules; empty where it does."""
+def signer_fault(answer: ProvenResponse, rules: OcspRules) -> str:
+    """Why a profile with these rules does not accept the signer of an answer; empty where it does."""
     if answer.without_nocheck and not rules.without_nocheck:
         return (
             "the responder's certificate may not sign responses: it has no id-pkix-ocsp-nocheck"
@@ -215,7 +217,7 @@ def signer_fault(answer: ProvenResponse, rules: Rules) -> str:
     return ""
 
 
-def end_of(answer: ProvenResponse, rules: Rules) -> float:
+def end_of(answer: ProvenResponse, rules: OcspRules) -> float:
     """When an answer has to be asked for again: at nextUpdate (RFC 6960 section 3.2), or with the rules' `max_age`.
 
     Without nextUpdate newer information is there at any time (RFC 6960 section 4.2.2.1): such a response lives for
@@ -224,18 +226,18 @@ def end_of(answer: ProvenResponse, rules: Rules) -> float:
     return min(_fresh_until(answer, rules), answer.this_update + rules.max_age, answer.signer_until)
 
 
-def last_end_of(answer: ProvenResponse, rules: Rules) -> float:
+def last_end_of(answer: ProvenResponse, rules: OcspRules) -> float:
     """Until when an answer may count at most: the skew of the clocks is on top of its nextUpdate."""
     latest = _fresh_until(answer, rules) + rules.clock_skew
     return min(latest, answer.this_update + rules.max_age, answer.signer_until)
 
 
-def _fresh_until(answer: ProvenResponse, rules: Rules) -> float:
+def _fresh_until(answer: ProvenResponse, rules: OcspRules) -> float:
     return answer.produced_at + rules.default_age if answer.next_update is None else answer.next_update
 
 
-def _believed_until(answer: ProvenResponse, rules: Rules, arrived: float) -> float:
-    """One that was over when it came is so by a clock that may be wrong: it counts for a moment, and is asked again."""
+def _believed_until(answer: ProvenResponse, rules: OcspRules, arrived: float) -> float:
+    """The end of an answer. One that was over when it came counts for a moment: one of the two clocks is wrong."""
     end = end_of(answer, rules)
     return end if arrived < end else min(arrived + FORGIVEN_FOR, last_end_of(answer, rules))
 

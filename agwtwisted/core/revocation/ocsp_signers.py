@@ -1,7 +1,7 @@
-"""Who may sign OCSP responses about the certificates of an issuer, and whether somebody did (RFC 6960 section 4.2.2.2).
+"""Who may sign OCSP responses about the certificates of an issuer, and who signed one (RFC 6960 section 4.2.2.2).
 
-The issuer itself may, and a delegate to whom that same issuer gave a certificate with id-kp-OCSPSigning. Nobody else: a
-responder that is trusted for other reasons, or stands elsewhere in the chain, is not.
+The issuer itself may sign, and a delegate with a certificate for id-kp-OCSPSigning that the same issuer issued. A
+responder that is trusted for other reasons, or is elsewhere in the chain, may not. Caller: `ocsp.prove`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from agwtwisted.core.certificates.signature_algorithms import VERIFIED, is_signe
 from agwtwisted.core.verification import certificate_rules
 
 MAX_CANDIDATES: Final = 4
-"""Delegates of one response whose signature is tried."""
+"""Certificates of one response that are tried as its signer."""
 
 
 def signer(response: ocsp.OCSPResponse, issuer: Certificate) -> Certificate | str:
     """The certificate whose key signed a successful response and may do so, or why there is none.
 
-    Time is left to the caller, who has to see that the certificate is valid.
+    The caller checks that the certificate is valid at the time.
 
     Raises:
         any of `certificate_rules.CANNOT_READ`, DerError: a certificate or a name that cannot be read.
@@ -46,7 +46,7 @@ def signer(response: ocsp.OCSPResponse, issuer: Certificate) -> Certificate | st
 
 
 def _delegates(response: ocsp.OCSPResponse) -> Iterator[Certificate]:
-    """The certificates of a response that are its responder's, by name or by key."""
+    """The certificates in a response that are its responder's, by name or by key."""
     shown = (Certificate.read(each.public_bytes(Encoding.DER)) for each in response.certificates)
     found = (each for each in shown if _is_responder(response, each))
     for _, candidate in zip(range(MAX_CANDIDATES), found, strict=False):

@@ -9,8 +9,8 @@ import attrs
 
 from agwtwisted.core.identity.peer import OcspStatus, Peer
 from agwtwisted.core.revocation.status import (
+    CouldNotAsk,
     Good,
-    NotAsked,
     RevocationStatus,
     Revoked,
     Unknown,
@@ -40,7 +40,7 @@ def concluded(peer: Peer, statuses: Sequence[RevocationStatus], *, allow: bool, 
             return attrs.evolve(peer, ocsp_status=OcspStatus.REVOKED, verdict=Refused(reasons.REVOKED))
         case Unknown():
             return attrs.evolve(peer, ocsp_status=OcspStatus.UNKNOWN, verdict=Refused(reasons.STATUS_UNKNOWN))
-        case NotAsked():
+        case CouldNotAsk():
             return attrs.evolve(peer, ocsp_status=OcspStatus.NOT_ASKED, verdict=Refused(reasons.STATUS_NOT_ASKED))
         case Unusable() | Unreachable():
             if allow and statuses:
@@ -57,7 +57,7 @@ def _severity(status: RevocationStatus) -> int:
             return 0
         case Unusable() | Unreachable():
             return 1
-        case NotAsked():
+        case CouldNotAsk():
             return 2
         case Unknown():
             return 3

@@ -55,7 +55,7 @@ class Unreachable:
 
 
 @attrs.frozen
-class NotAsked:
+class CouldNotAsk:
     """The question was not sent, because the gateway lacked something of its own: a descriptor, memory, a free slot.
 
     It says nothing about the certificate and nothing about its responder, so that `ocsp_unavailable` does not apply.
@@ -64,7 +64,7 @@ class NotAsked:
     reason: str
 
 
-NoAnswer: TypeAlias = Unusable | Unreachable | NotAsked
+NoAnswer: TypeAlias = Unusable | Unreachable | CouldNotAsk
 """Why there is no answer."""
 
 RevocationStatus: TypeAlias = CertStatus | NoAnswer

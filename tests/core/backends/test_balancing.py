@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.backends import balancing
 from agwtwisted.core.backends.affinity import Affinity
 from agwtwisted.core.backends.balancing import Balancer, LeastConnections, Order, Pool, RoundRobin
-from agwtwisted.core.backends.health import State
+from agwtwisted.core.backends.health import HealthState
 
 
 @attrs.define(eq=False)
@@ -25,7 +25,7 @@ class Server:
     """A candidate."""
 
     name: str
-    state: State = State.UP
+    state: HealthState = HealthState.UP
     refusing: bool = False
     draining: bool = False
 
@@ -77,7 +77,7 @@ class RoundRobinTests(SynchronousTestCase):
         """Who went down after the order was made is passed over."""
         order = self.using("abc").order()
         self.assertEqual(named(order, 1), "a")
-        self.servers[1].state = State.DOWN
+        self.servers[1].state = HealthState.DOWN
         self.assertEqual(named(order), "c")
 
     def test_others(self) -> None:
@@ -154,7 +154,7 @@ class LeastConnectionsTests(SynchronousTestCase):
         """Who went down after the first was asked is passed over."""
         order = self.balancer.order()
         self.assertEqual(named(order, 1), "a")
-        self.servers[1].state = State.DOWN
+        self.servers[1].state = HealthState.DOWN
         self.assertEqual(named(order), "c")
 
     def test_nobody(self) -> None:
@@ -241,7 +241,7 @@ class PoolTests(SynchronousTestCase):
 
     def pool(self, states: str, affinity: Affinity[Server] | None = None) -> Pool[Server]:
         """Servers named by letters, after each its state: ``+``, ``-``, ``?``, or ``!`` for down by refusals."""
-        of = {"+": State.UP, "-": State.DOWN, "?": State.UNKNOWN, "!": State.DOWN}
+        of = {"+": HealthState.UP, "-": HealthState.DOWN, "?": HealthState.UNKNOWN, "!": HealthState.DOWN}
         pairs = zip(states[::2], states[1::2], strict=True)
         self.servers = [Server(name, of[state], refusing=state == "!") for name, state in pairs]
         return Pool(self.servers, self.balancer(), affinity)
@@ -272,25 +272,25 @@ class PoolTests(SynchronousTestCase):
         asked = ""
         for server in order:
             asked += server.name
-            server.state, server.refusing = State.DOWN, True
+            server.state, server.refusing = HealthState.DOWN, True
         self.assertEqual(asked, "abc")
 
     def test_found_down_by_others(self) -> None:
         """A server that refused others meanwhile comes after those that are up; one that answers badly, never."""
         order = self.pool("a+b+c+d+").order()
         next(order)
-        self.servers[1].state, self.servers[1].refusing = State.DOWN, True
-        self.servers[3].state = State.DOWN
+        self.servers[1].state, self.servers[1].refusing = HealthState.DOWN, True
+        self.servers[3].state = HealthState.DOWN
         self.assertEqual(named(order), "cb")
 
     def test_changed(self) -> None:
         """A change counts from the next request on."""
         pool = self.pool("a+b?")
         self.assertEqual(named(pool.order()), "ab")
-        self.servers[1].state = State.UP
+        self.servers[1].state = HealthState.UP
         pool.changed()
         self.assertEqual(named(pool.order()), "ba")
-        self.servers[0].state = State.DOWN
+        self.servers[0].state = HealthState.DOWN
         pool.changed()
         self.assertEqual(named(pool.order()), "b")
 
@@ -339,6 +339,6 @@ class LeastConnectionsPoolTests(PoolTests):
         pool = self.pool("a+b?")
         kept = pool.order()
         self.assertEqual(named(kept, 1), "a")
-        self.servers[1].state = State.UP
+        self.servers[1].state = HealthState.UP
         pool.changed()
         self.assertEqual(named(pool.order(), 1), "b")

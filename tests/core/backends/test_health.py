@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.backends.health import LOOKED_AT, Health, Match, State, StatusRange, match_body, status_range
+from agwtwisted.core.backends.health import (
+    LOOKED_AT,
+    Health,
+    HealthState,
+    ProbeMatch,
+    StatusRange,
+    match_body,
+    status_range,
+)
 from agwtwisted.core.base.errors import UnacceptableError
 
 THRESHOLD = 3
@@ -26,16 +34,16 @@ class HealthTests(SynchronousTestCase):
     def test_states(self) -> None:
         """Down until the first success, up after one, down again after so many failures in a row."""
         for seen, state in {
-            "": State.UNKNOWN,
-            "-": State.DOWN,
-            "--": State.DOWN,
-            "+": State.UP,
-            "--+": State.UP,
-            "+--": State.UP,
-            "+---": State.DOWN,
-            "+--+--": State.UP,
-            "+--+---": State.DOWN,
-            "+----+": State.UP,
+            "": HealthState.UNKNOWN,
+            "-": HealthState.DOWN,
+            "--": HealthState.DOWN,
+            "+": HealthState.UP,
+            "--+": HealthState.UP,
+            "+--": HealthState.UP,
+            "+---": HealthState.DOWN,
+            "+--+--": HealthState.UP,
+            "+--+---": HealthState.DOWN,
+            "+----+": HealthState.UP,
         }.items():
             self.assertIs(after(seen).state, state, seen)
 
@@ -52,7 +60,7 @@ class HealthTests(SynchronousTestCase):
 
     def test_threshold_of_one(self) -> None:
         """With a threshold of 1 every failure makes it unhealthy."""
-        self.assertIs(after("+-", 1).state, State.DOWN)
+        self.assertIs(after("+-", 1).state, HealthState.DOWN)
 
     def test_since(self) -> None:
         """It is known when a state began, whatever confirmed it since."""
@@ -63,11 +71,11 @@ class HealthTests(SynchronousTestCase):
         """The last success decides, and how many failures came after it."""
         failures = len(seen) - len(seen.rstrip("-"))
         if not seen:
-            expected = State.UNKNOWN
+            expected = HealthState.UNKNOWN
         elif "+" in seen and failures < threshold:
-            expected = State.UP
+            expected = HealthState.UP
         else:
-            expected = State.DOWN
+            expected = HealthState.DOWN
         health = after(seen, threshold)
         self.assertEqual((health.state, health.failures), (expected, failures))
 
@@ -77,24 +85,24 @@ class MatchTests(SynchronousTestCase):
 
     def test_statuses(self) -> None:
         """By default those from 200 to 399; else the ones of the probe."""
-        default = Match()
+        default = ProbeMatch()
         self.assertEqual(
             [bool(default.problem(each, b"")) for each in (199, 200, 399, 400)], [True, False, False, True]
         )
-        own = Match(statuses=(StatusRange(200, 200), StatusRange(401, 403)))
+        own = ProbeMatch(statuses=(StatusRange(200, 200), StatusRange(401, 403)))
         self.assertEqual([bool(own.problem(each, b"")) for each in (200, 201, 401, 403)], [False, True, False, False])
         self.assertEqual(own.problem(503, b""), "status 503 is not one of 200, 401-403")
 
     def test_body(self) -> None:
         """The text stands somewhere in the first bytes, and the status must be right all the same."""
-        match = Match(body=b"well")
+        match = ProbeMatch(body=b"well")
         self.assertEqual([match.problem(200, each) for each in (b"well", b"is well.")], ["", ""])
         self.assertIn("match_body is not in the first 4090 bytes", match.problem(200, b"is bad"))
         self.assertTrue(match.problem(500, b"well"))
 
     def test_looked_at(self) -> None:
         """What comes after the first bytes does not count."""
-        match = Match(body=b"well")
+        match = ProbeMatch(body=b"well")
         self.assertEqual(match.problem(200, bytes(LOOKED_AT - 4) + b"well"), "")
         self.assertTrue(match.problem(200, bytes(LOOKED_AT - 3) + b"well"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.backends.health import State
+from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.exchange.attempts import KEPT_BODY, KeptBody, ServerChoice, kept_body
 from agwtwisted.core.http.messages import Framing, RequestHead
 
@@ -17,7 +17,7 @@ class Candidate:
     """A server, as far as its turn goes."""
 
     name: str
-    state: State = State.UP
+    state: HealthState = HealthState.UP
     refusing: bool = False
     draining: bool = False
 
@@ -46,14 +46,14 @@ class ServerChoiceTests(SynchronousTestCase):
     def test_down(self) -> None:
         """A server that is down is tried after a refusal only; silence leaves it for a later refusal."""
         for refused, then in ((True, "two"), (False, None)):
-            choice = self.choice(Candidate("one"), Candidate("two", State.DOWN))
+            choice = self.choice(Candidate("one"), Candidate("two", HealthState.DOWN))
             choice.first()
             server = choice.after_failed_connection(refused=refused)
             self.assertEqual(server and server.name, then)
 
     def test_spare(self) -> None:
         """A server that is down, and was passed over, is still there when a refusal allows it."""
-        one, two, three = Candidate("one"), Candidate("two", State.DOWN), Candidate("three")
+        one, two, three = Candidate("one"), Candidate("two", HealthState.DOWN), Candidate("three")
         choice = self.choice(one, two, three)
         choice.first()
         self.assertIsNone(choice.after_failed_connection(refused=False))
@@ -72,9 +72,9 @@ class ServerChoiceTests(SynchronousTestCase):
     def test_again_and_stays(self) -> None:
         """A request that is bound to its server stays there, unless that was too slow or is down by now."""
         for timed_out, state, then in (
-            (False, State.UP, "one"),
-            (True, State.UP, "two"),
-            (False, State.DOWN, "two"),
+            (False, HealthState.UP, "one"),
+            (True, HealthState.UP, "two"),
+            (False, HealthState.DOWN, "two"),
         ):
             one, two = Candidate("one"), Candidate("two")
             choice = self.choice(one, two, stays=True)
@@ -89,10 +89,10 @@ class ServerChoiceTests(SynchronousTestCase):
         alone.first()
         self.assertIsNone(alone.again(timed_out=True))
         for timed_out, then in ((True, None), (False, "two")):
-            one, two = Candidate("one"), Candidate("two", State.DOWN)
+            one, two = Candidate("one"), Candidate("two", HealthState.DOWN)
             choice = self.choice(one, two)
             choice.first()
-            one.state = State.DOWN
+            one.state = HealthState.DOWN
             server = choice.again(timed_out=timed_out)
             self.assertEqual(server and server.name, then)
 

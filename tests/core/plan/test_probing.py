@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.backends.health import HEALTHY_STATUSES, Match, StatusRange
+from agwtwisted.core.backends.health import HEALTHY_STATUSES, ProbeMatch, StatusRange
 from agwtwisted.core.plan.probing import HttpProbe, http_probe
 from agwtwisted.core.resources.resources import BackendHttpSettings, Probe
 from tests.requests import parsed
@@ -31,7 +31,7 @@ class HttpProbeTests(SynchronousTestCase):
             interval=30,
             timeout=30,
             unhealthy_threshold=3,
-            match=Match(statuses=HEALTHY_STATUSES),
+            match=ProbeMatch(statuses=HEALTHY_STATUSES),
         )
         self.assertEqual(asked(), default)
         self.assertEqual(asked(host_name="other.example"), default)
@@ -59,7 +59,7 @@ class HttpProbeTests(SynchronousTestCase):
                 interval=5,
                 timeout=2,
                 unhealthy_threshold=1,
-                match=Match(statuses=(StatusRange(204, 204),), body="wéll".encode()),
+                match=ProbeMatch(statuses=(StatusRange(204, 204),), body="wéll".encode()),
             ),
         )
 

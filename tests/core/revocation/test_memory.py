@@ -10,7 +10,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.resources.resources import SslProfile, WithoutNocheck
 from agwtwisted.core.revocation.memory import FAILURE_TTL, MAX_AHEAD, HeldAnswer, News, RevocationMemory, rules_of
 from agwtwisted.core.revocation.ocsp import ProvenResponse
-from agwtwisted.core.revocation.status import Good, NotAsked, RevocationStatus, Revoked, Unknown, Unreachable, Unusable
+from agwtwisted.core.revocation.status import (
+    CouldNotAsk,
+    Good,
+    RevocationStatus,
+    Revoked,
+    Unknown,
+    Unreachable,
+    Unusable,
+)
 from tests.revocations import profile
 
 NOW, HOUR, SKEW = 1_000_000.0, 3600.0, 300.0
@@ -135,7 +143,7 @@ class FailureTests(MemoryCase):
 
     def test_not_kept(self) -> None:
         """That the gateway could not ask, or left a responder alone, is not kept."""
-        for failure in (NotAsked("x"), Unreachable("x", was_asked=False)):
+        for failure in (CouldNotAsk("x"), Unreachable("x", was_asked=False)):
             self.assertEqual((self.failed(failure), self.status()), (failure, None))
 
     def test_bridging(self) -> None:
@@ -150,7 +158,7 @@ class FailureTests(MemoryCase):
         held = self.memory.held(KEY, self.now)
         assert held
         self.assertEqual((held.used, list(held.bridging)), (True, ["strict"]))
-        self.failed(NotAsked("x"))
+        self.failed(CouldNotAsk("x"))
         self.assertEqual(held.bridging, {})
 
     def test_failure_ahead_of_the_end(self) -> None:

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.revocation import ocsp
-from agwtwisted.core.revocation.ocsp import CertId, OcspRequest, Rules
+from agwtwisted.core.revocation.ocsp import CertId, OcspRequest, OcspRules
 from agwtwisted.core.revocation.status import CertStatus, Good, Revoked, Unknown, Unusable
 from tests import pki
 from tests.responder import NOCHECK, TRY_LATER, Response, Single, delegate, extension, status_by
 
 NOW = pki.NOW.timestamp()
 HOUR = timedelta(hours=1)
-RULES = Rules()
+RULES = OcspRules()
 
 ROOT = pki.Authority.root("Root")
 ISSUER = ROOT.intermediate("Issuer")
@@ -50,7 +50,7 @@ def response(*singles: Single, signer: pki.Credential = ISSUER, **options: Any) 
     return Response(signer=signer, singles=singles or (Single(certificate=DEVICE),), **options).der()
 
 
-def judged(data: bytes, now: float = NOW, rules: Rules = RULES) -> CertStatus | Unusable:
+def judged(data: bytes, now: float = NOW, rules: OcspRules = RULES) -> CertStatus | Unusable:
     """What the response says about DEVICE."""
     return status_by(data, request(), rules, now)
 
@@ -405,7 +405,7 @@ class AnswerTests(SynchronousTestCase):
         assert isinstance(answer, ocsp.ProvenResponse)
         self.assertIsInstance(ocsp.status_at(answer, RULES, NOW), Good)
         self.assertIsInstance(ocsp.status_at(answer, RULES, NOW + 7200), Unusable)
-        self.assertIsInstance(ocsp.status_at(answer, Rules(max_age=60), NOW + 61), Unusable)
+        self.assertIsInstance(ocsp.status_at(answer, OcspRules(max_age=60), NOW + 61), Unusable)
         self.assertEqual(ocsp.end_of(answer, RULES), NOW + 3600)
         self.assertEqual(ocsp.last_end_of(answer, RULES), NOW + 3900)
         self.assertIn(NOCHECK.oid.dotted_string, "1.3.6.1.5.5.7.48.1.5")

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.revocation import ocsp_signers
-from agwtwisted.core.revocation.ocsp import OcspRequest, Rules
+from agwtwisted.core.revocation.ocsp import OcspRequest, OcspRules
 from agwtwisted.core.revocation.status import CertStatus, Good, Unusable
 from tests import pki
 from tests.responder import NOCHECK, Response, Single, delegate, status_by
@@ -23,7 +23,7 @@ NAMESAKE = pki.Authority.root("Issuer")  # the issuer's name, another key
 
 def judged(signer: pki.Credential, *certificates: pki.Credential, **options: Any) -> CertStatus | Unusable:
     """What becomes of a response that this credential has signed and that brings these certificates."""
-    device, rules = options.pop("device", DEVICE), options.pop("rules", Rules())
+    device, rules = options.pop("device", DEVICE), options.pop("rules", OcspRules())
     request = OcspRequest.of(device.der, device.issuers[0].der)
     assert isinstance(request, OcspRequest)
     response = Response(signer=signer, singles=[Single(certificate=device)], certificates=certificates, **options)
@@ -90,7 +90,7 @@ class SignerTests(SynchronousTestCase):
 
     def test_without_nocheck_allowed(self) -> None:
         """By ocsp_responder_without_nocheck = Allow it is believed, if nothing else is wrong with it."""
-        rules = Rules(without_nocheck=True)
+        rules = OcspRules(without_nocheck=True)
         signer, other = delegate(ISSUER, extra=()), ISSUER.issue("no responder")
         self.assertIsInstance(judged(signer, signer, rules=rules), Good)
         self.assertIsInstance(judged(other, other, rules=rules), Unusable)

@@ -9,14 +9,22 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.identity.peer import OcspStatus, Peer
 from agwtwisted.core.revocation.revoking import ALLOWED_FOR, concluded
-from agwtwisted.core.revocation.status import Good, NotAsked, RevocationStatus, Revoked, Unknown, Unreachable, Unusable
+from agwtwisted.core.revocation.status import (
+    CouldNotAsk,
+    Good,
+    RevocationStatus,
+    Revoked,
+    Unknown,
+    Unreachable,
+    Unusable,
+)
 from agwtwisted.core.verification.verdicts import Refused, Trusted
 
 PEER = Peer(address="192.0.2.7", port=1, verdict=Trusted(), until=1000.0)
 GOOD = Good(until=500.0)
 REVOKED = Revoked(at=1.0, reason="", until=500.0)
 UNKNOWN = Unknown()
-NOT_ASKED = NotAsked("x")
+NOT_ASKED = CouldNotAsk("x")
 UNAVAILABLE = (Unusable("x"), Unreachable("x"))
 
 

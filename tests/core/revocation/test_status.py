@@ -8,9 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.revocation.status import (
     CertStatus,
+    CouldNotAsk,
     Good,
     NoAnswer,
-    NotAsked,
     RevocationStatus,
     Revoked,
     Unknown,
@@ -25,7 +25,7 @@ class StatusTests(SynchronousTestCase):
     def test_answers_and_no_answers(self) -> None:
         """Each status is either an answer of the issuer or the lack of one, never both."""
         answers, lacks = set(get_args(CertStatus)), set(get_args(NoAnswer))
-        self.assertEqual((answers, lacks), ({Good, Revoked, Unknown}, {Unusable, Unreachable, NotAsked}))
+        self.assertEqual((answers, lacks), ({Good, Revoked, Unknown}, {Unusable, Unreachable, CouldNotAsk}))
         self.assertEqual(set(get_args(RevocationStatus)), answers | lacks)
 
     def test_reachable(self) -> None:
