@@ -107,7 +107,7 @@ def _start(plan: Plan, file: str) -> IService:
             bound.close()
         raise
     _spare_the_collector()
-    reactor.callWhenRunning(reopen_on_signal, reactor, service.access_log.reopen)
+    reactor.callWhenRunning(reopen_on_signal, reactor, service.shared.access_log.reopen)
     reactor.callWhenRunning(stop_on_hangup, reactor)
     reactor.addSystemEventTrigger("before", "shutdown", end_at_once_on_signal)
     return service

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
 
 from agwtwisted.transport.clocks import LOOK, WallClock
 
@@ -30,3 +32,11 @@ def turn(clock: Clock) -> None:
             clock.calls.remove(call)
             call.called = 1
             call.func(*call.args, **call.kw)
+
+
+class ThreadedReactor(MemoryReactorClock):
+    """A reactor in memory in whose thread something can be called; that is at once."""
+
+    def callFromThread(self, call: Callable[..., object], *given: object) -> None:  # noqa: N802
+        """Calls it."""
+        call(*given)

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -18,12 +19,14 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import Config
+from agwtwisted.generation import Generation
 from agwtwisted.listening.listener import bind
 from agwtwisted.revocation.ocsp_store import SqliteStore
 from agwtwisted.service import LOG_SHARE, GatewayService, build, end_at_once_on_signal, reopen_on_signal, stop_on_hangup
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.deferreds import Members
 from tests import clients, configurations
+from tests.gateways import gateway
 from tests.revocations import PROFILE
 from tests.running import free_ports
 from tests.sockets import NONSENSE, connected, read, until
@@ -146,13 +149,31 @@ class StagesTests(SynchronousTestCase):
         self.clock = Clock()
         self.listeners = [FakeListener(self.told, 1), FakeListener(self.told, 2)]
         self.log = FakeLog(self.told)
-        backends = Stage(self.told)
-        backends.close_idle = backends.tell("close idle")  # type: ignore[attr-defined]
         self.revocation = FakeRevocation(self.told)
-        prober = FakeProber(self.told)
-        made: Any = (self.clock, self.listeners, backends, self.log, self.revocation, prober, DRAIN)
-        self.service = GatewayService(*made, wall=WallClock(self.clock, self.clock.seconds))
+        self.service = self.of(DRAIN)
         self.connections = self.listeners[0].port.connections
+
+    def of(self, drain_timeout: float) -> GatewayService:
+        """The service of these parts."""
+        backends, relay_backends, resolver = (Stage(self.told) for _ in range(3))
+        backends.close_idle = self.listeners[0].tell("close idle")  # type: ignore[attr-defined]
+        relay_backends.stop = resolver.stop = lambda: None  # type: ignore[attr-defined]
+        shared: Any = SimpleNamespace(
+            reactor=self.clock,
+            wall=WallClock(self.clock, self.clock.seconds),
+            access_log=self.log,
+            revocation=self.revocation,
+            resolver=resolver,
+        )
+        made: Any = {
+            "plan": Plan.of(Config(gateway=gateway(drain_timeout=drain_timeout))),
+            "ports": {("127.0.0.1", number): each.port for number, each in enumerate(self.listeners)},
+            "backends": backends,
+            "relay_backends": relay_backends,
+            "prober": FakeProber(self.told),
+        }
+        listeners: Any = self.listeners
+        return GatewayService(shared, Generation(**made), listeners)
 
     def test_start(self) -> None:
         """The log is open, and the first probes are out, before anybody listens."""
@@ -229,7 +250,7 @@ class StagesTests(SynchronousTestCase):
 
     def test_no_time_at_all(self) -> None:
         """With drain_timeout 0 connections are aborted at once, and the log has a moment."""
-        self.service._drain_timeout = 0.0
+        self.service = self.of(0.0)
         self.connections.add("exchange")
         stopped = self.service.stopService()
         self.clock.advance(0)
@@ -330,7 +351,7 @@ class BuildTests(TestCase):
     async def test_probes(self) -> None:
         """Every server that a rule leads to is watched."""
         service = self.build(*free_ports(2))
-        self.assertEqual(len(service.prober._watches), 1)
+        self.assertEqual(len(service.generation.prober._watches), 1)
         await service.stopService()
 
     async def test_clocks(self) -> None:
@@ -344,11 +365,11 @@ class BuildTests(TestCase):
         plan = Plan.of(config)
         sockets = {address: bind(*address) for address in plan.addresses}
         service = build(plan, reactor, sockets, seconds=lambda: 1e9)
-        store = service.revocation._store
+        store = service.shared.revocation._store
         assert isinstance(store, SqliteStore)
-        for seconds in (service.revocation.seconds, store._seconds, service.listeners[0].port.wall.seconds):
+        for seconds in (service.shared.revocation.seconds, store._seconds, service.listeners[0].port.wall.seconds):
             self.assertEqual(seconds(), 1e9)
-        self.assertEqual(service.access_log.timestamp(), b"2001-09-09T01:46:40+00:00")
+        self.assertEqual(service.shared.access_log.timestamp(), b"2001-09-09T01:46:40+00:00")
         await service.stopService()
 
     def test_log_that_cannot_be_opened(self) -> None:

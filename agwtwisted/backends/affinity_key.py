@@ -17,6 +17,24 @@ FILE: Final = "affinity.key"
 _log = Logger()
 
 
+class AffinityKey:
+    """The key of a process, loaded or made when it is first asked for.
+
+    Args:
+        directory: where it outlives the process; None: it does not.
+    """
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        self._key = b""
+
+    def load(self) -> bytes:
+        """The key, the same each time; raises OSError as `load_key` does."""
+        if not self._key:
+            self._key = token_bytes(KEY_BYTES) if self._directory is None else load_key(self._directory)
+        return self._key
+
+
 def load_key(directory: Path) -> bytes:
     """The key of a state directory, made there first where there is none.
 

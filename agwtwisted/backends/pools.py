@@ -65,8 +65,7 @@ class Backends:
             self._contexts.of(settings)
 
     def close_idle(self) -> None:
-        """Closes the connections that no exchange uses, and asks for no more names, at the end."""
-        self._resolver.stop()
+        """Closes the connections that no exchange uses, and leaves no timer behind, at the end."""
         for server in self._servers.values():
             server.close_idle()
             server.stop()

@@ -103,7 +103,8 @@ class ProxyResource(Resource):
         self.sites = _one_site(pool, settings)
         self.names = HeaderNames()
         self._peer_of = peer_of
-        self._backends = Backends(reactor, Resolver(reactor, SystemResolver(reactor).look_up))
+        self._resolver = Resolver(reactor, SystemResolver(reactor).look_up)
+        self._backends = Backends(reactor, self._resolver)
         self._exchanges = HttpExchanges(
             Gateway(ssl_policy=_policy()),
             self._backends,
@@ -115,6 +116,7 @@ class ProxyResource(Resource):
 
     def close_idle(self) -> None:
         """Closes the connections to backends that no request uses, for an end in good order."""
+        self._resolver.stop()
         self._backends.close_idle()
 
     def render(self, request: Request) -> int:

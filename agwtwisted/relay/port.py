@@ -58,7 +58,7 @@ class RelayWay:
         told = rule.backend_settings.proxy_protocol_tls and certificate is not None
         return cls(
             site=site,
-            servers=backends.pool(rule.backend_address_pool, rule.backend_settings),
+            servers=backends.pool(*site.route),
             frame=RecordFrame.from_names(
                 listener=site.listener.name,
                 rule=rule.name,

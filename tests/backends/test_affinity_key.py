@@ -8,8 +8,28 @@ from pathlib import Path
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.backends.affinity_key import FILE, load_key
+from agwtwisted.backends.affinity_key import FILE, AffinityKey, load_key
 from agwtwisted.core.backends.affinity import KEY_BYTES
+
+
+class ProcessTests(SynchronousTestCase):
+    """The key of a process."""
+
+    def test_in_a_directory(self) -> None:
+        """It is that of the state directory, which is looked at once, and not before the key is asked for."""
+        directory = Path(self.mktemp())
+        key = AffinityKey(directory)
+        self.assertFalse(directory.exists())
+        found = key.load()
+        self.assertEqual(found, load_key(directory))
+        (directory / FILE).unlink()
+        self.assertEqual(key.load(), found)
+
+    def test_without_a_directory(self) -> None:
+        """It is random, and stays the same as long as the process lives."""
+        key = AffinityKey(None)
+        self.assertEqual((len(key.load()), key.load()), (KEY_BYTES, key.load()))
+        self.assertNotEqual(key.load(), AffinityKey(None).load())
 
 
 class KeyTests(SynchronousTestCase):

@@ -17,7 +17,7 @@ import attrs
 
 from agwtwisted.core.base.errors import Place
 from agwtwisted.core.plan.fingerprints import Fingerprints
-from agwtwisted.core.plan.routing import Actions, NamedSites, RelaySite, Route, S, Site, actions_of
+from agwtwisted.core.plan.routing import Actions, NamedSites, RelayRoute, RelaySite, Route, S, Site, actions_of
 from agwtwisted.core.resources.resources import (
     BackendAddressPool,
     BackendHttpSettings,
@@ -83,6 +83,8 @@ class Plan:
     relay_ports: Mapping[Address, PortPlan[RelaySite]] = attrs.field(eq=False, repr=False)
     routes: tuple[Route, ...] = attrs.field(eq=False, repr=False)
     """Every pool that some rule of HTTP leads to with the settings for it, each pair once."""
+    relay_routes: tuple[RelayRoute, ...] = attrs.field(eq=False, repr=False)
+    """The same of L4."""
     identifying_headers: frozenset[bytes] = attrs.field(eq=False, repr=False)
     """The canonical names of headers by which rewrite rules tell backends who the client is."""
     fingerprints: Mapping[str, str] = attrs.field(eq=False, repr=False)
@@ -117,6 +119,7 @@ class Plan:
             http_ports=ports.of(sites),
             relay_ports=ports.of(relay_sites),
             routes=tuple({(pool.name, settings.name): Route(pool, settings) for pool, settings in routes}.values()),
+            relay_routes=tuple(dict.fromkeys(site.route for site in relay_sites)),
             identifying_headers=identifying,
             fingerprints=named,
             origins=origins,

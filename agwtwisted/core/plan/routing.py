@@ -18,6 +18,7 @@ from agwtwisted.core.plan.redirects import Redirect
 from agwtwisted.core.resources.resources import (
     BackendAddressPool,
     BackendHttpSettings,
+    BackendSettings,
     CertificateHeaders,
     ClientAuth,
     HttpListener,
@@ -63,6 +64,13 @@ class Route(NamedTuple):
 
     pool: BackendAddressPool
     settings: BackendHttpSettings
+
+
+class RelayRoute(NamedTuple):
+    """The same of L4."""
+
+    pool: BackendAddressPool
+    settings: BackendSettings
 
 
 class Actions:
@@ -256,6 +264,11 @@ class RelaySite:
 
     listener: Listener
     rule: RoutingRule
+
+    @property
+    def route(self) -> RelayRoute:
+        """Where its clients go."""
+        return RelayRoute(self.rule.backend_address_pool, self.rule.backend_settings)
 
     @property
     def profile(self) -> SslProfile | None:

@@ -247,6 +247,13 @@ class CompiledTests(SynchronousTestCase):
         self.assertEqual(made, everything())
         self.assertEqual(made.origins.place("gateway"), Place(file=""))
 
+    def test_routes(self) -> None:
+        """Each pool with the settings for it, once: those of HTTP, and those of L4."""
+        names = [(pool.name, settings.name) for pool, settings in everything().routes]
+        self.assertEqual(names, [("app", "secure"), ("app", "app")])
+        found = plan(relays.text("a - a.example", "b - b.example"), clients.files())
+        self.assertEqual([(pool.name, settings.name) for pool, settings in found.relay_routes], [("brokers", "mqtt")])
+
     def test_identifying_headers(self) -> None:
         """Headers that tell who the client is are known for the whole gateway."""
         self.assertEqual(everything().identifying_headers, {b"x-who"})

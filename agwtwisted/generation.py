@@ -1,0 +1,170 @@
+"""Everything that belongs to one configuration in force: TLS contexts, ports, exchanges, backends, probes.
+
+Made whole from a plan before any of it is used, so that another one can take its place by assignment: a listening
+socket gets the port of the same address, and whatever has begun on an old port goes on there. Nothing here is kept by
+what outlives it (`shared.Shared`): a generation that is stopped, closed and dropped is gone, private keys included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import attrs
+from twisted.logger import Logger
+
+from agwtwisted.backends.health import Prober
+from agwtwisted.backends.http_probe import http_watches
+from agwtwisted.backends.pools import Backends
+from agwtwisted.core.http.messages import HeaderNames
+from agwtwisted.core.plan.error_pages import ErrorPages
+from agwtwisted.core.plan.plan import Address, Plan, PortPlan
+from agwtwisted.core.plan.routing import S, Site
+from agwtwisted.core.resources.resources import OddHeaderNames
+from agwtwisted.exchange.exchange import HttpExchanges
+from agwtwisted.http1.port import HttpPort
+from agwtwisted.listening.listener import display
+from agwtwisted.listening.ports import Port, PortEnvironment
+from agwtwisted.relay.backends import RelayBackends
+from agwtwisted.relay.port import RelayPort
+from agwtwisted.relay.probe import relay_watches
+from agwtwisted.revocation.check import check_of
+from agwtwisted.shared import Shared
+from agwtwisted.tls.contexts import PortContexts
+
+_log = Logger()
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Generation:
+    """What is made from one plan."""
+
+    plan: Plan
+    ports: Mapping[Address, Port[Any]]
+    backends: Backends
+    relay_backends: RelayBackends
+    prober: Prober
+
+    @classmethod
+    def make(cls, plan: Plan, shared: Shared) -> Generation:
+        """Makes everything of a plan; nothing is begun: no timer runs, no byte is sent.
+
+        Raises:
+            OSError: the key of affinity cookies cannot be written or read.
+            AgwError: OpenSSL does not take a certificate.
+        """
+        backends, relay_backends = _backends(plan, shared)
+        ports = _Ports(plan, shared)
+        watches = [
+            *http_watches(shared.reactor, backends, plan.routes),
+            *relay_watches(shared.reactor, relay_backends, plan.relay_routes),
+        ]
+        return cls(
+            plan=plan,
+            ports=ports.of_http(backends) | ports.of_relays(relay_backends),
+            backends=backends,
+            relay_backends=relay_backends,
+            prober=Prober(watches, shared.random),
+        )
+
+    @property
+    def connections(self) -> int:
+        """How many connections of clients there are."""
+        return sum(len(port.connections) for port in self.ports.values())
+
+    def drain(self) -> None:
+        """What has reached the ports is served, and each session ends when it can; no port gets another connection."""
+        for port in self.ports.values():
+            port.drain()
+
+    def abort(self) -> None:
+        """Ends every connection at once."""
+        for port in self.ports.values():
+            port.abort()
+
+    async def when_empty(self) -> None:
+        """Fires once the last connection is gone, where the ports get no other."""
+        for port in self.ports.values():
+            await port.connections.when_empty()
+
+    def close(self) -> None:
+        """Closes the connections to backends that nothing uses, and leaves no timer behind."""
+        self.backends.close_idle()
+        self.relay_backends.stop()
+
+
+class _Ports:
+    """Makes the ports of a plan."""
+
+    def __init__(self, plan: Plan, shared: Shared) -> None:
+        self._plan = plan
+        self._shared = shared
+        self._environment = PortEnvironment(
+            gateway=plan.gateway,
+            limits=shared.limits,
+            clock=shared.reactor,
+            wall=shared.wall,
+            access_log=shared.access_log,
+            limiter=shared.limiter,
+            check_of=partial(check_of, shared.revocation),
+        )
+
+    def of_http(self, backends: Backends) -> dict[Address, Port[Any]]:
+        """Those whose clients speak HTTP."""
+        plan, shared = self._plan, self._shared
+        exchanges = HttpExchanges(
+            plan.gateway,
+            backends,
+            shared.reactor,
+            shared.access_log,
+            shared.random,
+            ErrorPages(plan.config.custom_errors),
+            wall=shared.wall.seconds,
+        )
+        return {address: self._http_port(port, exchanges) for address, port in plan.http_ports.items()}
+
+    def of_relays(self, backends: RelayBackends) -> dict[Address, Port[Any]]:
+        """Those whose clients are relayed."""
+        ports = self._plan.relay_ports.items()
+        return {
+            address: RelayPort(port, self._contexts(port), self._environment, backends=backends)
+            for address, port in ports
+        }
+
+    def _http_port(self, port: PortPlan[Site], exchanges: HttpExchanges) -> HttpPort:
+        names = HeaderNames(
+            self._plan.identifying_headers,
+            reject_odd=self._plan.gateway.header_names is OddHeaderNames.REJECT,
+            tell_dropped=partial(_warn_of_dropped, display(*port.address)),
+        )
+        return HttpPort(port, self._contexts(port), self._environment, exchanges=exchanges, names=names)
+
+    def _contexts(self, port: PortPlan[S]) -> PortContexts | None:
+        if not port.encrypted:
+            return None
+        depth = self._plan.gateway.max_client_chain_depth
+        return PortContexts.of(port.sites, max_depth=depth, variables_of=self._shared.variables_of)
+
+
+def _backends(plan: Plan, shared: Shared) -> tuple[Backends, RelayBackends]:
+    """Those of HTTP and those of L4, with what the settings of each need."""
+    has_cookies = any(settings.cookie_based_affinity for _, settings in plan.routes)
+    key = shared.affinity_key.load() if has_cookies else b""
+    backends = Backends(shared.reactor, shared.resolver, affinity_key=key)
+    relay_backends = RelayBackends(shared.reactor, shared.resolver)
+    for _, settings in plan.routes:
+        backends.prepare(settings)
+    for _, relay_settings in plan.relay_routes:
+        relay_backends.prepare(relay_settings)
+    return backends, relay_backends
+
+
+def _warn_of_dropped(address: str, name: bytes, count: int) -> None:
+    """Says that a request header does not reach the backends, which its sender may not know."""
+    _log.warn(
+        "{address}: request header {name!r} dropped ({count} times so far): a name may hold A-Z, a-z, 0-9, -",
+        address=address,
+        name=name,
+        count=count,
+    )

@@ -1,0 +1,100 @@
+"""What outlives a configuration: clocks, the access log, what is known of revocation and names, counts, random numbers.
+
+`service` makes one for the process; every `generation.Generation` is made with it. What is here is bound to what cannot
+change while the process lives: the reactor, and the access log and state directory of the first configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import Any
+
+import attrs
+
+from agwtwisted.backends.affinity_key import AffinityKey
+from agwtwisted.backends.resolver import Resolver
+from agwtwisted.backends.system_resolver import SystemResolver
+from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.resources.resources import ClientRevocation, HttpListener, Listener
+from agwtwisted.listening.admission import Limits
+from agwtwisted.operations.access_log import AccessLog
+from agwtwisted.revocation.lateness import Lateness
+from agwtwisted.revocation.ocsp_client import OcspClient
+from agwtwisted.revocation.ocsp_source import OcspSource
+from agwtwisted.revocation.ocsp_store import MemoryStore, ResponseStore, SqliteStore
+from agwtwisted.revocation.revocation import Revocation
+from agwtwisted.tls.contexts import VariablesOf, trusted_variables
+from agwtwisted.transport.clocks import WallClock, system_time
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Shared:
+    """What all generations have in common."""
+
+    reactor: Any
+    wall: WallClock
+    access_log: AccessLog
+    revocation: Revocation
+    resolver: Resolver
+    limits: Limits
+    limiter: LogRateLimiter  # of failed handshakes
+    random: Random
+    variables_of: VariablesOf  # the memory of trusted clients' certificates
+    affinity_key: AffinityKey
+    own_ports: set[int]  # those listened on now: no question about a certificate goes to them
+
+    @classmethod
+    def make(
+        cls, plan: Plan, reactor: Any, *, seconds: Callable[[], float] = system_time, room: int | None = None
+    ) -> Shared:
+        """What a process needs that begins with this plan.
+
+        Args:
+            plan: says where the access log and the state directory are.
+            reactor: everything runs on it.
+            seconds: the time by which validity is judged and that the log shows, since 1970. What waits, waits by the
+                reactor's, which need not have anything to do with it.
+            room: client connections for which there are descriptors, as `core.plan.descriptors` has it; None: enough.
+
+        Raises:
+            OSError: the access log cannot be opened, or the state directory not made.
+        """
+        gateway = plan.gateway
+        directory = None if gateway.state_directory is None else Path(gateway.state_directory)
+        wall = WallClock(reactor, seconds)
+        access_log = AccessLog(gateway.access_log, reactor, wall=seconds)
+        access_log.open()
+        # For trace ids and the spread of renewals, which are no secret: no system call for each.
+        random = Random(SystemRandom().getrandbits(128))  # noqa: S311
+        own_ports = {port for _, port in plan.addresses}
+        client = OcspClient(reactor, own_ports=own_ports, lateness=Lateness(reactor))
+        source = OcspSource(client, wall.seconds, reactor.seconds)
+        return cls(
+            reactor=reactor,
+            wall=wall,
+            access_log=access_log,
+            revocation=Revocation(reactor, wall, source, _store(plan, directory, wall, reactor), random),
+            resolver=Resolver(reactor, SystemResolver(reactor).look_up),
+            limits=Limits(gateway, reactor, room=room),
+            limiter=LogRateLimiter(reactor.seconds),
+            random=random,
+            variables_of=trusted_variables(),
+            affinity_key=AffinityKey(directory),
+            own_ports=own_ports,
+        )
+
+
+def _store(plan: Plan, directory: Path | None, wall: WallClock, reactor: Any) -> ResponseStore:
+    """Where OCSP responses are kept: in the state directory, where there is one and anything is asked."""
+    listeners: tuple[HttpListener | Listener, ...] = (*plan.config.http_listeners, *plan.config.listeners)
+    if directory is None or not any(map(_asks_responders, listeners)):
+        return MemoryStore()
+    return SqliteStore(directory, wall.seconds, reactor.callFromThread)
+
+
+def _asks_responders(listener: HttpListener | Listener) -> bool:
+    profile = listener.ssl_profile
+    return profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP

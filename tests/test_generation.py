@@ -1,0 +1,154 @@
+"""Everything that belongs to one configuration, from its making to its end."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.generation import Generation
+from agwtwisted.shared import Shared
+from tests import clients, configurations, pki, relays
+from tests.clients import GET, Client, client_context
+from tests.clocks import ThreadedReactor
+
+HTTP_PORT, L4_PORT = ("0.0.0.0", 8443), ("0.0.0.0", 8883)
+
+
+def both(settings: str = "") -> str:
+    """A configuration with listeners of HTTP and of L4, both with TLS on both sides."""
+    text = relays.text("mqtt strict", settings="protocol = Tls\n")
+    text += clients.text("basic strict", "named strict a.example").removeprefix(clients.text())
+    return text.replace("port = 9000\n", f"port = 9000\nprotocol = Https\n{settings}")
+
+
+class Gateway(SynchronousTestCase):
+    """A generation on a clock, with connections in memory."""
+
+    def setUp(self) -> None:
+        self.reactor = ThreadedReactor()
+        self.reactor.advance(pki.NOW.timestamp())
+        plan = self.plan()
+        self.shared = Shared.make(plan, self.reactor, seconds=self.reactor.seconds)
+        self.generation = Generation.make(plan, self.shared)
+
+    def plan(self, text: str = "") -> Plan:
+        """A plan with an access log that is nowhere."""
+        return configurations.plan((text or both()).replace("access_log = -\n", ""), clients.files())
+
+    def served(self, generation: Generation) -> Client:
+        """A client of the HTTP port whose request is with a backend."""
+        port: Any = generation.ports[HTTP_PORT]
+        client = Client(port, client_context(clients.device()), "", "192.0.2.7")
+        client.talk()
+        client.say(GET)
+        return client
+
+
+class GenerationTests(Gateway):
+    """What it is made of, and how it ends."""
+
+    def test_made_whole(self) -> None:
+        """Every port of the plan is there, with contexts where TLS is spoken, and nothing has begun."""
+        self.assertEqual([*self.generation.ports], [HTTP_PORT, L4_PORT])
+        self.assertTrue(all(port._contexts for port in self.generation.ports.values()))
+        self.assertEqual((self.reactor.getDelayedCalls(), self.reactor.tcpClients), ([], []))
+        self.assertEqual(len(self.generation.prober._watches), 2)
+
+    def test_plain_ports(self) -> None:
+        """A port without TLS has no contexts."""
+        plan = self.plan(clients.plain(clients.text("basic -")))
+        [port] = Generation.make(plan, self.shared).ports.values()
+        self.assertIsNone(port._contexts)
+
+    def test_two_at_once(self) -> None:
+        """Two generations share counts, log and memory, and nothing else."""
+        other = Generation.make(self.plan(), self.shared)
+        self.assertEqual(other.plan, self.generation.plan)
+        one, two = self.generation.ports[HTTP_PORT], other.ports[HTTP_PORT]
+        self.assertEqual((one.limits, one.access_log, one.wall), (two.limits, two.access_log, two.wall))
+        client = self.served(other)
+        counts = [(self.generation.connections, other.connections, len(self.shared.limits.connections))]
+        client.lose()
+        counts.append((self.generation.connections, other.connections, len(self.shared.limits.connections)))
+        self.assertEqual(counts, [(0, 1, 1), (0, 0, 0)])
+
+    def test_end(self) -> None:
+        """Drained, it is empty once its last connection is gone; closed, it leaves no timer of its own behind."""
+        self.generation.prober.startService()
+        client = self.served(self.generation)
+        self.generation.drain()
+        gone = Deferred.fromCoroutine(self.generation.when_empty())
+        self.assertNoResult(gone)
+        client.lose()
+        self.successResultOf(gone)
+        self.generation.prober.stopService()
+        self.generation.close()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_abort(self) -> None:
+        """Aborted, its connections are ended at once."""
+        client = self.served(self.generation)
+        self.generation.abort()
+        self.assertEqual(client.transport.ended, "aborted")
+
+    def test_dropped_headers_are_said(self) -> None:
+        """The log says which request header of which port does not reach the backends."""
+        port: Any = self.generation.ports[HTTP_PORT]
+        with capturedLogs() as events:
+            port.plain.names.drop(b"X_Own")
+        [event] = events
+        self.assertIn("0.0.0.0:8443: request header b'X_Own' dropped (1 times so far)", formatEvent(event))
+
+    def test_affinity_key(self) -> None:
+        """All generations lead clients back by one key, which is made where cookies are set."""
+        with_cookies = self.plan(both("cookie_based_affinity = Enabled\n"))
+        keys = {Generation.make(with_cookies, self.shared).backends._affinity_key for _ in range(2)}
+        self.assertEqual(keys, {self.shared.affinity_key.load()})
+        self.assertNotIn(self.generation.backends._affinity_key, keys)
+
+
+class CollectedTests(Gateway):
+    """A generation that is dropped is gone."""
+
+    def dropped(self) -> dict[str, weakref.ref[Any]]:
+        """References to parts of a generation that has served a client and ended."""
+        generation = Generation.make(self.plan(), self.shared)
+        generation.prober.startService()
+        client = self.served(generation)
+        generation.drain()
+        client.lose()
+        generation.prober.stopService()
+        generation.close()
+        port: Any = generation.ports[HTTP_PORT]
+        return {
+            name: weakref.ref(part)
+            for name, part in {
+                "generation": generation,
+                "plan": generation.plan,
+                "port": port,
+                "L4 port": generation.ports[L4_PORT],
+                "exchanges": port.exchanges,
+                "contexts": port._contexts,
+                "a TLS context": port._contexts.first.context,
+                "backends": generation.backends,
+                "L4 backends": generation.relay_backends,
+                "probes": generation.prober,
+            }.items()
+        }
+
+    def alive(self, references: dict[str, weakref.ref[Any]]) -> list[str]:
+        """The names of those that are still there."""
+        return [name for name, reference in references.items() if reference() is not None]
+
+    def test_collected(self) -> None:
+        """Nothing of it is left, whatever it has served."""
+        references = self.dropped()
+        self.reactor.tcpClients.clear()
+        gc.collect()
+        self.assertEqual(self.alive(references), [])

@@ -1,0 +1,72 @@
+"""What outlives a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.revocation.ocsp_store import MemoryStore, SqliteStore
+from agwtwisted.shared import Shared
+from tests import clients, configurations, relays
+from tests.clocks import ThreadedReactor
+
+
+class SharedTests(SynchronousTestCase):
+    """What a process begins with."""
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp()).absolute()
+        self.reactor = ThreadedReactor()
+
+    def plan(self, *changes: tuple[str, str], text: str = "") -> Plan:
+        """A plan whose access log is nowhere, with these changes."""
+        text = text or clients.text("basic strict")
+        for old, new in (("access_log = -\n", ""), *changes):
+            self.assertIn(old, text)
+            text = text.replace(old, new, 1)
+        return configurations.plan(text, clients.files())
+
+    def made(self, *changes: tuple[str, str], **keys: Any) -> Shared:
+        """What is made of it."""
+        return Shared.make(self.plan(*changes), self.reactor, **keys)
+
+    def test_store(self) -> None:
+        """Answers about certificates are kept on disk where there is a state directory and anything is asked."""
+        kept = ("[gateway]\n", f"[gateway]\nstate_directory = {self.directory}\n")
+        asks = ("[ssl_profile strict]\n", "[ssl_profile strict]\nverify_client_revocation = OCSP\n")
+        for changes, store in (
+            ((), MemoryStore),
+            ((kept,), MemoryStore),
+            ((asks,), MemoryStore),
+            ((kept, asks), SqliteStore),
+        ):
+            self.assertIsInstance(self.made(*changes).revocation._store, store)
+
+    def test_l4(self) -> None:
+        """L4 listeners ask as well."""
+        text = relays.text("mqtt strict", gateway=f"state_directory = {self.directory}\n")
+        asks = ("[ssl_profile strict]\n", "[ssl_profile strict]\nverify_client_revocation = OCSP\n")
+        shared = Shared.make(self.plan(asks, text=text), self.reactor)
+        self.assertIsInstance(shared.revocation._store, SqliteStore)
+        self.assertEqual(shared.own_ports, {8883})
+
+    def test_clocks(self) -> None:
+        """One wall clock for validity and the log; what waits, waits by the reactor's."""
+        shared = self.made(seconds=lambda: 1e9)
+        self.assertEqual((shared.wall.seconds(), shared.access_log.timestamp()), (1e9, b"2001-09-09T01:46:40+00:00"))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_room(self) -> None:
+        """Descriptors bound the connections where they are fewer than allowed."""
+        self.assertEqual(self.made().limits.connections.room, 20000)
+        self.assertEqual(self.made(room=7).limits.connections.room, 7)
+
+    def test_affinity_key(self) -> None:
+        """It is that of the state directory, which is not touched before a key is needed."""
+        shared = self.made(("[gateway]\n", f"[gateway]\nstate_directory = {self.directory}\n"))
+        self.assertFalse(self.directory.exists())
+        shared.affinity_key.load()
+        self.assertTrue(self.directory.exists())
