@@ -6,11 +6,11 @@ count, nor do unused bits: OpenSSL passes over both.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from agwtwisted.core.certificates import der
 from agwtwisted.core.certificates.der import DerError, Element
-from agwtwisted.core.certificates.reading import Certificate, is_true
+from agwtwisted.core.certificates.reading import Extension, is_true
 
 SUBJECT_KEY_IDENTIFIER: Final = bytes.fromhex("551d0e")
 KEY_USAGE: Final = bytes.fromhex("551d0f")
@@ -51,7 +51,18 @@ _KEY_IDENTIFIER: Final = 0x80
 _URI: Final = 0x86
 
 
-def is_authority(certificate: Certificate) -> bool:
+class Extended(Protocol):
+    """A certificate, however far it was read."""
+
+    def extension(self, identifier: bytes) -> Extension | None:
+        """The extension of this type, None where there is none.
+
+        Raises:
+            DerError: it is there twice, or extensions cannot be told apart.
+        """
+
+
+def is_authority(certificate: Extended) -> bool:
     """Whether basicConstraints says CA (section 4.2.1.9).
 
     Raises:
@@ -64,7 +75,7 @@ def is_authority(certificate: Certificate) -> bool:
     return bool(parts) and parts[0].tag == der.BOOLEAN and is_true(parts[0])
 
 
-def key_usage(certificate: Certificate) -> int | None:
+def key_usage(certificate: Extended) -> int | None:
     """The first octet of keyUsage; None where there is none, and the key may be used for everything.
 
     Raises:
@@ -76,7 +87,7 @@ def key_usage(certificate: Certificate) -> int | None:
     return _first_bits(content)
 
 
-def is_typed_for_clients(certificate: Certificate) -> bool:
+def is_typed_for_clients(certificate: Extended) -> bool:
     """Whether nsCertType, the forerunner of extendedKeyUsage, has SSL client where it is there.
 
     Raises:
@@ -86,7 +97,7 @@ def is_typed_for_clients(certificate: Certificate) -> bool:
     return content is None or bool(_first_bits(content) & _TYPED_CLIENT)
 
 
-def is_typed_for_authorities(certificate: Certificate) -> bool:
+def is_typed_for_authorities(certificate: Extended) -> bool:
     """Whether nsCertType has SSL CA where it is there.
 
     Raises:
@@ -96,7 +107,7 @@ def is_typed_for_authorities(certificate: Certificate) -> bool:
     return content is None or bool(_first_bits(content) & _TYPED_AUTHORITY)
 
 
-def purposes(certificate: Certificate) -> frozenset[bytes] | None:
+def purposes(certificate: Extended) -> frozenset[bytes] | None:
     """The contents of the identifiers in extendedKeyUsage (section 4.2.1.12); None where there is none.
 
     Raises:
@@ -108,7 +119,7 @@ def purposes(certificate: Certificate) -> frozenset[bytes] | None:
     return frozenset([each.content for each in der.elements(der.first_of(content, der.SEQUENCE))])
 
 
-def key_identifier(certificate: Certificate) -> bytes | None:
+def key_identifier(certificate: Extended) -> bytes | None:
     """The subject's (section 4.2.1.2).
 
     Raises:
@@ -118,7 +129,7 @@ def key_identifier(certificate: Certificate) -> bytes | None:
     return None if content is None else der.string_octets(der.first_element(content))
 
 
-def issuer_key_identifier(certificate: Certificate) -> bytes | None:
+def issuer_key_identifier(certificate: Extended) -> bytes | None:
     """The issuer's, where the extension names it (section 4.2.1.1).
 
     Raises:
@@ -131,7 +142,40 @@ def issuer_key_identifier(certificate: Certificate) -> bytes | None:
     return der.string_octets(found[0]) if found else None
 
 
-def ocsp_urls(certificate: Certificate) -> tuple[str, ...]:
+def authority_key_identifier(certificate: Extended) -> dict[int, bytes]:
+    """The parts of the extension by their tags (section 4.2.1.1): 0x80 key, 0xA1 names, 0x82 serial number.
+
+    Raises:
+        DerError: it cannot be read.
+    """
+    content = _content(certificate, AUTHORITY_KEY_IDENTIFIER)
+    if content is None:
+        return {}
+    return {each.tag: each.content for each in der.elements(der.first_of(content, der.SEQUENCE))}
+
+
+def path_length(certificate: Extended) -> int | None:
+    """pathLenConstraint of basicConstraints (section 4.2.1.9), None where there is none.
+
+    Raises:
+        DerError: it cannot be read.
+    """
+    content = _content(certificate, BASIC_CONSTRAINTS)
+    parts = () if content is None else der.elements(der.first_of(content, der.SEQUENCE))
+    lengths = [each.content for each in parts if each.tag == der.INTEGER]
+    return int.from_bytes(lengths[0], "big", signed=True) if lengths else None
+
+
+def constrains_names(certificate: Extended) -> bool:
+    """Whether it limits the names of those below it (section 4.2.1.10).
+
+    Raises:
+        DerError: extensions cannot be told apart.
+    """
+    return _content(certificate, NAME_CONSTRAINTS) is not None
+
+
+def ocsp_urls(certificate: Extended) -> tuple[str, ...]:
     """The OCSP URLs of the authority information access (section 4.2.2.1), as they stand; none that is not ASCII.
 
     Raises:
@@ -145,7 +189,7 @@ def ocsp_urls(certificate: Certificate) -> tuple[str, ...]:
     return tuple([url.decode("ascii") for url in urls if url.isascii()])
 
 
-def policies(certificate: Certificate) -> frozenset[bytes]:
+def policies(certificate: Extended) -> frozenset[bytes]:
     """The contents of the identifiers of the policies it was issued under (section 4.2.1.4).
 
     Raises:
@@ -154,7 +198,7 @@ def policies(certificate: Certificate) -> frozenset[bytes]:
     return frozenset([policy for policy, _qualifiers in _policies(certificate)])
 
 
-def has_unknown_qualifier(certificate: Certificate) -> bool:
+def has_unknown_qualifier(certificate: Extended) -> bool:
     """Whether a policy is qualified in a way of which RFC 5280 knows nothing.
 
     Raises:
@@ -168,7 +212,7 @@ def has_unknown_qualifier(certificate: Certificate) -> bool:
     return not _KNOWN_QUALIFIERS.issuperset(kinds)
 
 
-def _policies(certificate: Certificate) -> list[tuple[bytes, tuple[Element, ...]]]:
+def _policies(certificate: Extended) -> list[tuple[bytes, tuple[Element, ...]]]:
     """Policies with their qualifiers."""
     content = _content(certificate, CERTIFICATE_POLICIES)
     if content is None:
@@ -199,6 +243,6 @@ def _is_ocsp(method: Element, location: Element) -> bool:
     return method.content == _OCSP and _is(location, _URI)
 
 
-def _content(certificate: Certificate, identifier: bytes) -> bytes | None:
+def _content(certificate: Extended, identifier: bytes) -> bytes | None:
     extension = certificate.extension(identifier)
     return None if extension is None else extension.content

@@ -20,7 +20,7 @@ import attrs
 from agwtwisted.core.certificates import der, extensions
 from agwtwisted.core.certificates.der import DerError, Element
 from agwtwisted.core.certificates.name_comparison import normalised_name
-from agwtwisted.core.certificates.reading import MAX_NAME_OCTETS, extensions_of
+from agwtwisted.core.certificates.reading import MAX_NAME_OCTETS, Extension, extensions_of
 
 MAX_SIGNATURES: Final = 32
 """Signatures of certificates that a client sent, checked for one client; those among uploaded CAs are known."""
@@ -68,11 +68,15 @@ class Node:
         except (DerError, IndexError, ValueError):
             return None
 
+    def extension(self, identifier: bytes) -> Extension | None:
+        """The extension of this type; one that is there twice is refused later, whichever is looked at here."""
+        return self._extensions.get(identifier)
+
     @cached_property
-    def extensions(self) -> Mapping[bytes, bytes]:
-        """Values by the contents of their identifiers; empty where they cannot be read, and nothing is accepted."""
+    def _extensions(self) -> Mapping[bytes, Extension]:
+        """By identifier; empty where they cannot be read, and nothing is accepted."""
         try:
-            return {each.identifier: each.content for each in extensions_of(self.fields)}
+            return {each.identifier: each for each in extensions_of(self.fields)}
         except DerError:
             return {}
 
@@ -84,41 +88,40 @@ class Node:
     @cached_property
     def key_id(self) -> bytes | None:
         """The subject key identifier."""
-        value = self.extensions.get(extensions.SUBJECT_KEY_IDENTIFIER)
-        return None if value is None else _string(value)
+        try:
+            return extensions.key_identifier(self)
+        except DerError:
+            return None
 
     @cached_property
     def issuer_id(self) -> Mapping[int, bytes]:
         """The parts of the authority key identifier by their tags: 0x80 key, 0xA1 names, 0x82 serial number."""
-        value = self.extensions.get(extensions.AUTHORITY_KEY_IDENTIFIER)
         try:
-            return {} if value is None else {each.tag: each.content for each in _parts(value)}
+            return extensions.authority_key_identifier(self)
         except DerError:
             return {}
 
     @cached_property
     def path_length(self) -> int | None:
         """pathLenConstraint, None where there is none; below 0, which no path keeps to, where it cannot be read."""
-        value = self.extensions.get(extensions.BASIC_CONSTRAINTS)
         try:
-            lengths = [] if value is None else [each.content for each in _parts(value) if each.tag == der.INTEGER]
+            return extensions.path_length(self)
         except DerError:
             return -1
-        return int.from_bytes(lengths[0], "big", signed=True) if lengths else None
 
     @property
     def constrains_names(self) -> bool:
         """Whether it limits the names of those below it."""
-        return extensions.NAME_CONSTRAINTS in self.extensions
+        return extensions.constrains_names(self)
 
     @property
     def is_for_clients(self) -> bool:
         """Whether extendedKeyUsage, where it is there, has clientAuth: OpenSSL asks that of CAs too."""
-        value = self.extensions.get(extensions.EXTENDED_KEY_USAGE)
         try:
-            return value is None or extensions.CLIENT_AUTH in [each.content for each in _parts(value)]
+            purposes = extensions.purposes(self)
         except DerError:
             return False
+        return purposes is None or extensions.CLIENT_AUTH in purposes
 
     def may_be_issued_by(self, other: Node) -> bool:
         """Whether names, and key identifiers where both are there, allow it."""
@@ -310,18 +313,6 @@ def _lengths_hold(path: Sequence[Node]) -> bool:
             return False
         below += not node.is_self_issued
     return True
-
-
-def _parts(value: bytes) -> tuple[Element, ...]:
-    """The parts of an extension's value, as OpenSSL reads it: what follows the value does not count."""
-    return der.elements(der.first_of(value, der.SEQUENCE))
-
-
-def _string(value: bytes) -> bytes | None:
-    try:
-        return der.string_octets(der.first_element(value))
-    except DerError:
-        return None
 
 
 def _directory_der(names: bytes | None) -> bytes | None:

@@ -42,6 +42,7 @@ class ReadingTests(SynchronousTestCase):
         for read in (extensions.key_usage, extensions.purposes, extensions.key_identifier):
             self.assertIsNone(read(bare))
         self.assertIsNone(extensions.issuer_key_identifier(bare))
+        self.assertEqual((extensions.authority_key_identifier(bare), extensions.constrains_names(bare)), ({}, False))
         self.assertEqual((extensions.ocsp_urls(bare), extensions.policies(bare)), ((), frozenset()))
         self.assertFalse(extensions.has_unknown_qualifier(bare))
 
@@ -72,6 +73,31 @@ class ReadingTests(SynchronousTestCase):
             self.assertIs(extensions.is_authority(holding("2.5.29.19", value)), wanted, value)
         for value in (b"", NULL, sequence(b"\x01\0"), sequence(b"\x01\x02\xff\xff")):
             self.assertRaises(DerError, extensions.is_authority, holding("2.5.29.19", value))
+
+    def test_path_lengths(self) -> None:
+        """pathLenConstraint is the first number of basicConstraints, with its sign; most have none."""
+        for value, wanted in (
+            (sequence(b"\x01\x01\xff", b"\x02\x01\x03"), 3),
+            (sequence(b"\x02\x01\xff"), -1),
+            (sequence(b"\x02\x02\x01\0", b"\x02\x01\x05"), 256),
+            (sequence(b"\x01\x01\xff"), None),
+        ):
+            self.assertEqual(extensions.path_length(holding("2.5.29.19", value)), wanted, value)
+        self.assertRaises(DerError, extensions.path_length, holding("2.5.29.19", NULL))
+        self.assertIsNone(extensions.path_length(Certificate.read(odd_certificate(extensions=None))))
+
+    def test_authority_key_identifiers(self) -> None:
+        """Its parts by their tags, of which each may be missing."""
+        value = sequence(tlv(0x80, b"key"), tlv(0xA1, b"names"), tlv(0x82, b"\7"))
+        found = extensions.authority_key_identifier(holding("2.5.29.35", value))
+        self.assertEqual(found, {0x80: b"key", 0xA1: b"names", 0x82: b"\7"})
+        self.assertEqual(extensions.authority_key_identifier(holding("2.5.29.35", sequence())), {})
+        self.assertRaises(DerError, extensions.authority_key_identifier, holding("2.5.29.35", NULL))
+
+    def test_name_constraints(self) -> None:
+        """They constrain whatever they hold."""
+        self.assertTrue(extensions.constrains_names(holding("2.5.29.30", b"")))
+        self.assertFalse(extensions.constrains_names(ROOT.parsed))
 
     def test_responders(self) -> None:
         """Only URIs of the OCSP method count, in their order, and none with an octet that no URI has."""
