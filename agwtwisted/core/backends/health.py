@@ -40,7 +40,7 @@ class Health:
         return Health(state=HealthState.UP, since=self.since if self.state is HealthState.UP else now)
 
     def failed(self, now: float, threshold: int, *, refused: bool = False) -> Health:
-        """The health after a failed probe or a `refused` connection; `threshold` of them in a row end a healthy state."""
+        """The health after a failed probe or a `refused` connection; `threshold` failures in a row mean down."""
         failures = self.failures + 1
         if self.state is HealthState.UP and failures < threshold:
             return attrs.evolve(self, failures=failures, refused=refused)
