@@ -38,30 +38,38 @@ def _parser() -> argparse.ArgumentParser:
 def _add_demo(commands: _Commands) -> None:
     demo = commands.add_parser("demo", help="run the gateway with demo certificates and a demo backend")
     demo.add_argument("--config", type=Path, default=Path("conf/gw.ini"), metavar="FILE", help="default: conf/gw.ini")
-    demo.add_argument("--certificates", action="store_true", help="write the certificates beside FILE, run nothing")
+    demo.add_argument(
+        "--certificates", action="store_true", help=("write the certificates beside FILE, and start nothing")
+    )
     demo.set_defaults(command=_demo, failure=1)
 
 
 def _add_explain(commands: _Commands) -> None:
-    text = "why a listener takes a client's certificate, or not: 0 accepted, 1 refused, 2 something else is wrong"
+    text = (
+        "show whether a listener accepts a client's certificate, and why; exit status 0: accepted, 1: refused, 2:"
+        " another error"
+    )
     explain = commands.add_parser("explain", help=text, description=f"Tells {text}.")
     explain.add_argument(
         "certificate", help="the client's certificate and its intermediates (PEM or DER), no key needed"
     )
     explain.add_argument("--config", default="conf/gw.ini", metavar="FILE", help="default: conf/gw.ini")
-    explain.add_argument("--listener", required=True, metavar="NAME", help="the [http_listener NAME] to ask")
+    explain.add_argument("--listener", required=True, metavar="NAME", help="the [http_listener NAME] to use")
     explain.add_argument("--at", metavar="TIME", help="as 2026-06-01 or 2026-06-01T12:00Z, UTC; default: now")
     explain.set_defaults(command=_explain, failure=2)
 
 
 def _add_extract_ca(commands: _Commands) -> None:
-    text = "make a trusted client certificate file of a client's chain: 0 made, 1 incomplete, 2 something else is wrong"
+    text = (
+        "make a trusted client certificate file from a client's chain; exit status 0: made, 1: incomplete, 2: another"
+        " error"
+    )
     extract = commands.add_parser("extract-ca", help=text, description=f"To {text}.")
     extract.add_argument(
         "files", nargs="+", metavar="FILE", help="PEM (also the output of openssl s_client -showcerts), CER, PFX or P7B"
     )
     extract.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to make")
-    extract.add_argument("--password-file", metavar="FILE", help="holds the password of the PFX files")
+    extract.add_argument("--password-file", metavar="FILE", help="file with the password of the PFX files")
     extract.add_argument("--force", action="store_true", help="overwrite the output file")
     extract.set_defaults(command=_extract_ca, failure=2)
 
@@ -69,7 +77,9 @@ def _add_extract_ca(commands: _Commands) -> None:
 def _add_reference(commands: _Commands) -> None:
     text = "write the reference pages: configuration keys, variables, log fields, error codes"
     reference = commands.add_parser("reference", help=text, description=f"To {text}.")
-    reference.add_argument("directory", type=Path, metavar="DIRECTORY", help="where to; made if it is not there")
+    reference.add_argument(
+        "directory", type=Path, metavar="DIRECTORY", help=("directory for the pages; created if missing")
+    )
     reference.set_defaults(command=_reference, failure=1)
 
 

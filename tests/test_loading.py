@@ -138,7 +138,7 @@ class PlacedTests(Directory):
         self.patch(contexts, "set_groups", lambda context, groups: b"DEFAULT" in groups)
         self.configure(lambda text: text.replace("[ssl_profile strict]", "[ssl_profile strict]\ntls_groups = x448"))
         self.assertIn(
-            "[ssl_profile strict] tls_groups has one that the OpenSSL here does not know",
+            "[ssl_profile strict] tls_groups has a group that this OpenSSL does not know",
             self.tried(load(self.file, NOW)),
         )
 

@@ -55,7 +55,7 @@ def load_key(directory: Path) -> bytes:
         _log.warn(
             "{path} is replaced: {why}",
             path=str(path),
-            why="it is open to others" if mode & 0o077 else "it is no key of this gateway",
+            why="other users can read or write it" if mode & 0o077 else "it is not a key of this gateway",
         )
     return _new_key(path)
 

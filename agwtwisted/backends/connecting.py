@@ -154,7 +154,7 @@ class Dialer:
         try:
             return await self._resolver.addresses(self._host).addTimeout(timeout, self._reactor)
         except TimeoutError:
-            raise UnreachableError(f"{self._host} does not resolve in time") from None
+            raise UnreachableError(f"{self._host} was not resolved in time") from None
 
     def _open(
         self,

@@ -85,10 +85,8 @@ def _in_pfx(data: bytes, file: str, password: bytes | None) -> _Found:
     try:
         held = pkcs12.load_pkcs12(data, password)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        hint = (
-            "the password is another" if password is not None else "it has a password: write it into a --password-file"
-        )
-        raise ExtractError(f"{printable(file)} cannot be opened: it is no PKCS #12, or {hint}") from None
+        hint = "the password is wrong" if password is not None else "it has a password: write it into a --password-file"
+        raise ExtractError(f"{printable(file)} cannot be opened: it is not PKCS #12, or {hint}") from None
     inside = [each.certificate for each in (held.cert, *held.additional_certs) if each is not None]
     return _Found(certificates=_blocks(inside), notes=(f"{printable(file)}: a private key",) if held.key else ())
 

@@ -157,7 +157,7 @@ class HttpSession:
             else:
                 self.expel()
         except Exception:
-            self.log.failure("Unexpected error after a client was judged again")
+            self.log.failure("Unexpected error after a revalidation")
             self.abort()
 
     def expel(self) -> None:

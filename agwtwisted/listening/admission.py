@@ -102,8 +102,8 @@ class Limits:
 
     def make_room(self, victim: AcceptedConnection) -> None:
         """Closes one for another."""
-        self.say("{room} connections, as many as there may be: those that are silent or idle give way to new ones")
-        victim.give_way("the gateway has as many connections as it may, and others waited")
+        self.say("{room} connections, the limit: silent and idle ones are closed for new ones")
+        victim.give_way("max_connections is reached, and a new connection waited")
 
     def pause(self) -> None:
         """No further connection is accepted, until one is gone or for a moment."""
@@ -137,7 +137,7 @@ class Limits:
         if victim is not None:
             victim.give_way(_NO_SLOT)
         if not begins:
-            self.say("max_handshakes is reached: further ones wait")
+            self.say("max_handshakes is reached: further handshakes wait")
             self._await_slot()
         return begins
 
@@ -181,4 +181,4 @@ class Limits:
         self._grant()
 
 
-_NO_SLOT: Final = "others waited for max_handshakes, and this client took its time"
+_NO_SLOT: Final = "max_handshakes is reached, others waited, and this client was slow"

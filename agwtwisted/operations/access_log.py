@@ -112,7 +112,7 @@ class AccessLog(Service):
             try:
                 made = line()
             except Exception:
-                self._log.failure("Unexpected error while a line of the access log is made")
+                self._log.failure("Unexpected error while making a line of the access log")
             else:
                 self._take(made)
 

@@ -102,7 +102,7 @@ class LogWriter:
         written, error = _write_all(self._descriptor, data)
         if error is None:
             self._rest = b""
-            self._report_lost("the access log {path} is written again, {lines} lines were lost")
+            self._report_lost("the access log {path} can be written again, {lines} lines were lost")
             return
         begun = data[written - 1 : written] != b"\n" if written else bool(self._rest)
         if begun and self._cut_back(data, written):
@@ -144,7 +144,7 @@ class LogWriter:
         try:
             descriptor = self._opened_anew()
         except OSError as error:
-            self._tell(self._log.error, "the access log {path} cannot be opened anew: {reason}", error)
+            self._tell(self._log.error, "the access log {path} cannot be reopened: {reason}", error)
         else:
             self._let_go()
             self._begin(descriptor)

@@ -33,7 +33,7 @@ class ClientCertificateError(AgwError):
 
     def __init__(self, name: str, reason: str) -> None:
         self.section = f"ssl_certificate {name}"
-        self.reason = f"cannot be shown to backends: {reason}"
+        self.reason = f"cannot be used for backends: {reason}"
         super().__init__(f"[{self.section}] {self.reason}")
 
 
@@ -180,7 +180,7 @@ class _Handshake:
             return ""
         certificate = self.connection.get_peer_certificate()
         if certificate is None:
-            return "the server has shown no certificate"
+            return "the server sent no certificate"
         return self._mismatch(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate), self._identity)
 
 

@@ -79,7 +79,7 @@ class GroupsError(AgwError):
 
     def __init__(self, name: str) -> None:
         self.section = f"ssl_profile {name}"
-        self.reason = "tls_groups has one that the OpenSSL here does not know"
+        self.reason = "tls_groups has a group that this OpenSSL does not know"
         super().__init__(f"[{self.section}] {self.reason}")
 
 
@@ -342,7 +342,7 @@ def verify_callback(
     try:
         return notes.note(certificate, error, depth, ok, presented)
     except Exception:
-        _log.failure("Unexpected error while judging a client certificate")
+        _log.failure("Unexpected error while verifying a client certificate")
         return reasons.DEFECT
 
 

@@ -82,7 +82,7 @@ class WallClock(Service):
             return
         self._offset = now - after
         self.log.warn(
-            "The system's clock was set {direction} by {seconds:.0f} s: what is valid until a time is judged anew",
+            "The system's clock was set {direction} by {seconds:.0f} s: validity is judged again",
             direction="forward" if forward > 0 else "back",
             seconds=max(forward, back),
         )

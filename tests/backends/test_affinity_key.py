@@ -72,14 +72,14 @@ class KeyTests(SynchronousTestCase):
         for content in (b"", b"short", bytes(KEY_BYTES + 1)):
             self.path.write_bytes(content)
             self.path.chmod(0o600)
-            self.replaced("it is no key of this gateway")
+            self.replaced("it is not a key of this gateway")
 
     def test_open_key(self) -> None:
         """So is a key that others can read."""
         for mode in (0o640, 0o604, 0o644):
             load_key(self.directory)
             self.path.chmod(mode)
-            self.replaced("it is open to others")
+            self.replaced("other users can read or write it")
 
     def test_left_over(self) -> None:
         """What a start that was broken off has left behind is in nobody's way."""

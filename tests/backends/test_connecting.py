@@ -126,7 +126,7 @@ class AddressTests(_Case):
         dialed = self.dialer("app.example").dial(2.0)
         self.network.advance(2)
         self.assertEqual(
-            str(self.failureResultOf(dialed, UnreachableError).value), "app.example does not resolve in time"
+            str(self.failureResultOf(dialed, UnreachableError).value), "app.example was not resolved in time"
         )
         asked[0].callback(ResolvedName(addresses=("127.0.0.1",), ttl=5))
         dialed = self.dialer("app.example").dial(2.0)

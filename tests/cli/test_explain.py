@@ -135,7 +135,7 @@ client_certificate = Require
     def test_paths_that_require_a_certificate(self) -> None:
         """A listener that lets everybody in refuses on such paths whom a Strict one refuses, and the answer says so."""
         self.write("conf/gw.ini", self.requiring_paths().encode())
-        passes = "Accepted: this listener verifies no certificate. The backend is told PASSTHROUGH.\n\n"
+        passes = "Accepted: this listener verifies no certificate. The backend gets PASSTHROUGH.\n\n"
         paths = "On the paths that require a certificate, /admin/*, /keys:\n"
         status, out, err = self.explain("p", clients.stranger().chain_pem)
         self.assertEqual((status, err), (0, ""))
@@ -143,7 +143,7 @@ client_certificate = Require
         status, out, err = self.explain("p", clients.device().chain_pem)
         self.assertEqual((status, err), (0, ""))
         self.assertIn(f"{passes}{paths}Accepted. ", out)
-        self.assertNotIn("But requests are answered 403", out)
+        self.assertNotIn("But requests get 403", out)
 
     def test_a_condition_of_paths_that_require_a_certificate(self) -> None:
         """Whom such a path's condition turns away is not called accepted there, and nothing more."""
@@ -152,11 +152,11 @@ client_certificate = Require
         status, out, err = self.explain("p", clients.device().chain_pem)
         self.assertEqual((status, err), (0, ""))
         self.assertTrue(
-            out.endswith("But requests are answered 403, because a condition does not hold: paths /admin/*, /keys\n"),
+            out.endswith("But requests get 403, because a condition does not hold: paths /admin/*, /keys\n"),
             out,
         )
         _, out, _ = self.explain("p", clients.stranger().chain_pem)
-        self.assertNotIn("But requests are answered 403", out)
+        self.assertNotIn("But requests get 403", out)
 
     def test_issuer_dn(self) -> None:
         """Both names stand side by side, whether they are the same or not."""

@@ -160,7 +160,7 @@ class MadeTests(Extracting):
             self.write("client.pem", pki.pem_block("CERTIFICATE", b"0\x01a") + LEAF.chain_pem + ROOT.pem)
         )
         self.assertEqual((status, self.output.read_bytes()), (0, WHOLE))
-        self.assertIn("client.pem:1: what stands between the delimiters is not an X.509 certificate", out)
+        self.assertIn("client.pem:1: the block is not an X.509 certificate", out)
 
 
 class NotMadeTests(Extracting):
@@ -176,14 +176,14 @@ class NotMadeTests(Extracting):
 
     def test_no_root(self) -> None:
         """The issuer that is lacking is named."""
-        lost = "the issuer of CN=First is not here: CN=Root;"
+        lost = "the issuer of CN=First is missing: CN=Root;"
         self.assert_not_made(lost, self.write("client.pem", LEAF.chain_pem))
         self.assert_not_made(lost, self.write("client.p12", pfx(None, root=False)))
 
     def test_no_intermediate(self) -> None:
         """So is one in between."""
         self.assert_not_made(
-            "the issuer of CN=device 7 is not here: CN=First", self.write("c.pem", pki.bundle(LEAF, ROOT))
+            "the issuer of CN=device 7 is missing: CN=First", self.write("c.pem", pki.bundle(LEAF, ROOT))
         )
 
     def test_two_roots(self) -> None:
@@ -196,7 +196,7 @@ class NotMadeTests(Extracting):
         chain: list[pki.Authority] = [ROOT]
         for level in range(60):
             chain.append(chain[-1].intermediate(f"Level {level}"))
-        self.assert_not_made("25600 are the limit", self.write("c.pem", pki.bundle(*chain)))
+        self.assert_not_made("the limit is 25600", self.write("c.pem", pki.bundle(*chain)))
 
     def test_force_keeps_what_was_there(self) -> None:
         """An output file is overwritten by a new one, not by nothing."""
@@ -270,12 +270,12 @@ class WrongTests(Extracting):
         """A wrong password, none, an unreadable password file, and what is no PFX."""
         file = self.write("client.pfx", pfx(b"secret"))
         self.assert_wrong(
-            self.extract(file), "it is no PKCS #12, or it has a password: write it into a --password-file"
+            self.extract(file), ("it is not PKCS #12, or it has a password: write it into a --password-file")
         )
         wrong = ("--password-file", self.write("password", b"wrong"))
-        self.assert_wrong(self.extract(file, *wrong), "it is no PKCS #12, or the password is another")
+        self.assert_wrong(self.extract(file, *wrong), "it is not PKCS #12, or the password is wrong")
         self.assert_wrong(self.extract(file, "--password-file", "none"), "none cannot be read")
-        self.assert_wrong(self.extract(self.write("text.pfx", b"hello"), *wrong), "it is no PKCS #12")
+        self.assert_wrong(self.extract(self.write("text.pfx", b"hello"), *wrong), "it is not PKCS #12")
 
     @given(st.binary(max_size=300), st.sampled_from(("x.pem", "x.pfx")))
     def test_rubbish(self, content: bytes, name: str) -> None:
@@ -292,7 +292,7 @@ class ProcessTests(Extracting):
         words = (running.PYTHON, "-m", "agwtwisted", "extract-ca", "-o", "trusted.pem", "client.pem")
         done = running.call(self.directory, *words)
         self.assertEqual((done.returncode, done.stderr), (1, ""))
-        self.assertIn("the issuer of CN=First is not here: CN=Root;", done.stdout)
+        self.assertIn("the issuer of CN=First is missing: CN=Root;", done.stdout)
         self.write("root.cer", ROOT.der)
         self.assertEqual(running.call(self.directory, *words, "root.cer").returncode, 0)
         done = running.call(self.directory, *words, "root.cer")

@@ -92,7 +92,7 @@ class LimitsTests(SynchronousTestCase):
         assert victim is second
         with capturedLogs() as events:
             counted.make_room(victim)
-        self.assertIn("2 connections, as many as there may be", formatEvent(events[0]))
+        self.assertIn("2 connections, the limit", formatEvent(events[0]))
         self.assertEqual((len(second.reasons), counted.connections.full), (1, False))
         counted.opened(second, "192.0.2.7")
         first.spoken = second.spoken = True

@@ -31,9 +31,9 @@ class FailingDiskTests(AccessLogTestCase):
         self.assertIn("No space left on device", await failing)
         self.path.unlink()
         log.reopen()
-        recovered = self.saying("is written again")
+        recovered = self.saying("can be written again")
         log.write(b"4\n")
-        self.assertEqual(await recovered, f"the access log {self.path} is written again, 3 lines were lost")
+        self.assertEqual(await recovered, f"the access log {self.path} can be written again, 3 lines were lost")
         log.write(b"5\n")
         log.reopen()
         log.write(b"6\n")
@@ -92,7 +92,7 @@ class FailingDiskTests(AccessLogTestCase):
         self.assertEqual([line for line in kept[:-1] if line not in set(written)], [])
         lost = 1001 - (len(kept) - 1)
         self.assertGreater(lost, 1)
-        self.assertEqual(self.said[-1], f"the access log {self.path} is written again, {lost} lines were lost")
+        self.assertEqual(self.said[-1], f"the access log {self.path} can be written again, {lost} lines were lost")
 
     async def test_begun_line_is_given_up(self) -> None:
         """A line whose rest cannot be written before the stop counts as lost; the next file does not begin with it."""
@@ -179,7 +179,7 @@ class FullDiskTests(AccessLogTestCase):
         await log.stopService()
         self.assertEqual(full, b"".join(written[:10]))
         self.assertEqual(self.path.read_bytes(), full + written[30])
-        self.assertEqual(self.said[-1], f"the access log {self.path} is written again, 20 lines were lost")
+        self.assertEqual(self.said[-1], f"the access log {self.path} can be written again, 20 lines were lost")
 
     async def test_stop_and_reopen(self) -> None:
         """Neither a stop nor a reopening of the same file on a full disk leaves part of a line, nor a wrong count."""
@@ -231,7 +231,7 @@ class FullDiskTests(AccessLogTestCase):
         )
         written = [b"%03d" % number + b"." * 96 + b"\n" for number in range(31)]
         self.assertEqual(self.path.read_bytes(), b"".join((*written[:10], written[30])))
-        self.assertIn("is written again, 20 lines were lost", done.stdout)
+        self.assertIn("can be written again, 20 lines were lost", done.stdout)
 
     async def test_small_file_system(self) -> None:
         """So it is on a real file system that is full, again and again."""
@@ -344,7 +344,7 @@ class ReopenTests(AccessLogTestCase):
         log.write(b"2\n")
         await log.stopService()
         self.assertEqual((renamed / "access.log").read_bytes(), b"1\n2\n")
-        self.assertEqual(self.said, [f"the access log {self.path} cannot be opened anew: No such file or directory"])
+        self.assertEqual(self.said, [f"the access log {self.path} cannot be reopened: No such file or directory"])
 
     async def test_working_directory(self) -> None:
         """A relative path stays the same file when the working directory changes."""

@@ -181,7 +181,7 @@ class ClientCertificateTests(_Case):
         """One that OpenSSL does not take is found when the gateway starts."""
         weak = own(pki.Authority.root().issue("gateway", key=pki.rsa_key(1024)))
         error = self.assertRaises(ClientCertificateError, tls_of, https(client_ssl_certificate=weak))
-        self.assertIn("[ssl_certificate own] cannot be shown to backends: ", str(error))
+        self.assertIn("[ssl_certificate own] cannot be used for backends: ", str(error))
 
 
 class ContextTests(_Case):

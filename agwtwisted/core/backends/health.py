@@ -98,7 +98,7 @@ class ProbeMatch:
         if not any(status in each for each in self.statuses):
             return f"status {status} is not one of {', '.join(map(str, self.statuses))}"
         if self.body not in body[:LOOKED_AT]:
-            return f"status {status}, but match_body is not in the first {LOOKED_AT} bytes of the answer"
+            return f"status {status}, but match_body is not in the first {LOOKED_AT} bytes of the response"
         return ""
 
 
@@ -121,5 +121,5 @@ def match_body(text: str) -> str:
     """A text to search for in a response."""
     size = len(text.encode())
     if size > LOOKED_AT:
-        raise UnacceptableError(f"has {size} bytes, but only the first {LOOKED_AT} of an answer are looked at")
+        raise UnacceptableError(f"has {size} bytes, but only the first {LOOKED_AT} of a response are read")
     return text

@@ -131,7 +131,7 @@ def string_octets(element: Element, nesting: int = MAX_PIECES) -> bytes:
     if not element.tag & CONSTRUCTED:
         return element.content
     if not nesting:
-        raise DerError("a string in pieces of pieces")
+        raise DerError("a constructed string within a constructed string")
     return b"".join([string_octets(piece, nesting - 1) for piece in elements(element.content)])
 
 
@@ -147,7 +147,7 @@ def object_identifier(content: bytes) -> str:
     arc = 0
     for octet in content:
         if octet == 0x80 and not arc:
-            raise DerError("an arc of an object identifier begins with zeros")
+            raise DerError("an arc of an object identifier has leading zeros")
         arc = arc << 7 | octet & 0x7F
         if not octet & 0x80:
             arcs.append(arc)
@@ -180,7 +180,7 @@ def _header(data: bytes, position: int) -> tuple[int, int | None]:
         return start, length
     if length == 0x80:
         if not data[position] & CONSTRUCTED:
-            raise DerError("an end mark without elements before it")
+            raise DerError("end-of-contents octets without an element before them")
         return start, None
     encoded_length = data[start : start + (length & 0x7F)]
     if len(encoded_length) < length & 0x7F:

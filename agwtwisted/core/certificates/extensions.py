@@ -228,7 +228,7 @@ def _first_bits(content: bytes) -> int:
     bits = der.first_element(content)
     octets = der.string_octets(bits)
     if bits.tag & ~der.CONSTRUCTED != der.BIT_STRING or not octets or octets[0] > 7:
-        raise DerError("not a string of bits")
+        raise DerError("not a bit string")
     if len(octets) == 2:
         return octets[1] & (0xFF << octets[0])
     return octets[1] if len(octets) > 2 else 0

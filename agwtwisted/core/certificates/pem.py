@@ -128,7 +128,7 @@ def _from_der(data: bytes, file: str) -> CertificateFile:
     if pkcs7.is_bundle(data):
         message = pkcs7.HINT
     elif _PKCS12.match(data):
-        message = "a PKCS #12 file (.pfx): `openssl pkcs12 -nokeys` takes the certificates out of it"
+        message = "a PKCS #12 file (.pfx): `openssl pkcs12 -nokeys` extracts the certificates"
     return attrs.evolve(_only_problem(file, message), encoded=(EncodedBlock(der=data, line=0),))
 
 
@@ -166,10 +166,10 @@ def _fault(block: _Block, der: bytes | None) -> str:
     if pkcs7.is_label(block.label):
         return pkcs7.HINT
     if block.label not in _CERTIFICATE_LABELS:
-        return f"a block {block.label.decode()} does not belong here, only certificates do"
+        return f"a block {block.label.decode()} does not belong here, only certificates"
     if der is None:
-        return "what stands between the delimiters is not base64"
-    return "what stands between the delimiters is not an X.509 certificate" if der else "nothing between the delimiters"
+        return "the text between the delimiters is not base64"
+    return "the block is not an X.509 certificate" if der else "nothing between the delimiters"
 
 
 def _blocks(data: bytes) -> Iterator[_Block]:
@@ -183,7 +183,7 @@ def _blocks(data: bytes) -> Iterator[_Block]:
             yield attrs.evolve(opened, fault="a BEGIN line without its END line")
             opened = None
         if not whole:
-            yield _Block(match[2], line, fault="a BEGIN or END line that does not end in five dashes")
+            yield _Block(match[2], line, fault="a BEGIN or END line without five dashes at its end")
         elif match[1] == b"BEGIN":
             opened, begin = _Block(match[2], line), match.end()
         else:
@@ -200,7 +200,7 @@ def _closed(opened: _Block | None, end: _Block, body: bytes) -> _Block:
     if opened.label != end.label:
         # Both labels are kept: either may be that of a private key.
         label = opened.label + b"/" + end.label
-        return attrs.evolve(opened, label=label, fault="a BEGIN line and an END line that do not agree")
+        return attrs.evolve(opened, label=label, fault="a BEGIN line and an END line with different labels")
     return attrs.evolve(opened, body=body)
 
 

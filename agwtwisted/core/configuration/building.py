@@ -179,8 +179,8 @@ class Builder:
         names = found["target_listener"].host_names if found["target_listener"] else ()
         if len(names) > 1 or any(each in name for name in names for each in "*?"):
             message = (
-                f"http_listener {found['target_listener'].name} has several host names or a wildcard:"
-                " it would not be clear which host to lead to; write target_url"
+                f"http_listener {found['target_listener'].name} has several host names or a wildcard, so the host of"
+                " the redirect is ambiguous: use target_url"
             )
             self.problems.append(row.problem(message, key="target_listener"))
             return None
@@ -284,7 +284,7 @@ def _instead(name: str, names: Iterable[str]) -> str:
     """The end of a message about a name that no section has: a similar one, and which there are."""
     every = list(names)
     if not every:
-        return ": there is none at all"
+        return ": there are none"
     near = did_you_mean(name, every)
     if near and len(every) == 1:
         return near

@@ -117,7 +117,7 @@ def _overlapping_addresses(draft: Draft) -> Iterator[Problem]:
         one, other = earlier.get("address"), row.get("address")
         if earlier.get("port") == row.get("port") and overlap(one, other):
             yield row.problem(
-                f"listens on {other}, {earlier.section.title} on {one}: on one port these cannot both be bound",
+                f"listens on {other}, {earlier.section.title} on {one}: one port cannot be bound to both",
                 key="port",
             )
 
@@ -142,7 +142,10 @@ def _differing_proxies(draft: Draft) -> Iterator[Problem]:
     key = "accept_proxy_protocol"
     for earlier, row in _neighbours(draft, key):
         if set(earlier.get(key)) != set(row.get(key)):
-            yield row.problem(f"and {earlier.section.title} differ in {key}, which is the port's", key=key)
+            yield row.problem(
+                f"and {earlier.section.title} differ in {key}, which must be the same for all listeners of a port",
+                key=key,
+            )
 
 
 def _ambiguous_hosts(draft: Draft) -> Iterator[Problem]:
@@ -177,7 +180,8 @@ def _differing_groups(draft: Draft) -> Iterator[Problem]:
             continue
         if _groups(one) != _groups(other):
             yield listener.row.problem(
-                f"and {earlier.row.section.title} have profiles that differ in tls_groups, which are the port's"
+                f"and {earlier.row.section.title} have profiles with different tls_groups, which must be the same for"
+                " all listeners of a port"
             )
 
 
@@ -206,11 +210,11 @@ def _rules(draft: Draft) -> Iterator[Problem]:
     """Rules of both kinds, each kind for itself: ports are of one kind, so their priorities never meet."""
     for kind, listener in (("request_routing_rule", "http_listener"), ("routing_rule", "listener")):
         yield from _shared(draft, kind, "priority", "priority {0} is also that of {1}")
-        yield from _shared(draft, kind, listener, "the listener {0} already belongs to {1}: one listener, one rule")
+        yield from _shared(draft, kind, listener, "the listener {0} already has the rule {1}: a listener has one rule")
         routed = {row.get(listener).name for row in draft.of(kind, listener)}
         for row in draft.of(listener):
             if row.name not in routed:
-                yield row.problem(f"no {kind} names this listener: it would lead nowhere")
+                yield row.problem(f"no {kind} names this listener, so it has no target")
 
 
 def _shared(draft: Draft, kind: str, key: str, message: str) -> Iterator[Problem]:
@@ -224,7 +228,7 @@ def _unused_profiles(draft: Draft) -> Iterator[Problem]:
     used = {getattr(row.get("ssl_profile"), "name", None) for row in draft.listening("ssl_profile")}
     for row in draft.of("ssl_profile"):
         if row.name not in used:
-            yield row.warning("no listener uses this profile: nobody is asked for a certificate because of it")
+            yield row.warning("no listener uses this profile, so it has no effect")
 
 
 def _probes(draft: Draft) -> Iterator[Problem]:
@@ -239,7 +243,7 @@ def _probe_of(row: Row, probe: Row) -> Iterator[Problem]:
     """What does not fit together between backend settings and their probe."""
     if not {"protocol"} & (row.refused | probe.refused) and probe.get("protocol") is not row.get("protocol"):
         yield row.problem(
-            f"{probe.section.title} asks by {probe.get('protocol').value}, these settings by"
+            f"{probe.section.title} has the protocol {probe.get('protocol').value}, these settings"
             f" {row.get('protocol').value}: they must be the same",
             key="probe",
             code="ApplicationGatewayProbeProtocolMustMatchBackendHttpSettinsProtocol",  # the product's spelling
@@ -254,7 +258,7 @@ def _unused_probes(draft: Draft) -> Iterator[Problem]:
     used = {getattr(row.get("probe"), "name", None) for kind in kinds for row in draft.of(kind, "probe")}
     for row in draft.of("probe"):
         if row.name not in used:
-            yield row.warning("no backend settings use this probe: nobody is asked because of it")
+            yield row.warning("no backend settings use this probe, so it has no effect")
 
 
 def _shadowed_listeners(draft: Draft) -> Iterator[Problem]:
@@ -294,7 +298,7 @@ def _plain_ways_in(draft: Draft) -> Iterator[Problem]:
             strict = "Strict listener" if _asks(listener_of(guard.value)) is ClientAuth.STRICT else "listener"
             yield rule.row.warning(
                 f"the plain {listener.protocol.value} listener {listener.name} reaches servers that the {strict}"
-                f" {listener_of(guard.value).name} keeps for clients with a certificate",
+                f" {listener_of(guard.value).name} protects with client certificates",
                 key="http_listener" if isinstance(listener, HttpListener) else "listener",
             )
 
@@ -340,8 +344,8 @@ def _unproven_headers(draft: Draft) -> Iterator[Problem]:
         extra = sorted(word.value for word in words & {CertificateHeaders.RFC9440, CertificateHeaders.XFCC})
         if extra and _asks(rule.value.http_listener) is ClientAuth.PASSTHROUGH:
             yield rule.row.warning(
-                f"client_certificate_headers has {', '.join(extra)} and {rule.value.http_listener.name} is Passthrough:"
-                " servers see certificates that nobody verified",
+                f"client_certificate_headers has {', '.join(extra)} and {rule.value.http_listener.name} is"
+                " Passthrough: servers get certificates that were not verified",
                 key="backend_http_settings",
             )
 
@@ -355,8 +359,8 @@ def _demo_certificates(draft: Draft) -> Iterator[Problem]:
         for key, certificates in _certificates(listener.value):
             if any(_is_demo(certificate) for certificate in certificates):
                 yield listener.row.problem(
-                    f"listens on {listener.value.address} with certificates of the demo, whose keys are no secret:"
-                    " make your own, or say allow_demo = true in [gateway]",
+                    f"listens on {listener.value.address} with certificates of the demo, whose keys are public: make"
+                    " your own, or set allow_demo = true in [gateway]",
                     key=key,
                 )
 

@@ -12,9 +12,11 @@ _HASH: Final = re.compile(r"[ \t]#")
 _HOME: Final = re.compile(r"~(?:[A-Za-z0-9_.-]*)(?:/|$)|\$(?:\w+|\{\w+\})|%\w+%")
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
-QUOTES: Final = "quotes are a part of the value: leave them out"
-COMMENT: Final = "# begins a comment at the start of a line only: behind a value or a section write ;"
-NOT_EXPANDED: Final = "~ and variables stand for nothing here: write the whole path, or one from this file's directory"
+QUOTES: Final = "quotes are part of the value: remove them"
+COMMENT: Final = "# begins a comment only at the start of a line: after a value or a section use ;"
+NOT_EXPANDED: Final = (
+    "~ and variables are not expanded: write the whole path, or a path relative to this file's directory"
+)
 
 
 def of_value(text: str) -> str:
@@ -56,10 +58,10 @@ def _write(ours: str) -> str:
     return f"write {ours}"
 
 
-_NOT_YET: Final = "this version does not have it"
-_OF_AZURE: Final = "it belongs to the product's cloud, and has no meaning here: leave it out"
-_SECTIONS: Final = "each is a section of its own: "
-_FILES: Final = "certificate_file, with key_file, or with password_file where it is a .pfx"
+_NOT_YET: Final = "not supported by this version"
+_OF_AZURE: Final = "it belongs to the product's cloud and has no meaning here: remove it"
+_SECTIONS: Final = "each is a separate section: "
+_FILES: Final = "certificate_file with key_file, or with password_file for a .pfx"
 
 _LISTENER: Final = {
     "frontend_port": _write("port"),
@@ -76,12 +78,12 @@ _BACKEND: Final = {
     "authentication_certificates": _write("trusted_root_certificates"),
     "pick_hostname_from_backend_address": _write("pick_host_name_from_backend_address"),
     "dedicated_backend_connection": _NOT_YET,
-    "probe_enabled": "there always is a probe: name one with probe, or leave the default one",
+    "probe_enabled": "there is always a probe: set probe, or use the default one",
 }
 
 _KEYS: Final[Mapping[str, Mapping[str, str]]] = {
     "gateway": {
-        "enable_http2": "HTTP/2 is not supported by this version: leave it out, clients agree on HTTP/1.1 (ALPN)",
+        "enable_http2": "HTTP/2 is not supported by this version: remove it, clients use HTTP/1.1 (ALPN)",
         "frontend_ports": "each listener has its own port",
         "frontend_ip_configurations": "each listener has its own address",
         "custom_error_configurations": _SECTIONS + "[custom_error gateway/STATUS]",
@@ -106,7 +108,7 @@ _KEYS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "backend_settings": {
         **_BACKEND,
-        **dict.fromkeys(_DRAINING, "sessions of a server that goes down get 30 seconds: leave it out"),
+        **dict.fromkeys(_DRAINING, "sessions of a server that goes down have 30 seconds: remove it"),
     },
     "probe": {
         "match": _write("match_status_codes and match_body"),
@@ -115,7 +117,7 @@ _KEYS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "ssl_certificate": {
         "data": _write(_FILES),
-        "password": _write("password_file, a file that holds nothing else"),
+        "password": _write("password_file, a file that contains nothing else"),
         "public_cert_data": _write(_FILES),
         "key_vault_secret_id": f"certificates are files here: {_FILES}",
     },

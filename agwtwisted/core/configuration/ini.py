@@ -24,7 +24,7 @@ _BLANKS = " \t"
 _BOM = b"\xef\xbb\xbf"
 _COMMENT = re.compile(r"[ \t];")
 _HEADER = re.compile(r"\[[ \t]*(?P<kind>\w+)(?:[ \t]+(?P<name>[\w.-]+)(?P<rest>/[\w.-]+)?)?[ \t]*\]", re.ASCII)
-_HEADER_RULE = "is no section: write [kind] or [kind name], a name of A-Z a-z 0-9 . _ -"
+_HEADER_RULE = "is not a section: write [kind] or [kind name], a name of A-Z a-z 0-9 . _ -"
 _TWO_PART_KINDS = {"path_rule": "map/name", "rewrite_rule": "set/name", "custom_error": "listener/status"}
 _HEADER_ACTIONS = ("request_header.", "response_header.", "response_header_matcher.")
 
@@ -146,7 +146,7 @@ class _Reading:
             self.complain(number, f"is not UTF-8 (byte {error.start + 1} of the line)")
             return None
         if any((each < " " and each != "\t") or each == "\x7f" for each in text):
-            self.complain(number, "holds a control character")
+            self.complain(number, "contains a control character")
             return None
         return text
 
@@ -164,7 +164,7 @@ class _Reading:
         if not kind:
             self.complain(number, f"{shown(text)} {_header_rule(text)}")
         elif earlier != number:
-            self.complain(number, f"the section stands here and on line {earlier}")
+            self.complain(number, f"the section is defined here and on line {earlier}")
 
     def open_entry(self, number: int, text: str) -> None:
         key, delimiter, value = text.partition("=")
@@ -172,15 +172,15 @@ class _Reading:
         self.entry = _OpenEntry(key, number)
         self.entry.add(value)
         if not delimiter or not key or _COMMENT.search(key):
-            self.complain(number, f"{shown(_without_comment(text))} is no section, no key = value and no comment")
+            self.complain(number, f"{shown(_without_comment(text))} is not a section, a key = value or a comment")
             return
         if not self.sections:
-            self.complain(number, "a key stands before the first section")
+            self.complain(number, "a key before the first section")
             self.sections.append(_OpenSection("", "", number))
         entries = self.sections[-1].entries
         earlier = entries.setdefault(_identity(key), self.entry)
         if earlier is not self.entry:
-            self.complain(number, f"the key {shown(key)} stands here and on line {earlier.line}")
+            self.complain(number, f"the key {shown(key)} is set here and on line {earlier.line}")
 
     def complain(self, number: int, message: str) -> None:
         section = self.sections[-1].title if self.sections else ""
@@ -205,7 +205,7 @@ def _header_rule(text: str) -> str:
     """How a header that cannot be read should be written."""
     match = _HEADER.fullmatch(text)
     form = _TWO_PART_KINDS.get(match["kind"]) if match else None
-    rule = f"is no section: write [{match['kind']} {form}]" if match and form else _HEADER_RULE
+    rule = f"is not a section: write [{match['kind']} {form}]" if match and form else _HEADER_RULE
     hint = hints.of_header(text)
     return f"{rule}; {hint}" if hint else rule
 

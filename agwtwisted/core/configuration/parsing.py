@@ -58,7 +58,7 @@ def parse(
         found += check.problems(draft)
     if not _has_error(found):
         # A configuration is taken whole or not at all: no section may be lost without a word.
-        found += [row.problem("could not be built, for a reason unknown: a defect") for row in builder.unbuilt()]
+        found += [row.problem("could not be built: this is a defect of the gateway") for row in builder.unbuilt()]
     found.sort(key=lambda problem: (problem.place.file != file, problem.place.line))
     if draft.gateway is None or _has_error(found):
         raise ConfigError(found)
@@ -101,9 +101,7 @@ def _rows(document: ini.Document, file: str) -> tuple[dict[str, dict[str, Row]],
             if not message:
                 rows[section.kind].setdefault(section.name, row)
     if not document.problems and not any(section.kind in _LISTENERS for section in document.sections):
-        problems.append(
-            Problem(place=Place(file=file), message="has no http_listener and no listener: it would listen nowhere")
-        )
+        problems.append(Problem(place=Place(file=file), message="has no http_listener and no listener"))
     return rows, problems
 
 
@@ -112,7 +110,7 @@ def _kind_problem(section: ini.Section) -> str:
     if section.kind not in KINDS:
         hint = hints.of_kind(section.kind)
         end = f"; {hint}" if hint else did_you_mean(section.kind, KINDS)
-        return f"there is no kind of section {shown(section.kind)}{end}"
+        return f"unknown kind of section {shown(section.kind)}{end}"
     if KINDS[section.kind].named and not section.name:
         return f"has no name: write [{section.kind} NAME]"
     if not KINDS[section.kind].named and section.name:

@@ -21,8 +21,8 @@ def _refusals_without_meaning(draft: Draft) -> Iterator[Problem]:
         profile = listener.value.ssl_profile
         if profile is not None and profile.client_auth is ClientAuth.STRICT and profile.refusal is Refusal.HTTP400:
             yield listener.row.warning(
-                f"the profile {profile.name} has refusal = Http400, which has no meaning here: no HTTP is spoken, so"
-                " clients are refused in the handshake",
+                f"the profile {profile.name} has refusal = Http400, which has no effect on an L4 listener: clients are"
+                " refused in the handshake",
                 key="ssl_profile",
             )
 
@@ -31,8 +31,8 @@ def _nothing_to_tell(draft: Draft) -> Iterator[Problem]:
     for rule in draft.relay_rules:
         if rule.value.backend_settings.proxy_protocol_tls and rule.value.listener.protocol is StreamProtocol.TCP:
             yield rule.row.warning(
-                f"{rule.value.backend_settings.name} has proxy_protocol_tls, and clients of the Tcp listener"
-                f" {rule.value.listener.name} speak no TLS that could be told of",
+                f"{rule.value.backend_settings.name} has proxy_protocol_tls, but clients of the Tcp listener"
+                f" {rule.value.listener.name} use no TLS that the header could describe",
                 key="backend_settings",
             )
 
@@ -50,14 +50,16 @@ def _probe_of(row: Row, probe: Row) -> Iterator[Problem]:
     asked, spoken = probe.get("protocol"), row.get("protocol")
     if asked is not spoken:
         message = (
-            f"{probe.section.title} asks by {asked.value}, these settings by {spoken.value}: they must be the same"
+            f"{probe.section.title} has the protocol {asked.value}, these settings {spoken.value}: they must be the"
+            " same"
         )
         yield row.problem(message, key="probe")
     header = "enable_probe_proxy_protocol_header"
     preserving = row.get("enable_l4_client_ip_preservation")
     if preserving and asked is StreamProtocol.TLS and not probe.get(header):
         yield row.warning(
-            f"{probe.section.title} has no {header}: servers that wait for a PROXY protocol header never answer it",
+            f"{probe.section.title} has no {header}: servers that expect a PROXY protocol header never answer the"
+            " probe",
             key="probe",
         )
 

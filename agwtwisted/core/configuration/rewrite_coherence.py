@@ -78,15 +78,15 @@ def _reroutes(draft: Draft) -> Iterator[Problem]:
     for rule_set in draft.rewrite_rule_sets:
         if rule_set.always_reroutes:
             yield first[rule_set.name].problem(
-                f"the rewrite rule set {rule_set.name} has the path map looked at again in any case, without end:"
-                " at least one rule needs a condition, or no reroute",
+                f"the rewrite rule set {rule_set.name} always reroutes, which never ends: at least one rule needs a"
+                " condition, or no reroute",
                 key="reroute",
             )
     for rule in draft.rules:
         used = rule.value.rewrite_rule_set
         if used is not None and used.reroutes and rule.row.unset("url_path_map"):
             yield rule.row.problem(
-                f"the rewrite rule set {used.name} has reroute, and a basic rule has no path map to look at again",
+                f"the rewrite rule set {used.name} has reroute, but a basic rule has no URL path map to search again",
                 key="rewrite_rule_set",
             )
 
@@ -98,8 +98,8 @@ def _everyday_headers(draft: Draft) -> Iterator[Problem]:
         for name in row.family("request_header"):
             if canonical(name) in identifying & _EVERYDAY_HEADERS:
                 yield row.warning(
-                    f"request_header.{name.decode()} tells who the client is: what clients themselves send by that name"
-                    " is dropped, on every listener",
+                    f"request_header.{name.decode()} identifies the client: the gateway deletes this header from"
+                    " requests of clients, on every listener",
                     key=f"request_header.{name.decode()}",
                 )
 
@@ -112,20 +112,20 @@ def _words_of_clients(draft: Draft) -> Iterator[Problem]:
         for action in rule.request_headers:
             key = f"request_header.{action.name.decode()}"
             if action.canonical == HOST and HOST in identifying:
-                message = f"{key} tells who the client is, but any client may send that Host itself"
+                message = f"{key} identifies the client, but any client can send that Host itself"
                 yield rows[rule.name].warning(message, key=key)
                 continue
             references = () if action.value is None else action.value.references
             said = [each for each in references if each.of_client]
             said = [each for each in said if each.request_header not in MANAGED_NAMES | identifying]
             if action.canonical in MANAGED_NAMES - {_ORIGINAL_URL}:
-                word = "is the gateway's word to backends"
+                word = "is a header of the gateway to backends"
             elif any(each.of_certificate for each in references):
-                word = "tells who the client is"
+                word = "identifies the client"
             else:
                 continue
             for each in dict.fromkeys(each.written for each in said):
-                yield rows[rule.name].warning(f"{key} {word}, and {each} is any client's", key=key)
+                yield rows[rule.name].warning(f"{key} {word}, and {each} can be chosen by any client", key=key)
 
 
 _ORIGINAL_URL: Final = b"x-original-url"
@@ -153,21 +153,21 @@ def _paths_in_conditions(draft: Draft) -> Iterator[Problem]:
         operator, text = condition.operator.removesuffix("*"), condition.operand
         if operator in ("==", "!=") and normalised(text.encode()) != text.encode():
             yield row.problem(
-                f"{key} compares with {shown(text)}, which no path is here: paths that decide who comes in have one"
-                " form (//a, /./a and /%61 are /a, and what is encoded has capital letters)",
+                f"{key} compares with {shown(text)}, which is not a normalized path: paths that decide access are"
+                " normalized (//a, /./a and /%61 become /a, and encoded octets have upper-case digits)",
                 key=key,
             )
         elif operator in ("~", "!~") and (odd := _of_other_form(text)):
             yield row.warning(
-                f"{key} looks for {shown(odd)}, which no path has here: paths that decide who comes in have one form"
-                " (//a, /./a and /%61 are /a, and what is encoded has capital letters)",
+                f"{key} looks for {shown(odd)}, which no normalized path contains: paths that decide access are"
+                " normalized (//a, /./a and /%61 become /a, and encoded octets have upper-case digits)",
                 key=key,
             )
         elif (operator == "!=" and _PLUS.search(text)) or (operator == "!~" and _PLUS_IN_PATTERN.search(text)):
-            yield row.warning(f"{key} excludes a path with +, which may also be written %2B: exclude both", key=key)
+            yield row.warning(f"{key} excludes a path with +, which can also be encoded as %2B: exclude both", key=key)
         if operator == "~" and not tied_to_start(text):
             yield row.warning(
-                f"{key} finds its pattern anywhere in {condition.reference.written}: begin it with ^",
+                f"{key} matches its pattern anywhere in {condition.reference.written}: begin it with ^",
                 key=key,
             )
 
@@ -178,15 +178,17 @@ def _names_in_patterns(draft: Draft) -> Iterator[Problem]:
         reference, text = condition.reference, condition.operand
         if reference.comparison is not Comparison.DISTINGUISHED_NAME or condition.operator.rstrip("*") not in _PATTERNS:
             continue
-        loose = "" if tied_to_start(text) and tied_to_end(text) else "it is not tied to both ends, ^ and $"
+        loose = "" if tied_to_start(text) and tied_to_end(text) else "it is not anchored at both ends with ^ and $"
         if not loose and has_class_with(text, b",\\"):
-            loose = "it has a part that fits the comma or the backslash between attributes"
+            loose = "it has a part that matches the comma or the backslash between attributes"
         if loose:
             instead = [f"{reference.written}_{each}" for word, each in _ATTRIBUTES.items() if f"{word}=" in text]
             of_subject = reference.written.endswith("_subject")
-            better = f"ask {' and '.join(instead)} instead" if instead and of_subject else "compare the whole with =="
+            better = (
+                f"use {' and '.join(instead)} instead" if instead and of_subject else "compare the whole name with =="
+            )
             yield row.warning(
-                f"{key} looks for its pattern in a whole distinguished name, and {loose}: {better}", key=key
+                f"{key} matches its pattern against a whole distinguished name, and {loose}: {better}", key=key
             )
 
 
@@ -199,7 +201,7 @@ def _values_in_patterns(draft: Draft) -> Iterator[Problem]:
         if reference.comparison is Comparison.HOST_NAME:
             yield row.warning(f"{key}: a name of any other domain may begin like this; end the pattern with $", key=key)
         elif not tied_to_start(text):
-            yield row.warning(f"{key} finds its pattern anywhere in a value: tie it with ^ and $", key=key)
+            yield row.warning(f"{key} matches its pattern anywhere in a value: anchor it with ^ and $", key=key)
 
 
 _PATTERNS: Final = ("~", "!~")
@@ -237,9 +239,9 @@ def _words_of_anybody(draft: Draft) -> Iterator[Problem]:
     for row, key, condition in _access_conditions(draft):
         written, header = condition.reference.written, condition.reference.request_header
         if header in MANAGED_NAMES:
-            message = "is deleted from every request before: the condition sees none"
+            message = "is deleted from every request before, so the condition gets an empty value"
         elif header in _ANYBODY_SAYS or written in ("var_add_x_forwarded_for_proxy", "var_client_user"):
-            message = "is what any client may send: nobody has checked it"
+            message = "can be chosen by any client, and is not verified"
         else:
             continue
         yield row.warning(f"{key}: {written} {message}", key=key)
@@ -270,11 +272,10 @@ def _unproven_access(draft: Draft) -> Iterator[Problem]:
             said = [each.reference.written for each in conditions.values() if each.reference.of_certificate]
             key = f"{family}.{next(iter(conditions), '')}"
             if said and asks is ClientAuth.NONE:
-                yield row.warning(f"{said[0]} tells nothing: {listener} asks nobody for a certificate here", key=key)
+                yield row.warning(f"{said[0]} is always empty: {listener} asks for no certificate here", key=key)
             elif said and asks is ClientAuth.PASSTHROUGH and not _PROVEN & {*said}:
                 yield row.warning(
-                    f"{said[0]} is anybody's word: {listener} is Passthrough, where nobody verifies certificates"
-                    " (a fingerprint would do, and so would Strict)",
+                    f"{said[0]} is not verified: {listener} is Passthrough (use a fingerprint, or Strict)",
                     key=key,
                 )
 

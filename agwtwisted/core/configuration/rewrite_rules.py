@@ -56,7 +56,7 @@ def request_target(text: str) -> bytes:
     """The name of a request header that rules may set; the product has X-Original-Host stay what it is."""
     name = _target(request_header_name(text))
     if canonical(name) == b"x-original-host":
-        raise UnacceptableError(f"{text} cannot be rewritten: it tells what the client asked for")
+        raise UnacceptableError(f"{text} cannot be rewritten: it contains what the client asked for")
     return name
 
 
@@ -76,7 +76,7 @@ def matched_target(text: str) -> bytes:
 def _target(text: str) -> bytes:
     name = text.encode()
     if canonical(name) in UNTOUCHABLE:
-        raise UnacceptableError(f"{text} cannot be rewritten: it concerns the connection")
+        raise UnacceptableError(f"{text} cannot be rewritten: it belongs to the connection")
     return name
 
 
@@ -84,7 +84,7 @@ def value_matcher(text: str) -> Matcher:
     """``<operator> <rest of the line>``, as in a condition, of the values of one header's lines."""
     match = _WORDED_MATCHER.fullmatch(text)
     if match is None:
-        raise UnacceptableError(f"is {shown(text)}, but must be an operator and what to compare with")
+        raise UnacceptableError(f"is {shown(text)}, but must be an operator and an operand")
     test, groups = matcher(match[1], match[2] or "", rest_at=max(match.start(2), 0))
     return Matcher(test=test, groups=groups, text=text)
 
@@ -161,10 +161,10 @@ class _Reading:
         for number, condition in self.conditions().items():
             if early and condition.reference.of_response:
                 self.complain(
-                    f"condition.{number}", f"is about the response, too late for {early}: write two rules instead"
+                    f"condition.{number}", f"is about the response, so the rule cannot set {early}: write two rules"
                 )
         if row.get("reroute") and row.unset("url_path"):
-            self.complain("reroute", "needs url_path: the path map is asked about the path")
+            self.complain("reroute", "needs url_path: the URL path map is searched by the path")
         if not any(canonical(name) == SET_COOKIE for name in row.family("response_header")):
             for name in row.family("response_header_matcher"):
                 self.complain(f"response_header_matcher.{name.decode()}", "needs response_header.Set-Cookie")
@@ -173,7 +173,7 @@ class _Reading:
         for name, text in self.row.family("request_header").items():
             key = f"request_header.{name.decode()}"
             if canonical(name) == HOST and not text:
-                self.complain(key, "cannot be empty: a request without Host is none")
+                self.complain(key, "cannot be empty: a request must have a Host")
             value = self.template(
                 key, self.scope(of_response=False), self.check_host if canonical(name) == HOST else None
             )
@@ -187,7 +187,7 @@ class _Reading:
             key = f"response_header.{name.decode()}"
             earlier = seen.setdefault(canonical(name), name)
             if earlier is not name:
-                self.complain(key, f"is to the gateway the same header as {earlier.decode()}")
+                self.complain(key, f"is the same header to the gateway as {earlier.decode()}")
             applies = found if canonical(name) == SET_COOKIE else None
             scope = self.scope(of_response=True, groups=None if applies is None else applies.groups)
             yield HeaderAction(
@@ -219,7 +219,7 @@ class _Reading:
 
     def check_query(self, template: Template) -> None:
         if template.beginning.startswith(b"?"):
-            _refuse(template, "leave out the ?, it is put there")
+            _refuse(template, "remove the ?: the gateway adds it")
         self.check_literal(template, QUERY, b"")
 
     def check_literal(self, template: Template, form: re.Pattern[bytes], before: bytes) -> None:

@@ -77,11 +77,11 @@ def _hidden(row: Row, path: str, exact: dict[bytes, Row], prefixes: dict[bytes, 
     earlier = next((prefixes[text[:end]] for end in range(len(text) + 1) if text[:end] in prefixes), None)
     if earlier is None:
         return
-    message = f"{path} comes too late: {earlier.section.title} takes every such path before"
+    message = f"{path} never matches: {earlier.section.title} matches every such path before it"
     if _certificate(row) is PathCertificate.REQUIRE and _certificate(earlier) is not PathCertificate.REQUIRE:
         yield row.problem(f"{message}, and requires no certificate", key="paths")
     elif row.family("deny_unless") and not earlier.family("deny_unless"):
-        yield row.problem(f"{message}, and denies nobody", key="paths")
+        yield row.problem(f"{message}, and has no conditions", key="paths")
     else:
         yield row.warning(message, key="paths")
 
@@ -204,7 +204,7 @@ def _unfit(listener: Row, profiles: Mapping[str, Row]) -> str:
     if mode is ClientAuth.PASSTHROUGH:
         named = not profile.unset("trusted_client_certificates")
         return "" if named else f"has {profile.section.title}, which names none"
-    return "is Strict" if mode is ClientAuth.STRICT else "asks nobody for a certificate"
+    return "is Strict" if mode is ClientAuth.STRICT else "asks for no certificate"
 
 
 def _profiles_that_verify_nobody(draft: Draft) -> Iterator[Problem]:
@@ -258,8 +258,7 @@ def _paths_of_several_forms(draft: Draft) -> Iterator[Problem]:
             for path in row.get("paths"):
                 if not _has_one_form(path):
                     yield row.problem(
-                        f"{path} is never what a request asks for here: {deciding} decides who comes in, so paths are"
-                        f" compared in one form only: {_ONE_FORM}",
+                        f"{path} never matches here: {deciding} decides access, so paths are normalized: {_ONE_FORM}",
                         key="paths",
                     )
 
@@ -285,15 +284,13 @@ def _override_paths(draft: Draft) -> Iterator[Problem]:
             if row is not None and settings.path and not _has_one_form(settings.path):
                 del rows[settings.name]  # told once
                 yield row.problem(
-                    f"path = {settings.path} has another form: {rule.row.section.title} decides by the path who comes"
-                    f" in, and forwards paths in one form only: {_ONE_FORM}",
+                    f"path = {settings.path} is not normalized: {rule.row.section.title} decides access by the path,"
+                    f" and forwards normalized paths only: {_ONE_FORM}",
                     key="path",
                 )
 
 
-_ONE_FORM: Final = (
-    "letters, digits and -._~!$&'()*=:@ that are not encoded, without empty segments and those that end in a dot"
-)
+_ONE_FORM: Final = "unencoded letters, digits and -._~!$&'()*=:@, without empty segments and segments that end in a dot"
 
 
 def _has_one_form(pattern: str) -> bool:
@@ -317,8 +314,8 @@ def _open_neighbours(draft: Draft) -> Iterator[Problem]:
             if lacking:
                 told.add((row.name, path))
                 yield row.warning(
-                    f"{path.decode('ascii')} has {' and '.join(sorted(lacking))}, which {near.decode('ascii')} has not:"
-                    " many servers answer both alike",
+                    f"{path.decode('ascii')} has {' and '.join(sorted(lacking))}, which {near.decode('ascii')} has:"
+                    " many servers treat both alike",
                     key="paths",
                 )
 

@@ -171,9 +171,9 @@ class ChunkedBody:
     def _begin_line(self, data: bytes, at: int) -> int:
         """The line with a chunk's size is not whole, or none."""
         if len(data) - at > LONGEST_SIZE_LINE:
-            self.problem = "a chunk extension is too long, or none"
+            self.problem = "a chunk extension is too long or invalid"
         elif self._begun_size_line.fullmatch(data, at) is None:
-            self.problem = "a chunk size is none"
+            self.problem = "an invalid chunk size"
         else:
             self._begun = bytearray(data[at:])
             return len(data)
@@ -202,7 +202,7 @@ class ChunkedBody:
         section = bytes(begun[:end])
         self._check_trailers(end - 2, section.count(b"\n") - 1)
         if not self.problem and _TRAILERS.fullmatch(section) is None:
-            self.problem = "a trailer is none"
+            self.problem = "an invalid trailer line"
         if not self.problem:
             self.trailer_names = tuple(line.partition(b":")[0] for line in section.split(b"\r\n")[:-2])
             self.unread, self.done = len(data) - at - (end - before), True

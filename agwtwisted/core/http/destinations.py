@@ -99,7 +99,7 @@ def destination(url: str) -> Destination:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise UnacceptableError(f"is {shown(url)}, which is no URL: {error}") from error
+        raise UnacceptableError(f"is {shown(url)}, which is not a URL: {error}") from error
     if parts.scheme not in _PORTS:
         raise UnacceptableError(f"is {shown(url)}, but must begin with http:// or https://")
     if "@" in parts.netloc or "#" in url or "\\" in url:
@@ -128,7 +128,7 @@ def refusal_of(destination: Destination, addresses: Iterable[str], ports: Iterab
     if not any(destination.port in each for each in ports):
         keys.append(f"ocsp_allowed_ports = {destination.port}")
     where = f"{destination.host} port {destination.port}" + (f" at {closed_ones}" if closed_ones else "")
-    return f"the address rules refuse the responder {where}: it takes {' and '.join(keys)} to allow it"
+    return f"the address rules refuse the responder {where}: {' and '.join(keys)} would allow it"
 
 
 def _is_in(address: IpAddress, networks: Iterable[Network]) -> bool:
@@ -159,7 +159,7 @@ def hindrance(url: str, open_networks: Iterable[Network], open_ports: Iterable[P
         closed_ones = ()
     if not closed_ones and any(where.port in each for each in open_ports):
         return ""
-    return f"is not asked: {refusal_of(where, closed_ones, open_ports)}"
+    return f"is not used: {refusal_of(where, closed_ones, open_ports)}"
 
 
 # -- as they stand in a configuration
@@ -175,7 +175,7 @@ def network(text: str) -> Network:
     try:
         return ipaddress.ip_network(text)
     except ValueError as error:
-        raise UnacceptableError(f"has {shown(text)}, which is no network: {error}") from error
+        raise UnacceptableError(f"has {shown(text)}, which is not a network: {error}") from error
 
 
 def port_range(text: str) -> PortRange:

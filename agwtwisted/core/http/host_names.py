@@ -78,7 +78,7 @@ def bracketed(host: str) -> str:
 def server_name(text: str) -> str:
     """A name that is sent to servers in a TLS handshake, where addresses have no place (RFC 6066 section 3)."""
     if _ip_address(text) is not None:
-        raise UnacceptableError(f"is {shown(text)}, but must be a host name: IP addresses are never sent as such")
+        raise UnacceptableError(f"is {shown(text)}, but must be a host name: IP addresses are never sent in SNI")
     return backend_host(text)
 
 
@@ -158,7 +158,7 @@ def _ascii(text: str) -> str:
     try:
         return ".".join(_ascii_label(label) for label in text.removesuffix(".").split("."))
     except UnicodeError as error:
-        raise UnacceptableError(f"has {shown(text)}, which is no international host name: {error}") from error
+        raise UnacceptableError(f"has {shown(text)}, which is not an international host name: {error}") from error
 
 
 def _ascii_label(label: str) -> str:
@@ -169,5 +169,5 @@ def _checked_labels(text: str, name: str, pattern: re.Pattern[str]) -> list[str]
     labels = name.split(".")
     fits = all(len(label) in limits.LABEL_LENGTH and pattern.fullmatch(label) for label in labels)
     if not fits or len(name) not in limits.HOST_NAME_LENGTH:
-        raise UnacceptableError(f"has {shown(text)}, which is no host name")
+        raise UnacceptableError(f"has {shown(text)}, which is not a host name")
     return labels

@@ -36,16 +36,16 @@ def normalised(target: bytes) -> bytes | UnclearPath:
     if not path.startswith(b"/"):
         return UnclearPath("no path")
     if _MALFORMED.search(path):
-        return UnclearPath("% that encodes nothing in a path")
+        return UnclearPath("% without two hexadecimal digits in a path")
     path = _encoded(path)
     if len(path) > MAX_TARGET:
-        return UnclearPath("too long once it is encoded")
+        return UnclearPath("too long after encoding")
     path = _decoded(path)
     refused = _REFUSED.search(path)
     if refused is not None:
         return UnclearPath(f"{refused[0].decode('ascii')} in a path")
     if _ODD_SEGMENT.search(path):
-        return UnclearPath("a name that not all servers read alike in a path")
+        return UnclearPath("a name in a path that servers interpret differently")
     resolved = _without_dots(path) if _TO_RESOLVE.search(path) else path
     if isinstance(resolved, UnclearPath):
         return resolved
@@ -133,18 +133,18 @@ def _ambiguity(path: bytes) -> str:
     try:
         text = path.decode("utf-8")
     except UnicodeDecodeError:
-        return "no UTF-8 in a path"
+        return "invalid UTF-8 in a path"
     if not unicodedata.is_normalized("NFC", text):
         return "letters in a path that are not composed"
     letters = [each for each in set(text) if not each.isascii()]
     unseen = [each for each in letters if unicodedata.category(each) in _UNUSABLE_CATEGORIES]
     unseen += _IGNORABLE.findall("".join(letters))
     if unseen:
-        return f"U+{ord(unseen[0]):04X}, which is not seen, in a path"
+        return f"U+{ord(unseen[0]):04X}, which is invisible, in a path"
     while letters and _may_be_ascii(letters):
         half = letters[: len(letters) // 2]
         if not half:
-            return f"U+{ord(letters[0]):04X}, which some take for ASCII, in a path"
+            return f"U+{ord(letters[0]):04X}, which some servers map to ASCII, in a path"
         letters = half if _may_be_ascii(half) else letters[len(half) :]
     return ""
 
@@ -182,7 +182,7 @@ def override_path(path: str, matched_prefix: bytes, target: bytes) -> bytes | Un
     old, mark, query = target.partition(b"?")
     rest = old[len(matched_prefix) :] if old.lower().startswith(matched_prefix) else old
     if _DOTS.search(rest):
-        return UnclearPath("dots in a path behind the backend's own")
+        return UnclearPath("dot segments in a path after the backend's own")
     new = path.encode("ascii")
     if rest:
         new = new.removesuffix(b"/") + b"/" + rest.removeprefix(b"/")

@@ -183,7 +183,7 @@ def _line(line: bytes) -> ProxyHeader | NoHeader:
     version = int(words[1][-1])
     source, destination = _endpoint(words[2], words[4], version), _endpoint(words[3], words[5], version)
     if source is None or destination is None:
-        return NoHeader("an address or a port in the line is none")
+        return NoHeader("an invalid address or port in the line")
     return ProxyHeader(source=source, destination=destination)
 
 
@@ -205,14 +205,14 @@ def _binary(command: int, family: int, header: bytes) -> ProxyHeader | NoHeader:
     if family == 0:  # unspecified: nothing is known of the client
         return ProxyHeader()
     if family & 0xF != _STREAM or (size is None and family >> 4 != 0x3):
-        return NoHeader("it is about another protocol than TCP")
+        return NoHeader("it describes another protocol than TCP")
     ends = 2 * size + 4 if size else _UNIX_OCTETS
     body = header[_FIXED:]
     if len(body) < ends:
-        return NoHeader("its addresses are cut")
+        return NoHeader("its addresses are incomplete")
     tlvs = split(body[ends:])
     if tlvs is None:
-        return NoHeader("its last value is cut")
+        return NoHeader("its last value is incomplete")
     if not _sound(header, _FIXED + ends, tlvs):
         return NoHeader("its checksum is wrong")
     if size is None:  # a Unix socket has no address that could be used

@@ -35,8 +35,8 @@ class Budget:
         if self.room >= max_connections:
             return ""
         return (
-            f"max_connections = {max_connections} takes {self.needed} file descriptors, since each connection may need"
-            f" one to a server, and the system gives {self.limit} (LimitNOFILE, ulimit -n): no more than {self.room}"
+            f"max_connections = {max_connections} takes {self.needed} file descriptors, because each connection may"
+            f" need one to a server; the system's limit is {self.limit} (LimitNOFILE, ulimit -n), so only {self.room}"
             f" connections are accepted; raise that limit, or set max_connections = {self.room}"
         )
 

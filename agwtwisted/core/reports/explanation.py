@@ -95,7 +95,7 @@ class Explanation:
         return findings(self.rule, self.verdict, self.sent[0].der if self.sent else b"")
 
     def _access(self, found: Iterable[Finding]) -> Iterator[str]:
-        yield "Who may come in (deny_unless)"
+        yield "Access control (deny_unless)"
         for each in found:
             yield from _indented(str(each), 1)
 
@@ -139,10 +139,10 @@ class Explanation:
             for line in attribute_lines(block.der) if block is self.sent[0] else ():
                 yield from _indented(line, 2)
             if certificate_of(block.der) is None:
-                yield from _indented("cannot be read in full: it breaks the rules of RFC 5280", 2)
+                yield from _indented("cannot be parsed completely: it violates RFC 5280", 2)
         own, *others = (_is_authority(block.der) for block in self.sent)
         if own and False in others:
-            yield from _indented("The first is a CA's, and another is not: put the client's own at the beginning.", 1)
+            yield from _indented("The first certificate is a CA's, and another is not: put the client's own first.", 1)
 
     def _asked(self) -> Iterator[str]:
         profile = self.listener.ssl_profile
@@ -157,7 +157,7 @@ class Explanation:
     def _verdict(self) -> Iterator[str]:
         yield from self._words(self._concluded(self.verdict))
         if admits(self._concluded(self.verdict)) and not self.lets_in:
-            yield "But every request is answered 403: a condition of the rule does not hold."
+            yield "But every request gets 403: a condition of the rule does not hold."
         if requiring := self._requiring():
             yield ""
             yield from beside("On the paths that require a certificate, ", ", ".join(map(printable, requiring)) + ":")
@@ -170,18 +170,18 @@ class Explanation:
         """The paths that require a certificate and have a condition that this one does not meet."""
         denied = [each.where for each in self._findings() if each.requiring and each.holds is False]
         for where in dict.fromkeys(denied):
-            yield from beside("But requests are answered 403, because a condition does not hold: ", where)
+            yield from beside("But requests get 403, because a condition does not hold: ", where)
 
     def _words(self, verdict: Verdict) -> Iterator[str]:
         match verdict:
             case NotAsked():
-                yield "Accepted: this listener asks for no certificate, and the client will send none."
+                yield "Accepted: this listener asks for no certificate, so the client sends none."
             case Unchecked():
-                yield "Accepted: this listener verifies no certificate. The backend is told PASSTHROUGH."
+                yield "Accepted: this listener verifies no certificate. The backend gets PASSTHROUGH."
             case Absent():
                 yield "Accepted, without a certificate."
             case Trusted():
-                proof = "The client must have the certificate's key, which only a real handshake shows."
+                proof = "The client must have the certificate's key, which only a real handshake proves."
                 yield f"Accepted{self._condition()}. {proof}"
             case Missing():
                 yield from _refused("no certificate was sent")
@@ -195,8 +195,8 @@ class Explanation:
         if not self._is_asked_about:
             return ""
         if self._unaskable():
-            return ", although its status is not to be had (ocsp_unavailable = Allow)"
-        return ", if its responder calls it good"
+            return ", although its status cannot be obtained (ocsp_unavailable = Allow)"
+        return ", if its OCSP responder answers good"
 
 
 @attrs.frozen(eq=False)
@@ -216,7 +216,7 @@ class _Verification:
     def steps(self) -> list[Iterator[str]]:
         """In the order of the gateway."""
         if not self.evidence.chain:
-            return [iter([f"Chain: none was looked for, because the handshake failed: {self.explanation.failure}"])]
+            return [iter([f"Chain: none was built, because the handshake failed: {self.explanation.failure}"])]
         steps = [self._chain(), self._openssl(), self._rules(), self._times(), self._issuer_dn()]
         if self.profile.verify_client_revocation is ClientRevocation.OCSP:
             steps.append(self._revocation())
@@ -234,9 +234,11 @@ class _Verification:
     def _missing(self, last: bytes) -> Iterator[str]:
         issuer = certificate_variables(last).issuer.decode() or "(none)"
         if certificate_variables(last).subject.decode() == issuer:
-            yield from _indented(f"{issuer} signed itself, and no trusted file has it", 1)
+            yield from _indented(f"{issuer} is self-signed, and is in no trusted file", 1)
         else:
-            yield from _indented(f"the issuer of the last is in no trusted file and was not sent: {issuer}", 1)
+            yield from _indented(
+                (f"the issuer of the last certificate is in no trusted file and was not sent: {issuer}"), 1
+            )
         for chain in self.chains:
             for authority in chain.authorities:
                 if certificate_variables(authority.der).subject.decode() == issuer:
@@ -255,10 +257,10 @@ class _Verification:
         error, first = self.evidence.error, self.evidence.first_error
         if first and not error:
             said = REASONS.get(first, UNKNOWN)
-            yield from beside("OpenSSL: ", f"no fault in this path; the one that it took first failed: {said}")
+            yield from beside("OpenSSL: ", f"no error in this path; its first path failed: {said}")
             return
         if not error:
-            yield "OpenSSL (chain, signatures, purposes, constraints, time): no fault"
+            yield "OpenSSL (chain, signatures, purposes, constraints, time): no error"
             return
         at = self.evidence.error_depth
         whose = f", at {_name(self.evidence.chain[at])}" if at < len(self.evidence.chain) else ""
@@ -272,7 +274,7 @@ class _Verification:
             self.explanation.now,
             max_depth=self.explanation.max_depth,
         )
-        yield f"The gateway's own rules: {said.reason if isinstance(said, Refused) else 'no fault'}"
+        yield f"The gateway's own rules: {said.reason if isinstance(said, Refused) else 'no error'}"
         for index, der in enumerate(self.evidence.chain):
             if fault := self._fault(der, index):
                 yield from _indented(f"{_name(der)}: {fault}", 1)
@@ -283,22 +285,24 @@ class _Verification:
             yield from _indented(f"{_name(der)}: {_time_word(der, self.explanation.now)}, {_dates(der)}", 1)
 
     def _issuer_dn(self) -> Iterator[str]:
-        option = "" if self.profile.verify_client_cert_issuer_dn else ", which this profile does not ask for"
+        option = "" if self.profile.verify_client_cert_issuer_dn else ", which this profile does not require"
         yield f"Issuer DN (verify_client_cert_issuer_dn){option}"
         leaf, last = self.evidence.chain[0], self.evidence.chain[-1]
         yield from beside(f"{_INDENT}the client's  ", certificate_variables(leaf).issuer.decode() or "(none)")
         for chain in self.chains:
             same = "the same" if _is_issuer(leaf, chain) else "another"
             if last != chain.root.der:
-                same = "does not count, the chain ends elsewhere"
+                same = "not used, the chain ends in another root"
             name = certificate_variables(chain.issuer.der).subject.decode()
             yield from beside(f"{_INDENT}the file's    ", f"{name}: {same} ({printable(chain.file)})")
 
     def _revocation(self) -> Iterator[str]:
-        yield "Revocation (verify_client_revocation = OCSP): the gateway asks after the handshake; here nobody is asked"
+        yield (
+            "Revocation (verify_client_revocation = OCSP): the gateway checks it after the handshake; explain does not"
+        )
         for der, responders in asked_about(self.evidence.chain, self.profile):
             if not responders:
-                yield from _indented(f"{_name(der)}: names no responder, so its status is not to be had", 1)
+                yield from _indented(f"{_name(der)}: names no responder, so its status cannot be obtained", 1)
             for url, hindered in responders:
                 yield from _indented(f"{_name(der)}: {printable(url)}{f' {hindered}' if hindered else ''}", 1)
 

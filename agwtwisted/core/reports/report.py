@@ -166,7 +166,7 @@ def _trusted(config: Config, trusted: TrustedClientCertificate, now: datetime) -
             "",
         ]
     )
-    heads = ("SUBJECT, THE ROOT FIRST", "DAYS LEFT", "FINGERPRINT (SHA-1)")
+    heads = ("SUBJECT, ROOT FIRST", "DAYS LEFT", "FINGERPRINT (SHA-1)")
     return rendered(title, heads, [_certificate_row(each.der, each.not_after, now) for each in authorities])
 
 
@@ -178,7 +178,7 @@ def _certificate_row(der: bytes, not_after: datetime, now: datetime) -> tuple[st
 
 def _policies(config: Config) -> str:
     used = distinct(listener.ssl_policy for listener in every_listener(config))
-    heads = ("TLS POLICY", "LISTENERS", "VERSIONS", "CIPHER SUITES, THE PREFERRED FIRST")
+    heads = ("TLS POLICY", "LISTENERS", "VERSIONS", "CIPHER SUITES, PREFERRED FIRST")
     return rendered("TLS policies", heads, [_policy_row(config, policy) for policy in used])
 
 
@@ -282,7 +282,7 @@ def _host(settings: BackendHttpSettings) -> str:
 
 def _headers(wanted: frozenset[CertificateHeaders] | None) -> str:
     if wanted is None:
-        return "on where certificates are asked for"
+        return "on for listeners that ask for certificates"
     return ", ".join(each.value for each in CertificateHeaders if each in wanted) or "off"
 
 

@@ -137,7 +137,7 @@ def _access(config: Config) -> Iterator[str]:
         if conditions
     ]
     if rows:
-        yield rendered("Who may come in", ("RULE", "403 UNLESS"), rows)
+        yield rendered("Access control", ("RULE", "403 UNLESS"), rows)
 
 
 def _conditions(config: Config) -> Iterator[tuple[str, Sequence[Condition]]]:

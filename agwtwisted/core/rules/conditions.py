@@ -68,7 +68,7 @@ class Condition:
         """
         match = _CONDITION.fullmatch(one_line(text))
         if match is None:
-            raise UnacceptableError(f"is {shown(text)}, but must be a variable, an operator and what to compare with")
+            raise UnacceptableError(f"is {shown(text)}, but must be a variable, an operator and an operand")
         try:
             reference = VariableReference.of(match[1])
         except UnacceptableError as error:
@@ -142,7 +142,7 @@ def access_condition(text: str) -> Condition:
     """
     condition = Condition.of(text)
     if condition.reference.of_response:
-        raise UnacceptableError(f"at character 1: {condition.reference.written} is known of a response only")
+        raise UnacceptableError(f"at character 1: {condition.reference.written} is available in responses only")
     if condition.reference.of_path and condition.operator in ("!=", "!~"):
         return attrs.evolve(condition, test=_in_any_case(condition))
     return attrs.evolve(condition, of_all_rivals=True)
@@ -191,14 +191,14 @@ def matcher(operator: str, rest: str, *, word_at: int = 0, rest_at: int = 0) -> 
     """
     if operator in ("exists", "!exists"):
         if rest:
-            raise UnacceptableError(f"at character {rest_at + 1}: {operator} stands alone")
+            raise UnacceptableError(f"at character {rest_at + 1}: {operator} must stand alone")
         return (_exists if operator == "exists" else _is_absent), 0
     if operator not in _WORDS:
         hint = did_you_mean(operator, _WORDS)
         known = " ".join(_WORDS)
         raise UnacceptableError(f"at character {word_at + 1}: there is no operator {shown(operator)}{hint} ({known})")
     if not rest:
-        raise UnacceptableError(f"ends in {operator}: what is the value to be compared with?")
+        raise UnacceptableError(f"ends in {operator}: the operand is missing")
     ignore_case = operator.endswith("*")
     operator = operator.removesuffix("*")
     if operator in ("==", "!="):

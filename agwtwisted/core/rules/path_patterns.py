@@ -22,16 +22,16 @@ def url_path(text: str) -> str:
         raise UnacceptableError(f"has {shown(text)}, but a path begins with /")
     for each, what in (("?", "a query"), ("#", "a fragment")):
         if each in text:
-            raise UnacceptableError(f"has {shown(text)}: {what} is no part of a path")
+            raise UnacceptableError(f"has {shown(text)}: {what} is not part of a path")
     if not _PATH.fullmatch(text):
-        raise UnacceptableError(f"has {shown(text)}: what may not stand in a URL is written as %XX")
+        raise UnacceptableError(f"has {shown(text)}: write characters that a URL cannot contain as %XX")
     return text
 
 
 def path_pattern(text: str) -> str:
     """A pattern, as it is written."""
     if "*" in text[:-1]:
-        raise UnacceptableError(f"has {shown(text)}: * stands at the end of a path only")
+        raise UnacceptableError(f"has {shown(text)}: * is allowed only at the end of a path")
     return url_path(text)
 
 

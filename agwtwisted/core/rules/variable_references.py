@@ -125,14 +125,16 @@ _RESPONSE_NAME: Final = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")
 def request_header_name(text: str) -> str:
     """A request header's name, as far as the product forwards any: letters, digits and hyphens."""
     if not _REQUEST_NAME.fullmatch(text):
-        raise UnacceptableError(f"{shown(text)} is no name of a request header: letters, digits and hyphens make one")
+        raise UnacceptableError(
+            f"{shown(text)} is not the name of a request header: only letters, digits and hyphens are allowed"
+        )
     return text
 
 
 def response_header_name(text: str) -> str:
     """A response header's name: a token of RFC 9110 section 5.6.2 without underscore."""
     if not _RESPONSE_NAME.fullmatch(text):
-        raise UnacceptableError(f"{shown(text)} is no name of a response header (which has no underscore either)")
+        raise UnacceptableError(f"{shown(text)} is not the name of a response header (underscores are not allowed)")
     return text
 
 

@@ -69,7 +69,9 @@ def mixing_problem(policies: Iterable[TlsPolicy]) -> str:
         (newer if policy.max_version == TLS_1_3 else older).add(policy.name)
     if not newer or not older:
         return ""
-    return f"TLS policies with TLS 1.3 ({_listed(newer)}) and older ones ({_listed(older)}) cannot be on one gateway"
+    return (
+        f"TLS policies with TLS 1.3 ({_listed(newer)}) and older ones ({_listed(older)}) cannot be used in one gateway"
+    )
 
 
 def openssl_cipher_list(policy: TlsPolicy) -> bytes:

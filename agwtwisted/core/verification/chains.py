@@ -25,7 +25,7 @@ from agwtwisted.core.verification import certificate_rules
 MAX_FILE_BYTES: Final = 25 * 1024
 """The product's limit for one trusted client CA file."""
 
-_EXTRACT: Final = "`python -m agwtwisted extract-ca` makes one of a client's chain, or says what is missing"
+_EXTRACT: Final = "`python -m agwtwisted extract-ca` makes one from a client's chain, or reports what is missing"
 _CODE: Final = "ApplicationGatewayTrustedClientCertificate"
 MUST_SPECIFY_DATA: Final = f"{_CODE}MustSpecifyData"
 MUST_NOT_HAVE_PRIVATE_KEY: Final = f"{_CODE}MustNotHavePrivateKey"
@@ -77,7 +77,7 @@ def read_chain(data: bytes, file: str, now: datetime | None = None) -> TrustedCh
     no client will be accepted.
     """
     if len(data) > MAX_FILE_BYTES:
-        return (_problem(file, 0, f"the file has {len(data)} bytes, {MAX_FILE_BYTES} are the limit", ""),)
+        return (_problem(file, 0, f"the file has {len(data)} bytes; the limit is {MAX_FILE_BYTES}", ""),)
     found = pem.read_certificates(data, file)
     problems = _content_problems(found, file)
     if problems:
@@ -159,7 +159,7 @@ def _member_problems(
     """Which certificates are unreadable, missing or too much."""
     unreadable = [member for member in members if not member.is_readable]
     if unreadable:
-        message = "the names, the key or the extensions of this certificate cannot be read"
+        message = "the names, the key or the extensions of this certificate cannot be parsed"
         return tuple(_problem(file, member.line, message, INVALID_DATA) for member in unreadable)
     if not authorities:
         message = f"no CA certificate (basicConstraints CA:TRUE) in the file: {_EXTRACT}"
@@ -224,7 +224,7 @@ def _authority_warnings(authorities: Sequence[Member], root: Member, now: dateti
         fault = certificate_rules.authority_fault(member.certificate, is_root=member is root)
         if fault:
             is_weak = not certificate_rules.authority_fault(member.certificate, is_root=member is root, allow_weak=True)
-            unless = " (unless the ssl_profile says allow_weak)" if is_weak else ""
+            unless = " (unless the ssl_profile has allow_weak)" if is_weak else ""
             yield f"{member}: clients of this CA will be refused: {fault}{unless}"
         certificate = member.certificate
         refused = "every client of this root is refused" if member is root else "clients that need it are refused"

@@ -39,7 +39,7 @@ def extract(blocks: Sequence[CertificateBlock]) -> Extract:
     above = _above(leaves, authorities) if leaves else authorities
     roots = [member for member in above if is_root(member)]
     missing = _missing(leaves, above, roots)
-    left_out = [f"{_name(member)}: cannot be read" for member in members if not member.is_readable]
+    left_out = [f"{_name(member)}: cannot be parsed" for member in members if not member.is_readable]
     left_out += [f"{_name(leaf)}: no CA" for leaf in leaves]
     if missing:
         return Extract(left_out=tuple(left_out), missing=tuple(missing))
@@ -64,27 +64,27 @@ def _above(leaves: Sequence[Member], authorities: Sequence[Member]) -> list[Memb
 def _missing(leaves: Sequence[Member], above: Sequence[Member], roots: Sequence[Member]) -> list[str]:
     """Why these authorities are not one whole chain file."""
     if not leaves and not above:
-        return ["there is no certificate that can be read"]
+        return ["there is no certificate that can be parsed"]
     if len(roots) > 1:
         names = ", ".join(_name(root) for root in roots)
-        return [f"there are {len(roots)} roots, and a file is to have one: {names}; make a file for each"]
+        return [f"there are {len(roots)} roots, but a file must have one: {names}; make a file for each"]
     kept = depths_of(roots[0], above) if roots else {}
     lost = [leaf for leaf in leaves if not any(issuer in kept for issuer in _issuers(leaf, above))]
     if not leaves and not roots:
         lost = list(above)
     ends = [member for member in dict.fromkeys((*lost, *_above(lost, above))) if not _issuers(member, above)]
     if lost and not ends:
-        return ["there is no root: every CA here was issued by another one of them"]
+        return ["there is no root: each CA here was issued by another one"]
     return [_end(member) for member in ends]
 
 
 def _end(member: Member) -> str:
     if member.subject == member.issuer and member.is_authority:
-        return f"{_name(member)} names itself as its issuer, and its signature does not fit its key"
+        return f"{_name(member)} names itself as its issuer, but its signature does not match its key"
     if member.subject == member.issuer:
-        return f"{_name(member)} signed itself and is no CA: there is nothing above it that could be trusted"
+        return f"{_name(member)} is self-signed and not a CA: there is no certificate above it to trust"
     issuer = certificate_variables(member.certificate.der).issuer.decode() or "(no subject)"
-    return f"the issuer of {_name(member)} is not here: {issuer}; name a file with that CA certificate too"
+    return f"the issuer of {_name(member)} is missing: {issuer}; add a file with that CA certificate"
 
 
 def _issuers(member: Member, authorities: Sequence[Member]) -> list[Member]:

@@ -18,7 +18,7 @@ from agwtwisted.core.verification.certificate_rules import certificate_from
 
 _KEY_TYPES = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
 
-_TOO_ODD = "the certificate breaks the rules of RFC 5280 (its version, a date, a string): many clients would refuse it"
+_TOO_ODD = "the certificate violates RFC 5280 (its version, a date, a string): many clients would refuse it"
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -70,7 +70,7 @@ def read_key(data: bytes) -> PrivateKeyTypes:
             "is encrypted: store the key without passphrase (mode 0600), or as .pfx with password_file"
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise UnacceptableError("holds no private key in PEM that can be read") from error
+        raise UnacceptableError("has no valid private key in PEM") from error
     return _checked_key(key)
 
 
@@ -85,11 +85,11 @@ def read_pfx(data: bytes, password: bytes | None) -> ServerCertificate:
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         if password is None:
             raise UnacceptableError(
-                "cannot be opened: it is no PKCS #12, or it has a password, for which password_file names a file"
+                "cannot be opened: it is not PKCS #12, or has a password (set password_file)"
             ) from error
-        raise UnacceptableError("cannot be opened: it is no PKCS #12, or the password is another") from error
+        raise UnacceptableError("cannot be opened: it is not PKCS #12, or the password is wrong") from error
     if key is None or leaf is None:
-        raise UnacceptableError("holds no certificate with its private key")
+        raise UnacceptableError("has no certificate with its private key")
     return ServerCertificate(certificates=_in_order(leaf, others), key=_checked_key(key))
 
 
@@ -104,7 +104,7 @@ def matched(certificates: tuple[x509.Certificate, ...], key: PrivateKeyTypes) ->
         raise UnacceptableError(f"is not the key of {_described(certificates, 0)}")
     if owners[0] != 1:
         owner = _described(certificates, owners[0] - 1)
-        raise UnacceptableError(f"is the key of {owner}: the certificate file must begin with that one")
+        raise UnacceptableError(f"is the key of {owner}: the certificate file must begin with that certificate")
     return ServerCertificate(certificates=certificates, key=key)
 
 
@@ -131,9 +131,8 @@ def missing_intermediate(certificates: Sequence[x509.Certificate]) -> str:
     if not issuer or len(certificates) > 1:
         return ""
     return (
-        f"holds {_described(certificates, 0)} alone, without its issuer ({issuer}): where"
-        " that is an intermediate CA, many clients find no path to the root; append its certificate (a root may follow,"
-        " too, and ends this warning)"
+        f"holds {_described(certificates, 0)} without its issuer ({issuer}): if that is an intermediate CA, many"
+        " clients find no path to the root; append its certificate (append the root, too, to end this warning)"
     )
 
 
@@ -151,7 +150,7 @@ def _in_order(leaf: x509.Certificate, others: Iterable[x509.Certificate]) -> tup
         chain.append(issuer)
         rest.remove(issuer)
     if rest:
-        raise UnacceptableError(f"holds a certificate that is not of the server's chain: {_described(rest, 0)}")
+        raise UnacceptableError(f"has a certificate that is not part of the server's chain: {_described(rest, 0)}")
     return tuple(chain)
 
 
@@ -172,7 +171,7 @@ def _has_key(certificate: x509.Certificate, key: PrivateKeyTypes) -> bool:
 
 def _checked_key(key: PrivateKeyTypes) -> PrivateKeyTypes:
     if not isinstance(key, _KEY_TYPES):
-        raise UnacceptableError("holds a private key that TLS has no use for: it must be RSA, EC, Ed25519 or Ed448")
+        raise UnacceptableError("has a private key that TLS cannot use: it must be RSA, EC, Ed25519 or Ed448")
     return key
 
 

@@ -54,7 +54,7 @@ def _problem(file: str, line: int, message: str) -> Problem:
 def _member_problems(members: Sequence[Member], file: str) -> Iterator[Problem]:
     for member in members:
         if not member.is_readable:
-            message = "the names, the key or the extensions of this certificate cannot be read"
+            message = "the names, the key or the extensions of this certificate cannot be parsed"
             yield _problem(file, member.line, message)
         elif not member.is_authority:
             message = "not a CA certificate (basicConstraints CA:TRUE): a server's chain ends in a CA"

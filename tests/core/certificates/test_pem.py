@@ -77,7 +77,7 @@ class ProblemsTests(SynchronousTestCase):
         body = ROOT.pem.split(b"-----")[2]
         begin, end = b"-----BEGIN CERTIFICATE-----\n", b"-----END CERTIFICATE-----\n"
         line = b"x\n"
-        pfx = "a PKCS #12 file (.pfx): `openssl pkcs12 -nokeys` takes the certificates out of it"
+        pfx = "a PKCS #12 file (.pfx): `openssl pkcs12 -nokeys` extracts the certificates"
         for data, message in [
             (b"", "ERROR ca.pem the file is empty"),
             (b"\xef\xbb\xbf \r\n\t", "ERROR ca.pem the file is empty"),
@@ -91,21 +91,21 @@ class ProblemsTests(SynchronousTestCase):
             (bytes.fromhex("308105020100"), "ERROR ca.pem not an X.509 certificate"),
             (ROOT.der + b"\0", "ERROR ca.pem not an X.509 certificate"),
             (line + begin + end, "ERROR ca.pem:2 nothing between the delimiters"),
-            (line + begin + b"!" + end, "ERROR ca.pem:2 what stands between the delimiters is not base64"),
-            (begin + b"MAA=\n" + end, "ERROR ca.pem:1 what stands between the delimiters is not an X.509 certificate"),
+            (line + begin + b"!" + end, "ERROR ca.pem:2 the text between the delimiters is not base64"),
+            (begin + b"MAA=\n" + end, "ERROR ca.pem:1 the block is not an X.509 certificate"),
             (line + begin + body, "ERROR ca.pem:2 a BEGIN line without its END line"),
             (line + end, "ERROR ca.pem:2 an END line without its BEGIN line"),
             (
                 begin + body + b"-----END X509 CRL-----",
-                "ERROR ca.pem:1 a BEGIN line and an END line that do not agree",
+                "ERROR ca.pem:1 a BEGIN line and an END line with different labels",
             ),
             (
                 b"-----BEGIN CERTIFICATE----\n" + body,
-                "ERROR ca.pem:1 a BEGIN or END line that does not end in five dashes",
+                "ERROR ca.pem:1 a BEGIN or END line without five dashes at its end",
             ),
             (
                 line + pki.pem_block("CERTIFICATE REQUEST", b"0"),
-                "ERROR ca.pem:2 a block CERTIFICATE REQUEST does not belong here, only certificates do",
+                "ERROR ca.pem:2 a block CERTIFICATE REQUEST does not belong here, only certificates",
             ),
         ]:
             self.assertEqual(problems(data), [message])

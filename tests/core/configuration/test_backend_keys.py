@@ -87,9 +87,9 @@ class BackendTlsTests(SynchronousTestCase):
     def test_values(self) -> None:
         """Names that are none, and references to what is not there, with the nearest that is."""
         [line] = self.said("sni_name = 192.0.2.1")
-        self.assertIn("sni_name is '192.0.2.1', but must be a host name: IP addresses are never sent as such", line)
+        self.assertIn("sni_name is '192.0.2.1', but must be a host name: IP addresses are never sent in SNI", line)
         [line] = self.said("sni_name = a..b")
-        self.assertIn("is no host name", line)
+        self.assertIn("is not a host name", line)
         [line] = self.said("trusted_root_certificates = rr")
         self.assertIn("there is no trusted_root_certificate 'rr'; did you mean 'r'? (InvalidResourceReference)", line)
         [line] = self.said("client_ssl_certificate = sites")
@@ -105,7 +105,7 @@ class HealthTests(SynchronousTestCase):
     def probe(self, keys: str) -> list[str]:
         """What is said about a probe with these keys, but that nobody uses it."""
         lines = said(f"{changed()}\n[probe deep]\n{keys}\n")
-        return [line.partition("[probe deep] ")[2] or line for line in lines if "nobody is asked because" not in line]
+        return [line.partition("[probe deep] ")[2] or line for line in lines if "so it has no effect" not in line]
 
     def test_hosts(self) -> None:
         """A host of its own and the settings' exclude each other."""

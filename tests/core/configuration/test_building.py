@@ -75,7 +75,7 @@ class ReferenceTests(SynchronousTestCase):
             text = changed(("backend_address_pool = app", "backend_address_pool = nowhere")) + "\n" + more
             self.assertIn(words, "\n".join(said(text)))
         text = changed(("backend_http_settings = app", "backend_http_settings = app\nrewrite_rule_set = x"))
-        self.assertIn("there is no rewrite_rule_set 'x': there is none at all", "\n".join(said(text)))
+        self.assertIn("there is no rewrite_rule_set 'x': there are none", "\n".join(said(text)))
         two = changed(("backend_address_pool = app", "backend_address_pool = ap")) + "\n" + pool.format("other")
         self.assertIn("did you mean 'app'?; there are app, other", "\n".join(said(two)))
 

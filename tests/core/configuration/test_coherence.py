@@ -59,14 +59,14 @@ class PortTests(SynchronousTestCase):
     def test_wrong_host_names(self) -> None:
         """A listener whose names are wrong is not taken for a basic one."""
         [line] = said(GOOD + with_listener("a", profile="strict", extra="host_names = a_b\n"))
-        self.assertIn("no host name", line)
+        self.assertIn("not a host name", line)
 
     def test_overlapping_addresses(self) -> None:
         """A wildcard address and one of its own cannot both be bound; two addresses can."""
         for one, other in (("0.0.0.0", "127.0.0.2"), ("::1", "::")):
             text = changed(("address = 127.0.0.1", f"address = {one}"))
             [line] = said(text + on(other, 8443, "other"))
-            self.assertIn("on one port these cannot both be bound", line)
+            self.assertIn("one port cannot be bound to both", line)
             self.assertEqual(said(text + on(other, 8444, "other")), [])
         self.assertEqual(said(GOOD + on("127.0.0.2", 8443, "a") + on("::", 8443, "b")), [])
 
@@ -85,7 +85,7 @@ class PolicyTests(SynchronousTestCase):
         site = with_listener("own", profile="own", extra="host_names = a.b\n")
         self.assertEqual(said(GOOD + profile + site), [])
         [line] = said(f"{GOOD}{profile}tls_groups = x25519, P-256\n{site}")
-        self.assertIn("differ in tls_groups, which are the port's", line)
+        self.assertIn("different tls_groups, which must be the same for all listeners of a port", line)
 
     def test_versions_of_a_port(self) -> None:
         """Sites of one port agree on versions and TLS 1.3 suites; their TLS 1.2 suites may differ."""
@@ -105,7 +105,7 @@ class PolicyTests(SynchronousTestCase):
         site += "\n[ssl_profile again]\nssl_policy = AppGwSslPolicy20170401S\n"
         [line] = said(GOOD + old + site)
         self.assertIn("[ssl_profile old]", line)
-        self.assertIn("cannot be on one gateway", line)
+        self.assertIn("cannot be used in one gateway", line)
         self.assertEqual(
             said((GOOD + old + site).replace("access_log = -", "ssl_policy = AppGwSslPolicy20170401S")), []
         )
@@ -114,7 +114,7 @@ class PolicyTests(SynchronousTestCase):
         """The gateway's own policy is one of them, even where every profile has another."""
         key = "verify_client_auth_mode = Strict"
         [line] = said(changed((key, f"{key}\nssl_policy = AppGwSslPolicy20170401S")))
-        self.assertIn("cannot be on one gateway", line)
+        self.assertIn("cannot be used in one gateway", line)
 
     def test_wrong_policy_of_the_gateway(self) -> None:
         """Where the gateway's policy is wrong, profiles with their own are looked at without it."""
@@ -139,7 +139,7 @@ class RuleTests(SynchronousTestCase):
         )
         lines = said(GOOD + text)
         self.assertTrue(
-            any("the listener public already belongs to request_routing_rule public" in line for line in lines)
+            any("the listener public already has the rule request_routing_rule public" in line for line in lines)
         )
 
     def test_listener_without_rule(self) -> None:
@@ -293,8 +293,7 @@ class ProbeTests(SynchronousTestCase):
             [
                 "ERROR conf/gw.ini:27 [backend_http_settings app] there is no probe 'deep'; did you mean 'deeper'?"
                 " (InvalidResourceReference)",
-                "WARNING conf/gw.ini:35 [probe deeper] no backend settings use this probe:"
-                " nobody is asked because of it",
+                "WARNING conf/gw.ini:35 [probe deeper] no backend settings use this probe, so it has no effect",
             ],
         )
 
@@ -309,8 +308,9 @@ class ProbeTests(SynchronousTestCase):
             [line] = self.problems(f"protocol = {protocol}")
             self.assertEqual(
                 line,
-                f"ERROR conf/gw.ini:27 [backend_http_settings app] probe deep asks by {protocol}, these settings"
-                " by Http: they must be the same (ApplicationGatewayProbeProtocolMustMatchBackendHttpSettinsProtocol)",
+                f"ERROR conf/gw.ini:27 [backend_http_settings app] probe deep has the protocol {protocol}, these"
+                " settings Http: they must be the same"
+                " (ApplicationGatewayProbeProtocolMustMatchBackendHttpSettinsProtocol)",
             )
 
     def test_unknown_protocol(self) -> None:

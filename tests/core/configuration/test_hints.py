@@ -40,7 +40,7 @@ class ValueTests(SynchronousTestCase):
         for header, words in (
             (
                 "[gateway] # ours",
-                "; # begins a comment at the start of a line only: behind a value or a section write ;",
+                "; # begins a comment only at the start of a line: after a value or a section use ;",
             ),
             ('[backend_address_pool "app"]', "; names have no quotes"),
             ("[backend_address_pool 'app']", "; names have no quotes"),
@@ -77,12 +77,12 @@ class ValueTests(SynchronousTestCase):
     def test_in_messages(self) -> None:
         """The hint stands behind what is wrong with a value; a path that cannot be meant is not taken at all."""
         for old, new, words in (
-            ("port = 8443", 'port = "8443"', "must be a whole number from 1 to 65535; quotes are a part of the value"),
-            ("port = 8443", "port = 8443 # web", "; # begins a comment at the start of a line only"),
-            ("127.0.0.1:9000", "'127.0.0.1:9000'", "; quotes are a part of the value"),
-            ("pki/site.pem", "~/site.pem", "certificate_file is '~/site.pem', but ~ and variables stand for nothing"),
-            ("pki/site.pem", "$HOME/site.pem", "but ~ and variables stand for nothing here"),
-            ("access_log = -", 'access_log = "a.log"', "but quotes are a part of the value"),
+            ("port = 8443", 'port = "8443"', "must be a whole number from 1 to 65535; quotes are part of the value"),
+            ("port = 8443", "port = 8443 # web", "; # begins a comment only at the start of a line"),
+            ("127.0.0.1:9000", "'127.0.0.1:9000'", "; quotes are part of the value"),
+            ("pki/site.pem", "~/site.pem", "certificate_file is '~/site.pem', but ~ and variables are not expanded"),
+            ("pki/site.pem", "$HOME/site.pem", "but ~ and variables are not expanded"),
+            ("access_log = -", 'access_log = "a.log"', "but quotes are part of the value"),
         ):
             if old in GOOD:
                 self.assertIn(words, "\n".join(said(changed((old, new)))), new)
@@ -91,7 +91,7 @@ class ValueTests(SynchronousTestCase):
         """A value that is taken with what looks like a comment gets a warning."""
         [line] = said(changed(("access_log = -", "access_log = a.log # ours")))
         self.assertTrue(line.startswith("WARNING conf/gw.ini:"), line)
-        self.assertIn("access_log is 'a.log # ours': # begins a comment at the start of a line only", line)
+        self.assertIn("access_log is 'a.log # ours': # begins a comment only at the start of a line", line)
 
 
 class ProductTests(SynchronousTestCase):

@@ -59,10 +59,10 @@ class SectionTests(SynchronousTestCase):
         self.assertEqual([name for _, name, _ in self.headers(good)], ["paths/images", "set/1", "gateway/502"])
         for bad in ("[path_rule images]", "[path_rule a/b/c]", "[path_rule /b]", "[path_rule a/]", "[probe a/b]"):
             [problem] = said(bad)
-            self.assertIn("is no section", problem)
+            self.assertIn("is not a section", problem)
         for kind, form in {"path_rule": "map/name", "custom_error": "listener/status"}.items():
             [problem] = said(f"[{kind} a]")
-            self.assertIn(f"is no section: write [{kind} {form}]", problem)
+            self.assertIn(f"is not a section: write [{kind} {form}]", problem)
 
     def test_malformed_headers(self) -> None:
         """A header that cannot be read is a problem, and its keys belong to no other section."""
@@ -74,7 +74,7 @@ class SectionTests(SynchronousTestCase):
     def test_same_name_twice(self) -> None:
         """A section that stands twice is a problem which names both lines; one name under two kinds is none."""
         [problem] = said("[probe a]\n\n[probe b]\n[probe a]\n[listener a]\n")
-        self.assertEqual(problem, "ERROR gw.ini:4 [probe a] the section stands here and on line 1")
+        self.assertEqual(problem, "ERROR gw.ini:4 [probe a] the section is defined here and on line 1")
 
     def test_both_of_a_name_are_kept(self) -> None:
         """What is wrong in a section that stands twice can be told all the same."""
@@ -97,7 +97,7 @@ class KeyTests(SynchronousTestCase):
     def test_same_key_twice(self) -> None:
         """The problem names both lines, and the first value stands."""
         text = "[a]\nk = 1\nK = 2\nk = 3\n"
-        self.assertEqual(said(text), ["ERROR gw.ini:4 [a] the key 'k' stands here and on line 2"])
+        self.assertEqual(said(text), ["ERROR gw.ini:4 [a] the key 'k' is set here and on line 2"])
         self.assertEqual([entry.value for entry in read(text).sections[0].entries], ["1", "2"])
 
     def test_header_actions_are_told_apart_without_case(self) -> None:
@@ -105,20 +105,20 @@ class KeyTests(SynchronousTestCase):
         [section] = read("[a]\nrequest_header.X-A = 1\nrequest_header.x-a = 2\nresponse_header.X-A = 3\n").sections
         self.assertEqual([entry.key for entry in section.entries], ["request_header.X-A", "response_header.X-A"])
         [problem] = said("[a]\nrequest_header.X-A = 1\nrequest_header.x-a = 2\n")
-        self.assertIn("'request_header.x-a' stands here and on line 2", problem)
+        self.assertIn("'request_header.x-a' is set here and on line 2", problem)
         [problem] = said("[a]\nresponse_header_matcher.X-A = 1\nresponse_header_matcher.x-a = 2\n")
-        self.assertIn("'response_header_matcher.x-a' stands here and on line 2", problem)
+        self.assertIn("'response_header_matcher.x-a' is set here and on line 2", problem)
 
     def test_neither_key_nor_section(self) -> None:
         """A line without `=`, or with nothing before it, is a problem."""
         for bad in ("word", "= value", "=", "key : value"):
             [problem] = said(f"[a]\n{bad}\n")
-            self.assertIn("is no section, no key = value and no comment", problem)
+            self.assertIn("is not a section, a key = value or a comment", problem)
 
     def test_key_before_the_first_section(self) -> None:
         """It is a problem, told once for all of them, and the keys are nowhere."""
         text = "a = 1\nb = 2\n[c]\n"
-        self.assertEqual(said(text), ["ERROR gw.ini:1 a key stands before the first section"])
+        self.assertEqual(said(text), ["ERROR gw.ini:1 a key before the first section"])
         self.assertEqual([section.entries for section in read(text).sections], [()])
 
 
@@ -148,7 +148,7 @@ class ValueTests(SynchronousTestCase):
         text = "[a]\na = 1 ; one\nb = 2;3\nc = 4 # 5\nd = ; six\ne = 7\t;8\n  9 ; ten\nf =;g\n"
         self.assertEqual(values(text), {"a": "1", "b": "2;3", "c": "4 # 5", "d": "", "e": "7\n9", "f": ";g"})
         [problem] = said("[a]\nb ; c = 1\n")
-        self.assertIn("'b' is no section, no key = value and no comment", problem)
+        self.assertIn("'b' is not a section, a key = value or a comment", problem)
 
     def test_uncut(self) -> None:
         r"""The other reading has what is behind the semicolon, too, but no lines that are comments."""
@@ -188,7 +188,7 @@ class BytesTests(SynchronousTestCase):
     def test_control_characters(self) -> None:
         """A file with control characters in it is none that somebody typed; a tab is white space."""
         for bad in ("\0", "\x1b", "\x7f", "\r", "\x0b"):
-            self.assertIn("holds a control character", said(f"[a]\nk = 1{bad}2\n")[0])
+            self.assertIn("contains a control character", said(f"[a]\nk = 1{bad}2\n")[0])
         self.assertEqual(values("[a]\nk\t=\t1\n"), {"k": "1"})
 
     def test_other_line_separators_are_text(self) -> None:

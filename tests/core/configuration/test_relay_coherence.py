@@ -130,7 +130,7 @@ proxy_protocol_tls = true
             "timeout = 0": "timeout is '0', but must be a number of seconds from 1 to 86400",
             "protocol = Http": "protocol is 'Http', but must be Tcp or Tls",
             "host_name = 127.0.0.1": "host_name is '127.0.0.1', but must be a host name",
-            "accept_proxy_protocol = here": "accept_proxy_protocol has 'here', which is no network",
+            "accept_proxy_protocol = here": "accept_proxy_protocol has 'here', which is not a network",
             "accept_proxy_protocol =": "accept_proxy_protocol is there but empty",
             "rule_type = PathBasedRouting": "rule_type = 'PathBasedRouting' is not supported by this version",
             "backend_settings = other": "there is no backend_settings 'other'",
@@ -188,7 +188,7 @@ class PortTests(SynchronousTestCase):
     def test_overlapping_addresses(self) -> None:
         """An address and all addresses are one port, whatever is spoken."""
         [line] = errors(text("mqtt strict") + HTTP.replace("8443", "8883"))
-        self.assertIn("on one port these cannot both be bound", line)
+        self.assertIn("one port cannot be bound to both", line)
 
     def test_beside_http(self) -> None:
         """Both kinds live in one gateway, each on ports of its own."""
@@ -201,10 +201,12 @@ class PortTests(SynchronousTestCase):
         one, other = "accept_proxy_protocol = 10.0.0.0/8, ::1", "accept_proxy_protocol = ::1, 10.0.0.0/8"
         self.assertEqual(said(text(f"a - a.example; {one}", f"b - b.example; {other}")), [])
         for second in ("", "accept_proxy_protocol = 10.0.0.0/8"):
-            expected = ["and listener a differ in accept_proxy_protocol, which is the port's"]
+            expected = [
+                "and listener a differ in accept_proxy_protocol, which must be the same for all listeners of a port"
+            ]
             self.assertEqual(errors(text(f"a - a.example; {one}", f"b - b.example; {second}")), expected)
             http = clients.text(f"a - a.example; {one}", f"b - b.example; {second}")
-            self.assertEqual(errors(http), [expected[0].replace("listener", "http_listener")])
+            self.assertEqual(errors(http), [expected[0].replace("listener", "http_listener", 1)])
 
     def test_policies(self) -> None:
         """Tls listeners of one port agree on versions, as OpenSSL takes them from the port's first context."""
@@ -221,9 +223,9 @@ class RuleTests(SynchronousTestCase):
         rules = text("a - a.example").partition("[routing_rule")[2]
         configuration = text("a - a.example") + "[routing_rule" + rules.replace(" a]", " b]").replace("= 1\n", "= 2\n")
         [line] = errors(configuration)
-        self.assertEqual(line, "the listener a already belongs to routing_rule a: one listener, one rule")
+        self.assertEqual(line, "the listener a already has the rule routing_rule a: a listener has one rule")
         [line] = errors(text("a -") + "[listener b]\nport = 1\nprotocol = Tcp\n")
-        self.assertEqual(line, "no routing_rule names this listener: it would lead nowhere")
+        self.assertEqual(line, "no routing_rule names this listener, so it has no target")
 
     def test_priorities(self) -> None:
         """Priorities are unique among rules of one kind; the other kind has its own."""
@@ -237,13 +239,13 @@ class WisdomTests(SynchronousTestCase):
     def test_refusal_without_meaning(self) -> None:
         """Http400 is about HTTP."""
         [line] = said(text("mqtt http400"))
-        self.assertIn("the profile http400 has refusal = Http400, which has no meaning here", line)
+        self.assertIn("the profile http400 has refusal = Http400, which has no effect on an L4 listener", line)
 
     def test_tls_of_nobody(self) -> None:
         """Clients of a Tcp listener have no TLS to be told of."""
         keys = "enable_l4_client_ip_preservation = true\nproxy_protocol_tls = true"
         [line] = said(text("tcp tcp", settings=keys))
-        self.assertIn("mqtt has proxy_protocol_tls, and clients of the Tcp listener tcp speak no TLS", line)
+        self.assertIn("mqtt has proxy_protocol_tls, but clients of the Tcp listener tcp use no TLS", line)
 
     def test_plain_way_in(self) -> None:
         """A Tcp listener that reaches servers which a Strict one keeps for its clients, of whichever kind."""
@@ -255,8 +257,8 @@ class WisdomTests(SynchronousTestCase):
         [line] = said(strict + plain)
         self.assertEqual(
             line,
-            "the plain Tcp listener open reaches servers that the Strict listener mqtt keeps for clients with a"
-            " certificate",
+            "the plain Tcp listener open reaches servers that the Strict listener mqtt protects with client"
+            " certificates",
         )
 
     def test_shadows(self) -> None:
@@ -291,7 +293,7 @@ class ProbeTests(SynchronousTestCase):
         self.assertEqual(self.said("protocol = Tcp"), [])
         self.assertEqual(self.said("protocol = Tls", "protocol = Tls"), [])
         for asked in ("Tls", "Http"):
-            expected = f"probe p asks by {asked}, these settings by Tcp: they must be the same"
+            expected = f"probe p has the protocol {asked}, these settings Tcp: they must be the same"
             self.assertEqual(self.said(f"protocol = {asked}"), [expected])
 
     def test_keys_of_their_own(self) -> None:

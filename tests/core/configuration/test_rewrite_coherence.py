@@ -33,12 +33,12 @@ class RewriteRuleSetTests(SynchronousTestCase):
         rules = f"{self.RULE}condition.1 = var_host exists\nurl_path = /\nreroute = true\n"
         [line] = said(f"{GOOD}rewrite_rule_set = set\n{rules}")
         self.assertTrue(line.startswith("ERROR"), line)
-        self.assertIn("the rewrite rule set set has reroute, and a basic rule has no path map", line)
+        self.assertIn("the rewrite rule set set has reroute, but a basic rule has no URL path map", line)
 
     def test_reroute_without_end(self) -> None:
         """A set that asks for another look in any case is an error, wherever it is used."""
         always = f"{self.RULE}url_path = /a\nreroute = true\n\n[rewrite_rule set/b]\nurl_path = /b\nreroute = true\n"
-        self.assertEqual(len([line for line in said(GOOD + always) if "looked at again in any case" in line]), 1)
+        self.assertEqual(len([line for line in said(GOOD + always) if "always reroutes" in line]), 1)
         sometimes = always.replace("url_path = /b", "url_path = /b\ncondition.1 = var_host exists")
         self.assertEqual([line for line in said(GOOD + sometimes) if line.startswith("ERROR")], [])
 
@@ -54,25 +54,28 @@ class RewriteRuleSetTests(SynchronousTestCase):
             rules = f"{self.RULE}request_header.{name} = a{{var_client_certificate_serial}}\n"
             lines = said(f"{GOOD}rewrite_rule_set = set\n{rules}")
             self.assertEqual(
-                [f"request_header.{name} tells who the client is" in line for line in lines], [True] * warned
+                [f"request_header.{name} identifies the client" in line for line in lines], [True] * warned
             )
         self.assertEqual(said(f"{GOOD}rewrite_rule_set = set\n{self.RULE}request_header.Cookie = a\n"), [])
 
     def test_words_of_clients(self) -> None:
         """A header that backends take for the gateway's word is made of what clients say: a warning."""
         for line, warned in (
-            ("Host = {var_client_certificate_serial}", "any client may send that Host itself"),
+            ("Host = {var_client_certificate_serial}", "any client can send that Host itself"),
             ("Host = b.example", ""),
-            ("X-Client-Certificate = {http_req_X-Any}", "http_req_X-Any is any client's"),
-            ("x-forwarded-proto = {http_req_X-Scheme}", "http_req_X-Scheme is any client's"),
+            ("X-Client-Certificate = {http_req_X-Any}", "http_req_X-Any can be chosen by any client"),
+            ("x-forwarded-proto = {http_req_X-Scheme}", "http_req_X-Scheme can be chosen by any client"),
             ("X-Client-Certificate = {http_req_X-Forwarded-Client-Cert}", ""),
             ("X-Any = {http_req_X-Other}", ""),
-            ("X-Client-Certificate = {var_cookie_c}", "var_cookie_c is any client's"),
-            ("Client-Cert = {var_query_string}", "var_query_string is any client's"),
-            ("X-Forwarded-Client-Cert = a{var_client_user}", "var_client_user is any client's"),
+            ("X-Client-Certificate = {var_cookie_c}", "var_cookie_c can be chosen by any client"),
+            ("Client-Cert = {var_query_string}", "var_query_string can be chosen by any client"),
+            ("X-Forwarded-Client-Cert = a{var_client_user}", "var_client_user can be chosen by any client"),
             ("X-Forwarded-Proto = {var_request_scheme}", ""),
             ("X-Original-Url = {var_request_uri}", ""),
-            ("X-User = {var_client_certificate_subject_cn}{http_req_X-Other}", "http_req_X-Other is any client's"),
+            (
+                "X-User = {var_client_certificate_subject_cn}{http_req_X-Other}",
+                "http_req_X-Other can be chosen by any client",
+            ),
             ("X-User = {var_client_certificate_subject_cn}-{var_http_method}", ""),
             ("X-User = {var_client_certificate_subject_cn}/{var_host}", ""),
             ("X-Client-Certificate =", ""),
@@ -101,7 +104,7 @@ class RewriteRuleSetTests(SynchronousTestCase):
         ):
             lines = said(f"{GOOD}deny_unless.1 = {condition}\n")
             self.assertEqual([line.partition(" ")[0] for line in lines], [severity] * bool(severity), condition)
-            self.assertTrue(all("have one form" in line for line in lines), lines)
+            self.assertTrue(all("are normalized" in line for line in lines), lines)
 
     def test_excluded_plus(self) -> None:
         """A plus has two forms: to exclude a path with one of them is a warning, to ask for it is none."""
@@ -123,14 +126,14 @@ class RewriteRuleSetTests(SynchronousTestCase):
         for condition, warned in (
             (
                 "subject ~ (^|,)OU=Staff(,|$)",
-                "tied to both ends, ^ and $: ask var_client_certificate_subject_ou instead",
+                "anchored at both ends with ^ and $: use var_client_certificate_subject_ou instead",
             ),
-            ("subject ~* CN=([^,]*)", "ask var_client_certificate_subject_cn instead"),
-            ("subject !~ O=a,OU=b", "ask var_client_certificate_subject_ou and var_client_certificate_subject_o"),
-            ("subject ~ ^CN=[^,]*,O=Works$", "fits the comma or the backslash between attributes: ask"),
-            ("subject ~ ^CN=.*,C=DE$", "fits the comma"),
-            ("issuer ~ OU=Staff", "compare the whole with =="),
-            ("subject ~ serial", "compare the whole with =="),
+            ("subject ~* CN=([^,]*)", "use var_client_certificate_subject_cn instead"),
+            ("subject !~ O=a,OU=b", "use var_client_certificate_subject_ou and var_client_certificate_subject_o"),
+            ("subject ~ ^CN=[^,]*,O=Works$", "matches the comma or the backslash between attributes: use"),
+            ("subject ~ ^CN=.*,C=DE$", "matches the comma"),
+            ("issuer ~ OU=Staff", "compare the whole name with =="),
+            ("subject ~ serial", "compare the whole name with =="),
             (r"subject ~ ^CN=[a-z]+,OU=Staff,O=Works\, Inc\.$", ""),
             (r"issuer ~ ^CN=[^,\\]*,O=Works$", ""),
             ("subject == CN=a,OU=Staff", ""),
@@ -146,8 +149,8 @@ class RewriteRuleSetTests(SynchronousTestCase):
     def test_parts_of_attributes(self) -> None:
         """Who comes in by any part of an attribute is a warning, and who does by the beginning of a host name."""
         for condition, warned in (
-            ("ou ~ Staff", "finds its pattern anywhere in a value"),
-            ("cn ~* dev|^a", "finds its pattern anywhere in a value"),
+            ("ou ~ Staff", "matches its pattern anywhere in a value"),
+            ("cn ~* dev|^a", "matches its pattern anywhere in a value"),
             ("ou ~ ^Staff", ""),
             ("ou ~ Staff$", ""),
             ("ou !~ Guests", ""),
@@ -192,10 +195,10 @@ class RewriteRuleSetTests(SynchronousTestCase):
     def test_words_of_anybody(self) -> None:
         """Who comes in by what any client may say, or by a header that none can send, is a warning."""
         for written, message in (
-            ("http_req_X-Forwarded-For", "is what any client may send"),
-            ("http_req_forwarded", "is what any client may send"),
-            ("var_add_x_forwarded_for_proxy", "is what any client may send"),
-            ("var_client_user", "is what any client may send"),
+            ("http_req_X-Forwarded-For", "can be chosen by any client"),
+            ("http_req_forwarded", "can be chosen by any client"),
+            ("var_add_x_forwarded_for_proxy", "can be chosen by any client"),
+            ("var_client_user", "can be chosen by any client"),
             ("http_req_X-Client-Certificate-Subject", "is deleted from every request"),
             ("http_req_X-Original-URL", "is deleted from every request"),
             ("http_req_X-Api-Key", ""),
@@ -231,7 +234,7 @@ class UnprovenAccessTests(SynchronousTestCase):
     def test_nobody_verified(self) -> None:
         """On a Passthrough listener anybody can be anybody, but for a fingerprint."""
         [line] = self.warnings("var_client_certificate_subject_cn == admin", "lax")
-        self.assertIn("var_client_certificate_subject_cn is anybody's word: other is Passthrough", line)
+        self.assertIn("var_client_certificate_subject_cn is not verified: other is Passthrough", line)
         self.assertEqual(self.warnings("var_client_certificate_subject_cn == admin", "strict"), [])
         for name in ("fingerprint", "fingerprint_sha256", "verification"):
             self.assertEqual(self.warnings(f"var_client_certificate_{name} ~ x", "lax"), [])
@@ -242,7 +245,7 @@ class UnprovenAccessTests(SynchronousTestCase):
     def test_nobody_asked(self) -> None:
         """Where no certificate is asked for, its variables are empty."""
         [line] = self.warnings("var_client_certificate_fingerprint ~ x", "")
-        self.assertIn("tells nothing: other asks nobody for a certificate", line)
+        self.assertIn("is always empty: other asks for no certificate", line)
         self.assertEqual(self.warnings("var_client_ip == 192.0.2.1", ""), [])
 
     def test_paths(self) -> None:
@@ -262,8 +265,8 @@ class UnprovenAccessTests(SynchronousTestCase):
         lines = [line for line in said(text) if "deny_unless" in line or "var_client" in line]
         sections = [line.partition("[")[2].partition("]")[0] for line in lines]
         self.assertEqual(sections, ["url_path_map paths", "path_rule paths/plain", "path_rule paths/ignore"])
-        self.assertEqual(["anybody's word" in line for line in lines], [True, True, False], lines)
-        self.assertIn("tells nothing", lines[2])
+        self.assertEqual(["is not verified" in line for line in lines], [True, True, False], lines)
+        self.assertIn("is always empty", lines[2])
 
 
 class LimitTests(SynchronousTestCase):

@@ -65,7 +65,9 @@ class RuleTests(SynchronousTestCase):
     def test_whole(self) -> None:
         """Every key finds its place, conditions in the order of their numbers."""
         [line] = said(USED + EXAMPLE)  # the product's pattern
-        self.assertIn("WARNING conf/gw.ini:37 [rewrite_rule set/identity] condition.2 looks for its pattern in a", line)
+        self.assertIn(
+            ("WARNING conf/gw.ini:37 [rewrite_rule set/identity] condition.2 matches its pattern against a"), line
+        )
         rule = loaded(load(USED + EXAMPLE))
         self.assertEqual((rule.name, rule.rule_sequence, rule.reroute), ("set/identity", 7, False))
         self.assertEqual(
@@ -139,7 +141,7 @@ class KeyTests(SynchronousTestCase):
             for kind in ("request", "response"):
                 for value in ("", "x"):
                     [line] = complaints(f"{kind}_header.{name} = {value}")
-                    self.assertIn(f"{name} cannot be rewritten: it concerns the connection", line)
+                    self.assertIn(f"{name} cannot be rewritten: it belongs to the connection", line)
 
     def test_original_host(self) -> None:
         """The product lets nobody rewrite it; the other headers of the gateway may be set."""
@@ -158,7 +160,8 @@ class KeyTests(SynchronousTestCase):
         [line] = complaints("request_header.X_A = x")
         self.assertEqual(
             line,
-            "'request_header.X_A': 'X_A' is no name of a request header: letters, digits and hyphens make one",
+            "'request_header.X_A': 'X_A' is not the name of a request header: only letters, digits and hyphens are"
+            " allowed",
         )
 
     def test_matchers(self) -> None:
@@ -218,7 +221,7 @@ class CoherenceTests(SynchronousTestCase):
             [line] = complaints(f"{key}{{http_resp_Y}}")
             self.assertIn("http_resp_Y is not known before the response is there", line)
             [line] = complaints(f"{key}x\ncondition.1 = var_http_status == 200")
-            self.assertIn("condition.1 is about the response, too late for", line)
+            self.assertIn("condition.1 is about the response, so the rule cannot set", line)
         self.assertEqual(complaints("response_header.X = x\ncondition.1 = var_http_status == 200"), [])
 
     def test_host(self) -> None:
@@ -226,7 +229,7 @@ class CoherenceTests(SynchronousTestCase):
         self.assertEqual(complaints("request_header.Host = a.example:8080"), [])
         self.assertEqual(complaints("request_header.HOST = {http_req_X}"), [])
         [line] = complaints("request_header.host =")
-        self.assertIn("cannot be empty: a request without Host is none", line)
+        self.assertIn("cannot be empty: a request must have a Host", line)
         [line] = complaints("request_header.Host = a b")
         self.assertIn("no host name", line)
 
@@ -269,9 +272,9 @@ class CoherenceTests(SynchronousTestCase):
     def test_names_that_are_one(self) -> None:
         """Two spellings of one header are not two headers."""
         [line] = complaints("response_header.X-A = 1\nresponse_header.x.a = 2")
-        self.assertIn("response_header.x.a is to the gateway the same header as X-A", line)
+        self.assertIn("response_header.x.a is the same header to the gateway as X-A", line)
         [line] = complaints("request_header.X-A = 1\nrequest_header.x-a = 2\n")
-        self.assertIn("stands here and on line 36", line)
+        self.assertIn("is set here and on line 36", line)
 
     @given(
         st.lists(

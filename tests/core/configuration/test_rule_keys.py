@@ -98,7 +98,7 @@ class RuleTests(SynchronousTestCase):
     def test_paths(self) -> None:
         """What is no path, or one twice, is told with the key."""
         for paths, reason in {
-            "/a/*.jpg": "paths has '/a/*.jpg': * stands at the end of a path only",
+            "/a/*.jpg": "paths has '/a/*.jpg': * is allowed only at the end of a path",
             "/a, b": "paths has 'b', but a path begins with /",
             "/a\n  /a": "paths names '/a' twice",
             ",": "paths has 0 values, but must have 1 to 100",

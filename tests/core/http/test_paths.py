@@ -173,7 +173,7 @@ class OneFormTests(SynchronousTestCase):
         """A path that is too long once it is encoded is refused: nothing longer than a URL may be goes on."""
         fitting = b'/"' + b"a" * (MAX_TARGET - 4)
         self.assertEqual(normalised(fitting), b"/%22" + b"a" * (MAX_TARGET - 4))
-        self.assertEqual(normalised(fitting + b"a"), UnclearPath("too long once it is encoded"))
+        self.assertEqual(normalised(fitting + b"a"), UnclearPath("too long after encoding"))
 
     @given(
         st.binary(max_size=30).map(lambda rest: b"/" + rest)

@@ -41,8 +41,8 @@ class BudgetTests(SynchronousTestCase):
         """It says what is needed, what there is, what follows and what to do."""
         self.assertEqual(
             found(256).warning(20000),
-            "max_connections = 20000 takes 40114 file descriptors, since each connection may need one to a server, and"
-            " the system gives 256 (LimitNOFILE, ulimit -n): no more than 87 connections are accepted; raise that"
+            "max_connections = 20000 takes 40114 file descriptors, because each connection may need one to a server;"
+            " the system's limit is 256 (LimitNOFILE, ulimit -n), so only 87 connections are accepted; raise that"
             " limit, or set max_connections = 87",
         )
 

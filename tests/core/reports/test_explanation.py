@@ -54,8 +54,8 @@ class ExplanationTests(SynchronousTestCase):
             "   trusts CN=Partners Root, the root of conf/pki/partners.pem\n",
             "3. Chain: it ends in a trusted root\n   CN=partner 7: sent by the client\n"
             "   CN=Partners: in conf/pki/partners.pem\n   CN=Partners Root: root of conf/pki/partners.pem\n",
-            "4. OpenSSL (chain, signatures, purposes, constraints, time): no fault\n",
-            "5. The gateway's own rules: no fault\n",
+            "4. OpenSSL (chain, signatures, purposes, constraints, time): no error\n",
+            "5. The gateway's own rules: no error\n",
             "   CN=partner 7: valid, 2020-01-01 00:00:00 to 2049-12-31 23:59:59 UTC\n",
             "7. Issuer DN (verify_client_cert_issuer_dn)\n   the client's  CN=Partners\n"
             "   the file's    CN=Partners: the same (conf/pki/partners.pem)\n",
@@ -70,9 +70,9 @@ class ExplanationTests(SynchronousTestCase):
         for conditions, refused in (((holds,), False), ((holds, fails), True)):
             rule = attrs.evolve(site().rule, deny_unless=conditions)
             text = explanation(PARTNER, rule=rule)
-            self.assertIn(f"Who may come in (deny_unless)\n   holds: {holds.text} (rule {rule.name})\n", text)
-            self.assertEqual("\nBut every request is answered 403" in text, refused)
-            self.assertNotIn("Who may come in", explanation(PARTNER, rule=rule, verdict=Refused("x")))
+            self.assertIn(f"Access control (deny_unless)\n   holds: {holds.text} (rule {rule.name})\n", text)
+            self.assertEqual("\nBut every request gets 403" in text, refused)
+            self.assertNotIn("Access control", explanation(PARTNER, rule=rule, verdict=Refused("x")))
         self.assertIn("      var_client_certificate_subject_cn: 'partner 7'\n", text)
 
     def test_revocation(self) -> None:
@@ -89,7 +89,7 @@ class ExplanationTests(SynchronousTestCase):
             text = explanation(PARTNER, listener=attrs.evolve(LISTENER, ssl_profile=profile))
             step = text.partition("8. Revocation (verify_client_revocation = OCSP): ")[2].partition("\n\n")[0]
             self.assertEqual(step.split("\n   ")[1:], told)
-            self.assertTrue(text.splitlines()[-1].startswith("Accepted, if its responder calls it good. "))
+            self.assertTrue(text.splitlines()[-1].startswith("Accepted, if its OCSP responder answers good. "))
         device = clients.partners().issue("named", ocsp_url="http://ocsp.example/")
         profile = attrs.evolve(LISTENER.ssl_profile, verify_client_revocation=ClientRevocation.OCSP)
         evidence = Evidence(chain=device.chain_der, error=0)
@@ -99,9 +99,9 @@ class ExplanationTests(SynchronousTestCase):
     def test_responders_that_are_not_asked(self) -> None:
         """Where no responder may be asked the gateway refuses, and so does the explanation, unless Allow lets in."""
         for url, words in (
-            ("", "names no responder, so its status is not to be had"),
-            ("http://ocsp.example:8888/", "port 8888: it takes ocsp_allowed_ports = 8888 to allow it"),
-            ("http://127.0.0.1/", "at 127.0.0.1: it takes ocsp_allowed_networks = 127.0.0.1 to allow it"),
+            ("", "names no responder, so its status cannot be obtained"),
+            ("http://ocsp.example:8888/", "port 8888: ocsp_allowed_ports = 8888 would allow it"),
+            ("http://127.0.0.1/", "at 127.0.0.1: ocsp_allowed_networks = 127.0.0.1 would allow it"),
             ("ldap://ocsp.example/", "must begin with http:// or https://"),
         ):
             device = clients.partners().issue("named", **({"ocsp_url": url} if url else {}))
@@ -109,7 +109,10 @@ class ExplanationTests(SynchronousTestCase):
             assert LISTENER.ssl_profile
             for unavailable, end in (
                 (OcspUnavailable.REFUSE, "Refused: certificate status request failed\nWhat to do: "),
-                (OcspUnavailable.ALLOW, "Accepted, although its status is not to be had (ocsp_unavailable = Allow). "),
+                (
+                    OcspUnavailable.ALLOW,
+                    "Accepted, although its status cannot be obtained (ocsp_unavailable = Allow). ",
+                ),
             ):
                 profile = attrs.evolve(
                     LISTENER.ssl_profile,
@@ -121,7 +124,7 @@ class ExplanationTests(SynchronousTestCase):
                 self.assertIn(f"\n\n{end}", text)
                 opened = attrs.evolve(profile, ocsp_responder_url="http://ocsp.internal/")
                 text = explanation(device, listener=attrs.evolve(LISTENER, ssl_profile=opened), **told)
-                self.assertIn("\n\nAccepted, if its responder calls it good. ", text)
+                self.assertIn("\n\nAccepted, if its OCSP responder answers good. ", text)
 
     def test_verdicts(self) -> None:
         """Each verdict has its last words; a refusal says what to do."""
@@ -149,14 +152,16 @@ class ExplanationTests(SynchronousTestCase):
         client = namesake.issue("x")
         text = explanation(client, evidence=Evidence(chain=(client.der,), error=20))
         self.assertIn("Chain: it ends in no trusted root", text)
-        self.assertIn("the issuer of the last is in no trusted file and was not sent: CN=Partners Root", text)
+        self.assertIn(
+            ("the issuer of the last certificate is in no trusted file and was not sent: CN=Partners Root"), text
+        )
         self.assertIn("conf/pki/partners.pem has a CA of that name, but with another key", text)
-        self.assertIn("does not count, the chain ends elsewhere", text)
+        self.assertIn("not used, the chain ends in another root", text)
         self.assertIn("OpenSSL: unable to get local issuer certificate (error 20), at CN=x", text)
         text = explanation(
             client, namesake, evidence=Evidence(chain=(client.der, namesake.der), error=19, error_depth=1)
         )
-        self.assertIn("CN=Partners Root signed itself, and no trusted file has it", text)
+        self.assertIn("CN=Partners Root is self-signed, and is in no trusted file", text)
 
     def test_our_rules(self) -> None:
         """A fault is told with the certificate that has it, whatever OpenSSL thinks."""
@@ -182,7 +187,7 @@ class ExplanationTests(SynchronousTestCase):
 
     def test_the_wrong_one_first(self) -> None:
         """A file that begins with a CA is remarked on: the verdict is the CA's."""
-        remark = "The first is a CA's, and another is not"
+        remark = "The first certificate is a CA's, and another is not"
         self.assertIn(remark, explanation(clients.partners(), PARTNER))
         self.assertNotIn(remark, explanation(PARTNER, clients.partners()))
         self.assertNotIn(remark, explanation(clients.partners()))
@@ -199,7 +204,7 @@ class ExplanationTests(SynchronousTestCase):
     def test_a_handshake_that_failed(self) -> None:
         """Where nothing was verified, the reason stands in place of the chain."""
         text = explanation(PARTNER, evidence=Evidence(chain=(), error=0), failure="excessive message size")
-        self.assertIn("3. Chain: none was looked for, because the handshake failed: excessive message size\n", text)
+        self.assertIn("3. Chain: none was built, because the handshake failed: excessive message size\n", text)
 
     def test_names_cannot_play_tricks(self) -> None:
         """Control characters of names stay escaped, and long ones are wrapped."""

@@ -96,7 +96,7 @@ class ReportTests(SynchronousTestCase):
         old = root.intermediate("Old", not_after=pki.NOW - timedelta(hours=1))
         last = root.intermediate("Last day", not_after=pki.NOW + timedelta(hours=1))
         source = clients.files(clients__ca_pem=b"", **{"clients-ca_pem": pki.bundle(old, last, root)})
-        _, _, rest = report(clients.text("b strict"), source).partition("SUBJECT, THE ROOT FIRST")
+        _, _, rest = report(clients.text("b strict"), source).partition("SUBJECT, ROOT FIRST")
         rows = [line.rsplit(maxsplit=2) for line in rest.splitlines()[1:4]]
         prints = [each.certificate.fingerprint(pki.hashes.SHA1()).hex() for each in (root, old, last)]
         self.assertEqual(
@@ -121,7 +121,7 @@ class ReportTests(SynchronousTestCase):
     def test_settings(self) -> None:
         """How backends are spoken to."""
         for extra, host, headers in (
-            ("", "the client's", "on where certificates are asked for"),
+            ("", "the client's", "on for listeners that ask for certificates"),
             ("host_name = app.example\nclient_certificate_headers = off", "app.example", "off"),
             ("path = /app/\nclient_certificate_headers = off", "the client's /app/", "off"),
             (

@@ -44,7 +44,7 @@ class RouteReportTests(SynchronousTestCase):
         self.assertEqual(cells(shown, "Redirects")[1], ["away", "302", "https://example.org/", "kept", "dropped"])
         self.assertEqual(cells(shown, "Backend settings")[1][0], "app")
         self.assertEqual(
-            cells(shown, "Who may come in")[1:],
+            cells(shown, "Access control")[1:],
             [["map/b", "var_host exists"], ["map, any other path", "var_http_method == GET"]],
         )
 
@@ -96,6 +96,6 @@ class RouteReportTests(SynchronousTestCase):
     def test_access(self) -> None:
         """Who may come in, where a rule says so."""
         text = f"{configurations.GOOD}deny_unless.1 = var_host == a\ndeny_unless.2 = var_host ~ b\n"
-        rows = cells(report(text), "Who may come in")[1:]
+        rows = cells(report(text), "Access control")[1:]
         self.assertEqual(rows, [["public", "var_host == a"], ["var_host ~ b"]])
-        self.assertNotIn("Who may come in", report(configurations.GOOD))
+        self.assertNotIn("Access control", report(configurations.GOOD))

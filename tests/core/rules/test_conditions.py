@@ -244,7 +244,7 @@ class RefusalTests(SynchronousTestCase):
         """A variable, an operator, and what to compare with."""
         for text in ("", "var_host", " == a", "var_host\n== a"):
             self.refused(text)
-        self.assertIn("ends in ==: what is the value", self.refused("var_host =="))
+        self.assertIn("ends in ==: the operand", self.refused("var_host =="))
         self.assertIn("ends in !~*", self.refused("var_host !~*"))
 
     def test_variables(self) -> None:
@@ -265,7 +265,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_existence_stands_alone(self) -> None:
         """What follows would be passed over."""
-        self.assertIn("at character 17: exists stands alone", self.refused("var_host exists a"))
+        self.assertIn("at character 17: exists must stand alone", self.refused("var_host exists a"))
 
     def test_patterns(self) -> None:
         """The place is that in the whole value."""
@@ -279,7 +279,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(access_condition("var_host exists").text, "var_host exists")
         for text in ("http_resp_X exists", "var_http_status == 200"):
             error = self.assertRaises(UnacceptableError, access_condition, text)
-            self.assertIn("is known of a response only", error.message)
+            self.assertIn("is available in responses only", error.message)
 
     def test_conditions_that_exclude_paths(self) -> None:
         """They do so in any case; all others are tested as they are written."""

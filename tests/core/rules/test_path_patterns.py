@@ -21,15 +21,15 @@ class PatternTests(SynchronousTestCase):
     def test_unsupported(self) -> None:
         """What the table says no to, and whatever is no path, each with its reason."""
         for text, reason in {
-            "/images/*.jpg": "at the end of a path only",
-            "/*.jpg": "at the end of a path only",
-            "/Repos/*/Comments/*": "at the end of a path only",
-            "/a**": "at the end of a path only",
+            "/images/*.jpg": "only at the end of a path",
+            "/*.jpg": "only at the end of a path",
+            "/Repos/*/Comments/*": "only at the end of a path",
+            "/a**": "only at the end of a path",
             "images/*": "begins with /",
             "*": "begins with /",
             "": "begins with /",
-            "/a?b=c": "a query is no part of a path",
-            "/a#b": "a fragment is no part of a path",
+            "/a?b=c": "a query is not part of a path",
+            "/a#b": "a fragment is not part of a path",
             "/a b": "%XX",
             "/é": "%XX",
             "/a%": "%XX",

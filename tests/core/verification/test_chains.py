@@ -163,7 +163,7 @@ class ContentTests(SynchronousTestCase):
         self.assertEqual(chain(old_root).warnings, ())
         no_ca_bits = ROOT.intermediate("No signing", usage=pki.key_usage("crl_sign"))
         for authority, depends in ((weak, True), (sha1, True), (no_ca_bits, False)):
-            self.assertEqual("unless the ssl_profile says allow_weak" in chain(ROOT, authority).warnings[0], depends)
+            self.assertEqual("unless the ssl_profile has allow_weak" in chain(ROOT, authority).warnings[0], depends)
 
     def test_names_in_messages_are_harmless(self) -> None:
         """A line break or an escape sequence in a name does not reach the log as such."""
@@ -200,7 +200,7 @@ class ProblemTests(SynchronousTestCase):
         only_one = "ApplicationGatewayOnlyOneRootCAAllowedInTrustedClientCertificate"
         big = ROOT.pem + b"\n" * (25 * 1024 - len(ROOT.pem))
         self.assertIsInstance(read_chain(big, "f"), TrustedChain)
-        self.assert_problems(big + b"\n", (0, "", "the file has 25601 bytes, 25600 are the limit"))
+        self.assert_problems(big + b"\n", (0, "", "the file has 25601 bytes; the limit is 25600"))
         self.assert_problems(b"", (0, f"{CODE}MustSpecifyData", "the file is empty"))
         self.assert_problems(b" \r\n", (0, f"{CODE}MustSpecifyData", "the file is empty"))
         key = (where[1], f"{CODE}MustNotHavePrivateKey", "a private key does not belong in this file")
@@ -238,7 +238,7 @@ class ProblemTests(SynchronousTestCase):
             ROOT.intermediate("Doubled", extra=[pki.key_usage("key_cert_sign")]),
             ROOT.intermediate(pki.tlv(0x30, pki.tlv(0x31, attribute))),
         ):
-            wanted = (lines(ROOT, odd)[1], f"{CODE}InvalidData", "the extensions of this certificate cannot be read")
+            wanted = (lines(ROOT, odd)[1], f"{CODE}InvalidData", "the extensions of this certificate cannot be parsed")
             self.assert_problems(ROOT.pem + odd.pem, wanted)
 
     def test_version_1_is_no_authority(self) -> None:

@@ -70,14 +70,14 @@ class ExtractionTests(SynchronousTestCase):
 
     def test_what_is_missing_is_named(self) -> None:
         """Whose issuer is not here, and what it is called."""
-        hint = "; name a file with that CA certificate too"
+        hint = "; add a file with that CA certificate"
         for given_ones, lost in (
-            ((LEAF, SECOND, FIRST), "the issuer of CN=First is not here: CN=Root"),
-            ((LEAF, SECOND, ROOT), "the issuer of CN=Second is not here: CN=First"),
-            ((LEAF, FIRST, ROOT), "the issuer of CN=leaf is not here: CN=Second"),
-            ((LEAF,), "the issuer of CN=leaf is not here: CN=Second"),
-            ((SECOND, FIRST), "the issuer of CN=First is not here: CN=Root"),
-            ((LEAF, SECOND, FIRST, ROOT, OTHER.issue("x")), "the issuer of CN=x is not here: CN=Other"),
+            ((LEAF, SECOND, FIRST), "the issuer of CN=First is missing: CN=Root"),
+            ((LEAF, SECOND, ROOT), "the issuer of CN=Second is missing: CN=First"),
+            ((LEAF, FIRST, ROOT), "the issuer of CN=leaf is missing: CN=Second"),
+            ((LEAF,), "the issuer of CN=leaf is missing: CN=Second"),
+            ((SECOND, FIRST), "the issuer of CN=First is missing: CN=Root"),
+            ((LEAF, SECOND, FIRST, ROOT, OTHER.issue("x")), "the issuer of CN=x is missing: CN=Other"),
         ):
             found = extracted(*given_ones)
             self.assertEqual((found.authorities, found.missing), ((), (lost + hint,)))
@@ -88,16 +88,16 @@ class ExtractionTests(SynchronousTestCase):
             root = pki.Authority.root("Root", **options)
             leaf = root.issue("leaf", **options)
             found = extracted(leaf, pki.Authority.root("Root", **options))
-            self.assertEqual(found.missing[0][:45], "the issuer of CN=leaf is not here: CN=Root; n")
+            self.assertEqual(found.missing[0][:44], "the issuer of CN=leaf is missing: CN=Root; a")
 
     def test_signed_itself(self) -> None:
         """There is nothing to trust above a self-signed leaf."""
-        self.assertIn("CN=device signed itself and is no CA", extracted(pki.self_signed()).missing[0])
+        self.assertIn("CN=device is self-signed and not a CA", extracted(pki.self_signed()).missing[0])
 
     def test_a_root_with_a_wrong_signature(self) -> None:
         """A CA that names itself and did not sign is no root."""
         wrong = pki.Authority.root("Root", signature=b"0" * 70)
-        self.assertIn("its signature does not fit", extracted(wrong).missing[0])
+        self.assertIn("its signature does not match", extracted(wrong).missing[0])
 
     def test_two_roots(self) -> None:
         """A file has one root: clients of two want two files."""
@@ -117,18 +117,18 @@ class ExtractionTests(SynchronousTestCase):
         first = pki.Authority.root("One", key=one)
         second = pki.Authority.root("Two", key=other)
         found = extracted(first.intermediate("Two", key=other), second.intermediate("One", key=one))
-        self.assertEqual(found.missing, ("there is no root: every CA here was issued by another one of them",))
+        self.assertEqual(found.missing, ("there is no root: each CA here was issued by another one",))
 
     def test_nothing(self) -> None:
         """No certificates make no file."""
-        self.assertEqual(extracted().missing, ("there is no certificate that can be read",))
+        self.assertEqual(extracted().missing, ("there is no certificate that can be parsed",))
 
     def test_unreadable_names(self) -> None:
         """A certificate whose name cannot be read is named as well as can be, and left out."""
         odd = pki.tlv(0x30, pki.tlv(0x31, pki.tlv(0x30, b"\x06\x03\x55\x04\x03")))
         found = extracted(LEAF, SECOND, FIRST, ROOT, ROOT.intermediate(odd))
         self.assertEqual(found.authorities, certificates(ROOT, FIRST, SECOND))
-        self.assertEqual(found.left_out[0], "#310730050603550403: cannot be read")
+        self.assertEqual(found.left_out[0], "#310730050603550403: cannot be parsed")
 
     def test_old_signatures(self) -> None:
         """A chain over SHA-1 is put in order too; that it is refused is for the gateway to say."""

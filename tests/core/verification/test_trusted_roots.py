@@ -62,7 +62,7 @@ class ReadRootsTests(SynchronousTestCase):
     def test_unreadable(self) -> None:
         """A certificate whose extensions cannot be read."""
         twice = pki.Authority.root(extra=[pki.key_usage("key_cert_sign")])
-        self.assertIn("cannot be read", "".join(said(twice.pem)))
+        self.assertIn("cannot be parsed", "".join(said(twice.pem)))
 
     def test_time(self) -> None:
         """One that is out of its time is told; when no root is in its time, nobody could be verified."""
