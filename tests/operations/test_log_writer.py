@@ -79,7 +79,7 @@ class FailingDiskTests(AccessLogTestCase):
         os.close(first)
         self.assertIn("Broken pipe", await failing)
         # Nobody reads yet: this line fails as a whole, and so does the opening, which tells that it was tried.
-        still_failing = self.saying("cannot be opened anew")
+        still_failing = self.saying("cannot be reopened")
         log.write(b"nobody reads this\n")
         log.reopen()
         await still_failing
