@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import unittest
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -105,6 +106,18 @@ class TreeTests(SynchronousTestCase):
         """Every module and every package says what it answers."""
         paths = (ROOT / "agwtwisted").rglob("*.py")
         self.assertEqual([str(path) for path in paths if ast.get_docstring(ast.parse(path.read_text())) is None], [])
+
+    def test_a_class_name_means_one_class(self) -> None:
+        """No two modules have a public class or type alias of one name: a search finds the one that is meant."""
+        found = [
+            (node.name if isinstance(node, ast.ClassDef) else ast.unparse(node.target), path.name)
+            for path in (ROOT / "agwtwisted").rglob("*.py")
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, ast.ClassDef)
+            or (isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias")
+        ]
+        names = Counter(name for name, _ in found if not name.startswith("_"))
+        self.assertEqual([each for each in sorted(found) if names[each[0]] > 1], [])
 
     def test_papers_are_there(self) -> None:
         """The pages that newcomers, reporters of defects and packagers look for exist."""

@@ -22,14 +22,13 @@ from agwtwisted.core.exchange import states as on
 from agwtwisted.core.exchange.attempts import KEPT_BODY
 from agwtwisted.core.exchange.decisions import CertificateRequired, Forwarded, Redirected, Unwelcome, decide
 from agwtwisted.core.exchange.forwarding import host_for, request_bytes, rewritten_request_bytes
-from agwtwisted.core.exchange.states import Action, Event, Row, State, rows
+from agwtwisted.core.exchange.states import Effect, Event, State, StateRow, rows
 from agwtwisted.core.http.header_lines import value_of
 from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, UnfitRequest, asks_for, is_event_stream
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.peer import Peer
 from agwtwisted.core.operations.records import AccessRecord, render
-from agwtwisted.core.plan.routing import Action as RouteAction
-from agwtwisted.core.plan.routing import Site
+from agwtwisted.core.plan.routing import Action, Site
 from agwtwisted.core.resources.resources import Protocol
 from agwtwisted.core.rules.rewriting import Bad, rewrite_response
 from agwtwisted.core.rules.variable_context import Context
@@ -67,7 +66,7 @@ class HttpExchange:
     # What most exchanges never change, or only once, is the class's: an object with few attributes is soon made.
     _row: _Row  # the state, with all that may happen in it
     _site: Site | None = None
-    _action: RouteAction | None = None
+    _action: Action | None = None
     _forwarded: Forwarded | None = None
     _attempts: Attempts = NO_ATTEMPTS
     _judging: Deferred[Peer] | None = None
@@ -593,9 +592,9 @@ class _Lost:
 
 
 _Perform: TypeAlias = Callable[[HttpExchange, Any], None]
-_Row: TypeAlias = Row[_Perform]
+_Row: TypeAlias = StateRow[_Perform]
 
-_PERFORM: Final[Mapping[Action, _Perform]] = {
+_PERFORM: Final[Mapping[Effect, _Perform]] = {
     action: getattr(HttpExchange, f"_{action.name.lower()}") for action in on.ACTIONS
 }
 _ROWS: Final[Mapping[State, _Row]] = rows(_PERFORM)

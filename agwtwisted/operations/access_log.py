@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from agwtwisted.core.operations.records import timestamp
-from agwtwisted.operations.log_writer import LogWriter, Order
+from agwtwisted.operations.log_writer import LogWriter, WriterOrder
 from agwtwisted.transport.clocks import system_time
 
 UNMADE: Final = 64
@@ -76,7 +76,7 @@ class AccessLog(Service):
         self._taken_bytes = 0
         self._overflowed = 0
         self._call: IDelayedCall | None = None
-        self._orders: SimpleQueue[list[bytes] | Order] = SimpleQueue()
+        self._orders: SimpleQueue[list[bytes] | WriterOrder] = SimpleQueue()
         self._writer = LogWriter(path or os.devnull, self._orders, clock.callFromThread, self._log)
         self._thread: threading.Thread | None = None
         self._stopping: list[Deferred[None]] = []
@@ -138,7 +138,7 @@ class AccessLog(Service):
         """Lines from now on go to the file that has the path now: after a log rotation."""
         if self.enabled and self.running:
             self._hand_over()
-            self._orders.put(Order.REOPEN)
+            self._orders.put(WriterOrder.REOPEN)
 
     def startService(self) -> None:
         """Starts the writer: a thread does not survive the fork of a daemon, so not before. Raises OSError."""
@@ -165,7 +165,7 @@ class AccessLog(Service):
                 self._call.cancel()
                 self._call = None
             self._hand_over()
-            self._orders.put(Order.STOP)
+            self._orders.put(WriterOrder.STOP)
         stopped: Deferred[None] = Deferred()
         self._stopping.append(stopped)
         return stopped

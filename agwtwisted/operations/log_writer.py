@@ -25,7 +25,7 @@ _MOST: Final = 0o660
 """What of an earlier file's permissions a new one gets at most: nothing is for everybody."""
 
 
-class Order(Enum):
+class WriterOrder(Enum):
     """What the writer is told between batches."""
 
     REOPEN = "reopen"
@@ -38,7 +38,7 @@ class LogWriter:
     def __init__(
         self,
         path: str,
-        orders: SimpleQueue[list[bytes] | Order],
+        orders: SimpleQueue[list[bytes] | WriterOrder],
         call_from_thread: Callable[..., None],
         log: Logger,
     ) -> None:
@@ -61,7 +61,7 @@ class LogWriter:
     def run(self) -> None:
         """Writes batch after batch until it is told to stop, then closes."""
         try:
-            while (order := self._orders.get()) is not Order.STOP:
+            while (order := self._orders.get()) is not WriterOrder.STOP:
                 if isinstance(order, list):
                     lines = b"".join(order)
                     self._write(lines)

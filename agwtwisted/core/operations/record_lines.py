@@ -16,7 +16,7 @@ from agwtwisted.core.operations.record_texts import LONGEST_FIELD, PLAIN, cut, f
 
 
 @attrs.frozen
-class Member:
+class LineMember:
     """One member of a line, or several that were rendered before.
 
     Args:
@@ -36,49 +36,49 @@ class Member:
     outside: bool = False
 
 
-def rendered(read: str, meanings: Mapping[str, str]) -> Member:
+def rendered(read: str, meanings: Mapping[str, str]) -> LineMember:
     """Members that were rendered before, as bytes."""
-    return Member(b"%b", read, meanings)
+    return LineMember(b"%b", read, meanings)
 
 
-def number(name: str, read: str, meaning: str) -> Member:
+def number(name: str, read: str, meaning: str) -> LineMember:
     """A whole number."""
-    return Member(b'"%b":%%d' % name.encode(), read, {name: meaning})
+    return LineMember(b'"%b":%%d' % name.encode(), read, {name: meaning})
 
 
-def seconds(name: str, read: str, meaning: str) -> Member:
+def seconds(name: str, read: str, meaning: str) -> LineMember:
     """A duration, to the millisecond."""
-    return Member(b'"%b":%%.3f' % name.encode(), read, {name: meaning})
+    return LineMember(b'"%b":%%.3f' % name.encode(), read, {name: meaning})
 
 
-def word(name: str, read: str, meaning: str, form: bytes = b"%b") -> Member:
+def word(name: str, read: str, meaning: str, form: bytes = b"%b") -> LineMember:
     """Bytes of our own, in quotes."""
-    return Member(b'"%b":"%b"' % (name.encode(), form), read, {name: meaning})
+    return LineMember(b'"%b":"%b"' % (name.encode(), form), read, {name: meaning})
 
 
-def constant(name: str, value: str, meaning: str) -> Member:
+def constant(name: str, value: str, meaning: str) -> LineMember:
     """The same of every record."""
-    return Member(b'"%b":"%b"' % (name.encode(), value.encode()), "", {name: meaning})
+    return LineMember(b'"%b":"%b"' % (name.encode(), value.encode()), "", {name: meaning})
 
 
-def quoted_number(name: str, read: str, meaning: str, form: bytes = b"%d") -> Member:
+def quoted_number(name: str, read: str, meaning: str, form: bytes = b"%d") -> LineMember:
     """A number in quotes, which are empty where there is none."""
     return attrs.evolve(word(name, read, meaning), if_any=form)
 
 
-def outside(name: str, read: str, meaning: str, form: bytes = b"%b") -> Member:
+def outside(name: str, read: str, meaning: str, form: bytes = b"%b") -> LineMember:
     """Bytes from outside, in quotes."""
     return attrs.evolve(word(name, read, meaning, form), outside=True)
 
 
-def text(name: str, read: str, meaning: str) -> Member:
+def text(name: str, read: str, meaning: str) -> LineMember:
     """Text from outside."""
-    return Member(b'"%b":%%b' % name.encode(), read, {name: meaning}, lambda value: json.dumps(cut(value)).encode())
+    return LineMember(b'"%b":%%b' % name.encode(), read, {name: meaning}, lambda value: json.dumps(cut(value)).encode())
 
 
-def flag(name: str, read: str, meaning: str) -> Member:
+def flag(name: str, read: str, meaning: str) -> LineMember:
     """A boolean."""
-    return Member(b'"%b":%%b' % name.encode(), read, {name: meaning}, lambda value: b"true" if value else b"false")
+    return LineMember(b'"%b":%%b' % name.encode(), read, {name: meaning}, lambda value: b"true" if value else b"false")
 
 
 class Line:
@@ -87,7 +87,7 @@ class Line:
     The record has a ``timestamp`` and, as ``frame``, a `records.RecordFrame`. `meanings` has the members by name.
     """
 
-    def __init__(self, *members: Member) -> None:
+    def __init__(self, *members: LineMember) -> None:
         self.meanings: Final = {name: meaning for each in members for name, meaning in each.meanings.items()}
         self._line, self._outside = _compiled(
             (word("timeStamp", "timestamp", ""), rendered("frame.text", {}), *members)
@@ -108,7 +108,7 @@ class Line:
         return self._line(record, *outside)
 
 
-def _compiled(members: Sequence[Member]) -> tuple[Callable[..., bytes], Callable[[object], tuple[bytes, ...]]]:
+def _compiled(members: Sequence[LineMember]) -> tuple[Callable[..., bytes], Callable[[object], tuple[bytes, ...]]]:
     """The line of a record and its bytes from outside, and those bytes, each compiled as one expression.
 
     As in `collections.namedtuple` and attrs, the source is made of names that stand in tables of this package. Getters
@@ -127,7 +127,7 @@ def _compiled(members: Sequence[Member]) -> tuple[Callable[..., bytes], Callable
     return line, outside
 
 
-def _source(at: int, member: Member, arguments: Mapping[int, str]) -> str:
+def _source(at: int, member: LineMember, arguments: Mapping[int, str]) -> str:
     """The expression of a member's value."""
     value = f"record.{member.read}"
     if member.outside:
