@@ -8,11 +8,11 @@ from secrets import token_bytes
 from twisted.internet.posixbase import PosixReactorBase as Reactor
 
 from agwtwisted.backends.connecting import Dialer, Encryption
+from agwtwisted.backends.failure_log import ConnectionFailureLog
 from agwtwisted.backends.resolver import Resolver, resolver_of
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.affinity import KEY_BYTES, Affinity, cookie_value
 from agwtwisted.core.backends.balancing import Balancer, LeastConnections, Pool, RoundRobin
-from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.plan.server_identity import IdentityRule
 from agwtwisted.core.resources.resources import (
     BackendAddressPool,
@@ -40,7 +40,7 @@ class Backends:
         self._resolver = resolver or resolver_of(reactor)
         self._affinity_key = affinity_key or token_bytes(KEY_BYTES)
         self._contexts = BackendContexts()
-        self._complaints = LogRateLimiter(reactor.seconds)
+        self._failures = ConnectionFailureLog(reactor.seconds)
         self._servers: dict[tuple[str, str, int], Server] = {}
         self._pools: dict[tuple[str, str], Pool[Server]] = {}
 
@@ -98,7 +98,7 @@ class Backends:
             encryption = Encryption(tls=self._contexts.of(settings), rule=IdentityRule.of(settings, host))
         dialer = Dialer(self._reactor, host, port, self._resolver, encryption, make_room=self._make_room)
         drain_timeout = settings.connection_draining_timeout
-        return Server(self._reactor, host, port, dialer, self._complaints, drain_timeout=drain_timeout)
+        return Server(self._reactor, host, port, dialer, self._failures, drain_timeout=drain_timeout)
 
     def _affinity(self, servers: Sequence[Server], settings: BackendHttpSettings) -> Affinity[Server] | None:
         if not settings.cookie_based_affinity:

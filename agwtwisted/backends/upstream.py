@@ -10,12 +10,11 @@ from twisted.internet.posixbase import PosixReactorBase as Reactor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from agwtwisted.backends.connecting import Dialer, UntrustedError
+from agwtwisted.backends.connecting import Dialer
+from agwtwisted.backends.failure_log import ConnectionFailureLog
 from agwtwisted.backends.resolver import resolver_of
 from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.health import HealthState
-from agwtwisted.core.base.errors import printable
-from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.http.heads import MAX_HEADER_LINES
 from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.core.http.messages import ResponseHead
@@ -268,18 +267,18 @@ class Server(Target):
         host: str,
         port: int,
         dialer: Dialer | None = None,
-        complaints: LogRateLimiter | None = None,
+        failures: ConnectionFailureLog | None = None,
         *,
         drain_timeout: float = 30.0,
     ) -> None:
-        """`dialer` opens connections, in plain text by default; `complaints` bounds what is said of failures."""
+        """`dialer` opens connections, in plain text by default; `failures` logs those that fail."""
         super().__init__(reactor, drain_timeout)
         self.name = f"{bracketed(host)}:{port}".encode()
         self.host = host
         self.port = port
         self._reactor = reactor
         self._dialer = dialer or Dialer(reactor, host, port, resolver_of(reactor))
-        self._complaints = complaints or LogRateLimiter(reactor.seconds)
+        self._failures = failures or ConnectionFailureLog(reactor.seconds)
         self._idle: deque[UpstreamConnection] = deque()
 
     def take(self, requested: str = "") -> UpstreamConnection | None:
@@ -332,15 +331,5 @@ class Server(Target):
         return dialed.addCallback(lambda wire: UpstreamConnection(self, self._reactor, wire, identity))
 
     def complain(self, failure: Failure) -> None:
-        """Says in the log why there is no connection, a few times a minute and with a count of what was left out."""
-        error = failure.value
-        of_client = isinstance(error, UntrustedError) and not error.blames_server
-        name = self.name.decode()
-        omitted = self._complaints.admit(f"{name} for a client's host" if of_client else name)
-        if omitted is not None:
-            self.log.warn(
-                "No connection to {server}: {reason}{omitted}",
-                server=name,
-                reason=printable(failure.getErrorMessage()),
-                omitted=f" ({omitted} times more before)" if omitted else "",
-            )
+        """Logs why there is no connection."""
+        self._failures.add(self.name.decode(), failure)

@@ -11,11 +11,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from agwtwisted.backends.connecting import Dialer, Encryption
+from agwtwisted.backends.failure_log import ConnectionFailureLog
 from agwtwisted.backends.resolver import Resolver
 from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.balancing import Pool, RoundRobin
-from agwtwisted.core.base.errors import printable
-from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.core.plan.server_identity import IdentityRule, server_identity
 from agwtwisted.core.resources.resources import BackendAddressPool, BackendSettings, StreamProtocol
@@ -37,7 +36,7 @@ class RelayBackends:
     def __init__(self, reactor: Reactor, resolver: Resolver) -> None:
         self._reactor = reactor
         self._resolver = resolver
-        self._complaints = LogRateLimiter(reactor.seconds)
+        self._failures = ConnectionFailureLog(reactor.seconds)
         self._tls: dict[str, BackendTls] = {}
         self._servers: dict[tuple[str, str, int], RelayServer] = {}
         self._pools: dict[tuple[str, str], Pool[RelayServer]] = {}
@@ -81,7 +80,7 @@ class RelayBackends:
         dialer = Dialer(
             self._reactor, host, port, self._resolver, encryption, plain=RelayWire, encrypted=RelayTlsClientWire
         )
-        return RelayServer(self._reactor, host, port, dialer, self._complaints)
+        return RelayServer(self._reactor, host, port, dialer, self._failures)
 
 
 class RelayServer(Target):
@@ -89,14 +88,15 @@ class RelayServer(Target):
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, host: str, port: int, dialer: Dialer, complaints: LogRateLimiter) -> None:
-        """`complaints` bounds what is said of failures."""
+    def __init__(
+        self, clock: IReactorTime, host: str, port: int, dialer: Dialer, failures: ConnectionFailureLog
+    ) -> None:
         super().__init__(clock, DRAIN_TIMEOUT)
         self.name = f"{bracketed(host)}:{port}"
         self.host = host
         self.port = port
         self._dialer = dialer
-        self._complaints = complaints
+        self._failures = failures
 
     def dial(
         self, timeout: float, preamble: bytes = b"", *, server_name: str = "", protocol: bytes = b""
@@ -119,12 +119,5 @@ class RelayServer(Target):
         return cast(Deferred[RelayWire], self._dialer.dial(timeout, identity, prepare, protocol=protocol))
 
     def complain(self, failure: Failure) -> None:
-        """Says in the log why there is no connection, a few times a minute and with a count of what was left out."""
-        omitted = self._complaints.admit(self.name)
-        if omitted is not None:
-            self.log.warn(
-                "No connection to {server}: {reason}{omitted}",
-                server=self.name,
-                reason=printable(failure.getErrorMessage()),
-                omitted=f" ({omitted} times more before)" if omitted else "",
-            )
+        """Logs why there is no connection."""
+        self._failures.add(self.name, failure)

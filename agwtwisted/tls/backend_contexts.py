@@ -17,7 +17,7 @@ from agwtwisted.core.plan.server_identity import ServerIdentity, mismatch
 from agwtwisted.core.resources.resources import BackendHttpSettings, SslCertificate
 from agwtwisted.core.verification.reasons import REASONS, UNKNOWN
 from agwtwisted.tls.client import TlsClientWire
-from agwtwisted.tls.records import error_text
+from agwtwisted.tls.own_certificate import present
 from agwtwisted.transport.streaming import NOBODY, Receiver
 
 HTTP_PROTOCOLS: Final = (b"http/1.1",)
@@ -111,7 +111,7 @@ def _context(
     else:
         context.set_verify(SSL.VERIFY_NONE)
     if certificate is not None:
-        _show(context, certificate)
+        present(context, certificate, ClientCertificateError)
     if protocols:
         context.set_alpn_protos(list(protocols))
     return context
@@ -202,14 +202,3 @@ def _trust(context: SSL.Context, roots: Sequence[Certificate]) -> None:
         raise AssertionError("a new context has a store")
     for root in roots:
         store.add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, root.der))
-
-
-def _show(context: SSL.Context, certificate: SslCertificate) -> None:
-    leaf, *intermediates = certificate.certificates
-    try:
-        context.use_certificate(leaf)
-        context.use_privatekey(certificate.key)  # type: ignore[arg-type]
-        for intermediate in intermediates:
-            context.add_extra_chain_cert(intermediate)
-    except SSL.Error as error:
-        raise ClientCertificateError(certificate.name, error_text(error)) from error

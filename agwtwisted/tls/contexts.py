@@ -39,6 +39,7 @@ from agwtwisted.core.verification.verdicts import (
     Verdict,
 )
 from agwtwisted.tls.openssl import GO_ON, KNOWN, Presented, set_groups, verifying
+from agwtwisted.tls.own_certificate import present
 from agwtwisted.tls.path_search import PathSearch
 from agwtwisted.tls.records import error_text
 
@@ -469,14 +470,7 @@ def _use_server_certificate(context: SSL.Context, site: AnySite) -> None:
     certificate = site.listener.ssl_certificate
     if certificate is None:
         raise AssertionError("an Https listener has a certificate")
-    leaf, *intermediates = certificate.certificates
-    try:
-        context.use_certificate(leaf)
-        context.use_privatekey(certificate.key)  # type: ignore[arg-type]
-        for intermediate in intermediates:
-            context.add_extra_chain_cert(intermediate)
-    except SSL.Error as error:
-        raise CertificateError(certificate.name, error_text(error)) from error
+    present(context, certificate, CertificateError)
 
 
 def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
