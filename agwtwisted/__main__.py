@@ -39,7 +39,7 @@ def _add_demo(commands: _Commands) -> None:
     demo = commands.add_parser("demo", help="run the gateway with demo certificates and a demo backend")
     demo.add_argument("--config", type=Path, default=Path("conf/gw.ini"), metavar="FILE", help="default: conf/gw.ini")
     demo.add_argument(
-        "--certificates", action="store_true", help=("write the certificates beside FILE, and start nothing")
+        "--certificates", action="store_true", help="write the certificates beside FILE, and start nothing"
     )
     demo.set_defaults(command=_demo, failure=1)
 
@@ -49,7 +49,7 @@ def _add_explain(commands: _Commands) -> None:
         "show whether a listener accepts a client's certificate, and why; exit status 0: accepted, 1: refused, 2:"
         " another error"
     )
-    explain = commands.add_parser("explain", help=text, description=f"Tells {text}.")
+    explain = commands.add_parser("explain", help=text, description=f"{text.capitalize()}.")
     explain.add_argument(
         "certificate", help="the client's certificate and its intermediates (PEM or DER), no key needed"
     )
@@ -64,7 +64,7 @@ def _add_extract_ca(commands: _Commands) -> None:
         "make a trusted client certificate file from a client's chain; exit status 0: made, 1: incomplete, 2: another"
         " error"
     )
-    extract = commands.add_parser("extract-ca", help=text, description=f"To {text}.")
+    extract = commands.add_parser("extract-ca", help=text, description=f"{text.capitalize()}.")
     extract.add_argument(
         "files", nargs="+", metavar="FILE", help="PEM (also the output of openssl s_client -showcerts), CER, PFX or P7B"
     )
@@ -76,7 +76,7 @@ def _add_extract_ca(commands: _Commands) -> None:
 
 def _add_reference(commands: _Commands) -> None:
     text = "write the reference pages: configuration keys, variables, log fields, error codes"
-    reference = commands.add_parser("reference", help=text, description=f"To {text}.")
+    reference = commands.add_parser("reference", help=text, description=f"{text.capitalize()}.")
     reference.add_argument(
         "directory", type=Path, metavar="DIRECTORY", help=("directory for the pages; created if missing")
     )

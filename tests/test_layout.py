@@ -25,6 +25,7 @@ BESIDE_MODULES = {
     "test_benchmarks",
     "test_conf",
     "test_fuzz",
+    "test_glossary",
     "test_hostile_inputs",
     "test_kept",
     "test_layout",
@@ -32,7 +33,7 @@ BESIDE_MODULES = {
     "test_public_surface",
     "test_systemd_unit",
 }
-"""Tests of what is no module of the package: the benchmarks, the examples in conf/, what hostile inputs cost and keep,
+"""Tests of what is no module of the package: the benchmarks, the examples in conf/, the pages' words, hostile inputs,
 the tree, the plugin, the public names, the unit."""
 
 
