@@ -38,6 +38,8 @@ service = makeService(options)
 print([child.name for child in service])
 from twisted.internet import reactor
 print(type(reactor).__name__, gc.get_threshold()[0] > 10000, gc.get_freeze_count() > 10000)
+backends = service.generation.backends
+print(any(each is backends for each in gc.get_objects()))  # which has none that are frozen
 print(reactor.seconds is time.monotonic, reactor._pendingTimedCalls + reactor._newTimedCalls)
 """
 
@@ -262,8 +264,12 @@ class StartTests(Directory):
         return done.stdout.splitlines()
 
     def test_starts(self) -> None:
-        """A good file makes a service of log and listeners; no reactor is chosen before its options are read."""
-        names, process, clock = self.starts()
+        """A good file makes a service of log and listeners; no reactor is chosen before its options are read.
+
+        What is made of the plan is not frozen, so that the garbage collector finds it once another plan is in force.
+        """
+        names, process, collected, clock = self.starts()
+        self.assertEqual(collected, "True")
         self.assertEqual(
             names,
             str(
@@ -277,8 +283,8 @@ class StartTests(Directory):
 
     def test_chosen_reactor(self) -> None:
         """A reactor that was chosen before is the one, and waits by a time that cannot be set either."""
-        self.assertEqual(self.starts("selectreactor")[1:], ["SelectReactor True True", "True []"])
-        self.assertEqual(self.starts("asyncioreactor")[1:], ["AsyncioSelectorReactor True True", "True []"])
+        self.assertEqual(self.starts("selectreactor")[1:], ["SelectReactor True True", "True", "True []"])
+        self.assertEqual(self.starts("asyncioreactor")[1:], ["AsyncioSelectorReactor True True", "True", "True []"])
 
     def test_reactor_that_waits_already(self) -> None:
         """Where something waits on the reactor already, by the system's time, the start says what may come of it."""

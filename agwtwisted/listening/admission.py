@@ -60,7 +60,7 @@ class Limits:
         self.paused = False
         """Whether further connections wait in the kernel's backlog: each that there is is at work."""
         self._by_address: Counter[str] = Counter()
-        self._subscribers: list[Callable[[], None]] = []
+        self._subscribers: dict[Callable[[], None], None] = {}
         self._retry: IDelayedCall | None = None
         self._next_slot: IDelayedCall | None = None
         self._granting = False
@@ -70,7 +70,11 @@ class Limits:
 
     def subscribe(self, changed: Callable[[], None]) -> None:
         """Has `changed` called whenever `paused` has changed."""
-        self._subscribers.append(changed)
+        self._subscribers[changed] = None
+
+    def unsubscribe(self, changed: Callable[[], None]) -> None:
+        """Has it called no longer."""
+        self._subscribers.pop(changed, None)
 
     def admits(self, address: str) -> bool:
         """Whether this address may have one connection more."""
@@ -120,7 +124,7 @@ class Limits:
         self._tell()
 
     def _tell(self) -> None:
-        for changed in self._subscribers:
+        for changed in tuple(self._subscribers):
             changed()
 
     def say(self, words: str) -> None:

@@ -88,7 +88,10 @@ def bind(address: str, port: int) -> socket.socket:
 
 
 class ListeningSocket(Service):
-    """One bound socket. Where there are as many connections as may be one gives way, or else the next ones wait."""
+    """One bound socket. Where there are as many connections as may be one gives way, or else the next ones wait.
+
+    Its `port` may be replaced at any time: connections that are accepted from then on are those of the new one.
+    """
 
     _log = Logger()
 
@@ -109,7 +112,7 @@ class ListeningSocket(Service):
     def stopService(self) -> Deferred[None]:
         """Accepts no more; fires once the socket is closed."""
         if not self.running:
-            self._bound.close()
+            self._let_go()
             return succeed(None)
         self.running = 0
         drop_newcomers(self._bound.socket)
@@ -117,6 +120,10 @@ class ListeningSocket(Service):
 
     def _close(self) -> None:
         self._accept_waiting()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._limits.unsubscribe(self._limits_changed)
         self._bound.close()
 
     def _accept_waiting(self) -> None:

@@ -129,6 +129,7 @@ class ClientCertificates:
     """What the callbacks of one handshake noted: the site, the certificates by depth, the first error, the verdict."""
 
     def __init__(self, now: Callable[[], float]) -> None:
+        self.contexts: PortContexts | None = None  # of the port, once there is a connection
         self.site_context: SiteContext | None = None  # until a ClientHello has chosen one
         self.server_name = ""  # SNI, in lower case
         self.name_refused = False
@@ -305,24 +306,24 @@ class PortContexts:
             site: _site_context(site, remembered, resumable=resumable, max_depth=max_depth) for site in every
         }
         contexts = cls(sites, by_site, by_site[every[0]])
-        contexts.first.context.set_tlsext_servername_callback(contexts.name_told)
+        contexts.first.context.set_tlsext_servername_callback(servername_callback)
         return contexts
 
     def connection(self, notes: ClientCertificates) -> SSL.Connection:
         """A new connection in the server's role, whose callbacks write into `notes`."""
         connection = SSL.Connection(self.first.context, None)
+        notes.contexts = self
         connection.set_app_data(notes)
         connection.set_accept_state()
         return connection
 
-    def name_told(self, connection: SSL.Connection) -> None:
-        """OpenSSL's servername callback, which runs for every ClientHello, with a name or without.
+    def choose(self, connection: SSL.Connection, notes: ClientCertificates) -> None:
+        """Chooses the site of a ClientHello, which has a name or none.
 
         `set_context` leaves the old verify mode in place: without `set_verify` a strict site would fail open.
         A refusal is noted, not raised: raising would print a traceback for every such client. A second ClientHello,
         after a HelloRetryRequest, chooses anew; who was refused once stays so.
         """
-        notes: ClientCertificates = connection.get_app_data()
         name = notes.server_name = server_name(connection)
         site = self.sites.select(name) if name else self.sites.unnamed
         if site is None:
@@ -333,6 +334,18 @@ class PortContexts:
         if connection.get_context() is not chosen.context:
             connection.set_context(chosen.context)
             _set_verify(connection, chosen.verify_mode)
+
+
+def servername_callback(connection: SSL.Connection) -> None:
+    """OpenSSL's servername callback for every port, which runs for every ClientHello.
+
+    It finds the contexts of the port by the connection. A callback that held them would be held by one of them, and the
+    private keys in them would stay until the garbage collector finds the circle.
+    """
+    notes: ClientCertificates = connection.get_app_data()
+    if notes.contexts is None:
+        raise AssertionError("a connection is made by the contexts of its port")
+    notes.contexts.choose(connection, notes)
 
 
 def verify_callback(

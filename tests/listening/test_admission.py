@@ -102,6 +102,16 @@ class LimitsTests(SynchronousTestCase):
         counted.closed(first, "192.0.2.7")
         self.assertEqual((self.changes, self.clock.getDelayedCalls()), ([True, False], []))
 
+    def test_unsubscribed(self) -> None:
+        """Who is subscribed no longer is not called; to say so twice does no harm."""
+        counted = self.limits()
+        counted.subscribe(self.fail)
+        for _ in range(2):
+            counted.unsubscribe(self.fail)
+        counted.pause()
+        counted._resume()
+        self.assertEqual(self.changes, [True, False])
+
     def test_retry(self) -> None:
         """A pause ends by itself: who could not give way may do so in a moment."""
         counted = self.limits(max_connections=1)

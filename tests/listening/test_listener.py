@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
+import weakref
 from errno import ECONNABORTED, EMFILE, ENOSPC
 from typing import Any
 from unittest import mock
@@ -358,6 +360,33 @@ class ListenerTests(TestCase):
                 listener._take(near, client)
             accept.assert_called_once_with(host, 7)
             self.assertEqual(near.fileno(), -1)
+
+    async def test_another_port(self) -> None:
+        """The port may be replaced: what is accepted from then on is the new one's, and the rest stays."""
+        listener = self.listener()
+        first = self.client()
+        await until(lambda: self.accepted == 1)
+        other = Gateway(plain(text("basic -")))
+        earlier, listener.port = listener.port, other.port
+        self.addCleanup(earlier.abort)
+        second = self.client()
+        second.send(NONSENSE)
+        await until(lambda: len(other.port.connections) == 1)
+        self.assertEqual((self.accepted, read(first)), (1, None))
+
+    async def test_let_go(self) -> None:
+        """Once stopped nothing that outlives it holds a listener, nor the port that it led to."""
+        limits = Gateway(plain(text("basic -"))).limits
+        for start in (False, True):
+            gateway = Gateway(plain(text("basic -")))
+            listener = ListeningSocket(reactor, bind("127.0.0.1", 0), gateway.port, limits)
+            if start:
+                listener.startService()
+            await listener.stopService()
+            references = [weakref.ref(listener), weakref.ref(gateway.port)]
+            del listener, gateway
+            gc.collect()
+            self.assertEqual([reference() for reference in references], [None, None])
 
     async def test_stop(self) -> None:
         """Once stopped nobody gets a connection, while those that there are stay."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import weakref
 from datetime import UTC, datetime, timedelta
 from math import inf
 
@@ -18,7 +20,7 @@ from agwtwisted.core.tls.policies import TlsPolicy, custom, openssl_cipher_list,
 from agwtwisted.core.verification import reasons
 from agwtwisted.core.verification.verdicts import UNJUDGED, Absent, Missing, NotAsked, Refused, Trusted, Unchecked
 from agwtwisted.http1.port import HttpPort
-from agwtwisted.tls.contexts import AuthorityError, ClientCertificates, PortContexts
+from agwtwisted.tls.contexts import AuthorityError, ClientCertificates, PortContexts, servername_callback
 from agwtwisted.tls.openssl import GO_ON
 from tests import clients, configurations, odd, pki
 from tests.clients import FATAL, GET, TLS_1_2, TLS_1_3, VERSIONS, Client, Gateway, client_context, device, text
@@ -849,6 +851,29 @@ class GroupTests(SynchronousTestCase):
 
 class BirthTests(SynchronousTestCase):
     """Before a ClientHello has chosen a site there is none."""
+
+    def test_freed(self) -> None:
+        """The contexts of a port, with their keys, go with the last reference to them: nothing in them leads back."""
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for listeners in (("basic strict",), ("basic passthrough", "open - open.example")):
+            [port] = configurations.plan(text(*listeners), clients.files()).http_ports.values()
+            contexts = PortContexts.of(port.sites, max_depth=8)
+            connection = contexts.connection(ClientCertificates(pki.NOW.timestamp))
+            references = [weakref.ref(each.context) for each in contexts.by_site.values()]
+            del contexts
+            self.assertEqual(references[0]() is None, False)  # the connection goes on with its port's contexts
+            del connection
+            self.assertEqual([reference() for reference in references], [None] * len(listeners))
+
+    def test_no_port(self) -> None:
+        """A connection of no port's making gets no further than its ClientHello."""
+        [port] = configurations.plan(text("basic -"), clients.files()).http_ports.values()
+        context = PortContexts.of(port.sites, max_depth=8).first.context
+        connection = SSL.Connection(context, None)
+        connection.set_app_data(ClientCertificates(pki.NOW.timestamp))
+        self.assertRaises(AssertionError, servername_callback, connection)
 
     def test_no_site(self) -> None:
         """A connection that fails before its first ClientHello is whole belongs to no site, and was not judged."""
