@@ -118,7 +118,7 @@ DECISIONS: Mapping[str, Decision] = dict(
         ),
         _leaf("keyCertSign without CA", "++-", _WEB_PKI),
         _leaf("purposes are critical", "++-", _WEB_PKI),
-        _leaf("names constrained", "++-", "name constraints of a leaf bind nobody, as nothing is below it"),
+        _leaf("names constrained", "++-", "name constraints of a leaf have no effect: no certificate is below it"),
         _leaf("weak key", "+-+", _WEAK_KEY),
         _leaf("SHA-1", "+--", _WEAK_DIGEST),
         _leaf("negative serial", "++-", _SERIAL),
