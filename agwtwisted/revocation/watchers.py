@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+
+from agwtwisted.transport.spread_calls import SpreadCalls
 
 CALLS_PER_TURN: Final = 64
 """Connections that are called in one turn of the reactor: some ten milliseconds for all of them."""
@@ -22,12 +24,8 @@ class RevocationWatchers:
     log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
         self._watchers: dict[bytes, set[Callable[[], None]]] = {}
-        self._pending: dict[Callable[[], None], None] = {}  # in the order in which they are called
-        self._left = CALLS_PER_TURN  # until the next turn, which comes only when it is needed
-        self._timer: IDelayedCall | None = None
-        self._calling = False
+        self._calls = SpreadCalls(clock, CALLS_PER_TURN, self._failed)
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._watchers
@@ -39,7 +37,7 @@ class RevocationWatchers:
             self._watchers.setdefault(key, set()).add(call)
 
         def unwatch() -> None:
-            self._pending.pop(call, None)
+            self._calls.discard(call)
             for key in watched:
                 watchers = self._watchers.get(key, set())
                 watchers.discard(call)
@@ -49,33 +47,12 @@ class RevocationWatchers:
         return unwatch
 
     def notify(self, key: bytes) -> None:
-        """Calls all who watch a certificate: the first ones now, the others in the next turns of the reactor."""
-        self._pending.update(dict.fromkeys(self._watchers.get(key, ())))
-        if self._timer is None and not self._calling:
-            self._call_some()
+        """Calls all who watch a certificate, many of them spread over turns of the reactor."""
+        self._calls.add(self._watchers.get(key, ()))
 
     def stop(self) -> None:
         """Calls nothing more."""
-        self._pending.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._calls.stop()
 
-    def _call_some(self) -> None:
-        self._calling = True
-        while self._pending and self._left:
-            call = next(iter(self._pending))
-            del self._pending[call]
-            self._left -= 1
-            try:
-                call()
-            except Exception:  # a defect of one connection must not keep the others from being judged
-                self.log.failure("Unexpected error while a connection is judged again for a revocation")
-        self._calling = False
-        if self._pending:
-            self._timer = self._clock.callLater(0, self._next_turn)
-
-    def _next_turn(self) -> None:
-        self._timer = None
-        self._left = CALLS_PER_TURN
-        self._call_some()
+    def _failed(self) -> None:
+        self.log.failure("Unexpected error while a connection is judged again for a revocation")

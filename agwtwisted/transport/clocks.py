@@ -9,14 +9,15 @@ certificate or an answer is valid is asked of a `WallClock`, which also says whe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.base import ReactorBase
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+
+from agwtwisted.transport.spread_calls import SpreadCalls
 
 system_time: Final = time.time
 """Seconds since 1970, as the system has them."""
@@ -49,12 +50,17 @@ class WallClock(Service):
         self._offset = 0.0  # of the one from the other, when it was last looked at with a result
         self._timer: IDelayedCall | None = None
         self._subscribers: dict[Callable[[], None], None] = {}
-        self._telling: IDelayedCall | None = None
+        self._calls = SpreadCalls(clock, TOLD_AT_ONCE, self._failed)
 
     def subscribe(self, stepped: Callable[[], None]) -> Callable[[], None]:
         """Has `stepped` called after every step of the system's clock; returns what ends that."""
+
+        def unsubscribe() -> None:
+            self._subscribers.pop(stepped, None)
+            self._calls.discard(stepped)
+
         self._subscribers[stepped] = None
-        return lambda: self._subscribers.pop(stepped, None)
+        return unsubscribe
 
     def startService(self) -> None:
         """Looks for steps from now on."""
@@ -65,10 +71,10 @@ class WallClock(Service):
     def stopService(self) -> None:
         """Looks no more."""
         super().stopService()
-        for timer in (self._timer, self._telling):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._telling = None
+        self._calls.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _tick(self) -> None:
         self._timer = self._clock.callLater(LOOK, self._tick)
@@ -86,26 +92,10 @@ class WallClock(Service):
             direction="forward" if forward > 0 else "back",
             seconds=max(forward, back),
         )
-        if self._telling is not None:
-            self._telling.cancel()
-        self._tell(iter(tuple(self._subscribers)))
+        self._calls.add(self._subscribers)
 
-    def _tell(self, subscribers: Iterator[Callable[[], None]]) -> None:
-        """Tells some of them now, and the others soon."""
-        self._telling = None
-        told = 0
-        for stepped in islice(subscribers, TOLD_AT_ONCE):
-            told += 1
-            if stepped in self._subscribers:
-                self._tell_one(stepped)
-        if told == TOLD_AT_ONCE:
-            self._telling = self._clock.callLater(0, self._tell, subscribers)
-
-    def _tell_one(self, stepped: Callable[[], None]) -> None:
-        try:
-            stepped()
-        except Exception:  # a defect of one connection is none of the others
-            self.log.failure("Unexpected error after a step of the system's clock")
+    def _failed(self) -> None:
+        self.log.failure("Unexpected error after a step of the system's clock")
 
 
 def count_monotonically(reactor: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 
 from twisted.internet.task import Clock
@@ -86,19 +85,6 @@ class RevocationWatchersTests(SynchronousTestCase):
         self.watchers.notify(b"key")
         self.assertIn(self.called, ([0], [1, 0], [2, 0], [1, 2, 0], [2, 1, 0]))
         self.assertNotIn(b"key", self.watchers)
-
-    def test_one_call_leads_to_another(self) -> None:
-        """A certificate that becomes known as revoked while connections are called has its own called, not deeper."""
-        depths: list[int] = []
-
-        def call(number: int) -> None:
-            depths.append(len(inspect.stack(0)))
-            self.watchers.notify(b"%d" % (number + 1))
-
-        for number in range(10):
-            self.watchers.watch([b"%d" % number], lambda number=number: call(number))  # type: ignore[misc]
-        self.watchers.notify(b"0")
-        self.assertEqual((len(depths), len(set(depths))), (10, 1))
 
     def test_defect(self) -> None:
         """A defect of one connection is logged and does not keep the others, in this turn or the next, from it."""
