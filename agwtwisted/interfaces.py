@@ -10,34 +10,27 @@ from twisted.internet.defer import Deferred
 from agwtwisted.core.http.header_lines import Header
 from agwtwisted.core.http.messages import RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.identity.peer import Peer
-from agwtwisted.core.operations.records import ClientFrame
+from agwtwisted.core.identity.clients import Admitted, Client
 from agwtwisted.core.plan.routing import Action, Sites
 from agwtwisted.core.resources.resources import SslProfile
-from agwtwisted.core.rules.variable_context import Client
 
 
 class Session(Protocol):
     """What is the same for all requests of one client connection."""
 
-    peer: Peer
-    client: Client  # the peer, as server variables tell of it
+    client: Client  # replaced as a whole when the client is judged again
     profile: SslProfile | None  # of the site that the connection selected
     sites: Sites  # of the port
     listener: str  # its name
-    plain_text: bool  # HTTP is spoken where TLS is wanted
     draining: bool  # the next answer is to be the last on this connection
     expelled: bool  # and no request is to be begun before it, either
     address: bytes  # of the client, for X-Forwarded-For
 
-    def required(self) -> Deferred[Peer]:
+    def strict_client(self) -> Deferred[Client]:
         """The client as a path that requires a certificate takes it; may be cancelled."""
 
-    def frame_of(self, peer: Peer) -> ClientFrame:
-        """What all records of the client have in common, with a verdict that may be that of a path."""
-
-    def identity(self, action: Action, peer: Peer) -> bytes:
-        """The request header lines that tell a backend who the client is; rendered once for each verdict."""
+    def identity(self, action: Action, client: Admitted) -> bytes:
+        """The request header lines that tell a backend who the client is; rendered once for each client."""
 
 
 class ResponseWriter(Protocol):

@@ -34,12 +34,12 @@ from agwtwisted.core.http.heads import PlainRequests
 from agwtwisted.core.http.messages import MAX_TARGET, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.http.paths import UnclearPath, normalised, override_path
 from agwtwisted.core.http.reading import RequestReader, ResponseReader
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import Admitted, CertificateProof, ClientConnection, Identity
 from agwtwisted.core.listening.proxy_protocol import HeaderReader, NoHeader, ProxyHeader, Tlv, encoded, joined, split
 from agwtwisted.core.resources.resources import CertificateHeaders
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.templates import MATCHER, Scope, Template
-from agwtwisted.core.rules.variable_context import Client, Context
+from agwtwisted.core.rules.variable_context import Context
 from agwtwisted.core.rules.variable_references import Lookup
 from agwtwisted.core.verification.chains import TrustedChain, read_chain
 from agwtwisted.core.verification.judging import MAX_DEPTH, Anchors, Evidence, judge
@@ -197,7 +197,8 @@ def _condition(data: bytes) -> None:
 
 def _lookup() -> Lookup:
     head = RequestHead(method=b"GET", target=b"/a?b", version=b"1.1", host="a", authority=b"a", headers=((b"X", b"y"),))
-    return Lookup(Context(head, Client(peer=Peer(address="192.0.2.1", port=7, verdict=Unchecked()), port=443)))
+    connection = ClientConnection(address="192.0.2.1", port=7, gateway_port=443)
+    return Lookup(Context(head, Admitted(connection=connection, proof=CertificateProof(verdict=Unchecked()))))
 
 
 _REFERENCES = ("http_req_X", "http_resp_X", "var_host", "var_cookie_a", "var_host_1", "capt_header_value_matcher_1")
@@ -277,8 +278,9 @@ _EVERY_HEADER = frozenset(CertificateHeaders)
 def _headers(data: bytes) -> None:
     certificate = certificate_variables(data)
     for verdict in (Trusted(), Unchecked()):
+        identity = Identity(verdict=verdict, certificate=certificate, chain_der=(data, ROOT.der))
         for limit in (1000, 30000):
-            block = header_block(verdict, certificate, (data, ROOT.der), _EVERY_HEADER, limit=limit)
+            block = header_block(identity, _EVERY_HEADER, limit=limit)
             assert _LINES.fullmatch(block), block
             assert len(block) <= limit
 

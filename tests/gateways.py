@@ -12,7 +12,7 @@ import attrs
 from agwtwisted.backends.pools import Backends
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.http.messages import HeaderNames
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import Admitted
 from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import Site, Sites
 from agwtwisted.core.resources.resources import (
@@ -30,12 +30,13 @@ from agwtwisted.core.resources.resources import (
     UrlPathMap,
 )
 from agwtwisted.core.tls.policies import TlsPolicy, predefined
-from agwtwisted.core.verification.verdicts import NotAsked, Verdict
+from agwtwisted.core.verification.verdicts import Verdict
 from agwtwisted.exchange.exchange import HttpExchanges
 from agwtwisted.http1.port import HttpPort
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.ports import PortEnvironment
 from agwtwisted.transport.streaming import TcpWire
+from tests import identities
 from tests.clocks import SettableClock
 
 TIMEOUT = 20.0
@@ -133,9 +134,6 @@ def mapped(default: Site, *path_rules: PathRule) -> Site:
     return Site(listener=default.listener, rule=changed)
 
 
-PEER = Peer(address="192.0.2.1", port=7, verdict=NotAsked(), tls_version="TLSv1.3")
-
-
 class Stand:
     """A port of a gateway on any reactor; `connect` gives a wire its session."""
 
@@ -168,5 +166,9 @@ class Stand:
 
     def begin(self, wire: TcpWire, verdict: Verdict | None = None, chosen: Site | None = None, **peer: Any) -> None:
         """Reads requests from a wire whose client was judged so, and selected that site."""
-        judged = attrs.evolve(PEER, verdict=verdict or NotAsked(), **peer)
-        self.port.begin(wire, judged, chosen or self.sites[0])
+        fields = {"address": "192.0.2.1", "port": 7, "gateway_port": 8443, "tls_version": "TLSv1.3"} | peer
+        judged = identities.client(verdict, **fields)
+        if isinstance(judged, Admitted):
+            self.port.begin(wire, judged, chosen or self.sites[0])
+        else:
+            self.port.turned_away(wire, judged, chosen or self.sites[0])

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificates.variables import certificate_variables
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import Client, PendingClient, RevocationFinding, identify
 from agwtwisted.core.resources.resources import ClientRevocation, SslProfile
 from agwtwisted.core.revocation.status import RevocationStatus, Unreachable
 from agwtwisted.core.tls import policies
@@ -23,7 +23,7 @@ from agwtwisted.revocation.ocsp_client import ResponderRoute
 from agwtwisted.revocation.ocsp_source import OcspSource
 from agwtwisted.revocation.ocsp_store import MemoryStore, ResponseStore
 from agwtwisted.revocation.revocation import Revocation
-from tests import pki
+from tests import identities, pki
 from tests.clocks import SettableClock
 from tests.responder import Response, Single
 
@@ -87,9 +87,10 @@ class RevocationCase(SynchronousTestCase):
         self.store: ResponseStore = MemoryStore()
         self.revocation = self.started()
 
-    def found(self, judged: Peer | Deferred[Peer]) -> Peer:
-        """The client as a check has found it, at once or by now."""
-        return judged if isinstance(judged, Peer) else self.successResultOf(judged)
+    def found(self, judged: RevocationFinding | Deferred[RevocationFinding]) -> Client:
+        """The decision about a client by what a check has found, at once or by now."""
+        finding = judged if isinstance(judged, RevocationFinding) else self.successResultOf(judged)
+        return identify(client(DEVICE), finding)
 
     def leave(self) -> None:
         """Nobody waits any more."""
@@ -142,12 +143,11 @@ class RevocationCase(SynchronousTestCase):
         return self.successResultOf(waiting)
 
 
-def peer(device: pki.Credential) -> Peer:
+def client(device: pki.Credential) -> PendingClient:
     """A client that is trusted so far."""
-    return Peer(
-        address="192.0.2.7",
+    return identities.pending(
+        Trusted(),
         port=1,
-        verdict=Trusted(),
         certificate=certificate_variables(device.der),
         chain_der=tuple(each.der for each in device.issuers),
     )

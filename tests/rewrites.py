@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import attrs
 
 from agwtwisted.core.certificates.variables import CertificateVariables, certificate_variables
 from agwtwisted.core.http.header_lines import Header
 from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead
-from agwtwisted.core.identity.peer import Peer
-from agwtwisted.core.rules.variable_context import Client, Context
+from agwtwisted.core.identity.clients import Admitted
+from agwtwisted.core.rules.variable_context import Context
 from agwtwisted.core.rules.variable_references import Lookup
 from agwtwisted.core.verification.verdicts import Trusted
-from tests import pki
+from tests import identities, pki
 
 HEAD = RequestHead(
     method=b"GET",
@@ -47,18 +48,19 @@ def certificate() -> CertificateVariables:
     return certificate_variables(device().der)
 
 
-def client(**changes: object) -> Client:
+def client(**changes: Any) -> Admitted:
     """A client with a verified certificate over TLS 1.3, unless changed."""
-    peer = Peer(
-        address="192.0.2.1",
-        port=4711,
-        verdict=Trusted(),
-        certificate=certificate(),
-        tls_version="TLSv1.3",
-        cipher="TLS_AES_256_GCM_SHA384",
-        server_name="www.example.com",
-    )
-    return Client(peer=attrs.evolve(peer, **changes), port=8443)
+    fields: dict[str, Any] = {
+        "address": "192.0.2.1",
+        "port": 4711,
+        "gateway_port": 8443,
+        "verdict": Trusted(),
+        "certificate": certificate(),
+        "tls_version": "TLSv1.3",
+        "cipher": "TLS_AES_256_GCM_SHA384",
+        "server_name": "www.example.com",
+    }
+    return identities.admitted(**fields | changes)
 
 
 def request(*headers: Header, **changes: object) -> RequestHead:
@@ -66,11 +68,11 @@ def request(*headers: Header, **changes: object) -> RequestHead:
     return attrs.evolve(HEAD, headers=(*HEAD.headers, *headers), **changes)
 
 
-def context(head: RequestHead = HEAD, response: ResponseHead | None = None, **changes: object) -> Context:
-    """The request in its context; `changes` are those of the peer."""
+def context(head: RequestHead = HEAD, response: ResponseHead | None = None, **changes: Any) -> Context:
+    """The request in its context; `changes` are those of the client."""
     return Context(head, client(**changes), response)
 
 
-def lookup(head: RequestHead = HEAD, response: ResponseHead | None = None, **changes: object) -> Lookup:
+def lookup(head: RequestHead = HEAD, response: ResponseHead | None = None, **changes: Any) -> Lookup:
     """A lookup of the request as it came."""
     return Lookup(context(head, response, **changes), response=() if response is None else response.headers)

@@ -19,6 +19,7 @@ import agwtwisted
 from agwtwisted._version import VERSION
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.exchange.certificate_headers import header_block
+from agwtwisted.core.identity.clients import Identity
 from agwtwisted.core.resources.resources import CertificateHeaders
 from agwtwisted.core.verification.verdicts import Trusted, Unchecked
 from tests import pki
@@ -159,7 +160,9 @@ class BackendTests(SynchronousTestCase):
         """A client with a verified certificate is named; one without, and headers that contradict, are refused."""
         certificate = certificate_variables(pki.Authority.root().issue("device 7").der)
         for verdict, answer in ((Trusted(), ("200 OK", b"CN=device 7")), (Unchecked(), ("403 Forbidden", b""))):
-            block = header_block(verdict, certificate, (), frozenset({CertificateHeaders.ALL})).decode()
+            block = header_block(
+                Identity(verdict=verdict, certificate=certificate), frozenset({CertificateHeaders.ALL})
+            ).decode()
             lines = [(name, value) for name, _, value in (line.partition(": ") for line in block.splitlines())]
             self.assertEqual(self.answer(*lines), answer)
         self.assertEqual(self.answer(), ("403 Forbidden", b""))

@@ -55,7 +55,7 @@ def rehearse(site: Site, sent: Sequence[bytes], now: datetime, gateway: Gateway)
     passed = isinstance(verdict, Absent | Unchecked)
     return Rehearsal(
         verdict=verdict,
-        required_verdict=judged.required_verdict() if passed else verdict,
+        required_verdict=judged.strict_verdict() if passed else verdict,
         evidence=observed.evidence(),
         anchors=anchors,
         failure=failure,

@@ -19,7 +19,7 @@ from agwtwisted.core.operations.records import RecordFrame
 from agwtwisted.core.plan.error_pages import NO_ERROR_PAGES, ErrorPages
 from agwtwisted.core.plan.routing import Action
 from agwtwisted.core.resources.resources import Gateway
-from agwtwisted.core.verification.verdicts import Missing, Refused, Verdict
+from agwtwisted.core.verification.verdicts import Missing, Refusing
 from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.transport.deferreds import Members
 
@@ -82,12 +82,12 @@ class ExchangeContext:
         """For HTTP on a port that wants TLS."""
         return pages.plain_http(server=self.gateway.server_header)
 
-    def refusal(self, verdict: Verdict) -> Page:
+    def refusal(self, verdict: Refusing) -> Page:
         """What a client reads whose certificate is missing or not accepted."""
         server = self.gateway.server_header
         if isinstance(verdict, Missing):
             return pages.no_certificate(server=server)
-        return pages.certificate_error(verdict.reason if isinstance(verdict, Refused) else "", server=server)
+        return pages.certificate_error(verdict.reason, server=server)
 
     def shown(self, page: Page, listener: str) -> Page:
         """The page, or the operator's own for its status."""

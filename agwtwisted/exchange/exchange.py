@@ -20,22 +20,22 @@ from agwtwisted.core.backends.affinity import Affinity
 from agwtwisted.core.base.errors import printable
 from agwtwisted.core.exchange import states as on
 from agwtwisted.core.exchange.attempts import KEPT_BODY
-from agwtwisted.core.exchange.decisions import CertificateRequired, Forwarded, Redirected, Unwelcome, decide
+from agwtwisted.core.exchange.decisions import CertificateRequired, Forwarded, Redirected, Unauthenticated, decide
 from agwtwisted.core.exchange.forwarding import host_for, request_bytes, rewritten_request_bytes
 from agwtwisted.core.exchange.states import Effect, Event, State, StateRow, rows
 from agwtwisted.core.http.header_lines import value_of
 from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, UnfitRequest, asks_for, is_event_stream
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.identity.peer import Peer
-from agwtwisted.core.operations.records import AccessRecord, render
+from agwtwisted.core.identity.clients import Admitted, Client, TurnedAway
+from agwtwisted.core.operations.records import AccessRecord, client_members, render
 from agwtwisted.core.plan.routing import Action, Site
 from agwtwisted.core.resources.resources import Protocol
 from agwtwisted.core.rules.rewriting import Bad, rewrite_response
 from agwtwisted.core.rules.variable_context import Context
-from agwtwisted.core.verification.verdicts import admits
 from agwtwisted.exchange.attempts import NO_ATTEMPTS, Attempts
 from agwtwisted.exchange.context import ExchangeContext, OwnAnswer
-from agwtwisted.interfaces import BackendConnection, ResponseWriter, Session
+from agwtwisted.exchange.refusing import PageExchange
+from agwtwisted.interfaces import BackendConnection, Exchange, ResponseWriter, Session
 from agwtwisted.transport.deferreds import log_failure
 
 HEAD_TIMEOUT: Final = 0.1
@@ -49,13 +49,17 @@ is not held up: its head says that it has begun.
 class HttpExchanges(ExchangeContext):
     """Makes the exchanges of one configuration."""
 
-    def exchange(self, request: RequestHead | UnfitRequest, writer: ResponseWriter, session: Session) -> HttpExchange:
-        """One request's exchange, to be begun."""
-        return HttpExchange(self, request, writer, session)
+    def exchange(self, request: RequestHead | UnfitRequest, writer: ResponseWriter, session: Session) -> Exchange:
+        """One request's exchange, to be begun; that of a client that is turned away knows no routes."""
+        client = session.client
+        if isinstance(client, TurnedAway):
+            page = self.refusal(client.verdict)
+            return PageExchange(self, request, writer, session, page, ErrorInfo.HTTPS_NO_CERT)
+        return HttpExchange(self, request, writer, session, client)
 
 
 class HttpExchange:
-    """One exchange: the `Exchange` of a client protocol, and the `AttemptsUser` of its way to a backend.
+    """One exchange of an admitted client: `Exchange` of a client protocol, and `AttemptsUser` of its way to a backend.
 
     Its methods are events, and raise nothing: what goes wrong in any action is an error of the gateway's own, which
     `_fail` turns into an answer. What an attribute without a value here is for exists only in the states that use it.
@@ -69,7 +73,7 @@ class HttpExchange:
     _action: Action | None = None
     _forwarded: Forwarded | None = None
     _attempts: Attempts = NO_ATTEMPTS
-    _judging: Deferred[Peer] | None = None
+    _judging: Deferred[Client] | None = None
     _head_timer: IDelayedCall | None = None
     _held_body: bytearray  # while the client is judged
     _held_head: ResponseHead
@@ -90,12 +94,14 @@ class HttpExchange:
         request: RequestHead | UnfitRequest,
         writer: ResponseWriter,
         session: Session,
+        client: Admitted,
     ) -> None:
         self._exchanges = exchanges
         self._request = request
         self._writer = writer
         self._session = session
-        self._peer = session.peer  # the client as it was admitted, and as it is seen where the request goes
+        self._client = client
+        self._seen: Client = client  # the client as the path of the request takes it
         self._trace_id = exchanges.trace_id()
         self._began = exchanges.clock.seconds()
         self._answered = self._began
@@ -198,65 +204,57 @@ class HttpExchange:
 
     # -- actions: where it goes
 
-    def _decide(self, required: Peer | None) -> None:
-        request, session = self._request, self._session
-        if session.plain_text:
-            page = self._exchanges.plain_http()
-            self._on(on.OWN_ANSWER, OwnAnswer(page.status, ErrorInfo.HTTP_TO_HTTPS_PORT, page, last=True))
-        elif not admits(session.peer.verdict):
-            self._on(on.OWN_ANSWER, self._refusal(last=True))
-        elif isinstance(request, UnfitRequest):
+    def _decide(self, strict: Client | None) -> None:
+        request = self._request
+        if isinstance(request, UnfitRequest):
             self._on(on.OWN_ANSWER, OwnAnswer(request.status, request.error_info))
         else:
-            self._route(request, required)
+            self._route(request, strict)
 
-    def _refusal(self, *, last: bool = False) -> OwnAnswer:
-        """The page that a Strict listener or path shows to a client it does not accept."""
-        page = self._exchanges.refusal(self._peer.verdict)
-        return OwnAnswer(page.status, ErrorInfo.HTTPS_NO_CERT, page, last=last)
-
-    def _route(self, request: RequestHead, required: Peer | None) -> None:
+    def _route(self, request: RequestHead, strict: Client | None) -> None:
         session = self._session
         site = session.sites.select(request.host)
         if site is None:
             status, error_info = (404, ErrorInfo.INVALID_HOST) if request.host else (400, ErrorInfo.HTTP_NO_HOST_HEADER)
             self._on(on.OWN_ANSWER, OwnAnswer(status, error_info))
         elif site.profile is not session.profile or (
-            site.listener.require_server_name_indication and not session.peer.server_name
+            site.listener.require_server_name_indication and not self._client.connection.server_name
         ):
             # The connection was judged by another profile than this host asks for (RFC 9110 section 15.5.20).
             self._on(on.OWN_ANSWER, OwnAnswer(421, ErrorInfo.INVALID_HOST, last=True))
         else:
             self._site = site
-            self._decide_for(request, site, required)
+            self._decide_for(request, site, strict)
 
-    def _decide_for(self, request: RequestHead, site: Site, required: Peer | None) -> None:
-        decision = decide(site, request, self._session.client, required)
+    def _decide_for(self, request: RequestHead, site: Site, strict: Client | None) -> None:
+        decision = decide(site, request, self._client, strict)
         if isinstance(decision, CertificateRequired):
             self._on(on.ASK_CLIENT)
             return
         self._action = decision.action
-        self._peer = decision.client.peer
+        self._seen = decision.client
         if isinstance(decision, Forwarded):
             self._on(on.FORWARD, decision)
         elif isinstance(decision, Redirected):
             location = [(b"Location", decision.location)]
             self._on(on.OWN_ANSWER, OwnAnswer(decision.status, ErrorInfo.NO_ERROR, headers=location))
-        elif isinstance(decision, Unwelcome):
-            self._on(on.OWN_ANSWER, self._refusal())
+        elif isinstance(decision, Unauthenticated):
+            page = self._exchanges.refusal(decision.client.verdict)
+            self._on(on.OWN_ANSWER, OwnAnswer(page.status, ErrorInfo.HTTPS_NO_CERT, page))
         else:
             self._on(on.OWN_ANSWER, OwnAnswer(decision.status, decision.error_info))
 
     def _judge_client(self, _: None) -> None:
         self._held_body = bytearray()
-        judging = self._judging = self._session.required()
+        judging = self._judging = self._session.strict_client()
         judged = judging.addCallbacks(self._judged, self._not_judged)
         log_failure(judged, self.log, "judging a client certificate for a path")
 
-    def _judged(self, required: Peer) -> None:
+    def _judged(self, strict: Client) -> None:
         if self._judging is not None:  # else the client left
             self._judging = None
-            self._on(on.CLIENT_JUDGED, required)
+            current = self._session.client  # turned away meanwhile, it is turned away here, too
+            self._on(on.CLIENT_JUDGED, strict if isinstance(current, Admitted) else current)
             self._on(on.HELD_BODY)
 
     def _not_judged(self, failure: Failure) -> None:
@@ -297,7 +295,7 @@ class HttpExchange:
             self._affinity = servers.affinity
         attempts = self._attempts = Attempts(
             request,
-            servers.order(request.headers),
+            servers.order(decision.client, request.headers),
             self._head_for,
             timeout=settings.request_timeout,
             max_header_bytes=exchanges.gateway.max_header_bytes,
@@ -314,7 +312,7 @@ class HttpExchange:
             raise AssertionError("only what is forwarded has a head for a server")
         session = self._session
         host = self._host = host_for(forwarded.action.settings, request, server.host)
-        identity, address = session.identity(forwarded.action, self._peer), session.address
+        identity, address = session.identity(forwarded.action, forwarded.client), session.address
         rewritten = forwarded.request
         if rewritten is None:
             return request_bytes(request, host, identity, address, self._trace_id)
@@ -554,7 +552,7 @@ class HttpExchange:
         record = AccessRecord(
             timestamp=timestamp,
             frame=exchanges.frame(self._listener, self._action),
-            client=self._session.frame_of(self._peer),
+            client=client_members(self._seen, names_refused=exchanges.gateway.log_refused_certificates),
             method=request.method,
             target=request.target,
             rewritten_target=request.target if rewritten is None else rewritten.target,

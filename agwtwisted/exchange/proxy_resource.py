@@ -7,6 +7,7 @@ from io import SEEK_END
 from random import Random, SystemRandom
 from typing import IO, Any
 
+import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
@@ -25,8 +26,15 @@ from agwtwisted.core.http.header_lines import Header
 from agwtwisted.core.http.host_names import host_and_port
 from agwtwisted.core.http.messages import BadRequest, Framing, HeaderNames, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.http.messages import request_head as checked_head
-from agwtwisted.core.identity.peer import Peer
-from agwtwisted.core.operations.records import ClientFrame
+from agwtwisted.core.identity.clients import (
+    NO_PROOF,
+    NOT_CHECKED,
+    Admitted,
+    Client,
+    ClientConnection,
+    PendingClient,
+    identify,
+)
 from agwtwisted.core.plan.routing import Action, Site, Sites
 from agwtwisted.core.resources.resources import (
     BackendAddress,
@@ -39,10 +47,9 @@ from agwtwisted.core.resources.resources import (
     RequestRoutingRule,
     SslProfile,
 )
-from agwtwisted.core.rules.variable_context import Client
 from agwtwisted.core.tls import policies
-from agwtwisted.core.verification.verdicts import NotAsked
-from agwtwisted.exchange.exchange import HttpExchange, HttpExchanges
+from agwtwisted.exchange.exchange import HttpExchanges
+from agwtwisted.interfaces import Exchange
 from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.transport.clocks import system_time
 from agwtwisted.transport.deferreds import log_failure
@@ -51,15 +58,15 @@ BODY_PIECE = 65536
 """Bytes of a request's body that are handed on at a time."""
 
 
-def nobody(request: Request) -> Peer:
-    """The peer of a request when nobody looks at client certificates: an address, and whether there is TLS."""
+def without_certificate(request: Request) -> PendingClient:
+    """The client of a request where certificates are not looked at: an address, and whether there is TLS."""
     client = request.getClientAddress()
-    return Peer(
+    connection = ClientConnection(
         address=getattr(client, "host", ""),
         port=getattr(client, "port", 0),
-        verdict=NotAsked(),
         tls_version="TLS" if request.isSecure() else "",
     )
+    return PendingClient(connection=connection, proof=NO_PROOF)
 
 
 class ProxyResource(Resource):
@@ -74,7 +81,7 @@ class ProxyResource(Resource):
     Args:
         reactor: connects to the backends.
         backend_addresses: ``host:port`` or ``[IPv6 address]:port`` of each server; they take turns.
-        peer_of: tells who sent a request; a peer whose verdict refuses gets the page with status 400.
+        peer_of: says who sent a request; a client whose verdict refuses gets the page with status 400.
         certificate_headers: which headers tell the backend about the peer's certificate.
         request_timeout: seconds that a backend may be silent.
         access_log: takes a line for each request; the caller starts and stops it.
@@ -90,7 +97,7 @@ class ProxyResource(Resource):
         reactor: Any,
         backend_addresses: Sequence[str],
         *,
-        peer_of: Callable[[Request], Peer] = nobody,
+        peer_of: Callable[[Request], PendingClient] = without_certificate,
         certificate_headers: frozenset[CertificateHeaders] = frozenset({CertificateHeaders.ON}),
         request_timeout: float = 20.0,
         access_log: AccessLog | None = None,
@@ -132,28 +139,23 @@ class _WebSession:
 
     profile: SslProfile | None = None
     listener = "resource"
-    plain_text = False
     draining = False
     expelled = False
 
-    def __init__(self, sites: Sites, peer: Peer, port: int) -> None:
+    def __init__(self, sites: Sites, pending: PendingClient, port: int) -> None:
         self.sites = sites
-        self.peer = peer
-        self.client = Client(peer=peer, port=port)
-        self.address = client_address(peer)
-        self._port = port
+        connection = attrs.evolve(pending.connection, gateway_port=port)
+        self._pending = attrs.evolve(pending, connection=connection)
+        self.client = identify(self._pending, NOT_CHECKED)
+        self.address = client_address(connection)
 
-    def required(self) -> Deferred[Peer]:
+    def strict_client(self) -> Deferred[Client]:
         """The client as a path that requires a certificate takes it, with the verdict that `peer_of` gave."""
-        return succeed(self.peer.as_required())
+        return succeed(identify(self._pending.strict(), NOT_CHECKED))
 
-    def frame_of(self, peer: Peer) -> ClientFrame:
-        """What the record says of the client."""
-        return ClientFrame.from_peer(peer)
-
-    def identity(self, action: Action, peer: Peer) -> bytes:
+    def identity(self, action: Action, client: Admitted) -> bytes:
         """The request header lines that tell the backend who the client is."""
-        return identity_block(peer, self._port, action.certificate_headers)
+        return identity_block(client, action.certificate_headers)
 
 
 @implementer(IPushProducer)
@@ -166,12 +168,12 @@ class _WebWriter:
         self.bytes_sent = 0
         self.full = False
         self._request = request
-        self._exchange: HttpExchange | None = None
+        self._exchange: Exchange | None = None
         self._content = _content(request)
         self._body_paused = False
         self._body_done = False
 
-    def run(self, exchange: HttpExchange) -> None:
+    def run(self, exchange: Exchange) -> None:
         """Begins an exchange and hands it the body."""
         self._exchange = exchange
         log_failure(self._request.notifyFinish().addErrback(self._client_lost), self.log, "serving a request")

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from math import inf
-
-import attrs
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from agwtwisted.core.exchange.forwarding import IdentityBlocks, client_address
 from agwtwisted.core.http.heads import PlainRequests
 from agwtwisted.core.http.messages import HeaderNames
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import NOT_CHECKED, Admitted, Client, PendingClient, TurnedAway, identify
 from agwtwisted.core.listening.admission import Awaited
-from agwtwisted.core.operations.records import ClientFrame, RecordFrame
+from agwtwisted.core.operations.records import RecordFrame
 from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import Action, Site
 from agwtwisted.core.resources.resources import SslProfile
-from agwtwisted.core.rules.variable_context import Client
-from agwtwisted.core.verification import reasons
-from agwtwisted.core.verification.verdicts import Refused, Trusted, Verdict, admits
 from agwtwisted.exchange.exchange import HttpExchanges
+from agwtwisted.exchange.refusing import PlainHttpAnswers
 from agwtwisted.http1.frontend import Frontend
-from agwtwisted.identity.standing import Judged, Standing, asked_of, no_answer
+from agwtwisted.identity.revalidation import Revalidation, StrictClient
+from agwtwisted.interfaces import Exchanges
 from agwtwisted.listening.ports import Port, PortEnvironment
 from agwtwisted.tls.contexts import PortContexts
 from agwtwisted.tls.handshake import Handshake, TlsWire
@@ -40,95 +36,46 @@ class HttpSession:
         self,
         port: HttpPort,
         wire: TcpWire,
-        peer: Peer,
+        client: Client,
         profile: SslProfile | None,
         listener: str,
         *,
-        plain_text: bool = False,
+        exchanges: Exchanges,
         silent: bool = False,
-        verified: Peer | None = None,
     ) -> None:
-        """`verified` is the client as the handshake left it, before any further check; None where it is the same.
-
-        `silent` is one that has not shown yet that it speaks at all.
-        """
-        self.peer = peer
-        self.client = Client(
-            peer=peer, port=port.number, offered_suites=wire.offered_suites, tcp_rtt=wire.round_trip_time
-        )
+        """`silent` is a client that has not shown yet that it speaks at all."""
+        self.client = client
         self.profile = profile
         self.sites = port.sites
         self.listener = listener
-        self.plain_text = plain_text
         self.draining = False
         self.expelled = False
-        self.address = client_address(peer)
-        self._framed: tuple[Peer, ClientFrame] | None = None  # what `frame_of` made last
+        self.address = client_address(client.connection)
         self._port = port
-        self._identities: dict[Action, bytes] = {}
-        self._other_identities: dict[tuple[Action, Verdict], bytes] = {}  # where a path takes the client differently
         self._wire = wire
         patience = port.gateway.silent_timeout if silent else port.gateway.header_timeout
-        self._frontend = Frontend(wire, self, port.exchanges, port.gateway, port.plain, patience)
-        self._standing: Standing | None = None
+        self._frontend = Frontend(wire, self, exchanges, port.gateway, port.plain, patience)
+        self._revalidation: Revalidation | None = None
+        self._strict: StrictClient | None = None
         self._patience: IDelayedCall | None = None
         wire.receiver = self._frontend
-        if isinstance(peer.verdict, Trusted):
-            self._stand(self, verified or peer, peer.until)
+        if isinstance(client, Admitted):
+            self._revalidation = Revalidation.of(port.clock, port.wall, self, client, port.check_of(profile))
 
-    def required(self) -> Deferred[Peer]:
-        """The client as a Strict profile takes it, for a path that requires a certificate; may be cancelled.
-
-        Judged at every request: what was found out about a certificate is remembered elsewhere.
-        """
-        verified = self.peer.as_required()
-        if not isinstance(verified.verdict, Trusted):
-            return succeed(verified)
-        if self._port.wall.seconds() >= verified.until:
-            return succeed(attrs.evolve(verified, verdict=Refused(reasons.EXPIRED)))
-        check = self._port.check_of(self.profile)
-        checked = succeed(verified) if check is None else asked_of(check, verified)
-        return checked.addErrback(no_answer, verified, self.log).addCallback(self._required, verified)
-
-    def _required(self, peer: Peer, verified: Peer) -> Peer:
-        """Once a path has let the client in, its certificate is looked after as on a Strict listener."""
-        if isinstance(peer.verdict, Trusted) and self._standing is None:
-            self._stand(_OfSomePaths(self), verified, peer.until)
-        return peer
-
-    def _stand(self, judged: Judged, verified: Peer, until: float) -> None:
-        if until < inf:
+    def strict_client(self) -> Deferred[Client]:
+        """The client as a Strict profile takes it, for a path that requires a certificate; may be cancelled."""
+        if self._strict is None:
             port = self._port
-            self._standing = Standing(port.clock, port.wall, judged, verified, port.check_of(self.profile))
-            self._standing.until(until)
+            self._strict = StrictClient(port.clock, port.wall, port.check_of(self.profile), self.expel)
+        return self._strict.judged(self.client)
 
-    def frame_of(self, peer: Peer) -> ClientFrame:
-        """What all records of the client have in common, with a verdict that may be that of a path.
-
-        Made when it is asked for: that is with the first lines of the access log, all at once.
-        """
-        framed = self._framed
-        if framed is None or framed[0] is not peer:
-            framed = self._framed = (
-                peer,
-                ClientFrame.from_peer(peer, names_refused=self._port.gateway.log_refused_certificates),
-            )
-        return framed[1]
-
-    def identity(self, action: Action, peer: Peer) -> bytes:
-        """The request header lines that tell a backend who the client is; rendered once for each verdict."""
-        if peer is self.peer:
-            identity = self._identities.get(action)
-            if identity is None:
-                identity = self._identities[action] = self._identity(action, peer)
-            return identity
-        identity = self._other_identities.get((action, peer.verdict))
+    def identity(self, action: Action, client: Admitted) -> bytes:
+        """The request header lines that tell a backend who the client is; rendered once for each client."""
+        identity: bytes | None = client.remembered.get(action)
         if identity is None:
-            identity = self._other_identities[action, peer.verdict] = self._identity(action, peer)
+            identity = self._port.identities.block(client, action.certificate_headers)
+            client.remembered[action] = identity
         return identity
-
-    def _identity(self, action: Action, peer: Peer) -> bytes:
-        return self._port.identities.block(peer, self._port.number, action.certificate_headers)
 
     def drain(self) -> None:
         """The gateway stops: the next answer, or the one under way, is the last."""
@@ -147,12 +94,11 @@ class HttpSession:
         """The verdict is over, and the new one not in: no further request is begun."""
         self._frontend.hold()
 
-    def renewed(self, peer: Peer) -> None:
-        """The client was judged again. Refused, it sends no further request, and gets little time for the last one."""
+    def renewed(self, client: Client) -> None:
+        """The client was judged again. Turned away, it sends no further request, and soon ends the last one."""
         try:
-            self.peer = peer
-            self.client = attrs.evolve(self.client, peer=peer)
-            if admits(peer.verdict):
+            self.client = client
+            if isinstance(client, Admitted):
                 self._frontend.go_on()
             else:
                 self.expel()
@@ -161,7 +107,7 @@ class HttpSession:
             self.abort()
 
     def expel(self) -> None:
-        """The client is not welcome any more."""
+        """The client is turned away: no further request of it is begun."""
         if self._frontend.endless:
             self.abort()
         elif self._patience is None:
@@ -171,8 +117,10 @@ class HttpSession:
 
     def ended(self) -> None:
         """The connection is gone."""
-        if self._standing is not None:
-            self._standing.stop()
+        if self._revalidation is not None:
+            self._revalidation.stop()
+        if self._strict is not None:
+            self._strict.stop()
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
@@ -180,21 +128,6 @@ class HttpSession:
     def _out_of_patience(self) -> None:
         self._patience = None
         self.abort()
-
-
-@attrs.frozen
-class _OfSomePaths:
-    """Whose certificate some paths require: `standing.Judged` of a client that may come without one."""
-
-    session: HttpSession
-
-    def hold(self) -> None:
-        """Every request to such a path waits for the verdict by itself."""
-
-    def renewed(self, peer: Peer) -> None:
-        """A request or an upgraded connection of such a path may be under way: no further one follows it here."""
-        if not admits(peer.verdict):
-            self.session.expel()
 
 
 class HttpPort(Port[Site]):
@@ -229,19 +162,28 @@ class HttpPort(Port[Site]):
         gateway = self.gateway
         return RelayTlsWire(self.clock, handshake, seconds, gateway.max_client_chain_bytes, gateway.silent_timeout)
 
-    def begin(self, wire: TcpWire, peer: Peer, site: Site | None = None, *, verified: Peer | None = None) -> None:
-        """Reads requests from a connection whose client is known; a refused one is told so."""
+    def begin(self, wire: TcpWire, client: Admitted, site: Site | None = None) -> None:
+        """Reads the requests of an admitted client."""
+        self._serve(wire, client, site, self.exchanges)
+
+    def turned_away(self, wire: TcpWire, client: TurnedAway, site: Site | None) -> None:
+        """Answers the first request of a client that is turned away with the reason; no request of it is routed."""
+        self._serve(wire, client, site, self.exchanges)
+
+    def plain_text(self, wire: TcpWire, client: PendingClient) -> None:
+        """Answers the first request of a client that speaks HTTP where TLS is wanted with a page that says so."""
+        answers = PlainHttpAnswers(self.exchanges)
+        turned_away = identify(client, NOT_CHECKED)
+        self._sessions[wire] = HttpSession(self, wire, turned_away, None, self._listener, exchanges=answers)
+
+    def _serve(self, wire: TcpWire, client: Client, site: Site | None, exchanges: Exchanges) -> None:
         profile = None if site is None else site.profile
         listener = self._listener if site is None else site.listener.name
         session = self._sessions[wire] = HttpSession(
-            self, wire, peer, profile, listener, silent=self._contexts is None, verified=verified
+            self, wire, client, profile, listener, exchanges=exchanges, silent=self._contexts is None
         )
         if self.draining:
             session.drain()
-
-    def plain_text(self, wire: TcpWire, peer: Peer) -> None:
-        """Who speaks HTTP where TLS is wanted is told so."""
-        self._sessions[wire] = HttpSession(self, wire, peer, None, self._listener, plain_text=True)
 
     def frame(self, listener: str) -> RecordFrame:
         """What the records of failed handshakes of a listener have in common."""

@@ -7,23 +7,24 @@ once, or nobody would notice that the client has left.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import (
+    NOT_CHECKED,
+    Admitted,
+    PendingClient,
+    RevocationFinding,
+    TurnedAway,
+    identify,
+)
 from agwtwisted.core.verification.verdicts import Trusted
-from agwtwisted.identity.standing import no_answer
+from agwtwisted.identity.revalidation import Answer, check_failed
 from agwtwisted.transport.deferreds import log_failure
 from agwtwisted.transport.streaming import TcpWire
-
-Check: TypeAlias = Callable[[Peer], Peer | Deferred[Peer]]
-"""The peer with its final verdict, whether its certificate is still good: at once where that is known.
-
-Else it has a deadline, and may be cancelled.
-"""
 
 MAX_EARLY = 16384
 """Bytes that are kept of a client that waits for its verdict; one read may come on top."""
@@ -32,36 +33,43 @@ MAX_EARLY = 16384
 class Gate:
     """The receiver of a wire between its handshake and the verdict.
 
-    `opened` is called once, with the peer and its final verdict; the wire's receiver must be set when it returns. It is
-    called for a refused peer too: whether that one is told why is not the gate's question.
+    One of the two callables is called, once; the wire's receiver must be set when it returns.
+
+    Args:
+        wire: of the client.
+        admitted: takes a client that may be forwarded.
+        turned_away: takes one that may not, to have it read why, or to close.
     """
 
     log = Logger()
 
-    def __init__(self, wire: TcpWire, opened: Callable[[Peer], None]) -> None:
+    def __init__(
+        self, wire: TcpWire, admitted: Callable[[Admitted], None], turned_away: Callable[[TurnedAway], None]
+    ) -> None:
         self._wire = wire
-        self._opened = opened
+        self._admitted = admitted
+        self._turned_away = turned_away
         self._early = bytearray()
-        self._waiting: Deferred[Peer] | None = None
+        self._waiting: Deferred[RevocationFinding] | None = None
 
-    def judge(self, peer: Peer, check: Check | None = None) -> None:
-        """Opens at once for a peer that needs no further check, else when `check` has answered.
+    def judge(self, pending: PendingClient, check: Callable[[PendingClient], Answer] | None = None) -> None:
+        """Decides at once about a client that needs no further check, else when `check` has answered.
 
-        Only a peer found trusted is checked any further; a check that fails is a refusal.
+        Only a client found trusted is checked any further; a check that fails is a refusal.
         """
-        if check is None or not isinstance(peer.verdict, Trusted):
-            self._opened(peer)
+        if check is None or not isinstance(pending.proof.verdict, Trusted):
+            self._decide(pending, NOT_CHECKED)
             return
         try:
-            answer = check(peer)
+            answer = check(pending)
         except Exception:
-            answer = no_answer(Failure(), peer, self.log)
-        if isinstance(answer, Peer):
-            self._opened(answer)
+            answer = check_failed(Failure(), self.log)
+        if isinstance(answer, RevocationFinding):
+            self._decide(pending, answer)
             return
         self._wire.receiver = self
         self._waiting = answer
-        answered = answer.addErrback(no_answer, peer, self.log).addCallback(self._answered)
+        answered = answer.addErrback(check_failed, self.log).addCallback(self._answered, pending)
         answered.addErrback(self._broken)  # type: ignore[unused-awaitable]  # handed on to the log
         log_failure(answered, self.log, "judging a client certificate")
 
@@ -78,14 +86,21 @@ class Gate:
         """The client has finished sending, which its wire remembers; it may still be answered."""
 
     def ended(self, reason: str) -> None:
-        """The client left before the verdict: nobody needs the answer any more."""
+        """The client left before the verdict: the check is cancelled."""
         if self._waiting is not None:
             self._waiting.cancel()
 
-    def _answered(self, peer: Peer) -> None:
+    def _decide(self, pending: PendingClient, finding: RevocationFinding) -> None:
+        client = identify(pending, finding)
+        if isinstance(client, Admitted):
+            self._admitted(client)
+        else:
+            self._turned_away(client)
+
+    def _answered(self, finding: RevocationFinding, pending: PendingClient) -> None:
         if self._wire.closing:
             return
-        self._opened(peer)
+        self._decide(pending, finding)
         early, self._early = bytes(self._early), bytearray()
         if early and not self._wire.closing:
             self._wire.receiver.received(early)

@@ -18,20 +18,28 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import (
+    NO_PROOF,
+    Admitted,
+    CertificateProof,
+    ClientConnection,
+    PendingClient,
+    TurnedAway,
+    unauthenticated,
+)
 from agwtwisted.core.listening.admission import Awaited, address_block
 from agwtwisted.core.listening.proxy_protocol import Endpoint, ProxyHeader
 from agwtwisted.core.operations.records import HandshakeRecord, RecordFrame, render_handshake
 from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import S
 from agwtwisted.core.resources.resources import Gateway, SslProfile
-from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, NotAsked, Refused
+from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, Refused
 from agwtwisted.identity.gate import Gate
-from agwtwisted.identity.standing import Recheck
+from agwtwisted.identity.revalidation import Check
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.proxied import HeaderProtocol
 from agwtwisted.operations.access_log import AccessLog
-from agwtwisted.tls.contexts import ClientCertificates, PortContexts, SiteContext, peer_of
+from agwtwisted.tls.contexts import ClientCertificates, PortContexts, SiteContext, pending_client
 from agwtwisted.tls.handshake import Handshake, TlsWire
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.deferreds import Members
@@ -95,7 +103,7 @@ class PortEnvironment:
     wall: WallClock  # what certificates are judged by
     access_log: AccessLog  # takes the lines of failed handshakes
     limiter: LogRateLimiter  # says which failed handshakes get a line
-    check_of: Callable[[SslProfile | None], Recheck | None] = unchecked
+    check_of: Callable[[SslProfile | None], Check | None] = unchecked
     """How trusted clients of a profile are judged further, if they are."""
 
 
@@ -162,18 +170,27 @@ class Port(ABC, Generic[S]):
     # -- what the subclasses say
 
     @abstractmethod
-    def begin(self, wire: TcpWire, peer: Peer, site: S | None = None, *, verified: Peer | None = None) -> None:
-        """Takes a connection whose client is known, for better or worse, and gives it a session.
+    def begin(self, wire: TcpWire, client: Admitted, site: S | None = None) -> None:
+        """Gives the connection of an admitted client a session.
 
         Args:
             wire: whose receiver is to be set.
-            peer: the client, with its final verdict.
+            client: who is at the other end.
             site: that it selected; None on a plain port.
-            verified: the client as the handshake left it, before any further check.
         """
 
     @abstractmethod
-    def plain_text(self, wire: TcpWire, peer: Peer) -> None:
+    def turned_away(self, wire: TcpWire, client: TurnedAway, site: S | None) -> None:
+        """Ends the connection of a client that is refused after its handshake, once it could read why.
+
+        Args:
+            wire: whose receiver is to be set.
+            client: who is at the other end.
+            site: that it selected; None where it selected none.
+        """
+
+    @abstractmethod
+    def plain_text(self, wire: TcpWire, client: PendingClient) -> None:
         """Takes a connection whose client speaks no TLS on a port of TLS."""
 
     @abstractmethod
@@ -228,7 +245,8 @@ class Port(ABC, Generic[S]):
         return waiting
 
     def _header_failed(self, host: str, port: int, reason: str) -> None:
-        self.handshake_failed(Peer(address=host, port=port, verdict=NotAsked()), None, reason)
+        connection = ClientConnection(address=host, port=port)
+        self.handshake_failed(PendingClient(connection=connection, proof=NO_PROOF), None, reason)
 
     def _admit(self, host: str, port: int, seconds: float, reached: Endpoint | None = None) -> TcpWire | None:
         """The wire of a client, who has so long for its handshake; None when its address has too many."""
@@ -237,8 +255,8 @@ class Port(ABC, Generic[S]):
             return None
         if self._contexts is None:
             wire = self.plain_wire()
-            peer = Peer(address=host, port=port, verdict=NotAsked(), reached=reached)
-            wire.when_open = lambda: self.begin(wire, peer)
+            connection = self.connection_of(wire, host, port, reached)
+            wire.when_open = lambda: self.begin(wire, unauthenticated(connection))
         else:
             wire = _TlsConnection(self, self._contexts, host, port, seconds, reached, block).wire
         self.connections.add(wire)
@@ -247,14 +265,20 @@ class Port(ABC, Generic[S]):
         wire.when_closed = lambda: self._closed(wire, tracked, block)
         return wire
 
-    def handshake_failed(self, peer: Peer, site: S | None, reason: str) -> None:
+    def connection_of(self, wire: TcpWire, host: str, port: int, reached: Endpoint | None) -> ClientConnection:
+        """What is known of a client's connection before any byte of it is read."""
+        return ClientConnection(
+            address=host, port=port, gateway_port=self.number, reached=reached, tcp_rtt=wire.round_trip_time
+        )
+
+    def handshake_failed(self, client: PendingClient, site: S | None, reason: str) -> None:
         """Writes the line of a handshake that came to nothing, unless there were too many from this address."""
-        omitted = self._limiter.admit(peer.address)
+        omitted = self._limiter.admit(client.connection.address)
         if omitted is not None:
             record = HandshakeRecord(
                 timestamp=self.access_log.timestamp(),
                 frame=self.frame(self._listener if site is None else site.listener.name),
-                peer=peer,
+                client=client,
                 error=reason,
                 omitted=omitted,
             )
@@ -318,12 +342,10 @@ class _TlsConnection(Generic[S]):
     ) -> None:
         self.block = block
         self._port = port
-        self._address = address
-        self._port_number = number
-        self._reached = reached
         self._notes = ClientCertificates(port.wall.seconds)
         self.connection: SSL.Connection = contexts.connection(self._notes)
         self.wire = port.encrypted_wire(self, seconds)
+        self._connection = port.connection_of(self.wire, address, number, reached)
 
     @property
     def name_refused(self) -> bool:
@@ -349,42 +371,36 @@ class _TlsConnection(Generic[S]):
     def completed(self) -> None:
         """The handshake is through: the gate opens once the verdict is in."""
         self._port.limits.end_handshake(self)
-        verified, site = self._peer(), self._site
+        port, wire, client, site = self._port, self.wire, self._pending_client(), self._site
         self.connection.set_app_data(None)  # the notes have said all, and would stay as long as the connection
-
-        def admitted(peer: Peer) -> None:
-            self._port.begin(self.wire, peer, site, verified=verified)
-
-        check = None if site is None else self._port.check_of(site.profile)
-        Gate(self.wire, admitted).judge(verified, check)
+        gate = Gate(
+            wire,
+            admitted=lambda admitted: port.begin(wire, admitted, site),
+            turned_away=lambda turned_away: port.turned_away(wire, turned_away, site),
+        )
+        gate.judge(client, None if site is None else port.check_of(site.profile))
 
     def failed(self, reason: str, received: int) -> None:
         """The handshake came to nothing; a connection that said nothing at all is not worth a line."""
         self._port.limits.end_handshake(self)
         if received:
-            self._port.handshake_failed(self._peer(reason), self._site, reason)
+            self._port.handshake_failed(self._pending_client(reason), self._site, reason)
 
     def plain_text(self) -> None:
         """The client speaks no TLS."""
         self._port.limits.end_handshake(self)
-        peer = Peer(address=self._address, port=self._port_number, verdict=Missing(), reached=self._reached)
-        self._port.plain_text(self.wire, peer)
+        client = PendingClient(connection=self._connection, proof=CertificateProof(verdict=Missing()))
+        self._port.plain_text(self.wire, client)
 
     @property
     def _site(self) -> S | None:
         chosen = self._notes.site_context
         return None if chosen is None else cast(Any, chosen.site)
 
-    def _peer(self, failure: str = "") -> Peer:
-        peer = peer_of(
-            self._notes,
-            self.connection,
-            self._address,
-            self._port_number,
-            failure=failure,
-            reached=self._reached,
-        )
-        chosen = self._notes.site_context
-        if chosen is not None and isinstance(peer.verdict, Refused) and peer.verdict != UNJUDGED:
+    def _pending_client(self, failure: str = "") -> PendingClient:
+        connection = attrs.evolve(self._connection, offered_suites=self.wire.offered_suites)
+        client = pending_client(self._notes, self.connection, connection, failure=failure)
+        chosen, verdict = self._notes.site_context, client.proof.verdict
+        if chosen is not None and isinstance(verdict, Refused) and verdict != UNJUDGED:
             self._port.refused(chosen)
-        return peer
+        return client

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from functools import partial
-from math import inf
 from typing import cast
 
 import attrs
@@ -16,18 +15,18 @@ from twisted.python.failure import Failure
 
 from agwtwisted.core.backends.balancing import Order, Pool
 from agwtwisted.core.backends.health import HealthState
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import Admitted, Client, PendingClient, TurnedAway
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.listening.proxy_protocol import Endpoint
-from agwtwisted.core.operations.records import ClientFrame, RecordFrame
+from agwtwisted.core.operations.records import RecordFrame, client_members
 from agwtwisted.core.operations.session_records import SessionRecord, SessionStatus, render_session
 from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import RelaySite
 from agwtwisted.core.relay import announcing
 from agwtwisted.core.relay.announcing import ServerNames, server_names
-from agwtwisted.core.verification.verdicts import Trusted, admits
+from agwtwisted.core.verification.verdicts import Trusted
 from agwtwisted.identity.gate import MAX_EARLY
-from agwtwisted.identity.standing import Standing
+from agwtwisted.identity.revalidation import Revalidation
 from agwtwisted.listening.ports import Port, PortEnvironment
 from agwtwisted.relay.backends import RelayBackends, RelayServer
 from agwtwisted.relay.session import End, Relay
@@ -93,16 +92,21 @@ class RelayPort(Port[RelaySite]):
         self._frames = {name: RecordFrame.from_names(listener=name) for name in names}
         self._first = self._ways[self.sites.all()[0]]
 
-    def begin(self, wire: TcpWire, peer: Peer, site: RelaySite | None = None, *, verified: Peer | None = None) -> None:
-        """Joins a client to a backend; one that is refused is closed."""
-        way = self._first if site is None else self._ways[site]
-        session = RelaySession(self, way, cast(RelayWire, wire), peer, verified or peer)
+    def begin(self, wire: TcpWire, client: Admitted, site: RelaySite | None = None) -> None:
+        """Joins an admitted client to a backend."""
+        session = RelaySession(self, self._way_of(site), cast(RelayWire, wire), client)
         self._sessions[wire] = session
         session.begin()
 
-    def plain_text(self, wire: TcpWire, peer: Peer) -> None:
+    def turned_away(self, wire: TcpWire, client: TurnedAway, site: RelaySite | None) -> None:
+        """Closes the connection of a client that is refused: on L4 nothing can be said to it."""
+        session = TurnedAwaySession(self, self._way_of(site), cast(RelayWire, wire), client)
+        self._sessions[wire] = session
+        session.begin()
+
+    def plain_text(self, wire: TcpWire, client: PendingClient) -> None:
         """Nothing can be said to a client that speaks no TLS."""
-        self.handshake_failed(peer, None, "the client does not speak TLS")
+        self.handshake_failed(client, None, "the client does not speak TLS")
         wire.abort()
 
     def frame(self, listener: str) -> RecordFrame:
@@ -122,7 +126,7 @@ class RelayPort(Port[RelaySite]):
     def abort(self) -> None:
         """Ends every session, and every connection that has none yet, at once."""
         for connection in self.connections.snapshot():
-            session = cast(RelaySession | None, self._sessions.get(connection))
+            session = cast(RelaySession | TurnedAwaySession | None, self._sessions.get(connection))
             if session is None:
                 connection.abort()
             else:
@@ -134,25 +138,78 @@ class RelayPort(Port[RelaySite]):
         self._sessions[wire] = session
         wire.when_closed = lambda: self._let_go(wire)
 
+    def _way_of(self, site: RelaySite | None) -> RelayWay:
+        return self._first if site is None else self._ways[site]
+
     def _let_go(self, wire: RelayWire) -> None:
         wire.when_closed = None
         self._sessions.pop(wire, None)
         self.connections.discard(wire)
 
 
+class TurnedAwaySession:
+    """A client of an L4 listener that is refused after its handshake, until its connection is gone."""
+
+    def __init__(self, port: RelayPort, way: RelayWay, wire: RelayWire, client: TurnedAway) -> None:
+        self.client = client
+        self._port = port
+        self._way = way
+        self._wire = wire
+        self._began = port.clock.seconds()
+        wire.receiver = _Waiting(wire, self._gone)
+
+    def begin(self) -> None:
+        """Closes the connection."""
+        self._wire.close()
+
+    def drain(self) -> None:
+        """It ends as soon as it can."""
+
+    def abort(self) -> None:
+        """There is no more time."""
+        self._wire.abort()
+
+    def ended(self) -> None:
+        """The connection is gone."""
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """The client is not waited for."""
+        return Awaited.NOTHING, now
+
+    def _gone(self, reason: str) -> None:
+        log = self._port.access_log
+        if log.enabled:
+            log.write_later(partial(self._line, self._port.clock.seconds(), log.timestamp()))
+
+    def _line(self, now: float, timestamp: bytes) -> bytes:
+        """The line of the access log."""
+        record = SessionRecord(
+            timestamp=timestamp,
+            frame=self._way.frame,
+            client=client_members(self.client, names_refused=self._port.gateway.log_refused_certificates),
+            server_name=self.client.connection.server_name,
+            received_bytes=self._wire.bytes_in,
+            sent_bytes=self._wire.bytes_out,
+            session_time=now - self._began,
+            status=SessionStatus.FORBIDDEN,
+            end=End.REFUSED.value,
+        )
+        return render_session(record)
+
+
 class RelaySession:
-    """One client of an L4 listener, from the open gate to the end of both connections."""
+    """One admitted client of an L4 listener, from the open gate to the end of both connections."""
 
     log = Logger()
 
-    def __init__(self, port: RelayPort, way: RelayWay, client: RelayWire, peer: Peer, verified: Peer) -> None:
-        """`verified` is the client as the handshake left it, before any further check."""
-        self.peer = peer
+    def __init__(self, port: RelayPort, way: RelayWay, wire: RelayWire, client: Admitted) -> None:
+        self.client: Client = client  # replaced as a whole when the client is judged again
+        self._admitted = client  # as it was when its server was chosen
         self._port = port
         self._way = way
-        self._client = client
+        self._wire = wire
         self._began = port.clock.seconds()
-        self._waiting = _Waiting(client, self._client_lost)
+        self._waiting = _Waiting(wire, self._client_lost)
         self._servers: Order[RelayServer] | None = None
         self._server: RelayServer | None = None
         self._dialing: Deferred[RelayWire] | None = None
@@ -162,22 +219,16 @@ class RelaySession:
         self._preamble = b""
         self._omitted = False
         self._on_hold = False
-        self._standing: Standing | None = None
-        client.receiver = self._waiting
-        if isinstance(peer.verdict, Trusted) and peer.until < inf:
-            self._standing = Standing(port.clock, port.wall, self, verified, port.check_of(way.site.profile))
-            self._standing.until(peer.until)
+        wire.receiver = self._waiting
+        self._revalidation = Revalidation.of(port.clock, port.wall, self, client, port.check_of(way.site.profile))
 
     def begin(self) -> None:
-        """Looks for a backend, unless the client is refused."""
+        """Looks for a backend."""
         try:
-            if not admits(self.peer.verdict):
-                self._close(End.REFUSED, SessionStatus.FORBIDDEN)
-                return
             rule = self._way.site.rule
             if rule.backend_settings.enable_l4_client_ip_preservation:
                 self._preamble, self._omitted = self._header()
-            self._servers = self._way.servers.order()
+            self._servers = self._way.servers.order(self._admitted)
             self._dial_next()
         except Exception:
             self._fail()
@@ -193,12 +244,12 @@ class RelaySession:
             self._joined.relay.abort(End.STOPPED)
         else:
             self._close(End.STOPPED, SessionStatus.UNAVAILABLE)
-            self._client.abort()
+            self._wire.abort()
 
     def ended(self) -> None:
         """The client's connection is gone."""
-        if self._standing is not None:
-            self._standing.stop()
+        if self._revalidation is not None:
+            self._revalidation.stop()
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """A client that has a server and says nothing may wait for the server's word, or is a stranger.
@@ -209,8 +260,8 @@ class RelaySession:
         """
         if self._joined is None:
             return Awaited.NOTHING, now
-        is_trusted = isinstance(self.peer.verdict, Trusted)
-        if not self._client.bytes_in:
+        is_trusted = isinstance(self.client.verdict, Trusted)
+        if not self._wire.bytes_in:
             return Awaited.MORE, now if is_trusted else self._began
         return (Awaited.NOTHING, now) if is_trusted else (Awaited.MORE, self._joined.relay.idle_since)
 
@@ -221,7 +272,7 @@ class RelaySession:
         if self._joined is not None:
             self._joined.relay.abort(End.BACKEND_DOWN)
 
-    # -- from the standing of the client's certificate, as standing.Judged says
+    # -- as revalidation.Revalidated says
 
     def hold(self) -> None:
         """The verdict is over, and the new one not in: nothing more of the client is passed on."""
@@ -229,12 +280,12 @@ class RelaySession:
         if self._joined is not None:
             self._joined.relay.hold()
 
-    def renewed(self, peer: Peer) -> None:
-        """The client was judged again; refused, it is cut off."""
+    def renewed(self, client: Client) -> None:
+        """The client was judged again; turned away, it is cut off."""
         try:
-            self.peer = peer
+            self.client = client
             self._on_hold = False
-            if admits(peer.verdict):
+            if isinstance(client, Admitted):
                 if self._joined is not None:
                     self._joined.relay.go_on()
             elif self._joined is not None:
@@ -248,11 +299,13 @@ class RelaySession:
 
     def _header(self) -> tuple[bytes, bool]:
         """The PROXY protocol header for backends, and whether it had no room for the client's certificate."""
-        reached = self.peer.reached
+        connection = self._admitted.connection
+        reached = connection.reached
         if reached is None:
-            host = self._client.transport.getHost()
+            host = self._wire.transport.getHost()
             reached = _endpoint(host.host, host.port)
-        return announcing.header(self.peer, _endpoint(self.peer.address, self.peer.port), reached, self._way.names)
+        source = _endpoint(connection.address, connection.port)
+        return announcing.header(self._admitted, source, reached, self._way.names)
 
     def _dial_next(self) -> None:
         left = self._began + self._way.site.rule.backend_settings.timeout - self._port.clock.seconds()
@@ -261,7 +314,9 @@ class RelaySession:
             self._close(End.UNREACHABLE, SessionStatus.UNREACHABLE)
             return
         self._server = server
-        dialing = self._dialing = server.dial(min(left, CONNECT_TIMEOUT), self._preamble, protocol=self.peer.protocol)
+        dialing = self._dialing = server.dial(
+            min(left, CONNECT_TIMEOUT), self._preamble, protocol=self._admitted.connection.protocol
+        )
         dialed = dialing.addCallbacks(
             self._connected, self._not_connected, callbackArgs=(server,), errbackArgs=(server,)
         )
@@ -275,7 +330,7 @@ class RelaySession:
         port = self._port
         port.adopt(backend, self)
         timeout = self._way.site.rule.backend_settings.timeout
-        relay = Relay(self._client, backend, port.clock, timeout, self._over)
+        relay = Relay(self._wire, backend, port.clock, timeout, self._over)
         self._joined = _Joined(
             backend=backend,
             relay=relay,
@@ -315,7 +370,7 @@ class RelaySession:
         """Sends the client away before there was a backend."""
         if self._end is None:
             self._end, self._status = end, status
-        self._client.close()
+        self._wire.close()
         if self._dialing is not None:
             self._dialing.cancel()
 
@@ -323,8 +378,8 @@ class RelaySession:
         """The client's connection is gone, and there was no backend."""
         if self._dialing is not None:
             self._dialing.cancel()
-        left = End.CLIENT_CUT if self._client.cut else End.CLIENT
-        self._over(self._end or (End.DEFECT if self._client.failed else left))
+        left = End.CLIENT_CUT if self._wire.cut else End.CLIENT
+        self._over(self._end or (End.DEFECT if self._wire.failed else left))
 
     def _over(self, end: End) -> None:
         """Both connections are gone."""
@@ -344,10 +399,10 @@ class RelaySession:
         record = SessionRecord(
             timestamp=timestamp,
             frame=self._way.frame,
-            client=ClientFrame.from_peer(self.peer, names_refused=self._port.gateway.log_refused_certificates),
-            server_name=self.peer.server_name,
-            received_bytes=self._client.bytes_in,
-            sent_bytes=self._client.bytes_out,
+            client=client_members(self.client, names_refused=self._port.gateway.log_refused_certificates),
+            server_name=self.client.connection.server_name,
+            received_bytes=self._wire.bytes_in,
+            sent_bytes=self._wire.bytes_out,
             session_time=now - self._began,
             server_routed=self._server.name if joined and self._server else "",
             upstream_sent_bytes=joined.backend.bytes_out if joined else 0,

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from agwtwisted.core.identity.peer import OcspStatus, Peer
+from agwtwisted.core.identity.clients import CertificateProof, OcspStatus, PendingClient, RevocationFinding
 from agwtwisted.core.resources.resources import ClientRevocation, OcspScope, OcspUnavailable, SslProfile
 from agwtwisted.core.revocation.memory import Subject
 from agwtwisted.core.revocation.revoking import concluded
@@ -32,22 +32,22 @@ def check_of(revocation: Revocation, profile: SslProfile | None) -> RevocationCh
 
 @attrs.frozen(eq=False)
 class RevocationCheck:
-    """Judges trusted clients of an SSL profile further, as `gate.Check` says."""
+    """Judges trusted clients of an SSL profile further, as `revalidation.Check` says."""
 
     revocation: Revocation
     profile: SslProfile
 
-    def __call__(self, peer: Peer) -> Peer | Deferred[Peer]:
-        """The peer with its final verdict, at once where all statuses are known; may be cancelled."""
-        those = subjects(peer, self.profile)
+    def __call__(self, pending: PendingClient) -> RevocationFinding | Deferred[RevocationFinding]:
+        """What is found about the client, at once where all statuses are known; a Deferred may be cancelled."""
+        those = subjects(pending.proof, self.profile)
         known = [status for subject in those if (status := self.revocation.known(subject, self.profile)) is not None]
         if len(known) == len(those):
-            return self._judged(peer, known)
+            return self._found(pending, known)
         asked = [self.revocation.status(subject, self.profile) for subject in those]
         if len(asked) == 1:
-            return asked[0].addCallback(lambda status: self._judged(peer, [status]))
+            return asked[0].addCallback(lambda status: self._found(pending, [status]))
         gathered = gatherResults(asked, consumeErrors=True).addErrback(_first)
-        return gathered.addCallback(lambda statuses: self._judged(peer, self._now(those, statuses)))
+        return gathered.addCallback(lambda statuses: self._found(pending, self._now(those, statuses)))
 
     def _now(self, those: tuple[Subject, ...], statuses: list[RevocationStatus]) -> list[RevocationStatus]:
         """The statuses as they are known now: while one was asked for, another may have become worse."""
@@ -56,30 +56,31 @@ class RevocationCheck:
             for subject, status in zip(those, statuses, strict=True)
         ]
 
-    def watch(self, peer: Peer, call: Callable[[], None]) -> Callable[[], None]:
+    def watch(self, pending: PendingClient, call: Callable[[], None]) -> Callable[[], None]:
         """Has `call` called when a certificate of this client becomes known as revoked; returns what ends that."""
-        return self.revocation.watch(subjects(peer, self.profile), call)
+        return self.revocation.watch(subjects(pending.proof, self.profile), call)
 
-    def _judged(self, peer: Peer, statuses: list[RevocationStatus]) -> Peer:
+    def _found(self, pending: PendingClient, statuses: list[RevocationStatus]) -> RevocationFinding:
         allow = self.profile.ocsp_unavailable is OcspUnavailable.ALLOW
-        judged = concluded(peer, statuses, allow=allow, now=self.revocation.seconds())
-        if judged.ocsp_status is OcspStatus.UNAVAILABLE_ALLOWED and peer.certificate is not None:
+        finding = concluded(statuses, allow=allow, now=self.revocation.seconds())
+        certificate = pending.proof.certificate
+        if finding.ocsp_status is OcspStatus.UNAVAILABLE_ALLOWED and certificate is not None:
             self.revocation.fail_open_count += 1
             _log.warn(
                 "{address} is let in although the status of its certificate {certificate} is not to be had"
                 " ([ssl_profile {profile}] ocsp_unavailable = Allow; {count} so far)",
                 count=self.revocation.fail_open_count,
-                address=peer.address,
-                certificate=peer.certificate.fingerprint.decode(),
+                address=pending.connection.address,
+                certificate=certificate.fingerprint.decode(),
                 profile=self.profile.name,
             )
-        return judged
+        return finding
 
 
-def subjects(peer: Peer, profile: SslProfile) -> tuple[Subject, ...]:
+def subjects(proof: CertificateProof, profile: SslProfile) -> tuple[Subject, ...]:
     """The certificates of a client that are asked about, each with its issuer: the leaf, or all but the root."""
-    leaf = () if peer.certificate is None else (peer.certificate.der,)
-    chain = (*leaf, *peer.chain_der)
+    leaf = () if proof.certificate is None else (proof.certificate.der,)
+    chain = (*leaf, *proof.chain_der)
     pairs = tuple(pairwise(chain))
     return pairs if profile.ocsp_scope is OcspScope.CHAIN else pairs[:1]
 

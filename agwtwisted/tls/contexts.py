@@ -19,8 +19,7 @@ from agwtwisted.core.certificates.costs import Costs
 from agwtwisted.core.certificates.variables import CertificateVariables, certificate_variables
 from agwtwisted.core.configuration.trust_coherence import names_of
 from agwtwisted.core.http.host_names import is_address
-from agwtwisted.core.identity.peer import Peer
-from agwtwisted.core.listening.proxy_protocol import Endpoint
+from agwtwisted.core.identity.clients import NO_PROOF, CertificateProof, ClientConnection, PendingClient
 from agwtwisted.core.plan.routing import AnySite, NamedSites, RelaySite, S, Site
 from agwtwisted.core.resources.resources import ClientAuth, MissingClientAuthEku, Refusal, SslProfile
 from agwtwisted.core.tls.extensions import openssl_groups
@@ -34,6 +33,7 @@ from agwtwisted.core.verification.verdicts import (
     Missing,
     NotAsked,
     Refused,
+    StrictVerdict,
     Trusted,
     Unchecked,
     Verdict,
@@ -223,14 +223,14 @@ class ClientCertificates:
             return Unchecked() if self._by_depth else Absent()
         if self._by_depth and site_context.refuses_in_handshake:
             return self._verdict
-        return self.required_verdict()
+        return self.strict_verdict()
 
     @property
     def relays(self) -> bool:
         """Whether the site is one of L4, whose servers speak what the client has agreed on."""
         return self.site_context is not None and isinstance(self.site_context.site, RelaySite)
 
-    def required_verdict(self) -> Verdict:
+    def strict_verdict(self) -> StrictVerdict:
         """The verdict of a Strict profile with the site's trusted client certificates, after the handshake.
 
         A refusal where there is nothing to judge by.
@@ -276,7 +276,7 @@ class ClientCertificates:
             self._told = tuple([self._by_depth[depth] for depth in sorted(self._by_depth)])
         return self._told
 
-    def _judged(self, site_context: SiteContext) -> Verdict:
+    def _judged(self, site_context: SiteContext) -> StrictVerdict:
         if site_context.anchors is None:
             return UNJUDGED
         # The profile's own CAs are there already: copies for every connection would be a kilobyte and more.
@@ -370,34 +370,40 @@ def server_name(connection: SSL.Connection) -> str:
     return "" if is_address(name) else name
 
 
-def peer_of(
-    notes: ClientCertificates,
-    connection: SSL.Connection,
-    address: str,
-    port: int,
-    *,
-    failure: str = "",
-    reached: Endpoint | None = None,
-) -> Peer:
-    """Who is at the other end once the handshake is over, well or, for the reason given, badly."""
+def pending_client(
+    notes: ClientCertificates, tls: SSL.Connection, connection: ClientConnection, *, failure: str = ""
+) -> PendingClient:
+    """Who is at the other end once the handshake is over, well or, for the reason given, badly.
+
+    Args:
+        notes: of the handshake's callbacks.
+        tls: OpenSSL's end of the connection.
+        connection: what was known before the handshake.
+        failure: why the handshake failed; empty where it did not.
+    """
+    connection = attrs.evolve(
+        connection,
+        tls_version=tls.get_protocol_version_name() if notes.version_agreed or not failure else "",
+        cipher=tls.get_cipher_name() or "",
+        server_name=notes.server_name,
+        protocol=tls.get_alpn_proto_negotiated() if notes.relays and not failure else b"",
+    )
+    return PendingClient(connection=connection, proof=_proof(notes, failure))
+
+
+def _proof(notes: ClientCertificates, failure: str) -> CertificateProof:
     verdict = notes.verdict(failure)
-    passed = isinstance(verdict, Absent | Unchecked)
-    required_verdict = notes.required_verdict() if passed else verdict
-    certificate = notes.certificate(trusted=isinstance(required_verdict, Trusted))
-    trusted = isinstance(required_verdict, Trusted) and certificate is not None
-    return Peer(
-        address=address,
-        port=port,
+    if isinstance(verdict, NotAsked):
+        return NO_PROOF
+    strict_verdict = notes.strict_verdict() if isinstance(verdict, Absent | Unchecked) else verdict
+    trusted = isinstance(strict_verdict, Trusted)
+    certificate = notes.certificate(trusted=trusted)
+    return CertificateProof(
         verdict=verdict,
-        required_verdict=required_verdict,
+        strict_verdict=strict_verdict,
         certificate=certificate,
         chain_der=notes.issuers_der(),
-        until=notes.valid_until() if trusted else inf,
-        tls_version=connection.get_protocol_version_name() if notes.version_agreed or not failure else "",
-        cipher=connection.get_cipher_name() or "",
-        server_name=notes.server_name,
-        protocol=connection.get_alpn_proto_negotiated() if notes.relays and not failure else b"",
-        reached=reached,
+        until=notes.valid_until() if trusted and certificate is not None else inf,
     )
 
 

@@ -16,12 +16,18 @@ from agwtwisted.core.exchange.decisions import decide
 from agwtwisted.core.http.heads import PlainRequests
 from agwtwisted.core.http.messages import HeaderNames, RequestHead
 from agwtwisted.core.http.reading import Mark, RequestReader, ResponseReader
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import (
+    Admitted,
+    CertificateProof,
+    ClientConnection,
+    Identity,
+    PendingClient,
+    RevocationFinding,
+)
 from agwtwisted.core.plan.routing import Sites
 from agwtwisted.core.resources.resources import CertificateHeaders, ClientRevocation, SslProfile
 from agwtwisted.core.revocation.ocsp import OcspRequest, OcspRules
 from agwtwisted.core.revocation.status import Good
-from agwtwisted.core.rules.variable_context import Client
 from agwtwisted.core.tls import policies
 from agwtwisted.core.tls.policies import TlsPolicy
 from agwtwisted.core.verification.chains import TrustedChain, read_chain
@@ -40,6 +46,7 @@ from tests.responder import Response, Single, status_by
 ISSUER = pki.Authority.root("Root").intermediate("Issuer")
 DEVICE = ISSUER.issue("device 7", ocsp_url="http://ocsp.example/")
 CHAIN = DEVICE.chain_der
+CONNECTION = ClientConnection(address="192.0.2.7", port=7, gateway_port=8443)
 
 
 def anchors_of() -> Anchors:
@@ -75,8 +82,9 @@ def test_certificate_variables(benchmark: Any) -> None:
 def test_header_block(benchmark: Any) -> None:
     """The certificate headers of a connection."""
     variables = certificate_variables(DEVICE.der)
+    identity = Identity(verdict=Trusted(), certificate=variables, chain_der=CHAIN[1:])
     wanted = frozenset({CertificateHeaders.ON})
-    block = benchmark(header_block, Trusted(), variables, CHAIN[1:], wanted)
+    block = benchmark(header_block, identity, wanted)
     assert b"X-Client-Certificate-Verification: SUCCESS\r\n" in block
 
 
@@ -123,21 +131,16 @@ def test_ocsp_known(benchmark: Any, cached: int) -> None:
     source = OcspSource(asker, wall.seconds, clock.seconds)
     revocation = Revocation(clock, wall, source, MemoryStore(), Random(0), max_answers=200_000)
     check = RevocationCheck(revocation, profile)
-    peer = Peer(
-        address="192.0.2.7",
-        port=7,
-        verdict=Trusted(),
-        certificate=certificate_variables(DEVICE.der),
-        chain_der=CHAIN[1:],
-    )
-    check(peer)
+    proof = CertificateProof(verdict=Trusted(), certificate=certificate_variables(DEVICE.der), chain_der=CHAIN[1:])
+    client = PendingClient(connection=CONNECTION, proof=proof)
+    check(client)
     held = next(iter(revocation._memory._held.values()))
     for number in range(cached):
         revocation._memory._held.put(b"%d" % number, held, (datetime.now(UTC) + timedelta(days=9999)).timestamp())
-    told = check(peer)
-    assert isinstance(told, Peer)  # at once
-    assert told.verdict == Trusted()
-    benchmark(check, peer)
+    found = check(client)
+    assert isinstance(found, RevocationFinding)  # at once
+    assert found.refusal is None
+    benchmark(check, client)
 
 
 def test_request_head(benchmark: Any) -> None:
@@ -200,10 +203,8 @@ def test_route_and_rewrite(benchmark: Any) -> None:
     reader = RequestReader(PlainRequests(HeaderNames()), max_header_bytes=32768, max_body_bytes=1 << 32)
     reader.feed(REQUEST)
     head: Any = reader.events.popleft()
-    peer = Peer(
-        address="192.0.2.7", port=7, verdict=Trusted(), certificate=certificate_variables(DEVICE.der), chain_der=()
-    )
-    decision = benchmark(decide, site, head, Client(peer=peer, port=8443))
+    proof = CertificateProof(verdict=Trusted(), certificate=certificate_variables(DEVICE.der))
+    decision = benchmark(decide, site, head, Admitted(connection=CONNECTION, proof=proof))
     assert decision.request.target == b"/v2/v1/devices/7/readings?limit=20"
 
 

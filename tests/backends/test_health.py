@@ -16,6 +16,7 @@ from agwtwisted.backends.pools import Backends
 from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.health import ConnectionRefused, HealthState, Shortage
 from agwtwisted.core.resources.resources import BackendAddress, BackendAddressPool, BackendHttpSettings, Probe
+from tests.identities import admitted
 from tests.wires import Network
 
 INTERVAL, THRESHOLD, DRAIN = 30.0, 3, 10.0
@@ -387,10 +388,10 @@ class ProberTests(SynchronousTestCase):
         server = self.pools[0].servers[0]
         server.refused()
         self.assertIs(server.state, HealthState.DOWN)
-        self.assertEqual([each.port for each in self.pools[0].order()], [2, 1])
+        self.assertEqual([each.port for each in self.pools[0].order(admitted())], [2, 1])
         prober.stopService()
         self.pools[0].servers[1].refused()
-        self.assertEqual([each.port for each in self.pools[0].order()], [2, 1])
+        self.assertEqual([each.port for each in self.pools[0].order(admitted())], [2, 1])
         self.backends.close_idle()
 
     def test_nobody(self) -> None:

@@ -13,6 +13,7 @@ from agwtwisted.core.backends.balancing import Pool
 from agwtwisted.core.backends.health import Health
 from agwtwisted.core.configuration.backend_keys import backend_address
 from agwtwisted.core.resources.resources import BackendAddressPool, BackendHttpSettings, LoadDistributionAlgorithm
+from tests.identities import admitted
 from tests.wires import Network
 
 
@@ -42,20 +43,20 @@ class BackendsTests(SynchronousTestCase):
         for algorithm, expected in zip(LoadDistributionAlgorithm, ("abab", "abbb"), strict=True):
             self.setUp()
             pool = self.pool("a", "b", load_distribution_algorithm=algorithm)
-            busy = pool.order()
-            asked = [next(busy).host, *(next(pool.order()).host for _ in range(3))]
+            busy = pool.order(admitted())
+            asked = [next(busy).host, *(next(pool.order(admitted())).host for _ in range(3))]
             self.assertEqual("".join(asked), expected)
 
     def test_health(self) -> None:
         """A server that goes down loses its turn in every pool that it is in."""
         pools = self.pool("a", "b"), self.pool("b", of="q")
         down = pools[1].servers[0]
-        self.assertIs(next(pools[1].order()), down)
+        self.assertIs(next(pools[1].order(admitted())), down)
         down.found(Health().failed(0, 1))
-        self.assertEqual([[server.host for server in pool.order()] for pool in pools], [["a"], []])
+        self.assertEqual([[server.host for server in pool.order(admitted())] for pool in pools], [["a"], []])
         for server in pools[0].servers:
             server.found(server.health.succeeded(1))
-            self.assertIn(server, pools[0].order())
+            self.assertIn(server, pools[0].order(admitted()))
 
     def test_affinity(self) -> None:
         """Only where the settings say so; the values are those of the key, of one server under one settings."""
@@ -64,7 +65,7 @@ class BackendsTests(SynchronousTestCase):
         assert pool.affinity
         [(_, line)] = pool.affinity.lines(pool.servers[1], (), secure=False)
         self.assertEqual(line, b"Own=%b; Path=/" % cookie_value(b"key", "t", "b", "80"))
-        self.assertEqual([server.host for server in pool.order([(b"Cookie", line)])], ["b", "a"])
+        self.assertEqual([server.host for server in pool.order(admitted(), [(b"Cookie", line)])], ["b", "a"])
 
     def test_key_of_its_own(self) -> None:
         """Without a key there is one that nobody knows."""

@@ -26,7 +26,7 @@ from agwtwisted.core.http.heads import PlainRequests
 from agwtwisted.core.http.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.http.messages import Framing, HeaderNames, RequestHead
 from agwtwisted.core.http.reading import Mark, RequestReader, ResponseReader
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import OcspStatus, PendingClient, RevocationFinding
 from agwtwisted.core.plan.error_pages import ErrorPages
 from agwtwisted.core.plan.routing import Site
 from agwtwisted.core.resources.resources import (
@@ -50,8 +50,8 @@ from agwtwisted.http1 import frontend as frontend_module
 from agwtwisted.http1.frontend import LOOK, MAX_HELD, Frontend
 from agwtwisted.tls.relay_wires import RelayWire
 from agwtwisted.transport.streaming import LINGER, QUEUE_LIMIT
-from tests import pki
-from tests.gateways import PEER, TIMEOUT, Stand, mapped, profile, site
+from tests import identities, pki
+from tests.gateways import TIMEOUT, Stand, mapped, profile, site
 from tests.http_backends import OK, SWITCH
 from tests.requests import managed_names, parsed
 from tests.sockets import accepting
@@ -275,7 +275,7 @@ class RefusedTests(_Case):
         """HTTP on a port that wants TLS."""
         wire = RelayWire(self.network)
         line = self.network.dial(wire)
-        self.stand.port.plain_text(wire, PEER)
+        self.stand.port.plain_text(wire, identities.pending(Missing()))
         line.send(GET + GET)
         self.assert_page(line, 400, "HTTP_TO_HTTPS_PORT", text="plain HTTP request", closed=True)
         self.assert_nothing_asked()
@@ -1439,7 +1439,7 @@ class DefectTests(_Case):
         session.hold()
         line.send(GET)
         self.break_(exchange_module, "decide")
-        session.renewed(session.peer)
+        session.renewed(session.client)
         self.assert_500(line)
 
     def test_session_after_a_judgement(self) -> None:
@@ -1449,7 +1449,7 @@ class DefectTests(_Case):
         session.hold()
         line.send(GET)
         self.break_(Frontend, "go_on")
-        session.renewed(session.peer)
+        session.renewed(session.client)
         self.network.advance(0)
         self.assertEqual((line.connected, self.network.timers()), (0, []))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -1582,24 +1582,24 @@ class PathTests(_Case):
                 PathRule(name="gone", paths=("/gone*",), redirect_configuration=away),
             )
         )
-        self.answers: list[Deferred[Peer]] = []
-        self.cancelled: list[Deferred[Peer]] = []
+        self.answers: list[Deferred[RevocationFinding]] = []
+        self.cancelled: list[Deferred[RevocationFinding]] = []
 
     def ask(self, path: str, required: Verdict, *, more: bytes = b"", method: str = "GET") -> Line:
         """A client of a Passthrough listener that a Strict one would judge so, after its request."""
         request = f"{method} {path} HTTP/1.1\r\nHost: a.example\r\n".encode() + (more or b"\r\n")
         certificate = certificate_variables(DEVICE.der)
-        return self.asked(request, verdict=Unchecked(), required_verdict=required, certificate=certificate)
+        return self.asked(request, verdict=Unchecked(), strict_verdict=required, certificate=certificate)
 
     def check_later(self) -> None:
         """From now on trusted clients are judged further, when a test says so."""
 
-        def check(peer: Peer) -> Deferred[Peer]:
+        def check(client: PendingClient) -> Deferred[RevocationFinding]:
             self.answers.append(Deferred(self.cancelled.append))
             return self.answers[-1]
 
         recheck: Any = check
-        recheck.watch = lambda peer, told: lambda: None
+        recheck.watch = lambda client, told: lambda: None
         self.stand.port.check_of = lambda profile: recheck
 
     def test_required(self) -> None:
@@ -1648,7 +1648,8 @@ class PathTests(_Case):
 
     def answer(self, verdict: Verdict) -> None:
         """The check of the client ends so."""
-        self.answers[-1].callback(attrs.evolve(PEER, verdict=verdict))
+        refusal = verdict if isinstance(verdict, Refused) else None
+        self.answers[-1].callback(RevocationFinding(ocsp_status=OcspStatus.GOOD, refusal=refusal))
         self.network.advance(0)
 
     def test_waits_for_the_check(self) -> None:

@@ -20,11 +20,11 @@ from twisted.web.server import Site
 from zope.interface import implementer
 
 from agwtwisted.core.certificates.variables import certificate_variables
-from agwtwisted.core.identity.peer import Peer
 from agwtwisted.core.verification.verdicts import Missing, Refused, Trusted
 from agwtwisted.exchange import exchange
 from agwtwisted.exchange.proxy_resource import ProxyResource
 from tests import pki
+from tests.identities import pending
 from tests.running import free_ports
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "proxy_resource.py"
@@ -152,7 +152,7 @@ class ProxyResourceTests(TestCase):
     async def test_peer(self) -> None:
         """What `peer_of` tells of a certificate reaches the backend."""
         leaf = pki.Authority.root().issue("device")
-        peer = Peer(address="192.0.2.1", port=7, verdict=Trusted(), certificate=certificate_variables(leaf.der))
+        peer = pending(Trusted(), address="192.0.2.1", port=7, certificate=certificate_variables(leaf.der))
         _, body, _ = await self._ask(self._proxy(peer_of=lambda request: peer))
         self.assertIn(b"X-Client-Certificate-Verification: SUCCESS", body.replace(b"\r", b""))
         self.assertIn(b"X-Forwarded-For: 192.0.2.1:7", body)
@@ -163,7 +163,7 @@ class ProxyResourceTests(TestCase):
             (Missing(), b"No required SSL certificate"),
             (Refused("certificate revoked"), b"revoked"),
         ):
-            peer = Peer(address="192.0.2.1", port=7, verdict=verdict)
+            peer = pending(verdict)
             code, body, _ = await self._ask(self._proxy(peer_of=lambda request, peer=peer: peer))
             self.assertEqual(code, 400)
             self.assertIn(text, body)

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.exchange.decisions import unknown
-from agwtwisted.core.identity.peer import OcspStatus, Peer
+from agwtwisted.core.identity import clients as identity
+from agwtwisted.core.identity.clients import Admitted, OcspStatus, PendingClient, RevocationFinding
+from agwtwisted.core.operations.records import client_members
 from agwtwisted.core.verification import reasons
-from agwtwisted.core.verification.verdicts import Missing, Refused, Trusted, admits
-from agwtwisted.identity.standing import NO_ANSWER
+from agwtwisted.core.verification.verdicts import Missing, Refused, Trusted
+from agwtwisted.identity.revalidation import CHECK_FAILED, Answer
 from agwtwisted.listening.ports import QUIET
 from agwtwisted.transport.streaming import LINGER
 from tests import clients, configurations, pki
@@ -309,15 +309,16 @@ class LogTests(SynchronousTestCase):
             self.assertNotIn("sslClientCertificateSubjectName", accepted)
 
     def test_verdicts(self) -> None:
-        """The peer of a connection is judged once, by the site that it selected."""
+        """The client of a connection is judged once, by the site that it selected."""
         gateway = Gateway(SITES)
         for name, credential, verdict in (("h.example", None, Missing()), ("s.example", device(), Trusted())):
             client = gateway.shake_hands(client_context(credential), name)
             session = client.wire.receiver._session  # type: ignore[attr-defined]
-            self.assertEqual(session.peer.verdict, verdict)
-            self.assertEqual((session.peer.address, session.peer.port), ("192.0.2.7", 50000))
-            self.assertEqual(session.peer.server_name, name)
-            self.assertTrue(session.peer.tls_version.startswith("TLSv1."))
+            self.assertEqual(session.client.verdict, verdict)
+            connection = session.client.connection
+            self.assertEqual((connection.address, connection.port), ("192.0.2.7", 50000))
+            self.assertEqual(connection.server_name, name)
+            self.assertTrue(connection.tls_version.startswith("TLSv1."))
 
     def test_identity_is_rendered_once(self) -> None:
         """The header lines of a client are made once for each site that it asks."""
@@ -326,10 +327,11 @@ class LogTests(SynchronousTestCase):
         session = client.wire.receiver._session  # type: ignore[attr-defined]
         site = gateway.port.sites.exact["s.example"]
         self.assertIs(
-            session.identity(site.actions.default, session.peer), session.identity(site.actions.default, session.peer)
+            session.identity(site.actions.default, session.client),
+            session.identity(site.actions.default, session.client),
         )
         self.assertIn(
-            b"X-Client-Certificate-Verification: SUCCESS\r\n", session.identity(site.actions.default, session.peer)
+            b"X-Client-Certificate-Verification: SUCCESS\r\n", session.identity(site.actions.default, session.client)
         )
 
     def test_headers_by_default(self) -> None:
@@ -353,23 +355,23 @@ class Recheck:
     """Judges clients further as the test says."""
 
     def __init__(self) -> None:
-        self.answers: list[Deferred[Peer]] = []
+        self.answers: list[Deferred[RevocationFinding]] = []
         self.at_once = False
         self.told: list[Callable[[], None]] = []
         self.until = pki.NOW.timestamp() + 100
 
-    def __call__(self, peer: Peer) -> Peer | Deferred[Peer]:
+    def __call__(self, client: PendingClient) -> Answer:
         """The first answer is good, for a hundred seconds; the others come later, unless all are there `at_once`."""
-        self.verified = peer
+        good = RevocationFinding(ocsp_status=OcspStatus.GOOD, until=self.until)
         if self.at_once:
-            return attrs.evolve(peer, ocsp_status=OcspStatus.GOOD, until=self.until)
+            return good
         if not self.answers:
-            self.answers.append(succeed(attrs.evolve(peer, ocsp_status=OcspStatus.GOOD, until=self.until)))
+            self.answers.append(succeed(good))
         else:
             self.answers.append(Deferred())
         return self.answers[-1]
 
-    def watch(self, peer: Peer, told: Callable[[], None]) -> Callable[[], None]:
+    def watch(self, client: PendingClient, told: Callable[[], None]) -> Callable[[], None]:
         """Bad news goes there."""
         self.told.append(told)
         return lambda: self.told.remove(told)
@@ -377,7 +379,9 @@ class Recheck:
     def answer(self, verdict: Trusted | Refused, seconds: float = 200) -> None:
         """The client is trusted until so many seconds after the beginning, or refused."""
         until = pki.NOW.timestamp() + seconds
-        self.answers[-1].callback(attrs.evolve(self.verified, verdict=verdict, until=until))
+        refusal = verdict if isinstance(verdict, Refused) else None
+        finding = RevocationFinding(ocsp_status=OcspStatus.NOT_CHECKED, refusal=refusal, until=until)
+        self.answers[-1].callback(finding)
 
 
 REVOKED = Refused("certificate revoked")
@@ -537,7 +541,7 @@ class VerdictEndTests(SynchronousTestCase):
         self.assertEqual((self.gateway.forwarded, client.lost), (0, True))
 
 
-class RequiredTests(SynchronousTestCase):
+class StrictClientTests(SynchronousTestCase):
     """The client of a Passthrough listener, before a path that requires a certificate."""
 
     def setUp(self) -> None:
@@ -551,9 +555,9 @@ class RequiredTests(SynchronousTestCase):
         self.client = self.gateway.shake_hands(client_context(credential))
         return self.client.wire.receiver._session  # type: ignore[attr-defined]
 
-    def required(self, credential: pki.Credential | None) -> Peer:
+    def strict(self, credential: pki.Credential | None) -> identity.Client:
         """The client as such a path takes it."""
-        return self.successResultOf(self.session(credential).required())
+        return self.successResultOf(self.session(credential).strict_client())
 
     def test_verdicts(self) -> None:
         """Without a further check, the verdict is that of a Strict profile; that of the connection stays."""
@@ -562,38 +566,39 @@ class RequiredTests(SynchronousTestCase):
             (clients.stranger(), Refused(reasons.NO_LOCAL_ISSUER)),
             (None, Missing()),
         ):
-            self.assertEqual(self.required(credential).verdict, verdict)
-            self.assertTrue(admits(self.client.wire.receiver._session.peer.verdict))  # type: ignore[attr-defined]
+            self.assertEqual(self.strict(credential).verdict, verdict)
+            self.assertIsInstance(self.client.wire.receiver._session.client, Admitted)  # type: ignore[attr-defined]
 
     def test_headers(self) -> None:
         """The backend of such a path is told SUCCESS, the others PASSTHROUGH, on the same connection."""
         session = self.session(device())
         action = self.gateway.port.sites.all()[0].actions.default
-        strict = self.successResultOf(session.required())
-        for peer, word in ((session.peer, b"PASSTHROUGH"), (strict, b"SUCCESS"), (session.peer, b"PASSTHROUGH")):
-            self.assertIn(b"-Verification: %b\r\n" % word, session.identity(action, peer))
-            self.assertNotIn(b"-Verification: %b\r\n" % word, session.identity(action, unknown(session.peer)))
-            self.assertIn(b'"sslClientVerify":"%b"' % word, session.frame_of(peer).tls)
+        strict = self.successResultOf(session.strict_client())
+        shown = session.client
+        for client, word in ((shown, b"PASSTHROUGH"), (strict, b"SUCCESS"), (shown, b"PASSTHROUGH")):
+            self.assertIn(b"-Verification: %b\r\n" % word, session.identity(action, client))
+            self.assertNotIn(b"-Verification: %b\r\n" % word, session.identity(action, shown.anonymous()))
+            self.assertIn(b'"sslClientVerify":"%b"' % word, client_members(client).tls)
 
     def test_expired_meanwhile(self) -> None:
         """A certificate that has expired since the handshake is refused."""
         session = self.session(device())
-        self.gateway.wall.ahead += session.peer.until - self.gateway.wall.seconds()
-        self.assertEqual(self.successResultOf(session.required()).verdict, Refused(reasons.EXPIRED))
+        self.gateway.wall.ahead += session.client.proof.until - self.gateway.wall.seconds()
+        self.assertEqual(self.successResultOf(session.strict_client()).verdict, Refused(reasons.EXPIRED))
 
     def test_checked(self) -> None:
         """Who is trusted is checked further, at every request; who is not, is not asked about."""
         self.gateway.port.check_of = lambda profile: self.check
-        self.assertEqual(self.required(clients.stranger()).verdict, Refused(reasons.NO_LOCAL_ISSUER))
+        self.assertEqual(self.strict(clients.stranger()).verdict, Refused(reasons.NO_LOCAL_ISSUER))
         self.assertEqual(self.check.answers, [])
         session = self.session(device())
-        self.assertEqual(self.successResultOf(session.required()).ocsp_status, OcspStatus.GOOD)
-        waiting = session.required()
+        self.assertEqual(self.successResultOf(session.strict_client()).ocsp_status, OcspStatus.GOOD)
+        waiting = session.strict_client()
         self.check.answer(REVOKED)
         self.assertEqual(self.successResultOf(waiting).verdict, REVOKED)
-        waiting = session.required()
+        waiting = session.strict_client()
         waiting.cancel()
-        self.assertEqual(self.successResultOf(waiting).verdict, NO_ANSWER)
+        self.assertEqual(self.successResultOf(waiting).verdict, CHECK_FAILED.refusal)
         self.client.lose()
         self.assertEqual(self.check.told, [])
 
@@ -601,14 +606,14 @@ class RequiredTests(SynchronousTestCase):
         """So it is where the answer is known."""
         self.check.at_once = True
         self.gateway.port.check_of = lambda profile: self.check
-        self.assertEqual(self.required(device()).ocsp_status, OcspStatus.GOOD)
+        self.assertEqual(self.strict(device()).ocsp_status, OcspStatus.GOOD)
 
     def test_expelled(self) -> None:
         """Once such a path has let a client in, the news that it is revoked ends its connection."""
         self.gateway.port.check_of = lambda profile: self.check
         session = self.session(device())
         self.assertEqual(self.check.told, [])
-        self.successResultOf(session.required())
+        self.successResultOf(session.strict_client())
         self.check.told[0]()
         self.check.answer(REVOKED)
         self.client.talk()
@@ -619,6 +624,6 @@ class RequiredTests(SynchronousTestCase):
 class _Refusing(Recheck):
     """Refuses everybody at once."""
 
-    def __call__(self, peer: Peer) -> Deferred[Peer]:
+    def __call__(self, client: PendingClient) -> Answer:
         """Refused."""
-        return succeed(attrs.evolve(peer, verdict=REVOKED))
+        return succeed(RevocationFinding(ocsp_status=OcspStatus.REVOKED, refusal=REVOKED))

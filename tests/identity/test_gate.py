@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.identity.peer import OcspStatus, Peer
+from agwtwisted.core.identity.clients import (
+    Admitted,
+    OcspStatus,
+    PendingClient,
+    RevocationFinding,
+    TurnedAway,
+    identify,
+)
 from agwtwisted.core.verification.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked
 from agwtwisted.identity.gate import MAX_EARLY, Gate
-from agwtwisted.identity.standing import NO_ANSWER
+from agwtwisted.identity.revalidation import CHECK_FAILED
 from agwtwisted.transport.streaming import TcpWire
+from tests import identities
 from tests.clients import Transport
 from tests.memory import kept_after
 
-TRUSTED = Peer(address="192.0.2.7", port=50000, verdict=Trusted())
+PENDING = identities.pending(Trusted())
+TRUSTED = identities.admitted(Trusted())
 REVOKED = Refused("certificate revoked")
-REFUSED = attrs.evolve(TRUSTED, verdict=REVOKED)
+GOOD = RevocationFinding(ocsp_status=OcspStatus.GOOD)
+GOOD_CLIENT = identify(PENDING, GOOD)
+REFUSAL = RevocationFinding(ocsp_status=OcspStatus.REVOKED, refusal=REVOKED)
+REFUSED = identify(PENDING, REFUSAL)
+UNAVAILABLE = identify(PENDING, CHECK_FAILED)
 
 
 class Frontend:
@@ -29,9 +41,16 @@ class Frontend:
         self.wire = wire
         self.told: list[object] = []
 
-    def opened(self, peer: Peer) -> None:
+    def admitted(self, client: Admitted) -> None:
         """The gate is open."""
-        self.told.append(peer)
+        assert isinstance(client, Admitted), client
+        self.told.append(client)
+        self.wire.receiver = self
+
+    def turned_away(self, client: TurnedAway) -> None:
+        """It stays shut."""
+        assert isinstance(client, TurnedAway), client
+        self.told.append(client)
         self.wire.receiver = self
 
     def received(self, data: bytes) -> None:
@@ -55,103 +74,100 @@ class GateTests(SynchronousTestCase):
         self.transport.owner = self.wire
         self.wire.makeConnection(self.transport)  # type: ignore[arg-type]
         self.after = Frontend(self.wire)
-        self.gate = Gate(self.wire, self.after.opened)
-        self.asked: list[Peer] = []
+        self.gate = Gate(self.wire, self.after.admitted, self.after.turned_away)
+        self.asked: list[PendingClient] = []
         self.cancelled: list[object] = []
-        self.answer: Deferred[Peer] = Deferred(self.cancelled.append)
+        self.answer: Deferred[RevocationFinding] = Deferred(self.cancelled.append)
 
-    def check(self, peer: Peer) -> Deferred[Peer]:
+    def check(self, client: PendingClient) -> Deferred[RevocationFinding]:
         """A check that is answered later."""
-        self.asked.append(peer)
+        self.asked.append(client)
         return self.answer
 
     def test_no_check(self) -> None:
         """Without a check the gate opens at once, and reading goes on."""
-        self.gate.judge(TRUSTED)
+        self.gate.judge(PENDING)
         self.assertEqual(self.after.told, [TRUSTED])
         self.assertTrue(self.transport.reading)
 
-    def test_only_trusted_peers_are_checked(self) -> None:
+    def test_only_trusted_clients_are_checked(self) -> None:
         """Whoever is not trusted is handed on as it is: nothing is asked about a certificate that nobody verified."""
         for verdict in (NotAsked(), Absent(), Unchecked(), Missing(), REVOKED):
-            peer = attrs.evolve(TRUSTED, verdict=verdict)
-            self.gate.judge(peer, self.check)
-            self.assertEqual(self.after.told[-1], peer)
+            self.gate.judge(identities.pending(verdict), self.check)
+            self.assertEqual(self.after.told[-1], identities.client(verdict))
         self.assertEqual(self.asked, [])
 
     def test_holds(self) -> None:
         """Until the answer is in nothing is handed on, and little is read."""
-        self.gate.judge(TRUSTED, self.check)
+        self.gate.judge(PENDING, self.check)
         self.wire.dataReceived(b"x" * (MAX_EARLY - 1))
-        self.assertEqual((self.asked, self.after.told), ([TRUSTED], []))
+        self.assertEqual((self.asked, self.after.told), ([PENDING], []))
         self.assertTrue(self.transport.reading)  # or nobody would notice that the client leaves
         self.wire.dataReceived(b"x")
         self.assertFalse(self.transport.reading)
-        self.answer.callback(TRUSTED)
-        self.assertEqual(self.after.told, [TRUSTED, b"x" * MAX_EARLY])
+        self.answer.callback(GOOD)
+        self.assertEqual(self.after.told, [GOOD_CLIENT, b"x" * MAX_EARLY])
         self.assertTrue(self.transport.reading)
 
     def test_early_bytes(self) -> None:
         """What came before the answer follows it, once and in order; then reading goes on."""
-        self.gate.judge(TRUSTED, self.check)
+        self.gate.judge(PENDING, self.check)
         self.wire.dataReceived(b"ear")
         self.wire.dataReceived(b"ly")
-        self.answer.callback(TRUSTED)
-        self.assertEqual(self.after.told, [TRUSTED, b"early"])
+        self.answer.callback(GOOD)
+        self.assertEqual(self.after.told, [GOOD_CLIENT, b"early"])
         self.assertTrue(self.transport.reading)
         self.wire.dataReceived(b"late")
-        self.assertEqual(self.after.told, [TRUSTED, b"early", b"late"])
+        self.assertEqual(self.after.told, [GOOD_CLIENT, b"early", b"late"])
 
     def test_early_bytes_one_by_one(self) -> None:
         """What is kept of them is their bytes, and not an object for each."""
-        self.gate.judge(TRUSTED, self.check)
+        self.gate.judge(PENDING, self.check)
         kept = kept_after(lambda: [self.wire.dataReceived(b"x") for _ in range(MAX_EARLY)])
         self.assertFalse(self.transport.reading)
         self.assertLess(kept, 2 * MAX_EARLY)
 
     def test_no_early_bytes(self) -> None:
         """Where nothing came early nothing is replayed."""
-        self.gate.judge(TRUSTED, self.check)
-        self.answer.callback(TRUSTED)
-        self.assertEqual(self.after.told, [TRUSTED])
+        self.gate.judge(PENDING, self.check)
+        self.answer.callback(GOOD)
+        self.assertEqual(self.after.told, [GOOD_CLIENT])
 
     def test_refusal(self) -> None:
         """The verdict handed on is the check's."""
-        self.gate.judge(TRUSTED, self.check)
-        self.answer.callback(REFUSED)
+        self.gate.judge(PENDING, self.check)
+        self.answer.callback(REFUSAL)
         self.assertEqual(self.after.told, [REFUSED])
 
     def test_failure(self) -> None:
         """A check that fails is a refusal, and logged: there should be none."""
-        self.gate.judge(TRUSTED, self.check)
+        self.gate.judge(PENDING, self.check)
         self.answer.errback(RuntimeError("no responder"))
-        unavailable = attrs.evolve(TRUSTED, verdict=NO_ANSWER, ocsp_status=OcspStatus.UNAVAILABLE)
-        self.assertEqual(self.after.told, [unavailable])
+        self.assertEqual(self.after.told, [UNAVAILABLE])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_failure_at_once(self) -> None:
         """So is one that raises at once."""
 
-        def check(peer: Peer) -> Peer:
+        def check(client: PendingClient) -> RevocationFinding:
             """A defect."""
             raise RuntimeError
 
-        self.gate.judge(TRUSTED, check)
-        unavailable = attrs.evolve(TRUSTED, verdict=NO_ANSWER, ocsp_status=OcspStatus.UNAVAILABLE)
-        self.assertEqual(self.after.told, [unavailable])
+        self.gate.judge(PENDING, check)
+        self.assertEqual(self.after.told, [UNAVAILABLE])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_answer_at_once(self) -> None:
         """An answer that is there at once opens the gate at once."""
-        for answer in (succeed(REFUSED), REFUSED):
+        for answer in (succeed(REFUSAL), REFUSAL):
             self.setUp()
-            self.gate.judge(TRUSTED, lambda _, answer=answer: answer)
+            self.gate.judge(PENDING, lambda _, answer=answer: answer)
             self.assertEqual(self.after.told, [REFUSED])
             self.assertTrue(self.transport.reading)
 
     def test_client_leaves(self) -> None:
         """A client that leaves before the answer is not waited for: the check is cancelled, nothing is handed on."""
-        self.gate.judge(TRUSTED, self.check)
+        self.gate.judge(PENDING, self.check)
         self.wire.dataReceived(b"early")
         self.wire.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.cancelled, [self.answer])
@@ -159,34 +175,34 @@ class GateTests(SynchronousTestCase):
 
     def test_late_answer(self) -> None:
         """An answer for a client that is being cut off opens nothing."""
-        self.gate.judge(TRUSTED, self.check)
+        self.gate.judge(PENDING, self.check)
         self.wire.abort()
-        self.answer.callback(TRUSTED)
+        self.answer.callback(GOOD)
         self.assertEqual(self.after.told, [])
 
     def test_no_check_is_cancelled_later(self) -> None:
         """Once the gate is open the end of the connection is told to what comes after, and cancels nothing."""
-        self.gate.judge(TRUSTED, self.check)
-        self.answer.callback(TRUSTED)
+        self.gate.judge(PENDING, self.check)
+        self.answer.callback(GOOD)
         self.wire.connectionLost(Failure(ConnectionDone()))
         self.assertEqual((self.after.told[-1], self.cancelled), ("ended", []))
 
     def test_closed_when_opened(self) -> None:
         """Early bytes of a client that is turned away as the gate opens go nowhere."""
 
-        def turn_away(peer: Peer) -> None:
-            self.after.opened(peer)
+        def turn_away(client: TurnedAway) -> None:
+            self.after.turned_away(client)
             self.wire.close()
 
-        gate = Gate(self.wire, turn_away)
-        gate.judge(TRUSTED, self.check)
+        gate = Gate(self.wire, self.after.admitted, turn_away)
+        gate.judge(PENDING, self.check)
         self.wire.dataReceived(b"early")
-        self.answer.callback(REFUSED)
+        self.answer.callback(REFUSAL)
         self.assertEqual(len(self.after.told), 1)
 
     def test_nothing_is_drained(self) -> None:
         """A wire that has sent what was written during the handshake tells nobody."""
-        self.gate.judge(TRUSTED, self.check)
+        self.gate.judge(PENDING, self.check)
         self.transport.room = 0
         self.wire.write(b"x" * 300_000)
         self.transport.drain()
@@ -195,10 +211,10 @@ class GateTests(SynchronousTestCase):
     def test_defect(self) -> None:
         """What goes wrong behind the gate is logged, and ends the connection, which would wait for ever."""
 
-        def fail(peer: Peer) -> None:
+        def fail(client: Admitted) -> None:
             raise RuntimeError("broken")
 
-        Gate(self.wire, fail).judge(TRUSTED, self.check)
-        self.answer.callback(TRUSTED)
+        Gate(self.wire, fail, self.after.turned_away).judge(PENDING, self.check)
+        self.answer.callback(GOOD)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual(self.transport.ended, "aborted")

@@ -25,6 +25,7 @@ from agwtwisted.core.resources.resources import (
 from agwtwisted.relay.backends import RelayBackends
 from agwtwisted.tls.relay_wires import RelayTlsClientWire, RelayWire
 from tests import pki
+from tests.identities import admitted
 from tests.servers import NAME, Server, root
 from tests.wires import Line, Network, Recorder
 
@@ -71,11 +72,14 @@ class OrderTests(_Case):
         addresses = (BackendAddress(host="127.0.0.1"), BackendAddress(host="::1", port=7))
         both = BackendAddressPool(name="both", backend_addresses=addresses)
         other = BackendSettings(name="other", port=1)
-        order = [[server.name for server in self.backends.pool(both, each).order()] for each in (PLAIN, PLAIN, other)]
+        order = [
+            [server.name for server in self.backends.pool(both, each).order(admitted())]
+            for each in (PLAIN, PLAIN, other)
+        ]
         self.assertEqual(
             order, [["127.0.0.1:9000", "[::1]:7"], ["[::1]:7", "127.0.0.1:9000"], ["127.0.0.1:1", "[::1]:7"]]
         )
-        self.assertEqual([*self.backends.pool(pool(name="empty"), PLAIN).order()], [])
+        self.assertEqual([*self.backends.pool(pool(name="empty"), PLAIN).order(admitted())], [])
 
     def test_shared(self) -> None:
         """A server in two pools is one, and in one pool twice is there once; under other settings it is another."""
@@ -89,9 +93,9 @@ class OrderTests(_Case):
         servers = self.backends.pool(pool("127.0.0.1", "127.0.0.2"), PLAIN)
         for server in servers.servers:
             server.found(Health(state=HealthState.UP))
-        self.assertEqual(len([*servers.order()]), 2)
+        self.assertEqual(len([*servers.order(admitted())]), 2)
         servers.servers[0].found(Health(state=HealthState.DOWN))
-        self.assertEqual([*servers.order()], [servers.servers[1]])
+        self.assertEqual([*servers.order(admitted())], [servers.servers[1]])
         self.backends.stop()
         self.assertEqual(self.network.timers(), [])
 

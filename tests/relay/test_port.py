@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.backends.balancing import Pool
 from agwtwisted.core.backends.health import Health, HealthState
-from agwtwisted.core.identity.peer import OcspStatus, Peer
+from agwtwisted.core.identity.clients import OcspStatus, PendingClient, RevocationFinding
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.listening.proxy_protocol import ALPN, SSL, HeaderReader, ProxyHeader, split
 from agwtwisted.core.resources.resources import SslProfile
@@ -41,20 +40,20 @@ class Check:
     """Whether certificates were revoked: the test answers, as often as it is asked."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[Peer, Deferred[Peer]]] = []
+        self.asked: list[Deferred[RevocationFinding]] = []
         self.cancelled = 0
         self.watching: list[Callable[[], None]] = []
 
-    def __call__(self, peer: Peer) -> Deferred[Peer]:
+    def __call__(self, client: PendingClient) -> Deferred[RevocationFinding]:
         """A question."""
-        answer: Deferred[Peer] = Deferred(self._cancel)
-        self.asked.append((peer, answer))
+        answer: Deferred[RevocationFinding] = Deferred(self._cancel)
+        self.asked.append(answer)
         return answer
 
-    def _cancel(self, deferred: Deferred[Peer]) -> None:
+    def _cancel(self, deferred: Deferred[RevocationFinding]) -> None:
         self.cancelled += 1
 
-    def watch(self, peer: Peer, told: Callable[[], None]) -> Callable[[], None]:
+    def watch(self, client: PendingClient, told: Callable[[], None]) -> Callable[[], None]:
         """Keeps whom to tell of bad news."""
         self.watching.append(told)
         return lambda: self.watching.remove(told)
@@ -65,12 +64,10 @@ class Check:
 
     def answer(self, *, good: bool = True, seconds: float = 3600.0) -> None:
         """Answers the last question."""
-        peer, waiting = self.asked[-1]
-        if good:
-            changes: dict[str, Any] = {"until": pki.NOW.timestamp() + seconds, "ocsp_status": OcspStatus.GOOD}
-        else:
-            changes = {"verdict": Refused(reasons.REVOKED), "ocsp_status": OcspStatus.REVOKED}
-        waiting.callback(attrs.evolve(peer, **changes))
+        finding = RevocationFinding(ocsp_status=OcspStatus.GOOD, until=pki.NOW.timestamp() + seconds)
+        if not good:
+            finding = RevocationFinding(ocsp_status=OcspStatus.REVOKED, refusal=Refused(reasons.REVOKED))
+        self.asked[-1].callback(finding)
 
 
 class SessionTests(SynchronousTestCase):
@@ -272,7 +269,7 @@ class RefusalTests(SynchronousTestCase):
         check = Check()
         stand = Stand(text(ONE), check_of=check.of)
         client = stand.shake_hands(client_context(device()))
-        check.asked[-1][1].errback(ZeroDivisionError())
+        check.asked[-1].errback(ZeroDivisionError())
         client.talk()
         self.assertEqual((client.closed, stand.backend().attempts), (True, 0))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -436,7 +433,7 @@ class ConnectTests(SynchronousTestCase):
             [session] = {each for each in stand.port._sessions.values() if isinstance(each, RelaySession)}
             patch = self.patch(Relay, "go_on" if judged else "touched", lambda *_: 1 / 0)
             if judged:
-                session.renewed(session.peer)
+                session.renewed(session.client)
             else:
                 client.send(b"question")
             patch.restore()
@@ -652,7 +649,7 @@ class EndTests(SynchronousTestCase):
         self.assertTrue(stand.nothing_is_left())
 
 
-class StandingTests(SynchronousTestCase):
+class RevalidationTests(SynchronousTestCase):
     """A verdict has an end, and bad news comes at any time."""
 
     def setUp(self) -> None:

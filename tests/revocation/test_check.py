@@ -9,13 +9,14 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import LogLevel, capturedLogs
 
-from agwtwisted.core.identity.peer import OcspStatus, Peer
+from agwtwisted.core.certificates.variables import certificate_variables
+from agwtwisted.core.identity.clients import OcspStatus, RevocationFinding
 from agwtwisted.core.resources.resources import ClientRevocation, OcspScope, OcspUnavailable
 from agwtwisted.core.revocation.revoking import ALLOWED_FOR
 from agwtwisted.core.revocation.status import Revoked
 from agwtwisted.core.verification.verdicts import Refused, Trusted
 from agwtwisted.revocation.check import RevocationCheck, check_of, subjects
-from tests import pki
+from tests import identities, pki
 from tests.responder import TRY_LATER, Response, Single
 from tests.revocations import (
     DEVICE,
@@ -26,7 +27,7 @@ from tests.revocations import (
     SKEW,
     SUBJECT,
     RevocationCase,
-    peer,
+    client,
     profile,
 )
 
@@ -50,7 +51,7 @@ class CheckTests(RevocationCase):
             ("unknown", Refused("certificate status unknown"), OcspStatus.UNKNOWN),
         ):
             device = ISSUER.issue(status)
-            judged = check(peer(device))
+            judged = check(client(device))
             self.answer(self.response(status, device))
             found = self.found(judged)
             self.assertEqual((found.verdict, found.ocsp_status), (verdict, word))
@@ -59,13 +60,13 @@ class CheckTests(RevocationCase):
         """Where all is known the answer is there at once; where one thing is not, everything is waited for."""
         check = check_of(self.revocation, profile(ocsp_scope=OcspScope.CHAIN))
         assert check
-        judged = check(peer(DEVICE))
+        judged = check(client(DEVICE))
         self.answer(number=0)
-        self.assertIsInstance(check(peer(DEVICE)), Deferred)
+        self.assertIsInstance(check(client(DEVICE)), Deferred)
         self.answer(Response(signer=ROOT, singles=[Single(certificate=ISSUER)]).der(), 1)
-        again = check(peer(DEVICE))
-        self.assertIsInstance(again, Peer)
-        self.assertEqual(again, self.found(judged))
+        again = check(client(DEVICE))
+        self.assertIsInstance(again, RevocationFinding)
+        self.assertEqual(self.found(again), self.found(judged))
         self.assertEqual(self.found(again).ocsp_status, OcspStatus.GOOD)
 
     def test_allow(self) -> None:
@@ -74,10 +75,10 @@ class CheckTests(RevocationCase):
             self.setUp()
             check = check_of(self.revocation, profile(ocsp_unavailable=unavailable))
             assert check
-            judged = [check(peer(DEVICE)), check(peer(DEVICE))]
+            judged = [check(client(DEVICE)), check(client(DEVICE))]
             with capturedLogs() as events:
                 self.give_up()
-                judged.append(check(peer(DEVICE)))
+                judged.append(check(client(DEVICE)))
             words = [event for event in events if "is let in although" in event["log_format"]]
             self.assertEqual([event["log_level"] for event in words], [LogLevel.warn] * expected)
             self.assertEqual([event["count"] for event in words], list(range(1, expected + 1)))
@@ -87,7 +88,7 @@ class CheckTests(RevocationCase):
     def test_allow_what_proves_nothing(self) -> None:
         """Allow lets a client in whose responder answers with what proves nothing, too, and for a minute only."""
         check = self.allowing()
-        judged = check(peer(DEVICE))
+        judged = check(client(DEVICE))
         self.answer(TRY_LATER)
         found = self.found(judged)
         self.assertEqual((found.verdict, found.ocsp_status), (Trusted(), OcspStatus.UNAVAILABLE_ALLOWED))
@@ -99,20 +100,20 @@ class CheckTests(RevocationCase):
         with capturedLogs() as events:
             for status, reason in (("unknown", "certificate status unknown"), ("revoked", "certificate revoked")):
                 device = ISSUER.issue(status)
-                judged = check(peer(device))
+                judged = check(client(device))
                 self.answer(self.response(status, device))
                 self.assertEqual(self.found(judged).verdict, Refused(reason))
             self.clock.advance(HOUR + SKEW)
-            judged = check(peer(device))
+            judged = check(client(device))
             self.give_up()
             self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
-            self.assertEqual(self.found(check(peer(device))).verdict, Refused("certificate revoked"))
+            self.assertEqual(self.found(check(client(device))).verdict, Refused("certificate revoked"))
         self.assertEqual([event for event in events if "is let in although" in event["log_format"]], [])
 
     def test_another_certificate_of_the_same(self) -> None:
         """What its holder can make of a revoked certificate, and another one of its issuer, do not bring it in."""
         check = self.allowing()
-        judged = check(peer(DEVICE))
+        judged = check(client(DEVICE))
         self.answer(self.response("revoked"))
         self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
         self.clock.advance(HOUR + SKEW)
@@ -122,7 +123,7 @@ class CheckTests(RevocationCase):
             attrs.evolve(DEVICE, issuers=(other_issuer, *other_issuer.issuers)),
         )
         for each in others:
-            judged = check(peer(each))
+            judged = check(client(each))
             if not self.asker.questions[-1].answered.called:
                 self.give_up()
             self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
@@ -130,7 +131,7 @@ class CheckTests(RevocationCase):
     def test_allow_in_a_chain(self) -> None:
         """In a chain a revoked certificate counts, and not the other one that nothing is known of."""
         check = self.allowing(ocsp_scope=OcspScope.CHAIN)
-        judged = check(peer(DEVICE))
+        judged = check(client(DEVICE))
         self.give_up()
         self.assertNoResult(judged)
         self.answer(self.response("revoked"), 0)
@@ -145,18 +146,18 @@ class CheckTests(RevocationCase):
     def test_chain_defect(self) -> None:
         """What goes wrong with one certificate of a chain is the check's own failure."""
         check = self.allowing(ocsp_scope=OcspScope.CHAIN)
-        judged = check(peer(DEVICE))
+        judged = check(client(DEVICE))
         self.asker.questions[0].answered.errback(RuntimeError())
         self.failureResultOf(judged, RuntimeError)
 
     def test_chain(self) -> None:
         """With ocsp_scope = Chain the intermediates are asked about too, not the root; one revoked is enough."""
         by = profile(ocsp_scope=OcspScope.CHAIN)
-        self.assertEqual(subjects(peer(DEVICE), PROFILE), (SUBJECT,))
-        self.assertEqual(subjects(peer(DEVICE), by), (SUBJECT, (ISSUER.der, ROOT.der)))
+        self.assertEqual(subjects(client(DEVICE).proof, PROFILE), (SUBJECT,))
+        self.assertEqual(subjects(client(DEVICE).proof, by), (SUBJECT, (ISSUER.der, ROOT.der)))
         check = check_of(self.revocation, by)
         assert check
-        judged = check(peer(DEVICE))
+        judged = check(client(DEVICE))
         self.assertEqual(len(self.asker.questions), 2)
         self.answer(number=0)
         self.assertNoResult(judged)
@@ -169,7 +170,7 @@ class CheckTests(RevocationCase):
         self.learn()
         check = check_of(self.revocation, profile(ocsp_scope=OcspScope.CHAIN))
         assert check
-        judged = check(peer(DEVICE))
+        judged = check(client(DEVICE))
         asked = len(self.asker.questions) - 1
         key = self.revocation._key_of(*SUBJECT)
         self.clock.advance(1)
@@ -194,7 +195,7 @@ class CheckTests(RevocationCase):
             raise KeyError
 
         for each in (defect, lambda: told.append(1)):
-            self.addCleanup(self.revocation.watch(subjects(peer(DEVICE), PROFILE), each))
+            self.addCleanup(self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), each))
         self.clock.advance(1)
         key = self.revocation._key_of(*SUBJECT)
         held = self.revocation._memory.held(key, self.clock.seconds())
@@ -211,7 +212,7 @@ class CheckTests(RevocationCase):
         """A client that leaves takes all of its questions along."""
         check = check_of(self.revocation, profile(ocsp_scope=OcspScope.CHAIN))
         assert check
-        judged = check(peer(DEVICE))
+        judged = check(client(DEVICE))
         judged.cancel()
         self.failureResultOf(judged, CancelledError)
         self.assertEqual(self.asker.cancelled, 2)
@@ -221,7 +222,7 @@ class CheckTests(RevocationCase):
         check = check_of(self.revocation, profile(ocsp_unavailable=OcspUnavailable.ALLOW))
         assert check
         for odd in (
-            attrs.evolve(peer(DEVICE), certificate=None, chain_der=()),
-            attrs.evolve(peer(DEVICE), chain_der=()),
+            identities.pending(Trusted()),
+            identities.pending(Trusted(), certificate=certificate_variables(DEVICE.der)),
         ):
             self.assertIsInstance(self.found(check(odd)).verdict, Refused)

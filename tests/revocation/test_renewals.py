@@ -14,7 +14,7 @@ from tests.revocations import (
     PROFILE,
     SKEW,
     RevocationCase,
-    peer,
+    client,
 )
 
 
@@ -57,7 +57,7 @@ class RenewalTests(RevocationCase):
     def test_watched(self) -> None:
         """What somebody is connected with is in use."""
         self.learn()
-        self.revocation.watch(subjects(peer(DEVICE), PROFILE), lambda: None)
+        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: None)
         for count in range(2, 6):
             self.clock.advance(HOUR)
             self.assertEqual(len(self.asker.questions), count)
@@ -106,7 +106,7 @@ class RenewalTests(RevocationCase):
         """A renewal that finds a revocation is one."""
         told: list[str] = []
         self.learn()
-        self.revocation.watch(subjects(peer(DEVICE), PROFILE), lambda: told.append("device"))
+        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: told.append("device"))
         self.clock.advance(HOUR)
         self.answer(self.response("revoked"))
         self.assertEqual(told, ["device"])

@@ -8,7 +8,7 @@ import attrs
 from twisted.internet.defer import CancelledError
 from twisted.logger import capturedLogs
 
-from agwtwisted.core.identity.peer import OcspStatus
+from agwtwisted.core.identity.clients import OcspStatus
 from agwtwisted.core.resources.resources import OcspScope, OcspUnavailable, WithoutNocheck
 from agwtwisted.core.revocation.memory import FAILURE_TTL
 from agwtwisted.core.revocation.ocsp import FORGIVEN_FOR, ProvenResponse
@@ -37,7 +37,7 @@ from tests.revocations import (
     SKEW,
     SUBJECT,
     RevocationCase,
-    peer,
+    client,
     profile,
 )
 
@@ -336,9 +336,9 @@ class RevokedTests(RevocationCase):
         """Whoever watches a certificate is told once it becomes known as revoked, and nobody else is."""
         told: list[str] = []
         other = ISSUER.issue("other")
-        self.revocation.watch(subjects(peer(DEVICE), PROFILE), lambda: told.append("device"))
-        self.revocation.watch(subjects(peer(other), PROFILE), lambda: told.append("other"))
-        unwatch = self.revocation.watch(subjects(peer(DEVICE), PROFILE), lambda: told.append("gone"))
+        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: told.append("device"))
+        self.revocation.watch(subjects(client(other).proof, PROFILE), lambda: told.append("other"))
+        unwatch = self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: told.append("gone"))
         unwatch()
         self.learn("revoked")
         self.assertEqual(told, ["device"])
@@ -348,7 +348,7 @@ class RevokedTests(RevocationCase):
 
     def test_watchers_are_forgotten(self) -> None:
         """Nothing remains of a watcher that is gone."""
-        unwatch = [self.revocation.watch(subjects(peer(DEVICE), PROFILE), lambda: None) for _ in range(2)]
+        unwatch = [self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: None) for _ in range(2)]
         for each in unwatch:
             each()
         self.assertEqual(self.revocation._watchers._watchers, {})
@@ -429,7 +429,7 @@ class StepTests(RevocationCase):
         self.give_up()
         check = check_of(self.revocation, by)
         assert check
-        self.assertEqual(self.found(check(peer(DEVICE))).until, self.wall.seconds() + ALLOWED_FOR)
+        self.assertEqual(self.found(check(client(DEVICE))).until, self.wall.seconds() + ALLOWED_FOR)
 
 
 class NotAskedTests(RevocationCase):
@@ -452,7 +452,7 @@ class NotAskedTests(RevocationCase):
             self.setUp()
             check = check_of(self.revocation, profile(ocsp_unavailable=OcspUnavailable.ALLOW, ocsp_scope=scope))
             assert check
-            judged = check(peer(DEVICE))
+            judged = check(client(DEVICE))
             if scope is OcspScope.CHAIN:
                 self.asker.questions[0].answered.callback(Unreachable("dead"))
             with capturedLogs() as events:
@@ -531,7 +531,7 @@ class BridgeTests(RevocationCase):
         """The retry's answer counts as soon as it is there, and whoever is connected learns of it."""
         self.bridge()
         told: list[int] = []
-        self.revocation.watch(subjects(peer(DEVICE), PROFILE), lambda: told.append(1))
+        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: told.append(1))
         self.clock.advance(FAILURE_TTL)
         self.answer(self.response("revoked"))
         self.assertIsInstance(self.known(), Revoked)

@@ -70,15 +70,15 @@ class NameTests(SynchronousTestCase):
                 with self.subTest(born=born, version=version):
                     self.refused(gateway.shake_hands(client_context(version=version), "s.example"), version)
                     admitted = gateway.shake_hands(client_context(device(), version=version), "s.example")
-                    self.assertEqual(admitted.wire.receiver._session.peer.verdict, Trusted())  # type: ignore[attr-defined]
+                    self.assertEqual(admitted.wire.receiver._session.client.verdict, Trusted())  # type: ignore[attr-defined]
 
     def test_moved_to_open(self) -> None:
         """A connection born in a strict context asks for nothing once SNI says so."""
         for version in VERSIONS:
             gateway = Gateway(text("basic strict", "o - o.example"))
             client = gateway.shake_hands(client_context(device(), version=version), "o.example")
-            self.assertEqual(client.wire.receiver._session.peer.verdict, NotAsked())  # type: ignore[attr-defined]
-            self.assertIsNone(client.wire.receiver._session.peer.certificate)  # type: ignore[attr-defined]
+            self.assertEqual(client.wire.receiver._session.client.verdict, NotAsked())  # type: ignore[attr-defined]
+            self.assertIsNone(client.wire.receiver._session.client.certificate)  # type: ignore[attr-defined]
             self.refused(gateway.shake_hands(client_context(version=version)), version)
 
     def test_spelling(self) -> None:
@@ -329,7 +329,7 @@ class ResumptionTests(SynchronousTestCase):
             gateway = Gateway(text("basic strict", "s strict s.example"))
             reused, client = self.resumed(gateway, context, "basic.example", "s.example")
             self.assertFalse(reused)
-            self.assertEqual(client.wire.receiver._session.peer.verdict, Trusted())  # type: ignore[attr-defined]
+            self.assertEqual(client.wire.receiver._session.client.verdict, Trusted())  # type: ignore[attr-defined]
 
     def test_open_alone(self) -> None:
         """Where no site of a port asks for certificates sessions are resumed, without early data."""
@@ -544,17 +544,17 @@ class RefusalTests(SynchronousTestCase):
                     client = gateway.shake_hands(client_context(credential, version=version), "p.example")
                     client.say(get("p.example"))
                     self.assertIn(b"\r\nX-Client-Certificate-Verification: ", gateway.backend())
-                    peer = client.wire.receiver._session.peer  # type: ignore[attr-defined]
-                    self.assertEqual((peer.verdict, peer.required_verdict), (verdict, required))
-                    self.assertEqual(peer.until < inf, required == Trusted())
+                    proof = client.wire.receiver._session.client.proof  # type: ignore[attr-defined]
+                    self.assertEqual((proof.verdict, proof.strict_verdict), (verdict, required))
+                    self.assertEqual(proof.until < inf, required == Trusted())
                     self.assertEqual(client.tls.get_client_ca_list(), [])
 
     def test_required_where_nobody_is_trusted(self) -> None:
         """What a Strict profile would say where there is nothing to judge by is a refusal."""
         for credential in (device(), None):
             client = Gateway(text("basic passthrough")).shake_hands(client_context(credential))
-            peer = client.wire.receiver._session.peer  # type: ignore[attr-defined]
-            self.assertEqual(peer.required_verdict, UNJUDGED)
+            proof = client.wire.receiver._session.client.proof  # type: ignore[attr-defined]
+            self.assertEqual(proof.strict_verdict, UNJUDGED)
 
     def test_key_types(self) -> None:
         """RSA, ECDSA and Ed25519 certificates are trusted, in TLS 1.2 and 1.3."""
@@ -890,23 +890,24 @@ class BirthTests(SynchronousTestCase):
         self.assertEqual(notes.note(device().der, 0, 0, True), reasons.DEFECT)
         self.assertEqual((notes.verdict(), notes.verdict("bad record mac")), (UNJUDGED, UNJUDGED))
 
-    def test_peer(self) -> None:
-        """A peer has the names of version and suite and, after a Strict verdict, the authorities of its certificate."""
+    def test_client(self) -> None:
+        """A client has the names of version and suite and, after a Strict verdict, its certificate's authorities."""
         credential = configurations.clients_root().intermediate("Clients").issue("x")
         for version, name in ((TLS_1_2, "TLSv1.2"), (TLS_1_3, "TLSv1.3")):
             for listener in ("strict", "http400"):
                 client = Gateway(text(f"basic {listener}")).shake_hands(client_context(credential, version=version))
-                peer = client.wire.receiver._session.peer  # type: ignore[attr-defined]
-                self.assertEqual((peer.tls_version, peer.cipher), (name, client.tls.get_cipher_name()))
-                self.assertEqual(peer.chain_der, credential.chain_der[1:])
+                found = client.wire.receiver._session.client  # type: ignore[attr-defined]
+                connection = found.connection
+                self.assertEqual((connection.tls_version, connection.cipher), (name, client.tls.get_cipher_name()))
+                self.assertEqual(found.identity.chain_der, credential.chain_der[1:])
 
     def test_authorities_are_kept_once(self) -> None:
         """The CAs of the profile's files are the same objects in all of its clients."""
         for listener in ("strict", "http400"):
             gateway = Gateway(text(f"basic {listener}"))
             clients = [gateway.shake_hands(client_context(device())) for _ in range(2)]
-            first, second = (client.wire.receiver._session.peer for client in clients)  # type: ignore[attr-defined]
-            self.assertIs(first.chain_der[-1], second.chain_der[-1])
+            first, second = (client.wire.receiver._session.client for client in clients)  # type: ignore[attr-defined]
+            self.assertIs(first.proof.chain_der[-1], second.proof.chain_der[-1])
 
     def test_evidence(self) -> None:
         """It is what was told until now, the leaf first, whenever somebody asks."""
@@ -982,11 +983,11 @@ class ExcessTests(SynchronousTestCase):
         for profile, known in (("strict", True), ("passthrough", False)):
             gateway = Gateway(text(f"basic {profile}"))
             credential = device()
-            peers = [
-                gateway.shake_hands(client_context(credential)).wire.receiver._session.peer  # type: ignore[attr-defined]
+            found = [
+                gateway.shake_hands(client_context(credential)).wire.receiver._session.client  # type: ignore[attr-defined]
                 for _ in range(2)
             ]
-            self.assertIs(peers[0].certificate is peers[1].certificate, known)
+            self.assertIs(found[0].certificate is found[1].certificate, known)
 
     def noted(self, profile: str) -> ClientCertificates:
         """The notes of a handshake with a site of this profile."""

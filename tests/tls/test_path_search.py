@@ -340,9 +340,9 @@ class SituationTests(SynchronousTestCase):
                     with self.subTest(each.__name__, version=version, profile=profile):
                         client = met(situation, version, profile)
                         self.assertEqual(client.alerts, [])
-                        peer = client.wire.receiver._session.peer  # type: ignore[attr-defined]
-                        self.assertEqual(peer.verdict, Trusted())
-                        self.assertEqual(peer.chain_der, tuple(authority.der for authority in situation.path))
+                        found = client.wire.receiver._session.client  # type: ignore[attr-defined]
+                        self.assertEqual(found.verdict, Trusted())
+                        self.assertEqual(found.proof.chain_der, tuple(authority.der for authority in situation.path))
 
     def test_byte_by_byte(self) -> None:
         """What OpenSSL found wrong with other paths is not taken for a fault of the records that follow."""
@@ -376,7 +376,7 @@ class SituationTests(SynchronousTestCase):
                     self.assertEqual([level for level, _ in client.alerts], [FATAL])
                     self.assertFalse(client.wire._established)
                     paged = met(situation, TLS_1_3, "http400")
-                    verdict = paged.wire.receiver._session.peer.verdict  # type: ignore[attr-defined]
+                    verdict = paged.wire.receiver._session.client.verdict  # type: ignore[attr-defined]
                     self.assertIsInstance(verdict, Refused)
 
     def test_rehearsed(self) -> None:
@@ -431,7 +431,7 @@ class PurposeTests(SynchronousTestCase):
                 client = Gateway(written, source).shake_hands(context)
                 verdict = None
                 if client.wire._established:
-                    verdict = client.wire.receiver._session.peer.verdict  # type: ignore[attr-defined]
+                    verdict = client.wire.receiver._session.client.verdict  # type: ignore[attr-defined]
                 self.assertEqual(verdict == Trusted(), is_in)
 
     def test_all_else_stays(self) -> None:
@@ -543,9 +543,9 @@ class WhenTests(SynchronousTestCase):
         written = written.replace("verify_client_auth_mode = Strict\n", "verify_client_auth_mode = Passthrough\n", 1)
         gateway = Gateway(written, source)
         client = gateway.shake_hands(client_context(situation.leaf, sent=situation.sent))
-        peer = client.wire.receiver._session.peer  # type: ignore[attr-defined]
-        self.assertEqual((peer.verdict, peer.required_verdict), (Unchecked(), Trusted()))
-        self.assertEqual(peer.chain_der, tuple(authority.der for authority in situation.path))
+        found = client.wire.receiver._session.client  # type: ignore[attr-defined]
+        self.assertEqual((found.verdict, found.proof.strict_verdict), (Unchecked(), Trusted()))
+        self.assertEqual(found.proof.chain_der, tuple(authority.der for authority in situation.path))
 
     def test_time(self) -> None:
         """It ends when it has taken too much of the processor, without a path."""

@@ -305,9 +305,9 @@ class WaitsTests(SynchronousTestCase):
         gateway = clients.Gateway(clients.text("strict strict"))
         gateway.wall.startService()
         client = gateway.shake_hands(clients.client_context(clients.device()))
-        peer = client.wire.receiver._session.peer  # type: ignore[attr-defined]
-        self.assertIsInstance(peer.verdict, Trusted)
-        return gateway, client, peer.until - gateway.wall.seconds()
+        found = client.wire.receiver._session.client  # type: ignore[attr-defined]
+        self.assertIsInstance(found.verdict, Trusted)
+        return gateway, client, found.until - gateway.wall.seconds()
 
     def test_expired_by_a_step(self) -> None:
         """A connection whose certificate has expired by the new time ends; one whose has not lives on."""
@@ -325,7 +325,7 @@ class WaitsTests(SynchronousTestCase):
         stand.wall.startService()
         client = stand.shake_hands(clients.client_context(clients.device()))
         [session] = {*stand.port._sessions.values()}
-        stand.wall.step(session.peer.until - stand.wall.seconds())  # type: ignore[attr-defined]
+        stand.wall.step(session.client.until - stand.wall.seconds())  # type: ignore[attr-defined]
         stand.network.advance(0)
         self.assertTrue(client.line.eof)
 
@@ -335,6 +335,6 @@ class WaitsTests(SynchronousTestCase):
         gateway.reactor.advance(2 * left)
         gateway.wall.step(-2 * left)
         client = gateway.shake_hands(clients.client_context(clients.device()))
-        self.assertIsInstance(client.wire.receiver._session.peer.verdict, Trusted)  # type: ignore[attr-defined]
+        self.assertIsInstance(client.wire.receiver._session.client.verdict, Trusted)  # type: ignore[attr-defined]
         gateway.wall.step(left + HOUR)
         self.assertEqual(gateway.shake_hands(clients.client_context(clients.device())).alerts[-1][0], clients.FATAL)

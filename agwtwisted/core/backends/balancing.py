@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from agwtwisted.core.backends.affinity import Affinity
 from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.http.header_lines import Header
+from agwtwisted.core.identity.clients import Admitted
 
 
 class Candidate(Protocol):
@@ -170,8 +171,8 @@ class Pool(Generic[T]):
         """The health of a server has changed: it is looked at before the next request."""
         self._stale = True
 
-    def order(self, headers: Sequence[Header] = ()) -> Order[T]:
-        """Whom to ask; `headers` are those of the request."""
+    def order(self, client: Admitted, headers: Sequence[Header] = ()) -> Order[T]:
+        """Whom to ask for an admitted client: for any other no server is chosen; `headers` are those of the request."""
         if self._stale:
             self._stale = False
             usable = self._usable()

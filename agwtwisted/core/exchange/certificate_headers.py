@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from agwtwisted.core.certificates.variables import CertificateVariables, alternative_names, url_encoded_pem
+from agwtwisted.core.identity.clients import Identity
 from agwtwisted.core.resources.resources import CertificateHeaders
 from agwtwisted.core.verification.verdicts import Absent, Trusted, Unchecked, Verdict, verification_variable
 
@@ -20,9 +21,7 @@ _OMITTED: Final = b"X-Client-Certificate-Omitted"
 
 
 def header_block(
-    peer_verdict: Verdict,
-    certificate: CertificateVariables | None,
-    chain_der: tuple[bytes, ...],
+    identity: Identity,
     wanted: frozenset[CertificateHeaders],
     *,
     limit: int = 30000,
@@ -36,20 +35,19 @@ def header_block(
     ``X-Client-Certificate-Omitted`` names those that the backend does not get. Make `limit` no less than 1,000.
 
     Args:
-        peer_verdict: only Trusted and Unchecked bring a certificate, and Absent the word NONE; all else is silent.
-        certificate: the client's, of the same connection as the verdict.
-        chain_der: the verified chain after the leaf, trust anchor included; used with Trusted alone.
+        identity: of an admitted client; with a certificate, or with the verdict Absent, which makes the word NONE.
     """
-    if isinstance(peer_verdict, Absent):
-        return b"".join(line for _, line in _verification(peer_verdict)) if wanted & _BUILT_IN else b""
-    if certificate is None or not isinstance(peer_verdict, Trusted | Unchecked):
+    verdict, certificate = identity.verdict, identity.certificate
+    if isinstance(verdict, Absent):
+        return b"".join(line for _, line in _verification(verdict)) if wanted & _BUILT_IN else b""
+    if certificate is None or not isinstance(verdict, Trusted | Unchecked):
         return b""
-    trusted = isinstance(peer_verdict, Trusted)
-    chain = chain_der if trusted else ()
+    trusted = isinstance(verdict, Trusted)
+    chain = identity.chain_der if trusted else ()
     headers: list[tuple[bytes, bytes]] = []
     if wanted & _BUILT_IN:
         headers += _header(b"X-Client-Certificate", certificate.certificate)
-        headers += _verification(peer_verdict)
+        headers += _verification(verdict)
         if trusted or CertificateHeaders.ALL in wanted:
             headers += _details(certificate)
     if CertificateHeaders.RFC9440 in wanted:

@@ -13,14 +13,13 @@ import attrs
 from agwtwisted.core.http.messages import RequestHead
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.http.paths import UnclearPath, normalised, override_path
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import Admitted, Client, TurnedAway
 from agwtwisted.core.plan.routing import Action, Site
 from agwtwisted.core.resources.resources import PathCertificate
 from agwtwisted.core.rules.conditions import hold
 from agwtwisted.core.rules.rewriting import Bad, RewriteRuleSet, RewrittenRequest, rewrite_request
-from agwtwisted.core.rules.variable_context import Client, Context
+from agwtwisted.core.rules.variable_context import Context
 from agwtwisted.core.rules.variable_references import Lookup
-from agwtwisted.core.verification.verdicts import UNJUDGED, NotAsked, admits
 
 MAX_ROUNDS: Final = 10
 """How often rules may send a request to another path before that counts as a loop: as often as in nginx."""
@@ -31,7 +30,7 @@ class Forwarded:
     """The request goes to the pool of its action."""
 
     action: Action
-    client: Client  # as this path sees it
+    client: Admitted  # as this path sees it
     request: RewrittenRequest | None  # as the backend gets it; None: as it came
 
 
@@ -40,27 +39,27 @@ class Redirected:
     """The client is sent elsewhere."""
 
     action: Action
-    client: Client
+    client: Admitted
     status: int
     location: bytes
 
 
 @attrs.frozen
 class RequestRefused:
-    """The gateway answers that it may not be."""
+    """The gateway answers with an error status."""
 
     action: Action | None
-    client: Client
+    client: Admitted
     status: int
     error_info: ErrorInfo
 
 
 @attrs.frozen
-class Unwelcome:
+class Unauthenticated:
     """The path requires a certificate, and this client has none that is accepted."""
 
     action: Action
-    client: Client
+    client: TurnedAway
 
 
 @attrs.frozen
@@ -68,24 +67,28 @@ class CertificateRequired:
     """The path requires a certificate: how does a Strict profile take this client?"""
 
 
-Decision: TypeAlias = Forwarded | Redirected | RequestRefused | Unwelcome | CertificateRequired
+Decision: TypeAlias = Forwarded | Redirected | RequestRefused | Unauthenticated | CertificateRequired
 
 CERTIFICATE_REQUIRED = CertificateRequired()
 
 
-def decide(site: Site, head: RequestHead, client: Client, required: Peer | None = None) -> Decision:
+def decide(site: Site, head: RequestHead, client: Admitted, strict: Client | None = None) -> Decision:
     """What becomes of a request.
 
     Args:
         site: that was selected by the request's host.
         head: of the request.
         client: who sent it.
-        required: the same client as a path that requires a certificate takes it; None: nobody has asked yet.
+        strict: the same client as a path that requires a certificate takes it; None: nobody has asked yet.
     """
     action = site.actions.for_path(head.target.partition(b"?")[0])
     if action.is_plain and not site.normalises:
         return Forwarded(action, client, None)
-    return _Deciding(site, head, client, required).decision()
+    return _Deciding(site, head, client, strict).decision()
+
+
+_Answer: TypeAlias = Admitted | RequestRefused | Unauthenticated | CertificateRequired
+"""The client as an action sees it, or why it is not let in."""
 
 
 @attrs.frozen
@@ -94,8 +97,8 @@ class _Deciding:
 
     site: Site
     head: RequestHead
-    client: Client
-    required: Peer | None
+    client: Admitted
+    strict: Client | None
 
     def decision(self) -> Decision:
         target = self.clear(self.head.target)
@@ -105,7 +108,7 @@ class _Deciding:
         for _ in range(MAX_ROUNDS):
             action = self.site.actions.for_path(request.path)
             client = self.admitted(action, request)
-            if not isinstance(client, Client):
+            if not isinstance(client, Admitted):
                 return client
             if action.redirect is not None:
                 if action.redirect.needs_host and not self.head.host:
@@ -126,24 +129,22 @@ class _Deciding:
         """The target in the one form that paths have where they decide who comes in."""
         return normalised(target) if self.site.normalises else target
 
-    def admitted(
-        self, action: Action, request: RewrittenRequest
-    ) -> Client | RequestRefused | Unwelcome | CertificateRequired:
+    def admitted(self, action: Action, request: RewrittenRequest) -> _Answer:
         """The client as the action sees it, or why it is not let in."""
         client = self.client
         if action.client_certificate is PathCertificate.REQUIRE:
-            if self.required is None:
+            if self.strict is None:
                 return CERTIFICATE_REQUIRED
-            client = client.judged_as(self.required)
-            if not admits(self.required.verdict):
-                return Unwelcome(action, client)
+            if isinstance(self.strict, TurnedAway):
+                return Unauthenticated(action, self.strict)
+            client = self.strict
         elif action.client_certificate is PathCertificate.IGNORE:
-            client = attrs.evolve(client, peer=unknown(client.peer))
+            client = client.anonymous()
         if not self.holds(action, request, client):
             return RequestRefused(action, client, 403, ErrorInfo.NO_ERROR)
         return client
 
-    def holds(self, action: Action, request: RewrittenRequest, client: Client) -> bool:
+    def holds(self, action: Action, request: RewrittenRequest, client: Admitted) -> bool:
         """Whether all conditions of the action hold.
 
         Those of the rule are about the path that the client asked for. Those of a path rule are about the path that
@@ -155,12 +156,12 @@ class _Deciding:
             action.path_deny_unless, self.lookup(request, client, request.target)
         )
 
-    def lookup(self, request: RewrittenRequest, client: Client, target: bytes) -> Lookup:
+    def lookup(self, request: RewrittenRequest, client: Admitted, target: bytes) -> Lookup:
         """What conditions are asked of, with this path and query."""
         context = Context(self.head, client, normalised_target=target)
         return Lookup(context, request.headers, request.host, request.decided)
 
-    def rewritten(self, rules: RewriteRuleSet, request: RewrittenRequest, client: Client) -> RewrittenRequest | Bad:
+    def rewritten(self, rules: RewriteRuleSet, request: RewrittenRequest, client: Admitted) -> RewrittenRequest | Bad:
         """The request after the rules of one action."""
         context = Context(self.head, client, normalised_target=request.asked)
         rewritten = rewrite_request(rules, request, context)
@@ -171,25 +172,23 @@ class _Deciding:
             return Bad(400, ErrorInfo.REQUEST_URI_INVALID)
         return attrs.evolve(rewritten, target=target)
 
-    def where_it_leads(self, action: Action, client: Client, request: RewrittenRequest) -> Decision:
+    def where_it_leads(self, action: Action, client: Admitted, request: RewrittenRequest) -> Decision:
         """The request goes on with its action; a new path that does not let everybody in is asked first."""
         there = self.site.actions.for_path(request.path)
         if self.site.normalises and there is not action:
             admitted = self.admitted_there(there, client, request)
-            if not isinstance(admitted, Client):
+            if not isinstance(admitted, Admitted):
                 return admitted
             client = admitted
         return self.forwarded(action, client, request)
 
-    def admitted_there(
-        self, there: Action, client: Client, request: RewrittenRequest
-    ) -> Client | RequestRefused | Unwelcome | CertificateRequired:
+    def admitted_there(self, there: Action, client: Admitted, request: RewrittenRequest) -> _Answer:
         """The client of another path's request, which now leads to this one: as it goes on, or why it does not."""
         admitted = self.admitted(there, request)
         requires = there.client_certificate is PathCertificate.REQUIRE
-        return admitted if requires or not isinstance(admitted, Client) else client
+        return admitted if requires or not isinstance(admitted, Admitted) else client
 
-    def forwarded(self, action: Action, client: Client, request: RewrittenRequest) -> Decision:
+    def forwarded(self, action: Action, client: Admitted, request: RewrittenRequest) -> Decision:
         """The request with the target that the backend gets."""
         if action.settings is None or not action.settings.path:
             return Forwarded(action, client, request)
@@ -203,7 +202,7 @@ class _Deciding:
         there = self.site.actions.for_path(request.path)
         if self.site.normalises and there is not action and there.path_rule and share_servers(there, action):
             admitted = self.admitted_there(there, client, request)
-            if not isinstance(admitted, Client):
+            if not isinstance(admitted, Admitted):
                 return admitted
             client = admitted
         return Forwarded(action, client, request)
@@ -215,8 +214,3 @@ def share_servers(one: Action, other: Action) -> bool:
         return False
     hosts, others = ({each.host for each in pool.backend_addresses} for pool in (one.pool, other.pool))
     return one.pool is other.pool or not hosts.isdisjoint(others)
-
-
-def unknown(peer: Peer) -> Peer:
-    """The client where nobody wants to know who it is."""
-    return attrs.evolve(peer, verdict=NotAsked(), required_verdict=UNJUDGED, certificate=None, chain_der=())

@@ -7,16 +7,15 @@ from functools import lru_cache
 from typing import Final
 
 from agwtwisted.core.base.remembering import LONGEST
-from agwtwisted.core.certificates.variables import CertificateVariables
 from agwtwisted.core.exchange.certificate_headers import header_block
 from agwtwisted.core.http.header_lines import Header, HeaderBlock, HeaderLines, rendered
 from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.core.http.managed import canonical
 from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, has_body
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import Admitted, ClientConnection, Identity
 from agwtwisted.core.resources.resources import BackendHttpSettings, CertificateHeaders
 from agwtwisted.core.rules.rewriting import RewrittenRequest
-from agwtwisted.core.verification.verdicts import Trusted, Verdict
+from agwtwisted.core.verification.verdicts import Trusted
 
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -24,34 +23,27 @@ REMEMBERED: Final = 512
 """Identity blocks that a port remembers."""
 
 
-def client_address(peer: Peer) -> bytes:
+def client_address(connection: ClientConnection) -> bytes:
     """``address:port`` of a client, an IPv6 address in brackets."""
-    address = f"[{peer.address}]" if ":" in peer.address else peer.address
-    return f"{address}:{peer.port}".encode()
+    address = f"[{connection.address}]" if ":" in connection.address else connection.address
+    return f"{address}:{connection.port}".encode()
 
 
-def identity_block(peer: Peer, port: int, wanted: frozenset[CertificateHeaders]) -> bytes:
-    """The header lines that are the same for every request of one connection, but for X-Forwarded-For.
+def identity_block(client: Admitted, wanted: frozenset[CertificateHeaders]) -> bytes:
+    """The header lines that are the same for every request of one client, but for X-Forwarded-For.
 
     Args:
-        peer: the client.
-        port: the gateway's port that the client connected to.
+        client: who sent the requests.
         wanted: the ready-made headers of its certificate.
     """
-    return _identity_block(port, bool(peer.tls_version), peer.verdict, peer.certificate, peer.chain_der, wanted)
+    connection = client.connection
+    return _identity_block(connection.gateway_port, bool(connection.tls_version), client.identity, wanted)
 
 
-def _identity_block(
-    port: int,
-    encrypted: bool,
-    verdict: Verdict,
-    certificate: CertificateVariables | None,
-    chain_der: tuple[bytes, ...],
-    wanted: frozenset[CertificateHeaders],
-) -> bytes:
+def _identity_block(port: int, encrypted: bool, identity: Identity, wanted: frozenset[CertificateHeaders]) -> bytes:
     """The same of what it depends on."""
     protocol = b"https" if encrypted else b"http"
-    lines = header_block(verdict, certificate, chain_der, wanted) if wanted else b""
+    lines = header_block(identity, wanted) if wanted else b""
     return b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: %d\r\n%b" % (protocol, port, lines)
 
 
@@ -65,13 +57,14 @@ class IdentityBlocks:
     def __init__(self) -> None:
         self._remembered = lru_cache(maxsize=REMEMBERED)(_identity_block)
 
-    def block(self, peer: Peer, port: int, wanted: frozenset[CertificateHeaders]) -> bytes:
+    def block(self, client: Admitted, wanted: frozenset[CertificateHeaders]) -> bytes:
         """As `identity_block` says."""
-        certificate, chain_der = peer.certificate, peer.chain_der
-        size = sum(map(len, chain_der), 0 if certificate is None else len(certificate.der))
-        is_known = certificate is None or isinstance(peer.verdict, Trusted)
+        connection, identity = client.connection, client.identity
+        certificate = identity.certificate
+        size = sum(map(len, identity.chain_der), 0 if certificate is None else len(certificate.der))
+        is_known = certificate is None or isinstance(identity.verdict, Trusted)
         block_of = self._remembered if is_known and size <= LONGEST else _identity_block
-        return block_of(port, bool(peer.tls_version), peer.verdict, certificate, chain_der, wanted)
+        return block_of(connection.gateway_port, bool(connection.tls_version), identity, wanted)
 
 
 def host_for(settings: BackendHttpSettings, head: RequestHead, host: str) -> bytes:

@@ -1,12 +1,13 @@
 """Access records to JSON lines, in the product's words (product page "Monitoring data reference", access log of v2).
 
-A line says the URL once. What stays the same is rendered once: a `RecordFrame` for each rule, a `ClientFrame` for each
-connection. A request then costs one format operation; only bytes that JSON cannot hold as they are take the slow way.
+A line says the URL once. What stays the same is rendered once: a `RecordFrame` for each rule, the `ClientMembers` for
+each client. A request then costs one format operation; only bytes that JSON cannot hold as they are take the slow way.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import Enum
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
@@ -15,7 +16,7 @@ import attrs
 
 from agwtwisted.core.base.values import value
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import CertificateProof, Client, ClientConnection, OcspStatus, PendingClient
 from agwtwisted.core.operations.record_lines import Line, number, outside, quoted_number, rendered, seconds, word
 from agwtwisted.core.operations.record_texts import decoded, escaped, members
 from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, NotAsked, Refused, Verdict, log_word
@@ -84,20 +85,33 @@ TLS: Final = {
 
 
 @attrs.frozen
-class ClientFrame:
-    """The part of a record that every request of a connection shares, as JSON text."""
+class ClientMembers:
+    """The part of a record that every request of a client shares, as JSON text; made by `client_members`."""
 
     address: bytes
     tls: bytes
 
-    @classmethod
-    def from_peer(cls, peer: Peer, *, names_refused: bool = True) -> ClientFrame:
-        """Renders the address of a client, its TLS connection, and what was found about its certificate.
 
-        With `names_refused` a certificate that is refused is named.
-        """
-        named = _refused(peer) if names_refused else b""
-        return cls(_address(peer), _tls(peer, enabled=bool(peer.tls_version)) + named)
+class _Key(Enum):
+    """By what a client remembers its `ClientMembers`."""
+
+    NAMED = "with the name of a refused certificate"
+    UNNAMED = "without it"
+
+
+def client_members(client: Client, *, names_refused: bool = True) -> ClientMembers:
+    """What records say of a client: its address, its TLS and its certificate; rendered once for each client.
+
+    With `names_refused` a certificate that is refused is named.
+    """
+    key = _Key.NAMED if names_refused else _Key.UNNAMED
+    known: ClientMembers | None = client.remembered.get(key)
+    if known is None:
+        connection, verdict = client.connection, client.verdict
+        tls = _tls(connection, client.proof, verdict, client.ocsp_status, enabled=bool(connection.tls_version))
+        named = _refused(client.proof, verdict) if names_refused else b""
+        known = client.remembered[key] = ClientMembers(_address(connection), tls + named)
+    return known
 
 
 @value(kw_only=True)
@@ -106,7 +120,7 @@ class AccessRecord:
 
     timestamp: bytes  # of its end, by `timestamp`
     frame: RecordFrame
-    client: ClientFrame
+    client: ClientMembers
     method: bytes
     target: bytes  # as it came, with its query
     rewritten_target: bytes  # as it was forwarded
@@ -134,7 +148,7 @@ class HandshakeRecord:
 
     timestamp: bytes
     frame: RecordFrame
-    peer: Peer
+    client: PendingClient
     error: str
     omitted: int = 0
     error_info: ErrorInfo = attrs.field()
@@ -142,7 +156,7 @@ class HandshakeRecord:
     @error_info.default
     def _error_info(self) -> ErrorInfo:
         """The code for "no valid certificate" where the client's certificate, or its absence, was the cause."""
-        blamed = isinstance(_judged(self.peer), Missing | Refused)
+        blamed = isinstance(_judged(self.client.proof), Missing | Refused)
         return ErrorInfo.HTTPS_NO_CERT if blamed else ErrorInfo.INVALID_REQUEST
 
 
@@ -199,7 +213,7 @@ def _url(record: AccessRecord, log_query: bool) -> tuple[bytes, bytes, bytes]:
 
 
 _FAILURE: Final = (
-    ("serverName", lambda record: record.peer.server_name, "the name that the client asked for (SNI)"),
+    ("serverName", lambda record: record.client.connection.server_name, "the name that the client asked for (SNI)"),
     ("error_info", lambda record: record.error_info.value, "as above"),
     ("handshakeError", lambda record: record.error, "why the handshake failed"),
     (
@@ -225,29 +239,33 @@ def render_handshake(record: HandshakeRecord, names_refused: bool = True) -> byt
     Its members are those of an access record, as far as a connection without a request has them, and ours:
     ``serverName`` (SNI), ``handshakeError``, ``omitted``. ``httpStatus`` is 0.
     """
-    peer = attrs.evolve(record.peer, verdict=_judged(record.peer))
+    connection, proof = record.client.connection, record.client.proof
+    verdict = _judged(proof)
     ours = {name: read(record) for name, read, _ in _FAILURE}
-    tls = _tls(peer, enabled=True) + (_refused(peer) if names_refused else b"")
-    parts = (record.frame.text, _address(peer), b'"httpStatus":0', tls, members(ours))
+    tls = _tls(connection, proof, verdict, OcspStatus.NOT_CHECKED, enabled=True)
+    tls += _refused(proof, verdict) if names_refused else b""
+    parts = (record.frame.text, _address(connection), b'"httpStatus":0', tls, members(ours))
     return b'{"timeStamp":"%b",%b}}\n' % (record.timestamp, b",".join(parts))
 
 
-def _judged(peer: Peer) -> Verdict:
+def _judged(proof: CertificateProof) -> Verdict:
     """A connection that ended before any certificate came was not refused for one."""
-    return NotAsked() if peer.verdict == UNJUDGED and peer.certificate is None else peer.verdict
+    return NotAsked() if proof.verdict == UNJUDGED and proof.certificate is None else proof.verdict
 
 
-def _address(peer: Peer) -> bytes:
-    return b'"clientIP":"%b","clientPort":%d' % (escaped(peer.address.encode()), peer.port)
+def _address(connection: ClientConnection) -> bytes:
+    return b'"clientIP":"%b","clientPort":%d' % (escaped(connection.address.encode()), connection.port)
 
 
-def _tls(peer: Peer, *, enabled: bool) -> bytes:
+def _tls(
+    connection: ClientConnection, proof: CertificateProof, verdict: Verdict, ocsp_status: OcspStatus, *, enabled: bool
+) -> bytes:
     """What connections have in common that were encrypted in the same way, with the same certificate and verdict."""
-    certificate = peer.certificate
+    certificate = proof.certificate
     fingerprint, issuer = (certificate.fingerprint, certificate.logged_issuer) if certificate else (b"", b"")
     render = _remembered_tls_members if len(issuer) <= LONGEST_ISSUER else _tls_members
     return render(
-        enabled, peer.cipher, peer.tls_version, log_word(peer.verdict), peer.ocsp_status.value, fingerprint, issuer
+        enabled, connection.cipher, connection.tls_version, log_word(verdict), ocsp_status.value, fingerprint, issuer
     )
 
 
@@ -268,10 +286,10 @@ def _tls_members(
     )
 
 
-def _refused(peer: Peer) -> bytes:
+def _refused(proof: CertificateProof, verdict: Verdict) -> bytes:
     """What finds a refused certificate in the books of its issuer, behind a comma; empty for any other."""
-    certificate = peer.certificate
-    if certificate is None or not isinstance(peer.verdict, Refused):
+    certificate = proof.certificate
+    if certificate is None or not isinstance(verdict, Refused):
         return b""
     named = {
         "sslClientCertificateSubjectName": decoded(certificate.logged_subject),

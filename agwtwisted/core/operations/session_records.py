@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from agwtwisted.core.operations.record_lines import Line, constant, flag, number, quoted_number, rendered, seconds, text
-from agwtwisted.core.operations.records import CLIENT, INSTANCE, TLS, ClientFrame, RecordFrame
+from agwtwisted.core.operations.records import CLIENT, INSTANCE, TLS, ClientMembers, RecordFrame
 
 
 class SessionStatus(IntEnum):
@@ -27,7 +27,7 @@ class SessionRecord:
 
     timestamp: bytes  # of its end
     frame: RecordFrame
-    client: ClientFrame
+    client: ClientMembers
     server_name: str  # SNI
     received_bytes: int  # from the client
     sent_bytes: int  # to the client

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from agwtwisted.core.certificates.names import common_name
 from agwtwisted.core.certificates.variables import subject_name
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import Admitted
 from agwtwisted.core.listening import proxy_protocol
 from agwtwisted.core.listening.proxy_protocol import Endpoint, Tlv, TooLongError
 from agwtwisted.core.verification.verdicts import Trusted
@@ -65,40 +65,44 @@ def _key(certificate: x509.Certificate) -> str:
     return _SIGNATURES.get(identifier, identifier)
 
 
-def header(peer: Peer, source: Endpoint, destination: Endpoint, names: ServerNames | None) -> tuple[bytes, bool]:
+def header(client: Admitted, source: Endpoint, destination: Endpoint, names: ServerNames | None) -> tuple[bytes, bool]:
     """The header that announces a client, and whether its certificate had to be left out for its length.
 
     Args:
-        peer: the client.
+        client: who is announced.
         source: its address and port.
         destination: where it connected to.
         names: of the server certificate it was shown; None where nothing is told of TLS.
     """
-    if names is None or not peer.tls_version:
+    if names is None or not client.connection.tls_version:
         return proxy_protocol.encoded(source, destination), False
-    certificate = b"" if peer.certificate is None else peer.certificate.der
+    certificate = b"" if client.certificate is None else client.certificate.der
     try:
-        return proxy_protocol.encoded(source, destination, _tls(peer, names, certificate)), False
+        return proxy_protocol.encoded(source, destination, _tls(client, names, certificate)), False
     except TooLongError:
-        return proxy_protocol.encoded(source, destination, _tls(peer, names, b"")), True
+        return proxy_protocol.encoded(source, destination, _tls(client, names, b"")), True
 
 
-def _tls(peer: Peer, names: ServerNames, certificate: bytes) -> tuple[Tlv, ...]:
+def _tls(client: Admitted, names: ServerNames, certificate: bytes) -> tuple[Tlv, ...]:
     """The protocol and the server name of the client's session, and what else is known of its TLS."""
-    session = (Tlv(proxy_protocol.ALPN, peer.protocol), Tlv(proxy_protocol.AUTHORITY, peer.server_name.encode()))
-    trusted = isinstance(peer.verdict, Trusted) and peer.certificate is not None
-    client = proxy_protocol.CLIENT_SSL
-    if peer.certificate is not None:
-        client |= proxy_protocol.CLIENT_CERT_CONN | proxy_protocol.CLIENT_CERT_SESS
-    name = common_name(subject_name(peer.certificate.der)) if trusted and peer.certificate else b""
+    connection, known = client.connection, client.certificate
+    session = (
+        Tlv(proxy_protocol.ALPN, connection.protocol),
+        Tlv(proxy_protocol.AUTHORITY, connection.server_name.encode()),
+    )
+    trusted = isinstance(client.verdict, Trusted) and known is not None
+    bits = proxy_protocol.CLIENT_SSL
+    if known is not None:
+        bits |= proxy_protocol.CLIENT_CERT_CONN | proxy_protocol.CLIENT_CERT_SESS
+    name = common_name(subject_name(known.der)) if trusted and known else b""
     values = (
-        (proxy_protocol.SSL_VERSION, peer.tls_version.encode()),
+        (proxy_protocol.SSL_VERSION, connection.tls_version.encode()),
         (proxy_protocol.SSL_CN, name),
-        (proxy_protocol.SSL_CIPHER, peer.cipher.encode()),
+        (proxy_protocol.SSL_CIPHER, connection.cipher.encode()),
         (proxy_protocol.SSL_SIG_ALG, names.signature.encode()),
         (proxy_protocol.SSL_KEY_ALG, names.key.encode()),
         (proxy_protocol.SSL_CLIENT_CERT, certificate),
     )
-    fields = bytes((client,)) + (VERIFIED if trusted else NOT_VERIFIED).to_bytes(4, "big")
+    fields = bytes((bits,)) + (VERIFIED if trusted else NOT_VERIFIED).to_bytes(4, "big")
     ssl = fields + proxy_protocol.joined(Tlv(number, value) for number, value in values if value)
     return (*(each for each in session if each.value), Tlv(proxy_protocol.SSL, ssl))

@@ -11,10 +11,10 @@ from agwtwisted.core.base.errors import printable
 from agwtwisted.core.certificates.attributes import certificate_attributes
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.http.messages import RequestHead
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import Admitted, CertificateProof, ClientConnection
 from agwtwisted.core.resources.resources import PathCertificate, RequestRoutingRule
 from agwtwisted.core.rules.conditions import Condition
-from agwtwisted.core.rules.variable_context import Client, Context
+from agwtwisted.core.rules.variable_context import Context
 from agwtwisted.core.rules.variable_references import Lookup
 from agwtwisted.core.verification.verdicts import NotAsked, Trusted, Verdict
 
@@ -68,7 +68,8 @@ def _finding(condition: Condition, where: str, verdict: Verdict, der: bytes, *, 
     holds = None
     if condition.reference.of_certificate:
         certificate = certificate_variables(der) if der else None
-        client = Client(peer=Peer(address="", port=0, verdict=verdict, certificate=certificate), port=0)
+        proof = CertificateProof(verdict=verdict, certificate=certificate)
+        client = Admitted(connection=ClientConnection(address="", port=0), proof=proof)
         holds = condition.captured(Lookup(Context(_ANY_REQUEST, client))) is not None
     return Finding(where=where, of_all=of_all, requiring=False, condition=condition, holds=holds)
 

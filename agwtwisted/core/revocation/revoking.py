@@ -1,13 +1,11 @@
-"""From what is known about the revocation of a client's certificates to the verdict about the client."""
+"""From what is known about the revocation of a client's certificates to the finding about the client."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final, assert_never
 
-import attrs
-
-from agwtwisted.core.identity.peer import OcspStatus, Peer
+from agwtwisted.core.identity.clients import OcspStatus, RevocationFinding
 from agwtwisted.core.revocation.status import (
     CouldNotAsk,
     Good,
@@ -24,8 +22,8 @@ ALLOWED_FOR: Final = 60.0
 """Seconds after which a client is judged again that was let in because its status was not to be had."""
 
 
-def concluded(peer: Peer, statuses: Sequence[RevocationStatus], *, allow: bool, now: float) -> Peer:
-    """The trusted client, with a verdict that the severest status of its certificates decides; none at all refuses.
+def concluded(statuses: Sequence[RevocationStatus], *, allow: bool, now: float) -> RevocationFinding:
+    """The finding about a trusted client, which the severest status of its certificates decides; none at all refuses.
 
     `allow` says what to do when a status is not to be had (`ocsp_unavailable`). It concerns nothing else: a certificate
     that its issuer does not know, or has revoked, is refused in any case, and so is one that was not asked about for
@@ -35,18 +33,17 @@ def concluded(peer: Peer, statuses: Sequence[RevocationStatus], *, allow: bool, 
     match severest:
         case Good():
             until = min(status.until for status in statuses if isinstance(status, Good))
-            return attrs.evolve(peer, ocsp_status=OcspStatus.GOOD, until=min(peer.until, until))
+            return RevocationFinding(ocsp_status=OcspStatus.GOOD, until=until)
         case Revoked():
-            return attrs.evolve(peer, ocsp_status=OcspStatus.REVOKED, verdict=Refused(reasons.REVOKED))
+            return RevocationFinding(ocsp_status=OcspStatus.REVOKED, refusal=Refused(reasons.REVOKED))
         case Unknown():
-            return attrs.evolve(peer, ocsp_status=OcspStatus.UNKNOWN, verdict=Refused(reasons.STATUS_UNKNOWN))
+            return RevocationFinding(ocsp_status=OcspStatus.UNKNOWN, refusal=Refused(reasons.STATUS_UNKNOWN))
         case CouldNotAsk():
-            return attrs.evolve(peer, ocsp_status=OcspStatus.NOT_ASKED, verdict=Refused(reasons.STATUS_NOT_ASKED))
+            return RevocationFinding(ocsp_status=OcspStatus.NOT_ASKED, refusal=Refused(reasons.STATUS_NOT_ASKED))
         case Unusable() | Unreachable():
             if allow and statuses:
-                until = min(peer.until, now + ALLOWED_FOR)
-                return attrs.evolve(peer, ocsp_status=OcspStatus.UNAVAILABLE_ALLOWED, until=until)
-            return attrs.evolve(peer, ocsp_status=OcspStatus.UNAVAILABLE, verdict=Refused(reasons.STATUS_UNAVAILABLE))
+                return RevocationFinding(ocsp_status=OcspStatus.UNAVAILABLE_ALLOWED, until=now + ALLOWED_FOR)
+            return RevocationFinding(ocsp_status=OcspStatus.UNAVAILABLE, refusal=Refused(reasons.STATUS_UNAVAILABLE))
         case _:
             assert_never(severest)
 

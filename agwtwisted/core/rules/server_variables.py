@@ -83,7 +83,7 @@ def _add_x_forwarded_for_proxy(context: Context) -> bytes:
 
 
 def _client_ip(context: Context) -> bytes:
-    return context.client.peer.address.encode()
+    return context.client.connection.address.encode()
 
 
 def _client_user(context: Context) -> bytes:
@@ -107,7 +107,7 @@ def _http_status(context: Context) -> bytes:
 
 
 def _verification(context: Context) -> bytes:
-    return verification_variable(context.client.peer.verdict).encode()
+    return verification_variable(context.client.verdict).encode()
 
 
 def _of_certificate(field: str) -> FromContext:
@@ -173,23 +173,25 @@ _TABLE: Final = (
         "ciphers_supported",
         About.CONNECTION,
         "the cipher suites that the client offered, in OpenSSL's names",
-        lambda context: suite_names(context.client.offered_suites),
+        lambda context: suite_names(context.client.connection.offered_suites),
     ),
     _product(
         "ciphers_used",
         About.CONNECTION,
         "the cipher suite of the TLS connection, in OpenSSL's name",
-        lambda context: context.client.peer.cipher.encode(),
+        lambda context: context.client.connection.cipher.encode(),
     ),
     _product(
         "client_ip", About.CONNECTION, "address of the client, or of the proxy in front of the gateway", _client_ip
     ),
-    _product("client_port", About.CONNECTION, "the client's port", lambda context: b"%d" % context.client.peer.port),
+    _product(
+        "client_port", About.CONNECTION, "the client's port", lambda context: b"%d" % context.client.connection.port
+    ),
     _product(
         "client_tcp_rtt",
         About.CONNECTION,
         "round-trip time of the client's connection in microseconds, if the system provides it",
-        lambda context: context.client.tcp_rtt(),
+        lambda context: context.client.connection.tcp_rtt(),
     ),
     _product(
         "client_user",
@@ -232,7 +234,7 @@ _TABLE: Final = (
         "request_scheme",
         About.CONNECTION,
         "http or https",
-        lambda context: b"https" if context.client.peer.tls_version else b"http",
+        lambda context: b"https" if context.client.connection.tls_version else b"http",
         "https?",
     ),
     _product(
@@ -252,20 +254,20 @@ _TABLE: Final = (
         "server_port",
         About.CONNECTION,
         "the gateway's port that the client connected to",
-        lambda context: b"%d" % context.client.port,
+        lambda context: b"%d" % context.client.connection.gateway_port,
     ),
     _product(
         "ssl_connection_protocol",
         About.CONNECTION,
         "TLSv1.2 or TLSv1.3",
-        lambda context: context.client.peer.tls_version.encode(),
+        lambda context: context.client.connection.tls_version.encode(),
         r"TLSv1\.[23]",
     ),
     _product(
         "ssl_enabled",
         About.CONNECTION,
         "On over TLS, else empty",
-        lambda context: b"On" if context.client.peer.tls_version else b"",
+        lambda context: b"On" if context.client.connection.tls_version else b"",
         "On",
     ),
     _product(
@@ -316,51 +318,51 @@ _TABLE: Final = (
         "client_certificate_fingerprint_sha256",
         About.CERTIFICATE,
         "its SHA-256, lower-case hexadecimal",
-        lambda context: context.client.fingerprint_sha256,
+        lambda context: context.fingerprint_sha256,
         "[0-9a-f]{64}",
     ),
     _ours(
         "client_certificate_san_dns",
         About.CERTIFICATE,
         "its alternative names that are DNS names, with `, ` between them",
-        lambda context: context.client.dns_names,
+        lambda context: context.dns_names,
     ),
     _ours(
         "client_certificate_san_uri",
         About.CERTIFICATE,
         "its alternative names that are URIs, with `, ` between them",
-        lambda context: context.client.uris,
+        lambda context: context.uris,
     ),
     _attribute(
         "client_certificate_subject_cn",
         "the common names of its subject, each a value by itself",
-        lambda context: context.client.attributes.common_names,
+        lambda context: context.attributes.common_names,
     ),
     _attribute(
         "client_certificate_subject_ou",
         "the organizational units of its subject, likewise",
-        lambda context: context.client.attributes.organizational_units,
+        lambda context: context.attributes.organizational_units,
     ),
     _attribute(
         "client_certificate_subject_o",
         "the organizations of its subject, likewise",
-        lambda context: context.client.attributes.organizations,
+        lambda context: context.attributes.organizations,
     ),
     _attribute(
         "client_certificate_subject_dns",
         "its alternative names that are DNS names, each a value by itself, compared without case",
-        lambda context: context.client.attributes.dns_names,
+        lambda context: context.attributes.dns_names,
         Comparison.HOST_NAME,
     ),
     _attribute(
         "client_certificate_subject_uri",
         "its alternative names that are URIs, each a value by itself",
-        lambda context: context.client.attributes.uris,
+        lambda context: context.attributes.uris,
     ),
     _attribute(
         "client_certificate_subject_email",
         "its e-mail addresses, of the alternative names and of the subject, each a value by itself",
-        lambda context: context.client.attributes.email_addresses,
+        lambda context: context.attributes.email_addresses,
     ),
 )
 

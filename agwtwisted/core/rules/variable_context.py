@@ -7,67 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import cached_property
-from typing import Any
-
-import attrs
+from typing import TypeVar
 
 from agwtwisted.core.base.values import value
 from agwtwisted.core.certificates.attributes import CertificateAttributes, certificate_attributes
 from agwtwisted.core.certificates.variables import CertificateVariables, alternative_names
 from agwtwisted.core.http.messages import RequestHead, ResponseHead
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import Admitted
 from agwtwisted.core.rules.variable_values import listed
-from agwtwisted.core.verification.verdicts import Trusted, Unchecked
 
-
-def nothing() -> bytes:
-    """Of what the gateway does not know."""
-    return b""
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Client:
-    """What server variables tell of a connection; one for all of its requests."""
-
-    peer: Peer
-    port: int  # the gateway's, that accepted the connection
-    offered_suites: bytes = b""  # of its ClientHello: `core.tls.client_hello`
-    tcp_rtt: Callable[[], bytes] = nothing  # in microseconds, as it is now
-    remembered: dict[Any, Any] = attrs.field(factory=dict, init=False, repr=False)
-    """What conditions and variables have found in the names of the certificate, each by its own key."""
-
-    def judged_as(self, peer: Peer) -> Client:
-        """The same client as a path takes it that judges it in another way; made once, for what it remembers."""
-        known: Client | None = self.remembered.get("judged as")
-        if known is None or known.peer != peer:
-            known = self.remembered["judged as"] = attrs.evolve(self, peer=peer)
-        return known
-
-    @cached_property
-    def certificate(self) -> CertificateVariables | None:
-        """The client's certificate, if it was verified, or nobody is asked to verify it."""
-        return self.peer.certificate if isinstance(self.peer.verdict, Trusted | Unchecked) else None
-
-    @cached_property
-    def attributes(self) -> CertificateAttributes:
-        """The certificate's single attributes; none without a certificate."""
-        return CertificateAttributes() if self.certificate is None else certificate_attributes(self.certificate.der)
-
-    @cached_property
-    def uris(self) -> bytes:
-        """The URIs of the certificate's subjectAltName."""
-        return b"" if self.certificate is None else listed(alternative_names(self.certificate.der)[0])
-
-    @cached_property
-    def dns_names(self) -> bytes:
-        """Its DNS names."""
-        return b"" if self.certificate is None else listed(alternative_names(self.certificate.der)[1])
-
-    @cached_property
-    def fingerprint_sha256(self) -> bytes:
-        """SHA-256 of the certificate, in lower-case hexadecimal."""
-        return b"" if self.certificate is None else hashlib.sha256(self.certificate.der).hexdigest().encode()
+T = TypeVar("T")
 
 
 @value
@@ -75,7 +24,7 @@ class Context:
     """What server variables are read from: a request, who sent it, and the response once there is one."""
 
     head: RequestHead
-    client: Client
+    client: Admitted
     response: ResponseHead | None = None
     received_bytes: int = 0  # of the request, its body included; 0: the head alone is there
     sent_bytes: int = 0
@@ -87,3 +36,49 @@ class Context:
     def target(self) -> bytes:
         """Path and query, the path in the form that the site matches and forwards."""
         return self.head.target if self.normalised_target is None else self.normalised_target
+
+    @property
+    def attributes(self) -> CertificateAttributes:
+        """The single attributes of the client's certificate; none without a certificate."""
+        return self._found(_attributes, CertificateAttributes())
+
+    @property
+    def uris(self) -> bytes:
+        """The URIs of the certificate's subjectAltName."""
+        return self._found(_uris, b"")
+
+    @property
+    def dns_names(self) -> bytes:
+        """Its DNS names."""
+        return self._found(_dns_names, b"")
+
+    @property
+    def fingerprint_sha256(self) -> bytes:
+        """SHA-256 of the certificate, in lower-case hexadecimal."""
+        return self._found(_sha256, b"")
+
+    def _found(self, find: Callable[[CertificateVariables], T], nothing: T) -> T:
+        """What is found in the client's certificate, looked for once for each client; `nothing` without one."""
+        client = self.client
+        if client.certificate is None:
+            return nothing
+        if find not in client.remembered:
+            client.remembered[find] = find(client.certificate)
+        found: T = client.remembered[find]
+        return found
+
+
+def _attributes(certificate: CertificateVariables) -> CertificateAttributes:
+    return certificate_attributes(certificate.der)
+
+
+def _uris(certificate: CertificateVariables) -> bytes:
+    return listed(alternative_names(certificate.der)[0])
+
+
+def _dns_names(certificate: CertificateVariables) -> bytes:
+    return listed(alternative_names(certificate.der)[1])
+
+
+def _sha256(certificate: CertificateVariables) -> bytes:
+    return hashlib.sha256(certificate.der).hexdigest().encode()

@@ -5,7 +5,7 @@ A connection starts as refused; only an explicit success changes that.
 
 from __future__ import annotations
 
-from typing import TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 import attrs
 
@@ -42,9 +42,15 @@ class Refused:
     reason: str
 
 
-Verdict: TypeAlias = NotAsked | Absent | Unchecked | Trusted | Missing | Refused
+Refusing: TypeAlias = Missing | Refused
+"""The verdicts that turn a client away."""
 
-UNJUDGED = Refused(reason="the certificate was not verified")
+StrictVerdict: TypeAlias = Trusted | Refusing
+"""The verdicts of a Strict profile."""
+
+Verdict: TypeAlias = NotAsked | Absent | Unchecked | StrictVerdict
+
+UNJUDGED: Final = Refused(reason="the certificate was not verified")
 """The verdict of every connection until an explicit one replaces it."""
 
 

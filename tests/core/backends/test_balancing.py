@@ -18,6 +18,9 @@ from agwtwisted.core.backends import balancing
 from agwtwisted.core.backends.affinity import Affinity
 from agwtwisted.core.backends.balancing import Balancer, LeastConnections, Order, Pool, RoundRobin
 from agwtwisted.core.backends.health import HealthState
+from tests.identities import admitted
+
+CLIENT = admitted()
 
 
 @attrs.define(eq=False)
@@ -259,16 +262,16 @@ class PoolTests(SynchronousTestCase):
             "a!b+c!d+": "bdac",
             "": "",
         }.items():
-            self.assertEqual(named(self.pool(states).order()), expected, states)
+            self.assertEqual(named(self.pool(states).order(CLIENT)), expected, states)
 
     def test_refusing(self) -> None:
         """Where nothing else is left, servers that refused take turns like healthy ones."""
         pool = self.pool("a!b-c!d!")
-        self.assertEqual([named(pool.order(), 1) for _ in range(4)], ["a", "c", "d", "a"])
+        self.assertEqual([named(pool.order(CLIENT), 1) for _ in range(4)], ["a", "c", "d", "a"])
 
     def test_once(self) -> None:
         """A server that is found down while a request is on its way is not asked twice by it."""
-        order = self.pool("a+b+c!").order()
+        order = self.pool("a+b+c!").order(CLIENT)
         asked = ""
         for server in order:
             asked += server.name
@@ -277,7 +280,7 @@ class PoolTests(SynchronousTestCase):
 
     def test_found_down_by_others(self) -> None:
         """A server that refused others meanwhile comes after those that are up; one that answers badly, never."""
-        order = self.pool("a+b+c+d+").order()
+        order = self.pool("a+b+c+d+").order(CLIENT)
         next(order)
         self.servers[1].state, self.servers[1].refusing = HealthState.DOWN, True
         self.servers[3].state = HealthState.DOWN
@@ -286,13 +289,13 @@ class PoolTests(SynchronousTestCase):
     def test_changed(self) -> None:
         """A change counts from the next request on."""
         pool = self.pool("a+b?")
-        self.assertEqual(named(pool.order()), "ab")
+        self.assertEqual(named(pool.order(CLIENT)), "ab")
         self.servers[1].state = HealthState.UP
         pool.changed()
-        self.assertEqual(named(pool.order()), "ba")
+        self.assertEqual(named(pool.order(CLIENT)), "ba")
         self.servers[0].state = HealthState.DOWN
         pool.changed()
-        self.assertEqual(named(pool.order()), "b")
+        self.assertEqual(named(pool.order(CLIENT)), "b")
 
     def bound(self, states: str, *draining: str) -> str:
         """Whom a request asks whose cookie stands for ``b``."""
@@ -300,7 +303,7 @@ class PoolTests(SynchronousTestCase):
         affinity = Affinity("A", {server: server.name.encode() * 32 for server in self.servers})
         for server in self.servers:
             server.draining = server.name in draining
-        return named(Pool(self.servers, RoundRobin(), affinity).order([(b"Cookie", b"A=" + b"b" * 32)]))
+        return named(Pool(self.servers, RoundRobin(), affinity).order(CLIENT, [(b"Cookie", b"A=" + b"b" * 32)]))
 
     def test_bound(self) -> None:
         """A client comes back to its server unless that is down and drained; then the others are there for it."""
@@ -316,11 +319,11 @@ class PoolTests(SynchronousTestCase):
         self.pool("a-b+c+")
         affinity = Affinity("d", {server: server.name.encode() * 32 for server in self.servers})
         cookies = b"; ".join(b"d=" + each * 32 for each in (b"a", b"c", b"b"))
-        self.assertEqual(named(Pool(self.servers, RoundRobin(), affinity).order([(b"Cookie", cookies)])), "cb")
+        self.assertEqual(named(Pool(self.servers, RoundRobin(), affinity).order(CLIENT, [(b"Cookie", cookies)])), "cb")
 
     def test_nobody_is_bound(self) -> None:
         """Without affinity cookies mean nothing."""
-        self.assertEqual(named(self.pool("a+b+").order([(b"Cookie", b"A=" + b"b" * 32)])), "ab")
+        self.assertEqual(named(self.pool("a+b+").order(CLIENT, [(b"Cookie", b"A=" + b"b" * 32)])), "ab")
 
 
 class LeastConnectionsPoolTests(PoolTests):
@@ -331,14 +334,14 @@ class LeastConnectionsPoolTests(PoolTests):
     def test_refusing(self) -> None:
         """Where nothing else is left, servers that refused are asked by the number of their exchanges."""
         pool = self.pool("a!b-c!d!")
-        orders = [pool.order() for _ in range(4)]
+        orders = [pool.order(CLIENT) for _ in range(4)]
         self.assertEqual("".join(named(order, 1) for order in orders), "acda")
 
     def test_changed(self) -> None:
         """A change counts from the next request on."""
         pool = self.pool("a+b?")
-        kept = pool.order()
+        kept = pool.order(CLIENT)
         self.assertEqual(named(kept, 1), "a")
         self.servers[1].state = HealthState.UP
         pool.changed()
-        self.assertEqual(named(pool.order(), 1), "b")
+        self.assertEqual(named(pool.order(CLIENT), 1), "b")

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.certificates.variables import certificate_variables, url_encoded_pem
 from agwtwisted.core.exchange.certificate_headers import header_block
 from agwtwisted.core.http.managed import MANAGED_NAMES, canonical
+from agwtwisted.core.identity.clients import Identity, NotAdmittedError
 from agwtwisted.core.resources.resources import CertificateHeaders
 from agwtwisted.core.verification.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
 from tests import pki
@@ -42,7 +43,8 @@ LINE = re.compile(rb"[A-Za-z0-9-]+: [ -~]+")
 
 def block(verdict: Verdict, *wanted: CertificateHeaders, der: bytes = LEAF, limit: int = 30000) -> bytes:
     """The headers of a client with this verdict."""
-    return header_block(verdict, certificate_variables(der), tuple(CHAIN), frozenset(wanted), limit=limit)
+    identity = Identity(verdict=verdict, certificate=certificate_variables(der), chain_der=tuple(CHAIN))
+    return header_block(identity, frozenset(wanted), limit=limit)
 
 
 def fields(lines: bytes) -> dict[str, bytes]:
@@ -83,14 +85,15 @@ class WhichHeadersTests(SynchronousTestCase):
         for wanted in ({ON}, {ALL}, EVERYTHING):
             self.assertEqual(block(Absent(), *wanted), b"X-Client-Certificate-Verification: NONE\r\n")
         self.assertEqual(
-            header_block(Absent(), None, (), frozenset({ON})), b"X-Client-Certificate-Verification: NONE\r\n"
+            header_block(Identity(verdict=Absent()), frozenset({ON})), b"X-Client-Certificate-Verification: NONE\r\n"
         )
         self.assertEqual(block(Absent(), RFC9440, XFCC), b"")
 
     def test_nothing_to_say(self) -> None:
         """A client that was not asked, or that is turned away, has no headers, whatever came along."""
-        for verdict in (NotAsked(), Missing(), Refused(reason="certificate revoked")):
-            self.assertEqual(block(verdict, *EVERYTHING), b"")
+        self.assertEqual(block(NotAsked(), *EVERYTHING), b"")
+        for verdict in (Missing(), Refused(reason="certificate revoked")):
+            self.assertRaises(NotAdmittedError, block, verdict, *EVERYTHING)
 
     def test_off(self) -> None:
         """Without wanted headers there are none."""
@@ -100,7 +103,7 @@ class WhichHeadersTests(SynchronousTestCase):
     def test_success_is_never_said_of_nothing(self) -> None:
         """A verdict about a certificate that is not there says nothing."""
         for verdict in (Trusted(), Unchecked()):
-            self.assertEqual(header_block(verdict, None, (), EVERYTHING), b"")
+            self.assertEqual(header_block(Identity(verdict=verdict), EVERYTHING), b"")
 
     def test_only_what_is_wanted(self) -> None:
         """The other forms come alone or with the eight."""
@@ -153,7 +156,9 @@ class ValuesTests(SynchronousTestCase):
             "device", san=["device.example", "two.example", pki.x509.UniformResourceIdentifier("spiffe://a/b")]
         )
         variables = certificate_variables(device.der)
-        whole = header_block(Trusted(), variables, (ROOT.der,), frozenset({XFCC}))
+        whole = header_block(
+            Identity(verdict=Trusted(), certificate=variables, chain_der=(ROOT.der,)), frozenset({XFCC})
+        )
         expected = (
             b"Hash=" + hashlib.sha256(device.der).hexdigest().encode()
             + b';Cert="' + variables.certificate + b'";Chain="' + variables.certificate + url_encoded_pem(ROOT.der)

@@ -16,13 +16,12 @@ from agwtwisted.core.exchange.decisions import (
     Forwarded,
     Redirected,
     RequestRefused,
-    Unwelcome,
+    Unauthenticated,
     decide,
-    unknown,
 )
 from agwtwisted.core.http.messages import RequestHead
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import Client
 from agwtwisted.core.plan.routing import Site
 from agwtwisted.core.resources.resources import (
     BackendAddress,
@@ -35,15 +34,20 @@ from agwtwisted.core.resources.resources import (
 from agwtwisted.core.rules.conditions import Condition, access_condition
 from agwtwisted.core.rules.rewriting import HeaderAction, RewriteRule, RewriteRuleSet
 from agwtwisted.core.rules.templates import Scope, Template
-from agwtwisted.core.rules.variable_context import Client
 from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, NotAsked, Refused, Trusted, Unchecked
 from tests import pki
-from tests.gateways import PEER, mapped, site
+from tests.gateways import mapped, site
+from tests.identities import admitted, turned_away
 
 DEVICE = pki.Authority.root().issue("device")
-PASSED = attrs.evolve(PEER, verdict=Unchecked(), certificate=certificate_variables(DEVICE.der), chain_der=(b"chain",))
-CLIENT = Client(peer=PASSED, port=443)
-TRUSTED = attrs.evolve(PASSED, verdict=Trusted())
+FIELDS: dict[str, Any] = {
+    "certificate": certificate_variables(DEVICE.der),
+    "chain_der": (b"chain",),
+    "tls_version": "TLSv1.3",
+    "gateway_port": 443,
+}
+CLIENT = admitted(Unchecked(), **FIELDS)
+TRUSTED = admitted(Trusted(), **FIELDS)
 AWAY = RedirectConfiguration(
     name="away", redirect_type=RedirectType.FOUND, target_url="https://b.example/x", include_query_string=True
 )
@@ -99,25 +103,25 @@ class _Case(SynchronousTestCase):
         path_rule("/gone*", redirect_configuration=AWAY),
     )
 
-    def decided(self, target: str, required: Peer | None = None, at: Site | None = None, **fields: Any) -> Decision:
+    def decided(self, target: str, strict: Client | None = None, at: Site | None = None, **fields: Any) -> Decision:
         """What becomes of a request for this target."""
-        return decide(at or self.site, head(target, **fields), CLIENT, required)
+        return decide(at or self.site, head(target, **fields), CLIENT, strict)
 
-    def forwarded(self, target: str, required: Peer | None = None, at: Site | None = None, **fields: Any) -> Forwarded:
+    def forwarded(self, target: str, strict: Client | None = None, at: Site | None = None, **fields: Any) -> Forwarded:
         """The same of one that goes on."""
-        decision = self.decided(target, required, at, **fields)
+        decision = self.decided(target, strict, at, **fields)
         assert isinstance(decision, Forwarded), decision
         return decision
 
-    def target(self, target: str, required: Peer | None = None, at: Site | None = None) -> bytes:
+    def target(self, target: str, strict: Client | None = None, at: Site | None = None) -> bytes:
         """The target that the backend gets."""
-        request = self.forwarded(target, required, at).request
+        request = self.forwarded(target, strict, at).request
         assert request
         return request.target
 
-    def refused(self, target: str, required: Peer | None = None, at: Site | None = None) -> tuple[int, ErrorInfo]:
+    def refused(self, target: str, strict: Client | None = None, at: Site | None = None) -> tuple[int, ErrorInfo]:
         """The same of one that is refused."""
-        decision = self.decided(target, required, at)
+        decision = self.decided(target, strict, at)
         assert isinstance(decision, RequestRefused), decision
         return decision.status, decision.error_info
 
@@ -157,7 +161,7 @@ class ForwardTests(_Case):
         at = mapped(site(path="/"), path_rule("/way*"), guarded, path_rule("/deny*", deny_unless=NOBODY))
         for target in ("/way/admin/x", "/way//%61DMIN"):
             self.assertIs(self.decided(target, at=at), CERTIFICATE_REQUIRED)
-            self.assertIs(self.forwarded(target, TRUSTED, at=at).client.peer, TRUSTED)
+            self.assertIs(self.forwarded(target, TRUSTED, at=at).client, TRUSTED)
         self.assertEqual(self.refused("/way/deny", at=at), (403, ErrorInfo.NO_ERROR))
         self.assertEqual(self.target("/way/other", at=at), b"/other")
         elsewhere = BackendAddressPool(name="b", backend_addresses=(BackendAddress(host="127.0.0.2"),))
@@ -174,15 +178,15 @@ class CertificateTests(_Case):
 
     def test_accepted(self) -> None:
         """A client that a Strict profile takes is forwarded as such."""
-        self.assertIs(self.forwarded("/admin/x", TRUSTED).client.peer, TRUSTED)
+        self.assertIs(self.forwarded("/admin/x", TRUSTED).client, TRUSTED)
 
-    def test_unwelcome(self) -> None:
+    def test_unauthenticated(self) -> None:
         """Any other client is not."""
         for verdict in (Missing(), Refused("certificate has expired"), UNJUDGED):
-            required = attrs.evolve(PASSED, verdict=verdict)
-            decision = self.decided("/admin", required)
-            assert isinstance(decision, Unwelcome)
-            self.assertIs(decision.client.peer, required)
+            strict = turned_away(verdict, **FIELDS)
+            decision = self.decided("/admin", strict)
+            assert isinstance(decision, Unauthenticated)
+            self.assertIs(decision.client, strict)
 
     def test_elsewhere(self) -> None:
         """What was found for one path is nothing on another."""
@@ -190,10 +194,11 @@ class CertificateTests(_Case):
 
     def test_ignored(self) -> None:
         """Where certificates are ignored, the client is nobody."""
-        peer = self.forwarded("/open").client.peer
-        self.assertEqual(peer, unknown(PASSED))
-        self.assertEqual((peer.verdict, peer.certificate), (NotAsked(), None))
-        self.assertEqual((peer.required_verdict, peer.chain_der), (UNJUDGED, ()))
+        client = self.forwarded("/open").client
+        self.assertEqual(client, CLIENT.anonymous())
+        self.assertEqual((client.verdict, client.certificate), (NotAsked(), None))
+        self.assertEqual((client.proof.certificate, client.proof.strict_verdict), (None, UNJUDGED))
+        self.assertEqual((client.proof.chain_der, client.identity.chain_der), ((), ()))
 
     def test_spellings(self) -> None:
         """No spelling of the path gets round its certificate, and the backend gets the one that was looked at."""
@@ -325,7 +330,7 @@ class AccessTests(_Case):
             path_rule("/a", client_certificate=REQUIRE, deny_unless=verified),
             path_rule("/b", deny_unless=verified),
         )
-        self.assertIs(self.forwarded("/a", TRUSTED, at=at).client.peer, TRUSTED)
+        self.assertIs(self.forwarded("/a", TRUSTED, at=at).client, TRUSTED)
         self.assertEqual(self.refused("/b", TRUSTED, at=at), (403, ErrorInfo.NO_ERROR))
 
 
@@ -384,7 +389,7 @@ class RewriteTests(_Case):
             for query in ("/admin", "/%61dmin", "//ADMIN"):
                 self.assertIs(self.decided(f"/way?{query}", at=at), CERTIFICATE_REQUIRED)
                 decision = self.forwarded(f"/way?{query}", TRUSTED, at=at)
-                self.assertIs(decision.client.peer, TRUSTED)
+                self.assertIs(decision.client, TRUSTED)
                 self.assertEqual(decision.action.path_rule, "/admin*" if reroute else "/way*")
             self.assertEqual(self.refused("/way?/admin;x", at=at), (400, ErrorInfo.REQUEST_URI_INVALID))
 

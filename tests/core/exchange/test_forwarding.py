@@ -24,15 +24,16 @@ from agwtwisted.core.exchange.forwarding import (
 from agwtwisted.core.http.header_lines import HeaderBlock, HeaderLines, rendered
 from agwtwisted.core.http.managed import canonical
 from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead
-from agwtwisted.core.identity.peer import Peer
+from agwtwisted.core.identity.clients import Admitted
 from agwtwisted.core.resources.resources import CertificateHeaders
 from agwtwisted.core.rules.rewriting import RewrittenRequest
-from agwtwisted.core.verification.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
+from agwtwisted.core.verification.verdicts import Absent, Missing, Refused, Trusted, Unchecked, Verdict
 from tests import pki
+from tests.identities import admitted, turned_away
 from tests.requests import parsed
 from tests.strategies import COMMON_NAME, UTF8, certificate, simple_name, string
 
-PEER = Peer(address="192.0.2.1", port=7, verdict=NotAsked())
+CLIENT = admitted(address="192.0.2.1", port=7, gateway_port=80)
 REQUEST = RequestHead(
     method=b"GET", target=b"/a?b", version=b"1.1", host="a", authority=b"A:8443", headers=((b"X-Own", b"1"),)
 )
@@ -45,11 +46,16 @@ ROOT = pki.Authority.root("Root")
 DEVICE = ROOT.issue("device").chain_der
 
 
-def client(leaf: bytes, *chain: bytes, verdict: Verdict = Trusted(), tls_version: str = "TLSv1.3") -> Peer:  # noqa: B008
-    """One with these certificates."""
-    return attrs.evolve(
-        PEER, certificate=certificate_variables(leaf), chain_der=chain, verdict=verdict, tls_version=tls_version
-    )
+def client(
+    leaf: bytes,
+    *chain: bytes,
+    verdict: Verdict = Trusted(),  # noqa: B008
+    tls_version: str = "TLSv1.3",
+    port: int = 443,
+) -> Admitted:
+    """One with these certificates, that came to this port of the gateway."""
+    certificate = certificate_variables(leaf)
+    return admitted(verdict, certificate=certificate, chain_der=chain, tls_version=tls_version, gateway_port=port)
 
 
 def sent(request: RequestHead) -> dict[bytes, bytes]:
@@ -64,17 +70,17 @@ class ClientTests(SynchronousTestCase):
 
     def test_address(self) -> None:
         """Address and port, an IPv6 address in brackets."""
-        self.assertEqual(client_address(PEER), b"192.0.2.1:7")
-        self.assertEqual(client_address(attrs.evolve(PEER, address="2001:db8::1")), b"[2001:db8::1]:7")
+        self.assertEqual(client_address(CLIENT.connection), b"192.0.2.1:7")
+        self.assertEqual(client_address(attrs.evolve(CLIENT.connection, address="2001:db8::1")), b"[2001:db8::1]:7")
 
     def test_identity(self) -> None:
         """The protocol is that of the client's connection; what is said of its certificate follows."""
         nothing: frozenset[CertificateHeaders] = frozenset()
-        self.assertEqual(identity_block(PEER, 80, nothing), b"X-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n")
-        secure = attrs.evolve(PEER, tls_version="TLSv1.3", verdict=Absent())
+        self.assertEqual(identity_block(CLIENT, nothing), b"X-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n")
+        secure = admitted(Absent(), tls_version="TLSv1.3", gateway_port=8443)
         forwarded = b"X-Forwarded-Proto: https\r\nX-Forwarded-Port: 8443\r\n"
-        self.assertEqual(identity_block(secure, 8443, nothing), forwarded)
-        said = identity_block(secure, 8443, frozenset({CertificateHeaders.ON}))
+        self.assertEqual(identity_block(secure, nothing), forwarded)
+        said = identity_block(secure, frozenset({CertificateHeaders.ON}))
         self.assertEqual(said, forwarded + b"X-Client-Certificate-Verification: NONE\r\n")
 
 
@@ -85,43 +91,51 @@ class IdentityTests(SynchronousTestCase):
         """Whoever differs in port, TLS, certificate, verdict, chain or wanted headers has a block of its own."""
         blocks = IdentityBlocks()
         other = ROOT.issue("other").chain_der
-        verdicts = (Trusted(), Unchecked(), Absent(), Missing(), Refused("why"))
+        verdicts = (Trusted(), Unchecked(), Absent())
         for port, version in ((443, "TLSv1.3"), (443, ""), (8443, "TLSv1.3")):
             for leaf, *chain in (DEVICE, other, DEVICE[:1]):
                 for verdict in verdicts:
-                    peer = client(leaf, *chain, verdict=verdict, tls_version=version)
+                    who = client(leaf, *chain, verdict=verdict, tls_version=version, port=port)
                     for wanted in (NOTHING, ON, frozenset(CertificateHeaders)):
-                        self.assertEqual(blocks.block(peer, port, wanted), identity_block(peer, port, wanted))
-        self.assertEqual(blocks.block(PEER, 80, ON), identity_block(PEER, 80, ON))
+                        self.assertEqual(blocks.block(who, wanted), identity_block(who, wanted))
+        self.assertEqual(blocks.block(CLIENT, ON), identity_block(CLIENT, ON))
+
+    def test_turned_away(self) -> None:
+        """There is no block for a client that is turned away."""
+        for verdict in (Missing(), Refused("why")):
+            refused = turned_away(verdict, certificate=certificate_variables(DEVICE[0]))
+            with self.assertRaises(AttributeError):
+                identity_block(refused, ON)
+            with self.assertRaises(AttributeError):
+                IdentityBlocks().block(refused, ON)
 
     def test_remembers(self) -> None:
         """A client that comes again has the block that is there, unless its certificates are long."""
         long = certificate(subject=simple_name((COMMON_NAME, string(UTF8, "a" * LONGEST))))
         for chain, same in ((DEVICE, True), ((long,), False), ((DEVICE[0], long), False)):
             blocks = IdentityBlocks()
-            first, second = (blocks.block(client(*chain), 443, ON) for _ in range(2))
+            first, second = (blocks.block(client(*chain), ON) for _ in range(2))
             self.assertEqual((first, first is second), (second, same))
 
     def test_remembers_no_strangers(self) -> None:
         """A certificate that was not verified leaves nothing behind; what clients without one get is remembered."""
         for chain, verdict, same in (
             (DEVICE, Unchecked(), False),
-            (DEVICE, Refused("why"), False),
             (DEVICE, Trusted(), True),
             ((), Absent(), True),
         ):
             blocks = IdentityBlocks()
-            peers = [client(*chain, verdict=verdict) if chain else attrs.evolve(PEER, verdict=verdict)] * 2
-            first, second = (blocks.block(peer, 443, ON) for peer in peers)
+            whos = [client(*chain, verdict=verdict) if chain else admitted(verdict)] * 2
+            first, second = (blocks.block(who, ON) for who in whos)
             self.assertEqual((first, first is second), (second, same), verdict)
 
     def test_bounded(self) -> None:
         """The oldest one is forgotten for a new one."""
         blocks = IdentityBlocks()
-        first = blocks.block(client(*DEVICE), 0, ON)
+        first = blocks.block(client(*DEVICE, port=0), ON)
         for port in range(REMEMBERED):
-            blocks.block(client(*DEVICE), port + 1, ON)
-        again = blocks.block(client(*DEVICE), 0, ON)
+            blocks.block(client(*DEVICE, port=port + 1), ON)
+        again = blocks.block(client(*DEVICE, port=0), ON)
         self.assertEqual((again, again is first), (first, False))
 
 

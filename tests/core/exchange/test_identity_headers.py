@@ -14,6 +14,7 @@ from agwtwisted.core.exchange.identity_headers import (
     Verification,
     client_identity,
 )
+from agwtwisted.core.identity.clients import Identity
 from agwtwisted.core.resources.resources import CertificateHeaders
 from agwtwisted.core.verification.verdicts import Absent, NotAsked, Trusted, Unchecked, Verdict
 from tests import pki
@@ -31,7 +32,7 @@ def lines(
 ) -> list[tuple[bytes, bytes]]:
     """The header lines that the gateway writes about a client."""
     certificate = None if der is None else certificate_variables(der)
-    block = header_block(verdict, certificate, (), wanted, limit=limit)
+    block = header_block(Identity(verdict=verdict, certificate=certificate), wanted, limit=limit)
     return [(name, value) for name, _, value in (line.partition(b": ") for line in block.split(b"\r\n")[:-1])]
 
 

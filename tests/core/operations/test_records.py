@@ -13,33 +13,41 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificates.variables import CertificateVariables
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.identity.peer import OcspStatus, Peer
+from agwtwisted.core.identity.clients import Client, OcspStatus, PendingClient, RevocationFinding
 from agwtwisted.core.operations import records
 from agwtwisted.core.operations.record_texts import LONGEST_FIELD, cut
 from agwtwisted.core.operations.records import (
     AccessRecord,
-    ClientFrame,
     HandshakeRecord,
     RecordFrame,
+    client_members,
     render,
     render_handshake,
     timestamp,
 )
 from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, NotAsked, Refused, Trusted, Unchecked, Verdict
+from tests import identities
 from tests.strategies import variables
 
 FINGERPRINT = b"2c46ace8e01e3284e5fdd30787cc4303952bfb09"
 ISSUER = rb"CN=Ger\C3\A4te,O=Test\, Inc."
 CERTIFICATE = variables(fingerprint=FINGERPRINT, issuer=ISSUER, subject=b"CN=device-7", serial=b"02")
-PEER = Peer(
-    address="185.42.129.24",
-    port=45057,
-    verdict=Trusted(),
-    certificate=CERTIFICATE,
-    tls_version="TLSv1.2",
-    cipher="ECDHE-RSA-AES256-GCM-SHA384",
-    server_name="api.example.com",
-)
+FIELDS: dict[str, Any] = {
+    "address": "185.42.129.24",
+    "port": 45057,
+    "verdict": Trusted(),
+    "certificate": CERTIFICATE,
+    "tls_version": "TLSv1.2",
+    "cipher": "ECDHE-RSA-AES256-GCM-SHA384",
+    "server_name": "api.example.com",
+}
+
+
+def client(**changes: Any) -> Client:
+    """A client with a verified certificate, unless changed."""
+    return identities.client(**FIELDS | changes)
+
+
 FRAME = RecordFrame.from_names(
     listener="HTTP-Listener",
     rule="Storage-Static-Rule",
@@ -49,7 +57,7 @@ FRAME = RecordFrame.from_names(
 RECORD = AccessRecord(
     timestamp=b"2021-10-14T22:17:11+00:00",
     frame=FRAME,
-    client=ClientFrame.from_peer(PEER),
+    client=client_members(client()),
     method=b"GET",
     target=b"/old?a=1",
     rewritten_target=b"/new?b=2?",
@@ -233,8 +241,8 @@ class RenderTests(SynchronousTestCase):
 
     def test_plain_http(self) -> None:
         """A connection without TLS is off, verified by nobody, and without certificate."""
-        client = ClientFrame.from_peer(Peer(address="::1", port=1, verdict=NotAsked()))
-        read = properties(render(attrs.evolve(RECORD, client=client), True))
+        plain = client_members(identities.client(address="::1", port=1))
+        read = properties(render(attrs.evolve(RECORD, client=plain), True))
         self.assertEqual(
             {name: read[name] for name in read if name.startswith(("ssl", "client"))},
             {
@@ -310,10 +318,9 @@ class RenderTests(SynchronousTestCase):
     def test_any_name(self, name: str, reason: str, issuer: bytes) -> None:
         """Names, reasons and distinguished names of every kind are escaped where the frames are made."""
         frame = RecordFrame.from_names(listener=name, rule=name, backend_pool=name)
-        peer = attrs.evolve(
-            PEER, verdict=Refused(reason), certificate=variables(fingerprint=FINGERPRINT, issuer=issuer), cipher=name
-        )
-        read = members(render(attrs.evolve(RECORD, frame=frame, client=ClientFrame.from_peer(peer)), True))
+        certificate = variables(fingerprint=FINGERPRINT, issuer=issuer)
+        refused = client(verdict=Refused(reason), certificate=certificate, cipher=name)
+        read = members(render(attrs.evolve(RECORD, frame=frame, client=client_members(refused)), True))
         self.assertEqual((read["listenerName"], read["ruleName"], read["backendPoolName"]), (name, name, name))
         self.assertEqual(read["properties"]["sslClientVerify"], f"FAILED:{reason}")
 
@@ -323,7 +330,7 @@ class RememberedTests(SynchronousTestCase):
 
     def test_nothing_is_shared_that_differs(self) -> None:
         """Certificate, verdict, status, suite and version each have a text of their own."""
-        ClientFrame.from_peer(PEER)
+        client_members(client())
         other = variables(fingerprint=b"aa", issuer=ISSUER)
         changes: list[dict[str, Any]] = [
             {"certificate": other},
@@ -331,31 +338,44 @@ class RememberedTests(SynchronousTestCase):
             {"certificate": None},
             {"verdict": Refused("certificate has expired")},
             {"verdict": Unchecked()},
-            {"ocsp_status": OcspStatus.REVOKED},
+            {"finding": RevocationFinding(ocsp_status=OcspStatus.REVOKED)},
             {"cipher": "TLS_AES_128_GCM_SHA256"},
             {"tls_version": "TLSv1.3"},
             {"tls_version": ""},
         ]
-        texts = {ClientFrame.from_peer(attrs.evolve(PEER, **each)).tls for each in changes}
+        texts = {client_members(client(**each)).tls for each in changes}
         self.assertEqual(len(texts), len(changes))
-        self.assertNotIn(ClientFrame.from_peer(PEER).tls, texts)
+        self.assertNotIn(client_members(client()).tls, texts)
 
     def test_address(self) -> None:
         """The address is never another client's, though the rest is one and the same."""
-        first = ClientFrame.from_peer(PEER)
-        second = ClientFrame.from_peer(attrs.evolve(PEER, address='fe80::1%"x', port=1))
+        first = client_members(client())
+        second = client_members(client(address='fe80::1%"x', port=1))
         self.assertEqual(second.address, rb'"clientIP":"fe80::1%\"x","clientPort":1')
         self.assertEqual(first.address, b'"clientIP":"185.42.129.24","clientPort":45057')
         self.assertIs(first.tls, second.tls)
+
+    def test_once(self) -> None:
+        """The members about one client are rendered once, with the names of refused certificates and without."""
+        refused = client(verdict=Refused("certificate has expired"))
+        named, unnamed = (client_members(refused, names_refused=each) for each in (True, False))
+        self.assertNotEqual(named, unnamed)
+        self.assertIs(client_members(refused), named)
+        self.assertIs(client_members(refused, names_refused=False), unnamed)
 
     def test_bounded(self) -> None:
         """So many are remembered, and none with a long name."""
         self.assertEqual(records._remembered_tls_members.cache_info().maxsize, records.REMEMBERED)
         for size, kept in ((records.LONGEST_ISSUER, True), (records.LONGEST_ISSUER + 1, False)):
-            peer = attrs.evolve(PEER, certificate=variables(fingerprint=FINGERPRINT, issuer=b"x" * size))
-            first, second = ClientFrame.from_peer(peer), ClientFrame.from_peer(peer)
+            certificate = variables(fingerprint=FINGERPRINT, issuer=b"x" * size)
+            first, second = (client_members(client(certificate=certificate)) for _ in range(2))
             self.assertEqual(first, second)
             self.assertEqual(first.tls is second.tls, kept)
+
+
+def named(client: PendingClient, server_name: str) -> PendingClient:
+    """The client, asking for this name."""
+    return attrs.evolve(client, connection=attrs.evolve(client.connection, server_name=server_name))
 
 
 class HandshakeTests(SynchronousTestCase):
@@ -363,9 +383,14 @@ class HandshakeTests(SynchronousTestCase):
 
     def record(self, verdict: Verdict, certificate: CertificateVariables | None) -> HandshakeRecord:
         """A handshake that failed with that verdict."""
-        peer = attrs.evolve(PEER, verdict=verdict, certificate=certificate, tls_version="", cipher="")
-        frame = RecordFrame.from_names(listener="public")
-        return HandshakeRecord(timestamp=timestamp(0), frame=frame, peer=peer, error="bad record mac", omitted=3)
+        fields = FIELDS | {"verdict": verdict, "certificate": certificate, "tls_version": "", "cipher": ""}
+        return HandshakeRecord(
+            timestamp=timestamp(0),
+            frame=RecordFrame.from_names(listener="public"),
+            client=identities.pending(**fields),
+            error="bad record mac",
+            omitted=3,
+        )
 
     def test_form(self) -> None:
         """The envelope is that of an access record; reason, server name and what was left out are told."""
@@ -431,13 +456,15 @@ class HandshakeTests(SynchronousTestCase):
             (Unchecked(), False),
         ):
             record = self.record(verdict, CERTIFICATE)
-            frame = ClientFrame.from_peer(record.peer)
-            quiet = ClientFrame.from_peer(record.peer, names_refused=False)
+            request, quiet = (
+                attrs.evolve(RECORD, client=client_members(client(verdict=verdict), names_refused=each))
+                for each in (True, False)
+            )
             for named, line in (
                 (is_named, render_handshake(record)),
                 (False, render_handshake(record, False)),
-                (is_named, render(attrs.evolve(RECORD, client=frame), True)),
-                (False, render(attrs.evolve(RECORD, client=quiet), True)),
+                (is_named, render(request, True)),
+                (False, render(quiet, True)),
             ):
                 found = properties(line)
                 self.assertEqual({key: found[key] for key in names.keys() & found.keys()}, names if named else {})
@@ -455,7 +482,7 @@ class HandshakeTests(SynchronousTestCase):
         """A server name and a reason are cut like any field, between two characters."""
         record = self.record(Missing(), None)
         name = "a" + "\U0001f600" * 5000
-        record = attrs.evolve(record, error="e" * 5000, peer=attrs.evolve(record.peer, server_name=name))
+        record = attrs.evolve(record, error="e" * 5000, client=named(record.client, name))
         read = properties(render_handshake(record))
         self.assertEqual(read["handshakeError"], "e" * 2048 + "\u2026(of 5000 bytes)")
         self.assertEqual(read["serverName"], "a" + "\U0001f600" * 170 + "\u2026(of 20001 bytes)")
@@ -469,7 +496,7 @@ class HandshakeTests(SynchronousTestCase):
     def test_any_text(self, error: str, server_name: str) -> None:
         """Whatever the reason and the SNI hold, the line is one JSON object on one line and gives them back."""
         record = self.record(Missing(), None)
-        record = attrs.evolve(record, error=error, peer=attrs.evolve(record.peer, server_name=server_name))
+        record = attrs.evolve(record, error=error, client=named(record.client, server_name))
         read = properties(render_handshake(record))
         self.assertEqual((read["handshakeError"], read["serverName"]), (error, server_name))
 

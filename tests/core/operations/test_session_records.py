@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificates.variables import certificate_variables
-from agwtwisted.core.identity.peer import Peer
-from agwtwisted.core.operations.records import ClientFrame, RecordFrame
+from agwtwisted.core.operations.records import RecordFrame, client_members
 from agwtwisted.core.operations.session_records import SessionRecord, SessionStatus, render_session
 from agwtwisted.core.verification.verdicts import Trusted
 from tests import pki
+from tests.identities import client
 
 DEVICE = certificate_variables(pki.Authority.root("Devices").issue("device 7").der)
-PEER = Peer(
+CLIENT = client(
     address="185.42.129.24",
     port=45057,
     verdict=Trusted(),
@@ -30,8 +30,8 @@ PEER = Peer(
 RECORD = SessionRecord(
     timestamp=b"2026-11-25T18:00:00+00:00",
     frame=RecordFrame.from_names(listener="mqtt", rule="mqtt", backend_pool="brokers", backend_setting="plain"),
-    client=ClientFrame.from_peer(PEER),
-    server_name=PEER.server_name,
+    client=client_members(CLIENT),
+    server_name=CLIENT.connection.server_name,
     received_bytes=1000,
     sent_bytes=2000,
     session_time=12.3456,

@@ -11,15 +11,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.configuration.schema import KINDS
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.identity.peer import Peer
 from agwtwisted.core.operations.records import (
     ACCESS,
     ENVELOPE,
     HANDSHAKE,
     AccessRecord,
-    ClientFrame,
     HandshakeRecord,
     RecordFrame,
+    client_members,
     render,
     render_handshake,
 )
@@ -27,9 +26,10 @@ from agwtwisted.core.operations.session_records import SESSION, SessionRecord, S
 from agwtwisted.core.reports import reference_pages
 from agwtwisted.core.rules.server_variables import SERVER_VARIABLES
 from agwtwisted.core.verification.verdicts import Refused
+from tests import identities
 
 ROOT = Path(__file__).parents[3]
-PEER = Peer(address="192.0.2.1", port=7, verdict=Refused("expired"), certificate=certificate_variables(b""))
+FIELDS = {"verdict": Refused("expired"), "certificate": certificate_variables(b"")}
 FRAME = RecordFrame.from_names(listener="public")
 NO_CODES = {"ApplicationGatewayAccess", "ApplicationGatewayAccessLog", "ApplicationGatewayAffinity"}
 
@@ -99,7 +99,7 @@ class LogTests(SynchronousTestCase):
         record = AccessRecord(
             timestamp=b"",
             frame=FRAME,
-            client=ClientFrame.from_peer(PEER),
+            client=client_members(identities.client(**FIELDS)),
             method=b"GET",
             target=b"/",
             rewritten_target=b"/",
@@ -117,7 +117,7 @@ class LogTests(SynchronousTestCase):
 
     def test_handshakes(self) -> None:
         """Of a handshake that failed."""
-        record = HandshakeRecord(timestamp=b"", frame=FRAME, peer=PEER, error="")
+        record = HandshakeRecord(timestamp=b"", frame=FRAME, client=identities.pending(**FIELDS), error="")
         self.assertEqual(self.members(render_handshake(record)), {*HANDSHAKE})
 
     def test_sessions(self) -> None:
@@ -125,7 +125,7 @@ class LogTests(SynchronousTestCase):
         record = SessionRecord(
             timestamp=b"",
             frame=FRAME,
-            client=ClientFrame.from_peer(PEER),
+            client=client_members(identities.client(**FIELDS)),
             server_name="",
             received_bytes=0,
             sent_bytes=0,

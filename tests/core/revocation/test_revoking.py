@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.identity.peer import OcspStatus, Peer
+from agwtwisted.core.identity.clients import Admitted, Client, OcspStatus, identify
 from agwtwisted.core.revocation.revoking import ALLOWED_FOR, concluded
 from agwtwisted.core.revocation.status import (
     CouldNotAsk,
@@ -19,8 +21,9 @@ from agwtwisted.core.revocation.status import (
     Unusable,
 )
 from agwtwisted.core.verification.verdicts import Refused, Trusted
+from tests import identities
 
-PEER = Peer(address="192.0.2.7", port=1, verdict=Trusted(), until=1000.0)
+CLIENT = identities.admitted(Trusted(), until=1000.0)
 GOOD = Good(until=500.0)
 REVOKED = Revoked(at=1.0, reason="", until=500.0)
 UNKNOWN = Unknown()
@@ -28,9 +31,21 @@ NOT_ASKED = CouldNotAsk("x")
 UNAVAILABLE = (Unusable("x"), Unreachable("x"))
 
 
+def client(statuses: Sequence[RevocationStatus], *, allow: bool, now: float) -> Client:
+    """The decision about a trusted client whose certificates have these statuses."""
+    return identify(CLIENT.pending, concluded(statuses, allow=allow, now=now))
+
+
+def until(statuses: Sequence[RevocationStatus], *, allow: bool, now: float) -> float:
+    """When the one who is let in is judged again."""
+    found = client(statuses, allow=allow, now=now)
+    assert isinstance(found, Admitted), found
+    return found.until
+
+
 def word(*statuses: RevocationStatus, allow: bool = False) -> OcspStatus:
     """What the log says."""
-    return concluded(PEER, statuses, allow=allow, now=0.0).ocsp_status
+    return client(statuses, allow=allow, now=0.0).ocsp_status
 
 
 class ConcludedTests(SynchronousTestCase):
@@ -38,9 +53,9 @@ class ConcludedTests(SynchronousTestCase):
 
     def test_good(self) -> None:
         """Good lets in, until the first of the ends."""
-        expected = attrs.evolve(PEER, ocsp_status=OcspStatus.GOOD, until=500.0)
-        self.assertEqual(concluded(PEER, [GOOD, Good(until=600.0)], allow=False, now=0.0), expected)
-        self.assertEqual(concluded(PEER, [Good(until=2000.0)], allow=False, now=0.0).until, 1000.0)
+        expected = attrs.evolve(CLIENT, ocsp_status=OcspStatus.GOOD, until=500.0)
+        self.assertEqual(client([GOOD, Good(until=600.0)], allow=False, now=0.0), expected)
+        self.assertEqual(until([Good(until=2000.0)], allow=False, now=0.0), 1000.0)
 
     def test_refused(self) -> None:
         """Revoked, unknown and unavailable are refused, in the words of the log."""
@@ -51,22 +66,21 @@ class ConcludedTests(SynchronousTestCase):
             (UNAVAILABLE[1], "certificate status request failed"),
             (NOT_ASKED, "certificate status could not be asked for"),
         ):
-            self.assertEqual(concluded(PEER, [status], allow=False, now=0.0).verdict, Refused(reason))
+            self.assertEqual(client([status], allow=False, now=0.0).verdict, Refused(reason))
 
     def test_nothing(self) -> None:
         """Where nothing was asked nobody is let in, whatever is allowed."""
         for allow in (False, True):
-            self.assertIsInstance(concluded(PEER, [], allow=allow, now=0.0).verdict, Refused)
+            self.assertIsInstance(client([], allow=allow, now=0.0).verdict, Refused)
 
     def test_allow(self) -> None:
         """Allow lets in whose status is not to be had, for a while; not what is revoked, unknown or not asked about."""
         for status in UNAVAILABLE:
-            peer = concluded(PEER, [status], allow=True, now=0.0)
-            expected = attrs.evolve(PEER, ocsp_status=OcspStatus.UNAVAILABLE_ALLOWED, until=ALLOWED_FOR)
-            self.assertEqual(peer, expected)
-        self.assertEqual(concluded(PEER, [UNAVAILABLE[0]], allow=True, now=990.0).until, 1000.0)
+            expected = attrs.evolve(CLIENT, ocsp_status=OcspStatus.UNAVAILABLE_ALLOWED, until=ALLOWED_FOR)
+            self.assertEqual(client([status], allow=True, now=0.0), expected)
+        self.assertEqual(until([UNAVAILABLE[0]], allow=True, now=990.0), 1000.0)
         for status in (REVOKED, UNKNOWN, NOT_ASKED):
-            self.assertIsInstance(concluded(PEER, [status], allow=True, now=0.0).verdict, Refused)
+            self.assertIsInstance(client([status], allow=True, now=0.0).verdict, Refused)
 
     def test_the_severest_counts(self) -> None:
         """Of the certificates of a chain the worst one counts, wherever it stands."""
@@ -92,8 +106,10 @@ class ConcludedTests(SynchronousTestCase):
     )
     def test_any_mixture(self, statuses: list[RevocationStatus], allow: bool, now: float) -> None:
         """Whoever is let in has a good status for every certificate, or lacks one that may be lacking; never longer."""
-        peer = concluded(PEER, statuses, allow=allow, now=now)
+        found = client(statuses, allow=allow, now=now)
         permitted = (GOOD, *UNAVAILABLE) if allow else (GOOD,)
         lets_in = bool(statuses) and all(status in permitted for status in statuses)
-        self.assertEqual(peer.verdict == Trusted(), lets_in)
-        self.assertLessEqual(peer.until, PEER.until)
+        self.assertEqual(isinstance(found, Admitted), lets_in)
+        self.assertEqual(found.verdict == Trusted(), lets_in)
+        if isinstance(found, Admitted):
+            self.assertLessEqual(found.until, CLIENT.until)

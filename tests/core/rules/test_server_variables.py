@@ -7,15 +7,17 @@ import hashlib
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.rules.server_variables import SERVER_VARIABLES, About, ServerVariable, server_variable
-from agwtwisted.core.rules.variable_context import Client, Context
+from agwtwisted.core.rules.variable_context import Context
 from agwtwisted.core.verification.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked
 from tests import pki, rewrites
+from tests.identities import turned_away
 from tests.rewrites import HEAD, RESPONSE, certificate, context, request
 from tests.strategies import COMMON_NAME, IA5, UTF8, alternative_names, simple_name, string
 from tests.strategies import certificate as written
@@ -62,7 +64,7 @@ class TableTests(SynchronousTestCase):
 
     def test_never_raises(self) -> None:
         """Each gives bytes for the barest of requests too."""
-        bare = Context(attrs.evolve(HEAD, headers=(), target=b"*"), Client(peer=rewrites.client().peer, port=1))
+        bare = Context(attrs.evolve(HEAD, headers=(), target=b"*"), rewrites.client())
         for case in (bare, context(verdict=NotAsked(), certificate=None, tls_version=""), context(HEAD, RESPONSE)):
             for variable in SERVER_VARIABLES.values():
                 self.assertIsInstance(variable.read(case), bytes)
@@ -84,7 +86,7 @@ class TableTests(SynchronousTestCase):
             for verdict in (Trusted(), Unchecked())
             for read in (certificate(), certificate_variables(other.der))
         ]
-        peers += [{"verdict": verdict, "certificate": None} for verdict in (Absent(), Missing(), NotAsked())]
+        peers += [{"verdict": verdict, "certificate": None} for verdict in (Absent(), NotAsked())]
         contexts = [Context(HEAD, rewrites.client(**peer), RESPONSE, 400, 100) for peer in peers]
         depending = {each.name for each in SERVER_VARIABLES.values() if len({*map(each.read, contexts)}) > 1}
         said = {each.name for each in SERVER_VARIABLES.values() if each.about is About.CERTIFICATE}
@@ -169,8 +171,7 @@ class RequestTests(SynchronousTestCase):
     def test_what_the_shell_tells(self) -> None:
         """Ciphers and round-trip time are what the connection says; the latter is asked for at each use."""
         times = iter([b"100", b"200"])
-        peer = rewrites.client().peer
-        client = Client(peer=peer, port=1, offered_suites=b"\x13\x01\x1a\x1a", tcp_rtt=lambda: next(times))
+        client = rewrites.client(offered_suites=b"\x13\x01\x1a\x1a", tcp_rtt=lambda: next(times))
         about = Context(HEAD, client)
         self.assertEqual([value("client_tcp_rtt", about) for _ in range(2)], [b"100", b"200"])
         self.assertEqual(value("ciphers_supported", about), b"TLS_AES_128_GCM_SHA256:0x1a1a")
@@ -260,9 +261,17 @@ class CertificateTests(SynchronousTestCase):
         self.assertEqual(value("client_certificate_verification", absent), b"NONE")
         self.assertEqual({value(f"client_certificate{name}", absent) for name in self.NAMES}, {b""})
 
+    def test_turned_away(self) -> None:
+        """A client that is turned away has no variable of a certificate, not even where one is there."""
+        for verdict in (Missing(), Refused("x")):
+            away: Any = turned_away(verdict, certificate=certificate())
+            for name in self.NAMES:
+                read = SERVER_VARIABLES[f"client_certificate{name}"].read
+                self.assertRaises(AttributeError, read, Context(HEAD, away))
+
     def test_nobody_asked(self) -> None:
         """Where no certificate counts, not even one that is there is told of."""
-        for verdict in (NotAsked(), Missing(), Refused("x"), Absent()):
+        for verdict in (NotAsked(), Absent()):
             about = context(verdict=verdict)
             for name in (*self.NAMES, "_san_dns", "_san_uri", "_fingerprint_sha256", *self.ATTRIBUTES):
                 self.assertEqual(value(f"client_certificate{name}", about), b"", (verdict, name))

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.verification.verdicts import Refused, Trusted, Unchecked
+from agwtwisted.core.certificates.attributes import CertificateAttributes
+from agwtwisted.core.verification.verdicts import NotAsked, Unchecked
 from tests import rewrites
 
 
-class JudgedTests(SynchronousTestCase):
-    """A client on a path that judges it in another way."""
+class CertificateTests(SynchronousTestCase):
+    """What is found in the certificate of a client."""
 
-    def test_made_once(self) -> None:
-        """It remembers what was found, for as long as the judgement is the same, and nothing of another one's."""
-        client = rewrites.client(verdict=Unchecked())
-        trusted = attrs.evolve(client.peer, verdict=Trusted())
-        found = client.judged_as(trusted)
-        self.assertEqual((found.peer, found.port), (trusted, client.port))
-        self.assertIs(client.judged_as(attrs.evolve(trusted)), found)
-        self.assertEqual(found.remembered, {})
-        refused = attrs.evolve(client.peer, verdict=Refused("x"))
-        self.assertEqual(client.judged_as(refused).peer, refused)
+    def test_found_once(self) -> None:
+        """It is looked for once for each client, and is nothing of another one's."""
+        context = rewrites.context()
+        self.assertEqual(context.attributes.common_names, (b"device-7",))
+        self.assertIs(context.attributes, context.attributes)
+        self.assertIsNot(rewrites.context(verdict=Unchecked()).attributes, context.attributes)
+
+    def test_without_a_certificate(self) -> None:
+        """There is nothing in the certificate of a client that has none, or on whose path none counts."""
+        for context in (
+            rewrites.context(verdict=NotAsked(), certificate=None),
+            rewrites.context(verdict=NotAsked()),
+        ):
+            self.assertEqual(context.attributes, CertificateAttributes())
+            self.assertEqual((context.uris, context.dns_names, context.fingerprint_sha256), (b"", b"", b""))

@@ -5,43 +5,51 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
-import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.identity.peer import OcspStatus, Peer
+from agwtwisted.core.identity.clients import (
+    Admitted,
+    Client,
+    OcspStatus,
+    PendingClient,
+    RevocationFinding,
+    TurnedAway,
+    identify,
+)
 from agwtwisted.core.resources.resources import OcspScope, OcspUnavailable, SslProfile
 from agwtwisted.core.revocation.revoking import ALLOWED_FOR
 from agwtwisted.core.verification.verdicts import Refused, Trusted
-from agwtwisted.identity.standing import Standing
+from agwtwisted.identity.revalidation import EXPIRED, Answer, Revalidation
 from agwtwisted.revocation.check import check_of
 from agwtwisted.revocation.watchers import CALLS_PER_TURN
 from agwtwisted.transport.clocks import LOOK
-from tests import pki
+from tests import identities, pki
 from tests.clocks import SettableClock, turn
 from tests.responder import Response, Single
-from tests.revocations import DEVICE, HOUR, ISSUER, PROFILE, SKEW, RevocationCase, peer, profile
+from tests.revocations import DEVICE, HOUR, ISSUER, PROFILE, SKEW, RevocationCase, client, profile
 
-VERIFIED = Peer(address="192.0.2.7", port=1, verdict=Trusted(), until=1000.0)
+VERIFIED = identities.pending(Trusted(), until=1000.0)
+REVOKED = RevocationFinding(ocsp_status=OcspStatus.REVOKED, refusal=Refused("certificate revoked"))
 
 
 class Check:
     """What judges further; answers what and when the test says."""
 
     def __init__(self) -> None:
-        self.asked: list[Peer] = []
+        self.asked: list[PendingClient] = []
         self.cancelled: list[object] = []
-        self.answers: list[Peer | Deferred[Peer]] = []
+        self.answers: list[Answer] = []
         self.watchers: list[Callable[[], None]] = []
 
-    def __call__(self, peer: Peer) -> Peer | Deferred[Peer]:
-        """As Recheck says."""
-        self.asked.append(peer)
+    def __call__(self, client: PendingClient) -> Answer:
+        """As revalidation.Check says."""
+        self.asked.append(client)
         return self.answers.pop(0) if self.answers else Deferred(self.cancelled.append)
 
-    def watch(self, peer: Peer, told: Callable[[], None]) -> Callable[[], None]:
-        """As Recheck says."""
+    def watch(self, client: PendingClient, told: Callable[[], None]) -> Callable[[], None]:
+        """As revalidation.Check says."""
         self.watchers.append(told)
         return lambda: self.watchers.remove(told)
 
@@ -49,12 +57,12 @@ class Check:
 class Defective(Check):
     """One that raises."""
 
-    def __call__(self, peer: Peer) -> Peer:
+    def __call__(self, client: PendingClient) -> Answer:
         """A defect."""
         raise RuntimeError
 
 
-class StandingTests(SynchronousTestCase):
+class RevalidationTests(SynchronousTestCase):
     """The verdict about one client."""
 
     def setUp(self) -> None:
@@ -65,33 +73,45 @@ class StandingTests(SynchronousTestCase):
         self.told: list[object] = []
 
     def hold(self) -> None:
-        """As Judged says."""
+        """As Revalidated says."""
         self.told.append("hold")
 
-    def renewed(self, peer: Peer) -> None:
-        """As Judged says."""
-        self.told.append(peer)
+    def renewed(self, client: Client) -> None:
+        """As Revalidated says."""
+        self.told.append(client)
 
     def timers(self) -> list[object]:
         """What is waited for, but for the clock's own look."""
         return [call for call in self.clock.getDelayedCalls() if call is not self.wall._timer]
 
-    def standing(self, until: float, check: Check | None) -> Standing:
-        """A verdict that holds until then."""
-        standing = Standing(self.clock, self.wall, self, VERIFIED, check)
-        standing.until(until)
-        return standing
+    def revalidation(self, until: float, check: Check | None) -> Revalidation:
+        """That of a verdict that holds until then."""
+        revalidation = Revalidation(self.clock, self.wall, self, VERIFIED, check)
+        revalidation.until(until)
+        return revalidation
 
-    def good(self, until: float) -> Peer:
-        """The client, found good."""
-        return attrs.evolve(VERIFIED, ocsp_status=OcspStatus.GOOD, until=until)
+    def good(self, until: float) -> RevocationFinding:
+        """The client's certificate is good."""
+        return RevocationFinding(ocsp_status=OcspStatus.GOOD, until=until)
+
+    def client(self, finding: RevocationFinding) -> Client:
+        """The client, by this finding."""
+        return identify(VERIFIED, finding)
+
+    def assert_unavailable(self) -> None:
+        """The client was turned away, since nothing was found out about it."""
+        client = self.told[-1]
+        assert isinstance(client, TurnedAway), client
+        self.assertEqual(client.verdict, Refused("certificate status request failed"))
+        self.assertEqual((client.ocsp_status, client.proof), (OcspStatus.UNAVAILABLE, VERIFIED.proof))
 
     def test_certificate_ends(self) -> None:
         """At the end of its certificate a client is refused, with nothing else to check or with."""
-        refused = attrs.evolve(VERIFIED, verdict=Refused("certificate has expired"))
+        refused = self.client(EXPIRED)
+        self.assertEqual(refused.verdict, Refused("certificate has expired"))
         for check in (None, self.check):
             self.setUp()
-            self.standing(1000.0, check and self.check)
+            self.revalidation(1000.0, check and self.check)
             self.clock.advance(999)
             self.assertEqual(self.told, [])
             self.clock.advance(1)
@@ -100,78 +120,75 @@ class StandingTests(SynchronousTestCase):
 
     def test_judged_again(self) -> None:
         """At the end of the answer the client is judged again as it was verified; nothing goes on meanwhile."""
-        self.standing(100.0, self.check)
-        answer: Deferred[Peer] = Deferred()
+        self.revalidation(100.0, self.check)
+        answer: Deferred[RevocationFinding] = Deferred()
         self.check.answers.append(answer)
         self.clock.advance(100)
         self.assertEqual((self.told, self.check.asked), (["hold"], [VERIFIED]))
         answer.callback(self.good(200.0))
-        self.assertEqual(self.told, ["hold", self.good(200.0)])
+        self.assertEqual(self.told, ["hold", self.client(self.good(200.0))])
         self.check.answers.append(succeed(self.good(300.0)))
         self.clock.advance(100)
-        self.assertEqual(self.told[-1], self.good(300.0))
+        self.assertEqual(self.told[-1], self.client(self.good(300.0)))
 
     def test_refused(self) -> None:
         """Found revoked, it is refused, and that is the end of it, whether the answer is an old one or a new one."""
-        revoked = attrs.evolve(VERIFIED, verdict=Refused("certificate revoked"))
-        for answer in (succeed(revoked), revoked):
+        for answer in (succeed(REVOKED), REVOKED):
             self.setUp()
             self.check.answers.append(answer)
-            self.standing(100.0, self.check)
+            self.revalidation(100.0, self.check)
             self.clock.advance(100)
-            self.assertEqual(self.told, ["hold", revoked])
+            self.assertEqual(self.told, ["hold", self.client(REVOKED)])
             self.assertEqual((self.check.watchers, self.timers()), ([], []))
 
     def test_news(self) -> None:
         """Bad news has it judged at once, and the timer of before does not come on top."""
-        self.standing(100.0, self.check)
+        self.revalidation(100.0, self.check)
         self.check.answers.append(succeed(self.good(500.0)))
         self.check.watchers[0]()
-        self.assertEqual(self.told, ["hold", self.good(500.0)])
+        self.assertEqual(self.told, ["hold", self.client(self.good(500.0))])
         self.clock.advance(100)
         self.assertEqual(len(self.check.asked), 1)
 
     def test_news_while_asking(self) -> None:
         """News during a check does not begin another one."""
-        self.standing(100.0, self.check)
+        self.revalidation(100.0, self.check)
         self.clock.advance(100)
         self.check.watchers[0]()
         self.assertEqual(len(self.check.asked), 1)
 
     def test_failure(self) -> None:
         """A check that fails is a refusal, and logged."""
-        answer: Deferred[Peer] = Deferred()
+        answer: Deferred[RevocationFinding] = Deferred()
         self.check.answers.append(answer)
-        self.standing(100.0, self.check)
+        self.revalidation(100.0, self.check)
         self.clock.advance(100)
         answer.errback(RuntimeError("broken"))
-        refused = Refused("certificate status request failed")
-        self.assertEqual(self.told[-1], attrs.evolve(VERIFIED, verdict=refused, ocsp_status=OcspStatus.UNAVAILABLE))
+        self.assert_unavailable()
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_failure_at_once(self) -> None:
         """So is one that raises at once: nobody is held for ever."""
-        self.standing(100.0, Defective())
+        self.revalidation(100.0, Defective())
         self.clock.advance(100)
-        refused = Refused("certificate status request failed")
-        unavailable = attrs.evolve(VERIFIED, verdict=refused, ocsp_status=OcspStatus.UNAVAILABLE)
-        self.assertEqual(self.told, ["hold", unavailable])
+        self.assert_unavailable()
+        self.assertEqual(self.told[:-1], ["hold"])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_stop(self) -> None:
         """A connection that is gone leaves no timer, no watcher and no question behind, and is told nothing."""
-        standing = self.standing(100.0, self.check)
+        revalidation = self.revalidation(100.0, self.check)
         self.clock.advance(100)
-        standing.stop()
+        revalidation.stop()
         self.assertEqual(len(self.check.cancelled), 1)
         self.assertEqual((self.check.watchers, self.timers(), self.told), ([], [], ["hold"]))
-        standing = self.standing(500.0, self.check)
-        standing.stop()
+        revalidation = self.revalidation(500.0, self.check)
+        revalidation.stop()
         self.assertEqual((self.check.watchers, self.timers()), ([], []))
 
     def test_clock_set_back(self) -> None:
         """After an hour back the certificate is valid for an hour more, as its dates say."""
-        self.standing(1000.0, None)
+        self.revalidation(1000.0, None)
         self.clock.advance(500)
         self.wall.step(-HOUR)
         self.clock.advance(500 + HOUR - LOOK - 1)
@@ -183,18 +200,18 @@ class StandingTests(SynchronousTestCase):
         """A client whose certificate has expired by the new time is refused as soon as the step is seen."""
         for check in (None, self.check):
             self.setUp()
-            self.standing(1000.0, check)
+            self.revalidation(1000.0, check)
             self.wall.step(HOUR)
-            self.assertEqual(self.told, [attrs.evolve(VERIFIED, verdict=Refused("certificate has expired"))])
+            self.assertEqual(self.told, [self.client(EXPIRED)])
 
     def test_judged_again_at_a_step(self) -> None:
         """Whoever is checked further is checked again at a step in either direction, and the new end counts."""
         for step in (HOUR, -HOUR):
             self.setUp()
-            verified = attrs.evolve(VERIFIED, until=1e6)
-            standing = Standing(self.clock, self.wall, self, verified, self.check)
-            standing.until(100.0)
-            self.check.answers.append(succeed(attrs.evolve(verified, until=200.0 + step)))
+            verified = identities.pending(Trusted(), until=1e6)
+            revalidation = Revalidation(self.clock, self.wall, self, verified, self.check)
+            revalidation.until(100.0)
+            self.check.answers.append(succeed(self.good(200.0 + step)))
             self.wall.step(step)
             self.assertEqual((len(self.check.asked), self.told[0]), (1, "hold"))
             self.clock.advance(200 - LOOK - 1)
@@ -204,7 +221,7 @@ class StandingTests(SynchronousTestCase):
 
     def test_step_after_the_end(self) -> None:
         """A connection that is gone is told of no step."""
-        self.standing(1000.0, self.check).stop()
+        self.revalidation(1000.0, self.check).stop()
         self.wall.step(HOUR)
         self.assertEqual((self.told, self.check.asked), ([], []))
 
@@ -217,12 +234,12 @@ class Session:
         self.verdicts: list[object] = []
 
     def hold(self) -> None:
-        """As Judged says."""
+        """As Revalidated says."""
         self.held += 1
 
-    def renewed(self, peer: Peer) -> None:
-        """As Judged says."""
-        self.verdicts.append(peer.verdict)
+    def renewed(self, client: Client) -> None:
+        """As Revalidated says."""
+        self.verdicts.append(client.verdict)
 
 
 class RevokedWhileConnectedTests(RevocationCase):
@@ -232,16 +249,15 @@ class RevokedWhileConnectedTests(RevocationCase):
         """A connection of the device, judged as it came."""
         check = check_of(self.revocation, by)
         assert check
-        verified = peer(DEVICE)
-        judged = check(verified)
-        if not isinstance(judged, Peer):
+        judged = check(client(DEVICE))
+        if not isinstance(judged, RevocationFinding):
             self.answer()
         found = self.found(judged)
-        self.assertEqual(found.verdict, Trusted())
+        assert isinstance(found, Admitted), found
         session = Session()
-        standing = Standing(self.clock, self.wall, session, verified, check)
-        self.addCleanup(standing.stop)
-        standing.until(found.until)
+        revalidation = Revalidation.of(self.clock, self.wall, session, found, check)
+        assert revalidation
+        self.addCleanup(revalidation.stop)
         return session
 
     def test_revoked(self) -> None:
