@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 
 from agwtwisted.core.identity.clients import CertificateProof, OcspStatus, PendingClient, RevocationFinding
 from agwtwisted.core.resources.resources import ClientRevocation, OcspScope, OcspUnavailable, SslProfile
+from agwtwisted.core.revocation.finding import finding_of
 from agwtwisted.core.revocation.memory import Subject
-from agwtwisted.core.revocation.revoking import concluded
 from agwtwisted.core.revocation.status import RevocationStatus
 from agwtwisted.revocation.revocation import Revocation
 
@@ -62,7 +62,7 @@ class RevocationCheck:
 
     def _found(self, pending: PendingClient, statuses: list[RevocationStatus]) -> RevocationFinding:
         allow = self.profile.ocsp_unavailable is OcspUnavailable.ALLOW
-        finding = concluded(statuses, allow=allow, now=self.revocation.seconds())
+        finding = finding_of(statuses, allow=allow, now=self.revocation.seconds())
         certificate = pending.proof.certificate
         if finding.ocsp_status is OcspStatus.UNAVAILABLE_ALLOWED and certificate is not None:
             self.revocation.fail_open_count += 1

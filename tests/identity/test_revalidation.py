@@ -19,7 +19,7 @@ from agwtwisted.core.identity.clients import (
     identify,
 )
 from agwtwisted.core.resources.resources import OcspScope, OcspUnavailable, SslProfile
-from agwtwisted.core.revocation.revoking import ALLOWED_FOR
+from agwtwisted.core.revocation.finding import FAIL_OPEN_SECONDS
 from agwtwisted.core.verification.verdicts import Refused, Trusted
 from agwtwisted.identity.revalidation import EXPIRED, Answer, Revalidation
 from agwtwisted.revocation.check import check_of
@@ -329,7 +329,7 @@ class RevokedWhileConnectedTests(RevocationCase):
         self.status(by=by)
         self.give_up()
         session = self.session(by)
-        self.clock.advance(ALLOWED_FOR)
+        self.clock.advance(FAIL_OPEN_SECONDS)
         self.assertEqual((session.held, session.verdicts), (1, []))
         self.answer(self.response("revoked"))
         self.assertEqual(session.verdicts, [Refused("certificate revoked")])
@@ -342,7 +342,7 @@ class RevokedWhileConnectedTests(RevocationCase):
         self.give_up()
         self.successResultOf(intermediate)
         session = self.session(by)
-        self.clock.advance(ALLOWED_FOR)
+        self.clock.advance(FAIL_OPEN_SECONDS)
         single = Single(certificate=ISSUER, status="revoked")
         self.answer(Response(signer=root, singles=[single]).der())
         self.assertEqual(session.verdicts, [Refused("certificate revoked")])

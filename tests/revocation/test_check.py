@@ -12,7 +12,7 @@ from twisted.logger import LogLevel, capturedLogs
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.identity.clients import OcspStatus, RevocationFinding
 from agwtwisted.core.resources.resources import ClientRevocation, OcspScope, OcspUnavailable
-from agwtwisted.core.revocation.revoking import ALLOWED_FOR
+from agwtwisted.core.revocation.finding import FAIL_OPEN_SECONDS
 from agwtwisted.core.revocation.status import Revoked
 from agwtwisted.core.verification.verdicts import Refused, Trusted
 from agwtwisted.revocation.check import RevocationCheck, check_of, subjects
@@ -92,7 +92,7 @@ class CheckTests(RevocationCase):
         self.answer(TRY_LATER)
         found = self.found(judged)
         self.assertEqual((found.verdict, found.ocsp_status), (Trusted(), OcspStatus.UNAVAILABLE_ALLOWED))
-        self.assertEqual(found.until, self.clock.seconds() + ALLOWED_FOR)
+        self.assertEqual(found.until, self.clock.seconds() + FAIL_OPEN_SECONDS)
 
     def test_allow_is_no_pardon(self) -> None:
         """Allow lets in neither the unknown nor the revoked, be the response over and the responder dead."""

@@ -10,9 +10,9 @@ from twisted.logger import capturedLogs
 
 from agwtwisted.core.identity.clients import OcspStatus
 from agwtwisted.core.resources.resources import OcspScope, OcspUnavailable, WithoutNocheck
+from agwtwisted.core.revocation.finding import FAIL_OPEN_SECONDS
 from agwtwisted.core.revocation.memory import FAILURE_TTL
 from agwtwisted.core.revocation.ocsp import FORGIVEN_FOR, ProvenResponse
-from agwtwisted.core.revocation.revoking import ALLOWED_FOR
 from agwtwisted.core.revocation.status import (
     CouldNotAsk,
     Good,
@@ -429,7 +429,7 @@ class StepTests(RevocationCase):
         self.give_up()
         check = check_of(self.revocation, by)
         assert check
-        self.assertEqual(self.found(check(client(DEVICE))).until, self.wall.seconds() + ALLOWED_FOR)
+        self.assertEqual(self.found(check(client(DEVICE))).until, self.wall.seconds() + FAIL_OPEN_SECONDS)
 
 
 class NotAskedTests(RevocationCase):

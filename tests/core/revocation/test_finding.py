@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.identity.clients import Admitted, Client, OcspStatus, identify
-from agwtwisted.core.revocation.revoking import ALLOWED_FOR, concluded
+from agwtwisted.core.revocation.finding import FAIL_OPEN_SECONDS, finding_of
 from agwtwisted.core.revocation.status import (
     CouldNotAsk,
     Good,
@@ -33,7 +33,7 @@ UNAVAILABLE = (Unusable("x"), Unreachable("x"))
 
 def client(statuses: Sequence[RevocationStatus], *, allow: bool, now: float) -> Client:
     """The decision about a trusted client whose certificates have these statuses."""
-    return identify(CLIENT.pending, concluded(statuses, allow=allow, now=now))
+    return identify(CLIENT.pending, finding_of(statuses, allow=allow, now=now))
 
 
 def until(statuses: Sequence[RevocationStatus], *, allow: bool, now: float) -> float:
@@ -48,7 +48,7 @@ def word(*statuses: RevocationStatus, allow: bool = False) -> OcspStatus:
     return client(statuses, allow=allow, now=0.0).ocsp_status
 
 
-class ConcludedTests(SynchronousTestCase):
+class FindingTests(SynchronousTestCase):
     """One status, or several."""
 
     def test_good(self) -> None:
@@ -76,7 +76,7 @@ class ConcludedTests(SynchronousTestCase):
     def test_allow(self) -> None:
         """Allow lets in whose status is not to be had, for a while; not what is revoked, unknown or not asked about."""
         for status in UNAVAILABLE:
-            expected = attrs.evolve(CLIENT, ocsp_status=OcspStatus.UNAVAILABLE_ALLOWED, until=ALLOWED_FOR)
+            expected = attrs.evolve(CLIENT, ocsp_status=OcspStatus.UNAVAILABLE_ALLOWED, until=FAIL_OPEN_SECONDS)
             self.assertEqual(client([status], allow=True, now=0.0), expected)
         self.assertEqual(until([UNAVAILABLE[0]], allow=True, now=990.0), 1000.0)
         for status in (REVOKED, UNKNOWN, NOT_ASKED):

@@ -1,4 +1,4 @@
-"""From what is known about the revocation of a client's certificates to the finding about the client."""
+"""What the statuses of a client's certificates mean for the client. Caller: the revocation check."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from agwtwisted.core.revocation.status import (
 from agwtwisted.core.verification import reasons
 from agwtwisted.core.verification.verdicts import Refused
 
-ALLOWED_FOR: Final = 60.0
-"""Seconds after which a client is judged again that was let in because its status was not to be had."""
+FAIL_OPEN_SECONDS: Final = 60.0
+"""Seconds after which a client is revalidated that was let in without a status, by `ocsp_unavailable = Allow`."""
 
 
-def concluded(statuses: Sequence[RevocationStatus], *, allow: bool, now: float) -> RevocationFinding:
-    """The finding about a trusted client, which the severest status of its certificates decides; none at all refuses.
+def finding_of(statuses: Sequence[RevocationStatus], *, allow: bool, now: float) -> RevocationFinding:
+    """The finding about a trusted client: the severest status of its certificates decides, and no status refuses.
 
-    `allow` says what to do when a status is not to be had (`ocsp_unavailable`). It concerns nothing else: a certificate
-    that its issuer does not know, or has revoked, is refused in any case, and so is one that was not asked about for
-    want of something of our own, or whoever can make the gateway busy would bring in the revoked.
+    `allow` lets a client in whose status is unavailable (`ocsp_unavailable`), and nobody else: a certificate that its
+    issuer does not know, or has revoked, is refused in any case. So is one about which the gateway could not ask for
+    want of a resource of its own, or an attacker who exhausts that resource could bring in revoked clients.
     """
     severest = max(statuses, key=_severity, default=Unusable("nothing was asked"))
     match severest:
@@ -42,7 +42,7 @@ def concluded(statuses: Sequence[RevocationStatus], *, allow: bool, now: float) 
             return RevocationFinding(ocsp_status=OcspStatus.NOT_ASKED, refusal=Refused(reasons.STATUS_NOT_ASKED))
         case Unusable() | Unreachable():
             if allow and statuses:
-                return RevocationFinding(ocsp_status=OcspStatus.UNAVAILABLE_ALLOWED, until=now + ALLOWED_FOR)
+                return RevocationFinding(ocsp_status=OcspStatus.UNAVAILABLE_ALLOWED, until=now + FAIL_OPEN_SECONDS)
             return RevocationFinding(ocsp_status=OcspStatus.UNAVAILABLE, refusal=Refused(reasons.STATUS_UNAVAILABLE))
         case _:
             assert_never(severest)
