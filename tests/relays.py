@@ -94,7 +94,7 @@ class Stand:
 
     def pool(self, name: str, settings: str) -> Any:
         """The servers of a pool under some settings."""
-        return self.backends._pools[name, settings]
+        return self.backends._servers._pools[name, settings]
 
     def dial(self, address: str = "192.0.2.7", port: int = 50000) -> Line:
         """A TCP client, who has said nothing yet."""

@@ -10,6 +10,7 @@ from twisted.internet.posixbase import PosixReactorBase as Reactor
 from agwtwisted.backends.connecting import Dialer, Encryption
 from agwtwisted.backends.failure_log import ConnectionFailureLog
 from agwtwisted.backends.resolver import Resolver, resolver_of
+from agwtwisted.backends.server_pools import ServerPools
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.affinity import KEY_BYTES, Affinity, cookie_value
 from agwtwisted.core.backends.balancing import Balancer, LeastConnections, Pool, RoundRobin
@@ -41,15 +42,11 @@ class Backends:
         self._affinity_key = affinity_key or token_bytes(KEY_BYTES)
         self._contexts = BackendContexts()
         self._failures = ConnectionFailureLog(reactor.seconds)
-        self._servers: dict[tuple[str, str, int], Server] = {}
-        self._pools: dict[tuple[str, str], Pool[Server]] = {}
+        self._servers: ServerPools[Server, BackendHttpSettings] = ServerPools(self._new_server, self._new_pool)
 
     def pool(self, pool: BackendAddressPool, settings: BackendHttpSettings) -> Pool[Server]:
         """The servers of a pool under these settings."""
-        found = self._pools.get((pool.name, settings.name))
-        if found is None:
-            found = self._pools[pool.name, settings.name] = self._new_pool(pool, settings)
-        return found
+        return self._servers.pool(pool, settings)
 
     def server_to_probe(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
         """A way to a server as requests have it under these settings, but apart from them."""
@@ -66,31 +63,19 @@ class Backends:
 
     def close_idle(self) -> None:
         """Closes the connections that no exchange uses, and leaves no timer behind, at the end."""
-        for server in self._servers.values():
+        for server in self._servers:
             server.close_idle()
             server.stop()
 
     def _make_room(self) -> None:
         """Descriptors are short: connections that no exchange uses are what can be done without."""
-        for server in self._servers.values():
+        for server in self._servers:
             server.close_idle()
 
-    def _new_pool(self, pool: BackendAddressPool, settings: BackendHttpSettings) -> Pool[Server]:
-        addresses = [(each.host, each.port or settings.port) for each in pool.backend_addresses]
-        servers = tuple(dict.fromkeys(self._server(*address, settings) for address in addresses))
+    def _new_pool(self, servers: tuple[Server, ...], settings: BackendHttpSettings) -> Pool[Server]:
         least = settings.load_distribution_algorithm is LoadDistributionAlgorithm.LEAST_CONNECTIONS
         balancer: Balancer[Server] = LeastConnections() if least else RoundRobin()
-        made = Pool(servers, balancer, self._affinity(servers, settings))
-        for server in servers:
-            server.subscribe(made.changed)
-        return made
-
-    def _server(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
-        key = (settings.name, host, port)
-        server = self._servers.get(key)
-        if server is None:
-            server = self._servers[key] = self._new_server(host, port, settings)
-        return server
+        return Pool(servers, balancer, self._affinity(servers, settings))
 
     def _new_server(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
         encryption = None

@@ -13,12 +13,13 @@ from twisted.python.failure import Failure
 from agwtwisted.backends.connecting import Dialer, Encryption
 from agwtwisted.backends.failure_log import ConnectionFailureLog
 from agwtwisted.backends.resolver import Resolver
+from agwtwisted.backends.server_pools import ServerPools
 from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.balancing import Pool, RoundRobin
 from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.core.plan.server_identity import IdentityRule, server_identity
 from agwtwisted.core.resources.resources import BackendAddressPool, BackendSettings, StreamProtocol
-from agwtwisted.tls.backend_contexts import BackendTls
+from agwtwisted.tls.backend_contexts import BackendContexts
 from agwtwisted.tls.relay_wires import RelayTlsClientWire, RelayWire
 
 DRAIN_TIMEOUT: Final = 30.0
@@ -37,46 +38,34 @@ class RelayBackends:
         self._reactor = reactor
         self._resolver = resolver
         self._failures = ConnectionFailureLog(reactor.seconds)
-        self._tls: dict[str, BackendTls] = {}
-        self._servers: dict[tuple[str, str, int], RelayServer] = {}
-        self._pools: dict[tuple[str, str], Pool[RelayServer]] = {}
+        self._contexts = BackendContexts()
+        self._servers: ServerPools[RelayServer, BackendSettings] = ServerPools(
+            self._new_server, lambda servers, _: Pool(servers, RoundRobin())
+        )
 
     def pool(self, pool: BackendAddressPool, settings: BackendSettings) -> Pool[RelayServer]:
         """The servers of a pool under these settings, which take turns."""
-        found = self._pools.get((pool.name, settings.name))
-        if found is None:
-            addresses = [(each.host, each.port or settings.port) for each in pool.backend_addresses]
-            servers = tuple(dict.fromkeys(self.server(*address, settings) for address in addresses))
-            found = self._pools[pool.name, settings.name] = Pool(servers, RoundRobin())
-            for server in servers:
-                server.subscribe(found.changed)
-        return found
+        return self._servers.pool(pool, settings)
 
     def server(self, host: str, port: int, settings: BackendSettings) -> RelayServer:
         """A server under these settings."""
-        key = (settings.name, host, port)
-        server = self._servers.get(key)
-        if server is None:
-            server = self._servers[key] = self._new_server(host, port, settings)
-        return server
+        return self._servers.server(host, port, settings)
 
     def prepare(self, settings: BackendSettings) -> None:
         """Makes now what settings need, rather than with their first connection."""
-        if settings.protocol is StreamProtocol.TLS and settings.name not in self._tls:
-            roots = [root for trusted in settings.trusted_root_certificates for root in trusted.certificates]
-            self._tls[settings.name] = BackendTls.trusting(roots)
+        if settings.protocol is StreamProtocol.TLS:
+            self._contexts.of(settings)
 
     def stop(self) -> None:
         """Leaves no timer behind, at the end."""
-        for server in self._servers.values():
+        for server in self._servers:
             server.stop()
 
     def _new_server(self, host: str, port: int, settings: BackendSettings) -> RelayServer:
         encryption = None
-        self.prepare(settings)
         if settings.protocol is StreamProtocol.TLS:
             name = settings.host_name or (host if settings.pick_host_name_from_backend_address else "")
-            encryption = Encryption(tls=self._tls[settings.name], rule=IdentityRule.chosen(name, host))
+            encryption = Encryption(tls=self._contexts.of(settings), rule=IdentityRule.chosen(name, host))
         dialer = Dialer(
             self._reactor, host, port, self._resolver, encryption, plain=RelayWire, encrypted=RelayTlsClientWire
         )

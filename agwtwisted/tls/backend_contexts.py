@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import attrs
 from OpenSSL import SSL, crypto
@@ -14,7 +14,7 @@ from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import AgwError
 from agwtwisted.core.certificates.reading import Certificate
 from agwtwisted.core.plan.server_identity import ServerIdentity, mismatch
-from agwtwisted.core.resources.resources import BackendHttpSettings, SslCertificate
+from agwtwisted.core.resources.resources import BackendHttpSettings, BackendSettings, SslCertificate
 from agwtwisted.core.verification.reasons import REASONS, UNKNOWN
 from agwtwisted.tls.client import TlsClientWire
 from agwtwisted.tls.own_certificate import present
@@ -123,27 +123,30 @@ class BackendContexts:
     def __init__(self) -> None:
         self._made: dict[tuple[object, ...], BackendTls] = {}
 
-    def of(self, settings: BackendHttpSettings) -> BackendTls:
-        """How TLS is spoken under Https settings.
+    def of(self, settings: BackendHttpSettings | BackendSettings) -> BackendTls:
+        """How TLS is spoken under settings of HTTP, or of L4, which always verify and offer a protocol by connection.
 
         Raises:
             ClientCertificateError: the gateway's own certificate is none that OpenSSL shows.
         """
-        key = (
-            settings.trusted_root_certificates,
-            settings.validate_cert_chain_and_expiry,
-            settings.validate_sni,
-            settings.client_ssl_certificate,
-        )
+        asked = _asked(settings)
+        key = (settings.trusted_root_certificates, *asked.values())
         if key not in self._made:
-            self._made[key] = BackendTls.trusting(
-                [root for trusted in settings.trusted_root_certificates for root in trusted.certificates],
-                validate_chain=settings.validate_cert_chain_and_expiry,
-                validate_name=settings.validate_sni,
-                certificate=settings.client_ssl_certificate,
-                protocols=HTTP_PROTOCOLS,
-            )
+            roots = [root for trusted in settings.trusted_root_certificates for root in trusted.certificates]
+            self._made[key] = BackendTls.trusting(roots, **asked)
         return self._made[key]
+
+
+def _asked(settings: BackendHttpSettings | BackendSettings) -> dict[str, Any]:
+    """What `BackendTls.trusting` is told besides the roots."""
+    if isinstance(settings, BackendSettings):
+        return {}
+    return {
+        "validate_chain": settings.validate_cert_chain_and_expiry,
+        "validate_name": settings.validate_sni,
+        "certificate": settings.client_ssl_certificate,
+        "protocols": HTTP_PROTOCOLS,
+    }
 
 
 class _Notes:
