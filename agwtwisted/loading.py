@@ -17,10 +17,10 @@ from typing import Final
 from agwtwisted.core.base.errors import AgwError, ConfigError, Place, Problem
 from agwtwisted.core.certificates.pem import read_certificates
 from agwtwisted.core.configuration.parsing import parse
-from agwtwisted.core.configuration.sources import SourceFile
 from agwtwisted.core.configuration.trust_coherence import key_of
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import Protocol
+from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.listening.listener import BindError
 from agwtwisted.tls.backend_contexts import BackendContexts, ClientCertificateError
 from agwtwisted.tls.contexts import CertificateError, GroupsError, PortContexts

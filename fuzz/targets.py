@@ -24,10 +24,7 @@ from agwtwisted.core.certificates.name_comparison import normalised_name
 from agwtwisted.core.certificates.names import relative_names
 from agwtwisted.core.certificates.pem import read_certificates
 from agwtwisted.core.certificates.variables import certificate_variables
-from agwtwisted.core.configuration import ini
 from agwtwisted.core.configuration.parsing import parse
-from agwtwisted.core.configuration.schema import KINDS
-from agwtwisted.core.configuration.sources import SourceFile
 from agwtwisted.core.exchange.certificate_headers import header_block
 from agwtwisted.core.http import host_names
 from agwtwisted.core.http.heads import PlainRequests
@@ -41,6 +38,9 @@ from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.templates import MATCHER, Scope, Template
 from agwtwisted.core.rules.variable_context import Context
 from agwtwisted.core.rules.variable_references import Lookup
+from agwtwisted.core.sections import ini
+from agwtwisted.core.sections.schema import KINDS
+from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.core.verification.chains import TrustedChain, read_chain
 from agwtwisted.core.verification.judging import MAX_DEPTH, Anchors, Evidence, judge
 from agwtwisted.core.verification.verdicts import Refused, Trusted, Unchecked

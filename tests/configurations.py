@@ -9,9 +9,9 @@ import attrs
 
 from agwtwisted.core.base.errors import ConfigError
 from agwtwisted.core.configuration.parsing import parse
-from agwtwisted.core.configuration.sources import SourceFile
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import Config
+from agwtwisted.core.sections.sources import SourceFile
 from tests import pki
 
 FILE = "conf/gw.ini"

@@ -11,7 +11,6 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.configuration.parsing import parse
-from agwtwisted.core.configuration.sources import SourceFile
 from agwtwisted.core.http.paths import override_path
 from agwtwisted.core.plan.routing import actions_of
 from agwtwisted.core.resources.resources import (
@@ -23,6 +22,7 @@ from agwtwisted.core.resources.resources import (
     Refusal,
     StreamProtocol,
 )
+from agwtwisted.core.sections.sources import SourceFile
 from tests import pki
 
 CONF = Path(__file__).parent.parent / "conf"

@@ -14,8 +14,8 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.configuration.parsing import parse
-from agwtwisted.core.configuration.sources import SourceFile
 from agwtwisted.core.resources.resources import Gateway
+from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.demo import certificates
 from tests.programs import needs
 

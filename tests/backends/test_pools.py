@@ -11,8 +11,8 @@ from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.affinity import cookie_value
 from agwtwisted.core.backends.balancing import Pool
 from agwtwisted.core.backends.health import Health
-from agwtwisted.core.configuration.backend_keys import backend_address
 from agwtwisted.core.resources.resources import BackendAddressPool, BackendHttpSettings, LoadDistributionAlgorithm
+from agwtwisted.core.sections.backend_keys import backend_address
 from tests.identities import admitted
 from tests.wires import Network
 

@@ -1,1 +1,1 @@
-"""From the text of a configuration file to resources, or to every error in it with its line."""
+"""From sections to one configuration in force, or to every error in them: references, and what must fit together."""

@@ -9,15 +9,7 @@ import attrs
 
 from agwtwisted.core.base.errors import Problem, shown
 from agwtwisted.core.base.texts import did_you_mean
-from agwtwisted.core.configuration import rewrite_rules
-from agwtwisted.core.configuration.backend_keys import backend_port
 from agwtwisted.core.configuration.coherence import Built, Draft
-from agwtwisted.core.configuration.ini import Section
-from agwtwisted.core.configuration.rule_keys import CUSTOM_ERROR_STATUSES
-from agwtwisted.core.configuration.schema import KINDS
-from agwtwisted.core.configuration.settings import Row, SectionReference
-from agwtwisted.core.configuration.sources import Sources, beside
-from agwtwisted.core.configuration.tls_keys import DEFAULT_SSL_POLICY, client_auth, tls_policy
 from agwtwisted.core.resources.resources import (
     BackendAddressPool,
     BackendHttpSettings,
@@ -38,6 +30,14 @@ from agwtwisted.core.resources.resources import (
 )
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.rewriting import RewriteRuleSet
+from agwtwisted.core.sections import rewrite_rules
+from agwtwisted.core.sections.backend_keys import backend_port
+from agwtwisted.core.sections.ini import Section
+from agwtwisted.core.sections.rule_keys import CUSTOM_ERROR_STATUSES
+from agwtwisted.core.sections.schema import KINDS
+from agwtwisted.core.sections.settings import Row, SectionReference
+from agwtwisted.core.sections.sources import Sources, beside
+from agwtwisted.core.sections.tls_keys import DEFAULT_SSL_POLICY, client_auth, tls_policy
 from agwtwisted.core.tls import policies
 from agwtwisted.core.tls.policies import TlsPolicy
 

@@ -16,8 +16,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from agwtwisted.core.base.errors import Problem, shown
 from agwtwisted.core.certificates.attributes import certificate_attributes, issuer_organizations
-from agwtwisted.core.configuration.settings import Row
-from agwtwisted.core.configuration.tls_keys import policy_key
 from agwtwisted.core.http.host_names import intersect, is_loopback, overlap
 from agwtwisted.core.plan.routing import Action, Actions, actions_of
 from agwtwisted.core.resources.resources import (
@@ -36,6 +34,8 @@ from agwtwisted.core.resources.resources import (
     StreamProtocol,
 )
 from agwtwisted.core.rules.rewriting import RewriteRuleSet
+from agwtwisted.core.sections.settings import Row
+from agwtwisted.core.sections.tls_keys import policy_key
 from agwtwisted.core.tls.policies import TlsPolicy, mixing_problem
 
 T = TypeVar("T")

@@ -9,20 +9,18 @@ from agwtwisted.core.base.errors import ConfigError, Place, Problem, Severity, s
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.configuration import (
     coherence,
-    hints,
-    ini,
     relay_coherence,
     rewrite_coherence,
     route_coherence,
-    settings,
     trust_coherence,
 )
 from agwtwisted.core.configuration.building import Builder
-from agwtwisted.core.configuration.schema import KINDS
-from agwtwisted.core.configuration.settings import Row
-from agwtwisted.core.configuration.sources import ReadFile, Sources, own_mode_problems
 from agwtwisted.core.plan.plan import Origins, Plan
 from agwtwisted.core.resources.resources import Config
+from agwtwisted.core.sections import hints, ini, settings
+from agwtwisted.core.sections.schema import KINDS
+from agwtwisted.core.sections.settings import Row
+from agwtwisted.core.sections.sources import ReadFile, Sources, own_mode_problems
 
 _LISTENERS = ("http_listener", "listener")
 

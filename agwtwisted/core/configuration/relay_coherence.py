@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from agwtwisted.core.base.errors import Problem
 from agwtwisted.core.configuration.coherence import Draft
-from agwtwisted.core.configuration.settings import Row
 from agwtwisted.core.resources.resources import ClientAuth, Refusal, StreamProtocol
+from agwtwisted.core.sections.settings import Row
 
 
 def problems(draft: Draft) -> Iterator[Problem]:

@@ -12,8 +12,6 @@ from typing import Any, Final
 from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import Problem, shown
 from agwtwisted.core.configuration.coherence import Built, Draft
-from agwtwisted.core.configuration.rewrite_rules import actions, set_name
-from agwtwisted.core.configuration.settings import Row, SectionReference
 from agwtwisted.core.http.managed import MANAGED_NAMES, canonical
 from agwtwisted.core.http.paths import normalised
 from agwtwisted.core.resources.resources import ClientAuth, PathCertificate, RequestRoutingRule
@@ -21,6 +19,8 @@ from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.patterns import has_class_with, tied_to_end, tied_to_start
 from agwtwisted.core.rules.rewriting import HOST, identifying_headers
 from agwtwisted.core.rules.server_variables import Comparison, server_variable
+from agwtwisted.core.sections.rewrite_rules import actions, set_name
+from agwtwisted.core.sections.settings import Row, SectionReference
 
 _EVERYDAY_HEADERS: Final = frozenset(
     b"accept accept-encoding accept-language authorization cache-control content-encoding content-type cookie if-match"

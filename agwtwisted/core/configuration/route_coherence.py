@@ -12,8 +12,6 @@ from urllib.parse import SplitResult, urlsplit
 from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import Problem
 from agwtwisted.core.configuration.coherence import Draft
-from agwtwisted.core.configuration.settings import Row
-from agwtwisted.core.configuration.tls_keys import VERIFYING_KEYS, client_auth, weak_key_warnings
 from agwtwisted.core.http.paths import normalised
 from agwtwisted.core.plan.redirects import DEFAULT_PORTS
 from agwtwisted.core.plan.routing import Action, Actions, decides_by_path
@@ -26,6 +24,8 @@ from agwtwisted.core.resources.resources import (
     RedirectConfiguration,
 )
 from agwtwisted.core.rules.path_patterns import is_prefix, text_of
+from agwtwisted.core.sections.settings import Row
+from agwtwisted.core.sections.tls_keys import VERIFYING_KEYS, client_auth, weak_key_warnings
 
 
 def problems(draft: Draft) -> Iterator[Problem]:

@@ -7,15 +7,15 @@ from enum import Enum
 from typing import Any, Final
 
 from agwtwisted.core.base.errors import UnacceptableError
-from agwtwisted.core.configuration.schema import KINDS
-from agwtwisted.core.configuration.settings import Key, Kind
-from agwtwisted.core.configuration.tls_keys import DEFAULT_SSL_POLICY
 from agwtwisted.core.exchange import states as exchange_states
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.operations.record_texts import LONGEST_FIELD
 from agwtwisted.core.operations.records import ACCESS, ENVELOPE, HANDSHAKE
 from agwtwisted.core.operations.session_records import SESSION
 from agwtwisted.core.rules.server_variables import COOKIE, SERVER_VARIABLES
+from agwtwisted.core.sections.schema import KINDS
+from agwtwisted.core.sections.settings import Key, Kind
+from agwtwisted.core.sections.tls_keys import DEFAULT_SSL_POLICY
 
 NOTICE: Final = "<!-- Made by `make reference` from the code: do not edit. -->"
 

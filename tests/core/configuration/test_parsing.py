@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import ConfigError
 from agwtwisted.core.configuration.parsing import parse
-from agwtwisted.core.configuration.schema import KINDS
+from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.verification import chains
 from tests import pki
 from tests.configurations import FILE, GOOD, changed, files, load, said

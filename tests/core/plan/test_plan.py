@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import Place
 from agwtwisted.core.configuration.parsing import parse
-from agwtwisted.core.configuration.schema import KINDS
 from agwtwisted.core.plan.plan import _KINDS, Origins, Plan
+from agwtwisted.core.sections.schema import KINDS
 from tests import clients, configurations, pki, relays
 from tests.configurations import FILE, GOOD, changed, files, plan, with_listener
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.certificates.variables import certificate_variables
-from agwtwisted.core.configuration.schema import KINDS
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.operations.records import (
     ACCESS,
@@ -25,6 +24,7 @@ from agwtwisted.core.operations.records import (
 from agwtwisted.core.operations.session_records import SESSION, SessionRecord, SessionStatus, render_session
 from agwtwisted.core.reports import reference_pages
 from agwtwisted.core.rules.server_variables import SERVER_VARIABLES
+from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.verification.verdicts import Refused
 from tests import identities
 

@@ -10,9 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.tables import WIDTH
 from agwtwisted.core.configuration.parsing import parse
-from agwtwisted.core.configuration.sources import SourceFile
 from agwtwisted.core.reports.report import mode, table
 from agwtwisted.core.resources.resources import ClientAuth, ClientRevocation, OcspUnavailable
+from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.demo import certificates
 from tests import clients, configurations, pki
 

@@ -9,7 +9,17 @@ from collections.abc import Iterator
 
 from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import Problem, UnacceptableError, shown
-from agwtwisted.core.configuration.settings import (
+from agwtwisted.core.http.destinations import network
+from agwtwisted.core.http.host_names import listener_address, listener_host_name
+from agwtwisted.core.resources.resources import (
+    Gateway,
+    HttpListener,
+    Listener,
+    OddHeaderNames,
+    Protocol,
+    StreamProtocol,
+)
+from agwtwisted.core.sections.settings import (
     Empty,
     Key,
     Kind,
@@ -22,17 +32,7 @@ from agwtwisted.core.configuration.settings import (
     seconds,
     whole,
 )
-from agwtwisted.core.configuration.tls_keys import POLICY, ssl_policy_problems
-from agwtwisted.core.http.destinations import network
-from agwtwisted.core.http.host_names import listener_address, listener_host_name
-from agwtwisted.core.resources.resources import (
-    Gateway,
-    HttpListener,
-    Listener,
-    OddHeaderNames,
-    Protocol,
-    StreamProtocol,
-)
+from agwtwisted.core.sections.tls_keys import POLICY, ssl_policy_problems
 from agwtwisted.core.tls.extensions import alpn_protocol
 
 _ADDRESS = Key(listener_address, "The address to listen on; `::` is all of IPv6.")

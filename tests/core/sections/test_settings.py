@@ -14,8 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.base.errors import Problem, Severity, UnacceptableError
 from agwtwisted.core.base.limits import Range
 from agwtwisted.core.base.texts import one_line
-from agwtwisted.core.configuration import ini, settings
-from agwtwisted.core.configuration.settings import Empty, Family, Key, Kind, Row, SectionReference
+from agwtwisted.core.sections import ini, settings
+from agwtwisted.core.sections.settings import Empty, Family, Key, Kind, Row, SectionReference
 
 
 class Fruit(Enum):

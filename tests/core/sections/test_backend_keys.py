@@ -6,8 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.backends.health import StatusRange
 from agwtwisted.core.base.errors import UnacceptableError
-from agwtwisted.core.configuration.backend_keys import certificate_headers
 from agwtwisted.core.resources.resources import CertificateHeaders, LoadDistributionAlgorithm, Probe
+from agwtwisted.core.sections.backend_keys import certificate_headers
 from tests.configurations import (
     changed,
     load,

@@ -6,8 +6,8 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.configuration.coherence import LISTENERS
-from agwtwisted.core.configuration.schema import KINDS
 from agwtwisted.core.resources.resources import Gateway
+from agwtwisted.core.sections.schema import KINDS
 from tests.configurations import changed, load, said
 
 DERIVED = {

@@ -16,8 +16,8 @@ import attrs
 from agwtwisted.core.base.errors import Place, Problem, Severity, UnacceptableError, shown
 from agwtwisted.core.base.limits import Range
 from agwtwisted.core.base.texts import did_you_mean, one_line
-from agwtwisted.core.configuration import hints
-from agwtwisted.core.configuration.ini import Entry, Section
+from agwtwisted.core.sections import hints
+from agwtwisted.core.sections.ini import Entry, Section
 
 T = TypeVar("T")
 Convert: TypeAlias = Callable[[str], T]

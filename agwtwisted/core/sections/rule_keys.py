@@ -10,22 +10,6 @@ from collections.abc import Iterator
 from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import Problem, shown
 from agwtwisted.core.base.texts import one_line
-from agwtwisted.core.configuration import rewrite_rules
-from agwtwisted.core.configuration.settings import (
-    Empty,
-    Family,
-    Key,
-    Kind,
-    Row,
-    boolean,
-    choice,
-    listed,
-    numbered,
-    only,
-    path,
-    reference,
-    whole,
-)
 from agwtwisted.core.plan.redirects import redirect_url
 from agwtwisted.core.resources.resources import (
     CustomError,
@@ -41,6 +25,22 @@ from agwtwisted.core.resources.resources import (
 from agwtwisted.core.rules.conditions import Condition, access_condition
 from agwtwisted.core.rules.path_patterns import path_pattern
 from agwtwisted.core.rules.rewriting import RewriteRule
+from agwtwisted.core.sections import rewrite_rules
+from agwtwisted.core.sections.settings import (
+    Empty,
+    Family,
+    Key,
+    Kind,
+    Row,
+    boolean,
+    choice,
+    listed,
+    numbered,
+    only,
+    path,
+    reference,
+    whole,
+)
 
 _POOL = Key(reference("backend_address_pool"), "The pool that requests go to.")
 _SETTINGS = Key(reference("backend_http_settings"), "The backend settings.")

@@ -12,15 +12,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.configuration.parsing import Config
-from agwtwisted.core.configuration.rewrite_rules import (
+from agwtwisted.core.http.messages import ResponseHead
+from agwtwisted.core.rules.rewriting import RewriteRule, RewrittenRequest, rewrite_request, rewrite_response
+from agwtwisted.core.sections.rewrite_rules import (
     UNTOUCHABLE,
     matched_target,
     request_target,
     response_target,
     value_matcher,
 )
-from agwtwisted.core.http.messages import ResponseHead
-from agwtwisted.core.rules.rewriting import RewriteRule, RewrittenRequest, rewrite_request, rewrite_response
 from tests.configurations import GOOD, load, said
 from tests.rewrites import HEAD, RESPONSE, context
 

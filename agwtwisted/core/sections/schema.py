@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agwtwisted.core.configuration import backend_keys, listener_keys, rule_keys, tls_keys
+from agwtwisted.core.sections import backend_keys, listener_keys, rule_keys, tls_keys
 
 KINDS: Final = {
     kind.name: kind

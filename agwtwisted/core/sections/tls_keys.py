@@ -10,18 +10,6 @@ from collections.abc import Iterator
 from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import Problem
 from agwtwisted.core.base.texts import one_line
-from agwtwisted.core.configuration.settings import (
-    Empty,
-    Key,
-    Kind,
-    Row,
-    boolean,
-    choice,
-    listed,
-    path,
-    reference,
-    seconds,
-)
 from agwtwisted.core.http.destinations import network, port_range, responder_url
 from agwtwisted.core.resources.resources import (
     ClientAuth,
@@ -35,6 +23,18 @@ from agwtwisted.core.resources.resources import (
     TrustedClientCertificate,
     TrustedRootCertificate,
     WithoutNocheck,
+)
+from agwtwisted.core.sections.settings import (
+    Empty,
+    Key,
+    Kind,
+    Row,
+    boolean,
+    choice,
+    listed,
+    path,
+    reference,
+    seconds,
 )
 from agwtwisted.core.tls import policies
 from agwtwisted.core.tls.extensions import tls_group

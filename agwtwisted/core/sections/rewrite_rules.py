@@ -9,13 +9,13 @@ from typing import Final, NoReturn
 import attrs
 
 from agwtwisted.core.base.errors import Problem, UnacceptableError, shown
-from agwtwisted.core.configuration.settings import Row
 from agwtwisted.core.http.managed import canonical
 from agwtwisted.core.http.messages import host_of
 from agwtwisted.core.rules.conditions import Condition, Test, matcher
 from agwtwisted.core.rules.rewriting import HOST, PATH, QUERY, HeaderAction, RewriteRule
 from agwtwisted.core.rules.templates import Scope, Template
 from agwtwisted.core.rules.variable_references import request_header_name, response_header_name
+from agwtwisted.core.sections.settings import Row
 
 SET_COOKIE: Final = b"set-cookie"
 

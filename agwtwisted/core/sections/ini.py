@@ -18,7 +18,7 @@ import re
 import attrs
 
 from agwtwisted.core.base.errors import Place, Problem, shown
-from agwtwisted.core.configuration import hints
+from agwtwisted.core.sections import hints
 
 _BLANKS = " \t"
 _BOM = b"\xef\xbb\xbf"

@@ -12,19 +12,6 @@ from agwtwisted.core.backends.health import match_body, status_range
 from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import Problem, UnacceptableError, shown
 from agwtwisted.core.base.texts import one_line
-from agwtwisted.core.configuration.settings import (
-    Empty,
-    Key,
-    Kind,
-    Row,
-    boolean,
-    choice,
-    listed,
-    only,
-    reference,
-    seconds,
-    whole,
-)
 from agwtwisted.core.http.host_names import backend_host, host_and_port, host_header, server_name
 from agwtwisted.core.resources.resources import (
     BackendAddress,
@@ -38,6 +25,19 @@ from agwtwisted.core.resources.resources import (
     StreamProtocol,
 )
 from agwtwisted.core.rules.path_patterns import url_path
+from agwtwisted.core.sections.settings import (
+    Empty,
+    Key,
+    Kind,
+    Row,
+    boolean,
+    choice,
+    listed,
+    only,
+    reference,
+    seconds,
+    whole,
+)
 
 _PICK_HOST_NAME = Key(boolean, "Whether to use the server's own name or address in the pool instead.")
 _ROOTS = Key(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import Problem
-from agwtwisted.core.configuration.ini import Document, Section, parse
+from agwtwisted.core.sections.ini import Document, Section, parse
 
 
 def read(text: str) -> Document:

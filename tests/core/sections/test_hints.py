@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.configuration import hints
-from agwtwisted.core.configuration.schema import KINDS
+from agwtwisted.core.sections import hints
+from agwtwisted.core.sections.schema import KINDS
 from tests.configurations import GOOD, changed, said
 
 
