@@ -67,7 +67,7 @@ class GatewayService(MultiService):
 
     async def _all_gone(self, generation: Generation, seconds: float) -> None:
         """Waits for the last connection; those that are still there when the time is over are aborted."""
-        late = f"drain_timeout is over for the last of {generation.connections} connections"
+        late = f"drain_timeout is over for the last {generation.connections} connections"
         if not await self._in_time(Deferred.fromCoroutine(generation.when_empty()), seconds, late):
             generation.abort()
             await generation.when_empty()

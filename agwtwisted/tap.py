@@ -32,7 +32,13 @@ class Options(usage.Options):
 
     synopsis = "[--config FILE] [--check]"
     optParameters = (("config", "c", "conf/gw.ini", "The configuration file."),)
-    optFlags = (("check", None, "Say what is wrong with the configuration, or show what it comes to; start nothing."),)
+    optFlags = (
+        (
+            "check",
+            None,
+            ("Report the errors of the configuration, or show the effective configuration; start nothing."),
+        ),
+    )
 
     def opt_version(self) -> NoReturn:
         """Print the version and exit."""
@@ -72,7 +78,7 @@ def _check(plan: Plan, file: str) -> None:
 def _refuse_output_of_a_daemon(plan: Plan, options: Options) -> None:
     is_daemon = options.parent is not None and not options.parent.get("nodaemon", True)
     if plan.gateway.access_log == "-" and is_daemon:
-        sys.exit("access_log = - writes to standard output, which a daemon has not: give it a path, or run twistd -n")
+        sys.exit("access_log = - writes to standard output, which a daemon does not have: set a path, or run twistd -n")
 
 
 def _show(text: str) -> None:
@@ -134,8 +140,8 @@ def _hide_files_from_others() -> None:
 _UMASK = 0o027
 
 _NOT_MONOTONIC = (
-    "this reactor ({}) has a time of its own, or something is scheduled on it already: where it is the system's time,"
-    " deadlines come too late or too early when that is set; run twistd without --reactor, or with one of Twisted's"
+    "this reactor ({}) has a clock of its own, or has scheduled calls already: if it uses the system's clock, setting"
+    " that clock shifts deadlines; run twistd without --reactor, or with one of Twisted's"
 )
 
 

@@ -141,7 +141,7 @@ class ClientCase(TestCase):
         await deferToThread(wait_until, lambda: len(self.responder.lines) == TRIP_AFTER, "all are put")
         clock.advance(5)
         for each in asked:
-            self.assert_unreachable(await each, "no answer in time")
+            self.assert_unreachable(await each, "no response in time")
 
 
 def ocsp_request(request: OcspRequest) -> Asked:

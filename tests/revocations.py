@@ -130,7 +130,7 @@ class RevocationCase(SynchronousTestCase):
         request = self.asker.questions[number]
         request.answered.callback(request.accept(self.response() if response is None else response))
 
-    def give_up(self, reason: str = "no answer in time") -> None:
+    def give_up(self, reason: str = "no response in time") -> None:
         """The responder does not answer."""
         self.asker.questions[-1].answered.callback(Unreachable(reason))
 

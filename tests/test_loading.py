@@ -92,7 +92,7 @@ class LoadTests(Directory):
     def test_modes(self) -> None:
         """A configuration that others may write is not taken: its mode is looked at."""
         os.chmod(self.file, 0o666)
-        self.assertIn(f"ERROR {self.file} can be written by others (mode 0666)", self.problems(self.file))
+        self.assertIn(f"ERROR {self.file} can be written by other users (mode 0666)", self.problems(self.file))
 
 
 class PlacedTests(Directory):

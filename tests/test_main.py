@@ -39,7 +39,7 @@ class MainTests(SynchronousTestCase):
         foreign.parent.mkdir(parents=True)
         foreign.write_text("somebody's own")
         status, out, err = self.run_main("demo", "--certificates", "--config", str(self.configuration))
-        expected = f"{foreign} is not a demo certificate and stays as it is; move it away first\n"
+        expected = f"{foreign} is not a demo certificate and stays unchanged; move it away first\n"
         self.assertEqual((status, out, err), (1, "", expected))
 
     def test_needs_a_command(self) -> None:

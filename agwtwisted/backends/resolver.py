@@ -108,7 +108,7 @@ class Resolver:
         except CancelledError:
             raise
         except (ResolutionError, TimeoutError) as error:
-            reason = str(error) if isinstance(error, ResolutionError) else "no answer in time"
+            reason = str(error) if isinstance(error, ResolutionError) else "no response in time"
             self._keep(entry, name, reason)
         except Exception:
             self.log.failure("Unexpected error while resolving {name}", name=name)

@@ -140,7 +140,7 @@ class UpstreamConnection:
                 user.response_body(data)
             elif not self.begun and self.wire.holds and self.wire.turn == self._turn:
                 # It was read before the request was sent: as if it had come while the connection was idle.
-                self._lose("bytes came ahead of the request", timed_out=False)
+                self._lose("the backend sent bytes before the request", timed_out=False)
                 return
             else:
                 self.begun = True
@@ -247,7 +247,7 @@ class UpstreamConnection:
 
     def _broken(self, user: UpstreamUser | None) -> None:
         """After an error of the gateway's own the connection ends, and its user is told."""
-        self.log.failure("Unexpected error while handling an answer of {server}", server=self._server.name.decode())
+        self.log.failure("Unexpected error while handling a response of {server}", server=self._server.name.decode())
         self._user = self._reader = None
         self._deadline.stop()
         self._server.forget(self)

@@ -86,7 +86,7 @@ ATTEMPTS = (
         shows=f'"{VERIFICATION}": "PASSTHROUGH"',
     ),
     Attempt(
-        title="Revocation, with a certificate that its issuer calls good",
+        title="Revocation, with a certificate that is good",
         listener="revocation",
         certificate="client.pem",
         shows=f'"{VERIFICATION}": "SUCCESS"',
@@ -105,7 +105,7 @@ ATTEMPTS = (
         hides=VERIFICATION,
     ),
     Attempt(
-        title="Plain HTTP, with a header that pretends",
+        title="Plain HTTP, with a forged certificate header",
         listener="plain",
         arguments=f"-H '{VERIFICATION}: SUCCESS'",
         hides=VERIFICATION,

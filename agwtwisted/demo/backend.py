@@ -33,7 +33,7 @@ td {{ font-family: ui-monospace, monospace; font-size: .85rem; white-space: pre-
 
 _SENTENCES = {
     "SUCCESS": "The gateway verified your certificate.",
-    "PASSTHROUGH": "You sent a certificate; the gateway passed it on and judged nothing.",
+    "PASSTHROUGH": "You sent a certificate; the gateway passed it on and did not verify it.",
     "NONE": "You were asked for a certificate and sent none.",
     "": "You were not asked for a certificate.",
 }

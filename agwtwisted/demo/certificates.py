@@ -93,7 +93,7 @@ def _found(directory: Path) -> Iterator[tuple[str, x509.Certificate]]:
         if path.exists():
             yield name, _own(path)
     if (directory / "server.key").exists() and not (directory / "server.pem").exists():
-        raise DemoError(f"{directory / 'server.key'} is not of the demo and stays as it is; move it away first")
+        raise DemoError(f"{directory / 'server.key'} is not a demo file and stays unchanged; move it away first")
 
 
 def _own(path: Path) -> x509.Certificate:
@@ -103,7 +103,7 @@ def _own(path: Path) -> x509.Certificate:
     except ValueError:
         organizations = set()
     if organizations != {DEMO_ORGANIZATION}:
-        raise DemoError(f"{path} is not a demo certificate and stays as it is; move it away first")
+        raise DemoError(f"{path} is not a demo certificate and stays unchanged; move it away first")
     return leaf
 
 

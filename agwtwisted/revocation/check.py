@@ -67,7 +67,7 @@ class RevocationCheck:
         if finding.ocsp_status is OcspStatus.UNAVAILABLE_ALLOWED and certificate is not None:
             self.revocation.fail_open_count += 1
             _log.warn(
-                "{address} is let in although the status of its certificate {certificate} is not to be had"
+                "{address} is accepted although the status of its certificate {certificate} cannot be obtained"
                 " ([ssl_profile {profile}] ocsp_unavailable = Allow; {count} so far)",
                 count=self.revocation.fail_open_count,
                 address=pending.connection.address,

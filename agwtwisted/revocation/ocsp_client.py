@@ -115,7 +115,7 @@ class OcspClient:
             case NotSent.CIRCUIT_OPEN:
                 return Unreachable("the responder did not answer a moment ago", was_asked=False)
             case NotSent.NO_SLOT:
-                return CouldNotAsk("too many questions wait for the responder")
+                return CouldNotAsk("too many OCSP requests wait for the responder")
             case _Result():
                 return sent.value
 
@@ -154,7 +154,7 @@ class OcspClient:
         except TimeoutError:
             return _timed_out(connection, timeout)
         except MemoryError:
-            return _Result(CouldNotAsk("there is no memory left"), Outcome.INCONCLUSIVE)
+            return _Result(CouldNotAsk("out of memory"), Outcome.INCONCLUSIVE)
         except _FAILURES as error:
             return _failed(connection, error)
         finally:
@@ -165,8 +165,8 @@ def _timed_out(connection: ResponderConnection, timeout: FairTimeout) -> _Result
     if connection.is_queued:
         return _Result(CouldNotAsk("too many names are being looked up"), Outcome.INCONCLUSIVE)
     if timeout.is_exhausted:
-        return _Result(CouldNotAsk("the gateway is too busy to read answers in time"), Outcome.INCONCLUSIVE)
-    return _Result(Unreachable("no answer in time"), Outcome.TIMED_OUT)
+        return _Result(CouldNotAsk("the gateway is too busy to read responses in time"), Outcome.INCONCLUSIVE)
+    return _Result(Unreachable("no response in time"), Outcome.TIMED_OUT)
 
 
 def _failed(connection: ResponderConnection, error: Exception) -> _Result:

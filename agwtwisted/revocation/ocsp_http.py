@@ -81,11 +81,11 @@ def check(response: IResponse, asked: Destination) -> None:
     if response.code != 200:
         raise BadResponseError(f"the responder answers with HTTP status {response.code}")
     if kind != _CONTENT_TYPE:
-        raise BadResponseError("the responder's answer is of another content type")
+        raise BadResponseError("the response has another content type")
     if values(b"content-encoding"):
-        raise BadResponseError("the responder's answer is encoded")
+        raise BadResponseError("the response has a Content-Encoding")
     if isinstance(response.length, int) and response.length > MAX_RESPONSE_BYTES:
-        raise BadResponseError("the responder's answer is too long")
+        raise BadResponseError("the response is too long")
 
 
 def _redirected(locations: list[bytes], asked: Destination) -> Destination:
@@ -94,7 +94,7 @@ def _redirected(locations: list[bytes], asked: Destination) -> Destination:
         [location] = locations
         found = destination(urljoin(asked.url, location.decode("ascii")))
     except (UnacceptableError, ValueError):
-        raise BadResponseError("the responder redirects to what is no URL of a responder") from None
+        raise BadResponseError("the responder redirects to an invalid URL") from None
     if asked.scheme == "https" and found.scheme != "https":
         raise BadResponseError("the responder redirects from https to http")
     return found
@@ -164,7 +164,7 @@ class _Collected(Protocol):
         """Takes a piece."""
         self._room -= len(data)
         if self._room < 0:
-            self._fail("the responder's answer is too long")
+            self._fail("the response is too long")
             self._abort()
         else:
             self._pieces.append(data)
@@ -175,7 +175,7 @@ class _Collected(Protocol):
             if not self.whole.called:
                 self.whole.callback(b"".join(self._pieces))
         else:
-            self._fail("the responder's answer is cut")
+            self._fail("the response is truncated")
 
     def _fail(self, reason: str) -> None:
         if not self.whole.called:

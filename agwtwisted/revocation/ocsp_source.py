@@ -84,7 +84,7 @@ class OcspSource:
         omitted = self._limiter.admit(failure.reason)
         if omitted is not None:
             self.log.warn(
-                "No OCSP answer about the certificate {certificate}{responders}: {reason}{omitted}",
+                "No OCSP response about the certificate {certificate}{responders}: {reason}{omitted}",
                 certificate=ocsp.fingerprint(subject[0]),
                 responders=_responders(subject, profile),
                 reason=failure.reason,

@@ -126,7 +126,7 @@ class SqliteStore:
         self._stopped: Deferred[None] | None = None
         self._failing = False
         if directory.stat().st_mode & 0o077:
-            self.log.warn("{directory} is open to others: chmod 700 it", directory=str(directory))
+            self.log.warn("{directory} is accessible to other users: chmod 700 it", directory=str(directory))
 
     def load(self, now: float, most: int) -> list[StoredResponse]:
         """As ResponseStore says; at the start, so that it may wait for the disk."""
@@ -138,7 +138,7 @@ class SqliteStore:
             except sqlite3.DatabaseError as error:
                 return self._anew(error)
         except (sqlite3.Error, OSError) as error:
-            message = "{path} cannot be read, nothing is known from before: {error}"
+            message = "{path} cannot be read, earlier responses are lost: {error}"
             self.log.error(message, path=str(self._path), error=str(error))
             return []
 
@@ -182,7 +182,7 @@ class SqliteStore:
             database.execute("PRAGMA synchronous = NORMAL")
             [version] = database.execute("PRAGMA user_version").fetchone()
             if version not in (0, VERSION):
-                raise sqlite3.DatabaseError(f"version {version} is of another gateway")
+                raise sqlite3.DatabaseError(f"version {version} is of another version of the gateway")
             database.execute(
                 "CREATE TABLE IF NOT EXISTS responses (key BLOB PRIMARY KEY, response BLOB NOT NULL,"
                 " revoked INTEGER NOT NULL, until REAL NOT NULL) WITHOUT ROWID, STRICT"
@@ -240,7 +240,7 @@ class SqliteStore:
                 database.execute("DELETE FROM responses WHERE NOT revoked AND until <= ?", [self._seconds()])
         except sqlite3.Error as error:
             if not self._failing:
-                self._log_error("{path} cannot be written, a restart will not know what was learnt: {error}", error)
+                self._log_error("{path} cannot be written, new responses will be lost at a restart: {error}", error)
             self._failing = True
         else:
             self._failing = False

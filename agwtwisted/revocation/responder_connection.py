@@ -204,7 +204,7 @@ class _CountingProtocol(ProtocolWrapper):
         """Passes bytes on while there is room for them."""
         self._room -= len(data)
         if self._room < 0:
-            self._connection.abort_reason = "the responder's answer is too long"
+            self._connection.abort_reason = "the response is too long"
             self.abort()
         else:
             super().dataReceived(data)

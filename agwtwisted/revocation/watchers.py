@@ -55,4 +55,4 @@ class RevocationWatchers:
         self._calls.stop()
 
     def _failed(self) -> None:
-        self.log.failure("Unexpected error while a connection is judged again for a revocation")
+        self.log.failure("Unexpected error while revalidating a connection after a revocation")

@@ -184,7 +184,7 @@ class DirectRecords:
             self._connection._raise_ssl_error(self._ssl, result)
         except SSL.Error as error:
             return error
-        return SSL.Error("OpenSSL told no error")
+        return SSL.Error("OpenSSL reported no error")
 
 
 Presented: TypeAlias = Callable[[], tuple[bytes, ...]]
@@ -404,9 +404,9 @@ FALLBACK: Final = (
     ""
     if KNOWN
     else (
-        "the installed pyOpenSSL or cryptography is not one that the gateway knows inside: it goes by their public"
-        " interface, which is slower, refuses by its own rules with the alert internal_error, and looks for no"
-        " further path where OpenSSL's first one fails"
+        "the installed version of pyOpenSSL or cryptography is unknown to the gateway: it uses their public interface,"
+        " which is slower, sends the alert internal_error for refusals by the gateway's own rules, and tries no other"
+        " path if OpenSSL's first one fails"
     )
 )
 """What is to be said where the functions are not used; else empty."""

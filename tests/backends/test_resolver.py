@@ -146,7 +146,7 @@ class FailureTests(_Case):
         """A question has its time, and is ended then."""
         waiting = self.resolver.addresses("app")
         self.clock.advance(TIMEOUT)
-        self.assertIn("no answer in time", str(self.failureResultOf(waiting, DNSLookupError)))
+        self.assertIn("no response in time", str(self.failureResultOf(waiting, DNSLookupError)))
         self.assertEqual((self.given_up, self.clock.getDelayedCalls()), (["app"], []))
 
     def test_defect(self) -> None:

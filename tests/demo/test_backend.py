@@ -56,7 +56,7 @@ class PageTests(SynchronousTestCase):
 
     def test_says_what_the_verdict_means(self) -> None:
         """A sentence on top tells the verdict apart."""
-        for verdict, words in (("SUCCESS", "verified"), ("PASSTHROUGH", "judged nothing"), ("NONE", "sent none")):
+        for verdict, words in (("SUCCESS", "verified"), ("PASSTHROUGH", "did not verify"), ("NONE", "sent none")):
             headers = {"X-Client-Certificate-Verification": verdict}
             self.assertIn(words, page(Received(method="GET", target="/", headers=headers)))
         self.assertIn("not asked", page(Received(method="GET", target="/", headers={})))

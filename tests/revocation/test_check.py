@@ -79,7 +79,7 @@ class CheckTests(RevocationCase):
             with capturedLogs() as events:
                 self.give_up()
                 judged.append(check(client(DEVICE)))
-            words = [event for event in events if "is let in although" in event["log_format"]]
+            words = [event for event in events if "is accepted although" in event["log_format"]]
             self.assertEqual([event["log_level"] for event in words], [LogLevel.warn] * expected)
             self.assertEqual([event["count"] for event in words], list(range(1, expected + 1)))
             is_let_in = isinstance(self.found(judged[0]).verdict, Trusted)
@@ -108,7 +108,7 @@ class CheckTests(RevocationCase):
             self.give_up()
             self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
             self.assertEqual(self.found(check(client(device))).verdict, Refused("certificate revoked"))
-        self.assertEqual([event for event in events if "is let in although" in event["log_format"]], [])
+        self.assertEqual([event for event in events if "is accepted although" in event["log_format"]], [])
 
     def test_another_certificate_of_the_same(self) -> None:
         """What its holder can make of a revoked certificate, and another one of its issuer, do not bring it in."""

@@ -43,7 +43,7 @@ class HostileTests(ClientCase):
             (http(b"", status=b"500 Oh"), "status 500"),
             (http(b"", b"Location: " + self.responder.url.encode(), status=b"303 See Other"), "status 303"),
             (http(b"<html>", content_type=b"text/html"), "content type"),
-            (http(b"x", b"Content-Encoding: gzip"), "encoded"),
+            (http(b"x", b"Content-Encoding: gzip"), "Content-Encoding"),
             (b"\x00\x01 nonsense\r\n\r\n", "does not speak HTTP"),
         ):
             self.assert_unreachable(await self.outcome(answer), words)
@@ -115,7 +115,7 @@ class HostileTests(ClientCase):
             self.assertFalse(asked.called)
         line.send(b"x")
         clock.advance(1)
-        self.assert_unreachable(await asked, "no answer in time")
+        self.assert_unreachable(await asked, "no response in time")
         self.assertTrue(await deferToThread(line.ended.wait, DEADLINE))
 
     async def test_too_long(self) -> None:

@@ -32,7 +32,7 @@ class ComplaintTests(RevocationCase):
             with capturedLogs() as events:
                 self.status(ISSUER.issue("device"), profile(**keys))
                 self.give_up("dead")
-            [line] = [formatEvent(event) for event in events if event["log_format"].startswith("No OCSP answer")]
+            [line] = [formatEvent(event) for event in events if event["log_format"].startswith("No OCSP response")]
             self.assertTrue(line.endswith(told), line)
             self.assertLess(len(line), 400)
 

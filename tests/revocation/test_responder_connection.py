@@ -44,7 +44,7 @@ class AddressTests(ClientCase):
         port = self.responder.port
         for host in ("127.0.0.1", "rebound.example", "localhost"):
             outcome = await self.ask(self.certificates(f"http://{host}:{port}/"))
-            where = f"{host} port {port} at 127.0.0.1: it takes ocsp_allowed_networks = 127.0.0.1 to"
+            where = f"{host} port {port} at 127.0.0.1: ocsp_allowed_networks = 127.0.0.1 would"
             self.assert_unreachable(outcome, where)
         self.assertEqual((made.connected, self.responder.lines), ([], []))
 
@@ -94,7 +94,7 @@ class AddressTests(ClientCase):
         slow = [self.ask(self.route(f"http://{number}.example/", timeout=0.2)) for number in range(MAX_LOOKUPS)]
         self.assert_not_asked(await self.ask(self.route("http://ocsp.example/", timeout=0.1)), "being looked up")
         for each in slow:
-            self.assert_unreachable(await each, "no answer in time")
+            self.assert_unreachable(await each, "no response in time")
         made.nameResolver.complete = True
         for receiver in made.nameResolver.receivers:
             receiver.resolutionComplete()
@@ -144,8 +144,8 @@ class AddressTests(ClientCase):
     async def test_ports(self) -> None:
         """Only listed ports are connected to; the operator's own responder may be at any."""
         route = attrs.evolve(self.route(operators=False), open_ports=(PortRange(lowest=80, highest=80),))
-        self.assert_unreachable(await self.ask(route), f"it takes ocsp_allowed_ports = {self.responder.port} to")
-        both = f"it takes ocsp_allowed_networks = 127.0.0.1 and ocsp_allowed_ports = {self.responder.port} to"
+        self.assert_unreachable(await self.ask(route), f"ocsp_allowed_ports = {self.responder.port} would")
+        both = f"ocsp_allowed_networks = 127.0.0.1 and ocsp_allowed_ports = {self.responder.port} would"
         self.assert_unreachable(await self.ask(attrs.evolve(route, open_networks=())), both)
         self.assertEqual(self.responder.lines, [])
         own = attrs.evolve(route, open_networks=(), is_operators=True)

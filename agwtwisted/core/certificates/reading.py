@@ -79,7 +79,7 @@ class Certificate:
         """
         found = [each for each in self.extensions if each.identifier == identifier]
         if len(found) > 1:
-            raise DerError("an extension is there twice")
+            raise DerError("an extension occurs twice")
         return found[0] if found else None
 
 

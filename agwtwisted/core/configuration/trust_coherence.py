@@ -40,8 +40,8 @@ def _public_authorities(draft: Draft) -> Iterator[Problem]:
         for trusted in profile.value.trusted_client_certificates:
             if key_of(trusted.chain.root) in draft.system_roots():
                 yield profile.row.warning(
-                    f"the root of {trusted.name} is one that this machine trusts for servers, too: whoever gets any"
-                    " certificate under it is let in, unless verify_client_cert_issuer_dn = true",
+                    f"the root of {trusted.name} is one that this machine trusts for servers, too: a client with any"
+                    " certificate under it is accepted, unless verify_client_cert_issuer_dn = true",
                     key="trusted_client_certificates",
                 )
 

@@ -167,7 +167,9 @@ SEND_HELD_HEAD: Final = Effect("SEND_HELD_HEAD", "sends the held head, and stops
 SEND_RESPONSE: Final = Effect("SEND_RESPONSE", "sends bytes of the response")
 FLUSH_RESPONSE: Final = Effect("FLUSH_RESPONSE", "sends what was given since the last flush, stops a fast backend")
 RESUME_RESPONSE: Final = Effect("RESUME_RESPONSE", "lets the response flow on")
-SWITCH: Final = Effect("SWITCH", "tells the client that the other protocol begins, and makes both connections a tunnel")
+SWITCH: Final = Effect(
+    "SWITCH", ("answers the client that the other protocol begins (101), and makes both connections a tunnel")
+)
 SEND_TUNNELLED: Final = Effect("SEND_TUNNELLED", "sends the client's bytes to the backend, stops a fast client")
 
 # Actions that end it; each writes the line of the access log

@@ -570,7 +570,7 @@ class ResponseReader:
     def on_message_begin(self) -> None:
         """A response begins."""
         if self._head_read:  # llhttp saw the end of a head where there was none
-            self.problem = self.problem or "the head of the response is unclear"
+            self.problem = self.problem or "the head of the response is invalid"
         self._lines = _Lines()
 
     def on_status(self, reason: bytes) -> None:
@@ -608,7 +608,7 @@ class ResponseReader:
 
     def on_body(self, data: bytes) -> None:
         """Bodies are none of llhttp's business: it saw the end of a head where there was none."""
-        self.problem = self.problem or "the head of the response is unclear"
+        self.problem = self.problem or "the head of the response is invalid"
 
     def _too_large(self) -> str:
         return f"the head of the response is larger than max_header_bytes = {self._max_header_bytes}"
@@ -650,7 +650,7 @@ class ResponseReader:
         if chunks.problem:
             self.problem = chunks.problem
         elif chunks.framing > self._max_header_bytes + _PATIENCE * self._body_size:
-            self.problem = "the chunks of the response have too much around their data"
+            self.problem = "the chunks of the response have too much overhead"
         elif chunks.done:
             self._check_trailers(chunks)
         return len(data) - chunks.unread
@@ -658,7 +658,7 @@ class ResponseReader:
     def _check_trailers(self, chunks: ChunkedBody) -> None:
         """Trailers are not passed on; one that frames was meant to be taken for a header."""
         if any(name.lower() in (b"content-length", b"transfer-encoding") for name in chunks.trailer_names):
-            self.problem = "a trailer that frames"
+            self.problem = "a trailer that changes the framing"
         elif self._final is not None:
             self._finish(self._final)
 

@@ -348,7 +348,7 @@ def _is_issuer(leaf: bytes, chain: TrustedChain) -> bool:
 def _time_word(der: bytes, now: datetime) -> str:
     certificate = certificate_of(der)
     if certificate is None:
-        return "cannot be told"
+        return "cannot be determined"
     if now < certificate.not_before:
         return "not valid yet"
     return "expired" if now > certificate.not_after else "valid"

@@ -194,7 +194,7 @@ def status_at(
     if fault := signer_fault(answer, rules):
         return Unusable(fault)
     if max(answer.this_update, answer.produced_at) > now + rules.clock_skew:
-        return Unusable("the response is of the future")
+        return Unusable("the response is not valid yet")
     if answer.next_update is not None and answer.next_update < answer.this_update:
         return Unusable("the response ends before it begins")
     if not answer.signer_from <= now <= answer.signer_until:
@@ -212,7 +212,7 @@ def signer_fault(answer: ProvenResponse, rules: OcspRules) -> str:
     if answer.without_nocheck and not rules.without_nocheck:
         return (
             "the responder's certificate may not sign responses: it has no id-pkix-ocsp-nocheck"
-            " (ocsp_responder_without_nocheck = Allow in the profile believes it all the same)"
+            " (ocsp_responder_without_nocheck = Allow in the profile would accept it)"
         )
     return ""
 

@@ -33,15 +33,15 @@ def signer(response: ocsp.OCSPResponse, issuer: Certificate) -> Certificate | st
         any of `certificate_rules.CANNOT_READ`, DerError: a certificate or a name that cannot be read.
     """
     if response.signature_algorithm_oid.dotted_string not in VERIFIED:
-        return "the response is signed in a way that is not accepted"
+        return "the response has an unsupported signature algorithm"
     if _is_responder(response, issuer):
-        return issuer if _signed(response, issuer) else "the signature of the response is wrong"
-    fault = "the response names a responder that is not the issuer, and brings no certificate of it"
+        return issuer if _signed(response, issuer) else "the signature of the response is invalid"
+    fault = "the response names a responder that is not the issuer, and has no certificate of it"
     for candidate in _delegates(response):
         fault = _delegate_fault(candidate, issuer)
         if not fault and _signed(response, candidate):
             return candidate
-        fault = fault or "the signature of the response is wrong"
+        fault = fault or "the signature of the response is invalid"
     return fault
 
 

@@ -90,7 +90,7 @@ class _Reading:
         if whole in ("{{", "}}"):
             self.literal(whole[0])
         elif name is None:
-            raise UnacceptableError(f"{whole!r} has no counterpart (a brace that is meant as such is doubled)")
+            raise UnacceptableError(f"{whole!r} is unbalanced (double a literal brace)")
         else:
             self.pieces.append(self.named(name))
 
@@ -134,12 +134,12 @@ class _Reading:
     def take(self, reference: VariableReference) -> None:
         """Notes what the template depends on."""
         if reference.of_response and not self.scope.of_response:
-            raise UnacceptableError(f"{reference.written} is not known before the response is there")
+            raise UnacceptableError(f"{reference.written} is not available before the response")
         self.references.append(reference)
 
     def matched(self, group: int) -> _Piece:
         if self.scope.matcher is None:
-            raise UnacceptableError(f"{MATCHER} is known only beside a header value matcher")
+            raise UnacceptableError(f"{MATCHER} is available only with a header value matcher")
         if group:
             _check_group(group, self.scope.matcher)
         return lambda lookup, captures: captures[MATCHER][group]

@@ -85,7 +85,7 @@ def text_to_match(text: str) -> str:
 
 def _backend_address_pool(row: Row) -> Iterator[Problem]:
     if row.unset("backend_addresses"):
-        yield row.warning("has no backend_addresses: requests that come here are answered 502")
+        yield row.warning("has no backend_addresses: its requests get 502")
 
 
 BACKEND_ADDRESS_POOL = Kind(
@@ -108,12 +108,12 @@ def _probe(row: Row) -> Iterator[Problem]:
     if isinstance(row.get("protocol"), StreamProtocol):
         for key in ("path", "match_status_codes", "match_body", "pick_host_name_from_backend_http_settings"):
             if key in row.values:
-                yield row.problem(f"{key} has no place in a probe that speaks no HTTP", key=key)
+                yield row.problem(f"{key} is not allowed in a probe without HTTP", key=key)
         yield from _relay_probe(row)
     elif "protocol" not in row.refused:
         for key in ("pick_host_name_from_backend_settings", "enable_probe_proxy_protocol_header"):
             if row.get(key):
-                yield row.problem(f"{key} has no place in a probe that speaks HTTP", key=key)
+                yield row.problem(f"{key} is not allowed in a probe with HTTP", key=key)
 
 
 def _relay_probe(row: Row) -> Iterator[Problem]:
@@ -122,7 +122,7 @@ def _relay_probe(row: Row) -> Iterator[Problem]:
         yield row.problem(f"host and {picks} exclude each other", key="host")
     for key in ("host", picks):
         if row.get(key) and row.get("protocol") is StreamProtocol.TCP:
-            yield row.problem(f"{key} has no place in a probe that speaks no TLS", key=key)
+            yield row.problem(f"{key} is not allowed in a probe without TLS", key=key)
 
 
 PROBE = Kind(
@@ -193,12 +193,12 @@ def _backend_tls(row: Row) -> Iterator[Problem]:
         return
     if not row.get("validate_cert_chain_and_expiry"):
         key = "validate_cert_chain_and_expiry"
-        yield row.warning(f"{key} = false: whoever is between here and the servers can pass for them", key=key)
+        yield row.warning(f"{key} = false: an attacker on the network can impersonate the servers", key=key)
         if not row.unset("trusted_root_certificates"):
             yield row.warning(f"trusted_root_certificates have no effect with {key} = false", key=key)
     elif not row.get("validate_sni"):
         key = "validate_sni"
-        yield row.warning(f"{key} = false: any certificate of a trusted CA passes for theirs", key=key)
+        yield row.warning(f"{key} = false: any certificate of a trusted CA is accepted", key=key)
 
 
 BACKEND_HTTP_SETTINGS = Kind(
@@ -229,7 +229,7 @@ BACKEND_HTTP_SETTINGS = Kind(
         "load_distribution_algorithm": Key(choice(*LoadDistributionAlgorithm), "`RoundRobin` or `LeastConnections`."),
         "connection_draining_timeout": Key(
             seconds(limits.CONNECTION_DRAINING_TIMEOUT),
-            ("Seconds for requests in progress at a server that goes down."),
+            "Seconds for requests in progress at a server that goes down.",
         ),
         "trusted_root_certificates": _ROOTS,
         "validate_cert_chain_and_expiry": Key(
@@ -257,7 +257,7 @@ def _backend_settings(row: Row) -> Iterator[Problem]:
     key = "proxy_protocol_tls"
     preserving = "enable_l4_client_ip_preservation"
     if row.get(key) and not row.get(preserving) and preserving not in row.refused:
-        yield row.problem(f"{key} needs {preserving} = true: its header is where TLS is told of", key=key)
+        yield row.problem(f"{key} needs {preserving} = true: that header has the TLS values", key=key)
 
 
 BACKEND_SETTINGS = Kind(

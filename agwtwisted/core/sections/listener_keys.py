@@ -82,7 +82,7 @@ GATEWAY = Kind(
         ),
         "max_connections": Key(
             whole(limits.CONNECTIONS),
-            ("Connections of all listeners; beyond that a silent or idle one is closed for a new one."),
+            "Connections of all listeners; beyond that a silent or idle one is closed for a new one.",
         ),
         "max_connections_per_address": Key(
             whole(limits.CONNECTIONS_PER_ADDRESS), "Connections of one client address (IPv6: of a /64); 0: no limit."
@@ -154,7 +154,7 @@ def _http_listener(row: Row) -> Iterator[Problem]:
     if protocol is Protocol.HTTP:
         for key in ("ssl_certificate", "ssl_profile", "require_server_name_indication"):
             if row.get(key):
-                yield row.problem(f"{key} has no place on an Http listener", key=key)
+                yield row.problem(f"{key} is not allowed on an Http listener", key=key)
     elif row.get("require_server_name_indication") and row.unset("host_names"):
         key = "require_server_name_indication"
         yield row.problem(f"{key} needs host_names to compare the client's with", key=key)
@@ -168,7 +168,7 @@ def _listener(row: Row) -> Iterator[Problem]:
     if protocol is StreamProtocol.TCP:
         for key in ("ssl_certificate", "ssl_profile", "host_names", "alpn_protocols"):
             if row.get(key):
-                yield row.problem(f"{key} has no place on a Tcp listener", key=key)
+                yield row.problem(f"{key} is not allowed on a Tcp listener", key=key)
     yield from _proxies(row)
 
 
@@ -176,7 +176,7 @@ def _proxies(row: Row) -> Iterator[Problem]:
     key = "accept_proxy_protocol"
     for each in row.get(key):
         if not each.prefixlen:
-            yield row.warning(f"{key} has {each}: anybody may say that he comes from anywhere", key=key)
+            yield row.warning(f"{key} has {each}: any client could forge its address", key=key)
 
 
 HTTP_LISTENER = Kind(

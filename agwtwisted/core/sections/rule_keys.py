@@ -68,7 +68,7 @@ def _end(row: Row, prefix: str = "") -> Iterator[Problem]:
         if row.unset(redirect) and row.unset(key):
             yield row.problem(f"{key} is missing")
         elif not row.unset(redirect) and not row.unset(key):
-            yield row.problem(f"{key} does not go with {redirect}: requests are forwarded or redirected", key=key)
+            yield row.problem(f"{key} cannot be used with {redirect}: requests are forwarded or redirected", key=key)
     if not row.unset(redirect) and not row.unset(rewrites):
         yield row.warning(f"{rewrites} has no effect: redirects are not rewritten", key=rewrites)
 
@@ -150,7 +150,7 @@ def _custom_error(row: Row) -> Iterator[Problem]:
     status = row.name.partition("/")[2]
     if status not in CUSTOM_ERROR_STATUSES:
         most = CUSTOM_ERROR_STATUSES
-        yield row.problem(f"{shown(status)} has no page of one's own: {', '.join(most[:-1])} and {most[-1]} may have")
+        yield row.problem(f"{shown(status)} cannot have a custom page: {', '.join(most[:-1])} and {most[-1]} may have")
     if "file" not in row.refused and not row.get("file").lower().endswith((".htm", ".html")):
         yield row.problem(f"file is {shown(row.get('file'))}, but must end in .htm or .html", key="file")
 
@@ -180,7 +180,7 @@ def _request_routing_rule(row: Row) -> Iterator[Problem]:
     for key in (*_END_KEYS, "rewrite_rule_set"):
         if not row.unset(key):
             yield row.problem(
-                f"{key} has no place in a rule with PathBasedRouting: say it in its url_path_map", key=key
+                f"{key} is not allowed in a rule with PathBasedRouting: set it in the url_path_map", key=key
             )
 
 

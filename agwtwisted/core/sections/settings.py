@@ -39,7 +39,7 @@ class Empty(Enum):
 
     UNSET = "as if the key were not there"
     CONVERTED = "a value like others"
-    REFUSED = "an error: whoever wrote the key wanted something of it"
+    REFUSED = "an error: the key must have an effect"
 
 
 @attrs.frozen
@@ -197,8 +197,8 @@ def _semicolons(row: Row) -> Iterator[Problem]:
         if entry.uncut != entry.value and entry.value and row.kind.is_literal(entry.key):
             rest = entry.uncut.removeprefix(entry.value).lstrip(" \t")
             yield row.warning(
-                f"{entry.key} goes on to the end of the line: {shown(rest)} is a part of the value. A comment needs a"
-                " line of its own; a semicolon that is meant may be written \\;",
+                f"{entry.key} goes on to the end of the line: {shown(rest)} is part of the value. A comment needs a"
+                " line of its own; write \\; for a literal semicolon",
                 key=entry.key,
             )
 
@@ -209,17 +209,17 @@ def _value(entry: Entry, kind: Kind, name: str) -> dict[str, Any]:
     how = kind.key(key)
     if how is None:
         hint = _hinted(hints.of_key(name, key)) or did_you_mean(key, kind.spellings(key))
-        raise UnacceptableError(f"there is no key {shown(key)}{hint}")
+        raise UnacceptableError(f"unknown key {shown(key)}{hint}")
     text = entry.uncut if how.literal else entry.value
     if how.literal and text and not entry.value:
         raise UnacceptableError(
-            f"{key} begins with ;, which is no comment here: a comment needs a line of its own; a semicolon that is"
-            " meant is written \\;"
+            f"{key} begins with ;, which does not begin a comment here: a comment needs a line of its own; write \\;"
+            " for a literal semicolon"
         )
     if not text and how.empty is Empty.UNSET:
         return {}
     if not text and how.empty is Empty.REFUSED:
-        raise UnacceptableError(f"{key} is there but empty: give it a value or leave the key out")
+        raise UnacceptableError(f"{key} is empty: set a value, or remove the key")
     try:
         return {key: how.convert(text)}
     except UnacceptableError as error:
@@ -265,7 +265,7 @@ def numbered(key: Key) -> Family:
 
 def _number(text: str) -> int:
     if not _ORDINAL.fullmatch(text):
-        raise UnacceptableError("what follows the dot must be a whole number, without leading zeros")
+        raise UnacceptableError("the part after the dot must be a whole number, without leading zeros")
     return int(text)
 
 

@@ -49,7 +49,7 @@ def beside(file: str, path: str) -> str:
 def own_mode_problems(file: str, mode: int) -> Iterator[Problem]:
     """What is wrong with the permissions of the configuration file itself."""
     if mode & _WRITABLE_BY_OTHERS:
-        yield Problem(place=Place(file=file), message=f"can be written by others (mode {mode & 0o7777:04o})")
+        yield Problem(place=Place(file=file), message=f"can be written by other users (mode {mode & 0o7777:04o})")
 
 
 @attrs.define(kw_only=True)
@@ -176,6 +176,6 @@ def _path(row: Row, key: str) -> str:
 
 def _mode_problems(row: Row, key: str, path: str, mode: int, *, secret: bool) -> Iterator[Problem]:
     if mode & _WRITABLE_BY_OTHERS:
-        yield row.problem(f"{path} can be written by others (mode {mode & 0o7777:04o})", key=key)
+        yield row.problem(f"{path} can be written by other users (mode {mode & 0o7777:04o})", key=key)
     if secret and mode & _READABLE_BY_OTHERS:
-        yield row.warning(f"{path} can be read by others than its owner (mode {mode & 0o7777:04o})", key=key)
+        yield row.warning(f"{path} can be read by other users (mode {mode & 0o7777:04o})", key=key)

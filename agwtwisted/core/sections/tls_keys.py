@@ -92,7 +92,7 @@ def _policy(
             return "min_protocol_version and cipher_suites need policy_type = Custom or CustomV2"
         return policies.predefined(ssl_policy) if ssl_policy else "policy_type = Predefined needs ssl_policy"
     if ssl_policy:
-        return "ssl_policy names a predefined policy: it does not go with policy_type = Custom or CustomV2"
+        return "ssl_policy names a predefined policy: it cannot be used with policy_type = Custom or CustomV2"
     if policy_type in ("Custom", "CustomV2") and not min_protocol_version:
         return f"policy_type = {policy_type} needs min_protocol_version"
     return policies.custom(policy_type, min_protocol_version, cipher_suites)
@@ -110,10 +110,10 @@ def _ssl_certificate(row: Row) -> Iterator[Problem]:
         return
     if is_pfx(row.get("certificate_file")):
         if "key_file" in row.values:
-            yield row.problem("key_file does not go with a .pfx, which holds the key itself", key="key_file")
+            yield row.problem("key_file cannot be used with a .pfx, which contains the key", key="key_file")
         return
     if "password_file" in row.values:
-        yield row.problem("password_file goes with a .pfx only: store the key without passphrase", key="password_file")
+        yield row.problem("password_file is for a .pfx only: store the key without passphrase", key="password_file")
     if row.unset("key_file"):
         yield row.problem("key_file is missing")
 
@@ -167,11 +167,11 @@ def _ssl_profile(row: Row) -> Iterator[Problem]:
         message = "advertise_ca_names has no effect without Strict: no names are sent"
         yield row.warning(message, key="advertise_ca_names")
     if mode is not ClientAuth.STRICT and "refusal" in row.values:
-        yield row.warning("refusal has no effect without Strict: nobody is refused", key="refusal")
+        yield row.warning("refusal has no effect without Strict: no client is refused", key="refusal")
     yield from _revocation(row, mode)
     if mode is ClientAuth.NONE and not policy_key(row):
         # The product: "must specify either SslPolicy or TrustedClientCertificates".
-        yield row.problem("says nothing: it must specify either a TLS policy or trusted_client_certificates")
+        yield row.problem("is empty: it must specify a TLS policy or trusted_client_certificates")
 
 
 VERIFYING_KEYS = ("verify_client_cert_issuer_dn", "allow_weak", "missing_client_auth_eku", "verify_client_revocation")
@@ -182,13 +182,14 @@ def weak_key_warnings(row: Row) -> Iterator[Problem]:
     """What is said where a profile that verifies certificates lets in weak ones, or those that are for others."""
     if row.get("allow_weak"):
         yield row.warning(
-            "allow_weak takes keys that can be broken and signatures that can be forged: better issue new certificates",
+            "allow_weak accepts keys that can be broken and signatures that can be forged: issue new certificates"
+            " instead",
             key="allow_weak",
         )
     if row.get("missing_client_auth_eku") is MissingClientAuthEku.ALLOW:
         yield row.warning(
-            "missing_client_auth_eku = Allow lets in certificates that are not for clients: whoever has a server's"
-            " certificate of a trusted CA is a client, too",
+            "missing_client_auth_eku = Allow accepts certificates that are not for clients: the owner of any server"
+            " certificate of a trusted CA is accepted as a client",
             key="missing_client_auth_eku",
         )
 
@@ -200,8 +201,8 @@ def _revocation(row: Row, mode: ClientAuth) -> Iterator[Problem]:
         yield row.problem(f"{key} = OCSP needs Strict", key=key)
     if row.get("ocsp_responder_without_nocheck") is WithoutNocheck.ALLOW and asked:
         yield row.warning(
-            "ocsp_responder_without_nocheck = Allow believes a responder although its own certificate may have been"
-            " revoked: better have it issued with id-pkix-ocsp-nocheck",
+            "ocsp_responder_without_nocheck = Allow accepts a responder although its own certificate may have been"
+            " revoked: let its CA issue it with id-pkix-ocsp-nocheck",
             key="ocsp_responder_without_nocheck",
         )
     unheard = next((each for each in row.values if each.startswith("ocsp_")), "")
@@ -272,7 +273,7 @@ SSL_PROFILE = Kind(
         "ocsp_clock_skew": Key(seconds(limits.OCSP_CLOCK_SKEW), "Seconds by which the responder's clock may differ."),
         "ocsp_max_age": Key(
             seconds(limits.OCSP_AGE),
-            ("The longest time after its thisUpdate for which a response is accepted, in seconds."),
+            "The longest time after its thisUpdate for which a response is accepted, in seconds.",
         ),
         "ocsp_default_age": Key(
             seconds(limits.OCSP_AGE), ("Seconds for which a response without nextUpdate is accepted.")

@@ -73,7 +73,7 @@ def tls_group(text: str) -> str:
     if name is None:
         near = difflib.get_close_matches(text.lower(), _BY_LOWER_CASE, n=1)
         hint = f"; did you mean {_BY_LOWER_CASE[near[0]]}?" if near else f": there are {', '.join(sorted(_GROUPS))}"
-        raise UnacceptableError(f"has {shown(text)}, which is no group{hint}")
+        raise UnacceptableError(f"has {shown(text)}, which is not a group{hint}")
     return name
 
 

@@ -117,7 +117,7 @@ class ParseTests(SynchronousTestCase):
                 parse(GOOD.encode(), FILE, files().read, mode=mode, now=pki.NOW)
                 said_no = False
             except ConfigError as error:
-                said_no = "can be written by others" in str(error)
+                said_no = "can be written by other users" in str(error)
             self.assertEqual(said_no, refused, oct(mode))
 
 

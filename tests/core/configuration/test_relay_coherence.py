@@ -90,10 +90,10 @@ proxy_protocol_tls = true
         self.assertEqual(
             errors(text(f"tcp tcp; {extra}")),
             [
-                "ssl_certificate has no place on a Tcp listener",
-                "ssl_profile has no place on a Tcp listener",
-                "host_names has no place on a Tcp listener",
-                "alpn_protocols has no place on a Tcp listener",
+                "ssl_certificate is not allowed on a Tcp listener",
+                "ssl_profile is not allowed on a Tcp listener",
+                "host_names is not allowed on a Tcp listener",
+                "alpn_protocols is not allowed on a Tcp listener",
             ],
         )
 
@@ -120,7 +120,7 @@ proxy_protocol_tls = true
         self.assertEqual(
             errors(text("tcp tcp", settings="proxy_protocol_tls = true")),
             [
-                "proxy_protocol_tls needs enable_l4_client_ip_preservation = true: its header is where TLS is told of",
+                "proxy_protocol_tls needs enable_l4_client_ip_preservation = true: that header has the TLS values",
             ],
         )
 
@@ -131,7 +131,7 @@ proxy_protocol_tls = true
             "protocol = Http": "protocol is 'Http', but must be Tcp or Tls",
             "host_name = 127.0.0.1": "host_name is '127.0.0.1', but must be a host name",
             "accept_proxy_protocol = here": "accept_proxy_protocol has 'here', which is not a network",
-            "accept_proxy_protocol =": "accept_proxy_protocol is there but empty",
+            "accept_proxy_protocol =": "accept_proxy_protocol is empty",
             "rule_type = PathBasedRouting": "rule_type = 'PathBasedRouting' is not supported by this version",
             "backend_settings = other": "there is no backend_settings 'other'",
         }.items():
@@ -156,8 +156,8 @@ proxy_protocol_tls = true
             self.assertEqual(
                 said(configuration),
                 [
-                    "accept_proxy_protocol has 0.0.0.0/0: anybody may say that he comes from anywhere",
-                    "accept_proxy_protocol has ::/0: anybody may say that he comes from anywhere",
+                    "accept_proxy_protocol has 0.0.0.0/0: any client could forge its address",
+                    "accept_proxy_protocol has ::/0: any client could forge its address",
                 ],
             )
 
@@ -301,8 +301,8 @@ class ProbeTests(SynchronousTestCase):
         self.assertEqual(
             self.said("protocol = Tcp\npath = /\nhost = a.example"),
             [
-                "path has no place in a probe that speaks no HTTP",
-                "host has no place in a probe that speaks no TLS",
+                "path is not allowed in a probe without HTTP",
+                "host is not allowed in a probe without TLS",
             ],
         )
         keys = "protocol = Tls\nhost = a.example\npick_host_name_from_backend_settings = true"
@@ -310,7 +310,7 @@ class ProbeTests(SynchronousTestCase):
             self.said(keys, "protocol = Tls"), ["host and pick_host_name_from_backend_settings exclude each other"]
         )
         http = "protocol = Http\nenable_probe_proxy_protocol_header = true"
-        self.assertIn("enable_probe_proxy_protocol_header has no place in a probe that speaks HTTP", self.said(http))
+        self.assertIn("enable_probe_proxy_protocol_header is not allowed in a probe with HTTP", self.said(http))
 
     def test_header(self) -> None:
         """Over TLS a server that waits for a header does not answer a probe without."""

@@ -191,7 +191,7 @@ class CertificateTests(SynchronousTestCase):
 
     def test_words(self) -> None:
         """An unknown word, and none, are errors; nothing else is concluded from them."""
-        for word, reason in (("require", "did you mean 'Require'?"), ("", "is there but empty")):
+        for word, reason in (("require", "did you mean 'Require'?"), ("", "is empty")):
             extra = f"client_certificate = {word}\n"
             profile = f"{PASSTHROUGH}verify_client_cert_issuer_dn = true\n"
             [line] = said(mapped(path_rule("a", "/a*", extra=extra), profile=profile))
@@ -204,7 +204,7 @@ class CertificateTests(SynchronousTestCase):
         self.assertEqual(said(mapped(path_rule("a", "/a*", extra=REQUIRE), profile=profile)), [])
         [warning] = said(mapped(path_rule("a", "/a*", extra=REQUIRE), profile=f"{PASSTHROUGH}allow_weak = true\n"))
         self.assertTrue(warning.startswith("WARNING"), warning)
-        self.assertIn("allow_weak takes keys that can be broken", warning)
+        self.assertIn("allow_weak accepts keys that can be broken", warning)
 
     def test_profiles_that_verify_nobody(self) -> None:
         """Where none does, or on another listener, or in a map without a rule, they stay errors."""

@@ -188,7 +188,7 @@ REFUSED_BODIES = {
     "LF alone after a chunk": (chunks(b"3\r\nabc\n0\r\n\r\n"), b"abc", BAD),
     "more than the size": (chunks(b"3\r\nabcd\r\n0\r\n\r\n"), b"abc", BAD),
     "LF alone after the last chunk": (chunks(b"3\r\nabc\r\n0\n\n"), b"abc", BAD),
-    "a trailer that frames": (chunks(b"3\r\nabc\r\n0\r\nContent-Length: 5\r\n\r\n"), b"abc", BAD_LENGTH),
+    "a trailer that changes the framing": (chunks(b"3\r\nabc\r\n0\r\nContent-Length: 5\r\n\r\n"), b"abc", BAD_LENGTH),
     "a trailer that encodes": (chunks(b"3\r\nabc\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n"), b"abc", BAD),
     "a managed trailer": (chunks(b"3\r\nabc\r\n0\r\nX-Client-Certificate: a\r\n\r\n"), b"abc", BAD),
     "a managed trailer, spelled oddly": (chunks(b"3\r\nabc\r\n0\r\nx_client.certificate: a\r\n\r\n"), b"abc", BAD),
@@ -762,7 +762,7 @@ UNFIT_RESPONSES = {
     "a 101 to nowhere": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
     "a 101 without Connection": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
     "a 101 without Upgrade": b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\n",
-    "a trailer that frames": OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 1\r\n\r\n",
+    "a trailer that changes the framing": OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 1\r\n\r\n",
     "a bad chunk": OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     "a bad response after an interim one": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 2 OK\r\n\r\n",
     "a head too large": OK + b"X: %b\r\n\r\n" % (b"a" * 1000),
@@ -847,7 +847,7 @@ class ResponseTests(SynchronousTestCase):
                 self.assertNotEqual(reading.problem, "", name)
                 self.assertFalse(reading.clean or reading.whole, name)
                 finals = [head for head in read if isinstance(head, ResponseHead) and head.status >= 101]
-                self.assertEqual(len(finals), int(name in ("a bad chunk", "a trailer that frames")), name)
+                self.assertEqual(len(finals), int(name in ("a bad chunk", "a trailer that changes the framing")), name)
                 problem = reading.problem
                 reading.feed(EMPTY)
                 reading.end()
@@ -899,7 +899,7 @@ class ResponseTests(SynchronousTestCase):
             (OK + b"X: ", TOO_LARGE_A_HEAD),
             (OK, TOO_LARGE_A_HEAD),
             (chunked + b"0\r\nX: ", "the trailers are too long"),
-            (chunked + b"3;", "the chunks of the response have too much around their data"),
+            (chunked + b"3;", "the chunks of the response have too much overhead"),
         ):
             _, reading = response(start, *[b"a" * 100] * 50)
             self.assertEqual(reading.problem, problem, start)

@@ -249,14 +249,14 @@ class TimeTests(ResponseCase):
     def test_signed_in_the_future(self) -> None:
         """A response that was signed later than now is not believed, whatever its thisUpdate is."""
         data = response(produced_at=pki.NOW + timedelta(seconds=301))
-        self.assert_unusable(judged(data), "future")
+        self.assert_unusable(judged(data), "not valid yet")
         self.assertIsInstance(judged(data, NOW + 1), Good)
 
     def test_of_the_future(self) -> None:
         """So it is with one that tells of later than now, whenever it was signed."""
         later = pki.NOW + timedelta(seconds=301)
         data = response(Single(certificate=DEVICE, this_update=later, next_update=later + HOUR))
-        self.assert_unusable(judged(data), "future")
+        self.assert_unusable(judged(data), "not valid yet")
         self.assertIsInstance(judged(data, NOW + 1), Good)
 
     def test_far_next_update(self) -> None:

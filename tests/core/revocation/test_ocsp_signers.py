@@ -49,7 +49,7 @@ class SignerTests(SynchronousTestCase):
         """A delegate of the issuer may, and must bring its certificate."""
         signer = delegate(ISSUER)
         self.assertIsInstance(judged(signer, signer), Good)
-        self.refused("brings no certificate", signer)
+        self.refused("has no certificate", signer)
 
     def test_delegate_among_others(self) -> None:
         """Of several certificates one has to fit, wherever it stands."""
@@ -115,12 +115,12 @@ class SignerTests(SynchronousTestCase):
     def test_issuers_name_and_a_strangers_key(self) -> None:
         """A stranger that names the issuer as the responder has the wrong key."""
         for by_name in (False, True):
-            self.refused("signature of the response is wrong", STRANGERS, responder=ISSUER, by_name=by_name)
+            self.refused("signature of the response is invalid", STRANGERS, responder=ISSUER, by_name=by_name)
 
     def test_delegates_name_and_a_strangers_key(self) -> None:
         """A true delegate's certificate beside a stranger's signature proves nothing."""
         true = delegate(ISSUER)
-        self.refused("signature of the response is wrong", STRANGERS, true, responder=true)
+        self.refused("signature of the response is invalid", STRANGERS, true, responder=true)
 
     def test_self_signed(self) -> None:
         """A responder that nobody vouches for is nobody's delegate, whatever its certificate says."""
@@ -174,7 +174,7 @@ class SignatureTests(SynchronousTestCase):
         for signer, digest in ((rsa, "md5"), (rsa, "sha1")):
             self.assertIsInstance(judged(signer, device=device), Good)
             status = judged(signer, device=device, digest=digest)
-            self.assertEqual(status, Unusable("the response is signed in a way that is not accepted"))
+            self.assertEqual(status, Unusable("the response has an unsupported signature algorithm"))
         self.assertIsInstance(judged(ISSUER, digest="sha1"), Unusable)
 
     def test_wrong_signatures(self) -> None:
@@ -187,7 +187,7 @@ class SignatureTests(SynchronousTestCase):
             {"algorithm": ("ed25519", "")},
             {"algorithm": ("ec", "sha384")},
         ):
-            self.assertEqual(judged(ISSUER, **options), Unusable("the signature of the response is wrong"), options)
+            self.assertEqual(judged(ISSUER, **options), Unusable("the signature of the response is invalid"), options)
 
     def test_key_hash(self) -> None:
         """The key's hash is over its bits alone: what key identifiers of certificates are mostly made of."""

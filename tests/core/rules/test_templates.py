@@ -154,7 +154,7 @@ class RefusalTests(SynchronousTestCase):
         """The character at which it goes wrong, counted from 1."""
         for text, place in {"{": 1, "ab}c": 3, "{{{": 3, "{var_host": 1, "a{var_host}}": 12, "{a{var_host}": 1}.items():
             self.assertIn(f"at character {place}: ", self.refused(text), text)
-            self.assertIn("has no counterpart", self.refused(text), text)
+            self.assertIn("is unbalanced", self.refused(text), text)
 
     def test_unknown(self) -> None:
         """A variable that is none, with the nearest that is one."""
@@ -168,10 +168,10 @@ class RefusalTests(SynchronousTestCase):
     def test_response_in_a_request(self) -> None:
         """What only a response has is not there when the request goes on."""
         for name in ("http_resp_Location", "var_http_status"):
-            self.assertIn(f"at character 2: {name} is not known before", self.refused(f"x{{{name}}}"))
+            self.assertIn(f"at character 2: {name} is not available before", self.refused(f"x{{{name}}}"))
             Template.of(f"{{{name}}}", RESPONSE_SCOPE)
         message = self.refused("{http_resp_X_1}", Scope(captures={"http_resp_X": 1}))
-        self.assertIn("http_resp_X is not known before", message)
+        self.assertIn("http_resp_X is not available before", message)
 
     @given(TEXTS, st.booleans(), st.sampled_from([None, 1]))
     def test_any_text(self, text: str, of_response: bool, matcher: int | None) -> None:

@@ -126,7 +126,7 @@ class ProductTests(SynchronousTestCase):
     def test_in_messages(self) -> None:
         """They stand behind the name of what there is not."""
         for old, new, words in (
-            ("port = 8443", "port = 8443\nfrontend_port = 1", "there is no key 'frontend_port'; write port"),
+            ("port = 8443", "port = 8443\nfrontend_port = 1", "unknown key 'frontend_port'; write port"),
             (
                 "[backend_http_settings app]",
                 "[backend_http_settings app]\ndrain_timeout_in_sec = 3",

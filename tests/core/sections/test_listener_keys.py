@@ -28,7 +28,7 @@ class HttpListenerTests(SynchronousTestCase):
         """A certificate or profile on a plain listener would promise what it does not keep."""
         self.assertEqual(
             self.said(("protocol = Https", "protocol = Http")),
-            ["ssl_certificate has no place on an Http listener", "ssl_profile has no place on an Http listener"],
+            ["ssl_certificate is not allowed on an Http listener", "ssl_profile is not allowed on an Http listener"],
         )
 
     def test_plain_listener(self) -> None:
@@ -39,7 +39,7 @@ class HttpListenerTests(SynchronousTestCase):
     def test_empty_profile_name(self) -> None:
         """`ssl_profile =` is an error: the listener would ask nobody for a certificate."""
         [line] = self.said(("ssl_profile = strict", "ssl_profile ="))
-        self.assertIn("ssl_profile is there but empty", line)
+        self.assertIn("ssl_profile is empty", line)
 
     def test_server_name_indication(self) -> None:
         """It can be required where there are names, and TLS."""
@@ -48,7 +48,7 @@ class HttpListenerTests(SynchronousTestCase):
         self.assertIn("needs host_names", line)
         self.assertEqual(self.said(("ssl_profile = strict\n", f"ssl_profile = strict\n{key}host_names = a.b\n")), [])
         self.assertIn(
-            "require_server_name_indication has no place on an Http listener",
+            "require_server_name_indication is not allowed on an Http listener",
             self.said(("protocol = Https", f"protocol = Http\nhost_names = a.b\n{key}")),
         )
 

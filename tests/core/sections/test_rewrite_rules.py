@@ -180,8 +180,8 @@ class KeyTests(SynchronousTestCase):
         self.assertEqual(
             complaints("conditon.1 = x\nrequest_headers.X = y\nurl_path = /"),
             [
-                "there is no key 'conditon.1'; did you mean 'condition.1'?",
-                "there is no key 'request_headers.X'; did you mean 'request_header.X'?",
+                "unknown key 'conditon.1'; did you mean 'condition.1'?",
+                "unknown key 'request_headers.X'; did you mean 'request_header.X'?",
             ],
         )
 
@@ -219,7 +219,7 @@ class CoherenceTests(SynchronousTestCase):
         """What a response has is not for request headers and URLs, nor are they for conditions about it."""
         for key in ("request_header.X = ", "url_path = /", "url_query_string = "):
             [line] = complaints(f"{key}{{http_resp_Y}}")
-            self.assertIn("http_resp_Y is not known before the response is there", line)
+            self.assertIn("http_resp_Y is not available before the response", line)
             [line] = complaints(f"{key}x\ncondition.1 = var_http_status == 200")
             self.assertIn("condition.1 is about the response, so the rule cannot set", line)
         self.assertEqual(complaints("response_header.X = x\ncondition.1 = var_http_status == 200"), [])
@@ -241,7 +241,7 @@ class CoherenceTests(SynchronousTestCase):
             [line] = complaints(f"url_path = {path}")
             self.assertTrue(line.startswith("url_path is "), line)
         [line] = complaints("url_path =")
-        self.assertIn("url_path is there but empty", line)
+        self.assertIn("url_path is empty", line)
 
     def test_query(self) -> None:
         """It is written without its question mark."""

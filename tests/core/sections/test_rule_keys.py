@@ -48,7 +48,8 @@ class RuleTests(SynchronousTestCase):
             for line, key in zip(lines, keys, strict=True):
                 self.assertEqual(
                     line,
-                    f"{key.split()[0]} does not go with redirect_configuration: requests are forwarded or redirected",
+                    f"{key.split()[0]} cannot be used with redirect_configuration: requests are forwarded or"
+                    " redirected",
                 )
 
     def test_path_based(self) -> None:
@@ -58,7 +59,7 @@ class RuleTests(SynchronousTestCase):
         self.assertEqual(self.rule(kind), ["PathBasedRouting needs url_path_map"])
         for key in (*RULE.splitlines(), "redirect_configuration = away"):
             [line] = self.rule(kind, named, key)
-            self.assertIn(f"{key.split()[0]} has no place in a rule with PathBasedRouting", line)
+            self.assertIn(f"{key.split()[0]} is not allowed in a rule with PathBasedRouting", line)
         for keys in ((named,), (named, *RULE.splitlines())):
             self.assertEqual(self.rule(*keys), ["url_path_map needs rule_type = PathBasedRouting"])
 
@@ -76,7 +77,7 @@ class RuleTests(SynchronousTestCase):
         [line] = said(mapped(path_rule("a", "/a", end="backend_address_pool = app\n")))
         self.assertTrue(line.endswith("[path_rule map/a] backend_http_settings is missing"), line)
         lines = said(mapped(path_rule("a", "/a", end=f"{RULE}redirect_configuration = away\n")) + AWAY)
-        self.assertEqual(["does not go with redirect_configuration" in line for line in lines], [True, True])
+        self.assertEqual(["cannot be used with redirect_configuration" in line for line in lines], [True, True])
         [line] = said(mapped("\n[path_rule map/a]\n" + RULE))
         self.assertTrue(line.endswith("[path_rule map/a] paths is missing"), line)
 
@@ -90,7 +91,7 @@ class RuleTests(SynchronousTestCase):
         [line] = said(
             mapped().replace("url_path_map = map\n", "url_path_map = map\nrewrite_rule_set = set\n") + rewrite
         )
-        self.assertIn("rewrite_rule_set has no place in a rule with PathBasedRouting", line)
+        self.assertIn("rewrite_rule_set is not allowed in a rule with PathBasedRouting", line)
         end = "redirect_configuration = away\nrewrite_rule_set = set\n"
         [line] = said(mapped(path_rule("a", "/a", end=end)) + rewrite + AWAY)
         self.assertTrue(line.startswith("WARNING") and "rewrite_rule_set has no effect" in line, line)
@@ -113,8 +114,8 @@ class RuleTests(SynchronousTestCase):
             settings: ["default_backend_address_pool is missing"],
             "": ["default_backend_address_pool is missing", "default_backend_http_settings is missing"],
             f"{pool}default_redirect_configuration = away\n": [
-                "default_backend_address_pool does not go with default_redirect_configuration: requests are forwarded"
-                " or redirected"
+                "default_backend_address_pool cannot be used with default_redirect_configuration: requests are"
+                " forwarded or redirected"
             ],
         }.items():
             lines = said(mapped().replace(pool + settings, wrong) + AWAY)
@@ -139,7 +140,7 @@ class RedirectTests(SynchronousTestCase):
             ["target_listener and target_url exclude each other"],
         )
         [line] = self.said("target_url =")
-        self.assertIn("target_url is there but empty", line)
+        self.assertIn("target_url is empty", line)
 
     def test_types(self) -> None:
         """The product's four."""
@@ -171,7 +172,7 @@ class CustomErrorTests(SynchronousTestCase):
         for status in ("401", "413", "421", "499", "200", "0502", "HttpStatus502"):
             [line] = self.said(f"public/{status}")
             self.assertEqual(
-                line, f"'{status}' has no page of one's own: 400, 403, 404, 405, 408, 500, 502, 503 and 504 may have"
+                line, f"'{status}' cannot have a custom page: 400, 403, 404, 405, 408, 500, 502, 503 and 504 may have"
             )
 
     def test_names_of_files(self) -> None:

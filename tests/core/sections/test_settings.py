@@ -86,13 +86,13 @@ class ReadTests(SynchronousTestCase):
         row, [problem] = read("fruit = Pear\nmotto = c ; d \\; e ; f\n")
         self.assertEqual(row.values["motto"], "c ; d ; e ; f")
         self.assertIn(
-            "WARNING f:3 [basket b] motto goes on to the end of the line: '; d ; e ; f' is a part", str(problem)
+            "WARNING f:3 [basket b] motto goes on to the end of the line: '; d ; e ; f' is part", str(problem)
         )
 
     def test_only_a_comment(self) -> None:
         """A literal value that begins with a semicolon was meant as empty: an error, and not passed on."""
         row, [problem] = read("fruit = Pear\nmotto = ; empty\n")
-        self.assertIn("ERROR f:3 [basket b] motto begins with ;, which is no comment here", str(problem))
+        self.assertIn("ERROR f:3 [basket b] motto begins with ;, which does not begin a comment here", str(problem))
         self.assertEqual(row.refused, {"motto"})
         self.assertEqual(read("fruit = Pear\nmotto = \\; d\n")[0].values["motto"], "; d")
 
@@ -101,8 +101,8 @@ class ReadTests(SynchronousTestCase):
         self.assertEqual(
             said("fruit = Pear\nSise = 3\nq = 1\n"),
             [
-                "ERROR f:3 [basket b] there is no key 'Sise'; did you mean 'size'?",
-                "ERROR f:4 [basket b] there is no key 'q'",
+                "ERROR f:3 [basket b] unknown key 'Sise'; did you mean 'size'?",
+                "ERROR f:4 [basket b] unknown key 'q'",
             ],
         )
 
@@ -127,7 +127,7 @@ class ReadTests(SynchronousTestCase):
         row, problems = read("fruit = Pear\nsize =\nlabel =\nhandle =\nfriend =\n")
         self.assertEqual(row.values, {"fruit": Fruit.PEAR, "label": ""})
         self.assertEqual([problem.place.line for problem in problems], [6])
-        self.assertIn("friend is there but empty", str(problems[0]))
+        self.assertIn("friend is empty", str(problems[0]))
 
     def test_refused_is_not_unset(self) -> None:
         """What was refused or is missing is told apart from what was never there; unknown keys are neither."""
@@ -173,7 +173,7 @@ class FamilyTests(SynchronousTestCase):
             "layer.1234567890",
         ):
             [line] = said(f"fruit = Pear\n{key} = 1\n")
-            self.assertIn("what follows the dot must be a whole number, without leading zeros", line)
+            self.assertIn("the part after the dot must be a whole number, without leading zeros", line)
         [line] = said("fruit = Pear\nsticker.Peer = 1\n")
         self.assertIn("'sticker.Peer': is 'Peer', but must be Apple or Pear; did you mean 'Pear'?", line)
 
@@ -181,7 +181,7 @@ class FamilyTests(SynchronousTestCase):
         """A member's value goes through the family's converter, and an empty one is what the family says."""
         row, problems = read("fruit = Pear\nlayer.1 = 10\nlayer.2 =\n")
         self.assertIn("layer.1 is '10', but must be", str(problems[0]))
-        self.assertIn("layer.2 is there but empty", str(problems[1]))
+        self.assertIn("layer.2 is empty", str(problems[1]))
         self.assertEqual((row.refused, row.family("layer")), ({"layer.1", "layer.2"}, {}))
         self.assertFalse(row.unset("layer.1"))
 
@@ -194,7 +194,7 @@ class FamilyTests(SynchronousTestCase):
             "stickers.Pear": "sticker.Pear",
         }.items():
             [line] = said(f"fruit = Pear\n{key} = 1\n")
-            self.assertTrue(line.endswith(f"there is no key {key!r}; did you mean {near!r}?"), line)
+            self.assertTrue(line.endswith(f"unknown key {key!r}; did you mean {near!r}?"), line)
 
 
 class ConverterTests(SynchronousTestCase):

@@ -66,18 +66,18 @@ class ModeTests(SynchronousTestCase):
         """A file that anybody may change is an error, whatever it holds."""
         for file in ("site.pem", "site.key", "clients-ca.pem"):
             self.assertRegex(
-                self.problem(file, 0o602), rf"^ERROR .* conf/pki/{file} can be written by others \(mode 0602\)$"
+                self.problem(file, 0o602), rf"^ERROR .* conf/pki/{file} can be written by other users \(mode 0602\)$"
             )
 
     def test_key_readable_by_others(self) -> None:
         """A key that group or others may read is a warning."""
         for mode in (0o640, 0o604):
-            self.assertRegex(self.problem("site.key", mode), r"^WARNING conf/gw.ini:6 .* can be read by others")
+            self.assertRegex(self.problem("site.key", mode), r"^WARNING conf/gw.ini:6 .* can be read by other users")
 
     def test_own_mode(self) -> None:
         """So is a configuration that anybody may change."""
         [problem] = own_mode_problems("gw.ini", 0o100602)
-        self.assertEqual(str(problem), "ERROR gw.ini can be written by others (mode 0602)")
+        self.assertEqual(str(problem), "ERROR gw.ini can be written by other users (mode 0602)")
         self.assertEqual(list(own_mode_problems("gw.ini", 0o100664)), [])
 
     def test_ordinary_modes(self) -> None:
@@ -267,7 +267,7 @@ class ErrorPageTests(SynchronousTestCase):
     def test_modes(self) -> None:
         """Everybody may read it, and not everybody write it."""
         [line] = self.said(b"a", 0o646)
-        self.assertIn("can be written by others", line)
+        self.assertIn("can be written by other users", line)
 
     def test_missing(self) -> None:
         """A page that is not there stops the start, and so does a section without one."""
