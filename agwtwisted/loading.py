@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from agwtwisted.core.base.errors import AgwError, ConfigError, Place, Problem
+from agwtwisted.core.base.errors import AgwError, ConfigError, Place, Problem, SectionError
 from agwtwisted.core.certificates.pem import read_certificates
 from agwtwisted.core.configuration.parsing import parse
 from agwtwisted.core.configuration.trust_coherence import key_of
@@ -22,8 +22,8 @@ from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import Protocol
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.listening.listener import BindError
-from agwtwisted.tls.backend_contexts import BackendContexts, ClientCertificateError
-from agwtwisted.tls.contexts import CertificateError, GroupsError, PortContexts
+from agwtwisted.tls.backend_contexts import BackendContexts
+from agwtwisted.tls.contexts import PortContexts
 
 _SYSTEM_ROOTS: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -84,7 +84,7 @@ def _problem(error: AgwError | OSError, plan: Plan) -> Problem:
     match error:
         case BindError():
             section, key, message = plan.listener_at(error.where), "port", str(error)
-        case CertificateError() | ClientCertificateError() | GroupsError():
+        case SectionError():
             section, key, message = error.section, "", error.reason
         case OSError():
             log = plan.gateway.access_log

@@ -15,6 +15,7 @@ from agwtwisted.core.plan.plan import Plan
 from agwtwisted.listening.listener import BindError
 from agwtwisted.loading import load, placed, try_contexts
 from agwtwisted.tls import contexts
+from agwtwisted.tls.contexts import AuthorityError, CertificateError, GroupsError
 from tests import clients, configurations, pki
 
 NOW = datetime.now(UTC)
@@ -132,6 +133,12 @@ class PlacedTests(Directory):
         self.write("conf/pki/site.key", weak.key_pem)
         place = f"{self.file}:{self.line('[ssl_certificate site]')} [ssl_certificate site]"
         self.assertEqual(self.tried(load(self.file, NOW)), f"ERROR {place} cannot be used: ee key too small")
+
+    def test_each_section(self) -> None:
+        """Whatever OpenSSL does not take has the line of its section: CAs of clients as well as certificates."""
+        for error in (CertificateError("site", "x"), AuthorityError("devices", "x"), GroupsError("strict")):
+            line = self.line(f"[{error.section}]")
+            self.assertEqual(self.said(error), f"ERROR {self.file}:{line} [{error.section}] {error.reason}")
 
     def test_unknown_groups(self) -> None:
         """So have groups for key exchange that this OpenSSL does not have."""

@@ -11,7 +11,7 @@ from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IReactorTime
 
 from agwtwisted.core.base import limits
-from agwtwisted.core.base.errors import AgwError
+from agwtwisted.core.base.errors import SectionError
 from agwtwisted.core.certificates.reading import Certificate
 from agwtwisted.core.plan.server_identity import ServerIdentity, mismatch
 from agwtwisted.core.resources.resources import BackendHttpSettings, BackendSettings, SslCertificate
@@ -28,13 +28,11 @@ REMEMBERED: Final = 512
 """Certificates of which it is remembered whether they are a server's, for each way to trust."""
 
 
-class ClientCertificateError(AgwError):
+class ClientCertificateError(SectionError):
     """A certificate that OpenSSL does not show to backends, one with a weak key for instance."""
 
     def __init__(self, name: str, reason: str) -> None:
-        self.section = f"ssl_certificate {name}"
-        self.reason = f"cannot be used for backends: {reason}"
-        super().__init__(f"[{self.section}] {self.reason}")
+        super().__init__(f"ssl_certificate {name}", f"cannot be used for backends: {reason}")
 
 
 @attrs.frozen(kw_only=True, eq=False)

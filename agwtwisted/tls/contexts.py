@@ -13,7 +13,7 @@ import attrs
 from OpenSSL import SSL, crypto
 from twisted.logger import Logger
 
-from agwtwisted.core.base.errors import AgwError
+from agwtwisted.core.base.errors import SectionError
 from agwtwisted.core.base.remembering import remembering_within
 from agwtwisted.core.certificates.costs import Costs
 from agwtwisted.core.certificates.variables import CertificateVariables, certificate_variables
@@ -57,31 +57,27 @@ _ASK = SSL.VERIFY_PEER
 _INSIST = _ASK | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
 
 
-class CertificateError(AgwError):
+class CertificateError(SectionError):
     """A server certificate that OpenSSL does not serve, one with a weak key for instance."""
 
     def __init__(self, name: str, reason: str) -> None:
-        self.section = f"ssl_certificate {name}"
-        self.reason = f"cannot be used: {reason}"
-        super().__init__(f"[{self.section}] {self.reason}")
+        super().__init__(f"ssl_certificate {name}", f"cannot be used: {reason}")
 
 
-class AuthorityError(CertificateError):
+class AuthorityError(SectionError):
     """A trusted CA that OpenSSL does not read, although the file's reader does."""
 
     def __init__(self, name: str, reason: str) -> None:
-        self.section = f"trusted_client_certificate {name}"
-        self.reason = f"holds a certificate that OpenSSL cannot read: {reason}"
-        AgwError.__init__(self, f"[{self.section}] {self.reason}")
+        super().__init__(
+            f"trusted_client_certificate {name}", f"holds a certificate that OpenSSL cannot read: {reason}"
+        )
 
 
-class GroupsError(AgwError):
+class GroupsError(SectionError):
     """Groups for key exchange that this OpenSSL does not have."""
 
     def __init__(self, name: str) -> None:
-        self.section = f"ssl_profile {name}"
-        self.reason = "tls_groups has a group that this OpenSSL does not know"
-        super().__init__(f"[{self.section}] {self.reason}")
+        super().__init__(f"ssl_profile {name}", "tls_groups has a group that this OpenSSL does not know")
 
 
 VariablesOf: TypeAlias = Callable[[bytes], CertificateVariables]

@@ -70,6 +70,20 @@ class ConfigError(AgwError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+class SectionError(AgwError):
+    """A section of a configuration asks for what only turns out to be impossible once it is put to use.
+
+    Args:
+        section: its title, ``kind name``.
+        reason: what is wrong, without its name.
+    """
+
+    def __init__(self, section: str, reason: str) -> None:
+        self.section = section
+        self.reason = reason
+        super().__init__(f"[{section}] {reason}")
+
+
 class UnacceptableError(AgwError):
     """A value is not taken: why, and the product's error code if it has one."""
 

@@ -11,6 +11,7 @@ from agwtwisted.core.base.errors import (
     ConfigError,
     Place,
     Problem,
+    SectionError,
     Severity,
     UnacceptableError,
     printable,
@@ -88,3 +89,13 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(shown("a\nb"), r"'a\nb'")
         self.assertEqual(shown("x" * 80), f"'{'x' * 80}'")
         self.assertEqual(shown("x" * 81), f"'{'x' * 79}…'")
+
+
+class SectionErrorTests(SynchronousTestCase):
+    """What turns out about a section once it is put to use."""
+
+    def test_parts(self) -> None:
+        """The title and the reason are there one by one, and together as text."""
+        error = SectionError("ssl_certificate site", "cannot be used")
+        self.assertEqual((error.section, error.reason), ("ssl_certificate site", "cannot be used"))
+        self.assertEqual(str(error), "[ssl_certificate site] cannot be used")
