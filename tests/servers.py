@@ -9,7 +9,8 @@ from typing import Any
 from cryptography import x509
 from OpenSSL import SSL, crypto
 
-from agwtwisted.core.resources.resources import BackendHttpSettings, Protocol, SslCertificate, TrustedRootCertificate
+from agwtwisted.core.resources.certificates import SslCertificate, TrustedRootCertificate
+from agwtwisted.core.resources.resources import BackendHttpSettings, Protocol
 from tests import pki
 from tests.wires import Line, Network
 

@@ -14,7 +14,8 @@ from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import SectionError
 from agwtwisted.core.certificates.reading import Certificate
 from agwtwisted.core.plan.server_identity import ServerIdentity, mismatch
-from agwtwisted.core.resources.resources import BackendHttpSettings, BackendSettings, SslCertificate
+from agwtwisted.core.resources.certificates import SslCertificate
+from agwtwisted.core.resources.resources import BackendHttpSettings, BackendSettings
 from agwtwisted.core.verification.reasons import REASONS, UNKNOWN
 from agwtwisted.tls.client import TlsClientWire
 from agwtwisted.tls.own_certificate import present

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from OpenSSL import SSL
 
 from agwtwisted.core.base.errors import AgwError
-from agwtwisted.core.resources.resources import SslCertificate
+from agwtwisted.core.resources.certificates import SslCertificate
 from agwtwisted.tls.records import error_text
 
 

@@ -15,13 +15,8 @@ from agwtwisted.backends.connecting import UntrustedError
 from agwtwisted.backends.reactor_resolver import resolve_by_reactor
 from agwtwisted.backends.resolver import Resolver
 from agwtwisted.core.backends.health import Health, HealthState
-from agwtwisted.core.resources.resources import (
-    BackendAddress,
-    BackendAddressPool,
-    BackendSettings,
-    StreamProtocol,
-    TrustedRootCertificate,
-)
+from agwtwisted.core.resources.certificates import TrustedRootCertificate
+from agwtwisted.core.resources.resources import BackendAddress, BackendAddressPool, BackendSettings, StreamProtocol
 from agwtwisted.relay.backends import RelayBackends
 from agwtwisted.tls.relay_wires import RelayTlsClientWire, RelayWire
 from tests import pki

@@ -15,6 +15,7 @@ from agwtwisted.backends.resolver import Resolver
 from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.listening.proxy_protocol import LOCAL
 from agwtwisted.core.plan.probing import relay_probe
+from agwtwisted.core.resources.certificates import TrustedRootCertificate
 from agwtwisted.core.resources.resources import (
     BackendAddress,
     BackendAddressPool,
@@ -23,7 +24,6 @@ from agwtwisted.core.resources.resources import (
     Probe,
     RoutingRule,
     StreamProtocol,
-    TrustedRootCertificate,
 )
 from agwtwisted.relay.backends import RelayBackends
 from agwtwisted.relay.probe import ask, relay_watches

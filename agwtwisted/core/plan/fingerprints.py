@@ -22,7 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from agwtwisted.core.certificates.reading import Certificate
-from agwtwisted.core.resources.resources import SslCertificate, TrustedRootCertificate
+from agwtwisted.core.resources.certificates import SslCertificate, TrustedRootCertificate
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.rewriting import HeaderAction
 from agwtwisted.core.rules.templates import Template

@@ -18,6 +18,7 @@ import attrs
 from agwtwisted.core.base.errors import Place
 from agwtwisted.core.plan.fingerprints import Fingerprints
 from agwtwisted.core.plan.routing import Actions, NamedSites, RelayRoute, RelaySite, Route, S, Site, actions_of
+from agwtwisted.core.resources.certificates import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
 from agwtwisted.core.resources.resources import (
     BackendAddressPool,
     BackendHttpSettings,
@@ -31,11 +32,8 @@ from agwtwisted.core.resources.resources import (
     RedirectConfiguration,
     RequestRoutingRule,
     RoutingRule,
-    SslCertificate,
     SslProfile,
     StreamProtocol,
-    TrustedClientCertificate,
-    TrustedRootCertificate,
     UrlPathMap,
 )
 from agwtwisted.core.rules.rewriting import RewriteRuleSet, identifying_headers

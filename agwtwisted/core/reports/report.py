@@ -19,6 +19,7 @@ from agwtwisted.core.plan.probing import http_probe
 from agwtwisted.core.plan.server_identity import IdentityRule
 from agwtwisted.core.reports import route_report
 from agwtwisted.core.reports.route_report import address_and_port, distinct, server_place
+from agwtwisted.core.resources.certificates import TrustedClientCertificate
 from agwtwisted.core.resources.resources import (
     BackendHttpSettings,
     BackendSettings,
@@ -33,7 +34,6 @@ from agwtwisted.core.resources.resources import (
     Refusal,
     RoutingRule,
     SslProfile,
-    TrustedClientCertificate,
 )
 from agwtwisted.core.tls.policies import TlsPolicy
 

@@ -9,18 +9,15 @@ from __future__ import annotations
 from enum import Enum
 
 import attrs
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from agwtwisted.core.backends.affinity import DEFAULT_NAME
 from agwtwisted.core.backends.health import HEALTHY_STATUSES, StatusRange
 from agwtwisted.core.base.errors import Problem
-from agwtwisted.core.certificates.reading import Certificate
 from agwtwisted.core.http.destinations import Network, PortRange
+from agwtwisted.core.resources.certificates import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.rewriting import RewriteRuleSet
 from agwtwisted.core.tls.policies import TlsPolicy
-from agwtwisted.core.verification.chains import TrustedChain
 
 
 class ClientAuth(Enum):
@@ -170,35 +167,6 @@ class Gateway:
     log_refused_certificates: bool = True
     server_header: str = "agwtwisted"
     allow_demo: bool = False
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class SslCertificate:
-    """A server certificate: the leaf first, then its intermediates, and the private key, which is never shown."""
-
-    name: str
-    certificates: tuple[x509.Certificate, ...]
-    key: PrivateKeyTypes = attrs.field(repr=False)
-    source: bytes = b""  # SHA-256 of the files that it was read from, one after the other
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class TrustedClientCertificate:
-    """A file of CA certificates against which clients are verified."""
-
-    name: str
-    chain: TrustedChain
-    source: bytes = b""  # SHA-256 of its file
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class TrustedRootCertificate:
-    """A file of CA certificates against which backend servers are verified."""
-
-    name: str
-    file: str
-    certificates: tuple[Certificate, ...]
-    source: bytes = b""  # SHA-256 of the file
 
 
 @attrs.frozen(kw_only=True, eq=False)

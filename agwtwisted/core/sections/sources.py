@@ -13,7 +13,7 @@ from cryptography import x509
 
 from agwtwisted.core.base.errors import Place, Problem, UnacceptableError
 from agwtwisted.core.base.limits import ERROR_PAGE_BYTES, SSL_CERTIFICATE_BYTES, TRUSTED_ROOT_BYTES, Range
-from agwtwisted.core.resources.resources import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
+from agwtwisted.core.resources.certificates import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
 from agwtwisted.core.sections.settings import Row
 from agwtwisted.core.verification import chains, server_certificates, trusted_roots
 from agwtwisted.core.verification.server_certificates import ServerCertificate

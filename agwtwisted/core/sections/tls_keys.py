@@ -11,6 +11,7 @@ from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import Problem
 from agwtwisted.core.base.texts import one_line
 from agwtwisted.core.http.destinations import network, port_range, responder_url
+from agwtwisted.core.resources.certificates import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
 from agwtwisted.core.resources.resources import (
     ClientAuth,
     ClientRevocation,
@@ -18,10 +19,7 @@ from agwtwisted.core.resources.resources import (
     OcspScope,
     OcspUnavailable,
     Refusal,
-    SslCertificate,
     SslProfile,
-    TrustedClientCertificate,
-    TrustedRootCertificate,
     WithoutNocheck,
 )
 from agwtwisted.core.sections.settings import (

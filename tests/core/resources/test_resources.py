@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.configurations import load, site
+from tests.configurations import load
 
 
 class ResourcesTests(SynchronousTestCase):
@@ -18,12 +18,3 @@ class ResourcesTests(SynchronousTestCase):
             self.assertRaises(
                 attrs.exceptions.FrozenInstanceError, setattr, value, attrs.fields(type(value))[0].name, None
             )
-
-    def test_keys_are_not_shown(self) -> None:
-        """A server's private key is in no repr of the configuration."""
-        [listener] = load().http_listeners
-        text = repr(load())
-        assert listener.ssl_certificate is not None
-        self.assertNotIn("key=", repr(listener.ssl_certificate))
-        self.assertNotIn("PrivateKey", text)
-        self.assertNotIn(site().key_pem.decode().splitlines()[1], text)
