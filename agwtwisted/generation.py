@@ -31,7 +31,7 @@ from agwtwisted.relay.port import RelayPort
 from agwtwisted.relay.probe import relay_watches
 from agwtwisted.revocation.check import check_of
 from agwtwisted.shared import Shared
-from agwtwisted.tls.contexts import PortContexts
+from agwtwisted.tls.port_contexts import PortContexts
 
 _log = Logger()
 

@@ -23,7 +23,7 @@ from agwtwisted.core.resources.resources import Protocol
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.listening.listener import BindError
 from agwtwisted.tls.backend_contexts import BackendContexts
-from agwtwisted.tls.contexts import PortContexts
+from agwtwisted.tls.port_contexts import PortContexts
 
 _SYSTEM_ROOTS: Final = (
     "/etc/ssl/certs/ca-certificates.crt",

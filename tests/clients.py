@@ -28,7 +28,7 @@ from agwtwisted.exchange.exchange import HttpExchanges
 from agwtwisted.http1.port import HttpPort
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.ports import PortEnvironment
-from agwtwisted.tls.contexts import PortContexts
+from agwtwisted.tls.port_contexts import PortContexts
 from tests import configurations, pki
 from tests.clocks import SettableClock
 

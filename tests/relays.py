@@ -14,7 +14,7 @@ from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.ports import PortEnvironment, unchecked
 from agwtwisted.relay.backends import RelayBackends
 from agwtwisted.relay.port import RelayPort
-from agwtwisted.tls.contexts import PortContexts
+from agwtwisted.tls.port_contexts import PortContexts
 from tests import clients, configurations, pki
 from tests.clients import PROFILES, client_context
 from tests.clocks import SettableClock

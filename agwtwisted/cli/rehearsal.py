@@ -19,9 +19,11 @@ from agwtwisted.core.resources.resources import Gateway, Refusal
 from agwtwisted.core.tls.policies import TLS_1_2, TlsPolicy
 from agwtwisted.core.verification.judging import Anchors, Evidence
 from agwtwisted.core.verification.verdicts import UNJUDGED, Absent, Unchecked, Verdict
-from agwtwisted.tls.contexts import ClientCertificates, PortContexts, SiteContext
+from agwtwisted.tls.client_certificates import ClientCertificates
+from agwtwisted.tls.contexts import SiteContext
 from agwtwisted.tls.handshake import HANDSHAKE_RECORD, HANDSHAKE_ROOM
 from agwtwisted.tls.openssl import RECORD
+from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.tls.records import error_text
 
 _CERTIFICATE_MESSAGE = b"\x0b"  # RFC 5246 section 7.4
@@ -50,7 +52,7 @@ def rehearse(site: Site, sent: Sequence[bytes], now: datetime, gateway: Gateway)
     """What the Https site says to a client that sends these certificates (DER, its own first) at `now` (aware)."""
     judged, failure = _told(site, sent, now, gateway)
     observed, _ = _told(_patient(site), sent, now, gateway)
-    anchors = judged.site_context.anchors if judged.site_context else None
+    anchors = judged.site_context.rules.anchors if judged.site_context else None
     verdict = judged.verdict(failure)
     passed = isinstance(verdict, Absent | Unchecked)
     return Rehearsal(

@@ -21,8 +21,8 @@ from agwtwisted.http1.frontend import Frontend
 from agwtwisted.identity.revalidation import Revalidation, StrictClient
 from agwtwisted.interfaces import Exchanges
 from agwtwisted.listening.ports import Port, PortEnvironment
-from agwtwisted.tls.contexts import PortContexts
 from agwtwisted.tls.handshake import Handshake, TlsWire
+from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.tls.relay_wires import RelayTlsWire, RelayWire
 from agwtwisted.transport.streaming import TcpWire
 

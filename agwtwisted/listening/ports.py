@@ -39,8 +39,10 @@ from agwtwisted.identity.revalidation import Check
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.proxied import HeaderProtocol
 from agwtwisted.operations.access_log import AccessLog
-from agwtwisted.tls.contexts import ClientCertificates, PortContexts, SiteContext, pending_client
+from agwtwisted.tls.client_certificates import ClientCertificates, pending_client
+from agwtwisted.tls.contexts import SiteContext
 from agwtwisted.tls.handshake import Handshake, TlsWire
+from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.deferreds import Members
 from agwtwisted.transport.streaming import TcpWire
@@ -286,7 +288,7 @@ class Port(ABC, Generic[S]):
 
     def refused(self, site_context: SiteContext) -> None:
         """Says in the log if no client of this site can be let in at all: each time, but a few times a minute."""
-        profile, anchors = site_context.site.profile, site_context.anchors
+        profile, anchors = site_context.site.profile, site_context.rules.anchors
         if profile is None or anchors is None or anchors.has_root_at(self._wall_time()):
             return
         omitted = self._limiter.admit(f"[ssl_profile {profile.name}]")

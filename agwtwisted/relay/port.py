@@ -30,8 +30,8 @@ from agwtwisted.identity.revalidation import Revalidation
 from agwtwisted.listening.ports import Port, PortEnvironment
 from agwtwisted.relay.backends import RelayBackends, RelayServer
 from agwtwisted.relay.session import End, Relay
-from agwtwisted.tls.contexts import PortContexts
 from agwtwisted.tls.handshake import Handshake, TlsWire
+from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.tls.relay_wires import RelayTlsWire, RelayWire
 from agwtwisted.transport.deferreds import log_failure
 from agwtwisted.transport.streaming import TcpWire

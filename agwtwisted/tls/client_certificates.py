@@ -1,0 +1,229 @@
+"""What the callbacks of one handshake note of the client's certificates, and the client that this makes.
+
+OpenSSL calls `verify_callback` for each certificate; it asks the core, and notes the answer. For `port_contexts` and
+the ports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from math import inf
+from typing import Final
+
+import attrs
+from OpenSSL import SSL
+from twisted.logger import Logger
+
+from agwtwisted.core.certificates.costs import Costs
+from agwtwisted.core.certificates.variables import CertificateVariables, certificate_variables
+from agwtwisted.core.identity.clients import NO_PROOF, CertificateProof, ClientConnection, PendingClient
+from agwtwisted.core.plan.routing import RelaySite
+from agwtwisted.core.verification import reasons
+from agwtwisted.core.verification.handshake import ClientRules, handshake_verdict, strict_verdict
+from agwtwisted.core.verification.judging import REASONS, Evidence
+from agwtwisted.core.verification.path_building import may_be_mended
+from agwtwisted.core.verification.verdicts import (
+    UNJUDGED,
+    Absent,
+    NotAsked,
+    Refused,
+    StrictVerdict,
+    Trusted,
+    Unchecked,
+    Verdict,
+)
+from agwtwisted.tls.contexts import SiteContext
+from agwtwisted.tls.openssl import GO_ON, Presented, verifying
+
+_log = Logger()
+
+
+class ClientCertificates:
+    """What the callbacks of one handshake noted: the site, the certificates by depth, the first error, the verdict."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.choose_site: Callable[[SSL.Connection, ClientCertificates], None] | None = None  # by the port's contexts
+        self.site_context: SiteContext | None = None  # until a ClientHello has chosen one
+        self.server_name = ""  # SNI, in lower case
+        self.name_refused = False
+        self._now = now
+        self._by_depth: dict[int, bytes] = {}  # DER
+        self._told: tuple[bytes, ...] | None = None  # the same, the leaf first
+        self._error = 0
+        self._error_depth = 0
+        self._costs = Costs()
+        self._searched = False
+        self._first_error = 0  # of OpenSSL's own path, where another one holds
+        self._verdict: StrictVerdict = UNJUDGED
+
+    @property
+    def version_agreed(self) -> bool:
+        """Whether a ClientHello was understood: OpenSSL chooses the version before it tells the name."""
+        return self.site_context is not None or self.name_refused
+
+    def note(self, certificate: bytes, error: int, depth: int, ok: bool, presented: Presented = tuple) -> int:
+        """One call of OpenSSL's verify callback; returns how the handshake goes on, as `openssl.Told` does.
+
+        OpenSSL tells its first error, or every certificate of a chain it has built, the root first and the leaf last.
+        Where another path holds than the one it tells of, what it goes on to say does not count.
+        """
+        if self._first_error:
+            return GO_ON
+        self._by_depth[depth] = certificate
+        self._told = None
+        site_context = self.site_context
+        anchors = None if site_context is None else site_context.rules.anchors
+        if not ok and anchors is not None and anchors.forgives(certificate, error, depth):
+            return GO_ON
+        if not ok and not self._error:
+            self._error, self._error_depth = error, depth
+        if site_context is None:
+            return reasons.DEFECT
+        if self._error and self._costs.exceeded_by(certificate):
+            self._verdict = Refused(reasons.EXCESSIVE)
+            return reasons.alert_code(reasons.EXCESSIVE)  # whatever the profile: OpenSSL would go on with it
+        reason = self._reason(site_context, error, depth, ok)
+        if reason is None or self._finds_another_path(site_context, error, depth, reason, presented):
+            return GO_ON
+        if not site_context.rules.refuses_in_handshake:
+            return GO_ON  # the verdict is made of the notes, after the handshake
+        self._verdict = Refused(reason)
+        return reasons.alert_code(reason) if ok else error
+
+    def _reason(self, site_context: SiteContext, error: int, depth: int, ok: bool) -> str | None:
+        """Why the client would be refused by what was told now; None where nothing speaks against it so far."""
+        if not ok:
+            return REASONS.get(error, "certificate verify failed")
+        if depth or self._error or site_context.rules.anchors is None:
+            return None
+        self._verdict = verdict = self.strict_verdict()
+        return verdict.reason if isinstance(verdict, Refused) else None
+
+    def _finds_another_path(
+        self, site_context: SiteContext, error: int, depth: int, reason: str, presented: Presented
+    ) -> bool:
+        """Whether there is a path that holds, which counts from now on.
+
+        It is looked for once, and not where the leaf itself is at fault.
+        """
+        search = site_context.search
+        if search is None or self._searched or not (depth or may_be_mended(error)):
+            return False
+        self._searched = True
+        path = search.find(presented(), self._time())
+        if path is None:
+            return False
+        self._by_depth = dict(enumerate(path))
+        self._told = None
+        self._first_error = error or reasons.alert_code(reason)
+        self._error = self._error_depth = 0
+        self._verdict = self.strict_verdict()
+        return True
+
+    def verdict(self, failure: str = "") -> Verdict:
+        """The verdict once the handshake is over, where it failed with OpenSSL's word for why."""
+        return handshake_verdict(self._rules, self.evidence(), self._verdict, failure, self._time())
+
+    def strict_verdict(self) -> StrictVerdict:
+        """The verdict of a Strict profile with the site's trusted client certificates."""
+        rules = self._rules
+        if rules is not None and rules.anchors is not None:
+            # The profile's own CAs are there already: copies for every connection would be a kilobyte and more.
+            self._told = tuple(map(rules.anchors.own, self._chain()))
+        return strict_verdict(rules, self.evidence(), self._time())
+
+    @property
+    def relays(self) -> bool:
+        """Whether the site is one of L4, whose servers speak what the client has agreed on."""
+        return self.site_context is not None and isinstance(self.site_context.site, RelaySite)
+
+    def certificate(self, *, trusted: bool) -> CertificateVariables | None:
+        """The leaf's variables, None when it was not seen; they are remembered where the client is trusted."""
+        leaf = self._by_depth.get(0)
+        if leaf is None:
+            return None
+        if trusted and self.site_context is not None:
+            return self.site_context.variables_of(leaf)
+        return certificate_variables(leaf)
+
+    def valid_until(self) -> float:
+        """Until when the certificates of a trusted client are valid, in seconds since 1970."""
+        anchors = None if self._rules is None else self._rules.anchors
+        return 0.0 if anchors is None else anchors.valid_until(self._chain())
+
+    def issuers_der(self) -> tuple[bytes, ...]:
+        """The verified chain after the leaf, as DER."""
+        chain = self._chain()
+        return chain[1:] if 0 in self._by_depth else chain
+
+    def evidence(self) -> Evidence:
+        """What OpenSSL has told so far."""
+        return Evidence(
+            chain=self._chain(), error=self._error, error_depth=self._error_depth, first_error=self._first_error
+        )
+
+    @property
+    def _rules(self) -> ClientRules | None:
+        return None if self.site_context is None else self.site_context.rules
+
+    def _time(self) -> datetime:
+        return datetime.fromtimestamp(self._now(), UTC)
+
+    def _chain(self) -> tuple[bytes, ...]:
+        """The certificates as far as they were told."""
+        if self._told is None:
+            self._told = tuple([self._by_depth[depth] for depth in sorted(self._by_depth)])
+        return self._told
+
+
+def verify_callback(
+    connection: SSL.Connection, certificate: bytes, error: int, depth: int, ok: bool, presented: Presented
+) -> int:
+    """OpenSSL's verify callback for every context; what goes wrong in it is logged, and a refusal."""
+    notes: ClientCertificates = connection.get_app_data()
+    try:
+        return notes.note(certificate, error, depth, ok, presented)
+    except Exception:
+        _log.failure("Unexpected error while verifying a client certificate")
+        return reasons.DEFECT
+
+
+set_verify: Final = verifying(verify_callback)
+
+
+def pending_client(
+    notes: ClientCertificates, tls: SSL.Connection, connection: ClientConnection, *, failure: str = ""
+) -> PendingClient:
+    """Who is at the other end once the handshake is over, well or, for the reason given, badly.
+
+    Args:
+        notes: of the handshake's callbacks.
+        tls: OpenSSL's end of the connection.
+        connection: what was known before the handshake.
+        failure: why the handshake failed; empty where it did not.
+    """
+    connection = attrs.evolve(
+        connection,
+        tls_version=tls.get_protocol_version_name() if notes.version_agreed or not failure else "",
+        cipher=tls.get_cipher_name() or "",
+        server_name=notes.server_name,
+        protocol=tls.get_alpn_proto_negotiated() if notes.relays and not failure else b"",
+    )
+    return PendingClient(connection=connection, proof=_proof(notes, failure))
+
+
+def _proof(notes: ClientCertificates, failure: str) -> CertificateProof:
+    verdict = notes.verdict(failure)
+    if isinstance(verdict, NotAsked):
+        return NO_PROOF
+    strict_verdict = notes.strict_verdict() if isinstance(verdict, Absent | Unchecked) else verdict
+    trusted = isinstance(strict_verdict, Trusted)
+    certificate = notes.certificate(trusted=trusted)
+    return CertificateProof(
+        verdict=verdict,
+        strict_verdict=strict_verdict,
+        certificate=certificate,
+        chain_der=notes.issuers_der(),
+        until=notes.valid_until() if trusted and certificate is not None else inf,
+    )
