@@ -61,7 +61,7 @@ def load_key(directory: Path) -> bytes:
 
 
 def _new_key(path: Path) -> bytes:
-    """Written beside its place and moved there: whoever looks finds a whole key or none."""
+    """Written beside its place and moved there: a reader finds a whole key or none."""
     key = token_bytes(KEY_BYTES)
     beside = path.with_name(f"{path.name}.{os.getpid()}")
     with suppress(FileNotFoundError):

@@ -48,7 +48,7 @@ class UntrustedError(UnreachableError):
 
 @attrs.frozen(kw_only=True, eq=False)
 class Encryption:
-    """How TLS is spoken with one server, and whom it must prove to be."""
+    """How TLS is spoken with one server, and which name it must prove."""
 
     tls: BackendTls
     rule: IdentityRule
@@ -95,14 +95,16 @@ class Dialer:
         self._make_room = make_room
 
     def identity(self, requested: str = "") -> ServerIdentity | None:
-        """Whom the server must prove to be for a request to a host; None: it is not asked.
+        """The identity that the server must prove for a request to a host; None: it is not verified.
 
         Connections that were opened with different identities must not be taken for each other.
         """
         return None if self._encryption is None else self._encryption.rule.identity(requested)
 
     def identity_for_probe(self, host: str) -> ServerIdentity | None:
-        """Whom the server must prove to be for a probe, which may name a host of its own; None: it is not asked."""
+        """The identity that the server must prove for a probe, which may have a host of its own; None: it is not
+        verified.
+        """
         return None if self._encryption is None else self._encryption.rule.identity_for_probe(host)
 
     def dial(
@@ -120,12 +122,12 @@ class Dialer:
 
         Args:
             timeout: seconds.
-            identity: what `identity` gave, or another whom the server must prove to be.
+            identity: the result of `identity`, or another identity that the server must prove.
             prepare: is given each wire before it connects.
             protocol: that is offered by ALPN over TLS, instead of what the settings offer.
 
         Raises:
-            ConnectError: nobody answered at any address; UntrustedError where the last one failed over TLS.
+            ConnectError: no address answered; UntrustedError where the last one failed over TLS.
             DNSLookupError: the name does not resolve.
         """
         if self._literal:
@@ -183,7 +185,7 @@ def is_shortage(failure: Failure) -> bool:
 
 
 class _Attempt(ClientFactory):
-    """Makes one connection and tells when it may be used."""
+    """Makes one connection and reports when it may be used."""
 
     noisy = False
 
@@ -214,7 +216,7 @@ class _Attempt(ClientFactory):
         return self._wire
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
-        """Nobody answered at this address, or there was no descriptor to ask it; where room can be made, once more."""
+        """This address did not answer, or there was no descriptor for it; where room can be made, once more."""
         if self.outcome.called:
             return
         make_room, self._make_room = self._make_room, None
@@ -233,7 +235,7 @@ class _Attempt(ClientFactory):
             self.outcome.errback(UntrustedError(reason, self._identity or ServerIdentity()))
 
     def _give_up(self, outcome: Deferred[TcpWire]) -> None:
-        outcome.errback(CancelledError())  # stopping fails with a ConnectError, as if nobody had answered
+        outcome.errback(CancelledError())  # stopping fails with a ConnectError, as if no address had answered
         if self._wire.connected:
             self._wire.abort()
         elif self._again is not None and self._again.active():

@@ -1,4 +1,4 @@
-"""The servers behind HTTP listeners: pools, whose turn it is in them, and who comes back to whom."""
+"""The servers behind HTTP listeners: pools, load balancing within them, and cookie affinity."""
 
 from __future__ import annotations
 

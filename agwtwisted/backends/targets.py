@@ -1,6 +1,6 @@
 """The health of one backend server, and what follows from it: draining, and cutting what is left.
 
-Callers: servers of pools are targets; probes and requests report what they find; pools are told of changes.
+Callers: servers of pools are targets; probes and requests report what they find; pools are notified of changes.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class UpstreamConnection:
     def __init__(
         self, server: Server, clock: IReactorTime, wire: TcpWire, identity: ServerIdentity | None = None
     ) -> None:
-        """`wire` is open, and its other end has proven to be `identity`, unless nobody asked."""
+        """`wire` is open, and the server has proven `identity`, unless none was required."""
         self.wire = wire
         self.identity = identity
         self.used = False  # whether a request went over it before the one under way
@@ -113,7 +113,7 @@ class UpstreamConnection:
         self._watch()
 
     def cancel(self) -> None:
-        """Nobody wants the response any more."""
+        """The response is no longer needed."""
         self._user = None
         self._deadline.stop()
         if self._tunnel:
@@ -174,7 +174,7 @@ class UpstreamConnection:
             if self._tunnel:
                 self._user = None
                 user.response_end()
-            elif self.wire.cut:  # nobody knows whether this was all
+            elif self.wire.cut:  # it is unknown whether the response is complete
                 self._lose(reason, timed_out=False)
             else:
                 reader.end()
@@ -246,7 +246,7 @@ class UpstreamConnection:
             self._broken(user)
 
     def _broken(self, user: UpstreamUser | None) -> None:
-        """After an error of the gateway's own the connection ends, and its user is told."""
+        """After a defect of the gateway the connection ends, and its user is notified."""
         self.log.failure("Unexpected error while handling a response of {server}", server=self._server.name.decode())
         self._user = self._reader = None
         self._deadline.stop()
@@ -290,7 +290,7 @@ class Server(Target):
         if idle[-1].identity == identity and not idle[-1].wire.closing:
             return idle.pop()
         for connection in reversed(idle):
-            # One that is closing has heard its server's farewell: its end comes with the next turn.
+            # One that is closing has got close_notify or FIN of its server: its end comes with the next turn.
             if connection.identity == identity and not connection.wire.closing:
                 idle.remove(connection)
                 return connection

@@ -1,4 +1,5 @@
-"""A handshake as far as the client's certificates, with somebody else's: what a listener would say to whom has them.
+"""A handshake as far as the client's certificates, with given certificates: how a listener would judge a client that
+has them.
 
 A server judges the certificates as soon as it has read them, before the client proves that it has the key. So no key is
 needed to hear the verdict: the client here sends its hello, and then the certificates without having chosen a key. They
@@ -43,7 +44,7 @@ class Rehearsal:
 
     verdict: Verdict
     required_verdict: Verdict = UNJUDGED  # on the paths that require a certificate
-    evidence: Evidence  # of a verification that went on after its first error, so that the chain is told whole
+    evidence: Evidence  # of a verification that went on after its first error, so that the whole chain is reported
     anchors: Anchors | None  # of a Strict profile
     failure: str  # why the handshake failed, in OpenSSL's words or the gateway's; empty where it would go on
 
@@ -65,7 +66,7 @@ def rehearse(site: Site, sent: Sequence[bytes], now: datetime, gateway: Gateway)
 
 
 def _patient(site: Site) -> Site:
-    """The site, but refusing after the handshake: OpenSSL then goes on and tells of the whole chain."""
+    """The site, but refusing after the handshake: OpenSSL then goes on and reports the whole chain."""
     profile = site.listener.ssl_profile
     if profile is None:
         return site

@@ -61,7 +61,7 @@ class AccessLog(Service):
     ) -> None:
         """A batch is handed over at `batch_bytes`, or `delay` seconds after its first line.
 
-        `clock` is the reactor; `wall` tells the time that stands in the lines, in seconds since 1970.
+        `clock` is the reactor; `wall` returns the time for the lines, in seconds since 1970.
         """
         self.enabled = path is not None
         self._path = path
@@ -154,7 +154,7 @@ class AccessLog(Service):
     def stopService(self) -> Deferred[None]:
         """Writes all that was taken and ends the writer; fires when that is done, however slow the disk.
 
-        Whoever will not wait so long cancels the Deferred; the writer goes on while the process lives.
+        A caller that does not want to wait so long cancels the Deferred; the writer goes on while the process lives.
         """
         was_running = self.running
         super().stopService()

@@ -22,11 +22,11 @@ _MODE: Final = 0o640
 """The permissions of a new file, as far as the umask leaves them."""
 
 _MOST: Final = 0o660
-"""What of an earlier file's permissions a new one gets at most: nothing is for everybody."""
+"""The most of an earlier file's permissions that a new one gets: none for other users."""
 
 
 class WriterOrder(Enum):
-    """What the writer is told between batches."""
+    """What the writer is asked to do between batches."""
 
     REOPEN = "reopen"
     STOP = "stop"
@@ -59,7 +59,7 @@ class LogWriter:
             self._begin(self._opened())
 
     def run(self) -> None:
-        """Writes batch after batch until it is told to stop, then closes."""
+        """Writes batch after batch until it is stopped, then closes."""
         try:
             while (order := self._orders.get()) is not WriterOrder.STOP:
                 if isinstance(order, list):
@@ -72,7 +72,7 @@ class LogWriter:
             self._close()
 
     def _opened(self) -> int:
-        # Without blocking: a pipe that nobody reads is an error, and one that is full is waited for by the thread.
+        # Without blocking: a pipe without a reader is an error, and the thread waits for one that is full.
         return 1 if self._path == _STANDARD_OUTPUT else os.open(self._path, _FLAGS, _MODE)
 
     def _opened_anew(self) -> int:
@@ -82,7 +82,7 @@ class LogWriter:
             return self._opened()
         try:
             descriptor = os.open(self._path, _FLAGS | os.O_EXCL, 0o600)
-        except FileExistsError:  # made by whoever rotates the logs, as it shall be
+        except FileExistsError:  # made by the program that rotates the logs, with its permissions
             return self._opened()
         os.fchmod(descriptor, before & _MOST)
         return descriptor
@@ -118,8 +118,8 @@ class LogWriter:
     def _cut_back(self, data: bytes, written: int) -> bool:
         """Takes a line, of which only the beginning was written, out of the file; returns whether it is.
 
-        Until there is room again, whoever reads the file would take it for a line, and if the process ends before, it
-        stays. Only a file that nobody else has written to since is touched.
+        Until there is room again, a reader of the file would take it for a line, and if the process ends before, it
+        stays. Only a file that no other process has written to since is touched.
         """
         start = data.rfind(b"\n", 0, written) + 1
         if self._path == _STANDARD_OUTPUT or (self._rest and not start):  # it was begun by an earlier batch

@@ -28,7 +28,7 @@ _CROSS_SITE: Final = "CORS"
 
 
 def cookie_value(key: bytes, *server: str) -> bytes:
-    """What stands for a server, 32 hex digits; `server` is what tells it from others."""
+    """What stands for a server, 32 hex digits; `server` distinguishes it from others."""
     return hmac.digest(key, "\0".join(server).encode(), "sha256").hex()[:_VALUE_LENGTH].encode()
 
 
@@ -48,7 +48,7 @@ class Affinity(Generic[T]):
         self._sent = re.compile(pattern % (re.escape(self._name), _CROSS_SITE.encode(), _VALUE_LENGTH))
 
     def servers(self, headers: Sequence[Header]) -> tuple[T, ...]:
-        """The servers that a request's cookies stand for; values that nobody gave out stand for none."""
+        """The servers that a request's cookies stand for; values that the gateway did not set stand for none."""
         return tuple(self._servers[value] for value in self._of(headers) if value in self._servers)
 
     def lines(self, server: T, headers: Sequence[Header], *, secure: bool) -> tuple[Header, ...]:

@@ -23,7 +23,7 @@ class Candidate(Protocol):
 
 T = TypeVar("T", bound=Candidate)
 Order: TypeAlias = Generator[T, None, None]
-"""Whom one request asks, in this order: every server once, and the next only when it is wanted.
+"""The order in which one request tries servers: every server once, and the next only when it is needed.
 
 Servers that are down come last, and only those that refused connections: they may be back. A server counts as busy with
 the request until the next is asked for, or the order closed.
@@ -53,7 +53,7 @@ class RoundRobin(Generic[T]):
         self._servers, self._others = tuple(servers), tuple(others)
 
     def order(self, bound: T | None = None) -> Order[T]:
-        """As Balancer says; a request that is bound takes nobody's turn."""
+        """As Balancer says; a request that is bound to a server does not take the turn of another."""
         servers = self._servers
         if bound is not None:
             yield bound
@@ -151,9 +151,9 @@ class Pool(Generic[T]):
     """The servers of one pool under one backend settings.
 
     Those that are healthy are asked. Where none is known to be, those that no probe has asked yet are, too: else all
-    requests that come before the first probes are answered would be lost, at every start. Where all are down, those
-    are that refused connections, because that may be over at any time. Nobody asks a server that is down because of
-    its answers, or its silence, but for a request that is bound to one that is being drained.
+    requests that come before the first probes are answered would be lost, at every start. Where all are down, those are
+    that refused connections, because that may be over at any time. No request goes to a server that is down because of
+    its answers, or its silence, except a request that is bound to one that is being drained.
 
     Args:
         servers: each once.
@@ -172,7 +172,9 @@ class Pool(Generic[T]):
         self._stale = True
 
     def order(self, client: Admitted, headers: Sequence[Header] = ()) -> Order[T]:
-        """Whom to ask for an admitted client: for any other no server is chosen; `headers` are those of the request."""
+        """The order of servers for an admitted client; for any other client no server is chosen; `headers` are those of
+        the request.
+        """
         if self._stale:
             self._stale = False
             usable = self._usable()

@@ -26,7 +26,9 @@ class Expiring(Generic[K, V]):
     """
 
     def __init__(self, size: int, dropped: Callable[[K, V], None] | None = None) -> None:
-        """`dropped` is told what goes, whether for its age, for want of room, or for a newer value."""
+        """`dropped` is called with each entry that is removed: because of its age, of the limit, or of a newer
+        value.
+        """
         self._size = size
         self._dropped = dropped
         self._kept: OrderedDict[K, _Kept[V]] = OrderedDict()

@@ -37,7 +37,7 @@ RATE = Range(0, 1_000_000_000)  # bytes a second
 HEADER_BYTES = Range(1024, 1_048_576)
 HEADER_LINES = Range(10, 10_000)
 BODY_BYTES = Range(0, 1 << 50)
-CLIENT_CHAIN_BYTES = Range(1024, 102_400)  # OpenSSL takes no more, and cannot be told otherwise
+CLIENT_CHAIN_BYTES = Range(1024, 102_400)  # OpenSSL accepts no more, and has no setting for it
 CLIENT_CHAIN_DEPTH = Range(1, 100)
 
 RULE_SEQUENCE = Range(0, 2_147_483_647)

@@ -26,7 +26,7 @@ class LogRateLimiter:
     def __init__(
         self, seconds: Callable[[], float], *, lines: int = 5, period: float = 60.0, max_addresses: int = 1024
     ) -> None:
-        """`seconds` tells the time; `lines` are admitted in each `period`, in seconds, for each address."""
+        """`seconds` returns the time; `lines` are admitted in each `period`, in seconds, for each address."""
         self._seconds = seconds
         self._lines = lines
         self._period = period

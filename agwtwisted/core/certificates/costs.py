@@ -1,8 +1,8 @@
 """What a stranger's certificates may cost to verify.
 
-OpenSSL goes on after its first error where the client is to be told by a page, or is let in unverified: it then checks
-signatures with keys, and names against constraints, that nobody vouches for. Its own limits allow ten milliseconds for
-a key, and a million comparisons.
+OpenSSL goes on after its first error where the client gets a page, or is accepted unverified: it then checks signatures
+with keys, and names against constraints, that no trusted CA has certified. Its own limits allow ten milliseconds for a
+key, and a million comparisons.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PUBLIC_KEY: Final = 5  # its place in what a certificate says, from the serial 
 
 
 class Costs:
-    """What the certificates of one chain that has failed cost, as they are told, the root first."""
+    """What the certificates of one chain that has failed cost, in the order of OpenSSL's calls, the root first."""
 
     def __init__(self) -> None:
         self._constraints = 0

@@ -1,9 +1,9 @@
 """The little of ASN.1's encodings that certificates need: elements one after another (X.690).
 
-What is DER is read, and what OpenSSL takes besides: lengths that are not the shortest, lengths that an end mark tells,
-strings in pieces. OpenSSL has verified such certificates, and nginx serves them. Certificates come from strangers, so
-nothing here goes deeper than it is asked to, and the work is linear: whoever goes into a constructed element does so
-one level at a time.
+What is DER is read, and what OpenSSL takes besides: lengths that are not the shortest, indefinite lengths, strings in
+pieces. OpenSSL has verified such certificates, and nginx serves them. Certificates come from unverified clients, so
+nothing here goes deeper than it is asked to, and the work is linear: the caller goes into a constructed element one
+level at a time.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def _bounds(data: bytes, position: int) -> tuple[int, int, int]:
 
 
 def _header(data: bytes, position: int) -> tuple[int, int | None]:
-    """Where the contents of the element at `position` begin, and their length; None: an end mark tells it."""
+    """Where the contents of the element at `position` begin, and their length; None: the length is indefinite."""
     start = position + 2
     if start > len(data):
         raise DerError("truncated")

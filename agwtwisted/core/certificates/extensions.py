@@ -58,7 +58,7 @@ class Extended(Protocol):
         """The extension of this type, None where there is none.
 
         Raises:
-            DerError: it is there twice, or extensions cannot be told apart.
+            DerError: it occurs twice, or the extensions cannot be separated.
         """
 
 
@@ -170,7 +170,7 @@ def constrains_names(certificate: Extended) -> bool:
     """Whether it limits the names of those below it (section 4.2.1.10).
 
     Raises:
-        DerError: extensions cannot be told apart.
+        DerError: the extensions cannot be separated.
     """
     return _content(certificate, NAME_CONSTRAINTS) is not None
 

@@ -1,4 +1,4 @@
-"""When two distinguished names are the same name (RFC 5280 section 7.1), told from their DER and never from text.
+"""When two distinguished names are the same name (RFC 5280 section 7.1), compared by their DER and never by text.
 
 Printed names are ambiguous: in the order of their parts, in escapes, in string types.
 """
@@ -112,5 +112,5 @@ def _is_costly(text: str) -> bool:
 
 
 def _framed(content: bytes) -> bytes:
-    """Contents behind their length, so that neighbours cannot be told differently."""
+    """Contents behind their length, so that their boundaries are unambiguous."""
     return len(content).to_bytes(4, "big") + content

@@ -78,7 +78,7 @@ _UTF8_STRING: Final = 0x0C
 _CHARSETS: Final = {
     0x12: "latin-1",  # NumericString
     0x13: "latin-1",  # PrintableString
-    0x14: "latin-1",  # T61String: nobody means T.61, OpenSSL takes it as this too
+    0x14: "latin-1",  # T61String: in practice it is not T.61; OpenSSL reads it as Latin-1, too
     0x16: "latin-1",  # IA5String
     0x1C: "utf-32-be",  # UniversalString
     0x1E: "utf-16-be",  # BMPString

@@ -217,6 +217,6 @@ def _is_private_key(der: bytes) -> bool:
         serialization.load_der_private_key(der, None)
     except TypeError:  # encrypted
         return True
-    except Exception:  # whatever is wrong with it: it is no key that could be told apart
+    except Exception:  # whatever is wrong with it: it is not a key that could be identified
         return False
     return True

@@ -15,10 +15,12 @@ MIN_EC_BITS: Final = 224
 """112 bits of security, OpenSSL's security level 2 (NIST SP 800-57 part 1, table 2)."""
 
 MAX_EXPONENT_BITS: Final = 64
-"""Of an RSA key: a verification costs by the length of the exponent, and everybody's has 17 bits."""
+"""Of an RSA key: a verification costs by the length of the exponent, which usually has 17 bits."""
 
 _MAX_STRANGERS_BITS: Final = {"RSA": 8192, "DSA": 3072, "EC": 528}
-"""Of keys that nobody vouches for; with the largest that OpenSSL takes a verification lasts ten milliseconds."""
+"""Of keys that no trusted CA has certified; with the largest that OpenSSL takes a verification lasts ten
+milliseconds.
+"""
 
 
 class KeyKind(Enum):

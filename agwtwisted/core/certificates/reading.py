@@ -105,7 +105,7 @@ def extensions_of(parts: Sequence[Element]) -> tuple[Extension, ...]:
     """Those among parts of a certificate (section 4.1.2.9).
 
     Raises:
-        DerError: they cannot be told apart; what is in each is not looked at.
+        DerError: they cannot be separated; the contents of each are not parsed.
     """
     for part in parts:
         if part.tag == EXTENSIONS:

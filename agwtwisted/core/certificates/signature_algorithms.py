@@ -66,7 +66,7 @@ def has_weak_digest(certificate: Certificate) -> bool:
 
 
 def issued(certificate: Certificate, issuer: Certificate) -> bool | None:
-    """Whether the signature of a certificate fits its issuer's key; None where that cannot be told here.
+    """Whether the signature of a certificate fits its issuer's key; None where that cannot be determined here.
 
     OpenSSL verifies chains; this is for sorting what stands in a file.
     """

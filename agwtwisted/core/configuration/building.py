@@ -294,7 +294,7 @@ def _instead(name: str, names: Iterable[str]) -> str:
 
 
 def _conditions(row: Row, family: str) -> tuple[Condition, ...]:
-    """The conditions of a section without which nobody comes in."""
+    """The conditions of a section that a request must meet."""
     return tuple(row.family(family).values())
 
 

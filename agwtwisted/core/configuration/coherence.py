@@ -46,7 +46,7 @@ LISTENERS = ("http_listener", "listener")
 """The kinds of sections that listen."""
 
 DEMO_ORGANIZATION = "agwtwisted DEMO"
-"""organizationName of the certificates that the demo makes, whose keys lie about for everybody to read."""
+"""organizationName of the certificates that the demo makes, whose keys are public."""
 
 _STRICTNESS = {ClientAuth.NONE: 0, ClientAuth.PASSTHROUGH: 1, ClientAuth.STRICT: 2}
 
@@ -150,7 +150,7 @@ def _differing_proxies(draft: Draft) -> Iterator[Problem]:
 
 def _ambiguous_hosts(draft: Draft) -> Iterator[Problem]:
     for earlier, row in _neighbours(draft, "host_names"):
-        if earlier.section.kind != row.section.kind:  # they cannot share a port at all, as was told
+        if earlier.section.kind != row.section.kind:  # they cannot share a port at all, which is reported already
             continue
         for name in row.get("host_names"):
             if name in earlier.get("host_names"):

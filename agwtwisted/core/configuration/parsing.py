@@ -40,7 +40,7 @@ def parse(
         file: the path of the file, as messages name it; paths in it are relative to its directory.
         read: gives a file that the configuration names, by its resolved path; may raise OSError.
         mode: the permission bits of the file.
-        now: the time (aware) at which certificates have expired; None: nobody looks.
+        now: the time (aware) at which certificates have expired; None: it is not checked.
         system_roots: the keys of the authorities that the machine trusts for servers; asked where it matters.
 
     Raises:

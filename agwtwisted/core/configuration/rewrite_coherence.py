@@ -27,7 +27,7 @@ _EVERYDAY_HEADERS: Final = frozenset(
     b" if-modified-since if-none-match if-range if-unmodified-since origin range referer user-agent"
     b" x-forwarded-for".split()
 )
-"""Headers that clients of every kind send: a rule that tells by one of them who the client is deserves a warning."""
+"""Headers that clients of every kind send: a rule that identifies the client by one of them deserves a warning."""
 
 
 def problems(draft: Draft) -> Iterator[Problem]:
@@ -231,11 +231,11 @@ def _impossible_texts(draft: Draft) -> Iterator[Problem]:
 _ANYBODY_SAYS: Final = frozenset(
     b"x-forwarded-for forwarded x-real-ip x-client-ip x-originating-ip true-client-ip cf-connecting-ip".split()
 )
-"""Request headers that tell who the client is, and that any client may send."""
+"""Request headers that identify the client, and that any client may send."""
 
 
 def _words_of_anybody(draft: Draft) -> Iterator[Problem]:
-    """Clients that are let in by what they say themselves, where it looks like somebody else's word."""
+    """Conditions that clients can satisfy by values of their own choice, although these look trustworthy."""
     for row, key, condition in _access_conditions(draft):
         written, header = condition.reference.written, condition.reference.request_header
         if header in MANAGED_NAMES:
@@ -264,7 +264,7 @@ def _of_other_form(pattern: str) -> str:
 
 
 def _unproven_access(draft: Draft) -> Iterator[Problem]:
-    """Who may come in by what a certificate says, where nobody verifies it, or nobody is asked for one."""
+    """Conditions on certificates where the listener does not verify them, or does not ask for one."""
     for rule in draft.rules:
         listener = rule.value.http_listener.name
         for row, family, asks in _ways_in(draft, rule):

@@ -104,7 +104,7 @@ def _endless_redirects(draft: Draft) -> Iterator[Problem]:
     for listener, actions in routes.actions.items():
         for action, path in _samples(actions):
             if action.redirect is not None and action.redirect.name in rows and routes.is_endless(listener, path):
-                row = rows.pop(action.redirect.name)  # told once
+                row = rows.pop(action.redirect.name)  # reported once
                 yield row.problem(
                     f"never ends: http_listener {listener.name} redirects {path.removesuffix(_REST).decode('ascii')}"
                     " and comes to it again",
@@ -198,7 +198,7 @@ def _unfit(listener: Row, profiles: Mapping[str, Row]) -> str:
     if listener.get("ssl_profile") is None:
         return "has no ssl_profile"
     profile = profiles.get(listener.get("ssl_profile").name)
-    if profile is None:  # as is told elsewhere
+    if profile is None:  # as is reported elsewhere
         return ""
     mode = client_auth(profile)
     if mode is ClientAuth.PASSTHROUGH:
@@ -282,7 +282,7 @@ def _override_paths(draft: Draft) -> Iterator[Problem]:
         for _, settings in draft.actions[rule.value].routes() if decides_by_path(rule.value) else ():
             row = rows.get(settings.name)
             if row is not None and settings.path and not _has_one_form(settings.path):
-                del rows[settings.name]  # told once
+                del rows[settings.name]  # reported once
                 yield row.problem(
                     f"path = {settings.path} is not normalized: {rule.row.section.title} decides access by the path,"
                     f" and forwards normalized paths only: {_ONE_FORM}",

@@ -33,7 +33,7 @@ def _too_many_client_authorities(draft: Draft) -> Iterator[Problem]:
 
 
 def _public_authorities(draft: Draft) -> Iterator[Problem]:
-    """Roots that issue certificates to everybody, where any certificate of theirs will do."""
+    """Public roots, where any certificate under them is accepted."""
     for profile in draft.profiles:
         if profile.value.client_auth is not ClientAuth.STRICT or profile.value.verify_client_cert_issuer_dn:
             continue
@@ -47,7 +47,9 @@ def _public_authorities(draft: Draft) -> Iterator[Problem]:
 
 
 def _no_root_in_its_time(draft: Draft) -> Iterator[Problem]:
-    """Profiles that let nobody in until a root is replaced; the gateway starts for the sake of the others."""
+    """Profiles that refuse every client until a root is replaced; the gateway starts nevertheless, for the other
+    profiles.
+    """
     now = draft.now
     if now is None:
         return

@@ -14,7 +14,7 @@ from agwtwisted.core.operations.records import CLIENT, INSTANCE, TLS, ClientMemb
 class SessionStatus(IntEnum):
     """``serverStatus``: what became of a session, in nginx's numbers, which the product's are."""
 
-    OK = 200  # there was a backend, whoever ended the session
+    OK = 200  # there was a backend, whichever side ended the session
     FORBIDDEN = 403  # the client's certificate was refused after the handshake
     DEFECT = 500
     UNREACHABLE = 502  # no server of the pool could be connected to

@@ -1,7 +1,7 @@
-"""What a backend is told of a client ahead of the first byte: a PROXY protocol header, with its TLS if that is wanted.
+"""The PROXY protocol header that a backend gets before a client's first byte, with values about TLS if configured.
 
 The specification's section 2.2 says what each value is. Where it leaves a choice, a backend that looks at one value
-alone must not be led to trust a client whom nobody verified.
+alone must not be led to trust an unverified client.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def header(client: Admitted, source: Endpoint, destination: Endpoint, names: Ser
         client: who is announced.
         source: its address and port.
         destination: where it connected to.
-        names: of the server certificate it was shown; None where nothing is told of TLS.
+        names: of the server certificate it was shown; None where the header has no values about TLS.
     """
     if names is None or not client.connection.tls_version:
         return proxy_protocol.encoded(source, destination), False

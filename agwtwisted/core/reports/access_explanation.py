@@ -43,7 +43,7 @@ class Finding:
 
 
 def findings(rule: RequestRoutingRule, verdict: Verdict, der: bytes) -> tuple[Finding, ...]:
-    """What each condition of a rule, and of its path rules, says about a client whom the handshake let in."""
+    """What each condition of a rule, and of its path rules, says about a client that the handshake accepted."""
     return tuple(_findings(rule, verdict, der))
 
 

@@ -1,4 +1,4 @@
-"""Why a listener takes a client's certificates or not, told step by step."""
+"""Why a listener accepts a client's certificates or refuses them, step by step."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Explanation:
             yield from _indented(str(each), 1)
 
     def _concluded(self, verdict: Verdict) -> Verdict:
-        """A verdict with what is known of the revocation before anybody is asked."""
+        """A verdict with what is known of the revocation before any OCSP request."""
         profile = self.listener.ssl_profile
         if not isinstance(verdict, Trusted) or profile is None or not self._unaskable():
             return verdict

@@ -119,7 +119,7 @@ def _listener_row(listener: AnyListener) -> tuple[str, ...]:
 
 
 def _as_used(listener: AnyListener) -> SslProfile | None:
-    """The profile as it is in force: on L4 everybody is refused in the handshake."""
+    """The profile as it is in force: on L4 every refusal is in the handshake."""
     profile = listener.ssl_profile
     if profile is None or isinstance(listener, HttpListener):
         return profile
@@ -190,7 +190,7 @@ def _policy_row(config: Config, policy: TlsPolicy) -> tuple[str, ...]:
 
 
 def _backend_tls(every: Used, now: datetime) -> Iterator[str]:
-    """Two tables, where any servers are spoken to in TLS: how they are, and whom they are believed for."""
+    """Two tables, if any servers use TLS: how they are connected to, and how they are verified."""
     used = [settings for settings in every if settings.protocol is Protocol.HTTPS]
     if not used:
         return

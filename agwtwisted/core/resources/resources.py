@@ -99,7 +99,7 @@ class OddHeaderNames(Enum):
 
 
 class RuleType(Enum):
-    """How a rule finds the backend of a request: all go to one, or a URL path map tells."""
+    """How a rule finds the backend of a request: all go to one, or a URL path map selects it."""
 
     BASIC = "Basic"
     PATH_BASED_ROUTING = "PathBasedRouting"
@@ -122,7 +122,8 @@ class RedirectType(Enum):
 class PathCertificate(Enum):
     """What a path of a Passthrough listener does about client certificates (`client_certificate`); NONE: as the rest.
 
-    REQUIRE makes the path Strict, by an answer of HTTP; IGNORE: whoever comes is nobody there.
+    REQUIRE makes the path Strict, by an answer of HTTP; IGNORE: backends get no information about the certificate on
+    these paths.
     """
 
     NONE = "None"
@@ -304,7 +305,7 @@ class BackendSettings:
     host_name: str = ""  # sent as server name and looked for in the certificate, instead of the pool's host
     pick_host_name_from_backend_address: bool = False
     enable_l4_client_ip_preservation: bool = False  # a PROXY protocol header comes first
-    proxy_protocol_tls: bool = False  # and tells of the client's TLS and certificate
+    proxy_protocol_tls: bool = False  # and describes the client's TLS and certificate
     probe: Probe | None = None  # None: whether a server can be connected to
 
 

@@ -10,7 +10,7 @@ A variable with several values (those of single attributes of a certificate) is 
 holds where it holds for any of them, and one with ``!`` where it holds for all.
 
 With ``*`` appended (``==*``, ``!~*``) case does not count. There are two states, as in nginx: a value, and none. A
-header that is not there, one that is there and empty, and a variable with nothing to tell are all none, and to every
+header that is not there, one that is there and empty, and a variable without a value are all none, and to every
 operator but ``exists`` none is the empty text. So ``!=`` and ``!~`` hold for what is not there: who admits clients by
 what they are *not* admits those who say nothing.
 """
@@ -187,7 +187,7 @@ def matcher(operator: str, rest: str, *, word_at: int = 0, rest_at: int = 0) -> 
     """The test that an operator and what follows it make, and how many groups it has.
 
     Raises:
-        UnacceptableError: with places counted as in the whole value, where the two begin as told.
+        UnacceptableError: with places counted as in the whole value, where the two begin as given.
     """
     if operator in ("exists", "!exists"):
         if rest:

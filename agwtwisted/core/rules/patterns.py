@@ -45,7 +45,7 @@ class Pattern:
         has to spell out (``\\xC3\\xA9``), or a class that holds it would match half of it.
 
         Raises:
-            UnacceptableError: what RE2 says against it, with the place where that can be told.
+            UnacceptableError: what RE2 says against it, with the place if RE2 gives one.
         """
         strange = next((index for index, letter in enumerate(text) if not letter.isascii()), None)
         if strange is not None:

@@ -126,7 +126,7 @@ class RewrittenRequest:
 
     headers: tuple[Header, ...]
     target: bytes  # path and query
-    asked: bytes  # the same before any rule, in the form in which the site looks at it: what variables tell of
+    asked: bytes  # the same before any rule, in the form in which the site looks at it: what variables describe
     host: bytes | None = None  # the Host header, where rules have set it
     decided: frozenset[bytes] = frozenset()
     reroute: bool = False  # whether the rules that ran last want the path map looked at again
@@ -208,7 +208,7 @@ def rewrite_response(request: RewrittenRequest, response: ResponseHead, context:
 
 
 def identifying_headers(rule_sets: Iterable[RewriteRuleSet]) -> frozenset[bytes]:
-    """The canonical names of all request headers by which rules tell backends who the client is.
+    """The canonical names of all request headers by which rules identify the client to backends.
 
     That is what is set from a variable of the client's certificate or from a group captured out of one, and what is set
     where a condition on such a variable holds: a constant then says as much. So it goes on from header to header. No

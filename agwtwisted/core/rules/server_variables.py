@@ -1,8 +1,8 @@
 """The server variables: one table of what rewrite rules and conditions can ask about a request and its client.
 
-Names and values are those of the product page "Rewrite HTTP headers and URL". All of them tell of the request as the
+Names and values are those of the product page "Rewrite HTTP headers and URL". All of them describe the request as the
 client sent it: what rules change shows in the headers (``http_req_NAME``), never here. Each is computed when a rule
-asks for it, from a `Context`, and empty where there is nothing to tell.
+asks for it, from a `Context`, and empty where there is no value.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class About(Enum):
 
 @attrs.frozen(kw_only=True)
 class ServerVariable:
-    """One variable: its name without ``var_``, what it tells in one line, and how it is read."""
+    """One variable: its name without ``var_``, its meaning in one line, and how it is read."""
 
     name: str
     about: About
@@ -87,7 +87,7 @@ def _client_ip(context: Context) -> bytes:
 
 
 def _client_user(context: Context) -> bytes:
-    """As nginx's ``$remote_user``: RFC 7617, whether or not anybody looks at the password."""
+    """As nginx's ``$remote_user``: RFC 7617, the password is not verified."""
     scheme, _, credentials = joined(context.head.headers, b"authorization").partition(b" ")
     if scheme.lower() != b"basic":
         return b""

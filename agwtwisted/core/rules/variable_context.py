@@ -1,6 +1,6 @@
 """What server variables and conditions are read from: a request, the client that sent it, and the response.
 
-Whoever decides about a request makes a `Context` of it; the table of `server_variables` reads it.
+The module that decides about a request makes a `Context` of it; the table of `server_variables` reads it.
 """
 
 from __future__ import annotations

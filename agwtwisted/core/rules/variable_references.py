@@ -26,7 +26,7 @@ class Lookup:
     """Where values are looked up: a request as the client sent it, its header as rules have made it so far.
 
     Args:
-        context: what server variables tell of.
+        context: what server variables describe.
         headers: the request's lines, those of `context` where no rule has changed them.
         host: the Host header, likewise.
         decided: canonical names of headers that the gateway would else set by itself, and rules have set or deleted.
@@ -92,7 +92,7 @@ class VariableReference:
     read: FromLookup = attrs.field(repr=False, eq=False)
     request_header: bytes = b""  # the canonical name, where it is one
     of_response: bool = False  # there is nothing to read before the response is there
-    of_certificate: bool = False  # it tells who the client is
+    of_certificate: bool = False  # it identifies the client
     of_path: bool = False  # it is the request's path, or holds it
     of_client: bool = False  # clients choose the text as they like
     read_all: AllFromLookup | None = attrs.field(default=None, repr=False, eq=False)  # where it has several values

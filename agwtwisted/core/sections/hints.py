@@ -20,7 +20,7 @@ NOT_EXPANDED: Final = (
 
 
 def of_value(text: str) -> str:
-    """What may be wrong with a value that is not taken, or stands for what nobody means; empty where nothing is."""
+    """What may be wrong with a value that is not taken, or is not what its author meant; empty where nothing is."""
     if _QUOTED.fullmatch(text):
         return QUOTES
     return COMMENT if _HASH.search(text) else ""

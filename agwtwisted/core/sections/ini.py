@@ -225,5 +225,5 @@ def _unescaped(text: str) -> str:
 
 
 def _identity(key: str) -> str:
-    """What makes a key a duplicate: header names are told apart without case (RFC 9110 section 5.1), keys with it."""
+    """What makes a key a duplicate: header names are compared without case (RFC 9110 section 5.1), keys with it."""
     return key.lower() if key.startswith(_HEADER_ACTIONS) else key

@@ -66,7 +66,7 @@ def response_target(text: str) -> bytes:
 
 
 def matched_target(text: str) -> bytes:
-    """The name of a response header whose lines are told apart by their values: the product does so with one."""
+    """The name of a response header whose lines are distinguished by their values: the product does so with one."""
     name = response_target(text)
     if canonical(name) != SET_COOKIE:
         raise UnacceptableError(f"only Set-Cookie can have a matcher, {text} cannot")
@@ -141,7 +141,7 @@ class _Reading:
         return self.row.family("condition")
 
     def scope(self, *, of_response: bool, groups: int | None = None) -> Scope:
-        """What templates may name; where a condition was refused, nobody knows what it would have captured."""
+        """What templates may name; where a condition was refused, its captures are unknown."""
         captures = {
             condition.reference.written: condition.groups
             for condition in self.conditions().values()

@@ -58,7 +58,7 @@ class Family:
     """Keys that share their beginning, ``condition.1`` and ``condition.2``: as many as a section likes to have."""
 
     key: Key
-    suffix: Convert[Any]  # what follows the dot, by which the members are told apart
+    suffix: Convert[Any]  # what follows the dot, by which the members are distinguished
     placeholder: str  # how that is called: N, NAME
 
 
@@ -121,7 +121,9 @@ class SectionReference:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Row:
-    """A section with its values; `refused` are the keys whose value is missing or was not taken, as was told."""
+    """A section with its values; `refused` are the keys whose value is missing or was not accepted, which is reported
+    already.
+    """
 
     file: str
     section: Section

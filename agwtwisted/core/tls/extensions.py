@@ -12,7 +12,7 @@ MAX_PROTOCOL_NAME: Final = 255
 """Octets of a protocol's name (RFC 7301 section 3.1)."""
 
 _GROUPS: Final[Mapping[str, str]] = {
-    # The IANA registry "TLS Supported Groups", and the names of NIST for the curves that everybody calls so.
+    # The IANA registry "TLS Supported Groups", and the common names by NIST for some curves.
     **{
         name: name
         for name in (

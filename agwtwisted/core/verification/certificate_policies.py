@@ -68,7 +68,7 @@ _OF_POLICIES: Final = frozenset(
 def policy_fault(path: Sequence[PolicyRules]) -> str:
     """Why the certificates below a root, its nearest first and the leaf last, lack a policy; else empty."""
     if all(rules.require_explicit is None for rules in path):
-        return ""  # nobody demands one
+        return ""  # no CA demands one
     if not all(rules.is_readable for rules in path):
         return reasons.POLICY_EXTENSION
     expected = frozenset({ANY})  # what the next certificate may be issued under; empty: nothing any more

@@ -142,7 +142,7 @@ def has_nocheck(certificate: Certificate) -> bool:
 
 
 def _excess_fault(certificate: Certificate) -> str:
-    """Names and exponents that are made to cost whoever reads them."""
+    """Names and exponents that are made to be expensive to process."""
     if max(len(certificate.subject), len(certificate.issuer)) > MAX_NAME_OCTETS:
         return reasons.EXCESSIVE
     try:
@@ -185,8 +185,8 @@ def _strength_fault(certificate: Certificate, weak_key: str, *, is_root: bool = 
 def _client_purpose_fault(certificate: Certificate, *, any_purpose: bool) -> str:
     """keyUsage and extendedKeyUsage of a leaf, each only where it is there (sections 4.2.1.3 and 4.2.1.12).
 
-    anyExtendedKeyUsage without clientAuth is refused: RFC 5280 lets applications do so, OpenSSL and with it the
-    product do, and whoever means a certificate for clients can say it.
+    anyExtendedKeyUsage without clientAuth is refused: RFC 5280 lets applications do so, OpenSSL and with it the product
+    do, and a CA that means a certificate for clients can say so in it.
     """
     usage = extensions.key_usage(certificate)
     if usage is not None and not usage & extensions.DIGITAL_SIGNATURE:

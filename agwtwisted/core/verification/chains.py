@@ -72,7 +72,7 @@ class Member:
 def read_chain(data: bytes, file: str, now: datetime | None = None) -> TrustedChain | tuple[Problem, ...]:
     """The chain in a trusted client CA file (PEM, CER, or base64 of either), or every problem with it.
 
-    Certificates may come in any order. Warnings, a line of text each, tell of certificates that are left out or out of
+    Certificates may come in any order. Warnings, a line of text each, report certificates that are left out or out of
     their time at `now` (aware; without it time does not count), of more than one chain, and of authorities under which
     no client will be accepted.
     """

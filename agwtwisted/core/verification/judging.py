@@ -38,9 +38,9 @@ LONGEST_CHAIN: Final = 2 * LONGEST
 
 @value(kw_only=True)
 class Evidence:
-    """What OpenSSL told in one verification."""
+    """What OpenSSL reported in one verification."""
 
-    chain: tuple[bytes, ...] = attrs.field(repr=False)  # DER, leaf first, as far as it was told
+    chain: tuple[bytes, ...] = attrs.field(repr=False)  # DER, leaf first, as far as OpenSSL reported it
     error: int  # the first X509_V_ERR_*, 0 for none
     error_depth: int = 0  # where: 0 is the leaf
     first_error: int = 0  # of a chain that failed before this one was found; 0: there was none
@@ -48,7 +48,7 @@ class Evidence:
 
 @attrs.frozen
 class _Finding:
-    """What judging needs to know of an issuing CA, whoever its client is."""
+    """What judging needs to know of an issuing CA, independent of the client."""
 
     fault: str
     not_before: datetime
@@ -79,7 +79,7 @@ class Period:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Anchors:
-    """What an SSL profile trusts, prepared once for many judgements; without any chain it trusts nobody."""
+    """What an SSL profile trusts, prepared once for many judgements; without any chain it trusts no certificate."""
 
     issuers_by_root: Mapping[bytes, frozenset[bytes]]  # root in DER: normalised issuer DNs of the files that hold it
     verify_issuer_dn: bool
@@ -175,7 +175,7 @@ class Anchors:
         return _leaf(der, allow_weak=self.allow_weak, any_purpose=self.any_purpose)
 
     def has_root_at(self, now: datetime) -> bool:
-        """Whether one of the roots is in its time at `now` (aware): else nobody is trusted."""
+        """Whether one of the roots is in its time at `now` (aware): else no client is trusted."""
         roots = map(self._findings.get, self.issuers_by_root)
         return any(root is not None and root.not_before <= now <= root.not_after for root in roots)
 

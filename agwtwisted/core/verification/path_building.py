@@ -26,7 +26,7 @@ MAX_SIGNATURES: Final = 32
 """Signatures of certificates that a client sent, checked for one client; those among uploaded CAs are known."""
 
 MAX_BAD_SIGNATURES: Final = 8
-"""Of these, signatures that do not hold: all that somebody can send to whom no trusted CA issued anything."""
+"""Of these, signatures that do not hold: a client without a certificate of a trusted CA cannot send others."""
 
 MAX_PATHS: Final = 32
 """Paths that are judged for one client."""

@@ -97,7 +97,7 @@ def matched(certificates: tuple[x509.Certificate, ...], key: PrivateKeyTypes) ->
     """The certificates with the key, which must be the first one's.
 
     Raises:
-        UnacceptableError: it is another's, or nobody's.
+        UnacceptableError: it belongs to another certificate, or to none.
     """
     owners = [number for number, certificate in enumerate(certificates, start=1) if _has_key(certificate, key)]
     if not owners:
@@ -126,7 +126,7 @@ def missing_intermediate(certificates: Sequence[x509.Certificate]) -> str:
     leaf = certificates[0]
     try:
         issuer = "" if leaf.issuer == leaf.subject else shown(leaf.issuer.rfc4514_string())
-    except ValueError:  # which of both it is, nobody can tell
+    except ValueError:  # it is unknown which of both it is
         issuer = ""
     if not issuer or len(certificates) > 1:
         return ""

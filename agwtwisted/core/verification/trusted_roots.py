@@ -25,7 +25,7 @@ class TrustedRoots:
 def read_roots(data: bytes, file: str, now: datetime | None = None) -> TrustedRoots | tuple[Problem, ...]:
     """The CA certificates of a file (PEM, CER, or base64 of either), or every problem with it.
 
-    Any number of roots, and intermediates that servers leave out. Warnings tell of certificates that are out of their
+    Any number of roots, and intermediates that servers leave out. Warnings report certificates that are out of their
     time at `now` (aware; without it time does not count); when no root is in its time, that is a problem.
     """
     found = pem.read_certificates(data, file)

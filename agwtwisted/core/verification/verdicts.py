@@ -22,7 +22,7 @@ class Absent:
 
 @attrs.frozen
 class Unchecked:
-    """A certificate was sent and nobody judged it (Passthrough): the client only proved that it has the key."""
+    """A certificate was sent and not judged (Passthrough): the client only proved that it has the key."""
 
 
 @attrs.frozen
