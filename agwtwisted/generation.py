@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from agwtwisted.backends.health import Prober
 from agwtwisted.backends.http_probe import http_watches
 from agwtwisted.backends.pools import Backends
-from agwtwisted.core.http.messages import HeaderNames
+from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.plan.error_pages import ErrorPages
 from agwtwisted.core.plan.plan import Address, Plan, PortPlan
 from agwtwisted.core.plan.routing import S, Site

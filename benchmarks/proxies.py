@@ -76,19 +76,19 @@ def haproxy(binary: str) -> Peer:
 
 
 GATEWAY_VERSIONS = """\
-import platform, sys, sysconfig, twisted, OpenSSL, cryptography, httptools
+import platform, sys, sysconfig, twisted, OpenSSL, cryptography
 from cryptography.hazmat.backends.openssl import backend
 options = sysconfig.get_config_var("CONFIG_ARGS") or ""
 how = "distribution" if sys.base_prefix == "/usr" else "optimised" if "--enable-optim" in options else "unoptimised"
 print(platform.python_version(), how, twisted.__version__, OpenSSL.__version__, cryptography.__version__,
-      httptools.__version__, backend.openssl_version_text().replace(" ", "_"))
+      backend.openssl_version_text().replace(" ", "_"))
 """
 
 
 def gateway(name: str, checkout: Path, python: str, options: list[str]) -> Peer:
     """The gateway of ``checkout``, run by the interpreter ``python``; ``options`` are more options for twistd."""
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    names = ("python", "build", "twisted", "pyOpenSSL", "cryptography", "httptools", "openssl")
+    names = ("python", "build", "twisted", "pyOpenSSL", "cryptography", "openssl")
     values = output_of(python, "-c", GATEWAY_VERSIONS).split()
     if len(values) != len(names):
         raise BenchmarkError(f"{python} cannot run the gateway: {' '.join(values[-12:])}")

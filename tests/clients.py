@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 
 from agwtwisted.backends.pools import Backends
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
-from agwtwisted.core.http.messages import HeaderNames
+from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import Config
 from agwtwisted.exchange.exchange import HttpExchanges

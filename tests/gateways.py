@@ -11,7 +11,7 @@ import attrs
 
 from agwtwisted.backends.pools import Backends
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
-from agwtwisted.core.http.messages import HeaderNames
+from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.identity.clients import Admitted
 from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import Site, Sites

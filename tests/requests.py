@@ -6,13 +6,28 @@ import re
 
 from hypothesis import strategies as st
 
+from agwtwisted.core.http.framing import request_head
+from agwtwisted.core.http.header_lines import Header
+from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.http.managed import MANAGED_NAMES
+from agwtwisted.core.http.messages import RequestHead
+
+HOST: Header = (b"Host", b"a.example")
 
 TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ([\t\x20-\x7e\x80-\xff]*)")
 
 Parsed = tuple[list[bytes], list[tuple[bytes, bytes]]]
 """The three words of a request line (or of a status line), and the header lines."""
+
+
+def head_of(
+    *lines: Header, method: bytes = b"GET", version: bytes = b"1.1", names: HeaderNames | None = None
+) -> RequestHead:
+    """The head of a request that is fit to forward."""
+    head = request_head(method, b"/", version, (HOST, *lines), names or HeaderNames())
+    assert isinstance(head, RequestHead), head
+    return head
 
 
 def parsed(head: bytes) -> Parsed:

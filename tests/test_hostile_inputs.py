@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.http.paths import normalised
-from agwtwisted.core.http.reading import ResponseReader
+from agwtwisted.core.http.response_reader import ResponseReader
 from agwtwisted.core.listening.proxy_protocol import SIGNATURE, HeaderReader
 from agwtwisted.core.plan.routing import Site
 from agwtwisted.core.resources.resources import RedirectConfiguration, RedirectType
@@ -26,6 +26,7 @@ from agwtwisted.transport.streaming import TcpWire
 from tests import pki
 from tests.clients import Gateway, client_context, text
 from tests.gateways import Stand, site
+from tests.readers import pulled_response
 from tests.tls.test_handshake import OPEN, KeyUpdates, spied
 from tests.wires import READ, Network
 
@@ -249,7 +250,7 @@ class RatioTests(SynchronousTestCase):
             reader = ResponseReader(to_head_request=False, max_header_bytes=32768)
             for start in range(0, len(stream), READ):
                 reader.feed(stream[start : start + READ])
-                reader.events.clear()
+                pulled_response(reader)
             return len(stream)
 
         self.check(SERVERS, 0.2, spend)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.http.heads import PlainRequests
-from agwtwisted.core.http.messages import HeaderNames
+from agwtwisted.core.http.header_names import HeaderNames
+from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.tls.contexts import trusted_variables
 from agwtwisted.transport.streaming import TcpWire
 from tests.gateways import Stand
@@ -112,12 +112,12 @@ class KeptTests(SynchronousTestCase):
 
     def test_remembered(self) -> None:
         """What a port remembers of heads."""
-        plain = PlainRequests(HeaderNames())
+        parser = RequestParser(HeaderNames())
 
         def fill() -> None:
             for number in range(1500):
                 for start, end in ((b"GET", b""), (b"PUT", b"Content-Length: 1\r\n")):
-                    plain.head(b"%b / HTTP/1.1\r\nHost: a\r\nX: %d\r\n%b%b\r\n" % (start, number, SHORT[:-14], end))
+                    parser.usual(b"%b / HTTP/1.1\r\nHost: a\r\nX: %d\r\n%b%b\r\n" % (start, number, SHORT[:-14], end))
 
         kept, said = kept_after(fill), figures()["heads that are remembered, a port"]
         self.assertLess(kept, said)

@@ -17,8 +17,8 @@ from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.http.heads import MAX_HEADER_LINES
 from agwtwisted.core.http.host_names import bracketed
-from agwtwisted.core.http.messages import ResponseHead
-from agwtwisted.core.http.reading import Mark, ResponseReader
+from agwtwisted.core.http.messages import END, NEED_DATA, PAUSED, ResponseHead, UnfitResponse
+from agwtwisted.core.http.response_reader import ResponseEvent, ResponseReader
 from agwtwisted.core.plan.server_identity import ServerIdentity
 from agwtwisted.interfaces import UpstreamUser
 from agwtwisted.transport.deadlines import Deadline
@@ -99,8 +99,9 @@ class UpstreamConnection:
         self._tunnel = True
         self._watch()
         reader, user = self._reader, self._user
-        if reader is not None and reader.held and user is not None:
-            user.response_body(reader.held)
+        held = b"" if reader is None else reader.take_unread()
+        if held and user is not None:
+            user.response_body(held)
 
     def pause(self) -> None:
         """Stops the response."""
@@ -145,9 +146,9 @@ class UpstreamConnection:
             else:
                 self.begun = True
                 reader.feed(data)
-                if not reader.whole:
-                    self._watch()
                 self._hand_on(user, reader)
+                if self._reader is reader:
+                    self._watch()
             user.response_flush()
         except Exception:
             self._broken(user)
@@ -195,19 +196,18 @@ class UpstreamConnection:
             self._deadline.clear()
 
     def _hand_on(self, user: UpstreamUser, reader: ResponseReader) -> None:
-        events = reader.events
-        if reader.problem and any(isinstance(event, ResponseHead) and event.status >= 200 for event in events):
-            events.clear()  # what shows with the head spoils the answer as a whole
-        while events and self._user is user:
-            event = events.popleft()
+        """Gives the user what the reader makes of what came."""
+        for event in _events_of(reader):
+            if self._user is not user:
+                return
             if isinstance(event, bytes):
                 user.response_body(event)
-            elif event is Mark.END:
-                self._finished(user, reader)
             elif isinstance(event, ResponseHead):
                 user.response_head(event)
-        if reader.problem and self._user is user:
-            self._lose(reader.problem, timed_out=False)
+            elif isinstance(event, UnfitResponse):
+                self._lose(event.problem, timed_out=False)
+            else:
+                self._finished(user, reader)
 
     def _finished(self, user: UpstreamUser, reader: ResponseReader) -> None:
         """The response is whole: the connection may serve again if nothing is left over on either side."""
@@ -254,6 +254,19 @@ class UpstreamConnection:
         self.wire.abort()
         if user is not None:
             user.broken()
+
+
+def _events_of(reader: ResponseReader) -> list[ResponseEvent]:
+    """What there is to read; what shows with the head of a response to be wrong spoils it as a whole."""
+    events: list[ResponseEvent] = []
+    while (event := reader.next_event()) is not NEED_DATA and event is not PAUSED:
+        events.append(event)
+        if event is END:
+            return events
+    is_spoilt = bool(events) and isinstance(events[-1], UnfitResponse)
+    if is_spoilt and any(isinstance(each, ResponseHead) and each.status >= 200 for each in events):
+        return events[-1:]
+    return events
 
 
 class Server(Target):

@@ -22,10 +22,11 @@ from agwtwisted.backends.resolver import Resolver
 from agwtwisted.backends.system_resolver import SystemResolver
 from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.exchange.forwarding import client_address, identity_block
+from agwtwisted.core.http.framing import request_head as checked_head
 from agwtwisted.core.http.header_lines import Header
+from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.http.host_names import host_and_port
-from agwtwisted.core.http.messages import BadRequest, Framing, HeaderNames, RequestHead, ResponseHead, UnfitRequest
-from agwtwisted.core.http.messages import request_head as checked_head
+from agwtwisted.core.http.messages import BadRequest, Framing, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.identity.clients import (
     NO_PROOF,
     NOT_CHECKED,
@@ -291,7 +292,7 @@ def _request_head(request: Request, names: HeaderNames) -> RequestHead | UnfitRe
     content.seek(0)
     if length or request.method in (b"POST", b"PUT", b"PATCH"):
         lines.append((b"Content-Length", b"%d" % length))
-    version = request.clientproto.rpartition(b"/")[2].decode("ascii", "replace")
+    version = request.clientproto.rpartition(b"/")[2]
     size = sum(len(name) + len(value) + 4 for name, value in lines) + len(request.uri) + 16
     head = checked_head(request.method, request.uri, version, lines, names, size)
     if isinstance(head, BadRequest):

@@ -14,10 +14,19 @@ from twisted.logger import Logger
 
 from agwtwisted.core.exchange.forwarding import LAST_CHUNK, chunk, client_framing, informational_bytes, response_bytes
 from agwtwisted.core.http.header_lines import Header
-from agwtwisted.core.http.heads import PlainRequests
-from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, UnfitRequest, is_event_stream
+from agwtwisted.core.http.heads import RequestParser
+from agwtwisted.core.http.messages import (
+    END,
+    NEED_DATA,
+    PAUSED,
+    Framing,
+    RequestHead,
+    ResponseHead,
+    UnfitRequest,
+    is_event_stream,
+)
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.http.reading import Mark, RequestEvent, RequestReader
+from agwtwisted.core.http.request_reader import RequestEvent, RequestReader
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.resources.resources import Gateway
 from agwtwisted.interfaces import Exchange, Exchanges, Session
@@ -49,7 +58,7 @@ class Frontend:
         session: Session,
         exchanges: Exchanges,
         gateway: Gateway,
-        plain: PlainRequests,
+        parser: RequestParser,
         patience: float | None = None,
     ) -> None:
         """`patience` is how long the first byte may take, in seconds; None: `header_timeout`, with all of the head."""
@@ -58,9 +67,9 @@ class Frontend:
         self._session = session
         self._exchanges = exchanges
         self._gateway = gateway
-        self._plain = plain
         self._deadline = wire.deadline(self._too_late)
-        self._reader = self._new_reader()
+        self._reader = RequestReader(parser, max_body_bytes=gateway.max_body_bytes)
+        self._next: RequestEvent | None = None  # which was read, and waits for its turn
         self._head_timed = patience is None  # whether the deadline is that of a head
         self._pumping = False
         self._next_turn: IDelayedCall | None = None  # which goes on with the requests that wait
@@ -103,7 +112,7 @@ class Frontend:
         if self._exchange is not None:
             waits = not (self._request_whole or self._body_paused or self.tunnel)
             return (Awaited.MORE if waits else Awaited.NOTHING), now
-        if self._reader.events:
+        if self._next is not None or self._reader.unread:
             return Awaited.NOTHING, now
         if self._reader.head_open or self._head_timed:  # the latter before the first request, too
             return Awaited.HEAD, now if at is None else at - gateway.header_timeout
@@ -116,7 +125,7 @@ class Frontend:
         That answer is the last, and says so: a connection that is closed between two requests may cut off the next.
         """
         before, self._idle = self._idle, quiet
-        if self._exchange is not None or self._reader.events or self._reader.waiting or self._wire.closing:
+        if self._exchange is not None or self._has_come() or self._wire.closing:
             return
         at = self._deadline.at
         if self._reader.head_open:
@@ -155,13 +164,11 @@ class Frontend:
                 if self._exchange is not None:
                     self._exchange.body(data)
             elif reader.done:
-                self._hold(data)
+                self._excess = True
+                self._steer()
             else:
-                self._feed(reader, data)
-                if reader.events:
-                    self._pump()
-                elif reader.waiting:
-                    self._steer()
+                reader.feed(data)
+                self._pump()
                 self._watch(len(data))
         except Exception:
             self._broken()
@@ -202,37 +209,26 @@ class Frontend:
 
     # -- requests
 
-    def _new_reader(self) -> RequestReader:
-        gateway = self._gateway
-        return RequestReader(
-            self._plain,
-            max_header_bytes=gateway.max_header_bytes,
-            max_header_lines=gateway.max_header_lines,
-            max_body_bytes=gateway.max_body_bytes,
-        )
+    def _has_come(self) -> bool:
+        """Whether something of the client waits for its turn."""
+        return self._next is not None or self._reader.unread > 0
 
-    def _feed(self, reader: RequestReader, data: bytes) -> None:
-        try:
-            reader.feed(data)
-        except Exception:
-            self.log.failure("Unexpected error while reading requests")
-            reader.give_up()  # what was read before stands
-
-    def _feed_next(self, reader: RequestReader) -> None:
-        """Has the reader look at what waits behind the request that is answered."""
-        try:
-            reader.go_on()
-        except Exception:
-            self.log.failure("Unexpected error while reading requests")
-            reader.give_up()
-
-    def _hold(self, data: bytes) -> None:
-        """Bytes after a request for an upgrade wait for its answer; after the last request they are nobody's."""
-        if self._reader.upgrading:
-            self._reader.held += data
-        else:
-            self._excess = True
-        self._steer()
+    def _next_event(self) -> RequestEvent | None:
+        """What the client has sent, if its turn has come; None where there is nothing."""
+        event = self._next
+        if event is None:
+            try:
+                event = self._reader.next_event()
+            except Exception:
+                self.log.failure("Unexpected error while reading requests")
+                event = self._reader.give_up()  # what was read before stands
+            if event is NEED_DATA or event is PAUSED:
+                return None
+            self._next = event
+        if not self._may_take(event):
+            return None
+        self._next = None
+        return event
 
     def _pump(self) -> None:
         """Hands on what was read, in order, until a request has to wait: for an answer, or for the next turn."""
@@ -242,14 +238,16 @@ class Frontend:
             self._pumping = True
             most = ANSWERS_A_TURN
             try:
-                # The reader may become another one on the way.
-                while self._reader.events and not self._wire.closing and self._may_take(self._reader.events[0]):
+                while not self._wire.closing and (event := self._next_event()) is not None:
                     if self._exchange is None:
                         if not most:
+                            self._next = event
                             self._next_turn = self._wire.next_turn(self._go_on_in_turn)
                             break
                         most -= 1
-                    self._take(self._reader.events.popleft())
+                    self._take(event)
+                    if self._exchange is not None and self._request_whole:
+                        break  # what follows waits for the answer
             finally:
                 self._pumping = False
             if self._exchange is not None:
@@ -270,7 +268,7 @@ class Frontend:
 
     def _may_take(self, event: RequestEvent) -> bool:
         """Whether an event's turn has come: a request waits for the answer before it, and for a client that reads."""
-        if isinstance(event, bytes) or event is Mark.END:
+        if isinstance(event, bytes) or event is END:
             return True
         if self._exchange is None:
             return not self._wire.full and not self._on_hold
@@ -278,17 +276,20 @@ class Frontend:
 
     def _take(self, event: RequestEvent) -> None:
         exchange = self._exchange
-        if event is Mark.END:
-            self._request_whole = True
-            if exchange is not None:
-                exchange.body_complete()
+        if isinstance(event, RequestHead):
+            self._begin(event)
         elif isinstance(event, bytes):
             if exchange is not None:
                 exchange.body(event)
-        elif exchange is None:
-            self._begin(event)
         elif isinstance(event, UnfitRequest):
-            exchange.refuse(event.status, event.error_info)
+            if exchange is None:
+                self._begin(event)
+            else:
+                exchange.refuse(event.status, event.error_info)
+        else:
+            self._request_whole = True
+            if exchange is not None:
+                exchange.body_complete()
 
     def _begin(self, request: RequestHead | UnfitRequest) -> None:
         self._head_timed = False
@@ -304,7 +305,9 @@ class Frontend:
     def _steer(self) -> None:
         """Reads on, or not."""
         reader, wire = self._reader, self._wire
-        if reader.events or reader.waiting or self._body_paused or self._excess or len(reader.held) >= MAX_HELD:
+        unread = reader.unread
+        waits = self._next is not None or (unread and (unread >= MAX_HELD or not reader.upgrading))
+        if waits or self._body_paused or self._excess:
             wire.pause()
         elif wire.paused:
             wire.resume()
@@ -339,7 +342,7 @@ class Frontend:
         elif self._wire.full:  # it is to read before it may ask again, and the wire sees to that
             self._deadline.set(self._gateway.idle_timeout)
         elif self._reader.head_open:
-            self._reader.late()
+            self._next = self._reader.late()
             self._pump()
         elif self._wire.has_arrived() and not self._head_timed:
             # It may just have asked again, which shows in this turn or the next; empty lines win it no more than this.
@@ -353,7 +356,7 @@ class Frontend:
 
         A request that is not whole, and another protocol, end with it.
         """
-        if self._wire.closing or (self._reader.events and (self._exchange is None or self._request_whole)):
+        if self._wire.closing or (self._next is not None and (self._exchange is None or self._request_whole)):
             return
         unfinished = not self._request_whole and isinstance(self._request, RequestHead)
         if self._exchange is None or self.tunnel or unfinished:
@@ -390,8 +393,8 @@ class Frontend:
 
     def _is_last(self) -> bool:
         """Whether no request is to follow: while the gateway stops one that has come already is answered, too."""
-        session, reader = self._session, self._reader
-        return session.draining and (session.expelled or not (reader.events or reader.waiting))
+        session = self._session
+        return session.draining and (session.expelled or not self._has_come())
 
     def body(self, data: bytes) -> None:
         """Sends a piece of the body, or of what a tunnel carries."""
@@ -411,8 +414,7 @@ class Frontend:
         self._framing = Framing.NONE
         try:
             if self._close_after or self.tunnel or self._session.expelled:
-                unread = bool(self._reader.events) or self._reader.waiting
-                unread = unread or (self._session.draining and self._wire.has_arrived())
+                unread = self._has_come() or (self._session.draining and self._wire.has_arrived())
                 self._close(linger=not self._request_whole or self._wire.paused or unread)
             else:
                 self._await_next()
@@ -457,7 +459,7 @@ class Frontend:
         self._out.append(informational_bytes(101, b"Switching Protocols", lines))
         self.tunnel = True
         self.flush()
-        held, self._reader.held = self._reader.held, b""
+        held = self._reader.take_unread()
         if held and self._exchange is not None:
             self._exchange.body(held)
         self._steer()
@@ -472,13 +474,8 @@ class Frontend:
         if not self._session.draining:
             self._idle = self._gateway.idle_timeout
         self._deadline.set(self._idle)
-        reader = self._reader
-        if reader.upgrading and not reader.events:  # it was not granted
-            self._reader = self._new_reader()
-            self._feed(self._reader, reader.held)
-        else:
-            self._feed_next(reader)
-        if self._reader.events:
+        self._reader.next_request()
+        if self._has_come():
             self._pump()
         elif not self._pumping:
             self._steer()
@@ -490,9 +487,8 @@ class Frontend:
         """Ends the connection after an error of the gateway's own, with an answer where a request is under way."""
         self.log.failure("Unexpected error while serving a client")
         try:
-            unanswered = bool(self._reader.events) or self._reader.waiting
-            if self._exchange is None and unanswered and not self._wire.closing:
-                self._reader.events.clear()
+            if self._exchange is None and self._has_come() and not self._wire.closing:
+                self._next = None
                 self._begin(UnfitRequest(status=500, error_info=ErrorInfo.INTERNAL_ERROR))
             elif self._exchange is not None:
                 self._exchange.broken()

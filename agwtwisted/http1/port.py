@@ -7,8 +7,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from agwtwisted.core.exchange.forwarding import IdentityBlocks, client_address
-from agwtwisted.core.http.heads import PlainRequests
-from agwtwisted.core.http.messages import HeaderNames
+from agwtwisted.core.http.header_names import HeaderNames
+from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.identity.clients import NOT_CHECKED, Admitted, Client, PendingClient, TurnedAway, identify
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.operations.records import RecordFrame
@@ -54,7 +54,7 @@ class HttpSession:
         self._port = port
         self._wire = wire
         patience = port.gateway.silent_timeout if silent else port.gateway.header_timeout
-        self._frontend = Frontend(wire, self, exchanges, port.gateway, port.plain, patience)
+        self._frontend = Frontend(wire, self, exchanges, port.gateway, port.parser, patience)
         self._revalidation: Revalidation | None = None
         self._strict: StrictClient | None = None
         self._patience: IDelayedCall | None = None
@@ -150,7 +150,11 @@ class HttpPort(Port[Site]):
     ) -> None:
         super().__init__(plan, contexts, environment)
         self.exchanges = exchanges
-        self.plain = PlainRequests(names, max_header_lines=self.gateway.max_header_lines)
+        self.parser = RequestParser(
+            names,
+            max_header_bytes=self.gateway.max_header_bytes,
+            max_header_lines=self.gateway.max_header_lines,
+        )
         self.identities = IdentityBlocks()
 
     def plain_wire(self) -> TcpWire:

@@ -13,9 +13,11 @@ from twisted.internet.task import Clock
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.exchange.certificate_headers import header_block
 from agwtwisted.core.exchange.decisions import decide
-from agwtwisted.core.http.heads import PlainRequests
-from agwtwisted.core.http.messages import HeaderNames, RequestHead
-from agwtwisted.core.http.reading import Mark, RequestReader, ResponseReader
+from agwtwisted.core.http.header_names import HeaderNames
+from agwtwisted.core.http.heads import RequestParser
+from agwtwisted.core.http.messages import Mark, RequestHead
+from agwtwisted.core.http.request_reader import RequestReader
+from agwtwisted.core.http.response_reader import ResponseReader
 from agwtwisted.core.identity.clients import (
     Admitted,
     CertificateProof,
@@ -145,12 +147,13 @@ def test_ocsp_known(benchmark: Any, cached: int) -> None:
 
 def test_request_head(benchmark: Any) -> None:
     """A request, from its bytes to what may be forwarded."""
-    reader = RequestReader(PlainRequests(HeaderNames()), max_header_bytes=32768, max_body_bytes=1 << 32)
+    reader = RequestReader(RequestParser(HeaderNames()), max_body_bytes=1 << 32)
 
     def read() -> object:
         reader.feed(REQUEST)
-        reader.go_on()
-        return reader.events.popleft()
+        head = reader.next_event()
+        reader.next_request()
+        return head
 
     assert isinstance(benchmark(read), RequestHead)
 
@@ -161,7 +164,7 @@ def test_response(benchmark: Any) -> None:
     def read() -> list[object]:
         reader = ResponseReader(to_head_request=False, max_header_bytes=32768)
         reader.feed(RESPONSE)
-        return list(reader.events)
+        return [reader.next_event(), reader.next_event(), reader.next_event()]
 
     assert benchmark(read)[1:] == [BODY, Mark.END]
 
@@ -200,9 +203,9 @@ def test_route_and_rewrite(benchmark: Any) -> None:
     """What becomes of a request where a rule with a condition sets a header and another path."""
     text = clients.text("basic strict") + "rewrite_rule_set = certificate\n" + REWRITE
     site = next(iter(configurations.plan(text, clients.files()).http_ports.values())).sites.all()[0]
-    reader = RequestReader(PlainRequests(HeaderNames()), max_header_bytes=32768, max_body_bytes=1 << 32)
+    reader = RequestReader(RequestParser(HeaderNames()), max_body_bytes=1 << 32)
     reader.feed(REQUEST)
-    head: Any = reader.events.popleft()
+    head: Any = reader.next_event()
     proof = CertificateProof(verdict=Trusted(), certificate=certificate_variables(DEVICE.der))
     decision = benchmark(decide, site, head, Admitted(connection=CONNECTION, proof=proof))
     assert decision.request.target == b"/v2/v1/devices/7/readings?limit=20"

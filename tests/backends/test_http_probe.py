@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.backends.http_probe import MAX_HEAD_BYTES, ask
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.health import LOOKED_AT, ConnectionRefused, ProbeMatch
-from agwtwisted.core.http.reading import ResponseReader
+from agwtwisted.core.http.response_reader import ResponseReader
 from agwtwisted.core.plan.probing import HttpProbe
 from tests.wires import Backend, Network
 

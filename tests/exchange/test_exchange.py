@@ -22,10 +22,12 @@ from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.health import Health
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.exchange.attempts import KEPT_BODY
-from agwtwisted.core.http.heads import PlainRequests
+from agwtwisted.core.http.header_names import HeaderNames
+from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.http.managed import MANAGED_NAMES, canonical
-from agwtwisted.core.http.messages import Framing, HeaderNames, RequestHead
-from agwtwisted.core.http.reading import Mark, RequestReader, ResponseReader
+from agwtwisted.core.http.messages import Framing, Mark, RequestHead
+from agwtwisted.core.http.request_reader import RequestReader
+from agwtwisted.core.http.response_reader import ResponseReader
 from agwtwisted.core.identity.clients import OcspStatus, PendingClient, RevocationFinding
 from agwtwisted.core.plan.error_pages import ErrorPages
 from agwtwisted.core.plan.routing import Site
@@ -727,8 +729,7 @@ class _Server:
         for line in self._lines:
             reader = self._readers.setdefault(line, _reader())
             reader.feed(line.take())
-            while reader.events:
-                event = reader.events.popleft()
+            while (event := reader.next_event()) is not Mark.NEED_DATA:
                 target, size = self._open.get(line, (b"", 0))
                 if isinstance(event, bytes):
                     self._open[line] = target, size + len(event)
@@ -737,14 +738,12 @@ class _Server:
                     self._open[line] = target, size = event.target, 0
                 if event is Mark.END or (isinstance(event, RequestHead) and event.framing is Framing.NONE):
                     line.send(_answer(target, size, self._size))
-                    if reader.done:  # an upgrade was asked for, and is not granted
-                        self._readers[line] = reader = _reader()
-                    else:
-                        reader.go_on()
+                elif event is Mark.PAUSED:
+                    reader.next_request()
 
 
 def _reader() -> RequestReader:
-    return RequestReader(PlainRequests(HeaderNames()), max_header_bytes=32768, max_body_bytes=1 << 30)
+    return RequestReader(RequestParser(HeaderNames()), max_body_bytes=1 << 30)
 
 
 def _answer(target: bytes, received: int, size: int) -> bytes:
@@ -1359,9 +1358,9 @@ class DefectTests(_Case):
         (Server, "take", GET),
         (Server, "connect", GET),
         (exchange_module, "request_bytes", GET),
-        (RequestReader, "feed", GET),
-        (RequestReader, "feed", POST + b"abc"),
-        (PlainRequests, "head", GET),
+        (RequestReader, "next_event", GET),
+        (RequestReader, "next_event", POST + b"abc"),
+        (RequestParser, "usual", GET),
         (Frontend, "_may_take", GET),
         (Frontend, "_take", TWO),
     )

@@ -11,8 +11,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.http.header_lines import Header
-from agwtwisted.core.http.heads import PlainRequests
-from agwtwisted.core.http.messages import Framing, HeaderNames, RequestHead, ResponseHead, UnfitRequest
+from agwtwisted.core.http.header_names import HeaderNames
+from agwtwisted.core.http.heads import RequestParser
+from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.resources.resources import Gateway
@@ -144,7 +145,7 @@ class _Case(SynchronousTestCase):
             self.session,  # type: ignore[arg-type]
             self,
             gateway(self.min_body_rate),
-            PlainRequests(HeaderNames()),
+            RequestParser(HeaderNames()),
         )
         self.wire.receiver = self.frontend
 

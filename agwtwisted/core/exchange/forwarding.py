@@ -8,7 +8,7 @@ from typing import Final
 
 from agwtwisted.core.base.remembering import LONGEST
 from agwtwisted.core.exchange.certificate_headers import header_block
-from agwtwisted.core.http.header_lines import Header, HeaderBlock, HeaderLines, rendered
+from agwtwisted.core.http.header_lines import Header, HeaderBlock, rendered
 from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.core.http.managed import canonical
 from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, has_body
@@ -94,7 +94,7 @@ def request_bytes(head: RequestHead, host: bytes, identity: bytes, address: byte
         b"X-Appgw-Trace-Id: %b\r\n"
     ) % (head.method, head.target, host, forwarded_for, identity, head.authority, head.target, trace_id)
     headers = head.headers
-    lines = headers.octets if isinstance(headers, HeaderLines) else rendered(headers)
+    lines = headers.octets if isinstance(headers, HeaderBlock) else rendered(headers)
     return b"%b%b%b\r\n" % (start, lines, _hop(head))
 
 
@@ -177,8 +177,8 @@ def response_bytes(head: ResponseHead, framing: Framing, *, keep_alive: bool, ve
     """
     headers = head.headers
     lines = [b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason)]
-    if isinstance(headers, HeaderBlock):
-        lines.append(headers.lines)  # with the length
+    if isinstance(headers, HeaderBlock) and headers.has_length:
+        lines.append(headers.octets)
     else:
         lines.append(rendered(headers))
         if head.framing is Framing.LENGTH:

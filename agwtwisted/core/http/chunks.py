@@ -1,7 +1,7 @@
 """Chunked bodies taken apart (RFC 9112 section 7.1): the data of all chunks of one read in one piece.
 
 A chunk of one byte costs neither an object that is kept nor a piece of its own, so the work follows the bytes that
-came, not the number of chunks. Nothing is taken that llhttp refuses.
+came, not the number of chunks. Nothing is taken that llhttp refuses, which the tests ask, but for blanks around sizes.
 """
 
 from __future__ import annotations

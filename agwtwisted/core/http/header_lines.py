@@ -1,4 +1,4 @@
-"""Header lines, and how they are held: as pairs, as pairs that are rendered already, or as bytes that nobody cut."""
+"""Header lines: `HeaderBlock` holds those of a message as the octets sent on, and as pairs once asked for."""
 
 from __future__ import annotations
 
@@ -6,62 +6,63 @@ from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias, overload
 
 Header: TypeAlias = tuple[bytes, bytes]
-"""Name and value of one header line, as they came."""
+"""Name and value of one header line."""
 
 _LENGTH: Final = b"content-length"
 
 
-class HeaderLines(tuple[Header, ...]):
-    """Header lines of a request, with the octets that they are where they go on as they came."""
-
-    octets: bytes
-
-    @classmethod
-    def of(cls, headers: Sequence[Header]) -> HeaderLines:
-        """The same lines, rendered."""
-        lines = cls(headers)
-        lines.octets = rendered(headers)
-        return lines
-
-
 def rendered(headers: Sequence[Header]) -> bytes:
     """Header lines as they are sent."""
+    if isinstance(headers, HeaderBlock):
+        return headers.octets
     return b"".join([b"%b: %b\r\n" % line for line in headers])
 
 
 class HeaderBlock(Sequence[Header]):
-    """Header lines of a response as they came, which nobody cuts as long as nobody looks.
+    """The end-to-end header lines of a request or a response: a sequence of pairs that is cut when it is looked at.
 
-    They are end-to-end ones, but for a Content-Length, which `lines` has and the sequence has not.
+    Most lines are passed on and never looked at. With `has_length` there is a Content-Length among the octets, which
+    the sequence leaves out: it frames the message and is no end-to-end header.
     """
 
-    __slots__ = ("_cut", "lines")
+    __slots__ = ("_pairs", "has_length", "octets")
 
-    def __init__(self, lines: bytes) -> None:
-        """`lines`: whole ones, of no odd kind."""
-        self.lines = lines
-        self._cut: tuple[Header, ...] | None = None
+    def __init__(self, octets: bytes, has_length: bool = False) -> None:
+        """`octets`: whole lines, each of a token, a colon and a value, as `core.http.heads` takes them."""
+        self.octets = octets
+        self.has_length = has_length
+        self._pairs: tuple[Header, ...] | None = None
 
-    def cut(self) -> tuple[Header, ...]:
+    @classmethod
+    def of(cls, headers: Sequence[Header]) -> HeaderBlock:
+        """The same lines, which are known as pairs."""
+        block = cls(rendered(headers))
+        block._pairs = tuple(headers)
+        return block
+
+    def pairs(self) -> tuple[Header, ...]:
         """Names and values."""
-        if self._cut is None:
-            cut = [line.split(b":", 1) for line in self.lines.split(b"\r\n")[:-1]]
-            self._cut = tuple([(name, rest.strip(b"\t ")) for name, rest in cut if name.lower() != _LENGTH])
-        return self._cut
+        pairs = self._pairs
+        if pairs is None:
+            cut = [line.split(b":", 1) for line in self.octets.split(b"\r\n")[:-1]]
+            pairs = tuple([(name, rest.strip(b"\t ")) for name, rest in cut if name.lower() != _LENGTH])
+            self._pairs = pairs
+        return pairs
 
     def value(self, name: bytes) -> bytes:
-        """As `value_of`, without cutting."""
-        at = -1 if name == _LENGTH else (b"\n" + self.lines.lower()).find(b"\n%b:" % name)
+        """The value of the first line of that name, given in lower case; empty when there is none. Cuts nothing."""
+        lines = self.octets
+        at = -1 if name == _LENGTH else (b"\n" + lines.lower()).find(b"\n%b:" % name)
         if at < 0:
             return b""
         begin = at + len(name) + 1
-        return self.lines[begin : self.lines.index(b"\r", begin)].strip(b"\t ")
+        return lines[begin : lines.index(b"\r", begin)].strip(b"\t ")
 
     def __iter__(self) -> Iterator[Header]:
-        return iter(self.cut())
+        return iter(self.pairs())
 
     def __len__(self) -> int:
-        return len(self.cut())
+        return len(self.pairs())
 
     @overload
     def __getitem__(self, index: int) -> Header: ...
@@ -70,16 +71,16 @@ class HeaderBlock(Sequence[Header]):
     def __getitem__(self, index: slice) -> tuple[Header, ...]: ...
 
     def __getitem__(self, index: int | slice) -> Header | tuple[Header, ...]:
-        return self.cut()[index]
+        return self.pairs()[index]
 
     def __eq__(self, other: object) -> bool:
-        return self.cut() == (other.cut() if isinstance(other, HeaderBlock) else other)
+        return self.pairs() == (other.pairs() if isinstance(other, HeaderBlock) else other)
 
     def __hash__(self) -> int:
-        return hash(self.cut())
+        return hash(self.pairs())
 
     def __repr__(self) -> str:
-        return repr(self.cut())
+        return repr(self.pairs())
 
 
 def value_of(headers: Sequence[Header], name: bytes) -> bytes:

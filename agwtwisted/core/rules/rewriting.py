@@ -124,7 +124,7 @@ class RewrittenRequest:
     names of those that the gateway must not add because rules have set or deleted them.
     """
 
-    headers: tuple[Header, ...]
+    headers: Sequence[Header]
     target: bytes  # path and query
     asked: bytes  # the same before any rule, in the form in which the site looks at it: what variables describe
     host: bytes | None = None  # the Host header, where rules have set it

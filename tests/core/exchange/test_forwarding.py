@@ -21,7 +21,7 @@ from agwtwisted.core.exchange.forwarding import (
     rewritten_request_bytes,
     without,
 )
-from agwtwisted.core.http.header_lines import HeaderBlock, HeaderLines, rendered
+from agwtwisted.core.http.header_lines import HeaderBlock, rendered
 from agwtwisted.core.http.managed import canonical
 from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead
 from agwtwisted.core.identity.clients import Admitted
@@ -153,7 +153,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_rendered_before(self) -> None:
         """Lines that were rendered before are not rendered again; else they are."""
-        lines = HeaderLines.of(REQUEST.headers)
+        lines = HeaderBlock.of(REQUEST.headers)
         self.assertEqual((tuple(lines), lines.octets), (REQUEST.headers, rendered(REQUEST.headers)))
         lines.octets = b"X-Own: as it was\r\n"
         written = request_bytes(attrs.evolve(REQUEST, headers=lines), b"backend", IDENTITY, b"192.0.2.1:7", b"0" * 32)
@@ -286,7 +286,7 @@ class ResponseTests(SynchronousTestCase):
 
     def test_uncut_lines(self) -> None:
         """Lines that nobody has cut go on as they came, the length among them and told once."""
-        head = attrs.evolve(RESPONSE, headers=HeaderBlock(b"X-Own:1\r\nContent-Length: 3\r\nA: b\r\n"))
+        head = attrs.evolve(RESPONSE, headers=HeaderBlock(b"X-Own:1\r\nContent-Length: 3\r\nA: b\r\n", has_length=True))
         lines = b"HTTP/1.1 200 OK\r\nX-Own:1\r\nContent-Length: 3\r\nA: b\r\n"
         for keep_alive, version, more in (
             (True, b"1.1", b""),

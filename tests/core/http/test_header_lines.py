@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.http.header_lines import HeaderBlock, HeaderLines, rendered, value_of
+from agwtwisted.core.http.header_lines import HeaderBlock, rendered, value_of
 
 
 class HeaderLineTests(SynchronousTestCase):
-    """Three ways to hold the same lines."""
+    """Two ways to hold the same lines."""
 
     def test_rendered(self) -> None:
         """A line is its name and its value; lines that are rendered once are still the lines that they were."""
         lines = ((b"A", b"1"), (b"b", b""))
         octets = b"A: 1\r\nb: \r\n"
         self.assertEqual(rendered(lines), octets)
-        self.assertEqual((HeaderLines.of(lines), HeaderLines.of(lines).octets), (lines, octets))
+        block = HeaderBlock.of(lines)
+        self.assertEqual((block, block.octets, rendered(block), block.value(b"a")), (lines, octets, octets, b"1"))
 
     def test_first(self) -> None:
         """The first of that name, in any case; empty when there is none."""
@@ -24,7 +25,8 @@ class HeaderLineTests(SynchronousTestCase):
 
     def test_block(self) -> None:
         """Lines that nobody has cut yet are the same as those that are, and as the list of them."""
-        block = HeaderBlock(b"A:1\r\nContent-Length: 5\r\nb: \t2 \t3\r\nB: :\r\nC:\r\n")
+        octets = b"A:1\r\nContent-Length: 5\r\nb: \t2 \t3\r\nB: :\r\nC:\r\n"
+        block = HeaderBlock(octets, has_length=True)
         lines = ((b"A", b"1"), (b"b", b"2 \t3"), (b"B", b":"), (b"C", b""))
         for _ in range(2):
             values = [value_of(block, name) for name in (b"a", b"b", b"c", b"d", b"1", b"content-length")]
@@ -34,5 +36,5 @@ class HeaderLineTests(SynchronousTestCase):
             )
             self.assertEqual((tuple(block), len(block), block[1], block[2:]), (lines, 4, lines[1], lines[2:]))
         self.assertEqual((block, hash(block), repr(block)), (lines, hash(lines), repr(lines)))
-        self.assertEqual(HeaderBlock(block.lines), block)
+        self.assertEqual((HeaderBlock(block.octets), block.octets), (block, octets))
         self.assertNotEqual(HeaderBlock(b"A:2\r\n"), block)

@@ -10,7 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.http import pages
-from agwtwisted.core.http.messages import HeaderNames, RequestHead, request_head
+from agwtwisted.core.http.framing import request_head
+from agwtwisted.core.http.header_names import HeaderNames
+from agwtwisted.core.http.messages import RequestHead
 from agwtwisted.core.plan.redirects import Redirect, redirect_url
 from agwtwisted.core.resources.resources import HttpListener, Protocol, RedirectConfiguration, RedirectType
 
@@ -196,7 +198,7 @@ class AnswerTests(SynchronousTestCase):
 
         So no request can end the header line, add one, or choose another host than its own.
         """
-        head = request_head(b"GET", target, "1.1", [(b"Host", authority)], HeaderNames())
+        head = request_head(b"GET", target, b"1.1", [(b"Host", authority)], HeaderNames())
         if not isinstance(head, RequestHead):
             return
         location = redirect.location(head.host, head.target)

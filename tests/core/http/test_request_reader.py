@@ -1,4 +1,4 @@
-"""Bytes to messages: what is read, what is refused, and that nothing else ever comes out."""
+"""Requests from bytes: what is read, what is refused, and that nothing else ever comes out."""
 
 from __future__ import annotations
 
@@ -9,20 +9,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.exchange.forwarding import request_bytes
-from agwtwisted.core.http.heads import PlainRequests
+from agwtwisted.core.http.header_names import HeaderNames
+from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.http.managed import MANAGED_NAMES, canonical
-from agwtwisted.core.http.messages import (
-    MAX_TARGET,
-    METHODS,
-    Framing,
-    HeaderNames,
-    RequestHead,
-    ResponseHead,
-    UnfitRequest,
-)
+from agwtwisted.core.http.messages import MAX_TARGET, METHODS, Framing, Mark, RequestHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
-from agwtwisted.core.http.reading import Mark, RequestEvent, RequestReader, ResponseReader
+from agwtwisted.core.http.request_reader import RequestEvent, RequestReader
 from tests.memory import kept_after
+from tests.readers import in_one_piece, pulled, pulled_on
 from tests.requests import parsed, requests
 
 HEADER_BYTES = 32768
@@ -242,33 +236,22 @@ TAKEN = {
 """Requests that go on: the target, how the body is framed, and the body."""
 
 
-def reader() -> RequestReader:
+def reader(*, lines: int = 100, header_bytes: int = HEADER_BYTES) -> RequestReader:
     """A reader with the limits of these tests."""
-    return RequestReader(PlainRequests(HeaderNames()), max_header_bytes=HEADER_BYTES, max_body_bytes=BODY_BYTES)
+    parser = RequestParser(HeaderNames(), max_header_bytes=header_bytes, max_header_lines=lines)
+    return RequestReader(parser, max_body_bytes=BODY_BYTES)
 
 
 def events(pieces: Iterable[bytes]) -> list[RequestEvent]:
-    """What is read, neighbouring pieces of a body joined."""
+    """What is read, each request having its turn at once, neighbouring pieces of a body in_one_piece."""
     reading = reader()
-    joined: list[RequestEvent] = []
-    for piece in pieces:
-        for event in events_of(reading, piece):
-            if joined and isinstance(event, bytes) and isinstance(joined[-1], bytes):
-                event = joined.pop() + event  # type: ignore[operator]
-            joined.append(event)
-    return joined
+    return in_one_piece(event for piece in pieces for event in events_of(reading, piece))
 
 
 def events_of(reading: RequestReader, piece: bytes) -> list[RequestEvent]:
     """What one read brings, each request having its turn at once."""
     reading.feed(piece)
-    told: list[RequestEvent] = []
-    while reading.events:
-        told.extend(reading.events)
-        reading.events.clear()
-        if reading.whole and not reading.done:
-            reading.go_on()
-    return told
+    return pulled_on(reading)
 
 
 def ways(data: bytes) -> dict[str, list[bytes]]:
@@ -303,7 +286,7 @@ class RefusedTests(SynchronousTestCase):
                 self.assertEqual((rest, (unfit.status, unfit.error_info)), ([body] if body else [], expected), name)
 
     def test_protocols(self) -> None:
-        """Whatever methods llhttp takes for those of another protocol, none of them is forwarded."""
+        """Whatever the method, no request of another protocol is forwarded."""
         for method in (*METHODS, *b"DESCRIBE ANNOUNCE SETUP PLAY PAUSE TEARDOWN RECORD FLUSH SOURCE PRI".split()):
             for protocol in (b"RTSP/1.0", b"RTSP/1.1", b"ICE/1.1", b"SIP/2.0", b"http/1.1", b"HTTPS/1.1"):
                 (unfit,) = events([get(b"Content-Length: 0\r\n", start=b"%b / %b" % (method, protocol))])
@@ -367,23 +350,19 @@ class RefusedTests(SynchronousTestCase):
     def test_late(self) -> None:
         """A head that does not come in time is refused with 408, once."""
         reading = reader()
-        reading.feed(b"GET / HTTP/1.1\r\nHo")
+        self.assertEqual(events_of(reading, b"GET / HTTP/1.1\r\nHo"), [])
         self.assertTrue(reading.head_open)
-        reading.late()
-        reading.late()
-        reading.feed(b"st: a\r\n\r\n")
-        (unfit,) = reading.events
-        assert isinstance(unfit, UnfitRequest)
-        self.assertEqual((unfit.status, reading.head_open), (408, False))
+        unfit = reading.late()
+        self.assertEqual((unfit.status, unfit.method, reading.head_open, reading.done), (408, b"GET", False, True))
+        self.assertEqual(events_of(reading, b"st: a\r\n\r\n"), [])
 
     def test_odd_names(self) -> None:
         """Names outside [A-Za-z0-9-] lose their line, or make the request bad where they are to be rejected."""
         (head,) = events([get(b"X_Y: 1\r\nX.Y: 2\r\nX-Y: 3\r\n")])
         assert isinstance(head, RequestHead)
         self.assertEqual(head.headers, ((b"X-Y", b"3"),))
-        rejecting = RequestReader(PlainRequests(HeaderNames(reject_odd=True)), max_header_bytes=1000, max_body_bytes=0)
-        rejecting.feed(get(b"X_Y: 1\r\n"))
-        (unfit,) = rejecting.events
+        rejecting = RequestReader(RequestParser(HeaderNames(reject_odd=True)), max_body_bytes=0)
+        (unfit,) = events_of(rejecting, get(b"X_Y: 1\r\n"))
         assert isinstance(unfit, UnfitRequest)
         self.assertEqual((unfit.status, unfit.error_info), BAD)
 
@@ -393,13 +372,13 @@ class EndlessTests(SynchronousTestCase):
 
     def _refused(self, start: bytes, piece: bytes) -> UnfitRequest:
         reading = reader()
-        reading.feed(start)
+        told = events_of(reading, start)
         fed = len(start)
         while not reading.done:
-            reading.feed(piece)
+            told += events_of(reading, piece)
             fed += len(piece)
             assert fed < MAX_TARGET + HEADER_BYTES + 300_000, "read on and on"
-        unfit = reading.events.pop()
+        unfit = told.pop()
         assert isinstance(unfit, UnfitRequest)
         return unfit
 
@@ -435,18 +414,18 @@ class EndlessTests(SynchronousTestCase):
     def test_small_chunks_are_no_offence(self) -> None:
         """A body in chunks of one byte may be as long as any."""
         reading = reader()
-        reading.feed(chunks(b""))
+        events_of(reading, chunks(b""))
         for _ in range(100):
-            reading.feed(b"1\r\na\r\n" * 1000)
+            self.assertEqual(events_of(reading, b"1\r\na\r\n" * 1000), [b"a" * 1000])
         self.assertFalse(reading.done)
 
     def test_long_bodies_are_no_offence(self) -> None:
         """Nor is a long body without any framing within."""
         reading = reader()
-        reading.feed(post(b"Content-Length: %d\r\n" % BODY_BYTES))
+        told = events_of(reading, post(b"Content-Length: %d\r\n" % BODY_BYTES))
         for _ in range(BODY_BYTES // 1024):
-            reading.feed(bytes(1024))
-        self.assertEqual(reading.events[-1], Mark.END)
+            told += events_of(reading, bytes(1024))
+        self.assertEqual(told[-1], Mark.END)
 
     def test_long_reads_are_no_offence(self) -> None:
         """A read that ends in another head than it began in says nothing about either."""
@@ -463,15 +442,9 @@ class LineTests(SynchronousTestCase):
         """What is answered to a request, however it comes; 200 where it goes on."""
         told = set()
         for pieces in ways(data).values():
-            reading = RequestReader(
-                PlainRequests(HeaderNames(), max_header_lines=lines),
-                max_header_bytes=HEADER_BYTES,
-                max_header_lines=lines,
-                max_body_bytes=BODY_BYTES,
-            )
-            for piece in pieces:
-                reading.feed(piece)
-            event = reading.events[-1] if reading.events else None
+            reading = reader(lines=lines)
+            found = [event for piece in pieces for event in events_of(reading, piece)]
+            event = found[-1] if found else None
             told.add(event.status if isinstance(event, UnfitRequest) else 200)
         self.assertEqual(len(told), 1, data)
         return told.pop()
@@ -491,40 +464,13 @@ class LineTests(SynchronousTestCase):
         for count, status in ((10, 200), (11, 400)):
             self.assertEqual(self._status(chunks(b"0\r\n" + b"X: a\r\n" * count + b"\r\n")), status)
 
-    def test_of_a_response(self) -> None:
-        """The lines of all heads of a response count together; those of trailers by themselves."""
-        interim = b"HTTP/1.1 103 E\r\n" + b"X: a\r\n" * 5 + b"\r\n"
-        chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
-        long = b"X: %b\r\n" % (b"a" * 40)
-        for data, problem in (
-            (OK + b"Content-Length: 0\r\n" + b"X: a\r\n" * 9 + b"\r\n", ""),
-            (OK + b"Content-Length: 0\r\n" + long * 9 + b"\r\n", ""),
-            (OK + b"Content-Length: 0\r\n" + long * 10 + b"\r\n", TOO_MANY_LINES),
-            (OK + b"Content-Length: 0\r\n" + b"X:\r\n" * 10 + b"\r\n", TOO_MANY_LINES),
-            (OK + b"X: \xe9\r\n" * 12, TOO_MANY_LINES),
-            (interim + OK + b"Content-Length: 0\r\n" + b"X: a\r\n" * 4 + b"\r\n", ""),
-            (interim + OK + b"Content-Length: 0\r\n" + b"X: a\r\n" * 5 + b"\r\n", TOO_MANY_LINES),
-            (chunked + b"X: a\r\n" * 10 + b"\r\n", ""),
-            (chunked + b"X: a\r\n" * 11 + b"\r\n", "there are too many trailers"),
-        ):
-            for pieces in ways(data).values():
-                reading = ResponseReader(to_head_request=False, max_header_bytes=1000, max_header_lines=10)
-                for piece in pieces:
-                    reading.feed(piece)
-                self.assertEqual((reading.problem, reading.whole), (problem, not problem), data)
-
     def test_what_is_kept(self) -> None:
         """An unfinished head keeps little more than its bytes, however short its lines are."""
         head = b"GET /" + b"a" * 1000 + b" HTTP/1.1\r\nHost: a\r\n" + b"ab:cd\r\n" * 4500
-        readers = [
-            RequestReader(
-                PlainRequests(HeaderNames()), max_header_bytes=1 << 20, max_header_lines=10_000, max_body_bytes=0
-            )
-            for _ in range(10)
-        ]
+        readers = [reader(lines=10_000, header_bytes=1 << 20) for _ in range(10)]
         for size in (len(head), 1000):
             pieces = [head[start : start + size] for start in range(0, len(head), size)]
-            kept = kept_after(lambda: [reading.feed(piece) for reading in readers for piece in pieces])  # noqa: B023
+            kept = kept_after(lambda: [events_of(reading, piece) for reading in readers for piece in pieces])  # noqa: B023
             self.assertLess(kept / len(readers), 2 * len(head))
 
     def test_what_is_kept_of_a_whole_one(self) -> None:
@@ -549,25 +495,41 @@ class AheadTests(SynchronousTestCase):
         for first in (get(), get(b"X: \xe9\r\n"), post(b"Content-Length: 3\r\n", b"abc"), chunks(b"0\r\n\r\n")):
             for pieces in ([first + get() * 3], [first, get() * 3], [first + b"GET", get()[3:] + get() * 2]):
                 reading = reader()
+                found: list[RequestEvent] = []
                 for piece in pieces:
                     reading.feed(piece)
-                heads = [event for event in reading.events if isinstance(event, RequestHead)]
-                self.assertEqual((len(heads), reading.whole, reading.waiting), (1, True, True))
-                for left in (True, True, False):
-                    reading.events.clear()
-                    reading.go_on()
-                    self.assertEqual((len(reading.events), reading.waiting), (1, left))
+                    found += pulled(reading)
+                heads = [event for event in found if isinstance(event, RequestHead)]
+                waits = (reading.next_event(), reading.unread)
+                self.assertEqual((len(heads), waits), (1, (Mark.PAUSED, 3 * len(get()))))
+                for left in (2, 1, 0):
+                    reading.next_request()
+                    self.assertEqual((len(pulled(reading)), reading.unread), (1, left * len(get())))
+
+    def test_fed_before_it_is_asked(self) -> None:
+        """What comes before the reader is asked again is read in its order."""
+        data = post(b"Content-Length: 3\r\n", b"abc") + chunks(b"1\r\nd\r\n0\r\n\r\n") + get()
+        for size in (1, 7, 50):
+            reading = reader()
+            for start in range(0, len(data), size):
+                reading.feed(data[start : start + size])
+            found = pulled_on(reading)
+            heads = [event.method for event in found if isinstance(event, RequestHead)]
+            self.assertEqual(heads, [b"POST", b"POST", b"GET"], size)
+            self.assertEqual(b"".join(event for event in found if isinstance(event, bytes)), b"abcd")
 
     def test_empty_lines(self) -> None:
         """Empty lines behind a request are nothing that waits (RFC 9112 section 2.2)."""
         for pieces in ([get() + b"\r\n"], [get(), b"\r\n\r\n"]):
             reading = reader()
+            found: list[RequestEvent] = []
             for piece in pieces:
                 reading.feed(piece)
-            self.assertFalse(reading.waiting)
-            reading.go_on()
+                found += pulled(reading)
+            self.assertEqual(reading.unread, 0)
+            reading.next_request()
             reading.feed(b"\r\n" + get())
-            self.assertEqual(len(reading.events), 2)
+            self.assertEqual(len(found + pulled(reading)), 2)
 
 
 class TakenTests(SynchronousTestCase):
@@ -629,19 +591,34 @@ class TakenTests(SynchronousTestCase):
             self.assertEqual([event for event in found if isinstance(event, Mark)], [Mark.END] * 3, cut)
 
     def test_upgrade(self) -> None:
-        """What follows a request for an upgrade is held, whole, when it came with it."""
-        reading = reader()
-        reading.feed(get(b"Connection: Upgrade\r\nUpgrade: websocket\r\n") + SMUGGLED)
-        (head,) = reading.events
-        assert isinstance(head, RequestHead)
-        self.assertEqual((head.upgrade, reading.held, reading.done), (b"websocket", SMUGGLED, True))
+        """What follows a request for an upgrade waits, as it came; it is the tunnel's, or further requests."""
+        wish = get(b"Connection: Upgrade\r\nUpgrade: websocket\r\n")
+        follows = b"\r\n" + SMUGGLED
+        for pieces in ([wish + follows], [wish, *(follows[at : at + 1] for at in range(len(follows)))]):
+            for is_granted in (True, False):
+                reading = reader()
+                found: list[RequestEvent] = []
+                for piece in pieces:
+                    reading.feed(piece)
+                    found += pulled(reading)
+                (head,) = found
+                assert isinstance(head, RequestHead)
+                self.assertEqual((head.upgrade, reading.upgrading, reading.done), (b"websocket", True, False))
+                self.assertEqual(reading.unread, len(follows))
+                if is_granted:
+                    self.assertEqual((reading.take_unread(), reading.unread), (follows, 0))
+                else:
+                    reading.next_request()
+                    (refused,) = pulled(reading)
+                    assert isinstance(refused, RequestHead)
+                    self.assertEqual((refused.target, reading.upgrading), (b"/smuggled", False))
 
     @given(
         st.lists(st.sampled_from(["close", "keep-alive", "upgrade", "TE", "closed", "", " close\t"]), max_size=4),
         st.sampled_from(["1.0", "1.1"]),
         st.booleans(),
     )
-    def test_agrees_with_llhttp_about_the_end(self, tokens: list[str], version: str, several: bool) -> None:
+    def test_end_of_the_connection(self, tokens: list[str], version: str, several: bool) -> None:
         """Whatever Connection says, a request follows exactly when the head says that one may."""
         lines = "".join(f"Connection: {token}\r\n" for token in tokens) if several else ""
         lines = lines or f"Connection: {','.join(tokens)}\r\n"
@@ -671,7 +648,6 @@ class PropertyTests(SynchronousTestCase):
         place = data.draw(st.integers(0, len(octets) - 1))
         changed = octets[:place] + data.draw(st.binary(min_size=0, max_size=2)) + octets[place + 1 :]
         whole, parted = events([changed]), events([changed[:place], changed[place:]])
-        # llhttp tells the last line before a bad one or not, as the pieces fall: the log may know a little less.
         self.assertEqual([_told(event) for event in whole], [_told(event) for event in parted])
 
     @given(requests(), st.integers(1, 9))
@@ -709,213 +685,3 @@ class PropertyTests(SynchronousTestCase):
                 and b"Connection" not in dict(lines)
             ):
                 self.assertIn((name, value), sent)
-
-
-def response(
-    *pieces: bytes, head: bool = False, end: bool = False, limit: int = 1000
-) -> tuple[list[object], ResponseReader]:
-    """What is read of a response, pieces of its body joined, and the reader."""
-    reading = ResponseReader(to_head_request=head, max_header_bytes=limit)
-    for piece in pieces:
-        reading.feed(piece)
-    if end:
-        reading.end()
-    joined: list[object] = []
-    for event in reading.events:
-        if joined and isinstance(event, bytes) and isinstance(joined[-1], bytes):
-            joined[-1] += event
-        else:
-            joined.append(event)
-    return joined, reading
-
-
-TOO_LARGE_A_HEAD = "the head of the response is larger than max_header_bytes = 1000"
-TOO_MANY_LINES = "the head of the response has more lines than max_header_lines = 10"
-
-OK = b"HTTP/1.1 200 OK\r\n"
-EMPTY = OK + b"Content-Length: 0\r\n\r\n"
-SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
-
-UNFIT_RESPONSES = {
-    "garbage": b"SSH-2.0-OpenSSH\r\n",
-    "LF alone": b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
-    "a folded line": OK + b"X: a\r\n b\r\n\r\n",
-    "CR alone": OK + b"X: a\rb\r\n\r\n",
-    "NUL in a value": OK + b"X: a\0b\r\n\r\n",
-    "NUL in the reason": b"HTTP/1.1 200 O\0K\r\n\r\n",
-    "a control character in the reason": b"HTTP/1.1 200 O\x1bK\r\n\r\n",
-    "a bad name": OK + b"X(: a\r\n\r\n",
-    "two lengths": OK + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\na",
-    "a list of lengths": OK + b"Content-Length: 1, 1\r\n\r\na",
-    "a negative length": OK + b"Content-Length: -1\r\n\r\na",
-    "a length of 19 digits": OK + b"Content-Length: 1000000000000000000\r\n\r\na",
-    "a length and chunks": OK + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "an empty Transfer-Encoding": OK + b"Transfer-Encoding:\r\nContent-Length: 3\r\n\r\nabc",
-    "gzip, chunked": OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-    "identity": OK + b"Transfer-Encoding: identity\r\n\r\n",
-    "chunks in HTTP/1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "HTTP/2.0": b"HTTP/2.0 200 OK\r\n\r\n",
-    "HTTP/0.9": b"HTTP/0.9 200 OK\r\n\r\n",
-    "a status of two digits": b"HTTP/1.1 99 OK\r\n\r\n",
-    "a status below 100": b"HTTP/1.1 099 OK\r\n\r\n",
-    "a status of four digits": b"HTTP/1.1 2000 OK\r\n\r\n",
-    "a 101 to nowhere": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
-    "a 101 without Connection": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
-    "a 101 without Upgrade": b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\n",
-    "a trailer that changes the framing": OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 1\r\n\r\n",
-    "a bad chunk": OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
-    "a bad response after an interim one": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 2 OK\r\n\r\n",
-    "a head too large": OK + b"X: %b\r\n\r\n" % (b"a" * 1000),
-}
-"""Responses that are not passed on; the heads of those are whose chunks or trailers are the matter."""
-
-
-class ResponseTests(SynchronousTestCase):
-    """Responses of backends."""
-
-    def assert_read(
-        self, data: bytes, body: bytes, *, clean: bool, head: bool = False, end: bool = False
-    ) -> ResponseHead:
-        """The response is whole, read the same in one piece and in many, and leaves its connection clean or not."""
-        for pieces in ways(data).values():
-            (first, *rest), reading = response(*pieces, head=head, end=end)
-            self.assertEqual((rest, reading.problem), ([*([body] if body else []), Mark.END], ""))
-            self.assertEqual((reading.whole, reading.clean), (True, clean))
-        assert isinstance(first, ResponseHead)
-        return first
-
-    def test_framings(self) -> None:
-        """A delimited response leaves the connection clean, one that ends with it does not."""
-        self.assert_read(OK + b"Content-Length: 3\r\n\r\nabc", b"abc", clean=True)
-        self.assert_read(EMPTY, b"", clean=True)
-        self.assert_read(OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n", b"abc", clean=True)
-        self.assert_read(OK + b"\r\nabc", b"abc", clean=False, end=True)
-        self.assert_read(OK + b"Connection: close\r\nContent-Length: 3\r\n\r\nabc", b"abc", clean=False)
-        self.assert_read(b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabc", b"abc", clean=False)
-        kept = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nabc"
-        self.assert_read(kept, b"abc", clean=True)
-
-    def test_without_body(self) -> None:
-        """HEAD, 204 and 304 end with their head, whatever it says of a body."""
-        for framing in (b"", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"):
-            for status in (b"204 No Content", b"304 Not Modified"):
-                self.assert_read(b"HTTP/1.1 " + status + b"\r\n" + framing + b"\r\n", b"", clean=True)
-            # Chunks that a backend sends all the same could not be told from nothing.
-            self.assert_read(OK + framing + b"\r\n", b"", clean=b"chunked" not in framing, head=True)
-
-    def test_length_of_a_body_not_sent(self) -> None:
-        """HEAD and 304 keep the length, 204 has none."""
-        framings = []
-        for start, head in ((OK, True), (b"HTTP/1.1 304 N\r\n", False), (b"HTTP/1.1 204 N\r\n", False)):
-            read = self.assert_read(start + b"Content-Length: 5\r\n\r\n", b"", clean=True, head=head)
-            framings.append((read.framing, read.content_length))
-        self.assertEqual(framings, [(Framing.LENGTH, 5), (Framing.LENGTH, 5), (Framing.NONE, 0)])
-
-    def test_interim(self) -> None:
-        """Interim responses come before the final one, each with its own lines."""
-        data = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + EMPTY
-        for pieces in ways(data).values():
-            read, reading = response(*pieces)
-            heads = [(head.status, head.headers) for head in read if isinstance(head, ResponseHead)]
-            self.assertEqual(heads, [(100, ()), (103, ((b"Link", b"a"),)), (200, ())])
-            self.assertTrue(reading.clean)
-
-    def test_interim_that_ends_the_connection(self) -> None:
-        """A server that says in an interim response that it will close is believed."""
-        for start in (b"HTTP/1.1 100 Continue\r\nConnection: close", b"HTTP/1.0 100 Continue"):
-            for way, pieces in ways(start + b"\r\n\r\n" + OK + b"Content-Length: 3\r\n\r\nabc").items():
-                _, reading = response(*pieces)
-                self.assertEqual((way, reading.whole, reading.clean), (way, True, False))
-
-    def test_interim_heads_are_bounded(self) -> None:
-        """The limit of a head is that of all heads of one response."""
-        _, reading = response(*[b"HTTP/1.1 103 E\r\nLink: %b\r\n\r\n" % (b"a" * 100)] * 20)
-        self.assertEqual(reading.problem, TOO_LARGE_A_HEAD)
-
-    def test_switch(self) -> None:
-        """What follows a 101 is held."""
-        read, reading = response(SWITCH + b"frame")
-        head = read[0]
-        assert isinstance(head, ResponseHead)
-        self.assertEqual((head.status, head.upgrade, reading.held), (101, b"websocket", b"frame"))
-
-    def test_unfit(self) -> None:
-        """Each of these is a problem, however it comes; no head of it is passed on unless its body is the problem."""
-        for name, data in UNFIT_RESPONSES.items():
-            for pieces in ways(data).values():
-                read, reading = response(*pieces)
-                self.assertNotEqual(reading.problem, "", name)
-                self.assertFalse(reading.clean or reading.whole, name)
-                finals = [head for head in read if isinstance(head, ResponseHead) and head.status >= 101]
-                self.assertEqual(len(finals), int(name in ("a bad chunk", "a trailer that changes the framing")), name)
-                problem = reading.problem
-                reading.feed(EMPTY)
-                reading.end()
-                self.assertEqual(reading.problem, problem)
-
-    def test_short(self) -> None:
-        """A response that the backend does not finish is a problem, wherever it ends."""
-        for whole in (
-            OK + b"Content-Length: 3\r\n\r\nabc",
-            OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-        ):
-            for size in range(len(whole)):
-                _, reading = response(whole[:size], end=True)
-                self.assertEqual((reading.problem, reading.whole), ("the backend closed the connection", False))
-
-    def test_more_than_the_response(self) -> None:
-        """Bytes after the response leave the connection unclean, and are nobody's."""
-        for data, head in (
-            (OK + b"Content-Length: 3\r\n\r\nabc", False),
-            (OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", False),
-            (OK + b"Content-Length: 3\r\n\r\n", True),
-            (OK + b"Transfer-Encoding: chunked\r\n\r\n", True),
-            (b"HTTP/1.1 304 N\r\nContent-Length: 3\r\n\r\n", False),
-            (b"HTTP/1.1 204 N\r\nContent-Length: 3\r\n\r\n", False),
-        ):
-            for more in (b"abc", EMPTY, b"0\r\n\r\n", b"0\r\n", b"\0"):
-                for pieces in ([data + more], [data, more]):
-                    read, reading = response(*pieces, head=head)
-                    self.assertEqual((read[1:] in ([b"abc", Mark.END], [Mark.END]), reading.clean), (True, False), more)
-
-    def test_counted_bodies(self) -> None:
-        """The rest of a body is counted: what follows it spoils the connection, what is missing the response."""
-        head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
-        for rest, clean, problem in ((b"defghi", True, ""), (b"defghij", False, ""), (b"defgh", False, "closed")):
-            reader = ResponseReader(to_head_request=False, max_header_bytes=HEADER_BYTES)
-            for piece in (head + b"abc", rest[:2], rest[2:]):
-                reader.feed(piece)
-            reader.end()
-            body = b"".join(event for event in reader.events if isinstance(event, bytes))
-            self.assertEqual((body, reader.clean), (b"abc" + rest[:6], clean))
-            self.assertIn(problem, reader.problem)
-            self.assertEqual(bool(reader.problem), bool(problem))
-
-    def test_endless(self) -> None:
-        """A head, a trailer or a chunk extension without end is a problem; a body is none."""
-        chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-        for start, problem in (
-            (b"HTTP/1.1 200 ", TOO_LARGE_A_HEAD),
-            (OK + b"X: ", TOO_LARGE_A_HEAD),
-            (OK, TOO_LARGE_A_HEAD),
-            (chunked + b"0\r\nX: ", "the trailers are too long"),
-            (chunked + b"3;", "the chunks of the response have too much overhead"),
-        ):
-            _, reading = response(start, *[b"a" * 100] * 50)
-            self.assertEqual(reading.problem, problem, start)
-        for start in (OK + b"\r\n", OK + b"Content-Length: 1000000\r\n\r\n"):
-            _, reading = response(start, *[b"a" * 100] * 50)
-            self.assertEqual(reading.problem, "")
-        _, reading = response(chunked, *[b"1\r\na\r\n"] * 1000)
-        self.assertEqual(reading.problem, "")
-
-    @given(
-        st.lists(st.one_of(st.binary(max_size=30), st.sampled_from([OK, EMPTY, SWITCH, b"\r\n", b"X: y\r\n"]))),
-        st.booleans(),
-    )
-    def test_only_events_come_out(self, pieces: list[bytes], head: bool) -> None:
-        """Any bytes give events or a problem, never an exception; one response at most."""
-        read, _ = response(*pieces, head=head, end=True)
-        self.assertLessEqual(read.count(Mark.END), 1)
-        finals = [event for event in read if isinstance(event, ResponseHead) and event.status >= 200]
-        self.assertLessEqual(len(finals), 1)
