@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import gc
 import weakref
+from socket import socket
 from typing import Any
 
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs, formatEvent
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.generation import Generation
+from agwtwisted.listening.listener import ListeningSocket, bind
 from agwtwisted.shared import Shared
 from tests import clients, configurations, pki, relays
 from tests.clients import GET, Client, client_context
 from tests.clocks import ThreadedReactor
+from tests.running import free_ports
+from tests.sockets import connected, read, until
 
 HTTP_PORT, L4_PORT = ("0.0.0.0", 8443), ("0.0.0.0", 8883)
 
@@ -164,3 +170,54 @@ class CollectedTests(Gateway):
         references = self.dropped(served=False)
         gone = {"generation", "plan", "port", "L4 port", "contexts", "a TLS context"}
         self.assertEqual(gone & {*self.alive(references)}, set())
+
+
+class ReplacedTests(TestCase):
+    """One generation takes the place of another, on real sockets."""
+
+    async def test_replaced(self) -> None:
+        """By assignment: new connections are the new one's, open ones the old one's, which is gone after them."""
+        port = free_ports(1)[0]
+        address = ("127.0.0.1", port)
+        first = _redirecting(port, "https://one.example/")
+        shared = Shared.make(first, reactor)
+        generation = Generation.make(first, shared)
+        listener = ListeningSocket(reactor, bind(*address), generation.ports[address], shared.limits)
+        listener.startService()
+        self.addCleanup(listener.stopService)
+        old = connected(address)
+        self.addCleanup(old.close)
+        self.assertEqual(await self.location(old), "https://one.example/")
+        following = Generation.make(_redirecting(port, "https://two.example/"), shared)
+        listener.port = following.ports[address]
+        new = connected(address)
+        self.addCleanup(new.close)
+        self.assertEqual(await self.location(new), "https://two.example/")
+        self.assertEqual(await self.location(old), "https://one.example/")
+        old.close()
+        await generation.when_empty()
+        await deferLater(reactor, 0)  # type: ignore[arg-type]  # it was the old port that called
+        generation.close()
+        references = [weakref.ref(part) for part in (generation, generation.plan, generation.ports[address])]
+        del generation, first
+        gc.collect()
+        self.assertEqual([reference() for reference in references], [None] * 3)
+        new.close()
+        await following.when_empty()
+
+    async def location(self, client: socket) -> str:
+        """Where a request of this client is redirected to."""
+        client.sendall(GET)
+        answer: list[bytes] = []
+        await until(lambda: answer.append(read(client) or b"") or b"".join(answer).endswith(b"</html>\r\n"))
+        [line] = [each for each in b"".join(answer).decode().splitlines() if each.startswith("Location: ")]
+        return line.removeprefix("Location: ")
+
+
+def _redirecting(port: int, url: str) -> Plan:
+    """A plan whose only listener, without TLS, redirects."""
+    text = clients.plain(clients.text("basic -; address = 127.0.0.1")).replace("access_log = -\n", "")
+    text = text.replace("port = 8443\n", f"port = {port}\n")
+    ends = "backend_address_pool = app\nbackend_http_settings = app\n"
+    text = text.replace(f"http_listener = basic\n{ends}", "http_listener = basic\nredirect_configuration = away\n")
+    return configurations.plan(text + configurations.redirect("away", f"target_url = {url}"), clients.files())
