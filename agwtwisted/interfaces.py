@@ -163,7 +163,7 @@ class AttemptsUser(UpstreamUser, Protocol):
     """Whose request `attempts.Attempts` brings to a backend."""
 
     def connected(self, connection: BackendConnection) -> None:
-        """A server gets the request over this connection, with the next flush."""
+        """A server gets the request over this connection, which took a while to come."""
 
     def failed(self, status: int, error_info: ErrorInfo) -> None:
         """No server can be connected to."""

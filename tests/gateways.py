@@ -31,7 +31,7 @@ from agwtwisted.core.resources.resources import (
 )
 from agwtwisted.core.tls.policies import TlsPolicy, predefined
 from agwtwisted.core.verification.verdicts import Verdict
-from agwtwisted.exchange.exchange import HttpExchanges
+from agwtwisted.exchange.exchange import HttpExchange, HttpExchanges
 from agwtwisted.http1.port import HttpPort
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.ports import PortEnvironment
@@ -134,6 +134,21 @@ def mapped(default: Site, *path_rules: PathRule) -> Site:
     return Site(listener=default.listener, rule=changed)
 
 
+class Exchanges(HttpExchanges):
+    """Those of a gateway, which can be asked which of them are not over."""
+
+    def exchange(self, request: Any, writer: Any, session: Any) -> HttpExchange:
+        """Remembers each."""
+        exchange = super().exchange(request, writer, session)
+        self._made = [*self.running, exchange]
+        return exchange
+
+    @property
+    def running(self) -> list[HttpExchange]:
+        """Those that are not over."""
+        return [exchange for exchange in getattr(self, "_made", []) if not exchange.is_over]
+
+
 class Stand:
     """A port of a gateway on any reactor; `connect` gives a wire its session."""
 
@@ -144,9 +159,7 @@ class Stand:
         self.backends = Backends(reactor)
         limits_of_gateway = gateway(**limits)
         log: Any = self.log
-        self.exchanges = HttpExchanges(
-            limits_of_gateway, self.backends, reactor, log, Random(1), wall=self.wall.seconds
-        )
+        self.exchanges = Exchanges(limits_of_gateway, self.backends, reactor, log, Random(1), wall=self.wall.seconds)
         self.port = HttpPort(
             PortPlan(
                 address=("127.0.0.1", 8443), sites=Sites.of(self.sites), encrypted=False, fingerprint="", handshake=""

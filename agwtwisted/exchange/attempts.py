@@ -16,9 +16,9 @@ from twisted.python.failure import Failure
 from agwtwisted.backends.upstream import Server, UpstreamConnection
 from agwtwisted.core.backends.balancing import Order
 from agwtwisted.core.backends.health import HealthState
-from agwtwisted.core.exchange.attempts import ServerChoice, kept_body
+from agwtwisted.core.exchange.attempts import NO_BODY, KeptBody, ServerChoice
 from agwtwisted.core.http.heads import MAX_HEADER_LINES
-from agwtwisted.core.http.messages import RequestHead
+from agwtwisted.core.http.messages import Framing, RequestHead
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.interfaces import AttemptsUser
 from agwtwisted.transport.deferreds import log_failure
@@ -39,7 +39,7 @@ class Attempts:
 
     log = Logger()
 
-    connection: UpstreamConnection | None = None  # None while a server is being connected to
+    connection: UpstreamConnection | None = None  # None before, and once the response is whole
     _connecting: Deferred[UpstreamConnection] | None = None
 
     def __init__(
@@ -56,7 +56,7 @@ class Attempts:
     ) -> None:
         self._request = request
         self._choice = ServerChoice(servers, stays=stays)
-        self._body = kept_body(request.framing)
+        self._body = NO_BODY if request.framing is Framing.NONE else KeptBody(request.framing)
         self._head_for = head_for
         self._timeout = timeout
         self._max_header_bytes = max_header_bytes
@@ -69,9 +69,9 @@ class Attempts:
         """The server that was asked last."""
         return self._choice.current
 
-    def start(self) -> None:
-        """Asks the first server, over an idle connection where there is one."""
-        self._ask(self._choice.first())
+    def start(self) -> UpstreamConnection | None:
+        """Asks the first server: returns the connection where an idle one is used, else the user gets it later."""
+        return self._ask(self._choice.first())
 
     def again(self, *, timed_out: bool) -> Server | None:
         """The server that gets the request once more after its connection was lost; None: it is not repeated."""
@@ -114,10 +114,6 @@ class Attempts:
         if self._body.whole:
             connection.request_complete()
 
-    def finished(self) -> None:
-        """The response is whole: the connection is no longer this request's."""
-        self.connection = None
-
     def cancel(self) -> None:
         """The answer is not wanted any more."""
         connection, self.connection = self.connection, None
@@ -129,16 +125,17 @@ class Attempts:
 
     # -- how
 
-    def _ask(self, server: Server | None) -> None:
-        """Sends the request to a server, over an idle connection where there is one; None: no server is left."""
+    def _ask(self, server: Server | None) -> UpstreamConnection | None:
+        """Sends the request to a server; returns the idle connection where there is one. None: no server is left."""
         if server is None:
             self._user.failed(502, ErrorInfo.UPSTREAM_NO_LIVE)
-            return
+            return None
         connection = server.take(self._request.host)
-        if connection is not None:
-            self._take(connection, server)
-        else:
+        if connection is None:
             self._connect(server)
+        else:
+            self._take(connection, server)
+        return connection
 
     def _connect(self, server: Server) -> None:
         connecting = self._connecting = server.connect(self._timeout, self._request.host)
@@ -152,7 +149,7 @@ class Attempts:
         if server.state is HealthState.DOWN:
             server.reached()
         self._take(connection, server)
-        self._go_on()
+        self._go_on(connection)
 
     def _not_connected(self, failure: Failure, server: Server) -> Failure | None:
         self._connecting = None
@@ -162,8 +159,9 @@ class Attempts:
         refused = failure.check(ConnectionRefusedError) is not None
         if refused:
             server.refused()
-        self._ask(self._choice.after_failed_connection(refused=refused))
-        self._go_on()
+        connection = self._ask(self._choice.after_failed_connection(refused=refused))
+        if connection is not None:
+            self._go_on(connection)
         return None
 
     def _broken(self, failure: Failure) -> Failure | None:
@@ -183,15 +181,15 @@ class Attempts:
             max_header_bytes=self._max_header_bytes,
             max_header_lines=self._max_header_lines,
         )
-        head, body = self._head_for(server), self._body.so_far()
-        self._unsent = [head, body] if body else [head]
-        self._user.connected(connection)
+        self._unsent = [self._head_for(server)]
+        if self._body is not NO_BODY:
+            self._unsent.append(self._body.so_far())
 
-    def _go_on(self) -> None:
-        """Sends what has waited for a connection, and lets the body flow on."""
-        if self.connection is not None:
-            self.flush()
-        if self.connection is not None and not self.connection.full:
+    def _go_on(self, connection: UpstreamConnection) -> None:
+        """Sends what has waited for this connection, and lets the body flow on."""
+        self._user.connected(connection)
+        self.flush()
+        if self.connection is not None and not connection.full:
             self._user.upstream_drained()
 
 

@@ -8,8 +8,10 @@ from wsgiref.handlers import format_date_time
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from agwtwisted.backends.pools import Backends
+from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.http import pages
 from agwtwisted.core.http.header_lines import Header
@@ -21,7 +23,6 @@ from agwtwisted.core.plan.routing import Action
 from agwtwisted.core.resources.resources import Gateway
 from agwtwisted.core.verification.verdicts import Missing, Refusing
 from agwtwisted.operations.access_log import AccessLog
-from agwtwisted.transport.deferreds import Members
 
 
 @attrs.frozen
@@ -33,6 +34,19 @@ class OwnAnswer:
     page: Page | None = None  # None: the plain one of the status
     last: bool = False  # the client's connection serves no further request
     headers: Sequence[Header] = ()
+
+
+@attrs.frozen
+class Lost:
+    """How a response was lost."""
+
+    reason: str
+    timed_out: bool
+
+    @property
+    def error_info(self) -> ErrorInfo:
+        """The access log's code."""
+        return ErrorInfo.UPSTREAM_TIMED_OUT if self.timed_out else ErrorInfo.UPSTREAM_CLOSED_CONNECTION
 
 
 class ExchangeContext:
@@ -47,6 +61,8 @@ class ExchangeContext:
         random: for trace ids.
         error_pages: the operator's own.
     """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -64,11 +80,18 @@ class ExchangeContext:
         self.backends = backends
         self.clock = clock
         self.wall = wall
-        self.running: Members[object] = Members()
         self.access_log = access_log
-        self.complaints = LogRateLimiter(clock.seconds)
+        self._complaints = LogRateLimiter(clock.seconds)
         self._random = random
         self._frames: dict[tuple[str, Action | None], RecordFrame] = {}
+
+    def complain(self, server: str, lost: Lost, outcome: str) -> None:
+        """Logs what is wrong with a server: a few times a minute each, whatever its clients do."""
+        left_out = self._complaints.admit(server)
+        if left_out is not None:
+            message = "{server}: {reason}; {outcome}" + (" ({left_out} complaints left out before)" if left_out else "")
+            reason = printable(lost.reason)
+            self.log.warn(message, server=server, reason=reason, outcome=outcome, left_out=left_out)
 
     def trace_id(self) -> bytes:
         """32 hex digits: the product's form of a transaction id."""

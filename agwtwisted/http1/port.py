@@ -15,8 +15,7 @@ from agwtwisted.core.operations.records import RecordFrame
 from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import Action, Site
 from agwtwisted.core.resources.resources import SslProfile
-from agwtwisted.exchange.exchange import HttpExchanges
-from agwtwisted.exchange.refusing import PlainHttpAnswers
+from agwtwisted.exchange.exchange import HttpExchanges, PlainHttpExchanges
 from agwtwisted.http1.frontend import Frontend
 from agwtwisted.identity.revalidation import Revalidation, StrictClient
 from agwtwisted.interfaces import Exchanges
@@ -176,7 +175,7 @@ class HttpPort(Port[Site]):
 
     def plain_text(self, wire: TcpWire, client: PendingClient) -> None:
         """Answers the first request of a client that speaks HTTP where TLS is wanted with a page that says so."""
-        answers = PlainHttpAnswers(self.exchanges)
+        answers = PlainHttpExchanges(self.exchanges)
         turned_away = identify(client, NOT_CHECKED)
         self._sessions[wire] = HttpSession(self, wire, turned_away, None, self._listener, exchanges=answers)
 

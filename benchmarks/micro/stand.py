@@ -24,7 +24,7 @@ RESPONSE = (
 class Transport(clients.Transport):
     """The end of a connection: keeps what was sent last, and takes everything."""
 
-    def writeSomeData(self, data: bytes) -> int:  # noqa: N802
+    def send(self, data: bytes | memoryview) -> int:
         """Takes all of it."""
         self.sent = bytes(data)
         return len(data)

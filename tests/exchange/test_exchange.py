@@ -45,9 +45,12 @@ from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.rewriting import HeaderAction, RewriteRule, RewriteRuleSet
 from agwtwisted.core.rules.templates import Scope, Template
 from agwtwisted.core.verification.verdicts import Missing, Refused, Trusted, Unchecked, Verdict
-from agwtwisted.exchange import exchange as exchange_module
+from agwtwisted.exchange import deciding as deciding_module
+from agwtwisted.exchange import forwarding as forwarding_module
+from agwtwisted.exchange.actions import HEAD_TIMEOUT, ExchangeActions
 from agwtwisted.exchange.attempts import Attempts
-from agwtwisted.exchange.exchange import HEAD_TIMEOUT, HttpExchange
+from agwtwisted.exchange.exchange import HttpExchange
+from agwtwisted.exchange.forwarding import ForwardedRequest
 from agwtwisted.http1 import frontend as frontend_module
 from agwtwisted.http1.frontend import LOOK, MAX_HELD, Frontend
 from agwtwisted.tls.relay_wires import RelayWire
@@ -1345,19 +1348,19 @@ class DefectTests(_Case):
 
     TWO = GET + GET
     PLACES: tuple[tuple[Any, str, bytes], ...] = (
-        (exchange_module, "decide", GET),
-        (exchange_module, "decide", TWO),
-        (exchange_module, "decide", POST + b"abc"),
-        (HttpExchange, "_route", UPGRADE),
+        (deciding_module, "decide", GET),
+        (deciding_module, "decide", TWO),
+        (deciding_module, "decide", POST + b"abc"),
+        (deciding_module, "_for_site", UPGRADE),
         (HttpExchange, "body", POST + b"abc"),
         (HttpExchange, "body_complete", POST + b"abc"),
         (HttpExchange, "flush", GET),
-        (exchange_module, "Attempts", GET),
+        (forwarding_module, "Attempts", GET),
         (Attempts, "flush", GET),
         (Attempts, "_connected", GET),
         (Server, "take", GET),
         (Server, "connect", GET),
-        (exchange_module, "request_bytes", GET),
+        (forwarding_module, "request_bytes", GET),
         (RequestReader, "next_event", GET),
         (RequestReader, "next_event", POST + b"abc"),
         (RequestParser, "usual", GET),
@@ -1421,7 +1424,7 @@ class DefectTests(_Case):
 
     def test_later_request(self) -> None:
         """The answer before it stands: the error is that of the pipelined request, and nothing follows it."""
-        for owner, name in ((exchange_module, "decide"), (HttpExchange, "flush"), (exchange_module, "Attempts")):
+        for owner, name in ((deciding_module, "decide"), (HttpExchange, "flush"), (forwarding_module, "Attempts")):
             with self.subTest(place=name):
                 self.make()
                 line = self.client()
@@ -1437,7 +1440,7 @@ class DefectTests(_Case):
         [session] = self.stand.port._sessions.values()
         session.hold()
         line.send(GET)
-        self.break_(exchange_module, "decide")
+        self.break_(deciding_module, "decide")
         session.renewed(session.client)
         self.assert_500(line)
 
@@ -1458,7 +1461,6 @@ class DefectTests(_Case):
         for owner, name in (
             (ResponseReader, "feed"),
             (HttpExchange, "response_head"),
-            (HttpExchange, "_rewritten"),
             (frontend_module, "client_framing"),
         ):
             with self.subTest(place=name):
@@ -1529,8 +1531,8 @@ class DefectTests(_Case):
     def test_page(self) -> None:
         """Where not even the page can be made, the connection is cut and the log has its line."""
         line = self.client()
-        self.break_(exchange_module, "decide")
-        self.break_(HttpExchange, "_answer")
+        self.break_(deciding_module, "decide")
+        self.break_(ExchangeActions, "answer")
         line.send(GET)
         self.network.advance(0)
         self.assert_ended(line, 500)
@@ -1669,8 +1671,8 @@ class PathTests(_Case):
         line = self.ask("/admin", Trusted(), more=b"Content-Length: 1000000\r\n\r\n", method="PUT")
         for _ in range(5):
             line.send(b"x" * READ)
-        [exchange] = self.stand.exchanges.running.snapshot()
-        self.assertLess(len(exchange._held_body), KEPT_BODY + READ)
+        [exchange] = self.stand.exchanges.running
+        self.assertLess(len(exchange._actions._held_body), KEPT_BODY + READ)
         self.answer(Trusted())
         self.assertGreater(len(self.backend.line.take()), READ)
 
@@ -1698,7 +1700,7 @@ class PathTests(_Case):
         self.assert_page(line, 400, "HTTPS_NO_CERT", text="status request failed")
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         line = self.ask("/admin", Trusted())
-        self.patch(exchange_module, "decide", lambda *_: 1 / 0)
+        self.patch(deciding_module, "decide", lambda *_: 1 / 0)
         self.answer(Trusted())
         self.assert_page(line, 500, "INTERNAL_ERROR", closed=True)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -1780,6 +1782,15 @@ class RewriteTests(_Case):
         hint, _, answer = line.take().partition(b"\r\n\r\n")
         received = len(b"GET /a?b=c HTTP/1.1\r\nHost: a.example\r\n\r\n")
         self.assertIn(b"\r\nX-Sizes: %d %d\r\n" % (received, len(hint) + 4), answer)
+
+    def test_defect(self) -> None:
+        """An error of our own while rules look at a response means 500."""
+        self.rule(response={"X-A": "1"})
+        line = self.asked()
+        self.patch(ForwardedRequest, "rewritten", lambda *_: 1 / 0)
+        self.backend.line.send(OK)
+        self.assert_page(line, 500, "INTERNAL_ERROR", closed=True)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_response_that_cannot_be_sent(self) -> None:
         """A value that is too large for a head makes it a 502, and its connection is not kept; the log has both."""

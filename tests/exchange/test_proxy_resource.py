@@ -21,7 +21,8 @@ from zope.interface import implementer
 
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.verification.verdicts import Missing, Refused, Trusted
-from agwtwisted.exchange import exchange
+from agwtwisted.exchange import deciding
+from agwtwisted.exchange.exchange import HttpExchange
 from agwtwisted.exchange.proxy_resource import ProxyResource
 from tests import pki
 from tests.identities import pending
@@ -178,7 +179,7 @@ class ProxyResourceTests(TestCase):
 
     async def test_defect(self) -> None:
         """An error of the gateway's own means 500, on the way there and while the answer comes."""
-        for owner, name in ((exchange, "decide"), (exchange.HttpExchange, "response_head")):
+        for owner, name in ((deciding, "decide"), (HttpExchange, "response_head")):
             patch = self.patch(owner, name, lambda *_: 1 / 0)
             code, body, _ = await self._ask(self._proxy())
             patch.restore()

@@ -9,6 +9,7 @@ Called by the shell's `attempts`, and by tests.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from agwtwisted.core.backends.balancing import Candidate, Order
@@ -30,10 +31,12 @@ class ServerChoice(Generic[T]):
         stays: whether another attempt stays at its server, as long as that can be connected to.
     """
 
-    __slots__ = ("_order", "_repeated", "_spare", "_stays", "current")
+    __slots__ = ("_order", "_repeated", "_spare", "_stays", "close", "current")
 
     def __init__(self, order: Order[T], *, stays: bool = False) -> None:
         self.current: T | None = None  # the server that was asked last
+        self.close: Final[Callable[[], None]] = order.close
+        """No further server is asked: the last one counts as free."""
         self._order = order
         self._stays = stays
         self._spare: T | None = None  # a server that is down, whose turn it is once no other is left
@@ -41,7 +44,8 @@ class ServerChoice(Generic[T]):
 
     def first(self) -> T | None:
         """The server to begin with, None for a pool without servers."""
-        return self._chosen(next(self._order, None))
+        server = self.current = next(self._order, None)
+        return server
 
     def after_failed_connection(self, *, refused: bool) -> T | None:
         """The next server, after one that could not be connected to; None: none is left."""
@@ -59,10 +63,6 @@ class ServerChoice(Generic[T]):
             server = self._next(down=True)
         self._repeated = server is not None
         return self._chosen(server)
-
-    def close(self) -> None:
-        """No further server is asked: the last one counts as free."""
-        self._order.close()
 
     def _chosen(self, server: T | None) -> T | None:
         self.current = server or self.current
@@ -119,9 +119,4 @@ class KeptBody:
 
 
 NO_BODY: Final = KeptBody(Framing.NONE)
-"""Of all requests without one: nothing is added to it."""
-
-
-def kept_body(framing: Framing) -> KeptBody:
-    """For the body of one request."""
-    return NO_BODY if framing is Framing.NONE else KeptBody(framing)
+"""That of all requests without one, which share it: nothing is added to it."""

@@ -55,7 +55,7 @@ class Event(_Named):
     """What happened; the meaning says what it brings."""
 
 
-class Effect(_Named):
+class ExchangeAction(_Named):
     """What is to be done, with what the event brought."""
 
 
@@ -71,10 +71,10 @@ class Step:
     """What an event does in a state."""
 
     state: State
-    actions: tuple[Effect, ...]
+    actions: tuple[ExchangeAction, ...]
 
 
-def _to(state: State, *actions: Effect) -> Step:
+def _to(state: State, *actions: ExchangeAction) -> Step:
     return Step(state, actions)
 
 
@@ -142,45 +142,45 @@ EVENTS: Final = (
 
 # Actions before there is an answer
 
-DECIDE: Final = Effect("DECIDE", "asks site, path and rules: FORWARD, OWN_ANSWER or ASK_CLIENT")
-JUDGE_CLIENT: Final = Effect("JUDGE_CLIENT", "has the client judged for the path")
-HOLD_BODY: Final = Effect("HOLD_BODY", "keeps bytes of the body, and stops the client before they are many")
-HOLD_END: Final = Effect("HOLD_END", "notes that the held body is whole")
-SEND_HELD_BODY: Final = Effect("SEND_HELD_BODY", "sends the held body on, and lets the rest flow")
-DIAL: Final = Effect("DIAL", "asks the servers of the pool, one by one: CONNECTED, at once or later, or NO_SERVER")
-DIAL_AGAIN: Final = Effect("DIAL_AGAIN", "asks that server, then the others: CONNECTED or NO_SERVER")
-TAKE_CONNECTION: Final = Effect("TAKE_CONNECTION", "the response is to come over this connection")
-SEND_BODY: Final = Effect("SEND_BODY", "sends bytes of the body, keeps a little to repeat it, stops a fast client")
-SEND_END: Final = Effect("SEND_END", "sends the end of the body")
-FLUSH_REQUEST: Final = Effect("FLUSH_REQUEST", "sends what was given since the last flush")
-RESUME_BODY: Final = Effect("RESUME_BODY", "lets the request's body flow on")
-TRY_AGAIN: Final = Effect("TRY_AGAIN", "asks whether the request may be sent once more: REPEATED or GIVEN_UP")
+DECIDE: Final = ExchangeAction("DECIDE", "asks site, path and rules: FORWARD, OWN_ANSWER or ASK_CLIENT")
+JUDGE_CLIENT: Final = ExchangeAction("JUDGE_CLIENT", "has the client judged for the path")
+HOLD_BODY: Final = ExchangeAction("HOLD_BODY", "keeps bytes of the body, and stops the client before they are many")
+HOLD_END: Final = ExchangeAction("HOLD_END", "notes that the held body is whole")
+SEND_HELD_BODY: Final = ExchangeAction("SEND_HELD_BODY", "sends the held body on, and lets the rest flow")
+DIAL: Final = ExchangeAction("DIAL", "asks the pool's servers one by one: CONNECTED, now or later, or NO_SERVER")
+DIAL_AGAIN: Final = ExchangeAction("DIAL_AGAIN", "asks that server, then the others: CONNECTED or NO_SERVER")
+TAKE_CONNECTION: Final = ExchangeAction("TAKE_CONNECTION", "the response is to come over this connection")
+SEND_BODY: Final = ExchangeAction(
+    "SEND_BODY", "sends bytes of the body, keeps some to repeat them, stops a fast client"
+)
+SEND_END: Final = ExchangeAction("SEND_END", "sends the end of the body")
+FLUSH_REQUEST: Final = ExchangeAction("FLUSH_REQUEST", "sends what was given since the last flush")
+RESUME_BODY: Final = ExchangeAction("RESUME_BODY", "lets the request's body flow on")
+TRY_AGAIN: Final = ExchangeAction("TRY_AGAIN", "asks whether the request may be sent once more: REPEATED or GIVEN_UP")
 
 # Actions of the answer
 
-SEND_INTERIM: Final = Effect("SEND_INTERIM", "sends a 1xx response")
-READ_HEAD: Final = Effect("READ_HEAD", "asks rules and affinity: ANSWER_HEAD, CHUNKED_HEAD, SWITCHED or BAD_HEAD")
-SEND_HEAD: Final = Effect("SEND_HEAD", "sends the head of the response")
-HOLD_HEAD: Final = Effect("HOLD_HEAD", "keeps the head until a chunk comes")
-AWAIT_CHUNK: Final = Effect("AWAIT_CHUNK", "starts the time of a held head, unless it runs")
-SEND_HELD_HEAD: Final = Effect("SEND_HELD_HEAD", "sends the held head, and stops its time")
-SEND_RESPONSE: Final = Effect("SEND_RESPONSE", "sends bytes of the response")
-FLUSH_RESPONSE: Final = Effect("FLUSH_RESPONSE", "sends what was given since the last flush, stops a fast backend")
-RESUME_RESPONSE: Final = Effect("RESUME_RESPONSE", "lets the response flow on")
-SWITCH: Final = Effect(
-    "SWITCH", ("answers the client that the other protocol begins (101), and makes both connections a tunnel")
-)
-SEND_TUNNELLED: Final = Effect("SEND_TUNNELLED", "sends the client's bytes to the backend, stops a fast client")
+SEND_INTERIM: Final = ExchangeAction("SEND_INTERIM", "sends a 1xx response")
+READ_HEAD: Final = ExchangeAction("READ_HEAD", "asks the rules: ANSWER_HEAD, CHUNKED_HEAD, SWITCHED or BAD_HEAD")
+SEND_HEAD: Final = ExchangeAction("SEND_HEAD", "sends the head of the response")
+HOLD_HEAD: Final = ExchangeAction("HOLD_HEAD", "keeps the head until a chunk comes")
+AWAIT_CHUNK: Final = ExchangeAction("AWAIT_CHUNK", "starts the time of a held head, unless it runs")
+SEND_HELD_HEAD: Final = ExchangeAction("SEND_HELD_HEAD", "sends the held head, and stops its time")
+SEND_RESPONSE: Final = ExchangeAction("SEND_RESPONSE", "sends bytes of the response")
+FLUSH_RESPONSE: Final = ExchangeAction("FLUSH_RESPONSE", "sends what was given since then, stops a fast backend")
+RESUME_RESPONSE: Final = ExchangeAction("RESUME_RESPONSE", "lets the response flow on")
+SWITCH: Final = ExchangeAction("SWITCH", "lets the client speak the protocol, and makes both connections a tunnel")
+SEND_TUNNELLED: Final = ExchangeAction("SEND_TUNNELLED", "sends the client's bytes to the backend, stops a fast client")
 
 # Actions that end it; each writes the line of the access log
 
-ANSWER: Final = Effect("ANSWER", "sends an answer of the gateway's own")
-ANSWER_LOST: Final = Effect("ANSWER_LOST", "answers 502 or 504, and says in the log why")
-COMPLETE: Final = Effect("COMPLETE", "ends the response")
-CUT: Final = Effect("CUT", "ends the client's connection, so that it sees that the response is not whole")
-CUT_LOST: Final = Effect("CUT_LOST", "the same, and says in the log why")
-LEAVE: Final = Effect("LEAVE", "stops asking the backend: status 499, but for a tunnel")
-ANSWER_DEFECT: Final = Effect("ANSWER_DEFECT", "answers 500, or cuts a response that has begun")
+ANSWER: Final = ExchangeAction("ANSWER", "sends an answer of the gateway's own")
+ANSWER_LOST: Final = ExchangeAction("ANSWER_LOST", "answers 502 or 504, and says in the log why")
+COMPLETE: Final = ExchangeAction("COMPLETE", "ends the response")
+CUT: Final = ExchangeAction("CUT", "ends the client's connection, so that it sees that the response is not whole")
+CUT_LOST: Final = ExchangeAction("CUT_LOST", "the same, and says in the log why")
+LEAVE: Final = ExchangeAction("LEAVE", "stops asking the backend: status 499, but for a tunnel")
+ANSWER_DEFECT: Final = ExchangeAction("ANSWER_DEFECT", "answers 500, or cuts a response that has begun")
 
 ACTIONS: Final = (
     *(DECIDE, JUDGE_CLIENT, HOLD_BODY, HOLD_END, SEND_HELD_BODY, DIAL, DIAL_AGAIN, TAKE_CONNECTION),
@@ -301,7 +301,7 @@ class StateRow(dict[Event, "tuple[StateRow[F], tuple[F, ...]]"], Generic[F]):
         raise UnexpectedEventError(self.state, event)
 
 
-def rows(perform: Mapping[Effect, F]) -> Mapping[State, StateRow[F]]:
+def rows(perform: Mapping[ExchangeAction, F]) -> Mapping[State, StateRow[F]]:
     """The table in the form that is run: two look-ups an event, and no search for what performs an action.
 
     Args:

@@ -6,7 +6,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.backends.health import HealthState
-from agwtwisted.core.exchange.attempts import KEPT_BODY, KeptBody, ServerChoice, kept_body
+from agwtwisted.core.exchange.attempts import KEPT_BODY, NO_BODY, KeptBody, ServerChoice
 from agwtwisted.core.http.messages import Framing, RequestHead
 
 GET = RequestHead(method=b"GET", target=b"/", version=b"1.1", host="a", authority=b"a", headers=())
@@ -125,12 +125,8 @@ class KeptBodyTests(SynchronousTestCase):
         self.assertEqual((body.add(b"abc", sent=False), body.end(sent=False), body.so_far()), (b"abc", b"", b"abc"))
 
     def test_none(self) -> None:
-        """A request without a body is whole from the start, and all of them share what they do not have."""
-        body = kept_body(Framing.NONE)
-        self.assertTrue(body.whole)
-        self.assertIs(kept_body(Framing.NONE), body)
-        self.assertEqual(body.so_far(), b"")
-        self.assertIsNot(kept_body(Framing.LENGTH), kept_body(Framing.LENGTH))
+        """A request without a body is whole from the start, and has nothing to be sent."""
+        self.assertEqual((NO_BODY.whole, NO_BODY.so_far()), (True, b""))
 
     def test_room(self) -> None:
         """Before a server takes it no more is wanted than a bound; all that came is kept for the first one."""
@@ -151,7 +147,7 @@ class KeptBodyTests(SynchronousTestCase):
 
     def test_may_be_sent_again(self) -> None:
         """Idempotent methods may be repeated, others and upgrades not (RFC 9110 section 9.2.2)."""
-        body = kept_body(Framing.NONE)
+        body = NO_BODY
         for method, upgrade, may in (
             (b"GET", b"", True),
             (b"PUT", b"", True),

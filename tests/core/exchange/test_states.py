@@ -7,7 +7,7 @@ from itertools import product
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.exchange import states as on
-from agwtwisted.core.exchange.states import Effect, Event, State, UnexpectedEventError, drawing, rows
+from agwtwisted.core.exchange.states import Event, ExchangeAction, State, UnexpectedEventError, drawing, rows
 
 REFUSED = {
     on.DECIDING: "BODY BODY_END FLUSH UNFIT CLIENT_DRAINED CLIENT_LOST CONNECTED NO_SERVER REPEATED GIVEN_UP"
@@ -37,7 +37,7 @@ class Playbook:
 
     def __init__(self) -> None:
         self._row = rows({action: action for action in on.ACTIONS})[on.DECIDING]
-        self._actions: tuple[Effect, ...] = ()
+        self._actions: tuple[ExchangeAction, ...] = ()
 
     @property
     def state(self) -> State:
@@ -49,7 +49,7 @@ class Playbook:
         self._row, self._actions = self._row[event]
         return self
 
-    def __lshift__(self, actions: Effect | tuple[Effect, ...]) -> Playbook:
+    def __lshift__(self, actions: ExchangeAction | tuple[ExchangeAction, ...]) -> Playbook:
         expected = actions if isinstance(actions, tuple) else (actions,)
         assert self._actions == expected, f"{self._actions}, not {expected}"
         self._actions = ()

@@ -1,0 +1,93 @@
+"""What becomes of a request: the question that an exchange asks before anything else.
+
+Two answers to it: `route` for clients that are admitted, and `turn_away` for all others, which knows no sites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+from agwtwisted.core.exchange.decisions import CertificateRequired, Forwarded, Redirected, Unauthenticated, decide
+from agwtwisted.core.http.messages import RequestHead, UnfitRequest
+from agwtwisted.core.http.pages import ErrorInfo
+from agwtwisted.core.identity.clients import Admitted, Client, TurnedAway
+from agwtwisted.core.plan.routing import Site
+from agwtwisted.exchange.context import ExchangeContext, OwnAnswer
+from agwtwisted.exchange.record import ExchangeRecord
+from agwtwisted.interfaces import Session
+
+RequestOutcome: TypeAlias = Forwarded | OwnAnswer | CertificateRequired
+"""The request goes to a backend, or is answered; or the client is to be judged first as a Strict profile takes it."""
+
+Decide: TypeAlias = Callable[[RequestHead | UnfitRequest, ExchangeRecord, Client | None], RequestOutcome]
+"""Decides about a request and notes what was found in the record; the client is that of a Strict profile, if asked."""
+
+
+def unauthenticated(context: ExchangeContext, client: TurnedAway, *, last: bool = False) -> OwnAnswer:
+    """The page for a client whose certificate is missing or not accepted."""
+    page = context.refusal(client.verdict)
+    return OwnAnswer(page.status, ErrorInfo.HTTPS_NO_CERT, page, last=last)
+
+
+def plain_http(context: ExchangeContext) -> OwnAnswer:
+    """The page for HTTP on a port that wants TLS."""
+    page = context.plain_http()
+    return OwnAnswer(page.status, ErrorInfo.HTTP_TO_HTTPS_PORT, page, last=True)
+
+
+def turn_away(answer: OwnAnswer) -> Decide:
+    """Whatever is asked gets this answer."""
+    return lambda request, record, strict: answer
+
+
+def route(context: ExchangeContext, session: Session, client: Admitted) -> Decide:
+    """The request of an admitted client goes where its host and path lead."""
+    return partial(_route, context, session, client)
+
+
+def _route(
+    context: ExchangeContext,
+    session: Session,
+    client: Admitted,
+    request: RequestHead | UnfitRequest,
+    record: ExchangeRecord,
+    strict: Client | None,
+) -> RequestOutcome:
+    if isinstance(request, UnfitRequest):
+        return OwnAnswer(request.status, request.error_info)
+    site = session.sites.select(request.host)
+    if site is None:
+        if request.host:
+            return OwnAnswer(404, ErrorInfo.INVALID_HOST)
+        return OwnAnswer(400, ErrorInfo.HTTP_NO_HOST_HEADER)
+    if site.profile is not session.profile:
+        # The connection was judged by another profile than this host asks for (RFC 9110 section 15.5.20).
+        return OwnAnswer(421, ErrorInfo.INVALID_HOST, last=True)
+    if site.listener.require_server_name_indication and not client.connection.server_name:
+        return OwnAnswer(421, ErrorInfo.INVALID_HOST, last=True)
+    record.site, record.listener = site, site.listener.name
+    return _for_site(context, site, request, client, record, strict)
+
+
+def _for_site(
+    context: ExchangeContext,
+    site: Site,
+    request: RequestHead,
+    client: Admitted,
+    record: ExchangeRecord,
+    strict: Client | None,
+) -> RequestOutcome:
+    decision = decide(site, request, client, strict)
+    if isinstance(decision, CertificateRequired):
+        return decision
+    record.action, record.client = decision.action, decision.client
+    if isinstance(decision, Forwarded):
+        return decision
+    if isinstance(decision, Redirected):
+        location = [(b"Location", decision.location)]
+        return OwnAnswer(decision.status, ErrorInfo.NO_ERROR, headers=location)
+    if isinstance(decision, Unauthenticated):
+        return unauthenticated(context, decision.client)
+    return OwnAnswer(decision.status, decision.error_info)

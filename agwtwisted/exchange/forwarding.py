@@ -1,0 +1,114 @@
+"""One request that goes to a backend: the heads that are made of it and of its response.
+
+Called by `exchange.actions`; what the heads look like is `core.exchange.forwarding`'s business.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from agwtwisted.backends.upstream import Server
+from agwtwisted.core.backends.affinity import Affinity
+from agwtwisted.core.exchange.decisions import Forwarded
+from agwtwisted.core.exchange.forwarding import host_for, request_bytes, rewritten_request_bytes
+from agwtwisted.core.http.messages import RequestHead, ResponseHead
+from agwtwisted.core.resources.resources import Protocol
+from agwtwisted.core.rules.rewriting import Bad, rewrite_response
+from agwtwisted.core.rules.variable_context import Context
+from agwtwisted.exchange.attempts import Attempts
+from agwtwisted.exchange.context import ExchangeContext
+from agwtwisted.exchange.record import ExchangeRecord
+from agwtwisted.interfaces import AttemptsUser, Session
+
+
+class ForwardedRequest:
+    """A request, and the decision where it goes.
+
+    Args:
+        context: what all exchanges of a configuration share.
+        request: as it came.
+        session: of its client.
+        record: of its exchange.
+        decision: where it goes, and as whose request.
+
+    Raises:
+        AssertionError: the decision's action leads to no backend.
+    """
+
+    __slots__ = (
+        "_context",
+        "_decision",
+        "_record",
+        "_request",
+        "_servers",
+        "_session",
+        "_settings",
+        "affinity",
+        "rules_saw_it",
+    )
+
+    def __init__(
+        self,
+        context: ExchangeContext,
+        request: RequestHead,
+        session: Session,
+        record: ExchangeRecord,
+        decision: Forwarded,
+    ) -> None:
+        pool, settings = decision.action.pool, decision.action.settings
+        if pool is None or settings is None:
+            raise AssertionError("an action without a redirect has a pool")
+        self._context = context
+        self._request = request
+        self._session = session
+        self._record = record
+        self._decision = decision
+        self._settings = settings
+        servers = self._servers = context.backends.pool(pool, settings)
+        self.affinity = servers.affinity
+        self.rules_saw_it = decision.request is not None
+        if decision.request is not None:
+            record.forwarded_target = decision.request.target
+
+    def attempts(self, user: AttemptsUser) -> Attempts:
+        """The attempts to get it to a server, to be started."""
+        request, servers, gateway = self._request, self._servers, self._context.gateway
+        return Attempts(
+            request,
+            servers.order(self._decision.client, request.headers),
+            self._head_for,
+            timeout=self._settings.request_timeout,
+            max_header_bytes=gateway.max_header_bytes,
+            max_header_lines=gateway.max_header_lines,
+            stays=servers.affinity is not None,
+            user=user,
+        )
+
+    def _head_for(self, server: Server) -> bytes:
+        """The head that a server gets."""
+        request, decision, record, session = self._request, self._decision, self._record, self._session
+        host = record.host = host_for(self._settings, request, server.host)
+        identity, address = session.identity(decision.action, decision.client), session.address
+        rewritten = decision.request
+        if rewritten is None:
+            return request_bytes(request, host, identity, address, record.trace_id)
+        record.host = rewritten.host or host
+        return rewritten_request_bytes(request, rewritten, host, identity, address, record.trace_id)
+
+    def bound(self, head: ResponseHead, affinity: Affinity[Server], server: Server | None) -> ResponseHead:
+        """The head of a response, with the cookies that lead its client back to the server, if it lacks them."""
+        site = self._record.site
+        if site is None or server is None:
+            return head
+        secure = site.listener.protocol is Protocol.HTTPS
+        lines = affinity.lines(server, self._request.headers, secure=secure)
+        return attrs.evolve(head, headers=(*head.headers, *lines)) if lines else head
+
+    def rewritten(self, head: ResponseHead, bytes_sent: int) -> ResponseHead | Bad:
+        """The head of the response as the rules make it that have seen the request; `bytes_sent` went ahead of it."""
+        request, decision = self._request, self._decision
+        if decision.request is None:
+            return head
+        received = request.size + self._record.body_size
+        context = Context(request, decision.client, received_bytes=received, sent_bytes=bytes_sent)
+        return rewrite_response(decision.request, head, context)
