@@ -203,7 +203,7 @@ class ProxyResourceTests(TestCase):
             (["backend:0"], "a port is a number from 1"),
             (["backend:65536"], "a port is a number from 1"),
             (["backend:80x"], "is neither host"),
-            (["bad name:80"], "is no host name"),
+            (["bad name:80"], "is not a host name"),
             (["http://backend:80"], "is neither host"),
             (["user@backend:80"], "is no"),
             (["[::1:80"], "is neither host"),
