@@ -339,7 +339,7 @@ def _one_site(pool: BackendAddressPool, settings: BackendHttpSettings) -> Sites:
 
 
 def _policy() -> policies.TlsPolicy:
-    policy = policies.predefined("AppGwSslPolicy20220101")
+    policy = policies.predefined(policies.DEFAULT)
     if isinstance(policy, str):
         raise AssertionError(policy)
     return policy

@@ -205,7 +205,7 @@ class ProxyResourceTests(TestCase):
             (["backend:80x"], "is neither host"),
             (["bad name:80"], "is not a host name"),
             (["http://backend:80"], "is neither host"),
-            (["user@backend:80"], "is no"),
+            (["user@backend:80"], "is not a host name"),
             (["[::1:80"], "is neither host"),
             ([""], "is neither host"),
             ([], "must be a list of one server or more"),

@@ -37,7 +37,7 @@ from agwtwisted.core.sections.rule_keys import CUSTOM_ERROR_STATUSES
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.sections.settings import Row, SectionReference
 from agwtwisted.core.sections.sources import Sources, beside
-from agwtwisted.core.sections.tls_keys import DEFAULT_SSL_POLICY, client_auth, tls_policy
+from agwtwisted.core.sections.tls_keys import client_auth, tls_policy
 from agwtwisted.core.tls import policies
 from agwtwisted.core.tls.policies import TlsPolicy
 
@@ -123,7 +123,7 @@ class Builder:
 
     def _gateway(self) -> Gateway | None:
         row = next(iter(self.rows["gateway"].values()), _no_gateway(self.file))
-        policy = tls_policy(row) or policies.predefined(DEFAULT_SSL_POLICY)
+        policy = tls_policy(row) or policies.predefined(policies.DEFAULT)
         if isinstance(policy, str):
             return None
         fields = row.fields() | {"ssl_policy": policy}

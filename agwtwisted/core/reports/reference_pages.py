@@ -15,7 +15,7 @@ from agwtwisted.core.operations.session_records import SESSION
 from agwtwisted.core.rules.server_variables import COOKIE, SERVER_VARIABLES
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.sections.settings import Key, Kind
-from agwtwisted.core.sections.tls_keys import DEFAULT_SSL_POLICY
+from agwtwisted.core.tls import policies
 
 NOTICE: Final = "<!-- Made by `make reference` from the code: do not edit. -->"
 
@@ -82,7 +82,7 @@ def _key_rows(name: str, kind: Kind) -> Iterator[Sequence[str]]:
 
 def _default(name: str, key: str, kind: Kind, how: Key) -> str:
     if name == "gateway" and key == "ssl_policy":
-        return f"`{DEFAULT_SSL_POLICY}`"
+        return f"`{policies.DEFAULT}`"
     value = kind.default(key)
     if how.required:
         return "needed"

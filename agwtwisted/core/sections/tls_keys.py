@@ -55,9 +55,6 @@ POLICY = {
 }
 """The keys that name a TLS policy or spell it out: the same of a gateway and of a profile."""
 
-DEFAULT_SSL_POLICY = "AppGwSslPolicy20220101"
-"""The product's, for API versions from 2023-02-01 on."""
-
 
 def client_auth(row: Row) -> ClientAuth:
     """What a profile asks of clients: Strict where it names trusted client certificates and no mode."""

@@ -16,6 +16,9 @@ import attrs
 TLS_1_2: Final = "TLSv1_2"
 TLS_1_3: Final = "TLSv1_3"
 
+DEFAULT: Final = "AppGwSslPolicy20220101"
+"""The predefined policy without any in the configuration: the product's, for API versions from 2023-02-01 on."""
+
 
 @attrs.frozen(kw_only=True)
 class TlsPolicy:
