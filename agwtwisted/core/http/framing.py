@@ -183,6 +183,10 @@ def _response_body(
         return "Content-Length is no number"
     if length is not None and coding is not None:
         return "Transfer-Encoding with Content-Length"
+    if coding is not None and not all(member.strip(b" \t") for member in coding.split(b",")):
+        return (
+            "an empty Transfer-Encoding"  # with a status that has no body, too: llhttp and others take it for an error
+        )
     if status < 200 or status == 204:
         return Framing.NONE, 0
     if coding is not None:

@@ -66,6 +66,8 @@ UNFIT_RESPONSES = {
     "a length of 19 digits": OK + b"Content-Length: 1000000000000000000\r\n\r\na",
     "a length and chunks": OK + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "an empty Transfer-Encoding": OK + b"Transfer-Encoding:\r\nContent-Length: 3\r\n\r\nabc",
+    "an empty Transfer-Encoding without a body": b"HTTP/1.1 204 N\r\nTransfer-Encoding:\r\n\r\n",
+    "an empty coding ahead of another": b"HTTP/1.1 100 C\r\nTransfer-Encoding: \r\nTransfer-Encoding: chunked\r\n\r\n",
     "gzip, chunked": OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "identity": OK + b"Transfer-Encoding: identity\r\n\r\n",
     "chunks in HTTP/1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
