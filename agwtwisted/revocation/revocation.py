@@ -20,7 +20,16 @@ from twisted.logger import Logger
 
 from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.revocation import ocsp
-from agwtwisted.core.revocation.memory import MAX_ANSWERS, HeldAnswer, News, RevocationMemory, Subject, rules_of
+from agwtwisted.core.revocation.memory import (
+    MAX_ANSWERS,
+    HeldAnswer,
+    News,
+    ProfileKey,
+    RevocationMemory,
+    Subject,
+    profile_key,
+    rules_of,
+)
 from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse
 from agwtwisted.core.revocation.status import Good, NoAnswer, RevocationStatus, Unknown, Unusable
 from agwtwisted.core.verification.judging import valid_until
@@ -76,7 +85,7 @@ class Revocation(Service):
         self._watchers = RevocationWatchers(clock)
         self._memory = RevocationMemory(max_answers, self._renewals.cancel)
         self._stored: dict[bytes, bytes] = {}  # responses of an earlier process, not proven yet
-        self._flights: SingleFlight[tuple[bytes, str], RevocationStatus] = SingleFlight()
+        self._flights: SingleFlight[tuple[bytes, ProfileKey], RevocationStatus] = SingleFlight()
         self._unsubscribe: Callable[[], None] = _nothing
         self._key_of = lru_cache(REMEMBERED_KEYS)(ocsp.key_of)
 
@@ -118,7 +127,7 @@ class Revocation(Service):
         if known is not None:
             return succeed(known)
         key = self._key_of(*subject)
-        asked = self._flights.join((key, profile.name), lambda: self._asked(key, subject, profile))
+        asked = self._flights.join((key, profile_key(profile)), lambda: self._asked(key, subject, profile))
         return asked.addCallback(self._used, key)
 
     # -- what is known
@@ -203,11 +212,11 @@ class Revocation(Service):
             held.bridging.clear()
             return
         held.used = False
-        for profile in tuple({held.profile.name: held.profile, **held.bridging}.values()):
+        for profile in tuple({profile_key(held.profile): held.profile, **held.bridging}.values()):
             self._ask_again(key, held, profile)
 
     def _ask_again(self, key: bytes, held: HeldAnswer, profile: SslProfile) -> None:
-        asked = self._flights.join((key, profile.name), lambda: self._asked(key, held.subject, profile))
+        asked = self._flights.join((key, profile_key(profile)), lambda: self._asked(key, held.subject, profile))
         asked.addCallback(lambda _: self._renewed(key, held))  # type: ignore[unused-awaitable]  # handed on to the log
         log_failure(asked, self.log, "renewing an OCSP response")
 

@@ -125,6 +125,14 @@ class AskingTests(RevocationCase):
         self.status(by=profile(name="other", ocsp_responder_url="http://127.0.0.1/"))
         self.assertEqual(len(self.asker.questions), 2)
 
+    def test_profiles_of_one_name(self) -> None:
+        """Nor do they wait for it where it has the same name, in the next configuration; one of equal content does."""
+        self.status()
+        self.status(by=profile())
+        self.assertEqual(len(self.asker.questions), 1)
+        self.status(by=profile(ocsp_responder_without_nocheck=WithoutNocheck.ALLOW))
+        self.assertEqual(len(self.asker.questions), 2)
+
     def test_unreadable_certificate(self) -> None:
         """About what cannot be read nobody is asked, and nothing is good."""
         self.assertIsInstance(self.successResultOf(self.revocation.status((b"x", b"y"), PROFILE)), Unusable)

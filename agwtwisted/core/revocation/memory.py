@@ -46,6 +46,9 @@ FAILURE_TTL: Final = 10.0
 Subject: TypeAlias = tuple[bytes, bytes]
 """A certificate and its issuer, in DER."""
 
+ProfileKey: TypeAlias = tuple[object, ...]
+"""As `profile_key` makes it."""
+
 
 @attrs.define(eq=False)
 class HeldAnswer:
@@ -60,7 +63,7 @@ class HeldAnswer:
     subject: Subject
     profile: SslProfile
     used: bool = False  # since it was last renewed
-    bridging: dict[str, SslProfile] = attrs.field(factory=dict)
+    bridging: dict[ProfileKey, SslProfile] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -103,7 +106,7 @@ class RevocationMemory:
         """`dropped` is called with every held answer that goes, also when a newer one takes its place."""
         self._held: Expiring[bytes, HeldAnswer] = Expiring(max_answers, dropped)
         self._revoked: Expiring[bytes, _Revocation] = Expiring(MAX_REVOKED)
-        self._failures: Expiring[tuple[bytes, str], _Failure] = Expiring(max_answers)
+        self._failures: Expiring[tuple[bytes, ProfileKey], _Failure] = Expiring(max_answers)
 
     def held(self, key: bytes, now: float) -> HeldAnswer | None:
         """The answer about a certificate, if it is known and no revocation."""
@@ -116,7 +119,7 @@ class RevocationMemory:
     def status(self, key: bytes, profile: SslProfile, *, now: float, ticks: float) -> RevocationStatus | None:
         """The status of a certificate; None where a source has to be asked."""
         rules = rules_of(profile)
-        failure = self._failures.get((key, profile.name), ticks)
+        failure = self._failures.get((key, profile_key(profile)), ticks)
         revoked = self._revoked.get(key, now)
         if revoked is not None:
             status = ocsp.status_at(revoked.answer, rules, now)
@@ -151,7 +154,7 @@ class RevocationMemory:
             self._held.put(key, HeldAnswer(answer, arrived, subject, profile), until)
             news = News.GOOD
         if news is not News.NONE:
-            self._failures.discard((key, profile.name))
+            self._failures.discard((key, profile_key(profile)))
         return news
 
     def _learn_revoked(self, key: bytes, answer: ProvenResponse, known: _Revocation | None, now: float) -> News:
@@ -173,14 +176,35 @@ class RevocationMemory:
         held, revoked = self._held.get(key, now), self._revoked.get(key, now)
         if isinstance(failure, CouldNotAsk):
             if held is not None:
-                held.bridging.pop(profile.name, None)
+                held.bridging.pop(profile_key(profile), None)
         elif not isinstance(failure, Unreachable) or failure.was_asked:
-            self._failures.put((key, profile.name), _Failure(failure, now), ticks + FAILURE_TTL)
+            self._failures.put((key, profile_key(profile)), _Failure(failure, now), ticks + FAILURE_TTL)
         if revoked is not None:
             return ocsp.status_at(revoked.answer, rules_of(profile), now)
         if held is not None and bridges and isinstance(failure, Unusable | Unreachable):
             return _bridged(held, profile, now) or failure
         return failure
+
+
+def profile_key(profile: SslProfile) -> ProfileKey:
+    """What tells profiles apart here: the name, and all that OCSP requests and the use of responses depend on.
+
+    The memory outlives a configuration. Under its name alone a profile of the next one would get what is known, or
+    under way, of one with other content.
+    """
+    return (
+        profile.name,
+        profile.ocsp_responder_url,
+        profile.ocsp_scope,
+        profile.ocsp_unavailable,
+        profile.ocsp_timeout,
+        profile.ocsp_clock_skew,
+        profile.ocsp_max_age,
+        profile.ocsp_default_age,
+        profile.ocsp_allowed_networks,
+        profile.ocsp_allowed_ports,
+        profile.ocsp_responder_without_nocheck,
+    )
 
 
 def rules_of(profile: SslProfile) -> OcspRules:
@@ -195,7 +219,7 @@ def rules_of(profile: SslProfile) -> OcspRules:
 
 def _arrival(held: HeldAnswer, profile: SslProfile, now: float) -> float:
     """When an answer counts as arrived: a bridging one is judged as if it came now."""
-    return now if profile.name in held.bridging else held.arrived
+    return now if held.bridging and profile_key(profile) in held.bridging else held.arrived
 
 
 def _is_newer(held: HeldAnswer, answer: ProvenResponse, profile: SslProfile, now: float) -> bool:
@@ -216,6 +240,6 @@ def _bridged(held: HeldAnswer, profile: SslProfile, now: float) -> Good | None:
     status = ocsp.status_at(held.answer, rules, now, arrived=now)
     if not isinstance(status, Good):
         return None
-    held.bridging[profile.name] = profile
+    held.bridging[profile_key(profile)] = profile
     held.used = True
     return status

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 from cryptography.x509.ocsp import OCSPCertStatus
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.resources.resources import SslProfile, WithoutNocheck
-from agwtwisted.core.revocation.memory import FAILURE_TTL, MAX_AHEAD, HeldAnswer, News, RevocationMemory, rules_of
+from agwtwisted.core.revocation.memory import (
+    FAILURE_TTL,
+    MAX_AHEAD,
+    HeldAnswer,
+    News,
+    RevocationMemory,
+    profile_key,
+    rules_of,
+)
 from agwtwisted.core.revocation.ocsp import ProvenResponse
 from agwtwisted.core.revocation.status import (
     CouldNotAsk,
@@ -141,6 +150,20 @@ class FailureTests(MemoryCase):
         self.now += HOUR
         self.assertIsNone(self.status())
 
+    def test_profiles_of_one_name(self) -> None:
+        """A failure counts for a profile of the same name and content; with other content it is another one."""
+        self.failed(Unreachable("x"))
+        self.assertIsInstance(self.status(by=profile()), Unreachable)
+        self.assertIsNone(self.status(by=profile(ocsp_responder_url="http://127.0.0.1/")))
+
+    def test_profile_key(self) -> None:
+        """Every key of a profile about OCSP tells profiles apart."""
+        names = [field.name for field in attrs.fields(SslProfile) if field.name.startswith("ocsp_")]
+        self.assertEqual(len(names), 10)
+        keys = {profile_key(attrs.evolve(PROFILE, **{name: ()})) for name in ("name", *names)}
+        others = {profile_key(attrs.evolve(PROFILE, **{name: (1,)})) for name in ("name", *names)}
+        self.assertEqual(len(keys | others | {profile_key(PROFILE)}), 2 * len(names) + 2)
+
     def test_not_kept(self) -> None:
         """That the gateway could not ask, or left a responder alone, is not kept."""
         for failure in (CouldNotAsk("x"), Unreachable("x", was_asked=False)):
@@ -157,7 +180,7 @@ class FailureTests(MemoryCase):
             self.assertEqual(isinstance(self.status(), Good), bridges)
         held = self.memory.held(KEY, self.now)
         assert held
-        self.assertEqual((held.used, list(held.bridging)), (True, ["strict"]))
+        self.assertEqual((held.used, list(held.bridging)), (True, [profile_key(PROFILE)]))
         self.failed(CouldNotAsk("x"))
         self.assertEqual(held.bridging, {})
 
