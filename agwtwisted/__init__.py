@@ -22,8 +22,9 @@ if TYPE_CHECKING:
         Verification,
         client_identity,
     )
+    from agwtwisted.core.identity.clients import PendingClient
     from agwtwisted.core.resources.resources import CertificateHeaders
-    from agwtwisted.exchange.proxy_resource import ProxyResource
+    from agwtwisted.exchange.proxy_resource import ProxyResource, web_client
     from agwtwisted.operations.access_log import AccessLog
     from agwtwisted.transport.clocks import count_monotonically
 
@@ -33,11 +34,13 @@ __all__ = [
     "CertificateHeaders",
     "ClientIdentity",
     "IdentityHeadersError",
+    "PendingClient",
     "ProxyResource",
     "Verification",
     "__version__",
     "client_identity",
     "count_monotonically",
+    "web_client",
 ]
 
 _MODULES: Final = {
@@ -46,10 +49,12 @@ _MODULES: Final = {
     "CertificateHeaders": "core.resources.resources",
     "ClientIdentity": "core.exchange.identity_headers",
     "IdentityHeadersError": "core.exchange.identity_headers",
+    "PendingClient": "core.identity.clients",
     "ProxyResource": "exchange.proxy_resource",
     "Verification": "core.exchange.identity_headers",
     "client_identity": "core.exchange.identity_headers",
     "count_monotonically": "transport.clocks",
+    "web_client": "exchange.proxy_resource",
 }
 
 

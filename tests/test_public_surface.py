@@ -30,7 +30,14 @@ PROGRAM = """
 from typing import Any, assert_type
 
 from agwtwisted import AccessLog, AgwError, CertificateHeaders, ClientIdentity, IdentityHeadersError, ProxyResource
-from agwtwisted import Verification, __version__, client_identity, count_monotonically
+from agwtwisted import PendingClient, Verification, __version__, client_identity, count_monotonically, web_client
+from twisted.web.http import Request
+
+
+def client_of(request: Request) -> PendingClient:
+    if request.uri == b"/":
+        return web_client(request, b"der", chain=[b"der"])
+    return web_client(request, None, verified=False, refused="no")
 
 
 def resource(reactor: Any) -> ProxyResource:
@@ -38,6 +45,7 @@ def resource(reactor: Any) -> ProxyResource:
     return ProxyResource(
         reactor,
         ["127.0.0.1:9000"],
+        client_of=client_of,
         certificate_headers=frozenset({CertificateHeaders.ALL}),
         request_timeout=5.0,
         access_log=AccessLog("-", reactor),

@@ -21,6 +21,7 @@ from agwtwisted.backends.pools import Backends
 from agwtwisted.backends.resolver import Resolver
 from agwtwisted.backends.system_resolver import SystemResolver
 from agwtwisted.core.base.errors import UnacceptableError
+from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.exchange.forwarding import client_address, identity_block
 from agwtwisted.core.http.framing import request_head as checked_head
 from agwtwisted.core.http.header_lines import Header
@@ -31,6 +32,7 @@ from agwtwisted.core.identity.clients import (
     NO_PROOF,
     NOT_CHECKED,
     Admitted,
+    CertificateProof,
     Client,
     ClientConnection,
     PendingClient,
@@ -49,6 +51,7 @@ from agwtwisted.core.resources.resources import (
     SslProfile,
 )
 from agwtwisted.core.tls import policies
+from agwtwisted.core.verification.verdicts import Absent, Missing, Refused, Trusted, Unchecked, Verdict
 from agwtwisted.exchange.exchange import HttpExchanges
 from agwtwisted.interfaces import Exchange
 from agwtwisted.operations.access_log import AccessLog
@@ -60,14 +63,59 @@ BODY_PIECE = 65536
 
 
 def without_certificate(request: Request) -> PendingClient:
-    """The client of a request where certificates are not looked at: an address, and whether there is TLS."""
+    """The client of a request where no certificate is asked for: its address, and whether there is TLS."""
+    return PendingClient(connection=_connection(request), proof=NO_PROOF)
+
+
+def web_client(
+    request: Request,
+    certificate: bytes | None,
+    *,
+    chain: Sequence[bytes] = (),
+    verified: bool = True,
+    refused: str = "",
+) -> PendingClient:
+    """The client of a request, by what the caller found out about its certificate: for `ProxyResource`, `client_of`.
+
+    Nothing is verified here: what is said about the certificate is what the backend is told.
+
+    Args:
+        request: its transport has the address, and whether there is TLS.
+        certificate: the client's, in DER, whatever it holds; None: the client was asked for one and sent none.
+        chain: the certificates after it on the path by which it was verified, in DER, the trust anchor included.
+        verified: whether the caller has verified the certificate; else the backend is told that nobody has.
+        refused: why the client gets the page with status 400, in words for that page; empty: it is let in.
+
+    Raises:
+        ValueError: a chain is given of a certificate that is not verified.
+    """
+    if chain and (certificate is None or not verified or refused):
+        raise ValueError("chain is that of a certificate that was verified and is not refused")
+    return PendingClient(
+        connection=_connection(request),
+        proof=CertificateProof(
+            verdict=_verdict(certificate, verified=verified, refused=refused),
+            certificate=None if certificate is None else certificate_variables(certificate),
+            chain_der=tuple(chain),
+        ),
+    )
+
+
+def _verdict(certificate: bytes | None, *, verified: bool, refused: str) -> Verdict:
+    if refused:
+        return Missing() if certificate is None else Refused(refused)
+    if certificate is None:
+        return Absent()
+    return Trusted() if verified else Unchecked()
+
+
+def _connection(request: Request) -> ClientConnection:
     client = request.getClientAddress()
-    connection = ClientConnection(
+    return ClientConnection(
         address=getattr(client, "host", ""),
         port=getattr(client, "port", 0),
         tls_version="TLS" if request.isSecure() else "",
     )
-    return PendingClient(connection=connection, proof=NO_PROOF)
 
 
 class ProxyResource(Resource):
@@ -76,14 +124,14 @@ class ProxyResource(Resource):
     The whole path goes on, whatever the resource is mounted at. twisted.web reads a request's body before it renders
     the resource, and knows no upgrades: those are forwarded without.
 
-    Deadlines run on the reactor's time, which for Twisted's reactors is the system's: `clocks.count_monotonically`
+    Deadlines run on the reactor's time, which for Twisted's reactors is the system's: `count_monotonically`
     keeps them from lasting too long when that is set.
 
     Args:
         reactor: connects to the backends.
         backend_addresses: ``host:port`` or ``[IPv6 address]:port`` of each server; they take turns.
-        peer_of: says who sent a request; a client whose verdict refuses gets the page with status 400.
-        certificate_headers: which headers tell the backend about the peer's certificate.
+        client_of: says who sent a request: `web_client`. Unless it is given, no client is asked for a certificate.
+        certificate_headers: which headers tell the backend about the client's certificate.
         request_timeout: seconds that a backend may be silent.
         access_log: takes a line for each request; the caller starts and stops it.
 
@@ -98,7 +146,7 @@ class ProxyResource(Resource):
         reactor: Any,
         backend_addresses: Sequence[str],
         *,
-        peer_of: Callable[[Request], PendingClient] = without_certificate,
+        client_of: Callable[[Request], PendingClient] = without_certificate,
         certificate_headers: frozenset[CertificateHeaders] = frozenset({CertificateHeaders.ON}),
         request_timeout: float = 20.0,
         access_log: AccessLog | None = None,
@@ -108,9 +156,9 @@ class ProxyResource(Resource):
         settings = BackendHttpSettings(
             name="backends", request_timeout=request_timeout, client_certificate_headers=certificate_headers
         )
-        self.sites = _one_site(pool, settings)
-        self.names = HeaderNames()
-        self._peer_of = peer_of
+        self._sites = _one_site(pool, settings)
+        self._names = HeaderNames()
+        self._client_of = client_of
         self._resolver = Resolver(reactor, SystemResolver(reactor).look_up)
         self._backends = Backends(reactor, self._resolver)
         self._exchanges = HttpExchanges(
@@ -129,9 +177,9 @@ class ProxyResource(Resource):
 
     def render(self, request: Request) -> int:
         """Begins the exchange; the answer comes later."""
-        session = _WebSession(self.sites, self._peer_of(request), request.getHost().port)
+        session = _WebSession(self._sites, self._client_of(request), request.getHost().port)
         writer = _WebWriter(request)
-        writer.run(self._exchanges.exchange(_request_head(request, self.names), writer, session))
+        writer.run(self._exchanges.exchange(_request_head(request, self._names), writer, session))
         return NOT_DONE_YET
 
 
@@ -151,7 +199,7 @@ class _WebSession:
         self.address = client_address(connection)
 
     def strict_client(self) -> Deferred[Client]:
-        """The client as a path that requires a certificate takes it, with the verdict that `peer_of` gave."""
+        """The client as a path that requires a certificate takes it, with the verdict that `client_of` gave."""
         return succeed(identify(self._pending.strict(), NOT_CHECKED))
 
     def identity(self, action: Action, client: Admitted) -> bytes:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from twisted.internet import reactor
+from twisted.internet import address, endpoints, reactor, ssl
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -14,20 +14,23 @@ from twisted.trial.unittest import TestCase
 from twisted.web.client import Agent, ResponseDone
 from twisted.web.http import Request
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
+from twisted.web.iweb import UNKNOWN_LENGTH, IAgentEndpointFactory, IBodyProducer
 from twisted.web.resource import Resource
 from twisted.web.server import Site
+from twisted.web.test.requesthelper import DummyChannel
 from zope.interface import implementer
 
 from agwtwisted.core.certificates.variables import certificate_variables
-from agwtwisted.core.verification.verdicts import Missing, Refused, Trusted
+from agwtwisted.core.identity.clients import PendingClient
+from agwtwisted.core.verification.verdicts import Absent, Missing, Refused, Trusted, Unchecked
 from agwtwisted.exchange import deciding
 from agwtwisted.exchange.exchange import HttpExchange
-from agwtwisted.exchange.proxy_resource import ProxyResource
+from agwtwisted.exchange.proxy_resource import ProxyResource, web_client
 from tests import pki
 from tests.identities import pending
 from tests.running import free_ports
 
+PAGE = Path(__file__).parents[2] / "docs" / "library.md"
 EXAMPLE = Path(__file__).parents[2] / "docs" / "proxy_resource.py"
 
 
@@ -151,10 +154,10 @@ class ProxyResourceTests(TestCase):
         self.assertNotIn(b"client", re.sub(rb"(?m)^User-Agent.*$", b"", body).lower())
 
     async def test_peer(self) -> None:
-        """What `peer_of` tells of a certificate reaches the backend."""
+        """What `client_of` tells of a certificate reaches the backend."""
         leaf = pki.Authority.root().issue("device")
         peer = pending(Trusted(), address="192.0.2.1", port=7, certificate=certificate_variables(leaf.der))
-        _, body, _ = await self._ask(self._proxy(peer_of=lambda request: peer))
+        _, body, _ = await self._ask(self._proxy(client_of=lambda request: peer))
         self.assertIn(b"X-Client-Certificate-Verification: SUCCESS", body.replace(b"\r", b""))
         self.assertIn(b"X-Forwarded-For: 192.0.2.1:7", body)
 
@@ -165,7 +168,7 @@ class ProxyResourceTests(TestCase):
             (Refused("certificate revoked"), b"revoked"),
         ):
             peer = pending(verdict)
-            code, body, _ = await self._ask(self._proxy(peer_of=lambda request, peer=peer: peer))
+            code, body, _ = await self._ask(self._proxy(client_of=lambda request, peer=peer: peer))
             self.assertEqual(code, 400)
             self.assertIn(text, body)
         self.assertEqual(self.echo.requests, [])
@@ -218,10 +221,83 @@ class ProxyResourceTests(TestCase):
     def test_addresses(self) -> None:
         """Names and addresses are in the form that a configuration has them in; IPv6 in brackets."""
         proxy = ProxyResource(reactor, ["Backend.Example.:80", "127.0.0.1:81", "[::1]:82"])
-        pool = proxy.sites.all()[0].rule.backend_address_pool
+        pool = proxy._sites.all()[0].rule.backend_address_pool
         assert pool
         found = [(each.host, each.port) for each in pool.backend_addresses]
         self.assertEqual(found, [("backend.example", 80), ("127.0.0.1", 81), ("::1", 82)])
+
+
+@implementer(IAgentEndpointFactory)
+class _Endpoints:
+    """One endpoint, whatever the URL."""
+
+    def __init__(self, port: int, options: Any) -> None:
+        self._port, self._options = port, options
+
+    def endpointForURI(self, uri: Any) -> endpoints.SSL4ClientEndpoint:  # noqa: N802
+        """The port on this machine, with TLS."""
+        return endpoints.SSL4ClientEndpoint(reactor, "127.0.0.1", self._port, self._options)
+
+
+class WebClientTests(TestCase):
+    """The client of a request, by what the caller knows of its certificate."""
+
+    DER = pki.Authority.root().issue("device").der
+
+    def client(self, *args: Any, **options: Any) -> PendingClient:
+        """The client of a request that came from 192.0.2.1 over TLS."""
+        request = Request(DummyChannel(), False)
+        request.client = address.IPv4Address("TCP", "192.0.2.1", 7)
+        request.isSecure = lambda: True  # type: ignore[method-assign]
+        return web_client(request, *args, **options)
+
+    def test_verdicts(self) -> None:
+        """Verified or not, absent, or refused: each is what the gateway calls it."""
+        for found, verdict in (
+            (self.client(self.DER), Trusted()),
+            (self.client(self.DER, verified=False), Unchecked()),
+            (self.client(None), Absent()),
+            (self.client(None, verified=False), Absent()),
+            (self.client(None, refused="a certificate is needed"), Missing()),
+            (self.client(self.DER, refused="revoked"), Refused("revoked")),
+            (self.client(self.DER, refused="revoked", verified=False), Refused("revoked")),
+        ):
+            self.assertEqual(found.proof.verdict, verdict)
+            self.assertEqual((found.connection.address, found.connection.port), ("192.0.2.1", 7))
+            self.assertTrue(found.connection.tls_version)
+
+    def test_chain(self) -> None:
+        """A chain goes with a verified certificate alone."""
+        self.assertEqual(self.client(self.DER, chain=[self.DER]).proof.chain_der, (self.DER,))
+        for certificate, options in ((None, {}), (self.DER, {"verified": False}), (self.DER, {"refused": "x"})):
+            self.assertRaises(ValueError, self.client, certificate, chain=[self.DER], **options)
+
+    async def test_over_tls(self) -> None:
+        """The program of the documentation tells the backend who has shaken hands with Twisted's own TLS."""
+        [source] = [
+            each for each in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL) if "client_of" in each
+        ]
+        names: dict[str, Any] = {}
+        exec(compile(source, str(PAGE), "exec"), names)
+        backend = reactor.listenTCP(0, Site(_Echo()), interface="127.0.0.1")
+        self.addCleanup(backend.stopListening)
+        root = pki.Authority.root("Root")
+        authority = ssl.Certificate.loadPEM(root.pem)
+        server, device = (
+            ssl.PrivateCertificate.loadPEM(each.pem + each.key_pem)
+            for each in (root.issue_server("localhost"), root.issue("device 7"))
+        )
+        resource = ProxyResource(reactor, [f"127.0.0.1:{backend.getHost().port}"], client_of=names["client_of"])
+        self.addCleanup(resource.close_idle)
+        listening = reactor.listenSSL(0, Site(resource), server.options(authority), interface="127.0.0.1")
+        self.addCleanup(listening.stopListening)
+        options = ssl.optionsForClientTLS("localhost", ssl.trustRootFromCertificates([authority]), device)
+        client = Agent.usingEndpointFactory(reactor, _Endpoints(listening.getHost().port, options))
+        body = await body_of(await client.request(b"GET", b"https://localhost/"))
+        self.assertIn(b"X-Client-Certificate-Verification: SUCCESS\n", body)
+        self.assertIn(b"X-Client-Certificate-Subject: CN=device 7\n", body)
+        # Of Twisted's own use of pyOpenSSL.
+        self.assertEqual({each["message"][:17] for each in self.flushWarnings()}, {"Passing pyOpenSSL"})
 
 
 class ExampleTests(TestCase):
