@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
@@ -10,6 +11,10 @@ from twisted.internet.error import DNSLookupError
 
 from agwtwisted.backends.resolver import Resolver
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.identity.clients import OcspStatus, PendingClient, RevocationFinding
+from agwtwisted.core.resources.resources import SslProfile
+from agwtwisted.core.verification import reasons
+from agwtwisted.core.verification.verdicts import Refused
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.ports import PortEnvironment, unchecked
 from agwtwisted.relay.backends import RelayBackends
@@ -58,6 +63,40 @@ def _listener(number: int, line: str) -> str:
 
 def _unknown(name: str) -> Deferred[Any]:
     return fail(DNSLookupError(name))
+
+
+class Check:
+    """Whether certificates were revoked: the test answers, as often as it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Deferred[RevocationFinding]] = []
+        self.cancelled = 0
+        self.watching: list[Callable[[], None]] = []
+
+    def __call__(self, client: PendingClient) -> Deferred[RevocationFinding]:
+        """A question."""
+        answer: Deferred[RevocationFinding] = Deferred(self._cancel)
+        self.asked.append(answer)
+        return answer
+
+    def _cancel(self, deferred: Deferred[RevocationFinding]) -> None:
+        self.cancelled += 1
+
+    def watch(self, client: PendingClient, told: Callable[[], None]) -> Callable[[], None]:
+        """Keeps whom to tell of bad news."""
+        self.watching.append(told)
+        return lambda: self.watching.remove(told)
+
+    def of(self, profile: SslProfile | None) -> Check:
+        """For every profile."""
+        return self
+
+    def answer(self, *, good: bool = True, seconds: float = 3600.0) -> None:
+        """Answers the last question."""
+        finding = RevocationFinding(ocsp_status=OcspStatus.GOOD, until=pki.NOW.timestamp() + seconds)
+        if not good:
+            finding = RevocationFinding(ocsp_status=OcspStatus.REVOKED, refusal=Refused(reasons.REVOKED))
+        self.asked[-1].callback(finding)
 
 
 class Stand:

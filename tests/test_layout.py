@@ -22,6 +22,7 @@ from tests.programs import needs
 ROOT = Path(__file__).parent.parent
 WITHOUT_TESTS = {"__init__", "_version", "interfaces"}
 BESIDE_MODULES = {
+    "test_admitted",
     "test_benchmarks",
     "test_conf",
     "test_fuzz",
@@ -34,7 +35,7 @@ BESIDE_MODULES = {
     "test_systemd_unit",
 }
 """Tests of what is no module of the package: the benchmarks, the examples in conf/, the pages' words, hostile inputs,
-the tree, the plugin, the public names, the unit."""
+who is forwarded by type, the tree, the plugin, the public names, the unit."""
 
 
 def modules() -> set[str]:

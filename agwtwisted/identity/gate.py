@@ -1,7 +1,6 @@
 """Holds a connection after its handshake until the verdict about the client is in.
 
-No byte of the client is looked at before: what comes is kept, and reading stops once it is enough. It does not stop at
-once, or nobody would notice that the client has left.
+No byte of the client is looked at before: what comes is kept. For the ports, whose connections have one each.
 """
 
 from __future__ import annotations
@@ -30,6 +29,28 @@ MAX_EARLY = 16384
 """Bytes that are kept of a client that waits for its verdict; one read may come on top."""
 
 
+class EarlyBytes:
+    """Bytes of a client that came before anything may look at them; reading stops once they are enough.
+
+    It does not stop at once, or it would not be noticed that the client has left.
+    """
+
+    def __init__(self, wire: TcpWire) -> None:
+        self._wire = wire
+        self._kept = bytearray()
+
+    def add(self, data: bytes) -> None:
+        """One read more."""
+        self._kept += data
+        if len(self._kept) >= MAX_EARLY:
+            self._wire.pause()
+
+    def take(self) -> bytes:
+        """All that was kept; it is not kept any longer."""
+        kept, self._kept = bytes(self._kept), bytearray()
+        return kept
+
+
 class Gate:
     """The receiver of a wire between its handshake and the verdict.
 
@@ -49,7 +70,7 @@ class Gate:
         self._wire = wire
         self._admitted = admitted
         self._turned_away = turned_away
-        self._early = bytearray()
+        self._early = EarlyBytes(wire)
         self._waiting: Deferred[RevocationFinding] | None = None
 
     def judge(self, pending: PendingClient, check: Callable[[PendingClient], Answer] | None = None) -> None:
@@ -75,9 +96,7 @@ class Gate:
 
     def received(self, data: bytes) -> None:
         """Early bytes."""
-        self._early += data
-        if len(self._early) >= MAX_EARLY:
-            self._wire.pause()
+        self._early.add(data)
 
     def drained(self) -> None:
         """Nothing is written before the gate opens."""
@@ -101,7 +120,7 @@ class Gate:
         if self._wire.closing:
             return
         self._decide(pending, finding)
-        early, self._early = bytes(self._early), bytearray()
+        early = self._early.take()
         if early and not self._wire.closing:
             self._wire.receiver.received(early)
         if self._wire.input_ended and not self._wire.closing:

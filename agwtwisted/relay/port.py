@@ -2,70 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable
-from functools import partial
 from typing import cast
 
-import attrs
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError, ConnectionRefusedError, DNSLookupError
-from twisted.logger import Logger
-from twisted.python.failure import Failure
-
-from agwtwisted.core.backends.balancing import Order, Pool
-from agwtwisted.core.backends.health import HealthState
-from agwtwisted.core.identity.clients import Admitted, Client, PendingClient, TurnedAway
-from agwtwisted.core.listening.admission import Awaited
-from agwtwisted.core.listening.proxy_protocol import Endpoint
-from agwtwisted.core.operations.records import RecordFrame, client_members
-from agwtwisted.core.operations.session_records import SessionRecord, SessionStatus, render_session
+from agwtwisted.core.identity.clients import Admitted, PendingClient, TurnedAway
+from agwtwisted.core.operations.records import RecordFrame
 from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import RelaySite
-from agwtwisted.core.relay import announcing
-from agwtwisted.core.relay.announcing import ServerNames, server_names
-from agwtwisted.core.verification.verdicts import Trusted
-from agwtwisted.identity.gate import MAX_EARLY
-from agwtwisted.identity.revalidation import Revalidation
 from agwtwisted.listening.ports import Port, PortEnvironment
-from agwtwisted.relay.backends import RelayBackends, RelayServer
-from agwtwisted.relay.session import End, Relay
+from agwtwisted.relay.backends import RelayBackends
+from agwtwisted.relay.client_sessions import RelaySession, RelayTarget, TurnedAwaySession
 from agwtwisted.tls.handshake import Handshake, TlsWire
 from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.tls.relay_wires import RelayTlsWire, RelayWire
-from agwtwisted.transport.deferreds import log_failure
 from agwtwisted.transport.streaming import TcpWire
-
-CONNECT_TIMEOUT = 5.0
-"""Seconds in which one server has to accept; the next one is asked then, within the settings' `timeout` in all."""
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class RelayWay:
-    """Where the clients of one site go, and what is the same for all of them."""
-
-    site: RelaySite
-    servers: Pool[RelayServer]
-    frame: RecordFrame
-    names: ServerNames | None  # of the server certificate; None where backends are not told of TLS
-
-    @classmethod
-    def of(cls, site: RelaySite, backends: RelayBackends) -> RelayWay:
-        """The way of a site's clients."""
-        rule = site.rule
-        certificate = site.listener.ssl_certificate
-        told = rule.backend_settings.proxy_protocol_tls and certificate is not None
-        return cls(
-            site=site,
-            servers=backends.pool(*site.route),
-            frame=RecordFrame.from_names(
-                listener=site.listener.name,
-                rule=rule.name,
-                backend_pool=rule.backend_address_pool.name,
-                backend_setting=rule.backend_settings.name,
-            ),
-            names=server_names(certificate.certificates[0]) if told and certificate else None,
-        )
 
 
 class RelayPort(Port[RelaySite]):
@@ -87,20 +36,20 @@ class RelayPort(Port[RelaySite]):
         backends: RelayBackends,
     ) -> None:
         super().__init__(plan, contexts, environment)
-        self._ways = {site: RelayWay.of(site, backends) for site in self.sites.all()}
-        names = [site.listener.name for site in self._ways]
+        self._targets = {site: RelayTarget.of(site, backends) for site in self.sites.all()}
+        names = [site.listener.name for site in self._targets]
         self._frames = {name: RecordFrame.from_names(listener=name) for name in names}
-        self._first = self._ways[self.sites.all()[0]]
+        self._first = self._targets[self.sites.all()[0]]
 
     def begin(self, wire: TcpWire, client: Admitted, site: RelaySite | None = None) -> None:
         """Joins an admitted client to a backend."""
-        session = RelaySession(self, self._way_of(site), cast(RelayWire, wire), client)
+        session = RelaySession(self, self._target_of(site), cast(RelayWire, wire), client, self.adopt)
         self._sessions[wire] = session
         session.begin()
 
     def turned_away(self, wire: TcpWire, client: TurnedAway, site: RelaySite | None) -> None:
         """Closes the connection of a client that is refused: on L4 nothing can be said to it."""
-        session = TurnedAwaySession(self, self._way_of(site), cast(RelayWire, wire), client)
+        session = TurnedAwaySession(self, self._target_of(site), cast(RelayWire, wire), client)
         self._sessions[wire] = session
         session.begin()
 
@@ -138,325 +87,10 @@ class RelayPort(Port[RelaySite]):
         self._sessions[wire] = session
         wire.when_closed = lambda: self._let_go(wire)
 
-    def _way_of(self, site: RelaySite | None) -> RelayWay:
-        return self._first if site is None else self._ways[site]
+    def _target_of(self, site: RelaySite | None) -> RelayTarget:
+        return self._first if site is None else self._targets[site]
 
     def _let_go(self, wire: RelayWire) -> None:
         wire.when_closed = None
         self._sessions.pop(wire, None)
         self.connections.discard(wire)
-
-
-class TurnedAwaySession:
-    """A client of an L4 listener that is refused after its handshake, until its connection is gone."""
-
-    def __init__(self, port: RelayPort, way: RelayWay, wire: RelayWire, client: TurnedAway) -> None:
-        self.client = client
-        self._port = port
-        self._way = way
-        self._wire = wire
-        self._began = port.clock.seconds()
-        wire.receiver = _Waiting(wire, self._gone)
-
-    def begin(self) -> None:
-        """Closes the connection."""
-        self._wire.close()
-
-    def drain(self) -> None:
-        """It ends as soon as it can."""
-
-    def abort(self) -> None:
-        """There is no more time."""
-        self._wire.abort()
-
-    def ended(self) -> None:
-        """The connection is gone."""
-
-    def awaited(self, now: float) -> tuple[Awaited, float]:
-        """The client is not waited for."""
-        return Awaited.NOTHING, now
-
-    def _gone(self, reason: str) -> None:
-        log = self._port.access_log
-        if log.enabled:
-            log.write_later(partial(self._line, self._port.clock.seconds(), log.timestamp()))
-
-    def _line(self, now: float, timestamp: bytes) -> bytes:
-        """The line of the access log."""
-        record = SessionRecord(
-            timestamp=timestamp,
-            frame=self._way.frame,
-            client=client_members(self.client, names_refused=self._port.gateway.log_refused_certificates),
-            server_name=self.client.connection.server_name,
-            received_bytes=self._wire.bytes_in,
-            sent_bytes=self._wire.bytes_out,
-            session_time=now - self._began,
-            status=SessionStatus.FORBIDDEN,
-            end=End.REFUSED.value,
-        )
-        return render_session(record)
-
-
-class RelaySession:
-    """One admitted client of an L4 listener, from the open gate to the end of both connections."""
-
-    log = Logger()
-
-    def __init__(self, port: RelayPort, way: RelayWay, wire: RelayWire, client: Admitted) -> None:
-        self.client: Client = client  # replaced as a whole when the client is judged again
-        self._admitted = client  # as it was when its server was chosen
-        self._port = port
-        self._way = way
-        self._wire = wire
-        self._began = port.clock.seconds()
-        self._waiting = _Waiting(wire, self._client_lost)
-        self._servers: Order[RelayServer] | None = None
-        self._server: RelayServer | None = None
-        self._dialing: Deferred[RelayWire] | None = None
-        self._joined: _Joined | None = None
-        self._end: End | None = None
-        self._status = SessionStatus.OK
-        self._preamble = b""
-        self._omitted = False
-        self._on_hold = False
-        wire.receiver = self._waiting
-        self._revalidation = Revalidation.of(port.clock, port.wall, self, client, port.check_of(way.site.profile))
-
-    def begin(self) -> None:
-        """Looks for a backend."""
-        try:
-            rule = self._way.site.rule
-            if rule.backend_settings.enable_l4_client_ip_preservation:
-                self._preamble, self._omitted = self._header()
-            self._servers = self._way.servers.order(self._admitted)
-            self._dial_next()
-        except Exception:
-            self._fail()
-
-    # -- from the port
-
-    def drain(self) -> None:
-        """It has what time there is; so has a client whose server has not accepted yet."""
-
-    def abort(self) -> None:
-        """There is no more time."""
-        if self._joined is not None:
-            self._joined.relay.abort(End.STOPPED)
-        else:
-            self._close(End.STOPPED, SessionStatus.UNAVAILABLE)
-            self._wire.abort()
-
-    def ended(self) -> None:
-        """The client's connection is gone."""
-        if self._revalidation is not None:
-            self._revalidation.stop()
-
-    def awaited(self, now: float) -> tuple[Awaited, float]:
-        """A client that has a server and says nothing may wait for the server's word, or is a stranger.
-
-        It is waited for since it came where it never said a word, else since something moved in either direction for
-        the last time: whether the server is at work for it is not known here. One that has proven who it is is waited
-        for only before its first word, and since now.
-        """
-        if self._joined is None:
-            return Awaited.NOTHING, now
-        is_trusted = isinstance(self.client.verdict, Trusted)
-        if not self._wire.bytes_in:
-            return Awaited.MORE, now if is_trusted else self._began
-        return (Awaited.NOTHING, now) if is_trusted else (Awaited.MORE, self._joined.relay.idle_since)
-
-    # -- from the server, as targets.Connection says
-
-    def cut(self, reason: str) -> None:
-        """The server is down, and has been for long enough."""
-        if self._joined is not None:
-            self._joined.relay.abort(End.BACKEND_DOWN)
-
-    # -- as revalidation.Revalidated says
-
-    def hold(self) -> None:
-        """The verdict is over, and the new one not in: nothing more of the client is passed on."""
-        self._on_hold = True
-        if self._joined is not None:
-            self._joined.relay.hold()
-
-    def renewed(self, client: Client) -> None:
-        """The client was judged again; turned away, it is cut off."""
-        try:
-            self.client = client
-            self._on_hold = False
-            if isinstance(client, Admitted):
-                if self._joined is not None:
-                    self._joined.relay.go_on()
-            elif self._joined is not None:
-                self._joined.relay.abort(End.REFUSED)
-            else:
-                self._close(End.REFUSED, SessionStatus.FORBIDDEN)
-        except Exception:
-            self._fail()
-
-    # -- how
-
-    def _header(self) -> tuple[bytes, bool]:
-        """The PROXY protocol header for backends, and whether it had no room for the client's certificate."""
-        connection = self._admitted.connection
-        reached = connection.reached
-        if reached is None:
-            host = self._wire.transport.getHost()
-            reached = _endpoint(host.host, host.port)
-        source = _endpoint(connection.address, connection.port)
-        return announcing.header(self._admitted, source, reached, self._way.names)
-
-    def _dial_next(self) -> None:
-        left = self._began + self._way.site.rule.backend_settings.timeout - self._port.clock.seconds()
-        server = next(self._servers, None) if self._servers is not None and left > 0 else None
-        if server is None:
-            self._close(End.UNREACHABLE, SessionStatus.UNREACHABLE)
-            return
-        self._server = server
-        dialing = self._dialing = server.dial(
-            min(left, CONNECT_TIMEOUT), self._preamble, protocol=self._admitted.connection.protocol
-        )
-        dialed = dialing.addCallbacks(
-            self._connected, self._not_connected, callbackArgs=(server,), errbackArgs=(server,)
-        )
-        log_failure(dialed.addErrback(self._broken), self.log, "connecting an L4 client")
-
-    def _connected(self, backend: RelayWire, server: RelayServer) -> None:
-        self._dialing = None
-        if server.state is HealthState.DOWN:
-            server.reached()
-        server.used(self)
-        port = self._port
-        port.adopt(backend, self)
-        timeout = self._way.site.rule.backend_settings.timeout
-        relay = Relay(self._wire, backend, port.clock, timeout, self._over)
-        self._joined = _Joined(
-            backend=backend,
-            relay=relay,
-            since=port.clock.seconds(),
-            source_port=backend.transport.getHost().port,
-        )
-        if self._on_hold:
-            relay.hold()
-        relay.start(self._waiting.early())
-
-    def _not_connected(self, failure: Failure, server: RelayServer) -> Failure | None:
-        self._dialing = None
-        if failure.check(ConnectError, DNSLookupError) is None:
-            return failure  # cancelled, or a defect
-        server.complain(failure)
-        if failure.check(ConnectionRefusedError):
-            server.refused()
-        self._dial_next()
-        return None
-
-    def _broken(self, failure: Failure) -> Failure | None:
-        """A defect of ours: the client is not left waiting."""
-        if failure.check(CancelledError):
-            return failure
-        self._fail(failure)
-        return None
-
-    def _fail(self, failure: Failure | None = None) -> None:
-        """Ends the session after an error of the gateway's own: the one that is being handled, or this one."""
-        self.log.failure("Unexpected error while serving an L4 client", failure)
-        if self._joined is not None:
-            self._joined.relay.abort(End.DEFECT)
-        else:
-            self._close(End.DEFECT, SessionStatus.DEFECT)
-
-    def _close(self, end: End, status: SessionStatus) -> None:
-        """Sends the client away before there was a backend."""
-        if self._end is None:
-            self._end, self._status = end, status
-        self._wire.close()
-        if self._dialing is not None:
-            self._dialing.cancel()
-
-    def _client_lost(self, reason: str) -> None:
-        """The client's connection is gone, and there was no backend."""
-        if self._dialing is not None:
-            self._dialing.cancel()
-        left = End.CLIENT_CUT if self._wire.cut else End.CLIENT
-        self._over(self._end or (End.DEFECT if self._wire.failed else left))
-
-    def _over(self, end: End) -> None:
-        """Both connections are gone."""
-        if end is End.DEFECT:
-            self._status = SessionStatus.DEFECT
-        if self._servers is not None:
-            self._servers.close()
-        if self._server is not None:
-            self._server.ended(self)
-        log = self._port.access_log
-        if log.enabled:
-            log.write_later(partial(self._line, end, self._port.clock.seconds(), log.timestamp()))
-
-    def _line(self, end: End, now: float, timestamp: bytes) -> bytes:
-        """The line of the access log; all else that it tells is over."""
-        joined = self._joined
-        record = SessionRecord(
-            timestamp=timestamp,
-            frame=self._way.frame,
-            client=client_members(self.client, names_refused=self._port.gateway.log_refused_certificates),
-            server_name=self.client.connection.server_name,
-            received_bytes=self._wire.bytes_in,
-            sent_bytes=self._wire.bytes_out,
-            session_time=now - self._began,
-            server_routed=self._server.name if joined and self._server else "",
-            upstream_sent_bytes=joined.backend.bytes_out if joined else 0,
-            upstream_received_bytes=joined.backend.bytes_in if joined else 0,
-            upstream_session_time=now - joined.since if joined else 0.0,
-            upstream_source_port=joined.source_port if joined else None,
-            status=self._status,
-            end=end.value,
-            certificate_omitted=self._omitted,
-        )
-        return render_session(record)
-
-
-class _Waiting:
-    """The receiver of a client's wire while there is no backend; what comes is kept, until it is enough."""
-
-    def __init__(self, wire: RelayWire, lost: Callable[[str], None]) -> None:
-        self._wire = wire
-        self._lost = lost
-        self._early = bytearray()
-
-    def early(self) -> bytes:
-        """All that was kept; it is not kept any longer."""
-        early, self._early = bytes(self._early), bytearray()
-        return early
-
-    def received(self, data: bytes) -> None:
-        """Early bytes."""
-        self._early += data
-        if len(self._early) >= MAX_EARLY:
-            self._wire.pause()
-
-    def drained(self) -> None:
-        """Nothing is written yet."""
-
-    def finished(self) -> None:
-        """The client has finished sending, which its wire remembers."""
-
-    def ended(self, reason: str) -> None:
-        """The client is gone."""
-        self._lost(reason)
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class _Joined:
-    """What there is once a backend is connected to."""
-
-    backend: RelayWire
-    relay: Relay
-    since: float
-    source_port: int
-
-
-def _endpoint(host: str, port: int) -> Endpoint:
-    address = ipaddress.ip_address(host.partition("%")[0])
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address, port
