@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -102,13 +102,15 @@ def _redirected(locations: list[bytes], asked: Destination) -> Destination:
 
 def _cancellable(asked: Deferred[T]) -> Deferred[T]:
     """The same, but cancelling gives CancelledError: Twisted's client makes other errors of it, or even results."""
+    is_cancelled = False
 
-    def cancel(waiting: Deferred[T]) -> None:
-        waiting.errback(CancelledError())
-        asked.cancel()
+    def cancel(_: Deferred[T]) -> None:
+        nonlocal is_cancelled
+        is_cancelled = True
+        asked.cancel()  # before the caller goes on: it may count on it
 
     def pass_on(result: T | Failure) -> None:
-        if not waiting.called:
+        if not is_cancelled:
             waiting.callback(result)  # a Failure is passed on as one
 
     waiting: Deferred[T] = Deferred(cancel)

@@ -40,12 +40,13 @@ from agwtwisted.backends.reactor_resolver import ReactorResolver
 from agwtwisted.core.base.errors import AgwError
 from agwtwisted.core.http.destinations import Destination, Network, PortRange, closed, refusal_of
 from agwtwisted.core.revocation.ocsp import MAX_RESPONSE_BYTES
+from agwtwisted.transport.descriptors import SHORTAGES
 
 MAX_HEAD_BYTES: Final = 16384
 """Room for the head of a response, and for what TLS adds."""
 
-_SHORTAGES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
-"""Why the system makes no socket: no descriptor, memory or local port is left."""
+_SHORTAGES: Final = SHORTAGES | {errno.EADDRNOTAVAIL}
+"""Errors of a connection that say nothing about the responder: no descriptor, memory or local port is left."""
 
 
 class AddressRefusedError(AgwError):

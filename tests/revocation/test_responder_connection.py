@@ -87,6 +87,18 @@ class AddressTests(ClientCase):
         made.nameResolver.receivers[0].resolutionComplete()
         self.assertEqual((made.nameResolver.asked, made.connected), (["ocsp.example"], []))
 
+    async def test_left_before_the_caller_goes_on(self) -> None:
+        """A name that waits to be looked up is not looked up any more once its question has ended."""
+        made = self.resolving(ocsp_example=["127.0.0.1"])
+        made.nameResolver.complete = False
+        slow = [self.ask(self.route(f"http://{number}.example/")) for number in range(MAX_LOOKUPS)]
+        late = self.ask(self.route("http://late.example/", timeout=0.1))
+        await late.addCallback(lambda _: made.nameResolver.receivers[0].resolutionComplete())
+        self.assertNotIn("late.example", made.nameResolver.asked)
+        for each in slow:
+            each.addErrback(lambda _: None)  # type: ignore[unused-awaitable]
+            each.cancel()
+
     async def test_names_wait(self) -> None:
         """So many names are looked up at once; a question whose name had no turn was not put, the others were."""
         made = self.resolving(ocsp_example=["127.0.0.1"])
