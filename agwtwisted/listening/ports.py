@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, Generic, Protocol, cast
+from typing import Any, Final, Generic, cast
 
 import attrs
 from OpenSSL import SSL
@@ -27,7 +27,7 @@ from agwtwisted.core.identity.clients import (
     TurnedAway,
     unauthenticated,
 )
-from agwtwisted.core.listening.admission import Awaited, address_block
+from agwtwisted.core.listening.admission import address_block
 from agwtwisted.core.listening.proxy_protocol import Endpoint, ProxyHeader
 from agwtwisted.core.operations.records import HandshakeRecord, RecordFrame, render_handshake
 from agwtwisted.core.plan.plan import PortPlan
@@ -38,6 +38,7 @@ from agwtwisted.identity.gate import Gate
 from agwtwisted.identity.revalidation import Check
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.proxied import HeaderProtocol
+from agwtwisted.listening.tracking import Abortable, Giving, PortSession, TrackedConnection
 from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.tls.client_certificates import ClientCertificates, pending_client
 from agwtwisted.tls.contexts import SiteContext
@@ -56,45 +57,6 @@ QUIET: Final = 1.0
 """Seconds without a byte after which a connection is closed while the gateway stops: what was on its way has come."""
 
 
-class Abortable(Hashable, Protocol):
-    """A connection, at whatever stage."""
-
-    def abort(self) -> None:
-        """Closes it at once."""
-
-
-class Giving(Abortable, Protocol):
-    """One of a client's, which gives way where room is needed."""
-
-    def has_spoken(self) -> bool:
-        """Whether any byte of it was read."""
-
-    def has_arrived(self) -> bool:
-        """Whether there are bytes of it that were not read yet."""
-
-    def awaited(self, now: float) -> tuple[Awaited, float]:
-        """What it keeps the gateway waiting for while it has no session, and since when."""
-
-    def give_way(self, reason: str) -> None:
-        """Closes it before this returns."""
-
-    def drain(self, quiet: float) -> None:
-        """The gateway stops: has it end, if the client says nothing for so long; not where it waits for a verdict."""
-
-
-class PortSession(Protocol):
-    """What stands behind a connection once its client is known."""
-
-    def drain(self) -> None:
-        """The gateway stops: ends once what has come from the client is done."""
-
-    def ended(self) -> None:
-        """The connection is gone."""
-
-    def awaited(self, now: float) -> tuple[Awaited, float]:
-        """What the client keeps the gateway waiting for, and since when."""
-
-
 @attrs.frozen(kw_only=True, eq=False)
 class PortEnvironment:
     """What the ports of one configuration have in common."""
@@ -107,33 +69,6 @@ class PortEnvironment:
     limiter: LogRateLimiter  # says which failed handshakes get a line
     check_of: Callable[[SslProfile | None], Check | None] = unchecked
     """How trusted clients of a profile are judged further, if they are."""
-
-
-class _Tracked:
-    """A connection as `admission` knows it."""
-
-    __slots__ = ("_connection", "_sessions", "block")
-
-    def __init__(self, connection: Giving, sessions: Mapping[Abortable, PortSession], block: str) -> None:
-        self.block = block
-        self._connection = connection
-        self._sessions = sessions
-
-    def has_spoken(self) -> bool:
-        """Whether any byte of it has come."""
-        return self._connection.has_spoken() or self._connection.has_arrived()
-
-    def has_arrived(self) -> bool:
-        """Whether any was not read yet."""
-        return self._connection.has_arrived()
-
-    def awaited(self, now: float) -> tuple[Awaited, float]:
-        """What it is waited for."""
-        return (self._sessions.get(self._connection) or self._connection).awaited(now)
-
-    def give_way(self, reason: str) -> None:
-        """Closes it."""
-        self._connection.give_way(reason)
 
 
 class Port(ABC, Generic[S]):
@@ -242,7 +177,7 @@ class Port(ABC, Generic[S]):
             gone=gone,
         )
         self.connections.add(waiting)
-        tracked = _Tracked(waiting, self._sessions, "")
+        tracked = TrackedConnection(waiting, self._sessions, "")
         self.limits.opened(tracked)
         return waiting
 
@@ -262,7 +197,7 @@ class Port(ABC, Generic[S]):
         else:
             wire = _TlsConnection(self, self._contexts, host, port, seconds, reached, block).wire
         self.connections.add(wire)
-        tracked = _Tracked(wire, self._sessions, block)
+        tracked = TrackedConnection(wire, self._sessions, block)
         self.limits.opened(tracked, block, silent=self.client_begins or self._contexts is not None)
         wire.when_closed = lambda: self._closed(wire, tracked, block)
         return wire
@@ -320,7 +255,7 @@ class Port(ABC, Generic[S]):
         for connection in self.connections.snapshot():
             connection.abort()
 
-    def _closed(self, wire: TcpWire, tracked: _Tracked, address: str) -> None:
+    def _closed(self, wire: TcpWire, tracked: TrackedConnection, address: str) -> None:
         wire.when_open = wire.when_closed = None  # they lead back to the wire: without them it is free at once
         session = self._sessions.pop(wire, None)
         if session is not None:
