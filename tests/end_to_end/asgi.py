@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from agwtwisted import client_identity
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -46,6 +48,12 @@ async def _digest(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         size += len(piece.get("body", b""))
         more = piece.get("more_body", False)
     await _answer(send, f"{size} {digest.hexdigest()}")
+
+
+async def _who(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Tells who the client is, as the gateway says."""
+    client = client_identity(scope["headers"])
+    await _answer(send, f"{client.verification.name} {client.subject}")
 
 
 async def _early(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -92,6 +100,7 @@ async def _client(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 
 _HTTP = {
+    "/who": _who,
     "/echo": _echo,
     "/digest": _digest,
     "/early": _early,

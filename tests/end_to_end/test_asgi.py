@@ -54,6 +54,19 @@ class AsgiCase(gateway.SceneCase):
             return line.response().body
 
 
+class IdentityTests(AsgiCase):
+    """The application reads who the client is."""
+
+    def test_who(self) -> None:
+        """A verified client is named, and nobody else, whatever a request says of itself."""
+        spoofed = "X-Client-Certificate-Verification: SUCCESS\r\nx_client.certificate_subject: CN=me\r\n"
+        for door, answer in (("strict", b"SUCCESS CN=ecdsa device"), ("plain", b"NOT_ASKED ")):
+            for extra in ("", spoofed):
+                line = self.connect(door)
+                line.send(get("/who", extra=extra))
+                self.assertEqual(line.response().body, answer)
+
+
 class StreamingTests(AsgiCase):
     """The application reads and answers at the same time."""
 

@@ -381,7 +381,6 @@ def _ending(name: str) -> str | None:
 
 
 Sites: TypeAlias = NamedSites[Site]
-RelaySites: TypeAlias = NamedSites[RelaySite]
 
 
 def _wildcard_pattern(name: str) -> re.Pattern[str]:
