@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
+import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -20,8 +21,9 @@ from agwtwisted.core.identity.clients import (
 )
 from agwtwisted.core.resources.resources import OcspScope, OcspUnavailable, SslProfile
 from agwtwisted.core.revocation.finding import FAIL_OPEN_SECONDS
-from agwtwisted.core.verification.verdicts import Refused, Trusted
-from agwtwisted.identity.revalidation import EXPIRED, Answer, Revalidation
+from agwtwisted.core.verification import reasons
+from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, NotAsked, Refused, Trusted, Unchecked
+from agwtwisted.identity.revalidation import EXPIRED, Answer, Revalidation, StrictClient
 from agwtwisted.revocation.check import check_of
 from agwtwisted.revocation.watchers import CALLS_PER_TURN
 from agwtwisted.transport.clocks import LOOK
@@ -224,6 +226,95 @@ class RevalidationTests(SynchronousTestCase):
         self.revalidation(1000.0, self.check).stop()
         self.wall.step(HOUR)
         self.assertEqual((self.told, self.check.asked), ([], []))
+
+
+class StrictClientTests(SynchronousTestCase):
+    """A client of a Passthrough listener, for the paths that require a certificate."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.wall = SettableClock(self.clock)
+        self.check = Check()
+        self.expelled = 0
+        self.shown = identities.admitted(Unchecked(), strict_verdict=Trusted(), until=1000.0)
+
+    def expel(self) -> None:
+        """The connection is to end."""
+        self.expelled += 1
+
+    def strict(self, check: Check | None = None) -> StrictClient:
+        """Such a client's, checked further or not."""
+        return StrictClient(self.clock, self.wall, check, self.expel)
+
+    def test_by_the_strict_verdict(self) -> None:
+        """It is admitted where a Strict profile trusts it, until its certificate ends, and else turned away."""
+        client = self.successResultOf(self.strict().judged(self.shown))
+        self.assertEqual(client, identities.admitted(Trusted(), strict_verdict=Trusted(), until=1000.0))
+        for verdict in (Missing(), Refused("certificate has expired"), UNJUDGED):
+            shown = identities.admitted(Unchecked(), strict_verdict=verdict)
+            found = self.successResultOf(self.strict().judged(shown))
+            assert isinstance(found, TurnedAway), found
+            self.assertEqual(found.verdict, verdict)
+
+    def test_never_asked(self) -> None:
+        """A client that was asked for no certificate has none that a path could require."""
+        client = self.successResultOf(self.strict().judged(identities.admitted(NotAsked())))
+        self.assertIsInstance(client, TurnedAway)
+
+    def test_turned_away(self) -> None:
+        """A client that is turned away meanwhile stays so, and nothing is asked about it."""
+        away = identities.turned_away(Refused("certificate revoked"))
+        self.assertIs(self.successResultOf(self.strict(self.check).judged(away)), away)
+        self.assertEqual(self.check.asked, [])
+
+    def test_the_same_while_nothing_changes(self) -> None:
+        """What was found for one request is the same value for the next, with what it remembers."""
+        strict = self.strict(self.check)
+        good = RevocationFinding(ocsp_status=OcspStatus.GOOD, until=500.0)
+        self.check.answers += [good, good, attrs.evolve(good, until=600.0)]
+        first, second, third = (self.successResultOf(strict.judged(self.shown)) for _ in range(3))
+        self.assertIs(first, second)
+        self.assertIsNot(second, third)
+        strict.stop()
+
+    def test_expired(self) -> None:
+        """At the end of the certificate, or of the listener's own verdict, it is turned away."""
+        trusted = identities.admitted(
+            Trusted(), until=1000.0, finding=RevocationFinding(ocsp_status=OcspStatus.GOOD, until=100.0)
+        )
+        for judged, end in ((self.shown, 1000.0), (trusted, 100.0)):
+            self.setUp()
+            self.clock.advance(end)
+            found = self.successResultOf(self.strict(self.check).judged(judged))
+            assert isinstance(found, TurnedAway), found
+            self.assertEqual((found.verdict, found.ocsp_status), (Refused(reasons.EXPIRED), judged.ocsp_status))
+            self.assertEqual(self.check.asked, [])
+
+    def test_expels(self) -> None:
+        """Once a path has let it in its certificate is watched; bad news ends the connection, good news does not."""
+        strict = self.strict(self.check)
+        good = RevocationFinding(ocsp_status=OcspStatus.GOOD, until=500.0)
+        self.check.answers += [good, good, REVOKED]
+        self.assertIsInstance(self.successResultOf(strict.judged(self.shown)), Admitted)
+        self.check.watchers[0]()
+        self.assertEqual(self.expelled, 0)
+        self.check.watchers[0]()
+        self.assertEqual((self.expelled, self.check.watchers), (1, []))
+
+    def test_stop(self) -> None:
+        """A connection that is gone leaves no watcher and no timer behind."""
+        strict = self.strict(self.check)
+        self.check.answers.append(RevocationFinding(ocsp_status=OcspStatus.GOOD, until=500.0))
+        self.successResultOf(strict.judged(self.shown))
+        strict.stop()
+        self.assertEqual((self.check.watchers, self.clock.getDelayedCalls(), self.expelled), ([], [], 0))
+
+    def test_the_listener_watches(self) -> None:
+        """A client that the listener itself verified has a revalidation already, and gets no second one."""
+        self.check.answers.append(RevocationFinding(ocsp_status=OcspStatus.GOOD, until=500.0))
+        trusted = identities.admitted(Trusted(), until=1000.0)
+        self.assertIsInstance(self.successResultOf(self.strict(self.check).judged(trusted)), Admitted)
+        self.assertEqual(self.check.watchers, [])
 
 
 class Session:
