@@ -130,7 +130,7 @@ def _room(plan: Plan) -> int:
 
 
 def _hide_files_from_others() -> None:
-    """What is made from here on is not for everybody, not even twistd's own log, which it opens after this.
+    """Files made from here on are not readable by others, not even twistd's own log, which it opens after this.
 
     twistd's --umask, and the one that it gives a daemon, come later and count.
     """
@@ -157,7 +157,7 @@ def _spare_the_collector() -> None:
 
 
 def _install_reactor() -> None:
-    """Our reactor, where nobody chose one and the system has epoll."""
+    """Our reactor, where no other was chosen and the system has epoll."""
     try:
         from agwtwisted.transport.reactor import install
     except ImportError:  # no epoll here: Twisted's default does

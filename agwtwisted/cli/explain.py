@@ -24,7 +24,7 @@ MAX_FILE_BYTES: Final = 1 << 20
 """Ten times what OpenSSL takes from a client."""
 
 
-_NOBODY_ASKS: Final = Rehearsal(verdict=NotAsked(), evidence=Evidence(chain=(), error=0), anchors=None, failure="")
+_NOT_ASKED: Final = Rehearsal(verdict=NotAsked(), evidence=Evidence(chain=(), error=0), anchors=None, failure="")
 """Plain HTTP."""
 
 
@@ -43,10 +43,10 @@ def explain(configuration: str, listener: str, file: str, at: str | None) -> tup
     plan = load(configuration, None)  # the explanation says what is wrong with dates
     site = _site(plan, listener, configuration)
     sent = _certificates(file)
-    rehearsal = _NOBODY_ASKS
+    rehearsal = _NOT_ASKED
     if site.listener.protocol is Protocol.HTTPS:
         rehearsal = rehearse(site, [block.der for block in sent], now, plan.gateway)
-    told = Explanation(
+    explanation = Explanation(
         file=file,
         sent=sent,
         listener=site.listener,
@@ -59,7 +59,7 @@ def explain(configuration: str, listener: str, file: str, at: str | None) -> tup
         failure=rehearsal.failure,
         rule=site.rule,
     )
-    return str(told), told.lets_in
+    return str(explanation), explanation.lets_in
 
 
 def _time(text: str | None) -> datetime:

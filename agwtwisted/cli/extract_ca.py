@@ -55,7 +55,7 @@ def run(files: Sequence[str], output: str, *, password_file: str | None = None, 
     chain = _chain(extracted, output)
     if isinstance(chain, TrustedChain):
         _write(output, extracted.pem, force=force)
-    print("\n".join([*_told(chain, output), *(f"left out: {each}" for each in (*extracted.left_out, *notes))]))
+    print("\n".join([*_result(chain, output), *(f"left out: {each}" for each in (*extracted.left_out, *notes))]))
     return 0 if isinstance(chain, TrustedChain) else 1
 
 
@@ -113,7 +113,7 @@ def _chain(extracted: Extract, output: str) -> TrustedChain | tuple[str, ...]:
     return chain if isinstance(chain, TrustedChain) else tuple(problem.message for problem in chain)
 
 
-def _told(chain: TrustedChain | tuple[str, ...], output: str) -> Iterator[str]:
+def _result(chain: TrustedChain | tuple[str, ...], output: str) -> Iterator[str]:
     if not isinstance(chain, TrustedChain):
         yield f"{printable(output)} is not made:"
         yield from (f"  {reason}" for reason in chain)

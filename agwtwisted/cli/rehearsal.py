@@ -51,8 +51,8 @@ class Rehearsal:
 
 def rehearse(site: Site, sent: Sequence[bytes], now: datetime, gateway: Gateway) -> Rehearsal:
     """What the Https site says to a client that sends these certificates (DER, its own first) at `now` (aware)."""
-    judged, failure = _told(site, sent, now, gateway)
-    observed, _ = _told(_patient(site), sent, now, gateway)
+    judged, failure = _handshake(site, sent, now, gateway)
+    observed, _ = _handshake(_refusing_later(site), sent, now, gateway)
     anchors = judged.site_context.rules.anchors if judged.site_context else None
     verdict = judged.verdict(failure)
     passed = isinstance(verdict, Absent | Unchecked)
@@ -65,16 +65,16 @@ def rehearse(site: Site, sent: Sequence[bytes], now: datetime, gateway: Gateway)
     )
 
 
-def _patient(site: Site) -> Site:
+def _refusing_later(site: Site) -> Site:
     """The site, but refusing after the handshake: OpenSSL then goes on and reports the whole chain."""
     profile = site.listener.ssl_profile
     if profile is None:
         return site
-    patient = attrs.evolve(profile, refusal=Refusal.HTTP400)
-    return attrs.evolve(site, listener=attrs.evolve(site.listener, ssl_profile=patient))
+    later = attrs.evolve(profile, refusal=Refusal.HTTP400)
+    return attrs.evolve(site, listener=attrs.evolve(site.listener, ssl_profile=later))
 
 
-def _told(site: Site, sent: Sequence[bytes], now: datetime, gateway: Gateway) -> tuple[ClientCertificates, str]:
+def _handshake(site: Site, sent: Sequence[bytes], now: datetime, gateway: Gateway) -> tuple[ClientCertificates, str]:
     """What the callbacks noted, and with which words the handshake failed, if it did."""
     alone = attrs.evolve(site, listener=attrs.evolve(site.listener, host_names=(), ssl_policy=_POLICY))
     contexts = PortContexts.of(Sites.of([alone]), max_depth=gateway.max_client_chain_depth)

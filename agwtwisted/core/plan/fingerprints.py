@@ -72,7 +72,7 @@ class Fingerprints:
 
 
 _PLAIN: Final = (str, bool, int, float, ipaddress.IPv4Network, ipaddress.IPv6Network)
-"""Types whose values are told apart by their text."""
+"""Types whose values differ where their texts do."""
 
 
 def _given(kind: type[attrs.AttrsInstance]) -> Iterable[attrs.Attribute[Any]]:
@@ -81,7 +81,7 @@ def _given(kind: type[attrs.AttrsInstance]) -> Iterable[attrs.Attribute[Any]]:
 
 
 def _framed(kind: bytes, *parts: bytes) -> bytes:
-    """One text of several, from which they can be told apart again."""
+    """One text of several, with their lengths: no other texts make the same one."""
     return b"%b%d(%b)" % (kind, len(parts), b"".join(b"%d:%b" % (len(part), part) for part in parts))
 
 

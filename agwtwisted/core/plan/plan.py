@@ -1,4 +1,4 @@
-"""One configuration in force, compiled: who answers on each port, where requests go, and what all of it is made of.
+"""One configuration in force, compiled: which sites are on each port, where requests go, and what all of it is made of.
 
 `core.configuration.parsing.parse` makes a plan from a file, `Plan.of` from the values of a configuration. It is
 compiled once; ports, exchanges and backends are made from what stands here, and nothing of it changes. Two plans are
@@ -84,7 +84,7 @@ class Plan:
     relay_routes: tuple[RelayRoute, ...] = attrs.field(eq=False, repr=False)
     """The same of L4."""
     identifying_headers: frozenset[bytes] = attrs.field(eq=False, repr=False)
-    """The canonical names of headers by which rewrite rules tell backends who the client is."""
+    """The canonical names of headers by which rewrite rules identify the client to backends."""
     fingerprints: Mapping[str, str] = attrs.field(eq=False, repr=False)
     """Of everything that is in use, by the title of its section: ``ssl_profile devices``."""
     origins: Origins = attrs.field(eq=False, repr=False)

@@ -50,7 +50,7 @@ class Action:
     client_certificate: PathCertificate = PathCertificate.NONE
     certificate_headers: frozenset[CertificateHeaders] = frozenset()  # that the servers get
     matched_prefix: bytes = b""  # of the path, in lower case: an override path stands in its place
-    is_plain: bool = attrs.field(init=False)  # a request goes on as it came, whoever sent it
+    is_plain: bool = attrs.field(init=False)  # every request goes on as it came
 
     @is_plain.default
     def _is_plain(self) -> bool:
@@ -192,7 +192,7 @@ def _of_patterns(rule: RequestRoutingRule, url_path_map: UrlPathMap) -> Iterator
 
 
 def decides_by_path(rule: RequestRoutingRule) -> bool:
-    """Whether it depends on the path who comes in: by a condition on it, or by what single path rules ask."""
+    """Whether access depends on the path: by a condition on it, or by the requirements of single path rules."""
     if any(condition.reference.of_path for condition in rule.deny_unless):
         return True
     url_path_map = rule.url_path_map

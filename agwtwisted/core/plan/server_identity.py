@@ -41,7 +41,7 @@ class ServerIdentity:
     name: str = ""  # sent as server name; empty: there is none, and `address` counts
     address: str = ""  # an IP address
     of_client: bool = False  # the client chose the name: a server that has another is not to blame
-    anybody: bool = False  # no name is sent, and none looked at
+    any_name: bool = False  # no name is sent, and none is verified
 
     def __str__(self) -> str:
         return self.name or self.address
@@ -95,7 +95,7 @@ class IdentityRule:
         """
         if is_server_name(host):
             return ServerIdentity(name=host)
-        return self.fixed or ServerIdentity(anybody=True)
+        return self.fixed or ServerIdentity(any_name=True)
 
 
 def is_server_name(host: str) -> bool:
@@ -106,10 +106,10 @@ def is_server_name(host: str) -> bool:
 def mismatch(der: bytes, identity: ServerIdentity) -> str:
     """Why a certificate, in DER, does not prove its holder to be that server; empty when it does.
 
-    Only names in subjectAltName count. A certificate without any proves nothing, whatever its common name: to say so is
-    left to nobody else, because a library that takes this case for no mismatch lets it pass for every name.
+    Only names in subjectAltName count. A certificate without any proves nothing, whatever its common name: this
+    is verified here, because a library that takes this case for no mismatch lets it pass for every name.
     """
-    if identity.anybody:
+    if identity.any_name:
         return ""
     certificate = certificate_from(der)
     if certificate is None:
@@ -132,7 +132,7 @@ def _wanted(identity: ServerIdentity) -> ServiceID:
 
 
 def _patterns(certificate: x509.Certificate, identity: ServerIdentity) -> Iterator[CertificatePattern]:
-    """The names of the wanted kind; those of another (a URN, say), and those that stand for nobody, are left out."""
+    """The names of the wanted kind; those of another (a URN, say), and those that match no name, are left out."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
