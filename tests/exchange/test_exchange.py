@@ -1676,6 +1676,16 @@ class PathTests(_Case):
         self.answer(Trusted())
         self.assertGreater(len(self.backend.line.take()), READ)
 
+    def test_turned_away_meanwhile(self) -> None:
+        """A client that is turned away while it is judged for the path gets the page, whatever the path finds."""
+        self.check_later()
+        line = self.ask("/admin", Trusted())
+        [session] = self.stand.port._sessions.values()
+        session.client = identities.turned_away(Refused("certificate revoked"))  # type: ignore[attr-defined]
+        self.answer(Trusted())
+        self.assert_page(line, 400, "HTTPS_NO_CERT", text="certificate revoked")
+        self.assertEqual(self.backend.lines, [])
+
     def test_found_revoked(self) -> None:
         """A client that turns out to be refused gets the page, and its body goes nowhere."""
         self.check_later()
