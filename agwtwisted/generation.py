@@ -104,6 +104,7 @@ class _Ports:
             gateway=plan.gateway,
             limits=shared.limits,
             clock=shared.reactor,
+            outbox=shared.outbox,
             wall=shared.wall,
             access_log=shared.access_log,
             limiter=shared.limiter,
@@ -151,8 +152,8 @@ def _backends(plan: Plan, shared: Shared) -> tuple[Backends, RelayBackends]:
     """Those of HTTP and those of L4, with what the settings of each need."""
     has_cookies = any(settings.cookie_based_affinity for _, settings in plan.routes)
     key = shared.affinity_key.load() if has_cookies else b""
-    backends = Backends(shared.reactor, shared.resolver, affinity_key=key)
-    relay_backends = RelayBackends(shared.reactor, shared.resolver)
+    backends = Backends(shared.reactor, shared.resolver, affinity_key=key, outbox=shared.outbox)
+    relay_backends = RelayBackends(shared.reactor, shared.resolver, shared.outbox)
     for _, settings in plan.routes:
         backends.prepare(settings)
     for _, relay_settings in plan.relay_routes:

@@ -28,6 +28,7 @@ from agwtwisted.revocation.ocsp_store import MemoryStore, ResponseStore, SqliteS
 from agwtwisted.revocation.revocation import Revocation
 from agwtwisted.tls.contexts import VariablesOf, trusted_variables
 from agwtwisted.transport.clocks import WallClock, system_time
+from agwtwisted.transport.outbox import Outbox, outbox_of
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -35,6 +36,7 @@ class Shared:
     """What all generations have in common."""
 
     reactor: Any
+    outbox: Outbox  # of its turns
     wall: WallClock
     access_log: AccessLog
     revocation: Revocation
@@ -74,6 +76,7 @@ class Shared:
         source = OcspSource(client, wall.seconds, reactor.seconds)
         return cls(
             reactor=reactor,
+            outbox=outbox_of(reactor),
             wall=wall,
             access_log=access_log,
             revocation=Revocation(reactor, wall, source, _store(plan, directory, wall, reactor), random),

@@ -28,6 +28,7 @@ from agwtwisted.exchange.exchange import HttpExchanges
 from agwtwisted.http1.port import HttpPort
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.ports import PortEnvironment
+from agwtwisted.tls.handshake import ServerHandshake
 from agwtwisted.tls.port_contexts import PortContexts
 from tests import configurations, pki
 from tests.clocks import SettableClock
@@ -374,6 +375,21 @@ class Client:
         self.tls.set_connect_state()
         self.transport.owner = wire
         wire.makeConnection(self.transport)
+
+    @property
+    def server_side(self) -> SSL.Connection:
+        """OpenSSL's connection on the other end."""
+        wire: Any = self.wire
+        if isinstance(wire.receiver, ServerHandshake):
+            return wire.receiver._tls
+        found: SSL.Connection = wire.codec._records._connection
+        return found
+
+    @property
+    def is_shaking_hands(self) -> bool:
+        """Whether OpenSSL is in the handshake, on the other end."""
+        shaking: Any = self.wire.receiver
+        return isinstance(shaking, ServerHandshake) and shaking._owner is not None and shaking._taken > 0
 
     # -- what it does
 

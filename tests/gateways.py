@@ -35,7 +35,7 @@ from agwtwisted.exchange.exchange import HttpExchange, HttpExchanges
 from agwtwisted.http1.port import HttpPort
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.ports import PortEnvironment
-from agwtwisted.transport.streaming import TcpWire
+from agwtwisted.transport.connection import Connection
 from tests import identities
 from tests.clocks import SettableClock
 
@@ -177,7 +177,7 @@ class Stand:
             names=HeaderNames(),
         )
 
-    def begin(self, wire: TcpWire, verdict: Verdict | None = None, chosen: Site | None = None, **peer: Any) -> None:
+    def begin(self, wire: Connection, verdict: Verdict | None = None, chosen: Site | None = None, **peer: Any) -> None:
         """Reads requests from a wire whose client was judged so, and selected that site."""
         fields = {"address": "192.0.2.1", "port": 7, "gateway_port": 8443, "tls_version": "TLSv1.3"} | peer
         judged = identities.client(verdict, **fields)

@@ -12,13 +12,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import directlyProvides, providedBy
 
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.generation import Generation
 from agwtwisted.listening.listener import ListeningSocket, bind
 from agwtwisted.shared import Shared
+from agwtwisted.transport.outbox import ITurns, Outbox
 from tests import clients, configurations, pki, relays
-from tests.clients import GET, Client, client_context
+from tests.clients import GET, Client, Transport, client_context
 from tests.clocks import ThreadedReactor
 from tests.running import free_ports
 from tests.sockets import connected, read, until
@@ -71,6 +73,29 @@ class GenerationTests(Gateway):
         plan = self.plan(clients.plain(clients.text("basic -")))
         [port] = Generation.make(plan, self.shared).ports.values()
         self.assertIsNone(port._contexts)
+
+    def test_turns(self) -> None:
+        """On a reactor whose turns end with sending, what a client or a backend is sent in one waits for its end."""
+        directlyProvides(self.reactor, ITurns, *providedBy(self.reactor))
+        self.reactor.outbox = outbox = Outbox()  # type: ignore[attr-defined]
+        shared = Shared.make(self.plan(), self.reactor, seconds=self.reactor.seconds)
+        plan = self.plan(clients.plain(clients.text("basic -")))
+        [port] = Generation.make(plan, shared).ports.values()
+        client: Any = port.accept("192.0.2.7", 1)
+        ends = [Transport(), Transport()]
+        client.makeConnection(ends[0])
+        outbox.open = True
+        client.dataReceived(GET)
+        backend = self.reactor.tcpClients[-1][2].buildProtocol(None)
+        backend.makeConnection(ends[1])
+        self.assertEqual(ends[1].sent, b"")
+        outbox.close()
+        self.assertTrue(ends[1].sent)
+        outbox.open = True
+        backend.dataReceived(b"HTTP/1.1 204 No Content\r\n\r\n")
+        self.assertEqual(ends[0].sent, b"")
+        outbox.close()
+        self.assertTrue(ends[0].sent)
 
     def test_two_at_once(self) -> None:
         """Two generations share counts, log and memory, and nothing else."""

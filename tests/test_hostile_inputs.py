@@ -22,7 +22,8 @@ from agwtwisted.core.listening.proxy_protocol import SIGNATURE, HeaderReader
 from agwtwisted.core.plan.routing import Site
 from agwtwisted.core.resources.resources import RedirectConfiguration, RedirectType
 from agwtwisted.core.rules.conditions import Condition
-from agwtwisted.transport.streaming import TcpWire
+from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.outbox import NO_OUTBOX
 from tests import pki
 from tests.clients import Gateway, client_context, text
 from tests.gateways import Stand, site
@@ -186,7 +187,7 @@ class RatioTests(SynchronousTestCase):
     def send(self, stream: bytes) -> int:
         """Sends this over one connection, in reads."""
         network, stand = self.stand()
-        wire = TcpWire(network)
+        wire = Connection(network, NO_OUTBOX)
         line = network.dial(wire)
         stand.begin(wire)
         for start in range(0, len(stream), READ):
@@ -199,7 +200,7 @@ class RatioTests(SynchronousTestCase):
         network, stand = self.stand()
         sent = 0
         while sent < SIZE:
-            wire = TcpWire(network)
+            wire = Connection(network, NO_OUTBOX)
             line = network.dial(wire)
             stand.begin(wire)
             line.send(stream)

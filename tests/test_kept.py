@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.tls.contexts import trusted_variables
-from agwtwisted.transport.streaming import TcpWire
+from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.outbox import NO_OUTBOX
 from tests.gateways import Stand
 from tests.memory import kept_after
 from tests.strategies import COMMON_NAME, UTF8, certificate, simple_name, string, tlv
@@ -51,7 +52,7 @@ class KeptTests(SynchronousTestCase):
     def connect(self) -> None:
         """Further connections, on which nothing was said."""
         for _ in range(COUNT):
-            wire = TcpWire(self.network)
+            wire = Connection(self.network, NO_OUTBOX)
             self.lines.append(self.network.dial(wire))
             self.stand.begin(wire)
 

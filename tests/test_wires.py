@@ -1,4 +1,4 @@
-"""The wire's contract: what holds for a `TcpWire` on real sockets holds for one on a `Line` in memory."""
+"""The wire's contract: what holds for a `Connection` on real sockets holds for one on a `Line` in memory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
+from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.outbox import NO_OUTBOX
+from agwtwisted.transport.send_queue import QUEUE_LIMIT
 from agwtwisted.transport.sockets import connect
-from agwtwisted.transport.streaming import QUEUE_LIMIT, TcpWire
 from tests.sockets import accepting
 from tests.wires import Network, Recorder
 
@@ -88,7 +90,7 @@ class _SocketPeer(TwistedProtocol):
 class _Contract:
     """The tests; `connect` gives the two ends, `turn` lets what is due happen."""
 
-    async def connect(self, wire: TcpWire) -> Peer:
+    async def connect(self, wire: Connection) -> Peer:
         """The peer of a wire that is connected."""
         raise NotImplementedError
 
@@ -100,9 +102,10 @@ class _Contract:
         """The wire's clock."""
         raise NotImplementedError
 
-    async def _pair(self) -> tuple[TcpWire, Recorder, Peer]:
+    async def _pair(self) -> tuple[Connection, Recorder, Peer]:
         recorder = Recorder()
-        wire = TcpWire(self.clock(), recorder)
+        wire = Connection(self.clock(), NO_OUTBOX, recorder)
+        recorder.on_finished = wire.close_now  # as receivers do that have nothing more to say
         return wire, recorder, await self.connect(wire)
 
     async def _until(self, true: Callable[[], bool]) -> None:
@@ -226,6 +229,7 @@ class _Contract:
         """A receiver that puts another in its place gets nothing more."""
         wire, first, peer = await self._pair()
         second = Recorder()
+        second.on_finished = wire.close_now
 
         def replace(data: bytes) -> None:
             wire.receiver = second
@@ -249,7 +253,7 @@ class MemoryTests(_Contract, TestCase):
         """The network's."""
         return self.network
 
-    async def connect(self, wire: TcpWire) -> Peer:
+    async def connect(self, wire: Connection) -> Peer:
         """A line."""
         return self.network.dial(wire)
 
@@ -275,7 +279,7 @@ class _OnSockets(_Contract):
         """One turn of the reactor."""
         await deferLater(reactor, 0, lambda: None)
 
-    async def until_open(self, wire: TcpWire) -> None:
+    async def until_open(self, wire: Connection) -> None:
         """Waits for the connection."""
         opened: Deferred[None] = Deferred()
         wire.when_open = lambda: opened.callback(None)
@@ -285,7 +289,7 @@ class _OnSockets(_Contract):
 class AcceptedTests(_OnSockets, TestCase):
     """The contract of a connection that was accepted."""
 
-    async def connect(self, wire: TcpWire) -> Peer:
+    async def connect(self, wire: Connection) -> Peer:
         """The peer connects."""
         port = accepting(lambda: wire)
         self.addCleanup(port.close)
@@ -301,7 +305,7 @@ class AcceptedTests(_OnSockets, TestCase):
 class DialledTests(_OnSockets, TestCase):
     """The contract of a connection that was dialled."""
 
-    async def connect(self, wire: TcpWire) -> Peer:
+    async def connect(self, wire: Connection) -> Peer:
         """The peer accepts."""
         peer = _SocketPeer()
         port = reactor.listenTCP(0, Factory.forProtocol(lambda: peer), interface="127.0.0.1")

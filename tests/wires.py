@@ -1,4 +1,4 @@
-"""TCP in memory: the real `TcpWire` on a kernel that a test holds in its hand, and a reactor that connects to it.
+"""TCP in memory: the real `Connection` on a kernel that a test holds in its hand, and a reactor that connects to it.
 
 What the gateway does happens in turns of a `Network`, as it would in turns of a reactor; what the peer does takes
 effect at once. `tests/test_wires.py` holds it to what real sockets do.
@@ -22,8 +22,8 @@ from twisted.internet.interfaces import IAddress, IResolutionReceiver
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.sockets import CLOSED
-from agwtwisted.transport.streaming import TcpWire
 
 READ = 65536
 """Bytes of one read, as in Twisted."""
@@ -322,7 +322,7 @@ class Network(Clock):
         """The server at that address; made when first asked for."""
         return self._backends.setdefault((host, port), Backend())
 
-    def dial(self, wire: TcpWire) -> Line:
+    def dial(self, wire: Connection) -> Line:
         """A client's connection to the gateway, taken by a wire."""
         return Line(self, wire)
 
@@ -372,6 +372,7 @@ class Recorder:
         self.drained_count = 0
         self.reasons: list[str] = []
         self.on_received: Callable[[bytes], None] = lambda data: None
+        self.on_finished: Callable[[], None] = lambda: None
 
     def received(self, data: bytes) -> None:
         """Bytes."""
@@ -385,6 +386,7 @@ class Recorder:
     def finished(self) -> None:
         """The peer sends no more."""
         self.finished_count += 1
+        self.on_finished()
 
     def ended(self, reason: str) -> None:
         """The end."""

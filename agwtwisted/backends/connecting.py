@@ -16,10 +16,11 @@ from twisted.python.failure import Failure
 from agwtwisted.backends.resolver import Resolver
 from agwtwisted.core.plan.server_identity import IdentityRule, ServerIdentity
 from agwtwisted.tls.backend_contexts import BackendTls
-from agwtwisted.tls.client import TlsClientWire
+from agwtwisted.tls.client import ClientHandshake
+from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.descriptors import SHORTAGES
+from agwtwisted.transport.outbox import NO_OUTBOX, Outbox
 from agwtwisted.transport.sockets import connect
-from agwtwisted.transport.streaming import TcpWire
 
 
 class UnreachableError(ConnectError):
@@ -54,10 +55,6 @@ class Encryption:
     rule: IdentityRule
 
 
-def _as_it_is(wire: TcpWire) -> None:
-    """Nothing to prepare."""
-
-
 class Dialer:
     """Opens connections to one server.
 
@@ -67,8 +64,6 @@ class Dialer:
         port: of the server.
         resolver: resolves the name.
         encryption: None where the server is spoken to in plain text.
-        plain: the kind of wire without TLS.
-        encrypted: the kind of wire with TLS.
         make_room: closes what is not needed, where the system gives no descriptor for a connection.
     """
 
@@ -80,8 +75,7 @@ class Dialer:
         resolver: Resolver,
         encryption: Encryption | None = None,
         *,
-        plain: type[TcpWire] = TcpWire,
-        encrypted: type[TlsClientWire] = TlsClientWire,
+        outbox: Outbox = NO_OUTBOX,
         make_room: Callable[[], None] | None = None,
     ) -> None:
         self._reactor = reactor
@@ -90,8 +84,7 @@ class Dialer:
         self._port = port
         self._resolver = resolver
         self._encryption = encryption
-        self._plain = plain
-        self._encrypted = encrypted
+        self._outbox = outbox
         self._make_room = make_room
 
     def identity(self, requested: str = "") -> ServerIdentity | None:
@@ -111,10 +104,10 @@ class Dialer:
         self,
         timeout: float,
         identity: ServerIdentity | None = None,
-        prepare: Callable[[Any], None] = _as_it_is,
         *,
+        preamble: bytes = b"",
         protocol: bytes = b"",
-    ) -> Deferred[TcpWire]:
+    ) -> Deferred[Connection]:
         """A new connection, with its TLS handshake done and the server's certificate checked.
 
         All of it (name, addresses, handshakes) has `timeout` seconds. Set the wire's receiver when this fires: what the
@@ -123,7 +116,7 @@ class Dialer:
         Args:
             timeout: seconds.
             identity: the result of `identity`, or another identity that the server must prove.
-            prepare: is given each wire before it connects.
+            preamble: bytes ahead of everything, TLS included.
             protocol: that is offered by ALPN over TLS, instead of what the settings offer.
 
         Raises:
@@ -131,12 +124,12 @@ class Dialer:
             DNSLookupError: the name does not resolve.
         """
         if self._literal:
-            return self._open(self._host, self._reactor.seconds() + timeout, identity, prepare, protocol)
-        return Deferred.fromCoroutine(self._dial(timeout, identity, prepare, protocol))
+            return self._open(self._host, self._reactor.seconds() + timeout, identity, preamble, protocol)
+        return Deferred.fromCoroutine(self._dial(timeout, identity, preamble, protocol))
 
     async def _dial(
-        self, timeout: float, identity: ServerIdentity | None, prepare: Callable[[Any], None], protocol: bytes
-    ) -> TcpWire:
+        self, timeout: float, identity: ServerIdentity | None, preamble: bytes, protocol: bytes
+    ) -> Connection:
         error: ConnectError = UnreachableError(f"{self._host} has no address")
         until = self._reactor.seconds() + timeout
         addresses = await self._addresses(timeout)
@@ -147,7 +140,7 @@ class Dialer:
             # Every address has its share of what is left: one that is silent does not take it all.
             share = (until - now) / (len(addresses) - count)
             try:
-                return await self._open(address, now + share, identity, prepare, protocol)
+                return await self._open(address, now + share, identity, preamble, protocol)
             except ConnectError as failed:
                 error = failed
         raise error
@@ -163,18 +156,17 @@ class Dialer:
         address: str,
         until: float,
         identity: ServerIdentity | None,
-        prepare: Callable[[Any], None],
+        preamble: bytes,
         protocol: bytes,
-    ) -> Deferred[TcpWire]:
+    ) -> Deferred[Connection]:
         """One address."""
-        wire: TcpWire
+        connection = Connection(self._reactor, self._outbox, preamble=preamble)
         if self._encryption is None:
-            wire = self._plain(self._reactor)
+            attempt = _Attempt(connection, self._reactor, self._make_room)
         else:
             identity = identity or self._encryption.rule.identity()
-            wire = self._encryption.tls.wire(self._reactor, identity, until, protocol=protocol, kind=self._encrypted)
-        prepare(wire)
-        attempt = _Attempt(wire, identity, self._reactor, self._make_room)
+            tls = self._encryption.tls.handshake(self._reactor, connection, identity, until, protocol=protocol)
+            attempt = _Attempt(connection, self._reactor, self._make_room, tls, identity)
         connect(self._reactor, address, self._port, attempt, until - self._reactor.seconds())
         return attempt.outcome
 
@@ -191,29 +183,32 @@ class _Attempt(ClientFactory):
 
     def __init__(
         self,
-        wire: TcpWire,
-        identity: ServerIdentity | None,
+        connection: Connection,
         clock: IReactorTime,
         make_room: Callable[[], None] | None,
+        tls: ClientHandshake | None = None,
+        identity: ServerIdentity | None = None,
     ) -> None:
-        self.outcome: Deferred[TcpWire] = Deferred(self._give_up)
-        self._wire = wire
+        """With `tls` the connection may be used after that handshake, with a server that has proven `identity`."""
+        self.outcome: Deferred[Connection] = Deferred(self._give_up)
+        self._connection = connection
         self._identity = identity
         self._connector: IConnector | None = None
         self._clock = clock
         self._make_room = make_room
         self._again: IDelayedCall | None = None
-        wire.when_open = self._opened
-        if isinstance(wire, TlsClientWire):
-            wire.when_failed = self._failed
+        if tls is None:
+            connection.when_open = self._opened
+        else:
+            tls.when_open, tls.when_failed = self._opened, self._failed
 
     def startedConnecting(self, connector: IConnector) -> None:
         """Keeps the connector, to be able to stop it."""
         self._connector = connector
 
-    def buildProtocol(self, addr: IAddress | None) -> TcpWire:
-        """The wire that waits for its transport."""
-        return self._wire
+    def buildProtocol(self, addr: IAddress | None) -> Connection:  # type: ignore[override]  # an Owner is enough
+        """The connection that waits for its socket."""
+        return self._connection
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
         """This address did not answer, or there was no descriptor for it; where room can be made, once more."""
@@ -227,17 +222,17 @@ class _Attempt(ClientFactory):
             self.outcome.errback(reason)
 
     def _opened(self) -> None:
-        self._wire.when_open = None  # it leads back to the wire
-        self.outcome.callback(self._wire)
+        self._connection.when_open = None  # it leads back to the connection
+        self.outcome.callback(self._connection)
 
     def _failed(self, reason: str) -> None:
         if not self.outcome.called:
             self.outcome.errback(UntrustedError(reason, self._identity or ServerIdentity()))
 
-    def _give_up(self, outcome: Deferred[TcpWire]) -> None:
+    def _give_up(self, outcome: Deferred[Connection]) -> None:
         outcome.errback(CancelledError())  # stopping fails with a ConnectError, as if no address had answered
-        if self._wire.connected:
-            self._wire.abort()
+        if self._connection.connected:
+            self._connection.abort()
         elif self._again is not None and self._again.active():
             self._again.cancel()
         elif self._connector is not None:

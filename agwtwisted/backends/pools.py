@@ -22,6 +22,7 @@ from agwtwisted.core.resources.resources import (
     Protocol,
 )
 from agwtwisted.tls.backend_contexts import BackendContexts
+from agwtwisted.transport.outbox import NO_OUTBOX, Outbox
 
 
 class Backends:
@@ -34,10 +35,19 @@ class Backends:
         reactor: connects.
         resolver: resolves the names of servers; None: as the reactor does it.
         affinity_key: of the cookies that stand for servers; without one, none outlives these Backends.
+        outbox: of the reactor, if its turns end with sending.
     """
 
-    def __init__(self, reactor: Reactor, resolver: Resolver | None = None, *, affinity_key: bytes = b"") -> None:
+    def __init__(
+        self,
+        reactor: Reactor,
+        resolver: Resolver | None = None,
+        *,
+        affinity_key: bytes = b"",
+        outbox: Outbox = NO_OUTBOX,
+    ) -> None:
         self._reactor = reactor
+        self._outbox = outbox
         self._resolver = resolver or resolver_of(reactor)
         self._affinity_key = affinity_key or token_bytes(KEY_BYTES)
         self._contexts = BackendContexts()
@@ -81,7 +91,9 @@ class Backends:
         encryption = None
         if settings.protocol is Protocol.HTTPS:
             encryption = Encryption(tls=self._contexts.of(settings), rule=IdentityRule.of(settings, host))
-        dialer = Dialer(self._reactor, host, port, self._resolver, encryption, make_room=self._make_room)
+        dialer = Dialer(
+            *(self._reactor, host, port, self._resolver, encryption), outbox=self._outbox, make_room=self._make_room
+        )
         drain_timeout = settings.connection_draining_timeout
         return Server(self._reactor, host, port, dialer, self._failures, drain_timeout=drain_timeout)
 

@@ -21,8 +21,8 @@ from agwtwisted.core.http.messages import END, NEED_DATA, PAUSED, ResponseHead, 
 from agwtwisted.core.http.response_reader import ResponseEvent, ResponseReader
 from agwtwisted.core.plan.server_identity import ServerIdentity
 from agwtwisted.interfaces import UpstreamUser
+from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.deadlines import Deadline
-from agwtwisted.transport.streaming import TcpWire
 
 MAX_IDLE = 128
 """Idle connections kept for one server at most."""
@@ -37,7 +37,7 @@ class UpstreamConnection:
     log = Logger()
 
     def __init__(
-        self, server: Server, clock: IReactorTime, wire: TcpWire, identity: ServerIdentity | None = None
+        self, server: Server, clock: IReactorTime, wire: Connection, identity: ServerIdentity | None = None
     ) -> None:
         """`wire` is open, and the server has proven `identity`, unless none was required."""
         self.wire = wire
@@ -162,6 +162,10 @@ class UpstreamConnection:
                 user.upstream_drained()
         except Exception:
             self._broken(user)
+
+    def finished(self) -> None:
+        """The backend sends no more: so ends an answer without a length, and no connection is used in one direction."""
+        self.wire.close_now()
 
     def ended(self, reason: str) -> None:
         """The backend is gone."""

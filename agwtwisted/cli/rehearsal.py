@@ -21,11 +21,11 @@ from agwtwisted.core.tls.policies import TLS_1_2, TlsPolicy
 from agwtwisted.core.verification.judging import Anchors, Evidence
 from agwtwisted.core.verification.verdicts import UNJUDGED, Absent, Unchecked, Verdict
 from agwtwisted.tls.client_certificates import ClientCertificates
+from agwtwisted.tls.codec import error_text
 from agwtwisted.tls.contexts import SiteContext
 from agwtwisted.tls.handshake import HANDSHAKE_RECORD, HANDSHAKE_ROOM
-from agwtwisted.tls.openssl import RECORD
 from agwtwisted.tls.port_contexts import PortContexts
-from agwtwisted.tls.records import error_text
+from agwtwisted.tls.records import RECORD
 
 _CERTIFICATE_MESSAGE = b"\x0b"  # RFC 5246 section 7.4
 

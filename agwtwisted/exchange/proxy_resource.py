@@ -57,6 +57,7 @@ from agwtwisted.interfaces import Exchange
 from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.transport.clocks import system_time
 from agwtwisted.transport.deferreds import log_failure
+from agwtwisted.transport.outbox import outbox_of
 
 BODY_PIECE = 65536
 """Bytes of a request's body that are handed on at a time."""
@@ -160,7 +161,7 @@ class ProxyResource(Resource):
         self._names = HeaderNames()
         self._client_of = client_of
         self._resolver = Resolver(reactor, SystemResolver(reactor).look_up)
-        self._backends = Backends(reactor, self._resolver)
+        self._backends = Backends(reactor, self._resolver, outbox=outbox_of(reactor))
         self._exchanges = HttpExchanges(
             Gateway(ssl_policy=_policy()),
             self._backends,

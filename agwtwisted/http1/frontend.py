@@ -30,7 +30,7 @@ from agwtwisted.core.http.request_reader import RequestEvent, RequestReader
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.resources.resources import Gateway
 from agwtwisted.interfaces import Exchange, Exchanges, Session
-from agwtwisted.transport.streaming import TcpWire
+from agwtwisted.transport.connection import Connection
 
 LOOK = 1.0
 """Seconds between two looks at whether a client that has finished sending is still there."""
@@ -54,7 +54,7 @@ class Frontend:
 
     def __init__(
         self,
-        wire: TcpWire,
+        wire: Connection,
         session: Session,
         exchanges: Exchanges,
         gateway: Gateway,

@@ -20,10 +20,8 @@ from agwtwisted.http1.frontend import Frontend
 from agwtwisted.identity.revalidation import Revalidation, StrictClient
 from agwtwisted.interfaces import Exchanges
 from agwtwisted.listening.ports import Port, PortEnvironment
-from agwtwisted.tls.handshake import Handshake, TlsWire
 from agwtwisted.tls.port_contexts import PortContexts
-from agwtwisted.tls.relay_wires import RelayTlsWire, RelayWire
-from agwtwisted.transport.streaming import TcpWire
+from agwtwisted.transport.connection import Connection
 
 
 class HttpSession:
@@ -34,7 +32,7 @@ class HttpSession:
     def __init__(
         self,
         port: HttpPort,
-        wire: TcpWire,
+        wire: Connection,
         client: Client,
         profile: SslProfile | None,
         listener: str,
@@ -156,30 +154,21 @@ class HttpPort(Port[Site]):
         )
         self.identities = IdentityBlocks()
 
-    def plain_wire(self) -> TcpWire:
-        """The wire of a connection without TLS, which a client that has asked may half close."""
-        return RelayWire(self.clock)
-
-    def encrypted_wire(self, handshake: Handshake, seconds: float) -> TlsWire:
-        """The same with TLS."""
-        gateway = self.gateway
-        return RelayTlsWire(self.clock, handshake, seconds, gateway.max_client_chain_bytes, gateway.silent_timeout)
-
-    def begin(self, wire: TcpWire, client: Admitted, site: Site | None = None) -> None:
+    def begin(self, wire: Connection, client: Admitted, site: Site | None = None) -> None:
         """Reads the requests of an admitted client."""
         self._serve(wire, client, site, self.exchanges)
 
-    def turned_away(self, wire: TcpWire, client: TurnedAway, site: Site | None) -> None:
+    def turned_away(self, wire: Connection, client: TurnedAway, site: Site | None) -> None:
         """Answers the first request of a client that is turned away with the reason; no request of it is routed."""
         self._serve(wire, client, site, self.exchanges)
 
-    def plain_text(self, wire: TcpWire, client: PendingClient) -> None:
+    def plain_text(self, wire: Connection, client: PendingClient) -> None:
         """Answers the first request of a client that speaks HTTP where TLS is wanted with a page that says so."""
         answers = PlainHttpExchanges(self.exchanges)
         turned_away = identify(client, NOT_CHECKED)
         self._sessions[wire] = HttpSession(self, wire, turned_away, None, self._listener, exchanges=answers)
 
-    def _serve(self, wire: TcpWire, client: Client, site: Site | None, exchanges: Exchanges) -> None:
+    def _serve(self, wire: Connection, client: Client, site: Site | None, exchanges: Exchanges) -> None:
         profile = None if site is None else site.profile
         listener = self._listener if site is None else site.listener.name
         session = self._sessions[wire] = HttpSession(

@@ -6,7 +6,6 @@ No byte of the client is looked at before: what comes is kept. For the ports, wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -22,33 +21,9 @@ from agwtwisted.core.identity.clients import (
 )
 from agwtwisted.core.verification.verdicts import Trusted
 from agwtwisted.identity.revalidation import Answer, check_failed
+from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.deferreds import log_failure
-from agwtwisted.transport.streaming import TcpWire
-
-MAX_EARLY = 16384
-"""Bytes that are kept of a client that waits for its verdict; one read may come on top."""
-
-
-class EarlyBytes:
-    """Bytes of a client that came before anything may look at them; reading stops once they are enough.
-
-    It does not stop at once, or it would not be noticed that the client has left.
-    """
-
-    def __init__(self, wire: TcpWire) -> None:
-        self._wire = wire
-        self._kept = bytearray()
-
-    def add(self, data: bytes) -> None:
-        """One read more."""
-        self._kept += data
-        if len(self._kept) >= MAX_EARLY:
-            self._wire.pause()
-
-    def take(self) -> bytes:
-        """All that was kept; it is not kept any longer."""
-        kept, self._kept = bytes(self._kept), bytearray()
-        return kept
+from agwtwisted.transport.early import EarlyBytes
 
 
 class Gate:
@@ -65,7 +40,7 @@ class Gate:
     log = Logger()
 
     def __init__(
-        self, wire: TcpWire, admitted: Callable[[Admitted], None], turned_away: Callable[[TurnedAway], None]
+        self, wire: Connection, admitted: Callable[[Admitted], None], turned_away: Callable[[TurnedAway], None]
     ) -> None:
         self._wire = wire
         self._admitted = admitted
@@ -124,8 +99,7 @@ class Gate:
         if early and not self._wire.closing:
             self._wire.receiver.received(early)
         if self._wire.input_ended and not self._wire.closing:
-            receiver: Any = self._wire.receiver  # which such a wire tells of this
-            receiver.finished()
+            self._wire.receiver.finished()
         self._wire.resume()
 
     def _broken(self, failure: Failure) -> Failure:

@@ -40,6 +40,22 @@ class SlotHandshake(SlotHolder, TypingProtocol):
         """Others get its slot: it fails."""
 
 
+class Slot:
+    """The place of one connection, released once, however often that is asked for."""
+
+    __slots__ = ("_connection", "_released")
+
+    def __init__(self, connection: AcceptedConnection, released: Callable[[AcceptedConnection], None]) -> None:
+        self._connection: AcceptedConnection | None = connection
+        self._released = released
+
+    def release(self) -> None:
+        """The connection counts no longer."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._released(connection)
+
+
 class Limits:
     """Counts, and decides who gives way.
 
@@ -81,17 +97,18 @@ class Limits:
         limit = self._gateway.max_connections_per_address
         return not limit or self._by_address[address] < limit
 
-    def opened(self, connection: AcceptedConnection, address: str = "", *, silent: bool = True) -> None:
-        """One connection more; without an address while it is not known whose it is.
+    def open(self, connection: AcceptedConnection, *, silent: bool = True) -> Slot:
+        """One connection more, until its place is released; one whose `block` is empty has no address yet.
 
         It is `silent` until it speaks, unless its protocol may leave the first word to the server.
         """
-        if address:
-            self._by_address[address] += 1
+        if connection.block:
+            self._by_address[connection.block] += 1
         self.connections.enter(connection, silent=silent, now=self._clock.seconds())
+        return Slot(connection, self._closed)
 
-    def closed(self, connection: AcceptedConnection, address: str = "") -> None:
-        """One connection less."""
+    def _closed(self, connection: AcceptedConnection) -> None:
+        address = connection.block
         if address:
             self._by_address[address] -= 1
             if not self._by_address[address]:

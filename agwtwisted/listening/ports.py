@@ -10,6 +10,7 @@ import ipaddress
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Generic, cast
 
 import attrs
@@ -27,7 +28,7 @@ from agwtwisted.core.identity.clients import (
     TurnedAway,
     unauthenticated,
 )
-from agwtwisted.core.listening.admission import address_block
+from agwtwisted.core.listening.admission import Awaited, address_block
 from agwtwisted.core.listening.proxy_protocol import Endpoint, ProxyHeader
 from agwtwisted.core.operations.records import HandshakeRecord, RecordFrame, render_handshake
 from agwtwisted.core.plan.plan import PortPlan
@@ -37,16 +38,17 @@ from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, Refused
 from agwtwisted.identity.gate import Gate
 from agwtwisted.identity.revalidation import Check
 from agwtwisted.listening.admission import Limits
-from agwtwisted.listening.proxied import HeaderProtocol
-from agwtwisted.listening.tracking import Abortable, Giving, PortSession, TrackedConnection
+from agwtwisted.listening.proxied import ProxyHeaderReceiver
+from agwtwisted.listening.tracking import PortSession, TrackedConnection
 from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.tls.client_certificates import ClientCertificates, pending_client
 from agwtwisted.tls.contexts import SiteContext
-from agwtwisted.tls.handshake import Handshake, TlsWire
+from agwtwisted.tls.handshake import ServerHandshake
 from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.transport.clocks import WallClock
+from agwtwisted.transport.connection import STOPPING, Connection
 from agwtwisted.transport.deferreds import Members
-from agwtwisted.transport.streaming import TcpWire
+from agwtwisted.transport.outbox import NO_OUTBOX, Outbox
 
 
 def unchecked(profile: SslProfile | None) -> None:
@@ -64,6 +66,7 @@ class PortEnvironment:
     gateway: Gateway  # limits
     limits: Limits  # counts the connections of all ports
     clock: IReactorTime  # what is waited by
+    outbox: Outbox = NO_OUTBOX  # of the reactor's turns
     wall: WallClock  # what certificates are judged by
     access_log: AccessLog  # takes the lines of failed handshakes
     limiter: LogRateLimiter  # says which failed handshakes get a line
@@ -91,15 +94,16 @@ class Port(ABC, Generic[S]):
         self.gateway = environment.gateway
         self.limits = environment.limits
         self.clock = environment.clock
+        self.outbox = environment.outbox
         self.wall = environment.wall
         self.check_of = environment.check_of
         self.access_log = environment.access_log
-        self.connections: Members[Giving] = Members()
+        self.connections: Members[Connection] = Members()
         self.draining = False
         self.quiet = min(QUIET, self.gateway.drain_timeout / 4)
         self._contexts = contexts
         self._limiter = environment.limiter
-        self._sessions: dict[Abortable, PortSession] = {}
+        self._sessions: dict[Connection, PortSession] = {}
         first = self.sites.all()[0].listener
         self._listener = first.name
         self._proxies = first.accept_proxy_protocol  # the same for every listener of a port
@@ -107,7 +111,7 @@ class Port(ABC, Generic[S]):
     # -- what the subclasses say
 
     @abstractmethod
-    def begin(self, wire: TcpWire, client: Admitted, site: S | None = None) -> None:
+    def begin(self, wire: Connection, client: Admitted, site: S | None = None) -> None:
         """Gives the connection of an admitted client a session.
 
         Args:
@@ -117,7 +121,7 @@ class Port(ABC, Generic[S]):
         """
 
     @abstractmethod
-    def turned_away(self, wire: TcpWire, client: TurnedAway, site: S | None) -> None:
+    def turned_away(self, wire: Connection, client: TurnedAway, site: S | None) -> None:
         """Ends the connection of a client that is refused after its handshake, once it could read why.
 
         Args:
@@ -127,82 +131,69 @@ class Port(ABC, Generic[S]):
         """
 
     @abstractmethod
-    def plain_text(self, wire: TcpWire, client: PendingClient) -> None:
+    def plain_text(self, wire: Connection, client: PendingClient) -> None:
         """Takes a connection whose client speaks no TLS on a port of TLS."""
 
     @abstractmethod
     def frame(self, listener: str) -> RecordFrame:
         """What the records of failed handshakes of a listener have in common."""
 
-    def plain_wire(self) -> TcpWire:
-        """The wire of a connection without TLS."""
-        return TcpWire(self.clock)
-
-    def encrypted_wire(self, handshake: Handshake, seconds: float) -> TlsWire:
-        """The wire of a connection with TLS, whose handshake may take so long."""
-        return TlsWire(self.clock, handshake, seconds, self.gateway.max_client_chain_bytes, self.gateway.silent_timeout)
-
     # -- how connections come
 
-    def accept(self, host: str, port: int) -> TcpWire | HeaderProtocol | None:
-        """The protocol of a new connection, from there; None when it is to be closed at once."""
+    def accept(self, host: str, port: int) -> Connection | None:
+        """A new connection from there, to be given its socket; None when it is to be closed at once."""
         host = host.removeprefix("::ffff:")  # IPv4 on a socket of both families
-        if self._proxies:
-            return self._accept_proxied(host, port)
-        return self._admit(host, port, self.gateway.handshake_timeout)
-
-    def _accept_proxied(self, host: str, port: int) -> HeaderProtocol | None:
-        """A connection that begins with a PROXY protocol header, as everybody's here must."""
+        if not self._proxies:
+            connection = Connection(self.clock, self.outbox)
+            return connection if self.admit(connection, host, port, self.gateway.handshake_timeout) else None
         address = ipaddress.ip_address(host.partition("%")[0])
         if not any(address in network for network in self._proxies):
-            self._header_failed(host, port, "this address may not send PROXY protocol headers, and none is let in")
+            self.header_failed(host, port, "this address may not send PROXY protocol headers, and none is let in")
             return None
+        return _ProxiedConnection(self, host, port).connection
 
-        def found(header: ProxyHeader, seconds: float) -> TcpWire | None:
-            if header.source is None:
-                return self._admit(host, port, seconds)
-            source, number = header.source
-            return self._admit(str(source), number, seconds, header.destination)
+    def header_failed(self, host: str, port: int, reason: str) -> None:
+        """There is no PROXY header, from there."""
+        client = PendingClient(connection=ClientConnection(address=host, port=port), proof=NO_PROOF)
+        self.handshake_failed(client, None, reason)
 
-        def gone() -> None:
-            self.limits.closed(tracked)
-            self.connections.discard(waiting)
+    def admit(
+        self, connection: Connection, host: str, port: int, seconds: float, reached: Endpoint | None = None
+    ) -> bool:
+        """Gives a client its place, and `seconds` for its handshake; False when its address has too many.
 
-        waiting = HeaderProtocol(
-            self.clock,
-            self.gateway.handshake_timeout,
-            self.gateway.silent_timeout,
-            found=found,
-            failed=lambda reason: self._header_failed(host, port, f"PROXY protocol: {reason}"),
-            gone=gone,
-        )
-        self.connections.add(waiting)
-        tracked = TrackedConnection(waiting, self._sessions, "")
-        self.limits.opened(tracked)
-        return waiting
-
-    def _header_failed(self, host: str, port: int, reason: str) -> None:
-        connection = ClientConnection(address=host, port=port)
-        self.handshake_failed(PendingClient(connection=connection, proof=NO_PROOF), None, reason)
-
-    def _admit(self, host: str, port: int, seconds: float, reached: Endpoint | None = None) -> TcpWire | None:
-        """The wire of a client, who has so long for its handshake; None when its address has too many."""
+        Both begin once the connection has its socket, or now where it has.
+        """
         block = address_block(host)
         if not self.limits.admits(block):
-            return None
+            return False
+        begin: Callable[[], None]
         if self._contexts is None:
-            wire = self.plain_wire()
-            connection = self.connection_of(wire, host, port, reached)
-            wire.when_open = lambda: self.begin(wire, unauthenticated(connection))
+            client = unauthenticated(self.connection_of(connection, host, port, reached))
+            begin = partial(self.begin, connection, client)
         else:
-            wire = _TlsConnection(self, self._contexts, host, port, seconds, reached, block).wire
-        self.connections.add(wire)
-        tracked = TrackedConnection(wire, self._sessions, block)
-        self.limits.opened(tracked, block, silent=self.client_begins or self._contexts is not None)
-        wire.when_closed = lambda: self._closed(wire, tracked, block)
-        return wire
+            shaking = _TlsConnection(self, self._contexts, connection, host, port, seconds, reached, block)
+            begin = shaking.handshake.opened
+        self.connections.add(connection)
+        self.track(connection, block, silent=self.client_begins or self._contexts is not None)
+        if connection.connected:
+            begin()
+        else:
+            connection.when_open = begin
+        return True
 
-    def connection_of(self, wire: TcpWire, host: str, port: int, reached: Endpoint | None) -> ClientConnection:
+    def track(self, connection: Connection, block: str = "", *, silent: bool = True) -> TrackedConnection:
+        """Gives a connection a place among all."""
+        return TrackedConnection(connection, self._sessions, self.limits, block, self._closed, silent=silent)
+
+    def stand_behind(self, connection: Connection, session: PortSession | None) -> None:
+        """Something else does from now on; None: nothing, while it waits at the gate."""
+        if session is None:
+            self._sessions.pop(connection, None)
+        else:
+            self._sessions[connection] = session
+
+    def connection_of(self, wire: Connection, host: str, port: int, reached: Endpoint | None) -> ClientConnection:
         """What is known of a client's connection before any byte of it is read."""
         return ClientConnection(
             address=host, port=port, gateway_port=self.number, reached=reached, tcp_rtt=wire.round_trip_time
@@ -245,32 +236,81 @@ class Port(ABC, Generic[S]):
         self.draining = True
         for connection in self.connections.snapshot():
             session = self._sessions.get(connection)
-            if session is None:
-                connection.drain(self.quiet)
-            else:
+            if session is not None:
                 session.drain()
 
     def abort(self) -> None:
         """Ends every connection at once."""
         for connection in self.connections.snapshot():
-            connection.abort()
+            session = self._sessions.get(connection)
+            if session is None:
+                connection.abort(STOPPING)
+            else:
+                session.abort()
 
-    def _closed(self, wire: TcpWire, tracked: TrackedConnection, address: str) -> None:
-        wire.when_open = wire.when_closed = None  # they lead back to the wire: without them it is free at once
-        session = self._sessions.pop(wire, None)
+    def _closed(self, connection: Connection) -> None:
+        session = self._sessions.pop(connection, None)
         if session is not None:
             session.ended()
-        self.connections.discard(wire)
-        self.limits.closed(tracked, address)
+        self.connections.discard(connection)
+
+
+class _ProxiedConnection:
+    """A connection whose PROXY protocol header is awaited, as everybody's on such a port must send it."""
+
+    def __init__(self, port: Port[Any], host: str, number: int) -> None:
+        self.connection = Connection(port.clock, port.outbox)
+        self._port = port
+        self._host = host
+        self._number = number
+        gateway = port.gateway
+        self._header = ProxyHeaderReceiver(
+            *(port.clock, self.connection, gateway.handshake_timeout, gateway.silent_timeout),
+            found=self._found,
+            failed=self._failed,
+        )
+        self.connection.when_open = self._header.opened
+        port.connections.add(self.connection)
+        port.stand_behind(self.connection, self)
+        self._tracked = port.track(self.connection)
+
+    def drain(self) -> None:
+        """The gateway stops."""
+        self._header.drain(self._port.quiet)
+
+    def abort(self) -> None:
+        """There is no more time."""
+        self._header.abort()
+
+    def ended(self) -> None:
+        """The connection is gone, as the header's receiver has heard."""
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """The rest of the header."""
+        return self._header.awaited(now)
+
+    def _found(self, header: ProxyHeader, seconds: float) -> bool:
+        """The header is whole; the client has what is left of the time."""
+        host, number, reached = self._host, self._number, None
+        if header.source is not None:
+            source, number = header.source
+            host, reached = str(source), header.destination
+        self._tracked.replaced()
+        self._port.stand_behind(self.connection, None)
+        return self._port.admit(self.connection, host, number, seconds, reached)
+
+    def _failed(self, reason: str) -> None:
+        self._port.header_failed(self._host, self._number, f"PROXY protocol: {reason}")
 
 
 class _TlsConnection(Generic[S]):
-    """One connection's handshake, as tls.Handshake says, and what follows it."""
+    """One connection's handshake, as handshake.HandshakeOwner says, and what follows it."""
 
     def __init__(
         self,
         port: Port[S],
         contexts: PortContexts,
+        wire: Connection,
         address: str,
         number: int,
         seconds: float,
@@ -281,7 +321,12 @@ class _TlsConnection(Generic[S]):
         self._port = port
         self._notes = ClientCertificates(port.wall.seconds)
         self.connection: SSL.Connection = contexts.connection(self._notes)
-        self.wire = port.encrypted_wire(self, seconds)
+        self.wire = wire
+        gateway = port.gateway
+        self.handshake = ServerHandshake(
+            port.clock, wire, self, seconds, gateway.max_client_chain_bytes, gateway.silent_timeout
+        )
+        port.stand_behind(wire, self)
         self._connection = port.connection_of(self.wire, address, number, reached)
 
     @property
@@ -299,15 +344,34 @@ class _TlsConnection(Generic[S]):
 
     def go_on(self) -> None:
         """There is one now."""
-        self.wire.go_on()
+        self.handshake.go_on()
 
     def give_way(self, reason: str) -> None:
         """Others get it."""
         self.wire.give_way(reason)
 
+    # -- as PortSession says
+
+    def drain(self) -> None:
+        """The gateway stops."""
+        self.handshake.drain(self._port.quiet)
+
+    def abort(self) -> None:
+        """There is no more time."""
+        self.wire.abort(STOPPING)
+
+    def ended(self) -> None:
+        """The connection is gone, as the handshake has heard."""
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """The rest of the handshake."""
+        return self.handshake.awaited(now)
+
+    # -- what becomes of it
+
     def completed(self) -> None:
         """The handshake is through: the gate opens once the verdict is in."""
-        self._port.limits.end_handshake(self)
+        self._over()
         port, wire, client, site = self._port, self.wire, self._pending_client(), self._site
         self.connection.set_app_data(None)  # the notes have said all, and would stay as long as the connection
         gate = Gate(
@@ -319,15 +383,19 @@ class _TlsConnection(Generic[S]):
 
     def failed(self, reason: str, received: int) -> None:
         """The handshake came to nothing; a connection that said nothing at all is not worth a line."""
-        self._port.limits.end_handshake(self)
+        self._over()
         if received:
             self._port.handshake_failed(self._pending_client(reason), self._site, reason)
 
     def plain_text(self) -> None:
         """The client speaks no TLS."""
-        self._port.limits.end_handshake(self)
+        self._over()
         client = PendingClient(connection=self._connection, proof=CertificateProof(verdict=Missing()))
         self._port.plain_text(self.wire, client)
+
+    def _over(self) -> None:
+        self._port.stand_behind(self.wire, None)
+        self._port.limits.end_handshake(self)
 
     @property
     def _site(self) -> S | None:

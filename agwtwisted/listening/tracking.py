@@ -1,47 +1,26 @@
-"""What a port knows of its connections while they live: how each gives way to another, and what it is waited for.
+"""What a port knows of its connections while they live: their place, how each gives way, and what it is waited for.
 
 For the ports, which have `admission` choose among them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from agwtwisted.core.listening.admission import Awaited
-
-
-class Abortable(Hashable, Protocol):
-    """A connection, at whatever stage."""
-
-    def abort(self) -> None:
-        """Closes it at once."""
-
-
-class Giving(Abortable, Protocol):
-    """One of a client's, which gives way where room is needed."""
-
-    def has_spoken(self) -> bool:
-        """Whether any byte of it was read."""
-
-    def has_arrived(self) -> bool:
-        """Whether there are bytes of it that were not read yet."""
-
-    def awaited(self, now: float) -> tuple[Awaited, float]:
-        """What it keeps the gateway waiting for while it has no session, and since when."""
-
-    def give_way(self, reason: str) -> None:
-        """Closes it before this returns."""
-
-    def drain(self, quiet: float) -> None:
-        """The gateway stops: has it end, if the client says nothing for so long; not where it waits for a verdict."""
+from agwtwisted.listening.admission import Limits
+from agwtwisted.transport.connection import Connection
 
 
 class PortSession(Protocol):
-    """What stands behind a connection once its client is known."""
+    """What stands behind a connection: its PROXY header or handshake, then its session; none at the gate."""
 
     def drain(self) -> None:
         """The gateway stops: ends once what has come from the client is done."""
+
+    def abort(self) -> None:
+        """Ends at once."""
 
     def ended(self) -> None:
         """The connection is gone."""
@@ -51,14 +30,35 @@ class PortSession(Protocol):
 
 
 class TrackedConnection:
-    """A connection as `admission` knows it."""
+    """A connection with its place, as `admission` knows it.
 
-    __slots__ = ("_connection", "_sessions", "block")
+    Args:
+        connection: which has this as its `when_closed`.
+        sessions: what stands behind it, if anything does.
+        limits: where its place is.
+        block: of its address; empty while that is not known.
+        silent: whether it may be taken for a stranger while it says nothing.
+        closed: is called once it is gone, before its place is free.
+    """
 
-    def __init__(self, connection: Giving, sessions: Mapping[Abortable, PortSession], block: str) -> None:
+    __slots__ = ("_closed", "_connection", "_sessions", "_slot", "block")
+
+    def __init__(
+        self,
+        connection: Connection,
+        sessions: Mapping[Connection, PortSession],
+        limits: Limits,
+        block: str,
+        closed: Callable[[Connection], None],
+        *,
+        silent: bool = True,
+    ) -> None:
         self.block = block
         self._connection = connection
         self._sessions = sessions
+        self._closed = closed
+        self._slot = limits.open(self, silent=silent)
+        connection.when_closed = self._gone
 
     def has_spoken(self) -> bool:
         """Whether any byte of it has come."""
@@ -69,9 +69,20 @@ class TrackedConnection:
         return self._connection.has_arrived()
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
-        """What it is waited for."""
-        return (self._sessions.get(self._connection) or self._connection).awaited(now)
+        """What it is waited for; at the gate it waits for the gateway."""
+        session = self._sessions.get(self._connection)
+        return (Awaited.NOTHING, now) if session is None else session.awaited(now)
 
     def give_way(self, reason: str) -> None:
         """Closes it."""
         self._connection.give_way(reason)
+
+    def replaced(self) -> None:
+        """Its address is known now: another takes this one's place."""
+        self._slot.release()
+
+    def _gone(self) -> None:
+        connection = self._connection
+        connection.when_open = connection.when_closed = None  # they lead back to it: without them it is free at once
+        self._closed(connection)
+        self._slot.release()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -20,7 +20,8 @@ from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.core.plan.server_identity import IdentityRule, server_identity
 from agwtwisted.core.resources.resources import BackendAddressPool, BackendSettings, StreamProtocol
 from agwtwisted.tls.backend_contexts import BackendContexts
-from agwtwisted.tls.relay_wires import RelayTlsClientWire, RelayWire
+from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.outbox import NO_OUTBOX, Outbox
 
 DRAIN_TIMEOUT: Final = 30.0
 """Seconds that sessions have to end once their server is down; the product's, which cannot be configured on L4."""
@@ -32,10 +33,12 @@ class RelayBackends:
     Args:
         reactor: connects.
         resolver: resolves names of servers.
+        outbox: of the reactor, if its turns end with sending.
     """
 
-    def __init__(self, reactor: Reactor, resolver: Resolver) -> None:
+    def __init__(self, reactor: Reactor, resolver: Resolver, outbox: Outbox = NO_OUTBOX) -> None:
         self._reactor = reactor
+        self._outbox = outbox
         self._resolver = resolver
         self._failures = ConnectionFailureLog(reactor.seconds)
         self._contexts = BackendContexts()
@@ -66,9 +69,7 @@ class RelayBackends:
         if settings.protocol is StreamProtocol.TLS:
             name = settings.host_name or (host if settings.pick_host_name_from_backend_address else "")
             encryption = Encryption(tls=self._contexts.of(settings), rule=IdentityRule.chosen(name, host))
-        dialer = Dialer(
-            self._reactor, host, port, self._resolver, encryption, plain=RelayWire, encrypted=RelayTlsClientWire
-        )
+        dialer = Dialer(self._reactor, host, port, self._resolver, encryption, outbox=self._outbox)
         return RelayServer(self._reactor, host, port, dialer, self._failures)
 
 
@@ -89,7 +90,7 @@ class RelayServer(Target):
 
     def dial(
         self, timeout: float, preamble: bytes = b"", *, server_name: str = "", protocol: bytes = b""
-    ) -> Deferred[RelayWire]:
+    ) -> Deferred[Connection]:
         """A new connection within `timeout` seconds, on which `preamble` was sent ahead of everything.
 
         Fails as `connecting.Dialer.dial` does; may be cancelled.
@@ -101,11 +102,8 @@ class RelayServer(Target):
             protocol: that the client has agreed on, which a server over TLS is offered (ALPN); empty: none.
         """
 
-        def prepare(wire: RelayWire) -> None:
-            wire.preamble = preamble
-
         identity = server_identity(server_name) if server_name else None
-        return cast(Deferred[RelayWire], self._dialer.dial(timeout, identity, prepare, protocol=protocol))
+        return self._dialer.dial(timeout, identity, preamble=preamble, protocol=protocol)
 
     def complain(self, failure: Failure) -> None:
         """Logs why there is no connection."""

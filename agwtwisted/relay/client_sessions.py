@@ -26,13 +26,13 @@ from agwtwisted.core.plan.routing import RelaySite
 from agwtwisted.core.relay import announcing
 from agwtwisted.core.relay.announcing import ServerNames, server_names
 from agwtwisted.core.verification.verdicts import Trusted
-from agwtwisted.identity.gate import EarlyBytes
 from agwtwisted.identity.revalidation import Revalidation
 from agwtwisted.listening.ports import Port
 from agwtwisted.relay.backends import RelayBackends, RelayServer
 from agwtwisted.relay.session import End, Relay
-from agwtwisted.tls.relay_wires import RelayWire
+from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.deferreds import log_failure
+from agwtwisted.transport.early import EarlyBytes
 
 CONNECT_TIMEOUT = 5.0
 """Seconds in which one server has to accept; the next one is asked then, within the settings' `timeout` in all."""
@@ -69,7 +69,7 @@ class RelayTarget:
 class TurnedAwaySession:
     """A client of an L4 listener that is refused after its handshake, until its connection is gone."""
 
-    def __init__(self, port: Port[RelaySite], target: RelayTarget, wire: RelayWire, client: TurnedAway) -> None:
+    def __init__(self, port: Port[RelaySite], target: RelayTarget, wire: Connection, client: TurnedAway) -> None:
         self.client = client
         self._port = port
         self._target = target
@@ -125,9 +125,9 @@ class RelaySession:
         self,
         port: Port[RelaySite],
         target: RelayTarget,
-        wire: RelayWire,
+        wire: Connection,
         client: Admitted,
-        adopt: Callable[[RelayWire, RelaySession], None],
+        adopt: Callable[[Connection, RelaySession], None],
     ) -> None:
         """`adopt` counts the connection to a server as one of the port's."""
         self.client: Client = client  # replaced as a whole when the client is judged again
@@ -140,7 +140,7 @@ class RelaySession:
         self._waiting = _Waiting(wire, self._client_lost)
         self._servers: Order[RelayServer] | None = None
         self._server: RelayServer | None = None
-        self._dialing: Deferred[RelayWire] | None = None
+        self._dialing: Deferred[Connection] | None = None
         self._joined: _Joined | None = None
         self._end: End | None = None
         self._status = SessionStatus.OK
@@ -250,7 +250,7 @@ class RelaySession:
         )
         log_failure(dialed.addErrback(self._broken), self.log, "connecting an L4 client")
 
-    def _connected(self, backend: RelayWire, server: RelayServer) -> None:
+    def _connected(self, backend: Connection, server: RelayServer) -> None:
         self._dialing = None
         if server.state is HealthState.DOWN:
             server.reached()
@@ -347,7 +347,7 @@ class RelaySession:
 class _Waiting:
     """The receiver of a client's wire while there is no backend; what comes is kept, until it is enough."""
 
-    def __init__(self, wire: RelayWire, lost: Callable[[str], None]) -> None:
+    def __init__(self, wire: Connection, lost: Callable[[str], None]) -> None:
         self._lost = lost
         self._early = EarlyBytes(wire)
 
@@ -374,7 +374,7 @@ class _Waiting:
 class _Joined:
     """What there is once a backend is connected to."""
 
-    backend: RelayWire
+    backend: Connection
     relay: Relay
     since: float
     source_port: int

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from agwtwisted.core.identity.clients import Admitted, PendingClient, TurnedAway
 from agwtwisted.core.operations.records import RecordFrame
 from agwtwisted.core.plan.plan import PortPlan
@@ -11,10 +9,8 @@ from agwtwisted.core.plan.routing import RelaySite
 from agwtwisted.listening.ports import Port, PortEnvironment
 from agwtwisted.relay.backends import RelayBackends
 from agwtwisted.relay.client_sessions import RelaySession, RelayTarget, TurnedAwaySession
-from agwtwisted.tls.handshake import Handshake, TlsWire
 from agwtwisted.tls.port_contexts import PortContexts
-from agwtwisted.tls.relay_wires import RelayTlsWire, RelayWire
-from agwtwisted.transport.streaming import TcpWire
+from agwtwisted.transport.connection import Connection
 
 
 class RelayPort(Port[RelaySite]):
@@ -41,19 +37,19 @@ class RelayPort(Port[RelaySite]):
         self._frames = {name: RecordFrame.from_names(listener=name) for name in names}
         self._first = self._targets[self.sites.all()[0]]
 
-    def begin(self, wire: TcpWire, client: Admitted, site: RelaySite | None = None) -> None:
+    def begin(self, wire: Connection, client: Admitted, site: RelaySite | None = None) -> None:
         """Joins an admitted client to a backend."""
-        session = RelaySession(self, self._target_of(site), cast(RelayWire, wire), client, self.adopt)
+        session = RelaySession(self, self._target_of(site), wire, client, self.adopt)
         self._sessions[wire] = session
         session.begin()
 
-    def turned_away(self, wire: TcpWire, client: TurnedAway, site: RelaySite | None) -> None:
+    def turned_away(self, wire: Connection, client: TurnedAway, site: RelaySite | None) -> None:
         """Closes the connection of a client that is refused: on L4 nothing can be said to it."""
-        session = TurnedAwaySession(self, self._target_of(site), cast(RelayWire, wire), client)
+        session = TurnedAwaySession(self, self._target_of(site), wire, client)
         self._sessions[wire] = session
         session.begin()
 
-    def plain_text(self, wire: TcpWire, client: PendingClient) -> None:
+    def plain_text(self, wire: Connection, client: PendingClient) -> None:
         """Nothing can be said to a client that speaks no TLS."""
         self.handshake_failed(client, None, "the client does not speak TLS")
         wire.abort()
@@ -62,26 +58,7 @@ class RelayPort(Port[RelaySite]):
         """What the records of failed handshakes of a listener have in common."""
         return self._frames[listener]
 
-    def plain_wire(self) -> RelayWire:
-        """The wire of a connection without TLS."""
-        return RelayWire(self.clock)
-
-    def encrypted_wire(self, handshake: Handshake, seconds: float) -> TlsWire:
-        """The wire of a connection with TLS."""
-        return RelayTlsWire(
-            self.clock, handshake, seconds, self.gateway.max_client_chain_bytes, self.gateway.silent_timeout
-        )
-
-    def abort(self) -> None:
-        """Ends every session, and every connection that has none yet, at once."""
-        for connection in self.connections.snapshot():
-            session = cast(RelaySession | TurnedAwaySession | None, self._sessions.get(connection))
-            if session is None:
-                connection.abort()
-            else:
-                session.abort()
-
-    def adopt(self, wire: RelayWire, session: RelaySession) -> None:
+    def adopt(self, wire: Connection, session: RelaySession) -> None:
         """A backend's connection counts as the port's until it is gone: the session is not over before."""
         self.connections.add(wire)
         self._sessions[wire] = session
@@ -90,7 +67,7 @@ class RelayPort(Port[RelaySite]):
     def _target_of(self, site: RelaySite | None) -> RelayTarget:
         return self._first if site is None else self._targets[site]
 
-    def _let_go(self, wire: RelayWire) -> None:
+    def _let_go(self, wire: Connection) -> None:
         wire.when_closed = None
         self._sessions.pop(wire, None)
         self.connections.discard(wire)

@@ -16,7 +16,7 @@ from agwtwisted.core.listening.proxy_protocol import LOCAL
 from agwtwisted.core.plan.probing import RelayProbe, relay_probe
 from agwtwisted.core.resources.resources import BackendAddressPool, BackendSettings
 from agwtwisted.relay.backends import RelayBackends, RelayServer
-from agwtwisted.tls.relay_wires import RelayWire
+from agwtwisted.transport.connection import Connection
 
 
 def relay_watches(
@@ -44,6 +44,6 @@ def ask(server: RelayServer, probe: RelayProbe) -> Deferred[str]:
     return dialed.addCallbacks(_connected, connection_problem)
 
 
-def _connected(wire: RelayWire) -> str:
+def _connected(wire: Connection) -> str:
     wire.close()
     return ""

@@ -14,7 +14,7 @@ from math import inf
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from agwtwisted.tls.relay_wires import RelayWire
+from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.deadlines import Deadline
 
 
@@ -38,7 +38,7 @@ class _Side:
 
     __slots__ = ("_relay", "finished_first", "gone", "lost", "other", "wire")
 
-    def __init__(self, relay: Relay, wire: RelayWire, finished: End, lost: End) -> None:
+    def __init__(self, relay: Relay, wire: Connection, finished: End, lost: End) -> None:
         self.wire = wire
         self.other = wire  # until the relay says which
         self.finished_first = finished
@@ -95,7 +95,7 @@ class Relay:
     log = Logger()
 
     def __init__(
-        self, client: RelayWire, backend: RelayWire, clock: IReactorTime, timeout: float, over: Callable[[End], None]
+        self, client: Connection, backend: Connection, clock: IReactorTime, timeout: float, over: Callable[[End], None]
     ) -> None:
         self.end: End | None = None  # why it ends; the first reason counts
         self._timeout = timeout

@@ -17,9 +17,9 @@ from agwtwisted.core.plan.server_identity import ServerIdentity, mismatch
 from agwtwisted.core.resources.certificates import SslCertificate
 from agwtwisted.core.resources.resources import BackendHttpSettings, BackendSettings
 from agwtwisted.core.verification.reasons import REASONS, UNKNOWN
-from agwtwisted.tls.client import TlsClientWire
+from agwtwisted.tls.client import ClientHandshake
 from agwtwisted.tls.own_certificate import present
-from agwtwisted.transport.streaming import NOBODY, Receiver
+from agwtwisted.transport.connection import Connection
 
 HTTP_PROTOCOLS: Final = (b"http/1.1",)
 """What is offered to HTTP backends (ALPN), so that none of them answers in another protocol."""
@@ -75,22 +75,21 @@ class BackendTls:
             offering=lru_cache(limits.ALPN_PROTOCOLS.highest)(offering),
         )
 
-    def wire(
+    def handshake(
         self,
         clock: IReactorTime,
+        connection: Connection,
         identity: ServerIdentity,
         until: float,
-        receiver: Receiver = NOBODY,
         *,
         protocol: bytes = b"",
-        kind: type[TlsClientWire] = TlsClientWire,
-    ) -> TlsClientWire:
-        """A wire to a server that must prove to be this one, with its handshake through at the time `until`.
+    ) -> ClientHandshake:
+        """The handshake of a connection with a server that must prove to be this one, through at the time `until`.
 
         It is offered one protocol (ALPN) if one is given, instead of those of all connections.
         """
         context = self.offering(protocol) if protocol else self.context
-        return kind(clock, _Handshake(self, context, identity), until, receiver)
+        return ClientHandshake(clock, connection, _ServerCheck(self, context, identity), until)
 
 
 def _context(
@@ -155,8 +154,8 @@ class _Notes:
         self.reason = ""
 
 
-class _Handshake:
-    """One handshake, as tls_client.ServerHandshake says."""
+class _ServerCheck:
+    """The server of one handshake, as client.ServerCheck says."""
 
     def __init__(self, tls: BackendTls, context: SSL.Context, identity: ServerIdentity) -> None:
         self.connection = SSL.Connection(context, None)

@@ -1,22 +1,20 @@
-"""The client side of TLS on one connection: the gateway towards its backends.
+"""The client side of a TLS handshake: the gateway towards its backends.
 
 `when_open` is called once the handshake is through and the server is the one that was wanted, `when_failed` when that
-does not come: until then the wire carries nothing, and its receiver is told nothing but the end.
+does not come: until then the connection carries nothing, and its later receiver is told nothing but the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
-from typing import Protocol as TypingProtocol
+from typing import Final, Protocol
 
 from OpenSSL import SSL
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.protocol import connectionDone
-from twisted.python.failure import Failure
 
-from agwtwisted.tls.records import EncryptedWire, error_text
-from agwtwisted.transport.streaming import NOBODY, Receiver
+from agwtwisted.tls.codec import TlsCodec, error_text
+from agwtwisted.tls.records import records_of
+from agwtwisted.transport.connection import NOBODY, Connection, Receiver
 
 MAX_HANDSHAKE_BYTES: Final = 160 * 1024
 """Of a server: OpenSSL takes 100 KiB of certificates; hello, tickets and the headers of all records come on top."""
@@ -24,8 +22,8 @@ MAX_HANDSHAKE_BYTES: Final = 160 * 1024
 TOO_SLOW: Final = "the TLS handshake took too long"
 
 
-class ServerHandshake(TypingProtocol):
-    """What a wire needs to know of its handshake."""
+class ServerCheck(Protocol):
+    """Which server is wanted, and whether it is the one."""
 
     connection: SSL.Connection  # in the client's role, with the name that is to be sent
 
@@ -37,93 +35,116 @@ class ServerHandshake(TypingProtocol):
         """Why the server is not the one that was wanted, once the handshake is through; empty when it is."""
 
 
-class TlsClientWire(EncryptedWire):
-    """One TLS connection, in the client's role."""
+class ClientHandshake:
+    """One TLS handshake, in the client's role.
+
+    Args:
+        clock: time.
+        connection: not open yet; its receiver is this until the handshake is through.
+        check: of the server.
+        until: when the handshake must be through, on the clock.
+        receiver: of what comes after it.
+    """
 
     def __init__(
-        self, clock: IReactorTime, handshake: ServerHandshake, until: float, receiver: Receiver = NOBODY
+        self,
+        clock: IReactorTime,
+        connection: Connection,
+        check: ServerCheck,
+        until: float,
+        receiver: Receiver = NOBODY,
     ) -> None:
-        """The handshake must be through at the time `until`, of the clock."""
-        super().__init__(clock, handshake.connection, receiver)
+        self.when_open: Callable[[], None] | None = None
         self.when_failed: Callable[[str], None] | None = None
-        self._handshake: ServerHandshake | None = handshake
+        self._clock = clock
+        self._connection = connection
+        self._check: ServerCheck | None = check  # None once it is over, well or badly
+        self._records = records_of(check.connection)
         self._until = until
+        self._receiver = receiver
         self._timer: IDelayedCall | None = None
-        self._raw_in = 0
+        self._taken = 0
+        connection.receiver = self
+        connection.expect_tls()
+        connection.when_open = self._opened
 
-    # -- from the socket
+    # -- from the connection
 
-    def opened(self) -> None:
+    def received(self, data: bytes) -> None:
+        """A part of the handshake."""
+        if self._check is not None:
+            self._shake_hands(self._check, data)
+
+    def drained(self) -> None:
+        """The server takes bytes again."""
+
+    def finished(self) -> None:
+        """A FIN ends the handshake, and the connection with it."""
+        self._connection.close_now()
+
+    def ended(self, reason: str) -> None:
+        """The connection is gone."""
+        if self._check is not None:
+            self._fail(self._connection.end_reason or "the server closed the connection in the TLS handshake")
+        self._receiver.ended(reason)
+
+    # -- how
+
+    def _opened(self) -> None:
         """TCP is there: says hello, and starts the clock."""
+        self._connection.when_open = None  # it leads back here
         self._timer = self._clock.callLater(max(self._until - self._clock.seconds(), 0.0), self._too_slow)
-        self._shake_hands(b"")
+        self.received(b"")
 
-    def dataReceived(self, data: bytes) -> None:
-        """Records from the socket; after close_notify there are none."""
-        if self.closing or self.input_ended:
-            return
-        if self._handshake is not None:
-            self._shake_hands(data)
-        else:
-            self._read(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The socket is closed, by whomever."""
-        if self._handshake is not None:
-            self._fail("given up" if self.closing else "the server closed the connection in the TLS handshake")
-        super().connectionLost(reason)
-
-    # -- the handshake
-
-    def _shake_hands(self, data: bytes) -> None:
-        self._raw_in += len(data)
+    def _shake_hands(self, check: ServerCheck, data: bytes) -> None:
+        connection = self._connection
+        self._taken += len(data)
         try:
             through = self._records.shake_hands(data)
         except SSL.Error as error:
-            self._flush()  # the alert
-            self._fail(self._words(error))
-            self.close()
+            self._records.flush(connection.send)  # the alert
+            self._fail(check.reason or f"TLS handshake: {error_text(error)}")
+            connection.close()
             return
         if through:
-            self._judge()
+            self._complete(check)
             return
-        self._flush()
-        if self._raw_in > MAX_HANDSHAKE_BYTES:
+        self._records.flush(connection.send)
+        if self._taken > MAX_HANDSHAKE_BYTES:
             self._fail("the TLS handshake is too long")
-            self.abort()
+            connection.abort()
 
-    def _words(self, error: SSL.Error) -> str:
-        noted = self._handshake.reason if self._handshake is not None else ""
-        return noted or f"TLS handshake: {error_text(error)}"
-
-    def _judge(self) -> None:
+    def _complete(self, check: ServerCheck) -> None:
         """OpenSSL is content. In TLS 1.3 our own certificate has not left yet, and does not if the name is wrong."""
-        refusal = "no handshake" if self._handshake is None else self._handshake.refusal()
+        connection = self._connection
+        refusal = check.refusal()
         if refusal:
             self._fail(refusal)
-            self.abort()
+            connection.abort()
             return
-        self._end_handshake()
-        self._established = True
-        self._flush()
-        self.when_failed = None
-        super().opened()
-        self._read(b"")
+        self._end()
+        connection.secure(TlsCodec(self._records))
+        self._records.flush(connection.send)
+        connection.receiver = self._receiver
+        opened, self.when_open, self.when_failed = self.when_open, None, None
+        if opened is not None:
+            opened()
+        connection.decrypt(b"")
 
     def _too_slow(self) -> None:
         self._timer = None
-        if self._handshake is not None:
+        if self._check is not None:
             self._fail(TOO_SLOW)
-            self.abort()
+            self._connection.abort()
 
     def _fail(self, reason: str) -> None:
-        self._end_handshake()
+        self._end()
         failed, self.when_failed, self.when_open = self.when_failed, None, None
         if failed is not None:
             failed(reason)
 
-    def _end_handshake(self) -> None:
-        self._handshake = None
+    def _end(self) -> None:
+        self._check = None
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None

@@ -23,10 +23,10 @@ from agwtwisted.core.tls.extensions import openssl_groups
 from agwtwisted.core.tls.policies import TlsPolicy, openssl_cipher_list, openssl_ciphersuites
 from agwtwisted.core.verification.handshake import ClientRules
 from agwtwisted.core.verification.judging import Anchors
+from agwtwisted.tls.codec import error_text
 from agwtwisted.tls.openssl import KNOWN, set_groups
 from agwtwisted.tls.own_certificate import present
 from agwtwisted.tls.path_search import PathSearch
-from agwtwisted.tls.records import error_text
 
 _VERSIONS = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}
 

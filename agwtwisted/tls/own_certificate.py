@@ -8,7 +8,7 @@ from OpenSSL import SSL
 
 from agwtwisted.core.base.errors import AgwError
 from agwtwisted.core.resources.certificates import SslCertificate
-from agwtwisted.tls.records import error_text
+from agwtwisted.tls.codec import error_text
 
 
 def present(context: SSL.Context, certificate: SslCertificate, unfit: Callable[[str, str], AgwError]) -> None:

@@ -1,123 +1,210 @@
-"""Application data in TLS records, in either role: OpenSSL over memory BIOs, in as few calls a record as can be."""
+"""Handshakes and data in and out of the TLS records of one connection: by pyOpenSSL's methods, or beneath them.
+
+The methods make a buffer for every call, and an exception for every "no more": a request and its answer cost twelve
+microseconds that way, and six by the functions, where `openssl` knows them.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeAlias
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.protocol import connectionDone
-from twisted.python.failure import Failure
 
-from agwtwisted.tls.openssl import PIECE, RECORD, records_of
-from agwtwisted.transport.streaming import NOBODY, Receiver, TcpWire
+from agwtwisted.tls.openssl import KNOWN, ffi, lib
 
-MAX_CONTROL: Final = RECORD + 4096
-"""Bytes of records that bring no application data before the connection ends: one data record may be under way, and
-some 150 KeyUpdates, warning alerts or empty records beside it. Each costs OpenSSL as much as a kilobyte of data."""
+RECORD: Final = 16384
+"""Bytes of one record's content at most (RFC 8446 section 5.1)."""
 
-_EARNED: Final = 128
-"""Bytes of such records that a byte of data pays for: one-byte records, each after an empty one, as clients of TLS 1.0
-send them against a known attack on its CBC suites, pay for themselves."""
+PIECE: Final = 4 * RECORD
+"""Bytes that are encrypted or decrypted at once at most: a connection's BIOs stay as large as they once were."""
+
+_SEALED: Final = PIECE + (PIECE >> 7) + 2 * RECORD
+"""Room for a piece in records, their headers and tags, and for what OpenSSL had to say by itself."""
+
+Send: TypeAlias = Callable[[bytes | memoryview], None]
+"""Takes bytes that are to be sent. A view is good until it returns, and no longer: it is released then."""
 
 
-class EncryptedWire(TcpWire):
-    """One TLS connection after its handshake, which is the business of the subclasses."""
+class Records(Protocol):
+    """The records of one connection over memory BIOs."""
 
-    _established = False
-    _farewell_came = False
-    _unearned = 0  # bytes of records that no data has paid for
+    def shake_hands(self, records: bytes) -> bool:
+        """Takes the peer's part of the handshake; whether it is through, or else waits for more.
 
-    def __init__(self, clock: IReactorTime, tls: SSL.Connection, receiver: Receiver = NOBODY) -> None:
-        super().__init__(clock, receiver)
-        self._tls = tls
-        self._records = records_of(tls)
-        self._control_in = 0
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The socket is closed, by whomever; without close_notify something may be missing (RFC 8446 section 6.1)."""
-        if not self._farewell_came:
-            self.cut = True
-            self._end_reason = self._end_reason or "the connection ended without close_notify"
-        super().connectionLost(reason)
-        del self._tls, self._records  # OpenSSL's memory is free at once, whoever still knows this wire
-
-    def _read(self, records: bytes) -> None:
-        data, end = self._records.decrypt(records)
-        if end is not None:
-            if isinstance(end, SSL.ZeroReturnError):  # close_notify
-                self._farewell_came = True
-            else:  # an alert of the peer's, or a record that is not authentic: OpenSSL has written one
-                self._end_reason = f"TLS: {error_text(end)}"
-                self._flush()
-        self._control_in += len(records) - len(data)
-        unearned = self._unearned + len(records) - _EARNED * len(data)
-        self._unearned = unearned if unearned > 0 else 0
-        if not data or self._control_in > RECORD:
-            self._send_control()
-        if data and not self.closing:
-            self.bytes_in += len(data)
-            self.receiver.received(data)
-        if self._farewell_came:
-            self.farewell_came()
-        elif end is not None:
-            self.close()
-        elif unearned > MAX_CONTROL:
-            self._end_reason = "TLS: too many records without data"
-            self.close()
-
-    def farewell_came(self) -> None:
-        """The peer sends no more; whoever can go on sending says so."""
-        if self.closing:
-            return
-        self._farewell()
-        self.send_held()
-        if self._queued:
-            self.close()
-        else:
-            self._close_now()
-
-    def _send_control(self) -> None:
-        """Sends what OpenSSL answers by itself, to a KeyUpdate for instance, before much of it has gathered.
-
-        A peer that asks for such answers and does not read them is cut off.
+        Raises:
+            SSL.Error: the handshake failed.
         """
-        self._control_in = 0
-        queued = len(self._pending)
-        self._flush()
-        if self.full and len(self._pending) > queued:
-            self.abort()
 
-    def write(self, data: bytes) -> None:
-        """Sends bytes in records, at once as far as the kernel takes them."""
-        if self.closing:  # close_notify has been sent
-            return
-        self.bytes_out += len(data)
+    def flush(self, send: Send) -> None:
+        """Gives what OpenSSL has to say by itself."""
+
+    def decrypt(self, records: bytes) -> tuple[bytes, SSL.Error | None]:
+        """The data of these records, and what ended the connection if anything did: ZeroReturnError: close_notify."""
+
+    def encrypt(self, data: bytes, send: Send) -> None:
+        """Gives the records for data, in pieces, and whatever else was to be sent.
+
+        Raises:
+            SSL.Error: the connection is broken.
+        """
+
+    def close_notify(self, send: Send) -> None:
+        """Gives close_notify, and whatever else was to be sent; nothing where the connection is broken."""
+
+
+class PublicRecords:
+    """By the methods."""
+
+    def __init__(self, connection: SSL.Connection) -> None:
+        self._connection = connection
+
+    def shake_hands(self, records: bytes) -> bool:
+        """As `Records` says."""
+        if records:
+            self._connection.bio_write(records)
         try:
-            if len(data) <= PIECE:
-                self._send(self._records.encrypt(data))
-            else:
-                for start in range(0, len(data), PIECE):
-                    self._send(self._records.encrypt(data, start))
-        except SSL.Error:  # the connection is broken beyond a farewell
-            self.abort()
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            return False
+        return True
 
-    def _flush(self) -> None:
-        while records := self._records.outgoing():
-            self._send(records)
-
-    def _farewell(self) -> None:
-        if self._established:
+    def flush(self, send: Send) -> None:
+        """As `Records` says."""
+        while True:
             try:
-                self._tls.shutdown()  # close_notify
-            except SSL.Error:
-                return  # the connection had failed: there is nobody to say farewell to
-            self._flush()
+                records = self._connection.bio_read(RECORD)
+            except SSL.WantReadError:  # the BIO is empty
+                return
+            send(records)
+
+    def decrypt(self, records: bytes) -> tuple[bytes, SSL.Error | None]:
+        """As `Records` says."""
+        connection = self._connection
+        pieces: list[bytes] = []
+        try:
+            if records:
+                connection.bio_write(records)
+            while True:
+                pieces.append(connection.recv(RECORD))
+        except SSL.WantReadError:
+            return b"".join(pieces), None
+        except SSL.Error as error:
+            return b"".join(pieces), error
+
+    def encrypt(self, data: bytes, send: Send) -> None:
+        """As `Records` says."""
+        for start in range(0, len(data), PIECE):
+            self._connection.sendall(data[start : start + PIECE])
+            send(self._connection.bio_read(_SEALED))
+
+    def close_notify(self, send: Send) -> None:
+        """As `Records` says."""
+        try:
+            self._connection.shutdown()
+        except SSL.Error:
+            return
+        self.flush(send)
 
 
-def error_text(error: SSL.Error) -> str:
-    """OpenSSL's own words for what went wrong, the last of its queue."""
-    queue = error.args[0] if error.args else None
-    if isinstance(queue, list) and queue:
-        return str(queue[-1][-1])
-    return str(error) or type(error).__name__
+# Shared by all connections, since one thread alone runs them. Data is copied out of the first before `decrypt` returns.
+# Of the second, which holds nothing but records that are sent in any case, there is a view while `send` runs.
+_OPENED: Final = ffi.new("unsigned char[]", PIECE + RECORD)
+_CLOSED: Final = ffi.new("unsigned char[]", _SEALED)
+_CLOSED_VIEW: Final = memoryview(ffi.buffer(_CLOSED)).toreadonly()
+_WANT_READ: Final[int] = lib.SSL_ERROR_WANT_READ
+
+
+class DirectRecords:
+    """By the functions."""
+
+    __slots__ = ("_connection", "_from_ssl", "_into_ssl", "_ssl")
+
+    def __init__(self, connection: SSL.Connection) -> None:
+        inside: Any = connection
+        self._connection = inside
+        self._ssl = inside._ssl
+        self._into_ssl = inside._into_ssl
+        self._from_ssl = inside._from_ssl
+
+    def shake_hands(self, records: bytes) -> bool:
+        """As `Records` says."""
+        if records and lib.BIO_write(self._into_ssl, records, len(records)) != len(records):
+            raise SSL.Error("no memory for a record")
+        result = lib.SSL_do_handshake(self._ssl)
+        if result == 1:
+            return True
+        if lib.SSL_get_error(self._ssl, result) == _WANT_READ:
+            return False
+        raise self._error(result)
+
+    def flush(self, send: Send) -> None:
+        """As `Records` says."""
+        while (size := lib.BIO_read(self._from_ssl, _CLOSED, _SEALED)) > 0:
+            with _CLOSED_VIEW[:size] as records:
+                send(records)
+
+    def decrypt(self, records: bytes) -> tuple[bytes, SSL.Error | None]:
+        """As `Records` says."""
+        if len(records) <= PIECE:
+            return self._decrypt(records, len(records))
+        pieces: list[bytes] = []
+        end = None
+        for start in range(0, len(records), PIECE):
+            size = min(PIECE, len(records) - start)
+            data, end = self._decrypt(ffi.from_buffer(records) + start, size)
+            pieces.append(data)
+            if end is not None:
+                break
+        return b"".join(pieces), end
+
+    def _decrypt(self, records: Any, length: int) -> tuple[bytes, SSL.Error | None]:
+        """A piece at most, of which there may be the beginning of a record from before."""
+        if length and lib.BIO_write(self._into_ssl, records, length) != length:
+            return b"", SSL.Error("no memory for a record")
+        ssl, read = self._ssl, lib.SSL_read
+        before = b""
+        count = 0
+        while (size := read(ssl, _OPENED + count, RECORD)) > 0:
+            count += size
+            if count > PIECE:  # the end of a handshake may have left more than a piece
+                before, count = before + ffi.buffer(_OPENED, count)[:], 0
+        data = ffi.buffer(_OPENED, count)[:]
+        error = lib.SSL_get_error(ssl, size)
+        end = None if error == _WANT_READ else self._end(error, size)
+        return before + data if before else data, end
+
+    def _end(self, error: int, result: int) -> SSL.Error:
+        return SSL.ZeroReturnError() if error == lib.SSL_ERROR_ZERO_RETURN else self._error(result)
+
+    def encrypt(self, data: bytes, send: Send) -> None:
+        """As `Records` says."""
+        start, size = 0, len(data)
+        while start < size:
+            end = min(size, start + PIECE)
+            while start < end:  # a call takes one record
+                sealed = lib.SSL_write(self._ssl, ffi.from_buffer(data) + start if start else data, end - start)
+                if sealed <= 0:
+                    raise self._error(sealed)
+                start += sealed
+            with _CLOSED_VIEW[: max(lib.BIO_read(self._from_ssl, _CLOSED, _SEALED), 0)] as records:
+                send(records)
+
+    def close_notify(self, send: Send) -> None:
+        """As `Records` says."""
+        try:
+            self._connection.shutdown()
+        except SSL.Error:
+            return
+        self.flush(send)
+
+    def _error(self, result: int) -> SSL.Error:
+        try:
+            self._connection._raise_ssl_error(self._ssl, result)
+        except SSL.Error as error:
+            return error
+        return SSL.Error("OpenSSL reported no error")
+
+
+records_of: Final[Callable[[SSL.Connection], Records]] = DirectRecords if KNOWN else PublicRecords
+"""The records of a connection, in the way that is at hand."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from twisted.python import log
+from zope.interface import Attribute, Interface
 
 
 class Outbox:
@@ -44,3 +45,14 @@ class Outbox:
 
 NO_OUTBOX = Outbox()
 """Of a reactor that has none: never open."""
+
+
+class ITurns(Interface):
+    """A reactor whose turns end with sending."""
+
+    outbox: Outbox = Attribute("""What is sent then.""")
+
+
+def outbox_of(reactor: Any) -> Outbox:
+    """That of a reactor."""
+    return ITurns(reactor).outbox if ITurns.providedBy(reactor) else NO_OUTBOX

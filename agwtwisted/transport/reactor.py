@@ -19,8 +19,9 @@ from typing import Any, Final
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import installReactor
 from twisted.python import log
+from zope.interface import implementer
 
-from agwtwisted.transport.outbox import Outbox
+from agwtwisted.transport.outbox import ITurns, Outbox
 from agwtwisted.transport.sockets import StreamSocket
 
 GROUP: Final = 64
@@ -30,6 +31,7 @@ AHEAD: Final = 256 * 1024
 """Bytes that are read together, about: as much as stays in a processor's cache until it is handled."""
 
 
+@implementer(ITurns)
 class LeanEPollReactor(EPollReactor):
     """The same events in the same order; what an event raises is logged and ends its connection, as ever.
 

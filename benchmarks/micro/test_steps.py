@@ -39,11 +39,13 @@ from agwtwisted.revocation.check import RevocationCheck
 from agwtwisted.revocation.ocsp_source import OcspSource
 from agwtwisted.revocation.ocsp_store import MemoryStore
 from agwtwisted.revocation.revocation import Revocation
-from agwtwisted.tls.openssl import PIECE, DirectRecords, PublicRecords
+from agwtwisted.tls.records import PIECE, DirectRecords, PublicRecords
 from agwtwisted.transport.clocks import WallClock
 from benchmarks.micro.stand import BODY, REQUEST, RESPONSE, Stand, TlsClient
 from tests import clients, configurations, pki
+from tests.clients import TLS_1_3
 from tests.responder import Response, Single, status_by
+from tests.tls.test_records import connections, sealed_by
 
 ISSUER = pki.Authority.root("Root").intermediate("Issuer")
 DEVICE = ISSUER.issue("device 7", ocsp_url="http://ocsp.example/")
@@ -215,12 +217,10 @@ def test_route_and_rewrite(benchmark: Any) -> None:
 @pytest.mark.parametrize("size", [1024, PIECE])
 def test_record(benchmark: Any, way: Any, size: int) -> None:
     """Data that is encrypted, and decrypted by the other end: one record, and a large piece."""
-    stand = Stand()
-    client = TlsClient(stand.port)
-    wire: Any = client.wire
-    near, far, data = way(wire._tls), DirectRecords(client.tls), b"x" * size
-    assert far.decrypt(bytes(near.encrypt(data))) == (data, None)
-    benchmark(lambda: far.decrypt(bytes(near.encrypt(data))))
+    server, client = connections(TLS_1_3)
+    near, far, data = way(server), DirectRecords(client), b"x" * size
+    assert far.decrypt(sealed_by(near, data)) == (data, None)
+    benchmark(lambda: far.decrypt(sealed_by(near, data)))
 
 
 def test_exchange(benchmark: Any) -> None:

@@ -16,7 +16,7 @@ from agwtwisted.backends.resolver import Resolver
 from agwtwisted.core.plan.server_identity import IdentityRule, server_identity
 from agwtwisted.tls.backend_contexts import BackendTls
 from agwtwisted.tls.client import TOO_SLOW
-from agwtwisted.transport.streaming import TcpWire
+from agwtwisted.transport.connection import Connection
 from tests import pki
 from tests.servers import NAME, Server, root, server_context
 from tests.wires import Backend, Network, Recorder
@@ -41,7 +41,7 @@ class _Case(SynchronousTestCase):
 class AddressTests(_Case):
     """One address after the other."""
 
-    def dial(self, *addresses: str, host: str = "app.example") -> Deferred[TcpWire]:
+    def dial(self, *addresses: str, host: str = "app.example") -> Deferred[Connection]:
         """A connection to a name with these addresses."""
         self.network.names["app.example"] = list(addresses)
         dialed = self.dialer(host).dial(TIMEOUT)

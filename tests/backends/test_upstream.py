@@ -10,8 +10,9 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.backends.connecting import UnreachableError
+from agwtwisted.backends.connecting import Dialer, UnreachableError
 from agwtwisted.backends.pools import Backends
+from agwtwisted.backends.resolver import resolver_of
 from agwtwisted.backends.upstream import IDLE_TIMEOUT, MAX_IDLE, Server, UpstreamConnection
 from agwtwisted.core.backends.health import Health
 from agwtwisted.core.resources.resources import BackendAddress, BackendAddressPool, BackendHttpSettings
@@ -126,7 +127,9 @@ class AheadTests(_Case):
 
     def setUp(self) -> None:
         super().setUp()
-        self.outbox = self.network.outbox = Outbox()  # type: ignore[attr-defined]
+        self.outbox = Outbox()
+        dialer = Dialer(self.network, "127.0.0.1", 9000, resolver_of(self.network), outbox=self.outbox)  # type: ignore[arg-type]
+        self.server = Server(self.network, "127.0.0.1", 9000, dialer)  # type: ignore[arg-type]
         self.connection = self.begun()
         self.line.send(OK)
         self.user = User()

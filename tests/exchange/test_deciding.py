@@ -18,7 +18,8 @@ from agwtwisted.core.verification.verdicts import Missing, NotAsked, Refused, Ve
 from agwtwisted.exchange.context import ExchangeContext, OwnAnswer
 from agwtwisted.exchange.deciding import RequestOutcome, route, turn_away, unauthenticated
 from agwtwisted.exchange.record import ExchangeRecord
-from agwtwisted.tls.relay_wires import RelayWire
+from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.outbox import NO_OUTBOX
 from tests import identities
 from tests.gateways import Stand, mapped, profile, site
 from tests.wires import Line, Network
@@ -106,7 +107,7 @@ class TurnedAwayTests(SynchronousTestCase):
 
     def line(self, verdict: Verdict) -> Line:
         """The connection of a client with this verdict."""
-        wire = RelayWire(self.network)
+        wire = Connection(self.network, NO_OUTBOX)
         line = self.network.dial(wire)
         self.stand.begin(wire, verdict)
         return line

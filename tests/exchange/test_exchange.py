@@ -53,8 +53,9 @@ from agwtwisted.exchange.exchange import HttpExchange
 from agwtwisted.exchange.forwarding import ForwardedRequest
 from agwtwisted.http1 import frontend as frontend_module
 from agwtwisted.http1.frontend import LOOK, MAX_HELD, Frontend
-from agwtwisted.tls.relay_wires import RelayWire
-from agwtwisted.transport.streaming import LINGER, QUEUE_LIMIT
+from agwtwisted.transport.connection import LINGER, Connection
+from agwtwisted.transport.outbox import NO_OUTBOX
+from agwtwisted.transport.send_queue import QUEUE_LIMIT
 from tests import identities, pki
 from tests.gateways import TIMEOUT, Stand, mapped, profile, site
 from tests.http_backends import OK, SWITCH
@@ -84,7 +85,7 @@ class _Case(SynchronousTestCase):
 
     def client(self, verdict: Verdict | None = None, chosen: Site | None = None, **peer: Any) -> Line:
         """A client's connection."""
-        wire = RelayWire(self.network)
+        wire = Connection(self.network, NO_OUTBOX)
         line = self.network.dial(wire)
         self.stand.begin(wire, verdict, chosen, **peer)
         return line
@@ -278,7 +279,7 @@ class RefusedTests(_Case):
 
     def test_plain_text(self) -> None:
         """HTTP on a port that wants TLS."""
-        wire = RelayWire(self.network)
+        wire = Connection(self.network, NO_OUTBOX)
         line = self.network.dial(wire)
         self.stand.port.plain_text(wire, identities.pending(Missing()))
         line.send(GET + GET)
@@ -983,14 +984,14 @@ class SocketTests(TestCase):
         self.listening.settimeout(20)
         self.addCleanup(self.listening.close)
         self.stand = Stand(reactor, site(ports=(self.listening.getsockname()[1],)))
-        self.wires: list[RelayWire] = []
+        self.wires: list[Connection] = []
         port = accepting(self._wire)
         self.addCleanup(port.close)
         self.address = port.socket.getsockname()
 
-    def _wire(self) -> RelayWire:
+    def _wire(self) -> Connection:
         """The wire of a client; requests are read from it once it is open."""
-        wire = RelayWire(reactor)  # type: ignore[arg-type]
+        wire = Connection(reactor, NO_OUTBOX)  # type: ignore[arg-type]
         wire.when_open = lambda: self.stand.begin(wire)
         self.wires.append(wire)
         return wire

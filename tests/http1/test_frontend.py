@@ -21,8 +21,9 @@ from agwtwisted.core.tls.policies import TlsPolicy, predefined
 from agwtwisted.http1.frontend import LOOK, MAX_HELD, Frontend
 from agwtwisted.interfaces import ResponseWriter
 from agwtwisted.listening.ports import QUIET
-from agwtwisted.tls.relay_wires import RelayWire
-from agwtwisted.transport.streaming import LINGER, QUEUE_LIMIT
+from agwtwisted.transport.connection import LINGER, Connection
+from agwtwisted.transport.outbox import NO_OUTBOX
+from agwtwisted.transport.send_queue import QUEUE_LIMIT
 from tests.wires import READ, Line, Network
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -138,7 +139,7 @@ class _Case(SynchronousTestCase):
         self.asked: list[Asked] = []
         self.session = FakeSession()
         self.begun: Callable[[Asked], None] = lambda asked: None
-        self.wire = RelayWire(self.network)
+        self.wire = Connection(self.network, NO_OUTBOX)
         self.line: Line = self.network.dial(self.wire)
         self.frontend = Frontend(
             self.wire,

@@ -20,7 +20,7 @@ from agwtwisted.core.verification import reasons
 from agwtwisted.core.verification.verdicts import Missing, Refused, Trusted
 from agwtwisted.identity.revalidation import CHECK_FAILED, Answer
 from agwtwisted.listening.ports import QUIET
-from agwtwisted.transport.streaming import LINGER
+from agwtwisted.transport.connection import LINGER
 from tests import clients, configurations, pki
 from tests.clients import (
     GET,
@@ -113,7 +113,7 @@ class CountTests(SynchronousTestCase):
                 self.assertEqual(len(gateway.limits.connections), sum(not each.lost for each in alive))
                 self.assertEqual(
                     len(gateway.limits.handshakes),
-                    sum(getattr(each.wire, "_handshake", None) is not None and each.wire._raw_in > 0 for each in alive),
+                    sum(each.is_shaking_hands for each in alive),
                 )
         for client in alive:
             client.lose()

@@ -17,9 +17,11 @@ from agwtwisted.core.identity.clients import (
     identify,
 )
 from agwtwisted.core.verification.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked
-from agwtwisted.identity.gate import MAX_EARLY, Gate
+from agwtwisted.identity.gate import Gate
 from agwtwisted.identity.revalidation import CHECK_FAILED
-from agwtwisted.transport.streaming import TcpWire
+from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.early import MAX_EARLY
+from agwtwisted.transport.outbox import NO_OUTBOX
 from tests import identities
 from tests.clients import Transport
 from tests.memory import kept_after
@@ -37,7 +39,7 @@ UNAVAILABLE = identify(PENDING, CHECK_FAILED)
 class Frontend:
     """What comes after the gate: it keeps the order in which it is told things."""
 
-    def __init__(self, wire: TcpWire) -> None:
+    def __init__(self, wire: Connection) -> None:
         self.wire = wire
         self.told: list[object] = []
 
@@ -69,7 +71,7 @@ class GateTests(SynchronousTestCase):
     """A wire, a gate, and what comes after."""
 
     def setUp(self) -> None:
-        self.wire = TcpWire(Clock())
+        self.wire = Connection(Clock(), NO_OUTBOX)
         self.transport = Transport()
         self.transport.owner = self.wire
         self.wire.makeConnection(self.transport)  # type: ignore[arg-type]

@@ -17,12 +17,12 @@ from tests.clients import text
 class Conn:
     """A connection, silent until a test says otherwise."""
 
-    block = "a"
+    block = "192.0.2.7"
 
     def __init__(self, limits: Limits) -> None:
         self.spoken = False
         self.reasons: list[str] = []
-        self._limits = limits
+        self.slot = limits.open(self)
 
     def has_spoken(self) -> bool:
         """Whether any byte of it has come."""
@@ -39,7 +39,7 @@ class Conn:
     def give_way(self, reason: str) -> None:
         """Is gone."""
         self.reasons.append(reason)
-        self._limits.closed(self, "192.0.2.7")
+        self.slot.release()
 
 
 class Shake:
@@ -83,10 +83,9 @@ class LimitsTests(SynchronousTestCase):
     def test_connections(self) -> None:
         """The silent one gives way, and it is said; where none can, accepting pauses until one is gone."""
         counted = self.limits(max_connections=2)
-        first, second = Conn(counted), Conn(counted)
-        for each in (first, second):
-            self.assertFalse(counted.connections.full)
-            counted.opened(each, "192.0.2.7")
+        first = Conn(counted)
+        self.assertFalse(counted.connections.full)
+        second = Conn(counted)
         self.assertTrue(counted.connections.full)
         victim = counted.victim()
         assert victim is second
@@ -94,12 +93,12 @@ class LimitsTests(SynchronousTestCase):
             counted.make_room(victim)
         self.assertIn("2 connections, the limit", formatEvent(events[0]))
         self.assertEqual((len(second.reasons), counted.connections.full), (1, False))
-        counted.opened(second, "192.0.2.7")
+        second = Conn(counted)
         first.spoken = second.spoken = True
         self.assertIsNone(counted.victim())
         counted.pause()
         counted.pause()
-        counted.closed(first, "192.0.2.7")
+        first.slot.release()
         self.assertEqual((self.changes, self.clock.getDelayedCalls()), ([True, False], []))
 
     def test_unsubscribed(self) -> None:
@@ -128,15 +127,24 @@ class LimitsTests(SynchronousTestCase):
         """Each address has its own limit; 0 is none; nothing is remembered of an address that is gone."""
         counted = self.limits(max_connections_per_address=1)
         connection = Conn(counted)
-        counted.opened(connection, "192.0.2.7")
         self.assertEqual((counted.admits("192.0.2.7"), counted.admits("b")), (False, True))
-        counted.closed(connection, "192.0.2.7")
+        connection.slot.release()
         self.assertTrue(counted.admits("192.0.2.7"))
         self.assertEqual(counted._by_address, {})
         unlimited = self.limits(max_connections_per_address=0)
         for _ in range(100):
-            unlimited.opened(Conn(unlimited), "192.0.2.7")
+            Conn(unlimited)
         self.assertTrue(unlimited.admits("192.0.2.7"))
+
+    def test_slot(self) -> None:
+        """A place is released once, however often that is asked for: the next connection keeps its own."""
+        counted = self.limits(max_connections=2, max_connections_per_address=2)
+        first, second = Conn(counted), Conn(counted)
+        first.slot.release()
+        first.slot.release()
+        self.assertEqual((len(counted.connections), counted._by_address), (1, {"192.0.2.7": 1}))
+        second.slot.release()
+        self.assertEqual((len(counted.connections), counted._by_address), (0, {}))
 
     def handshakes(self, count: int, block: str = "a") -> list[Shake]:
         """So many whose ClientHello has come; those that begin at once have begun."""

@@ -1,14 +1,13 @@
-"""Connections from a proxy ahead: the header, then the client's wire in its place."""
+"""Connections from a proxy ahead: the header, then the client's receiver in its place."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.listening.proxy_protocol import ProxyHeader
-from agwtwisted.listening.proxied import HeaderProtocol
-from agwtwisted.transport.streaming import TcpWire
+from agwtwisted.listening.proxied import ProxyHeaderReceiver
+from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.outbox import NO_OUTBOX
 from tests.wires import Line, Network, Recorder
 
 TIMEOUT = 10.0
@@ -16,8 +15,8 @@ SILENT = 4.0
 HEADER = b"PROXY TCP4 192.0.2.7 198.51.100.1 50000 443\r\n"
 
 
-class HeaderProtocolTests(SynchronousTestCase):
-    """The protocol of a transport until the header is whole."""
+class ProxyHeaderTests(SynchronousTestCase):
+    """The receiver of a connection until the header is whole."""
 
     def setUp(self) -> None:
         self.network = Network()
@@ -26,16 +25,20 @@ class HeaderProtocolTests(SynchronousTestCase):
         self.gone = 0
         self.recorder = Recorder()
         self.admits = True
-        protocol: Any = HeaderProtocol(
-            self.network, TIMEOUT, SILENT, found=self.take, failed=self.failures.append, gone=self.count
+        self.connection = Connection(self.network, NO_OUTBOX)
+        self.connection.when_closed = self.count
+        self.header = ProxyHeaderReceiver(
+            self.network, self.connection, TIMEOUT, SILENT, found=self.take, failed=self.failures.append
         )
-        self.protocol = protocol
-        self.line: Line = self.network.dial(protocol)
+        self.connection.when_open = self.header.opened
+        self.line: Line = self.network.dial(self.connection)
 
-    def take(self, header: ProxyHeader, seconds: float) -> TcpWire | None:
-        """The client's wire."""
+    def take(self, header: ProxyHeader, seconds: float) -> bool:
+        """The client's receiver, if it is let in."""
         self.found.append((header, seconds))
-        return TcpWire(self.network, self.recorder) if self.admits else None
+        self.assertFalse(self.connection.has_spoken())
+        self.connection.receiver = self.recorder
+        return self.admits
 
     def count(self) -> None:
         """It is over."""
@@ -52,10 +55,11 @@ class HeaderProtocolTests(SynchronousTestCase):
             [(header, seconds)] = self.found
             assert header.source
             self.assertEqual((str(header.source[0]), seconds), ("192.0.2.7", TIMEOUT - 3))
-            self.assertEqual((self.recorder.data, self.gone, self.failures), (b"hello", 1, []))
-            self.assertIsInstance(self.line.protocol, TcpWire)
-            self.assertEqual(self.network.timers(), [])
-            self.line.hang_up()
+            self.assertEqual((self.recorder.data, self.gone, self.failures), (b"hello", 0, []))
+            self.assertEqual(self.connection.bytes_in, 5)
+            self.network.advance(TIMEOUT)
+            self.assertFalse(self.line.reset)
+            self.line.crash()
             self.assertEqual((len(self.recorder.reasons), self.gone), (1, 1))
 
     def test_no_header(self) -> None:
@@ -97,6 +101,6 @@ class HeaderProtocolTests(SynchronousTestCase):
     def test_abort(self) -> None:
         """Cut off from outside, it is gone without a word."""
         self.line.send(b"PROXY")
-        self.protocol.abort()
+        self.header.abort()
         self.network.advance(0)
         self.assertEqual((self.failures, self.gone, self.network.timers()), ([], 1, []))

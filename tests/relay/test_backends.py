@@ -18,7 +18,6 @@ from agwtwisted.core.backends.health import Health, HealthState
 from agwtwisted.core.resources.certificates import TrustedRootCertificate
 from agwtwisted.core.resources.resources import BackendAddress, BackendAddressPool, BackendSettings, StreamProtocol
 from agwtwisted.relay.backends import RelayBackends
-from agwtwisted.tls.relay_wires import RelayTlsClientWire, RelayWire
 from tests import pki
 from tests.identities import admitted
 from tests.servers import NAME, Server, root
@@ -106,9 +105,9 @@ class DialTests(_Case):
         return dialed
 
     def test_plain(self) -> None:
-        """Without TLS: a wire of the relay's kind, the preamble first."""
+        """Without TLS: the preamble first."""
         wire = self.successResultOf(self.dial("127.0.0.1", PLAIN, b"preamble"))
-        self.assertIs(type(wire), RelayWire)
+        self.assertFalse(wire.is_secure)
         self.assertEqual(self.line().received, b"preamble")
 
     def shake_hands(self, host: str, settings: BackendSettings) -> tuple[Any, Server]:
@@ -129,7 +128,7 @@ class DialTests(_Case):
             self.setUp()
             dialed, server = self.shake_hands(host, settings)
             wire = self.successResultOf(dialed)
-            self.assertIsInstance(wire, RelayTlsClientWire)
+            self.assertTrue(wire.is_secure)
             self.assertEqual(server.names[0], sent)
             wire.receiver = recorder = Recorder()
             server.say(b"hello")

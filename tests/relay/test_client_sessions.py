@@ -11,10 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.backends.balancing import Pool
 from agwtwisted.core.backends.health import Health, HealthState
 from agwtwisted.core.listening.proxy_protocol import ALPN, SSL, HeaderReader, ProxyHeader, split
-from agwtwisted.identity.gate import MAX_EARLY
 from agwtwisted.relay.backends import DRAIN_TIMEOUT, RelayServer
 from agwtwisted.relay.client_sessions import CONNECT_TIMEOUT, RelaySession
 from agwtwisted.relay.session import Relay
+from agwtwisted.transport.early import MAX_EARLY
 from tests import clients
 from tests.clients import client_context, device
 from tests.memory import kept_after

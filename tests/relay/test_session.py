@@ -11,8 +11,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.relay.session import End, Relay
-from agwtwisted.tls.relay_wires import RelayWire
-from agwtwisted.transport.streaming import QUEUE_LIMIT, TcpWire
+from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.outbox import NO_OUTBOX
+from agwtwisted.transport.send_queue import QUEUE_LIMIT
 from tests.wires import READ, Line, Network, Recorder
 
 TIMEOUT = 60.0
@@ -37,7 +38,7 @@ class _Case(SynchronousTestCase):
 
     def line(self) -> Line:
         """A wire, seen from its peer."""
-        return self.network.dial(RelayWire(self.network, Recorder()))
+        return self.network.dial(Connection(self.network, NO_OUTBOX, Recorder()))
 
     def over(self) -> bool:
         """Whether both are gone, and nothing is left behind."""
@@ -210,7 +211,7 @@ class EndTests(_Case):
     def test_cut_is_passed_on_as_such(self) -> None:
         """Only a direction that came to its end is ended like that: a cut one is broken off."""
         told: list[str] = []
-        self.patch(RelayWire, "break_off", lambda wire: (told.append("broken off"), wire.abort()))
+        self.patch(Connection, "break_off", lambda wire: (told.append("broken off"), wire.abort()))
         for crash_first in (True, False):
             self.setUp()
             told.clear()
@@ -355,10 +356,10 @@ class DefectTests(_Case):
 
         cases = (
             (Relay, "touched", lambda: self.client.send(b"a")),
-            (TcpWire, "write", lambda: self.backend.send(b"a")),
+            (Connection, "write", lambda: self.backend.send(b"a")),
             (Relay, "finished", lambda: self.client.hang_up()),
             (Relay, "lost", lambda: self.backend.crash()),
-            (RelayWire, "break_off", silence),
+            (Connection, "break_off", silence),
         )
         for owner, name, act in cases:
             with self.subTest(place=name):

@@ -18,10 +18,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.plan.server_identity import ServerIdentity, server_identity
 from agwtwisted.core.resources.resources import BackendHttpSettings, Protocol
 from agwtwisted.tls.backend_contexts import BackendContexts, BackendTls, ClientCertificateError
+from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.outbox import NO_OUTBOX
 from tests import configurations, pki
 from tests.clients import VERSIONS
 from tests.servers import NAME, Server, credential, https, own, root, server_context
-from tests.wires import Network, Recorder
+from tests.wires import Network
 
 WANTED = server_identity(NAME)
 PAST, FUTURE = datetime(2021, 1, 1, tzinfo=UTC), datetime(2048, 1, 1, tzinfo=UTC)
@@ -39,9 +41,10 @@ class _Case(SynchronousTestCase):
         """Why a server that shows a certificate is refused; empty when it is not."""
         network = Network()
         self.events: list[str] = []
-        wire = tls.wire(network, wanted, 10.0, Recorder())
-        wire.when_open = lambda: self.events.append("")
-        wire.when_failed = self.events.append
+        wire = Connection(network, NO_OUTBOX)
+        handshake = tls.handshake(network, wire, wanted, 10.0)
+        handshake.when_open = lambda: self.events.append("")
+        handshake.when_failed = self.events.append
         self.server = Server(network, network.dial(wire), server_context(shown, **options))
         self.server.talk()
         [event] = self.events
@@ -198,7 +201,8 @@ class ContextTests(_Case):
 
         context.set_alpn_select_callback(choose)
         network = Network()
-        wire = tls.wire(network, WANTED, 10.0, protocol=protocol)
+        wire = Connection(network, NO_OUTBOX)
+        tls.handshake(network, wire, WANTED, 10.0, protocol=protocol)
         Server(network, network.dial(wire), context).talk()
         return seen
 
@@ -246,9 +250,9 @@ class ContextTests(_Case):
         tls = tls_of(https(root()))
         for name in (NAME, "other.example"):
             network = Network()
-            wire = tls.wire(network, server_identity(name), 10.0)
+            wire = Connection(network, NO_OUTBOX)
+            connection = weakref.ref(tls.handshake(network, wire, server_identity(name), 10.0)._records._connection)
             line = network.dial(wire)
-            connection = weakref.ref(wire._tls)
             Server(network, line).talk()
             line.hang_up()
             network.advance(0)

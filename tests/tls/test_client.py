@@ -10,9 +10,11 @@ from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.tls import client as tls_client
-from agwtwisted.tls.client import TOO_SLOW, TlsClientWire
-from agwtwisted.tls.openssl import RECORD
-from agwtwisted.transport.streaming import QUEUE_LIMIT
+from agwtwisted.tls.client import TOO_SLOW, ClientHandshake
+from agwtwisted.tls.records import RECORD
+from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.outbox import NO_OUTBOX
+from agwtwisted.transport.send_queue import QUEUE_LIMIT
 from tests.clients import TLS_1_2, TLS_1_3, VERSIONS
 from tests.servers import Server, server_context
 from tests.wires import Line, Network, Recorder
@@ -50,11 +52,17 @@ class _Case(SynchronousTestCase):
         """A wire and a server, connected; the wire has said hello."""
         self.handshake = handshake or Handshake()
         self.recorder = Recorder()
-        self.wire = TlsClientWire(self.network, self.handshake, self.network.seconds() + TIMEOUT, self.recorder)
-        self.wire.when_open = lambda: self.events.append("open")
-        self.wire.when_failed = self.events.append
+        self.start(TIMEOUT)
+        self.shaking.when_open = lambda: self.events.append("open")
+        self.shaking.when_failed = self.events.append
         self.line: Line = self.network.dial(self.wire)
         return Server(self.network, self.line, server_context(**options))  # type: ignore[arg-type]
+
+    def start(self, seconds: float) -> None:
+        """A connection that is to have this handshake, and so long for it."""
+        self.wire = Connection(self.network, NO_OUTBOX)
+        until = self.network.seconds() + seconds
+        self.shaking = ClientHandshake(self.network, self.wire, self.handshake, until, self.recorder)
 
     def established(self, version: int = TLS_1_3) -> Server:
         """The same, after the handshake."""
@@ -99,7 +107,7 @@ class HandshakeTests(_Case):
         def opened() -> None:
             self.wire.receiver = late
 
-        self.wire.when_open = opened
+        self.shaking.when_open = opened
         server.hear()
         self.line.send(server.flight())
         server.hear()
@@ -111,7 +119,7 @@ class HandshakeTests(_Case):
     def test_closed_on_opening(self) -> None:
         """Who closes the wire as soon as it is open gets nothing more."""
         server = self.dial()
-        self.wire.when_open = self.wire.close
+        self.shaking.when_open = self.wire.close
         server.talk()
         self.assertEqual((server.closed, self.recorder.data), (True, b""))
 
@@ -154,8 +162,8 @@ class FailureTests(_Case):
         """Where the time is over when TCP is there, nothing is waited for."""
         self.handshake = Handshake()
         self.recorder = Recorder()
-        self.wire = TlsClientWire(self.network, self.handshake, self.network.seconds() - 1, self.recorder)
-        self.wire.when_failed = self.events.append
+        self.start(-1)
+        self.shaking.when_failed = self.events.append
         self.line = self.network.dial(self.wire)
         self.fails(TOO_SLOW)
 
@@ -318,6 +326,7 @@ class EndTests(_Case):
         """A connection that has ended so."""
         self.events.clear()
         server = self.established()
+        self.recorder.on_finished = self.wire.close_now  # as HTTP does with a backend that has finished
         server.say(b"the last")
         end(server)
         self.network.advance(0)

@@ -218,15 +218,15 @@ class RefusalTests(SynchronousTestCase):
                 gateway = Gateway(text(*sites))
                 for credential, admitted in ((weak[0], is_allowed), (weak[1], is_allowed), (expired, False)):
                     client = gateway.shake_hands(client_context(credential, version=version), name)
-                    self.assertEqual(client.wire._established, admitted, (sites, name))
+                    self.assertEqual(client.wire.is_secure, admitted, (sites, name))
 
     def test_weak_ones_may_be_allowed_where_tls_1_2_is_not(self) -> None:
         """A policy without suites of TLS 1.2 has a list of them all the same, to carry the security level."""
         only_tls_1_3 = "allow_weak = true\npolicy_type = CustomV2\nmin_protocol_version = TLSv1_3\n"
         gateway = Gateway(text("basic weak").replace("allow_weak = true\n", only_tls_1_3))
         credential = configurations.clients_root().issue("x", key=pki.rsa_key(1024))
-        self.assertTrue(gateway.shake_hands(client_context(credential)).wire._established)
-        self.assertFalse(gateway.shake_hands(client_context(credential, version=TLS_1_2)).wire._established)
+        self.assertTrue(gateway.shake_hands(client_context(credential)).wire.is_secure)
+        self.assertFalse(gateway.shake_hands(client_context(credential, version=TLS_1_2)).wire.is_secure)
 
     def test_a_policy_that_is_missing_is_a_refusal(self) -> None:
         """A chain that lacks a demanded policy is refused like any other; the process lives on."""
@@ -247,9 +247,9 @@ class RefusalTests(SynchronousTestCase):
         other = root.intermediate("Others").issue("x")
         for version in VERSIONS:
             gateway = Gateway(text("basic -", "pinned pinned s.example", "any partners a.example"))
-            self.assertTrue(gateway.shake_hands(client_context(other, version=version), "a.example").wire._established)
+            self.assertTrue(gateway.shake_hands(client_context(other, version=version), "a.example").wire.is_secure)
             admitted = gateway.shake_hands(client_context(clients.partner(), version=version), "s.example")
-            self.assertTrue(admitted.wire._established)
+            self.assertTrue(admitted.wire.is_secure)
             client = gateway.shake_hands(client_context(other, version=version), "s.example")
             self.assertEqual(client.alerts, [(FATAL, 48)])
             [record] = gateway.log.records
@@ -261,7 +261,7 @@ class RefusalTests(SynchronousTestCase):
         for depth, admitted in ((3, True), (2, False)):
             gateway = Gateway(text("basic strict", gateway=f"max_client_chain_depth = {depth}\n"))
             client = gateway.shake_hands(client_context(below.issue("x")))
-            self.assertEqual(client.wire._established, admitted)
+            self.assertEqual(client.wire.is_secure, admitted)
 
     def test_long_chain(self) -> None:
         """OpenSSL stops building where a chain is far too long, with an alert of its own."""

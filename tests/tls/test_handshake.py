@@ -16,12 +16,12 @@ from OpenSSL import SSL
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.tls.handshake import HANDSHAKE_ROOM, TlsWire
-from agwtwisted.tls.openssl import RECORD
-from agwtwisted.tls.records import MAX_CONTROL
+from agwtwisted.tls.codec import MAX_CONTROL, RECORD
+from agwtwisted.tls.handshake import HANDSHAKE_ROOM, ServerHandshake
+from agwtwisted.transport.connection import LINGER, NOBODY, Connection
 from agwtwisted.transport.outbox import Outbox
+from agwtwisted.transport.send_queue import QUEUE_LIMIT
 from agwtwisted.transport.sockets import CLOSED
-from agwtwisted.transport.streaming import LINGER, NOBODY, QUEUE_LIMIT, TcpWire
 from tests import configurations
 from tests.clients import FATAL, GET, TLS_1_2, TLS_1_3, VERSIONS, Client, Gateway, client_context, device, text
 
@@ -50,7 +50,7 @@ def fragments(data: bytes, size: int) -> bytes:
 class Spy:
     """A receiver that keeps what it is told, and has nothing to say to a client that sends no more."""
 
-    def __init__(self, wire: TcpWire) -> None:
+    def __init__(self, wire: Connection) -> None:
         self._wire = wire
         self.data = b""
         self.reads = 0
@@ -129,7 +129,7 @@ class PiecesTests(SynchronousTestCase):
             last = client.hello()
             client.tls.sendall(GET[:-2] + b"X: " + b"x" * size)
             client.give(last + client.outgoing())
-            self.assertTrue(client.wire._established)
+            self.assertTrue(client.wire.is_secure)
             self.assertEqual(client.wire.bytes_in, len(GET) + 1 + size)
 
 
@@ -167,7 +167,7 @@ class TicketTests(SynchronousTestCase):
         for version, wanted in ((TLS_1_2, True), (TLS_1_3, False)):
             client = Gateway(OPEN).client(client_context(version=version))
             told: list[bool] = []
-            handshake = client.wire._handshake
+            handshake = client.wire.receiver._owner  # type: ignore[attr-defined]
             completed = handshake.completed
 
             def spying(told: list[bool] = told, client: Client = client, completed: Any = completed) -> None:
@@ -269,7 +269,7 @@ class HandshakeEndTests(SynchronousTestCase):
         first.lose()
         second.talk()
         self.assertTrue(second.established)
-        self.assertIn("others waited for max_handshakes", gateway.log.records[0]["handshakeError"])
+        self.assertIn("max_handshakes is reached, others waited", gateway.log.records[0]["handshakeError"])
 
     def test_no_timer_is_left(self) -> None:
         """The deadline ends with the handshake, whatever its end."""
@@ -344,7 +344,7 @@ class HandshakeEndTests(SynchronousTestCase):
         flight = client.hello()
         for at in range(0, len(flight), piece):
             client.give(flight[at : at + piece])
-        self.assertEqual(client.wire._established, fits)
+        self.assertEqual(client.wire.is_secure, fits)
         self.assertEqual(client.transport.ended, "" if fits else "aborted")
         if not fits:
             self.assertEqual(gateway.log.records[0]["handshakeError"], "the handshake is too long")
@@ -373,7 +373,7 @@ class HandshakeEndTests(SynchronousTestCase):
         flight = bytearray(client.hello())
         flight[data.draw(st.integers(0, 1 << 16)) % len(flight)] ^= data.draw(st.integers(1, 255))
         client.give(bytes(flight))
-        self.assertFalse(client.wire._established)
+        self.assertFalse(client.wire.is_secure)
         client.lose()
         self.over(gateway)
 
@@ -520,7 +520,7 @@ class ControlTests(SynchronousTestCase):
             sent += len(client.take())
         self.assertEqual(client.transport.ended, "")
         self.assertGreater(sent, 9 * 500 * 20)
-        self.assertLess(client.wire._control_in, RECORD)  # and are counted anew
+        self.assertLess(client.wire.codec._control, RECORD)  # and are counted anew
 
     def test_flood(self) -> None:
         """Without data only so many of them are taken: the connection ends, and no more is worked on."""
@@ -531,7 +531,7 @@ class ControlTests(SynchronousTestCase):
         self.assertEqual(client.transport.ended, "")
         client.give(updates.make(1))
         self.assertEqual(client.transport.ended, "closed")
-        self.assertEqual(client.wire._end_reason, "TLS: too many records without data")
+        self.assertEqual(client.wire.end_reason, "TLS: too many records without data")
         alerts = len(client.take())
         client.give(updates.make(1000))
         self.assertEqual((len(client.take()), alerts > 0), (0, True))
@@ -571,7 +571,7 @@ class ControlTests(SynchronousTestCase):
         client.give(updates.make(3000) + updates.data(b"data" * 160))
         self.assertEqual(client.transport.ended, "aborted")
         self.assertEqual(len(spy.data), 840)
-        queued = len(client.wire._sending) + len(client.wire._pending)
+        queued = len(client.wire._queue._sending) + len(client.wire._queue)
         self.assertLess(queued, 2 * QUEUE_LIMIT)
 
     def test_a_slow_reader_that_sends(self) -> None:
@@ -627,7 +627,7 @@ class EndTests(SynchronousTestCase):
             self.assertTrue(client.closed)
 
     def test_client_closes_at_once(self) -> None:
-        """The connection is over when the farewell is read, and whoever received is told once."""
+        """The connection is over when the farewell is read, and the receiver is called once."""
         client = Gateway(OPEN).shake_hands()
         spy = spied(client)
         lost: list[Failure] = []
@@ -647,8 +647,8 @@ class EndTests(SynchronousTestCase):
         """What waits for the end of the reactor's turn is not lost when the client says farewell in it."""
         client = Gateway(OPEN).shake_hands()
         spied(client)
-        client.wire._outbox = Outbox()
-        client.wire._outbox.open = True
+        client.wire._queue._outbox = outbox = Outbox()
+        outbox.open = True
         client.wire.write(b"answer")
         self.assertEqual(client.transport.sent, b"")
         client.tls.shutdown()
@@ -706,7 +706,7 @@ class EndTests(SynchronousTestCase):
             client = gateway.shake_hands(client_context(version=TLS_1_2), name)
             if request:
                 client.say(request)
-            tls, wire = weakref.ref(client.wire._tls), weakref.ref(client.wire)
+            tls, wire = weakref.ref(client.server_side), weakref.ref(client.wire)
             self.assertIsNotNone(tls())
             client.lose()
             self.assertIsNone(tls())
@@ -721,5 +721,6 @@ class LimitTests(SynchronousTestCase):
     def test_wire(self) -> None:
         """A wire knows its limit from the gateway's configuration."""
         client = Gateway(text("basic -", gateway="max_client_chain_bytes = 5000\n")).client()
-        assert isinstance(client.wire, TlsWire)
-        self.assertEqual(client.wire._max_bytes, 5000 + HANDSHAKE_ROOM)
+        handshake = client.wire.receiver
+        assert isinstance(handshake, ServerHandshake)
+        self.assertEqual(handshake._max_bytes, 5000 + HANDSHAKE_ROOM)

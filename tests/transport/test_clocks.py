@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.verification.verdicts import Trusted
 from agwtwisted.transport.clocks import LOOK, TOLD_AT_ONCE, WallClock, count_monotonically
-from agwtwisted.transport.streaming import TcpWire
+from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.outbox import NO_OUTBOX
 from tests import clients, gateways, relays
 from tests.clocks import SettableClock
 from tests.exchange.test_exchange import UPGRADE
@@ -182,7 +183,7 @@ def _client_over_http(request: bytes, *more: Callable[[Line, gateways.Stand], ob
     """A client that has sent this, and what happened next; it waits for what comes, be it the end."""
     network = Network()
     stand = gateways.Stand(network, **limits)
-    wire = TcpWire(network)
+    wire = Connection(network, NO_OUTBOX)
     line = network.dial(wire)
     stand.begin(wire)
     line.send(request)
@@ -205,7 +206,7 @@ def _silent_server() -> Scene:
     network = Network()
     stand = gateways.Stand(network)
     network.backend(9000).silent = True
-    wire = TcpWire(network)
+    wire = Connection(network, NO_OUTBOX)
     line = network.dial(wire)
     stand.begin(wire)
     line.send(clients.GET)
@@ -216,7 +217,7 @@ def _reads_nothing() -> Scene:
     """A client that asks for much, and takes nothing."""
     network = Network()
     stand = gateways.Stand(network)
-    wire = TcpWire(network)
+    wire = Connection(network, NO_OUTBOX)
     line = network.dial(wire)
     stand.begin(wire)
     line.send(clients.GET)
@@ -229,7 +230,7 @@ def _idle_server_connection() -> Scene:
     """A connection to a server that no request uses."""
     network = Network()
     stand = gateways.Stand(network)
-    wire = TcpWire(network)
+    wire = Connection(network, NO_OUTBOX)
     line = network.dial(wire)
     stand.begin(wire)
     line.send(clients.GET)

@@ -1,11 +1,12 @@
-"""TcpWire: what its contract (test_wires) leaves out: deadlines of the end, nobody at the other end, and its owner."""
+"""The send queue, by way of its connection: what the kernel does not take, how long that may last, and turns."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.transport.outbox import Outbox
-from agwtwisted.transport.streaming import HELD, LINGER, MIN_RATE, NOBODY, QUEUE_LIMIT, SEND_TIMEOUT, TcpWire
+from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.outbox import NO_OUTBOX, Outbox
+from agwtwisted.transport.send_queue import HELD, QUEUE_LIMIT
 from tests.wires import READ, Line, Network, Recorder
 
 
@@ -13,108 +14,8 @@ class _Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.network = Network()
         self.recorder = Recorder()
-        self.wire = TcpWire(self.network, self.recorder)
+        self.wire = Connection(self.network, NO_OUTBOX, self.recorder)
         self.line: Line = self.network.dial(self.wire)
-
-
-class EndTests(_Case):
-    """Closing has a deadline, whatever the peer does."""
-
-    def test_peer_that_does_not_read(self) -> None:
-        """What was written has `SEND_TIMEOUT` seconds to leave; then the connection is aborted."""
-        self.line.stall(10)
-        self.wire.write(bytes(1000))
-        self.wire.close()
-        self.network.advance(SEND_TIMEOUT - 1)
-        self.assertEqual(self.recorder.reasons, [])
-        self.network.advance(1)
-        self.assertEqual((len(self.recorder.reasons), self.line.reset), (1, True))
-        self.assertEqual(self.network.timers(), [])
-
-    def test_peer_that_reads_slowly(self) -> None:
-        """A peer that takes what was written as slowly as it may gets all of it, however long that takes."""
-        self.line.stall(0)
-        self.wire.write(bytes(MIN_RATE * 1000))
-        self.wire.close()
-        for _ in range(100):
-            self.network.advance(10)
-            self.line.read(MIN_RATE * 10)
-        self.assertEqual(len(self.line.received), MIN_RATE * 1000)
-        self.network.advance(0)
-        self.assertEqual((len(self.recorder.reasons), self.line.reset, self.network.timers()), (1, False, []))
-
-    def test_peer_that_trickles(self) -> None:
-        """One that takes a little at a time wins next to nothing by it."""
-        self.line.stall(0)
-        self.wire.write(bytes(1000))
-        self.wire.close()
-        self.line.read(MIN_RATE)
-        self.network.advance(SEND_TIMEOUT)
-        self.assertFalse(self.line.reset)
-        self.line.read(MIN_RATE - 1)
-        self.network.advance(1)
-        self.assertTrue(self.line.reset)
-        self.network.advance(0)
-        self.assertEqual(self.network.timers(), [])
-
-    def test_lingering_peer_that_reads_on(self) -> None:
-        """While a lingering peer takes what the kernel has of the answer, it is not reset."""
-        self.wire.close(linger=True)
-        for _ in range(10):
-            self.network.advance(LINGER - 1)
-            self.line.arrived += MIN_RATE * 10
-            self.network.advance(1)
-        self.assertEqual(self.recorder.reasons, [])
-        self.network.advance(LINGER)
-        self.assertEqual(len(self.recorder.reasons), 1)
-
-    def test_lingering_peer_that_does_not_leave(self) -> None:
-        """A lingering close waits `LINGER` seconds for the peer to close, and no longer."""
-        self.wire.close(linger=True)
-        self.network.advance(LINGER - 1)
-        self.assertEqual((self.line.eof, self.recorder.reasons), (True, []))
-        self.network.advance(1)
-        self.assertEqual(len(self.recorder.reasons), 1)
-        self.assertEqual(self.network.timers(), [])
-
-    def test_lingering_begins_when_all_is_sent(self) -> None:
-        """A slow reader of the last answer has the time to send it, and only then `LINGER` seconds to close."""
-        self.line.stall(10)
-        self.wire.write(bytes(1000))
-        self.wire.close(linger=True)
-        self.network.advance(LINGER * 2)
-        self.line.read()
-        self.assertEqual((len(self.line.received), self.line.eof, self.recorder.reasons), (1000, True, []))
-        self.network.advance(LINGER)
-        self.assertEqual(len(self.recorder.reasons), 1)
-
-    def test_closing_again(self) -> None:
-        """The first close counts: a lingering one is not cut short by another."""
-        self.wire.close(linger=True)
-        self.wire.close()
-        self.network.advance(0)
-        self.assertEqual((self.line.eof, self.recorder.reasons), (True, []))
-        self.line.hang_up()
-        self.assertEqual(len(self.recorder.reasons), 1)
-
-    def test_lingering_avoids_the_reset(self) -> None:
-        """Input that is not read when a socket closes makes the kernel reset it; a lingering close has read it."""
-        for linger in (False, True):
-            self.setUp()
-            self.wire.pause()
-            self.line.send(b"unread")
-            self.wire.write(b"answer")
-            self.wire.close(linger=linger)
-            self.network.advance(0)
-            self.line.hang_up()
-            self.assertEqual((self.line.received, self.line.reset), (b"answer", not linger))
-
-    def test_no_timer_is_left(self) -> None:
-        """A peer that leaves in time leaves no timer behind."""
-        self.wire.close(linger=True)
-        self.network.advance(0)
-        self.line.hang_up()
-        self.assertEqual(self.network.timers(), [])
 
 
 class QueueTests(_Case):
@@ -152,7 +53,7 @@ class QueueTests(_Case):
 
     def test_writing_to_a_lost_connection(self) -> None:
         """Bytes for a peer that is gone are lost without a word."""
-        self.line.hang_up()
+        self.line.crash()
         self.wire.write(b"late")
         self.assertEqual(self.line.received, b"")
 
@@ -247,38 +148,15 @@ class BoundTests(_Case):
         self.assertTrue(self.line.reset)
 
 
-class OwnerTests(_Case):
-    """Who is told, and when."""
-
-    def test_nobody(self) -> None:
-        """A wire without a receiver throws everything away."""
-        self.wire.receiver = NOBODY
-        self.line.send(b"abc")
-        self.line.stall(0)
-        self.wire.write(bytes(2 * QUEUE_LIMIT))
-        self.wire.write(bytes(2 * QUEUE_LIMIT))
-        self.line.read()
-        self.line.hang_up()
-        self.assertEqual(self.recorder.data, b"")
-
-    def test_opened_without_anybody_to_tell(self) -> None:
-        """`when_open` is called once the transport is there."""
-        wire = TcpWire(self.network)
-        opened: list[bool] = []
-        wire.when_open = lambda: opened.append(wire.transport is not None)
-        self.network.dial(wire)
-        self.assertEqual(opened, [True])
-
-
 class TurnTests(SynchronousTestCase):
     """On a reactor whose turns end with sending."""
 
     def setUp(self) -> None:
         """A wire in the middle of a turn."""
         self.network = Network()
-        self.outbox = self.network.outbox = Outbox()  # type: ignore[attr-defined]
+        self.outbox = Outbox()
         self.recorder = Recorder()
-        self.wire = TcpWire(self.network, self.recorder)
+        self.wire = Connection(self.network, self.outbox, self.recorder)
         self.line: Line = self.network.dial(self.wire)
         self.outbox.open = True
 

@@ -1,0 +1,227 @@
+"""What was written to one connection and has not left yet, and how long its peer may take to read it.
+
+Bytes wait in up to three places, in this order: those that are being sent, as far as the kernel took no more; those
+behind them; those that are held until the reactor's turn ends, while nothing of the first two kinds is there. While
+more than `QUEUE_LIMIT` lies behind what is being sent the queue is `full`, and its source has to stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from twisted.internet.interfaces import IReactorTime
+
+from agwtwisted.transport.deadlines import Deadline
+from agwtwisted.transport.outbox import Outbox
+from agwtwisted.transport.sockets import Socket
+
+QUEUE_LIMIT: Final = 128 * 1024
+"""Bytes queued for a slow reader before its source is stopped; one read of the source (256 KiB) may come on top."""
+
+HELD: Final = 16384
+"""Bytes that wait for the end of the turn at most; what is larger is not copied for that, but sent at once."""
+
+_NOTHING: Final = memoryview(b"")
+
+
+class Sender(Protocol):
+    """The connection whose bytes these are."""
+
+    def all_sent(self) -> None:
+        """The kernel has taken everything that it had refused before."""
+
+    def queue_drained(self) -> None:
+        """The queue was full and is no more."""
+
+    def send_timed_out(self) -> None:
+        """The peer has not read fast enough."""
+
+
+class SendQueue:
+    """Sends at once what the kernel takes, or together with others at the end of the reactor's turn; queues the rest.
+
+    Args:
+        clock: time.
+        outbox: ends the turns.
+        sender: is called back, until `stop`.
+    """
+
+    __slots__ = (
+        "_behind",
+        "_clock",
+        "_held",
+        "_held_size",
+        "_outbox",
+        "_send",
+        "_sender",
+        "_sending",
+        "_socket",
+        "_timeout",
+        "bounds",
+        "full",
+        "sending",
+    )
+
+    def __init__(self, clock: IReactorTime, outbox: Outbox, sender: Sender) -> None:
+        self.full = False
+        self.sending = False  # whether the kernel has refused something
+        self.bounds: tuple[float, int] | None = None
+        """Seconds and rate (bytes a second, 0 for any) of `SendTimeout`, from when on something is queued; or none."""
+        self._clock = clock
+        self._outbox = outbox
+        self._sender: Sender | None = sender
+        self._socket: Socket | None = None
+        self._send: Callable[[bytes | memoryview], int] = _nothing_taken
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._sending = _NOTHING
+        self._behind = bytearray()
+        self._timeout: SendTimeout | None = None
+
+    def open(self, socket: Socket) -> None:
+        """The socket is there; nothing may be sent before."""
+        self._socket = socket
+        self._send = socket.send
+
+    def stop(self) -> None:
+        """The socket is closed: what is queued is lost."""
+        self._sender = None  # it leads back to the connection: without it that is free at once
+        self._send = _nothing_taken
+        if self._timeout is not None:
+            self._timeout.stop()
+            self._timeout = None
+        self._held = []
+        self._sending = _NOTHING
+        self._behind = bytearray()
+
+    @property
+    def holds(self) -> bool:
+        """Whether something waits for the end of the turn."""
+        return bool(self._held)
+
+    def __len__(self) -> int:
+        """Bytes behind what is being sent."""
+        return len(self._behind)
+
+    def send(self, data: bytes | memoryview) -> None:
+        """Takes bytes; a view only until this returns."""
+        if self.sending:
+            self._append(data)
+        elif self._outbox.open and self._held_size + len(data) <= HELD:
+            if not self._held:
+                self._outbox.add(self.flush)
+            self._held.append(bytes(data))
+            self._held_size += len(data)
+        else:
+            self.flush()
+            self._send_now(data)
+
+    def flush(self) -> None:
+        """Sends what has waited for the end of the turn."""
+        held = self._held
+        if held:
+            self._held, self._held_size = [], 0
+            self._send_now(held[0] if len(held) == 1 else b"".join(held))
+
+    def start_timeout(self, seconds: float, min_rate: int) -> None:
+        """From now on the peer has to read, as `SendTimeout` has it."""
+        if self._timeout is None and self._socket is not None:
+            self._timeout = SendTimeout(self._clock, self._socket, self._timed_out)
+        if self._timeout is not None:
+            self._timeout.start(seconds, min_rate)
+
+    def writable(self) -> None:
+        """The kernel takes bytes again."""
+        self._sending = self._sending[self._send(self._sending) :]
+        if self._sending:
+            return
+        if self._behind:
+            self._sending, self._behind = memoryview(self._behind), bytearray()
+        else:
+            self._all_sent()
+        if self.full and not self._behind:
+            self.full = False
+            if self._sender is not None:
+                self._sender.queue_drained()
+
+    # -- how
+
+    def _send_now(self, data: bytes | memoryview) -> None:
+        # Writing to the socket here saves a turn of the reactor for every message.
+        if self.sending:  # since what was held did not leave
+            self._append(data)
+            return
+        sent = self._send(data)
+        if sent < len(data) and self._socket is not None:
+            self.sending = True
+            self._sending = memoryview(bytes(data[sent:]))
+            if self.bounds is not None:
+                self.start_timeout(*self.bounds)
+            self._socket.start_writing()
+
+    def _append(self, data: bytes | memoryview) -> None:
+        self._behind += data
+        if len(self._behind) > QUEUE_LIMIT:
+            self.full = True
+
+    def _all_sent(self) -> None:
+        self.sending = False
+        if self._timeout is not None:
+            self._timeout.clear()
+        if self._socket is not None:
+            self._socket.stop_writing()
+        if self._sender is not None:
+            self._sender.all_sent()
+
+    def _timed_out(self) -> None:
+        if self._sender is not None:
+            self._sender.send_timed_out()
+
+
+def _nothing_taken(data: bytes | memoryview) -> int:
+    return len(data)  # a closed socket swallows all
+
+
+class SendTimeout:
+    """A peer has so many seconds to read, and earns more by bytes that have arrived at its kernel.
+
+    What our own kernel has taken says little of a slow peer: it holds megabytes, and asks for more only once a third of
+    them is gone.
+    """
+
+    __slots__ = ("_acknowledged", "_deadline", "_expired", "_min_rate", "_seconds", "_socket")
+
+    def __init__(self, clock: IReactorTime, socket: Socket, expired: Callable[[], None]) -> None:
+        self._deadline = Deadline(clock, self._look)
+        self._socket = socket
+        self._expired = expired
+        self._acknowledged = 0
+        self._seconds = 0.0
+        self._min_rate = 0
+
+    def start(self, seconds: float, min_rate: int) -> None:
+        """It has `seconds`, and earns one more with each `min_rate` bytes, or all with any byte where that is 0.
+
+        It cannot save up more than `seconds`.
+        """
+        self._seconds, self._min_rate = seconds, min_rate
+        self._acknowledged = self._socket.acknowledged()
+        self._deadline.set(seconds)
+
+    def clear(self) -> None:
+        """Nothing is to be read, until the next `start`."""
+        self._deadline.clear()
+
+    def stop(self) -> None:
+        """No timer is left."""
+        self._deadline.stop()
+
+    def _look(self) -> None:
+        before, self._acknowledged = self._acknowledged, self._socket.acknowledged()
+        count = self._acknowledged - before
+        earned = count / self._min_rate if self._min_rate else count * self._seconds
+        if earned >= 1:
+            self._deadline.set(min(earned, self._seconds))
+        else:
+            self._expired()
