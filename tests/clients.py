@@ -148,7 +148,7 @@ def partner() -> pki.Credential:
 
 @cache
 def stranger() -> pki.Credential:
-    """A client of nobody's."""
+    """A client of an unknown CA."""
     return pki.Authority.root("Strangers Root").issue("stranger")
 
 
@@ -283,7 +283,7 @@ class Transport:
         return count
 
     def start_writing(self) -> None:
-        """Room is to be told."""
+        """Room is reported."""
         self.writing = True
 
     def stop_writing(self) -> None:
@@ -429,7 +429,7 @@ class Client:
         return sent
 
     def leave(self) -> None:
-        """Says farewell, and is gone."""
+        """Sends close_notify, and is gone."""
         self.tls.shutdown()
         self.talk()
         self.lose()

@@ -25,7 +25,7 @@ def _required() -> tuple[str, ...]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A run that was told to be complete and is not has failed."""
+    """A run that must be complete and is not has failed."""
     if _required():
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -88,7 +88,7 @@ class NameServer:
         self._factory.connectionMade = self._connected  # type: ignore[method-assign]
 
     def _listen(self, interface: str) -> tuple[Any, Any]:
-        """One port for both; another one where somebody has its UDP half."""
+        """One port for both; another one where its UDP half is in use."""
         for _ in range(10):
             tcp = REACTOR.listenTCP(0, self._factory, interface=interface)
             try:

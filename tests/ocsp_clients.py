@@ -37,7 +37,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 
 class Resolver:
-    """Names as the test has them; every question is counted. What it does not know nobody does."""
+    """Names as the test has them; every question is counted. A name that it does not know does not exist."""
 
     def __init__(self, names: dict[str, list[str]]) -> None:
         self.names = names
@@ -66,7 +66,7 @@ class Reactor:
         self.connected: list[str] = []
 
     def connectTCP(self, host: str, *rest: Any, **options: Any) -> Any:  # noqa: N802
-        """Notes whom is connected to."""
+        """Notes the servers that are connected to."""
         self.connected.append(host)
         return reactor.connectTCP(host, *rest, **options)
 
@@ -122,7 +122,7 @@ class ClientCase(TestCase):
         return self.client.ask(other.der, route or self.route(), lambda response: ocsp.prove(response, other))
 
     def assert_not_asked(self, outcome: object, words: str) -> None:
-        """Nobody was asked, for this reason."""
+        """No responder was asked, for this reason."""
         self.assertIsInstance(outcome, CouldNotAsk)
         assert isinstance(outcome, CouldNotAsk)
         self.assertIn(words, outcome.reason)

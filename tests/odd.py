@@ -42,7 +42,7 @@ def long_length(tag: int, content: bytes, octets: int = 3) -> bytes:
 
 
 def end_marked(tag: int, content: bytes) -> bytes:
-    """An element whose length an end mark tells."""
+    """An element of indefinite length."""
     return bytes((tag, 0x80)) + content + b"\0\0"
 
 

@@ -114,7 +114,7 @@ class Single:
 
 @attrs.frozen(kw_only=True)
 class Response:
-    """A whole response: `der` is right as long as nobody asked for anything else."""
+    """A whole response: `der` is correct unless a test asks for something else."""
 
     signer: pki.Credential
     singles: Sequence[Single]

@@ -188,7 +188,7 @@ class StartTests(Directory):
         self.assertFalse((self.directory / "conf" / "access.log").exists())
 
     def test_few_descriptors(self) -> None:
-        """A check says, as a start does, that the system gives too few descriptors, and where the key stands."""
+        """A check says, as a start does, that the system's limit is too few descriptors, and where the key stands."""
         self.configure("access.log", lambda text: text.replace("[gateway]\n", "[gateway]\nmax_connections = 500\n"))
         for limit, said in ((256, True), (65536, False)):
             with mock.patch("agwtwisted.tap.raise_limit", return_value=limit):

@@ -41,7 +41,7 @@ class End:
         return self._line.taken(data)
 
     def start_writing(self) -> None:
-        """Room is to be told."""
+        """Room is reported."""
         if self._line.connected:
             self._network.watch_writing(self._line)
 

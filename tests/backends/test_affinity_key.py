@@ -82,7 +82,7 @@ class KeyTests(SynchronousTestCase):
             self.replaced("other users can read or write it")
 
     def test_left_over(self) -> None:
-        """What a start that was broken off has left behind is in nobody's way."""
+        """Files of an interrupted start do not disturb the next one."""
         self.directory.mkdir(parents=True)
         beside = self.path.with_name(f"{FILE}.{os.getpid()}")
         beside.write_bytes(b"half")

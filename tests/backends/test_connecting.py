@@ -49,7 +49,7 @@ class AddressTests(_Case):
         return dialed
 
     def test_open(self) -> None:
-        """The wire is there; whoever gets it hears everything."""
+        """The connection is made; its receiver gets every event."""
         heard = Recorder()
         dialed = self.dialer().dial(TIMEOUT)
         dialed.addCallback(lambda wire: setattr(wire, "receiver", heard))  # type: ignore[unused-awaitable]
@@ -119,7 +119,7 @@ class AddressTests(_Case):
         self.failureResultOf(self.dial(), DNSLookupError)
 
     def test_name_in_time(self) -> None:
-        """Waiting for the name counts, and who waits too long is told so; the question goes on."""
+        """Waiting for the name counts, and a timeout fails the caller; the lookup goes on."""
         asked: list[Deferred[ResolvedName]] = []
         self.resolver = Resolver(self.network, lambda name: asked.append(Deferred()) or asked[-1])  # type: ignore[func-returns-value]
         self.network.names["app.example"] = []
@@ -135,7 +135,7 @@ class AddressTests(_Case):
         self.assertEqual(len(asked), 1)
 
     def test_cancelled(self) -> None:
-        """Whoever gives up is told so, at any point; nothing is left, and no other address is tried."""
+        """A caller that gives up gets a failure, at any point; nothing is left, and no other address is tried."""
         self.backend("192.0.2.1").silent = True
         dialed = self.dial("192.0.2.1", "127.0.0.1")
         dialed.cancel()
@@ -145,7 +145,7 @@ class AddressTests(_Case):
 
 
 class TlsTests(_Case):
-    """TLS with whoever answers."""
+    """TLS with any server that answers."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -173,7 +173,7 @@ class TlsTests(_Case):
         self.assertEqual((heard.data, server.names[0], self.network.timers()), (b"220 ready", NAME, []))
 
     def test_untrusted(self) -> None:
-        """A server that is not the one wanted is told apart, with the reason."""
+        """A server with another identity is a failure of its own kind, with the reason."""
         dialed = self.encrypted(name="other.example").dial(TIMEOUT)
         self.answer()
         error = self.failureResultOf(dialed, UntrustedError).value
@@ -193,7 +193,7 @@ class TlsTests(_Case):
         self.assertEqual(server.names[0], "")
 
     def test_another_identity(self) -> None:
-        """A caller may want somebody else than the rule says, a probe for instance."""
+        """A caller may require another identity than the rule, a probe for instance."""
         dialed = self.encrypted(name="other.example").dial(TIMEOUT, server_identity(NAME))
         self.answer()
         self.successResultOf(dialed)
@@ -221,7 +221,7 @@ class TlsTests(_Case):
         self.assertEqual(self.network.timers(), [])
 
     def test_cancelled(self) -> None:
-        """Whoever gives up in the handshake ends the connection."""
+        """A caller that gives up in the handshake ends the connection."""
         dialed = self.encrypted().dial(TIMEOUT)
         self.network.advance(0)
         dialed.cancel()
@@ -237,7 +237,7 @@ class TlsTests(_Case):
         self.assertEqual((identity.name, identity.of_client), ("client.example", True))
 
     def test_probe(self) -> None:
-        """A probe names the server as the rule says; where that names nobody, its chain is verified all the same."""
+        """A probe names the server as the rule says; if that has no name, its chain is verified all the same."""
         self.assertIsNone(self.dialer().identity_for_probe("probed.example"))
         for name in (NAME, ""):
             identity = self.encrypted(name=name).identity_for_probe("")

@@ -72,7 +72,7 @@ class AnswerTests(_Case):
         self.assertEqual(await self.ask(), ResolvedName(addresses=("192.0.2.1", "2001:db8::1"), ttl=5))
 
     async def test_aliases_in_one_answer(self) -> None:
-        """A resolver that follows by itself is not asked again; records of other names are nobody's."""
+        """A resolver that follows by itself is not asked again; records of other names are ignored."""
         records = [
             dns.RRHeader(b"B.example", dns.CNAME, dns.IN, 9, dns.Record_CNAME("c.example", 9)),
             dns.RRHeader(b"evil.example", dns.A, dns.IN, 1, dns.Record_A("203.0.113.1", 1)),
@@ -184,7 +184,7 @@ class SilenceTests(_Case):
         self.assertFalse(raised.exception.is_final)
 
     async def test_cancelled(self) -> None:
-        """Whoever gives up leaves no port and no timer behind; trial would find the port."""
+        """A caller that gives up leaves no port and no timer behind; trial would find the port."""
         asked = self.asked(self.silent)
         await until(lambda: len(self.silent.zone.asked) == 2)
         asked.cancel()

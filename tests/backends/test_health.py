@@ -56,7 +56,9 @@ class WatchTests(SynchronousTestCase):
         self.clock.advance(0)
 
     def test_shortage(self) -> None:
-        """A probe that could not be sent says nothing of the server, and is told once until one can be sent again."""
+        """A probe that could not be sent says nothing about the server, and is logged once until one can be sent
+        again.
+        """
         self.started()
         with capturedLogs() as events:
             self.assertIs(self.after("", *[Shortage("Too many open files")] * 5), HealthState.UP)
@@ -110,7 +112,7 @@ class WatchTests(SynchronousTestCase):
         self.assertIs(self.after(""), HealthState.UP)
 
     def test_log(self) -> None:
-        """Each change is told once, with what was seen."""
+        """Each change is logged once, with the reason."""
         self.started()
         with capturedLogs() as events:
             self.after("", "", SICK, SICK, SICK, SICK, "", "")

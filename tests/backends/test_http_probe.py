@@ -56,7 +56,7 @@ class AskTests(SynchronousTestCase):
         self.assertEqual(len(self.backend.lines), 2)
 
     def test_forms(self) -> None:
-        """However its end is told, and however it comes."""
+        """With every framing, and in pieces of any size."""
         self.assertEqual(
             self.answered(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwell\r\n0\r\n\r\n"), ""
         )
@@ -77,7 +77,7 @@ class AskTests(SynchronousTestCase):
         self.assertIn("match_body", self.answered(ANSWER.replace(b"well", b"sick")))
 
     def test_refusal(self) -> None:
-        """A refused connection is told from every other problem."""
+        """A refused connection is distinguished from every other problem."""
         self.backend.refusing = True
         problem = self.successResultOf(self.ask())
         self.assertIsInstance(problem, ConnectionRefused)
@@ -95,7 +95,7 @@ class AskTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_redirect(self) -> None:
-        """A redirect is an answer; nobody follows it."""
+        """A redirect is a response; it is not followed."""
         self.assertEqual(self.answered(ANSWER.replace(b"200 OK", b"302 Found\r\nLocation: http://b/")), "")
 
     def test_long(self) -> None:
@@ -126,7 +126,7 @@ class AskTests(SynchronousTestCase):
         )
 
     def test_refused(self) -> None:
-        """Nobody listens; that is told in the system's words."""
+        """No server listens; the message has the system's words."""
         self.backend.refusing = True
         self.assertEqual(self.successResultOf(self.ask()), "Connection was refused by other side.")
 

@@ -68,7 +68,7 @@ class BackendsTests(SynchronousTestCase):
         self.assertEqual([server.host for server in pool.order(admitted(), [(b"Cookie", line)])], ["b", "a"])
 
     def test_key_of_its_own(self) -> None:
-        """Without a key there is one that nobody knows."""
+        """Without a key a random one is made."""
         values = set()
         for _ in range(2):
             self.backends = Backends(self.network)  # type: ignore[arg-type]

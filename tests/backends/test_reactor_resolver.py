@@ -66,7 +66,7 @@ class ReactorResolverTests(SynchronousTestCase):
         self.assertEqual([self.successResultOf(each) for each in asked[-2:]], [("192.0.2.2",)] * 2)
 
     def test_left(self) -> None:
-        """A lookup that nobody waits for any more keeps its room until it ends, one not begun leaves nothing."""
+        """A lookup without waiters keeps its slot until it ends; one that has not begun leaves nothing."""
         asked = self.fill()
         for each in (asked[0], *asked[-2:]):
             each.cancel()

@@ -35,13 +35,13 @@ class _Case(SynchronousTestCase):
         self.asked[-1][1].errback(NONE)
 
     def known(self, *addresses: str, ttl: float = 10) -> None:
-        """The name is known, to somebody who has waited for it."""
+        """The name is known, and a request has waited for it."""
         waiting = self.resolver.addresses("app")
         self.answer(*addresses, ttl=ttl)
         self.successResultOf(waiting)
 
     def got(self) -> tuple[str, ...]:
-        """The addresses, for which nobody has to wait."""
+        """The addresses, without waiting."""
         return self.successResultOf(self.resolver.addresses("app"))
 
 
@@ -49,7 +49,7 @@ class KeepingTests(_Case):
     """An answer is kept for its time."""
 
     def test_first_use(self) -> None:
-        """The first who needs a name waits, and whoever comes meanwhile waits for the same answer."""
+        """The first request for a name waits, and requests that come meanwhile wait for the same answer."""
         waiting = [self.resolver.addresses("app") for _ in range(3)]
         self.assertEqual(len(self.asked), 1)
         self.answer(A)
@@ -57,7 +57,7 @@ class KeepingTests(_Case):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_kept(self) -> None:
-        """Within its time nobody asks again; names do not get into each other's way."""
+        """Within its TTL there is no other lookup; names are independent."""
         self.known(A)
         self.clock.advance(9)
         self.assertEqual((self.got(), len(self.asked)), ((A,), 1))
@@ -68,7 +68,7 @@ class KeepingTests(_Case):
         self.assertEqual(self.successResultOf(other), (B,))
 
     def test_renewed(self) -> None:
-        """After its time it is still given, while one new one is asked for; nobody waits."""
+        """After its time it is still given, while one new lookup runs; no request waits."""
         self.known(A)
         self.clock.advance(10)
         self.assertEqual([self.got() for _ in range(3)], [(A,)] * 3)
@@ -77,7 +77,7 @@ class KeepingTests(_Case):
         self.assertEqual((self.got(), len(self.asked)), ((B,), 2))
 
     def test_too_old(self) -> None:
-        """Long after its time it is not given any more: whoever needs the name waits for the new one."""
+        """Long after its TTL it is not used any more: a request for the name waits for the new one."""
         self.known(A)
         self.clock.advance(10 + STALE)
         waiting = self.resolver.addresses("app")
@@ -122,7 +122,9 @@ class FailureTests(_Case):
         self.assertEqual(len(self.asked), 2)
 
     def test_last_good(self) -> None:
-        """The last good addresses are kept for as long as there are no others, and nobody waits; it is told once."""
+        """The last good addresses are kept for as long as there are no others, and no request waits; it is logged
+        once.
+        """
         self.known(A)
         for _ in range(20):
             self.clock.advance(10)
@@ -135,7 +137,7 @@ class FailureTests(_Case):
         self.assertEqual(self.got(), (B,))
 
     def test_last_good_long_ago(self) -> None:
-        """Whoever waits for a new answer in vain gets the old one, and the next one does not wait."""
+        """A request that waits for a new answer in vain gets the old one, and the next one does not wait."""
         self.known(A)
         self.clock.advance(100 * MAX_TTL)
         waiting = self.resolver.addresses("app")
@@ -161,7 +163,7 @@ class WaitingTests(_Case):
     """Who waits, and who does not."""
 
     def test_leaving(self) -> None:
-        """Whoever waits no more does not end the question: the next has the answer."""
+        """A waiter that gives up does not end the lookup: the next one gets the answer."""
         waiting = self.resolver.addresses("app")
         waiting.cancel()
         self.failureResultOf(waiting, CancelledError)
@@ -182,7 +184,7 @@ class WaitingTests(_Case):
         self.assertEqual((self.got(), asked), ((A,), ["app"]))
 
     def test_stop(self) -> None:
-        """At the end nothing is asked any more, and who waits is told."""
+        """After the stop there are no lookups, and waiters get a failure."""
         waiting = self.resolver.addresses("app")
         self.resolver.stop()
         self.failureResultOf(waiting, CancelledError)

@@ -73,7 +73,7 @@ class SystemResolverTests(TestCase):
         self.assertEqual(self.zone.count("printer"), 1)
 
     async def test_no_resolv_conf(self) -> None:
-        """Without name servers it is asked at once; what it does not know, nobody knows."""
+        """Without name servers it is asked at once; a name that it does not know does not exist."""
         self.reactor.known = [A]
         for text in (None, "search a.example\n"):
             if text is not None:
@@ -94,7 +94,7 @@ class SystemResolverTests(TestCase):
         self.assertEqual(self.reactor.asked, [])
 
     async def test_threads(self) -> None:
-        """So many threads wait for the system's resolver, even when nobody waits for them any more."""
+        """So many threads wait for the system's resolver, even without waiters."""
         self.reactor.holding = []
         system = SystemResolver(self.reactor, hosts="/nonexistent", resolv_conf="/nonexistent")
         waiting = [system.look_up("app") for _ in range(MAX_THREADS + 1)]

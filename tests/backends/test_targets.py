@@ -43,7 +43,7 @@ class TargetTests(SynchronousTestCase):
         self.target.subscribe(lambda: self.changes.append(self.target.state))
 
     def test_changes(self) -> None:
-        """Whoever is concerned is told of each new state, not of what confirms the old one."""
+        """Subscribers are notified of each new state, not of a confirmation of the old one."""
         for health in (UP, UP, DOWN, DOWN, UP):
             self.target.found(health)
             self.assertIs(self.target.health, health)
@@ -89,7 +89,9 @@ class TargetTests(SynchronousTestCase):
         self.assertEqual(len(connection.reasons), 1)
 
     def test_late(self) -> None:
-        """What was under way to a target before that was drained has its time as well, and calls nobody else there."""
+        """What was under way to a target before that was drained has its time as well, and brings no other request
+        there.
+        """
         self.target.found(DOWN)
         self.clock.advance(DRAIN)
         late = Connection()
@@ -101,7 +103,7 @@ class TargetTests(SynchronousTestCase):
         self.assertEqual(len(late.reasons), 1)
 
     def test_refused(self) -> None:
-        """A refused connection is told to whoever watches, if anybody does."""
+        """Subscribers, if any, are notified of a refused connection."""
         self.target.refused()
         told: list[None] = []
         self.target.when_refused = lambda: told.append(None)

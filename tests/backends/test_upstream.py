@@ -69,14 +69,14 @@ class ConnectTests(_Case):
         self.assertFalse(connection.used)
 
     def test_refused(self) -> None:
-        """Nobody listens."""
+        """No server listens."""
         self.backend.refusing = True
         connecting = self.server.connect(TIMEOUT)
         self.network.advance(0)
         self.failureResultOf(connecting, ConnectionRefusedError)
 
     def test_silent(self) -> None:
-        """Nobody answers in time."""
+        """No server answers in time."""
         self.backend.silent = True
         connecting = self.server.connect(TIMEOUT)
         self.network.advance(TIMEOUT - 1)
@@ -160,7 +160,7 @@ class AheadTests(_Case):
 
 
 class ResponseTests(_Case):
-    """What the user is told."""
+    """The events that the user gets."""
 
     def test_whole(self) -> None:
         """Head, body, end, and a flush after each read."""
@@ -203,7 +203,7 @@ class ResponseTests(_Case):
         self.assertEqual((self.user.lost, self.line.reset), ([False], True))
 
     def test_cancelled(self) -> None:
-        """Nothing is told any more, and the backend sees that nobody waits."""
+        """There are no more events, and the backend sees the connection close."""
         connection = self.begun()
         connection.cancel()
         self.line.send(OK)
@@ -211,7 +211,7 @@ class ResponseTests(_Case):
         self.assertEqual((self.server.take(), self.network.timers()), (None, []))
 
     def test_lost_while_it_is_read(self) -> None:
-        """A user that cancels on the head is told nothing else of the same read."""
+        """A user that cancels on the head gets no other event of the same read."""
         connection = self.begun()
         self.user.response_head = lambda head: connection.cancel()  # type: ignore[method-assign]
         self.line.send(OK)
@@ -262,7 +262,7 @@ class ReuseTests(_Case):
         self.assertEqual((self.user.ended, self.server.take(), self.line.reset), (1, None, True))
 
     def test_byte_while_idle(self) -> None:
-        """A byte that nobody asked for ends an idle connection."""
+        """An unexpected byte ends an idle connection."""
         self.begun()
         self.line.send(OK)
         taken: list[UpstreamConnection | None] = []
@@ -335,7 +335,7 @@ class DeadlineTests(_Case):
         self.assertEqual(self.network.timers(), [])
 
     def test_told_twice(self) -> None:
-        """To be told again that the request is whole wins the backend no time."""
+        """A second notice that the request is complete gives the backend no more time."""
         connection = self.begun()
         self.network.advance(TIMEOUT - 1)
         connection.request_complete()
@@ -438,7 +438,7 @@ class CutTests(_Case):
     """A response that ends with its connection."""
 
     def test_reset(self) -> None:
-        """Where the connection is reset nobody knows whether it was all: it is lost."""
+        """After a reset it is unknown whether the response was complete: it is lost."""
         self.begun()
         self.line.send(b"HTTP/1.1 200 OK\r\n\r\nok")
         self.line.connectionLost(Failure(ConnectionLost()))
@@ -489,7 +489,7 @@ class TlsTests(_Case):
         self.assertEqual(peer.received, REQUEST * 2)
 
     def test_until_the_end(self) -> None:
-        """A response that ends with the connection is whole where the server says farewell, and lost where not."""
+        """A response that ends with the connection is complete if the server sends close_notify, and lost if not."""
         for farewell in (True, False):
             self.setUp()
             peer = self.meet()
@@ -503,7 +503,7 @@ class TlsTests(_Case):
             self.assertEqual(self.user.lost, [] if farewell else [False])
 
     def test_farewell(self) -> None:
-        """An idle connection that is closed ends with a farewell."""
+        """An idle connection that is closed ends with close_notify."""
         peer = self.meet()
         peer.say(OK)
         self.backends.close_idle()
@@ -529,7 +529,7 @@ class TlsTests(_Case):
         self.assertIsNone(self.server.take("0.example"))
 
     def test_said_farewell(self) -> None:
-        """A connection whose server has said farewell is not used any more, even before its end is known."""
+        """A connection whose server has sent close_notify is not used any more, even before its end is known."""
         first, second = self.meet(), self.meet()
         first.say(OK)
         second.say(OK)

@@ -70,7 +70,9 @@ class VerdictTests(Explaining):
     """What is answered."""
 
     def test_accepted(self) -> None:
-        """A trusted client is accepted by every listener, whatever it asks; an untrusted one where nobody verifies."""
+        """A trusted client is accepted by every listener, whatever it asks; an untrusted one by listeners that do not
+        verify.
+        """
         for client, listeners in (
             (clients.device(), ("s", "h", "p", "open", "plain")),
             (clients.stranger(), ("p", "open", "plain")),
@@ -96,7 +98,7 @@ class VerdictTests(Explaining):
                 self.assertIn(f"\n\nRefused: {reason}\nWhat to do: ", out)
 
     def test_denied(self) -> None:
-        """A client whom a condition of the rule keeps out is refused, whatever the handshake says."""
+        """A client that does not meet a condition of the rule is refused, whatever the result of the handshake."""
         for name, listener, status in (("device", "s", 0), ("other", "s", 1), ("device", "plain", 0)):
             condition = f"deny_unless.1 = var_client_certificate_subject_cn == {name}\n"
             text = TEXT.replace("http_listener = s\n", f"http_listener = s\n{condition}") + PLAIN
@@ -133,7 +135,9 @@ client_certificate = Require
 """
 
     def test_paths_that_require_a_certificate(self) -> None:
-        """A listener that lets everybody in refuses on such paths whom a Strict one refuses, and the answer says so."""
+        """A Passthrough listener refuses on such paths the clients that a Strict one refuses, and the answer says
+        so.
+        """
         self.write("conf/gw.ini", self.requiring_paths().encode())
         passes = "Accepted: this listener verifies no certificate. The backend gets PASSTHROUGH.\n\n"
         paths = "On the paths that require a certificate, /admin/*, /keys:\n"
@@ -146,7 +150,7 @@ client_certificate = Require
         self.assertNotIn("But requests get 403", out)
 
     def test_a_condition_of_paths_that_require_a_certificate(self) -> None:
-        """Whom such a path's condition turns away is not called accepted there, and nothing more."""
+        """A client that a condition of such a path refuses is not called accepted there; the verdict stays."""
         conditions = "deny_unless.1 = var_client_certificate_subject_cn == another\n"
         self.write("conf/gw.ini", (self.requiring_paths() + conditions).encode())
         status, out, err = self.explain("p", clients.device().chain_pem)
@@ -190,7 +194,7 @@ client_certificate = Require
         self.assertIn(" at 2021-01-01 00:00:01 UTC\n", out)
 
     def test_a_root_that_has_expired(self) -> None:
-        """`--check` warns of it; here is the place to see why nobody gets in."""
+        """`--check` warns of it; here is the place to see why every client is refused."""
         root = pki.Authority.root("Old", not_after=PAST)
         self.write("conf/pki/clients-ca.pem", root.pem)
         status, out, _ = self.explain("s", root.issue().pem)

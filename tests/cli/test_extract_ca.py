@@ -147,7 +147,7 @@ class MadeTests(Extracting):
         self.assertEqual(stat.S_IMODE(self.output.stat().st_mode), 0o644)
 
     def test_is_what_a_gateway_takes(self) -> None:
-        """What was written is read again without a problem; what a gateway would warn of is told at once."""
+        """What was written is read again without a problem; what a gateway would warn of is reported at once."""
         old = pki.Authority.root("Old", not_after=pki.NOT_BEFORE)
         status, out, _ = self.extract(self.write("client.pem", pki.bundle(old.issue(), old)))
         self.assertEqual(status, 0)

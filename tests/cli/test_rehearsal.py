@@ -198,11 +198,11 @@ class AgreementTests(SynchronousTestCase):
             self.assertIsInstance(rehearsed("strict", *client.chain_der[:-1]).verdict, Refused)
 
     def test_passthrough(self) -> None:
-        """Where nobody verifies, nobody is refused."""
+        """A listener that does not verify refuses no client."""
         self.assertEqual(self._agrees("passthrough"), {"PASSTHROUGH"})
 
     def test_a_weak_key(self) -> None:
-        """A key that a client's own library will not use without being told so."""
+        """A key that a client's own library does not use by default."""
         client = configurations.clients_root().issue(key=WEAK_KEY)
         context = client_context(client, version=clients.TLS_1_2, ciphers=b"DEFAULT:@SECLEVEL=0")
         told = log_word(rehearsed("strict", client.der).verdict)

@@ -80,7 +80,7 @@ async def _see(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 
 async def _events(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Server-Sent Events: the first at once, each other one when somebody has asked for it."""
+    """Server-Sent Events: the first at once, each other one on request."""
     await _begin(send, (b"content-type", b"text/event-stream"))
     for number in range(3):
         await send({"type": "http.response.body", "body": b"data: %d\n\n" % number, "more_body": True})

@@ -256,6 +256,6 @@ def serving(words: list[str], directory: Path, port: int) -> Iterator[None]:
 
 
 def accepts(port: int) -> bool:
-    """Whether somebody listens on the port."""
+    """Whether a server listens on the port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,4 +1,4 @@
-"""Servers of Debian's that speak no HTTP, or are told by a PROXY protocol header who their clients are."""
+"""Servers of Debian's without HTTP, or which get their clients' addresses from a PROXY protocol header."""
 
 from __future__ import annotations
 

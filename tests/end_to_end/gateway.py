@@ -135,7 +135,7 @@ def well() -> int:
 
 @cache
 def silent() -> int:
-    """The port of a server that accepts and says nothing, so that nobody learns how it is."""
+    """The port of a server that accepts and says nothing, so that its health stays unknown."""
 
     def listen(line: Line) -> None:
         line.socket.settimeout(None)

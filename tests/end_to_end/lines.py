@@ -48,7 +48,7 @@ class Message:
 
 
 class Line:
-    """One connection. `received` keeps every byte that came, in order, for whoever wants to see all of it."""
+    """One connection. `received` keeps every byte that came, in order, for tests that need all of it."""
 
     def __init__(self, connected: socket.socket, deadline: float = DEADLINE) -> None:
         connected.settimeout(deadline)

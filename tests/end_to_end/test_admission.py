@@ -88,7 +88,7 @@ class AdmissionTests(SynchronousTestCase):
         self.assertEqual(clients.by_python(started.call(self.l4, "ecdsa")).status, 200)
 
     def test_connections(self) -> None:
-        """Who is silent, says half of something, or has had its answer, keeps nobody out, wherever it comes from."""
+        """Clients that are silent, slow or idle do not lock others out, whatever their addresses."""
         started = self.start(max_connections=ROOM, silent_timeout=1)
         whole = hello()
         ways: tuple[tuple[str, int, Callable[[Line], object]], ...] = (
@@ -150,6 +150,6 @@ class AdmissionTests(SynchronousTestCase):
             self.assertEqual([line.response().status for line in lines], [200] * 20)
             for line in lines:
                 line.close()
-            self.assertIn(f"the system gives {DESCRIPTORS} (LimitNOFILE", started.output)
+            self.assertIn(f"the system's limit is {DESCRIPTORS} (LimitNOFILE", started.output)
             started.stop()
             gateway.assert_no_defect(started.output)

@@ -247,7 +247,7 @@ class NginxTests(gateway.SceneCase):
                 self.assertTrue(change.startswith("Up: "), (name, change))
 
     def test_name_of_the_client(self) -> None:
-        """A host that the server does not prove to be is a 502, for whoever asks for it and for nobody else."""
+        """A host that the server does not prove to be is a 502, only for requests for that host."""
         self.assertEqual(self.get("client", host="nobody.example")[0], 502)
         self.assertEqual(self.get("client", host=NAME)[0], 200)
 
@@ -394,7 +394,7 @@ class StreamTests(gateway.SceneCase):
         self.assertEqual(line.response().status, 504)
 
     def test_until_the_end(self) -> None:
-        """An answer that ends with the connection is whole where the backend says farewell, and cut where not."""
+        """An answer that ends with the connection is complete if the backend sends close_notify, and aborted if not."""
         for farewell in (True, False):
             line = self.connect(answering(b"HTTP/1.1 200 OK\r\n\r\nall of it"), farewell=farewell)
             self.send(line)

@@ -99,7 +99,7 @@ class PythonTests(DoorCase):
     """Python's ssl, in every mode and version."""
 
     def test_no_profile(self) -> None:
-        """A listener without a profile asks nobody for a certificate, and tells the backend of none."""
+        """A listener without a profile asks for no certificate, and tells the backend of none."""
         for version in VERSIONS:
             for certificate in ("", "ecdsa"):
                 headers = self.forwarded("open", certificate, version, "NONE")
@@ -121,7 +121,7 @@ class PythonTests(DoorCase):
                 self.assertEqual(headers, {})
 
     def test_passthrough_tells_all_where_all_is_wanted(self) -> None:
-        """`client_certificate_headers = all` fills every variable for a certificate that nobody verified."""
+        """`client_certificate_headers = all` fills every variable for an unverified certificate."""
         for version in VERSIONS:
             headers = of_certificate(self.forwarded("wide", "stranger", version, "PASSTHROUGH"))
             self.assertEqual(len(headers), 8)

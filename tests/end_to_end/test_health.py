@@ -1,4 +1,4 @@
-"""Servers that die, are sick, and come back: whom the gateway asks then, and what becomes of what is under way."""
+"""Servers that fail and come back: which ones the gateway uses, and what happens to requests in progress."""
 
 from __future__ import annotations
 
@@ -368,7 +368,7 @@ class AffinityTests(HealthCase):
         self.assertEqual([self.curl("--include", jar=jar).partition("\r\n\r\n")[2] for jar in jars], before)
 
     def test_made_up(self) -> None:
-        """A cookie that the gateway did not make binds to nobody, and is replaced."""
+        """A cookie that the gateway did not make binds to no server, and is replaced."""
         self.start_bound()
         for value in (b"0" * 32, b"127.0.0.1:%d" % self.ports[0], b"", b"one"):
             responses = [self.ask(b"/", b"Cookie: ApplicationGatewayAffinity=%b\r\n" % value) for _ in range(4)]

@@ -126,7 +126,7 @@ class PlainTextTests(SiteCase):
         self.assert_nothing_forwarded()
 
     def test_http_0_9(self) -> None:
-        """A request of HTTP/0.9 gets past no strict site, and none is forwarded for anybody."""
+        """A request of HTTP/0.9 gets past no strict site, and none is forwarded at all."""
         bad, late = b"<h1>400 Bad Request</h1>", b"<h1>408 Request Time-out</h1>"
         with contextlib.ExitStack() as lines:
             waiting = []

@@ -94,7 +94,9 @@ class LimitTests(SynchronousTestCase):
                 return False
 
     def test_silent_handshakes(self) -> None:
-        """Clients that open a connection and say nothing, or little, take nobody's place, and are let go in time."""
+        """Clients that open a connection and send nothing, or little, do not lock others out, and are closed in
+        time.
+        """
         started = self.start(max_handshakes=2, handshake_timeout=3, silent_timeout=1)
         silent = [clients.plain(self.strict), clients.plain(self.strict)]
         silent[1].send(b"\x16\x03\x01\x02\x00")

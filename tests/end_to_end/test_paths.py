@@ -174,7 +174,7 @@ class CertificateTests(PathCase):
     )
 
     def test_without_certificate(self) -> None:
-        """However the path is written, nobody without a certificate comes to it, and the connection goes on."""
+        """In no spelling of the path a client without a certificate reaches it, and the connection goes on."""
         for answer in self.ask(*self.FORMS):
             self.assertEqual(answer.status, 400)
             self.assertIn(b"No required SSL certificate was sent", answer.body)

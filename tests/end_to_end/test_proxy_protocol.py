@@ -32,7 +32,7 @@ def directory(stack: ExitStack) -> Path:
 
 @contextmanager
 def told() -> Iterator[gateway.Scene]:
-    """Doors before servers that are told who their clients are, and answer with that."""
+    """Listeners before servers that answer with the client's identity."""
     names = ("haproxy", "haproxy-tls", "haproxy-tcp", "varnish", "varnish-passing", "nginx")
     doors = dict(zip(names, running.free_ports(len(names)), strict=True))
     plain, encrypted = running.free_ports(2)
@@ -108,7 +108,7 @@ class ToldTests(gateway.SceneCase):
         )
 
     def test_nobody_is_vouched_for(self) -> None:
-        """Of a Passthrough client it learns that nobody has verified it; without a certificate that there is none."""
+        """For a Passthrough client it gets that it is unverified; without a certificate that there is none."""
         for certificate, came in (("stranger", "true"), ("", "false")):
             _, answer = self.ask("varnish-passing", certificate)
             _, _, is_ssl, connection, session, verify, _, common_name, *_ = answer.split("|")

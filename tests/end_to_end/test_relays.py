@@ -57,7 +57,7 @@ def _talk(line: Line) -> None:
 
 @contextmanager
 def stage() -> Iterator[gateway.Scene]:
-    """Doors before a backend that plays what the test says, and before one that nobody listens on."""
+    """Doors before a backend that plays what the test says, and before a port without a server."""
     names = ("strict", "http400", "named", "tcp", "nobody", "second", "hasty", "limited")
     running.allow_descriptors(DESCRIPTORS)
     doors = dict(zip(names, running.free_ports(len(names)), strict=True))
@@ -153,7 +153,7 @@ class TlsTests(RelayCase):
         self.assertEqual(self.reached, 0)
 
     def test_names(self) -> None:
-        """The server name chooses among the listeners of a port; a stranger's name, or none, is nobody's."""
+        """The server name chooses among the listeners of a port; an unknown name, or none, selects no listener."""
         for name, certificate, verify in (
             ("passthrough.example", "stranger", "PASSTHROUGH"),
             ("passthrough.example", "", "NONE"),
@@ -369,7 +369,9 @@ class StopTests(gateway.SceneCase):
         """Nothing is shared here."""
 
     def test_drains(self) -> None:
-        """After SIGTERM nobody new is let in, a session goes on for drain_timeout at most, and the log has its line."""
+        """After SIGTERM no new client is accepted, a session goes on for drain_timeout at most, and the log has its
+        line.
+        """
         (port,) = running.free_ports(1)
         with closing(Backend(_talk)) as backend:
             text = gateway.gateway_section(drain_timeout=3) + gateway.PROFILES + gateway.relay_pool("app", backend.port)

@@ -157,7 +157,7 @@ class DoorTests(SynchronousTestCase):
             self.assertEqual(len(at.responder.asked), 1)
 
     def test_nobody_asks_about_strangers(self) -> None:
-        """About a certificate that is not trusted nobody is asked."""
+        """About an untrusted certificate no OCSP request is sent."""
         with place() as at:
             answer, record = at.ask("handshake", "stranger")
             self.assertEqual((answer.alert, record["ocspStatus"]), ("unknown_ca", "not-checked"))
@@ -179,7 +179,7 @@ class ManyTests(SynchronousTestCase):
     """Many clients at once."""
 
     def test_one_certificate(self) -> None:
-        """A hundred clients with one certificate and a cold memory: one question, and everybody is served."""
+        """A hundred clients with one certificate and a cold memory: one OCSP request, and all are served."""
         with place() as at:
             at.device("good")
             at.responder.gate.clear()

@@ -144,7 +144,7 @@ url_path_map = www
 
 @contextmanager
 def web_sockets() -> Iterator[int]:
-    """A WebSocket server that answers with what it is told, and who it is told by."""
+    """A WebSocket server that answers with the message and the client's identity."""
 
     def answer(connection: ServerConnection) -> None:
         assert connection.request
@@ -197,7 +197,7 @@ class RouteTests(SynchronousTestCase):
             self.assertEqual((answer.status, text in answer.body), (400, True), answer.body)
 
     def test_optional_elsewhere(self) -> None:
-        """On every other path whoever comes is let in, and the backend is told that nobody has verified a thing."""
+        """On every other path every client is accepted, and the backend gets that it is unverified."""
         for certificate, word in (("ecdsa", "PASSTHROUGH"), ("stranger", "PASSTHROUGH"), ("", "NONE")):
             target, headers = self.told("/", certificate, X_Client_Certificate_Verification="SUCCESS")
             self.assertEqual((target, headers["x-client-certificate-verification"]), ("/", word))
@@ -211,7 +211,7 @@ class RouteTests(SynchronousTestCase):
             self.assertEqual((self.ask(path).status, self.ask(path, "ecdsa").status), (400, 400), path)
 
     def test_led_there(self) -> None:
-        """A rule that leads a request to such a path leads nobody in without a certificate."""
+        """A rule that leads a request to such a path accepts no client without a certificate."""
         self.assertEqual(self.ask("/way", X_Way="/admin/x").status, 400)
         self.assertEqual(self.ask("/way", X_Way="/x/%2e./admin").status, 400)
         self.assertEqual(self.told("/way", "ecdsa", X_Way="/admin/x")[0], "/admin/x")
@@ -224,7 +224,7 @@ class RouteTests(SynchronousTestCase):
         self.assertEqual([self.ask("/seven", each).status for each in ("rsa", "ecdsa", "")], [200, 403, 400])
 
     def test_one_connection(self) -> None:
-        """One connection is somebody on one path and anybody on the next, in the log as well."""
+        """One connection has a verified client on one path and an unverified one on the next, in the log as well."""
         call = self.scene.gateway.call(self.scene.https, "ecdsa", name=NAME)
         with closing(clients.encrypted(call)) as line:
             for path, word in (("/admin", "SUCCESS"), ("/", "PASSTHROUGH"), ("/admin", "SUCCESS")):
@@ -235,7 +235,9 @@ class RouteTests(SynchronousTestCase):
                 self.assertEqual(record["sslClientVerify"], word)
 
     def test_rewritten(self) -> None:
-        """Rules tell the backend who the client is and shape the answer; no client may say such a header itself."""
+        """Rules identify the client to the backend and change the response; the gateway deletes such a header of a
+        client.
+        """
         answer = self.ask("/", "ecdsa")
         self.assertEqual(answer.get("x-served"), "200 ecdsa device")
         self.assertEqual(answer.get("server"), "")

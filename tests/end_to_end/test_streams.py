@@ -51,7 +51,7 @@ def counting(line: Line) -> None:
 
 
 class Meter:
-    """Sends without end to whoever asks, and counts what it could send."""
+    """Sends without end, and counts what it could send."""
 
     def __init__(self) -> None:
         self.sent = 0
@@ -72,7 +72,9 @@ class Meter:
 
 @contextmanager
 def stage() -> Iterator[gateway.Scene]:
-    """Doors before a backend that plays what the test says, two of them in a hurry, and one before nobody."""
+    """Doors before a backend that plays what the test says, two of them with short timeouts, and one without a
+    server.
+    """
     names = ("strict", "plain", "hasty", "hasty-plain", "nobody")
     doors = dict(zip(names, running.free_ports(len(names)), strict=True))
     (nowhere,) = running.free_ports(1)
@@ -155,7 +157,7 @@ class LargeTests(StreamCase):
 
 
 class SlowTests(StreamCase):
-    """Somebody does not read, or does not answer."""
+    """A client does not read, or a server does not answer."""
 
     def test_slow_reader(self) -> None:
         """While a client does not read, the backend cannot send: what it sent is bounded, and memory is small."""
@@ -251,7 +253,7 @@ class SlowTests(StreamCase):
             self.assertEqual(line.response().status, 200)
 
     def test_backend_that_says_too_much(self) -> None:
-        """What a backend sends after its answer is nobody's answer: the connection is not used again."""
+        """Bytes of a backend after its response belong to no request: the connection is not used again."""
         backend = self.play(answering(OK + OK, OK))
         line = self.connect()
         for _ in range(3):
@@ -277,7 +279,7 @@ class FinishedTests(StreamCase):
 
     @programs.needs("gnutls-cli")
     def test_gnutls(self) -> None:
-        """gnutls-cli says farewell at the end of its input, and shows what comes then."""
+        """gnutls-cli sends close_notify at the end of its input, and shows what comes then."""
         self.answer_when_told().set()
         call = self.gateway.call(self.scene.doors["strict"], "ecdsa")
         certificate, key = call.certificate or ("", "")

@@ -138,7 +138,7 @@ class CommandTests(TwistdCase):
         self.assertEqual(done.stderr, "ERROR gw.ini cannot be read: No such file or directory\n")
 
     def test_busy_port(self) -> None:
-        """A port that somebody has stops the start, in the foreground and as a daemon, and leaves the others free."""
+        """A port that is in use stops the start, in the foreground and as a daemon, and leaves the others free."""
         prepared = self.prepare()
         with closing(socket.create_server(("127.0.0.1", self.strict))):
             for options in (("-n", "--pidfile="), ("--pidfile=gateway.pid", "--logfile=gateway.log")):
@@ -228,7 +228,7 @@ class EndTests(TwistdCase):
         return line
 
     def test_drains(self) -> None:
-        """At SIGTERM nobody is accepted any more, who is idle is let go, and the answer under way is finished."""
+        """At SIGTERM no connection is accepted any more, idle ones close, and the response in progress is finished."""
         started = self.started()
         idle = self.connect()
         line = self.under_way()
@@ -307,7 +307,7 @@ class RotationTests(TwistdCase):
         self.assertEqual(len({each["transactionId"] for each in records}), asked)
 
     def test_log_of_twistd(self) -> None:
-        """twistd's own log, which it rotates by the same signal, still is; neither log is for everybody to read."""
+        """twistd's own log, which it rotates by the same signal, still is; neither log is readable by other users."""
         self.addCleanup(os.umask, os.umask(0o022))
         started = self.started("-n", "--pidfile=", "--logfile=twistd.log")
         (started.directory / "access.log").unlink()
@@ -349,7 +349,7 @@ def mode_of(path: Path) -> int:
 
 
 def ended(pid: int) -> bool:
-    """Whether the process is gone, or waits for nobody but its parent."""
+    """Whether the process is gone, or waits only for its parent."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:

@@ -70,7 +70,7 @@ class UpgradeTests(StreamCase):
         self.assertNotIn(b"upgrade", backend.received.lower())
 
     def test_unasked(self) -> None:
-        """A 101 that nobody asked for is a 502."""
+        """An unrequested 101 is a 502."""
         self.play(answering(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"))
         line = self.connect()
         line.send(get())

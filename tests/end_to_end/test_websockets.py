@@ -207,7 +207,7 @@ class MessageTests(SocketCase):
 
 
 class EndTests(SocketCase):
-    """Whoever ends it, the other end hears of it."""
+    """When either end closes, the other one does, too."""
 
     def test_client_closes(self) -> None:
         """The client's code and reason reach the server."""
@@ -240,7 +240,7 @@ class EndTests(SocketCase):
         self.assertEqual((type(end), end.rcvd), (ConnectionClosedError, None))
 
     def test_server_dies(self) -> None:
-        """A server that goes without a word: the client's connection ends, and nobody says a word for the server."""
+        """A server that disappears: the client's connection ends, without a close frame by the gateway."""
         with self.dial() as client:
             hang_up(self.served().socket)
             with self.assertRaises(ConnectionClosedError) as raised:

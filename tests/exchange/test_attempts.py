@@ -217,7 +217,7 @@ class WayTests(_Case):
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
     def test_cancelled_while_connecting(self) -> None:
-        """Nobody is asked any more once the answer is not wanted."""
+        """No server gets the request once the response is not wanted."""
         self.one.silent = True
         attempts = self.ask()
         attempts.cancel()
@@ -341,7 +341,7 @@ class RepeatTests(_Case):
         self.assertEqual((self.two.line.take(), self.user.lost), (b"head for 127.0.0.1:2\r\n", []))
 
     def test_went_down(self) -> None:
-        """A server that went down is not asked again: another one is, or nobody."""
+        """A server that went down is not asked again: another one is, or none."""
         for ports, count in (((1, 2), 1), ((1,), 0)):
             for stays in (True, False):
                 self.setUp()

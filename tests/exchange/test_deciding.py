@@ -54,7 +54,7 @@ class RouteTests(SynchronousTestCase):
         self.assertEqual((record.listener, record.action is None, record.site is None), ("basic", False, False))
 
     def test_unfit(self) -> None:
-        """An unfit request is answered as it says, whoever sent it, and has no site."""
+        """An unfit request is answered as it says, for any client, and has no site."""
         unfit = UnfitRequest(status=414, error_info=ErrorInfo.REQUEST_URI_INVALID)
         outcome, record = self.decide(request=unfit)
         self.assert_answer(outcome, 414, ErrorInfo.REQUEST_URI_INVALID)

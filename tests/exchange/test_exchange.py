@@ -487,7 +487,7 @@ class FailureTests(_Case):
         self.assertTrue(said.endswith("502 (3 complaints left out before)"), said)
 
     def test_two_responses(self) -> None:
-        """A second response to one request reaches nobody."""
+        """A second response to one request reaches no client."""
         line = self.asked()
         self.backend.line.send(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
         line.send(GET)
@@ -694,7 +694,7 @@ class TunnelTests(_Case):
         self.assertNotIn(b"spoofed", sent)
 
     def test_not_asked_for(self) -> None:
-        """A 101 that nobody asked for, or to another protocol, is a 502; no byte behind it reaches the client."""
+        """An unrequested 101, or one to another protocol, is a 502; no byte behind it reaches the client."""
         for request in (GET, POST + b"abc", UPGRADE.replace(b"websocket", b"h2c")):
             self.make()
             line = self.asked(request)
@@ -950,7 +950,7 @@ class DownTests(_Case):
         self.assertEqual((line.eof, self.log["httpStatus"]), (True, 101))
 
     def test_nobody_left(self) -> None:
-        """The next request is asked of nobody."""
+        """The next request goes to no server."""
         self.down()
         line = self.asked()
         self.assert_page(line, 502, "UPSTREAM_NO_LIVE")

@@ -426,7 +426,7 @@ class FinishedTests(_Case):
             self.assert_over()
 
     def test_not_whole(self) -> None:
-        """A head that is not whole is nobody's request, and a body that is not whole takes its request with it."""
+        """A head that is not whole is no request, and a body that is not whole takes its request with it."""
         self.line.send(b"GET / HTTP/1.1\r\nHo")
         self.line.hang_up()
         self.assertEqual(self.asked, [])
@@ -584,7 +584,7 @@ class PipeliningTests(_Case):
         self.assertEqual((self.last.data, self.last.whole), (b"0123456789", True))
 
     def test_after_the_last_one(self) -> None:
-        """What follows the last request is nobody's: not read on, and no reason to destroy the answer."""
+        """Bytes after the last request are ignored: not read on, and no reason to destroy the response."""
         self.line.send(LAST)
         for _ in range(10):
             self.line.send(bytes(READ))

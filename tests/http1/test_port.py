@@ -142,7 +142,7 @@ class DrainTests(SynchronousTestCase):
     """The end of a port's connections, in good order or at once."""
 
     def test_idle(self) -> None:
-        """A connection without a request under way says farewell and closes."""
+        """A connection without a request in progress sends close_notify and closes."""
         gateway = Gateway(SITES)
         client = gateway.shake_hands()
         gateway.reactor.advance(QUIET)
@@ -197,7 +197,7 @@ class DrainTests(SynchronousTestCase):
             self.assertEqual(client.transport.ended, "aborted")
 
     def test_waiting_is_over(self) -> None:
-        """Whoever waits for the port to be empty is told when the last connection is gone."""
+        """Waiters for an empty port are notified when the last connection is gone."""
         gateway = Gateway(SITES)
         first, last = gateway.shake_hands(), gateway.client()
         empty = gateway.port.connections.when_empty()
@@ -216,10 +216,10 @@ class DrainTests(SynchronousTestCase):
 
 
 class FinishedTests(SynchronousTestCase):
-    """Clients that say farewell after their requests, and go on reading (RFC 8446 section 6.1)."""
+    """Clients that send close_notify after their requests, and go on reading (RFC 8446 section 6.1)."""
 
     def test_answered(self) -> None:
-        """A request that came before close_notify is answered; then the gateway says farewell, too."""
+        """A request that came before close_notify is answered; then the gateway sends close_notify, too."""
         for version in (TLS_1_2, TLS_1_3):
             gateway = Gateway(SITES)
             client = gateway.shake_hands(client_context(version=version))
@@ -622,7 +622,7 @@ class StrictClientTests(SynchronousTestCase):
 
 
 class _Refusing(Recheck):
-    """Refuses everybody at once."""
+    """Refuses every client at once."""
 
     def __call__(self, client: PendingClient) -> Answer:
         """Refused."""

@@ -93,7 +93,7 @@ class GateTests(SynchronousTestCase):
         self.assertTrue(self.transport.reading)
 
     def test_only_trusted_clients_are_checked(self) -> None:
-        """Whoever is not trusted is handed on as it is: nothing is asked about a certificate that nobody verified."""
+        """An untrusted client is handed on unchanged: no OCSP request is sent about an unverified certificate."""
         for verdict in (NotAsked(), Absent(), Unchecked(), Missing(), REVOKED):
             self.gate.judge(identities.pending(verdict), self.check)
             self.assertEqual(self.after.told[-1], identities.client(verdict))
@@ -203,7 +203,7 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(len(self.after.told), 1)
 
     def test_nothing_is_drained(self) -> None:
-        """A wire that has sent what was written during the handshake tells nobody."""
+        """A wire that has sent what was written during the handshake notifies no receiver."""
         self.gate.judge(PENDING, self.check)
         self.transport.room = 0
         self.wire.write(b"x" * 300_000)

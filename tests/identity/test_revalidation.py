@@ -170,7 +170,7 @@ class RevalidationTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_failure_at_once(self) -> None:
-        """So is one that raises at once: nobody is held for ever."""
+        """So is one that raises at once: no client is held for ever."""
         self.revalidation(100.0, Defective())
         self.clock.advance(100)
         self.assert_unavailable()
@@ -207,7 +207,7 @@ class RevalidationTests(SynchronousTestCase):
             self.assertEqual(self.told, [self.client(EXPIRED)])
 
     def test_judged_again_at_a_step(self) -> None:
-        """Whoever is checked further is checked again at a step in either direction, and the new end counts."""
+        """A client with a further check is checked again at a step in either direction, and the new end counts."""
         for step in (HOUR, -HOUR):
             self.setUp()
             verified = identities.pending(Trusted(), until=1e6)
@@ -352,7 +352,7 @@ class RevokedWhileConnectedTests(RevocationCase):
         return session
 
     def test_revoked(self) -> None:
-        """All sessions of a device end once anybody learns that it is revoked, and nobody is asked for it again."""
+        """All sessions of a device end once its revocation becomes known, without another OCSP request."""
         sessions = [self.session() for _ in range(3)]
         self.clock.advance(HOUR)
         self.answer(self.response("revoked"))

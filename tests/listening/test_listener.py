@@ -27,7 +27,7 @@ class BindTests(SynchronousTestCase):
     """A socket before the start."""
 
     def test_listens(self) -> None:
-        """Connections wait in the backlog before anybody accepts them."""
+        """Connections wait in the backlog before they are accepted."""
         with contextlib.closing(bind("127.0.0.1", 0)) as bound:
             self.assertFalse(bound.getblocking())
             with contextlib.closing(connected(bound.getsockname())):
@@ -112,7 +112,7 @@ class ListenerTests(TestCase):
         await until(lambda: received.append(read(client) or b"") or b"".join(received).startswith(b"HTTP/1.1 400 "))
 
     async def test_transport(self) -> None:
-        """The transport of a connection knows whose it is, for whoever looks at it, and for Twisted's log."""
+        """The transport of a connection knows whose it is, for its users, and for Twisted's log."""
         self.listener()
         client = self.client()
         await until(lambda: self.accepted == 1)
@@ -189,7 +189,7 @@ class ListenerTests(TestCase):
         self.assertLessEqual(self.accepted, 8)
 
     async def test_accepts_again(self) -> None:
-        """Where nobody could give way it is tried again, without anybody having left."""
+        """If no connection could be closed it is tried again, without any having closed."""
         self.listener(max_connections=1)
         with mock.patch.object(self.gateway.limits, "victim", return_value=None):
             self.client()
@@ -327,7 +327,7 @@ class ListenerTests(TestCase):
         self.assertIn("(98 more of this before)", formatEvent(events[0]))
 
     async def test_gone_before_it_is_accepted(self) -> None:
-        """A connection that ends in the backlog keeps nobody else waiting."""
+        """A connection that ends in the backlog does not delay others."""
         listener = self.listener()
         accepting: Any = listener._bound
         real = accepting.socket
@@ -389,7 +389,7 @@ class ListenerTests(TestCase):
             self.assertEqual([reference() for reference in references], [None, None])
 
     async def test_stop(self) -> None:
-        """Once stopped nobody gets a connection, while those that there are stay."""
+        """Once stopped no client gets a connection, while existing ones stay."""
         listener = self.listener()
         client = self.client()
         await until(lambda: self.accepted == 1)

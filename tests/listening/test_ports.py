@@ -1,4 +1,4 @@
-"""Who is let in on a port, from whom, and with what ahead of the first byte."""
+"""Which clients a port accepts, from which networks, and with which header."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class AcceptTests(SynchronousTestCase):
         self.assertIsNotNone(gateway.port.accept("192.0.2.7", 1))
 
     def test_plain_port(self) -> None:
-        """On a plain port requests are read at once, of a client that nobody asked for anything."""
+        """On a plain port requests are read at once, of a client without TLS."""
         gateway = Gateway(plain(SITES))
         wire = gateway.port.accept("192.0.2.7", 1)
         assert wire
@@ -136,7 +136,7 @@ class ProxiedTests(SynchronousTestCase):
         self.assertTrue(stand.nothing_is_left())
 
     def test_others(self) -> None:
-        """From elsewhere nobody is let in, with a header or without; the log says so, a few times."""
+        """From other networks no connection is accepted, with a header or without; the log says so, a few times."""
         stand = self.stand()
         for address in (
             "192.0.2.7",

@@ -84,7 +84,7 @@ class AccessLogTestCase(TestCase):
         return self.reader()
 
     def reader(self) -> int:
-        """Opens the pipe for reading, whether or not somebody writes."""
+        """Opens the pipe for reading, with or without a writer."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
         os.set_blocking(descriptor, True)
         return descriptor
@@ -173,7 +173,7 @@ class FileTests(AccessLogTestCase):
         self.assertFalse(log.running)
 
     def test_pipe_without_reader(self) -> None:
-        """A named pipe that nobody reads is an error, not a start that hangs."""
+        """A named pipe without a reader is an error, not a start that hangs."""
         os.mkfifo(self.path)
         self.assertRaises(OSError, self.started)
 
@@ -312,7 +312,7 @@ class BatchTests(AccessLogTestCase):
 
 
 class SlowDiskTests(AccessLogTestCase):
-    """A pipe that nobody empties stands for a disk that is slow."""
+    """A pipe that is not read stands for a slow disk."""
 
     async def test_stop_waits_for_the_disk(self) -> None:
         """However slow the disk, the stop is not done before everything is written; a waiter may give up alone."""

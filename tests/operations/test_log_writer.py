@@ -290,7 +290,9 @@ class ReopenTests(AccessLogTestCase):
         self.assertEqual(self.path.read_bytes(), b"3\n")
 
     async def test_mode(self) -> None:
-        """A new file has the mode of the one before, whatever the umask is by now, and is never for everybody."""
+        """A new file has the mode of the one before, whatever the umask is by now, and is never readable by other
+        users.
+        """
         self.addCleanup(os.umask, os.umask(0o022))
         for mode, kept in ((0o640, 0o640), (0o600, 0o600), (0o644, 0o640), (0o666, 0o660)):
             log = self.started()

@@ -146,7 +146,7 @@ class DialTests(_Case):
             self.assertEqual(server.received, b"")
 
     def test_cancelled(self) -> None:
-        """An attempt that nobody wants any more ends."""
+        """An attempt that is no longer needed ends."""
         self.network.backend(9000).silent = True
         dialed = self.dial("127.0.0.1", PLAIN)
         dialed.cancel()

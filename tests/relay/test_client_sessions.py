@@ -106,7 +106,7 @@ class SessionTests(SynchronousTestCase):
         self.assertTrue(stand.nothing_is_left())
 
     def test_sites(self) -> None:
-        """The server name chooses the listener, its profile and its rule; a name of nobody ends in an alert."""
+        """The server name chooses the listener, its profile and its rule; an unknown name ends in an alert."""
         stand = Stand(text("a strict a.example", "b - *.b.example"))
         stand.shake_hands(name="x.b.example").line.hang_up()
         stand.shake_hands(client_context(device()), "a.example").line.hang_up()
@@ -147,7 +147,7 @@ class SessionTests(SynchronousTestCase):
             self.assertEqual(server.tls.get_alpn_proto_negotiated() or None, expected)
 
     def test_protocol_offers(self) -> None:
-        """Without that, what a client offers by ALPN is passed over: nobody knows what the backends speak."""
+        """Without that, a client's ALPN is ignored: the protocols of the backends are unknown."""
         stand = Stand(text("mqtt -"))
         client = stand.shake_hands(client_context(protocols=[b"mqtt", b"h2"]))
         self.assertEqual((client.established, client.tls.get_alpn_proto_negotiated()), (True, b""))
@@ -357,7 +357,7 @@ class HealthTests(SynchronousTestCase):
             server.found(Health(state=HealthState.UP))
 
     def test_new_sessions(self) -> None:
-        """Nobody is sent to a server that is down; where all are, clients are sent away at once."""
+        """No session goes to a server that is down; where all are, clients are refused at once."""
         self.servers[0].found(Health(state=HealthState.DOWN))
         for _ in range(2):
             self.stand.dial()

@@ -166,7 +166,9 @@ class EndTests(SynchronousTestCase):
         self.assertTrue(silent.reset)
 
     def test_abort(self) -> None:
-        """When the time for draining is over everybody is cut off; the session counts as there until both are gone."""
+        """When the time for draining is over all sessions are cut off; the session counts as there until both are
+        gone.
+        """
         stand = Stand(text(TCP))
         client = stand.dial()
         backend: Line = stand.backend().line
@@ -178,7 +180,7 @@ class EndTests(SynchronousTestCase):
         self.assertTrue(stand.nothing_is_left())
 
     def test_abort_early(self) -> None:
-        """So are those that have no backend yet, or a client that does not read its farewell, or no session."""
+        """So are those that have no backend yet, or a client that does not read its close_notify, or no session."""
         stand = Stand(text(ONE))
         stand.backend().silent = True
         stand.dial()

@@ -136,7 +136,7 @@ class AskTests(_Case):
         self.assertEqual((self.backend().attempts, self.backend(9001).attempts), (0, 1))
 
     def test_cancelled(self) -> None:
-        """A question that nobody waits for ends."""
+        """A lookup without waiters ends."""
         self.backend().silent = True
         asking = self.ask(plain())
         asking.cancel()

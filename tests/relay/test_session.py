@@ -303,7 +303,7 @@ class IdleTests(_Case):
     """Silence."""
 
     def test_timeout(self) -> None:
-        """Both close once nobody has said anything for so long; every byte begins the time anew."""
+        """Both close after this time without a byte; every byte restarts it."""
         sides: list[Any] = [self.client, self.backend]
         for side in sides:
             self.network.advance(TIMEOUT - 1)

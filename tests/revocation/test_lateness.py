@@ -1,4 +1,4 @@
-"""The reactor's lateness is measured while anybody wants to know."""
+"""The reactor's lateness is measured while it is in use."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LatenessTests(SynchronousTestCase):
             self.assertAlmostEqual(self.lateness.total, 3)
 
     def test_only_while_watched(self) -> None:
-        """Nothing is looked at for nobody, and nothing is forgotten."""
+        """Without waiters nothing is looked up, and nothing is forgotten."""
         for _ in range(2):
             self.clock.advance(100)
             with self.lateness.measured(), self.lateness.measured():

@@ -91,7 +91,7 @@ class AskTests(ClientCase):
             self.assertEqual(len(useless.asked), 1)
 
     async def test_nobody(self) -> None:
-        """Where no responder is named there is nobody to ask."""
+        """Without a named responder none can be asked."""
         route = attrs.evolve(self.route(), destinations=())
         self.assert_unreachable(await self.ask(route), "names no responder")
 
@@ -160,7 +160,7 @@ class SilenceTests(ClientCase):
 
 
 class LimitTests(ClientCase):
-    """How much is asked at once, and of whom."""
+    """How many requests are in progress at once, and to which responders."""
 
     timeout = 600.0
 
@@ -187,7 +187,7 @@ class LimitTests(ClientCase):
         pause, most, now = threading.Event(), 0, set[int]()
 
         def slow(request: Asked) -> bytes:
-            """Takes a fifth of a second for everybody."""
+            """Takes a fifth of a second for all."""
             nonlocal most
             assert request
             now.add(request.serial_number)
@@ -242,7 +242,7 @@ class RedirectTests(ClientCase):
     """A responder that has moved."""
 
     def moved(self, to: bytes, status: bytes = b"307 Temporary Redirect") -> Responder:
-        """One that sends everybody there."""
+        """One that redirects every request there."""
         moved = Responder(ISSUER, lambda _: http(b"", b"Location: " + to, status=status))
         self.addCleanup(deferToThread, moved.close)
         return moved
@@ -305,7 +305,7 @@ class RedirectTests(ClientCase):
             self.assert_unreachable(await self.ask(), "an invalid URL")
 
     async def test_is_no_death(self) -> None:
-        """A responder whose redirect leads to nobody has answered: it is asked about the next certificate."""
+        """A responder whose redirect leads nowhere has answered: it is asked about the next certificate."""
         moved = self.moved(b"http://127.0.0.1:1/")
         for _ in range(2 * TRIP_AFTER):
             self.assert_unreachable(await self.ask(self.route(moved.url)), "refused")
@@ -345,7 +345,9 @@ class LackTests(ClientCase):
         self.client = OcspClient(Lacking(resolver))
 
     async def test_connecting(self) -> None:
-        """Without a descriptor, memory or a local port nobody was asked, however often; the responder is not dead."""
+        """Without a descriptor, memory or a local port no responder was asked, however often; the responder counts as
+        alive.
+        """
         for code in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL):
             self.lacking(code)
             for _ in range(2 * TRIP_AFTER):
@@ -375,7 +377,7 @@ class LackTests(ClientCase):
                 self.assert_not_asked(await self.ask(route), "no descriptor")
 
     async def test_resolving(self) -> None:
-        """A resolver does not say that it had no descriptor: whoever finds none now has not asked."""
+        """A resolver does not say that it had no descriptor: a request that finds none now was not sent."""
 
         def exhausted() -> None:
             """No socket is to be had."""
@@ -396,7 +398,7 @@ class LackTests(ClientCase):
             responder_connection.socket = kept
 
     async def test_memory(self) -> None:
-        """Without memory nobody was asked."""
+        """Without memory no responder was asked."""
 
         def exhausted(*_: Any) -> None:
             """There is none."""

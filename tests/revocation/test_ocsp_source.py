@@ -24,7 +24,7 @@ class ComplaintTests(RevocationCase):
     """What the log says where there is no answer."""
 
     def test_complaints_name_the_responder(self) -> None:
-        """Where nobody answers, the line says of whom, and does not show more of a URL than fits."""
+        """If no responder answers, the line names it, and shows no more of a URL than fits."""
         for keys, told in (
             ({"ocsp_responder_url": "http://own.example/a"}, " (http://own.example/a): dead"),
             ({"ocsp_responder_url": f"http://own.example/{'a' * 500}"}, "aa): dead"),

@@ -35,7 +35,7 @@ class RenewalTests(RevocationCase):
         self.assertIsInstance(self.known(), Good)
 
     def test_not_in_use(self) -> None:
-        """What nobody used since, and nobody is connected with, is not renewed for ever."""
+        """A response that is unused, and without a connection, is not renewed for ever."""
         self.learn()
         self.clock.advance(HOUR)
         self.answer()
@@ -55,7 +55,7 @@ class RenewalTests(RevocationCase):
         self.assertIsInstance(self.known(), Good)
 
     def test_watched(self) -> None:
-        """What somebody is connected with is in use."""
+        """A response with an open connection is in use."""
         self.learn()
         self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: None)
         for count in range(2, 6):

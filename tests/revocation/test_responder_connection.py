@@ -77,7 +77,7 @@ class AddressTests(ClientCase):
         self.assert_unreachable(await self.ask(route), "404")
 
     async def test_cancelled_while_resolving(self) -> None:
-        """A name that is found when nobody waits any more is not connected to."""
+        """A name that is found after its waiters gave up is not connected to."""
         made = self.resolving(ocsp_example=["127.0.0.1"])
         made.nameResolver.complete = False
         urls = (f"http://ocsp.example:{self.responder.port}/", f"http://other.example:{self.responder.port}/")
@@ -178,10 +178,10 @@ class AddressTests(ClientCase):
         self.assertIsInstance(await self.ask(), ProvenResponse)  # the operator knows
 
     async def test_no_such_name(self) -> None:
-        """A name that nobody knows is no responder."""
+        """An unknown name is no responder."""
         self.resolving()
         self.assert_unreachable(await self.ask(self.route("http://nobody.example/")), "lookup")
 
     async def test_refused(self) -> None:
-        """A port on which nobody listens is no responder."""
+        """A port without a server is no responder."""
         self.assert_unreachable(await self.ask(self.route("http://127.0.0.1:1/")), "refused")

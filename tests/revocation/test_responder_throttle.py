@@ -44,7 +44,7 @@ class ResponderThrottleTests(SynchronousTestCase):
         self.addCleanup(self.leave)
 
     def leave(self) -> None:
-        """Nobody waits any more: what is collected half-way runs in somebody else's test."""
+        """There are no waiters any more: a half-done task that is collected later would run in another test."""
         for each in reversed(self.questions):
             each.addErrback(lambda _: None)  # type: ignore[unused-awaitable]
             each.cancel()
@@ -125,7 +125,7 @@ class ResponderThrottleTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(later), "answer")
 
     def test_too_many_wait(self) -> None:
-        """The queue is bounded: who comes on top has no turn, and nobody loses one."""
+        """The queue is bounded: further requests get no turn, and no request loses one."""
         self.patch(module, "MAX_QUEUED", 2)
         self.ask_many(MAX_CONCURRENT)
         waiting = [self.ask(), self.ask()]
@@ -159,7 +159,7 @@ class ResponderThrottleTests(SynchronousTestCase):
         self.assertEqual(len(self.asked), BURST + 1)
 
     def test_dead(self) -> None:
-        """A server that answered none of several is left alone for a while: that costs nobody any time."""
+        """A server that answered none of several is left alone for a while, so that no client waits for it."""
         self.die()
         for _ in range(3):
             self.assertEqual(self.successResultOf(self.ask()), NotSent.CIRCUIT_OPEN)
@@ -167,7 +167,7 @@ class ResponderThrottleTests(SynchronousTestCase):
         self.assertNoResult(self.ask("another server"))
 
     def test_one_is_silenced(self) -> None:
-        """A question that the server never answers, put again and again, is nobody else's trouble."""
+        """A question that the server never answers, put again and again, does not affect other clients."""
         for _ in range(20):
             self.ask(question=b"silenced")
             self.clock.advance(5)
@@ -190,7 +190,7 @@ class ResponderThrottleTests(SynchronousTestCase):
         self.assertEqual({self.successResultOf(each) for each in waited}, {NotSent.CIRCUIT_OPEN})
 
     def test_refused(self) -> None:
-        """Where nobody listens one question is enough, and the pause is short."""
+        """Where no server listens one request is enough, and the pause is short."""
         self.ask()
         self.end("refusal")
         self.assertEqual(self.successResultOf(self.ask()), NotSent.CIRCUIT_OPEN)
@@ -208,7 +208,7 @@ class ResponderThrottleTests(SynchronousTestCase):
             self.assertNoResult(each)
 
     def test_given_up(self) -> None:
-        """A probe that nobody waits for any more makes room for another."""
+        """A probe without waiters makes room for another."""
         self.die()
         self.clock.advance(OPEN_SECONDS)
         for _ in range(5):
@@ -272,7 +272,9 @@ class ResponderThrottleTests(SynchronousTestCase):
         self.assertEqual(self.asked[-1][0], "fast")
 
     def test_pace_is_kept(self) -> None:
-        """Beyond the burst a question waits for its moment, not longer, and whoever gives up there leaves nothing."""
+        """Beyond the burst a question waits for its moment, not longer, and a caller that gives up there leaves
+        nothing.
+        """
         for _ in range(BURST):
             self.answered()
         late, given_up = self.ask(), self.ask()
@@ -298,7 +300,7 @@ class ResponderThrottleTests(SynchronousTestCase):
         """A question that raises gives its turn back, and says nothing about the server."""
 
         async def broken() -> str:
-            """Fails in a way nobody foresees."""
+            """Fails in an unforeseen way."""
             raise ValueError
 
         for number in range(MAX_CONCURRENT + 1):

@@ -46,7 +46,7 @@ class AskingTests(RevocationCase):
     """A cold memory."""
 
     def test_waits_for_the_answer(self) -> None:
-        """The first client waits for the answer, and is not told to come again; the next one need not wait."""
+        """The first client waits for the answer, and need not retry; the next one does not wait."""
         waiting = self.status()
         self.assertNoResult(waiting)
         self.answer()
@@ -134,12 +134,12 @@ class AskingTests(RevocationCase):
         self.assertEqual(len(self.asker.questions), 2)
 
     def test_unreadable_certificate(self) -> None:
-        """About what cannot be read nobody is asked, and nothing is good."""
+        """About a certificate that cannot be parsed no OCSP request is sent, and nothing is good."""
         self.assertIsInstance(self.successResultOf(self.revocation.status((b"x", b"y"), PROFILE)), Unusable)
         self.assertEqual(self.asker.questions, [])
 
     def test_defect(self) -> None:
-        """What goes wrong while asking is everybody's failure, and not remembered."""
+        """An error while asking fails all waiters, and is not cached."""
         waiting = self.status()
         self.asker.questions[-1].answered.errback(RuntimeError())
         self.failureResultOf(waiting, RuntimeError)
@@ -150,7 +150,7 @@ class TimeTests(RevocationCase):
     """A warm memory."""
 
     def test_judged_at_every_use(self) -> None:
-        """At nextUpdate it is asked again, whoever used it meanwhile, and what is said then is so."""
+        """At nextUpdate it is requested again, used or not, and the new response decides."""
         self.learn()
         self.clock.advance(HOUR - 1)
         self.assertIsInstance(self.known(), Good)
@@ -487,7 +487,7 @@ class NotAskedTests(RevocationCase):
 
 
 class BridgeTests(RevocationCase):
-    """An answer past its end, and nobody who gives another."""
+    """A response past its end, and no responder with another."""
 
     def setUp(self) -> None:
         super().setUp()

@@ -70,7 +70,7 @@ class RequestTests(SynchronousTestCase):
             self.assertEqual(self.servers(value % (NAME, ONE)), ["one"], value)
 
     def test_not_found(self) -> None:
-        """Other names and values stand for nobody."""
+        """Other names and values stand for no server."""
         for value in (
             b"",
             b"%b=%b" % (NAME, cookie_value(KEY, "s", "nobody", "80")),

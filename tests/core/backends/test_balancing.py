@@ -59,12 +59,12 @@ class RoundRobinTests(SynchronousTestCase):
         self.assertEqual([named(turns.order()) for _ in range(4)], ["abc", "bca", "cab", "abc"])
 
     def test_few(self) -> None:
-        """One server is always asked, and of none nobody."""
+        """A single server is always chosen, and from an empty pool none."""
         one = self.using("a")
         self.assertEqual([named(one.order()), named(one.order()), named(self.using("").order())], ["a", "a", ""])
 
     def test_bound(self) -> None:
-        """Who is bound comes first, once; a request that stays there takes nobody's turn."""
+        """A bound server comes first, once; a request that stays there does not take another server's turn."""
         turns = self.using("abc")
         bound = self.servers[1]
         self.assertEqual([named(turns.order(bound), 1), named(turns.order(), 1)], ["b", "a"])
@@ -93,7 +93,7 @@ class RoundRobinTests(SynchronousTestCase):
 
     @given(st.integers(1, 20), st.integers(1, 5))
     def test_fair(self, count: int, rounds: int) -> None:
-        """After whole rounds everybody was first equally often, and every order has everybody."""
+        """After whole rounds every server was first equally often, and every order has all servers."""
         turns: RoundRobin[Server] = RoundRobin()
         everybody = [Server(str(number)) for number in range(count)]
         turns.use(everybody)
@@ -161,7 +161,7 @@ class LeastConnectionsTests(SynchronousTestCase):
         self.assertEqual(named(order), "c")
 
     def test_nobody(self) -> None:
-        """Of none nobody is asked, but for who is bound."""
+        """From an empty pool only a bound server is chosen."""
         self.balancer.use([])
         self.assertEqual([named(self.balancer.order()), named(self.balancer.order(self.servers[0]))], ["", "a"])
 
@@ -298,7 +298,7 @@ class PoolTests(SynchronousTestCase):
         self.assertEqual(named(pool.order(CLIENT)), "b")
 
     def bound(self, states: str, *draining: str) -> str:
-        """Whom a request asks whose cookie stands for ``b``."""
+        """The servers of a request whose cookie stands for ``b``."""
         self.pool(states)
         affinity = Affinity("A", {server: server.name.encode() * 32 for server in self.servers})
         for server in self.servers:

@@ -39,7 +39,7 @@ class ExpiringTests(SynchronousTestCase):
         self.assertEqual(self.dropped, [("b", 2)])
 
     def test_replaced(self) -> None:
-        """A newer value takes the place of the older one, and nobody else's."""
+        """A newer value takes the place of the older one only."""
         self.kept.put("a", 1, 10)
         self.kept.put("b", 2, 10)
         self.kept.put("a", 3, 20)
@@ -54,7 +54,7 @@ class ExpiringTests(SynchronousTestCase):
         self.assertEqual((len(self.kept), self.dropped), (0, [("a", 1), ("b", 2)]))
 
     def test_nobody_told(self) -> None:
-        """Without anybody to tell things go all the same."""
+        """Without a callback entries are removed all the same."""
         kept: Expiring[str, int] = Expiring(1)
         kept.put("a", 1, 10)
         kept.discard("a")

@@ -45,7 +45,7 @@ class CostsTests(SynchronousTestCase):
         self.assertTrue(Costs().exceeded_by(der))
 
     def test_names_against_constraints(self) -> None:
-        """Many names cost nothing where nobody constrains them, and too much where many constraints do."""
+        """Many names cost nothing without constraints, and too much where many constraints do."""
         names = ROOT.issue(san=[f"{each}.example" for each in range(1500)])
         constraints = ROOT.intermediate("CA", excluded=[x509.DNSName(f"{each}.example") for each in range(500)])
         self.assertFalse(Costs().exceeded_by(names.der))

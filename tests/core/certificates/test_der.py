@@ -39,7 +39,7 @@ class ElementsTests(SynchronousTestCase):
                 der.elements(data[:end])
 
     def test_lengths_that_are_not_der(self) -> None:
-        """A length that is not the shortest, and one that an end mark tells, are read as OpenSSL reads them."""
+        """A length that is not minimal, and an indefinite one, are read as OpenSSL reads them."""
         for data, content in (
             (b"\x04\x81\x01x", b"x"),
             (b"\x04\x82\x00\x80" + b"x" * 0x80, b"x" * 0x80),

@@ -59,7 +59,7 @@ class SignatureTests(SynchronousTestCase):
     """`issued` and `is_signed`."""
 
     def test_fitting(self) -> None:
-        """What an authority signed is told from what another one did, in each algorithm."""
+        """A signature of one CA is distinguished from that of another, in each algorithm."""
         for options in ({}, {"key": odd.RSA_KEY}, {"key": pki.ed25519_key()}, {"hash": hashes.SHA384()}):
             root = pki.Authority.root("Root", **options)
             leaf = root.issue(hash=options.get("hash", hashes.SHA256())).parsed

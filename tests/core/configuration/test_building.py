@@ -190,7 +190,7 @@ class ResourceTests(SynchronousTestCase):
         self.assertEqual((listener.protocol, listener.ssl_policy, listener.host_names), (Protocol.HTTP, None, ("a.b",)))
 
     def test_listener_without_profile(self) -> None:
-        """It has the gateway's TLS policy, and asks nobody for a certificate."""
+        """It has the gateway's TLS policy, and asks for no certificate."""
         [listener] = load(changed(("ssl_profile = strict\n", ""))).http_listeners
         assert listener.ssl_policy is not None
         self.assertEqual((listener.ssl_profile, listener.ssl_policy.name), (None, "AppGwSslPolicy20220101"))
@@ -280,7 +280,7 @@ class AccessTests(SynchronousTestCase):
         self.assertEqual(load().request_routing_rules[0].deny_unless, ())
 
     def test_wrong_conditions(self) -> None:
-        """One that cannot be read, or that asks for the response, is an error: nobody comes in by mistake."""
+        """One that cannot be read, or that asks for the response, is an error: no client is accepted by mistake."""
         for text in ("var_hots exists", "var_host", "http_resp_X exists", "", "var_host ~ ("):
             [line] = said(f"{GOOD}deny_unless.1 = {text}\n")
             self.assertIn("ERROR conf/gw.ini:33 [request_routing_rule public] deny_unless.1 ", line)

@@ -191,14 +191,14 @@ class ShadowTests(SynchronousTestCase):
         self.assertEqual(said(named + PASSTHROUGH + with_listener("lax", profile="lax")), [])
 
     def test_other_port(self) -> None:
-        """Another port is another way in, which nobody takes by accident."""
+        """Another port is a separate way in, which clients do not use by accident."""
         self.assertEqual(
             said(GOOD + PASSTHROUGH + with_listener("lax", port=8444, profile="lax", extra="host_names = a.b\n")), []
         )
 
 
 class WayInTests(SynchronousTestCase):
-    """Ways round a Strict listener, and what servers are told."""
+    """Ways round a Strict listener, and what servers get."""
 
     def test_plain_listener(self) -> None:
         """A plain listener to the servers of a Strict one is a warning, whatever pool they are listed in."""
@@ -287,7 +287,7 @@ class ProbeTests(SynchronousTestCase):
         self.assertEqual(self.problems("protocol = Http"), [])
 
     def test_unknown(self) -> None:
-        """A name that is none is told with the nearest one, and the probe with that name is used by nobody."""
+        """A name that is none is told with the nearest one, and the probe with that name is unused."""
         self.assertEqual(
             self.problems("protocol = Http", "probe = deep\n", "deeper"),
             [
@@ -298,7 +298,7 @@ class ProbeTests(SynchronousTestCase):
         )
 
     def test_unused(self) -> None:
-        """A probe that nobody uses is a slip of the hand."""
+        """An unused probe is a warning."""
         [line] = self.problems("protocol = Http", "")
         self.assertIn("WARNING conf/gw.ini:34 [probe deep] no backend settings use this probe", line)
 

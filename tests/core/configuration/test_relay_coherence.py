@@ -116,7 +116,7 @@ proxy_protocol_tls = true
         )
 
     def test_proxy_protocol_tls(self) -> None:
-        """There is no place to tell of TLS without the header."""
+        """Without the header TLS cannot be described."""
         self.assertEqual(
             errors(text("tcp tcp", settings="proxy_protocol_tls = true")),
             [
@@ -150,7 +150,7 @@ proxy_protocol_tls = true
             self.assertTrue(found and found[0].startswith(message), (keys, found))
 
     def test_anybody_as_a_proxy(self) -> None:
-        """A network of everybody is legal, and unwise, on listeners of both kinds."""
+        """A network with all addresses is a warning, on listeners of both kinds."""
         extra = "accept_proxy_protocol = 0.0.0.0/0, ::/0"
         for configuration in (text(f"tcp tcp; {extra}"), clients.text(f"public strict; {extra}")):
             self.assertEqual(
@@ -242,7 +242,7 @@ class WisdomTests(SynchronousTestCase):
         self.assertIn("the profile http400 has refusal = Http400, which has no effect on an L4 listener", line)
 
     def test_tls_of_nobody(self) -> None:
-        """Clients of a Tcp listener have no TLS to be told of."""
+        """Clients of a Tcp listener have no TLS to describe."""
         keys = "enable_l4_client_ip_preservation = true\nproxy_protocol_tls = true"
         [line] = said(text("tcp tcp", settings=keys))
         self.assertIn("mqtt has proxy_protocol_tls, but clients of the Tcp listener tcp use no TLS", line)

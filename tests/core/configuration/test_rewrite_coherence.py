@@ -21,7 +21,7 @@ class RewriteRuleSetTests(SynchronousTestCase):
     RULE = "\n[rewrite_rule set/a]\n"
 
     def test_unused(self) -> None:
-        """A set that nobody uses is a warning at its first rule; one that is used is none."""
+        """An unused set is a warning at its first rule; a used one is none."""
         rules = f"{self.RULE}url_path = /\n\n[rewrite_rule set/b]\nurl_path = /\n"
         [line] = said(GOOD + rules)
         self.assertTrue(line.startswith("WARNING"), line)
@@ -43,7 +43,7 @@ class RewriteRuleSetTests(SynchronousTestCase):
         self.assertEqual([line for line in said(GOOD + sometimes) if line.startswith("ERROR")], [])
 
     def test_everyday_headers(self) -> None:
-        """A rule that tells by one of them who the client is takes it from all clients: a warning."""
+        """A rule that identifies the client by one of them removes it from all clients: a warning."""
         for name, warned in (
             ("Cookie", True),
             ("accept-language", True),
@@ -232,7 +232,7 @@ class UnprovenAccessTests(SynchronousTestCase):
         return lines
 
     def test_nobody_verified(self) -> None:
-        """On a Passthrough listener anybody can be anybody, but for a fingerprint."""
+        """On a Passthrough listener a client can claim any identity, except a fingerprint."""
         [line] = self.warnings("var_client_certificate_subject_cn == admin", "lax")
         self.assertIn("var_client_certificate_subject_cn is not verified: other is Passthrough", line)
         self.assertEqual(self.warnings("var_client_certificate_subject_cn == admin", "strict"), [])

@@ -27,7 +27,7 @@ class LimitTests(SynchronousTestCase):
 
 
 class PublicTests(SynchronousTestCase):
-    """Authorities that issue certificates to everybody."""
+    """Public CAs."""
 
     def warned(self, text: str, *roots: pki.Authority) -> list[str]:
         """The warnings where the machine trusts these roots."""
@@ -36,7 +36,9 @@ class PublicTests(SynchronousTestCase):
         return [str(warning) for warning in plan.config.warnings]
 
     def test_a_root_of_the_system(self) -> None:
-        """A root that the machine trusts for servers lets in whoever buys a certificate: a warning."""
+        """A root that the machine trusts for servers accepts any client with a certificate of a public CA: a
+        warning.
+        """
         [line] = self.warned(GOOD, pki.Authority.root("Other"), clients_root())
         self.assertIn("WARNING conf/gw.ini:", line)
         self.assertIn("this machine trusts for servers", line)
@@ -78,7 +80,7 @@ class TimeTests(SynchronousTestCase):
         self.assertIn("'CN=Old': expired on 2026-06-01", lines[0])
 
     def test_all(self) -> None:
-        """Where all are, the profile lets nobody in: a warning too, and the gateway starts."""
+        """Where all are, the profile refuses every client: a warning too, and the gateway starts."""
         old = pki.Authority.root("Old", not_after=pki.NOW - timedelta(seconds=1))
         new = pki.Authority.root("New", not_before=pki.NOW + timedelta(seconds=1))
         lines = self.lines(old=old, new=new)

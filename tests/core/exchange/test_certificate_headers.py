@@ -1,4 +1,4 @@
-"""The header block that tells a backend who the client is."""
+"""The header block that identifies the client to a backend."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def fields(lines: bytes) -> dict[str, bytes]:
 
 
 def xfcc(*, subject: bytes = b"", entries: Iterable[tuple[int, bytes]] = ()) -> bytes:
-    """The XFCC value for a certificate that nobody judged, without hash and certificate."""
+    """The XFCC value for an unverified certificate, without hash and certificate."""
     der = certificate(subject=subject or b"\x30\x00", extensions=[san(*entries)])
     value = fields(block(Unchecked(), XFCC, der=der))["x-forwarded-client-cert"]
     return value.partition(b'%0A";')[2]
@@ -81,7 +81,7 @@ class WhichHeadersTests(SynchronousTestCase):
         self.assert_names(Unchecked(), {ALL}, EIGHT)
 
     def test_no_certificate(self) -> None:
-        """The backend is told that there is none, where it is told anything in these headers."""
+        """The backend gets the value for no certificate, if it gets any of these headers."""
         for wanted in ({ON}, {ALL}, EVERYTHING):
             self.assertEqual(block(Absent(), *wanted), b"X-Client-Certificate-Verification: NONE\r\n")
         self.assertEqual(
@@ -202,7 +202,7 @@ class LimitTests(SynchronousTestCase):
     """Certificates too large for the backend."""
 
     def test_the_largest_are_left_out_and_named(self) -> None:
-        """What does not fit is not sent at all, and the backend is told what it does not get."""
+        """What does not fit is not sent at all, and a header names what the backend does not get."""
         whole = fields(block(Trusted(), *EVERYTHING))
         found = fields(block(Trusted(), *EVERYTHING, limit=2500))
         self.assertEqual(found.pop("X-Client-Certificate-Omitted"), b"x-forwarded-client-cert, Client-Cert")
@@ -223,7 +223,7 @@ class LimitTests(SynchronousTestCase):
         )
 
     def test_a_subject_of_64_kilobytes(self) -> None:
-        """The certificate and the subject go; who the client is can still be told by the fingerprint."""
+        """The certificate and the subject go; the fingerprint still identifies the client."""
         der = certificate(subject=simple_name(("2.5.4.3", string(UTF8, "\0" * 65536))))
         found = fields(block(Trusted(), ON, der=der))
         self.assertEqual(found["X-Client-Certificate-Omitted"], b"X-Client-Certificate-Subject, X-Client-Certificate")

@@ -142,7 +142,7 @@ class ForwardTests(_Case):
             self.assertEqual(self.forwarded(target).action.path_rule, name)
 
     def test_redirect(self) -> None:
-        """A redirect tells where to."""
+        """A redirect has its target."""
         decision = self.decided("/gone?a=b")
         assert isinstance(decision, Redirected)
         self.assertEqual((decision.status, decision.location), (302, b"https://b.example/x?a=b"))
@@ -173,7 +173,7 @@ class CertificateTests(_Case):
     """Paths that require a certificate, and paths that know of none."""
 
     def test_asks_first(self) -> None:
-        """Before anybody has looked at the client, a path that requires a certificate does not go on."""
+        """Before the client is judged, a request for a path that requires a certificate is not forwarded."""
         self.assertIs(self.decided("/admin"), CERTIFICATE_REQUIRED)
 
     def test_accepted(self) -> None:
@@ -193,7 +193,7 @@ class CertificateTests(_Case):
         self.assertIs(self.forwarded("/", TRUSTED).client, CLIENT)
 
     def test_ignored(self) -> None:
-        """Where certificates are ignored, the client is nobody."""
+        """Where certificates are ignored, the client has no identity."""
         client = self.forwarded("/open").client
         self.assertEqual(client, CLIENT.anonymous())
         self.assertEqual((client.verdict, client.certificate), (NotAsked(), None))
@@ -224,7 +224,7 @@ class AccessTests(_Case):
     """Conditions of access."""
 
     def test_denied(self) -> None:
-        """Whoever does not meet all of the conditions gets 403."""
+        """A client that does not meet all of the conditions gets 403."""
         subject = Condition.of("var_client_certificate_subject ~ CN=device$")
         method = Condition.of("var_http_method == GET")
         for conditions, denied in (((subject, method), False), ((subject, Condition.of("var_host == b")), True)):

@@ -88,7 +88,7 @@ class IdentityTests(SynchronousTestCase):
     """The memory of identity blocks: it says what `identity_block` says."""
 
     def test_says_the_same(self) -> None:
-        """Whoever differs in port, TLS, certificate, verdict, chain or wanted headers has a block of its own."""
+        """Clients that differ in port, TLS, certificate, verdict, chain or wanted headers have different blocks."""
         blocks = IdentityBlocks()
         other = ROOT.issue("other").chain_der
         verdicts = (Trusted(), Unchecked(), Absent())
@@ -285,7 +285,7 @@ class ResponseTests(SynchronousTestCase):
         )
 
     def test_uncut_lines(self) -> None:
-        """Lines that nobody has cut go on as they came, the length among them and told once."""
+        """Unparsed lines are forwarded unchanged, with one Content-Length among them."""
         head = attrs.evolve(RESPONSE, headers=HeaderBlock(b"X-Own:1\r\nContent-Length: 3\r\nA: b\r\n", has_length=True))
         lines = b"HTTP/1.1 200 OK\r\nX-Own:1\r\nContent-Length: 3\r\nA: b\r\n"
         for keep_alive, version, more in (

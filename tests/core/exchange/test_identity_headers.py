@@ -58,7 +58,9 @@ class ReadTests(SynchronousTestCase):
         self.assertTrue(client_identity(lines(Trusted())).verified)
 
     def test_not_verified(self) -> None:
-        """A certificate that was not verified is there, and no text of it unless all are sent; nobody is verified."""
+        """A certificate that was not verified is there, and no text of it unless all are sent; the client does not
+        count as verified.
+        """
         for wanted, subject in ((ON, ""), (ALL, "CN=device 7")):
             identity = client_identity(lines(Unchecked(), wanted=wanted))
             self.assertEqual((identity.verification, identity.subject), (Verification.PASSTHROUGH, subject))
@@ -111,7 +113,7 @@ class RefusedTests(SynchronousTestCase):
             self.refused(("X-Client-Certificate-Verification", word))
 
     def test_without_verification(self) -> None:
-        """A certificate without a word about it, or with one that there is none, is nobody's."""
+        """A certificate without a verification header, or with one that says NONE, identifies no client."""
         rest = [line for line in lines(Trusted()) if line[0] != b"X-Client-Certificate-Verification"]
         for line in rest:
             self.refused(line)
@@ -141,7 +143,9 @@ class RefusedTests(SynchronousTestCase):
         st.lists(st.tuples(st.sampled_from(["x-client-certificate", "X_Client_Certificate_Verification"]), st.text()))
     )
     def test_anything(self, headers: list[tuple[str, str]]) -> None:
-        """Whatever comes, it is an identity or an error of that kind, and nobody is verified without a certificate."""
+        """Whatever comes, it is an identity or an error of that kind, and no client counts as verified without a
+        certificate.
+        """
         try:
             identity = client_identity(headers)
         except IdentityHeadersError:

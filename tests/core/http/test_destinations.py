@@ -148,7 +148,7 @@ class ClosedTests(SynchronousTestCase):
 
 
 class HindranceTests(SynchronousTestCase):
-    """What is known before anybody is asked."""
+    """What is known before any lookup."""
 
     def test_hindrance(self) -> None:
         """Another scheme, another port, an address that is closed: each is named with the key; a name is not known."""

@@ -68,7 +68,7 @@ class RequestHeadTests(SynchronousTestCase):
         self.assertEqual((head.forwarded_for, head.headers), (b"1, 2", ()))
 
     def test_keep_alive(self) -> None:
-        """HTTP/1.1 goes on unless told to close, HTTP/1.0 the other way round."""
+        """HTTP/1.1 connections stay open unless a header closes them, HTTP/1.0 ones the other way round."""
         for version, value, expected in (
             (b"1.1", b"", True),
             (b"1.1", b"Keep-Alive", True),

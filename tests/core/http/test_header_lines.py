@@ -24,7 +24,7 @@ class HeaderLineTests(SynchronousTestCase):
         self.assertEqual((value_of(lines, b"b"), value_of(lines, b"c")), (b"2", b""))
 
     def test_block(self) -> None:
-        """Lines that nobody has cut yet are the same as those that are, and as the list of them."""
+        """Unparsed lines equal parsed ones, and the list of them."""
         octets = b"A:1\r\nContent-Length: 5\r\nb: \t2 \t3\r\nB: :\r\nC:\r\n"
         block = HeaderBlock(octets, has_length=True)
         lines = ((b"A", b"1"), (b"b", b"2 \t3"), (b"B", b":"), (b"C", b""))

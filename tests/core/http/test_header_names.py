@@ -27,7 +27,7 @@ class HeaderNameTests(SynchronousTestCase):
         self.assertEqual(head_of((name, b"a"), names=names).headers, ())
 
     def test_managed_special_headers(self) -> None:
-        """What is looked at and goes on is managed too where a rule tells by it who the client is."""
+        """What is looked at and goes on is managed too where a rule identifies the client by it."""
         for name in (b"Authorization", b"User-Agent", b"X-Forwarded-For"):
             for names, kept in ((HeaderNames(), True), (HeaderNames(frozenset({canonical(name)})), False)):
                 head = head_of((name, b"a"), names=names)

@@ -178,7 +178,7 @@ class RequestTests(SynchronousTestCase):
             self.assertIsNone(RequestParser(HeaderNames()).usual(head), line)
 
     def test_with_body(self) -> None:
-        """A head is told from the body that it announces, and from what follows a request without one."""
+        """A head is separated from the body that it announces, and from what follows a request without one."""
         parser = RequestParser(HeaderNames())
         for method in (b"POST", b"PUT", b"PATCH"):
             data = POST.replace(b"POST", method)

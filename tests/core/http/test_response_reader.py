@@ -188,7 +188,7 @@ class ResponseTests(SynchronousTestCase):
                 self.assertEqual((read.problem, read.reader.whole), ("the backend closed the connection", False))
 
     def test_more_than_the_response(self) -> None:
-        """Bytes after the response leave the connection unclean, and are nobody's."""
+        """Bytes after the response make the connection unusable, and are dropped."""
         for data, head in (
             (OK + b"Content-Length: 3\r\n\r\nabc", False),
             (OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", False),

@@ -45,7 +45,7 @@ class PendingTests(SynchronousTestCase):
     """A client before the decision about it."""
 
     def test_needs_a_verdict(self) -> None:
-        """No client exists without a verdict: there is no default that could let somebody in."""
+        """No client exists without a verdict: there is no default that could accept a client."""
         self.assertRaises(TypeError, CertificateProof)
         self.assertRaises(TypeError, PendingClient, connection=ClientConnection(address="192.0.2.1", port=1))
 

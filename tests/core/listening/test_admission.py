@@ -105,7 +105,7 @@ class ConnectionsTests(SynchronousTestCase):
                 self.table.enter(Conn(block="new", awaited=Awaited.NOTHING), silent=False)
 
     def test_begun(self) -> None:
-        """Who has begun a head has some time for it, before it gives way to anybody."""
+        """A connection that has begun a head has some time for it, before it is closed for another."""
         self.enter(*(Conn(str(number), Awaited.HEAD, since=number) for number in range(8)))
         self.assertIsNone(self.table.victim(2.9))
         victim = self.table.victim(3)
@@ -145,7 +145,7 @@ class ConnectionsTests(SynchronousTestCase):
             self.assertIsNone(self.table.victim(0))  # two of eight are its share
 
     def test_balancer(self) -> None:
-        """A balancer, whose client is not known yet, has no share: it is nobody's address."""
+        """A balancer, whose client is not known yet, has no share: its address does not count."""
         self.enter(*(Conn("", Awaited.HEAD) for _ in range(8)))
         self.assertIsNone(self.table.victim(0))
         self.assertEqual(self.table._by_block, {})
@@ -272,7 +272,7 @@ class HandshakeSlotsTests(SynchronousTestCase):
         self.assertIsNone(self.slots.next(100))
 
     def test_leaves_while_it_waits(self) -> None:
-        """Who leaves waits no longer, and nothing is remembered of anybody in the end."""
+        """A connection that closes waits no longer, and nothing is remembered of any in the end."""
         everybody = self.enter("a", 10)
         for each, _, _ in reversed(everybody):
             self.slots.leave(each)

@@ -240,7 +240,7 @@ class RenderTests(SynchronousTestCase):
         self.assertEqual(read["error_info"], "ERRORINFO_UPSTREAM_NO_LIVE")
 
     def test_plain_http(self) -> None:
-        """A connection without TLS is off, verified by nobody, and without certificate."""
+        """A connection without TLS is off, unverified, and without certificate."""
         plain = client_members(identities.client(address="::1", port=1))
         read = properties(render(attrs.evolve(RECORD, client=plain), True))
         self.assertEqual(

@@ -255,7 +255,7 @@ class CompiledTests(SynchronousTestCase):
         self.assertEqual([(pool.name, settings.name) for pool, settings in found.relay_routes], [("brokers", "mqtt")])
 
     def test_identifying_headers(self) -> None:
-        """Headers that tell who the client is are known for the whole gateway."""
+        """Headers that identify the client are known for the whole gateway."""
         self.assertEqual(everything().identifying_headers, {b"x-who"})
 
     def test_encrypted(self) -> None:

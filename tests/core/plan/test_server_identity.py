@@ -54,7 +54,7 @@ class IdentityRuleTests(SynchronousTestCase):
             self.assertEqual(self.identity(host, pick_host_name_from_backend_address=True), expected)
 
     def test_probe(self) -> None:
-        """A probe's own name comes first, then the settings' and the pool's; else the server may be anybody."""
+        """A probe's own name comes first, then the settings' and the pool's; else the server needs no name."""
         fixed = ServerIdentity(name="host.example")
         for pool, settings, host, expected in (
             ("app.example", {"host_name": "host.example"}, "probed.example", ServerIdentity(name="probed.example")),
@@ -126,7 +126,7 @@ class MismatchTests(SynchronousTestCase):
         self.assertIn("no host name", self.says("app.example", "192.0.2.1"))
 
     def test_other_names(self) -> None:
-        """Names of other kinds, and those that stand for nobody, do not stand in the way of the right one."""
+        """Names of other kinds, and empty ones, do not hide the right one."""
         others = (
             x509.UniformResourceIdentifier("urn:uuid:1"),
             x509.UniformResourceIdentifier("https://app.example:8443/"),

@@ -1,4 +1,4 @@
-"""What backends are told of clients ahead of the first byte."""
+"""The header that backends get before a client's first byte."""
 
 from __future__ import annotations
 
@@ -104,13 +104,13 @@ class HeaderTests(SynchronousTestCase):
         self.assertNotEqual(tls(client(Trusted(), None))[1], 0)
 
     def test_turned_away(self) -> None:
-        """A client that is turned away is announced to nobody."""
+        """A refused client is announced to no backend."""
         for verdict in (Missing(), Refused("x")):
             with self.assertRaises(AttributeError):
                 announcing.header(turned_away(verdict, tls_version="TLSv1.3"), SOURCE, DESTINATION, NAMES)
 
     def test_unchecked(self) -> None:
-        """Nobody vouches for a Passthrough certificate: it is there, for the backend to judge; its name is not."""
+        """A Passthrough certificate is unverified: the header has it, for the backend to judge, but not its name."""
         bits, _, values = tls(client(Unchecked(), DEVICE))
         self.assertEqual((bits, values[SSL_CLIENT_CERT]), (CERTIFICATE_SEEN, DEVICE))
         self.assertNotIn(SSL_CN, values)

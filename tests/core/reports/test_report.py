@@ -162,7 +162,9 @@ class ReportTests(SynchronousTestCase):
             self.assertEqual(rows[1], ["app", "p", "81", host, "/x", "5 s", "2 s", "1", "200-399 and match_body"])
 
     def test_backend_tls(self) -> None:
-        """Whom servers must prove to be, and to whom they are believed; nothing of it where none speaks TLS."""
+        """The names that servers must prove, and the CAs that they are verified against; nothing of it where none
+        speaks TLS.
+        """
         self.assertNotIn("TLS to backends", report(configurations.GOOD))
         roots = "[trusted_root_certificate internal]\nfile = pki/clients-ca.pem\n\n[backend_http_settings app]\n"
         for keys, row in (

@@ -1,4 +1,4 @@
-"""A server that answers nobody is left alone; one that is silent for somebody is not."""
+"""A server that answers no request is left alone; one that does not answer one request is not."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class CircuitBreakerTests(SynchronousTestCase):
         self.assertTrue(self.breaker.admits(NAMES[50], self.now))
 
     def test_answer_between(self) -> None:
-        """Once it has answered anybody, the count begins anew; what was silent meanwhile is so for itself."""
+        """After any answer the count begins again; requests without answer meanwhile count only for themselves."""
         self.silence(*NAMES[: TRIP_AFTER - 1])
         self.breaker.answered(self.now)
         self.silence(NAMES[TRIP_AFTER])
@@ -127,7 +127,7 @@ class CircuitBreakerTests(SynchronousTestCase):
             self.breaker.inconclusive(question)
 
     def test_refused(self) -> None:
-        """Where nobody listens one question is enough, and a short pause."""
+        """Where no server listens one request is enough, and a short pause."""
         self.assertTrue(self.admitted(NAMES[0]))
         self.breaker.refused(NAMES[0], self.now)
         self.assertFalse(self.breaker.admits(NAMES[1], self.now))
@@ -155,7 +155,9 @@ class CircuitBreakerTests(SynchronousTestCase):
         self.assertFalse(self.breaker.admits(NAMES[50], self.now))
 
     def test_long_ago(self) -> None:
-        """Whom nobody has asked for long is taken for alive: of many that come together all are put."""
+        """A server without requests for a long time counts as alive: of many requests that come together all are
+        sent.
+        """
         self.die()
         self.now += OPEN_SECONDS + WINDOW
         self.assertTrue(all(self.admitted(each) for each in NAMES))

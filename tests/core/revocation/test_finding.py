@@ -69,7 +69,7 @@ class FindingTests(SynchronousTestCase):
             self.assertEqual(client([status], allow=False, now=0.0).verdict, Refused(reason))
 
     def test_nothing(self) -> None:
-        """Where nothing was asked nobody is let in, whatever is allowed."""
+        """Where nothing was asked no client is accepted, whatever is allowed."""
         for allow in (False, True):
             self.assertIsInstance(client([], allow=allow, now=0.0).verdict, Refused)
 
@@ -105,7 +105,9 @@ class FindingTests(SynchronousTestCase):
         st.floats(min_value=0.0, max_value=2000.0),
     )
     def test_any_mixture(self, statuses: list[RevocationStatus], allow: bool, now: float) -> None:
-        """Whoever is let in has a good status for every certificate, or lacks one that may be lacking; never longer."""
+        """An accepted client has a good status for every certificate, or lacks one that may be lacking; never
+        longer.
+        """
         found = client(statuses, allow=allow, now=now)
         permitted = (GOOD, *UNAVAILABLE) if allow else (GOOD,)
         lets_in = bool(statuses) and all(status in permitted for status in statuses)

@@ -132,7 +132,7 @@ class StatusTests(ResponseCase):
         self.assertEqual(status, Revoked(NOW - 86400, "", NOW + 3600))
 
     def test_removed_from_crl(self) -> None:
-        """revoked(removeFromCRL) is revoked: the reason is for delta CRLs and absolves nobody."""
+        """revoked(removeFromCRL) is revoked: the reason is for delta CRLs and restores no certificate."""
         status = judged(response(Single(certificate=DEVICE, status="revoked", reason=8)))
         self.assertIsInstance(status, Revoked)
 
@@ -306,7 +306,7 @@ class NonceTests(ResponseCase):
     """A nonce (RFC 9654) is never sent."""
 
     def test_unasked(self) -> None:
-        """A nonce that nobody asked for does no harm."""
+        """An unrequested nonce does no harm."""
         self.assertIsInstance(judged(response(nonce=b"m" * 32)), Good)
 
 
@@ -314,7 +314,7 @@ class ExtensionTests(ResponseCase):
     """What is critical has to be understood (RFC 6960 section 4.4)."""
 
     def test_critical(self) -> None:
-        """A critical extension that nobody knows spoils the response: at its end, or in any of its records."""
+        """An unknown critical extension makes the response invalid: at its end, or in any of its records."""
         odd = extension(UNHEARD_OF, b"\x05\x00", critical=True)
         self.assert_unusable(judged(response(extensions=[odd])), "critical")
         strange, plain = Single(certificate=DEVICE, extensions=[odd]), Single(certificate=OTHER)
@@ -400,7 +400,7 @@ class AnswerTests(SynchronousTestCase):
     """What is kept of a response."""
 
     def test_judged_again(self) -> None:
-        """An answer is proven once and judged at any time, by the rules of whoever asks."""
+        """An answer is proven once and judged at any time, by the rules of each profile."""
         answer = ocsp.prove(response(), request())
         assert isinstance(answer, ocsp.ProvenResponse)
         self.assertIsInstance(ocsp.status_at(answer, RULES, NOW), Good)

@@ -1,4 +1,4 @@
-"""Only the issuer speaks for its certificates, and those whom it has told to."""
+"""Only the issuer may sign responses about its certificates, and its delegates."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class SignerTests(SynchronousTestCase):
             self.refused("not of the same issuer", signer, signer)
 
     def test_other_authorities(self) -> None:
-        """Neither the root above the issuer nor somebody of its name may sign."""
+        """Neither the root above the issuer nor another CA of its name may sign."""
         for signer in (ROOT, STRANGERS, NAMESAKE):
             for by_name in (False, True):
                 self.assertIsInstance(judged(signer, signer, by_name=by_name), Unusable)
@@ -123,7 +123,7 @@ class SignerTests(SynchronousTestCase):
         self.refused("signature of the response is invalid", STRANGERS, true, responder=true)
 
     def test_self_signed(self) -> None:
-        """A responder that nobody vouches for is nobody's delegate, whatever its certificate says."""
+        """A responder whose certificate the issuer did not issue is no delegate, whatever that certificate says."""
         signer = pki.self_signed("Issuer", eku=(pki.OCSP_SIGNING,), extra=(NOCHECK,))
         for by_name in (False, True):
             self.assertIsInstance(judged(signer, signer, by_name=by_name), Unusable)

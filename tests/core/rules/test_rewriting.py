@@ -504,7 +504,7 @@ class SetTests(SynchronousTestCase):
 
 
 class IdentifyingTests(SynchronousTestCase):
-    """Headers that tell who the client is."""
+    """Headers that identify the client."""
 
     def names(self, *rules: RewriteRule) -> set[bytes]:
         """Those of a set."""

@@ -197,7 +197,7 @@ class UserTests(SynchronousTestCase):
                 self.assertEqual(self.user(scheme + base64.b64encode(text)), user)
 
     def test_others(self) -> None:
-        """Other schemes and broken base64 name nobody."""
+        """Other schemes and broken base64 name no user."""
         for credentials in (b"Bearer YTpi", b"Basic", b"Basic !", b"Basic Y!Tpi", b"Basic \xff", b""):
             self.assertEqual(self.user(credentials), b"")
 
@@ -253,7 +253,7 @@ class CertificateTests(SynchronousTestCase):
         self.assertEqual(value("client_certificate_verification"), b"SUCCESS")
 
     def test_passthrough(self) -> None:
-        """Nobody verified it, and the variable says so; without a certificate it is NONE, and the others are empty."""
+        """It is unverified, and the variable says so; without a certificate it is NONE, and the others are empty."""
         about = context(verdict=Unchecked())
         self.assertEqual(value("client_certificate_verification", about), b"PASSTHROUGH")
         self.assertEqual(value("client_certificate_subject", about), certificate().subject)

@@ -103,7 +103,7 @@ class HealthTests(SynchronousTestCase):
     """Probes, and settings about affinity."""
 
     def probe(self, keys: str) -> list[str]:
-        """What is said about a probe with these keys, but that nobody uses it."""
+        """What is said about a probe with these keys, except that it is unused."""
         lines = said(f"{changed()}\n[probe deep]\n{keys}\n")
         return [line.partition("[probe deep] ")[2] or line for line in lines if "so it has no effect" not in line]
 
@@ -127,7 +127,7 @@ class HealthTests(SynchronousTestCase):
                 self.assertEqual(self.probe(f"{keys}\n{extra}"), [expected])
 
     def test_cookie_name(self) -> None:
-        """A name for cookies that nobody sets."""
+        """A name for cookies that are not set."""
         name = "affinity_cookie_name = own\n"
         for extra, expected in (
             (name, ["affinity_cookie_name has no effect without cookie_based_affinity"]),

@@ -186,7 +186,7 @@ class BytesTests(SynchronousTestCase):
         self.assertEqual(len(said(b"[a]\nk = \xff\nl = 1\nx\n")), 2)
 
     def test_control_characters(self) -> None:
-        """A file with control characters in it is none that somebody typed; a tab is white space."""
+        """A file with control characters is not a text file; a tab is white space."""
         for bad in ("\0", "\x1b", "\x7f", "\r", "\x0b"):
             self.assertIn("contains a control character", said(f"[a]\nk = 1{bad}2\n")[0])
         self.assertEqual(values("[a]\nk\t=\t1\n"), {"k": "1"})

@@ -37,7 +37,7 @@ class HttpListenerTests(SynchronousTestCase):
         self.assertEqual(self.said(("protocol = Https", "protocol = Http"), (tls, "")), [])
 
     def test_empty_profile_name(self) -> None:
-        """`ssl_profile =` is an error: the listener would ask nobody for a certificate."""
+        """`ssl_profile =` is an error: the listener would ask for no certificate."""
         [line] = self.said(("ssl_profile = strict", "ssl_profile ="))
         self.assertIn("ssl_profile is empty", line)
 

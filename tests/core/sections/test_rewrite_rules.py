@@ -144,7 +144,7 @@ class KeyTests(SynchronousTestCase):
                     self.assertIn(f"{name} cannot be rewritten: it belongs to the connection", line)
 
     def test_original_host(self) -> None:
-        """The product lets nobody rewrite it; the other headers of the gateway may be set."""
+        """The product does not allow to rewrite it; the other headers of the gateway may be set."""
         [line] = complaints("request_header.X-original-HOST = x")
         self.assertIn("cannot be rewritten", line)
         others = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Original-Url", "X-Appgw-Trace-Id")

@@ -63,7 +63,7 @@ class ModeTests(SynchronousTestCase):
         return "".join(said(GOOD, source))
 
     def test_writable_by_others(self) -> None:
-        """A file that anybody may change is an error, whatever it holds."""
+        """A file that any user can change is an error, whatever it contains."""
         for file in ("site.pem", "site.key", "clients-ca.pem"):
             self.assertRegex(
                 self.problem(file, 0o602), rf"^ERROR .* conf/pki/{file} can be written by other users \(mode 0602\)$"
@@ -75,13 +75,13 @@ class ModeTests(SynchronousTestCase):
             self.assertRegex(self.problem("site.key", mode), r"^WARNING conf/gw.ini:6 .* can be read by other users")
 
     def test_own_mode(self) -> None:
-        """So is a configuration that anybody may change."""
+        """So is a configuration that any user can change."""
         [problem] = own_mode_problems("gw.ini", 0o100602)
         self.assertEqual(str(problem), "ERROR gw.ini can be written by other users (mode 0602)")
         self.assertEqual(list(own_mode_problems("gw.ini", 0o100664)), [])
 
     def test_ordinary_modes(self) -> None:
-        """Certificates may be read by everybody, and a group may write."""
+        """Certificates may be readable by all users and writable by a group."""
         self.assertEqual([self.problem(file, 0o664) for file in ("site.pem", "clients-ca.pem")], ["", ""])
         self.assertEqual(self.problem("site.key", 0o400), "")
 
@@ -240,7 +240,7 @@ class SslCertificateTests(SynchronousTestCase):
         self.assertIn("cannot read conf/pki/none", problem)
 
     def test_time_is_optional(self) -> None:
-        """Without a time nobody looks at dates."""
+        """Without a time dates are not checked."""
         authority = pki.Authority.root("Servers")
         old = authority.issue_server("old", not_after=datetime(2026, 5, 1, tzinfo=UTC))
         plan = parse(GOOD.encode(), FILE, files(site_pem=pki.bundle(old, authority), site_key=old.key_pem).read)
@@ -265,7 +265,7 @@ class ErrorPageTests(SynchronousTestCase):
         self.assertTrue(line.endswith("[custom_error gateway/502] conf/pki/page.html is empty"), line)
 
     def test_modes(self) -> None:
-        """Everybody may read it, and not everybody write it."""
+        """It may be readable by all users, not writable."""
         [line] = self.said(b"a", 0o646)
         self.assertIn("can be written by other users", line)
 

@@ -33,7 +33,9 @@ class SslProfileTests(SynchronousTestCase):
         return listener.ssl_profile.client_auth
 
     def test_modes(self) -> None:
-        """Trusted client certificates make a profile Strict unless it says Passthrough; a policy alone asks nobody."""
+        """Trusted client certificates make a profile Strict unless it says Passthrough; a policy alone asks for no
+        certificate.
+        """
         self.assertEqual(self.mode("trusted_client_certificates = devices\n"), ClientAuth.STRICT)
         self.assertEqual(self.mode("verify_client_auth_mode = Passthrough\n"), ClientAuth.PASSTHROUGH)
         both = "verify_client_auth_mode = Passthrough\ntrusted_client_certificates = devices\n"
@@ -41,7 +43,7 @@ class SslProfileTests(SynchronousTestCase):
         self.assertEqual(self.mode("ssl_policy = AppGwSslPolicy20220101S\n"), ClientAuth.NONE)
 
     def test_strict_needs_authorities(self) -> None:
-        """Strict without anybody to trust is an error, not an open door or a closed one."""
+        """Strict without a trusted CA is an error, not an open door or a closed one."""
         for text in ("verify_client_auth_mode = Strict\n", "verify_client_auth_mode = Strict\nrefusal = Http400\n"):
             self.assertEqual(profile(text), ["Strict needs trusted_client_certificates"])
 
@@ -91,7 +93,7 @@ class SslProfileTests(SynchronousTestCase):
         self.assertEqual(profile("verify_client_auth_mode = Passthrough\nallow_weak = true\n"), [f"allow_weak {NEEDS}"])
 
     def test_refusal_without_strict(self) -> None:
-        """How to refuse is nothing to say where nobody is refused: a warning."""
+        """The kind of refusal without a refusal is a warning."""
         [line] = profile("verify_client_auth_mode = Passthrough\nrefusal = Http400\n")
         self.assertIn("refusal has no effect without Strict", line)
 
@@ -100,14 +102,14 @@ class SslProfileTests(SynchronousTestCase):
         self.assertIn("must specify a TLS policy or trusted_client_certificates", profile("")[0])
 
     def test_revocation(self) -> None:
-        """Asking whether a certificate was revoked needs a verified one; saying that nobody asks does not."""
+        """Asking whether a certificate was revoked needs a verified one; saying that it is not checked does not."""
         self.assertEqual(profile(f"{STRICT}verify_client_revocation = OCSP\n"), [])
         for rest, expected in (("None", []), ("OCSP", [f"verify_client_revocation = OCSP {NEEDS}"])):
             lines = profile(f"verify_client_auth_mode = Passthrough\nverify_client_revocation = {rest}\n")
             self.assertEqual(lines, expected)
 
     def test_ocsp_without_revocation(self) -> None:
-        """How to ask is nothing to say where nobody asks: a warning. Where the mode was not taken nothing is said."""
+        """OCSP keys without OCSP are a warning. Where the mode was not taken nothing is said."""
         [line] = profile(f"{STRICT}ocsp_timeout = 5\nocsp_scope = Chain\n")
         self.assertIn("ocsp_timeout has no effect without verify_client_revocation = OCSP", line)
         [line] = profile(f"{STRICT}verify_client_revocation = ocsp\nocsp_timeout = 5\n")

@@ -112,7 +112,7 @@ class FaultTests(SynchronousTestCase):
         )
     )
     def test_more_demands_never_admit(self, path: list[PolicyRules]) -> None:
-        """Whoever is refused stays refused when the first CA demands a policy at once, and a fault is a known one."""
+        """A refused client stays refused when the first CA demands a policy at once, and a fault is a known one."""
         fault = policy_fault(path)
         self.assertIn(fault, ("", LACKING))
         if path and fault:

@@ -110,7 +110,7 @@ class ClientTests(SynchronousTestCase):
             self.assertEqual(client_fault(servers.parsed), reasons.PURPOSE, version)
 
     def test_signatures(self) -> None:
-        """A leaf signed over SHA-1 may be somebody else's certificate."""
+        """A leaf signed over SHA-1 may be forged."""
         self.assertEqual(client_fault(ROOT.issue(hash=hashes.SHA1()).parsed), reasons.DIGEST_WEAK)
 
     def test_weak_ones_may_be_allowed(self) -> None:
