@@ -106,7 +106,7 @@ class ResponderThrottle:
 
         Args:
             responder: where the request goes.
-            key: what tells different requests apart.
+            key: distinguishes different requests.
             send: sends the request and waits for its result.
             outcome_of: what the result says about the responder.
         """

@@ -137,7 +137,7 @@ class Revocation(Service):
         held = self._memory.held(key, self.seconds())
         if held is not None:
             held.used = True
-            self._renewals.schedule(key, held)  # where it was due while nobody used it
+            self._renewals.schedule(key, held)  # where the renewal was due while no client used it
         return status
 
     def _known(self, key: bytes, subject: Subject, profile: SslProfile) -> RevocationStatus | None:

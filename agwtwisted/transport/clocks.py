@@ -29,7 +29,7 @@ STEP: Final = 1.0
 """Seconds by which the two clocks must have moved apart for it to count as set."""
 
 TOLD_AT_ONCE: Final = 128
-"""Subscribers that are told of a step in one turn of the reactor: there may be one for each connection."""
+"""Subscribers that are called in one turn of the reactor after a step: there may be one for each connection."""
 
 
 def processor_seconds() -> float:

@@ -35,7 +35,7 @@ MAX_TRIALS: Final = 2
 
 
 class CircuitBreaker:
-    """The circuit of one server. `key` tells different requests apart."""
+    """The circuit of one server. `key` distinguishes different requests."""
 
     def __init__(self) -> None:
         self._timed_out: OrderedDict[bytes, float] = OrderedDict()  # since the last answer: key, time of the timeout
@@ -47,8 +47,8 @@ class CircuitBreaker:
         """Whether a request may be sent now.
 
         When the circuit is half open, a few trial requests are sent. Requests that timed out before are not among them
-        until another `OPEN_SECONDS` are over: with them alone a dead server could not be told from one that never
-        answers these.
+        until another `OPEN_SECONDS` are over: with them alone a dead server could not be distinguished
+        from one that never answers these.
         """
         if self._open_until is None:
             return True

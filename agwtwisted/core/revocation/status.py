@@ -1,7 +1,7 @@
 """What can be known about the revocation of one certificate: three answers, and three ways in which there is none.
 
-These values pass between the sources of revocation status, the memory and the verdict. They do not depend on OCSP:
-whatever else tells about revocation speaks of the same.
+These values pass between the sources of revocation status, the memory and the finding. They do not depend on OCSP:
+other sources of revocation status give the same values.
 """
 
 from __future__ import annotations
