@@ -62,8 +62,8 @@ class IdentityRuleTests(SynchronousTestCase):
             ("192.0.2.1", {"host_name": "host.example"}, "127.0.0.1", fixed),
             ("app.example", {}, "127.0.0.1", ServerIdentity(name="app.example")),
             ("192.0.2.1", {"pick_host_name_from_backend_address": True}, "", ServerIdentity(address="192.0.2.1")),
-            ("192.0.2.1", {}, "", ServerIdentity(anybody=True)),
-            ("192.0.2.1", {}, "192.0.2.1", ServerIdentity(anybody=True)),
+            ("192.0.2.1", {}, "", ServerIdentity(any_name=True)),
+            ("192.0.2.1", {}, "192.0.2.1", ServerIdentity(any_name=True)),
         ):
             rule = IdentityRule.of(BackendHttpSettings(name="s", **settings), pool)  # type: ignore[arg-type]
             self.assertEqual(rule.identity_for_probe(host), expected)
@@ -158,10 +158,10 @@ class MismatchTests(SynchronousTestCase):
         """Where nothing is wanted nothing is right."""
         self.assertNotEqual(mismatch(certificate("app.example"), ServerIdentity()), "")
 
-    def test_anybody(self) -> None:
+    def test_any_name(self) -> None:
         """Where no name is looked for, any will do."""
         for each in (certificate("other.example"), certificate()):
-            self.assertEqual(mismatch(each, ServerIdentity(anybody=True)), "")
+            self.assertEqual(mismatch(each, ServerIdentity(any_name=True)), "")
 
     def test_is_a_value(self) -> None:
         """Identities can be compared, and are keys."""
