@@ -1,4 +1,4 @@
-"""`python -m agwtwisted …`: what is done beside running the gateway, which `twistd agwgateway` does."""
+"""`python -m agwtwisted …`: commands beside the gateway itself, which `twistd agwgateway` runs."""
 
 from __future__ import annotations
 

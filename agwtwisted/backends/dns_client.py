@@ -1,7 +1,7 @@
-"""The addresses of one full name as name servers have them (twisted.names): A and AAAA at once, aliases followed.
+"""The addresses of one full name from name servers (twisted.names): A and AAAA at once, aliases followed.
 
-twisted.names asks every question from a port and with a number of their own, chosen at random, and believes only what
-comes from the address that it asked. Of an answer, only records count that the name leads to. Caller: the system
+twisted.names sends each query from a random port with a random identifier, and accepts only answers
+from the address that it asked. In an answer, only records for the name and its aliases count. Caller: the system
 resolver; all resolvers give a `ResolvedName` or fail with `ResolutionError`.
 """
 

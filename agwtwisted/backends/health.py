@@ -1,7 +1,7 @@
 """Probes backend servers on a timer, and changes their health by the results.
 
 How a server is probed is not known here: `http_probe` and the relay's `probe` give a `Probing` for each server. Caller:
-what puts the gateway together.
+the generation, which builds the gateway.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Probes HTTP servers: a GET over a new connection, and whether the response is as the probe wants it.
+"""Probes HTTP servers: a GET over a new connection, and a check of the response.
 
-A probe resolves, connects and verifies as requests do, so that a server that answers it is one that requests reach.
-Caller: what puts the gateway together.
+A probe resolves, connects and verifies as requests do, so that requests can reach a server that answers it. Caller: the
+generation, which builds the gateway.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The addresses of a name as the reactor's own resolver has them: getaddrinfo(3), in one of the reactor's threads.
+"""The addresses of a name from the reactor's own resolver: getaddrinfo(3), in one of the reactor's threads.
 
 It knows what only this system knows, but not for how long it holds. Callers: the system resolver, as its last resort,
 and the connections to OCSP responders.

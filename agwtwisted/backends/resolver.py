@@ -1,8 +1,7 @@
 """The addresses of servers' names, from a cache: looked up when needed, kept for their TTL, and refreshed.
 
 An answer whose TTL is over is still given while it is refreshed (stale while revalidating), and the last good one for
-as long as there is no other. Where lookups go is not decided here. Callers: the modules that connect to backend
-servers.
+as long as there is no other. Other modules do the lookups. Callers: the modules that connect to backend servers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The addresses of a name as this system has them: the hosts file, the name servers of resolv.conf, its own resolver.
+"""The addresses of a name from this system's sources: the hosts file, the name servers of resolv.conf, its own
+resolver.
 
 Answers are not kept here: `Resolver` does that. Callers: what puts the gateway together, and the resource.
 """

@@ -1,4 +1,4 @@
-"""Connections to backend servers: opened when needed, used again when nothing speaks against it."""
+"""Connections to backend servers: opened when needed, and reused when that is safe."""
 
 from __future__ import annotations
 

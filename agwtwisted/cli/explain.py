@@ -1,4 +1,4 @@
-"""`python -m agwtwisted explain`: what a listener of a configuration would say to a client, and why."""
+"""`python -m agwtwisted explain`: how a listener of a configuration judges a client, and why."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What decides: no reactor, no clock, no socket, no file. Time and bytes are arguments."""
+"""The decisions: without reactor, clock, socket or file. Time and bytes are arguments."""

@@ -1,1 +1,1 @@
-"""Which server is asked: balancing, affinity, health, and where its name is resolved."""
+"""Selecting a server: load balancing, affinity, health, and name servers."""

@@ -1,8 +1,8 @@
-"""Cookies that lead a client back to the server it was at (`cookie_based_affinity`).
+"""Cookies that send a client to the same server again (`cookie_based_affinity`).
 
-The value is a keyed hash: a client can neither read a server's address in it nor make one up. As at the product there
-are two cookies of the same value. The second bears ``CORS`` at the end of its name and goes along with cross-site
-requests too, which browsers grant to secure cookies only. What the client sends is forwarded as it is.
+The value is a keyed hash: a client can neither read a server's address in it nor make one up. As in the product there
+are two cookies with the same value. The second bears ``CORS`` at the end of its name and goes along with cross-site
+requests too, which browsers grant to secure cookies only. The client's cookies are forwarded unchanged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which servers of a pool may be asked, and which of them is asked next."""
+"""Which servers of a pool may get a request, and which one is next."""
 
 from __future__ import annotations
 

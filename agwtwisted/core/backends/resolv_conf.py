@@ -1,4 +1,4 @@
-"""resolv.conf(5): which name servers are asked, and for which names."""
+"""resolv.conf(5): the name servers, and the names to look up."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every question of the core is built of: errors with their places, bounded memories, rates. It knows no stage."""
+"""Building blocks of the core: errors with their places, bounded caches, rates. They depend on no stage."""

@@ -1,6 +1,7 @@
-"""The one root of our exceptions, and what is said about a configuration file.
+"""The root of the gateway's exceptions, and the problems of a configuration file.
 
-Exceptions are for wrong configuration and broken code; expected outcomes (a refused client, a bad request) are values.
+Exceptions are for an invalid configuration and for defects; expected outcomes (a refused client, a bad request) are
+values.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A bounded memory of things that hold for a while."""
+"""A bounded cache whose entries expire."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What the configuration may ask for at most and at least.
+"""The ranges of the values in a configuration.
 
 Sources: the product's limits page ("Application Gateway limits"), its REST specification, "multiple-site-overview" for
-host names; what only this gateway has is bounded so that a slip of the hand is found (a size in the wrong unit, say).
+host names; keys that only this gateway has are bounded to detect mistakes (for example a size in the wrong unit).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many lines about one client go into a log in a while."""
+"""A rate limit for log lines about one client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was found out about bytes, remembered: clients come back, and their certificates say the same each time."""
+"""A cache of results by the bytes that they were computed from: clients connect again with the same certificates."""
 
 from __future__ import annotations
 

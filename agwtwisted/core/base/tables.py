@@ -1,4 +1,4 @@
-"""Tables for people: columns of plain text under a title, no wider than a terminal."""
+"""Plain-text tables: columns under a title, no wider than a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that people write, in a configuration, a rule or a command: a single line of them, and the name they mean.
+"""Texts that people write, in a configuration, a rule or a command: single lines, and suggestions for misspelt names.
 
 Any module of the core may call it; it knows nothing of what the texts are about.
 """

@@ -1,1 +1,1 @@
-"""What a certificate says, read from its DER without a judgement about it."""
+"""The contents of a certificate, parsed from its DER; not whether it is accepted."""

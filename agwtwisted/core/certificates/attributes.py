@@ -1,4 +1,4 @@
-"""Single attributes of a certificate, each value by itself: what rules ask instead of taking a name's text apart.
+"""Single attributes of a certificate, each value separately, for rules, instead of patterns over the text of a name.
 
 The text of a distinguished name cannot be taken apart safely: a common name may hold what looks like another attribute.
 These values come from the DER, and no two of them can be confused.

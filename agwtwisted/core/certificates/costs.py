@@ -1,4 +1,4 @@
-"""What a stranger's certificates may cost to verify.
+"""A limit on the cost of verifying unverified clients' certificates.
 
 OpenSSL goes on after its first error where the client gets a page, or is accepted unverified: it then checks signatures
 with keys, and names against constraints, that no trusted CA has certified. Its own limits allow ten milliseconds for a

@@ -1,9 +1,8 @@
 """The little of ASN.1's encodings that certificates need: elements one after another (X.690).
 
-What is DER is read, and what OpenSSL takes besides: lengths that are not the shortest, indefinite lengths, strings in
-pieces. OpenSSL has verified such certificates, and nginx serves them. Certificates come from unverified clients, so
-nothing here goes deeper than it is asked to, and the work is linear: the caller goes into a constructed element one
-level at a time.
+It reads DER, and the BER that OpenSSL accepts: lengths that are not minimal, indefinite lengths, constructed strings.
+OpenSSL has verified such certificates, and nginx serves them. Certificates come from unverified clients, so no function
+recurses on its own, and the work is linear: the caller goes into a constructed element one level at a time.
 """
 
 from __future__ import annotations

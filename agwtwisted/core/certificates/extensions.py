@@ -1,7 +1,7 @@
-"""What the extensions of a certificate say that decisions need (RFC 5280 section 4.2.1).
+"""The extensions of a certificate that decisions need (RFC 5280 section 4.2.1).
 
-Each is read when it is asked for: an extension that no decision needs may hold anything. What follows a value does not
-count, nor do unused bits: OpenSSL passes over both.
+Each is parsed on demand: an extension that no decision needs may contain anything. Data after a value and unused bits
+are ignored, as OpenSSL does.
 """
 
 from __future__ import annotations

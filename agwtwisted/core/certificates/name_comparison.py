@@ -1,4 +1,4 @@
-"""When two distinguished names are the same name (RFC 5280 section 7.1), compared by their DER and never by text.
+"""Whether two distinguished names are equal (RFC 5280 section 7.1), compared by their DER and never by text.
 
 Printed names are ambiguous: in the order of their parts, in escapes, in string types.
 """

@@ -1,8 +1,8 @@
 """Names in certificates, read from their DER: distinguished names as text, and the alternative names of a subject.
 
-The text is the one that OpenSSL's ``X509_NAME_print_ex`` writes with ``XN_FLAG_RFC2253`` and that nginx, and by all
-appearances the product, hand to backends. It is made for people and for comparing as a whole; what a name *is* is
-decided on its DER, never on this.
+The text is that of OpenSSL's ``X509_NAME_print_ex`` with ``XN_FLAG_RFC2253``, which nginx, and apparently the product,
+send to backends. It is for people and for comparing whole names; decisions about parts of a name use its DER, never
+this text.
 """
 
 from __future__ import annotations

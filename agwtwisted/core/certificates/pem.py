@@ -1,7 +1,7 @@
 """Certificates from the bytes of a file: PEM, DER (CER), or base64 of either.
 
-The product's uploads come in all of these. No message says anything of what stands between the delimiters of a block:
-a file that should hold certificates alone may hold a private key.
+The product's uploads come in all of these. No message contains the text between the delimiters of a block: a file that
+should hold certificates alone may hold a private key.
 """
 
 from __future__ import annotations

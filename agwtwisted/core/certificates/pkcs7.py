@@ -1,6 +1,6 @@
 """Certificates from PKCS #7 bundles (.p7b, .p7c), as Windows and the DoD hand out chains.
 
-A bundle is a SignedData without signers (RFC 2315 section 9, RFC 5652 section 5): no signature of it is looked at, and
+A bundle is a SignedData without signers (RFC 2315 section 9, RFC 5652 section 5): it has no signature to verify, and
 its certificates prove nothing by being together.
 """
 

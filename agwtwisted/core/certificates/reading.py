@@ -1,7 +1,8 @@
-"""A certificate as far as decisions need it, read in every form that OpenSSL takes (RFC 5280 section 4.1).
+"""The fields of a certificate that decisions need, in every form that OpenSSL accepts (RFC 5280 section 4.1).
 
-Parsers that are stricter refuse what devices and their CAs have written for decades. A chain is verified by OpenSSL on
-the same bytes; what is read here is compared and rendered, and only what a decision needs and cannot be read refuses.
+Stricter parsers refuse certificates that devices and their CAs have issued for decades. A chain is verified by OpenSSL
+on the same bytes; these fields are compared and rendered, and only a malformed field that a decision needs leads to a
+refusal.
 """
 
 from __future__ import annotations

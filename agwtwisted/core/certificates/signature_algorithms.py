@@ -1,4 +1,4 @@
-"""Over which digests certificates are signed, and whether a signature fits (RFC 4055, RFC 5758, RFC 8410, RFC 9881)."""
+"""Digests of certificates' signatures, and whether a signature is valid (RFC 4055, RFC 5758, RFC 8410, RFC 9881)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Server variables: what a request and its client are called in rewrite rules, headers and logs."""
+"""The values of certificate variables in rewrite rules, headers and logs."""
 
 from __future__ import annotations
 

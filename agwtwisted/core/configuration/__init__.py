@@ -1,1 +1,1 @@
-"""From sections to one configuration in force, or to every error in them: references, and what must fit together."""
+"""From sections to one configuration in force, or to every error in them: references, and checks across sections."""

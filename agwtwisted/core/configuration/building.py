@@ -1,4 +1,4 @@
-"""From rows to resources: references are resolved, TLS policies and files read."""
+"""From rows to resources: resolves references, and reads TLS policies and files."""
 
 from __future__ import annotations
 

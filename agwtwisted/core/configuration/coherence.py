@@ -1,7 +1,7 @@
-"""What must fit together: rules that concern several sections of a configuration at once.
+"""Checks across several sections of a configuration.
 
 Each check takes the whole Draft and yields problems. Those that need no more than a section's own keys look at its row,
-so that a fault elsewhere does not hide what they find; the others look at what could be built.
+so that an error elsewhere does not hide their result; the others look at the resources that could be built.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What must fit together about L4 listeners alone; for ports of any kind see `core.configuration.coherence`."""
+"""Checks across sections for L4 listeners; for ports of any kind see `core.configuration.coherence`."""
 
 from __future__ import annotations
 

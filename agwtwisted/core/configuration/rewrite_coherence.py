@@ -1,4 +1,4 @@
-"""What must fit together about rewrite rule sets and about who may come in, beyond a rule's own keys.
+"""Checks across sections for rewrite rule sets and access control.
 
 As in `core.configuration.coherence`, each check takes the whole Draft.
 """

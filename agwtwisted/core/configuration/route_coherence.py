@@ -1,4 +1,4 @@
-"""What must fit together on the way of a request: rules, URL path maps, path rules and redirects.
+"""Checks across sections for routing: rules, URL path maps, path rules and redirects.
 
 As in `core.configuration.coherence`, each check takes the whole Draft; those that need no more than keys look at rows.
 """

@@ -1,4 +1,4 @@
-"""What must fit together about the authorities that profiles trust."""
+"""Checks across sections for the CAs that profiles trust."""
 
 from __future__ import annotations
 
