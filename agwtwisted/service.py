@@ -44,7 +44,7 @@ class GatewayService(MultiService):
             child.setServiceParent(self)
 
     def stopService(self) -> Deferred[None]:
-        """Drains: no new connections, exchanges under way finish, the log is flushed last; fires when all is done."""
+        """Drains: no new connections, exchanges in progress finish, the log is flushed last; fires when all is done."""
         self.running = 0
         return Deferred.fromCoroutine(self._stop())
 

@@ -1,4 +1,4 @@
-"""What ``twistd agwgateway`` does: options, and a service from them, or the reason why there is none.
+"""``twistd agwgateway``: its options, and the service that they make, or the reason why there is none.
 
 A start that fails ends here, before twistd becomes a daemon: everything that may be wrong (the file, a certificate, a
 busy port, the access log) is tried first, and said on stderr with exit status 1. Nothing below ends the process.

@@ -1,4 +1,4 @@
-"""Certificates for a run: root, intermediate, server and clients, a client of somebody else's root, more roots.
+"""Certificates for a run: root, intermediate, server and clients, a client of an untrusted root, more roots.
 
 Where clients' certificates name OCSP responders, the files are there that `openssl ocsp` answers from.
 """

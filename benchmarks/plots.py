@@ -80,7 +80,7 @@ class Page:
         self._parts.append(f'<line {ends} stroke="{colour}" stroke-width="{width}"/>')
 
     def dot(self, x: float, y: float, colour: str, radius: float, words: str) -> None:
-        """A point; `words` are shown to whoever points at it."""
+        """A point; `words` are shown in a tooltip."""
         title = f"<title>{escape(words)}</title>"
         self._parts.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}" fill-opacity="0.9">{title}</circle>'

@@ -105,7 +105,7 @@ def running(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes
 
 
 def free_port() -> int:
-    """A port that nobody listens on now, below those that Linux gives to connections: it may be needed much later."""
+    """A port that is free now, below those that Linux gives to connections: it may be needed much later."""
     for port in random.sample(range(15000, 32000), 1000):
         with socket.socket() as probe:
             try:
@@ -117,7 +117,7 @@ def free_port() -> int:
 
 
 def wait_for_port(process: subprocess.Popen[bytes], port: int, seconds: float = 15.0) -> None:
-    """Returns when somebody listens on the port.
+    """Returns when a server listens on the port.
 
     Raises:
         BenchmarkError: the process ended, or did not listen in time.
@@ -160,7 +160,9 @@ def cpu_seconds(pid: int) -> float:
 
 
 def core_seconds(core: int) -> tuple[float, float]:
-    """How long the core has worked for anybody here, and how long it was taken by the machine underneath (steal)."""
+    """How long the core has worked for all processes here, and how long it was taken by the machine underneath
+    (steal).
+    """
     for line in Path("/proc/stat").read_text().splitlines():
         if line.startswith(f"cpu{core} "):
             user, nice, system, _, _, irq, softirq, steal = (int(field) for field in line.split()[1:9])

@@ -1,4 +1,4 @@
-"""The proxies that are compared, and how each is told to do the same job (``templates/``)."""
+"""The proxies that are compared, and how each is configured for the same work (``templates/``)."""
 
 from __future__ import annotations
 

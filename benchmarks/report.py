@@ -38,7 +38,7 @@ class Report:
 
 
 def machine() -> dict[str, object]:
-    """What the figures depend on and nobody can change."""
+    """Properties of the machine that the figures depend on."""
     models = {line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")}
     return {
         "cpu": ", ".join(sorted(models)) or platform.processor(),

@@ -110,7 +110,7 @@ class _Answer:
         """Does nothing: the request is sent."""
 
     def broken(self) -> None:
-        """An error of the gateway's own counts as a problem of the server, so that it is seen."""
+        """A defect of the gateway counts as a problem of the server, so that it is seen."""
         self.problem = "internal error of the gateway"
         self._done()
 

@@ -46,7 +46,7 @@ class ReactorResolver:
     def addresses(self, name: str, begun: Callable[[], None]) -> Deferred[tuple[str, ...]]:
         """The addresses of a name, none where it has none; may be cancelled.
 
-        `begun` is called once the lookup begins; at once if it is under way.
+        `begun` is called once the lookup begins; at once if it is in progress.
         """
         if name not in self._queued and name in self._flights:
             begun()

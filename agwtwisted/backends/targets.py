@@ -18,7 +18,7 @@ class Cuttable(Protocol):
     """A connection to a target that can be cut."""
 
     def cut(self, reason: str) -> None:
-        """Closes it at once, and fails what is under way on it."""
+        """Closes it at once, and fails what is in progress on it."""
 
 
 class Target:

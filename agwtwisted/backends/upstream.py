@@ -42,7 +42,7 @@ class UpstreamConnection:
         """`wire` is open, and the server has proven `identity`, unless none was required."""
         self.wire = wire
         self.identity = identity
-        self.used = False  # whether a request went over it before the one under way
+        self.used = False  # whether a request went over it before the one in progress
         self.begun = False  # whether a byte of the response came
         self.local_port = wire.transport.getHost().port  # of the gateway's end
         wire.receiver = self
@@ -123,7 +123,7 @@ class UpstreamConnection:
             self.wire.abort()
 
     def cut(self, reason: str) -> None:
-        """Ends the request under way, and the connection."""
+        """Ends the request in progress, and the connection."""
         self._lose(reason, timed_out=False)
 
     # -- from the wire

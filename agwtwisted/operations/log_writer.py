@@ -42,7 +42,7 @@ class LogWriter:
         call_from_thread: Callable[..., None],
         log: Logger,
     ) -> None:
-        # The working directory may change before the file is opened anew.
+        # The working directory may change before the file is reopened.
         self._path = path if path == _STANDARD_OUTPUT else os.path.abspath(path)
         self._orders = orders
         self._call_from_thread = call_from_thread

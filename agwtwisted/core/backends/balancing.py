@@ -78,7 +78,7 @@ class RoundRobin(Generic[T]):
 
 
 class LeastConnections(Generic[T]):
-    """The server with the fewest exchanges under way; of several, the one that has been so for longest.
+    """The server with the fewest exchanges in progress; of several, the one that has been so for longest.
 
     What is asked of a server under another pool does not count. A choice costs the same however many servers there are:
     they stand in line by the number of their exchanges, one line for each number.

@@ -92,7 +92,7 @@ def _reroutes(draft: Draft) -> Iterator[Problem]:
 
 
 def _everyday_headers(draft: Draft) -> Iterator[Problem]:
-    """Headers that any client may need, and none can send any more."""
+    """Everyday request headers that the gateway deletes from every request."""
     identifying = identifying_headers(draft.rewrite_rule_sets)
     for row in draft.of("rewrite_rule"):
         for name in row.family("request_header"):
@@ -105,7 +105,7 @@ def _everyday_headers(draft: Draft) -> Iterator[Problem]:
 
 
 def _words_of_clients(draft: Draft) -> Iterator[Problem]:
-    """What backends take for the gateway's word, made of what clients say, as a whole or in part."""
+    """Headers that backends trust, set from values that clients choose, entirely or partly."""
     identifying = identifying_headers(draft.rewrite_rule_sets)
     rows = {row.name: row for row in draft.of("rewrite_rule")}
     for rule in (rule for rule_set in draft.rewrite_rule_sets for rule in rule_set.rules):
@@ -133,7 +133,7 @@ _ORIGINAL_URL: Final = b"x-original-url"
 
 
 def _access_conditions(draft: Draft) -> Iterator[tuple[Row, str, Condition]]:
-    """Every condition by which clients are let in, with its section and its key."""
+    """Every condition of access control, with its section and its key."""
     families = (
         ("request_routing_rule", "deny_unless"),
         ("url_path_map", "default_deny_unless"),
@@ -146,7 +146,7 @@ def _access_conditions(draft: Draft) -> Iterator[tuple[Row, str, Condition]]:
 
 
 def _paths_in_conditions(draft: Draft) -> Iterator[Problem]:
-    """Conditions see a path in its one form: what compares it with another one never fits."""
+    """Conditions use normalized paths: a comparison with another form never matches."""
     for row, key, condition in _access_conditions(draft):
         if not condition.reference.of_path:
             continue
@@ -193,7 +193,7 @@ def _names_in_patterns(draft: Draft) -> Iterator[Problem]:
 
 
 def _values_in_patterns(draft: Draft) -> Iterator[Problem]:
-    """Clients that are let in by a part of an attribute of the certificate, of a host name by any but its end."""
+    """Access control by a part of an attribute of the certificate, or by a part of a host name other than its end."""
     for row, key, condition in _access_conditions(draft):
         reference, text = condition.reference, condition.operand
         if reference.read_all is None or condition.operator.rstrip("*") != "~" or tied_to_end(text):
@@ -216,7 +216,7 @@ def _rewrite_conditions(draft: Draft) -> Iterator[tuple[Row, str, Condition]]:
 
 
 def _impossible_texts(draft: Draft) -> Iterator[Problem]:
-    """Comparisons with what a variable never is: ``==`` never holds there, and ``!=`` always."""
+    """Comparisons with a value that a variable never has: ``==`` never holds there, and ``!=`` always."""
     for row, key, condition in (*_access_conditions(draft), *_rewrite_conditions(draft)):
         form, operator = condition.reference.form, condition.operator
         flags = re.IGNORECASE if operator.endswith("*") else re.NOFLAG
@@ -253,7 +253,7 @@ _ODD_PARTS: Final = re.compile(r"//|;|\\\\|%[0-9A-Fa-f]{2}")
 
 
 def _of_other_form(pattern: str) -> str:
-    """A part of a pattern that fits no path in its one form, as far as that is plain; empty where there is none."""
+    """A part of a pattern that matches no normalized path, if that is evident; else empty."""
     for match in _ODD_PARTS.finditer(pattern.partition(r"\?")[0]):
         part = match[0]
         path = f"/a{part}a".encode()
@@ -281,7 +281,7 @@ def _unproven_access(draft: Draft) -> Iterator[Problem]:
 
 
 def _ways_in(draft: Draft, rule: Built[RequestRoutingRule]) -> Iterator[tuple[Row, str, ClientAuth]]:
-    """The sections that say who may come in by a rule, by which keys, and what is asked of clients there."""
+    """The sections with access control for a rule, their keys, and how clients are verified there."""
     listener, url_path_map = rule.value.http_listener, rule.value.url_path_map
     asks = listener.ssl_profile.client_auth if listener.ssl_profile else ClientAuth.NONE
     yield rule.row, "deny_unless", asks
@@ -304,7 +304,7 @@ _PROVEN = frozenset(
         "var_client_certificate_verification",
     }
 )
-"""What of a certificate cannot be made up, verified or not: the client has shown that it has the key."""
+"""The values of a certificate that cannot be forged, verified or not: the client has proven that it has the key."""
 
 
 _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (

@@ -117,7 +117,7 @@ _REST: Final = b"\xff"
 
 
 def _samples(actions: Actions) -> Iterator[tuple[Action, bytes]]:
-    """A path for each action, so far as there is one that no earlier pattern takes."""
+    """A path for each action, if there is one that no earlier pattern matches."""
     for action in actions.all():
         candidates = (action.matched_prefix, action.matched_prefix + _REST, b"/", b"/" + _REST)
         path = next((path for path in candidates if path[:1] == b"/" and actions.for_path(path) is action), None)
@@ -145,7 +145,7 @@ class _Routes:
         return True
 
     def _target(self, redirect: RedirectConfiguration, path: bytes) -> tuple[HttpListener, bytes] | None:
-        """Where a redirect leads, as far as that is a listener of ours."""
+        """The target of a redirect, if it is a listener of this gateway."""
         listener, start = redirect.target_listener, b"/"
         if listener is None:
             url = urlsplit(redirect.target_url)
@@ -264,7 +264,7 @@ def _paths_of_several_forms(draft: Draft) -> Iterator[Problem]:
 
 
 def _decides(row: Row) -> bool:
-    """Whether a path rule, the defaults of a map, or a rule by the path, decide who comes in.
+    """Whether a path rule, the defaults of a map, or a rule by the path, decide access.
 
     As `routing.decides_by_path` asks.
     """
@@ -276,7 +276,7 @@ def _decides(row: Row) -> bool:
 
 
 def _override_paths(draft: Draft) -> Iterator[Problem]:
-    """Override paths are brought into one form with what follows them, where paths decide who comes in."""
+    """Override paths are brought into one form with what follows them, where paths decide access."""
     rows = {row.name: row for row in draft.of("backend_http_settings", "path")}
     for rule in draft.rules:
         for _, settings in draft.actions[rule.value].routes() if decides_by_path(rule.value) else ():
@@ -299,7 +299,7 @@ def _has_one_form(pattern: str) -> bool:
 
 
 def _open_neighbours(draft: Draft) -> Iterator[Problem]:
-    """``/admin/*`` does not fit ``/admin``, which many servers answer like ``/admin/``."""
+    """``/admin/*`` does not match ``/admin``, which many servers answer like ``/admin/``."""
     rows = {row.name: row for row in draft.of("path_rule")}
     told = set()
     for rule in draft.rules:
@@ -321,7 +321,7 @@ def _open_neighbours(draft: Draft) -> Iterator[Problem]:
 
 
 def _guards(action: Action) -> set[str]:
-    """What keeps clients away from a path that are let in to others."""
+    """The requirements of a path that similar paths do not have."""
     guards = {"client_certificate = Require"} if action.client_certificate is PathCertificate.REQUIRE else set()
     return guards | ({"deny_unless"} if action.path_deny_unless else set())
 

@@ -19,7 +19,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
 
 
 def key_of(certificate: Certificate) -> bytes:
-    """By what an authority is known, however often its certificate was renewed: its public key, in DER."""
+    """The identity of a CA over renewals of its certificate: its public key, in DER."""
     return certificate.public_key
 
 
@@ -71,7 +71,7 @@ def names_of(profile: SslProfile) -> Mapping[bytes, Certificate]:
 
 
 def _names_that_do_not_fit(draft: Draft) -> Iterator[Problem]:
-    """Names of CAs that no handshake can carry, or not every client can take."""
+    """Names of CAs that are too large for a handshake, or for some clients."""
     for profile in draft.profiles:
         names = names_of(profile.value)
         size = sum(len(name) + 2 for name in names)

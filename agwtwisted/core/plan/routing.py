@@ -277,7 +277,9 @@ class RelaySite:
 
     @property
     def requires_name(self) -> bool:
-        """Whether only a handshake with its server name (SNI) selects it: on L4 nothing else tells listeners apart."""
+        """Whether only a handshake with its server name (SNI) selects it: on L4 nothing else distinguishes
+        listeners.
+        """
         return bool(self.listener.host_names)
 
 

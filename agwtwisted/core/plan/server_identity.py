@@ -36,7 +36,7 @@ _NAME: Final = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}
 
 @attrs.frozen(kw_only=True)
 class ServerIdentity:
-    """Whom a server must prove to be."""
+    """The identity that a server must prove."""
 
     name: str = ""  # sent as server name; empty: there is none, and `address` counts
     address: str = ""  # an IP address
@@ -57,7 +57,7 @@ def server_identity(name: str, *, of_client: bool = False) -> ServerIdentity:
 
 @attrs.frozen(kw_only=True)
 class IdentityRule:
-    """Whom one server must prove to be, whatever host a request is for."""
+    """The identity that one server must prove, for any host of a request."""
 
     host: str  # of the pool: a name or an IP address
     fixed: ServerIdentity | None  # None: the request's host decides
@@ -80,7 +80,7 @@ class IdentityRule:
         return cls(host=host, fixed=None)
 
     def identity(self, requested: str = "") -> ServerIdentity:
-        """Whom the server must prove to be for a request to this host, which is in lower case."""
+        """The identity that the server must prove for a request to this host, which is in lower case."""
         if self.fixed is not None:
             return self.fixed
         if is_server_name(requested):
@@ -88,7 +88,7 @@ class IdentityRule:
         return ServerIdentity(address=self.host)
 
     def identity_for_probe(self, host: str) -> ServerIdentity:
-        """Whom the server must prove to be for a probe.
+        """The identity that the server must prove for a probe.
 
         The probe's own host, where it has one that is a name, comes before all others. Where only requests name a host,
         a server has nothing to prove to a probe but that its chain is trusted: which name it should have is not known.

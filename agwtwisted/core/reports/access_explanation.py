@@ -34,7 +34,7 @@ class Finding:
 
     @property
     def refuses_all(self) -> bool:
-        """Whether no request of the client gets beyond it."""
+        """Whether it refuses every request of the client."""
         return self.of_all and self.holds is False
 
     def __str__(self) -> str:

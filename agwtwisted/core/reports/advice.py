@@ -143,7 +143,7 @@ ADVICE: Final[Mapping[str, str]] = {
         " than max_client_chain_bytes in [gateway] allows. Let the client send only its own and the intermediates."
     ),
 }
-"""By reason; of what is not here OpenSSL's words are all there is to say."""
+"""By reason; for other reasons there is only OpenSSL's text."""
 
 GENERAL: Final = (
     "This reason comes from OpenSSL; the step above names the certificate. Ask the issuer of that certificate."
@@ -151,5 +151,5 @@ GENERAL: Final = (
 
 
 def what_to_do(reason: str) -> str:
-    """How a certificate that is refused for this reason gets in."""
+    """What to do about a certificate that is refused for this reason."""
     return ADVICE.get(reason, GENERAL)

@@ -85,7 +85,7 @@ class Explanation:
 
     @property
     def lets_in(self) -> bool:
-        """Whether some request of the client may be answered by a server, so far as that is known."""
+        """Whether a request of the client can reach a server, as far as that is known."""
         return admits(self._concluded(self.verdict)) and not any(each.refuses_all for each in self._findings())
 
     def _findings(self) -> tuple[Finding, ...]:
@@ -191,7 +191,7 @@ class Explanation:
                 assert_never(verdict)
 
     def _condition(self) -> str:
-        """On which condition a trusted client is let in."""
+        """The condition for accepting a trusted client."""
         if not self._is_asked_about:
             return ""
         if self._unaskable():
@@ -267,7 +267,7 @@ class _Verification:
         yield from beside("OpenSSL: ", f"{REASONS.get(error, UNKNOWN)} (error {error}){whose}")
 
     def _rules(self) -> Iterator[str]:
-        """What the gateway would say if OpenSSL said nothing, and what it holds against each certificate in itself."""
+        """The verdict of the gateway's rules without OpenSSL's errors, and their objections to each certificate."""
         said = judge(
             attrs.evolve(self.evidence, error=0),
             self.anchors,

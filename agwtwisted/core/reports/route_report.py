@@ -141,7 +141,7 @@ def _access(config: Config) -> Iterator[str]:
 
 
 def _conditions(config: Config) -> Iterator[tuple[str, Sequence[Condition]]]:
-    """Rules, path rules and the defaults of maps, with what is asked of those who come in."""
+    """Rules, path rules and the defaults of maps, with their access control."""
     for rule in config.request_routing_rules:
         yield rule.name, rule.deny_unless
     for url_path_map in distinct(rule.url_path_map for rule in config.request_routing_rules):

@@ -33,7 +33,7 @@ UNTOUCHABLE: Final = frozenset(
         b"upgrade",
     }
 )
-"""Headers by which the two ends of one connection understand each other: no rule may set or delete them."""
+"""Headers of the connection (hop-by-hop, framing): no rule may set or delete them."""
 
 _WORDED_MATCHER: Final = re.compile(r"(\S+)(?:[ \t]+(.*))?")
 _ACTION_FAMILIES: Final = ("request_header", "response_header")
@@ -49,11 +49,11 @@ class Matcher:
 
 
 _ANY_MATCHER: Final = Matcher(test=lambda value: None, groups=1_000_000_000)
-"""In place of one that was refused: what it would have captured is not missed."""
+"""In place of one that was refused: its captures are not reported as missing."""
 
 
 def request_target(text: str) -> bytes:
-    """The name of a request header that rules may set; the product has X-Original-Host stay what it is."""
+    """The name of a request header that rules may set; the product does not allow X-Original-Host."""
     name = _target(request_header_name(text))
     if canonical(name) == b"x-original-host":
         raise UnacceptableError(f"{text} cannot be rewritten: it contains what the client asked for")
@@ -90,7 +90,7 @@ def value_matcher(text: str) -> Matcher:
 
 
 def problems(row: Row) -> Iterator[Problem]:
-    """Every problem about keys that do not go together."""
+    """Every problem about keys that contradict each other."""
     reading = _Reading(row)
     reading.rule()
     yield from reading.problems

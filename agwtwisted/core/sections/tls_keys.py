@@ -174,7 +174,7 @@ VERIFYING_KEYS = ("verify_client_cert_issuer_dn", "allow_weak", "missing_client_
 
 
 def weak_key_warnings(row: Row) -> Iterator[Problem]:
-    """What is said where a profile that verifies certificates lets in weak ones, or those that are for others."""
+    """Warnings about profiles that accept weak certificates, or those for other purposes."""
     if row.get("allow_weak"):
         yield row.warning(
             "allow_weak accepts keys that can be broken and signatures that can be forged: issue new certificates"

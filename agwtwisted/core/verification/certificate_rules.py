@@ -118,7 +118,7 @@ def issues_for_servers(certificate: Certificate) -> bool:
 
 
 def responder_fault(certificate: Certificate) -> str:
-    """Why an OCSP response signed with this certificate is not believed, where the CA itself did not sign it.
+    """Why an OCSP response signed with this certificate is not accepted, where the CA itself did not sign it.
 
     RFC 6960 section 4.2.2.2.1 leaves it open how a delegate's own revocation is found out; whether it has to be is
     another question: `has_nocheck`.

@@ -140,7 +140,7 @@ class Anchors:
         return self._findings.keys()
 
     def finding(self, der_bytes: bytes) -> _Finding | None:
-        """What is to know of this CA, prepared or found out once; None where it cannot be read."""
+        """The data about this CA, computed once; None where it cannot be read."""
         return self._findings.get(der_bytes) or self._finding_of(der_bytes)
 
     def own(self, der_bytes: bytes) -> bytes:
@@ -148,7 +148,7 @@ class Anchors:
         return self._own.get(der_bytes, der_bytes)
 
     def leaf(self, der_bytes: bytes) -> _Leaf | None:
-        """What is to know of this client's certificate, found out once; None where it cannot be read."""
+        """The data about this client's certificate, computed once; None where it cannot be read."""
         return self._leaf_of(der_bytes)
 
     def forgives(self, der: bytes, error: int, depth: int) -> bool:
@@ -182,7 +182,7 @@ class Anchors:
     def takes_leaf(self, der: bytes, now: datetime) -> bool:
         """Whether nothing is wrong with a client's certificate in itself at `now` (aware), whatever its issuers.
 
-        It may be a stranger's, and is not remembered.
+        It may be unverified, and is not cached.
         """
         leaf = self._read_leaf(der)
         return leaf is not None and not leaf.fault and leaf.not_before <= now <= leaf.not_after
@@ -211,9 +211,9 @@ class Anchors:
 def judge(evidence: Evidence, anchors: Anchors, now: datetime, *, max_depth: int = MAX_DEPTH) -> Trusted | Refused:
     """Whether the client is trusted at `now` (aware), with one reason of one line when not.
 
-    Meant for the inside of a TLS verify callback: CAs of the profile's own files are not read again, and nothing that a
-    certificate holds raises. A client that comes again costs a look at the clock: only what it has to say at another
-    time is remembered of its chain, nothing of OpenSSL's findings.
+    Can be called within a TLS verify callback: CAs of the profile's own files are not parsed again, and no content of a
+    certificate raises. For a known chain only the time is compared: the cache holds when a chain is trusted, and
+    nothing of OpenSSL's results.
     """
     if not evidence.error and len(evidence.chain) - 1 <= max_depth:
         period = anchors.period(evidence.chain)
@@ -337,7 +337,7 @@ def _policy_rules(certificate: Certificate) -> PolicyRules | None:
 
 
 def _finding_from(der_bytes: bytes, *, allow_weak: bool) -> _Finding | None:
-    """What is to know of a CA that is none of the profile's."""
+    """The data about a CA that is not one of the profile's."""
     certificate = certificate_of(der_bytes)
     return None if certificate is None else _finding(certificate, is_root=False, allow_weak=allow_weak)
 
