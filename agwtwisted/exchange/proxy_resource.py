@@ -78,14 +78,14 @@ def web_client(
 ) -> PendingClient:
     """The client of a request, by what the caller found out about its certificate: for `ProxyResource`, `client_of`.
 
-    Nothing is verified here: what is said about the certificate is what the backend is told.
+    Nothing is verified here: the backend reads what the caller says about the certificate.
 
     Args:
         request: its transport has the address, and whether there is TLS.
         certificate: the client's, in DER, whatever it holds; None: the client was asked for one and sent none.
         chain: the certificates after it on the path by which it was verified, in DER, the trust anchor included.
-        verified: whether the caller has verified the certificate; else the backend is told that nobody has.
-        refused: why the client gets the page with status 400, in words for that page; empty: it is let in.
+        verified: whether the caller has verified the certificate; if not, the backend reads PASSTHROUGH.
+        refused: why the client gets the page with status 400, in words for that page; empty: it is admitted.
 
     Raises:
         ValueError: a chain is given of a certificate that is not verified.

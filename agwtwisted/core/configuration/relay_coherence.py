@@ -27,7 +27,7 @@ def _refusals_without_meaning(draft: Draft) -> Iterator[Problem]:
             )
 
 
-def _nothing_to_tell(draft: Draft) -> Iterator[Problem]:
+def _header_without_tls(draft: Draft) -> Iterator[Problem]:
     for rule in draft.relay_rules:
         if rule.value.backend_settings.proxy_protocol_tls and rule.value.listener.protocol is StreamProtocol.TCP:
             yield rule.row.warning(
@@ -66,6 +66,6 @@ def _probe_of(row: Row, probe: Row) -> Iterator[Problem]:
 
 _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _refusals_without_meaning,
-    _nothing_to_tell,
+    _header_without_tls,
     _probes,
 )

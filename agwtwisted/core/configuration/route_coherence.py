@@ -207,7 +207,7 @@ def _unfit(listener: Row, profiles: Mapping[str, Row]) -> str:
     return "is Strict" if mode is ClientAuth.STRICT else "asks for no certificate"
 
 
-def _profiles_that_verify_nobody(draft: Draft) -> Iterator[Problem]:
+def _keys_without_verification(draft: Draft) -> Iterator[Problem]:
     """What is verified of certificates can be said of a Passthrough profile only where a path requires one."""
     verifying = _verifying_profiles(draft)
     for row in draft.of("ssl_profile", "verify_client_auth_mode") if verifying is not None else ():
@@ -332,7 +332,7 @@ _CHECKS: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     _paths_that_come_too_late,
     _endless_redirects,
     _misplaced_certificates,
-    _profiles_that_verify_nobody,
+    _keys_without_verification,
     _paths_of_several_forms,
     _override_paths,
     _open_neighbours,

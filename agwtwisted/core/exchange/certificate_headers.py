@@ -67,7 +67,7 @@ def _verification(verdict: Verdict) -> _Headers:
 
 
 def _details(certificate: CertificateVariables) -> _Headers:
-    """What the certificate says in words: of a certificate that nobody judged, anybody's words."""
+    """The certificate's fields as text; of a certificate that was not verified they prove nothing."""
     yield from _header(b"X-Client-Certificate-Subject", certificate.subject)
     yield from _header(b"X-Client-Certificate-Issuer", certificate.issuer)
     yield from _header(b"X-Client-Certificate-Serial", certificate.serial)
@@ -137,7 +137,7 @@ def _quoted(names: tuple[bytes, ...]) -> Iterator[bytes]:
     """Names as values of the header.
 
     A name with an octet that neither a URI nor a DNS name can have (control characters, space, quotes, backslash,
-    beyond ASCII) is left out: nobody shall be known by it.
+    beyond ASCII) is left out: readers could take it for another name.
     """
     for name in names:
         if _SPEAKABLE.fullmatch(name):

@@ -1,7 +1,7 @@
 """Who the client is, as a backend reads it in the headers that `certificate_headers` writes.
 
-For backends in Python; the gateway itself does not use it. The headers prove something only where every request comes
-through the gateway, which deletes what clients send under these names: a server that others can reach believes anybody.
+For backends in Python; the gateway itself does not use it. The headers prove something only if every request comes
+through the gateway, which deletes what clients send under these names.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _END: Final = b"-----END CERTIFICATE-----\n"
 
 
 class IdentityHeadersError(AgwError):
-    """The headers about the client's certificate are none that the gateway has written: answer with an error."""
+    """The gateway cannot have written these headers about a client's certificate: answer with an error."""
 
 
 class Verification(Enum):
@@ -34,7 +34,7 @@ class Verification(Enum):
     SUCCESS = "SUCCESS"
     """It verified the certificate: the client is who the certificate says."""
     PASSTHROUGH = "PASSTHROUGH"
-    """The client sent a certificate that the gateway did not verify: it proves nothing before the backend does so."""
+    """The client sent a certificate that the gateway did not verify: it proves nothing by itself."""
     NONE = "NONE"
     """The gateway asked for a certificate, and the client sent none."""
     NOT_ASKED = ""
@@ -43,7 +43,7 @@ class Verification(Enum):
 
 @attrs.frozen(kw_only=True)
 class ClientIdentity:
-    """The client's certificate as the gateway has handed it on; texts are empty where a header is not sent.
+    """The client's certificate as the gateway passed it on; texts are empty if their header is not sent.
 
     The gateway sends the texts of a certificate that it did not verify only with
     ``client_certificate_headers = all``.
@@ -61,7 +61,7 @@ class ClientIdentity:
 
     @property
     def verified(self) -> bool:
-        """Whether the gateway verified the certificate: only then do the other fields say who the client is."""
+        """Whether the gateway verified the certificate: only then do the other fields identify the client."""
         return self.verification is Verification.SUCCESS
 
 

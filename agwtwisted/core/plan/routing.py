@@ -249,7 +249,7 @@ class Site:
         return actions_of(self.rule)
 
     @normalises.default
-    def _decides_who_comes_in(self) -> bool:
+    def _decided_by_path(self) -> bool:
         return decides_by_path(self.rule)
 
     @property

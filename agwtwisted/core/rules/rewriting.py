@@ -222,12 +222,12 @@ def identifying_headers(rule_sets: Iterable[RewriteRuleSet]) -> frozenset[bytes]
         if action.value is not None
     ]
     names: set[bytes] = set()
-    while more := {name for name, references in sources if _tells(references, names)} - names:
+    while more := {name for name, references in sources if _identifies(references, names)} - names:
         names |= more
     return frozenset(names)
 
 
-def _tells(references: Iterable[VariableReference], names: set[bytes]) -> bool:
+def _identifies(references: Iterable[VariableReference], names: set[bytes]) -> bool:
     return any(each.of_certificate or each.request_header in names for each in references)
 
 
