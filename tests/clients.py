@@ -315,11 +315,6 @@ class Transport:
         """Ends it at once."""
         self.ended = "aborted"
 
-    def hand_over(self, owner: Any) -> None:
-        """Another takes the owner's place."""
-        self.owner = owner
-        owner.makeConnection(self)
-
     def has_unread(self) -> bool:
         """Nothing is."""
         return False

@@ -16,9 +16,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.dialing import connect
 from agwtwisted.transport.outbox import NO_OUTBOX
 from agwtwisted.transport.send_queue import QUEUE_LIMIT
-from agwtwisted.transport.sockets import connect
 from tests.sockets import accepting
 from tests.wires import Network, Recorder
 

@@ -80,11 +80,6 @@ class End:
             self.stop_writing()
             self._network.callLater(0, self._line.connectionLost, Failure(ConnectionAborted()))
 
-    def hand_over(self, owner: Any) -> None:
-        """Another takes the protocol's place."""
-        self._line.protocol = owner
-        owner.makeConnection(self)
-
     def has_unread(self) -> bool:
         """Whether something was not read yet."""
         return self._line.has_unread()

@@ -19,8 +19,8 @@ from agwtwisted.tls.backend_contexts import BackendTls
 from agwtwisted.tls.client import ClientHandshake
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.descriptors import SHORTAGES
+from agwtwisted.transport.dialing import connect
 from agwtwisted.transport.outbox import NO_OUTBOX, Outbox
-from agwtwisted.transport.sockets import connect
 
 
 class UnreachableError(ConnectError):

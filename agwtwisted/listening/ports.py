@@ -9,14 +9,12 @@ from __future__ import annotations
 import ipaddress
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Generic, cast
 
 import attrs
 from OpenSSL import SSL
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.identity.clients import (
@@ -38,11 +36,11 @@ from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, Refused
 from agwtwisted.identity.gate import Gate
 from agwtwisted.identity.revalidation import Check
 from agwtwisted.listening.admission import Limits
+from agwtwisted.listening.expired_roots import ExpiredRoots
 from agwtwisted.listening.proxied import ProxyHeaderReceiver
 from agwtwisted.listening.tracking import PortSession, TrackedConnection
 from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.tls.client_certificates import ClientCertificates, pending_client
-from agwtwisted.tls.contexts import SiteContext
 from agwtwisted.tls.handshake import ServerHandshake
 from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.transport.clocks import WallClock
@@ -86,8 +84,6 @@ class Port(ABC, Generic[S]):
     client_begins = True
     """Whether a client without TLS speaks first, and may be taken for a stranger while it does not."""
 
-    log = Logger()
-
     def __init__(self, plan: PortPlan[S], contexts: PortContexts | None, environment: PortEnvironment) -> None:
         self.number = plan.number
         self.sites = plan.sites
@@ -102,6 +98,7 @@ class Port(ABC, Generic[S]):
         self.draining = False
         self.quiet = min(QUIET, self.gateway.drain_timeout / 4)
         self._contexts = contexts
+        self.expired_roots = ExpiredRoots(environment.limiter, environment.wall)
         self._limiter = environment.limiter
         self._sessions: dict[Connection, PortSession] = {}
         first = self.sites.all()[0].listener
@@ -211,23 +208,6 @@ class Port(ABC, Generic[S]):
                 omitted=omitted,
             )
             self.access_log.write(render_handshake(record, self.gateway.log_refused_certificates))
-
-    def refused(self, site_context: SiteContext) -> None:
-        """Says in the log if no client of this site can be let in at all: each time, but a few times a minute."""
-        profile, anchors = site_context.site.profile, site_context.rules.anchors
-        if profile is None or anchors is None or anchors.has_root_at(self._wall_time()):
-            return
-        omitted = self._limiter.admit(f"[ssl_profile {profile.name}]")
-        if omitted is not None:
-            self.log.warn(
-                "[ssl_profile {profile}] every root that it trusts has expired or is not valid yet: every client is"
-                " refused ({omitted} complaints left out before)",
-                profile=profile.name,
-                omitted=omitted,
-            )
-
-    def _wall_time(self) -> datetime:
-        return datetime.fromtimestamp(self.wall.seconds(), UTC)
 
     # -- how they end
 
@@ -407,5 +387,5 @@ class _TlsConnection(Generic[S]):
         client = pending_client(self._notes, self.connection, connection, failure=failure)
         chosen, verdict = self._notes.site_context, client.proof.verdict
         if chosen is not None and isinstance(verdict, Refused) and verdict != UNJUDGED:
-            self._port.refused(chosen)
+            self._port.expired_roots.refused(chosen)
         return client

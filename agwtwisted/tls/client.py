@@ -14,7 +14,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from agwtwisted.tls.codec import TlsCodec, error_text
 from agwtwisted.tls.records import records_of
-from agwtwisted.transport.connection import NOBODY, Connection, Receiver
+from agwtwisted.transport.connection import Connection
+from agwtwisted.transport.receiver import NOBODY, Receiver
 
 MAX_HANDSHAKE_BYTES: Final = 160 * 1024
 """Of a server: OpenSSL takes 100 KiB of certificates; hello, tickets and the headers of all records come on top."""

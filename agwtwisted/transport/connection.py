@@ -11,14 +11,16 @@ connection: without close_notify something may be missing (RFC 8446 section 6.1)
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from twisted.internet.error import ConnectionClosed, ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
+from agwtwisted.transport.codec import TLS_PENDING, Codec
 from agwtwisted.transport.deadlines import Deadline
 from agwtwisted.transport.outbox import Outbox
+from agwtwisted.transport.receiver import NOBODY, Receiver
 from agwtwisted.transport.send_queue import SendQueue
 from agwtwisted.transport.sockets import Socket
 
@@ -35,86 +37,6 @@ the last answer; as many again while the peer still acknowledges data."""
 ABORTED: Final = "given up"
 STOPPING: Final = "the gateway is stopping"
 """Why connections are aborted, where nothing else is said."""
-
-
-class Receiver(Protocol):
-    """What a connection calls."""
-
-    def received(self, data: bytes) -> None:
-        """Bytes came."""
-
-    def drained(self) -> None:
-        """The connection was full and is no more."""
-
-    def finished(self) -> None:
-        """The peer sends no more, and may be sent to; called once at most, and not after `ended`."""
-
-    def ended(self, reason: str) -> None:
-        """The connection is over, by either side; called once, and nothing after it."""
-
-
-class Codec(Protocol):
-    """The records of a TLS connection after its handshake."""
-
-    answers_due: bool  # the records of the last `decrypt` have had OpenSSL say something
-    over: bool  # they were the last: by close_notify, or for `failure`
-    failure: str  # why they cannot go on, in words; empty while they can
-    close_notify_received: bool
-
-    def decrypt(self, records: bytes) -> bytes:
-        """The data in these records."""
-
-    def encrypt(self, data: bytes, send: Callable[[bytes | memoryview], None]) -> bool:
-        """Gives `send` the records for this data, a view only until it returns; whether that could be done."""
-
-    def flush(self, send: Callable[[bytes | memoryview], None]) -> None:
-        """Gives it what OpenSSL has to say by itself."""
-
-    def close_notify(self, send: Callable[[bytes | memoryview], None]) -> None:
-        """Gives it the end of our data, unless TLS has failed."""
-
-
-class _TlsPending:
-    """Until TLS is agreed on its handshake reads what comes, as it is, and nothing else may be written."""
-
-    answers_due = over = close_notify_received = False
-    failure = ""
-
-    def decrypt(self, records: bytes) -> bytes:
-        """A part of the handshake."""
-        return records
-
-    def encrypt(self, data: bytes, send: Callable[[bytes | memoryview], None]) -> bool:
-        """Nothing leaves in the clear."""
-        return False
-
-    def flush(self, send: Callable[[bytes | memoryview], None]) -> None:
-        """The handshake sends for itself."""
-
-    def close_notify(self, send: Callable[[bytes | memoryview], None]) -> None:
-        """There is nothing to end."""
-
-
-_TLS_PENDING: Final = _TlsPending()
-
-
-class _Nobody:
-    """Discards the input of a connection that is being closed, or has no receiver yet."""
-
-    def received(self, data: bytes) -> None:
-        """Discarded."""
-
-    def drained(self) -> None:
-        """Nothing waits for it."""
-
-    def finished(self) -> None:
-        """The connection remembers it."""
-
-    def ended(self, reason: str) -> None:
-        """Nothing depends on it."""
-
-
-NOBODY: Final[Receiver] = _Nobody()
 
 
 class Connection:
@@ -246,7 +168,7 @@ class Connection:
 
     def expect_tls(self) -> None:
         """TLS is to be agreed on: until then nothing is written but by `send`, and a FIN ends the connection."""
-        self.codec = _TLS_PENDING
+        self.codec = TLS_PENDING
 
     def secure(self, codec: Codec) -> None:
         """TLS is agreed on."""

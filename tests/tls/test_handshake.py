@@ -18,8 +18,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.tls.codec import MAX_CONTROL, RECORD
 from agwtwisted.tls.handshake import HANDSHAKE_ROOM, ServerHandshake
-from agwtwisted.transport.connection import LINGER, NOBODY, Connection
+from agwtwisted.transport.connection import LINGER, Connection
 from agwtwisted.transport.outbox import Outbox
+from agwtwisted.transport.receiver import NOBODY
 from agwtwisted.transport.send_queue import QUEUE_LIMIT
 from agwtwisted.transport.sockets import CLOSED
 from tests import configurations

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.transport.connection import CLOSE_TIMEOUT, LINGER, MIN_RATE, NOBODY, Connection
+from agwtwisted.transport.connection import CLOSE_TIMEOUT, LINGER, MIN_RATE, Connection
 from agwtwisted.transport.outbox import NO_OUTBOX, Outbox
+from agwtwisted.transport.receiver import NOBODY
 from agwtwisted.transport.send_queue import QUEUE_LIMIT
 from tests.wires import Line, Network, Recorder
 
