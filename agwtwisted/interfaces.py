@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -11,6 +11,7 @@ from agwtwisted.core.http.header_lines import Header
 from agwtwisted.core.http.messages import RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.clients import Admitted, Client
+from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.plan.routing import Action, Sites
 from agwtwisted.core.resources.resources import SslProfile
 
@@ -103,6 +104,63 @@ class Exchange(Protocol):
 
     def broken(self) -> None:
         """An error of the client protocol's own, which is in the log: 500, or a cut where the answer has begun."""
+
+
+class _NoExchange:
+    """Where no request is under way: nothing is done about what comes."""
+
+    def begin(self) -> None:
+        """Never called."""
+
+    def body(self, data: bytes) -> None:
+        """Belongs to no request."""
+
+    def body_complete(self) -> None:
+        """Belongs to no request."""
+
+    def flush(self) -> None:
+        """There is nothing to send."""
+
+    def refuse(self, status: int, error_info: ErrorInfo) -> None:
+        """There is nothing to take back."""
+
+    def client_drained(self) -> None:
+        """There is nothing to go on with."""
+
+    def client_lost(self) -> None:
+        """There is nothing to give up."""
+
+    def broken(self) -> None:
+        """There is nothing to answer."""
+
+
+NO_EXCHANGE: Final[Exchange] = _NoExchange()
+
+
+class ClientProtocol(Protocol):
+    """What a session asks of the protocol that its client speaks; the receiver of the client's connection, too."""
+
+    @property
+    def endless(self) -> bool:
+        """Whether what is under way may go on for ever: another protocol, or server-sent events."""
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """What the client keeps the gateway waiting for, and since when."""
+
+    def drain(self, now: float, quiet: float) -> None:
+        """The gateway stops. A request that has come, or comes before the client was `quiet` for so long, is answered.
+
+        That answer is the last, and says so.
+        """
+
+    def finish(self) -> None:
+        """No further request, not even one that has come: closes now if none is under way, else after its answer."""
+
+    def hold(self) -> None:
+        """No further request is begun until `go_on`; one under way goes on."""
+
+    def go_on(self) -> None:
+        """Requests are begun again."""
 
 
 class Exchanges(Protocol):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from random import Random
 from typing import Any
+from weakref import WeakSet
 
 import attrs
 
@@ -137,16 +138,20 @@ def mapped(default: Site, *path_rules: PathRule) -> Site:
 class Exchanges(HttpExchanges):
     """Those of a gateway, which can be asked which of them are not over."""
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._made: WeakSet[HttpExchange] = WeakSet()
+
     def exchange(self, request: Any, writer: Any, session: Any) -> HttpExchange:
-        """Remembers each."""
+        """Remembers each, as long as something else does."""
         exchange = super().exchange(request, writer, session)
-        self._made = [*self.running, exchange]
+        self._made.add(exchange)
         return exchange
 
     @property
     def running(self) -> list[HttpExchange]:
         """Those that are not over."""
-        return [exchange for exchange in getattr(self, "_made", []) if not exchange.is_over]
+        return [exchange for exchange in self._made if not exchange.is_over]
 
 
 class Stand:

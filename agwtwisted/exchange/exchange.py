@@ -63,7 +63,7 @@ class HttpExchange:
 
     log = Logger()
 
-    __slots__ = ("_actions", "_row")
+    __slots__ = ("__weakref__", "_actions", "_row")
 
     def __init__(
         self,

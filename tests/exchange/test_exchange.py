@@ -51,8 +51,9 @@ from agwtwisted.exchange.actions import HEAD_TIMEOUT, ExchangeActions
 from agwtwisted.exchange.attempts import Attempts
 from agwtwisted.exchange.exchange import HttpExchange
 from agwtwisted.exchange.forwarding import ForwardedRequest
-from agwtwisted.http1 import frontend as frontend_module
+from agwtwisted.http1 import response_writer as writer_module
 from agwtwisted.http1.frontend import LOOK, MAX_HELD, Frontend
+from agwtwisted.http1.response_writer import Http1ResponseWriter
 from agwtwisted.transport.connection import LINGER, Connection
 from agwtwisted.transport.outbox import NO_OUTBOX
 from agwtwisted.transport.send_queue import QUEUE_LIMIT
@@ -1327,7 +1328,7 @@ class ChunkedAnswerTests(_Case):
         """A head that cannot be sent when its time is over is a defect like others."""
         line = self.asked()
         self.backend.line.send(self.HEAD)
-        patch = self.patch(frontend_module, "client_framing", lambda *_, **__: 1 / 0)
+        patch = self.patch(writer_module, "client_framing", lambda *_, **__: 1 / 0)
         self.patch(HttpExchange, "_fail", _restoring(patch, HttpExchange._fail))
         self.network.advance(HEAD_TIMEOUT)
         self.assert_page(line, 500, "INTERNAL_ERROR", closed=True)
@@ -1365,7 +1366,7 @@ class DefectTests(_Case):
         (RequestReader, "next_event", GET),
         (RequestReader, "next_event", POST + b"abc"),
         (RequestParser, "usual", GET),
-        (Frontend, "_may_take", GET),
+        (Frontend, "_take_all", GET),
         (Frontend, "_take", TWO),
     )
 
@@ -1462,7 +1463,7 @@ class DefectTests(_Case):
         for owner, name in (
             (ResponseReader, "feed"),
             (HttpExchange, "response_head"),
-            (frontend_module, "client_framing"),
+            (writer_module, "client_framing"),
         ):
             with self.subTest(place=name):
                 self.make()
@@ -1493,7 +1494,7 @@ class DefectTests(_Case):
         """Once the head is out the answer is cut, with the status that the client saw."""
         for owner, name in (
             (HttpExchange, "response_body"),
-            (Frontend, "body"),
+            (Http1ResponseWriter, "body"),
             (HttpExchange, "response_flush"),
             (ResponseReader, "feed"),
             (HttpExchange, "response_end"),

@@ -255,7 +255,7 @@ class AnswerTests(_Case):
         for _ in range(2):
             self.line.send(GET)
             self.last.answer()
-            counts.append(self.frontend.bytes_sent)
+            counts.append(self.frontend._writer.bytes_sent)
         self.assertEqual(counts[0], counts[1])
 
     def test_close_after_this_answer(self) -> None:
@@ -279,8 +279,8 @@ class AnswerTests(_Case):
 
     def test_late_answer(self) -> None:
         """A head given when there is no request any more goes nowhere."""
-        self.frontend.head(ResponseHead(status=200, reason=b"R", headers=(), framing=Framing.NONE))
-        self.frontend.flush()
+        self.frontend._writer.head(ResponseHead(status=200, reason=b"R", headers=(), framing=Framing.NONE))
+        self.frontend._writer.flush()
         self.assertEqual(self.line.received, b"")
 
 
