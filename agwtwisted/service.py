@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gatherResults
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 
 from agwtwisted.core.plan.plan import Address, Plan
@@ -83,7 +84,7 @@ class GatewayService(MultiService):
 
 def build(
     plan: Plan,
-    reactor: Any,
+    reactor: PosixReactorBase,
     sockets: Mapping[Address, socket.socket],
     *,
     seconds: Callable[[], float] = system_time,
@@ -110,7 +111,7 @@ def build(
     return GatewayService(shared, generation, listeners)
 
 
-def reopen_on_signal(reactor: Any, reopen: Callable[[], None]) -> None:
+def reopen_on_signal(reactor: PosixReactorBase, reopen: Callable[[], None]) -> None:
     """Has SIGUSR1 reopen the access log, beside what it does already (twistd may rotate its own log by it)."""
     earlier = signal.getsignal(signal.SIGUSR1)
 
@@ -122,7 +123,7 @@ def reopen_on_signal(reactor: Any, reopen: Callable[[], None]) -> None:
     signal.signal(signal.SIGUSR1, reopen_log)
 
 
-def stop_on_hangup(reactor: Any) -> None:
+def stop_on_hangup(reactor: PosixReactorBase) -> None:
     """Has SIGHUP end the gateway as SIGTERM does: by the system's own way it would be gone at once.
 
     One that is ignored, since the program was started by nohup, stays so.
@@ -131,7 +132,7 @@ def stop_on_hangup(reactor: Any) -> None:
         signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(_stop, reactor))
 
 
-def _stop(reactor: Any) -> None:
+def _stop(reactor: PosixReactorBase) -> None:
     if reactor.running:
         reactor.stop()
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import Any
 
 import attrs
+from twisted.internet.posixbase import PosixReactorBase
 
 from agwtwisted.backends.affinity_key import AffinityKey
 from agwtwisted.backends.resolver import Resolver
@@ -35,7 +35,7 @@ from agwtwisted.transport.outbox import Outbox, outbox_of
 class Shared:
     """What all generations have in common."""
 
-    reactor: Any
+    reactor: PosixReactorBase
     outbox: Outbox  # of its turns
     wall: WallClock
     access_log: AccessLog
@@ -50,7 +50,12 @@ class Shared:
 
     @classmethod
     def make(
-        cls, plan: Plan, reactor: Any, *, seconds: Callable[[], float] = system_time, room: int | None = None
+        cls,
+        plan: Plan,
+        reactor: PosixReactorBase,
+        *,
+        seconds: Callable[[], float] = system_time,
+        room: int | None = None,
     ) -> Shared:
         """What a process needs that begins with this plan.
 
@@ -90,7 +95,7 @@ class Shared:
         )
 
 
-def _store(plan: Plan, directory: Path | None, wall: WallClock, reactor: Any) -> ResponseStore:
+def _store(plan: Plan, directory: Path | None, wall: WallClock, reactor: PosixReactorBase) -> ResponseStore:
     """Where OCSP responses are kept: in the state directory, where there is one and anything is asked."""
     listeners: tuple[HttpListener | Listener, ...] = (*plan.config.http_listeners, *plan.config.listeners)
     if directory is None or not any(map(_asks_responders, listeners)):

@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from twisted.application.service import IService
 from twisted.python import usage
@@ -95,6 +95,7 @@ def _start(plan: Plan, file: str) -> IService:
     if "twisted.internet.reactor" not in sys.modules:
         _install_reactor()
     from twisted.internet import reactor
+    from twisted.internet.posixbase import PosixReactorBase
 
     from agwtwisted.service import build, end_at_once_on_signal, reopen_on_signal, stop_on_hangup
     from agwtwisted.transport.clocks import count_monotonically
@@ -108,7 +109,7 @@ def _start(plan: Plan, file: str) -> IService:
         with placed(plan):
             for address in plan.addresses:
                 sockets[address] = bind(*address)
-            service = build(plan, reactor, sockets, room=room)
+            service = build(plan, cast(PosixReactorBase, reactor), sockets, room=room)
     except ConfigError:
         for bound in sockets.values():
             bound.close()

@@ -16,6 +16,7 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError
 from twisted.internet.error import CannotListenError, ConnectError, ConnectionClosed
 from twisted.internet.interfaces import IConnector, IDelayedCall
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.names import client, dns
 from twisted.names.error import DNSNameError, DomainError
 from twisted.python.failure import Failure
@@ -57,12 +58,12 @@ class ResolutionError(AgwError):
         self.is_final = is_final
 
 
-def look_up(reactor: Any, servers: Sequence[NameServer], name: str) -> Deferred[ResolvedName]:
+def look_up(reactor: PosixReactorBase, servers: Sequence[NameServer], name: str) -> Deferred[ResolvedName]:
     """The addresses of a full name; fails with ResolutionError; may be cancelled, and leaves nothing behind then."""
     return Deferred.fromCoroutine(_look_up(reactor, servers, name))
 
 
-async def _look_up(reactor: Any, servers: Sequence[NameServer], name: str) -> ResolvedName:
+async def _look_up(reactor: PosixReactorBase, servers: Sequence[NameServer], name: str) -> ResolvedName:
     lookup = _Lookup(reactor)
     try:
         families = [
@@ -99,7 +100,7 @@ _NEXT_SERVER = (DomainError,)
 class _Lookup:
     """What `twisted.names` needs of a reactor, and an end: timers and connections that it left are removed."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: PosixReactorBase) -> None:
         self.seconds = reactor.seconds
         self.listenUDP = reactor.listenUDP
         self._reactor = reactor

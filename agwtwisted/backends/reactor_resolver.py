@@ -7,10 +7,11 @@ and the connections to OCSP responders.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IAddress, IHostResolution, IResolutionReceiver
+from twisted.internet.posixbase import PosixReactorBase
 from zope.interface import implementer
 
 from agwtwisted.backends.dns_client import ResolutionError, ResolvedName
@@ -24,7 +25,9 @@ MAX_LOOKUPS: Final = 4
 long. A lookup that was cancelled counts until its thread is free again."""
 
 
-def resolve_by_reactor(reactor: Any, name: str, done: Callable[[], None] = lambda: None) -> Deferred[ResolvedName]:
+def resolve_by_reactor(
+    reactor: PosixReactorBase, name: str, done: Callable[[], None] = lambda: None
+) -> Deferred[ResolvedName]:
     """The addresses of a name; fails with ResolutionError; may be cancelled.
 
     `done` is called when the thread is free again, cancelled or not.
@@ -37,7 +40,7 @@ def resolve_by_reactor(reactor: Any, name: str, done: Callable[[], None] = lambd
 class ReactorResolver:
     """Looks names up by the reactor: each once for all who wait for it, a few at a time, without a cache."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: PosixReactorBase) -> None:
         self._reactor = reactor
         self._room = DeferredSemaphore(MAX_LOOKUPS)
         self._flights: SingleFlight[str, tuple[str, ...]] = SingleFlight()

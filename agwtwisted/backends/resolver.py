@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from twisted.internet.abstract import isIPv6Address
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, TimeoutError, maybeDeferred
 from twisted.internet.error import DNSLookupError
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 
 from agwtwisted.backends.dns_client import ResolutionError, ResolvedName
@@ -144,6 +145,6 @@ def _given(entry: _Entry, name: str) -> tuple[str, ...]:
     return entry.rotated()
 
 
-def resolver_of(reactor: Any) -> Resolver:
+def resolver_of(reactor: PosixReactorBase) -> Resolver:
     """A resolver that asks the reactor alone."""
     return Resolver(reactor, partial(resolve_by_reactor, reactor))

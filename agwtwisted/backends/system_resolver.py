@@ -7,9 +7,10 @@ Answers are not kept here: `Resolver` does that. Callers: what puts the gateway 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.names.hosts import searchFileForAll
 from twisted.python.filepath import FilePath
 
@@ -32,7 +33,12 @@ class SystemResolver:
     """
 
     def __init__(
-        self, reactor: Any, *, hosts: str = "/etc/hosts", resolv_conf: str = "/etc/resolv.conf", port: int = 53
+        self,
+        reactor: PosixReactorBase,
+        *,
+        hosts: str = "/etc/hosts",
+        resolv_conf: str = "/etc/resolv.conf",
+        port: int = 53,
     ) -> None:
         self._reactor = reactor
         self._hosts = hosts

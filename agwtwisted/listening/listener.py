@@ -11,6 +11,7 @@ from typing import Any, Final
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionAborted
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -95,7 +96,7 @@ class ListeningSocket(Service):
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, bound: socket.socket, port: Port[Any], limits: Limits) -> None:
+    def __init__(self, reactor: PosixReactorBase, bound: socket.socket, port: Port[Any], limits: Limits) -> None:
         self.setName("listener " + display(*bound.getsockname()[:2]))
         self.port = port
         self._reactor = reactor

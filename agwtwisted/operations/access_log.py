@@ -36,7 +36,7 @@ class ThreadedClock(Protocol):
     ) -> IDelayedCall:
         """Calls in `delay` seconds."""
 
-    def callFromThread(self, callable: Callable[..., Any], *args: object, **kwargs: object) -> None:  # noqa: N802
+    def callFromThread(self, callable: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:  # noqa: N802
         """Calls in the reactor's thread."""
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Container
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import attrs
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError, TCPTimedOutError
 from twisted.internet.error import TimeoutError as ConnectTimedOut
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.web._newclient import ParseError, RequestGenerationFailed, RequestTransmissionFailed
 from twisted.web.client import ResponseFailed
 
@@ -66,7 +67,9 @@ class OcspClient:
         lateness: the reactor's, which extends timeouts; None: it is never late.
     """
 
-    def __init__(self, reactor: Any, *, own_ports: Container[int] = (), lateness: Lateness | None = None) -> None:
+    def __init__(
+        self, reactor: PosixReactorBase, *, own_ports: Container[int] = (), lateness: Lateness | None = None
+    ) -> None:
         self._reactor = reactor
         self._lateness = lateness
         self._own_ports = own_ports

@@ -7,11 +7,12 @@ proves anything is not decided here. Caller: the OCSP client.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import urljoin
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone, _HTTP11ClientFactory
@@ -44,7 +45,11 @@ class RedirectError(AgwError):
 
 
 def post(
-    reactor: Any, endpoints: IAgentEndpointFactory, to: Destination, request: bytes, abort: Callable[[], None]
+    reactor: PosixReactorBase,
+    endpoints: IAgentEndpointFactory,
+    to: Destination,
+    request: bytes,
+    abort: Callable[[], None],
 ) -> Deferred[bytes]:
     """The body of the response to a request by POST.
 
@@ -62,7 +67,11 @@ def post(
 
 
 async def _post(
-    reactor: Any, endpoints: IAgentEndpointFactory, to: Destination, request: bytes, abort: Callable[[], None]
+    reactor: PosixReactorBase,
+    endpoints: IAgentEndpointFactory,
+    to: Destination,
+    request: bytes,
+    abort: Callable[[], None],
 ) -> bytes:
     agent = Agent.usingEndpointFactory(reactor, endpoints, _QuietPool(reactor, persistent=False))
     response = await agent.request(b"POST", to.url.encode("ascii"), Headers(_HEADERS), _Body(request))

@@ -29,6 +29,7 @@ from twisted.internet.interfaces import (
     IResolutionReceiver,
     IStreamClientEndpoint,
 )
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
@@ -87,7 +88,7 @@ class ResponderConnection:
     """
 
     def __init__(
-        self, reactor: Any, destination: Destination, rules: AddressRules | None, resolver: ReactorResolver
+        self, reactor: PosixReactorBase, destination: Destination, rules: AddressRules | None, resolver: ReactorResolver
     ) -> None:
         self.abort_reason = ""
         self.is_queued = False  # the lookup of the name waits for lookups of other names
@@ -224,7 +225,7 @@ class _PinnedReactor:
     So the addresses that were checked are those that are connected to: nothing is resolved twice.
     """
 
-    def __init__(self, reactor: Any, connection: ResponderConnection, addresses: Sequence[str]) -> None:
+    def __init__(self, reactor: PosixReactorBase, connection: ResponderConnection, addresses: Sequence[str]) -> None:
         self.seconds = reactor.seconds
         self.callLater = reactor.callLater
         self.getDelayedCalls = reactor.getDelayedCalls

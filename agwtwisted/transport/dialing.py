@@ -8,7 +8,7 @@ from errno import EINPROGRESS
 from typing import Any, Final
 
 from twisted.internet.error import ConnectBindError, ConnectError, TimeoutError, UserError, getConnectError
-from twisted.internet.interfaces import IDelayedCall, IReadWriteDescriptor
+from twisted.internet.interfaces import IDelayedCall, IReactorTCP, IReadWriteDescriptor
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
@@ -19,7 +19,7 @@ from agwtwisted.transport.sockets import StreamSocket, address_of, begin
 _NUMERIC: Final = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 
-def connect(reactor: Any, host: str, port: int, factory: ClientFactory, timeout: float) -> None:
+def connect(reactor: IReactorTCP, host: str, port: int, factory: ClientFactory, timeout: float) -> None:
     """Connects to an IP address, and has the factory make the `Owner` of the socket, as IReactorTCP.connectTCP does.
 
     A reactor that is none of Twisted's on POSIX, like those of tests, connects by itself, to sockets of its own.
@@ -34,7 +34,7 @@ def connect(reactor: Any, host: str, port: int, factory: ClientFactory, timeout:
 class Dialing:
     """One connection that is being made, and its connector (IConnector), which a factory may have connect again."""
 
-    def __init__(self, reactor: Any, host: str, port: int, factory: ClientFactory, timeout: float) -> None:
+    def __init__(self, reactor: PosixReactorBase, host: str, port: int, factory: ClientFactory, timeout: float) -> None:
         self._reactor = reactor
         self._where = (host, port)
         self._factory = factory

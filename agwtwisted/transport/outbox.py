@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.python import log
 from zope.interface import Attribute, Interface
 
@@ -53,6 +54,6 @@ class ITurns(Interface):
     outbox: Outbox = Attribute("""What is sent then.""")
 
 
-def outbox_of(reactor: Any) -> Outbox:
+def outbox_of(reactor: PosixReactorBase) -> Outbox:
     """That of a reactor."""
     return ITurns(reactor).outbox if ITurns.providedBy(reactor) else NO_OUTBOX
