@@ -11,7 +11,7 @@ from benchmarks import programs
 from benchmarks.programs import BenchmarkError
 
 ENVIRONMENTS = programs.HERE / "out" / "environments"
-PATIENCE = 240.0
+TIMEOUT = 240.0
 
 
 def environment(name: str, *requirements: str) -> Path:
@@ -34,7 +34,7 @@ def environment(name: str, *requirements: str) -> Path:
 
 def _run(*command: str) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BenchmarkError(str(error)) from None
     if done.returncode:

@@ -80,14 +80,14 @@ def start(
     )
 
 
-def end(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:
+def end(process: subprocess.Popen[bytes], timeout: float = 10.0) -> None:
     """Ends a process we started: its input ends, then SIGTERM, then SIGKILL."""
     if process.stdin:
         process.stdin.close()
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(patience)
+            process.wait(timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

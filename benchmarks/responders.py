@@ -12,7 +12,7 @@ from benchmarks import programs
 from benchmarks.pki import Authority, Pki
 from benchmarks.programs import BenchmarkError
 
-PATIENCE = 15.0
+TIMEOUT = 15.0
 
 
 def _start(authority: Authority, directory: Path, stack: ExitStack) -> None:
@@ -30,7 +30,7 @@ def _start(authority: Authority, directory: Path, stack: ExitStack) -> None:
 
 def _wait(process: subprocess.Popen[bytes], log: Path) -> None:
     """Waits for what it says: it serves one connection at a time, and would wait for a question on one that we made."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while "ACCEPT" not in log.read_text() and "waiting" not in log.read_text():
         if process.poll() is not None or time.monotonic() > deadline:
             raise BenchmarkError(f"openssl ocsp does not start: {log.read_text()[-500:]}")

@@ -373,18 +373,18 @@ def _pieces(data: bytes) -> Iterator[list[bytes]]:
     yield [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
 
 
-def _told(events: Iterable[Any]) -> list[Any]:
-    """Events with neighbouring pieces of a body as one; of a refusal what the client is told.
+def _outcome(events: Iterable[Any]) -> list[Any]:
+    """Events with neighbouring pieces of a body as one; of a refusal its status and error_info.
 
     How much of a body came before it was refused depends on the pieces, as the access log's words about it do.
     """
-    told = in_one_piece(events)
-    if told and isinstance(told[-1], UnfitRequest):
-        unfit = told.pop()
-        if told and isinstance(told[-1], bytes):
-            del told[-1]
-        told.append((unfit.status, unfit.error_info))
-    return told
+    outcomes = in_one_piece(events)
+    if outcomes and isinstance(outcomes[-1], UnfitRequest):
+        unfit = outcomes.pop()
+        if outcomes and isinstance(outcomes[-1], bytes):
+            del outcomes[-1]
+        outcomes.append((unfit.status, unfit.error_info))
+    return outcomes
 
 
 def _request_events(pieces: list[bytes]) -> tuple[list[Any], tuple[Any, ...]]:
@@ -403,9 +403,9 @@ def _request_events(pieces: list[bytes]) -> tuple[list[Any], tuple[Any, ...]]:
 
 def _requests(data: bytes) -> None:
     read = [_request_events(pieces) for pieces in _pieces(data)]
-    told = [(_told(events), stands) for events, stands in read]
-    assert told[1:] == told[:1] * (len(told) - 1), told
-    for event in told[0][0]:
+    outcomes = [(_outcome(events), stands) for events, stands in read]
+    assert outcomes[1:] == outcomes[:1] * (len(outcomes) - 1), outcomes
+    for event in outcomes[0][0]:
         if isinstance(event, RequestHead):
             assert event.host or event.version == b"1.0"
             assert not any(octet in event.target for octet in b" \r\n\0#")
@@ -451,8 +451,8 @@ def _is_switch(events: list[Any]) -> bool:
 def _responses(data: bytes) -> None:
     for to_head_request in (False, True):
         read = [_response_events(pieces, to_head_request=to_head_request) for pieces in _pieces(data)]
-        told = [(in_one_piece(events) if stands[0] else (), stands) for events, stands in read]
-        assert told[1:] == told[:1] * (len(told) - 1), told
+        outcomes = [(in_one_piece(events) if stands[0] else (), stands) for events, stands in read]
+        assert outcomes[1:] == outcomes[:1] * (len(outcomes) - 1), outcomes
         assert_responses_agree(data, read[0][0], to_head_request=to_head_request)
 
 
@@ -489,22 +489,22 @@ def _paths(data: bytes) -> None:
 _ONE_FORM = re.compile(rb"/(?:(?!\.{1,2}(?:/|\Z))(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%[0-9A-F]{2})+(?:/|\Z))*")
 
 
-def _proxy_told(pieces: list[bytes]) -> tuple[object, bytes]:
+def _proxy_outcome(pieces: list[bytes]) -> tuple[object, bytes]:
     reader = HeaderReader()
-    told = None
+    outcome = None
     rest = b""
     for piece in pieces:
-        if told is None:
-            told = reader.feed(piece)
+        if outcome is None:
+            outcome = reader.feed(piece)
         else:
             rest += piece
-    return told, reader.rest + rest if isinstance(told, ProxyHeader) else b""
+    return outcome, reader.rest + rest if isinstance(outcome, ProxyHeader) else b""
 
 
 def _proxy_header(data: bytes) -> None:
-    told = [_proxy_told(pieces) for pieces in _pieces(data)]
-    assert told[1:] == told[:1] * (len(told) - 1), told
-    header, rest = told[0]
+    outcomes = [_proxy_outcome(pieces) for pieces in _pieces(data)]
+    assert outcomes[1:] == outcomes[:1] * (len(outcomes) - 1), outcomes
+    header, rest = outcomes[0]
     if isinstance(header, NoHeader):
         assert header.reason.isprintable()
     if isinstance(header, ProxyHeader):

@@ -162,6 +162,6 @@ class _Demonstration:
         self._stopping = True
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: self._gateway.kill())
-        patience = self._reactor.callLater(self._config.gateway.drain_timeout + AFTER_DRAIN, self._gateway.kill)
+        killing = self._reactor.callLater(self._config.gateway.drain_timeout + AFTER_DRAIN, self._gateway.kill)
         self._gateway.terminate()
-        return self._ended.addCallback(lambda _: patience.cancel() if patience.active() else None)
+        return self._ended.addCallback(lambda _: killing.cancel() if killing.active() else None)
