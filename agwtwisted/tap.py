@@ -64,8 +64,9 @@ def makeService(options: Options) -> IService:
 def _warn(plan: Plan) -> None:
     for warning in plan.config.warnings:
         print(warning, file=sys.stderr)
-    if openssl.FALLBACK:
-        print(f"WARNING {openssl.FALLBACK}", file=sys.stderr)
+    for fallback in (openssl.FALLBACK, _reactor_fallback()):
+        if fallback:
+            print(f"WARNING {fallback}", file=sys.stderr)
 
 
 def _check(plan: Plan, file: str) -> None:
@@ -155,6 +156,15 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+def _reactor_fallback() -> str:
+    """What is to be said where our reactor does not work; nothing where the system has no epoll."""
+    try:
+        from agwtwisted.transport import reactor
+    except ImportError:
+        return ""
+    return reactor.FALLBACK
 
 
 def _install_reactor() -> None:

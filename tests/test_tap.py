@@ -22,6 +22,7 @@ from agwtwisted.listening.listener import bind
 from agwtwisted.loading import load
 from agwtwisted.tap import Options, makeService
 from agwtwisted.tls import openssl
+from agwtwisted.transport import reactor as transport_reactor
 from tests import clients, pki, running
 from tests.clients import GET
 from tests.sockets import NONSENSE
@@ -139,6 +140,12 @@ class LoadTests(Directory):
         self.patch(openssl, "FALLBACK", "the installed pyOpenSSL is not one")
         _, _, printed = self.ended(lambda: makeService(self.options("--check")))
         self.assertIn("WARNING the installed pyOpenSSL is not one\n", printed)
+
+    def test_a_reactor_that_is_not_known(self) -> None:
+        """Another says that Twisted's own reactor is used."""
+        self.patch(transport_reactor, "FALLBACK", "the installed Twisted is not one")
+        _, _, printed = self.ended(lambda: makeService(self.options("--check")))
+        self.assertIn("WARNING the installed Twisted is not one\n", printed)
 
     def test_missing(self) -> None:
         """A file that is not there ends the process with its name and the reason."""

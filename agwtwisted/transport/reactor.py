@@ -10,6 +10,7 @@ processor's caches together, and take turns in throwing each other out.
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from select import EPOLLIN
 from typing import Any, Final
 
 from twisted.internet.epollreactor import EPollReactor
-from twisted.internet.main import installReactor
+from twisted.internet.main import CONNECTION_LOST, installReactor
 from twisted.python import log
 from zope.interface import implementer
 
@@ -113,6 +114,74 @@ class LeanEPollReactor(EPollReactor):
             self._disconnectSelectable(selectable, why, True)
 
 
+class _Probe:
+    """A descriptor that shows whether the reactor does what it should."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self.story: list[str] = []
+        self._end = end
+
+    def fileno(self) -> int:
+        """The socket's."""
+        return self._end.fileno()
+
+    def logPrefix(self) -> str:
+        """What the log calls it."""
+        return "-"
+
+    def doRead(self) -> Exception | None:  # noqa: N802
+        """There is something to read: the connection is over with that."""
+        self.story.append(self._end.recv(10).decode())
+        return CONNECTION_LOST
+
+    def doWrite(self) -> None:  # noqa: N802
+        """There is room to write."""
+        self.story.append("room")
+
+    def connectionLost(self, reason: object) -> None:
+        """The end that `doRead` has said."""
+        self.story.append("lost")
+
+
+def _is_known() -> bool:
+    """Whether Twisted's epoll reactor has the parts that are used here, and they do what they should."""
+    near, far = socket.socketpair()
+    reactor = None
+    try:
+        reactor = LeanEPollReactor()
+        probe = _Probe(near)
+        reactor.addWriter(probe)
+        reactor.doPoll(0)
+        reactor.removeWriter(probe)
+        reactor.addReader(probe)
+        far.send(b"bytes")
+        reactor.doPoll(0)
+        reactor.doPoll(0)
+        return probe.story == ["room", "bytes", "lost"] and near.fileno() not in reactor._selectables
+    except Exception:
+        return False
+    finally:
+        if reactor is not None:
+            reactor.waker.connectionLost(None)
+            reactor._poller.close()
+        near.close()
+        far.close()
+
+
+KNOWN: Final = _is_known()
+"""Whether the reactor is used."""
+
+FALLBACK: Final = (
+    ""
+    if KNOWN
+    else "the installed version of Twisted is unknown to the gateway: it uses Twisted's epoll reactor, which is slower"
+)
+"""What is to be said where it is not; else empty."""
+
+
 def install() -> None:
-    """Makes it the reactor of the process; raises ReactorAlreadyInstalledError when there is one."""
-    installReactor(LeanEPollReactor())
+    """Makes it the reactor of the process; raises ReactorAlreadyInstalledError when there is one.
+
+    It is Twisted's own where that has changed so that this one would not work.
+    """
+    installReactor(LeanEPollReactor() if KNOWN else EPollReactor())

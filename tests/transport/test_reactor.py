@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -10,12 +11,15 @@ from collections.abc import Callable
 from errno import ECONNRESET, EWOULDBLOCK
 from functools import partial
 from typing import Any
+from unittest import mock
 
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.transport import reactor as reactor_module
 from agwtwisted.transport.reactor import AHEAD, GROUP, LeanEPollReactor
 from agwtwisted.transport.sockets import CLOSED, LONG_READ, StreamSocket
 
@@ -373,3 +377,33 @@ class LeanReactorTests(SynchronousTestCase):
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual((done.stdout, done.stderr), ("connected\nLeanEPollReactor\n", ""))
+
+
+class ChoiceTests(SynchronousTestCase):
+    """Which reactor is taken."""
+
+    def test_known(self) -> None:
+        """This Twisted is one that is known; looking at it leaves no descriptor open."""
+        before = len(os.listdir("/proc/self/fd"))
+        self.assertTrue(reactor_module._is_known())
+        self.assertEqual((len(os.listdir("/proc/self/fd")), reactor_module.FALLBACK), (before, ""))
+
+    def test_unknown(self) -> None:
+        """One that lacks a part, or in which it does something else, is not."""
+        for name, other in (("_doReadOrWrite", None), ("_disconnectSelectable", lambda *_: None)):
+            with mock.patch.object(EPollReactor, name, other):
+                self.assertFalse(reactor_module._is_known(), name)
+        self.flushLoggedErrors(TypeError)
+        with mock.patch.object(EPollReactor, "addReader", side_effect=KeyError):
+            self.assertFalse(reactor_module._is_known())
+
+    def test_install(self) -> None:
+        """Where it is not known Twisted's own is the process's reactor."""
+        for known, taken in ((True, LeanEPollReactor), (False, EPollReactor)):
+            self.patch(reactor_module, "KNOWN", known)
+            with mock.patch.object(reactor_module, "installReactor") as install:
+                reactor_module.install()
+            [made] = install.call_args.args
+            self.assertIs(type(made), taken)
+            made.waker.connectionLost(None)
+            made._poller.close()
