@@ -50,11 +50,11 @@ class HttpSession:
         self.address = client_address(client.connection)
         self._port = port
         self._wire = wire
-        patience = port.gateway.silent_timeout if silent else port.gateway.header_timeout
-        self._frontend = Frontend(wire, self, exchanges, port.gateway, port.parser, patience)
+        seconds = port.gateway.silent_timeout if silent else port.gateway.header_timeout
+        self._frontend = Frontend(wire, self, exchanges, port.gateway, port.parser, seconds)
         self._revalidation: Revalidation | None = None
         self._strict: StrictClient | None = None
-        self._patience: IDelayedCall | None = None
+        self._expulsion: IDelayedCall | None = None
         wire.receiver = self._frontend
         if isinstance(client, Admitted):
             self._revalidation = Revalidation.of(port.clock, port.wall, self, client, port.check_of(profile))
@@ -107,8 +107,8 @@ class HttpSession:
         """The client is turned away: no further request of it is begun."""
         if self._frontend.endless:
             self.abort()
-        elif self._patience is None:
-            self._patience = self._port.clock.callLater(self._port.gateway.drain_timeout, self._out_of_patience)
+        elif self._expulsion is None:
+            self._expulsion = self._port.clock.callLater(self._port.gateway.drain_timeout, self._expulsion_due)
             self.draining = self.expelled = True
             self._frontend.finish()
 
@@ -118,12 +118,12 @@ class HttpSession:
             self._revalidation.stop()
         if self._strict is not None:
             self._strict.stop()
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        if self._expulsion is not None:
+            self._expulsion.cancel()
+            self._expulsion = None
 
-    def _out_of_patience(self) -> None:
-        self._patience = None
+    def _expulsion_due(self) -> None:
+        self._expulsion = None
         self.abort()
 
 

@@ -1,4 +1,4 @@
-"""One address and port: who is let in, TLS and the gate before a byte is looked at, and every live connection.
+"""One address and port: its limits, TLS and the gate in front of every client, and all live connections.
 
 What becomes of a client that is known is for the subclasses: HTTP is read (`connections`), or bytes are relayed
 (`relay_port`).

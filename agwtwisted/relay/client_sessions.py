@@ -45,14 +45,14 @@ class RelayTarget:
     site: RelaySite
     servers: Pool[RelayServer]
     frame: RecordFrame
-    names: ServerNames | None  # of the server certificate; None where backends are not told of TLS
+    names: ServerNames | None  # of the server certificate; None if PROXY headers do not describe TLS
 
     @classmethod
     def of(cls, site: RelaySite, backends: RelayBackends) -> RelayTarget:
         """The target of a site's clients."""
         rule = site.rule
         certificate = site.listener.ssl_certificate
-        told = rule.backend_settings.proxy_protocol_tls and certificate is not None
+        describes_tls = rule.backend_settings.proxy_protocol_tls and certificate is not None
         return cls(
             site=site,
             servers=backends.pool(*site.route),
@@ -62,7 +62,7 @@ class RelayTarget:
                 backend_pool=rule.backend_address_pool.name,
                 backend_setting=rule.backend_settings.name,
             ),
-            names=server_names(certificate.certificates[0]) if told and certificate else None,
+            names=server_names(certificate.certificates[0]) if describes_tls and certificate else None,
         )
 
 
@@ -180,11 +180,11 @@ class RelaySession:
             self._revalidation.stop()
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
-        """A client that has a server and says nothing may wait for the server's word, or is a stranger.
+        """What the client keeps the gateway waiting for, and since when.
 
-        It is waited for since it came where it never said a word, else since something moved in either direction for
-        the last time: whether the server is at work for it is not known here. One that has proven who it is is waited
-        for only before its first word, and since now.
+        A silent client with a server may wait for the server, or may never send anything. If it has sent nothing yet,
+        the wait began with the connection, else with the last bytes in either direction: whether the server works for
+        it is not known here. A trusted client is waited for only before its first byte, and since now.
         """
         if self._joined is None:
             return Awaited.NOTHING, now

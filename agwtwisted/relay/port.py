@@ -17,7 +17,7 @@ class RelayPort(Port[RelaySite]):
     """A port whose clients are relayed.
 
     Args:
-        backends: who is connected to.
+        backends: the servers that clients are connected to.
         others: those of `ports.Port`.
     """
 

@@ -49,7 +49,7 @@ class ClientCertificates:
         self.name_refused = False
         self._now = now
         self._by_depth: dict[int, bytes] = {}  # DER
-        self._told: tuple[bytes, ...] | None = None  # the same, the leaf first
+        self._chain_der: tuple[bytes, ...] | None = None  # the same, the leaf first
         self._error = 0
         self._error_depth = 0
         self._costs = Costs()
@@ -59,19 +59,19 @@ class ClientCertificates:
 
     @property
     def version_agreed(self) -> bool:
-        """Whether a ClientHello was understood: OpenSSL chooses the version before it tells the name."""
+        """Whether a ClientHello was understood: OpenSSL chooses the version before it reports the name."""
         return self.site_context is not None or self.name_refused
 
     def note(self, certificate: bytes, error: int, depth: int, ok: bool, presented: Presented = tuple) -> int:
         """One call of OpenSSL's verify callback; returns how the handshake goes on, as `openssl.Told` does.
 
-        OpenSSL tells its first error, or every certificate of a chain it has built, the root first and the leaf last.
-        Where another path holds than the one it tells of, what it goes on to say does not count.
+        OpenSSL reports its first error, or every certificate of a chain that it has built, the root first and the leaf
+        last. If the search finds another path that is valid, further reports about OpenSSL's own path are ignored.
         """
         if self._first_error:
             return GO_ON
         self._by_depth[depth] = certificate
-        self._told = None
+        self._chain_der = None
         site_context = self.site_context
         anchors = None if site_context is None else site_context.rules.anchors
         if not ok and anchors is not None and anchors.forgives(certificate, error, depth):
@@ -92,7 +92,7 @@ class ClientCertificates:
         return reasons.alert_code(reason) if ok else error
 
     def _reason(self, site_context: SiteContext, error: int, depth: int, ok: bool) -> str | None:
-        """Why the client would be refused by what was told now; None where nothing speaks against it so far."""
+        """The reason for a refusal by this call; None if there is none so far."""
         if not ok:
             return REASONS.get(error, "certificate verify failed")
         if depth or self._error or site_context.rules.anchors is None:
@@ -115,7 +115,7 @@ class ClientCertificates:
         if path is None:
             return False
         self._by_depth = dict(enumerate(path))
-        self._told = None
+        self._chain_der = None
         self._first_error = error or reasons.alert_code(reason)
         self._error = self._error_depth = 0
         self._verdict = self.strict_verdict()
@@ -130,7 +130,7 @@ class ClientCertificates:
         rules = self._rules
         if rules is not None and rules.anchors is not None:
             # The profile's own CAs are there already: copies for every connection would be a kilobyte and more.
-            self._told = tuple(map(rules.anchors.own, self._chain()))
+            self._chain_der = tuple(map(rules.anchors.own, self._chain()))
         return strict_verdict(rules, self.evidence(), self._time())
 
     @property
@@ -158,7 +158,7 @@ class ClientCertificates:
         return chain[1:] if 0 in self._by_depth else chain
 
     def evidence(self) -> Evidence:
-        """What OpenSSL has told so far."""
+        """What OpenSSL has reported so far."""
         return Evidence(
             chain=self._chain(), error=self._error, error_depth=self._error_depth, first_error=self._first_error
         )
@@ -171,10 +171,10 @@ class ClientCertificates:
         return datetime.fromtimestamp(self._now(), UTC)
 
     def _chain(self) -> tuple[bytes, ...]:
-        """The certificates as far as they were told."""
-        if self._told is None:
-            self._told = tuple([self._by_depth[depth] for depth in sorted(self._by_depth)])
-        return self._told
+        """The certificates that OpenSSL has reported, the leaf first."""
+        if self._chain_der is None:
+            self._chain_der = tuple([self._by_depth[depth] for depth in sorted(self._by_depth)])
+        return self._chain_der
 
 
 def verify_callback(

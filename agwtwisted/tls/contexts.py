@@ -196,7 +196,7 @@ def _choose_protocol(protocols: Sequence[bytes], connection: SSL.Connection, off
     for protocol in protocols:
         if protocol in offered:
             return protocol
-    # A client that offers protocols but none of ours is told so (RFC 7301 section 3.2): raising sends that alert.
+    # A client that offers only other protocols gets no_application_protocol (RFC 7301 section 3.2): raising sends it.
     raise SSL.Error([("SSL routines", "", "no application protocol")])
 
 
@@ -210,7 +210,7 @@ def _use_server_certificate(context: SSL.Context, site: AnySite) -> None:
 def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
     """Fills the context's store and the list of acceptable CAs from the profile's files, and from nowhere else.
 
-    A Passthrough client is free to send what it has: it is told no CAs.
+    A Passthrough client is free to send any certificate: the list that it gets names no CAs.
     """
     chains = [trusted.chain for trusted in profile.trusted_client_certificates]
     store = context.get_cert_store()
@@ -242,7 +242,7 @@ def _loaded(authority: bytes, name: str) -> crypto.X509:
 
 
 def _advertise(context: SSL.Context, authority: crypto.X509) -> None:
-    """Adds a CA to the list that clients are told.
+    """Adds a CA to the list that clients get in a CertificateRequest.
 
     pyOpenSSL warns of its own kind of certificate here, and cryptography's cannot be made of every CA that OpenSSL
     reads.

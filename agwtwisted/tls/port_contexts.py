@@ -53,7 +53,7 @@ class PortContexts:
 
         `set_context` leaves the old verify mode in place: without `set_verify` a strict site would fail open.
         A refusal is noted, not raised: raising would print a traceback for every such client. A second ClientHello,
-        after a HelloRetryRequest, chooses anew; who was refused once stays so.
+        after a HelloRetryRequest, chooses anew; a client that was refused once stays refused.
         """
         name = notes.server_name = server_name(connection)
         site = self.sites.select(name) if name else self.sites.unnamed

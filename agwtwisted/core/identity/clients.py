@@ -49,7 +49,7 @@ def _unknown() -> bytes:
 
 @attrs.frozen(kw_only=True)
 class ClientConnection:
-    """What is known of a client's connection, whoever the client is."""
+    """The facts about a client's connection: they do not depend on the decision about the client."""
 
     address: str
     port: int
@@ -68,7 +68,7 @@ class ClientConnection:
 class CertificateProof:
     """What a handshake has shown of the client's certificate, and the verdicts on it.
 
-    A certificate proves who the client is only as far as the verdict says. Other kinds of proof stand beside this one.
+    The certificate proves the client's identity only if a verdict says so. Other kinds of proof belong beside this one.
     """
 
     verdict: Verdict  # by the listener's SSL profile
