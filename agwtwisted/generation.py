@@ -1,8 +1,9 @@
 """Everything that belongs to one configuration in force: TLS contexts, ports, exchanges, backends, probes.
 
-Made whole from a plan before any of it is used, so that another one can take its place by assignment: a listening
-socket gets the port of the same address, and whatever has begun on an old port goes on there. Nothing here is kept by
-what outlives it (`shared.Shared`): a generation that is stopped, closed and dropped is gone, private keys included.
+`service` makes one, whole, from a plan before any of it is used, so that another one can take its place by assignment:
+a listening socket gets the port of the same address, and whatever has begun on an old port goes on there. Nothing that
+outlives it (`shared.Shared`) keeps any of it: a generation that is stopped, closed and dropped is gone, private keys
+included.
 """
 
 from __future__ import annotations

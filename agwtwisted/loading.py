@@ -76,6 +76,8 @@ def placed(plan: Plan) -> Iterator[None]:
     """Has what goes wrong inside raised as a ConfigError, with the line of the file that asks for it."""
     try:
         yield
+    except ConfigError:
+        raise  # it has its lines
     except (AgwError, OSError) as error:
         raise ConfigError([_problem(error, plan)]) from error
 

@@ -125,6 +125,10 @@ class PlacedTests(Directory):
         self.assertEqual(self.said(AgwError("it will not do")), f"ERROR {self.file} it will not do")
         with self.assertRaises(ZeroDivisionError), placed(load(self.file, NOW)):
             raise ZeroDivisionError
+        placed_already = ConfigError([])
+        with self.assertRaises(ConfigError) as caught, placed(load(self.file, NOW)):
+            raise placed_already
+        self.assertIs(caught.exception, placed_already)
 
     def test_weak_key(self) -> None:
         """A server certificate that OpenSSL does not serve has the line of its section."""

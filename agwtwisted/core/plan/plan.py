@@ -86,7 +86,10 @@ class Plan:
     identifying_headers: frozenset[bytes] = attrs.field(eq=False, repr=False)
     """The canonical names of headers by which rewrite rules identify the client to backends."""
     fingerprints: Mapping[str, str] = attrs.field(eq=False, repr=False)
-    """Of everything that is in use, by the title of its section: ``ssl_profile devices``."""
+    """Of everything that is in use, by the title of its section: ``ssl_profile devices``.
+
+    That of a thing has those of all that it names in it: that of a rule is the fingerprint of its site.
+    """
     origins: Origins = attrs.field(eq=False, repr=False)
 
     @classmethod
