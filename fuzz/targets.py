@@ -26,6 +26,7 @@ from agwtwisted.core.certificates.pem import read_certificates
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.configuration.parsing import parse
 from agwtwisted.core.exchange.certificate_headers import header_block
+from agwtwisted.core.exchange.identity_headers import IdentityHeadersError, client_identity
 from agwtwisted.core.http import host_names
 from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.http.heads import RequestParser
@@ -287,6 +288,28 @@ def _headers(data: bytes) -> None:
             block = header_block(identity, _EVERY_HEADER, limit=limit)
             assert _LINES.fullmatch(block), block
             assert len(block) <= limit
+            read = client_identity([(name, value) for name, _, value in map(_parted, block.split(b"\r\n")[:-1])])
+            assert read.verified == isinstance(verdict, Trusted)
+            assert read.certificate == data or "x-client-certificate" in read.omitted
+
+
+def _parted(line: bytes) -> tuple[bytes, bytes, bytes]:
+    return line.partition(b": ")
+
+
+def _identity_lines() -> list[bytes]:
+    """The headers of each certificate, in lines."""
+    found = [Identity(verdict=Trusted(), certificate=certificate_variables(der), chain_der=()) for der in CERTIFICATES]
+    return [header_block(each, _EVERY_HEADER) for each in found]
+
+
+def _identity(data: bytes) -> None:
+    """Lines that nobody but a client may have written."""
+    try:
+        read = client_identity([(name, value) for name, _, value in map(_parted, data.split(b"\r\n"))])
+    except IdentityHeadersError:
+        return
+    assert not read.verified or read.certificate or read.omitted
 
 
 _ANCHORS = Anchors.of(
@@ -631,6 +654,11 @@ TARGETS = {
     "name_comparison": Target(run=_comparison, seeds=lambda: NAMES, is_der=True, longest=1024),
     "variables": Target(run=_variables, seeds=lambda: CERTIFICATES, is_der=True),
     "headers": Target(run=_headers, seeds=lambda: CERTIFICATES, is_der=True),
+    "identity": Target(
+        run=_identity,
+        seeds=_identity_lines,
+        words=("X-Client-Certificate", "-Verification: ", "SUCCESS", "PASSTHROUGH", "-Omitted: ", "\\x0d\\x0a", "%0A"),
+    ),
     "judge": Target(run=_judge, seeds=_chains, is_der=True),
     "search": Target(run=_search, seeds=_handshakes, is_der=True),
     "handshake": Target(run=_handshake, seeds=_handshakes, is_der=True),
