@@ -1,4 +1,4 @@
-"""The seams of the shell: what a stage asks of the next, without knowing it."""
+"""The interfaces between the stages of the shell."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Session(Protocol):
         """The client as a path that requires a certificate takes it; may be cancelled."""
 
     def identity(self, action: Action, client: Admitted) -> bytes:
-        """The request header lines that tell a backend who the client is; rendered once for each client."""
+        """The request header lines that identify the client to a backend; rendered once for each client."""
 
 
 class ResponseWriter(Protocol):
@@ -88,7 +88,7 @@ class Exchange(Protocol):
         """A piece of the request's body, or of what a tunnel carries."""
 
     def body_complete(self) -> None:
-        """The request's body is whole; not told for a request without one."""
+        """The request's body is complete; not called for a request without one."""
 
     def flush(self) -> None:
         """Nothing else came with this read."""
@@ -107,7 +107,7 @@ class Exchange(Protocol):
 
 
 class _NoExchange:
-    """Where no request is under way: nothing is done about what comes."""
+    """Where no request is in progress: nothing is done about what comes."""
 
     def begin(self) -> None:
         """Never called."""
@@ -142,7 +142,7 @@ class ClientProtocol(Protocol):
 
     @property
     def endless(self) -> bool:
-        """Whether what is under way may go on for ever: another protocol, or server-sent events."""
+        """Whether what is in progress may go on for ever: another protocol, or server-sent events."""
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """What the client keeps the gateway waiting for, and since when."""
@@ -154,10 +154,10 @@ class ClientProtocol(Protocol):
         """
 
     def finish(self) -> None:
-        """No further request, not even one that has come: closes now if none is under way, else after its answer."""
+        """No further request, not even one that has come: closes now if none is in progress, else after its answer."""
 
     def hold(self) -> None:
-        """No further request is begun until `go_on`; one under way goes on."""
+        """No further request is begun until `go_on`; one in progress goes on."""
 
     def go_on(self) -> None:
         """Requests are begun again."""
@@ -192,7 +192,7 @@ class UpstreamUser(Protocol):
         """The backend takes bytes again."""
 
     def broken(self) -> None:
-        """An error of the gateway's own, which is in its log already; the connection is no longer the user's."""
+        """A defect of the gateway, which is in its log already; the connection is no longer the user's."""
 
 
 class BackendConnection(Protocol):

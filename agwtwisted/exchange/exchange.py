@@ -97,7 +97,7 @@ class HttpExchange:
             self._fail()
 
     def _fail(self) -> None:
-        """An error of the gateway's own: 500, or a cut where the answer has begun, and a line in the access log."""
+        """A defect of the gateway: 500, or a cut where the answer has begun, and a line in the access log."""
         self.log.failure("Unexpected error while serving a request")
         if self._actions.ended:
             return
@@ -139,7 +139,7 @@ class HttpExchange:
         self._on(on.CLIENT_LOST)
 
     def broken(self) -> None:
-        """An error of the gateway's own, which is in its log already."""
+        """A defect of the gateway, which is in its log already."""
         self._on(on.DEFECT)
 
     # -- from the backend, as interfaces.AttemptsUser says

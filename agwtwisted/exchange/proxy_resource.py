@@ -132,7 +132,7 @@ class ProxyResource(Resource):
         reactor: connects to the backends.
         backend_addresses: ``host:port`` or ``[IPv6 address]:port`` of each server; they take turns.
         client_of: says who sent a request: `web_client`. Unless it is given, no client is asked for a certificate.
-        certificate_headers: which headers tell the backend about the client's certificate.
+        certificate_headers: which headers describe the client's certificate to the backend.
         request_timeout: seconds that a backend may be silent.
         access_log: takes a line for each request; the caller starts and stops it.
 
@@ -204,7 +204,7 @@ class _WebSession:
         return succeed(identify(self._pending.strict(), NOT_CHECKED))
 
     def identity(self, action: Action, client: Admitted) -> bytes:
-        """The request header lines that tell the backend who the client is."""
+        """The request header lines that identify the client to the backend."""
         return identity_block(client, action.certificate_headers)
 
 
@@ -302,7 +302,7 @@ class _WebWriter:
         self._request.unregisterProducer()
         self._request.loseConnection()
 
-    # -- what twisted.web tells
+    # -- called by twisted.web
 
     def pauseProducing(self) -> None:
         """The client takes bytes more slowly than they come."""
@@ -321,7 +321,7 @@ class _WebWriter:
             exchange.broken()
 
     def stopProducing(self) -> None:
-        """The client is gone; notifyFinish tells it too."""
+        """The client has disconnected; notifyFinish reports it, too."""
 
     def _client_lost(self, failure: Failure) -> None:
         exchange, self._exchange = self._exchange, None

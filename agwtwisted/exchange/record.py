@@ -17,7 +17,7 @@ from agwtwisted.exchange.context import ExchangeContext
 
 
 class ExchangeRecord:
-    """One exchange, as the access log tells it.
+    """The record of one exchange for the access log.
 
     Args:
         context: what all exchanges share; has the clock and the log.

@@ -54,8 +54,8 @@ _IDLE, _BODY, _WHOLE, _UNFIT, _TUNNEL = Phase
 class Frontend:
     """The receiver of one client's connection, and the `WriterOwner` of its response writer.
 
-    An error of the gateway's own stays that of the request it met: it is answered with 500 or cut, and the connection
-    ends. As interfaces.ClientProtocol says.
+    A defect of the gateway stays that of the request it met: it is answered with 500 or cut, and the connection ends.
+    As interfaces.ClientProtocol says.
     """
 
     log = Logger()
@@ -90,7 +90,7 @@ class Frontend:
 
     @property
     def endless(self) -> bool:
-        """Whether what is under way may go on for ever: another protocol, or server-sent events."""
+        """Whether what is in progress may go on for ever: another protocol, or server-sent events."""
         head = self._writer.head_sent
         return self._phase is _TUNNEL or (head is not None and is_event_stream(head))
 
@@ -122,12 +122,12 @@ class Frontend:
             self._too_late()
 
     def finish(self) -> None:
-        """No further request, not even one that has come: closes now if none is under way, else after its answer."""
+        """No further request, not even one that has come: closes now if none is in progress, else after its answer."""
         if self._phase is _IDLE:
             self._close()
 
     def hold(self) -> None:
-        """No further request is begun until `go_on`; one under way goes on."""
+        """No further request is begun until `go_on`; one in progress goes on."""
         self._on_hold = True
 
     def go_on(self) -> None:
@@ -276,7 +276,7 @@ class Frontend:
         self._guarded(self._advance)
 
     def _take(self, event: RequestEvent) -> None:
-        """Hands on what was read: the next request, or something of the one under way."""
+        """Hands on what was read: the next request, or something of the one in progress."""
         if isinstance(event, RequestHead):
             self._begin(event, _WHOLE if event.framing is Framing.NONE else _BODY)
         elif isinstance(event, bytes):
@@ -366,7 +366,7 @@ class Frontend:
             self._wire.end()
 
     def _look(self) -> None:
-        """Lets go of a client that has finished sending, and has reset the connection since."""
+        """Closes the connection of a client that has half-closed and reset the connection since."""
         if self._wire.is_reset():
             self._wire.abort()
         else:
@@ -384,7 +384,7 @@ class Frontend:
             self._broken(unanswered=self._reader.unread > 0)
 
     def _broken(self, *, unanswered: bool) -> None:
-        """Ends the connection after an error of the gateway's own, with an answer where a request is under way."""
+        """Ends the connection after a defect of the gateway, with an answer where a request is in progress."""
         self.log.failure("Unexpected error while serving a client")
         try:
             if self._phase is not _IDLE:

@@ -67,7 +67,7 @@ class HttpSession:
         return self._strict.judged(self.client)
 
     def identity(self, action: Action, client: Admitted) -> bytes:
-        """The request header lines that tell a backend who the client is; rendered once for each client."""
+        """The request header lines that identify the client to a backend; rendered once for each client."""
         identity: bytes | None = client.remembered.get(action)
         if identity is None:
             identity = self._port.identities.block(client, action.certificate_headers)
@@ -75,7 +75,7 @@ class HttpSession:
         return identity
 
     def drain(self) -> None:
-        """The gateway stops: the next answer, or the one under way, is the last."""
+        """The gateway stops: the next answer, or the one in progress, is the last."""
         self.draining = True
         self._frontend.drain(self._port.clock.seconds(), self._port.quiet)
 

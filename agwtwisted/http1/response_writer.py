@@ -28,13 +28,13 @@ class WriterOwner(Protocol):
         """Whether another request may follow the answer whose head is sent now."""
 
     def switched(self) -> None:
-        """The client was told that another protocol begins."""
+        """The client got 101: another protocol begins."""
 
     def answered(self) -> None:
-        """The exchange under way is over, and its answer whole."""
+        """The exchange in progress is over, and its answer whole."""
 
     def cut(self) -> None:
-        """The exchange under way is over, and its answer not whole."""
+        """The exchange in progress is over, and its answer not whole."""
 
     def pause_body(self) -> None:
         """Stops the request's body."""
@@ -48,7 +48,7 @@ class Http1ResponseWriter:
 
     Args:
         wire: the connection to it.
-        owner: what is told of the responses; forgotten with `detach`.
+        owner: gets the events of the responses; forgotten with `detach`.
     """
 
     __slots__ = ("_framing", "_out", "_owner", "_request", "_wire", "bytes_sent", "head_sent", "keep_alive")
@@ -56,8 +56,8 @@ class Http1ResponseWriter:
     _owner: WriterOwner
 
     def __init__(self, wire: Connection, owner: WriterOwner) -> None:
-        self.bytes_sent = 0  # of the answer under way
-        self.head_sent: ResponseHead | None = None  # of the answer under way
+        self.bytes_sent = 0  # of the response in progress
+        self.head_sent: ResponseHead | None = None  # of the response in progress
         self.keep_alive = True  # whether another request may follow it
         self._wire = wire
         self._owner = owner

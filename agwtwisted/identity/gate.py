@@ -1,4 +1,4 @@
-"""Holds a connection after its handshake until the verdict about the client is in.
+"""Holds a connection after its handshake until the verdict about the client is final.
 
 No byte of the client is looked at before: what comes is kept. For the ports, whose connections have one each.
 """

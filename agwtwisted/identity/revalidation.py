@@ -144,7 +144,7 @@ class Revalidation:
         self._again()
 
     def _again(self) -> None:
-        """Judges anew, unless that is under way."""
+        """Judges anew, unless that is in progress."""
         revalidated = self._revalidated
         if revalidated is None or self._asking is not None:
             return
@@ -182,7 +182,7 @@ class Revalidation:
 
 
 class StrictClient:
-    """The client of one connection as the paths see it that require a certificate; judged anew at every request.
+    """The client of one connection as the paths see it that require a certificate; judged again at every request.
 
     What was found out about a certificate is remembered elsewhere, so that a judgement costs little. Once a path has
     let in a client that the listener itself does not verify, its certificate is revalidated as on a Strict listener.

@@ -1,4 +1,6 @@
-"""How many connections and handshakes there are, and who gives way to others; shared by all ports of a gateway."""
+"""Counts connections and handshakes, and decides which one is closed for a new one; shared by all ports of a
+gateway.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,7 @@ class Slot:
 
 
 class Limits:
-    """Counts, and decides who gives way.
+    """Counts connections and handshakes, and decides which is closed for another.
 
     Args:
         gateway: the limits.
@@ -74,7 +76,7 @@ class Limits:
         self.connections: Connections[AcceptedConnection] = Connections(room, gateway.silent_timeout)
         self.handshakes: HandshakeSlots[SlotHandshake] = HandshakeSlots(gateway.max_handshakes, gateway.silent_timeout)
         self.paused = False
-        """Whether further connections wait in the kernel's backlog: each that there is is at work."""
+        """Whether further connections wait in the kernel's backlog, because none can be closed."""
         self._by_address: Counter[str] = Counter()
         self._subscribers: dict[Callable[[], None], None] = {}
         self._retry: IDelayedCall | None = None
@@ -118,7 +120,7 @@ class Limits:
             self._resume()
 
     def victim(self) -> AcceptedConnection | None:
-        """Who is to give way where there are as many as there may be; None: all are at work."""
+        """The connection to close at the limit; None: the gateway is working for all of them."""
         return self.connections.victim(self._clock.seconds())
 
     def make_room(self, victim: AcceptedConnection) -> None:
@@ -153,7 +155,7 @@ class Limits:
     # -- handshakes
 
     def begin_handshake(self, handshake: SlotHandshake) -> bool:
-        """Whether a handshake whose ClientHello has come may begin; else it is told when it may."""
+        """Whether a handshake whose ClientHello has come may begin; else `go_on` is called when it may."""
         begins, victim = self.handshakes.enter(handshake, handshake.block, self._clock.seconds())
         if victim is not None:
             victim.give_way(_NO_SLOT)
@@ -193,11 +195,11 @@ class Limits:
             return
         left = max(self.handshakes.patience_ends() - self._clock.seconds(), 0.0)
         if self._next_slot is None:
-            self._next_slot = self._clock.callLater(left, self._patience_ends)
+            self._next_slot = self._clock.callLater(left, self._slot_timeout)
         else:
             self._next_slot.reset(left)
 
-    def _patience_ends(self) -> None:
+    def _slot_timeout(self) -> None:
         self._next_slot = None
         self._grant()
 

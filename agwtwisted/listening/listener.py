@@ -89,7 +89,7 @@ def bind(address: str, port: int) -> socket.socket:
 
 
 class ListeningSocket(Service):
-    """One bound socket. Where there are as many connections as may be one gives way, or else the next ones wait.
+    """One bound socket. At the limit of connections one is closed for a new one, or else new ones wait.
 
     Its `port` may be replaced at any time: connections that are accepted from then on are those of the new one.
     """
@@ -128,7 +128,7 @@ class ListeningSocket(Service):
         self._bound.close()
 
     def _accept_waiting(self) -> None:
-        """Whoever has connected is served: closing the socket would reset all that wait in the backlog."""
+        """Connections in the backlog are served: closing the socket would reset them."""
         for _ in range(BACKLOG // AT_ONCE + 1):
             before = self._accepted
             self._accept()
@@ -136,7 +136,7 @@ class ListeningSocket(Service):
                 return
 
     def _accept(self) -> None:
-        """Lets those in that wait; where there are as many as there may be, each in the place of another."""
+        """Accepts waiting connections; at the limit, each in the place of another."""
         for _ in range(AT_ONCE):
             limits = self._limits
             if limits.paused:
@@ -161,9 +161,9 @@ class ListeningSocket(Service):
             self._take(accepted, client)
 
     def _take(self, accepted: socket.socket, client: tuple[Any, ...]) -> None:
-        """Gives a connection its transport, unless the port will not have it."""
+        """Gives a connection its transport, unless the port refuses it."""
         try:
-            if len(client) == 4 and client[3]:  # its host is one of a link, which its name tells then
+            if len(client) == 4 and client[3]:  # its host is one of a link, which its name says then
                 host, _ = socket.getnameinfo(client, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
                 client = (host, *client[1:])
             protocol = self.port.accept(client[0], client[1])
@@ -185,7 +185,9 @@ class ListeningSocket(Service):
         begin(stream, protocol)
 
     def _fall_short(self, error: OSError) -> None:
-        """The system gives no descriptor, or no memory: who keeps us waiting gives way, and all wait for a moment."""
+        """There is no descriptor or no memory: a connection that keeps the gateway waiting is closed, and accepting
+        pauses for a moment.
+        """
         limits = self._limits
         limits.say(f"no connection can be accepted ({error.strerror}): is LimitNOFILE (ulimit -n) high enough?")
         victim = limits.victim()

@@ -236,7 +236,7 @@ class Port(ABC, Generic[S]):
 
 
 class _ProxiedConnection:
-    """A connection whose PROXY protocol header is awaited, as everybody's on such a port must send it."""
+    """A connection that must begin with a PROXY protocol header: every connection of such a port does."""
 
     def __init__(self, port: Port[Any], host: str, number: int) -> None:
         self.connection = Connection(port.clock, port.outbox)

@@ -1,1 +1,1 @@
-"""L4 listeners: bytes both ways between a client that was let in and a server of a pool."""
+"""L4 listeners: bytes in both directions between an accepted client and a server of a pool."""

@@ -1,4 +1,4 @@
-"""The servers behind L4 listeners: whose turn it is, and new connections to them."""
+"""The servers behind L4 listeners: load balancing, and new connections to them."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class RelayServer(Target):
         Args:
             timeout: seconds.
             preamble: bytes.
-            server_name: whom the server must prove to be over TLS; empty: as the settings say.
+            server_name: the name that the server must prove over TLS; empty: as the settings say.
             protocol: that the client has agreed on, which a server over TLS is offered (ALPN); empty: none.
         """
 

@@ -287,7 +287,7 @@ class RelaySession:
         return None
 
     def _fail(self, failure: Failure | None = None) -> None:
-        """Ends the session after an error of the gateway's own: the one that is being handled, or this one."""
+        """Ends the session after a defect of the gateway: the one that is being handled, or this one."""
         self.log.failure("Unexpected error while serving an L4 client", failure)
         if self._joined is not None:
             self._joined.relay.abort(End.DEFECT)
@@ -322,7 +322,7 @@ class RelaySession:
             log.write_later(partial(self._line, end, self._port.clock.seconds(), log.timestamp()))
 
     def _line(self, end: End, now: float, timestamp: bytes) -> bytes:
-        """The line of the access log; all else that it tells is over."""
+        """The line of the access log; the session is over."""
         joined = self._joined
         record = SessionRecord(
             timestamp=timestamp,

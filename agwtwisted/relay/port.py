@@ -1,4 +1,6 @@
-"""L4 listeners: a client that was let in is joined to a backend, and its session logged when both are gone."""
+"""L4 listeners: an accepted client is joined to a backend, and the session is logged when both connections are
+closed.
+"""
 
 from __future__ import annotations
 

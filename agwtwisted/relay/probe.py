@@ -1,6 +1,6 @@
 """Probes the servers behind L4 listeners: whether they can be connected to, by TLS where clients' connections are.
 
-Caller: what puts the gateway together.
+Caller: the generation, which builds the gateway.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Bytes both ways between a client and a backend, until both have finished or one is gone.
+"""Bytes in both directions between a client and a backend, until both have finished or one is gone.
 
 What one side sends goes to the other as it came, no faster than that one reads; the end of one direction is passed on,
-and the other goes on. An end that was no end (a reset, TLS without close_notify) is passed on as one: a TLS peer gets
-no close_notify then.
+and the other goes on. A truncated end (a reset, TLS without close_notify) is passed on as such: a TLS peer gets no
+close_notify then.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class Relay:
                 side.wire.abort()
 
     def broken(self) -> None:
-        """Closes both after an error of the gateway's own, of which the log gets the traceback."""
+        """Closes both after a defect of the gateway, of which the log gets the traceback."""
         self.log.failure("Unexpected error while relaying")
         self.end = End.DEFECT
         self.abort(End.DEFECT)

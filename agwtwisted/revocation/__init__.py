@@ -1,1 +1,3 @@
-"""Whether a certificate is revoked: what is known, whom to ask, how often, and where answers are stored."""
+"""Whether a certificate is revoked: what is known, which responders are asked, how often, and where responses are
+stored.
+"""

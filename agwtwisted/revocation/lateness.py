@@ -1,7 +1,7 @@
 """How late the reactor is, and timeouts that do not count that time.
 
-A busy reactor runs timers late and reads late what has arrived. A timeout that judges somebody else must leave out the
-time in which this process did not listen. Caller: the OCSP client.
+A busy reactor runs timers late and reads late what has arrived. A timeout for another program must leave out the time
+in which this process did not read. Caller: the OCSP client.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ class BackendContexts:
 
 
 def _asked(settings: BackendHttpSettings | BackendSettings) -> dict[str, Any]:
-    """What `BackendTls.trusting` is told besides the roots."""
+    """What `BackendTls.trusting` gets besides the roots."""
     if isinstance(settings, BackendSettings):
         return {}
     return {

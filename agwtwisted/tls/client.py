@@ -1,7 +1,7 @@
 """The client side of a TLS handshake: the gateway towards its backends.
 
 `when_open` is called once the handshake is through and the server is the one that was wanted, `when_failed` when that
-does not come: until then the connection carries nothing, and its later receiver is told nothing but the end.
+does not come: until then the connection carries nothing, and its later receiver gets no event except the end.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from agwtwisted.tls.codec import TlsCodec, error_text
 from agwtwisted.tls.records import records_of
 from agwtwisted.transport.connection import Connection
-from agwtwisted.transport.receiver import NOBODY, Receiver
+from agwtwisted.transport.receiver import NO_RECEIVER, Receiver
 
 MAX_HANDSHAKE_BYTES: Final = 160 * 1024
 """Of a server: OpenSSL takes 100 KiB of certificates; hello, tickets and the headers of all records come on top."""
@@ -53,7 +53,7 @@ class ClientHandshake:
         connection: Connection,
         check: ServerCheck,
         until: float,
-        receiver: Receiver = NOBODY,
+        receiver: Receiver = NO_RECEIVER,
     ) -> None:
         self.when_open: Callable[[], None] | None = None
         self.when_failed: Callable[[str], None] | None = None

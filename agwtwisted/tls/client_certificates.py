@@ -63,7 +63,8 @@ class ClientCertificates:
         return self.site_context is not None or self.name_refused
 
     def note(self, certificate: bytes, error: int, depth: int, ok: bool, presented: Presented = tuple) -> int:
-        """One call of OpenSSL's verify callback; returns how the handshake goes on, as `openssl.Told` does.
+        """One call of OpenSSL's verify callback; returns how the handshake goes on, as an `openssl.VerifyListener`
+        does.
 
         OpenSSL reports its first error, or every certificate of a chain that it has built, the root first and the leaf
         last. If the search finds another path that is valid, further reports about OpenSSL's own path are ignored.

@@ -1,4 +1,4 @@
-"""The pyOpenSSL context of a site: what it presents to clients, which TLS it speaks and whom it trusts.
+"""The pyOpenSSL context of a site: the certificate it presents, its TLS policy, and the CAs it trusts.
 
 For `port_contexts`, which makes those of a port and chooses among them.
 """

@@ -30,8 +30,8 @@ Presented: TypeAlias = Callable[[], tuple[bytes, ...]]
 It may be called while the verify callback runs.
 """
 
-Told: TypeAlias = Callable[[SSL.Connection, bytes, int, int, bool, Presented], int]
-"""Is told of one certificate (DER) of a chain: error, depth, whether OpenSSL is content, and how to get what was sent.
+VerifyListener: TypeAlias = Callable[[SSL.Connection, bytes, int, int, bool, Presented], int]
+"""Called with one certificate (DER) of a chain: error, depth, whether OpenSSL is content, and how to get what was sent.
 
 Returns `GO_ON`, or else the ``X509_V_ERR_*`` of a refusal, by which OpenSSL chooses its alert. It must not raise.
 """
@@ -39,23 +39,26 @@ Returns `GO_ON`, or else the ``X509_V_ERR_*`` of a refusal, by which OpenSSL cho
 GO_ON: Final = 0
 
 Verifying: TypeAlias = Callable[[SSL.Context | SSL.Connection, int], None]
-"""Sets how the peer of a context or of a connection is verified (``SSL.VERIFY_*``); `verifying` knows who is told."""
+"""Sets how the peer of a context or of a connection is verified (``SSL.VERIFY_*``); `verifying` knows the listener that
+is called.
+"""
 
 
-def public_verifying(told: Told) -> Verifying:
+def public_verifying(listener: VerifyListener) -> Verifying:
     """By the methods.
 
-    A refusal where OpenSSL is content goes out as the alert internal_error, and what was sent is not to be had.
+    A refusal where OpenSSL is content goes out as the alert internal_error, and the certificates that the peer sent are
+    not available.
     """
 
     def wrapped(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
         der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
-        return told(connection, der, error, depth, bool(ok), tuple) == GO_ON
+        return listener(connection, der, error, depth, bool(ok), tuple) == GO_ON
 
     return lambda target, mode: target.set_verify(mode, wrapped)
 
 
-def direct_verifying(told: Told) -> Verifying:
+def direct_verifying(listener: VerifyListener) -> Verifying:
     """By the functions. What this returns has to live as long as the contexts and connections that it was given."""
     scratch = ffi.gc(lib.BIO_new(lib.BIO_s_mem()), lib.BIO_free)
     index = lib.SSL_get_ex_data_X509_STORE_CTX_idx()
@@ -66,14 +69,14 @@ def direct_verifying(told: Told) -> Verifying:
         octets = b""
         while (size := lib.BIO_read(scratch, _SCRATCH, _SCRATCH_SIZE)) > 0:
             octets += ffi.buffer(_SCRATCH, size)[:]
-        return octets if done == 1 else b""  # which nobody can read
+        return octets if done == 1 else b""  # which cannot be parsed
 
     def presented(store: Any) -> tuple[bytes, ...]:
         sent = _sent(store)
         return tuple([der(lib.sk_X509_value(sent, index)) for index in range(lib.sk_X509_num(sent))])
 
     def verify(ok: int, store: Any) -> int:  # what it raises is printed, and refuses
-        refusal = told(
+        refusal = listener(
             connections[lib.X509_STORE_CTX_get_ex_data(store, index)],
             der(lib.X509_STORE_CTX_get_current_cert(store)),
             lib.X509_STORE_CTX_get_error(store),
@@ -231,7 +234,7 @@ def _is_known() -> bool:
 KNOWN: Final = _is_known()
 """Whether the functions are used."""
 
-verifying: Final[Callable[[Told], Verifying]] = direct_verifying if KNOWN else public_verifying
+verifying: Final[Callable[[VerifyListener], Verifying]] = direct_verifying if KNOWN else public_verifying
 """The same of verification."""
 
 FALLBACK: Final = (
@@ -243,4 +246,4 @@ FALLBACK: Final = (
         " path if OpenSSL's first one fails"
     )
 )
-"""What is to be said where the functions are not used; else empty."""
+"""The warning if the functions are not used; else empty."""

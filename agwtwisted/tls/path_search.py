@@ -1,8 +1,8 @@
-"""Looks for another path where OpenSSL's first one fails.
+"""Searches another path to a root if OpenSSL's first one fails.
 
 `core.verification.path_building` proposes paths, OpenSSL judges each whole. It runs in the verify callback, for a
-client whose first verification failed for want of an issuer or by an issuer's fault. What it costs is bounded by
-signatures, paths and time.
+client whose first verification failed because of a missing or invalid issuer. Its cost is bounded by signatures, paths
+and time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from agwtwisted.tls.openssl import NO_CHECK_TIME, PARTIAL_CHAIN, ChainFault, ver
 from agwtwisted.transport.clocks import processor_seconds
 
 MAX_SECONDS: Final = 0.1
-"""Of CPU time for one client. The other bounds end the search of a stranger long before, on any machine."""
+"""Of CPU time for one client. The other bounds end the search for an unverified chain long before, on any machine."""
 
 
 class PathSearch:

@@ -51,9 +51,9 @@ class PortContexts:
     def choose(self, connection: SSL.Connection, notes: ClientCertificates) -> None:
         """Chooses the site of a ClientHello, which has a name or none.
 
-        `set_context` leaves the old verify mode in place: without `set_verify` a strict site would fail open.
-        A refusal is noted, not raised: raising would print a traceback for every such client. A second ClientHello,
-        after a HelloRetryRequest, chooses anew; a client that was refused once stays refused.
+        `set_context` leaves the old verify mode in place: without `set_verify` a strict site would fail open. A refusal
+        is noted, not raised: raising would print a traceback for every such client. A second ClientHello, after a
+        HelloRetryRequest, chooses again; a client that was refused once stays refused.
         """
         name = notes.server_name = server_name(connection)
         site = self.sites.select(name) if name else self.sites.unnamed

@@ -1,4 +1,4 @@
-"""The two clocks: what waits, waits by a time that cannot be set; what is valid, is valid by the system's.
+"""The two clocks: a monotonic one for waits, and the system's, which can be set, for validity.
 
 The system's clock is set by people, by NTP after a boot with a wrong time, by a virtual machine that was resumed. A
 deadline that ran on it would last an hour too long after an hour back, and end everything under way after an hour
@@ -28,7 +28,7 @@ LOOK: Final = 1.0
 STEP: Final = 1.0
 """Seconds by which the two clocks must have moved apart for it to count as set."""
 
-TOLD_AT_ONCE: Final = 128
+NOTIFIED_AT_ONCE: Final = 128
 """Subscribers that are called in one turn of the reactor after a step: there may be one for each connection."""
 
 
@@ -50,7 +50,7 @@ class WallClock(Service):
         self._offset = 0.0  # of the one from the other, when it was last looked at with a result
         self._timer: IDelayedCall | None = None
         self._subscribers: dict[Callable[[], None], None] = {}
-        self._calls = SpreadCalls(clock, TOLD_AT_ONCE, self._failed)
+        self._calls = SpreadCalls(clock, NOTIFIED_AT_ONCE, self._failed)
 
     def subscribe(self, stepped: Callable[[], None]) -> Callable[[], None]:
         """Has `stepped` called after every step of the system's clock; returns what ends that."""

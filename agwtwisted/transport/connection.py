@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from agwtwisted.transport.codec import TLS_PENDING, Codec
 from agwtwisted.transport.deadlines import Deadline
 from agwtwisted.transport.outbox import Outbox
-from agwtwisted.transport.receiver import NOBODY, Receiver
+from agwtwisted.transport.receiver import NO_RECEIVER, Receiver
 from agwtwisted.transport.send_queue import SendQueue
 from agwtwisted.transport.sockets import Socket
 
@@ -60,7 +60,7 @@ class Connection:
     is_secure = False  # TLS is agreed on
     closing = False
     cut = False  # it ended without FIN or close_notify of the peer: data may be truncated
-    failed = False  # it ended by an error of the gateway's own
+    failed = False  # it ended by a defect of the gateway
     input_ended = False  # the peer sends no more, and may still be sent to; a receiver that comes later looks at it
     output_ended = False  # so do we
     paused = False
@@ -70,7 +70,7 @@ class Connection:
     _deadline: Deadline | None = None
 
     def __init__(
-        self, clock: IReactorTime, outbox: Outbox, receiver: Receiver = NOBODY, *, preamble: bytes = b""
+        self, clock: IReactorTime, outbox: Outbox, receiver: Receiver = NO_RECEIVER, *, preamble: bytes = b""
     ) -> None:
         self.receiver = receiver
         self.bytes_in = 0  # of data, TLS and its handshake not counted
@@ -132,7 +132,7 @@ class Connection:
         if not isinstance(reason.value, ConnectionDone):
             self.cut = True
             self.failed = not isinstance(reason.value, ConnectionClosed)
-        receiver, self.receiver = self.receiver, NOBODY
+        receiver, self.receiver = self.receiver, NO_RECEIVER
         try:
             receiver.ended(text)
         finally:
@@ -212,11 +212,11 @@ class Connection:
         return self.transport.acknowledged()
 
     def round_trip_time(self) -> bytes:
-        """To the peer and back, in microseconds as the kernel estimates it now; empty where it does not tell."""
+        """To the peer and back, in microseconds as the kernel estimates it now; empty where it has no estimate."""
         return self.transport.round_trip_time()
 
     def is_reset(self) -> bool:
-        """Whether the peer has reset the connection: one that is not read any more is not told."""
+        """Whether the peer has reset the connection: one that is not read any more gets no event."""
         return self.transport.is_reset()
 
     def write(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""A deadline that is moved far more often than it is missed."""
+"""A deadline that is cheap to move, because it is moved far more often than missed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
 class Deadline:
-    """Calls `missed` once its time has come, unless it was moved or cleared before; whom it calls may change.
+    """Calls `missed` once its time has come, unless it was moved or cleared before; the called function may change.
 
     Moving it costs a clock reading: the timer that runs already is left to find the new time when it fires.
     A connection moves its deadline with every request, so this is on the hot path.
@@ -40,7 +40,7 @@ class Deadline:
     def postpone(self, seconds: float, at_most: float) -> None:
         """Puts the deadline `seconds` later, but not beyond `at_most` from now; one that was not set is put there.
 
-        Who has to send gets time for each byte this way, and cannot save it up.
+        A sender gets time for each byte this way, and its credit is bounded.
         """
         at = self._at
         if at is None or at + seconds > self._clock.seconds() + at_most:

@@ -1,4 +1,6 @@
-"""What to do with a Deferred nobody waits for, how to wait until nothing is left, how to ask once for many."""
+"""How to log the failure of a Deferred without waiters, to wait until a set is empty, and to share one result among
+many waiters.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ V = TypeVar("V")
 
 
 def log_failure(deferred: Deferred[Any], log: Logger, while_doing: str) -> None:
-    """Logs what goes wrong in a Deferred that nobody waits for; a cancellation is nothing wrong."""
+    """Logs the failure of a Deferred without waiters; a cancellation is not a failure."""
 
     def failed(failure: Failure) -> None:
         if failure.check(CancelledError) is None:
@@ -24,7 +26,7 @@ def log_failure(deferred: Deferred[Any], log: Logger, while_doing: str) -> None:
 
 
 class Members(Generic[T]):
-    """A set that tells when it has become empty."""
+    """A set that notifies waiters when it has become empty."""
 
     def __init__(self) -> None:
         self._members: set[T] = set()
@@ -36,9 +38,9 @@ class Members(Generic[T]):
         return len(self._members)
 
     def discard(self, member: T) -> None:
-        """Lets a member go, and tells those who wait when it was the last."""
+        """Removes a member, and notifies the waiters if it was the last."""
         self._members.discard(member)
-        while self._waiting and not self._members:  # whoever is told may cancel the others
+        while self._waiting and not self._members:  # a waiter may cancel the others
             self._waiting.pop(0).callback(None)
 
     def snapshot(self) -> tuple[T, ...]:
@@ -59,7 +61,7 @@ class Members(Generic[T]):
 
 
 class SingleFlight(Generic[T, V]):
-    """One question for many waiters: whoever comes while it is under way waits for the same answer.
+    """One request for many waiters: those that come while it is in progress wait for the same result.
 
     A waiter that is cancelled leaves, and the others wait on; with the last one the question itself is cancelled.
     """
@@ -74,7 +76,7 @@ class SingleFlight(Generic[T, V]):
         return key in self._flights
 
     def join(self, key: T, start: Callable[[], Deferred[V]]) -> Deferred[V]:
-        """The answer, for which `start` asks if nobody has asked yet; may be cancelled."""
+        """The result; `start` begins the request if it is not in progress yet; may be cancelled."""
         flight = self._flights.get(key)
         if flight is not None:
             return flight.waiter(lambda: self._deserted(key, flight))
@@ -85,7 +87,7 @@ class SingleFlight(Generic[T, V]):
         return waiter
 
     def cancel(self) -> None:
-        """Cancels every question; all waiters are told."""
+        """Cancels every request; all waiters are notified."""
         for flight in tuple(self._flights.values()):
             if flight.question is not None:
                 flight.question.cancel()
@@ -102,7 +104,7 @@ class SingleFlight(Generic[T, V]):
                 waiter.callback(result)
 
     def _deserted(self, key: T, flight: _Flight[V]) -> None:
-        self._forget(key, flight)  # first: whoever comes now asks anew
+        self._forget(key, flight)  # first: a new waiter begins a new request
         if flight.question is not None:
             flight.question.cancel()
 
@@ -112,7 +114,7 @@ class SingleFlight(Generic[T, V]):
 
 
 class _Flight(Generic[V]):
-    """A question under way, and who waits for its answer."""
+    """A request in progress, and who waits for its answer."""
 
     def __init__(self) -> None:
         self.question: Deferred[V] | None = None

@@ -1,4 +1,4 @@
-"""What is written while a turn of the reactor is handled, and sent when all of that turn is."""
+"""Data that is written while a turn of the reactor is handled, and sent at the end of the turn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from zope.interface import Attribute, Interface
 
 
 class Outbox:
-    """Who has something to send at the end of the turn; between turns it is not `open`, and everybody sends at once."""
+    """The connections that have something to send at the end of the turn; between turns it is not `open`, and each
+    sends at once.
+    """
 
     def __init__(self) -> None:
         self.open = False
@@ -32,7 +34,9 @@ class Outbox:
             self.close()
 
     def close(self) -> None:
-        """The turn is handled: everybody sends. What one raises is logged, and keeps no other from sending."""
+        """The turn is handled: all connections send. An exception of one is logged, and does not keep others from
+        sending.
+        """
         self.open = False
         self.turn += 1
         senders = self._senders.copy()

@@ -1,7 +1,7 @@
 """Twisted's epoll reactor with less around each event: ``twistd --reactor=agwepoll agwgateway …``.
 
 The gateway takes it by itself where no other reactor was chosen. The stock one pushes a logging context for every
-event, which nobody here reads and which costs a keep-alive request a tenth of its time.
+event, which is not used here and costs a keep-alive request a tenth of its time.
 
 A turn has three phases: what came is read from all sockets, then handled, then what was written meanwhile is sent. The
 stock order, socket by socket, costs a busy gateway a quarter more: the kernel and the interpreter do not fit into a
@@ -26,7 +26,7 @@ from agwtwisted.transport.outbox import ITurns, Outbox
 from agwtwisted.transport.sockets import StreamSocket
 
 GROUP: Final = 64
-"""Events that are handled together at most: nobody waits longer for what was written."""
+"""Events that are handled together at most: written data does not wait longer."""
 
 AHEAD: Final = 256 * 1024
 """Bytes that are read together, about: as much as stays in a processor's cache until it is handled."""
@@ -70,7 +70,7 @@ class LeanEPollReactor(EPollReactor):
     doIteration = doPoll  # noqa: N815 - Twisted's name
 
     def _read_ahead(self, events: Sequence[tuple[int, int]]) -> list[tuple[int, int, Any, Any]]:
-        """The events, as far as their data is little enough, with those to whom they are told and what came.
+        """The events, as far as their data is little enough, with their handlers and the data.
 
         That is bytes, or the exception that Twisted has for a connection that is lost; None where the selectable is to
         read by itself.
@@ -91,7 +91,7 @@ class LeanEPollReactor(EPollReactor):
         return group
 
     def _hand_on(self, stream: StreamSocket, data: Any) -> None:
-        """What was read ahead, to whom it came."""
+        """What was read ahead, by its connection."""
         try:
             why: Any = stream.hand_on(data)
         except BaseException:  # as the stock reactor: the connection is lost, the reactor goes on

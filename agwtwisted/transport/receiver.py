@@ -1,4 +1,4 @@
-"""What a connection calls: whoever its bytes are for at the time."""
+"""What a connection calls: the current receiver of its bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Receiver(Protocol):
         """The connection is over, by either side; called once, and nothing after it."""
 
 
-class _Nobody:
+class _NoReceiver:
     """Discards the input of a connection that is being closed, or has no receiver yet."""
 
     def received(self, data: bytes) -> None:
@@ -37,4 +37,4 @@ class _Nobody:
         """Nothing depends on it."""
 
 
-NOBODY: Final[Receiver] = _Nobody()
+NO_RECEIVER: Final[Receiver] = _NoReceiver()

@@ -122,13 +122,13 @@ class Socket(Protocol):
         """Whether bytes of the peer lie in the kernel."""
 
     def is_reset(self) -> bool:
-        """Whether the connection is gone: a socket that is not read is not told."""
+        """Whether the connection is gone: a socket that is not read gets no event."""
 
     def acknowledged(self) -> int:
         """Bytes that have arrived at the peer's kernel."""
 
     def round_trip_time(self) -> bytes:
-        """To the peer and back, in microseconds, as the kernel estimates it now; empty where it does not tell."""
+        """To the peer and back, in microseconds, as the kernel estimates it now; empty where it has no estimate."""
 
     def getHost(self) -> IPv4Address | IPv6Address:
         """The gateway's end."""
@@ -184,7 +184,7 @@ class StreamSocket:
             return self._connected.send(data)
         except OSError as error:
             if error.errno not in (EWOULDBLOCK, ENOBUFS):
-                self._broken = True  # which `doWrite` tells the reactor
+                self._broken = True  # which `doWrite` reports to the reactor
             return 0
 
     def start_writing(self) -> None:

@@ -20,7 +20,7 @@ from agwtwisted.tls.codec import MAX_CONTROL, RECORD
 from agwtwisted.tls.handshake import HANDSHAKE_ROOM, ServerHandshake
 from agwtwisted.transport.connection import LINGER, Connection
 from agwtwisted.transport.outbox import Outbox
-from agwtwisted.transport.receiver import NOBODY
+from agwtwisted.transport.receiver import NO_RECEIVER
 from agwtwisted.transport.send_queue import QUEUE_LIMIT
 from agwtwisted.transport.sockets import CLOSED
 from tests import configurations
@@ -466,7 +466,7 @@ class DataTests(SynchronousTestCase):
         spy = spied(client)
         client.lose()
         self.assertEqual(len(spy.reasons), 1)
-        self.assertIs(client.wire.receiver, NOBODY)
+        self.assertIs(client.wire.receiver, NO_RECEIVER)
 
 
 class KeyUpdates:

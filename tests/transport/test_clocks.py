@@ -13,7 +13,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.verification.verdicts import Trusted
-from agwtwisted.transport.clocks import LOOK, TOLD_AT_ONCE, WallClock, count_monotonically
+from agwtwisted.transport.clocks import LOOK, NOTIFIED_AT_ONCE, WallClock, count_monotonically
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.outbox import NO_OUTBOX
 from tests import clients, gateways, relays
@@ -87,26 +87,26 @@ class WallClockTests(SynchronousTestCase):
     def test_many(self) -> None:
         """Many are told in several turns, all of them, and those that have left meanwhile are not."""
         self.wall.startService()
-        leave = [self.wall.subscribe(lambda n=n: self.told.append(str(n))) for n in range(2 * TOLD_AT_ONCE + 1)]  # type: ignore[misc]
+        leave = [self.wall.subscribe(lambda n=n: self.told.append(str(n))) for n in range(2 * NOTIFIED_AT_ONCE + 1)]  # type: ignore[misc]
         self.wall.ahead -= HOUR
         self.wall._look()
-        self.assertEqual(len(self.told), TOLD_AT_ONCE)
-        leave[TOLD_AT_ONCE]()
+        self.assertEqual(len(self.told), NOTIFIED_AT_ONCE)
+        leave[NOTIFIED_AT_ONCE]()
         self.clock.advance(0)
-        self.assertEqual(len(self.told), 2 * TOLD_AT_ONCE)
-        self.assertNotIn(str(TOLD_AT_ONCE), self.told)
+        self.assertEqual(len(self.told), 2 * NOTIFIED_AT_ONCE)
+        self.assertNotIn(str(NOTIFIED_AT_ONCE), self.told)
 
     def test_another_step_meanwhile(self) -> None:
         """A step while many are still being told of the last one begins anew, for all of them."""
         self.wall.startService()
-        for n in range(TOLD_AT_ONCE + 1):
+        for n in range(NOTIFIED_AT_ONCE + 1):
             self.wall.subscribe(lambda n=n: self.told.append(str(n)))  # type: ignore[misc]
         self.wall.ahead -= HOUR
         self.wall._look()
         self.wall.ahead -= HOUR
         self.wall._look()
         self.clock.advance(0)
-        self.assertEqual(len(self.told), TOLD_AT_ONCE + TOLD_AT_ONCE + 1)
+        self.assertEqual(len(self.told), NOTIFIED_AT_ONCE + NOTIFIED_AT_ONCE + 1)
 
     def test_defect(self) -> None:
         """A subscriber that raises is logged, and the others are told."""
@@ -125,7 +125,7 @@ class WallClockTests(SynchronousTestCase):
         """Once it is stopped no timer is left, and nobody is told anything; a stop without a start is none."""
         self.wall.stopService()
         self.wall.startService()
-        for n in range(TOLD_AT_ONCE + 1):
+        for n in range(NOTIFIED_AT_ONCE + 1):
             self.wall.subscribe(lambda n=n: self.told.append(str(n)))  # type: ignore[misc]
         self.wall.ahead += HOUR
         self.wall._look()

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.transport.connection import CLOSE_TIMEOUT, LINGER, MIN_RATE, Connection
 from agwtwisted.transport.outbox import NO_OUTBOX, Outbox
-from agwtwisted.transport.receiver import NOBODY
+from agwtwisted.transport.receiver import NO_RECEIVER
 from agwtwisted.transport.send_queue import QUEUE_LIMIT
 from tests.wires import Line, Network, Recorder
 
@@ -124,7 +124,7 @@ class OwnerTests(_Case):
 
     def test_nobody(self) -> None:
         """A wire without a receiver throws everything away."""
-        self.wire.receiver = NOBODY
+        self.wire.receiver = NO_RECEIVER
         self.line.send(b"abc")
         self.line.stall(0)
         self.wire.write(bytes(2 * QUEUE_LIMIT))
@@ -279,6 +279,6 @@ class HalfCloseTests(SynchronousTestCase):
 
     def test_nobody(self) -> None:
         """An end that nobody waits for harms nobody."""
-        self.wire.receiver = NOBODY
+        self.wire.receiver = NO_RECEIVER
         self.line.hang_up()
         self.assertTrue(self.wire.input_ended)

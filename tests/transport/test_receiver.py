@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.outbox import NO_OUTBOX
-from agwtwisted.transport.receiver import NOBODY
+from agwtwisted.transport.receiver import NO_RECEIVER
 from tests.wires import Network
 
 
@@ -17,7 +17,7 @@ class NobodyTests(SynchronousTestCase):
         """A connection without a receiver takes bytes and both ends without harm."""
         network = Network()
         connection = Connection(network, NO_OUTBOX)
-        self.assertIs(connection.receiver, NOBODY)
+        self.assertIs(connection.receiver, NO_RECEIVER)
         line = network.dial(connection)
         line.send(b"abc")
         line.hang_up()

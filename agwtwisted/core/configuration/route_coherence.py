@@ -301,18 +301,18 @@ def _has_one_form(pattern: str) -> bool:
 def _open_neighbours(draft: Draft) -> Iterator[Problem]:
     """``/admin/*`` does not match ``/admin``, which many servers answer like ``/admin/``."""
     rows = {row.name: row for row in draft.of("path_rule")}
-    told = set()
+    reported = set()
     for rule in draft.rules:
         actions = draft.actions[rule.value]
         map_name = rule.value.url_path_map.name if rule.value.url_path_map else ""
         for action in actions.all():
             path, row = action.matched_prefix, rows.get(f"{map_name}/{action.path_rule}")
             near = path[:-1] if path.endswith(b"/") else path + b"/"
-            if row is None or not near or (row.name, path) in told or actions.for_path(path) is not action:
+            if row is None or not near or (row.name, path) in reported or actions.for_path(path) is not action:
                 continue
             lacking = _guards(action) - _guards(actions.for_path(near))
             if lacking:
-                told.add((row.name, path))
+                reported.add((row.name, path))
                 yield row.warning(
                     f"{path.decode('ascii')} has {' and '.join(sorted(lacking))}, which {near.decode('ascii')} has:"
                     " many servers treat both alike",

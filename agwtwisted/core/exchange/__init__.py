@@ -1,1 +1,1 @@
-"""What becomes of one request: the decision, and the head that the backend gets."""
+"""One request: the decision about it, and the head that the backend gets."""

@@ -1,4 +1,4 @@
-"""The request headers that tell a backend who the client is, rendered once for a connection."""
+"""The request headers that identify the client to a backend, rendered once for each connection."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What becomes of a request that a site has taken: it goes on, is redirected, or is refused.
+"""The decision about a request of a site: it is forwarded, redirected, or refused.
 
-`decide` knows nothing but its arguments. Where it has to know more of the client than the handshake told, it says so,
-and is asked again with the answer.
+`decide` depends on its arguments only. If it needs more about the client than the handshake showed, it returns that,
+and the caller calls it again with the result.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def decide(site: Site, head: RequestHead, client: Admitted, strict: Client | Non
         site: that was selected by the request's host.
         head: of the request.
         client: who sent it.
-        strict: the same client as a path that requires a certificate takes it; None: nobody has asked yet.
+        strict: the same client as a path that requires a certificate takes it; None: not judged yet.
     """
     action = site.actions.for_path(head.target.partition(b"?")[0])
     if action.is_plain and not site.normalises:
@@ -126,7 +126,7 @@ class _Deciding:
         return RequestRefused(None, self.client, 500, ErrorInfo.INVALID_REQUEST)
 
     def clear(self, target: bytes) -> bytes | UnclearPath:
-        """The target in the one form that paths have where they decide who comes in."""
+        """The target in the one form that paths have where they decide access."""
         return normalised(target) if self.site.normalises else target
 
     def admitted(self, action: Action, request: RewrittenRequest) -> _Answer:
@@ -173,7 +173,7 @@ class _Deciding:
         return attrs.evolve(rewritten, target=target)
 
     def where_it_leads(self, action: Action, client: Admitted, request: RewrittenRequest) -> Decision:
-        """The request goes on with its action; a new path that does not let everybody in is asked first."""
+        """The request goes on with its action; the requirements of the new path are checked first."""
         there = self.site.actions.for_path(request.path)
         if self.site.normalises and there is not action:
             admitted = self.admitted_there(there, client, request)

@@ -1,4 +1,4 @@
-"""Heads as they go on: the request's to the backend, the response's to the client."""
+"""The heads that the gateway sends: of the request to the backend, of the response to the client."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class IdentityBlocks:
     """`identity_block` with a memory: clients come back, and open several connections, with the same certificate.
 
     A block has the certificate itself, and with it much of a session's room. Those used last are remembered, but for
-    those of long certificates, and of clients that are not trusted: anybody can make as many certificates as he likes.
+    those of long certificates, and of clients that are not trusted: clients can make any number of certificates.
     """
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ def rewritten_request_bytes(
     """The same of a request that rewrite rules have seen.
 
     Of the lines that the gateway adds, those are left out about which rules have decided otherwise. X-Original-Host and
-    X-Original-Url stay what the client asked for; the path in its one form where it decided who comes in, for there are
+    X-Original-Url stay what the client asked for; the path in its one form where it decided access, for there are
     servers that take it for the path of the request.
     """
     forwarded_for = head.forwarded_for + b", " + address if head.forwarded_for else address
@@ -158,7 +158,7 @@ def chunk(data: bytes) -> bytes:
 
 
 def client_framing(head: ResponseHead, *, version: bytes, to_head_request: bool) -> Framing:
-    """How the end of the response's body is told to the client."""
+    """How the response's body is framed for the client."""
     if not has_body(head, to_head_request=to_head_request):
         return Framing.NONE
     if head.framing is Framing.LENGTH:
@@ -173,7 +173,7 @@ def response_bytes(head: ResponseHead, framing: Framing, *, keep_alive: bool, ve
         head: the backend's, or one of ours.
         framing: of the body, towards the client.
         keep_alive: whether the connection stays open.
-        version: the client's; only HTTP/1.0 needs to be told that it stays open.
+        version: the client's; only HTTP/1.0 needs a header for a connection that stays open.
     """
     headers = head.headers
     lines = [b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason)]

@@ -148,7 +148,7 @@ def _embedded(address: IpAddress) -> Iterator[ipaddress.IPv4Address]:
 
 
 def hindrance(url: str, open_networks: Iterable[Network], open_ports: Iterable[PortRange]) -> str:
-    """Why no question goes to the URL of a certificate, as far as that is known before anybody is asked; else empty."""
+    """Why no question goes to the URL of a certificate, as far as that is known before any lookup; else empty."""
     try:
         where = destination(url)
     except UnacceptableError as error:

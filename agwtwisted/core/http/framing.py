@@ -126,7 +126,7 @@ def _request_body(method: bytes, version: bytes, special: dict[bytes, bytes]) ->
         if number is None:
             return _INVALID_LENGTH
         return (Framing.LENGTH, number) if number or method not in _BODILESS else (Framing.NONE, 0)
-    # The product refuses a POST that tells no length.
+    # The product refuses a POST without a length.
     return _INVALID_LENGTH if method == b"POST" else (Framing.NONE, 0)
 
 

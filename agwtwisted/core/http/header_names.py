@@ -72,7 +72,8 @@ class HeaderNames:
     Args:
         managed: further names, in canonical form, that clients may not set.
         reject_odd: whether a name outside ``[A-Za-z0-9-]`` makes the request bad; else its line is dropped.
-        tell_dropped: is told such a name and how often it was dropped: the 1st time, the 10th, the 100th and so on.
+        tell_dropped: is called with such a name and the number of times it was dropped: the 1st time, the 10th, the
+            100th and so on.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class HeaderNames:
     def drop(self, name: bytes) -> None:
         """Counts a line that is dropped for its name; beyond `REMEMBERED_NAMES` of them, new ones are not counted.
 
-        Long names count by how they begin: they are kept, and anybody can send them.
+        Long names count by how they begin: they are kept, and any client can send them.
         """
         name = name[:LONGEST_REMEMBERED]
         count = self._dropped.get(name, 0) + 1

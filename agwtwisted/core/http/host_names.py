@@ -100,7 +100,7 @@ def is_loopback(address: str) -> bool:
 def is_address(name: str) -> bool:
     """Whether the name in a TLS handshake is an address literal, which is no host name (RFC 6066 section 3).
 
-    Nearly all names are told apart without parsing: no top-level domain is a number, and none has a colon.
+    Nearly all names are classified without parsing: no top-level domain is a number, and none has a colon.
     """
     if ":" not in name and not name.rpartition(".")[2].isdigit():
         return False
@@ -110,7 +110,7 @@ def is_address(name: str) -> bool:
 def overlap(one: str, other: str) -> bool:
     """Whether two different addresses cannot both be bound to one port: one is a wildcard that takes in the other.
 
-    ``::`` takes in IPv6 only: the listener's socket is told so, and 0.0.0.0 may stand beside it.
+    ``::`` takes in IPv6 only: the listener's socket is set to that, so that 0.0.0.0 can be bound beside it.
     """
     first, second = ipaddress.ip_address(one), ipaddress.ip_address(other)
     return first != second and (_takes_in(first, second) or _takes_in(second, first))

@@ -44,7 +44,7 @@ END, NEED_DATA, PAUSED = Mark
 
 
 class Framing(Enum):
-    """How the end of a body is told (RFC 9112 section 6.3)."""
+    """How a body is framed (RFC 9112 section 6.3)."""
 
     NONE = "none"
     LENGTH = "length"

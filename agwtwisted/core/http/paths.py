@@ -1,8 +1,8 @@
 """Paths of requests: one form for all that a backend may take for the same, and what an override path makes of one.
 
-Where a path decides who comes in, the gateway and the backend must read it alike, whatever the backend is: one that
-decodes once more or ignores case, that cuts parameters off or knows file names by another rule. So such a path is put
-into one form, which is what is matched and what is forwarded; what could still be read in two ways is refused.
+Where a path decides access, the gateway and the backend must read it alike, whatever the backend is: one that decodes
+once more or ignores case, that cuts parameters off or knows file names by another rule. So such a path is put into one
+form, which is what is matched and what is forwarded; what could still be read in two ways is refused.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _without_dots(path: bytes) -> bytes | UnclearPath:
     return b"/" + b"/".join(kept)
 
 
-# Default_Ignorable_Code_Point of Unicode, as far as the general category does not tell (Cf does).
+# Default_Ignorable_Code_Point of Unicode, except those of the general category Cf.
 _IGNORABLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
 )

@@ -30,7 +30,7 @@ class _RequestState(Enum):
     HEAD = auto()
     COUNTED = auto()  # in a body with a length
     CHUNKED = auto()  # in a chunked one
-    END = auto()  # behind a body, which is to be told
+    END = auto()  # the end of a body, which must be reported
     PAUSED = auto()  # behind a request
     DONE = auto()  # behind the last one, or one that is unfit
 
@@ -269,7 +269,7 @@ class RequestReader:
             self._forget()
 
     def _refuse(self, bad: BadRequest) -> UnfitRequest:
-        """What the answer and the log need of the request under way, as far as it was read."""
+        """What the answer and the log need of the request in progress, as far as it was read."""
         head = self._head
         if head is not None:
             return self._end_with(

@@ -27,7 +27,7 @@ class _ResponseState(Enum):
     COUNTED = auto()  # in a body with a length
     CHUNKED = auto()  # in a chunked one
     ENDLESS = auto()  # in one that ends with the connection
-    END = auto()  # behind the response, which is to be told
+    END = auto()  # the end of the response, which must be reported
     WHOLE = auto()
     UNFIT = auto()
 
@@ -87,7 +87,7 @@ class ResponseReader:
             self._at = 0
 
     def end(self) -> None:
-        """The backend has closed: the end of a body that is told in no other way, else the response is unfit."""
+        """The backend has closed: the end of a body without other framing, else the response is unfit."""
         self._ended = True
 
     def take_unread(self) -> bytes:

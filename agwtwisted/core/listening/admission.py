@@ -1,11 +1,11 @@
-"""Which connection gives way when there are as many as there may be, and which handshake.
+"""Which connection is closed for a new one at the limit, and which handshake.
 
-A stranger can open connections faster than deadlines end them. So a limit that is reached keeps nobody out as long as
-there is a connection that keeps the gateway waiting: the oldest that has said nothing makes room, then one whose
-message has begun and does not end, then one between two requests; of an address that has more than its share also one
-that has just begun, or that does not send or read on; at last, before the one that came last and had no time to speak,
-one that has begun or been silent for longer. A connection for which the gateway is at work never does, nor one
-whose bytes have arrived: it is not the client then who is slow.
+A client can open connections faster than deadlines end them. So at the limit a new connection is still accepted as long
+as another one keeps the gateway waiting: the oldest that has sent nothing is closed, then one whose message has begun
+and does not end, then one between two requests; of an address that has more than its share also one that has just
+begun, or that does not send or read on; at last, before the one that came last and had no time to speak, one that has
+begun or been silent for longer. A connection for which the gateway is at work never does, nor one whose bytes have
+arrived: it is not the client then who is slow.
 
 All of it costs the same however many connections there are.
 """
@@ -21,7 +21,9 @@ from math import inf
 from typing import Final, Generic, Protocol, TypeVar
 
 SHARE: Final = 4
-"""The part of all places that is one address's own: a quarter. More than that it has only while nobody else asks."""
+"""The part of all places that is one address's own: a quarter. It has more than that only while no other address needs
+them.
+"""
 
 LOOKS: Final = 64
 """Connections that have spoken which are looked at to find one that gives way."""
@@ -68,7 +70,7 @@ class Tracked(Hashable, Protocol):
         """Whether any byte of it has come, were it unread."""
 
     def has_arrived(self) -> bool:
-        """Whether there are bytes of it that nobody has read yet."""
+        """Whether there are received bytes of it that are not read yet."""
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """What it keeps the gateway waiting for, and since when, in seconds of the clock of `now`."""
@@ -130,18 +132,19 @@ C = TypeVar("C", bound=Tracked)
 class Connections(Generic[C]):
     """All connections, and which of them gives way.
 
-    Whoever is silent in the last half of the places gives way to the next who comes, the oldest of an address that
-    has more than its share first: a flood of silent connections takes the places of its own. Those before it have until
-    somebody speaks who needs the place.
+    A silent connection in the last half of the places is closed for the next one, the oldest of an address that has
+    more than its share first: a flood of silent connections replaces its own. Silent connections before it are closed
+    when a client that sends needs the place.
 
     Args:
         room: connections that there may be.
-        patience: seconds in which a head that has begun may be waited for, before it gives way to others.
+        timeout: seconds for which the gateway waits for the rest of a head, before the connection may be closed for
+            another.
     """
 
-    def __init__(self, room: int, patience: float) -> None:
+    def __init__(self, room: int, timeout: float) -> None:
         self.room = room
-        self._patience = patience
+        self._timeout = timeout
         self._last = max(room // 2, 1)
         self._share = max(room // SHARE, 1)
         self._silent: _ByAddress[C] = _ByAddress(self._share)
@@ -155,7 +158,7 @@ class Connections(Generic[C]):
 
     @property
     def full(self) -> bool:
-        """Whether somebody has to give way to the next one."""
+        """Whether a connection has to be closed for the next one."""
         return len(self) >= self.room
 
     def enter(self, connection: C, *, silent: bool = True, now: float = 0.0) -> None:
@@ -196,7 +199,7 @@ class Connections(Generic[C]):
             return found
         # Who has come a moment ago is silent, too: others have kept us waiting for longer then.
         latest = self._oldest_silent(self._silent_last, len(self._silent_last))
-        before = now - self._patience if latest is None else self._came[latest]
+        before = now - self._timeout if latest is None else self._came[latest]
         return self._waited_for(now, before) or latest
 
     def _oldest_silent(self, silent: _ByAddress[C], looks: int) -> C | None:
@@ -229,7 +232,7 @@ class Connections(Generic[C]):
         awaited, since = connection.awaited(now)
         if awaited is Awaited.REQUEST:
             return 1, since
-        if awaited is Awaited.HEAD and now - since >= self._patience:
+        if awaited is Awaited.HEAD and now - since >= self._timeout:
             return 0, since
         if awaited is not Awaited.NOTHING and self._by_block[connection.block] > self._share:
             return (2 if awaited is Awaited.HEAD else 3), since
@@ -245,7 +248,7 @@ class SlotHolder(Hashable, Protocol):
     """A handshake whose ClientHello has come."""
 
     def has_arrived(self) -> bool:
-        """Whether there are bytes of it that nobody has read yet."""
+        """Whether there are received bytes of it that are not read yet."""
 
 
 H = TypeVar("H", bound=SlotHolder)
@@ -254,14 +257,14 @@ H = TypeVar("H", bound=SlotHolder)
 class HandshakeSlots(Generic[H]):
     """Handshakes under way, of which there may be so many at once.
 
-    Where all slots are taken, one whose client has kept the gateway waiting for longer than `patience` gives way, or
-    else one of an address that has more than its share, to one of an address that has not. Otherwise the newcomer
-    waits, and each address has its turn.
+    Where all slots are taken, one whose client has kept the gateway waiting for longer than `timeout` fails for
+    another, or else one of an address that has more than its share, for one of an address that has not. Otherwise the
+    newcomer waits, and each address has its turn.
     """
 
-    def __init__(self, slots: int, patience: float) -> None:
+    def __init__(self, slots: int, timeout: float) -> None:
         self._slots = slots
-        self._patience = patience
+        self._timeout = timeout
         self._taken: _ByAddress[H] = _ByAddress(max(slots // SHARE, 1))
         self._since: dict[H, float] = {}  # each has its slot, the oldest first
         self._waiting: dict[str, dict[H, None]] = {}  # by address, whose turn is next first
@@ -321,7 +324,7 @@ class HandshakeSlots(Generic[H]):
         """When the oldest handshake may have to give way; while there is a free slot at any time."""
         if len(self._taken) < self._slots:
             return -inf
-        return next(iter(self._since.values())) + self._patience
+        return next(iter(self._since.values())) + self._timeout
 
     def _stale(self, now: float) -> H | None:
         """The oldest, if its client has had its time."""

@@ -1,4 +1,4 @@
-"""The PROXY protocol: who a connection really comes from, told ahead of its first byte.
+"""The PROXY protocol: the real address of a client, in a header before its first byte.
 
 After HAProxy's proxy-protocol.txt, versions 1 (a line of text) and 2 (binary, with type-length-values). The reader is
 fed as bytes come, and knows at the first octet that does not fit that there is no header.
@@ -86,7 +86,7 @@ class TooLongError(AgwError):
 
 
 def encoded(source: Endpoint, destination: Endpoint, tlvs: Iterable[Tlv] = ()) -> bytes:
-    """A header of version 2 for a TCP connection; where the families differ, IPv4 addresses are told as IPv6 ones.
+    """A header of version 2 for a TCP connection; where the families differ, IPv4 addresses are written as IPv6 ones.
 
     Raises:
         TooLongError: it would be longer than `MAX_LENGTH`.
@@ -242,7 +242,7 @@ def _mapped(end: Endpoint) -> Endpoint:
 
 
 def _unmapped(address: IpAddress) -> IpAddress:
-    """An IPv4 address as itself, also where it is told as an IPv6 one: limits and logs know one spelling."""
+    """An IPv4 address as itself, also where it is written as an IPv6 one: limits and logs know one spelling."""
     return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
 
 

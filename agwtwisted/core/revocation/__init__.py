@@ -1,1 +1,1 @@
-"""Which answer about a revocation is believed, whom a question may go to, and what follows for the client."""
+"""Which OCSP responses are accepted, where OCSP requests may go, and what follows for the client."""

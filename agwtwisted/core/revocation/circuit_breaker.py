@@ -31,7 +31,9 @@ MAX_TIMED_OUT: Final = 1024
 """Requests that are remembered as timed out; the oldest ones are forgotten first."""
 
 MAX_TRIALS: Final = 2
-"""Trial requests under way at once while the circuit is half open: a single one might be one that always times out."""
+"""Trial requests in progress at once while the circuit is half open: a single one might be one that always times
+out.
+"""
 
 
 class CircuitBreaker:

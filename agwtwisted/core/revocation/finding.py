@@ -25,7 +25,7 @@ FAIL_OPEN_SECONDS: Final = 60.0
 def finding_of(statuses: Sequence[RevocationStatus], *, allow: bool, now: float) -> RevocationFinding:
     """The finding about a trusted client: the severest status of its certificates decides, and no status refuses.
 
-    `allow` lets a client in whose status is unavailable (`ocsp_unavailable`), and nobody else: a certificate that its
+    `allow` accepts a client whose status is unavailable (`ocsp_unavailable`), and no other: a certificate that its
     issuer does not know, or has revoked, is refused in any case. So is one about which the gateway could not ask for
     want of a resource of its own, or an attacker who exhausts that resource could bring in revoked clients.
     """

@@ -187,7 +187,7 @@ class RevocationMemory:
 
 
 def profile_key(profile: SslProfile) -> ProfileKey:
-    """What tells profiles apart here: the name, and all that OCSP requests and the use of responses depend on.
+    """What distinguishes profiles here: the name, and all that OCSP requests and the use of responses depend on.
 
     The memory outlives a configuration. Under its name alone a profile of the next one would get what is known, or
     under way, of one with other content.

@@ -160,8 +160,8 @@ def key_of(certificate_der: bytes, issuer_der: bytes) -> bytes:
     """The key of answers about a certificate of an issuer: 32 bytes.
 
     It is made of what an answer is about (RFC 6960 section 4.1.1, CertID): the issuer's name and key, and the serial
-    number. The bytes of a certificate do not identify it: anybody can make a second valid ECDSA signature of a first
-    one, and an issuer may have several certificates. A known revocation counts for all of these.
+    number. The bytes of a certificate do not identify it: from a valid ECDSA signature a second one can be derived, and
+    an issuer may have several certificates. A known revocation counts for all of these.
     """
     certificate, issuer = certificate_of(certificate_der), certificate_of(issuer_der)
     if certificate is not None and issuer is not None:
