@@ -39,7 +39,9 @@ class Attempts:
 
     log = Logger()
 
+    server: Server | None = None  # that was asked last
     connection: UpstreamConnection | None = None  # None before, and once the response is whole
+    _choice: ServerChoice[Server] | None = None  # None until the first server fails
     _connecting: Deferred[UpstreamConnection] | None = None
 
     def __init__(
@@ -55,7 +57,8 @@ class Attempts:
         user: AttemptsUser,
     ) -> None:
         self._request = request
-        self._choice = ServerChoice(servers, stays=stays)
+        self._servers = servers
+        self._stays = stays
         self._body = NO_BODY if request.framing is Framing.NONE else KeptBody(request.framing)
         self._head_for = head_for
         self._timeout = timeout
@@ -64,27 +67,29 @@ class Attempts:
         self._user = user
         self._unsent: list[bytes] = []
 
-    @property
-    def server(self) -> Server | None:
-        """The server that was asked last."""
-        return self._choice.current
-
     def start(self) -> UpstreamConnection | None:
         """Asks the first server: returns the connection where an idle one is used, else the user gets it later."""
-        return self._ask(self._choice.first())
+        return self._ask(next(self._servers, None))
 
     def again(self, *, timed_out: bool) -> Server | None:
         """The server that gets the request once more after its connection was lost; None: it is not repeated."""
-        connection, self.connection = self.connection, None
+        connection, server = self.connection, self.server
+        self.connection = None
         if connection is None or connection.begun or not self._body.may_be_sent_again(self._request):
             return None
-        if not timed_out and not connection.used:
+        if server is None or not (timed_out or connection.used):
             return None
-        return self._choice.again(timed_out=timed_out)
+        return self._choice_after(server).again(timed_out=timed_out)
 
     def repeat(self, server: Server) -> None:
         """Sends the request to this server, over a new connection: another idle one may be as dead as the first."""
         self._connect(server)
+
+    def _choice_after(self, server: Server) -> ServerChoice[Server]:
+        """The choice of further servers, after one that failed."""
+        if self._choice is None:
+            self._choice = ServerChoice(self._servers, server, stays=self._stays)
+        return self._choice
 
     def body(self, data: bytes) -> bool:
         """A piece of the request's body; returns whether more may come before `UpstreamUser.upstream_drained`."""
@@ -121,7 +126,7 @@ class Attempts:
             connection.cancel()
         if self._connecting is not None:
             self._connecting.cancel()
-        self._choice.close()
+        self._servers.close()
 
     # -- how
 
@@ -130,6 +135,7 @@ class Attempts:
         if server is None:
             self._user.failed(502, ErrorInfo.UPSTREAM_NO_LIVE)
             return None
+        self.server = server
         connection = server.take(self._request.host)
         if connection is None:
             self._connect(server)
@@ -138,6 +144,7 @@ class Attempts:
         return connection
 
     def _connect(self, server: Server) -> None:
+        self.server = server
         connecting = self._connecting = server.connect(self._timeout, self._request.host)
         answered = connecting.addCallbacks(
             self._connected, self._not_connected, callbackArgs=(server,), errbackArgs=(server,)
@@ -159,7 +166,7 @@ class Attempts:
         refused = failure.check(ConnectionRefusedError) is not None
         if refused:
             server.refused()
-        connection = self._ask(self._choice.after_failed_connection(refused=refused))
+        connection = self._ask(self._choice_after(server).after_failed_connection(refused=refused))
         if connection is not None:
             self._go_on(connection)
         return None
@@ -198,11 +205,6 @@ class _NoAttempts(Attempts):
 
     def __init__(self) -> None:
         """Nothing is asked."""
-
-    @property
-    def server(self) -> Server | None:
-        """No server was asked."""
-        return None
 
     def cancel(self) -> None:
         """There is nothing to cancel."""

@@ -9,7 +9,6 @@ Called by the shell's `attempts`, and by tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from agwtwisted.core.backends.balancing import Candidate, Order
@@ -24,28 +23,22 @@ T = TypeVar("T", bound=Candidate)
 
 
 class ServerChoice(Generic[T]):
-    """The servers that one request tries, one after the other.
+    """The servers that one request tries after the first one has failed.
 
     Args:
-        order: of the servers; closed at the end.
+        order: of the servers, without the first.
+        current: the first, which was asked.
         stays: whether another attempt stays at its server, as long as that can be connected to.
     """
 
-    __slots__ = ("_order", "_repeated", "_spare", "_stays", "close", "current")
+    __slots__ = ("_order", "_repeated", "_spare", "_stays", "current")
 
-    def __init__(self, order: Order[T], *, stays: bool = False) -> None:
-        self.current: T | None = None  # the server that was asked last
-        self.close: Final[Callable[[], None]] = order.close
-        """No further server is asked: the last one counts as free."""
+    def __init__(self, order: Order[T], current: T, *, stays: bool = False) -> None:
+        self.current = current  # the server that was asked last
         self._order = order
         self._stays = stays
         self._spare: T | None = None  # a server that is down, whose turn it is once no other is left
         self._repeated = False
-
-    def first(self) -> T | None:
-        """The server to begin with, None for a pool without servers."""
-        server = self.current = next(self._order, None)
-        return server
 
     def after_failed_connection(self, *, refused: bool) -> T | None:
         """The next server, after one that could not be connected to; None: none is left."""
@@ -57,7 +50,7 @@ class ServerChoice(Generic[T]):
             return None
         # Asking a server that is too slow once more would only double its load.
         current = self.current
-        same = None if timed_out or current is None or current.state is HealthState.DOWN else current
+        same = None if timed_out or current.state is HealthState.DOWN else current
         server = (same if self._stays else None) or self._next(down=False) or same
         if server is None and not timed_out:
             server = self._next(down=True)

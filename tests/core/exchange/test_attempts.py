@@ -25,29 +25,23 @@ class Candidate:
 class ServerChoiceTests(SynchronousTestCase):
     """The order in which servers are tried."""
 
-    def choice(self, *servers: Candidate, stays: bool = False) -> ServerChoice[Candidate]:
-        """Of these, in this order."""
-        return ServerChoice((server for server in servers), stays=stays)
+    def choice(self, first: Candidate, *others: Candidate, stays: bool = False) -> ServerChoice[Candidate]:
+        """Of these, in this order; the first was asked."""
+        return ServerChoice((server for server in others), first, stays=stays)
 
     def test_each_once(self) -> None:
         """Every server is tried once; after the last one the last stays the one that was asked."""
         one, two = Candidate("one"), Candidate("two")
         choice = self.choice(one, two)
-        self.assertIsNone(choice.current)
-        self.assertIs(choice.first(), one)
+        self.assertIs(choice.current, one)
         self.assertIs(choice.after_failed_connection(refused=True), two)
         self.assertIsNone(choice.after_failed_connection(refused=True))
         self.assertIs(choice.current, two)
-
-    def test_empty(self) -> None:
-        """A pool without servers has none to begin with."""
-        self.assertIsNone(self.choice().first())
 
     def test_down(self) -> None:
         """A server that is down is tried after a refusal only; silence leaves it for a later refusal."""
         for refused, then in ((True, "two"), (False, None)):
             choice = self.choice(Candidate("one"), Candidate("two", HealthState.DOWN))
-            choice.first()
             server = choice.after_failed_connection(refused=refused)
             self.assertEqual(server and server.name, then)
 
@@ -55,7 +49,6 @@ class ServerChoiceTests(SynchronousTestCase):
         """A server that is down, and was passed over, is still there when a refusal allows it."""
         one, two, three = Candidate("one"), Candidate("two", HealthState.DOWN), Candidate("three")
         choice = self.choice(one, two, three)
-        choice.first()
         self.assertIsNone(choice.after_failed_connection(refused=False))
         self.assertIs(choice.after_failed_connection(refused=True), two)
 
@@ -64,7 +57,6 @@ class ServerChoiceTests(SynchronousTestCase):
         one, two = Candidate("one"), Candidate("two")
         for servers, then in (((one, two), two), ((one,), one)):
             choice = self.choice(*servers)
-            choice.first()
             self.assertIs(choice.again(timed_out=False), then)
             self.assertIs(choice.current, then)
             self.assertIsNone(choice.again(timed_out=False))
@@ -78,7 +70,6 @@ class ServerChoiceTests(SynchronousTestCase):
         ):
             one, two = Candidate("one"), Candidate("two")
             choice = self.choice(one, two, stays=True)
-            choice.first()
             one.state = state
             server = choice.again(timed_out=timed_out)
             self.assertEqual(server and server.name, then)
@@ -86,30 +77,13 @@ class ServerChoiceTests(SynchronousTestCase):
     def test_again_nowhere(self) -> None:
         """One that is too slow is not asked twice, and one that is down only if it did not time out."""
         alone = self.choice(Candidate("one"))
-        alone.first()
         self.assertIsNone(alone.again(timed_out=True))
         for timed_out, then in ((True, None), (False, "two")):
             one, two = Candidate("one"), Candidate("two", HealthState.DOWN)
             choice = self.choice(one, two)
-            choice.first()
             one.state = HealthState.DOWN
             server = choice.again(timed_out=timed_out)
             self.assertEqual(server and server.name, then)
-
-    def test_close(self) -> None:
-        """The order is closed with the choice."""
-        closed: list[bool] = []
-
-        def order():  # type: ignore[no-untyped-def]
-            try:
-                yield Candidate("one")
-            finally:
-                closed.append(True)
-
-        choice = ServerChoice(order())
-        choice.first()
-        choice.close()
-        self.assertEqual(closed, [True])
 
 
 class KeptBodyTests(SynchronousTestCase):
