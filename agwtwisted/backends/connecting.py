@@ -110,8 +110,8 @@ class Dialer:
     ) -> Deferred[Connection]:
         """A new connection, with its TLS handshake done and the server's certificate checked.
 
-        All of it (name, addresses, handshakes) has `timeout` seconds. Set the wire's receiver when this fires: what the
-        server says first comes right after. Cancelling ends the attempt.
+        All of it (name, addresses, handshakes) has `timeout` seconds. Set its receiver when this fires: what the server
+        says first comes right after. Cancelling ends the attempt.
 
         Args:
             timeout: seconds.

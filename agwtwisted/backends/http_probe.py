@@ -95,7 +95,7 @@ class _Answer:
 
     def response_end(self) -> None:
         """Closes the connection at the end of the response."""
-        self._connection.wire.close()
+        self._connection.transport.close()
         self._done()
 
     def response_flush(self) -> None:

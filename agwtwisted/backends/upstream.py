@@ -32,20 +32,20 @@ IDLE_TIMEOUT = 60.0
 
 
 class UpstreamConnection:
-    """The receiver of one wire to a backend; one request at a time."""
+    """HTTP on one connection to a backend, whose receiver it is; one request at a time."""
 
     log = Logger()
 
     def __init__(
-        self, server: Server, clock: IReactorTime, wire: Connection, identity: ServerIdentity | None = None
+        self, server: Server, clock: IReactorTime, transport: Connection, identity: ServerIdentity | None = None
     ) -> None:
-        """`wire` is open, and the server has proven `identity`, unless none was required."""
-        self.wire = wire
+        """`transport` is open, and the server has proven `identity`, unless none was required."""
+        self.transport = transport
         self.identity = identity
         self.used = False  # whether a request went over it before the one in progress
         self.begun = False  # whether a byte of the response came
-        self.local_port = wire.transport.getHost().port  # of the gateway's end
-        wire.receiver = self
+        self.local_port = transport.host().port  # of the gateway's end
+        transport.receiver = self
         self._server = server
         self._deadline = Deadline(clock, self._too_late)
         self._user: UpstreamUser | None = None
@@ -58,7 +58,7 @@ class UpstreamConnection:
     @property
     def full(self) -> bool:
         """Whether the backend takes bytes more slowly than they come."""
-        return self.wire.full
+        return self.transport.full
 
     # -- what its user may ask
 
@@ -74,7 +74,7 @@ class UpstreamConnection:
         """Takes the connection for one request; `timeout` bounds every silence of the backend, in seconds."""
         self._server.used(self)
         self._user = user
-        self._turn = self.wire.turn
+        self._turn = self.transport.turn
         self._timeout = timeout
         self._reader = ResponseReader(
             to_head_request=to_head_request, max_header_bytes=max_header_bytes, max_header_lines=max_header_lines
@@ -84,8 +84,8 @@ class UpstreamConnection:
 
     def write(self, data: bytes) -> None:
         """Sends a piece of the request."""
-        self.wire.write(data)
-        if self.wire.full or self._tunnel:
+        self.transport.write(data)
+        if self.transport.full or self._tunnel:
             self._watch()
 
     def request_complete(self) -> None:
@@ -105,12 +105,12 @@ class UpstreamConnection:
 
     def pause(self) -> None:
         """Stops the response."""
-        self.wire.pause()
+        self.transport.pause()
         self._watch()
 
     def resume(self) -> None:
         """Lets the response flow on."""
-        self.wire.resume()
+        self.transport.resume()
         self._watch()
 
     def cancel(self) -> None:
@@ -118,28 +118,28 @@ class UpstreamConnection:
         self._user = None
         self._deadline.stop()
         if self._tunnel:
-            self.wire.close()
+            self.transport.close()
         else:
-            self.wire.abort()
+            self.transport.abort()
 
     def cut(self, reason: str) -> None:
         """Ends the request in progress, and the connection."""
         self._lose(reason, timed_out=False)
 
-    # -- from the wire
+    # -- from the transport
 
     def received(self, data: bytes) -> None:
         """Bytes of the backend; while the connection is idle they mean that it cannot be used again."""
         user, reader = self._user, self._reader
         if user is None or reader is None:
             self._server.forget(self)
-            self.wire.abort()
+            self.transport.abort()
             return
         try:
             if self._tunnel:
                 self._watch()
                 user.response_body(data)
-            elif not self.begun and self.wire.holds and self.wire.turn == self._turn:
+            elif not self.begun and self.transport.holds and self.transport.turn == self._turn:
                 # It was read before the request was sent: as if it had come while the connection was idle.
                 self._lose("the backend sent bytes before the request", timed_out=False)
                 return
@@ -165,7 +165,7 @@ class UpstreamConnection:
 
     def finished(self) -> None:
         """The backend sends no more: so ends an answer without a length, and no connection is used in one direction."""
-        self.wire.close_now()
+        self.transport.close_now()
 
     def ended(self, reason: str) -> None:
         """The backend is gone."""
@@ -179,7 +179,7 @@ class UpstreamConnection:
             if self._tunnel:
                 self._user = None
                 user.response_end()
-            elif self.wire.cut:  # it is unknown whether the response is complete
+            elif self.transport.cut:  # it is unknown whether the response is complete
                 self._lose(reason, timed_out=False)
             else:
                 reader.end()
@@ -194,7 +194,7 @@ class UpstreamConnection:
         """Bounds the backend's silence while it is its turn to read or to answer; not while its own reader is slow."""
         if self._user is None:
             return
-        if (self._request_whole or self.wire.full) and not self.wire.paused:
+        if (self._request_whole or self.transport.full) and not self.transport.paused:
             self._deadline.set(self._timeout)
         else:
             self._deadline.clear()
@@ -218,26 +218,26 @@ class UpstreamConnection:
         if self._tunnel:
             return
         self._user = self._reader = None
-        if reader.clean and self._request_whole and not self.wire.busy:
+        if reader.clean and self._request_whole and not self.transport.busy:
             self.used = True
             self._deadline.set(IDLE_TIMEOUT)
             self._server.give_back(self)
         else:
             self._deadline.stop()
-            self.wire.abort()
+            self.transport.abort()
         user.response_end()
 
     def _too_late(self) -> None:
         if self._user is None:
             self._server.forget(self)
-            self.wire.close()
+            self.transport.close()
         else:
             self._lose("the backend did not answer in time", timed_out=True)
 
     def _lose(self, reason: str, *, timed_out: bool) -> None:
         user, self._user = self._user, None
         self._deadline.stop()
-        self.wire.abort()
+        self.transport.abort()
         if user is None:
             return
         try:
@@ -255,7 +255,7 @@ class UpstreamConnection:
         self._user = self._reader = None
         self._deadline.stop()
         self._server.forget(self)
-        self.wire.abort()
+        self.transport.abort()
         if user is not None:
             user.broken()
 
@@ -304,11 +304,11 @@ class Server(Target):
         if not idle:
             return None
         identity = self._dialer.identity(requested)
-        if idle[-1].identity == identity and not idle[-1].wire.closing:
+        if idle[-1].identity == identity and not idle[-1].transport.closing:
             return idle.pop()
         for connection in reversed(idle):
             # One that is closing has got close_notify or FIN of its server: its end comes with the next turn.
-            if connection.identity == identity and not connection.wire.closing:
+            if connection.identity == identity and not connection.transport.closing:
                 idle.remove(connection)
                 return connection
         return None
@@ -316,11 +316,11 @@ class Server(Target):
     def give_back(self, connection: UpstreamConnection) -> None:
         """A connection is idle again; beyond `MAX_IDLE` the oldest goes, and with a server that is down each."""
         if self.state is HealthState.DOWN:
-            connection.wire.close()
+            connection.transport.close()
             return
         self._idle.append(connection)
         if len(self._idle) > MAX_IDLE:
-            self._idle.popleft().wire.close()
+            self._idle.popleft().transport.close()
 
     def forget(self, connection: UpstreamConnection) -> None:
         """A connection is gone."""
@@ -330,7 +330,7 @@ class Server(Target):
     def close_idle(self) -> None:
         """Closes what is not in use."""
         while self._idle:
-            self._idle.pop().wire.close()
+            self._idle.pop().transport.close()
 
     def connect(self, timeout: float, requested: str = "") -> Deferred[UpstreamConnection]:
         """A new connection within `timeout` seconds, for a request to the host `requested`; may be cancelled.
@@ -345,7 +345,7 @@ class Server(Target):
 
     def _connect(self, timeout: float, identity: ServerIdentity | None) -> Deferred[UpstreamConnection]:
         dialed = self._dialer.dial(timeout, identity)
-        return dialed.addCallback(lambda wire: UpstreamConnection(self, self._reactor, wire, identity))
+        return dialed.addCallback(lambda transport: UpstreamConnection(self, self._reactor, transport, identity))
 
     def complain(self, failure: Failure) -> None:
         """Logs why there is no connection."""

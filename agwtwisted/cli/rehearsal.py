@@ -83,7 +83,7 @@ def _handshake(site: Site, sent: Sequence[bytes], now: datetime, gateway: Gatewa
     server = contexts.connection(notes)
     failure = _hear(server, _hello())
     if not failure and sum(map(len, sent)) > gateway.max_client_chain_bytes + HANDSHAKE_ROOM:
-        return notes, "the handshake is too long"  # the wire's limit, for which OpenSSL is not asked
+        return notes, "the handshake is too long"  # the handshake's limit, for which OpenSSL is not asked
     return notes, failure or _hear(server, b"".join(_certificate_records(sent)))
 
 

@@ -1,6 +1,6 @@
 """By when a client has to send what is due: the first byte of a request, the rest of its head, the next of its body.
 
-Called by the frontend, which says what is due; what the client has to read is bounded by its wire.
+Called by the frontend, which says what is due; what the client has to read is bounded by its connection.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class Frontend:
 
     def __init__(
         self,
-        wire: Connection,
+        connection: Connection,
         session: Session,
         exchanges: Exchanges,
         gateway: Gateway,
@@ -70,13 +70,13 @@ class Frontend:
         first_byte: float | None = None,
     ) -> None:
         """`first_byte` is how long that may take, in seconds; None: `header_timeout`, with all of the head."""
-        self._wire = wire
+        self._connection = connection
         self._session = session
         self._exchanges = exchanges
         self._gateway = gateway
         self._reader = RequestReader(parser, max_body_bytes=gateway.max_body_bytes)
-        self._writer = Http1ResponseWriter(wire, self)
-        self._deadlines = ClientDeadlines(wire.deadline(self._too_late), gateway, first_byte)
+        self._writer = Http1ResponseWriter(connection, self)
+        self._deadlines = ClientDeadlines(connection.deadline(self._too_late), gateway, first_byte)
         self._phase = _IDLE
         self._exchange = NO_EXCHANGE
         self._rests = True  # the loop: what it has to see, it is begun again for
@@ -84,7 +84,7 @@ class Frontend:
         self._body_paused = False
         self._excess = False  # more came after the last request
         self._on_hold = False
-        wire.bound_sending(gateway.body_timeout, gateway.min_response_rate)
+        connection.bound_sending(gateway.body_timeout, gateway.min_response_rate)
 
     # -- from the session, as interfaces.ClientProtocol says
 
@@ -96,17 +96,17 @@ class Frontend:
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """What the client keeps the gateway waiting for, and since when."""
-        wire, phase = self._wire, self._phase
-        if wire.busy:  # it does not read
+        connection, phase = self._connection, self._phase
+        if connection.busy:  # it does not read
             return Awaited.MORE, now
-        if wire.closing:
+        if connection.closing:
             return Awaited.REQUEST, 0.0
         if phase is not _IDLE:
             waits = phase in (_BODY, _UNFIT) and not self._body_paused
             return (Awaited.MORE if waits else Awaited.NOTHING), now
         if self._reader.unread:
             return Awaited.NOTHING, now
-        return self._deadlines.awaited(now, head_open=self._reader.head_open, input_ended=wire.input_ended)
+        return self._deadlines.awaited(now, head_open=self._reader.head_open, input_ended=connection.input_ended)
 
     def drain(self, now: float, quiet: float) -> None:
         """The gateway stops. A request that has come, or comes before the client was `quiet` for so long, is answered.
@@ -114,7 +114,7 @@ class Frontend:
         That answer is the last, and says so: a connection that is closed between two requests may cut off the next.
         """
         before = self._deadlines.drain(quiet)
-        if self._phase is not _IDLE or self._reader.unread or self._wire.closing:
+        if self._phase is not _IDLE or self._reader.unread or self._connection.closing:
             return
         if self._reader.head_open:
             self._deadlines.shorten_head(now)
@@ -135,7 +135,7 @@ class Frontend:
         self._on_hold = False
         self._guarded(self._advance)
 
-    # -- from the wire
+    # -- from the connection
 
     def received(self, data: bytes) -> None:
         """Bytes of the client."""
@@ -167,7 +167,7 @@ class Frontend:
             self._next_turn.cancel()
             self._next_turn = None
         exchange, self._exchange, self._phase = self._exchange, NO_EXCHANGE, _IDLE
-        if self._wire.failed:
+        if self._connection.failed:
             exchange.broken()
         else:
             exchange.client_lost()
@@ -191,20 +191,20 @@ class Frontend:
         if self._writer.keep_alive and before is not _TUNNEL and not self._session.expelled:
             self._guarded(self._await_next)
         else:
-            unread = self._reader.unread or (self._session.draining and self._wire.has_arrived())
-            self._close(linger=before in (_BODY, _UNFIT) or self._wire.paused or bool(unread))
+            unread = self._reader.unread or (self._session.draining and self._connection.has_arrived())
+            self._close(linger=before in (_BODY, _UNFIT) or self._connection.paused or bool(unread))
 
     def cut(self) -> None:
         """The response is not whole: the connection ends so that the client sees it cut."""
         self._exchange, self._phase = NO_EXCHANGE, _IDLE
         self._deadlines.stop()
-        self._wire.abort()
+        self._connection.abort()
 
     def pause_body(self) -> None:
         """Stops the request's body: waiting for it is not the client's fault."""
         if not self._body_paused:
             self._body_paused = True
-            if not self._wire.input_ended:
+            if not self._connection.input_ended:
                 self._deadlines.nothing()
             self._steer()
 
@@ -243,17 +243,17 @@ class Frontend:
     def _settle(self, came: int = 0) -> None:
         """Where the loop rests: whether more is read, and by when it is due."""
         self._steer()
-        if self._wire.input_ended:
+        if self._connection.input_ended:
             self._close_if_answered()
         else:
             self._watch(came)
 
     def _take_all(self) -> None:
-        reader, wire = self._reader, self._wire
+        reader, connection = self._reader, self._connection
         begun = 0
-        while not wire.closing:
+        while not connection.closing:
             if self._phase is _IDLE:
-                if self._on_hold or wire.full:
+                if self._on_hold or connection.full:
                     return
                 if begun == ANSWERS_A_TURN:
                     self._put_off()
@@ -269,7 +269,7 @@ class Frontend:
     def _put_off(self) -> None:
         """What is left comes after what has come for others."""
         if self._reader.unread:
-            self._next_turn = self._wire.next_turn(self._go_on_in_turn)
+            self._next_turn = self._connection.next_turn(self._go_on_in_turn)
 
     def _go_on_in_turn(self) -> None:
         self._next_turn = None
@@ -304,27 +304,27 @@ class Frontend:
         self._reader.next_request()
         if self._reader.unread:
             self._advance()
-        elif self._rests and (self._wire.paused or self._wire.input_ended):
+        elif self._rests and (self._connection.paused or self._connection.input_ended):
             self._settle()
 
     # -- what is read, and by when
 
     def _steer(self) -> None:
         """Reads on, or not."""
-        reader, wire = self._reader, self._wire
+        reader, connection = self._reader, self._connection
         unread = reader.unread
         waits = unread and (not reader.upgrading or unread >= MAX_HELD)
         if waits or self._body_paused or self._excess:
-            wire.pause()
-        elif wire.paused:
-            wire.resume()
+            connection.pause()
+        elif connection.paused:
+            connection.resume()
 
     def _watch(self, came: int = 0) -> None:
         """Sets the deadline for what the client has to send next; the bytes of a body that `came` put it off."""
-        if self._wire.input_ended:
+        if self._connection.input_ended:
             return  # nothing more is due from the client
         if self._phase is _IDLE:
-            if self._reader.head_open and not self._wire.full:
+            if self._reader.head_open and not self._connection.full:
                 self._deadlines.head_begun()
         elif self._phase is _BODY and not self._body_paused:
             self._deadlines.body(came)
@@ -334,17 +334,17 @@ class Frontend:
 
     def _end_wait(self) -> None:
         """What the client should have sent, or a time to look at it, is over."""
-        if self._wire.input_ended and not self._wire.closing:
+        if self._connection.input_ended and not self._connection.closing:
             self._look()
         elif self._phase is _BODY:
             self._exchange.refuse(408, ErrorInfo.INVALID_REQUEST)
         elif self._phase is not _IDLE:
             return
-        elif self._wire.full:  # it is to read before it may ask again, and the wire sees to that
+        elif self._connection.full:  # it is to read before it may ask again, and the connection sees to that
             self._deadlines.again_in(self._gateway.idle_timeout)
         elif self._reader.head_open:
             self._begin(self._reader.late(), _UNFIT)
-        elif self._wire.has_arrived() and not self._deadlines.is_of_head:
+        elif self._connection.has_arrived() and not self._deadlines.is_of_head:
             # It may just have asked again, which shows in this turn or the next; empty lines win it no more than this.
             self._deadlines.head()
         else:
@@ -357,24 +357,24 @@ class Frontend:
 
         A request that is not whole, and another protocol, end with it.
         """
-        if self._wire.closing or (self._phase is _IDLE and self._reader.unread):
+        if self._connection.closing or (self._phase is _IDLE and self._reader.unread):
             return
         if self._phase in (_WHOLE, _UNFIT):
             self._deadlines.again_in(LOOK)
         else:
             self._deadlines.nothing()
-            self._wire.end()
+            self._connection.end()
 
     def _look(self) -> None:
         """Closes the connection of a client that has half-closed and reset the connection since."""
-        if self._wire.is_reset():
-            self._wire.abort()
+        if self._connection.is_reset():
+            self._connection.abort()
         else:
             self._deadlines.again_in(LOOK)
 
     def _close(self, *, linger: bool = False) -> None:
         self._deadlines.stop()
-        self._wire.close(linger=linger and not self._wire.input_ended)
+        self._connection.close(linger=linger and not self._connection.input_ended)
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """Does something of the gateway's own accord, or at the word of another stage."""
@@ -389,7 +389,7 @@ class Frontend:
         try:
             if self._phase is not _IDLE:
                 self._exchange.broken()
-            elif unanswered and not self._wire.closing:
+            elif unanswered and not self._connection.closing:
                 self._begin(self._reader.give_up(), _UNFIT)
             else:
                 self.cut()

@@ -32,7 +32,7 @@ class HttpSession:
     def __init__(
         self,
         port: HttpPort,
-        wire: Connection,
+        connection: Connection,
         client: Client,
         profile: SslProfile | None,
         listener: str,
@@ -49,13 +49,13 @@ class HttpSession:
         self.expelled = False
         self.address = client_address(client.connection)
         self._port = port
-        self._wire = wire
+        self._connection = connection
         seconds = port.gateway.silent_timeout if silent else port.gateway.header_timeout
-        self._frontend = Frontend(wire, self, exchanges, port.gateway, port.parser, seconds)
+        self._frontend = Frontend(connection, self, exchanges, port.gateway, port.parser, seconds)
         self._revalidation: Revalidation | None = None
         self._strict: StrictClient | None = None
         self._expulsion: IDelayedCall | None = None
-        wire.receiver = self._frontend
+        connection.receiver = self._frontend
         if isinstance(client, Admitted):
             self._revalidation = Revalidation.of(port.clock, port.wall, self, client, port.check_of(profile))
 
@@ -85,7 +85,7 @@ class HttpSession:
 
     def abort(self) -> None:
         """Ends the connection at once."""
-        self._wire.abort()
+        self._connection.abort()
 
     def hold(self) -> None:
         """The verdict is over, and the new one not in: no further request is begun."""
@@ -154,25 +154,25 @@ class HttpPort(Port[Site]):
         )
         self.identities = IdentityBlocks()
 
-    def begin(self, wire: Connection, client: Admitted, site: Site | None = None) -> None:
+    def begin(self, connection: Connection, client: Admitted, site: Site | None = None) -> None:
         """Reads the requests of an admitted client."""
-        self._serve(wire, client, site, self.exchanges)
+        self._serve(connection, client, site, self.exchanges)
 
-    def turned_away(self, wire: Connection, client: TurnedAway, site: Site | None) -> None:
+    def turned_away(self, connection: Connection, client: TurnedAway, site: Site | None) -> None:
         """Answers the first request of a client that is turned away with the reason; no request of it is routed."""
-        self._serve(wire, client, site, self.exchanges)
+        self._serve(connection, client, site, self.exchanges)
 
-    def plain_text(self, wire: Connection, client: PendingClient) -> None:
+    def plain_text(self, connection: Connection, client: PendingClient) -> None:
         """Answers the first request of a client that speaks HTTP where TLS is wanted with a page that says so."""
         answers = PlainHttpExchanges(self.exchanges)
         turned_away = identify(client, NOT_CHECKED)
-        self._sessions[wire] = HttpSession(self, wire, turned_away, None, self._listener, exchanges=answers)
+        self._sessions[connection] = HttpSession(self, connection, turned_away, None, self._listener, exchanges=answers)
 
-    def _serve(self, wire: Connection, client: Client, site: Site | None, exchanges: Exchanges) -> None:
+    def _serve(self, connection: Connection, client: Client, site: Site | None, exchanges: Exchanges) -> None:
         profile = None if site is None else site.profile
         listener = self._listener if site is None else site.listener.name
-        session = self._sessions[wire] = HttpSession(
-            self, wire, client, profile, listener, exchanges=exchanges, silent=self._contexts is None
+        session = self._sessions[connection] = HttpSession(
+            self, connection, client, profile, listener, exchanges=exchanges, silent=self._contexts is None
         )
         if self.draining:
             session.drain()

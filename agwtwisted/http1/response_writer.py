@@ -47,19 +47,19 @@ class Http1ResponseWriter:
     """The way back to one client.
 
     Args:
-        wire: the connection to it.
+        connection: the connection to it.
         owner: gets the events of the responses; forgotten with `detach`.
     """
 
-    __slots__ = ("_framing", "_out", "_owner", "_request", "_wire", "bytes_sent", "head_sent", "keep_alive")
+    __slots__ = ("_connection", "_framing", "_out", "_owner", "_request", "bytes_sent", "head_sent", "keep_alive")
 
     _owner: WriterOwner
 
-    def __init__(self, wire: Connection, owner: WriterOwner) -> None:
+    def __init__(self, connection: Connection, owner: WriterOwner) -> None:
         self.bytes_sent = 0  # of the response in progress
         self.head_sent: ResponseHead | None = None  # of the response in progress
         self.keep_alive = True  # whether another request may follow it
-        self._wire = wire
+        self._connection = connection
         self._owner = owner
         self._request: RequestHead | UnfitRequest | None = None
         self._framing = Framing.NONE
@@ -78,7 +78,7 @@ class Http1ResponseWriter:
     @property
     def full(self) -> bool:
         """Whether the client takes bytes more slowly than they come."""
-        return self._wire.full
+        return self._connection.full
 
     def informational(self, status: int, reason: bytes, headers: Sequence[Header]) -> None:
         """Sends a 1xx other than 101 ahead of the response; HTTP/1.0 knows none (RFC 9110 section 15.2)."""
@@ -110,7 +110,7 @@ class Http1ResponseWriter:
             data = out[0] if len(out) == 1 else b"".join(out)
             self._out = []
             self.bytes_sent += len(data)
-            self._wire.write(data)
+            self._connection.write(data)
 
     def end(self) -> None:
         """The response is whole: sends the rest of it."""

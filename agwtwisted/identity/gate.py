@@ -27,12 +27,12 @@ from agwtwisted.transport.early import EarlyBytes
 
 
 class Gate:
-    """The receiver of a wire between its handshake and the verdict.
+    """The receiver of a connection between its handshake and the verdict.
 
-    One of the two callables is called, once; the wire's receiver must be set when it returns.
+    One of the two callables is called, once; the connection's receiver must be set when it returns.
 
     Args:
-        wire: of the client.
+        connection: of the client.
         admitted: takes a client that may be forwarded.
         turned_away: takes one that may not, to have it read why, or to close.
     """
@@ -40,12 +40,12 @@ class Gate:
     log = Logger()
 
     def __init__(
-        self, wire: Connection, admitted: Callable[[Admitted], None], turned_away: Callable[[TurnedAway], None]
+        self, connection: Connection, admitted: Callable[[Admitted], None], turned_away: Callable[[TurnedAway], None]
     ) -> None:
-        self._wire = wire
+        self._connection = connection
         self._admitted = admitted
         self._turned_away = turned_away
-        self._early = EarlyBytes(wire)
+        self._early = EarlyBytes(connection)
         self._waiting: Deferred[RevocationFinding] | None = None
 
     def judge(self, pending: PendingClient, check: Callable[[PendingClient], Answer] | None = None) -> None:
@@ -63,7 +63,7 @@ class Gate:
         if isinstance(answer, RevocationFinding):
             self._decide(pending, answer)
             return
-        self._wire.receiver = self
+        self._connection.receiver = self
         self._waiting = answer
         answered = answer.addErrback(check_failed, self.log).addCallback(self._answered, pending)
         answered.addErrback(self._broken)  # type: ignore[unused-awaitable]  # handed on to the log
@@ -77,7 +77,7 @@ class Gate:
         """Nothing is written before the gate opens."""
 
     def finished(self) -> None:
-        """The client has finished sending, which its wire remembers; it may still be answered."""
+        """The client has finished sending, which its connection remembers; it may still be answered."""
 
     def ended(self, reason: str) -> None:
         """The client left before the verdict: the check is cancelled."""
@@ -92,17 +92,17 @@ class Gate:
             self._turned_away(client)
 
     def _answered(self, finding: RevocationFinding, pending: PendingClient) -> None:
-        if self._wire.closing:
+        if self._connection.closing:
             return
         self._decide(pending, finding)
         early = self._early.take()
-        if early and not self._wire.closing:
-            self._wire.receiver.received(early)
-        if self._wire.input_ended and not self._wire.closing:
-            self._wire.receiver.finished()
-        self._wire.resume()
+        if early and not self._connection.closing:
+            self._connection.receiver.received(early)
+        if self._connection.input_ended and not self._connection.closing:
+            self._connection.receiver.finished()
+        self._connection.resume()
 
     def _broken(self, failure: Failure) -> Failure:
         # Without a gate that opens the connection would wait for ever.
-        self._wire.abort()
+        self._connection.abort()
         return failure

@@ -108,27 +108,27 @@ class Port(ABC, Generic[S]):
     # -- what the subclasses say
 
     @abstractmethod
-    def begin(self, wire: Connection, client: Admitted, site: S | None = None) -> None:
+    def begin(self, connection: Connection, client: Admitted, site: S | None = None) -> None:
         """Gives the connection of an admitted client a session.
 
         Args:
-            wire: whose receiver is to be set.
+            connection: whose receiver is to be set.
             client: who is at the other end.
             site: that it selected; None on a plain port.
         """
 
     @abstractmethod
-    def turned_away(self, wire: Connection, client: TurnedAway, site: S | None) -> None:
+    def turned_away(self, connection: Connection, client: TurnedAway, site: S | None) -> None:
         """Ends the connection of a client that is refused after its handshake, once it could read why.
 
         Args:
-            wire: whose receiver is to be set.
+            connection: whose receiver is to be set.
             client: who is at the other end.
             site: that it selected; None where it selected none.
         """
 
     @abstractmethod
-    def plain_text(self, wire: Connection, client: PendingClient) -> None:
+    def plain_text(self, connection: Connection, client: PendingClient) -> None:
         """Takes a connection whose client speaks no TLS on a port of TLS."""
 
     @abstractmethod
@@ -190,10 +190,10 @@ class Port(ABC, Generic[S]):
         else:
             self._sessions[connection] = session
 
-    def connection_of(self, wire: Connection, host: str, port: int, reached: Endpoint | None) -> ClientConnection:
+    def connection_of(self, connection: Connection, host: str, port: int, reached: Endpoint | None) -> ClientConnection:
         """What is known of a client's connection before any byte of it is read."""
         return ClientConnection(
-            address=host, port=port, gateway_port=self.number, reached=reached, tcp_rtt=wire.round_trip_time
+            address=host, port=port, gateway_port=self.number, reached=reached, tcp_rtt=connection.round_trip_time
         )
 
     def handshake_failed(self, client: PendingClient, site: S | None, reason: str) -> None:
@@ -290,7 +290,7 @@ class _TlsConnection(Generic[S]):
         self,
         port: Port[S],
         contexts: PortContexts,
-        wire: Connection,
+        connection: Connection,
         address: str,
         number: int,
         seconds: float,
@@ -300,14 +300,14 @@ class _TlsConnection(Generic[S]):
         self.block = block
         self._port = port
         self._notes = ClientCertificates(port.wall.seconds)
-        self.connection: SSL.Connection = contexts.connection(self._notes)
-        self.wire = wire
+        self.tls: SSL.Connection = contexts.connection(self._notes)
+        self.connection = connection
         gateway = port.gateway
         self.handshake = ServerHandshake(
-            port.clock, wire, self, seconds, gateway.max_client_chain_bytes, gateway.silent_timeout
+            port.clock, connection, self, seconds, gateway.max_client_chain_bytes, gateway.silent_timeout
         )
-        port.stand_behind(wire, self)
-        self._connection = port.connection_of(self.wire, address, number, reached)
+        port.stand_behind(connection, self)
+        self._facts = port.connection_of(self.connection, address, number, reached)
 
     @property
     def name_refused(self) -> bool:
@@ -320,7 +320,7 @@ class _TlsConnection(Generic[S]):
 
     def has_arrived(self) -> bool:
         """Whether bytes of the client were not read yet."""
-        return self.wire.has_arrived()
+        return self.connection.has_arrived()
 
     def go_on(self) -> None:
         """There is one now."""
@@ -328,7 +328,7 @@ class _TlsConnection(Generic[S]):
 
     def give_way(self, reason: str) -> None:
         """Others get it."""
-        self.wire.give_way(reason)
+        self.connection.give_way(reason)
 
     # -- as PortSession says
 
@@ -338,7 +338,7 @@ class _TlsConnection(Generic[S]):
 
     def abort(self) -> None:
         """There is no more time."""
-        self.wire.abort(STOPPING)
+        self.connection.abort(STOPPING)
 
     def ended(self) -> None:
         """The connection is gone, as the handshake has heard."""
@@ -352,12 +352,12 @@ class _TlsConnection(Generic[S]):
     def completed(self) -> None:
         """The handshake is through: the gate opens once the verdict is in."""
         self._over()
-        port, wire, client, site = self._port, self.wire, self._pending_client(), self._site
-        self.connection.set_app_data(None)  # the notes have said all, and would stay as long as the connection
+        port, connection, client, site = self._port, self.connection, self._pending_client(), self._site
+        self.tls.set_app_data(None)  # the notes have said all, and would stay as long as the connection
         gate = Gate(
-            wire,
-            admitted=lambda admitted: port.begin(wire, admitted, site),
-            turned_away=lambda turned_away: port.turned_away(wire, turned_away, site),
+            connection,
+            admitted=lambda admitted: port.begin(connection, admitted, site),
+            turned_away=lambda turned_away: port.turned_away(connection, turned_away, site),
         )
         gate.judge(client, None if site is None else port.check_of(site.profile))
 
@@ -370,11 +370,11 @@ class _TlsConnection(Generic[S]):
     def plain_text(self) -> None:
         """The client speaks no TLS."""
         self._over()
-        client = PendingClient(connection=self._connection, proof=CertificateProof(verdict=Missing()))
-        self._port.plain_text(self.wire, client)
+        client = PendingClient(connection=self._facts, proof=CertificateProof(verdict=Missing()))
+        self._port.plain_text(self.connection, client)
 
     def _over(self) -> None:
-        self._port.stand_behind(self.wire, None)
+        self._port.stand_behind(self.connection, None)
         self._port.limits.end_handshake(self)
 
     @property
@@ -383,8 +383,8 @@ class _TlsConnection(Generic[S]):
         return None if chosen is None else cast(Any, chosen.site)
 
     def _pending_client(self, failure: str = "") -> PendingClient:
-        connection = attrs.evolve(self._connection, offered_suites=self.wire.offered_suites)
-        client = pending_client(self._notes, self.connection, connection, failure=failure)
+        facts = attrs.evolve(self._facts, offered_suites=self.connection.offered_suites)
+        client = pending_client(self._notes, self.tls, facts, failure=failure)
         chosen, verdict = self._notes.site_context, client.proof.verdict
         if chosen is not None and isinstance(verdict, Refused) and verdict != UNJUDGED:
             self._port.expired_roots.refused(chosen)

@@ -69,24 +69,24 @@ class RelayTarget:
 class TurnedAwaySession:
     """A client of an L4 listener that is refused after its handshake, until its connection is gone."""
 
-    def __init__(self, port: Port[RelaySite], target: RelayTarget, wire: Connection, client: TurnedAway) -> None:
+    def __init__(self, port: Port[RelaySite], target: RelayTarget, connection: Connection, client: TurnedAway) -> None:
         self.client = client
         self._port = port
         self._target = target
-        self._wire = wire
+        self._connection = connection
         self._began = port.clock.seconds()
-        wire.receiver = _Waiting(wire, self._gone)
+        connection.receiver = _Waiting(connection, self._gone)
 
     def begin(self) -> None:
         """Closes the connection."""
-        self._wire.close()
+        self._connection.close()
 
     def drain(self) -> None:
         """It ends as soon as it can."""
 
     def abort(self) -> None:
         """There is no more time."""
-        self._wire.abort()
+        self._connection.abort()
 
     def ended(self) -> None:
         """The connection is gone."""
@@ -107,8 +107,8 @@ class TurnedAwaySession:
             frame=self._target.frame,
             client=client_members(self.client, names_refused=self._port.gateway.log_refused_certificates),
             server_name=self.client.connection.server_name,
-            received_bytes=self._wire.bytes_in,
-            sent_bytes=self._wire.bytes_out,
+            received_bytes=self._connection.bytes_in,
+            sent_bytes=self._connection.bytes_out,
             session_time=now - self._began,
             status=SessionStatus.FORBIDDEN,
             end=End.REFUSED.value,
@@ -125,7 +125,7 @@ class RelaySession:
         self,
         port: Port[RelaySite],
         target: RelayTarget,
-        wire: Connection,
+        connection: Connection,
         client: Admitted,
         adopt: Callable[[Connection, RelaySession], None],
     ) -> None:
@@ -134,10 +134,10 @@ class RelaySession:
         self._admitted = client  # as it was when its server was chosen
         self._port = port
         self._target = target
-        self._wire = wire
+        self._connection = connection
         self._adopt = adopt
         self._began = port.clock.seconds()
-        self._waiting = _Waiting(wire, self._client_lost)
+        self._waiting = _Waiting(connection, self._client_lost)
         self._servers: Order[RelayServer] | None = None
         self._server: RelayServer | None = None
         self._dialing: Deferred[Connection] | None = None
@@ -147,7 +147,7 @@ class RelaySession:
         self._preamble = b""
         self._omitted = False
         self._on_hold = False
-        wire.receiver = self._waiting
+        connection.receiver = self._waiting
         self._revalidation = Revalidation.of(port.clock, port.wall, self, client, port.check_of(target.site.profile))
 
     def begin(self) -> None:
@@ -172,7 +172,7 @@ class RelaySession:
             self._joined.relay.abort(End.STOPPED)
         else:
             self._close(End.STOPPED, SessionStatus.UNAVAILABLE)
-            self._wire.abort()
+            self._connection.abort()
 
     def ended(self) -> None:
         """The client's connection is gone."""
@@ -189,7 +189,7 @@ class RelaySession:
         if self._joined is None:
             return Awaited.NOTHING, now
         is_trusted = isinstance(self.client.verdict, Trusted)
-        if not self._wire.bytes_in:
+        if not self._connection.bytes_in:
             return Awaited.MORE, now if is_trusted else self._began
         return (Awaited.NOTHING, now) if is_trusted else (Awaited.MORE, self._joined.relay.idle_since)
 
@@ -230,7 +230,7 @@ class RelaySession:
         connection = self._admitted.connection
         reached = connection.reached
         if reached is None:
-            host = self._wire.transport.getHost()
+            host = self._connection.host()
             reached = _endpoint(host.host, host.port)
         source = _endpoint(connection.address, connection.port)
         return announcing.header(self._admitted, source, reached, self._target.names)
@@ -258,12 +258,12 @@ class RelaySession:
         port = self._port
         self._adopt(backend, self)
         timeout = self._target.site.rule.backend_settings.timeout
-        relay = Relay(self._wire, backend, port.clock, timeout, self._over)
+        relay = Relay(self._connection, backend, port.clock, timeout, self._over)
         self._joined = _Joined(
             backend=backend,
             relay=relay,
             since=port.clock.seconds(),
-            source_port=backend.transport.getHost().port,
+            source_port=backend.host().port,
         )
         if self._on_hold:
             relay.hold()
@@ -298,7 +298,7 @@ class RelaySession:
         """Sends the client away before there was a backend."""
         if self._end is None:
             self._end, self._status = end, status
-        self._wire.close()
+        self._connection.close()
         if self._dialing is not None:
             self._dialing.cancel()
 
@@ -306,8 +306,8 @@ class RelaySession:
         """The client's connection is gone, and there was no backend."""
         if self._dialing is not None:
             self._dialing.cancel()
-        left = End.CLIENT_CUT if self._wire.cut else End.CLIENT
-        self._over(self._end or (End.DEFECT if self._wire.failed else left))
+        left = End.CLIENT_CUT if self._connection.cut else End.CLIENT
+        self._over(self._end or (End.DEFECT if self._connection.failed else left))
 
     def _over(self, end: End) -> None:
         """Both connections are gone."""
@@ -329,8 +329,8 @@ class RelaySession:
             frame=self._target.frame,
             client=client_members(self.client, names_refused=self._port.gateway.log_refused_certificates),
             server_name=self.client.connection.server_name,
-            received_bytes=self._wire.bytes_in,
-            sent_bytes=self._wire.bytes_out,
+            received_bytes=self._connection.bytes_in,
+            sent_bytes=self._connection.bytes_out,
             session_time=now - self._began,
             server_routed=self._server.name if joined and self._server else "",
             upstream_sent_bytes=joined.backend.bytes_out if joined else 0,
@@ -345,11 +345,11 @@ class RelaySession:
 
 
 class _Waiting:
-    """The receiver of a client's wire while there is no backend; what comes is kept, until it is enough."""
+    """The receiver of a client's connection while there is no backend; what comes is kept, until it is enough."""
 
-    def __init__(self, wire: Connection, lost: Callable[[str], None]) -> None:
+    def __init__(self, connection: Connection, lost: Callable[[str], None]) -> None:
         self._lost = lost
-        self._early = EarlyBytes(wire)
+        self._early = EarlyBytes(connection)
 
     def early(self) -> bytes:
         """All that was kept; it is not kept any longer."""
@@ -363,7 +363,7 @@ class _Waiting:
         """Nothing is written yet."""
 
     def finished(self) -> None:
-        """The client has finished sending, which its wire remembers."""
+        """The client has finished sending, which its connection remembers."""
 
     def ended(self, reason: str) -> None:
         """The client is gone."""

@@ -39,37 +39,37 @@ class RelayPort(Port[RelaySite]):
         self._frames = {name: RecordFrame.from_names(listener=name) for name in names}
         self._first = self._targets[self.sites.all()[0]]
 
-    def begin(self, wire: Connection, client: Admitted, site: RelaySite | None = None) -> None:
+    def begin(self, connection: Connection, client: Admitted, site: RelaySite | None = None) -> None:
         """Joins an admitted client to a backend."""
-        session = RelaySession(self, self._target_of(site), wire, client, self.adopt)
-        self._sessions[wire] = session
+        session = RelaySession(self, self._target_of(site), connection, client, self.adopt)
+        self._sessions[connection] = session
         session.begin()
 
-    def turned_away(self, wire: Connection, client: TurnedAway, site: RelaySite | None) -> None:
+    def turned_away(self, connection: Connection, client: TurnedAway, site: RelaySite | None) -> None:
         """Closes the connection of a client that is refused: on L4 nothing can be said to it."""
-        session = TurnedAwaySession(self, self._target_of(site), wire, client)
-        self._sessions[wire] = session
+        session = TurnedAwaySession(self, self._target_of(site), connection, client)
+        self._sessions[connection] = session
         session.begin()
 
-    def plain_text(self, wire: Connection, client: PendingClient) -> None:
+    def plain_text(self, connection: Connection, client: PendingClient) -> None:
         """Nothing can be said to a client that speaks no TLS."""
         self.handshake_failed(client, None, "the client does not speak TLS")
-        wire.abort()
+        connection.abort()
 
     def frame(self, listener: str) -> RecordFrame:
         """What the records of failed handshakes of a listener have in common."""
         return self._frames[listener]
 
-    def adopt(self, wire: Connection, session: RelaySession) -> None:
+    def adopt(self, connection: Connection, session: RelaySession) -> None:
         """A backend's connection counts as the port's until it is gone: the session is not over before."""
-        self.connections.add(wire)
-        self._sessions[wire] = session
-        wire.when_closed = lambda: self._let_go(wire)
+        self.connections.add(connection)
+        self._sessions[connection] = session
+        connection.when_closed = lambda: self._let_go(connection)
 
     def _target_of(self, site: RelaySite | None) -> RelayTarget:
         return self._first if site is None else self._targets[site]
 
-    def _let_go(self, wire: Connection) -> None:
-        wire.when_closed = None
-        self._sessions.pop(wire, None)
-        self.connections.discard(wire)
+    def _let_go(self, connection: Connection) -> None:
+        connection.when_closed = None
+        self._sessions.pop(connection, None)
+        self.connections.discard(connection)

@@ -44,6 +44,6 @@ def ask(server: RelayServer, probe: RelayProbe) -> Deferred[str]:
     return dialed.addCallbacks(_connected, connection_problem)
 
 
-def _connected(wire: Connection) -> str:
-    wire.close()
+def _connected(connection: Connection) -> str:
+    connection.close()
     return ""

@@ -34,13 +34,13 @@ class End(Enum):
 
 
 class _Side:
-    """The receiver of one wire; what comes goes to the other one."""
+    """The receiver of one connection; what comes goes to the other one."""
 
-    __slots__ = ("_relay", "finished_first", "gone", "lost", "other", "wire")
+    __slots__ = ("_relay", "connection", "finished_first", "gone", "lost", "other")
 
-    def __init__(self, relay: Relay, wire: Connection, finished: End, lost: End) -> None:
-        self.wire = wire
-        self.other = wire  # until the relay says which
+    def __init__(self, relay: Relay, connection: Connection, finished: End, lost: End) -> None:
+        self.connection = connection
+        self.other = connection  # until the relay says which
         self.finished_first = finished
         self.lost = lost
         self.gone = False
@@ -53,7 +53,7 @@ class _Side:
             other.write(data)
             self._relay.touched()
             if other.full:
-                self.wire.pause()
+                self.connection.pause()
         except Exception:
             self._relay.broken()
 
@@ -85,7 +85,7 @@ class Relay:
     """One client and one backend, joined.
 
     Args:
-        client: an open wire.
+        client: an open connection.
         backend: another one.
         clock: time.
         timeout: seconds without a byte in either direction after which both are closed.
@@ -111,7 +111,7 @@ class Relay:
     def start(self, early: bytes) -> None:
         """Sends what the client has said already, and lets both speak."""
         self._early = early
-        self._client.wire.receiver, self._backend.wire.receiver = self._client, self._backend
+        self._client.connection.receiver, self._backend.connection.receiver = self._client, self._backend
         self.touched()
         if not self._on_hold:
             self.go_on()
@@ -125,12 +125,12 @@ class Relay:
     def hold(self) -> None:
         """Nothing of the client is passed on until `go_on`."""
         self._on_hold = True
-        self._client.wire.pause()
+        self._client.connection.pause()
 
     def go_on(self) -> None:
         """The client may speak, or speak again."""
         self._on_hold = False
-        client, backend = self._client.wire, self._backend.wire
+        client, backend = self._client.connection, self._backend.connection
         if self._early is not None:
             early, self._early = self._early, None
             if early:
@@ -145,7 +145,7 @@ class Relay:
         self._ending(end)
         for side in (self._client, self._backend):
             if not side.gone:
-                side.wire.abort()
+                side.connection.abort()
 
     def broken(self) -> None:
         """Closes both after a defect of the gateway, of which the log gets the traceback."""
@@ -164,7 +164,7 @@ class Relay:
     def drained(self, side: _Side) -> None:
         """A side takes bytes again: the other one may send them."""
         source = side.other
-        if source is not self._client.wire or not self._on_hold:
+        if source is not self._client.connection or not self._on_hold:
             source.resume()
 
     def finished(self, side: _Side) -> None:
@@ -172,23 +172,23 @@ class Relay:
         self.touched()
         if side.other.input_ended:
             side.other.end()
-            side.wire.end()
+            side.connection.end()
         else:
             self._ending(side.finished_first)
             side.other.finish()
 
     def lost(self, side: _Side) -> None:
         """A connection is gone: the other one gets what is on its way to it, and closes."""
-        if side.wire.failed:
+        if side.connection.failed:
             self._ending(End.DEFECT)
-        complete = side.wire.input_ended and not side.wire.cut
+        complete = side.connection.input_ended and not side.connection.cut
         self._ending(side.finished_first if complete else side.lost)
         other = self._backend if side is self._client else self._client
         if not other.gone:
-            if complete and other.wire.input_ended:
-                other.wire.end()
+            if complete and other.connection.input_ended:
+                other.connection.end()
             else:
-                other.wire.break_off()
+                other.connection.break_off()
         else:
             self._finish()
 
@@ -213,14 +213,14 @@ class Relay:
 
     def _end_silence(self) -> None:
         """Cuts both off, unless a slow reader has taken something all the while."""
-        taken = tuple(side.wire.acknowledged() for side in (self._client, self._backend) if side.wire.busy)
+        taken = tuple(side.connection.acknowledged() for side in (self._client, self._backend) if side.connection.busy)
         if taken and taken != self._taken:
             self._taken = taken
             self.touched()
             return
         self._ending(End.IDLE)
         for side in (self._client, self._backend):
-            if side.wire.busy:
-                side.wire.abort()
+            if side.connection.busy:
+                side.connection.abort()
             else:
-                side.wire.break_off()
+                side.connection.break_off()

@@ -158,15 +158,15 @@ class _ServerCheck:
     """The server of one handshake, as client.ServerCheck says."""
 
     def __init__(self, tls: BackendTls, context: SSL.Context, identity: ServerIdentity) -> None:
-        self.connection = SSL.Connection(context, None)
+        self.tls = SSL.Connection(context, None)
         self._notes = _Notes()
         self._validate_name = tls.validate_name
         self._mismatch = tls.mismatch
         self._identity = identity
-        self.connection.set_app_data(self._notes)  # not this: they would keep each other alive
-        self.connection.set_connect_state()
+        self.tls.set_app_data(self._notes)  # not this: they would keep each other alive
+        self.tls.set_connect_state()
         if identity.name:
-            self.connection.set_tlsext_host_name(identity.name.encode())
+            self.tls.set_tlsext_host_name(identity.name.encode())
 
     @property
     def reason(self) -> str:
@@ -179,7 +179,7 @@ class _ServerCheck:
             return self.reason
         if not self._validate_name:
             return ""
-        certificate = self.connection.get_peer_certificate()
+        certificate = self.tls.get_peer_certificate()
         if certificate is None:
             return "the server sent no certificate"
         return self._mismatch(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate), self._identity)

@@ -26,7 +26,7 @@ TOO_SLOW: Final = "the TLS handshake took too long"
 class ServerCheck(Protocol):
     """Which server is wanted, and whether it is the one."""
 
-    connection: SSL.Connection  # in the client's role, with the name that is to be sent
+    tls: SSL.Connection  # in the client's role, with the name that is to be sent
 
     @property
     def reason(self) -> str:
@@ -60,7 +60,7 @@ class ClientHandshake:
         self._clock = clock
         self._connection = connection
         self._check: ServerCheck | None = check  # None once it is over, well or badly
-        self._records = records_of(check.connection)
+        self._records = records_of(check.tls)
         self._until = until
         self._receiver = receiver
         self._timer: IDelayedCall | None = None

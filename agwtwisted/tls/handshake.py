@@ -27,7 +27,7 @@ _FATAL_ALERT = b"\x15\x03\x03\x00\x02\x02"  # a plaintext record of two bytes: l
 class HandshakeOwner(Protocol):
     """Who begins a handshake, and takes the connection after it."""
 
-    connection: SSL.Connection
+    tls: SSL.Connection
 
     @property
     def name_refused(self) -> bool:
@@ -70,8 +70,8 @@ class ServerHandshake:
         self._clock = clock
         self._connection = connection
         self._owner: HandshakeOwner | None = owner  # None once it is over, well or badly
-        self._tls = owner.connection
-        self._records = records_of(owner.connection)
+        self._tls = owner.tls
+        self._records = records_of(owner.tls)
         self._timeout = timeout
         self._silent_timeout = timeout if silent_timeout is None else min(silent_timeout, timeout)
         self._until = 0.0

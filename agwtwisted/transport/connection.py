@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionClosed, ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
@@ -49,7 +50,7 @@ class Connection:
         preamble: sent ahead of everything, TLS included.
     """
 
-    transport: Socket
+    _socket: Socket
     codec: Codec | None = None  # of TLS
 
     # What most connections never change is the class's: an object of more than thirty attributes takes 1.3 KB more.
@@ -86,7 +87,7 @@ class Connection:
 
     def makeConnection(self, transport: Socket) -> None:
         """The socket is there."""
-        self.transport = transport
+        self._socket = transport
         self.connected = True
         self._queue.open(transport)
         if self._preamble:
@@ -113,7 +114,7 @@ class Connection:
         if self.closing and self._queue.sending:  # the peer may still read, and gets what is queued first
             self.input_ended = True
         elif self.closing or (self.codec is not None and not self.input_ended):
-            self.transport.close_now()
+            self._socket.close_now()
         elif not self.input_ended:
             self._finish_input()
 
@@ -209,15 +210,19 @@ class Connection:
 
     def acknowledged(self) -> int:
         """Bytes that have arrived at the peer's kernel, TLS included."""
-        return self.transport.acknowledged()
+        return self._socket.acknowledged()
 
     def round_trip_time(self) -> bytes:
         """To the peer and back, in microseconds as the kernel estimates it now; empty where it has no estimate."""
-        return self.transport.round_trip_time()
+        return self._socket.round_trip_time()
+
+    def host(self) -> IPv4Address | IPv6Address:
+        """The gateway's end."""
+        return self._socket.getHost()
 
     def is_reset(self) -> bool:
         """Whether the peer has reset the connection: one that is not read any more gets no event."""
-        return self.transport.is_reset()
+        return self._socket.is_reset()
 
     def write(self, data: bytes) -> None:
         """Sends data, at once as far as the kernel takes it; nothing once the connection closes."""
@@ -252,14 +257,14 @@ class Connection:
         """Stops reading; at most what was read already still comes."""
         if not (self.paused or self.closing or self.input_ended):
             self.paused = True
-            self.transport.pause()
+            self._socket.pause()
 
     def resume(self) -> None:
         """Reads on, if there can be more."""
         if self.paused and not self.input_ended:
             self.paused = False
             if not self.closing:
-                self.transport.resume()
+                self._socket.resume()
 
     def finish(self) -> None:
         """Sends no more, once everything written has left; goes on reading."""
@@ -296,7 +301,7 @@ class Connection:
         if linger:
             self.resume()
         else:
-            self.transport.pause()
+            self._socket.pause()
         self.closing = True
         if not sending:
             self._end_sending()
@@ -313,7 +318,7 @@ class Connection:
         self.end_reason = self.end_reason or reason
         self._queue.flush()
         self.closing = True
-        self.transport.abort()
+        self._socket.abort()
 
     def close_now(self) -> None:
         """Closes before this returns; what the kernel has not taken is lost."""
@@ -321,7 +326,7 @@ class Connection:
             self._send_close_notify()
             self._queue.flush()
         self.closing = True
-        self.transport.close_now()
+        self._socket.close_now()
 
     # -- where room is needed
 
@@ -331,7 +336,7 @@ class Connection:
 
     def has_arrived(self) -> bool:
         """Whether there are bytes of the peer's that were not read yet."""
-        return self.transport.has_unread()
+        return self._socket.has_unread()
 
     def give_way(self, reason: str) -> None:
         """Does so for this reason."""
@@ -379,13 +384,13 @@ class Connection:
 
     def _end_output(self) -> None:
         if self.codec is None:  # else close_notify was all
-            self.transport.shut_down_output()
+            self._socket.shut_down_output()
 
     def _end_sending(self) -> None:
         """All is sent, and the connection closing."""
         if self._linger and not self.input_ended:
             _, min_rate = self._queue.bounds or (CLOSE_TIMEOUT, MIN_RATE)
             self._queue.start_timeout(LINGER, min_rate)
-            self.transport.shut_down_output()
+            self._socket.shut_down_output()
         else:
-            self.transport.close_later()
+            self._socket.close_later()

@@ -285,7 +285,7 @@ class ReuseTests(_Case):
         self.ask(self.server.take() or self.fail("no connection"))
         self.line.send(OK)
         self.network.advance(IDLE_TIMEOUT - 1)
-        self.assertFalse(connection.wire.closing)
+        self.assertFalse(connection.transport.closing)
         taken: list[UpstreamConnection | None] = []
         self.network.callLater(1, lambda: taken.append(self.server.take()))  # before the end is told
         self.network.advance(1)
@@ -537,7 +537,7 @@ class TlsTests(_Case):
         self.network.callLater(0, lambda: taken.append(self.server.take(servers.NAME)))  # before the end is told
         second.tls.shutdown()
         second.speak()
-        self.assertEqual([connection and connection.wire.transport for connection in taken], [first.line.end])
+        self.assertEqual([connection and connection.transport._socket for connection in taken], [first.line.end])
         self.assertEqual(len(self.server._idle), 0)
 
     def test_alert(self) -> None:

@@ -117,7 +117,7 @@ class ListenerTests(TestCase):
         client = self.client()
         await until(lambda: self.accepted == 1)
         [wire] = self.gateway.port.connections.snapshot()
-        transport = wire.transport  # type: ignore[attr-defined]
+        transport: Any = wire._socket
         self.assertEqual(
             (transport.getPeer().port, transport.getHost().port), (client.getsockname()[1], self.address[1])
         )
@@ -134,7 +134,7 @@ class ListenerTests(TestCase):
         with contextlib.closing(socket.create_connection(address[:2])):
             await until(lambda: len(gateway.port.connections) == 1)
             [wire] = gateway.port.connections.snapshot()
-            self.assertIsInstance(wire.transport.getPeer(), IPv6Address)  # type: ignore[attr-defined]
+            self.assertIsInstance(wire._socket.getPeer(), IPv6Address)  # type: ignore[attr-defined]
 
     async def test_max_connections(self) -> None:
         """Exactly max_connections are accepted, however many wait; the next is served once one is gone."""

@@ -31,8 +31,8 @@ class Handshake:
             context.set_max_proto_version(version)
         if reason:
             context.set_verify(SSL.VERIFY_PEER, lambda *_: False)
-        self.connection = SSL.Connection(context, None)
-        self.connection.set_connect_state()
+        self.tls = SSL.Connection(context, None)
+        self.tls.set_connect_state()
         self.reason = reason
         self.asked = 0
         self._refusal = refusal

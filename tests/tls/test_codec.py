@@ -27,8 +27,8 @@ class _AsServer:
     name_refused = False
 
     def __init__(self, version: int) -> None:
-        self.connection = SSL.Connection(server_context(version=version), None)
-        self.connection.set_accept_state()
+        self.tls = SSL.Connection(server_context(version=version), None)
+        self.tls.set_accept_state()
         self.failures: list[str] = []
         self.receive: Callable[[], None] = lambda: None
 
@@ -56,8 +56,8 @@ class _AsClient:
     def __init__(self, version: int) -> None:
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_max_proto_version(version)
-        self.connection = SSL.Connection(context, None)
-        self.connection.set_connect_state()
+        self.tls = SSL.Connection(context, None)
+        self.tls.set_connect_state()
 
     def refusal(self) -> str:
         """None."""

@@ -137,7 +137,7 @@ class OwnerTests(_Case):
         """`when_open` is called once the transport is there."""
         wire = Connection(self.network, NO_OUTBOX)
         opened: list[bool] = []
-        wire.when_open = lambda: opened.append(wire.transport is not None)
+        wire.when_open = lambda: opened.append(wire.connected)
         self.network.dial(wire)
         self.assertEqual(opened, [True])
 
