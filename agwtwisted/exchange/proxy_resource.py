@@ -228,11 +228,11 @@ class _WebWriter:
         self._exchange = exchange
         log_failure(self._request.notifyFinish().addErrback(self._client_lost), self.log, "serving a request")
         self._request.registerProducer(self, True)
+        exchange.begin()
         try:
-            exchange.begin()
             self._send_body()
         except Exception:
-            self.log.failure("Unexpected error while serving a request")
+            self.log.failure("Unexpected error while reading a request's body")
             exchange.broken()
 
     # -- the request's body
@@ -311,14 +311,8 @@ class _WebWriter:
     def resumeProducing(self) -> None:
         """The client takes bytes again."""
         self.full = False
-        exchange = self._exchange
-        if exchange is None:
-            return
-        try:
-            exchange.client_drained()
-        except Exception:
-            self.log.failure("Unexpected error while serving a request")
-            exchange.broken()
+        if self._exchange is not None:
+            self._exchange.client_drained()
 
     def stopProducing(self) -> None:
         """The client has disconnected; notifyFinish reports it, too."""

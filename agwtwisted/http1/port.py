@@ -18,7 +18,7 @@ from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.exchange.exchange import HttpExchanges, PlainHttpExchanges
 from agwtwisted.http1.frontend import Frontend
 from agwtwisted.identity.revalidation import Revalidation, StrictClient
-from agwtwisted.interfaces import Exchanges
+from agwtwisted.interfaces import ClientProtocol, Exchanges
 from agwtwisted.listening.ports import Port, PortEnvironment
 from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.transport.connection import Connection
@@ -51,11 +51,12 @@ class HttpSession:
         self._port = port
         self._connection = connection
         seconds = port.gateway.silent_timeout if silent else port.gateway.header_timeout
-        self._frontend = Frontend(connection, self, exchanges, port.gateway, port.parser, seconds)
+        frontend = Frontend(connection, self, exchanges, port.gateway, port.parser, seconds)
         self._revalidation: Revalidation | None = None
         self._strict: StrictClient | None = None
         self._expulsion: IDelayedCall | None = None
-        connection.receiver = self._frontend
+        connection.receiver = frontend
+        self._protocol: ClientProtocol = frontend
         if isinstance(client, Admitted):
             self._revalidation = Revalidation.of(port.clock, port.wall, self, client, port.check_of(profile))
 
@@ -77,11 +78,11 @@ class HttpSession:
     def drain(self) -> None:
         """The gateway stops: the next answer, or the one in progress, is the last."""
         self.draining = True
-        self._frontend.drain(self._port.clock.seconds(), self._port.quiet)
+        self._protocol.drain(self._port.clock.seconds(), self._port.quiet)
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """What the client keeps the gateway waiting for, and since when."""
-        return self._frontend.awaited(now)
+        return self._protocol.awaited(now)
 
     def abort(self) -> None:
         """Ends the connection at once."""
@@ -89,14 +90,14 @@ class HttpSession:
 
     def hold(self) -> None:
         """The verdict is over, and the new one not in: no further request is begun."""
-        self._frontend.hold()
+        self._protocol.hold()
 
     def renewed(self, client: Client) -> None:
         """The client was judged again. Turned away, it sends no further request, and soon ends the last one."""
         try:
             self.client = client
             if isinstance(client, Admitted):
-                self._frontend.go_on()
+                self._protocol.go_on()
             else:
                 self.expel()
         except Exception:
@@ -105,12 +106,12 @@ class HttpSession:
 
     def expel(self) -> None:
         """The client is turned away: no further request of it is begun."""
-        if self._frontend.endless:
+        if self._protocol.endless:
             self.abort()
         elif self._expulsion is None:
             self._expulsion = self._port.clock.callLater(self._port.gateway.drain_timeout, self._expulsion_due)
             self.draining = self.expelled = True
-            self._frontend.finish()
+            self._protocol.finish()
 
     def ended(self) -> None:
         """The connection is gone."""
