@@ -241,7 +241,7 @@ class Gateway:
         return client
 
     def backend(self) -> bytes:
-        """What the last connection to a backend is told, once it is there."""
+        """The events of the last connection to a backend, once it is made."""
         _, _, factory, _, _ = self.reactor.tcpClients[-1]
         transport = Transport()
         factory.buildProtocol(None).makeConnection(transport)

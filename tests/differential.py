@@ -1,6 +1,6 @@
 """Chains of certificates, made by combining what is odd about each part, and what three verifiers say of them.
 
-The verifiers: OpenSSL as the gateway uses it (a handshake in memory), the gateway (its judge, told what OpenSSL told)
+The verifiers: OpenSSL as the gateway uses it (a handshake in memory), the gateway (its rules, on OpenSSL's evidence)
 and cryptography's validator for clients, which shares no code with either. That validator is made for the Web PKI; what
 it asks of a subjectAltName is left out here.
 """
@@ -369,7 +369,7 @@ def other_root(drawn: Drawn) -> Presented:
 
 
 def namesake_last(drawn: Drawn) -> Presented:
-    """Another CA bears the issuer's name, with another key; key identifiers tell, or else the order."""
+    """Another CA bears the issuer's name, with another key; key identifiers decide, or else the order."""
     leaf, line = _line(drawn)
     return _presented(leaf, [*line, _namesake(leaf)])
 

@@ -24,7 +24,7 @@ def evidence_of(
     at: datetime | None = None,
     max_depth: int | None = None,
 ) -> Evidence:
-    """What a server's verify callback is told when `client` connects and sends these certificates above its own.
+    """What a server's verify callback gets when `client` connects and sends these certificates above its own.
 
     `sent` and `trusted` are in DER; the security level is the lowest by default, so that weak keys and digests are not
     refused before our own rules see them. `at` is the time for OpenSSL, instead of the machine's.

@@ -11,7 +11,7 @@ TIMEOUT = 20.0
 
 
 class User:
-    """Notes what it is told; as interfaces.UpstreamUser says."""
+    """Notes its events; as interfaces.UpstreamUser says."""
 
     def __init__(self) -> None:
         self.heads: list[ResponseHead] = []

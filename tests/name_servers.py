@@ -60,7 +60,7 @@ class Zone(common.ResolverBase):
 
 
 class _Factory(server.DNSServerFactory):
-    """Tells a failure apart from a name that is not there."""
+    """Distinguishes a failure from a name that does not exist."""
 
     def gotResolverError(self, failure: Any, protocol: Any, message: Any, address: Any) -> None:  # noqa: N802
         """The zone has no answer."""

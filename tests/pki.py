@@ -166,7 +166,7 @@ def self_signed(subject: Subject = "device", **options: Any) -> Credential:
 
 
 def with_other_signature(credential: Credential) -> Credential:
-    """The same with another signature that holds, as anybody can make one of an ECDSA signature over P-256 (r, s)."""
+    """The same with another signature that holds, as can be derived from an ECDSA signature over P-256 (r, s)."""
     signature = credential.certificate.signature
     r, s = decode_dss_signature(signature)
     other = encode_dss_signature(r, _P256_ORDER - s)

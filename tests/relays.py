@@ -83,7 +83,7 @@ class Check:
         self.cancelled += 1
 
     def watch(self, client: PendingClient, told: Callable[[], None]) -> Callable[[], None]:
-        """Keeps whom to tell of bad news."""
+        """Keeps the subscribers."""
         self.watching.append(told)
         return lambda: self.watching.remove(told)
 

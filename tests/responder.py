@@ -1,4 +1,4 @@
-"""An OCSP responder that says what it is told to say: true responses, false ones, or no OCSP at all.
+"""A scriptable OCSP responder: true responses, false ones, or no OCSP at all.
 
 Bytes are of our own making, because the libraries build only responses that are right; keys and signatures are real.
 """

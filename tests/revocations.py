@@ -93,7 +93,7 @@ class RevocationCase(SynchronousTestCase):
         return identify(client(DEVICE), finding)
 
     def leave(self) -> None:
-        """Nobody waits any more."""
+        """There are no waiters any more."""
         for each in self.waiting:
             each.addErrback(lambda _: None)  # type: ignore[unused-awaitable]
 

@@ -43,10 +43,10 @@ _held: deque[socket.socket] = deque()
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on, and that nobody else is given meanwhile.
+    """Ports of 127.0.0.1 without a listener, reserved meanwhile.
 
-    They stay bound here, without listening: the kernel gives another one to whoever asks for any, and lets those listen
-    who ask for this one with SO_REUSEADDR, as servers do.
+    They stay bound here, without listening: the kernel gives other ports to programs that ask for any, and lets
+    programs listen that ask for this one with SO_REUSEADDR, as servers do.
     """
     for _ in range(count):
         holding = socket.socket()
@@ -67,7 +67,7 @@ def _let_go() -> None:
 def allow_descriptors(count: int) -> int:
     """How many files this process may have open from now on, and the programs that it starts: no more than `count`.
 
-    Many systems give 1024 where nobody asks for more.
+    Many systems have 1024 by default.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = count if hard == resource.RLIM_INFINITY else min(count, hard)

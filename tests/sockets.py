@@ -27,7 +27,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def connected(address: tuple[str, int]) -> socket.socket:
-    """A client of the kernel's backlog, whoever accepts it."""
+    """A client in the kernel's backlog."""
     client = socket.create_connection(address)
     client.setblocking(False)
     return client

@@ -81,7 +81,7 @@ def certificate(
     public_key: bytes = b"\x30\x00",
     extensions: Iterable[bytes] = (),
 ) -> bytes:
-    """A certificate of these parts, with a signature of nobody's."""
+    """A certificate of these parts, with an invalid signature."""
     every = b"".join(extensions)
     algorithm = tlv(0x30, identifier("1.2.840.10045.4.3.2"))  # ecdsa-with-SHA256
     parts = (version, serial, algorithm, issuer, validity, subject, public_key)

@@ -147,7 +147,7 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual((summary.DOCS / "performance.md").read_text(), before)
 
     def test_growth(self) -> None:
-        """Growth is told round by round, too, in the table and in the page."""
+        """Growth is shown round by round, too, in the table and in the page."""
         self.assertIn("0.55 (0.50..0.60)", report.table(made(1)))
         with tempfile.TemporaryDirectory() as directory:
             run = json.loads(report.write(made(1), Path(directory)).read_text())

@@ -342,7 +342,8 @@ class GeneratedTests(SynchronousTestCase):
         self.assertNotEqual([str(each) for each in cases(50)], [str(each) for each in cases(50, seed=2)])
 
     def test_the_whole_gateway_says_the_same(self) -> None:
-        """A sample through the contexts of a real configuration: who gets through is whom the gateway's column admits.
+        """A sample through the contexts of a real configuration: exactly the clients of the gateway's column are
+        accepted.
 
         What changes within seconds is left out: OpenSSL's clock is the machine's there. Weak keys and digests OpenSSL
         itself refuses there, at its usual security level.

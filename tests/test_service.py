@@ -35,13 +35,13 @@ DRAIN = 30.0
 
 
 class Stage:
-    """Tells a common list what happens, in order."""
+    """Notes events in a common list, in order."""
 
     def __init__(self, told: list[str]) -> None:
         self.told = told
 
     def tell(self, what: str) -> Callable[[], None]:
-        """What tells it when called."""
+        """Notifies it when called."""
         return lambda: self.told.append(what)
 
 
@@ -54,7 +54,7 @@ class Port(Stage):
         self.drain = self.tell("drain")
 
     def abort(self) -> None:
-        """Ends every connection at once: the reactor tells of it in its next turn."""
+        """Ends every connection at once: the reactor reports it in its next turn."""
         self.told.append("abort")
 
     def lose(self) -> None:
@@ -104,7 +104,7 @@ class FakeRevocation(Service, Stage):
 
 
 class FakeProber(Service, Stage):
-    """Probes nobody."""
+    """Probes no server."""
 
     name = "probes"
 
@@ -176,7 +176,7 @@ class StagesTests(SynchronousTestCase):
         return GatewayService(shared, Generation(**made), listeners)
 
     def test_start(self) -> None:
-        """The log is open, and the first probes are out, before anybody listens."""
+        """The log is open, and the first probes are out, before a port listens."""
         self.service.privilegedStartService()
         self.service.startService()
         self.assertEqual(self.told, ["open log", "ask", "probe", "listen", "listen"])
@@ -397,7 +397,7 @@ class SignalTests(SynchronousTestCase):
         self.reopened.append("reopened")
 
     def test_reopens(self) -> None:
-        """The log is reopened by the reactor, and whoever had the signal before gets it too."""
+        """The log is reopened by the reactor, and the previous handler of the signal runs, too."""
         earlier: list[int] = []
         signal.signal(signal.SIGUSR1, lambda number, frame: earlier.append(number))
         reopen_on_signal(self, self.reopen)

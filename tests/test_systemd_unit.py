@@ -46,7 +46,7 @@ class UnitTests(SynchronousTestCase):
         self.assertEqual(self.service["StateDirectoryMode"], "0700")  # as the gateway itself would make it
 
     def test_lets_the_gateway_drain(self) -> None:
-        """One SIGTERM to the main process, longer patience than drain_timeout, and its status is a good end."""
+        """One SIGTERM to the main process, a longer timeout than drain_timeout, and its status is a good end."""
         drain_timeout = attrs.fields_dict(Gateway)["drain_timeout"].default
         self.assertEqual(self.service["KillMode"], "mixed")
         self.assertGreater(float(self.service["TimeoutStopSec"]), drain_timeout)

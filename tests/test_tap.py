@@ -120,7 +120,7 @@ class Directory(SynchronousTestCase):
         return caught.exception.code, out.getvalue(), err.getvalue()
 
     def assert_ports_are_free(self) -> None:
-        """Nobody holds a socket of ours."""
+        """No socket of the gateway is open."""
         for port in self.ports:
             bind("127.0.0.1", port).close()
 
@@ -357,7 +357,7 @@ class TwistdTests(Directory):
             self.assertIsNone(gateway._process.poll())
 
     def ask(self) -> bytes:
-        """The gateway's answer to nonsense; empty where nobody listens."""
+        """The gateway's answer to nonsense; empty if no port listens."""
         try:
             with closing(socket.create_connection(("127.0.0.1", self.ports[0]))) as client:
                 client.sendall(NONSENSE)
@@ -367,7 +367,7 @@ class TwistdTests(Directory):
 
 
 def _remembering(text: str) -> str:
-    """The same with a state directory that is a file, and somebody who needs one."""
+    """The same with a state directory that is a file, and a profile that needs one."""
     text = text.replace("[gateway]\n", "[gateway]\nstate_directory = gw.ini\n")
     return text.replace("[ssl_profile strict]\n", "[ssl_profile strict]\nverify_client_revocation = OCSP\n")
 

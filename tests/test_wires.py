@@ -143,7 +143,7 @@ class _Contract:
         assert recorder.data == b"abc"
 
     async def test_back_pressure(self) -> None:
-        """A wire to a peer that does not read becomes full, and tells once when it is drained."""
+        """A wire to a peer that does not read becomes full, and reports once when it is drained."""
         wire, recorder, peer = await self._pair()
         peer.stall()
         wire.write(bytes(LARGE))
@@ -162,7 +162,7 @@ class _Contract:
         await self._until(lambda: bool(recorder.reasons))
 
     async def test_close_sends_what_was_written(self) -> None:
-        """Everything written before `close` arrives, then the end; the receiver is told once."""
+        """Everything written before `close` arrives, then the end; the receiver is notified once."""
         wire, recorder, peer = await self._pair()
         peer.stall()
         wire.write(bytes(LARGE))
@@ -198,7 +198,7 @@ class _Contract:
         await self._until(lambda: bool(recorder.reasons))
 
     async def test_abort(self) -> None:
-        """`abort` ends it for both, and the receiver is not told before `abort` has returned."""
+        """`abort` ends it for both, and the receiver is not notified before `abort` has returned."""
         wire, recorder, peer = await self._pair()
         peer.stall()
         wire.write(bytes(LARGE))
@@ -211,7 +211,7 @@ class _Contract:
         assert len(recorder.reasons) == 1
 
     async def test_peer_leaves(self) -> None:
-        """The receiver is told once that the peer has left, the owner after it; writing is harmless then."""
+        """The receiver is notified once that the peer has left, the owner after it; writing is harmless then."""
         wire, recorder, peer = await self._pair()
         order: list[str] = []
         wire.when_closed = lambda: order.append(f"closed after {len(recorder.reasons)}")

@@ -238,7 +238,7 @@ class Line:
 
 
 class Backend:
-    """A server's port: accepts what connects, unless told otherwise."""
+    """A server's port: accepts connections by default."""
 
     def __init__(self) -> None:
         self.lines: list[Line] = []  # accepted ones
@@ -282,7 +282,7 @@ class _Connector(BaseConnector):
             line.open(self.buildProtocol(None))
 
     def getDestination(self) -> IAddress:  # noqa: N802
-        """Where to; nobody asks."""
+        """Where to; not used."""
         return IPv4Address("TCP", "127.0.0.1", 0)
 
 
@@ -293,7 +293,7 @@ class _Resolver:
         self._names = names
 
     def resolveHostName(self, receiver: Any, name: str, port: int = 0) -> None:  # noqa: N802
-        """Tells them all at once."""
+        """Notifies all at once."""
         receiver = IResolutionReceiver(receiver)
         receiver.resolutionBegan(None)
         for address in self._names.get(name, []):
@@ -359,7 +359,7 @@ class Network(Clock):
 
 
 class Recorder:
-    """A receiver that notes what it is told."""
+    """A receiver that notes its events."""
 
     def __init__(self) -> None:
         self.data = b""

@@ -68,7 +68,7 @@ class WatchTests(SynchronousTestCase):
         self.assertIs(self.after(*[SICK] * THRESHOLD), HealthState.DOWN)
 
     def test_delay(self) -> None:
-        """The first question waits as long as it is told."""
+        """The first lookup waits as long as configured."""
         self.watch.start(2)
         self.clock.advance(1.9)
         self.assertEqual(self.answers, [])

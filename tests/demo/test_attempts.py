@@ -1,4 +1,4 @@
-"""The table of what to try; whether it tells the truth is tested with the running gateway, in `test_run`."""
+"""The table of attempts; whether it is true is tested with the running gateway, in `test_run`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LinesTests(SynchronousTestCase):
         self.assertNotEqual(titles, [])
 
     def test_says_what_to_expect(self) -> None:
-        """The expectation is told from the values that are checked, not written twice."""
+        """The expectation is computed from the values that are checked, not written twice."""
         attempt = Attempt(title="any", listener="any", status=400, shows="this", hides="that")
         self.assertEqual(attempt.expectation, "400, with this, without that")
         self.assertEqual(Attempt(title="any", listener="any").expectation, "200")

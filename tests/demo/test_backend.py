@@ -24,7 +24,7 @@ def ask(headers: dict[bytes, list[bytes]]) -> tuple[DummyRequest, str]:
 
 
 class ReceivedRequestTests(SynchronousTestCase):
-    """One request, two ways to tell of it."""
+    """One request, two ways to describe it."""
 
     def test_json_for_programs(self) -> None:
         """Who does not ask for HTML gets method, target and headers as JSON, repeated headers in one."""
@@ -55,7 +55,7 @@ class PageTests(SynchronousTestCase):
         self.assertIn("-----BEGIN CERTIFICATE-----\nMIIB+w==\n-----END CERTIFICATE-----", shown)
 
     def test_says_what_the_verdict_means(self) -> None:
-        """A sentence on top tells the verdict apart."""
+        """A sentence on top states the verdict."""
         for verdict, words in (("SUCCESS", "verified"), ("PASSTHROUGH", "did not verify"), ("NONE", "sent none")):
             headers = {"X-Client-Certificate-Verification": verdict}
             self.assertIn(words, page(Received(method="GET", target="/", headers=headers)))

@@ -51,7 +51,7 @@ class MakingTests(DemoDirectory):
         self.assertEqual(set(self.content()), {*CERTIFICATES, *SECRETS})
 
     def test_keys_are_their_owners_alone(self) -> None:
-        """A file that holds a private key is readable by nobody else, and the others hold none."""
+        """A file that holds a private key is readable by its owner only, and the others hold none."""
         for path in self.directory.iterdir():
             with self.subTest(path.name):
                 secret = b"PRIVATE KEY" in path.read_bytes()
@@ -120,7 +120,7 @@ class KeepingTests(DemoDirectory):
                 self.assertEqual({kept for kept, old in before.items() if self.content()[kept] == old}, set())
 
     def test_spares_what_is_not_of_the_demo(self) -> None:
-        """A file of one of the names that somebody else put there is reported, and nothing is written."""
+        """A file of one of the names that already existed is reported, and nothing is written."""
         foreign = {"server.pem": b"-----BEGIN CERTIFICATE-----\n", "clients-ca.pem": b"", "client.pem": b"\0\xff"}
         for name, content in foreign.items():
             with self.subTest(name):
@@ -140,7 +140,7 @@ class KeepingTests(DemoDirectory):
             ensure(self.directory, NOW)
 
     def test_spares_a_server_key_without_certificate(self) -> None:
-        """A server key alone may be somebody's own: it is not overwritten."""
+        """A server key alone may be the user's own: it is not overwritten."""
         (self.directory / "server.pem").unlink()
         with self.assertRaisesRegex(DemoError, r"server\.key"):
             ensure(self.directory, NOW)

@@ -142,7 +142,7 @@ class DemonstrationTests(SynchronousTestCase):
                     socket.create_server(("127.0.0.1", self.port_after(words))).close()
 
     def test_names_a_listener_that_cannot_listen(self) -> None:
-        """A port of the gateway that somebody has is named, with its listener, and nothing is started."""
+        """A port of the gateway that is in use is named, with its listener, and nothing is started."""
         port = self.port_after("[http_listener strict]")
         with socket.create_server(("127.0.0.1", port)):
             done = running.call(self.directory, *DEMO)
@@ -151,7 +151,7 @@ class DemonstrationTests(SynchronousTestCase):
         self.assertEqual(done.stderr, expected)
 
     def test_names_a_backend_that_cannot_listen(self) -> None:
-        """A port of the demo backend that somebody has is named too."""
+        """A port of the demo backend that is in use is named too."""
         port = self.port_after("[backend_address_pool")
         with socket.create_server(("127.0.0.1", port)):
             done = running.call(self.directory, *DEMO)

@@ -40,7 +40,7 @@ async def _echo(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 
 async def _digest(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Tells size and digest of the body."""
+    """Answers with size and digest of the body."""
     digest, size, more = hashlib.sha256(), 0, True
     while more:
         piece = await receive()
@@ -51,7 +51,7 @@ async def _digest(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 
 async def _who(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Tells who the client is, as the gateway says."""
+    """Answers with the client's identity, as the gateway sends it."""
     client = client_identity(scope["headers"])
     await _answer(send, f"{client.verification.name} {client.subject}")
 
@@ -75,7 +75,7 @@ async def _download(scope: dict[str, Any], receive: Receive, send: Send) -> None
 
 
 async def _see(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Tells who has left."""
+    """Notes which clients have left."""
     await _answer(send, " ".join(_left))
 
 
@@ -95,7 +95,7 @@ async def _want(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 
 async def _client(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Tells the port at the other end of the connection."""
+    """Answers with the port at the other end of the connection."""
     await _answer(send, str(scope["client"][1]))
 
 

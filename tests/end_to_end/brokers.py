@@ -78,7 +78,7 @@ sub vcl_synth {
 
 @contextmanager
 def varnish(directory: Path) -> Iterator[int]:
-    """Varnish, which answers with what a PROXY protocol header told it of the client's TLS; gives its port."""
+    """Varnish, which answers with the TLS values of the PROXY protocol header; gives its port."""
     (port,) = running.free_ports(1)
     (directory / "told.vcl").write_text(VCL)
     words = ["-j", "none", "-F", "-n", str(directory / "varnish"), "-a", f"127.0.0.1:{port},PROXY", "-s", "malloc,16m"]
@@ -107,7 +107,7 @@ http {{
 
 @contextmanager
 def nginx(directory: Path) -> Iterator[int]:
-    """nginx behind the PROXY protocol, which answers with the addresses that it was told; gives its port."""
+    """nginx behind the PROXY protocol, which answers with the addresses that it got; gives its port."""
     (port,) = running.free_ports(1)
     (directory / "nginx.conf").write_text(NGINX.format(directory=directory, port=port))
     with serving([_program("nginx"), "-p", str(directory), "-c", "nginx.conf", "-e", "error.log"], directory, port):

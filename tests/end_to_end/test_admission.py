@@ -39,7 +39,7 @@ def hello() -> bytes:
 
 
 def waiting(port: int) -> int:
-    """Connections in the backlog of a listening socket, as Linux tells."""
+    """Connections in the backlog of a listening socket, as Linux reports them."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
     [queues] = [line[4] for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "0A"]
     return int(queues.partition(":")[2], 16)

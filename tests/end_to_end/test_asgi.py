@@ -58,7 +58,7 @@ class IdentityTests(AsgiCase):
     """The application reads who the client is."""
 
     def test_who(self) -> None:
-        """A verified client is named, and nobody else, whatever a request says of itself."""
+        """Only a verified client is named, whatever a request claims."""
         spoofed = "X-Client-Certificate-Verification: SUCCESS\r\nx_client.certificate_subject: CN=me\r\n"
         for door, answer in (("strict", b"SUCCESS CN=ecdsa device"), ("plain", b"NOT_ASKED ")):
             for extra in ("", spoofed):
@@ -89,7 +89,7 @@ class StreamingTests(AsgiCase):
             self.assertEqual(line.chunk(), b"")
 
     def test_large_body(self) -> None:
-        """A body of some megabytes arrives as it was, with its length told and in chunks."""
+        """A body of some megabytes arrives as it was, with a length and in chunks."""
         body = bytes(range(256)) * 32768
         digest = f"{len(body)} {hashlib.sha256(body).hexdigest()}".encode()
         line = self.connect()

@@ -99,7 +99,7 @@ class PythonTests(DoorCase):
     """Python's ssl, in every mode and version."""
 
     def test_no_profile(self) -> None:
-        """A listener without a profile asks for no certificate, and tells the backend of none."""
+        """A listener without a profile asks for no certificate, and the backend gets none."""
         for version in VERSIONS:
             for certificate in ("", "ecdsa"):
                 headers = self.forwarded("open", certificate, version, "NONE")
@@ -129,7 +129,7 @@ class PythonTests(DoorCase):
             self.assertEqual(headers["X-Client-Certificate-Fingerprint"], fingerprint("stranger"))
 
     def test_strict_with_a_valid_certificate(self) -> None:
-        """Strict lets a valid certificate in, with a key of every kind, and tells the backend whose it is."""
+        """Strict lets a valid certificate in, with a key of every kind, and identifies the client to the backend."""
         for door in ("strict", "http400", "issuer"):
             for version in VERSIONS:
                 for certificate in KEYS:
@@ -283,7 +283,7 @@ class OtherClientTests(DoorCase):
 
 
 def of_certificate(headers: dict[str, str]) -> dict[str, str]:
-    """Those that tell of the client's certificate."""
+    """Those that describe the client's certificate."""
     return {name: value for name, value in headers.items() if "Client-Cert" in name}
 
 

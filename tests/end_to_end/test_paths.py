@@ -23,7 +23,9 @@ def path_rule(name: str, paths: str, **keys: object) -> str:
 
 @contextmanager
 def stage() -> Iterator[gateway.Scene]:
-    """A Passthrough door with a map, and a plain one that redirects to it, before a server that tells what it got."""
+    """A Passthrough door with a map, and a plain one that redirects to it, before a server that answers with what it
+    got.
+    """
     doors = dict(zip(("mixed", "plain"), running.free_ports(2), strict=True))
     with closing(Backend()) as backend:
         text = gateway.gateway_section() + gateway.PROFILES + gateway.pool("app", backend.port)
@@ -113,7 +115,7 @@ class RoutingTests(PathCase):
         self.assertEqual(got, ["/", "/v2/devices/7?x=/api/", "/v2/a", "/api", "/apis/x"])
 
     def test_log(self) -> None:
-        """The log tells pool and settings of the path, and the target as it came."""
+        """The log has pool and settings of the path, and the target as it came."""
         self.ask("/api/unique-1")
         record = self.gateway.record(originalRequestUriWithArgs="/api/unique-1")
         self.assertEqual((record["backendPoolName"], record["backendSettingName"]), ("api", "api"))
@@ -181,7 +183,7 @@ class CertificateTests(PathCase):
         self.assertEqual(self.scene.backend.received, b"")
 
     def test_with_certificate(self) -> None:
-        """With one they all are the same path, to the server too, and it is told that the certificate was verified."""
+        """With one they all are the same path, to the server too, and it gets that the certificate was verified."""
         got = [self.forwarded(answer) for answer in self.ask(*self.FORMS, certificate="ecdsa")]
         self.assertEqual([target for target, _ in got], ["/admin", "/ADMIN", *["/admin"] * 5, "/admin/", "/admin/a.b"])
         self.assertEqual({headers["X-Client-Certificate-Verification"] for _, headers in got}, {"SUCCESS"})

@@ -125,7 +125,7 @@ listen tls
 
 @contextmanager
 def compared() -> Iterator[gateway.Scene]:
-    """The gateway and HAProxy, told to do the same, before one backend."""
+    """The gateway and HAProxy, configured to do the same, before one backend."""
     ours, theirs = running.free_ports(2)
     keys = {"enable_l4_client_ip_preservation": "true", "proxy_protocol_tls": "true"}
     with ExitStack() as stack:
@@ -242,7 +242,9 @@ class BalancedTests(gateway.SceneCase):
         return line
 
     def test_client_address(self) -> None:
-        """In logs and for backends the client is who came to HAProxy, whatever version tells so, on every listener."""
+        """In logs and for backends the client is who came to HAProxy, with either version of the header, on every
+        listener.
+        """
         for kind in ("http", "https"):
             for how in ("v1", "v2", "tls"):
                 with self.subTest(kind=kind, how=how):

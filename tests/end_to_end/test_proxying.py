@@ -196,7 +196,7 @@ class NginxTests(ProxyCase):
         self.assertEqual(counted.split("\n"), ["file 1 1", "file 2 0", "file 3 0", ""])
 
     def test_log(self) -> None:
-        """A line of the log tells sizes, server and route."""
+        """A line of the log has sizes, server and route."""
         call = self.call()
         with closing(clients.encrypted(call)) as line:
             line.send(get("/large?a=b"))

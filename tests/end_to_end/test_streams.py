@@ -138,7 +138,7 @@ class LargeTests(StreamCase):
 
     @programs.needs("curl")
     def test_download(self) -> None:
-        """A gigabyte comes down, with its length told and in chunks, and the gateway's memory stays small."""
+        """A gigabyte comes down, with a length and in chunks, and the gateway's memory stays small."""
         for chunked in (False, True):
             self.play(pouring(GIGABYTE, chunked))
             size = self.curl("--output", "/dev/null", "--write-out", "%{size_download}")
@@ -217,7 +217,7 @@ class SlowTests(StreamCase):
         self.assert_logged(504, "UPSTREAM_TIMED_OUT")
 
     def test_backend_down(self) -> None:
-        """Where nobody listens the answer is 502, and the connection goes on."""
+        """Where no server listens the answer is 502, and the connection goes on."""
         line = self.connect("nobody")
         for _ in range(2):
             line.send(get())

@@ -98,7 +98,7 @@ class CommandTests(TwistdCase):
         self.assertFalse((prepared.directory / "access.log").exists())
 
     def test_bad_file(self) -> None:
-        """Every error of a file is told in one run, with file and line, whether it is checked or started."""
+        """Every error of a file is reported in one run, with file and line, whether it is checked or started."""
         prepared = self.prepare()
         text = prepared.file.read_text()
         lines = text.count("\n")

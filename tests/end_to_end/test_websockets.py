@@ -287,7 +287,7 @@ class RefusedTests(SocketCase):
 
 
 class DrainTests(SynchronousTestCase):
-    """The gateway is told to end while a tunnel is open."""
+    """The gateway is stopped while a tunnel is open."""
 
     def setUp(self) -> None:
         self.speaker = Speaker()
@@ -299,7 +299,7 @@ class DrainTests(SynchronousTestCase):
 
     @contextmanager
     def gateway(self, drain_timeout: int) -> Iterator[tuple[gateway.Gateway, ClientConnection]]:
-        """A gateway with an open tunnel, which has been told to end."""
+        """A gateway with an open tunnel, which is being stopped."""
         (port,) = running.free_ports(1)
         text = gateway.gateway_section(drain_timeout=drain_timeout) + gateway.PROFILES
         text += gateway.pool("app", self.speaker.port) + gateway.door("strict", port, "strict")

@@ -24,7 +24,7 @@ HEAD = RequestHead(method=b"GET", target=b"/", version=b"1.1", host="a", authori
 
 
 class Writer:
-    """Notes what it is told."""
+    """Notes its events."""
 
     def __init__(self) -> None:
         self.told: list[str] = []

@@ -1,4 +1,4 @@
-"""One request on its way to some backend: whom it is sent to, and whether it is sent again."""
+"""One request on its way to some backend: where it is sent, and whether it is sent again."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ class WayTests(_Case):
         self.assertEqual(self.failures, [(502, ErrorInfo.UPSTREAM_NO_LIVE)])
 
     def test_defect(self) -> None:
-        """What breaks while the request is sent is logged, and its client is told at once."""
+        """What breaks while the request is sent is logged, and its client gets an answer at once."""
 
         def broken(server: Server) -> bytes:
             raise KeyError("a defect")

@@ -31,7 +31,7 @@ class ContextTests(SynchronousTestCase):
         self.assertTrue(all(len(each) == 32 and int(each, 16) >= 0 for each in ids))
 
     def test_pages(self) -> None:
-        """Each page bears the gateway's name, and its head tells type and length, and what else was given."""
+        """Each page bears the gateway's name, and its head has type and length, and what else was given."""
         context = self.context(server_header="ours")
         head = context.page_head(context.standard(404), [(b"Location", b"/")])
         lines = dict(head.headers)

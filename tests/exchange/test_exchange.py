@@ -192,7 +192,7 @@ class ForwardTests(_Case):
         self.assertTrue(line.take().endswith(b"ok"))
 
     def test_continue_refused(self) -> None:
-        """A backend that answers without wanting the body: the client is told, and nothing of it is sent on."""
+        """A backend that answers without wanting the body: the client gets the response, and no body is sent on."""
         line = self.asked(POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
         self.backend.line.take()
         self.backend.line.send(b"HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n")
@@ -265,7 +265,7 @@ class RefusedTests(_Case):
         self.assertEqual(self.backend.attempts, 0)
 
     def test_refused_peers(self) -> None:
-        """A refused peer is told why and gets no further, whatever it sends, an unfit request included."""
+        """A refused peer gets the reason and nothing else, whatever it sends, an unfit request included."""
         for verdict, text in (
             (Missing(), "No required SSL certificate was sent"),
             (Refused("certificate revoked"), "certificate revoked"),
@@ -400,7 +400,7 @@ class FailureTests(_Case):
         self.assert_page(line, 504, "UPSTREAM_TIMED_OUT")
 
     def test_post_too_slow(self) -> None:
-        """A POST is sent once; its length told or not, its backend has a deadline."""
+        """A POST is sent once; with a length or in chunks, its backend has a deadline."""
         for request in (POST + b"abc", CHUNKED.replace(b"PUT", b"POST") + b"1\r\na\r\n0\r\n\r\n"):
             self.make(site(ports=(1, 2)))
             line = self.asked(request)
@@ -469,7 +469,7 @@ class FailureTests(_Case):
         return [str(formatEvent(event)) for event in events]
 
     def test_log_says_why(self) -> None:
-        """The log names the server and what is wrong with it, and tells what the client sees."""
+        """The log names the server and what is wrong with it, and what the client sees."""
         large = b"HTTP/1.1 200 OK\r\nX: " + b"a" * 32768 + b"\r\n\r\n"
         for said, why in (
             (large, "the head of the response is larger than max_header_bytes = 32768; the client gets 502"),
@@ -481,7 +481,7 @@ class FailureTests(_Case):
         self.assertEqual(self.complaints(OK), [])
 
     def test_log_is_not_flooded(self) -> None:
-        """Of one server there are a few complaints a minute; the next one tells how many were left out."""
+        """Of one server there are a few complaints a minute; the next one has the number of omitted ones."""
         self.assertEqual(len(self.complaints(OK[:20], times=8)), 5)
         self.network.advance(60)
         (said,) = self.complaints(OK[:20])
@@ -564,7 +564,7 @@ class FailureTests(_Case):
         self.assertEqual((line.reset, self.backend.line.reset, len(self.stand.log.lines)), (True, True, 1))
 
     def test_body_too_large(self) -> None:
-        """A body beyond the limit: 413, told beforehand or not."""
+        """A body beyond the limit: 413, announced beforehand or not."""
         self.make(max_body_bytes=2)
         self.assert_page(self.asked(POST), 413, "INVALID_REQUEST", closed=True)
         self.assertEqual(self.backend.attempts, 0)
@@ -1346,7 +1346,7 @@ def _restoring(patch: MonkeyPatcher, then: Callable[[HttpExchange], None]) -> Ca
 
 
 class DefectTests(_Case):
-    """An error of the gateway's own, wherever it happens, is told the client and the log as such."""
+    """An error of the gateway's own, wherever it happens, is reported to the client and in the log as such."""
 
     TWO = GET + GET
     PLACES: tuple[tuple[Any, str, bytes], ...] = (
@@ -1484,7 +1484,7 @@ class DefectTests(_Case):
                 self.assert_500(line)
 
     def test_no_answer_in_time(self) -> None:
-        """So it does when the server's time is over, which a timer tells."""
+        """So it does when the server's time is over, by a timer."""
         line = self.asked()
         self.break_(HttpExchange, "response_lost")
         self.network.advance(TIMEOUT)
@@ -1606,7 +1606,7 @@ class PathTests(_Case):
         self.stand.port.check_of = lambda profile: recheck
 
     def test_required(self) -> None:
-        """A path that requires a certificate has its backend told SUCCESS, and the log; other paths PASSTHROUGH."""
+        """A path that requires a certificate gives SUCCESS to its backend and the log; other paths PASSTHROUGH."""
         for path, word in (("/admin", "SUCCESS"), ("/", "PASSTHROUGH")):
             line = self.ask(path, Trusted())
             self.assertIn(f"-Verification: {word}\r\n".encode(), self.backend.line.take())
@@ -1705,7 +1705,7 @@ class PathTests(_Case):
         self.assertEqual((self.log["httpStatus"], len(self.stand.exchanges.running)), (499, 0))
 
     def test_check_breaks(self) -> None:
-        """A check that fails is a refusal, and a decision that fails is told the client as our own fault."""
+        """A check that fails is a refusal, and a decision that fails is a 500 for the client."""
         self.check_later()
         line = self.ask("/admin", Trusted())
         self.answers[0].errback(RuntimeError("a defect"))
@@ -1764,7 +1764,7 @@ class RewriteTests(_Case):
         self.assertEqual((self.log["host"], self.log["originalHost"]), ("b.example", "a.example"))
 
     def test_certificate(self) -> None:
-        """A rule tells the backend what it captured of the client's subject."""
+        """A rule sends the backend what it captured of the client's subject."""
         self.rule(
             "var_client_certificate_subject ~ CN=(.*?)(,|$)",
             request={"X-Device": "{var_client_certificate_subject_1}"},

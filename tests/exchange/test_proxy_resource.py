@@ -140,7 +140,7 @@ class ProxyResourceTests(TestCase):
         self.assertEqual(headers.getRawHeaders(b"X-Echo"), [b"yes"])
 
     async def test_body(self) -> None:
-        """A body larger than a piece arrives whole, whether its length was told or not."""
+        """A body larger than a piece arrives whole, with a length or without."""
         data = bytes(range(256)) * 1024
         for length in (len(data), UNKNOWN_LENGTH):
             code, body, _ = await self._ask(self._proxy(), b"POST", body=_Body(data, length))
@@ -154,7 +154,7 @@ class ProxyResourceTests(TestCase):
         self.assertNotIn(b"client", re.sub(rb"(?m)^User-Agent.*$", b"", body).lower())
 
     async def test_peer(self) -> None:
-        """What `client_of` tells of a certificate reaches the backend."""
+        """What `client_of` returns about a certificate reaches the backend."""
         leaf = pki.Authority.root().issue("device")
         peer = pending(Trusted(), address="192.0.2.1", port=7, certificate=certificate_variables(leaf.der))
         _, body, _ = await self._ask(self._proxy(client_of=lambda request: peer))
@@ -198,7 +198,7 @@ class ProxyResourceTests(TestCase):
             self.assertEqual(headers.getRawHeaders(b"Content-Type"), [content_type] if content_type else None)
 
     def test_bad_address(self) -> None:
-        """What is no address of a server is told at once, as in a configuration."""
+        """An invalid address of a server is an error at once, as in a configuration."""
         for addresses, words in (
             (["backend"], "has no port"),
             (["::1"], "has no port"),
@@ -273,7 +273,7 @@ class WebClientTests(TestCase):
             self.assertRaises(ValueError, self.client, certificate, chain=[self.DER], **options)
 
     async def test_over_tls(self) -> None:
-        """The program of the documentation tells the backend who has shaken hands with Twisted's own TLS."""
+        """The program of the documentation sends the backend the client's identity from Twisted's own TLS."""
         [source] = [
             each for each in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL) if "client_of" in each
         ]

@@ -45,7 +45,7 @@ class ExchangeRecordTests(SynchronousTestCase):
         self.assertEqual(log["transactionId"], self.record.trace_id.decode())
 
     def test_left(self) -> None:
-        """Of one whose client left, the status is what it would have been told; what was not reached is empty."""
+        """Of one whose client left, the status is what it would have got; what was not reached is empty."""
         self.record.error_info = ErrorInfo.CLIENT_CLOSED_REQUEST
         self.record.write(499, 0)
         log = self.stand.log.last

@@ -89,7 +89,7 @@ class ClientDeadlinesTests(SynchronousTestCase):
             self.assert_missed_after(seconds)
 
     def test_input_ended(self) -> None:
-        """A client that sends no more keeps nobody waiting for a head."""
+        """A client that sends no more does not make the gateway wait for a head."""
         self.make(3.0)
         self.assertEqual(self.awaited(input_ended=True)[0], Awaited.REQUEST)
 

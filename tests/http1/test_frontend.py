@@ -40,7 +40,7 @@ RATE = 100
 
 
 def gateway(min_body_rate: int) -> Gateway:
-    """Limits that can be told apart."""
+    """Limits that can be distinguished."""
     policy = predefined("AppGwSslPolicy20220101")
     assert isinstance(policy, TlsPolicy)
     return Gateway(
@@ -62,7 +62,7 @@ class FakeSession:
 
 
 class Asked:
-    """An exchange: notes what it is told, and answers when the test says so."""
+    """An exchange: notes its events, and answers when the test says so."""
 
     def __init__(
         self, request: RequestHead | UnfitRequest, reply: ResponseWriter, begun: Callable[[Asked], None]
@@ -223,7 +223,7 @@ class AnswerTests(_Case):
         self.assert_closed()
 
     def test_head(self) -> None:
-        """The answer to HEAD tells the length of a body that does not come, and no chunks."""
+        """The response to HEAD has the length of a body that does not come, and no chunks."""
         self.line.send(GET.replace(b"GET", b"HEAD"))
         self.last.answer(b"hello")
         self.assertEqual(self.line.take(), b"HTTP/1.1 200 R\r\nContent-Length: 5\r\n\r\n")
@@ -285,7 +285,7 @@ class AnswerTests(_Case):
 
 
 class RequestTests(_Case):
-    """What an exchange is told."""
+    """The events of an exchange."""
 
     def test_body(self) -> None:
         """A body comes piece by piece, then its end; every read ends with a flush."""
@@ -301,14 +301,14 @@ class RequestTests(_Case):
         self.assertEqual((self.last.data, self.last.whole), (b"abc", True))
 
     def test_client_leaves(self) -> None:
-        """The exchange under way is told, once, and no timer is left."""
+        """The exchange in progress is notified, once, and no timer is left."""
         self.line.send(POST)
         self.line.hang_up()
         self.assertTrue(self.last.lost)
         self.assertEqual(self.network.timers(), [])
 
     def test_client_leaves_between_requests(self) -> None:
-        """An exchange that is over is not told."""
+        """An exchange that is over is not notified."""
         self.line.send(GET)
         self.last.answer()
         self.line.hang_up()
@@ -445,7 +445,7 @@ class FinishedTests(_Case):
         self.assert_over()
 
     def test_unfit(self) -> None:
-        """So is one that was told that its request is unfit, without lingering."""
+        """So is one whose request was unfit, without lingering."""
         self.line.send(b"BAD\r\n\r\n")
         self.line.hang_up()
         self.last.answer(status=400)
@@ -647,7 +647,7 @@ class BackPressureTests(_Case):
         self.assertEqual(len(self.asked), 2)
 
     def test_slow_reader(self) -> None:
-        """`full` tells the exchange to stop, `client_drained` to go on."""
+        """`full` asks the exchange to stop, `client_drained` to go on."""
         self.line.send(GET)
         self.last.head(length=1 << 20)
         self.line.stall()
@@ -666,7 +666,7 @@ class BackPressureTests(_Case):
             self.last.reply.flush()
 
     def test_reader_too_slow(self) -> None:
-        """A client that takes nothing is aborted, and its exchange told."""
+        """A client that takes nothing is aborted, and its exchange notified."""
         self.line.send(GET)
         self._clog()
         self.network.advance(BODY_TIMEOUT - 1)

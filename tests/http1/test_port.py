@@ -392,7 +392,7 @@ class RememberedTests(SynchronousTestCase):
     """What is remembered of a certificate belongs to those who have proven to have it."""
 
     def test_other_certificates(self) -> None:
-        """Clients that come in turn are each told of, to backends and in the log, by their own certificate."""
+        """Clients that come in turn are each identified, to backends and in the log, by their own certificate."""
         gateway = Gateway(text("basic strict"))
         other = configurations.clients_root().issue("device 8")
         for credential in (device(), other, device(), other):
@@ -476,7 +476,7 @@ class VerdictEndTests(SynchronousTestCase):
         self.assertEqual((self.gateway.reactor.getDelayedCalls(), self.check.told), ([], []))
 
     def test_request_under_way(self) -> None:
-        """A request under way has drain_timeout, and the log tells as whom it was let in."""
+        """A request under way has drain_timeout, and the log has the identity that was accepted."""
         client = self.checked()
         client.say(GET)
         backend = self.gateway.answering()
@@ -570,7 +570,7 @@ class StrictClientTests(SynchronousTestCase):
             self.assertIsInstance(self.client.wire.receiver._session.client, Admitted)  # type: ignore[attr-defined]
 
     def test_headers(self) -> None:
-        """The backend of such a path is told SUCCESS, the others PASSTHROUGH, on the same connection."""
+        """The backend of such a path gets SUCCESS, the others PASSTHROUGH, on the same connection."""
         session = self.session(device())
         action = self.gateway.port.sites.all()[0].actions.default
         strict = self.successResultOf(session.strict_client())

@@ -1,4 +1,4 @@
-"""Responses as bytes of HTTP/1.1, on a wire and for an owner that only note what they are told."""
+"""Responses as bytes of HTTP/1.1, on a wire and for an owner that only note their events."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Wire:
 
 
 class Owner:
-    """Notes what it is told; another request may follow where `continues` says so."""
+    """Notes its events; another request may follow where `continues` says so."""
 
     def __init__(self) -> None:
         self.told: list[str] = []

@@ -37,7 +37,7 @@ UNAVAILABLE = identify(PENDING, CHECK_FAILED)
 
 
 class Frontend:
-    """What comes after the gate: it keeps the order in which it is told things."""
+    """What comes after the gate: it keeps the order of its events."""
 
     def __init__(self, wire: Connection) -> None:
         self.wire = wire
@@ -183,7 +183,7 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(self.after.told, [])
 
     def test_no_check_is_cancelled_later(self) -> None:
-        """Once the gate is open the end of the connection is told to what comes after, and cancels nothing."""
+        """Once the gate is open what comes after is notified of the end of the connection, and cancels nothing."""
         self.gate.judge(PENDING, self.check)
         self.answer.callback(GOOD)
         self.wire.connectionLost(Failure(ConnectionDone()))

@@ -178,7 +178,7 @@ class RevalidationTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_stop(self) -> None:
-        """A connection that is gone leaves no timer, no watcher and no question behind, and is told nothing."""
+        """A connection that is gone leaves no timer, no watcher and no question behind, and gets no event."""
         revalidation = self.revalidation(100.0, self.check)
         self.clock.advance(100)
         revalidation.stop()
@@ -222,7 +222,7 @@ class RevalidationTests(SynchronousTestCase):
             self.assertEqual(len(self.check.asked), 2)
 
     def test_step_after_the_end(self) -> None:
-        """A connection that is gone is told of no step."""
+        """A connection that is gone is not notified of steps."""
         self.revalidation(1000.0, self.check).stop()
         self.wall.step(HOUR)
         self.assertEqual((self.told, self.check.asked), ([], []))
@@ -318,7 +318,7 @@ class StrictClientTests(SynchronousTestCase):
 
 
 class Session:
-    """A connection: what it was told."""
+    """A connection: its events."""
 
     def __init__(self) -> None:
         self.held = 0

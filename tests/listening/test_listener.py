@@ -42,7 +42,7 @@ class BindTests(SynchronousTestCase):
         self.assertEqual(str(caught.exception), f"cannot listen on 127.0.0.1:{port}: Address already in use")
 
     def test_foreign_address(self) -> None:
-        """So is an address that is not this machine's; no socket is left open, which a warning would tell."""
+        """So is an address that is not this machine's; no socket is left open, which a warning would show."""
         with self.assertRaises(BindError) as caught:
             bind("192.0.2.1", 8443)
         self.assertIn("cannot listen on 192.0.2.1:8443: ", str(caught.exception))
@@ -348,7 +348,7 @@ class ListenerTests(TestCase):
         return real.accept()
 
     async def test_link_local(self) -> None:
-        """An address of a link is told with the link."""
+        """An address of a link is shown with the link."""
         listener = self.listener()
         for client, host in (
             (("fe80::1", 7, 0, 1), "fe80::1%" + socket.if_indextoname(1)),

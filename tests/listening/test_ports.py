@@ -193,7 +193,7 @@ class ProxiedTests(SynchronousTestCase):
         self.assertTrue(slow.reset)
 
     def test_http(self) -> None:
-        """On HTTP ports the client of the header is the one that backends are told of."""
+        """On HTTP ports the client of the header is the one that backends get."""
         gateway = Gateway(plain(text(f"basic -; {PROXIED}")))
         protocol = gateway.port.accept("10.1.2.3", 1)
         assert protocol

@@ -67,7 +67,7 @@ class AccessLogTestCase(TestCase):
                 deferred.callback(text)
 
     def saying(self, part: str) -> Deferred[str]:
-        """Fires when the operator is told something with these words."""
+        """Fires when a message with these words is logged."""
         deferred: Deferred[str] = Deferred()
         self.awaited.append((part, deferred))
         return deferred
@@ -386,7 +386,7 @@ class SlowDiskTests(AccessLogTestCase):
         return await reading
 
     def too_slow(self, lost: int) -> str:
-        """What the operator is told after an overflow."""
+        """The message after an overflow."""
         return f"{lost} lines of the access log {self.path} were lost: it could not be written fast enough"
 
     @staticmethod

@@ -337,7 +337,7 @@ class ReopenTests(AccessLogTestCase):
         self.path.rename(to)
 
     async def test_new_file_cannot_be_opened(self) -> None:
-        """Where there is no new file the old one goes on, and the operator is told."""
+        """Where there is no new file the old one goes on, and a message is logged."""
         log = self.started()
         renamed = self.directory.with_name(self.directory.name + "-renamed")
         self.directory.rename(renamed)

@@ -514,7 +514,7 @@ class ProxyHeaderTests(SynchronousTestCase):
         return found
 
     def test_addresses(self) -> None:
-        """The backend is told the client's address, and the one that it connected to, ahead of every byte."""
+        """The backend gets the client's address, and the one that it connected to, ahead of every byte."""
         stand = Stand(text(TCP, settings="enable_l4_client_ip_preservation = true"))
         client = stand.dial()
         backend: Line = stand.backend().line
@@ -531,7 +531,7 @@ class ProxyHeaderTests(SynchronousTestCase):
         self.assertEqual(stand.record["upstreamSentBytes"], 28 + 1)
 
     def test_tls(self) -> None:
-        """With proxy_protocol_tls it is told of the client's TLS and certificate."""
+        """With proxy_protocol_tls it gets the client's TLS and certificate."""
         settings = "enable_l4_client_ip_preservation = true\nproxy_protocol_tls = true"
         stand = Stand(text(ONE, settings=settings))
         stand.shake_hands(client_context(device()), "mqtt.example")
@@ -550,7 +550,7 @@ class ProxyHeaderTests(SynchronousTestCase):
             self.assertEqual([tlv.value for tlv in tlvs if tlv.type == ALPN], expected)
 
     def test_each_server_is_told(self) -> None:
-        """The second server is told as well."""
+        """The second server gets it as well."""
         settings = "enable_l4_client_ip_preservation = true"
         stand = Stand(text(TCP, addresses=TWO_SERVERS, settings=settings))
         stand.backend().refusing = True
@@ -559,7 +559,7 @@ class ProxyHeaderTests(SynchronousTestCase):
         self.assertIsNotNone(self.header(stand.backend(host="127.0.0.2").line).source)
 
     def test_passed_on(self) -> None:
-        """What a proxy ahead says of the client's way is what the backend is told; its other values are not."""
+        """The addresses from a proxy's header are those that the backend gets; its other values are not."""
         listener = "tcp tcp; accept_proxy_protocol = 10.0.0.0/8"
         stand = Stand(text(listener, settings="enable_l4_client_ip_preservation = true"))
         line = stand.dial(address="10.1.2.3")

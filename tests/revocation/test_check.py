@@ -185,7 +185,7 @@ class CheckTests(RevocationCase):
         self.assertEqual(self.found(judged).verdict, Refused("certificate revoked"))
 
     def test_defect_of_one_who_is_told(self) -> None:
-        """Others are told of a revocation all the same, and it is kept."""
+        """Others are notified of a revocation all the same, and it is kept."""
         self.learn()
         told: list[int] = []
 

@@ -69,7 +69,7 @@ class AskTests(ClientCase):
         self.assertEqual([each for each in events if each["log_namespace"].startswith("twisted.web.client")], [])
 
     async def test_no_cookies(self) -> None:
-        """A responder cannot mark whom it has seen."""
+        """A responder cannot mark the gateway by cookies."""
         body = http_body(self.responder.true_answer(ocsp_request(self.request)))
         self.responder.say = lambda _: http(body, b"Set-Cookie: seen=1; Path=/")
         for _ in range(2):

@@ -152,7 +152,7 @@ class HostileTests(ClientCase):
             self.assertIsInstance(await self.ask(), Unreachable)
 
     async def test_without_length(self) -> None:
-        """Where the end of the connection is the end of the body, the response itself tells whether it is whole."""
+        """Where the end of the connection is the end of the body, the response itself shows whether it is complete."""
         body = self.responder.true_answer(ocsp_request(self.request)).partition(b"\r\n\r\n")[2]
         for answer, expected in ((body, ProvenResponse), (body[:-1], Unusable)):
             self.client = OcspClient(reactor)

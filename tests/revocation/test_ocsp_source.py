@@ -46,7 +46,7 @@ class ComplaintTests(RevocationCase):
 
 
 class RouteTests(SynchronousTestCase):
-    """Whom to ask."""
+    """The responders to ask."""
 
     def way(self, *urls: str, **keys: Any) -> tuple[Destination, ...]:
         """The destinations of a certificate with these responders."""

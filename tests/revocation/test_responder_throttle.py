@@ -177,7 +177,7 @@ class ResponderThrottleTests(SynchronousTestCase):
             self.assertEqual(self.successResultOf(other), "answer")
 
     def test_those_who_wait(self) -> None:
-        """Questions that wait for their turn are not put to a server found dead, and many are told so bit by bit."""
+        """Questions that wait for their turn are not put to a server found dead, and many fail a few at a time."""
         questions = self.ask_many(MAX_CONCURRENT + 5)
         more = [self.ask() for _ in range(3000)]  # recursion would end before
         self.clock.advance(5)

@@ -113,7 +113,7 @@ class AskingTests(RevocationCase):
             self.assertIsInstance(self.successResultOf(waiting), Unusable)
 
     def test_next_responder(self) -> None:
-        """What proves nothing now is told to the asker, which may turn to another responder."""
+        """A response that proves nothing now is returned to the caller, which may turn to another responder."""
         self.status()
         accept = self.asker.questions[-1].accept
         self.assertIsInstance(accept(self.response(next_update=pki.NOW - timedelta(days=1))), Unusable)
@@ -168,7 +168,7 @@ class TimeTests(RevocationCase):
         self.assertNoResult(self.status(by=profile(name="stricter", ocsp_max_age=99)))
 
     def test_failures_are_remembered_shortly(self) -> None:
-        """After a failure nobody asks again for some seconds, and then everything may be well."""
+        """After a failure there is no other request for some seconds; then one may succeed."""
         waiting = self.status()
         self.give_up("dead")
         self.assertEqual(self.successResultOf(waiting), Unreachable("dead"))
@@ -341,7 +341,7 @@ class RevokedTests(RevocationCase):
         self.assertIsInstance(self.known(), Good)
 
     def test_watchers(self) -> None:
-        """Whoever watches a certificate is told once it becomes known as revoked, and nobody else is."""
+        """Only watchers of a certificate are notified when it becomes known as revoked."""
         told: list[str] = []
         other = ISSUER.issue("other")
         self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: told.append("device"))
@@ -448,14 +448,14 @@ class NotAskedTests(RevocationCase):
         self.asker.questions[-1].answered.callback(CouldNotAsk("too many"))
 
     def test_is_not_remembered(self) -> None:
-        """It is no failure of anybody: who comes next is asked about at once."""
+        """It is not cached as a failure: the next certificate is asked about at once."""
         waiting = self.status()
         self.lack()
         self.assertEqual(self.successResultOf(waiting), CouldNotAsk("too many"))
         self.assertIsInstance(self.learn(), Good)
 
     def test_is_not_allowed(self) -> None:
-        """Allow does not let in whom nobody was asked about, alone or in a chain, and the log says why."""
+        """Allow does not accept a client about whom no request was sent, alone or in a chain, and the log says why."""
         for scope in OcspScope:
             self.setUp()
             check = check_of(self.revocation, profile(ocsp_unavailable=OcspUnavailable.ALLOW, ocsp_scope=scope))
@@ -510,7 +510,7 @@ class BridgeTests(RevocationCase):
         self.assertEqual(self.successResultOf(waiting), Good(NOW + HOUR + FORGIVEN_FOR))
 
     def test_after_a_failure(self) -> None:
-        """Once it was asked again in vain the answer counts on, and is asked for every few seconds; nobody waits."""
+        """Once it was asked again in vain the answer counts on, and is requested every few seconds; no client waits."""
         self.bridge()
         for count in range(1, 10):
             asked = len(self.asker.questions)
@@ -536,7 +536,7 @@ class BridgeTests(RevocationCase):
         return self.successResultOf(waiting)
 
     def test_revoked(self) -> None:
-        """The retry's answer counts as soon as it is there, and whoever is connected learns of it."""
+        """The retry's answer counts as soon as it is there, and open connections are notified."""
         self.bridge()
         told: list[int] = []
         self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: told.append(1))
@@ -588,7 +588,7 @@ class BridgeTests(RevocationCase):
         self.assertNoResult(self.status(by=profile(name="other")))
 
     def test_not_in_use(self) -> None:
-        """Where nobody comes and nobody is connected the retries end with the skew, and leave nothing."""
+        """Without new and open connections the retries end with the skew, and leave nothing."""
         self.bridge()
         for _ in range(int(SKEW)):
             self.clock.advance(1)
@@ -645,7 +645,7 @@ class WithoutNocheckTests(RevocationCase):
         return Response(singles=[single], produced_at=now, **signer).der()
 
     def test_by_profile(self) -> None:
-        """It counts for the profile that says so, and for no other, whoever has asked."""
+        """It counts for the profile that says so, and for no other, whichever profile asked."""
         waiting = self.status(by=self.lenient)
         self.answer(self.signed())
         self.assertIsInstance(self.successResultOf(waiting), Good)

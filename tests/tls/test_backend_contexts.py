@@ -1,4 +1,4 @@
-"""TLS towards backends: whom the gateway believes to be the server that it wants."""
+"""TLS towards backends: which servers the gateway accepts."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ class TrustTests(_Case):
                 self.assertEqual(self.meet(tls_of(https(*roots)), version=version), "")
 
     def refused(self, shown: pki.Credential, reason: str, **settings: Any) -> None:
-        """A server with this certificate is refused, in every version, and told so before it has any byte of ours."""
+        """A server with this certificate is refused, in every version, with an alert before it has any byte of the
+        gateway's.
+        """
         for version in VERSIONS:
             said = self.meet(tls_of(https(root(), **settings)), shown, version=version)
             self.assertIn(reason, said)
@@ -141,7 +143,7 @@ class NameTests(_Case):
         self.assertEqual(self.meet_named(WANTED, NAME), "")
 
     def test_no_alternative_names(self) -> None:
-        """A certificate without subjectAltName, whatever its subject says, is for nobody."""
+        """A certificate without subjectAltName, whatever its subject says, is accepted for no name."""
         for wanted in (WANTED, server_identity("127.0.0.1")):
             self.assertIn("in subjectAltName", self.meet_named(wanted))
         shown = root().issue(NAME, eku=[pki.SERVER_AUTH])

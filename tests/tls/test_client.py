@@ -100,7 +100,7 @@ class HandshakeTests(_Case):
             self.assertEqual((self.events, server.established), (["open"], True))
 
     def test_bytes_with_the_last_flight(self) -> None:
-        """What a server says with the end of its handshake is told after the opening, to the receiver of then."""
+        """What a server says with the end of its handshake reaches the receiver after the opening."""
         server = self.dial(version=TLS_1_2)
         late = Recorder()
 
@@ -124,7 +124,7 @@ class HandshakeTests(_Case):
         self.assertEqual((server.closed, self.recorder.data), (True, b""))
 
     def test_fails_once(self) -> None:
-        """After a failure there is no opening, and after an opening no failure; the receiver is told the end."""
+        """After a failure there is no opening, and after an opening no failure; the receiver is notified of the end."""
         self.dial()
         self.line.hang_up()
         self.assertEqual(self.events, ["the server closed the connection in the TLS handshake"])
@@ -188,7 +188,7 @@ class FailureTests(_Case):
                 self.fails("TLS handshake: ")
 
     def test_refused_certificate(self) -> None:
-        """The reason is the one that was noted; the server is told by an alert."""
+        """The reason is the one that was noted; the server gets an alert."""
         for version in VERSIONS:
             server = self.dial(Handshake(reason="certificate has expired"), version=version)
             server.hear()
@@ -226,7 +226,7 @@ class FailureTests(_Case):
         self.fails("the TLS handshake is too long")
 
     def test_given_up(self) -> None:
-        """Whoever aborts a wire before it is open ends its handshake."""
+        """To abort a wire before it is open ends its handshake."""
         self.dial()
         self.wire.abort()
         self.fails("given up")

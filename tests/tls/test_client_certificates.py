@@ -99,7 +99,7 @@ def costly_key() -> bytes:
 
 
 class RefusalTests(SynchronousTestCase):
-    """What a client is told, by each kind of profile."""
+    """The alerts that a client gets, by kind of profile."""
 
     def test_alerts(self) -> None:
         """A strict listener refuses in the handshake, each with its alert, and says why in the log."""
@@ -143,7 +143,7 @@ class RefusalTests(SynchronousTestCase):
                     self.assertEqual(record["sslClientVerify"], f"FAILED:{reason}" if reason else "NONE")
 
     def test_passthrough(self) -> None:
-        """A passthrough listener forwards everybody, with the certificate that cryptography cannot read, too."""
+        """A passthrough listener forwards every client, with a certificate that cryptography cannot parse, too."""
         for title, credential, _, _ in refusals():
             assert credential
             for version in VERSIONS:
@@ -164,7 +164,7 @@ class RefusalTests(SynchronousTestCase):
             self.assertIn(b"\r\nX-Client-Certificate-Verification: NONE\r\n", gateway.backend())
 
     def test_required_of_some_paths(self) -> None:
-        """A passthrough listener that trusts somebody forwards as ever, and knows what a Strict one would have said."""
+        """A passthrough listener with trusted CAs forwards as usual, and knows a Strict one's verdict."""
         configuration = text("basic -", "p passthrough p.example").replace(
             "verify_client_auth_mode = Passthrough\n",
             "verify_client_auth_mode = Passthrough\ntrusted_client_certificates = devices\n",
@@ -272,7 +272,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(gateway.log.records[0]["sslClientVerify"], "FAILED:certificate chain too long")
 
     def test_key_not_proven(self) -> None:
-        """Whoever shows a trusted certificate and fails after that is no trusted client, in the log either."""
+        """A client with a trusted certificate whose handshake fails later is no trusted client, in the log either."""
         for version in VERSIONS:
             for name in ("s.example", "h.example", "p.example"):
                 gateway = Gateway(
@@ -326,7 +326,7 @@ class NotesTests(SynchronousTestCase):
             self.assertIs(first.proof.chain_der[-1], second.proof.chain_der[-1])
 
     def test_evidence(self) -> None:
-        """It is what was told until now, the leaf first, whenever somebody asks."""
+        """It is what OpenSSL reported until now, the leaf first, at any time."""
         notes = ClientCertificates(lambda: 0.0)
         chains = []
         for certificate, error, depth in ((b"root", 0, 2), (b"authority", 7, 1), (b"leaf", 9, 0)):
@@ -363,7 +363,7 @@ class ExcessTests(SynchronousTestCase):
             self.assertEqual(notes.verdict("certificate verify failed"), wanted, profile)
 
     def test_long_names(self) -> None:
-        """A name of more than 4096 octets is refused even of a trusted CA, and its text is made for nobody."""
+        """A name of more than 4096 octets is refused even of a trusted CA, and its text is never made."""
         root = configurations.clients_root()
         name = pki.tlv(0x30, *[pki.tlv(0x31, pki.tlv(0x30, b"\x06\x03\x55\x04\x03", pki.tlv(0x0C, b"a" * 60)))] * 70)
         gateway = Gateway(text("basic strict"))

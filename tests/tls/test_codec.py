@@ -102,7 +102,9 @@ class EncryptedTests(SynchronousTestCase):
                 yield self.connect(role, version)
 
     def test_peer_finishes(self) -> None:
-        """close_notify ends the input alone, and is told once; the peer is still sent to, its FIN changes nothing."""
+        """close_notify ends only the input, and is reported once; the peer is still sent to, its FIN changes
+        nothing.
+        """
         for peer in self.every():
             peer.say(b"last")
             peer.tls.shutdown()

@@ -76,7 +76,7 @@ class ProtocolTests(SynchronousTestCase):
 
 
 class TrustTests(SynchronousTestCase):
-    """What a client is told of the authorities, and who they are."""
+    """The names of CAs that a client gets."""
 
     def test_own_chain(self) -> None:
         """The server's certificate comes with its intermediates, whichever site is selected."""
@@ -86,7 +86,7 @@ class TrustTests(SynchronousTestCase):
             self.assertEqual([entry.subject.rfc4514_string() for entry in chain or ()], ["CN=localhost", "CN=Servers"])
 
     def test_acceptable_authorities(self) -> None:
-        """The request names roots and intermediates of the site's profile; a passthrough listener's names nobody."""
+        """The request names roots and intermediates of the site's profile; a passthrough listener's names none."""
         files = ("Partners", "Partners Root")
         for version in VERSIONS:
             gateway = Gateway(text("basic -", "s strict s.example", "p partners p.example", "t passthrough t.example"))

@@ -49,7 +49,7 @@ def fragments(data: bytes, size: int) -> bytes:
 
 
 class Spy:
-    """A receiver that keeps what it is told, and has nothing to say to a client that sends no more."""
+    """A receiver that keeps its events, and has nothing to say to a client that sends no more."""
 
     def __init__(self, wire: Connection) -> None:
         self._wire = wire
@@ -449,7 +449,7 @@ class DataTests(SynchronousTestCase):
         self.assertEqual(client.received, b"a" * QUEUE_LIMIT + b"b" * 10 + b"c" * QUEUE_LIMIT)
 
     def test_write_after_close(self) -> None:
-        """What is written after the farewell goes nowhere and does no harm, nor once the client is gone."""
+        """Data that is written after close_notify is dropped, nor once the client is gone."""
         client = Gateway(OPEN).shake_hands()
         client.wire.close()
         sent = client.transport.sent
@@ -461,7 +461,7 @@ class DataTests(SynchronousTestCase):
         client.give(b"later")
 
     def test_truncation(self) -> None:
-        """An end without close_notify is told to the receiver, once."""
+        """The receiver is notified of an end without close_notify, once."""
         client = Gateway(OPEN).shake_hands()
         spy = spied(client)
         client.lose()
@@ -602,7 +602,7 @@ class EndTests(SynchronousTestCase):
             self.assertTrue(client.closed)
 
     def test_lingering_close(self) -> None:
-        """With `linger` the farewell leaves, then input is thrown away until the client closes, or for a while."""
+        """With `linger` close_notify is sent, then input is thrown away until the client closes, or for a while."""
         gateway = Gateway(OPEN)
         client = gateway.shake_hands()
         spy = spied(client)
@@ -628,7 +628,7 @@ class EndTests(SynchronousTestCase):
             self.assertTrue(client.closed)
 
     def test_client_closes_at_once(self) -> None:
-        """The connection is over when the farewell is read, and the receiver is called once."""
+        """The connection is over when close_notify is read, and the receiver is called once."""
         client = Gateway(OPEN).shake_hands()
         spy = spied(client)
         lost: list[Failure] = []
@@ -645,7 +645,7 @@ class EndTests(SynchronousTestCase):
         self.assertTrue(client.transport.sent)  # our own farewell
 
     def test_what_is_held_leaves_first(self) -> None:
-        """What waits for the end of the reactor's turn is not lost when the client says farewell in it."""
+        """What waits for the end of the reactor's turn is not lost when the client sends close_notify in it."""
         client = Gateway(OPEN).shake_hands()
         spied(client)
         client.wire._queue._outbox = outbox = Outbox()
@@ -661,7 +661,7 @@ class EndTests(SynchronousTestCase):
             client.tls.recv(1)
 
     def test_client_closes_before_it_has_read(self) -> None:
-        """What is queued for a client that says farewell still leaves, and our farewell behind it."""
+        """Data queued for a client that sends close_notify is still sent, followed by the gateway's close_notify."""
         gateway = Gateway(OPEN)
         client = gateway.shake_hands()
         spied(client)

@@ -34,7 +34,7 @@ VERSIONS = (TLS_1_2, TLS_1_3)
 
 @attrs.define
 class Listening:
-    """Is told of certificates, and answers the same each time."""
+    """Gets certificates, and answers the same each time."""
 
     answer: int
     heard: list[tuple[bytes, int, int, bool]] = attrs.field(factory=list)
@@ -52,7 +52,7 @@ class Listening:
 
 
 class VerifyingTests(SynchronousTestCase):
-    """A client's chain, told of in either way."""
+    """A client's chain, reported in either way."""
 
     def verified(
         self, verifying: Verifying, credential: pki.Credential, version: int, *, late: bool = False
@@ -79,7 +79,7 @@ class VerifyingTests(SynchronousTestCase):
         return server if finished else None
 
     def test_good(self) -> None:
-        """Every certificate is told of, the root first, and of whose connection it is."""
+        """Every certificate is reported, the root first, with its connection."""
         for way in VERIFYING_WAYS:
             for version in VERSIONS:
                 for late in (False, True):
@@ -117,7 +117,7 @@ class VerifyingTests(SynchronousTestCase):
                 self.assertIn(f"alert {alert}", self.said_last)
 
     def test_error(self) -> None:
-        """What OpenSSL finds wrong is told; who goes on nevertheless hears of the rest, and the handshake succeeds."""
+        """OpenSSL's errors are reported; a listener that goes on gets the rest, and the handshake succeeds."""
         for way in VERIFYING_WAYS:
             told = Listening(answer=GO_ON)
             server = self.verified(way(told), partner(), TLS_1_2)
@@ -130,7 +130,7 @@ class VerifyingTests(SynchronousTestCase):
             self.assertEqual(refusing.heard, told.heard[:1])
 
     def test_raising(self) -> None:
-        """Who raises, as nobody should, has refused."""
+        """An exception of the listener is a refusal."""
         self.patch(SSL.sys, "excepthook", lambda *_: None)  # type: ignore[attr-defined]
         self.patch(SSL.sys, "unraisablehook", lambda *_: None)  # type: ignore[attr-defined]
 

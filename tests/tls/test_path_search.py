@@ -58,7 +58,7 @@ def names_serial(issuer: pki.Authority) -> dict[str, Any]:
 
 
 def two_roots_of_a_name(*, good: bool) -> Situation:
-    """Neither names nor key identifiers tell them apart."""
+    """Neither names nor key identifiers distinguish them."""
     first, second, third = (pki.Authority.root("Root", **NO_IDS) for _ in range(3))
     signer = second if good else third
     return Situation(leaf=signer.issue(**NO_IDS), trusted=[[first], [second]], path=[second] if good else None)
@@ -523,7 +523,7 @@ class WhenTests(SynchronousTestCase):
         self.assertEqual(asked, [])
 
     def test_once(self) -> None:
-        """However many faults OpenSSL goes on to tell of, there is one search, with all that was sent."""
+        """However many faults OpenSSL goes on to report, there is one search, with all that was sent."""
         asked = self.counted()
         root = pki.Authority.root("Root")
         faulty = root.intermediate("CA", ca=False, not_after=PAST)
@@ -536,7 +536,7 @@ class WhenTests(SynchronousTestCase):
                 asked.clear()
 
     def test_required_of_some_paths(self) -> None:
-        """A Passthrough listener that trusts somebody knows of the other path, for the paths that require one."""
+        """A Passthrough listener with trusted CAs knows of the other path, for the paths that require one."""
         situation = names_of_one_branch(good=True)
         assert situation.path
         written, source = configuration(situation)
@@ -591,7 +591,7 @@ class GraphTests(SynchronousTestCase):
     """CAs that certified each other at random, some of the certificates with a fault."""
 
     def test_like_another_builder(self) -> None:
-        """Exactly those clients are let in whom cryptography's validator, which comes back from wrong ways, lets in."""
+        """Exactly those clients are accepted that cryptography's validator, which backtracks, accepts."""
         drawn = Random(1)
         keys = [pki.ec_key() for _ in range(7)]
         counted = Counter[str]()

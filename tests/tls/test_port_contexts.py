@@ -97,7 +97,7 @@ class NameTests(SynchronousTestCase):
                     self.refused(gateway.shake_hands(client_context(version=version), name), version)
 
     def test_odd_names(self) -> None:
-        """Bytes that are no host name select the basic listener, or nobody."""
+        """Bytes that are no host name select the basic listener, or none."""
         gateway, nobody = Gateway(text("basic -", "s strict *.s.example")), Gateway(text(*NOBODYS))
         for name in (b"\xff\xfe", b"a b", b"\r\nHost: x", b"*", b"." * 100):
             context = client_context()
@@ -187,7 +187,7 @@ class NameTests(SynchronousTestCase):
 
 
 class HelloRetryTests(SynchronousTestCase):
-    """After a HelloRetryRequest the client says hello once more, and only then is it said whom it wants."""
+    """After a HelloRetryRequest the client says hello once more, and only then has it a server name."""
 
     def twice(self, gateway: Gateway, first: str, second: str | None) -> Client:
         """A client without certificate that names one site and then another, or none."""
@@ -308,7 +308,7 @@ class ResumptionTests(SynchronousTestCase):
             self.assertEqual(client.alerts, [(FATAL, 48)])
 
     def test_falls_back(self) -> None:
-        """A client that brings a session nobody takes shakes hands in full, and is served."""
+        """A client with a session that is not resumed gets a full handshake, and is served."""
         for context in self.contexts(device()):
             gateway = Gateway(text("basic strict", "s strict s.example"))
             reused, client = self.resumed(gateway, context, "basic.example", "s.example")
@@ -341,7 +341,7 @@ class ResumptionTests(SynchronousTestCase):
                 self.assertEqual(each.context.get_session_cache_mode() == SSL.SESS_CACHE_OFF, asks)
 
     def test_renegotiation(self) -> None:
-        """A client that starts another handshake in TLS 1.2 is told no, and stays who it was."""
+        """A client that starts another handshake in TLS 1.2 gets a refusal, and keeps its identity."""
         gateway = Gateway(text("basic strict"))
         client = gateway.shake_hands(client_context(device(), version=TLS_1_2))
         server = client.server_side

@@ -89,7 +89,7 @@ class RecordsTests(SynchronousTestCase):
             self.assertEqual(peer.decrypt(back), (data, None))
 
     def test_much_that_ends(self) -> None:
-        """An end among more than a piece is told, with what came before it and nothing of what follows."""
+        """An end among more than a piece is reported, with what came before it and nothing of what follows."""
         for records, _, client in self.each():
             peer = PublicRecords(client)
             data = noise(2 * PIECE)
@@ -113,7 +113,7 @@ class RecordsTests(SynchronousTestCase):
             self.assertEqual(sealed_by(records, b""), b"")
 
     def test_close_notify(self) -> None:
-        """What came before a close_notify is told with it."""
+        """Data before a close_notify is reported with it."""
         for records, _, client in self.each():
             sealed = sealed_by(PublicRecords(client), b"last")
             client.shutdown()
@@ -161,7 +161,9 @@ class RecordsTests(SynchronousTestCase):
                         bytes(view)
 
     def test_view_that_is_cut(self) -> None:
-        """A part of it that is kept shows no data of anybody's: what is shared are records, and cannot be written."""
+        """A part of it that is kept shows no data of other connections: what is shared are records, and cannot be
+        written.
+        """
         (records, _, _), (others, _, client) = (each for each in self.each() if isinstance(each[0], DirectRecords))
         kept: list[memoryview] = []
         records.encrypt(noise(1000), lambda view: kept.append(view[:]))  # type: ignore[arg-type]

@@ -35,11 +35,13 @@ class WallClockTests(SynchronousTestCase):
         self.told: list[str] = []
 
     def subscribe(self, name: str) -> None:
-        """Somebody whose end is a time of the system."""
+        """A verdict whose end is a time of the system."""
         self.wall.subscribe(lambda: self.told.append(name))
 
     def test_steps(self) -> None:
-        """A second after it was set, forward or back, every subscriber is told once, and the log says by how much."""
+        """A second after it was set, forward or back, every subscriber is notified once, and the log has the
+        difference.
+        """
         self.wall.startService()
         self.subscribe("a")
         self.subscribe("b")
@@ -54,7 +56,7 @@ class WallClockTests(SynchronousTestCase):
         self.assertEqual(self.wall.seconds(), self.clock.seconds() + self.wall.ahead)
 
     def test_no_step(self) -> None:
-        """A clock that is only slewed tells nobody, until it is a second away from where it was."""
+        """A clock that is only slewed notifies no subscriber, until it is a second away from where it was."""
         self.wall.startService()
         self.subscribe("a")
         for _ in range(9):
@@ -85,7 +87,7 @@ class WallClockTests(SynchronousTestCase):
             self.assertEqual(self.told, [])
 
     def test_many(self) -> None:
-        """Many are told in several turns, all of them, and those that have left meanwhile are not."""
+        """Many are notified in several turns, except those that have left meanwhile."""
         self.wall.startService()
         leave = [self.wall.subscribe(lambda n=n: self.told.append(str(n))) for n in range(2 * NOTIFIED_AT_ONCE + 1)]  # type: ignore[misc]
         self.wall.ahead -= HOUR
@@ -97,7 +99,7 @@ class WallClockTests(SynchronousTestCase):
         self.assertNotIn(str(NOTIFIED_AT_ONCE), self.told)
 
     def test_another_step_meanwhile(self) -> None:
-        """A step while many are still being told of the last one begins anew, for all of them."""
+        """A step while many are still being notified of the last one begins again, for all of them."""
         self.wall.startService()
         for n in range(NOTIFIED_AT_ONCE + 1):
             self.wall.subscribe(lambda n=n: self.told.append(str(n)))  # type: ignore[misc]
@@ -109,7 +111,7 @@ class WallClockTests(SynchronousTestCase):
         self.assertEqual(len(self.told), NOTIFIED_AT_ONCE + NOTIFIED_AT_ONCE + 1)
 
     def test_defect(self) -> None:
-        """A subscriber that raises is logged, and the others are told."""
+        """A subscriber that raises is logged, and the others are notified."""
 
         def defective() -> None:
             raise RuntimeError
@@ -122,7 +124,7 @@ class WallClockTests(SynchronousTestCase):
         self.assertEqual((self.told, len(self.flushLoggedErrors(RuntimeError))), (["a"], 1))
 
     def test_ends(self) -> None:
-        """Once it is stopped no timer is left, and nobody is told anything; a stop without a start is none."""
+        """Once it is stopped no timer is left, and no subscriber is notified; a stop without a start does nothing."""
         self.wall.stopService()
         self.wall.startService()
         for n in range(NOTIFIED_AT_ONCE + 1):
@@ -172,7 +174,7 @@ class ReactorTests(SynchronousTestCase):
 
 @attrs.frozen
 class Scene:
-    """Somebody who waits: whether that is over, on which clock it was, and the system's clock beside that."""
+    """A waiter: whether that is over, on which clock it was, and the system's clock beside that."""
 
     over: Callable[[], object]
     clock: Clock
@@ -248,7 +250,7 @@ def _silent_in_the_handshake(*keys: str) -> Scene:
 
 
 def _relayed(*, silent_server: bool) -> Scene:
-    """A client of L4, one of whom nothing more comes or one whose server does not accept."""
+    """A client of L4 that sends nothing more, or whose server does not accept."""
     stand = relays.Stand(relays.text("tcp tcp"))
     stand.backend().silent = silent_server
     line = stand.dial()
@@ -279,7 +281,7 @@ LONGEST = 600.0
 
 
 class WaitsTests(SynchronousTestCase):
-    """Whoever waits, waits as long as ever, and validity is what the system's clock says."""
+    """Waits are as long as before, and validity follows the system's clock."""
 
     def lasts(self, scene: Scene, step: float) -> float:
         """How long the wait is, while the system's clock is set right after its begin."""

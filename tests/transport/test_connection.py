@@ -120,7 +120,7 @@ class EndTests(_Case):
 
 
 class OwnerTests(_Case):
-    """Who is told, and when."""
+    """Which subscribers are notified, and when."""
 
     def test_nobody(self) -> None:
         """A wire without a receiver throws everything away."""
@@ -152,7 +152,7 @@ class HalfCloseTests(SynchronousTestCase):
         self.line: Line = self.network.dial(self.wire)
 
     def test_peer_finishes(self) -> None:
-        """A peer that has finished is heard to its last byte, told of once, and still sent to."""
+        """A peer that has finished is read to its last byte, reported once, and still sent to."""
         self.line.send(b"last")
         self.line.hang_up()
         self.assertEqual((self.recorder.data, self.recorder.finished_count), (b"last", 1))
@@ -162,7 +162,7 @@ class HalfCloseTests(SynchronousTestCase):
         self.assertEqual(self.line.take(), b"answer")
 
     def test_reading_ends_with_it(self) -> None:
-        """Nobody reads a finished peer again, whoever pauses and resumes: its end would be told over and over."""
+        """A finished peer is not read again after pauses: its end would be reported again and again."""
         self.line.hang_up()
         self.wire.pause()
         self.wire.resume()
@@ -278,7 +278,7 @@ class HalfCloseTests(SynchronousTestCase):
         self.assertEqual((line.received, wire.bytes_out), (b"PROXY\r\nhello", 12))
 
     def test_nobody(self) -> None:
-        """An end that nobody waits for harms nobody."""
+        """An end without waiters does no harm."""
         self.wire.receiver = NO_RECEIVER
         self.line.hang_up()
         self.assertTrue(self.wire.input_ended)

@@ -11,7 +11,7 @@ from agwtwisted.transport.deadlines import Deadline
 
 
 class DeadlineTests(SynchronousTestCase):
-    """`Deadline` on a clock that stands until it is told to go on."""
+    """`Deadline` on a clock that stands until it is advanced."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -19,7 +19,7 @@ class DeadlineTests(SynchronousTestCase):
         self.deadline = Deadline(self.clock, lambda: self.missed.append(self.clock.seconds()))
 
     def test_missed(self) -> None:
-        """It is told when its time has come, once."""
+        """It is called when its time has come, once."""
         self.deadline.set(5)
         self.clock.pump([4.9, 0.1, 10])
         self.assertEqual(self.missed, [5])

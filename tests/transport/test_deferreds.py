@@ -1,4 +1,4 @@
-"""Deferreds that nobody waits for, and waiting until nothing is left."""
+"""Deferreds without waiters, and waiting for an empty set."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class MembersTests(SynchronousTestCase):
         self.members: Members[str] = Members()
 
     def test_empty(self) -> None:
-        """Where nobody is, nobody waits."""
+        """An empty set has no waiters."""
         self.assertIsNone(self.successResultOf(self.members.when_empty()))
         self.assertEqual(len(self.members), 0)
 
     def test_last_one_leaves(self) -> None:
-        """All who wait are told when the last one leaves, not before."""
+        """All waiters are notified when the last one leaves, not before."""
         for member in "ab":
             self.members.add(member)
         waiting = [self.members.when_empty() for _ in range(2)]
@@ -58,7 +58,7 @@ class MembersTests(SynchronousTestCase):
         self.assertNoResult(waiting)
 
     def test_cancelled(self) -> None:
-        """Who no longer waits is not told; the others are."""
+        """A waiter that gave up is not notified; the others are."""
         self.members.add("a")
         left, stays = self.members.when_empty(), self.members.when_empty()
         left.cancel()
@@ -67,7 +67,7 @@ class MembersTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(stays))
 
     def test_cancelled_by_another(self) -> None:
-        """One who is told may cancel another whose turn comes next."""
+        """A notified waiter may cancel another whose turn comes next."""
         self.members.add("a")
         first: Deferred[None] = self.members.when_empty()
         second: Deferred[None] = self.members.when_empty()
@@ -95,7 +95,7 @@ class SingleFlightTests(SynchronousTestCase):
         return self.flights.join(key, self.ask)
 
     def test_one_question(self) -> None:
-        """Whoever comes while it is under way gets the same answer; who comes later asks anew."""
+        """Waiters that come while it is in progress get the same result; later ones begin a new request."""
         waiting = [self.join() for _ in range(1000)]
         self.assertEqual(len(self.asked), 1)
         self.asked[0].callback(7)
@@ -110,7 +110,7 @@ class SingleFlightTests(SynchronousTestCase):
         self.assertEqual((len(self.asked), len(self.flights)), (2, 2))
 
     def test_failure(self) -> None:
-        """A failure is everybody's."""
+        """A failure reaches all waiters."""
         waiting = [self.join(), self.join()]
         self.asked[0].errback(RuntimeError())
         for each in waiting:
@@ -132,7 +132,7 @@ class SingleFlightTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(second), 7)
 
     def test_last_one_leaves(self) -> None:
-        """The last one does; who comes then asks anew, and is not told of the old one."""
+        """The last one does; a later waiter begins a new request, and does not get the old result."""
         first, second = self.join(), self.join()
         first.cancel()
         second.cancel()
@@ -144,7 +144,7 @@ class SingleFlightTests(SynchronousTestCase):
         self.assertNoResult(third)
 
     def test_cancelled_by_another(self) -> None:
-        """One who is told may cancel another whose turn comes next."""
+        """A notified waiter may cancel another whose turn comes next."""
         first, second = self.join(), self.join()
         first.addCallback(lambda _: second.cancel())
         self.asked[0].callback(7)
@@ -152,7 +152,7 @@ class SingleFlightTests(SynchronousTestCase):
         self.failureResultOf(second, CancelledError)
 
     def test_cancel_all(self) -> None:
-        """All questions can be cancelled; everybody is told."""
+        """All requests can be cancelled; all waiters are notified."""
         waiting = [self.join("a"), self.join("b")]
         self.flights.cancel()
         self.assertEqual(len(self.cancelled), 2)

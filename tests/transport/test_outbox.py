@@ -1,4 +1,4 @@
-"""The outbox: whoever has something to send does so at the end of the turn."""
+"""The outbox: connections send at the end of the turn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class OutboxTests(SynchronousTestCase):
     """One turn after the other."""
 
     def test_close(self) -> None:
-        """Closing calls everybody once, in order, with the outbox closed already."""
+        """Closing calls all of them once, in order, with the outbox closed already."""
         outbox, sent = Outbox(), list[tuple[str, bool]]()
         outbox.open = True
         outbox.add(lambda: sent.append(("a", outbox.open)))
@@ -22,7 +22,7 @@ class OutboxTests(SynchronousTestCase):
         self.assertEqual((sent, outbox.open), ([("a", False), ("b", False)], False))
 
     def test_raises(self) -> None:
-        """One that raises keeps nobody from sending; its error is logged."""
+        """One that raises does not keep others from sending; its error is logged."""
         outbox, sent = Outbox(), list[str]()
 
         def fail() -> None:
@@ -48,5 +48,5 @@ class OutboxTests(SynchronousTestCase):
         self.assertEqual(sent, ["a", "False"])
 
     def test_none(self) -> None:
-        """Where the reactor has no turns, there is one that nobody opens."""
+        """Where the reactor has no turns, there is one that is never open."""
         self.assertFalse(NO_OUTBOX.open)

@@ -25,7 +25,7 @@ from agwtwisted.transport.sockets import CLOSED, LONG_READ, StreamSocket
 
 
 class _End(FileDescriptor):
-    """One end of a pair of sockets, that notes what the reactor tells it."""
+    """One end of a pair of sockets, that notes the reactor's events."""
 
     def __init__(self, reactor: Any, end: socket.socket, answer: Any = None) -> None:
         super().__init__(reactor)
@@ -54,7 +54,7 @@ class _End(FileDescriptor):
 
 
 class _Socket:
-    """A socket that tells when it is read, and may say that more came than did, or that it failed."""
+    """A socket that notes when it is read, and may say that more came than did, or that it failed."""
 
     fails: OSError | None = None
 
@@ -98,7 +98,7 @@ class _Ahead(StreamSocket):
         self.told.append(f"read {self._ours.recv(10)!r}")
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes, as an owner is told of them."""
+        """Bytes, as an owner gets them."""
         self._story.append(f"{self._name} {data.strip().decode()}, written")
         self._turns.outbox.add(lambda: self._story.append(f"{self._name} sent"))
         self.told_of()
@@ -142,7 +142,7 @@ class LeanReactorTests(SynchronousTestCase):
         call.cancel()
 
     def test_read(self) -> None:
-        """What can be read is told to whom it came, and to nobody else."""
+        """A readable socket's owner is notified, and no other."""
         end, theirs = self.end()
         other, _ = self.end()
         theirs.send(b"a")
@@ -151,7 +151,7 @@ class LeanReactorTests(SynchronousTestCase):
         self.assertEqual((end.told, other.told), (["read b'a'"], []))
 
     def test_write(self) -> None:
-        """Room to write is told."""
+        """Room to write is reported."""
         end, _ = self.end()
         self.reactor.addWriter(end)
         self.reactor.doPoll(0)
@@ -177,7 +177,7 @@ class LeanReactorTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
     def test_removed_meanwhile(self) -> None:
-        """An event of one that an earlier event has removed is nobody's."""
+        """An event of a socket that an earlier event has removed is dropped."""
         end, theirs = self.end()
         other, others = self.end()
         theirs.send(b"a")
@@ -195,7 +195,7 @@ class LeanReactorTests(SynchronousTestCase):
         self.assertEqual(len(calls), 1)
 
     def test_descriptor_used_again(self) -> None:
-        """An event of one whose descriptor an earlier event has given to another is nobody's, either."""
+        """An event of a socket whose descriptor an earlier event has given to another is dropped, too."""
         ends = [self.end() for _ in range(2)]
         others: list[_End] = []
         for _, theirs in ends:
@@ -223,7 +223,7 @@ class LeanReactorTests(SynchronousTestCase):
             """A poller whose wait a signal ends."""
 
             def poll(self, timeout: float, events: int) -> list[tuple[int, int]]:
-                """Raises what epoll_wait(2) tells by EINTR."""
+                """Raises EINTR of epoll_wait(2)."""
                 raise InterruptedError
 
             def close(self) -> None:
@@ -254,7 +254,7 @@ class LeanReactorTests(SynchronousTestCase):
         self.assertFalse(self.reactor.outbox.open)
 
     def test_too_much_for_one_go(self) -> None:
-        """With `AHEAD` bytes read, these are handled first; nobody is forgotten."""
+        """With `AHEAD` bytes read, these are handled first; no socket is forgotten."""
         for name in ("a", "b", "c"):
             _, theirs = self.ahead(name, size=AHEAD // 2 + 1)
             theirs.send(b"hello")
@@ -285,7 +285,7 @@ class LeanReactorTests(SynchronousTestCase):
         self.assertEqual([word.partition(" ")[2] for word in self.story[-2:]], [f"{'b' * 1000}, written", "sent"])
 
     def test_too_many_for_one_go(self) -> None:
-        """After `GROUP` events what was written is sent; nobody is forgotten."""
+        """After `GROUP` events what was written is sent; no socket is forgotten."""
         for number in range(GROUP + 1):
             _, theirs = self.ahead(str(number))
             theirs.send(b"hello")
@@ -295,7 +295,7 @@ class LeanReactorTests(SynchronousTestCase):
         self.assertEqual(words, [*first, "read", "hello, written", "sent"])
 
     def test_end_that_was_read_ahead(self) -> None:
-        """FIN is told as it is elsewhere, and so is a reset."""
+        """FIN is reported as elsewhere, and so is a reset."""
         end, theirs = self.ahead("a")
         theirs.shutdown(socket.SHUT_WR)
         self.reactor.doPoll(0)
@@ -315,7 +315,7 @@ class LeanReactorTests(SynchronousTestCase):
         self.assertEqual((self.story, end.told), (["a read"], ["read b'a'"]))
 
     def test_lost_meanwhile(self) -> None:
-        """What was read of one that another's event has ended is nobody's."""
+        """Data of a socket that another's event has closed is dropped."""
         ends = [self.ahead(name) for name in ("a", "b")]
         for end, theirs in ends:
             theirs.send(b"hello")
@@ -324,7 +324,7 @@ class LeanReactorTests(SynchronousTestCase):
         self.assertEqual(len([word for word in self.story if "written" in word]), 1)
 
     def test_stopped_meanwhile(self) -> None:
-        """What was read of one that stops reading is told, once."""
+        """Data of a socket that stops reading is still reported, once."""
         ends = [self.ahead(name) for name in ("a", "b")]
         for end, theirs in ends:
             theirs.send(b"hello")
@@ -345,7 +345,7 @@ class LeanReactorTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
     def test_raises_at_its_end(self) -> None:
-        """What was read of others is told all the same, and what they have written is sent."""
+        """Data of others is reported all the same, and what they have written is sent."""
         end, theirs = self.ahead("a", answer=KeyError("a defect"))
         _, others = self.ahead("b")
 

@@ -1,4 +1,4 @@
-"""Nobody: the receiver of a connection that has none."""
+"""`NO_RECEIVER`: the receiver of a connection without one."""
 
 from __future__ import annotations
 

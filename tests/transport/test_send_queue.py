@@ -32,7 +32,7 @@ class QueueTests(_Case):
         self.assertLessEqual(written, QUEUE_LIMIT + READ)
 
     def test_drained_is_told_outside_of_write(self) -> None:
-        """The first bytes that the kernel does not take make no wire full, nor are they told as drained."""
+        """The first bytes that the kernel does not take make no wire full, nor are they reported as drained."""
         self.line.stall(0)
         self.wire.write(bytes(2 * QUEUE_LIMIT))
         self.assertEqual((self.wire.full, self.recorder.drained_count), (False, 0))
@@ -68,7 +68,7 @@ class BoundTests(_Case):
         self.wire.write(bytes(1_000_000))
 
     def test_none(self) -> None:
-        """Without it nothing is asked: whoever writes has deadlines of its own."""
+        """Without it there is no timeout: the writer has deadlines of its own."""
         self.line.stall(0)
         self.wire.write(bytes(1000))
         self.network.advance(0)
@@ -82,7 +82,7 @@ class BoundTests(_Case):
         self.assertEqual(self.network.timers(), [])
 
     def test_silent(self) -> None:
-        """A peer that takes nothing is cut off when its time is over, and the receiver told."""
+        """A peer that takes nothing is cut off when its time is over, and the receiver notified."""
         self.fill()
         self.network.advance(19)
         self.assertFalse(self.line.reset)

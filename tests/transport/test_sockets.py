@@ -88,7 +88,7 @@ class StreamTests(TestCase):
         self.assertEqual(address_of(("::1", 7, 0, 0)), IPv6Address("TCP", "::1", 7))
 
     async def test_finished(self) -> None:
-        """FIN is told once, and the owner may still send."""
+        """FIN is reported once, and the owner may still send."""
         owner, client = await self.pair()
         client.send(b"last")
         client.shutdown(socket.SHUT_WR)
@@ -98,7 +98,7 @@ class StreamTests(TestCase):
         self.assertEqual((client.recv(100), client.recv(100)), (b"answer", b""))
 
     async def test_broken(self) -> None:
-        """A send that fails takes nothing; the end follows once the owner asks for room, and is told as one."""
+        """A send that fails takes nothing; the end follows once the owner asks for room, and is reported as one."""
         owner, client = await self.pair()
         owner.socket.pause()
         owner.socket.shut_down_output()
@@ -134,7 +134,7 @@ class StreamTests(TestCase):
             self.assertEqual((owner.data, owner.finished), (b"", 0))
 
     async def test_peer_that_resets(self) -> None:
-        """A reset is told as a lost connection; a socket that is not read finds it when asked."""
+        """A reset is reported as a lost connection; a socket that is not read finds it when asked."""
         owner, client = await self.pair()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         owner.socket.pause()
@@ -155,7 +155,7 @@ class StreamTests(TestCase):
         self.assertEqual(owner.socket.read_size, LONG_READ)
 
     async def test_defect_of_the_owner(self) -> None:
-        """An owner that raises when it is told of FIN, or of its socket, loses the connection."""
+        """An owner that raises at FIN, or when it gets its socket, loses the connection."""
         owner, client = await self.pair()
         owner.readConnectionLost = mock.Mock(side_effect=KeyError("a defect"))  # type: ignore[method-assign]
         client.shutdown(socket.SHUT_WR)

@@ -119,7 +119,7 @@ class RequestTests(SynchronousTestCase):
 
 
 class ResponseTests(SynchronousTestCase):
-    """What a client is told to send."""
+    """The bytes that a client sends."""
 
     def lines(self, *sent: bytes, server: str = "one", secure: bool = True, name: str = DEFAULT_NAME) -> list[bytes]:
         """The values of Set-Cookie after these Cookie headers."""

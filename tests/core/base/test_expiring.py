@@ -47,7 +47,7 @@ class ExpiringTests(SynchronousTestCase):
         self.assertEqual(self.dropped, [("a", 1)])
 
     def test_clear(self) -> None:
-        """Everything goes, and is told."""
+        """Everything is removed, and reported."""
         self.kept.put("a", 1, 10)
         self.kept.put("b", 2, 10)
         self.kept.clear()

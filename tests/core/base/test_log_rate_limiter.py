@@ -65,7 +65,7 @@ class LogRateLimiterTests(SynchronousTestCase):
         self.assertEqual(self.admit("g"), [1])
 
     def test_forgets_the_oldest(self) -> None:
-        """An address whose period is over makes room for another; what it left out is told by the shared place."""
+        """An address whose period is over makes room for another; the shared place reports what it left out."""
         self.admit("a", 4)
         self.clock.advance(5.0)
         self.admit("b")
@@ -94,7 +94,9 @@ class LogRateLimiterTests(SynchronousTestCase):
 
     @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.floats(-5.0, 15.0))))
     def test_bounded_and_nothing_forgotten(self, calls: list[tuple[str, float]]) -> None:
-        """Whoever calls whenever: the table keeps its bound, and each call is written, told or still to be told."""
+        """For any calls at any time: the table keeps its bound, and each call is written, counted in a line or still to
+        be counted.
+        """
         now = 0.0
         limiter = LogRateLimiter(lambda: now, lines=2, period=10.0, max_addresses=3)
         written = told = 0

@@ -83,7 +83,7 @@ class AlternativeNameTests(SynchronousTestCase):
     """Values of subjectAltName."""
 
     def test_by_kind(self) -> None:
-        """DNS names, URIs and addresses are told apart by their tags."""
+        """DNS names, URIs and addresses are distinguished by their tags."""
         names = alternative_names(
             (2, b"a.example"), (6, b"urn:a"), (1, b"a@example"), (2, b"b.example"), (7, b"\x7f\0\0\1")
         )

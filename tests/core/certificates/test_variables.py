@@ -99,7 +99,7 @@ class CertificateVariablesTests(SynchronousTestCase):
         self.assertEqual(read(certificate_variables(b"\x31" + certificate()[1:])), UNREADABLE)
 
     def test_every_beginning(self) -> None:
-        """Of a certificate that is cut off, itself and its fingerprint are told, and nothing else."""
+        """Of a certificate that is cut off, itself and its fingerprint are shown, and nothing else."""
         whole = pki.self_signed("device").der
         for end in range(len(whole)):
             variables = certificate_variables(whole[:end])

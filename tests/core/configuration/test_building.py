@@ -46,7 +46,7 @@ class ReferenceTests(SynchronousTestCase):
         self.assertEqual(len(load("\n\n".join(reversed(sections))).request_routing_rules), 1)
 
     def test_unknown_names(self) -> None:
-        """Each is told at its line, with the nearest name and the product's code; what depends on it is not."""
+        """Each is reported at its line, with the nearest name and the product's code; what depends on it is not."""
         text = changed(
             ("trusted_client_certificates = devices", "trusted_client_certificates = device, devices"),
             ("backend_http_settings = app", "backend_http_settings = ap"),
@@ -86,7 +86,7 @@ class ReferenceTests(SynchronousTestCase):
         self.assertIn("there is no trusted_client_certificate 'none'", line)
 
     def test_missing_keys(self) -> None:
-        """A section without a key that it must have is told so, and nothing is built of it."""
+        """A section without a required key is an error, and no resource is built from it."""
         for key in ("port = 8443\n", "protocol = Https\n", "priority = 100\n", "backend_address_pool = app\n"):
             [line] = said(changed((key, "")))
             self.assertTrue(line.endswith(f"] {key.partition(' ')[0]} is missing"), line)

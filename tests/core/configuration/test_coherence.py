@@ -287,7 +287,7 @@ class ProbeTests(SynchronousTestCase):
         self.assertEqual(self.problems("protocol = Http"), [])
 
     def test_unknown(self) -> None:
-        """A name that is none is told with the nearest one, and the probe with that name is unused."""
+        """An unknown name is reported with the nearest one, and the probe with that name is unused."""
         self.assertEqual(
             self.problems("protocol = Http", "probe = deep\n", "deeper"),
             [

@@ -50,7 +50,7 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual(config.warnings, ())
 
     def test_every_problem_in_one_run(self) -> None:
-        """Grammar, keys, files and references are told together, in the order of the file."""
+        """Grammar, keys, files and references are reported together, in the order of the file."""
         lines = said(WRONG)
         places = [line.split()[1] for line in lines]
         self.assertEqual(

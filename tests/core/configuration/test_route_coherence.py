@@ -94,7 +94,7 @@ class RedirectTests(SynchronousTestCase):
             self.assertIn("[redirect_configuration away] never ends: http_listener public redirects /", line)
 
     def test_to_and_fro(self) -> None:
-        """Two listeners that redirect to each other do not end either; each is told."""
+        """Two listeners that redirect to each other do not end either; each is reported."""
         there = redirect("away", "target_listener = plain", "include_path = true")
         back = redirect("back", "target_listener = public", "include_path = true")
         lines = self.rule(self.plain("back"), there, back)
@@ -291,7 +291,7 @@ class CertificateTests(SynchronousTestCase):
         self.assertIn("/a%62* never matches here: request_routing_rule public decides", line)
 
     def test_override_paths_of_one_form(self) -> None:
-        """Where the path decides, an override path has one form, too: an error at its key, told once."""
+        """Where the path decides, an override path has one form, too: an error at its key, reported once."""
         deny = "deny_unless.1 = var_uri_path ~ ^/x\n"
         for path, wrong in (("/v2/", False), ("/", False), ("/a%62/", True), ("/a//b", True), ("/a;b/", True)):
             text = changed(("port = 9000\n", f"port = 9000\npath = {path}\n"))

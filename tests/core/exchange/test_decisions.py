@@ -372,7 +372,7 @@ class RewriteTests(_Case):
         self.assertEqual(self.refused("/a", at=at), (500, ErrorInfo.INVALID_REQUEST))
 
     def test_bad_value(self) -> None:
-        """A value that cannot be sent is told as the request's fault."""
+        """A value that cannot be sent is an error of the request."""
         at = mapped(site(), path_rule("/a", rewrite_rule_set=rules(path="{http_req_x}")))
         decision = self.decided("/a", at=at, headers=((b"X", b"no path"),))
         assert isinstance(decision, RequestRefused)

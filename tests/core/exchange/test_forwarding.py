@@ -199,7 +199,7 @@ class RewrittenRequestTests(SynchronousTestCase):
         self.assertEqual(self.sent(RewrittenRequest.of(REQUEST)), expected)
 
     def test_changes(self) -> None:
-        """Target, Host and headers are the rules'; what the client asked for stays told."""
+        """Target, Host and headers are the rules'; variables still describe what the client asked for."""
         request = RewrittenRequest(headers=((b"X-New", b"2"),), target=b"/c", asked=b"/a?b", host=b"h")
         words, lines = parsed(self.sent(request))
         self.assertEqual(words, [b"GET", b"/c", b"HTTP/1.1"])
@@ -268,7 +268,7 @@ class ResponseTests(SynchronousTestCase):
             self.assertEqual(client_framing(head, version=version, to_head_request=True), Framing.NONE)
 
     def test_lines(self) -> None:
-        """Each framing has its line, and only HTTP/1.0 is told that the connection stays."""
+        """Each framing has its line, and only HTTP/1.0 gets a header for a connection that stays open."""
         start = b"HTTP/1.1 200 OK\r\nX-Own: 1\r\n"
         self.assertEqual(
             response_bytes(RESPONSE, Framing.LENGTH, keep_alive=True, version=b"1.1"),

@@ -190,7 +190,7 @@ class ChunkTests(SynchronousTestCase):
             self.assertEqual(reading.problem, "there are too many trailers")
 
     def test_trailers(self) -> None:
-        """The names of trailers are told."""
+        """The names of trailers are announced."""
         reading = body()
         reading.feed(b"0\r\nX: y\r\nContent-Length: 1\r\n\r\n")
         self.assertEqual(reading.trailer_names, (b"X", b"Content-Length"))

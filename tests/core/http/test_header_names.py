@@ -45,7 +45,7 @@ class HeaderNameTests(SynchronousTestCase):
         self.assertEqual(head_of((b"x_client_certificate", b"a"), names=names).headers, ())
 
     def test_dropped_names_are_told(self) -> None:
-        """Each odd name is told the first time, the tenth and the hundredth, and there is an end to names."""
+        """Each odd name is logged the first time, the tenth and the hundredth, and there is an end to names."""
         told: list[tuple[bytes, int]] = []
         names = HeaderNames(tell_dropped=lambda name, count: told.append((name, count)))
         for _ in range(101):
@@ -56,7 +56,7 @@ class HeaderNameTests(SynchronousTestCase):
         self.assertEqual(len(told), 3 + 1023)
 
     def test_long_dropped_names(self) -> None:
-        """Of a long odd name the beginning is kept and told."""
+        """Of a long odd name the beginning is kept and logged."""
         told: list[tuple[bytes, int]] = []
         names = HeaderNames(tell_dropped=lambda name, count: told.append((name, count)))
         for end in (b"a", b"b"):

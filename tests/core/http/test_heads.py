@@ -295,7 +295,7 @@ class ResponseTests(SynchronousTestCase):
                 self.assertEqual((found[0].headers, found[0].keep_alive), (tuple(LINES), keep_alive), data)
 
     def test_odd_length(self) -> None:
-        """A length in another form than ours is told in ours; one that is none, or told twice, is refused."""
+        """A length in another form is forwarded in the gateway's; an invalid one, or two, are refused."""
         for line in (b"content-length:2", b"Content-Length:  2", b"Content-Length: 02", b"CONTENT-LENGTH: 2"):
             found = taken(RESPONSE_HEAD.replace(b"Content-Length: 2", line))
             assert found is not None

@@ -133,7 +133,7 @@ class WrittenTests(SynchronousTestCase):
         self.assertEqual(encoded(ONE, OTHER), version_2(V4))
 
     def test_mixed_families(self) -> None:
-        """One header has one family: beside an IPv6 address, an IPv4 one is told as an IPv6 one."""
+        """One header has one family: beside an IPv6 address, an IPv4 one is written as an IPv6 one."""
         data = encoded(ONE, SIX)
         self.assertEqual(data[13], 0x21)
         self.assertIn(b"\0" * 10 + b"\xff\xff\xc0\x00\x02\x07", data)
@@ -163,7 +163,7 @@ class LineTests(SynchronousTestCase):
             self.assertEqual(read(line + REST), ProxyHeader())
 
     def test_mapped_address(self) -> None:
-        """An IPv4 address told as an IPv6 one is an IPv4 address: limits and networks know it by one name."""
+        """An IPv4 address written as an IPv6 one is an IPv4 address: limits and networks know it by one name."""
         found = read(b"PROXY TCP6 ::ffff:192.0.2.7 ::1 50000 1\r\n")
         self.assertEqual(found, ProxyHeader(source=ONE, destination=end("::1", 1)))
 

@@ -393,7 +393,7 @@ class HandshakeTests(SynchronousTestCase):
         )
 
     def test_form(self) -> None:
-        """The envelope is that of an access record; reason, server name and what was left out are told."""
+        """The envelope is that of an access record; it has reason, server name and the number of omitted lines."""
         self.assertEqual(
             members(render_handshake(self.record(Refused("certificate has expired"), CERTIFICATE))),
             {

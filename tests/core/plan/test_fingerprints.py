@@ -29,7 +29,7 @@ class FingerprintTests(SynchronousTestCase):
     """Equal values have one fingerprint, different ones two."""
 
     def test_plain_values(self) -> None:
-        """Values of different types, and sequences cut in different ways, are told apart."""
+        """Values of different types, and sequences cut in different ways, are distinguished."""
         values = [
             *(None, True, False, 0, 1, 1.0, "1", b"1", "", b"", ()),
             *(("a", "b"), ("ab",), ("a", ("b",)), (("a", "b"),), ("a", "b", ""), frozenset({"a"}), ("a",)),

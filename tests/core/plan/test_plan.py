@@ -212,7 +212,7 @@ class FingerprintTests(SynchronousTestCase):
                 self.assertNotEqual(changed_port, port)
 
     def test_l4(self) -> None:
-        """Ports of L4 have them, too, and tell settings apart."""
+        """Ports of L4 have them, too, and distinguish settings."""
         one = plan(relays.text("mqtt strict"), clients.files())
         other = plan(
             relays.text("mqtt strict", settings="timeout = 7\n").replace("timeout = 60\n", ""), clients.files()

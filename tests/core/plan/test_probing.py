@@ -64,7 +64,7 @@ class HttpProbeTests(SynchronousTestCase):
         )
 
     def test_host(self) -> None:
-        """The probe's host comes first, then the settings', then the default; TLS is told the probe's alone."""
+        """The probe's host comes first, then the settings', then the default; TLS gets the probe's only."""
         named: dict[str, Any] = {"host_name": "other.example:81"}
         for probe, settings, host, server_name in (
             (Probe(host="probed.example"), named, "probed.example", "probed.example"),

@@ -312,7 +312,7 @@ class ActionTests(SynchronousTestCase):
         self.assertEqual((action.pool, action.settings), (None, None))
 
     def test_path_rules(self) -> None:
-        """Each pattern has its rule's pool and settings, and tells what an override path strips."""
+        """Each pattern has its rule's pool and settings, and knows what an override path strips."""
         for path, expected in {
             b"/IMG/a": ("images", IMAGES, SLOW, b"/img"),
             b"/pic": ("images", IMAGES, SLOW, b"/pic"),

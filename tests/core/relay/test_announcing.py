@@ -75,7 +75,7 @@ class HeaderTests(SynchronousTestCase):
     """The header of a client."""
 
     def test_addresses_alone(self) -> None:
-        """Where nothing is to be told of TLS, or none is spoken, there are addresses and nothing else."""
+        """Where TLS is not described, or not used, there are addresses and nothing else."""
         alone = ProxyHeader(source=SOURCE, destination=DESTINATION)
         self.assertEqual(told(client(Trusted(), DEVICE), None), (alone, False))
         self.assertEqual(told(client(NotAsked(), tls_version="", server_name=""), NAMES), (alone, False))
@@ -137,7 +137,7 @@ class HeaderTests(SynchronousTestCase):
         )
 
     def test_certificate_that_does_not_fit(self) -> None:
-        """A certificate beyond what the length field counts is left out, which is told; all the rest is there."""
+        """A certificate beyond what the length field counts is left out, which is logged; all the rest is there."""
         rest = 28 + 3 + len("mqtt.example") + 3 + 5 + 10 + 25 + 20 + 8 + 3
         for size, omitted in ((MAX_LENGTH + 16 - rest, False), (MAX_LENGTH + 17 - rest, True), (1 << 17, True)):
             stranger = client(Unchecked(), bytes(size))

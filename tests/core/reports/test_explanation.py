@@ -44,7 +44,7 @@ class ExplanationTests(SynchronousTestCase):
     """What is said of a verdict."""
 
     def test_trusted(self) -> None:
-        """Every step, of a client with whom all is well."""
+        """Every step, for a valid client."""
         text = explanation(PARTNER)
         for words in (
             "client.pem on the listener s at 2026-06-01 12:00:00 UTC\n",
@@ -164,7 +164,7 @@ class ExplanationTests(SynchronousTestCase):
         self.assertIn("CN=Partners Root is self-signed, and is in no trusted file", text)
 
     def test_our_rules(self) -> None:
-        """A fault is told with the certificate that has it, whatever OpenSSL thinks."""
+        """A fault is reported with its certificate, whatever OpenSSL's result."""
         client = clients.partners().issue("weak", key=pki.rsa_key(1024))
         text = explanation(client, evidence=Evidence(chain=client.chain_der, error=0))
         self.assertIn("own rules: EE certificate key too weak\n   CN=weak: EE certificate key too weak\n", text)
@@ -193,7 +193,7 @@ class ExplanationTests(SynchronousTestCase):
         self.assertNotIn(remark, explanation(clients.partners()))
 
     def test_what_cannot_be_read(self) -> None:
-        """Of a certificate with doubled extensions or an odd issuer's name, the rest is told."""
+        """Of a certificate with doubled extensions or an odd issuer's name, the rest is shown."""
         twice = pki.key_usage("digital_signature")
         name = pki.tlv(0x30, pki.tlv(0x31, pki.tlv(0x30, b"\x06\x03\x55\x04\x03", pki.tlv(0x03, b"\0a"))))
         client = clients.partners().issue("odd", extra=[twice], issuer=name)

@@ -86,7 +86,7 @@ class PageTests(SynchronousTestCase):
 
 
 class LogTests(SynchronousTestCase):
-    """The members of the access log's lines are those that the page tells of."""
+    """The members of the access log's lines are those of the page."""
 
     def members(self, line: bytes) -> set[str]:
         """The properties of a line, whose other members are looked at here."""

@@ -105,7 +105,7 @@ class ReportTests(SynchronousTestCase):
         )
 
     def test_policies(self) -> None:
-        """Versions and suites of each policy, and who has it; policies that differ are told apart."""
+        """Versions and suites of each policy, and who has it; policies that differ are distinguished."""
         custom = "policy_type = CustomV2\nmin_protocol_version = TLSv1_3\n"
         text = clients.text("b -", "s strict s.example").replace(
             "[ssl_profile strict]\n", f"[ssl_profile strict]\n{custom}"

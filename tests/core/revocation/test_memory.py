@@ -157,7 +157,7 @@ class FailureTests(MemoryCase):
         self.assertIsNone(self.status(by=profile(ocsp_responder_url="http://127.0.0.1/")))
 
     def test_profile_key(self) -> None:
-        """Every key of a profile about OCSP tells profiles apart."""
+        """Every key of a profile about OCSP distinguishes profiles."""
         names = [field.name for field in attrs.fields(SslProfile) if field.name.startswith("ocsp_")]
         self.assertEqual(len(names), 10)
         keys = {profile_key(attrs.evolve(PROFILE, **{name: ()})) for name in ("name", *names)}

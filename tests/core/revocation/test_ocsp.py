@@ -253,7 +253,7 @@ class TimeTests(ResponseCase):
         self.assertIsInstance(judged(data, NOW + 1), Good)
 
     def test_of_the_future(self) -> None:
-        """So it is with one that tells of later than now, whenever it was signed."""
+        """So it is with one about a later time than now, whenever it was signed."""
         later = pki.NOW + timedelta(seconds=301)
         data = response(Single(certificate=DEVICE, this_update=later, next_update=later + HOUR))
         self.assert_unusable(judged(data), "not valid yet")

@@ -257,7 +257,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertRaises(UnacceptableError, Condition.of, "http_req_X_1 == a")
 
     def test_operators(self) -> None:
-        """All that there are are told."""
+        """All of them are named."""
         message = self.refused("var_host  = a")
         self.assertIn("at character 11: there is no operator '='; did you mean '=='?", message)
         self.assertIn("(== != ~ !~ ==* !=* ~* !~* exists !exists)", message)

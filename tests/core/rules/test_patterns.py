@@ -111,7 +111,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertIn("at character 13: invalid character class range: z-a", self.refused("x[z-a]", offset=10))
 
     def test_no_place(self) -> None:
-        """Where RE2 cites the whole pattern, or what stands there twice, no place is told."""
+        """Where RE2 cites the whole pattern, or what stands there twice, no place is reported."""
         for text in ("a(b", "a(b(c", "[", "\\", "(", "*"):
             self.assertNotIn("at character", self.refused(text))
 

@@ -142,7 +142,7 @@ class RequestHeaderTests(SynchronousTestCase):
         self.assertEqual(made.headers[len(head.headers) :], ((b"X-B", b"b"),))
 
     def test_what_the_gateway_adds(self) -> None:
-        """Names that the gateway would send by itself are told, set or deleted."""
+        """Names that the gateway would send by itself are noted, set or deleted."""
         made = rewritten(
             rule(set_request={"X-Forwarded-For": "{var_client_ip}", "x-forwarded-proto": "", "X-Own": "1"})
         )
@@ -150,7 +150,7 @@ class RequestHeaderTests(SynchronousTestCase):
         self.assertEqual(made.headers, (*HEAD.headers, (b"X-Forwarded-For", b"192.0.2.1"), (b"X-Own", b"1")))
 
     def test_host(self) -> None:
-        """Host is told apart from the lines."""
+        """Host is separate from the lines."""
         made = rewritten(rule(set_request={"Host": "{http_req_Host}.x"}), head=attrs.evolve(HEAD, authority=b"a"))
         self.assertEqual((made.host, made.headers), (b"a.x", HEAD.headers))
         self.assertIn(b"host", made.decided)
@@ -525,7 +525,7 @@ class IdentifyingTests(SynchronousTestCase):
         self.assertEqual(found, {b"x-device", b"x-captured", b"x-san"})
 
     def test_conditions(self) -> None:
-        """A constant that is set where the certificate says so tells as much."""
+        """A constant that is set under a condition on the certificate identifies the client, too."""
         found = self.names(
             rule("var_client_certificate_verification == SUCCESS", set_request={"X-Verified": "yes", "X-Gone": ""}),
             rule("var_host exists", set_request={"X-Plain": "yes"}),

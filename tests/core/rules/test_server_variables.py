@@ -270,7 +270,7 @@ class CertificateTests(SynchronousTestCase):
                 self.assertRaises(AttributeError, read, Context(HEAD, away))
 
     def test_nobody_asked(self) -> None:
-        """Where no certificate counts, not even one that is there is told of."""
+        """Where no certificate counts, not even an existing one is described."""
         for verdict in (NotAsked(), Absent()):
             about = context(verdict=verdict)
             for name in (*self.NAMES, "_san_dns", "_san_uri", "_fingerprint_sha256", *self.ATTRIBUTES):
@@ -334,7 +334,7 @@ class AttributeTests(SynchronousTestCase):
             self.assertEqual(read_all(about), expected)
 
     def test_in_headers(self) -> None:
-        """In one value they are told apart: what separates, and what a header could lose, is encoded."""
+        """In one value they are separated: what separates, and what a header could lose, is encoded."""
         about = self.about()
         for name, expected in {
             "cn": b"a,OU=Admins",

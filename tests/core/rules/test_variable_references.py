@@ -35,7 +35,7 @@ class ServerVariableTests(SynchronousTestCase):
             self.assertEqual(VariableReference.of(f"var_{name}").written, f"var_{name}")
 
     def test_what_they_tell_of(self) -> None:
-        """Which tell of the client's certificate, and which of the response."""
+        """Which describe the client's certificate, and which the response."""
         of_certificate = {name for name in SERVER_VARIABLES if VariableReference.of(f"var_{name}").of_certificate}
         self.assertEqual(of_certificate, {name for name in SERVER_VARIABLES if name.startswith("client_certificate")})
         self.assertEqual(

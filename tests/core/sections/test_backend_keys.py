@@ -74,7 +74,7 @@ class BackendTlsTests(SynchronousTestCase):
         self.assertEqual(len(self.said("sni_name = app.example", protocol="Htps")), 1)
 
     def test_unwise(self) -> None:
-        """What is not checked is told, each once."""
+        """What is not checked is reported, each once."""
         [line] = self.said("validate_cert_chain_and_expiry = false")
         self.assertIn("an attacker on the network can impersonate the servers", line)
         [line] = self.said("validate_sni = false")

@@ -49,7 +49,7 @@ class ValueTests(SynchronousTestCase):
         self.assertNotIn(";", said(GOOD.replace("[gateway]", "[gate way x]"))[0])
 
     def test_paths(self) -> None:
-        """What only a shell would replace is told as well, at the beginning of a path."""
+        """What only a shell would replace is reported as well, at the beginning of a path."""
         for text, hint in (
             ("~/x.pem", hints.NOT_EXPANDED),
             ("~", hints.NOT_EXPANDED),

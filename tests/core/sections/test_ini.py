@@ -77,7 +77,7 @@ class SectionTests(SynchronousTestCase):
         self.assertEqual(problem, "ERROR gw.ini:4 [probe a] the section is defined here and on line 1")
 
     def test_both_of_a_name_are_kept(self) -> None:
-        """What is wrong in a section that stands twice can be told all the same."""
+        """Errors in a duplicate section are reported all the same."""
         self.assertEqual(len(read("[probe a]\n[probe a]\n").sections), 2)
 
 
@@ -116,7 +116,7 @@ class KeyTests(SynchronousTestCase):
             self.assertIn("is not a section, a key = value or a comment", problem)
 
     def test_key_before_the_first_section(self) -> None:
-        """It is a problem, told once for all of them, and the keys are nowhere."""
+        """It is a problem, reported once for all of them, and the keys are nowhere."""
         text = "a = 1\nb = 2\n[c]\n"
         self.assertEqual(said(text), ["ERROR gw.ini:1 a key before the first section"])
         self.assertEqual([section.entries for section in read(text).sections], [()])
@@ -165,7 +165,7 @@ class BytesTests(SynchronousTestCase):
     """What a file may be made of."""
 
     def test_wide_characters(self) -> None:
-        """A file that an editor saved as UTF-16 is told so once, and not line by line."""
+        """A file that an editor saved as UTF-16 is reported once, and not line by line."""
         for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32"):
             data = "[gateway]\naccess_log = -\n".encode(encoding)
             self.assertEqual(parse(data, "gw.ini").sections, ())

@@ -97,7 +97,7 @@ class RuleTests(SynchronousTestCase):
         self.assertTrue(line.startswith("WARNING") and "rewrite_rule_set has no effect" in line, line)
 
     def test_paths(self) -> None:
-        """What is no path, or one twice, is told with the key."""
+        """What is no path, or one twice, is reported with the key."""
         for paths, reason in {
             "/a/*.jpg": "paths has '/a/*.jpg': * is allowed only at the end of a path",
             "/a, b": "paths has 'b', but a path begins with /",

@@ -107,7 +107,7 @@ class ReadTests(SynchronousTestCase):
         )
 
     def test_every_problem_at_once(self) -> None:
-        """A section's problems are told together, each with its line and code."""
+        """A section's problems are reported together, each with its line and code."""
         self.assertEqual(
             said("size = 10\nfruit = Plum\nhandle = x\n"),
             [
@@ -130,7 +130,7 @@ class ReadTests(SynchronousTestCase):
         self.assertIn("friend is empty", str(problems[0]))
 
     def test_refused_is_not_unset(self) -> None:
-        """What was refused or is missing is told apart from what was never there; unknown keys are neither."""
+        """What was refused or is missing is distinguished from what was never there; unknown keys are neither."""
         row, _ = read("size = 0\nunknown = 1\n")
         self.assertEqual(row.refused, {"size", "fruit"})
         self.assertEqual([row.unset(key) for key in ("size", "fruit", "label")], [False, False, True])

@@ -40,7 +40,7 @@ class PathTests(SynchronousTestCase):
         self.assertIn("cannot read conf/pki/site.pem: IsADirectoryError", str(error))
 
     def test_missing_files(self) -> None:
-        """Every file that cannot be read is told at the line that names it."""
+        """Every file that cannot be read is reported at the line that names it."""
         lines = said(GOOD, Files())
         reason = "No such file or directory"
         self.assertEqual(
@@ -164,7 +164,7 @@ class SslCertificateTests(SynchronousTestCase):
             self.assertEqual(len(said(GOOD, source)), 1)
 
     def test_wrong_order(self) -> None:
-        """A chain in the wrong order is told at the file's lines, and nothing is made of whose the key is."""
+        """A chain in the wrong order is reported at the file's lines, and the key is not checked."""
         issuer, _ = site().issuers
         [problem] = said(GOOD, files(site_pem=pki.bundle(issuer, site())))
         self.assertRegex(problem, r"^ERROR conf/pki/site.pem:\d+ \[ssl_certificate site\] certificate 2 .* wrong place")
@@ -301,7 +301,9 @@ class TrustedRootTests(SynchronousTestCase):
         self.assertEqual((trusted.file, trusted.certificates), ("conf/pki/r.pem", (root.parsed,)))
 
     def test_problems(self) -> None:
-        """They are told with the file, its line, and the section that names it, and nothing else is made of them."""
+        """They are reported with the file, its line, and the section that names it, and nothing else is made of
+        them.
+        """
         root = pki.Authority.root()
         leaf = root.issue_server("a")
         self.assertEqual(

@@ -195,7 +195,7 @@ class TlsPolicyTests(SynchronousTestCase):
             self.assertIn(reason, line)
 
     def test_wrong_policy_of_the_gateway(self) -> None:
-        """It is told once, at its line, and the sections that would have taken it are not."""
+        """It is reported once, at its line, and the sections that would have taken it are not."""
         [line] = said(changed(("access_log = -", "ssl_policy = Other")))
         self.assertTrue(line.startswith("ERROR conf/gw.ini:2 [gateway] unknown TLS policy"), line)
         self.assertEqual(

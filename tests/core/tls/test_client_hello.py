@@ -43,12 +43,12 @@ class ClientHelloTests(SynchronousTestCase):
         self.assertLessEqual({*names}, known)
 
     def test_unknown(self) -> None:
-        """One without a name is told by its number, the placeholders of browsers for instance."""
+        """One without a name is shown by its number, the placeholders of browsers for instance."""
         self.assertEqual(suite_names(b"\x1a\x1a\x13\x01"), b"0x1a1a:TLS_AES_128_GCM_SHA256")
         self.assertEqual(suite_names(b""), b"")
 
     def test_in_pieces(self) -> None:
-        """Of a message that is not there whole nothing is told; a cut never makes up a suite."""
+        """An incomplete message gives nothing; truncation never makes up a suite."""
         whole = hello("DEFAULT")
         suites = offered_suites(whole)
         for size in range(len(whole)):

@@ -127,7 +127,7 @@ class AuthorityTests(SynchronousTestCase):
     """`authority_fault`."""
 
     def test_signatures(self) -> None:
-        """MD5 and SHA-1 count against every CA but a root; digests that cannot be told count too."""
+        """MD5 and SHA-1 count against every CA but a root; unknown digests count, too."""
         rsa_root = pki.Authority.root(key=RSA_KEY)
         for digest in (hashes.MD5(), hashes.SHA1()):
             weak = rsa_root.intermediate(hash=digest).parsed

@@ -99,7 +99,7 @@ class IssuerTests(SynchronousTestCase):
         self.assertIn("'CN=Below': not issued by another certificate of this file", found.warnings[0])
 
     def test_cas_that_certified_each_other_end(self) -> None:
-        """A circle below the root has a depth, and one without the root is told apart."""
+        """A circle below the root has a depth, and one without the root is distinguished."""
         one, two = pki.ec_key(), pki.ec_key()
         a = ROOT.intermediate("A", key=one)
         b = a.intermediate("B", key=two)
@@ -154,7 +154,7 @@ class ContentTests(SynchronousTestCase):
         self.assertEqual(found.warnings, ())
 
     def test_authorities_without_effect_bring_a_warning(self) -> None:
-        """A weak key or signature of a CA is told at load, not when the first client is refused."""
+        """A weak key or signature of a CA is reported at the start, not when the first client is refused."""
         weak = ROOT.intermediate("Weak", key=pki.rsa_key(1024))
         sha1 = ROOT.intermediate("Old digest", key=FIRST.key, hash=hashes.SHA1())
         old_root = pki.Authority.root("Old root", hash=hashes.SHA1())

@@ -100,7 +100,7 @@ class HandshakeTests(SynchronousTestCase):
                 self.assertEqual(found, expected(site, trusts, seen, noted, failure))
 
     def test_trust_needs_success(self) -> None:
-        """Nobody is trusted after a handshake that failed, or whose site is not known, or by whom nothing was seen."""
+        """No client is trusted after a failed handshake, without a known site, or without evidence."""
         for site, trusts, seen, noted, failure in product(SITES, (True, False), EVIDENCE, NOTED, FAILURES):
             found = handshake_verdict(rules(site, trusts=trusts), EVIDENCE[seen], noted, failure, pki.NOW)
             if failure or site == NO_SITE or seen == "nothing":

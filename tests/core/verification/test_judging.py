@@ -1,4 +1,4 @@
-"""`agwtwisted.core.verification.judging`: who is trusted, told with the evidence of real handshakes."""
+"""`agwtwisted.core.verification.judging`: which clients are trusted, with the evidence of real handshakes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ONLY_ROOT = anchors_of([ROOT])
 
 
 def evidence(leaf: pki.Credential, **changes: object) -> Evidence:
-    """What OpenSSL tells of a chain with which it finds no fault."""
+    """What OpenSSL reports about a chain without faults."""
     return attrs.evolve(Evidence(chain=leaf.chain_der, error=0), **changes)
 
 
@@ -210,7 +210,7 @@ class HandshakeTests(SynchronousTestCase):
         self.assertEqual(verdict(root.issue(), anchors_of([root])), "")
 
     def test_at_the_usual_security_level_openssl_refuses_weak_keys_in_the_same_words(self) -> None:
-        """Whoever of the two is first, the log says the same."""
+        """Whichever of the two is first, the log says the same."""
         weak = ROOT.intermediate("Weak", key=WEAK_KEY).issue()
         sha1 = ROOT.intermediate("SHA-1", hash=hashes.SHA1()).issue()
         for leaf, error in ((weak, 67), (sha1, 68)):

@@ -190,7 +190,7 @@ class PfxTests(Refusing):
         self.assertIn("(set password_file)", self.reason(read_pfx, data, None))
 
     def test_stranger_in_the_chain(self) -> None:
-        """A certificate that has nothing to do with the server's is told."""
+        """A certificate that is not part of the server's chain is reported."""
         self.assertIn("'CN=other'", self.reason(read_pfx, pfx(LEAF, (SUB, OTHER)), None))
 
     def test_root_does_not_follow_itself(self) -> None:
@@ -229,12 +229,12 @@ class DatesTests(SynchronousTestCase):
         )
 
     def test_unreadable_dates(self) -> None:
-        """A certificate of month 13 is none that can be read, so that later nobody stumbles over its dates."""
+        """A certificate of month 13 is none that can be read, so that no later code meets its dates."""
         odd = SUB.issue_server("odd", not_after=pki.utc_time(b"261301000000Z"))
         self.assertEqual(len(said(odd.pem)), 1)
 
     def test_unreadable_subject(self) -> None:
-        """A name that cannot be read is called that, and the dates are told all the same."""
+        """A name that cannot be read is called that, and the dates are shown all the same."""
         subject = pki.tlv(0x30, pki.tlv(0x31, pki.tlv(0x30, bytes.fromhex("0603550403"), pki.tlv(0x0C, b"\xff"))))
         odd = ROOT.issue(subject, not_after=datetime(2026, 5, 1, tzinfo=UTC))
         messages = list(wrong_dates(certificates(odd), pki.NOW))

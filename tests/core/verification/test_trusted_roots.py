@@ -44,7 +44,7 @@ class ReadRootsTests(SynchronousTestCase):
         self.assertIn("roots.pem:1 no root CA certificate (self-signed) in the file", line)
 
     def test_no_authority(self) -> None:
-        """A server's own certificate is no CA, self-signed or not; the line is told."""
+        """A server's own certificate is no CA, self-signed or not; the line is reported."""
         root = pki.Authority.root()
         leaf = root.issue_server("app.example")
         [line] = said(pki.bundle(root, leaf))
@@ -65,7 +65,7 @@ class ReadRootsTests(SynchronousTestCase):
         self.assertIn("cannot be parsed", "".join(said(twice.pem)))
 
     def test_time(self) -> None:
-        """One that is out of its time is told; when no root is in its time, nobody could be verified."""
+        """One that is out of its time is reported; when no root is in its time, no server could be verified."""
         good, old = pki.Authority.root("Good"), pki.Authority.root("Old", not_after=LATE)
         young = pki.Authority.root("Young", not_before=pki.NOW + timedelta(days=1))
         found = self.taken(pki.bundle(good, old, young))

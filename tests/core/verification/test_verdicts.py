@@ -38,12 +38,12 @@ class VerdictTests(SynchronousTestCase):
             self.assertIs(admits(verdict), admitted, verdict)
 
     def test_variable(self) -> None:
-        """The server variable is empty where nobody asked and where nothing is forwarded."""
+        """The server variable is empty if no certificate was asked for and if nothing is forwarded."""
         for verdict, _, variable, _ in TABLE:
             self.assertEqual(verification_variable(verdict), variable)
 
     def test_log_word(self) -> None:
-        """The log tells a refused client's reason."""
+        """The log has a refused client's reason."""
         for verdict, _, _, word in TABLE:
             self.assertEqual(log_word(verdict), word)
 
