@@ -80,20 +80,20 @@ def _to(state: State, *actions: ExchangeAction) -> Step:
 
 # States
 
-DECIDING: Final = State("DECIDING", "what becomes of the request is being decided")
-AWAITING_CLIENT: Final = State("AWAITING_CLIENT", "its path asks for a certificate, and the client is being judged")
+DECIDING: Final = State("DECIDING", "the gateway decides about the request")
+AWAITING_CLIENT: Final = State("AWAITING_CLIENT", "its path requires a certificate, and the client is being verified")
 CONNECTING: Final = State("CONNECTING", "it goes to a backend, and no server has it yet")
-REQUESTING: Final = State("REQUESTING", "a server gets it, and has not answered")
+REQUESTING: Final = State("REQUESTING", "a server has it, and has not responded")
 HEAD_HELD: Final = State("HEAD_HELD", "the head of a chunked response waits for its first chunk")
 ANSWERING: Final = State("ANSWERING", "the head of the response went to the client")
 TUNNELLING: Final = State("TUNNELLING", "client and backend speak another protocol")
-OVER: Final = State("OVER", "answered, cut or given up, and recorded in the access log")
+OVER: Final = State("OVER", "answered, aborted or given up, and recorded in the access log")
 
 STATES: Final = (DECIDING, AWAITING_CLIENT, CONNECTING, REQUESTING, HEAD_HELD, ANSWERING, TUNNELLING, OVER)
 
 # Events of the client protocol
 
-BEGUN: Final = Event("BEGUN", "the request's head is there")
+BEGUN: Final = Event("BEGUN", "the request's head has arrived")
 BODY: Final = Event("BODY", "bytes of the request's body, or of the client's side of a tunnel")
 BODY_END: Final = Event("BODY_END", "the request's body is whole")
 FLUSH: Final = Event("FLUSH", "nothing else came with this read of the client")
@@ -103,7 +103,7 @@ CLIENT_LOST: Final = Event("CLIENT_LOST", "the client's connection, or its strea
 
 # Answers to questions
 
-ASK_CLIENT: Final = Event("ASK_CLIENT", "the path asks for a certificate that was not judged yet")
+ASK_CLIENT: Final = Event("ASK_CLIENT", "the path requires a certificate that was not judged yet")
 FORWARD: Final = Event("FORWARD", "the request goes to a backend: the attempts to get it there")
 OWN_ANSWER: Final = Event("OWN_ANSWER", "the gateway answers by itself: that answer")
 CONNECTED: Final = Event("CONNECTED", "a server has the request's head: the connection to it")
@@ -117,14 +117,14 @@ SWITCHED: Final = Event("SWITCHED", "the backend speaks a protocol that the clie
 
 # Events beside the two connections
 
-CLIENT_JUDGED: Final = Event("CLIENT_JUDGED", "the client as the path takes it")
-HELD_BODY: Final = Event("HELD_BODY", "it is decided where the body goes that came before the decision")
+CLIENT_JUDGED: Final = Event("CLIENT_JUDGED", "the client as judged for the path")
+HELD_BODY: Final = Event("HELD_BODY", "the body that came before the decision can be sent on")
 NO_CHUNK: Final = Event("NO_CHUNK", "a held head has waited long enough")
-DEFECT: Final = Event("DEFECT", "an error of the gateway's own, which is in its log")
+DEFECT: Final = Event("DEFECT", "a defect of the gateway, which is in its log")
 
 # Events of the backend
 
-INTERIM: Final = Event("INTERIM", "the head of a 1xx response that is none of the switch")
+INTERIM: Final = Event("INTERIM", "the head of a 1xx response other than 101")
 RESPONSE_HEAD: Final = Event("RESPONSE_HEAD", "the head of the response, or of a 101, as it came")
 RESPONSE_BODY: Final = Event("RESPONSE_BODY", "bytes of the response's body, or of the backend's side of a tunnel")
 RESPONSE_FLUSH: Final = Event("RESPONSE_FLUSH", "nothing else came with this read of the backend")
@@ -142,13 +142,13 @@ EVENTS: Final = (
 
 # Actions before there is an answer
 
-DECIDE: Final = ExchangeAction("DECIDE", "asks site, path and rules: FORWARD, OWN_ANSWER or ASK_CLIENT")
-JUDGE_CLIENT: Final = ExchangeAction("JUDGE_CLIENT", "has the client judged for the path")
+DECIDE: Final = ExchangeAction("DECIDE", "evaluates site, path and rules: FORWARD, OWN_ANSWER or ASK_CLIENT")
+JUDGE_CLIENT: Final = ExchangeAction("JUDGE_CLIENT", "starts judging the client for the path")
 HOLD_BODY: Final = ExchangeAction("HOLD_BODY", "keeps bytes of the body, and stops the client before they are many")
 HOLD_END: Final = ExchangeAction("HOLD_END", "notes that the held body is whole")
 SEND_HELD_BODY: Final = ExchangeAction("SEND_HELD_BODY", "sends the held body on, and lets the rest flow")
-DIAL: Final = ExchangeAction("DIAL", "asks the pool's servers one by one: CONNECTED, now or later, or NO_SERVER")
-DIAL_AGAIN: Final = ExchangeAction("DIAL_AGAIN", "asks that server, then the others: CONNECTED or NO_SERVER")
+DIAL: Final = ExchangeAction("DIAL", "tries the pool's servers one by one: CONNECTED, now or later, or NO_SERVER")
+DIAL_AGAIN: Final = ExchangeAction("DIAL_AGAIN", "tries that server, then the others: CONNECTED or NO_SERVER")
 TAKE_CONNECTION: Final = ExchangeAction("TAKE_CONNECTION", "the response is to come over this connection")
 SEND_BODY: Final = ExchangeAction(
     "SEND_BODY", "sends bytes of the body, keeps some to repeat them, stops a fast client"

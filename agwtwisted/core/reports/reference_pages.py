@@ -204,9 +204,9 @@ def _error_codes() -> Iterator[str]:
 
 def _exchange_states() -> Iterator[str]:
     yield (
-        "An exchange is one request and its response. It is in one state at a time; an event performs actions, in"
-        " order, and leads to the next state, or leaves it where none is named. What is not in the table may not"
-        " happen: it is an error of the gateway's own, which is answered as `DEFECT` is, with 500 or a cut."
+        "An exchange is one request and its response. It is in one state at a time; an event runs actions, in"
+        " order, and leads to the next state, or stays in the state if none is named. A pair that is not in the table"
+        " is a defect of the gateway, which is handled as `DEFECT`, with 500 or an aborted connection."
     )
     states = ((f"`{state.name}`", state.meaning) for state in exchange_states.STATES)
     yield _table(("state", "meaning"), states)
