@@ -22,6 +22,7 @@ from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.health import Health
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.exchange.attempts import KEPT_BODY
+from agwtwisted.core.exchange.states import UnexpectedEventError
 from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.http.managed import MANAGED_NAMES, canonical
@@ -1564,6 +1565,25 @@ class DefectTests(_Case):
         line.crash()
         self.assertEqual((len(self.stand.exchanges.running), self.stand.log.last["httpStatus"]), (0, 499))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_unexpected_event(self) -> None:
+        """What may not happen, and does, is a defect that the log names: 500, or a cut where the answer has begun."""
+        for begun in (False, True):
+            self.make()
+            line = self.asked()
+            if begun:
+                self.backend.line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
+            [exchange] = self.stand.exchanges.running
+            with capturedLogs() as logged:
+                exchange.connected(None)  # type: ignore[arg-type]  # though it is connected
+                if not begun:
+                    exchange.response_end()
+            self.network.advance(LINGER)
+            self.assertEqual((line.reset, self.log["error_info"]), (begun, "ERRORINFO_INTERNAL_ERROR"))
+            self.assertEqual(self.log["httpStatus"], 200 if begun else 500)
+            words = "CONNECTED while ANSWERING" if begun else "CONNECTED while REQUESTING"
+            self.assertIn(words, str(logged[0]["log_failure"].value))
+            self.assertTrue(self.flushLoggedErrors(UnexpectedEventError))
 
     def test_elsewhere(self) -> None:
         """An error that the reactor catches, of whatever layer, is not taken for the client's leaving."""
