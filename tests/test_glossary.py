@@ -40,9 +40,12 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
+AVOIDED = re.compile(rf"(?i)\b(?:{'|'.join(terms()[1])})\b")
+
+
 def avoided_in(text: str) -> list[str]:
     """The words to avoid that a text has."""
-    return re.findall(rf"(?i)\b(?:{'|'.join(terms()[1])})\b", text)
+    return AVOIDED.findall(text)
 
 
 class GlossaryTests(SynchronousTestCase):
