@@ -121,7 +121,7 @@ class RequestParser:
         begin = line.end()
         end = data.find(b"\r\n\r\n", begin - 2) + 4
         said = usual_of(data[begin:end])
-        if said is None or len(target) > MAX_TARGET:
+        if said is None or len(target) > MAX_TARGET or begin - at > LONGEST_REQUEST_LINE:
             return None
         return RequestHead(
             method=method,

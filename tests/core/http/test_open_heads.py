@@ -55,6 +55,10 @@ class OpenHeadTests(SynchronousTestCase):
         ):
             head = open_head()
             self.assertEqual((taken(head, data), head.faulty, head.whole), (size, True, False), data)
+        for data in (b"GET /" + b"a" * 200 + b" HTTP/1.1\r\n", b"GET " + b" " * 100 + b"/ HTTP/1.1\r\n"):
+            head = open_head()
+            head.take(data, 0)
+            self.assertTrue(head.faulty, data)
         for data, size in ((b"SSH-2.0", 1), (b"HTP", 3), (b"HTTP/1.1 20\r\n", 13)):
             head = open_head(OF_RESPONSES)
             self.assertEqual((taken(head, data), head.faulty), (size, True), data)

@@ -162,6 +162,10 @@ REFUSED_HEADS = {
     "another protocol": (get(start=b"GET / HTCPCP/1.0"), BAD),
     # limits
     "a URL too long": (get(start=b"GET /" + b"a" * MAX_TARGET + b" HTTP/1.1"), TOO_LONG),
+    "a first line too long": (
+        get(start=b"GET " + b" " * 70 + b"/" + b"a" * (MAX_TARGET - 10) + b" HTTP/1.1"),
+        TOO_LONG,
+    ),
     "a header line too long": (get(b"X: " + b"a" * HEADER_BYTES + b"\r\n"), BAD),
     "too many header lines": (get(b"X: a\r\n" * (HEADER_BYTES // 6)), BAD),
     "a body too long": (post(b"Content-Length: %d\r\n" % (BODY_BYTES + 1)), TOO_MUCH),
