@@ -1,4 +1,4 @@
-"""TLS clients in memory: a pyOpenSSL connection on one end, the wire of a port of a real configuration on the other."""
+"""TLS clients in memory: pyOpenSSL on one end, the connection of a port of a real configuration on the other."""
 
 from __future__ import annotations
 
@@ -250,9 +250,9 @@ class Gateway:
     def answering(self) -> Callable[[bytes], None]:
         """The last connection to a backend, which has taken the request; a call of it answers."""
         _, _, factory, _, _ = self.reactor.tcpClients[-1]
-        wire = factory.buildProtocol(None)
-        wire.makeConnection(Transport())
-        answer: Callable[[bytes], None] = wire.dataReceived
+        connection = factory.buildProtocol(None)
+        connection.makeConnection(Transport())
+        answer: Callable[[bytes], None] = connection.dataReceived
         return answer
 
     @property
@@ -343,12 +343,12 @@ class Transport:
 
 
 class Client:
-    """A TLS client on the other end of a port's wire; `talk` lets both speak until neither has more to say."""
+    """A TLS client on the other end of a port's connection; `talk` lets both speak until neither has more to say."""
 
     def __init__(self, port: HttpPort, context: SSL.Context, name: str, address: str) -> None:
-        wire = port.accept(address, 50000)
-        assert wire is not None, "not admitted"
-        self.wire = wire
+        connection = port.accept(address, 50000)
+        assert connection is not None, "not admitted"
+        self.connection = connection
         self.transport = Transport()
         self.received = b""
         self.error: SSL.Error | None = None
@@ -368,22 +368,22 @@ class Client:
         if name:
             self.tls.set_tlsext_host_name(name.encode())
         self.tls.set_connect_state()
-        self.transport.owner = wire
-        wire.makeConnection(self.transport)
+        self.transport.owner = connection
+        connection.makeConnection(self.transport)
 
     @property
     def server_side(self) -> SSL.Connection:
         """OpenSSL's connection on the other end."""
-        wire: Any = self.wire
-        if isinstance(wire.receiver, ServerHandshake):
-            return wire.receiver._tls
-        found: SSL.Connection = wire.codec._records._connection
+        connection: Any = self.connection
+        if isinstance(connection.receiver, ServerHandshake):
+            return connection.receiver._tls
+        found: SSL.Connection = connection.codec._records._connection
         return found
 
     @property
     def is_shaking_hands(self) -> bool:
         """Whether OpenSSL is in the handshake, on the other end."""
-        shaking: Any = self.wire.receiver
+        shaking: Any = self.connection.receiver
         return isinstance(shaking, ServerHandshake) and shaking._owner is not None and shaking._taken > 0
 
     # -- what it does
@@ -415,7 +415,7 @@ class Client:
 
     def give(self, data: bytes) -> None:
         """Hands raw bytes to the server."""
-        self.wire.dataReceived(data)
+        self.connection.dataReceived(data)
 
     def take(self) -> bytes:
         """The raw bytes that the server sent since."""
@@ -434,7 +434,7 @@ class Client:
         if not self.lost:
             self.lost = True
             self.transport.owner = None
-            self.wire.connectionLost(Failure(ConnectionDone()))
+            self.connection.connectionLost(Failure(ConnectionDone()))
 
     # -- how
 

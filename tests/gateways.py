@@ -1,4 +1,4 @@
-"""A gateway without TLS and without files: everything between a client's wire and its backends is real."""
+"""A gateway without TLS and without files: everything between a client's connection and its backends is real."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ class Exchanges(HttpExchanges):
 
 
 class Stand:
-    """A port of a gateway on any reactor; `connect` gives a wire its session."""
+    """A port of a gateway on any reactor; `connect` gives a connection its session."""
 
     def __init__(self, reactor: Any, *sites: Site, **limits: Any) -> None:
         self.log = Log()
@@ -182,11 +182,13 @@ class Stand:
             names=HeaderNames(),
         )
 
-    def begin(self, wire: Connection, verdict: Verdict | None = None, chosen: Site | None = None, **peer: Any) -> None:
-        """Reads requests from a wire whose client was judged so, and selected that site."""
+    def begin(
+        self, connection: Connection, verdict: Verdict | None = None, chosen: Site | None = None, **peer: Any
+    ) -> None:
+        """Reads requests from a connection whose client was judged so, and selected that site."""
         fields = {"address": "192.0.2.1", "port": 7, "gateway_port": 8443, "tls_version": "TLSv1.3"} | peer
         judged = identities.client(verdict, **fields)
         if isinstance(judged, Admitted):
-            self.port.begin(wire, judged, chosen or self.sites[0])
+            self.port.begin(connection, judged, chosen or self.sites[0])
         else:
-            self.port.turned_away(wire, judged, chosen or self.sites[0])
+            self.port.turned_away(connection, judged, chosen or self.sites[0])

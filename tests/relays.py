@@ -137,9 +137,9 @@ class Stand:
 
     def dial(self, address: str = "192.0.2.7", port: int = 50000) -> Line:
         """A TCP client, who has said nothing yet."""
-        wire: Any = self.port.accept(address, port)
-        assert wire is not None, "not admitted"
-        line = self.network.dial(wire)
+        connection: Any = self.port.accept(address, port)
+        assert connection is not None, "not admitted"
+        line = self.network.dial(connection)
         self.network.advance(0)
         return line
 

@@ -82,7 +82,7 @@ def server_context(
 
 
 class Server:
-    """A server at the other end of a wire; `talk` lets both speak until neither has more to say."""
+    """A server at the other end of a connection; `talk` lets both speak until neither has more to say."""
 
     def __init__(self, network: Network, line: Line, context: SSL.Context | None = None) -> None:
         self.network = network
@@ -101,7 +101,7 @@ class Server:
             pass
 
     def hear(self) -> bool:
-        """Reads what the wire has sent."""
+        """Reads what the connection has sent."""
         sent = self.line.take()
         if sent:
             self.tls.bio_write(sent)

@@ -359,8 +359,8 @@ class GeneratedTests(SynchronousTestCase):
             authorities = pki.bundle(presented.root, *presented.file)
             gateway = Gateway(text("basic strict"), files(**{"clients-ca_pem": authorities}))
             client = gateway.shake_hands(handshakes.client_context(presented.leaf, presented.sent))
-            self.assertEqual(client.wire.is_secure, not each.answers().gateway, (str(each), each.answers()))
-            admitted += client.wire.is_secure
+            self.assertEqual(client.connection.is_secure, not each.answers().gateway, (str(each), each.answers()))
+            admitted += client.connection.is_secure
         self.assertGreater(min(admitted, len(sample) - admitted), len(sample) // 10)
 
 

@@ -187,9 +187,9 @@ class RatioTests(SynchronousTestCase):
     def send(self, stream: bytes) -> int:
         """Sends this over one connection, in reads."""
         network, stand = self.stand()
-        wire = Connection(network, NO_OUTBOX)
-        line = network.dial(wire)
-        stand.begin(wire)
+        connection = Connection(network, NO_OUTBOX)
+        line = network.dial(connection)
+        stand.begin(connection)
         for start in range(0, len(stream), READ):
             line.send(stream[start : start + READ])
         line.received.clear()
@@ -200,9 +200,9 @@ class RatioTests(SynchronousTestCase):
         network, stand = self.stand()
         sent = 0
         while sent < SIZE:
-            wire = Connection(network, NO_OUTBOX)
-            line = network.dial(wire)
-            stand.begin(wire)
+            connection = Connection(network, NO_OUTBOX)
+            line = network.dial(connection)
+            stand.begin(connection)
             line.send(stream)
             sent += len(stream)
         return sent

@@ -52,9 +52,9 @@ class KeptTests(SynchronousTestCase):
     def connect(self) -> None:
         """Further connections, on which nothing was said."""
         for _ in range(COUNT):
-            wire = Connection(self.network, NO_OUTBOX)
-            self.lines.append(self.network.dial(wire))
-            self.stand.begin(wire)
+            connection = Connection(self.network, NO_OUTBOX)
+            self.lines.append(self.network.dial(connection))
+            self.stand.begin(connection)
 
     def kept(self, happen: Callable[[Line], object]) -> float:
         """Bytes that a connection keeps after this has happened to it, beyond what an idle one does."""

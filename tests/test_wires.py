@@ -1,4 +1,4 @@
-"""The wire's contract: what holds for a `Connection` on real sockets holds for one on a `Line` in memory."""
+"""The connection's contract: what holds for a `Connection` on real sockets holds for one on a `Line` in memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LARGE = 4 * 1024 * 1024
 
 
 class Peer(Protocol):
-    """The other end of a wire."""
+    """The other end of a connection."""
 
     received: bytes | bytearray
     eof: bool
@@ -90,8 +90,8 @@ class _SocketPeer(TwistedProtocol):
 class _Contract:
     """The tests; `connect` gives the two ends, `turn` lets what is due happen."""
 
-    async def connect(self, wire: Connection) -> Peer:
-        """The peer of a wire that is connected."""
+    async def connect(self, connection: Connection) -> Peer:
+        """The peer of a connection that is connected."""
         raise NotImplementedError
 
     async def turn(self) -> None:
@@ -99,14 +99,14 @@ class _Contract:
         raise NotImplementedError
 
     def clock(self) -> Any:
-        """The wire's clock."""
+        """The connection's clock."""
         raise NotImplementedError
 
     async def _pair(self) -> tuple[Connection, Recorder, Peer]:
         recorder = Recorder()
-        wire = Connection(self.clock(), NO_OUTBOX, recorder)
-        recorder.on_finished = wire.close_now  # as receivers do that have nothing more to say
-        return wire, recorder, await self.connect(wire)
+        connection = Connection(self.clock(), NO_OUTBOX, recorder)
+        recorder.on_finished = connection.close_now  # as receivers do that have nothing more to say
+        return connection, recorder, await self.connect(connection)
 
     async def _until(self, true: Callable[[], bool]) -> None:
         while not true():
@@ -114,71 +114,71 @@ class _Contract:
 
     async def test_bytes_arrive(self) -> None:
         """Bytes arrive in order, both ways, and are counted."""
-        wire, recorder, peer = await self._pair()
+        connection, recorder, peer = await self._pair()
         peer.send(b"ab")
         peer.send(b"c")
         await self._until(lambda: recorder.data == b"abc")
-        wire.write(b"12")
-        wire.write(b"3")
+        connection.write(b"12")
+        connection.write(b"3")
         await self._until(lambda: peer.received == b"123")
-        assert (wire.bytes_in, wire.bytes_out, wire.busy) == (3, 3, False)
-        before = wire.acknowledged()
-        wire.write(b"4567")
-        await self._until(lambda: wire.acknowledged() == before + 4)
+        assert (connection.bytes_in, connection.bytes_out, connection.busy) == (3, 3, False)
+        before = connection.acknowledged()
+        connection.write(b"4567")
+        await self._until(lambda: connection.acknowledged() == before + 4)
         peer.hang_up()
         await self._until(lambda: bool(recorder.reasons))
 
     async def test_pause(self) -> None:
-        """A paused wire reads nothing, not even the end; resumed it reads all of it."""
-        wire, recorder, peer = await self._pair()
-        wire.pause()
-        assert wire.paused
+        """A paused connection reads nothing, not even the end; resumed it reads all of it."""
+        connection, recorder, peer = await self._pair()
+        connection.pause()
+        assert connection.paused
         peer.send(b"abc")
         peer.hang_up()
         for _ in range(10):
             await self.turn()
         assert (recorder.data, recorder.reasons) == (b"", [])
-        wire.resume()
+        connection.resume()
         await self._until(lambda: bool(recorder.reasons))
         assert recorder.data == b"abc"
 
     async def test_back_pressure(self) -> None:
-        """A wire to a peer that does not read becomes full, and reports once when it is drained."""
-        wire, recorder, peer = await self._pair()
+        """A connection to a peer that does not read becomes full, and reports once when it is drained."""
+        connection, recorder, peer = await self._pair()
         peer.stall()
-        wire.write(bytes(LARGE))
-        assert wire.busy
-        wire.write(bytes(QUEUE_LIMIT))
-        assert not wire.full
-        wire.write(b"x")
-        assert (wire.full, recorder.drained_count) == (True, 0)
+        connection.write(bytes(LARGE))
+        assert connection.busy
+        connection.write(bytes(QUEUE_LIMIT))
+        assert not connection.full
+        connection.write(b"x")
+        assert (connection.full, recorder.drained_count) == (True, 0)
         peer.read()
         await self._until(lambda: recorder.drained_count == 1)
-        assert not wire.full
+        assert not connection.full
         await self._until(lambda: len(peer.received) == LARGE + QUEUE_LIMIT + 1)
-        await self._until(lambda: not wire.busy)
+        await self._until(lambda: not connection.busy)
         assert recorder.drained_count == 1
         peer.hang_up()
         await self._until(lambda: bool(recorder.reasons))
 
     async def test_close_sends_what_was_written(self) -> None:
         """Everything written before `close` arrives, then the end; the receiver is notified once."""
-        wire, recorder, peer = await self._pair()
+        connection, recorder, peer = await self._pair()
         peer.stall()
-        wire.write(bytes(LARGE))
-        wire.close()
-        wire.close()
-        assert wire.closing
+        connection.write(bytes(LARGE))
+        connection.close()
+        connection.close()
+        assert connection.closing
         peer.read()
         await self._until(lambda: peer.eof and len(recorder.reasons) > 0)
         assert (len(peer.received), peer.reset, len(recorder.reasons)) == (LARGE, False, 1)
 
     async def test_lingering(self) -> None:
         """Closing with `linger` ends the sending side at once and throws input away until the peer has closed."""
-        wire, recorder, peer = await self._pair()
-        wire.pause()
-        wire.write(b"last")
-        wire.close(linger=True)
+        connection, recorder, peer = await self._pair()
+        connection.pause()
+        connection.write(b"last")
+        connection.close(linger=True)
         peer.send(bytes(100_000))
         await self._until(lambda: peer.received == b"last")
         assert (recorder.data, recorder.reasons) == (b"", [])
@@ -188,10 +188,10 @@ class _Contract:
 
     async def test_lingering_sends_what_was_written(self) -> None:
         """A lingering close, too, sends everything first."""
-        wire, recorder, peer = await self._pair()
+        connection, recorder, peer = await self._pair()
         peer.stall()
-        wire.write(bytes(LARGE))
-        wire.close(linger=True)
+        connection.write(bytes(LARGE))
+        connection.close(linger=True)
         peer.read()
         await self._until(lambda: len(peer.received) == LARGE)
         peer.hang_up()
@@ -199,12 +199,12 @@ class _Contract:
 
     async def test_abort(self) -> None:
         """`abort` ends it for both, and the receiver is not notified before `abort` has returned."""
-        wire, recorder, peer = await self._pair()
+        connection, recorder, peer = await self._pair()
         peer.stall()
-        wire.write(bytes(LARGE))
-        wire.abort()
-        wire.abort()
-        assert (recorder.reasons, wire.closing) == ([], True)
+        connection.write(bytes(LARGE))
+        connection.abort()
+        connection.abort()
+        assert (recorder.reasons, connection.closing) == ([], True)
         await self._until(lambda: bool(recorder.reasons))
         peer.read()
         await self._until(lambda: peer.reset)
@@ -212,27 +212,27 @@ class _Contract:
 
     async def test_peer_leaves(self) -> None:
         """The receiver is notified once that the peer has left, the owner after it; writing is harmless then."""
-        wire, recorder, peer = await self._pair()
+        connection, recorder, peer = await self._pair()
         order: list[str] = []
-        wire.when_closed = lambda: order.append(f"closed after {len(recorder.reasons)}")
+        connection.when_closed = lambda: order.append(f"closed after {len(recorder.reasons)}")
         peer.hang_up()
         await self._until(lambda: bool(order))
-        assert (order, wire.closing) == (["closed after 1"], True)
-        wire.pause()
-        wire.resume()
-        wire.close()
-        wire.abort()
+        assert (order, connection.closing) == (["closed after 1"], True)
+        connection.pause()
+        connection.resume()
+        connection.close()
+        connection.abort()
         await self.turn()
         assert len(recorder.reasons) == 1
 
     async def test_receiver_is_exchanged(self) -> None:
         """A receiver that puts another in its place gets nothing more."""
-        wire, first, peer = await self._pair()
+        connection, first, peer = await self._pair()
         second = Recorder()
-        second.on_finished = wire.close_now
+        second.on_finished = connection.close_now
 
         def replace(data: bytes) -> None:
-            wire.receiver = second
+            connection.receiver = second
 
         first.on_received = replace
         peer.send(b"a")
@@ -253,9 +253,9 @@ class MemoryTests(_Contract, TestCase):
         """The network's."""
         return self.network
 
-    async def connect(self, wire: Connection) -> Peer:
+    async def connect(self, connection: Connection) -> Peer:
         """A line."""
-        return self.network.dial(wire)
+        return self.network.dial(connection)
 
     async def turn(self) -> None:
         """What is due has happened already; a condition that does not hold then never will."""
@@ -279,41 +279,41 @@ class _OnSockets(_Contract):
         """One turn of the reactor."""
         await deferLater(reactor, 0, lambda: None)
 
-    async def until_open(self, wire: Connection) -> None:
+    async def until_open(self, connection: Connection) -> None:
         """Waits for the connection."""
         opened: Deferred[None] = Deferred()
-        wire.when_open = lambda: opened.callback(None)
+        connection.when_open = lambda: opened.callback(None)
         await opened
 
 
 class AcceptedTests(_OnSockets, TestCase):
     """The contract of a connection that was accepted."""
 
-    async def connect(self, wire: Connection) -> Peer:
+    async def connect(self, connection: Connection) -> Peer:
         """The peer connects."""
-        port = accepting(lambda: wire)
+        port = accepting(lambda: connection)
         self.addCleanup(port.close)
         peer = _SocketPeer()
         plain = socket.create_connection(port.socket.getsockname())
         plain.setblocking(False)
         reactor.adoptStreamConnection(plain.fileno(), socket.AF_INET, Factory.forProtocol(lambda: peer))
         plain.close()
-        await self.until_open(wire)
+        await self.until_open(connection)
         return peer
 
 
 class DialledTests(_OnSockets, TestCase):
     """The contract of a connection that was dialled."""
 
-    async def connect(self, wire: Connection) -> Peer:
+    async def connect(self, connection: Connection) -> Peer:
         """The peer accepts."""
         peer = _SocketPeer()
         port = reactor.listenTCP(0, Factory.forProtocol(lambda: peer), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         factory = ClientFactory()
         factory.noisy = False
-        factory.buildProtocol = lambda _: wire  # type: ignore[method-assign]
+        factory.buildProtocol = lambda _: connection  # type: ignore[method-assign]
         connect(reactor, "127.0.0.1", port.getHost().port, factory, 30)
-        await self.until_open(wire)
+        await self.until_open(connection)
         await peer.there
         return peer

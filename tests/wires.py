@@ -102,21 +102,21 @@ class End:
 
 
 class Line:
-    """One connection: an `End` for the wire, the peer's hands on the other."""
+    """One connection: an `End` for the connection, the peer's hands on the other."""
 
     def __init__(self, network: Network, protocol: Any = None, port: int = 40000) -> None:
         self.network = network
         self.end = End(self)
         self.connected = False
-        self.closing = False  # by the wire
-        self.arrived = 0  # bytes of the wire that the peer's kernel has
-        self.is_gone = False  # reset, which a wire that does not read is not told
+        self.closing = False  # by the connection
+        self.arrived = 0  # bytes of the connection that the peer's kernel has
+        self.is_gone = False  # reset, which a connection that does not read is not told
         self.port = port
         self.received = bytearray()  # what reached the peer and was not taken
         self.eof = False  # the peer knows that nothing more will come
         self.reset = False  # and that something may be lost
         self.room: float = float("inf")  # bytes that the kernel takes before the peer reads them
-        self.sent_on = 0  # bytes of the peer that the wire has read
+        self.sent_on = 0  # bytes of the peer that the connection has read
         self._inbox = bytearray()
         self._hung_up = False
         self._connector: Any = None
@@ -163,7 +163,7 @@ class Line:
         self.connectionLost(Failure(ConnectionLost()))
         self.network.advance(0)
 
-    # -- the wire's transport
+    # -- the connection's transport
 
     def open(self, protocol: Any) -> None:
         """The connection is there."""
@@ -209,7 +209,7 @@ class Line:
         return count
 
     def has_unread(self) -> bool:
-        """Whether the wire has something to read."""
+        """Whether the connection has something to read."""
         return self.connected and bool(self._inbox)
 
     def connectionLost(self, reason: Failure) -> None:
@@ -317,9 +317,9 @@ class Network(Clock):
         """The server at that address; made when first asked for."""
         return self._backends.setdefault((host, port), Backend())
 
-    def dial(self, wire: Connection) -> Line:
-        """A client's connection to the gateway, taken by a wire."""
-        return Line(self, wire)
+    def dial(self, connection: Connection) -> Line:
+        """A client's connection to the gateway, taken by a connection."""
+        return Line(self, connection)
 
     def connectTCP(self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None) -> Any:  # noqa: N802, N803
         """IReactorTCP."""
@@ -328,15 +328,15 @@ class Network(Clock):
         return connector
 
     def is_reading(self, line: Line) -> bool:
-        """Whether the wire wants bytes."""
+        """Whether the connection wants bytes."""
         return line in self._reading
 
     def is_writing(self, line: Line) -> bool:
-        """Whether the wire has bytes that the kernel did not take."""
+        """Whether the connection has bytes that the kernel did not take."""
         return line in self._writing
 
     def watch_reading(self, line: Line) -> None:
-        """The wire wants bytes."""
+        """The connection wants bytes."""
         self._reading.add(line)
         line.deliver_later()
 
@@ -345,7 +345,7 @@ class Network(Clock):
         self._reading.discard(line)
 
     def watch_writing(self, line: Line) -> None:
-        """The wire has bytes that the kernel did not take."""
+        """The connection has bytes that the kernel did not take."""
         self._writing.add(line)
         line.write_later()
 

@@ -193,7 +193,7 @@ class Limits:
                 self._next_slot.cancel()
                 self._next_slot = None
             return
-        left = max(self.handshakes.patience_ends() - self._clock.seconds(), 0.0)
+        left = max(self.handshakes.oldest_may_give_way() - self._clock.seconds(), 0.0)
         if self._next_slot is None:
             self._next_slot = self._clock.callLater(left, self._slot_timeout)
         else:

@@ -62,10 +62,10 @@ class TlsClient:
         self.tls = SSL.Connection(_context(), None)
         self.tls.set_connect_state()
         self.transport = Transport()
-        wire = port.accept("192.0.2.7", 50000)
-        assert wire is not None
-        self.wire = wire
-        wire.makeConnection(self.transport)  # type: ignore[arg-type]
+        connection = port.accept("192.0.2.7", 50000)
+        assert connection is not None
+        self.connection = connection
+        connection.makeConnection(self.transport)  # type: ignore[arg-type]
         for _ in range(3):
             try:
                 self.tls.do_handshake()
@@ -76,14 +76,14 @@ class TlsClient:
 
     def _send_and_take(self) -> None:
         self.transport.sent = b""
-        self.wire.dataReceived(self.tls.bio_read(1 << 16))
+        self.connection.dataReceived(self.tls.bio_read(1 << 16))
         if self.transport.sent:
             self.tls.bio_write(self.transport.sent)
 
     def send(self, data: bytes) -> None:
         """Sends one record."""
         self.tls.send(data)
-        self.wire.dataReceived(self.tls.bio_read(1 << 16))
+        self.connection.dataReceived(self.tls.bio_read(1 << 16))
 
     def take(self) -> bytes:
         """What the record that came last says."""

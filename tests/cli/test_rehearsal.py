@@ -157,7 +157,7 @@ def really(profile: str, client: SSL.Context, *, answer: bool = False) -> str:
     """What the log says of a client's handshake with such a listener, and of its request where it gets so far."""
     there = Gateway(text(f"l {profile}"))
     connection = there.shake_hands(client)
-    if connection.wire.is_secure:
+    if connection.connection.is_secure:
         connection.say(clients.GET)
         if not there.log.records:  # forwarded: the log waits for the backend's answer
             request = there.backend()

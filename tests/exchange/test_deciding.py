@@ -107,9 +107,9 @@ class TurnedAwayTests(SynchronousTestCase):
 
     def line(self, verdict: Verdict) -> Line:
         """The connection of a client with this verdict."""
-        wire = Connection(self.network, NO_OUTBOX)
-        line = self.network.dial(wire)
-        self.stand.begin(wire, verdict)
+        connection = Connection(self.network, NO_OUTBOX)
+        line = self.network.dial(connection)
+        self.stand.begin(connection, verdict)
         return line
 
     def test_by_type(self) -> None:

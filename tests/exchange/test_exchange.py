@@ -1,4 +1,4 @@
-"""Exchanges: one request's whole life, between a client's wire and its backends' wires."""
+"""Exchanges: one request's whole life, between a client's connection and its backends' wires."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ class _Case(SynchronousTestCase):
 
     def client(self, verdict: Verdict | None = None, chosen: Site | None = None, **peer: Any) -> Line:
         """A client's connection."""
-        wire = Connection(self.network, NO_OUTBOX)
-        line = self.network.dial(wire)
-        self.stand.begin(wire, verdict, chosen, **peer)
+        connection = Connection(self.network, NO_OUTBOX)
+        line = self.network.dial(connection)
+        self.stand.begin(connection, verdict, chosen, **peer)
         return line
 
     def asked(self, request: bytes = GET, **peer: Any) -> Line:
@@ -281,9 +281,9 @@ class RefusedTests(_Case):
 
     def test_plain_text(self) -> None:
         """HTTP on a port that wants TLS."""
-        wire = Connection(self.network, NO_OUTBOX)
-        line = self.network.dial(wire)
-        self.stand.port.plain_text(wire, identities.pending(Missing()))
+        connection = Connection(self.network, NO_OUTBOX)
+        line = self.network.dial(connection)
+        self.stand.port.plain_text(connection, identities.pending(Missing()))
         line.send(GET + GET)
         self.assert_page(line, 400, "HTTP_TO_HTTPS_PORT", text="plain HTTP request", closed=True)
         self.assert_nothing_asked()
@@ -793,7 +793,7 @@ class ConversationTests(_Case):
         ),
     )
     def test_all_is_answered_in_order(self, requests: list[tuple[str, int]], size: int, steps: list[int | str]) -> None:
-        """Every request arrives whole, is answered in its turn, and nothing is left over: no timer, no paused wire."""
+        """Every request arrives whole, is answered in its turn, and nothing is left over: no timer, nothing paused."""
         self.make()
         made = [_request(number, kind, length) for number, (kind, length) in enumerate(requests)]
         unsent = b"".join(octets for octets, _ in made)
@@ -987,21 +987,21 @@ class SocketTests(TestCase):
         self.addCleanup(self.listening.close)
         self.stand = Stand(reactor, site(ports=(self.listening.getsockname()[1],)))
         self.wires: list[Connection] = []
-        port = accepting(self._wire)
+        port = accepting(self._connection)
         self.addCleanup(port.close)
         self.address = port.socket.getsockname()
 
-    def _wire(self) -> Connection:
-        """The wire of a client; requests are read from it once it is open."""
-        wire = Connection(reactor, NO_OUTBOX)  # type: ignore[arg-type]
-        wire.when_open = lambda: self.stand.begin(wire)
-        self.wires.append(wire)
-        return wire
+    def _connection(self) -> Connection:
+        """The connection of a client; requests are read from it once it is open."""
+        connection = Connection(reactor, NO_OUTBOX)  # type: ignore[arg-type]
+        connection.when_open = lambda: self.stand.begin(connection)
+        self.wires.append(connection)
+        return connection
 
     async def _done(self) -> None:
         """Waits until nothing is left."""
         self.stand.backends.close_idle()
-        while any(not wire.closing for wire in self.wires) or len(self.stand.exchanges.running):
+        while any(not connection.closing for connection in self.wires) or len(self.stand.exchanges.running):
             await deferLater(reactor, 0, lambda: None)
         await deferLater(reactor, 0, lambda: None)
 

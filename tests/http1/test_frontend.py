@@ -1,4 +1,4 @@
-"""The frontend on a wire in memory, with exchanges that do what the test says."""
+"""The frontend on a connection in memory, with exchanges that do what the test says."""
 
 from __future__ import annotations
 
@@ -139,16 +139,16 @@ class _Case(SynchronousTestCase):
         self.asked: list[Asked] = []
         self.session = FakeSession()
         self.begun: Callable[[Asked], None] = lambda asked: None
-        self.wire = Connection(self.network, NO_OUTBOX)
-        self.line: Line = self.network.dial(self.wire)
+        self.connection = Connection(self.network, NO_OUTBOX)
+        self.line: Line = self.network.dial(self.connection)
         self.frontend = Frontend(
-            self.wire,
+            self.connection,
             self.session,  # type: ignore[arg-type]
             self,
             gateway(self.min_body_rate),
             RequestParser(HeaderNames()),
         )
-        self.wire.receiver = self.frontend
+        self.connection.receiver = self.frontend
 
     def exchange(self, request: RequestHead | UnfitRequest, reply: ResponseWriter, session: Any) -> Asked:
         """As interfaces.Exchanges says."""
@@ -537,13 +537,13 @@ class PipeliningTests(_Case):
         """Of requests that are answered at once, so many are begun in a turn; the next ones come after the others'."""
         self.answers_at_once()
         turns: list[int] = []
-        next_turn = self.wire.next_turn
+        next_turn = self.connection.next_turn
 
         def noted(go_on: Callable[[], None]) -> IDelayedCall:
             turns.append(len(self.asked))
             return next_turn(go_on)
 
-        self.patch(self.wire, "next_turn", noted)
+        self.patch(self.connection, "next_turn", noted)
         self.line.send(GET * 100)
         self.turn()
         self.assertEqual((turns, len(self.asked)), ([32, 64, 96], 100))
@@ -695,7 +695,7 @@ class BackPressureTests(_Case):
         for _ in range(10):
             self.line.read(20 * RATE)
             self.network.advance(20)
-        self.assertEqual((self.line.reset, self.wire.full), (False, True))
+        self.assertEqual((self.line.reset, self.connection.full), (False, True))
         self.assertLess(len(self.asked), 1000)
         self.line.read()
         self.assertEqual(len(self.asked), 1000)
@@ -801,7 +801,7 @@ class DeadlineTests(_Case):
         self.last.answer()
         self.line.take()
         self.network.advance(IDLE_TIMEOUT - 1)
-        with mock.patch.object(self.wire, "has_arrived", return_value=True):
+        with mock.patch.object(self.connection, "has_arrived", return_value=True):
             self.network.advance(1)
         self.line.send(GET)
         self.last.answer()
@@ -813,7 +813,7 @@ class DeadlineTests(_Case):
         """Empty lines without end put the end of the idle time off once: by then a request would have shown."""
         self.line.send(GET)
         self.last.answer()
-        with mock.patch.object(self.wire, "has_arrived", return_value=True):
+        with mock.patch.object(self.connection, "has_arrived", return_value=True):
             self.network.advance(IDLE_TIMEOUT)
             self.line.send(b"\r\n")
             self.assertTrue(self.line.connected)
@@ -823,7 +823,7 @@ class DeadlineTests(_Case):
     def test_awaited_first(self) -> None:
         """Before its first request a client is not idle: it may just have shaken hands."""
         begun = self.network.seconds()
-        frontend = Frontend(self.wire, mock.Mock(), mock.Mock(), self.frontend._gateway, mock.Mock(), 3.0)
+        frontend = Frontend(self.connection, mock.Mock(), mock.Mock(), self.frontend._gateway, mock.Mock(), 3.0)
         self.network.advance(1)
         self.assertEqual(frontend.awaited(begun + 1), (Awaited.HEAD, begun))
 
@@ -1098,7 +1098,7 @@ class DrainTests(_Case):
     def test_arrived(self) -> None:
         """So is one that has arrived and was not read yet, however long the connection was idle before."""
         self.asked_before(10 * QUIET)
-        with mock.patch.object(self.wire, "has_arrived", return_value=True):
+        with mock.patch.object(self.connection, "has_arrived", return_value=True):
             self.drain()
         self.line.send(GET)
         self.last.answer()

@@ -73,9 +73,9 @@ STEPS = {
     "request": _request,
     "farewell": _farewell,
     "lose": Client.lose,
-    "close": lambda client: client.wire.close(),
-    "linger": lambda client: client.wire.close(linger=True),
-    "abort": lambda client: client.wire.abort(),
+    "close": lambda client: client.connection.close(),
+    "linger": lambda client: client.connection.close(linger=True),
+    "abort": lambda client: client.connection.abort(),
     "drain": lambda client: client.gateway.port.drain(),  # type: ignore[attr-defined]
     "time": lambda client: client.gateway.reactor.advance(11),  # type: ignore[attr-defined]
     "much time": lambda client: client.gateway.reactor.advance(100),  # type: ignore[attr-defined]
@@ -313,7 +313,7 @@ class LogTests(SynchronousTestCase):
         gateway = Gateway(SITES)
         for name, credential, verdict in (("h.example", None, Missing()), ("s.example", device(), Trusted())):
             client = gateway.shake_hands(client_context(credential), name)
-            session = client.wire.receiver._session  # type: ignore[attr-defined]
+            session = client.connection.receiver._session  # type: ignore[attr-defined]
             self.assertEqual(session.client.verdict, verdict)
             connection = session.client.connection
             self.assertEqual((connection.address, connection.port), ("192.0.2.7", 50000))
@@ -324,7 +324,7 @@ class LogTests(SynchronousTestCase):
         """The header lines of a client are made once for each site that it asks."""
         gateway = Gateway(SITES)
         client = gateway.shake_hands(client_context(device()), "s.example")
-        session = client.wire.receiver._session  # type: ignore[attr-defined]
+        session = client.connection.receiver._session  # type: ignore[attr-defined]
         site = gateway.port.sites.exact["s.example"]
         self.assertIs(
             session.identity(site.actions.default, session.client),
@@ -553,7 +553,7 @@ class StrictClientTests(SynchronousTestCase):
     def session(self, credential: pki.Credential | None) -> Any:
         """The session of a client with that certificate."""
         self.client = self.gateway.shake_hands(client_context(credential))
-        return self.client.wire.receiver._session  # type: ignore[attr-defined]
+        return self.client.connection.receiver._session  # type: ignore[attr-defined]
 
     def strict(self, credential: pki.Credential | None) -> identity.Client:
         """The client as such a path takes it."""
@@ -567,7 +567,7 @@ class StrictClientTests(SynchronousTestCase):
             (None, Missing()),
         ):
             self.assertEqual(self.strict(credential).verdict, verdict)
-            self.assertIsInstance(self.client.wire.receiver._session.client, Admitted)  # type: ignore[attr-defined]
+            self.assertIsInstance(self.client.connection.receiver._session.client, Admitted)  # type: ignore[attr-defined]
 
     def test_headers(self) -> None:
         """The backend of such a path gets SUCCESS, the others PASSTHROUGH, on the same connection."""

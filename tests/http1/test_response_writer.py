@@ -1,4 +1,4 @@
-"""Responses as bytes of HTTP/1.1, on a wire and for an owner that only note their events."""
+"""Responses as bytes of HTTP/1.1, on a connection and for an owner that only note their events."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ class Http1ResponseWriterTests(SynchronousTestCase):
     """What is written, when, and what it means for the connection."""
 
     def setUp(self) -> None:
-        self.wire, self.owner = Wire(), Owner()
-        self.writer = Http1ResponseWriter(self.wire, self.owner)  # type: ignore[arg-type]
+        self.connection, self.owner = Wire(), Owner()
+        self.writer = Http1ResponseWriter(self.connection, self.owner)  # type: ignore[arg-type]
         self.writer.begin(GET)
 
     def assert_written(self, *pieces: bytes) -> None:
         """These were written since this was asked last."""
-        self.assertEqual(self.wire.written, [*pieces])
-        self.wire.written.clear()
+        self.assertEqual(self.connection.written, [*pieces])
+        self.connection.written.clear()
 
     def test_one_write(self) -> None:
         """Head and body leave with the flush, and are counted then."""
@@ -92,7 +92,7 @@ class Http1ResponseWriterTests(SynchronousTestCase):
             self.writer.head(head, last=last)
             self.assertEqual(self.writer.keep_alive, keep_alive)
             self.writer.flush()
-            self.assertEqual(b"Connection: close" in self.wire.written[0], not keep_alive)
+            self.assertEqual(b"Connection: close" in self.connection.written[0], not keep_alive)
 
     def test_informational(self) -> None:
         """An interim response leaves at once, and not to HTTP/1.0."""
@@ -120,7 +120,7 @@ class Http1ResponseWriterTests(SynchronousTestCase):
         self.writer.end()
         self.writer.release()
         self.assertEqual((self.owner.told, self.writer.head_sent), (["answered"], None))
-        self.wire.written.clear()
+        self.connection.written.clear()
         self.writer.head(OK)
         self.writer.flush()
         self.assert_written()
@@ -131,14 +131,14 @@ class Http1ResponseWriterTests(SynchronousTestCase):
         self.writer.abort()
         self.assert_written(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
         self.writer.head(OK)
-        self.wire.broken = True
+        self.connection.broken = True
         with self.assertRaises(ZeroDivisionError):
             self.writer.abort()
         self.assertEqual(self.owner.told, ["cut", "cut"])
 
     def test_back_pressure(self) -> None:
-        """Whether the client reads is the wire's to say; the request's body is the owner's to stop."""
-        self.wire.full = True
+        """Whether the client reads is the connection's to say; the request's body is the owner's to stop."""
+        self.connection.full = True
         self.assertTrue(self.writer.full)
         self.writer.pause_body()
         self.writer.resume_body()

@@ -39,21 +39,21 @@ UNAVAILABLE = identify(PENDING, CHECK_FAILED)
 class Frontend:
     """What comes after the gate: it keeps the order of its events."""
 
-    def __init__(self, wire: Connection) -> None:
-        self.wire = wire
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         self.told: list[object] = []
 
     def admitted(self, client: Admitted) -> None:
         """The gate is open."""
         assert isinstance(client, Admitted), client
         self.told.append(client)
-        self.wire.receiver = self
+        self.connection.receiver = self
 
     def turned_away(self, client: TurnedAway) -> None:
         """It stays shut."""
         assert isinstance(client, TurnedAway), client
         self.told.append(client)
-        self.wire.receiver = self
+        self.connection.receiver = self
 
     def received(self, data: bytes) -> None:
         """Bytes came."""
@@ -68,15 +68,15 @@ class Frontend:
 
 
 class GateTests(SynchronousTestCase):
-    """A wire, a gate, and what comes after."""
+    """A connection, a gate, and what comes after."""
 
     def setUp(self) -> None:
-        self.wire = Connection(Clock(), NO_OUTBOX)
+        self.connection = Connection(Clock(), NO_OUTBOX)
         self.transport = Transport()
-        self.transport.owner = self.wire
-        self.wire.makeConnection(self.transport)  # type: ignore[arg-type]
-        self.after = Frontend(self.wire)
-        self.gate = Gate(self.wire, self.after.admitted, self.after.turned_away)
+        self.transport.owner = self.connection
+        self.connection.makeConnection(self.transport)  # type: ignore[arg-type]
+        self.after = Frontend(self.connection)
+        self.gate = Gate(self.connection, self.after.admitted, self.after.turned_away)
         self.asked: list[PendingClient] = []
         self.cancelled: list[object] = []
         self.answer: Deferred[RevocationFinding] = Deferred(self.cancelled.append)
@@ -102,10 +102,10 @@ class GateTests(SynchronousTestCase):
     def test_holds(self) -> None:
         """Until the answer is in nothing is handed on, and little is read."""
         self.gate.judge(PENDING, self.check)
-        self.wire.dataReceived(b"x" * (MAX_EARLY - 1))
+        self.connection.dataReceived(b"x" * (MAX_EARLY - 1))
         self.assertEqual((self.asked, self.after.told), ([PENDING], []))
         self.assertTrue(self.transport.reading)  # or nobody would notice that the client leaves
-        self.wire.dataReceived(b"x")
+        self.connection.dataReceived(b"x")
         self.assertFalse(self.transport.reading)
         self.answer.callback(GOOD)
         self.assertEqual(self.after.told, [GOOD_CLIENT, b"x" * MAX_EARLY])
@@ -114,18 +114,18 @@ class GateTests(SynchronousTestCase):
     def test_early_bytes(self) -> None:
         """What came before the answer follows it, once and in order; then reading goes on."""
         self.gate.judge(PENDING, self.check)
-        self.wire.dataReceived(b"ear")
-        self.wire.dataReceived(b"ly")
+        self.connection.dataReceived(b"ear")
+        self.connection.dataReceived(b"ly")
         self.answer.callback(GOOD)
         self.assertEqual(self.after.told, [GOOD_CLIENT, b"early"])
         self.assertTrue(self.transport.reading)
-        self.wire.dataReceived(b"late")
+        self.connection.dataReceived(b"late")
         self.assertEqual(self.after.told, [GOOD_CLIENT, b"early", b"late"])
 
     def test_early_bytes_one_by_one(self) -> None:
         """What is kept of them is their bytes, and not an object for each."""
         self.gate.judge(PENDING, self.check)
-        kept = kept_after(lambda: [self.wire.dataReceived(b"x") for _ in range(MAX_EARLY)])
+        kept = kept_after(lambda: [self.connection.dataReceived(b"x") for _ in range(MAX_EARLY)])
         self.assertFalse(self.transport.reading)
         self.assertLess(kept, 2 * MAX_EARLY)
 
@@ -170,15 +170,15 @@ class GateTests(SynchronousTestCase):
     def test_client_leaves(self) -> None:
         """A client that leaves before the answer is not waited for: the check is cancelled, nothing is handed on."""
         self.gate.judge(PENDING, self.check)
-        self.wire.dataReceived(b"early")
-        self.wire.connectionLost(Failure(ConnectionDone()))
+        self.connection.dataReceived(b"early")
+        self.connection.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.cancelled, [self.answer])
         self.assertEqual(self.after.told, [])
 
     def test_late_answer(self) -> None:
         """An answer for a client that is being cut off opens nothing."""
         self.gate.judge(PENDING, self.check)
-        self.wire.abort()
+        self.connection.abort()
         self.answer.callback(GOOD)
         self.assertEqual(self.after.told, [])
 
@@ -186,7 +186,7 @@ class GateTests(SynchronousTestCase):
         """Once the gate is open what comes after is notified of the end of the connection, and cancels nothing."""
         self.gate.judge(PENDING, self.check)
         self.answer.callback(GOOD)
-        self.wire.connectionLost(Failure(ConnectionDone()))
+        self.connection.connectionLost(Failure(ConnectionDone()))
         self.assertEqual((self.after.told[-1], self.cancelled), ("ended", []))
 
     def test_closed_when_opened(self) -> None:
@@ -194,19 +194,19 @@ class GateTests(SynchronousTestCase):
 
         def turn_away(client: TurnedAway) -> None:
             self.after.turned_away(client)
-            self.wire.close()
+            self.connection.close()
 
-        gate = Gate(self.wire, self.after.admitted, turn_away)
+        gate = Gate(self.connection, self.after.admitted, turn_away)
         gate.judge(PENDING, self.check)
-        self.wire.dataReceived(b"early")
+        self.connection.dataReceived(b"early")
         self.answer.callback(REFUSAL)
         self.assertEqual(len(self.after.told), 1)
 
     def test_nothing_is_drained(self) -> None:
-        """A wire that has sent what was written during the handshake notifies no receiver."""
+        """A connection that has sent what was written during the handshake notifies no receiver."""
         self.gate.judge(PENDING, self.check)
         self.transport.room = 0
-        self.wire.write(b"x" * 300_000)
+        self.connection.write(b"x" * 300_000)
         self.transport.drain()
         self.assertEqual(self.after.told, [])
 
@@ -216,7 +216,7 @@ class GateTests(SynchronousTestCase):
         def fail(client: Admitted) -> None:
             raise RuntimeError("broken")
 
-        Gate(self.wire, fail, self.after.turned_away).judge(PENDING, self.check)
+        Gate(self.connection, fail, self.after.turned_away).judge(PENDING, self.check)
         self.answer.callback(GOOD)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual(self.transport.ended, "aborted")

@@ -116,8 +116,8 @@ class ListenerTests(TestCase):
         self.listener()
         client = self.client()
         await until(lambda: self.accepted == 1)
-        [wire] = self.gateway.port.connections.snapshot()
-        transport: Any = wire._socket
+        [connection] = self.gateway.port.connections.snapshot()
+        transport: Any = connection._socket
         self.assertEqual(
             (transport.getPeer().port, transport.getHost().port), (client.getsockname()[1], self.address[1])
         )
@@ -133,8 +133,8 @@ class ListenerTests(TestCase):
         self.addCleanup(self.end, listener)
         with contextlib.closing(socket.create_connection(address[:2])):
             await until(lambda: len(gateway.port.connections) == 1)
-            [wire] = gateway.port.connections.snapshot()
-            self.assertIsInstance(wire._socket.getPeer(), IPv6Address)  # type: ignore[attr-defined]
+            [connection] = gateway.port.connections.snapshot()
+            self.assertIsInstance(connection._socket.getPeer(), IPv6Address)  # type: ignore[attr-defined]
 
     async def test_max_connections(self) -> None:
         """Exactly max_connections are accepted, however many wait; the next is served once one is gone."""

@@ -37,11 +37,11 @@ class AcceptTests(SynchronousTestCase):
     def test_plain_port(self) -> None:
         """On a plain port requests are read at once, of a client without TLS."""
         gateway = Gateway(plain(SITES))
-        wire = gateway.port.accept("192.0.2.7", 1)
-        assert wire
-        wire.makeConnection(Transport())  # type: ignore[arg-type]
+        connection = gateway.port.accept("192.0.2.7", 1)
+        assert connection
+        connection.makeConnection(Transport())  # type: ignore[arg-type]
         self.assertEqual(len(gateway.limits.handshakes), 0)
-        wire.dataReceived(GET)
+        connection.dataReceived(GET)
         self.assertEqual(gateway.forwarded, 1)
         self.assertNotIn(b"X-Client-Certificate", gateway.backend())
 

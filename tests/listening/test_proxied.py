@@ -45,7 +45,7 @@ class ProxyHeaderTests(SynchronousTestCase):
         self.gone += 1
 
     def test_in_any_pieces(self) -> None:
-        """The wire gets what follows the header, however it comes, and the time that is left of the deadline."""
+        """The connection gets what follows the header, however it comes, and the time that is left of the deadline."""
         data = HEADER + b"hello"
         for size in (1, 7, len(HEADER), len(data)):
             self.setUp()

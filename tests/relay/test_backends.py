@@ -106,8 +106,8 @@ class DialTests(_Case):
 
     def test_plain(self) -> None:
         """Without TLS: the preamble first."""
-        wire = self.successResultOf(self.dial("127.0.0.1", PLAIN, b"preamble"))
-        self.assertFalse(wire.is_secure)
+        connection = self.successResultOf(self.dial("127.0.0.1", PLAIN, b"preamble"))
+        self.assertFalse(connection.is_secure)
         self.assertEqual(self.line().received, b"preamble")
 
     def shake_hands(self, host: str, settings: BackendSettings) -> tuple[Any, Server]:
@@ -127,10 +127,10 @@ class DialTests(_Case):
         ):
             self.setUp()
             dialed, server = self.shake_hands(host, settings)
-            wire = self.successResultOf(dialed)
-            self.assertTrue(wire.is_secure)
+            connection = self.successResultOf(dialed)
+            self.assertTrue(connection.is_secure)
             self.assertEqual(server.names[0], sent)
-            wire.receiver = recorder = Recorder()
+            connection.receiver = recorder = Recorder()
             server.say(b"hello")
             self.assertEqual(recorder.data, b"hello")
 

@@ -213,9 +213,9 @@ class EarlyTests(SynchronousTestCase):
         """What is kept of bytes that come one by one is the bytes, and not an object for each."""
         stand = Stand(text(TCP))
         stand.backend().silent = True
-        wire: Any = stand.dial().protocol
-        kept = kept_after(lambda: [wire.dataReceived(b"x") for _ in range(MAX_EARLY)])
-        self.assertTrue(wire.paused)
+        connection: Any = stand.dial().protocol
+        kept = kept_after(lambda: [connection.dataReceived(b"x") for _ in range(MAX_EARLY)])
+        self.assertTrue(connection.paused)
         self.assertLess(kept, 2 * MAX_EARLY)
 
     def test_kept_for_the_second_server(self) -> None:

@@ -37,7 +37,7 @@ class _Case(SynchronousTestCase):
         self.relay.start(b"")
 
     def line(self) -> Line:
-        """A wire, seen from its peer."""
+        """A connection, seen from its peer."""
         return self.network.dial(Connection(self.network, NO_OUTBOX, Recorder()))
 
     def over(self) -> bool:
@@ -211,7 +211,7 @@ class EndTests(_Case):
     def test_cut_is_passed_on_as_such(self) -> None:
         """Only a direction that came to its end is ended like that: a cut one is broken off."""
         told: list[str] = []
-        self.patch(Connection, "break_off", lambda wire: (told.append("broken off"), wire.abort()))
+        self.patch(Connection, "break_off", lambda connection: (told.append("broken off"), connection.abort()))
         for crash_first in (True, False):
             self.setUp()
             told.clear()

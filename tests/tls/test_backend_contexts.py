@@ -41,11 +41,11 @@ class _Case(SynchronousTestCase):
         """Why a server that shows a certificate is refused; empty when it is not."""
         network = Network()
         self.events: list[str] = []
-        wire = Connection(network, NO_OUTBOX)
-        handshake = tls.handshake(network, wire, wanted, 10.0)
+        connection = Connection(network, NO_OUTBOX)
+        handshake = tls.handshake(network, connection, wanted, 10.0)
         handshake.when_open = lambda: self.events.append("")
         handshake.when_failed = self.events.append
-        self.server = Server(network, network.dial(wire), server_context(shown, **options))
+        self.server = Server(network, network.dial(connection), server_context(shown, **options))
         self.server.talk()
         [event] = self.events
         return event
@@ -203,9 +203,9 @@ class ContextTests(_Case):
 
         context.set_alpn_select_callback(choose)
         network = Network()
-        wire = Connection(network, NO_OUTBOX)
-        tls.handshake(network, wire, WANTED, 10.0, protocol=protocol)
-        Server(network, network.dial(wire), context).talk()
+        connection = Connection(network, NO_OUTBOX)
+        tls.handshake(network, connection, WANTED, 10.0, protocol=protocol)
+        Server(network, network.dial(connection), context).talk()
         return seen
 
     def test_protocols(self) -> None:
@@ -252,13 +252,15 @@ class ContextTests(_Case):
         tls = tls_of(https(root()))
         for name in (NAME, "other.example"):
             network = Network()
-            wire = Connection(network, NO_OUTBOX)
-            connection = weakref.ref(tls.handshake(network, wire, server_identity(name), 10.0)._records._connection)
-            line = network.dial(wire)
+            connection = Connection(network, NO_OUTBOX)
+            handshake = tls.handshake(network, connection, server_identity(name), 10.0)
+            memory = weakref.ref(handshake._records._connection)  # type: ignore[attr-defined]
+            del handshake
+            line = network.dial(connection)
             Server(network, line).talk()
             line.hang_up()
             network.advance(0)
-            self.assertIsNone(connection())
+            self.assertIsNone(memory())
 
     def test_is_made_of_a_configuration(self) -> None:
         """Settings come from a file; see core's tests for what they may say."""

@@ -1,4 +1,4 @@
-"""The TLS wire towards a server: handshakes in any pieces, what ends them, and bytes."""
+"""The TLS connection towards a server: handshakes in any pieces, what ends them, and bytes."""
 
 from __future__ import annotations
 
@@ -49,20 +49,20 @@ class _Case(SynchronousTestCase):
         self.events: list[str] = []
 
     def dial(self, handshake: Handshake | None = None, **options: object) -> Server:
-        """A wire and a server, connected; the wire has said hello."""
+        """A connection and a server, connected; the connection has said hello."""
         self.handshake = handshake or Handshake()
         self.recorder = Recorder()
         self.start(TIMEOUT)
         self.shaking.when_open = lambda: self.events.append("open")
         self.shaking.when_failed = self.events.append
-        self.line: Line = self.network.dial(self.wire)
+        self.line: Line = self.network.dial(self.connection)
         return Server(self.network, self.line, server_context(**options))  # type: ignore[arg-type]
 
     def start(self, seconds: float) -> None:
         """A connection that is to have this handshake, and so long for it."""
-        self.wire = Connection(self.network, NO_OUTBOX)
+        self.connection = Connection(self.network, NO_OUTBOX)
         until = self.network.seconds() + seconds
-        self.shaking = ClientHandshake(self.network, self.wire, self.handshake, until, self.recorder)
+        self.shaking = ClientHandshake(self.network, self.connection, self.handshake, until, self.recorder)
 
     def established(self, version: int = TLS_1_3) -> Server:
         """The same, after the handshake."""
@@ -76,7 +76,7 @@ class HandshakeTests(_Case):
     """From the hello to the first byte."""
 
     def test_open(self) -> None:
-        """Once the handshake is through, and not before, the wire is open; no timer is left."""
+        """Once the handshake is through, and not before, the connection is open; no timer is left."""
         for version in VERSIONS:
             self.events.clear()
             server = self.dial(version=version)
@@ -105,7 +105,7 @@ class HandshakeTests(_Case):
         late = Recorder()
 
         def opened() -> None:
-            self.wire.receiver = late
+            self.connection.receiver = late
 
         self.shaking.when_open = opened
         server.hear()
@@ -117,9 +117,9 @@ class HandshakeTests(_Case):
         self.assertEqual((late.data, self.recorder.data), (b"220 ready", b""))
 
     def test_closed_on_opening(self) -> None:
-        """Who closes the wire as soon as it is open gets nothing more."""
+        """Who closes the connection as soon as it is open gets nothing more."""
         server = self.dial()
-        self.shaking.when_open = self.wire.close
+        self.shaking.when_open = self.connection.close
         server.talk()
         self.assertEqual((server.closed, self.recorder.data), (True, b""))
 
@@ -139,7 +139,7 @@ class FailureTests(_Case):
     """Handshakes that come to nothing end the connection, say why, and leave no timer."""
 
     def fails(self, reason: str) -> None:
-        """So the last wire has ended."""
+        """So the last connection has ended."""
         self.network.advance(0)
         self.assertEqual(len(self.events), 1, self.events)
         self.assertIn(reason, self.events[0])
@@ -164,7 +164,7 @@ class FailureTests(_Case):
         self.recorder = Recorder()
         self.start(-1)
         self.shaking.when_failed = self.events.append
-        self.line = self.network.dial(self.wire)
+        self.line = self.network.dial(self.connection)
         self.fails(TOO_SLOW)
 
     def test_plain_text(self) -> None:
@@ -226,15 +226,15 @@ class FailureTests(_Case):
         self.fails("the TLS handshake is too long")
 
     def test_given_up(self) -> None:
-        """To abort a wire before it is open ends its handshake."""
+        """To abort a connection before it is open ends its handshake."""
         self.dial()
-        self.wire.abort()
+        self.connection.abort()
         self.fails("given up")
 
     def test_writing_too_early(self) -> None:
-        """What is written before the opening is not sent, in whatever form: the wire ends."""
+        """What is written before the opening is not sent, in whatever form: the connection ends."""
         server = self.dial()
-        self.wire.write(b"secret")
+        self.connection.write(b"secret")
         self.assertNotIn(b"secret", self.line.received)
         server.talk()
         self.fails("given up")
@@ -255,7 +255,7 @@ class FailureTests(_Case):
     @given(st.integers(1, 500), st.integers(1, 255))
     @settings(max_examples=30, deadline=None)
     def test_damaged_flight(self, from_the_end: int, change: int) -> None:
-        """A server's flight with one byte changed never opens the wire, and never ends in an exception."""
+        """A server's flight with one byte changed never opens the connection, and never ends in an exception."""
         self.events.clear()
         server = self.dial(version=TLS_1_3)
         server.hear()
@@ -277,35 +277,35 @@ class DataTests(_Case):
             server = self.established(version)
             pieces = [bytes([number]) * size for number, size in enumerate((0, 1, RECORD, RECORD + 1, 200000))]
             for piece in pieces:
-                self.wire.write(piece)
+                self.connection.write(piece)
             server.talk()
             self.assertEqual(server.received, b"".join(pieces))
             server.say(b"x" * 60000)
             self.assertEqual(self.recorder.data, b"x" * 60000)
-            self.assertEqual((self.wire.bytes_out, self.wire.bytes_in), (len(server.received), 60000))
+            self.assertEqual((self.connection.bytes_out, self.connection.bytes_in), (len(server.received), 60000))
 
     def test_slow_server(self) -> None:
-        """While more than the limit is queued the wire is full; it says when it is no more; nothing is lost."""
+        """While more than the limit is queued the connection is full; it says when it is no more; nothing is lost."""
         server = self.established()
         self.line.stall(0)
         written = 0
-        while not self.wire.full:
-            self.wire.write(bytes(10000))
+        while not self.connection.full:
+            self.connection.write(bytes(10000))
             written += 10000
         self.assertLess(written, 3 * QUEUE_LIMIT)
         self.assertEqual(self.recorder.drained_count, 0)
         self.line.read()
-        self.assertEqual((self.wire.full, self.recorder.drained_count), (False, 1))
+        self.assertEqual((self.connection.full, self.recorder.drained_count), (False, 1))
         server.talk()
         self.assertEqual(len(server.received), written)
 
     def test_pause(self) -> None:
-        """A paused wire is not read on."""
+        """A paused connection is not read on."""
         server = self.established()
-        self.wire.pause()
+        self.connection.pause()
         server.say(b"later")
         self.assertEqual(self.recorder.data, b"")
-        self.wire.resume()
+        self.connection.resume()
         self.network.advance(0)
         self.assertEqual(self.recorder.data, b"later")
 
@@ -326,7 +326,7 @@ class EndTests(_Case):
         """A connection that has ended so."""
         self.events.clear()
         server = self.established()
-        self.recorder.on_finished = self.wire.close_now  # as HTTP does with a backend that has finished
+        self.recorder.on_finished = self.connection.close_now  # as HTTP does with a backend that has finished
         server.say(b"the last")
         end(server)
         self.network.advance(0)
@@ -336,7 +336,7 @@ class EndTests(_Case):
 
     def test_gateway_closes(self) -> None:
         """The gateway ends its side with close_notify."""
-        self.assertTrue(self.ends(lambda server: self.wire.close()).closed)
+        self.assertTrue(self.ends(lambda server: self.connection.close()).closed)
 
     def test_server_closes(self) -> None:
         """A close_notify is answered by one; what was said before it is whole."""
@@ -346,9 +346,9 @@ class EndTests(_Case):
             server.talk()
 
         self.assertTrue(self.ends(close).closed)
-        self.assertFalse(self.wire.cut)
+        self.assertFalse(self.connection.cut)
 
     def test_cut(self) -> None:
         """An end without close_notify is a cut: something may be missing."""
         self.ends(lambda server: self.line.hang_up())
-        self.assertTrue(self.wire.cut)
+        self.assertTrue(self.connection.cut)

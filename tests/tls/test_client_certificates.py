@@ -182,7 +182,7 @@ class RefusalTests(SynchronousTestCase):
                     client = gateway.shake_hands(client_context(credential, version=version), "p.example")
                     client.say(get("p.example"))
                     self.assertIn(b"\r\nX-Client-Certificate-Verification: ", gateway.backend())
-                    proof = client.wire.receiver._session.client.proof  # type: ignore[attr-defined]
+                    proof = client.connection.receiver._session.client.proof  # type: ignore[attr-defined]
                     self.assertEqual((proof.verdict, proof.strict_verdict), (verdict, required))
                     self.assertEqual(proof.until < inf, required == Trusted())
                     self.assertEqual(client.tls.get_client_ca_list(), [])
@@ -191,7 +191,7 @@ class RefusalTests(SynchronousTestCase):
         """What a Strict profile would say where there is nothing to judge by is a refusal."""
         for credential in (device(), None):
             client = Gateway(text("basic passthrough")).shake_hands(client_context(credential))
-            proof = client.wire.receiver._session.client.proof  # type: ignore[attr-defined]
+            proof = client.connection.receiver._session.client.proof  # type: ignore[attr-defined]
             self.assertEqual(proof.strict_verdict, UNJUDGED)
 
     def test_key_types(self) -> None:
@@ -218,15 +218,15 @@ class RefusalTests(SynchronousTestCase):
                 gateway = Gateway(text(*sites))
                 for credential, admitted in ((weak[0], is_allowed), (weak[1], is_allowed), (expired, False)):
                     client = gateway.shake_hands(client_context(credential, version=version), name)
-                    self.assertEqual(client.wire.is_secure, admitted, (sites, name))
+                    self.assertEqual(client.connection.is_secure, admitted, (sites, name))
 
     def test_weak_ones_may_be_allowed_where_tls_1_2_is_not(self) -> None:
         """A policy without suites of TLS 1.2 has a list of them all the same, to carry the security level."""
         only_tls_1_3 = "allow_weak = true\npolicy_type = CustomV2\nmin_protocol_version = TLSv1_3\n"
         gateway = Gateway(text("basic weak").replace("allow_weak = true\n", only_tls_1_3))
         credential = configurations.clients_root().issue("x", key=pki.rsa_key(1024))
-        self.assertTrue(gateway.shake_hands(client_context(credential)).wire.is_secure)
-        self.assertFalse(gateway.shake_hands(client_context(credential, version=TLS_1_2)).wire.is_secure)
+        self.assertTrue(gateway.shake_hands(client_context(credential)).connection.is_secure)
+        self.assertFalse(gateway.shake_hands(client_context(credential, version=TLS_1_2)).connection.is_secure)
 
     def test_a_policy_that_is_missing_is_a_refusal(self) -> None:
         """A chain that lacks a demanded policy is refused like any other; the process lives on."""
@@ -247,9 +247,11 @@ class RefusalTests(SynchronousTestCase):
         other = root.intermediate("Others").issue("x")
         for version in VERSIONS:
             gateway = Gateway(text("basic -", "pinned pinned s.example", "any partners a.example"))
-            self.assertTrue(gateway.shake_hands(client_context(other, version=version), "a.example").wire.is_secure)
+            self.assertTrue(
+                gateway.shake_hands(client_context(other, version=version), "a.example").connection.is_secure
+            )
             admitted = gateway.shake_hands(client_context(clients.partner(), version=version), "s.example")
-            self.assertTrue(admitted.wire.is_secure)
+            self.assertTrue(admitted.connection.is_secure)
             client = gateway.shake_hands(client_context(other, version=version), "s.example")
             self.assertEqual(client.alerts, [(FATAL, 48)])
             [record] = gateway.log.records
@@ -261,7 +263,7 @@ class RefusalTests(SynchronousTestCase):
         for depth, admitted in ((3, True), (2, False)):
             gateway = Gateway(text("basic strict", gateway=f"max_client_chain_depth = {depth}\n"))
             client = gateway.shake_hands(client_context(below.issue("x")))
-            self.assertEqual(client.wire.is_secure, admitted)
+            self.assertEqual(client.connection.is_secure, admitted)
 
     def test_long_chain(self) -> None:
         """OpenSSL stops building where a chain is far too long, with an alert of its own."""
@@ -312,7 +314,7 @@ class NotesTests(SynchronousTestCase):
         for version, name in ((TLS_1_2, "TLSv1.2"), (TLS_1_3, "TLSv1.3")):
             for listener in ("strict", "http400"):
                 client = Gateway(text(f"basic {listener}")).shake_hands(client_context(credential, version=version))
-                found = client.wire.receiver._session.client  # type: ignore[attr-defined]
+                found = client.connection.receiver._session.client  # type: ignore[attr-defined]
                 connection = found.connection
                 self.assertEqual((connection.tls_version, connection.cipher), (name, client.tls.get_cipher_name()))
                 self.assertEqual(found.identity.chain_der, credential.chain_der[1:])
@@ -322,7 +324,7 @@ class NotesTests(SynchronousTestCase):
         for listener in ("strict", "http400"):
             gateway = Gateway(text(f"basic {listener}"))
             clients = [gateway.shake_hands(client_context(device())) for _ in range(2)]
-            first, second = (client.wire.receiver._session.client for client in clients)  # type: ignore[attr-defined]
+            first, second = (client.connection.receiver._session.client for client in clients)  # type: ignore[attr-defined]
             self.assertIs(first.proof.chain_der[-1], second.proof.chain_der[-1])
 
     def test_evidence(self) -> None:
@@ -379,7 +381,7 @@ class ExcessTests(SynchronousTestCase):
             gateway = Gateway(text(f"basic {profile}"))
             credential = device()
             found = [
-                gateway.shake_hands(client_context(credential)).wire.receiver._session.client  # type: ignore[attr-defined]
+                gateway.shake_hands(client_context(credential)).connection.receiver._session.client  # type: ignore[attr-defined]
                 for _ in range(2)
             ]
             self.assertIs(found[0].certificate is found[1].certificate, known)

@@ -70,19 +70,21 @@ class EncryptedTests(SynchronousTestCase):
     ROLES = tuple((role, version) for role in ("server", "client") for version in VERSIONS)
 
     def connect(self, role: str, version: int) -> Server:
-        """A wire in this role and its peer, after the handshake; the peer is a client where the wire is the server."""
+        """A connection in this role and its peer, after the handshake: a client where this is the server."""
         self.network = Network()
         self.recorder = Recorder()
         if role == "server":
             self.handshake = _AsServer(version)
-            self.wire = Connection(self.network, NO_OUTBOX)
-            self.handshake.receive = partial(setattr, self.wire, "receiver", self.recorder)
-            self.wire.when_open = ServerHandshake(self.network, self.wire, self.handshake, TIMEOUT, 10000).opened
+            self.connection = Connection(self.network, NO_OUTBOX)
+            self.handshake.receive = partial(setattr, self.connection, "receiver", self.recorder)
+            self.connection.when_open = ServerHandshake(
+                self.network, self.connection, self.handshake, TIMEOUT, 10000
+            ).opened
         else:
             until = self.network.seconds() + TIMEOUT
-            self.wire = Connection(self.network, NO_OUTBOX, preamble=self.preamble)
-            ClientHandshake(self.network, self.wire, _AsClient(version), until, self.recorder)
-        self.line: Line = self.network.dial(self.wire)
+            self.connection = Connection(self.network, NO_OUTBOX, preamble=self.preamble)
+            ClientHandshake(self.network, self.connection, _AsClient(version), until, self.recorder)
+        self.line: Line = self.network.dial(self.connection)
         if role == "server":
             peer = Server(self.network, self.line, SSL.Context(SSL.TLS_CLIENT_METHOD))
             peer.tls.set_connect_state()
@@ -111,19 +113,19 @@ class EncryptedTests(SynchronousTestCase):
             peer.speak()
             self.network.advance(0)
             self.assertEqual((self.recorder.data, self.recorder.finished_count), (b"last", 1))
-            self.wire.write(b"answer")
+            self.connection.write(b"answer")
             self.line.hang_up()
-            self.wire.write(b" and more")
-            self.assertEqual((self.recorder.reasons, self.wire.cut), ([], False))
+            self.connection.write(b" and more")
+            self.assertEqual((self.recorder.reasons, self.connection.cut), ([], False))
             peer.hear()
             self.assertEqual(peer.tls.recv(100) + peer.tls.recv(100), b"answer and more")
 
     def test_we_finish(self) -> None:
-        """Our close_notify leaves the socket open: the peer is still heard, and the wire ends with it."""
+        """Our close_notify leaves the socket open: the peer is still heard, and the connection ends with it."""
         for peer in self.every():
-            self.wire.write(b"all")
-            self.wire.finish()
-            self.wire.finish()
+            self.connection.write(b"all")
+            self.connection.finish()
+            self.connection.finish()
             peer.talk()
             self.assertEqual((peer.received, peer.closed, self.line.eof), (b"all", True, False))
             peer.tls.sendall(b"more")
@@ -132,16 +134,16 @@ class EncryptedTests(SynchronousTestCase):
             peer.tls.shutdown()
             self.line.send(peer.tls.bio_read(1000))
             self.assertEqual((self.recorder.finished_count, self.recorder.reasons), (1, []))
-            self.wire.close()
+            self.connection.close()
             self.network.advance(0)
-            self.assertEqual((len(self.recorder.reasons), self.wire.cut, self.line.reset), (1, False, False))
+            self.assertEqual((len(self.recorder.reasons), self.connection.cut, self.line.reset), (1, False, False))
 
     def test_fin_alone(self) -> None:
         """A FIN without close_notify ends the connection, and it counts as cut."""
         for _ in self.every():
             self.line.hang_up()
             self.assertEqual((self.recorder.finished_count, len(self.recorder.reasons)), (0, 1))
-            self.assertTrue(self.wire.cut)
+            self.assertTrue(self.connection.cut)
 
     def test_broken_record(self) -> None:
         """A record that is not authentic ends the connection, and it counts as cut."""
@@ -149,7 +151,7 @@ class EncryptedTests(SynchronousTestCase):
             self.line.send(b"\x17\x03\x03\0\x20" + bytes(32))
             self.network.advance(0)
             self.assertEqual((self.recorder.finished_count, len(self.recorder.reasons)), (0, 1))
-            self.assertTrue(self.wire.cut)
+            self.assertTrue(self.connection.cut)
 
     def test_records_behind_the_end(self) -> None:
         """What a peer sends after its close_notify is not looked at."""
@@ -162,16 +164,16 @@ class EncryptedTests(SynchronousTestCase):
     def test_break_off(self) -> None:
         """A stream that is cut ends without close_notify, once everything written has left."""
         for peer in self.every():
-            self.wire.write(b"half of it")
-            self.wire.break_off()
+            self.connection.write(b"half of it")
+            self.connection.break_off()
             peer.talk()
             self.assertEqual((peer.received, peer.closed, self.line.eof), (b"half of it", False, True))
 
     def test_close(self) -> None:
         """Closing sends close_notify, once."""
         for peer in self.every():
-            self.wire.finish()
-            self.wire.close()
+            self.connection.finish()
+            self.connection.close()
             peer.talk()
             self.assertEqual((peer.closed, self.line.eof), (True, True))
             self.assertEqual(self.network.timers(), [])
@@ -180,9 +182,9 @@ class EncryptedTests(SynchronousTestCase):
         """A peer that leaves within its handshake is gone, and the handshake has failed."""
         network = Network()
         handshake = _AsServer(VERSIONS[0])
-        wire = Connection(network, NO_OUTBOX)
-        wire.when_open = ServerHandshake(network, wire, handshake, TIMEOUT, 10000).opened
-        line = network.dial(wire)
+        connection = Connection(network, NO_OUTBOX)
+        connection.when_open = ServerHandshake(network, connection, handshake, TIMEOUT, 10000).opened
+        line = network.dial(connection)
         line.send(b"\x16\x03\x01")
         line.hang_up()
         self.assertEqual((handshake.failures, network.timers()), (["the client closed the connection"], []))

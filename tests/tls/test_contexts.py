@@ -114,7 +114,7 @@ class TrustTests(SynchronousTestCase):
             for version in VERSIONS:
                 client = gateway.shake_hands(client_context(roots[-1].issue(), version=version))
                 self.assertEqual(client.alerts, [])
-                self.assertTrue(client.wire.is_secure)
+                self.assertTrue(client.connection.is_secure)
                 self.assertEqual(len(client.tls.get_client_ca_list()), count)
 
     def test_only_the_profiles_files(self) -> None:
@@ -214,7 +214,7 @@ class GroupTests(SynchronousTestCase):
     def agreed(self, gateway: Gateway, groups: bytes, credential: pki.Credential | None = None) -> str | None:
         """The group that a client of TLS 1.2 with these groups has agreed on, None where the handshake failed."""
         client = gateway.shake_hands(client_context(credential or device(), version=TLS_1_2, groups=groups))
-        return client.tls.get_group_name() if client.wire.is_secure else None
+        return client.tls.get_group_name() if client.connection.is_secure else None
 
     def test_default(self) -> None:
         """OpenSSL's own are preferred, whatever the client does; brainpool curves are for those who have no others."""
@@ -243,8 +243,8 @@ class GroupTests(SynchronousTestCase):
         """Hybrid groups of ML-KEM are agreed on over TLS 1.3 where both have them."""
         gateway = Gateway(with_keys("tls_groups = SecP256r1MLKEM768"))
         client = gateway.shake_hands(client_context(device(), version=TLS_1_3, groups=b"SecP256r1MLKEM768:x25519"))
-        self.assertTrue(client.wire.is_secure)
-        self.assertFalse(gateway.shake_hands(client_context(device(), groups=b"x25519")).wire.is_secure)
+        self.assertTrue(client.connection.is_secure)
+        self.assertFalse(gateway.shake_hands(client_context(device(), groups=b"x25519")).connection.is_secure)
 
 
 class AuthorityTests(SynchronousTestCase):

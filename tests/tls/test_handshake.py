@@ -1,4 +1,4 @@
-"""The TLS wire: handshakes in any pieces, their end, application data, and the end of a connection."""
+"""The TLS connection: handshakes in any pieces, their end, application data, and the end of a connection."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def fragments(data: bytes, size: int) -> bytes:
 class Spy:
     """A receiver that keeps its events, and has nothing to say to a client that sends no more."""
 
-    def __init__(self, wire: Connection) -> None:
-        self._wire = wire
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self.data = b""
         self.reads = 0
         self.drains = 0
@@ -69,7 +69,7 @@ class Spy:
 
     def finished(self) -> None:
         """The client sends no more."""
-        self._wire.end()
+        self._connection.end()
 
     def ended(self, reason: str) -> None:
         """It is over."""
@@ -78,7 +78,7 @@ class Spy:
 
 def spied(client: Client) -> Spy:
     """Takes the place of a client's frontend."""
-    spy = client.wire.receiver = Spy(client.wire)
+    spy = client.connection.receiver = Spy(client.connection)
     return spy
 
 
@@ -130,8 +130,8 @@ class PiecesTests(SynchronousTestCase):
             last = client.hello()
             client.tls.sendall(GET[:-2] + b"X: " + b"x" * size)
             client.give(last + client.outgoing())
-            self.assertTrue(client.wire.is_secure)
-            self.assertEqual(client.wire.bytes_in, len(GET) + 1 + size)
+            self.assertTrue(client.connection.is_secure)
+            self.assertEqual(client.connection.bytes_in, len(GET) + 1 + size)
 
 
 class TicketTests(SynchronousTestCase):
@@ -168,7 +168,7 @@ class TicketTests(SynchronousTestCase):
         for version, wanted in ((TLS_1_2, True), (TLS_1_3, False)):
             client = Gateway(OPEN).client(client_context(version=version))
             told: list[bool] = []
-            handshake = client.wire.receiver._owner  # type: ignore[attr-defined]
+            handshake = client.connection.receiver._owner  # type: ignore[attr-defined]
             completed = handshake.completed
 
             def spying(told: list[bool] = told, client: Client = client, completed: Any = completed) -> None:
@@ -234,7 +234,7 @@ class HandshakeEndTests(SynchronousTestCase):
         second = gateway.client(client_context(device()))
         second.give(second.hello())
         self.assertEqual((second.transport.sent, second.transport.reading), (b"", False))
-        second.wire.dataReceived(b"")  # what was read already may still come
+        second.connection.dataReceived(b"")  # what was read already may still come
         first.talk()
         self.assertTrue(first.established)
         self.assertTrue(second.transport.reading)
@@ -345,7 +345,7 @@ class HandshakeEndTests(SynchronousTestCase):
         flight = client.hello()
         for at in range(0, len(flight), piece):
             client.give(flight[at : at + piece])
-        self.assertEqual(client.wire.is_secure, fits)
+        self.assertEqual(client.connection.is_secure, fits)
         self.assertEqual(client.transport.ended, "" if fits else "aborted")
         if not fits:
             self.assertEqual(gateway.log.records[0]["handshakeError"], "the handshake is too long")
@@ -374,7 +374,7 @@ class HandshakeEndTests(SynchronousTestCase):
         flight = bytearray(client.hello())
         flight[data.draw(st.integers(0, 1 << 16)) % len(flight)] ^= data.draw(st.integers(1, 255))
         client.give(bytes(flight))
-        self.assertFalse(client.wire.is_secure)
+        self.assertFalse(client.connection.is_secure)
         client.lose()
         self.over(gateway)
 
@@ -415,13 +415,13 @@ class DataTests(SynchronousTestCase):
         """What is written arrives whole and in order, in however many records, and is counted."""
         client = Gateway(OPEN).shake_hands()
         spied(client)
-        before = client.wire.bytes_out
+        before = client.connection.bytes_out
         pieces = [bytes([number]) * size for number, size in enumerate((0, 1, RECORD - 1, RECORD, RECORD + 1, 200000))]
         for piece in pieces:
-            client.wire.write(piece)
+            client.connection.write(piece)
             client.talk()
         self.assertEqual(client.received, b"".join(pieces))
-        self.assertEqual(client.wire.bytes_out - before, len(client.received))
+        self.assertEqual(client.connection.bytes_out - before, len(client.received))
 
     def test_big_reads(self) -> None:
         """A read of many records is handed on at once."""
@@ -431,19 +431,19 @@ class DataTests(SynchronousTestCase):
         self.assertEqual((spy.reads, len(spy.data)), (1, 60000))
 
     def test_slow_reader(self) -> None:
-        """While more than the limit is queued the wire is full; it says when it is no more; nothing is lost."""
+        """While more than the limit is queued the connection is full; it says when it is no more; nothing is lost."""
         client = Gateway(OPEN).shake_hands()
         spy = spied(client)
         client.transport.room = 1000
-        client.wire.write(b"a" * QUEUE_LIMIT)
-        client.wire.write(b"b" * 10)
-        client.wire.write(b"c" * QUEUE_LIMIT)
-        self.assertTrue(client.wire.full)
+        client.connection.write(b"a" * QUEUE_LIMIT)
+        client.connection.write(b"b" * 10)
+        client.connection.write(b"c" * QUEUE_LIMIT)
+        self.assertTrue(client.connection.full)
         self.assertEqual(spy.drains, 0)
         client.talk()
         self.assertLess(len(client.received), 1000)
         client.transport.drain()
-        self.assertFalse(client.wire.full)
+        self.assertFalse(client.connection.full)
         self.assertEqual(spy.drains, 1)
         client.talk()
         self.assertEqual(client.received, b"a" * QUEUE_LIMIT + b"b" * 10 + b"c" * QUEUE_LIMIT)
@@ -451,13 +451,13 @@ class DataTests(SynchronousTestCase):
     def test_write_after_close(self) -> None:
         """Data that is written after close_notify is dropped, nor once the client is gone."""
         client = Gateway(OPEN).shake_hands()
-        client.wire.close()
+        client.connection.close()
         sent = client.transport.sent
-        client.wire.write(b"late")
+        client.connection.write(b"late")
         self.assertEqual(client.transport.sent, sent)
         self.assertEqual(client.transport.ended, "closed")
         client.lose()
-        client.wire.write(b"later")
+        client.connection.write(b"later")
         client.give(b"later")
 
     def test_truncation(self) -> None:
@@ -466,7 +466,7 @@ class DataTests(SynchronousTestCase):
         spy = spied(client)
         client.lose()
         self.assertEqual(len(spy.reasons), 1)
-        self.assertIs(client.wire.receiver, NO_RECEIVER)
+        self.assertIs(client.connection.receiver, NO_RECEIVER)
 
 
 class KeyUpdates:
@@ -521,7 +521,7 @@ class ControlTests(SynchronousTestCase):
             sent += len(client.take())
         self.assertEqual(client.transport.ended, "")
         self.assertGreater(sent, 9 * 500 * 20)
-        self.assertLess(client.wire.codec._control, RECORD)  # and are counted anew
+        self.assertLess(client.connection.codec._control, RECORD)  # and are counted anew
 
     def test_flood(self) -> None:
         """Without data only so many of them are taken: the connection ends, and no more is worked on."""
@@ -532,7 +532,7 @@ class ControlTests(SynchronousTestCase):
         self.assertEqual(client.transport.ended, "")
         client.give(updates.make(1))
         self.assertEqual(client.transport.ended, "closed")
-        self.assertEqual(client.wire.end_reason, "TLS: too many records without data")
+        self.assertEqual(client.connection.end_reason, "TLS: too many records without data")
         alerts = len(client.take())
         client.give(updates.make(1000))
         self.assertEqual((len(client.take()), alerts > 0), (0, True))
@@ -572,7 +572,7 @@ class ControlTests(SynchronousTestCase):
         client.give(updates.make(3000) + updates.data(b"data" * 160))
         self.assertEqual(client.transport.ended, "aborted")
         self.assertEqual(len(spy.data), 840)
-        queued = len(client.wire._queue._sending) + len(client.wire._queue)
+        queued = len(client.connection._queue._sending) + len(client.connection._queue)
         self.assertLess(queued, 2 * QUEUE_LIMIT)
 
     def test_a_slow_reader_that_sends(self) -> None:
@@ -580,13 +580,13 @@ class ControlTests(SynchronousTestCase):
         client = Gateway(OPEN).shake_hands()
         spied(client)
         client.transport.room = 0
-        client.wire.write(b"x" * 2 * QUEUE_LIMIT)
-        client.wire.write(b"x" * 2 * QUEUE_LIMIT)
+        client.connection.write(b"x" * 2 * QUEUE_LIMIT)
+        client.connection.write(b"x" * 2 * QUEUE_LIMIT)
         for _ in range(2000):
             client.tls.send(b"y")
             client.tls.send(b"y")
         client.talk()
-        self.assertTrue(client.wire.full)
+        self.assertTrue(client.connection.full)
         self.assertEqual(client.transport.ended, "")
 
 
@@ -597,7 +597,7 @@ class EndTests(SynchronousTestCase):
         """The gateway ends its side with close_notify."""
         for version in VERSIONS:
             client = Gateway(OPEN).shake_hands(client_context(version=version))
-            client.wire.close()
+            client.connection.close()
             client.talk()
             self.assertTrue(client.closed)
 
@@ -606,7 +606,7 @@ class EndTests(SynchronousTestCase):
         gateway = Gateway(OPEN)
         client = gateway.shake_hands()
         spy = spied(client)
-        client.wire.close(linger=True)
+        client.connection.close(linger=True)
         client.talk()
         self.assertTrue(client.closed)
         self.assertEqual(client.transport.ended, "half")
@@ -635,22 +635,22 @@ class EndTests(SynchronousTestCase):
 
         def lose() -> None:
             lost.append(CLOSED)
-            client.wire.connectionLost(CLOSED)
+            client.connection.connectionLost(CLOSED)
 
         self.patch(client.transport, "close_now", lose)
         client.tls.shutdown()
         client.give(client.outgoing())
         self.assertEqual((spy.reasons, len(lost)), (["Connection was closed cleanly."], 1))
-        self.assertFalse(client.wire.cut)
+        self.assertFalse(client.connection.cut)
         self.assertTrue(client.transport.sent)  # our own farewell
 
     def test_what_is_held_leaves_first(self) -> None:
         """What waits for the end of the reactor's turn is not lost when the client sends close_notify in it."""
         client = Gateway(OPEN).shake_hands()
         spied(client)
-        client.wire._queue._outbox = outbox = Outbox()
+        client.connection._queue._outbox = outbox = Outbox()
         outbox.open = True
-        client.wire.write(b"answer")
+        client.connection.write(b"answer")
         self.assertEqual(client.transport.sent, b"")
         client.tls.shutdown()
         client.give(client.outgoing())
@@ -666,10 +666,10 @@ class EndTests(SynchronousTestCase):
         client = gateway.shake_hands()
         spied(client)
         client.transport.room = 10
-        client.wire.write(b"x" * 1000)
+        client.connection.write(b"x" * 1000)
         client.tls.shutdown()
         client.give(client.outgoing())
-        self.assertEqual((client.transport.ended, client.wire.closing), ("", True))
+        self.assertEqual((client.transport.ended, client.connection.closing), ("", True))
         client.transport.drain()
         self.assertEqual(client.transport.ended, "closed")
         client.tls.bio_write(client.take())
@@ -707,21 +707,21 @@ class EndTests(SynchronousTestCase):
             client = gateway.shake_hands(client_context(version=TLS_1_2), name)
             if request:
                 client.say(request)
-            tls, wire = weakref.ref(client.server_side), weakref.ref(client.wire)
+            tls, connection = weakref.ref(client.server_side), weakref.ref(client.connection)
             self.assertIsNotNone(tls())
             client.lose()
             self.assertIsNone(tls())
-            client.wire = client.transport = None  # type: ignore[assignment]
+            client.connection = client.transport = None  # type: ignore[assignment]
             if refused:
-                self.assertIsNone(wire())
+                self.assertIsNone(connection())
 
 
 class LimitTests(SynchronousTestCase):
-    """Where a wire has its limits from."""
+    """Where a connection has its limits from."""
 
     def test_wire(self) -> None:
-        """A wire knows its limit from the gateway's configuration."""
+        """A connection knows its limit from the gateway's configuration."""
         client = Gateway(text("basic -", gateway="max_client_chain_bytes = 5000\n")).client()
-        handshake = client.wire.receiver
+        handshake = client.connection.receiver
         assert isinstance(handshake, ServerHandshake)
         self.assertEqual(handshake._max_bytes, 5000 + HANDSHAKE_ROOM)

@@ -340,7 +340,7 @@ class SituationTests(SynchronousTestCase):
                     with self.subTest(each.__name__, version=version, profile=profile):
                         client = met(situation, version, profile)
                         self.assertEqual(client.alerts, [])
-                        found = client.wire.receiver._session.client  # type: ignore[attr-defined]
+                        found = client.connection.receiver._session.client  # type: ignore[attr-defined]
                         self.assertEqual(found.verdict, Trusted())
                         self.assertEqual(found.proof.chain_der, tuple(authority.der for authority in situation.path))
 
@@ -362,7 +362,7 @@ class SituationTests(SynchronousTestCase):
                 client.talk()
                 with self.subTest(each.__name__, version=version):
                     self.assertEqual(client.alerts, [])
-                    self.assertTrue(client.wire.is_secure)
+                    self.assertTrue(client.connection.is_secure)
 
     def test_refused(self) -> None:
         """Where no path holds the client is refused, whatever it sends, with an alert or a page."""
@@ -374,9 +374,9 @@ class SituationTests(SynchronousTestCase):
                 with self.subTest(each.__name__):
                     client = met(situation, TLS_1_3)
                     self.assertEqual([level for level, _ in client.alerts], [FATAL])
-                    self.assertFalse(client.wire.is_secure)
+                    self.assertFalse(client.connection.is_secure)
                     paged = met(situation, TLS_1_3, "http400")
-                    verdict = paged.wire.receiver._session.client.verdict  # type: ignore[attr-defined]
+                    verdict = paged.connection.receiver._session.client.verdict  # type: ignore[attr-defined]
                     self.assertIsInstance(verdict, Refused)
 
     def test_rehearsed(self) -> None:
@@ -430,8 +430,8 @@ class PurposeTests(SynchronousTestCase):
                 context = client_context(situation.leaf, sent=situation.sent, version=version)
                 client = Gateway(written, source).shake_hands(context)
                 verdict = None
-                if client.wire.is_secure:
-                    verdict = client.wire.receiver._session.client.verdict  # type: ignore[attr-defined]
+                if client.connection.is_secure:
+                    verdict = client.connection.receiver._session.client.verdict  # type: ignore[attr-defined]
                 self.assertEqual(verdict == Trusted(), is_in)
 
     def test_all_else_stays(self) -> None:
@@ -511,7 +511,7 @@ class WhenTests(SynchronousTestCase):
         good = Situation(leaf=between.issue(), sent=[between], trusted=[[root]], path=[between, root])
         for version in (TLS_1_2, TLS_1_3):
             for profile in ("strict", "http400"):
-                self.assertTrue(met(good, version, profile).wire.is_secure)
+                self.assertTrue(met(good, version, profile).connection.is_secure)
         self.assertEqual(asked, [])
 
     def test_not_for_a_fault_of_its_own(self) -> None:
@@ -519,7 +519,7 @@ class WhenTests(SynchronousTestCase):
         asked = self.counted()
         root = pki.Authority.root("Root")
         for leaf in (root.issue(not_after=PAST), root.issue(eku=(pki.SERVER_AUTH,))):
-            self.assertFalse(met(Situation(leaf=leaf, trusted=[[root]]), TLS_1_3).wire.is_secure)
+            self.assertFalse(met(Situation(leaf=leaf, trusted=[[root]]), TLS_1_3).connection.is_secure)
         self.assertEqual(asked, [])
 
     def test_once(self) -> None:
@@ -543,7 +543,7 @@ class WhenTests(SynchronousTestCase):
         written = written.replace("verify_client_auth_mode = Strict\n", "verify_client_auth_mode = Passthrough\n", 1)
         gateway = Gateway(written, source)
         client = gateway.shake_hands(client_context(situation.leaf, sent=situation.sent))
-        found = client.wire.receiver._session.client  # type: ignore[attr-defined]
+        found = client.connection.receiver._session.client  # type: ignore[attr-defined]
         self.assertEqual((found.verdict, found.proof.strict_verdict), (Unchecked(), Trusted()))
         self.assertEqual(found.proof.chain_der, tuple(authority.der for authority in situation.path))
 

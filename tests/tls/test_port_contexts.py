@@ -33,7 +33,7 @@ def get(host: str) -> bytes:
 
 def listener_of(client: Client) -> str:
     """Which listener a client that got through has reached."""
-    return client.wire.receiver._session.listener  # type: ignore[attr-defined]
+    return client.connection.receiver._session.listener  # type: ignore[attr-defined]
 
 
 class NameTests(SynchronousTestCase):
@@ -42,7 +42,7 @@ class NameTests(SynchronousTestCase):
     def refused(self, client: Client, version: int) -> None:
         """The client was turned away for want of a certificate."""
         self.assertEqual(client.alerts, [CERTIFICATE_REQUIRED[version]])
-        self.assertFalse(client.wire.is_secure)
+        self.assertFalse(client.connection.is_secure)
 
     def test_moved_to_strict(self) -> None:
         """A connection born in an open context, or a passthrough one, asks for a certificate once SNI says Strict."""
@@ -52,15 +52,15 @@ class NameTests(SynchronousTestCase):
                 with self.subTest(born=born, version=version):
                     self.refused(gateway.shake_hands(client_context(version=version), "s.example"), version)
                     admitted = gateway.shake_hands(client_context(device(), version=version), "s.example")
-                    self.assertEqual(admitted.wire.receiver._session.client.verdict, Trusted())  # type: ignore[attr-defined]
+                    self.assertEqual(admitted.connection.receiver._session.client.verdict, Trusted())  # type: ignore[attr-defined]
 
     def test_moved_to_open(self) -> None:
         """A connection born in a strict context asks for nothing once SNI says so."""
         for version in VERSIONS:
             gateway = Gateway(text("basic strict", "o - o.example"))
             client = gateway.shake_hands(client_context(device(), version=version), "o.example")
-            self.assertEqual(client.wire.receiver._session.client.verdict, NotAsked())  # type: ignore[attr-defined]
-            self.assertIsNone(client.wire.receiver._session.client.certificate)  # type: ignore[attr-defined]
+            self.assertEqual(client.connection.receiver._session.client.verdict, NotAsked())  # type: ignore[attr-defined]
+            self.assertIsNone(client.connection.receiver._session.client.certificate)  # type: ignore[attr-defined]
             self.refused(gateway.shake_hands(client_context(version=version)), version)
 
     def test_spelling(self) -> None:
@@ -160,7 +160,7 @@ class NameTests(SynchronousTestCase):
             del gateway.contexts.by_site[gateway.contexts.sites.exact["s.example"]]
             self.patch(SSL.sys, "excepthook", lambda *_: None)  # type: ignore[attr-defined]
             client = gateway.shake_hands(client_context(version=version), "s.example")
-            self.assertFalse(client.wire.is_secure)
+            self.assertFalse(client.connection.is_secure)
             self.assertEqual(client.alerts[0][0], FATAL)
             self.assertEqual(client.transport.ended, "half")
             self.assertEqual(len(gateway.limits.handshakes), 0)
@@ -178,7 +178,7 @@ class NameTests(SynchronousTestCase):
                 client = gateway.shake_hands(client_context(device(), version=version), "s.example")
                 with self.subTest(born=born, version=version):
                     self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
-                    self.assertFalse(client.wire.is_secure)
+                    self.assertFalse(client.connection.is_secure)
                     self.assertEqual(client.alerts, [(FATAL, 80)])
                     self.assertEqual(
                         gateway.log.records[0]["sslClientVerify"], "FAILED:the certificate was not verified"
@@ -212,7 +212,7 @@ class HelloRetryTests(SynchronousTestCase):
                     with self.subTest(first=first, second=second):
                         client = self.twice(gateway, first, second)
                         self.assertEqual(client.alerts, [(FATAL, 116)])
-                        self.assertFalse(client.wire.is_secure)
+                        self.assertFalse(client.connection.is_secure)
 
     def test_to_open(self) -> None:
         """One that named the strict site first is judged by the open one it named then."""
@@ -239,14 +239,14 @@ class HelloRetryTests(SynchronousTestCase):
             client = self.twice(gateway, "o.example", second)
             self.assertTrue(client.raw.endswith(UNRECOGNIZED_NAME))
             self.assertEqual(gateway.log.records[0]["listenerName"], "s")  # the port's first, for want of any
-            self.assertFalse(client.wire.is_secure)
+            self.assertFalse(client.connection.is_secure)
 
     def test_to_none(self) -> None:
         """A name that is dropped leaves the client to the first listener, and to its profile."""
         gateway = Gateway(text(*NOBODYS))
         client = self.twice(gateway, "o.example", None)
         self.assertEqual(client.alerts, [(FATAL, 116)])
-        self.assertFalse(client.wire.is_secure)
+        self.assertFalse(client.connection.is_secure)
 
     def test_the_same_again(self) -> None:
         """One that does not change its mind is served."""
@@ -297,7 +297,7 @@ class ResumptionTests(SynchronousTestCase):
                         reused, client = self.resumed(gateway, context, "open.example", "strict.example")
                         self.assertFalse(reused)
                         self.assertIn(client.alerts, [[alert] for alert in CERTIFICATE_REQUIRED.values()])
-                        self.assertFalse(client.wire.is_secure)
+                        self.assertFalse(client.connection.is_secure)
 
     def test_strict_to_another_strict(self) -> None:
         """A session made with a certificate of one authority is worth nothing where another is trusted."""
@@ -313,7 +313,7 @@ class ResumptionTests(SynchronousTestCase):
             gateway = Gateway(text("basic strict", "s strict s.example"))
             reused, client = self.resumed(gateway, context, "basic.example", "s.example")
             self.assertFalse(reused)
-            self.assertEqual(client.wire.receiver._session.client.verdict, Trusted())  # type: ignore[attr-defined]
+            self.assertEqual(client.connection.receiver._session.client.verdict, Trusted())  # type: ignore[attr-defined]
 
     def test_open_alone(self) -> None:
         """Where no site of a port asks for certificates sessions are resumed, without early data."""

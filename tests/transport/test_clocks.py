@@ -185,9 +185,9 @@ def _client_over_http(request: bytes, *more: Callable[[Line, gateways.Stand], ob
     """A client that has sent this, and what happened next; it waits for what comes, be it the end."""
     network = Network()
     stand = gateways.Stand(network, **limits)
-    wire = Connection(network, NO_OUTBOX)
-    line = network.dial(wire)
-    stand.begin(wire)
+    connection = Connection(network, NO_OUTBOX)
+    line = network.dial(connection)
+    stand.begin(connection)
     line.send(request)
     for each in more:
         each(line, stand)
@@ -208,9 +208,9 @@ def _silent_server() -> Scene:
     network = Network()
     stand = gateways.Stand(network)
     network.backend(9000).silent = True
-    wire = Connection(network, NO_OUTBOX)
-    line = network.dial(wire)
-    stand.begin(wire)
+    connection = Connection(network, NO_OUTBOX)
+    line = network.dial(connection)
+    stand.begin(connection)
     line.send(clients.GET)
     return Scene(lambda: line.received, network, stand.wall)
 
@@ -219,9 +219,9 @@ def _reads_nothing() -> Scene:
     """A client that asks for much, and takes nothing."""
     network = Network()
     stand = gateways.Stand(network)
-    wire = Connection(network, NO_OUTBOX)
-    line = network.dial(wire)
-    stand.begin(wire)
+    connection = Connection(network, NO_OUTBOX)
+    line = network.dial(connection)
+    stand.begin(connection)
     line.send(clients.GET)
     line.stall(1000)
     network.backend(9000).line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + bytes(100_000))
@@ -232,9 +232,9 @@ def _idle_server_connection() -> Scene:
     """A connection to a server that no request uses."""
     network = Network()
     stand = gateways.Stand(network)
-    wire = Connection(network, NO_OUTBOX)
-    line = network.dial(wire)
-    stand.begin(wire)
+    connection = Connection(network, NO_OUTBOX)
+    line = network.dial(connection)
+    stand.begin(connection)
     line.send(clients.GET)
     server = network.backend(9000).line
     server.send(OK)
@@ -308,7 +308,7 @@ class WaitsTests(SynchronousTestCase):
         gateway = clients.Gateway(clients.text("strict strict"))
         gateway.wall.startService()
         client = gateway.shake_hands(clients.client_context(clients.device()))
-        found = client.wire.receiver._session.client  # type: ignore[attr-defined]
+        found = client.connection.receiver._session.client  # type: ignore[attr-defined]
         self.assertIsInstance(found.verdict, Trusted)
         return gateway, client, found.until - gateway.wall.seconds()
 
@@ -338,6 +338,6 @@ class WaitsTests(SynchronousTestCase):
         gateway.reactor.advance(2 * left)
         gateway.wall.step(-2 * left)
         client = gateway.shake_hands(clients.client_context(clients.device()))
-        self.assertIsInstance(client.wire.receiver._session.client.verdict, Trusted)  # type: ignore[attr-defined]
+        self.assertIsInstance(client.connection.receiver._session.client.verdict, Trusted)  # type: ignore[attr-defined]
         gateway.wall.step(left + HOUR)
         self.assertEqual(gateway.shake_hands(clients.client_context(clients.device())).alerts[-1][0], clients.FATAL)

@@ -15,8 +15,8 @@ class _Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.network = Network()
         self.recorder = Recorder()
-        self.wire = Connection(self.network, NO_OUTBOX, self.recorder)
-        self.line: Line = self.network.dial(self.wire)
+        self.connection = Connection(self.network, NO_OUTBOX, self.recorder)
+        self.line: Line = self.network.dial(self.connection)
 
 
 class EndTests(_Case):
@@ -25,8 +25,8 @@ class EndTests(_Case):
     def test_peer_that_does_not_read(self) -> None:
         """What was written has `CLOSE_TIMEOUT` seconds to leave; then the connection is aborted."""
         self.line.stall(10)
-        self.wire.write(bytes(1000))
-        self.wire.close()
+        self.connection.write(bytes(1000))
+        self.connection.close()
         self.network.advance(CLOSE_TIMEOUT - 1)
         self.assertEqual(self.recorder.reasons, [])
         self.network.advance(1)
@@ -36,8 +36,8 @@ class EndTests(_Case):
     def test_peer_that_reads_slowly(self) -> None:
         """A peer that takes what was written as slowly as it may gets all of it, however long that takes."""
         self.line.stall(0)
-        self.wire.write(bytes(MIN_RATE * 1000))
-        self.wire.close()
+        self.connection.write(bytes(MIN_RATE * 1000))
+        self.connection.close()
         for _ in range(100):
             self.network.advance(10)
             self.line.read(MIN_RATE * 10)
@@ -48,8 +48,8 @@ class EndTests(_Case):
     def test_peer_that_trickles(self) -> None:
         """One that takes a little at a time wins next to nothing by it."""
         self.line.stall(0)
-        self.wire.write(bytes(1000))
-        self.wire.close()
+        self.connection.write(bytes(1000))
+        self.connection.close()
         self.line.read(MIN_RATE)
         self.network.advance(CLOSE_TIMEOUT)
         self.assertFalse(self.line.reset)
@@ -61,7 +61,7 @@ class EndTests(_Case):
 
     def test_lingering_peer_that_reads_on(self) -> None:
         """While a lingering peer takes what the kernel has of the answer, it is not reset."""
-        self.wire.close(linger=True)
+        self.connection.close(linger=True)
         for _ in range(10):
             self.network.advance(LINGER - 1)
             self.line.arrived += MIN_RATE * 10
@@ -72,7 +72,7 @@ class EndTests(_Case):
 
     def test_lingering_peer_that_does_not_leave(self) -> None:
         """A lingering close waits `LINGER` seconds for the peer to close, and no longer."""
-        self.wire.close(linger=True)
+        self.connection.close(linger=True)
         self.network.advance(LINGER - 1)
         self.assertEqual((self.line.eof, self.recorder.reasons), (True, []))
         self.network.advance(1)
@@ -82,8 +82,8 @@ class EndTests(_Case):
     def test_lingering_begins_when_all_is_sent(self) -> None:
         """A slow reader of the last answer has the time to send it, and only then `LINGER` seconds to close."""
         self.line.stall(10)
-        self.wire.write(bytes(1000))
-        self.wire.close(linger=True)
+        self.connection.write(bytes(1000))
+        self.connection.close(linger=True)
         self.network.advance(LINGER * 2)
         self.line.read()
         self.assertEqual((len(self.line.received), self.line.eof, self.recorder.reasons), (1000, True, []))
@@ -92,8 +92,8 @@ class EndTests(_Case):
 
     def test_closing_again(self) -> None:
         """The first close counts: a lingering one is not cut short by another."""
-        self.wire.close(linger=True)
-        self.wire.close()
+        self.connection.close(linger=True)
+        self.connection.close()
         self.network.advance(0)
         self.assertEqual((self.line.eof, self.recorder.reasons), (True, []))
         self.line.hang_up()
@@ -103,17 +103,17 @@ class EndTests(_Case):
         """Input that is not read when a socket closes makes the kernel reset it; a lingering close has read it."""
         for linger in (False, True):
             self.setUp()
-            self.wire.pause()
+            self.connection.pause()
             self.line.send(b"unread")
-            self.wire.write(b"answer")
-            self.wire.close(linger=linger)
+            self.connection.write(b"answer")
+            self.connection.close(linger=linger)
             self.network.advance(0)
             self.line.hang_up()
             self.assertEqual((self.line.received, self.line.reset), (b"answer", not linger))
 
     def test_no_timer_is_left(self) -> None:
         """A peer that leaves in time leaves no timer behind."""
-        self.wire.close(linger=True)
+        self.connection.close(linger=True)
         self.network.advance(0)
         self.line.hang_up()
         self.assertEqual(self.network.timers(), [])
@@ -123,22 +123,22 @@ class OwnerTests(_Case):
     """Which subscribers are notified, and when."""
 
     def test_nobody(self) -> None:
-        """A wire without a receiver throws everything away."""
-        self.wire.receiver = NO_RECEIVER
+        """A connection without a receiver throws everything away."""
+        self.connection.receiver = NO_RECEIVER
         self.line.send(b"abc")
         self.line.stall(0)
-        self.wire.write(bytes(2 * QUEUE_LIMIT))
-        self.wire.write(bytes(2 * QUEUE_LIMIT))
+        self.connection.write(bytes(2 * QUEUE_LIMIT))
+        self.connection.write(bytes(2 * QUEUE_LIMIT))
         self.line.read()
         self.line.hang_up()
         self.assertEqual(self.recorder.data, b"")
 
     def test_opened_without_anybody_to_tell(self) -> None:
         """`when_open` is called once the transport is there."""
-        wire = Connection(self.network, NO_OUTBOX)
+        connection = Connection(self.network, NO_OUTBOX)
         opened: list[bool] = []
-        wire.when_open = lambda: opened.append(wire.connected)
-        self.network.dial(wire)
+        connection.when_open = lambda: opened.append(connection.connected)
+        self.network.dial(connection)
         self.assertEqual(opened, [True])
 
 
@@ -148,35 +148,35 @@ class HalfCloseTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.network = Network()
         self.recorder = Recorder()
-        self.wire = Connection(self.network, NO_OUTBOX, self.recorder)
-        self.line: Line = self.network.dial(self.wire)
+        self.connection = Connection(self.network, NO_OUTBOX, self.recorder)
+        self.line: Line = self.network.dial(self.connection)
 
     def test_peer_finishes(self) -> None:
         """A peer that has finished is read to its last byte, reported once, and still sent to."""
         self.line.send(b"last")
         self.line.hang_up()
         self.assertEqual((self.recorder.data, self.recorder.finished_count), (b"last", 1))
-        self.assertTrue(self.wire.input_ended)
+        self.assertTrue(self.connection.input_ended)
         self.assertEqual(self.recorder.reasons, [])
-        self.wire.write(b"answer")
+        self.connection.write(b"answer")
         self.assertEqual(self.line.take(), b"answer")
 
     def test_reading_ends_with_it(self) -> None:
         """A finished peer is not read again after pauses: its end would be reported again and again."""
         self.line.hang_up()
-        self.wire.pause()
-        self.wire.resume()
+        self.connection.pause()
+        self.connection.resume()
         self.network.advance(0)
         self.assertFalse(self.network.is_reading(self.line))
         self.assertEqual(self.recorder.finished_count, 1)
 
     def test_paused(self) -> None:
         """The end of a peer that is not read comes after what it has said, once it is read again."""
-        self.wire.pause()
+        self.connection.pause()
         self.line.send(b"said")
         self.line.hang_up()
         self.assertEqual(self.recorder.finished_count, 0)
-        self.wire.resume()
+        self.connection.resume()
         self.network.advance(0)
         self.assertEqual((self.recorder.data, self.recorder.finished_count), (b"said", 1))
 
@@ -185,20 +185,20 @@ class HalfCloseTests(SynchronousTestCase):
         for end in ("finish", "end", "close", "break_off"):
             network = Network()
             outbox = Outbox()
-            wire = Connection(network, outbox, Recorder())
-            line: Line = network.dial(wire)
+            connection = Connection(network, outbox, Recorder())
+            line: Line = network.dial(connection)
             outbox.open = True
-            wire.write(b"all")
-            getattr(wire, end)()
+            connection.write(b"all")
+            getattr(connection, end)()
             network.advance(0)
             self.assertEqual((end, bytes(line.received), line.eof or not line.connected), (end, b"all", True))
             outbox.close()
 
     def test_we_finish(self) -> None:
         """After our end the peer is still heard; it ends once, however often it is asked for."""
-        self.wire.write(b"all")
-        self.wire.finish()
-        self.wire.finish()
+        self.connection.write(b"all")
+        self.connection.finish()
+        self.connection.finish()
         self.network.advance(0)
         self.assertEqual((self.line.take(), self.line.eof), (b"all", True))
         self.line.send(b"more")
@@ -207,9 +207,9 @@ class HalfCloseTests(SynchronousTestCase):
     def test_our_end_waits_for_its_turn(self) -> None:
         """A slow peer gets all that was written before the end."""
         self.line.stall(10)
-        self.wire.write(bytes(2 * QUEUE_LIMIT))
-        self.wire.write(b"tail")
-        self.wire.finish()
+        self.connection.write(bytes(2 * QUEUE_LIMIT))
+        self.connection.write(b"tail")
+        self.connection.finish()
         self.network.advance(0)
         self.assertFalse(self.line.eof)
         self.line.read()
@@ -220,13 +220,13 @@ class HalfCloseTests(SynchronousTestCase):
         """Once both have finished, closing closes; nothing is reset, and no timer stays."""
         for we_first in (True, False):
             self.setUp()
-            steps = [self.wire.finish, self.line.hang_up]
+            steps = [self.connection.finish, self.line.hang_up]
             for step in steps if we_first else reversed(steps):
                 step()
-            self.wire.close()
+            self.connection.close()
             self.network.advance(0)
             self.assertEqual((len(self.recorder.reasons), self.line.eof, self.line.reset), (1, True, False))
-            self.assertFalse(self.wire.cut)
+            self.assertFalse(self.connection.cut)
             self.assertEqual(self.network.timers(), [])
 
     def test_close_behind_the_end(self) -> None:
@@ -234,30 +234,30 @@ class HalfCloseTests(SynchronousTestCase):
         for room in (0, 10**9):
             self.setUp()
             self.line.stall(room)
-            self.wire.write(bytes(1000))
-            self.wire.finish()
-            self.wire.close()
+            self.connection.write(bytes(1000))
+            self.connection.finish()
+            self.connection.close()
             self.network.advance(0)
             self.line.read()
             self.assertEqual((len(self.line.received), len(self.recorder.reasons), self.line.reset), (1000, 1, False))
 
     def test_peer_that_closes_while_we_close(self) -> None:
-        """A FIN that comes while the wire lingers is the end of it."""
-        self.wire.close(linger=True)
+        """A FIN that comes while the connection lingers is the end of it."""
+        self.connection.close(linger=True)
         self.network.advance(0)
         self.line.hang_up()
         self.assertEqual((len(self.recorder.reasons), self.recorder.finished_count), (1, 0))
         self.assertEqual(self.network.timers(), [])
 
     def test_peer_that_finishes_while_we_close(self) -> None:
-        """A FIN loses nothing of what a closing wire still has to send, whether or not it lingers."""
+        """A FIN loses nothing of what a closing connection still has to send, whether or not it lingers."""
         for linger in (True, False):
             self.setUp()
             self.line.stall(0)
-            self.wire.write(bytes(1000))
-            self.wire.close(linger=linger)
+            self.connection.write(bytes(1000))
+            self.connection.close(linger=linger)
             self.network.advance(0)
-            self.wire.readConnectionLost()  # one that was read before the wire closed comes even then
+            self.connection.readConnectionLost()  # one that was read before the connection closed comes even then
             self.network.advance(0)
             self.line.read()
             received, ends = len(self.line.received), len(self.recorder.reasons)
@@ -265,20 +265,20 @@ class HalfCloseTests(SynchronousTestCase):
             self.assertEqual(self.network.timers(), [])
 
     def test_reset(self) -> None:
-        """A reset is no end like others: the wire is cut."""
+        """A reset is no end like others: the connection is cut."""
         self.line.crash()
         self.assertEqual((len(self.recorder.reasons), self.recorder.finished_count), (1, 0))
-        self.assertTrue(self.wire.cut)
+        self.assertTrue(self.connection.cut)
 
     def test_preamble(self) -> None:
         """What has to come ahead of everything does, and is counted."""
-        wire = Connection(self.network, NO_OUTBOX, self.recorder, preamble=b"PROXY\r\n")
-        wire.when_open = lambda: wire.write(b"hello")
-        line = self.network.dial(wire)
-        self.assertEqual((line.received, wire.bytes_out), (b"PROXY\r\nhello", 12))
+        connection = Connection(self.network, NO_OUTBOX, self.recorder, preamble=b"PROXY\r\n")
+        connection.when_open = lambda: connection.write(b"hello")
+        line = self.network.dial(connection)
+        self.assertEqual((line.received, connection.bytes_out), (b"PROXY\r\nhello", 12))
 
     def test_nobody(self) -> None:
         """An end without waiters does no harm."""
-        self.wire.receiver = NO_RECEIVER
+        self.connection.receiver = NO_RECEIVER
         self.line.hang_up()
-        self.assertTrue(self.wire.input_ended)
+        self.assertTrue(self.connection.input_ended)

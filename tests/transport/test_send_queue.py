@@ -14,28 +14,28 @@ class _Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.network = Network()
         self.recorder = Recorder()
-        self.wire = Connection(self.network, NO_OUTBOX, self.recorder)
-        self.line: Line = self.network.dial(self.wire)
+        self.connection = Connection(self.network, NO_OUTBOX, self.recorder)
+        self.line: Line = self.network.dial(self.connection)
 
 
 class QueueTests(_Case):
     """What the kernel does not take."""
 
     def test_bound(self) -> None:
-        """No more than `QUEUE_LIMIT` beyond what is on its way is queued before the wire says that it is full."""
+        """No more than `QUEUE_LIMIT` beyond what is on its way is queued before the connection says that it is full."""
         self.line.stall(0)
-        self.wire.write(b"x")
+        self.connection.write(b"x")
         written = 0
-        while not self.wire.full:
-            self.wire.write(bytes(READ))
+        while not self.connection.full:
+            self.connection.write(bytes(READ))
             written += READ
         self.assertLessEqual(written, QUEUE_LIMIT + READ)
 
     def test_drained_is_told_outside_of_write(self) -> None:
-        """The first bytes that the kernel does not take make no wire full, nor are they reported as drained."""
+        """The first bytes that the kernel does not take make no connection full, nor are they reported as drained."""
         self.line.stall(0)
-        self.wire.write(bytes(2 * QUEUE_LIMIT))
-        self.assertEqual((self.wire.full, self.recorder.drained_count), (False, 0))
+        self.connection.write(bytes(2 * QUEUE_LIMIT))
+        self.assertEqual((self.connection.full, self.recorder.drained_count), (False, 0))
         self.line.read()
         self.assertEqual((len(self.line.received), self.recorder.drained_count), (2 * QUEUE_LIMIT, 0))
 
@@ -44,17 +44,17 @@ class QueueTests(_Case):
         self.line.stall(1)
         data = bytes(range(256)) * 16
         for start in range(0, len(data), 100):
-            self.wire.write(data[start : start + 100])
+            self.connection.write(data[start : start + 100])
             self.line.stall(7)
             self.network.advance(0)
         self.line.read()
         self.assertEqual(self.line.received, data)
-        self.assertFalse(self.wire.busy)
+        self.assertFalse(self.connection.busy)
 
     def test_writing_to_a_lost_connection(self) -> None:
         """Bytes for a peer that is gone are lost without a word."""
         self.line.crash()
-        self.wire.write(b"late")
+        self.connection.write(b"late")
         self.assertEqual(self.line.received, b"")
 
 
@@ -63,21 +63,21 @@ class BoundTests(_Case):
 
     def fill(self, seconds: float = 20, min_rate: int = 100) -> None:
         """Queues more than the peer is going to read."""
-        self.wire.bound_sending(seconds, min_rate)
+        self.connection.bound_sending(seconds, min_rate)
         self.line.stall(0)
-        self.wire.write(bytes(1_000_000))
+        self.connection.write(bytes(1_000_000))
 
     def test_none(self) -> None:
         """Without it there is no timeout: the writer has deadlines of its own."""
         self.line.stall(0)
-        self.wire.write(bytes(1000))
+        self.connection.write(bytes(1000))
         self.network.advance(0)
         self.assertEqual(self.network.timers(), [])
 
     def test_nothing_queued(self) -> None:
         """A peer that takes everything at once costs no timer."""
-        self.wire.bound_sending(20, 100)
-        self.wire.write(bytes(1000))
+        self.connection.bound_sending(20, 100)
+        self.connection.write(bytes(1000))
         self.network.advance(0)
         self.assertEqual(self.network.timers(), [])
 
@@ -116,7 +116,7 @@ class BoundTests(_Case):
         for _ in range(1000):
             self.network.advance(10)
             self.line.read(1000)
-        self.assertEqual((len(self.line.received), self.line.reset, self.wire.busy), (1_000_000, False, False))
+        self.assertEqual((len(self.line.received), self.line.reset, self.connection.busy), (1_000_000, False, False))
         self.network.pump([20] * 10)
         self.assertFalse(self.line.reset)
 
@@ -132,8 +132,8 @@ class BoundTests(_Case):
 
     def test_time_begins_with_the_queue(self) -> None:
         """What was taken before something was queued does not count, nor does the time before."""
-        self.wire.bound_sending(20, 100)
-        self.wire.write(bytes(1_000_000))
+        self.connection.bound_sending(20, 100)
+        self.connection.write(bytes(1_000_000))
         self.network.advance(1000)
         self.fill()
         self.network.advance(20)
@@ -143,7 +143,7 @@ class BoundTests(_Case):
         """A close gives the peer no time on top."""
         self.fill()
         self.network.advance(19)
-        self.wire.close()
+        self.connection.close()
         self.network.advance(1)
         self.assertTrue(self.line.reset)
 
@@ -152,43 +152,45 @@ class TurnTests(SynchronousTestCase):
     """On a reactor whose turns end with sending."""
 
     def setUp(self) -> None:
-        """A wire in the middle of a turn."""
+        """A connection in the middle of a turn."""
         self.network = Network()
         self.outbox = Outbox()
         self.recorder = Recorder()
-        self.wire = Connection(self.network, self.outbox, self.recorder)
-        self.line: Line = self.network.dial(self.wire)
+        self.connection = Connection(self.network, self.outbox, self.recorder)
+        self.line: Line = self.network.dial(self.connection)
         self.outbox.open = True
 
     def test_end_of_turn(self) -> None:
-        """What is written leaves in one piece when the turn ends; until then the wire is busy."""
-        self.wire.write(b"a")
-        self.wire.write(b"b")
-        self.assertEqual((bytes(self.line.received), self.wire.busy), (b"", True))
+        """What is written leaves in one piece when the turn ends; until then the connection is busy."""
+        self.connection.write(b"a")
+        self.connection.write(b"b")
+        self.assertEqual((bytes(self.line.received), self.connection.busy), (b"", True))
         self.outbox.close()
-        self.assertEqual((bytes(self.line.received), self.wire.busy, self.wire.bytes_out), (b"ab", False, 2))
+        self.assertEqual(
+            (bytes(self.line.received), self.connection.busy, self.connection.bytes_out), (b"ab", False, 2)
+        )
 
     def test_next_turn(self) -> None:
         """Each turn has its own; between turns bytes leave at once."""
-        self.wire.write(b"a")
+        self.connection.write(b"a")
         self.outbox.close()
-        self.wire.write(b"b")
+        self.connection.write(b"b")
         self.assertEqual(self.line.received, b"ab")
         for _ in range(3):
             before = len(self.line.received)
             self.outbox.open = True
-            self.wire.write(bytes(HELD))
+            self.connection.write(bytes(HELD))
             self.assertEqual(len(self.line.received), before)
             self.outbox.close()
             self.assertEqual(len(self.line.received), before + HELD)
 
     def test_large(self) -> None:
         """More than `HELD` bytes do not wait, nor does what was written before them."""
-        self.wire.write(b"a")
-        self.wire.write(bytes(HELD))
+        self.connection.write(b"a")
+        self.connection.write(bytes(HELD))
         self.assertEqual(self.line.received, b"a" + bytes(HELD))
         for _ in range(HELD):
-            self.wire.write(b"bb")
+            self.connection.write(b"bb")
         self.assertGreaterEqual(len(self.line.received), 1 + 2 * HELD)
         self.outbox.close()
         self.assertEqual(self.line.received, b"a" + bytes(HELD) + b"b" * (2 * HELD))
@@ -196,11 +198,11 @@ class TurnTests(SynchronousTestCase):
     def test_slow_reader(self) -> None:
         """What the kernel does not take at the end of the turn is queued, in order, and bounded as ever."""
         self.line.stall(1)
-        self.wire.write(b"abc")
+        self.connection.write(b"abc")
         self.outbox.close()
         self.outbox.open = True
-        self.wire.write(bytes(QUEUE_LIMIT + 1))
-        self.assertEqual((self.wire.full, self.wire.busy), (True, True))
+        self.connection.write(bytes(QUEUE_LIMIT + 1))
+        self.assertEqual((self.connection.full, self.connection.busy), (True, True))
         self.line.read()
         self.network.advance(0)
         self.assertEqual(self.line.received, b"abc" + bytes(QUEUE_LIMIT + 1))
@@ -208,32 +210,32 @@ class TurnTests(SynchronousTestCase):
     def test_slow_reader_of_something_large(self) -> None:
         """What does not wait is queued behind what has waited."""
         self.line.stall(1)
-        self.wire.write(b"abc")
-        self.wire.write(bytes(HELD))
+        self.connection.write(b"abc")
+        self.connection.write(bytes(HELD))
         self.line.read()
         self.network.advance(0)
         self.assertEqual(self.line.received, b"abc" + bytes(HELD))
 
     def test_close(self) -> None:
         """Closing does not overtake it."""
-        self.wire.write(b"a")
-        self.wire.close()
+        self.connection.write(b"a")
+        self.connection.close()
         self.network.advance(0)
         self.assertEqual((bytes(self.line.received), len(self.recorder.reasons)), (b"a", 1))
         self.outbox.close()
 
     def test_abort(self) -> None:
         """Nor does an abort: the peer sees as much of an answer that is cut as there was."""
-        self.wire.write(b"a")
-        self.wire.abort()
+        self.connection.write(b"a")
+        self.connection.abort()
         self.assertEqual((bytes(self.line.received), self.line.reset), (b"a", True))
         self.outbox.close()
 
     def test_lost(self) -> None:
         """It goes with a connection that is lost meanwhile."""
-        self.wire.write(b"a")
+        self.connection.write(b"a")
         self.line.crash()
         self.network.advance(0)
         self.assertEqual(len(self.recorder.reasons), 1)
         self.outbox.close()
-        self.assertEqual((bytes(self.line.received), self.wire.busy), (b"", False))
+        self.assertEqual((bytes(self.line.received), self.connection.busy), (b"", False))

@@ -320,7 +320,7 @@ class HandshakeSlots(Generic[H]):
         self._take(handshake, block, now)
         return handshake, victim
 
-    def patience_ends(self) -> float:
+    def oldest_may_give_way(self) -> float:
         """When the oldest handshake may have to give way; while there is a free slot at any time."""
         if len(self._taken) < self._slots:
             return -inf
@@ -329,7 +329,7 @@ class HandshakeSlots(Generic[H]):
     def _stale(self, now: float) -> H | None:
         """The oldest, if its client has had its time."""
         for _ in range(LOOKS):
-            if now < self.patience_ends():
+            if now < self.oldest_may_give_way():
                 break
             oldest = next(iter(self._since))
             if not oldest.has_arrived():

@@ -255,7 +255,7 @@ class HandshakeSlotsTests(SynchronousTestCase):
         assert granted
         assert granted[1]
         self.assertEqual((granted[0].name, granted[1].name), ("a0", "a1"))
-        self.assertEqual(self.slots.patience_ends(), 3)
+        self.assertEqual(self.slots.oldest_may_give_way(), 3)
 
     def test_turns(self) -> None:
         """Those that wait have their turn by address: one with many keeps no other waiting."""
