@@ -39,7 +39,7 @@ class Mark(Enum):
     PAUSED = auto()  # the message is whole; what follows it waits
 
 
-# Before Python 3.12 each look at a member of an Enum costs a call: what is looked at for each event has a name here.
+# Before Python 3.12 to look up a member of an Enum takes as long as a call: those that each event needs have names.
 END, NEED_DATA, PAUSED = Mark
 
 

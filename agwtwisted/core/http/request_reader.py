@@ -35,7 +35,7 @@ class _RequestState(Enum):
     DONE = auto()  # behind the last one, or one that is unfit
 
 
-# As with `messages.NEED_DATA`: a look at an Enum's member costs a call.
+# As with `messages.NEED_DATA`: to look up a member of an Enum takes as long as a call.
 _HEAD, _COUNTED, _CHUNKED, _END, _PAUSED, _DONE = _RequestState
 _NO_BODY = Framing.NONE
 

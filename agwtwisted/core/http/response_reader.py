@@ -32,7 +32,7 @@ class _ResponseState(Enum):
     UNFIT = auto()
 
 
-# As with `messages.NEED_DATA`: a look at an Enum's member costs a call.
+# As with `messages.NEED_DATA`: to look up a member of an Enum takes as long as a call.
 _HEAD, _COUNTED, _CHUNKED, _ENDLESS, _END, _WHOLE, _UNFIT = _ResponseState
 _BY_LENGTH, _BY_CHUNKS, _BY_CLOSE = Framing.LENGTH, Framing.CHUNKED, Framing.CLOSE
 
