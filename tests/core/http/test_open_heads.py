@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from unittest import mock
+
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.http import open_heads
+from agwtwisted.core.http.heads import HEADER_LINES
 from agwtwisted.core.http.open_heads import OF_REQUESTS, OF_RESPONSES, OpenHead, StartLine, behind_empty_lines
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n"
@@ -86,6 +91,21 @@ class OpenHeadTests(SynchronousTestCase):
             self.assertFalse(head.faulty)
             work[size] = pattern.octets
         self.assertEqual(work[2000], work[8000])
+
+    def test_work_for_lines(self) -> None:
+        """Lines that come byte by byte are looked at once, each when it is whole."""
+        looked_at = 0
+
+        def match(octets: bytes, begin: int, pattern: re.Pattern[bytes] = HEADER_LINES) -> re.Match[bytes] | None:
+            nonlocal looked_at
+            looked_at += len(octets) - begin
+            return pattern.match(octets, begin)
+
+        head = OpenHead(OF_REQUESTS, longest_start_line=100, max_bytes=9000, max_lines=100)
+        lines = b"X: %b\r\n" % (b"a" * 80) * 90
+        with mock.patch.object(open_heads, "HEADER_LINES", mock.Mock(match=match)):
+            taken(head, b"GET / HTTP/1.1\r\n" + lines)
+        self.assertEqual((head.faulty, looked_at), (False, len(lines)))
 
 
 class _Counted:
