@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import treq
+from treq.client import HTTPClient
 from twisted.internet import address, endpoints, reactor, ssl
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -292,8 +294,8 @@ class WebClientTests(TestCase):
         listening = reactor.listenSSL(0, Site(resource), server.options(authority), interface="127.0.0.1")
         self.addCleanup(listening.stopListening)
         options = ssl.optionsForClientTLS("localhost", ssl.trustRootFromCertificates([authority]), device)
-        client = Agent.usingEndpointFactory(reactor, _Endpoints(listening.getHost().port, options))
-        body = await body_of(await client.request(b"GET", b"https://localhost/"))
+        client = HTTPClient(Agent.usingEndpointFactory(reactor, _Endpoints(listening.getHost().port, options)))
+        body = await treq.content(await client.get("https://localhost/"))
         self.assertIn(b"X-Client-Certificate-Verification: SUCCESS\n", body)
         self.assertIn(b"X-Client-Certificate-Subject: CN=device 7\n", body)
         # Of Twisted's own use of pyOpenSSL.
