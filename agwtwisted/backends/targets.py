@@ -6,12 +6,14 @@ Callers: servers of pools are targets; probes and requests report what they find
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
 from agwtwisted.core.backends.health import Health, HealthState
 from agwtwisted.transport.deadlines import Deadline
+
+_DOWN: Final = HealthState.DOWN  # before Python 3.12 each look at a member of an Enum costs a call
 
 
 class Cuttable(Protocol):
@@ -60,7 +62,7 @@ class Target:
             changed()
 
     def _drain_or_not(self) -> None:
-        if self.state is HealthState.DOWN:
+        if self.state is _DOWN:
             self.close_idle()
             self.draining = True
             self._drain.set(self._drain_timeout)
@@ -81,7 +83,7 @@ class Target:
     def used(self, connection: Cuttable) -> None:
         """A connection is in use, perhaps not for the first time."""
         self._in_use.add(connection)
-        if self.state is HealthState.DOWN and not self.draining:
+        if self.state is _DOWN and not self.draining:
             self._drain.set(self._drain_timeout)  # its request came before the draining was over, and has its own time
 
     def ended(self, connection: Cuttable) -> None:

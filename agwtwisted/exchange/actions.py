@@ -38,6 +38,8 @@ Where that turns out to be none the client gets a whole 502, instead of a head a
 is not held up: its head says that it has begun.
 """
 
+_CHUNKED: Final = Framing.CHUNKED  # before Python 3.12 each look at a member of an Enum costs a call
+
 NextEvent: TypeAlias = tuple[Event, Any]
 """To a question: an event, and what it brings."""
 
@@ -208,7 +210,7 @@ class ExchangeActions:
             if isinstance(rewritten, Bad):
                 return on.BAD_HEAD, OwnAnswer(rewritten.status, rewritten.error_info)
             head = rewritten
-        if head.framing is Framing.CHUNKED and not is_event_stream(head):
+        if head.framing is _CHUNKED and not is_event_stream(head):
             return on.CHUNKED_HEAD, head
         return on.ANSWER_HEAD, head
 

@@ -23,6 +23,8 @@ from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.interfaces import AttemptsUser
 from agwtwisted.transport.deferreds import log_failure
 
+_NO_BODY: Final = Framing.NONE  # before Python 3.12 each look at a member of an Enum costs a call
+
 
 class Attempts:
     """One request on its way: what a backend gets of it.
@@ -59,7 +61,7 @@ class Attempts:
         self._request = request
         self._servers = servers
         self._stays = stays
-        self._body = NO_BODY if request.framing is Framing.NONE else KeptBody(request.framing)
+        self._body = NO_BODY if request.framing is _NO_BODY else KeptBody(request.framing)
         self._head_for = head_for
         self._timeout = timeout
         self._max_header_bytes = max_header_bytes

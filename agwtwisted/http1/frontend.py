@@ -49,6 +49,7 @@ class Phase(Enum):
 
 # Before Python 3.12 each look at a member of an Enum costs a call.
 _IDLE, _BODY, _WHOLE, _UNFIT, _TUNNEL = Phase
+_NO_BODY: Final = Framing.NONE
 
 
 class Frontend:
@@ -278,7 +279,7 @@ class Frontend:
     def _take(self, event: RequestEvent) -> None:
         """Hands on what was read: the next request, or something of the one in progress."""
         if isinstance(event, RequestHead):
-            self._begin(event, _WHOLE if event.framing is Framing.NONE else _BODY)
+            self._begin(event, _WHOLE if event.framing is _NO_BODY else _BODY)
         elif isinstance(event, bytes):
             self._exchange.body(event)
         elif not isinstance(event, UnfitRequest):

@@ -20,6 +20,9 @@ from agwtwisted.core.http.header_lines import Header
 from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.transport.connection import Connection
 
+# Before Python 3.12 each look at a member of an Enum costs a call.
+_NONE, _CHUNKED, _CLOSE = Framing.NONE, Framing.CHUNKED, Framing.CLOSE
+
 
 class WriterOwner(Protocol):
     """What a writer asks of the connection that its responses go to."""
@@ -62,7 +65,7 @@ class Http1ResponseWriter:
         self._connection = connection
         self._owner = owner
         self._request: RequestHead | UnfitRequest | None = None
-        self._framing = Framing.NONE
+        self._framing = _NONE
         self._out: list[bytes] = []
 
     def begin(self, request: RequestHead | UnfitRequest) -> None:
@@ -92,14 +95,14 @@ class Http1ResponseWriter:
         if request is None:
             return
         framing = client_framing(head, version=request.version, to_head_request=request.method == b"HEAD")
-        if last or framing is Framing.CLOSE or not self._owner.may_continue():
+        if last or framing is _CLOSE or not self._owner.may_continue():
             self.keep_alive = False
         self._framing, self.head_sent = framing, head
         self._out.append(response_bytes(head, framing, keep_alive=self.keep_alive, version=request.version))
 
     def body(self, data: bytes) -> None:
         """Sends a piece of the body, or of what a tunnel carries."""
-        if self._framing is Framing.CHUNKED:
+        if self._framing is _CHUNKED:
             data = chunk(data)
         self._out.append(data)
 
@@ -114,14 +117,14 @@ class Http1ResponseWriter:
 
     def end(self) -> None:
         """The response is whole: sends the rest of it."""
-        if self._framing is Framing.CHUNKED:
+        if self._framing is _CHUNKED:
             self._out.append(LAST_CHUNK)
         self.flush()
 
     def release(self) -> None:
         """The exchange is over: the connection takes the next request, or closes."""
         self._request = self.head_sent = None
-        self._framing = Framing.NONE
+        self._framing = _NONE
         self._owner.answered()
 
     def abort(self) -> None:

@@ -22,6 +22,9 @@ LAST_CHUNK = b"0\r\n\r\n"
 REMEMBERED: Final = 512
 """Identity blocks that a port remembers."""
 
+# Before Python 3.12 each look at a member of an Enum costs a call.
+_NONE, _LENGTH, _CHUNKED, _CLOSE = Framing.NONE, Framing.LENGTH, Framing.CHUNKED, Framing.CLOSE
+
 
 def client_address(connection: ClientConnection) -> bytes:
     """``address:port`` of a client, an IPv6 address in brackets."""
@@ -143,9 +146,9 @@ def _hop(head: RequestHead) -> bytes:
     lines = b"Connection: keep-alive\r\n"
     if head.upgrade:
         lines = b"Connection: upgrade\r\nUpgrade: %b\r\n" % head.upgrade
-    if head.framing is Framing.LENGTH:
+    if head.framing is _LENGTH:
         lines += b"Content-Length: %d\r\n" % head.content_length
-    elif head.framing is Framing.CHUNKED:
+    elif head.framing is _CHUNKED:
         lines += b"Transfer-Encoding: chunked\r\n"
     if head.expects_continue:
         lines += b"Expect: 100-continue\r\n"
@@ -160,10 +163,10 @@ def chunk(data: bytes) -> bytes:
 def client_framing(head: ResponseHead, *, version: bytes, to_head_request: bool) -> Framing:
     """How the response's body is framed for the client."""
     if not has_body(head, to_head_request=to_head_request):
-        return Framing.NONE
-    if head.framing is Framing.LENGTH:
-        return Framing.LENGTH
-    return Framing.CHUNKED if version == b"1.1" else Framing.CLOSE
+        return _NONE
+    if head.framing is _LENGTH:
+        return _LENGTH
+    return _CHUNKED if version == b"1.1" else _CLOSE
 
 
 def response_bytes(head: ResponseHead, framing: Framing, *, keep_alive: bool, version: bytes) -> bytes:
@@ -181,9 +184,9 @@ def response_bytes(head: ResponseHead, framing: Framing, *, keep_alive: bool, ve
         lines.append(headers.octets)
     else:
         lines.append(rendered(headers))
-        if head.framing is Framing.LENGTH:
+        if head.framing is _LENGTH:
             lines.append(b"Content-Length: %d\r\n" % head.content_length)
-        elif framing is Framing.CHUNKED:
+        elif framing is _CHUNKED:
             lines.append(b"Transfer-Encoding: chunked\r\n")
     if not keep_alive:
         lines.append(b"Connection: close\r\n")

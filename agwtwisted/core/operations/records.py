@@ -98,13 +98,19 @@ class _Key(Enum):
     NAMED = "with the name of a refused certificate"
     UNNAMED = "without it"
 
+    __hash__ = object.__hash__  # that of an Enum is computed in Python
+
+
+# Before Python 3.12 each look at a member of an Enum costs a call.
+_NAMED, _UNNAMED = _Key
+
 
 def client_members(client: Client, *, names_refused: bool = True) -> ClientMembers:
     """What records say of a client: its address, its TLS and its certificate; rendered once for each client.
 
     With `names_refused` a certificate that is refused is named.
     """
-    key = _Key.NAMED if names_refused else _Key.UNNAMED
+    key = _NAMED if names_refused else _UNNAMED
     known: ClientMembers | None = client.remembered.get(key)
     if known is None:
         connection, verdict = client.connection, client.verdict
