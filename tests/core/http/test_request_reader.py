@@ -381,7 +381,7 @@ class EndlessTests(SynchronousTestCase):
         while not reading.done:
             told += events_of(reading, piece)
             fed += len(piece)
-            assert fed < MAX_TARGET + HEADER_BYTES + 300_000, "read on and on"
+            assert fed < BODY_BYTES + 300_000, "read on and on"
         unfit = told.pop()
         assert isinstance(unfit, UnfitRequest)
         return unfit
@@ -410,6 +410,10 @@ class EndlessTests(SynchronousTestCase):
     def test_chunk_extension(self) -> None:
         """A chunk extension of a megabyte."""
         self.assertEqual(self._refused(chunks(b"3;"), b"a" * 1000).status, 400)
+
+    def test_chunks(self) -> None:
+        """More data in chunks than a body may have."""
+        self.assertEqual(self._refused(chunks(b""), b"1000\r\n" + bytes(0x1000) + b"\r\n").status, 413)
 
     def test_many_chunk_extensions(self) -> None:
         """Little body in much framing."""

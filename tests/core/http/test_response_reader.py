@@ -82,6 +82,7 @@ UNFIT_RESPONSES = {
     "a trailer that changes the framing": OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 1\r\n\r\n",
     "a bad chunk": OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     "a bad response after an interim one": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 2 OK\r\n\r\n",
+    "a status line too long": b"HTTP/1.1 200 %b\r\nContent-Length: 0\r\n\r\n" % (b"a" * 2020),
     "a head too large": OK + b"X: %b\r\n\r\n" % (b"a" * 1000),
 }
 """Responses that are not passed on; the heads of those are whose chunks or trailers are the matter."""
