@@ -136,9 +136,14 @@ class RequestReader:
 
     def next_request(self) -> None:
         """Lets the next request be read, where one may follow."""
-        if self._state is _PAUSED:
+        if self._state is not _PAUSED:
+            return
+        is_last = self._head is not None and not self._head.keep_alive  # an upgrade was asked for, and refused
+        self._head = None
+        if is_last:
+            self._end()
+        else:
             self._state = _HEAD
-            self._head = None
             if self._ahead is not None:
                 self._data = self.take_unread()
 
@@ -254,12 +259,12 @@ class RequestReader:
 
     def _finish(self) -> None:
         """The request is whole."""
-        if self._head is None or not self._head.keep_alive:
-            self._state = _DONE
-            self._forget()
-        else:
+        head = self._head
+        if head is not None and (head.keep_alive or head.upgrade):
             self._state = _PAUSED
             self._skip_empty_lines()
+        else:
+            self._end()
 
     def _skip_empty_lines(self) -> None:
         """Empty lines between requests mean nothing (RFC 9112 section 2.2); another protocol begins as it likes."""
@@ -287,10 +292,15 @@ class RequestReader:
         return self._end_with(self._parser.refused(octets, bad))
 
     def _end_with(self, unfit: UnfitRequest) -> UnfitRequest:
-        self._state = _DONE
         self._open = self._head = self._chunks = None
-        self._forget()
+        self._end()
         return unfit
+
+    def _end(self) -> None:
+        """Nothing more is read."""
+        self._state = _DONE
+        self._ahead = None
+        self._forget()
 
     def _need_data(self) -> Mark:
         self._forget()

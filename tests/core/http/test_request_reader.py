@@ -621,6 +621,24 @@ class TakenTests(SynchronousTestCase):
                     assert isinstance(refused, RequestHead)
                     self.assertEqual((refused.target, reading.upgrading), (b"/smuggled", False))
 
+    def test_upgrade_on_the_last_request(self) -> None:
+        """Where the client says close beside its wish, the tunnel gets what followed; without one nothing is read."""
+        for follows in (SMUGGLED, b"\r\n\x81\x00"):
+            for pieces in ([b"", follows], [follows], [follows[:1], follows[1:2], follows[2:]]):
+                for is_granted in (True, False):
+                    reading = reader()
+                    reading.feed(get(b"Connection: upgrade, close\r\nUpgrade: websocket\r\n") + pieces[0])
+                    (head,) = pulled(reading)
+                    assert isinstance(head, RequestHead)
+                    for piece in pieces[1:]:
+                        reading.feed(piece)
+                    self.assertEqual((reading.upgrading, reading.done), (True, False))
+                    if is_granted:
+                        self.assertEqual(reading.take_unread(), follows)
+                    else:
+                        reading.next_request()
+                        self.assertEqual((pulled(reading), reading.done, reading.unread), ([], True, 0))
+
     @given(
         st.lists(st.sampled_from(["close", "keep-alive", "upgrade", "TE", "closed", "", " close\t"]), max_size=4),
         st.sampled_from(["1.0", "1.1"]),
