@@ -108,11 +108,13 @@ class ResponseReader:
             return self._next_of_head()
         if state is _COUNTED:
             return self._next_of_counted()
+        if state is _END:
+            return self._finish()
         if state is _CHUNKED and self._chunks is not None:
             return self._next_of_chunks(self._chunks)
         if state is _ENDLESS:
             return self.take_unread() or self._need_data()
-        return self._finish() if state is _END else PAUSED
+        return PAUSED
 
     # -- heads
 
@@ -147,17 +149,22 @@ class ResponseReader:
     def _judge(self, head: re.Match[bytes]) -> ResponseEvent:
         """A head whose grammar is right."""
         begin, end = head.span(4)
-        lines = head.string.count(b"\n", begin, end)
-        self._header_bytes += end - begin
-        self._header_lines += lines
-        self._other_bytes += begin - head.start() + 2
-        left = self._max_header_bytes - self._header_bytes
-        if left < 0 or self._other_bytes > LONGEST_STATUS_LINES + left:
+        header_bytes = self._header_bytes + end - begin
+        header_lines = self._header_lines + head.string.count(b"\n", begin, end)
+        other_bytes = self._other_bytes + begin - head.start() + 2
+        left = self._max_header_bytes - header_bytes
+        if left < 0 or other_bytes > LONGEST_STATUS_LINES + left:
             return self._unfit(self._too_large())
-        if self._header_lines > self._max_header_lines:
+        if header_lines > self._max_header_lines:
             return self._unfit(self._too_many())
         found = response_of(head, self._to_head_request)
-        return self._unfit(found) if isinstance(found, str) else self._take_head(found)
+        if isinstance(found, str):
+            return self._unfit(found)
+        if found.status < 200 and found.status != 101:
+            self._reusable = self._reusable and found.keep_alive
+            self._header_bytes, self._header_lines, self._other_bytes = header_bytes, header_lines, other_bytes
+            return found
+        return self._take_head(found)
 
     def _fault_of(self, octets: bytes) -> str:
         """What is wrong with a head, or with the beginning of one."""
@@ -179,11 +186,8 @@ class ResponseReader:
         return f"the head of the response has more lines than max_header_lines = {self._max_header_lines}"
 
     def _take_head(self, head: ResponseHead) -> ResponseHead:
-        """A head that can be passed on: what is read next."""
+        """The head of the response, which can be passed on: what is read next."""
         framing = head.framing
-        if head.status < 200 and head.status != 101:
-            self._reusable = self._reusable and head.keep_alive
-            return head
         if not head.keep_alive or framing is _BY_CLOSE or head.status == 101:
             self._reusable = False
         if not has_body(head, to_head_request=self._to_head_request):
