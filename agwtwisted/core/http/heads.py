@@ -31,6 +31,9 @@ REQUEST_LINE: Final = re.compile(
 )
 """Method, target in origin-form or another one, and the version where it is not 1.1."""
 
+FIRST_LINE: Final = re.compile(rb"%b|[A-Z_-]{1,24}+ ++[^\r\n ]++ *+\r\n" % REQUEST_LINE.pattern)
+"""The same, or the line of a request of HTTP/0.9: that one is refused once its head is whole, as any other version."""
+
 REQUEST_LINE_BEGUN: Final = re.compile(rb"[A-Z_-]{1,24}+(?: |\Z)")
 """What may become a request line."""
 

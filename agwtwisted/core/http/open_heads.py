@@ -8,8 +8,8 @@ from typing import Final
 import attrs
 
 from agwtwisted.core.http.heads import (
+    FIRST_LINE,
     HEADER_LINES,
-    REQUEST_LINE,
     REQUEST_LINE_BEGUN,
     STATUS_LINE,
     STATUS_LINE_BEGUN,
@@ -31,7 +31,7 @@ class StartLine:
     begun: re.Pattern[bytes]
 
 
-OF_REQUESTS: Final = StartLine(whole=REQUEST_LINE, begun=REQUEST_LINE_BEGUN)
+OF_REQUESTS: Final = StartLine(whole=FIRST_LINE, begun=REQUEST_LINE_BEGUN)
 OF_RESPONSES: Final = StartLine(whole=STATUS_LINE, begun=STATUS_LINE_BEGUN)
 
 
