@@ -24,7 +24,7 @@ from agwtwisted.listening.listener import bind
 from agwtwisted.revocation.ocsp_store import SqliteStore
 from agwtwisted.service import LOG_SHARE, GatewayService, build, end_at_once_on_signal, reopen_on_signal, stop_on_hangup
 from agwtwisted.transport.clocks import WallClock
-from agwtwisted.transport.deferreds import Members
+from agwtwisted.transport.deferreds import TrackedSet
 from tests import clients, configurations
 from tests.gateways import gateway
 from tests.revocations import PROFILE
@@ -50,7 +50,7 @@ class Port(Stage):
 
     def __init__(self, told: list[str]) -> None:
         super().__init__(told)
-        self.connections: Members[str] = Members()
+        self.connections: TrackedSet[str] = TrackedSet()
         self.drain = self.tell("drain")
 
     def abort(self) -> None:

@@ -45,7 +45,7 @@ from agwtwisted.tls.handshake import ServerHandshake
 from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.connection import STOPPING, Connection
-from agwtwisted.transport.deferreds import Members
+from agwtwisted.transport.deferreds import TrackedSet
 from agwtwisted.transport.outbox import NO_OUTBOX, Outbox
 
 
@@ -94,7 +94,7 @@ class Port(ABC, Generic[S]):
         self.wall = environment.wall
         self.check_of = environment.check_of
         self.access_log = environment.access_log
-        self.connections: Members[Connection] = Members()
+        self.connections: TrackedSet[Connection] = TrackedSet()
         self.draining = False
         self.quiet = min(QUIET, self.gateway.drain_timeout / 4)
         self._contexts = contexts

@@ -25,7 +25,7 @@ def log_failure(deferred: Deferred[Any], log: Logger, while_doing: str) -> None:
     deferred.addErrback(failed)  # type: ignore[unused-awaitable]  # this is where it is handled
 
 
-class Members(Generic[T]):
+class TrackedSet(Generic[T]):
     """A set that notifies waiters when it has become empty."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.transport.deferreds import Members, SingleFlight, log_failure
+from agwtwisted.transport.deferreds import TrackedSet, SingleFlight, log_failure
 
 
 class LogFailureTests(SynchronousTestCase):
@@ -27,10 +27,10 @@ class LogFailureTests(SynchronousTestCase):
 
 
 class MembersTests(SynchronousTestCase):
-    """`Members`."""
+    """`TrackedSet`."""
 
     def setUp(self) -> None:
-        self.members: Members[str] = Members()
+        self.members: TrackedSet[str] = TrackedSet()
 
     def test_empty(self) -> None:
         """An empty set has no waiters."""
