@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.transport.deferreds import TrackedSet, SingleFlight, log_failure
+from agwtwisted.transport.deferreds import SingleFlight, TrackedSet, log_failure
 
 
 class LogFailureTests(SynchronousTestCase):
@@ -26,7 +26,7 @@ class LogFailureTests(SynchronousTestCase):
         self.assertEqual(self.flushLoggedErrors(), [])
 
 
-class MembersTests(SynchronousTestCase):
+class TrackedSetTests(SynchronousTestCase):
     """`TrackedSet`."""
 
     def setUp(self) -> None:
