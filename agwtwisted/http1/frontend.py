@@ -56,7 +56,6 @@ class Frontend:
     """The receiver of one client's connection, and the `WriterOwner` of its response writer.
 
     A defect of the gateway stays that of the request it met: it is answered with 500 or cut, and the connection ends.
-    As interfaces.ClientProtocol says.
     """
 
     log = Logger()
@@ -182,9 +181,8 @@ class Frontend:
         While the gateway stops, one that has come already is answered, too.
         """
         session = self._session
-        if self._phase is not _WHOLE:
-            return False
-        return not session.draining or (not session.expelled and self._reader.unread > 0)
+        may_ask = not session.draining or (not session.expelled and self._reader.unread > 0)
+        return self._phase is _WHOLE and may_ask
 
     def answered(self) -> None:
         """The exchange is over: the connection takes the next request, or closes."""
@@ -192,8 +190,11 @@ class Frontend:
         if self._writer.keep_alive and before is not _TUNNEL and not self._session.expelled:
             self._guarded(self._await_next)
         else:
-            unread = self._reader.unread or (self._session.draining and self._connection.has_arrived())
-            self._close(linger=before in (_BODY, _UNFIT) or self._connection.paused or bool(unread))
+            try:
+                unread = self._reader.unread or (self._session.draining and self._connection.has_arrived())
+                self._close(linger=before in (_BODY, _UNFIT) or self._connection.paused or bool(unread))
+            except Exception:
+                self._broken(unanswered=False)
 
     def cut(self) -> None:
         """The response is not whole: the connection ends so that the client sees it cut."""
@@ -388,9 +389,9 @@ class Frontend:
         """Ends the connection after a defect of the gateway, with an answer where a request is in progress."""
         self.log.failure("Unexpected error while serving a client")
         try:
-            if self._phase is not _IDLE:
+            if self._exchange is not NO_EXCHANGE:
                 self._exchange.broken()
-            elif unanswered and not self._connection.closing:
+            elif (unanswered or self._phase is not _IDLE) and not self._connection.closing:
                 self._begin(self._reader.give_up(), _UNFIT)
             else:
                 self.cut()

@@ -1161,3 +1161,54 @@ class DrainTests(_Case):
         self.session.draining = self.session.expelled = True
         self.frontend.finish()
         self.assert_closed()
+
+
+class DefectTests(_Case):
+    """Defects of the gateway beside an exchange."""
+
+    def make_exchange_fail(self, times: int) -> None:
+        """So many exchanges cannot be made."""
+        make = self.exchange
+        failures = iter(range(times))
+
+        def exchange(request: RequestHead | UnfitRequest, reply: ResponseWriter, session: Any) -> Asked:
+            if next(failures, None) is not None:
+                raise ZeroDivisionError
+            return make(request, reply, session)
+
+        self.exchange = exchange  # type: ignore[method-assign]
+
+    def test_no_exchange(self) -> None:
+        """A request whose exchange cannot be made is answered with 500, by one that is made for that."""
+        for request in (GET, GET + GET, POST, POST + b"0123456789", GET[:-2] + b"Connection: close\r\n\r\n"):
+            self.setUp()
+            self.make_exchange_fail(1)
+            self.begun = lambda asked: asked.answer(status=asked.request.status)  # type: ignore[union-attr]
+            self.line.send(request)
+            self.assertTrue(self.line.take().startswith(b"HTTP/1.1 500 "), request)
+            self.assertEqual([asked.request.method for asked in self.asked], [request.split()[0]])
+            self.assert_closed(linger=True)
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_no_exchange_at_all(self) -> None:
+        """Where none can be made for the 500 either, the connection is cut."""
+        self.make_exchange_fail(2)
+        self.line.send(GET)
+        self.turn()
+        self.assertTrue(self.line.reset)
+        self.assertEqual((self.line.take(), self.network.timers()), (b"", []))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+    def test_close(self) -> None:
+        """Where the connection cannot be closed in good order behind the last answer, it is cut."""
+
+        def close(*, linger: bool = False) -> None:
+            raise ZeroDivisionError
+
+        self.connection.close = close  # type: ignore[method-assign]
+        self.line.send(LAST)
+        self.last.answer()
+        self.turn()
+        self.assertTrue(self.line.reset)
+        self.assertEqual(self.network.timers(), [])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
