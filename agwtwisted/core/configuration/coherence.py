@@ -341,7 +341,7 @@ def _unproven_headers(draft: Draft) -> Iterator[Problem]:
         for action in draft.actions[rule.value].all():
             if action.settings is not None and action.client_certificate is PathCertificate.NONE:
                 words |= action.settings.client_certificate_headers or frozenset()
-        extra = sorted(word.value for word in words & {CertificateHeaders.RFC9440, CertificateHeaders.XFCC})
+        extra = sorted(word.value for word in words if not word.is_built_in)
         if extra and _asks(rule.value.http_listener) is ClientAuth.PASSTHROUGH:
             yield rule.row.warning(
                 f"client_certificate_headers has {', '.join(extra)} and {rule.value.http_listener.name} is"

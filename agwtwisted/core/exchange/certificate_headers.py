@@ -16,7 +16,7 @@ from agwtwisted.core.verification.verdicts import Absent, Trusted, Unchecked, Ve
 _Headers: TypeAlias = Iterator[tuple[bytes, bytes]]
 """Names and whole lines. Lines that only make sense together stand under the name of the first."""
 
-_BUILT_IN: Final = frozenset({CertificateHeaders.ON, CertificateHeaders.ALL})
+_BUILT_IN: Final = frozenset(each for each in CertificateHeaders if each.is_built_in)
 _OMITTED: Final = b"X-Client-Certificate-Omitted"
 
 

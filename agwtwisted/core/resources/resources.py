@@ -139,6 +139,11 @@ class CertificateHeaders(Enum):
     RFC9440 = "rfc9440"
     XFCC = "xfcc"
 
+    @property
+    def is_built_in(self) -> bool:
+        """Whether these are the gateway's own headers; others are formats that go with them, or alone."""
+        return self in (CertificateHeaders.ON, CertificateHeaders.ALL)
+
 
 @attrs.frozen(kw_only=True)
 class Gateway:

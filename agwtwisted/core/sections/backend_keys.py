@@ -51,15 +51,18 @@ _HEADER_WORDS: dict[str, frozenset[CertificateHeaders]] = {
     **{member.value: frozenset({member}) for member in CertificateHeaders},
 }
 
-_EXCLUSIVE_WORDS = ("off", "on", "all")
+_EXCLUSIVE_WORDS = ("off", *(member.value for member in CertificateHeaders if member.is_built_in))
+_FORMATS = tuple(member.value for member in CertificateHeaders if not member.is_built_in)
 
 
 def certificate_headers(text: str) -> frozenset[CertificateHeaders]:
-    """``on``, ``off`` or ``all``, and/or ``rfc9440``, ``xfcc``; ``off`` is the empty set and stands alone."""
+    """``on``, ``off`` or ``all``, and/or formats as ``rfc9440``; ``off`` is the empty set and stands alone."""
     words = listed(one_line, limits.Range(1, len(_HEADER_WORDS)))(text)
     unknown = [word for word in words if word not in _HEADER_WORDS]
     if unknown:
-        raise UnacceptableError(f"has {shown(unknown[0])}, but must be one of on, off, all, and/or rfc9440, xfcc")
+        raise UnacceptableError(
+            f"has {shown(unknown[0])}, but must be one of on, off, all, and/or {', '.join(_FORMATS)}"
+        )
     if sum(word in _EXCLUSIVE_WORDS for word in words) > 1 or ("off" in words and len(words) > 1):
         raise UnacceptableError(f"is {shown(text)}: {' and '.join(words)} contradict each other")
     return frozenset().union(*(_HEADER_WORDS[word] for word in words))
@@ -219,8 +222,8 @@ BACKEND_HTTP_SETTINGS = Kind(
         "pick_host_name_from_backend_address": _PICK_HOST_NAME,
         "client_certificate_headers": Key(
             certificate_headers,
-            "Headers about the client's certificate: `on`, `off` or `all`, and/or `rfc9440`, `xfcc`; unset: `on` "
-            "wherever a certificate is asked for.",
+            "Headers about the client's certificate: `on`, `off` or `all`, and/or "
+            f"{', '.join(f'`{word}`' for word in _FORMATS)}; unset: `on` wherever a certificate is asked for.",
         ),
         "cookie_based_affinity": Key(boolean, "Whether a cookie sends clients to the same server again."),
         "affinity_cookie_name": Key(cookie_name, "The name of that cookie."),

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.backends.health import StatusRange
 from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.resources.resources import CertificateHeaders, LoadDistributionAlgorithm, Probe
-from agwtwisted.core.sections.backend_keys import certificate_headers
+from agwtwisted.core.sections.backend_keys import BACKEND_HTTP_SETTINGS, certificate_headers
 from tests.configurations import (
     changed,
     load,
@@ -239,6 +239,14 @@ class CertificateHeadersTests(SynchronousTestCase):
         """Words that exclude each other, unknown ones and repetitions are refused."""
         for text in ("on, off", "on, all", "off, xfcc", "On", "true", "x", ",", "on, on"):
             self.assertRaises(UnacceptableError, certificate_headers, text)
+
+    def test_named(self) -> None:
+        """The meaning of the key and the message about an unknown word name every word."""
+        meaning = BACKEND_HTTP_SETTINGS.keys["client_certificate_headers"].meaning
+        message = str(self.assertRaises(UnacceptableError, certificate_headers, "x"))
+        for word in ("off", *(each.value for each in CertificateHeaders)):
+            self.assertIn(f"`{word}`", meaning)
+            self.assertIn(word, message)
 
     def test_absent(self) -> None:
         """Left out, it is not off: the exchange looks at what the listener asks."""
