@@ -42,6 +42,8 @@ from agwtwisted.core.sections.settings import (
     whole,
 )
 
+_REDIRECT_TYPES = tuple(f"`{each.value}` ({each.status})" for each in RedirectType)
+
 _POOL = Key(reference("backend_address_pool"), "The pool that requests go to.")
 _SETTINGS = Key(reference("backend_http_settings"), "The backend settings.")
 _REDIRECT = Key(reference("redirect_configuration"), "A redirect, instead of both.")
@@ -87,7 +89,7 @@ REDIRECT_CONFIGURATION = Kind(
     keys={
         "redirect_type": Key(
             choice(*RedirectType),
-            "`Permanent` (301), `Found` (302), `SeeOther` (303) or `Temporary` (307).",
+            f"{', '.join(_REDIRECT_TYPES[:-1])} or {_REDIRECT_TYPES[-1]}.",
             required=True,
         ),
         "target_listener": Key(reference("http_listener"), "Redirect to this `http_listener`.", empty=Empty.REFUSED),

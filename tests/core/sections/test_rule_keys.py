@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.resources.resources import RedirectType
+from agwtwisted.core.sections.rule_keys import REDIRECT_CONFIGURATION
 from tests.configurations import (
     GOOD,
     MAP,
@@ -152,6 +154,9 @@ class RedirectTests(SynchronousTestCase):
             self.assertFalse(
                 rule.redirect_configuration.include_path or rule.redirect_configuration.include_query_string
             )
+        meaning = REDIRECT_CONFIGURATION.keys["redirect_type"].meaning
+        for each in RedirectType:
+            self.assertIn(f"`{each.value}` ({each.status})", meaning)
         [line] = said(GOOD + AWAY.replace("Found", "found"))
         self.assertIn("did you mean 'Found'?", line)
 
