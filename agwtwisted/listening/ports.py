@@ -1,7 +1,7 @@
 """One address and port: its limits, TLS and the gate in front of every client, and all live connections.
 
-What becomes of a client that is known is for the subclasses: HTTP is read (`connections`), or bytes are relayed
-(`relay_port`).
+What becomes of a client that is known is for the subclasses: HTTP is read (`http1.port`), or bytes are relayed
+(`relay.port`).
 """
 
 from __future__ import annotations
