@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum, auto
 from math import inf
+from operator import attrgetter
 from typing import Final, TypeAlias
 
 import attrs
@@ -190,21 +191,14 @@ def profile_key(profile: SslProfile) -> ProfileKey:
     """What distinguishes profiles here: the name, and all that OCSP requests and the use of responses depend on.
 
     The memory outlives a configuration. Under its name alone a profile of the next one would get what is known, or
-    under way, of one with other content.
+    under way, of one with other content. Of a profile's keys those count that begin with ``ocsp_``.
     """
-    return (
-        profile.name,
-        profile.ocsp_responder_url,
-        profile.ocsp_scope,
-        profile.ocsp_unavailable,
-        profile.ocsp_timeout,
-        profile.ocsp_clock_skew,
-        profile.ocsp_max_age,
-        profile.ocsp_default_age,
-        profile.ocsp_allowed_networks,
-        profile.ocsp_allowed_ports,
-        profile.ocsp_responder_without_nocheck,
-    )
+    return _distinguishing(profile)
+
+
+_distinguishing: Final[Callable[[SslProfile], ProfileKey]] = attrgetter(
+    "name", *(field.name for field in attrs.fields(SslProfile) if field.name.startswith("ocsp_"))
+)
 
 
 def rules_of(profile: SslProfile) -> OcspRules:
