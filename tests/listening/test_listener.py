@@ -61,8 +61,8 @@ class BindTests(SynchronousTestCase):
     def test_families(self) -> None:
         """An IPv6 socket takes IPv6 alone, so that one for IPv4 may stand beside it."""
         with (
-            contextlib.closing(bind("::", 0)) as six,
-            contextlib.closing(bind("0.0.0.0", six.getsockname()[1])) as four,
+            contextlib.closing(bind("0.0.0.0", 0)) as four,  # first: clients use up ports of IPv4
+            contextlib.closing(bind("::", four.getsockname()[1])) as six,
         ):
             self.assertEqual((six.family, four.family), (socket.AF_INET6, socket.AF_INET))
 
