@@ -97,7 +97,8 @@ class ListeningSocket(Service):
     _log = Logger()
 
     def __init__(self, reactor: PosixReactorBase, bound: socket.socket, port: Port[Any], limits: Limits) -> None:
-        self.setName("listener " + display(*bound.getsockname()[:2]))
+        self._where = display(*bound.getsockname()[:2])
+        self.setName("listener " + self._where)
         self.port = port
         self._reactor = reactor
         self._bound = BoundSocket(reactor, bound, self._accept)
@@ -109,6 +110,8 @@ class ListeningSocket(Service):
         """Begins to accept."""
         super().startService()
         self._bound.start()
+        # By the class: an event has its source, and Twisted keeps early events, which would keep this object.
+        ListeningSocket._log.info("Listening on {where}", where=self._where)
 
     def stopService(self) -> Deferred[None]:
         """Accepts no more; fires once the socket is closed."""
@@ -122,6 +125,7 @@ class ListeningSocket(Service):
     def _close(self) -> None:
         self._accept_waiting()
         self._let_go()
+        ListeningSocket._log.info("No longer listening on {where}", where=self._where)
 
     def _let_go(self) -> None:
         self._limits.unsubscribe(self._limits_changed)
