@@ -31,6 +31,7 @@ from typing import Any, assert_type
 
 from agwtwisted import AccessLog, AgwError, CertificateHeaders, ClientIdentity, IdentityHeadersError, ProxyResource
 from agwtwisted import PendingClient, Verification, __version__, client_identity, count_monotonically, web_client
+from twisted.internet import reactor as installed
 from twisted.web.http import Request
 
 
@@ -50,6 +51,10 @@ def resource(reactor: Any) -> ProxyResource:
         request_timeout=5.0,
         access_log=AccessLog("-", reactor),
     )
+
+
+def log() -> AccessLog:
+    return AccessLog(None, installed)
 
 
 def who(headers: list[tuple[bytes, bytes]]) -> str:

@@ -52,7 +52,7 @@ class AccessLog(Service):
     def __init__(
         self,
         path: str | None,
-        clock: ThreadedClock,
+        clock: Any,
         *,
         wall: Callable[[], float] = system_time,
         max_buffer_bytes: int = 8 * 1024 * 1024,
@@ -61,11 +61,13 @@ class AccessLog(Service):
     ) -> None:
         """A batch is handed over at `batch_bytes`, or `delay` seconds after its first line.
 
-        `clock` is the reactor; `wall` returns the time for the lines, in seconds since 1970.
+        `clock` is the reactor. It has to be a `ThreadedClock`, which cannot be its annotation: Twisted declares
+        `twisted.internet.reactor` without `callFromThread`. `wall` returns the time for the lines, in seconds since
+        1970.
         """
         self.enabled = path is not None
         self._path = path
-        self._clock = clock
+        self._clock: ThreadedClock = clock
         self._wall = wall
         self._max_buffer_bytes = max_buffer_bytes
         self._batch_bytes = batch_bytes
