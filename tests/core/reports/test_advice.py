@@ -31,3 +31,8 @@ class AdviceTests(SynchronousTestCase):
         """The table of docs/explain-a-refusal.md holds every reason with its advice, word for word."""
         rows = dict(re.findall(r"(?m)^\| `(.+?)` \| (.+) \|$", PAGE.read_text()))
         self.assertEqual(rows, dict(ADVICE))
+
+    def test_the_example_has_the_same(self) -> None:
+        """So does its example of the output."""
+        [(reason, advice)] = re.findall(r"(?ms)^Refused: (.+?)\nWhat to do: (.+?)\n```", PAGE.read_text())
+        self.assertEqual(" ".join(advice.split()), what_to_do(reason))
