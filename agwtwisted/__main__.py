@@ -75,7 +75,7 @@ def _add_extract_ca(commands: _Commands) -> None:
 
 
 def _add_reference(commands: _Commands) -> None:
-    text = "write the reference pages: configuration keys, variables, log fields, error codes"
+    text = "write the reference pages: configuration keys, variables, log fields, error codes, states of a request"
     reference = commands.add_parser("reference", help=text, description=f"{text.capitalize()}.")
     reference.add_argument(
         "directory", type=Path, metavar="DIRECTORY", help=("directory for the pages; created if missing")
