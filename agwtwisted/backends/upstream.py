@@ -207,14 +207,14 @@ class UpstreamConnection:
         for event in _events_of(reader):
             if self._user is not user:
                 return
-            if isinstance(event, bytes):
+            if event is END:
+                self._finished(user, reader)
+            elif isinstance(event, bytes):
                 user.response_body(event)
             elif isinstance(event, ResponseHead):
                 user.response_head(event)
             elif isinstance(event, UnfitResponse):
                 self._lose(event.problem, timed_out=False)
-            else:
-                self._finished(user, reader)
 
     def _finished(self, user: UpstreamUser, reader: ResponseReader) -> None:
         """The response is whole: the connection may serve again if nothing is left over on either side."""

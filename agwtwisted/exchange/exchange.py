@@ -162,7 +162,8 @@ class HttpExchange:
 
     def response_flush(self) -> None:
         """Sends on what came with this read."""
-        self._on(on.RESPONSE_FLUSH)
+        if self._row is not _OVER:  # each response ends with this, mostly behind its end
+            self._on(on.RESPONSE_FLUSH)
 
     def response_end(self) -> None:
         """The response is whole."""
