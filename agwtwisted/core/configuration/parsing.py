@@ -99,7 +99,8 @@ def _rows(document: ini.Document, file: str) -> tuple[dict[str, dict[str, Row]],
             if not message:
                 rows[section.kind].setdefault(section.name, row)
     if not document.problems and not any(section.kind in _LISTENERS for section in document.sections):
-        problems.append(Problem(place=Place(file=file), message="has no http_listener and no listener"))
+        message = "has no http_listener and no listener: it needs one of them"
+        problems.append(Problem(place=Place(file=file), message=message))
     return rows, problems
 
 

@@ -75,7 +75,7 @@ class ParseTests(SynchronousTestCase):
     def test_nothing_to_listen_to(self) -> None:
         """A gateway without a listener is no gateway."""
         for text in ("", "; nothing\n", "[gateway]\n"):
-            self.assertEqual(said(text), [f"ERROR {FILE} has no http_listener and no listener"])
+            self.assertEqual(said(text), [f"ERROR {FILE} has no http_listener and no listener: it needs one of them"])
         self.assertEqual(len(said("[http_listener a\n")), 1)
 
     def test_unknown_kinds(self) -> None:
