@@ -7,7 +7,7 @@ effect at once. `tests/test_wires.py` holds it to what real sockets do.
 from __future__ import annotations
 
 from collections.abc import Callable
-from errno import EMFILE
+from errno import EBADF, EMFILE
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -89,7 +89,9 @@ class End:
         return self._line.is_gone
 
     def acknowledged(self) -> int:
-        """What has arrived."""
+        """What has arrived; a closed socket has no answer."""
+        if not self._line.connected:
+            raise OSError(EBADF, "Bad file descriptor")
         return self._line.arrived
 
     def round_trip_time(self) -> bytes:

@@ -94,6 +94,7 @@ class SendQueue:
         self._held = []
         self._sending = _NOTHING
         self._behind = bytearray()
+        self.sending = False
 
     @property
     def holds(self) -> bool:

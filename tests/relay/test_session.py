@@ -344,6 +344,19 @@ class IdleTests(_Case):
         self.network.advance(0)
         self.assertEqual((len(self.client.received), self.ends), (QUEUE_LIMIT, [End.IDLE]))
 
+    def test_one_is_gone(self) -> None:
+        """Who has left without reading is asked for nothing more while the other has the rest of its time."""
+        connection = self.client.protocol
+        for line in (self.client, self.backend):
+            line.stall(10)
+        self.backend.send(bytes(LARGE))
+        self.client.send(bytes(LARGE))
+        self.client.crash()
+        self.assertFalse(connection.busy)
+        for _ in range(3):
+            self.network.advance(TIMEOUT)
+        self.assertEqual((self.ends, self.over()), ([End.CLIENT_CUT], True))
+
 
 class DefectTests(_Case):
     """An error of the gateway's own ends both connections, and is taken for nothing else."""
