@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,8 @@ from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.tls.contexts import trusted_variables
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.outbox import NO_OUTBOX
+from tests.end_to_end import lines
+from tests.end_to_end.lines import wait_until
 from tests.gateways import Stand
 from tests.memory import kept_after
 from tests.strategies import COMMON_NAME, UTF8, certificate, simple_name, string, tlv
@@ -139,6 +143,31 @@ class KeptTests(SynchronousTestCase):
         kept, said = kept_after(fill), figures()["certificates of trusted clients that are remembered, a gateway"]
         self.assertLess(kept, said)
         self.assertGreater(kept, said / 4)
+
+
+class MeasureTests(SynchronousTestCase):
+    """`kept_after` itself."""
+
+    def test_servers_in_threads(self) -> None:
+        """What a server of another test holds in its thread does not count; what the action keeps does."""
+        ours, theirs = socket.socketpair()
+        server = lines.Line(theirs)
+        thread = threading.Thread(target=server.rest)
+        thread.start()
+        kept: list[bytes] = []
+
+        def action() -> None:
+            ours.sendall(bytes(1_000_000))
+            wait_until(lambda: len(server.received) == 1_000_000, "the server has all of it")
+            kept.append(bytes(5000))
+
+        with theirs:
+            with ours:
+                size = kept_after(action)
+            thread.join()
+        self.assertEqual(len(kept), 1)
+        self.assertGreater(size, 5000)
+        self.assertLess(size, 20_000)
 
 
 def send(data: bytes, size: int, line: Line) -> None:
