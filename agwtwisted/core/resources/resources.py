@@ -120,15 +120,11 @@ class RedirectType(Enum):
 
 
 class PathCertificate(Enum):
-    """What a path of a Passthrough listener does about client certificates (`client_certificate`); NONE: as the rest.
+    """What a path of a Passthrough listener does about client certificates (`client_certificate`)."""
 
-    REQUIRE makes the path Strict, by an answer of HTTP; IGNORE: backends get no information about the certificate on
-    these paths.
-    """
-
-    NONE = "None"
-    REQUIRE = "Require"
-    IGNORE = "Ignore"
+    NONE = "None"  # as the rest of the listener
+    REQUIRE = "Require"  # the path is Strict, by an answer of HTTP
+    IGNORE = "Ignore"  # backends get no information about the certificate on this path
 
 
 class CertificateHeaders(Enum):
