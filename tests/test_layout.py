@@ -104,6 +104,11 @@ class TreeTests(SynchronousTestCase):
         packages = (path.parent.relative_to(ROOT / "agwtwisted") for path in (ROOT / "agwtwisted").rglob("__init__.py"))
         self.assertEqual(named, {str(package) for package in packages} - {".", "core"})
 
+    def test_modules_are_short(self) -> None:
+        """No module has more than 400 lines: a longer one answers two questions."""
+        lengths = {str(path): len(path.read_text().splitlines()) for path in (ROOT / "agwtwisted").rglob("*.py")}
+        self.assertEqual({path: length for path, length in lengths.items() if length > 400}, {})
+
     def test_modules_have_a_docstring(self) -> None:
         """Every module and every package says what it answers."""
         paths = (ROOT / "agwtwisted").rglob("*.py")
