@@ -10,7 +10,18 @@ from typing import TypeVar
 
 T = TypeVar("T", bound=Callable[..., object])
 
-PROGRAMS = ("curl", "faketime", "gnutls-cli", "haproxy", "mosquitto", "nginx", "openssl", "redis-server", "varnishd")
+PROGRAMS = (
+    "curl",
+    "faketime",
+    "gnutls-cli",
+    "haproxy",
+    "javac",
+    "mosquitto",
+    "nginx",
+    "openssl",
+    "redis-server",
+    "varnishd",
+)
 """What a complete run of the suite finds; `AGW_REQUIRE_PROGRAMS=1` makes it a condition."""
 
 EXTRAS = ("git", "systemd-analyze")
