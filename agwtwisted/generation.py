@@ -22,7 +22,7 @@ from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.plan.error_pages import ErrorPages
 from agwtwisted.core.plan.plan import Address, Plan, PortPlan
 from agwtwisted.core.plan.routing import S, Site
-from agwtwisted.core.resources.resources import OddHeaderNames
+from agwtwisted.core.resources.gateway import OddHeaderNames
 from agwtwisted.exchange.exchange import HttpExchanges
 from agwtwisted.http1.port import HttpPort
 from agwtwisted.listening.listener import display

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred
@@ -225,3 +225,26 @@ class AttemptsUser(UpstreamUser, Protocol):
 
     def failed(self, status: int, error_info: ErrorInfo) -> None:
         """No server can be connected to."""
+
+
+class Siblings(Protocol):
+    """The other processes of the same gateway: its workers, and their parent. No method waits or raises."""
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Has all others hear this, each in the order in which it was published here."""
+
+    def subscribe(self, topic: str, heard: Callable[[bytes], None]) -> None:
+        """Has `heard` called, in a turn of the reactor, with what others publish on this topic."""
+
+
+class _NoSiblings:
+    """Of a gateway in one process."""
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """No other process is there to hear it."""
+
+    def subscribe(self, topic: str, heard: Callable[[bytes], None]) -> None:
+        """No other process publishes anything."""
+
+
+NO_SIBLINGS: Final[Siblings] = _NoSiblings()

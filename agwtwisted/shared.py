@@ -7,8 +7,10 @@ change while the process lives: the reactor, and the access log and state direct
 from __future__ import annotations
 
 from collections.abc import Callable
+from mmap import mmap
 from pathlib import Path
 from random import Random, SystemRandom
+from typing import Final
 
 import attrs
 from twisted.internet.posixbase import PosixReactorBase
@@ -19,6 +21,7 @@ from agwtwisted.backends.system_resolver import SystemResolver
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import ClientRevocation, HttpListener, Listener
+from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.listening.admission import Limits
 from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.revocation.lateness import Lateness
@@ -29,6 +32,35 @@ from agwtwisted.revocation.revocation import Revocation
 from agwtwisted.tls.contexts import VariablesOf, trusted_variables
 from agwtwisted.transport.clocks import WallClock, system_time
 from agwtwisted.transport.outbox import Outbox, outbox_of
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class WorkerPlace:
+    """A process's place among those of its gateway, and what they have in common."""
+
+    index: int = 0
+    """Of a worker, from 1; 0: the parent of the workers, or the one process of a gateway without workers."""
+    count: int = 1
+    """How many workers there are."""
+    siblings: Siblings = NO_SIBLINGS
+    """The way to all other processes, the parent among them."""
+    memory: mmap | None = None
+    """`MEMORY` bytes that all processes see, zero at first; they stay while a worker is replaced."""
+    locks: int = -1
+    """A descriptor of the same memory, for locks between processes (`fcntl.lockf` on a range of it); -1: none."""
+    variables_of: VariablesOf | None = None
+    """With which the contexts were made that this process has inherited; None: it makes its own."""
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether this process is the whole gateway."""
+        return self.memory is None
+
+
+ALONE: Final = WorkerPlace()
+
+MEMORY: Final = 1 << 20
+"""Bytes of the memory that processes share; what is not written takes none."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -46,6 +78,7 @@ class Shared:
     random: Random
     variables_of: VariablesOf  # the memory of trusted clients' certificates
     affinity_key: AffinityKey
+    place: WorkerPlace = ALONE
     own_ports: set[int]  # those listened on now: no question about a certificate goes to them
 
     @classmethod
@@ -56,6 +89,7 @@ class Shared:
         *,
         seconds: Callable[[], float] = system_time,
         room: int | None = None,
+        place: WorkerPlace = ALONE,
     ) -> Shared:
         """What a process needs that begins with this plan.
 
@@ -65,6 +99,7 @@ class Shared:
             seconds: the time by which validity is judged and that the log shows, since 1970. What waits, waits by the
                 reactor's, which need not have anything to do with it.
             room: client connections for which there are descriptors, as `core.plan.descriptors` has it; None: enough.
+            place: of this process among those of its gateway.
 
         Raises:
             OSError: the access log cannot be opened, or the state directory not made.
@@ -89,8 +124,9 @@ class Shared:
             limits=Limits(gateway, reactor, room=room),
             limiter=LogRateLimiter(reactor.seconds),
             random=random,
-            variables_of=trusted_variables(),
+            variables_of=place.variables_of or trusted_variables(),
             affinity_key=AffinityKey(directory),
+            place=place,
             own_ports=own_ports,
         )
 

@@ -55,6 +55,7 @@ def makeService(options: Options) -> IService:
         if options["check"]:
             _check(plan, file)
             sys.exit(0)
+        _refuse_workers(plan)
         _refuse_output_of_a_daemon(plan, options)
         return _start(plan, file)
     except ConfigError as error:
@@ -74,6 +75,11 @@ def _check(plan: Plan, file: str) -> None:
         try_contexts(plan)
     _room(plan)
     _show(f"{report.table(plan, datetime.now(UTC))}\n{file}: the configuration is valid")
+
+
+def _refuse_workers(plan: Plan) -> None:
+    if plan.gateway.workers != 1:
+        sys.exit(f"workers = {plan.gateway.workers} is not supported by this version: there is one process")
 
 
 def _refuse_output_of_a_daemon(plan: Plan, options: Options) -> None:

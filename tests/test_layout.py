@@ -14,7 +14,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.configuration.parsing import parse
-from agwtwisted.core.resources.resources import Gateway
+from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.demo import certificates
 from tests.programs import needs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.revocation.ocsp_store import MemoryStore, SqliteStore
-from agwtwisted.shared import Shared
+from agwtwisted.shared import MEMORY, Shared, WorkerPlace
+from agwtwisted.tls.contexts import trusted_variables
 from tests import clients, configurations, relays
 from tests.clocks import ThreadedReactor
 
@@ -52,6 +54,22 @@ class SharedTests(SynchronousTestCase):
         shared = Shared.make(self.plan(asks, text=text), self.reactor)
         self.assertIsInstance(shared.revocation._store, SqliteStore)
         self.assertEqual(shared.own_ports, {8883})
+
+    def test_alone(self) -> None:
+        """A process is the whole gateway, with no other to reach, where nothing else is said."""
+        shared = self.made()
+        self.assertTrue(shared.place.is_alone)
+        shared.place.siblings.subscribe("topic", self.fail)
+        shared.place.siblings.publish("topic", b"what no process hears")
+
+    def test_one_of_several(self) -> None:
+        """A worker goes on with the memory of certificates that its inherited contexts were made with."""
+        variables_of = trusted_variables()
+        with mmap(-1, MEMORY) as memory:
+            place = WorkerPlace(index=2, count=3, memory=memory, variables_of=variables_of)
+            shared = self.made(place=place)
+            self.assertIs(shared.variables_of, variables_of)
+            self.assertFalse(shared.place.is_alone)
 
     def test_clocks(self) -> None:
         """One wall clock for validity and the log; what waits, waits by the reactor's."""

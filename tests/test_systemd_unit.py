@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.resources.resources import Gateway
+from agwtwisted.core.resources.gateway import Gateway
 from tests.programs import needs
 
 UNIT = Path(__file__).parent.parent / "conf" / "agwgateway.service"

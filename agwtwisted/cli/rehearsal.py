@@ -16,7 +16,8 @@ import attrs
 from OpenSSL import SSL
 
 from agwtwisted.core.plan.routing import Site, Sites
-from agwtwisted.core.resources.resources import Gateway, Refusal
+from agwtwisted.core.resources.gateway import Gateway
+from agwtwisted.core.resources.resources import Refusal
 from agwtwisted.core.tls.policies import TLS_1_2, TlsPolicy
 from agwtwisted.core.verification.judging import Anchors, Evidence
 from agwtwisted.core.verification.verdicts import UNJUDGED, Absent, Unchecked, Verdict

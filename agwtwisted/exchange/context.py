@@ -20,7 +20,7 @@ from agwtwisted.core.http.pages import ErrorInfo, Page
 from agwtwisted.core.operations.records import RecordFrame
 from agwtwisted.core.plan.error_pages import NO_ERROR_PAGES, ErrorPages
 from agwtwisted.core.plan.routing import Action
-from agwtwisted.core.resources.resources import Gateway
+from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.verification.verdicts import Missing, Refusing
 from agwtwisted.operations.access_log import AccessLog
 

@@ -39,12 +39,12 @@ from agwtwisted.core.identity.clients import (
     identify,
 )
 from agwtwisted.core.plan.routing import Action, Site, Sites
+from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import (
     BackendAddress,
     BackendAddressPool,
     BackendHttpSettings,
     CertificateHeaders,
-    Gateway,
     HttpListener,
     Protocol,
     RequestRoutingRule,

@@ -6,7 +6,7 @@ Called by the frontend, which says what is due; what the client has to read is b
 from __future__ import annotations
 
 from agwtwisted.core.listening.admission import Awaited
-from agwtwisted.core.resources.resources import Gateway
+from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.transport.deadlines import Deadline
 
 

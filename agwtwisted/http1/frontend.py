@@ -20,7 +20,7 @@ from agwtwisted.core.http.messages import NEED_DATA, PAUSED, Framing, RequestHea
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.http.request_reader import RequestEvent, RequestReader
 from agwtwisted.core.listening.admission import Awaited
-from agwtwisted.core.resources.resources import Gateway
+from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.http1.client_deadlines import ClientDeadlines
 from agwtwisted.http1.response_writer import Http1ResponseWriter
 from agwtwisted.interfaces import NO_EXCHANGE, Exchanges, Session

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.listening.admission import Connections, HandshakeSlots, SlotHolder, Tracked
-from agwtwisted.core.resources.resources import Gateway
+from agwtwisted.core.resources.gateway import Gateway
 
 RETRY: Final = 0.1
 """Seconds until it is tried again to accept, where no connection could give way."""

@@ -31,7 +31,8 @@ from agwtwisted.core.listening.proxy_protocol import Endpoint, ProxyHeader
 from agwtwisted.core.operations.records import HandshakeRecord, RecordFrame, render_handshake
 from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import S
-from agwtwisted.core.resources.resources import Gateway, SslProfile
+from agwtwisted.core.resources.gateway import Gateway
+from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, Refused
 from agwtwisted.identity.gate import Gate
 from agwtwisted.identity.revalidation import Check

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.resources.resources import Config, Gateway, HttpListener, Protocol
+from agwtwisted.core.resources.gateway import Gateway
+from agwtwisted.core.resources.resources import Config, HttpListener, Protocol
 from agwtwisted.core.tls.policies import TlsPolicy
 from agwtwisted.demo.attempts import ATTEMPTS, Attempt, command, lines
 

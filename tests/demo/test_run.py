@@ -24,7 +24,8 @@ import sys
 from pathlib import Path
 from agwtwisted.__main__ import main
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.core.resources.resources import Config, Gateway, HttpListener, Protocol
+from agwtwisted.core.resources.gateway import Gateway
+from agwtwisted.core.resources.resources import (Config, HttpListener, Protocol)
 from agwtwisted.core.tls.policies import TlsPolicy
 from agwtwisted.demo import run
 

@@ -16,7 +16,7 @@ from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.http.messages import Framing, RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.listening.admission import Awaited
-from agwtwisted.core.resources.resources import Gateway
+from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.tls.policies import TlsPolicy, predefined
 from agwtwisted.http1.frontend import LOOK, MAX_HELD, Frontend
 from agwtwisted.interfaces import ResponseWriter

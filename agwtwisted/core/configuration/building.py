@@ -10,12 +10,12 @@ import attrs
 from agwtwisted.core.base.errors import Problem, shown
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.configuration.coherence import Built, Draft
+from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import (
     BackendAddressPool,
     BackendHttpSettings,
     BackendSettings,
     CustomError,
-    Gateway,
     HttpListener,
     Listener,
     PathRule,

@@ -18,11 +18,11 @@ from agwtwisted.core.base.errors import Problem, shown
 from agwtwisted.core.certificates.attributes import certificate_attributes, issuer_organizations
 from agwtwisted.core.http.host_names import intersect, is_loopback, overlap
 from agwtwisted.core.plan.routing import Action, Actions, actions_of
+from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import (
     CertificateHeaders,
     ClientAuth,
     CustomError,
-    Gateway,
     HttpListener,
     Listener,
     PathCertificate,

@@ -19,12 +19,12 @@ from agwtwisted.core.base.errors import Place
 from agwtwisted.core.plan.fingerprints import Fingerprints
 from agwtwisted.core.plan.routing import Actions, NamedSites, RelayRoute, RelaySite, Route, S, Site, actions_of
 from agwtwisted.core.resources.certificates import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
+from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import (
     BackendAddressPool,
     BackendHttpSettings,
     BackendSettings,
     Config,
-    Gateway,
     HttpListener,
     Listener,
     Probe,

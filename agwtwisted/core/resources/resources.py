@@ -15,6 +15,7 @@ from agwtwisted.core.backends.health import HEALTHY_STATUSES, StatusRange
 from agwtwisted.core.base.errors import Problem
 from agwtwisted.core.http.destinations import Network, PortRange
 from agwtwisted.core.resources.certificates import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
+from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.rewriting import RewriteRuleSet
 from agwtwisted.core.tls.policies import TlsPolicy
@@ -91,13 +92,6 @@ class StreamProtocol(Enum):
     TLS = "Tls"
 
 
-class OddHeaderNames(Enum):
-    """What happens to request header names outside ``[A-Za-z0-9-]``."""
-
-    DROP = "Drop"
-    REJECT = "Reject"
-
-
 class RuleType(Enum):
     """How a rule finds the backend of a request: all go to one, or a URL path map selects it."""
 
@@ -139,36 +133,6 @@ class CertificateHeaders(Enum):
     def is_built_in(self) -> bool:
         """Whether these are the gateway's own headers; others are formats that go with them, or alone."""
         return self in (CertificateHeaders.ON, CertificateHeaders.ALL)
-
-
-@attrs.frozen(kw_only=True)
-class Gateway:
-    """The section ``[gateway]``; durations are seconds, sizes bytes."""
-
-    access_log: str | None = None  # "-" is standard output, None: no access log
-    drain_timeout: float = 30.0
-    state_directory: str | None = None  # None: what is learnt lives in memory only
-    ssl_policy: TlsPolicy
-    max_connections: int = 20000
-    max_connections_per_address: int = 0
-    max_handshakes: int = 1024
-    silent_timeout: float = 3.0
-    handshake_timeout: float = 10.0
-    header_timeout: float = 60.0
-    body_timeout: float = 60.0
-    min_body_rate: int = 240
-    min_response_rate: int = 240
-    idle_timeout: float = 75.0
-    max_header_bytes: int = 32768
-    max_header_lines: int = 100
-    max_body_bytes: int = 4294967296
-    max_client_chain_bytes: int = 32768
-    max_client_chain_depth: int = 8
-    header_names: OddHeaderNames = OddHeaderNames.DROP
-    log_query: bool = True
-    log_refused_certificates: bool = True
-    server_header: str = "agwtwisted"
-    allow_demo: bool = False
 
 
 @attrs.frozen(kw_only=True, eq=False)

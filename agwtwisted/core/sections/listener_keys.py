@@ -11,11 +11,10 @@ from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import Problem, UnacceptableError, shown
 from agwtwisted.core.http.destinations import network
 from agwtwisted.core.http.host_names import listener_address, listener_host_name
+from agwtwisted.core.resources.gateway import Gateway, OddHeaderNames
 from agwtwisted.core.resources.resources import (
-    Gateway,
     HttpListener,
     Listener,
-    OddHeaderNames,
     Protocol,
     StreamProtocol,
 )
@@ -31,6 +30,7 @@ from agwtwisted.core.sections.settings import (
     reference,
     seconds,
     whole,
+    whole_or,
 )
 from agwtwisted.core.sections.tls_keys import POLICY, ssl_policy_problems
 from agwtwisted.core.tls.extensions import alpn_protocol
@@ -76,6 +76,11 @@ GATEWAY = Kind(
         ),
         "drain_timeout": Key(
             seconds(limits.DRAIN_TIMEOUT), ("Seconds for requests and sessions in progress when the gateway stops.")
+        ),
+        "workers": Key(
+            whole_or(limits.WORKERS, "auto"),
+            "Processes that serve clients, or `auto`: as many as there are processors for the gateway. With 1, one"
+            " process does everything.",
         ),
         "state_directory": Key(
             path, ("Directory that keeps OCSP responses and the key of affinity cookies over a restart.")

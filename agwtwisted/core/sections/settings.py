@@ -260,6 +260,18 @@ def whole(limits: Range) -> Convert[int]:
     return convert
 
 
+def whole_or(limits: Range, word: str) -> Convert[int | str]:
+    """A whole number in range, or a word that stands for one."""
+
+    def convert(text: str) -> int | str:
+        try:
+            return text if text == word else whole(limits)(text)
+        except UnacceptableError as error:
+            raise UnacceptableError(f"{error.message}, or {word}") from error
+
+    return convert
+
+
 def numbered(key: Key) -> Family:
     """Keys that end in a number, by which they are in order: ``condition.1``, ``condition.2``."""
     return Family(key=key, suffix=_number, placeholder="N")

@@ -6,12 +6,12 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.plan.fingerprints import Fingerprints
+from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import (
     BackendAddress,
     BackendAddressPool,
     CertificateHeaders,
     Config,
-    Gateway,
     SslProfile,
 )
 from agwtwisted.core.rules.conditions import Condition, access_condition

@@ -53,6 +53,23 @@ class HttpListenerTests(SynchronousTestCase):
         )
 
 
+class WorkersTests(SynchronousTestCase):
+    """workers."""
+
+    def test_values(self) -> None:
+        """A number, or auto; without the key there is one process."""
+        self.assertEqual(load(changed()).gateway.workers, 1)
+        for text, value in (("1", 1), ("64", 64), ("auto", "auto")):
+            found = load(changed(("[gateway]", f"[gateway]\nworkers = {text}")))
+            self.assertEqual(found.gateway.workers, value)
+
+    def test_others(self) -> None:
+        """What is neither is an error that names both."""
+        for text in ("0", "65", "two", "Auto"):
+            [line] = said(changed(("[gateway]", f"[gateway]\nworkers = {text}")))
+            self.assertIn(f"workers is '{text}', but must be a whole number from 1 to 64, or auto", line)
+
+
 class ServerHeaderTests(SynchronousTestCase):
     """server_header."""
 

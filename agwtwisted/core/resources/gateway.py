@@ -1,0 +1,48 @@
+"""The settings of the whole gateway, as frozen values."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Literal
+
+import attrs
+
+from agwtwisted.core.tls.policies import TlsPolicy
+
+
+class OddHeaderNames(Enum):
+    """What happens to request header names outside ``[A-Za-z0-9-]``."""
+
+    DROP = "Drop"
+    REJECT = "Reject"
+
+
+@attrs.frozen(kw_only=True)
+class Gateway:
+    """The section ``[gateway]``; durations are seconds, sizes bytes."""
+
+    access_log: str | None = None  # "-" is standard output, None: no access log
+    drain_timeout: float = 30.0
+    workers: int | Literal["auto"] = 1  # "auto": as many as the process may use processors
+    state_directory: str | None = None  # None: what is learnt lives in memory only
+    ssl_policy: TlsPolicy
+    max_connections: int = 20000
+    max_connections_per_address: int = 0
+    max_handshakes: int = 1024
+    silent_timeout: float = 3.0
+    handshake_timeout: float = 10.0
+    header_timeout: float = 60.0
+    body_timeout: float = 60.0
+    min_body_rate: int = 240
+    min_response_rate: int = 240
+    idle_timeout: float = 75.0
+    max_header_bytes: int = 32768
+    max_header_lines: int = 100
+    max_body_bytes: int = 4294967296
+    max_client_chain_bytes: int = 32768
+    max_client_chain_depth: int = 8
+    header_names: OddHeaderNames = OddHeaderNames.DROP
+    log_query: bool = True
+    log_refused_certificates: bool = True
+    server_header: str = "agwtwisted"
+    allow_demo: bool = False
