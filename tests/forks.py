@@ -1,4 +1,4 @@
-"""Programs of several processes: run by a fresh interpreter, since one with threads, or a reactor, is not to be forked."""
+"""Programs of several processes, each begun by a fresh interpreter: one with threads or a reactor is not forked."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """Memory that all processes of one gateway see: counts of each worker, and tables of its clients' addresses.
 
 No lock guards it. Each value has one process that writes it, and is 8 bytes at a multiple of 8, which a processor
-writes and reads as a whole. A limit holds for the sum nevertheless: whoever takes a place counts it first, then reads
-the counts of the others (`Fence` is between the two), and gives it back where they are too many. Of two that take the
-last place at once, each or one is refused, but never none.
+writes and reads as a whole. A limit holds for the sum nevertheless: a process that takes a place counts it first, then
+reads the counts of the others (`Fence` is between the two), and gives it back where they are too many. Of two that take
+the last place at once one or both are refused; both never get it.
 
-A process that dies leaves its counts behind: whoever replaces it clears them first.
+A process that dies leaves its counts behind: they are cleared before another one has its index.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Count(IntEnum):
     CONNECTIONS = 0  # of clients
     HANDSHAKES = 1  # under way
     GENERATION = 2  # the number of the configuration in force
-    RESTARTS = 3  # how often the worker was replaced: written by whoever replaces it
+    RESTARTS = 3  # how often the worker was replaced: written by what replaces it
 
 
 _TABLES_AT: Final = _ROWS_AT + 4096 * (1 + len(Count) * _ROW_BYTES // 4096)

@@ -16,7 +16,7 @@ class SharedMemoryTests(SynchronousTestCase):
         self.memory = SharedMemory.create(100, 2)
 
     def test_inherited(self) -> None:
-        """Whoever has the descriptor sees the same: counts, addresses, and the key of their hash."""
+        """Each process that has the descriptor sees the same: counts, addresses, and the key of their hash."""
         other = SharedMemory(self.memory.descriptor)
         self.memory.counts(Count.CONNECTIONS)[2] = 7
         self.memory.addresses(2).add(self.memory.key_of("192.0.2.7"))
