@@ -7,10 +7,10 @@ INSTALL = { $(ENVIRONMENT); } && $(BIN)/python -m pip install --quiet --disable-
 
 SECONDS = 60
 TEST_PACKAGES = $(patsubst tests/%/__init__.py,tests.%,$(wildcard tests/*/__init__.py))
-SLOW_TESTS = tests.core tests.demo tests.end_to_end
+TRIALS = $(addprefix trial-,tests.end_to_end tests.modules $(filter-out tests.end_to_end,$(TEST_PACKAGES)))
 PARALLEL = --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
-.PHONY: run test setup lint format types arrows docstrings trial trial-packages trial-modules coverage differential explore reference fuzz bench bench-quick bench-micro wheel clean
+.PHONY: run test setup lint format types arrows docstrings trial $(TRIALS) coverage differential explore reference fuzz bench bench-quick bench-micro wheel clean
 
 run: $(VENV)/.run          ## the gateway with demo certificates and a demo backend
 	$(BIN)/python -m agwtwisted demo --config conf/gw.ini
@@ -37,13 +37,10 @@ docstrings: $(VENV)/.dev   ## every test says what it shows
 	$(BIN)/interrogate --config setup.cfg tests
 
 trial: $(VENV)/.test       ## the suite once more, under Twisted's own runner
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target trial-packages trial-modules
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(TRIALS)
 
-trial-packages:
-	$(BIN)/python -m twisted.trial --reporter=text $(SLOW_TESTS)
-
-trial-modules:
-	$(BIN)/python -m twisted.trial --reporter=text $(filter-out $(SLOW_TESTS),$(TEST_PACKAGES)) $(wildcard tests/test_*.py)
+$(TRIALS): trial-%:        ## one run for each package, the long ones first: both cores end at about the same time
+	$(BIN)/python -m twisted.trial --reporter=text --temp-directory=_trial_temp-$* $(if $(filter tests.modules,$*),$(wildcard tests/test_*.py),$*)
 
 coverage: $(VENV)/.dev     ## lines and branches that no test runs
 	$(BIN)/coverage run -m pytest && $(BIN)/coverage report
