@@ -7,7 +7,6 @@ change while the process lives: the reactor, and the access log and state direct
 from __future__ import annotations
 
 from collections.abc import Callable
-from mmap import mmap
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Final
@@ -29,6 +28,7 @@ from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.ocsp_source import OcspSource
 from agwtwisted.revocation.ocsp_store import MemoryStore, ResponseStore, SqliteStore
 from agwtwisted.revocation.revocation import Revocation
+from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.tls.contexts import VariablesOf, trusted_variables
 from agwtwisted.transport.clocks import WallClock, system_time
 from agwtwisted.transport.outbox import Outbox, outbox_of
@@ -44,10 +44,10 @@ class WorkerPlace:
     """How many workers there are."""
     siblings: Siblings = NO_SIBLINGS
     """The way to all other processes, the parent among them."""
-    memory: mmap | None = None
-    """`MEMORY` bytes that all processes see, zero at first; they stay while a worker is replaced."""
-    locks: int = -1
-    """A descriptor of the same memory, for locks between processes (`fcntl.lockf` on a range of it); -1: none."""
+    memory: SharedMemory | None = None
+    """With counts, addresses and a lock: made by the parent, and inherited by its descriptor. It outlives each worker."""
+    affinity_key: bytes = b""
+    """As the parent has loaded or made it; empty: none has."""
     variables_of: VariablesOf | None = None
     """With which the contexts were made that this process has inherited; None: it makes its own."""
 
@@ -58,9 +58,6 @@ class WorkerPlace:
 
 
 ALONE: Final = WorkerPlace()
-
-MEMORY: Final = 1 << 20
-"""Bytes of the memory that processes share; what is not written takes none."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -125,7 +122,7 @@ class Shared:
             limiter=LogRateLimiter(reactor.seconds),
             random=random,
             variables_of=place.variables_of or trusted_variables(),
-            affinity_key=AffinityKey(directory),
+            affinity_key=AffinityKey(directory, place.affinity_key),
             place=place,
             own_ports=own_ports,
         )

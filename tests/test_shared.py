@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.revocation.ocsp_store import MemoryStore, SqliteStore
-from agwtwisted.shared import MEMORY, Shared, WorkerPlace
+from agwtwisted.shared import Shared, WorkerPlace
+from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.tls.contexts import trusted_variables
 from tests import clients, configurations, relays
 from tests.clocks import ThreadedReactor
@@ -63,13 +63,14 @@ class SharedTests(SynchronousTestCase):
         shared.place.siblings.publish("topic", b"what no process hears")
 
     def test_one_of_several(self) -> None:
-        """A worker goes on with the memory of certificates that its inherited contexts were made with."""
+        """A worker has the memory of certificates of its inherited contexts, and the parent's affinity key."""
         variables_of = trusted_variables()
-        with mmap(-1, MEMORY) as memory:
-            place = WorkerPlace(index=2, count=3, memory=memory, variables_of=variables_of)
-            shared = self.made(place=place)
-            self.assertIs(shared.variables_of, variables_of)
-            self.assertFalse(shared.place.is_alone)
+        memory = SharedMemory.create(100, 3)
+        place = WorkerPlace(index=2, count=3, memory=memory, variables_of=variables_of, affinity_key=b"parent's")
+        shared = self.made(("[gateway]\n", f"[gateway]\nstate_directory = {self.directory}\n"), place=place)
+        self.assertIs(shared.variables_of, variables_of)
+        self.assertFalse(shared.place.is_alone)
+        self.assertEqual((shared.affinity_key.load(), self.directory.exists()), (b"parent's", False))
 
     def test_clocks(self) -> None:
         """One wall clock for validity and the log; what waits, waits by the reactor's."""

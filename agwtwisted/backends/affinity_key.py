@@ -11,6 +11,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from agwtwisted.core.backends.affinity import KEY_BYTES
+from agwtwisted.sharing.directory_lock import locked
 
 FILE: Final = "affinity.key"
 
@@ -22,11 +23,12 @@ class AffinityKey:
 
     Args:
         directory: where it outlives the process; None: it does not.
+        key: that another process of the gateway has loaded or made; empty: none has.
     """
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: Path | None, key: bytes = b"") -> None:
         self._directory = directory
-        self._key = b""
+        self._key = key
 
     def load(self) -> bytes:
         """The key, the same each time; raises OSError as `load_key` does."""
@@ -39,13 +41,18 @@ def load_key(directory: Path) -> bytes:
     """The key of a state directory, made there first where there is none.
 
     A key that others can read, or that is none, is replaced: clients are then led to a server anew, once. Several
-    gateways with copies of one key lead a client to the same server.
+    gateways with copies of one key lead a client to the same server, and so do several processes that begin at once
+    with one directory: it is locked meanwhile, and the first of them makes the key.
 
     Raises:
         OSError: the directory cannot be made, or the key not be written or read.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = directory / FILE
+    with locked(directory):
+        return _loaded(directory / FILE)
+
+
+def _loaded(path: Path) -> bytes:
     with suppress(FileNotFoundError):
         with path.open("rb") as file:
             key = file.read(KEY_BYTES + 1)

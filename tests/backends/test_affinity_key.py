@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.backends.affinity_key import FILE, AffinityKey, load_key
 from agwtwisted.core.backends.affinity import KEY_BYTES
+from tests import forks
 
 
 class ProcessTests(SynchronousTestCase):
@@ -30,6 +31,46 @@ class ProcessTests(SynchronousTestCase):
         key = AffinityKey(None)
         self.assertEqual((len(key.load()), key.load()), (KEY_BYTES, key.load()))
         self.assertNotEqual(key.load(), AffinityKey(None).load())
+
+    def test_of_another_process(self) -> None:
+        """A worker has the key of its parent, and looks nowhere."""
+        directory = Path(self.mktemp())
+        self.assertEqual(AffinityKey(directory, b"the parent's").load(), b"the parent's")
+        self.assertFalse(directory.exists())
+
+
+class StartTogetherTests(SynchronousTestCase):
+    """Several processes that begin at once."""
+
+    def test_one_key(self) -> None:
+        """All have the key that is on disk then, whether there was none before or one to be replaced."""
+        said = forks.run(
+            """
+import tempfile
+from pathlib import Path
+from agwtwisted.backends.affinity_key import FILE, load_key
+
+def load(ready, directory):
+    os.read(ready, 1)
+    os.write(1, load_key(directory).hex().encode() + b"\\n")
+
+for attempt in range(40):
+    with tempfile.TemporaryDirectory() as place:
+        directory = Path(place) / "var"
+        if attempt % 2:
+            directory.mkdir()
+            (directory / FILE).write_bytes(b"no key")
+        ready, go = os.pipe()
+        pids = [forked(load, ready, directory) for _ in range(6)]
+        os.write(go, bytes(6))
+        all_well(*pids)
+        os.write(1, (directory / FILE).read_bytes().hex().encode() + b"\\n")
+"""
+        )
+        lines = said.split()
+        self.assertEqual(len(lines), 280)
+        for start in range(0, 280, 7):
+            self.assertEqual(len(set(lines[start : start + 7])), 1)
 
 
 class KeyTests(SynchronousTestCase):
