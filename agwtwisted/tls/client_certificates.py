@@ -211,10 +211,11 @@ def pending_client(
         server_name=notes.server_name,
         protocol=tls.get_alpn_proto_negotiated() if notes.relays and not failure else b"",
     )
-    return PendingClient(connection=connection, proof=_proof(notes, failure))
+    return PendingClient(connection=connection, proof=proof_of(notes, failure))
 
 
-def _proof(notes: ClientCertificates, failure: str) -> CertificateProof:
+def proof_of(notes: ClientCertificates, failure: str = "") -> CertificateProof:
+    """What the certificates of a handshake prove once it is over, well or, for the reason given, badly."""
     verdict = notes.verdict(failure)
     if isinstance(verdict, NotAsked):
         return NO_PROOF

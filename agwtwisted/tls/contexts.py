@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 from OpenSSL import SSL, crypto
@@ -87,6 +87,8 @@ class SiteContext:
     search: PathSearch | None  # for a path that holds where OpenSSL's does not
     variables_of: VariablesOf = attrs.field(repr=False)
     """The variables of a trusted client, remembered: clients come back. Strangers' are not to fill the memory."""
+    remembered: dict[object, Any] = attrs.field(factory=dict, repr=False)
+    """What other modules have made of this context once, each by its own key."""
 
     @property
     def verify_mode(self) -> int:
@@ -125,7 +127,7 @@ def site_context(
         GroupsError: or does not know a group for key exchange.
     """
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    _apply_policy(context, site.listener.ssl_policy, allow_weak=site.profile is not None and site.profile.allow_weak)
+    apply_policy(context, site.listener.ssl_policy, allow_weak=site.profile is not None and site.profile.allow_weak)
     _restrict(context, resumable=resumable)
     _set_groups(context, site.profile)
     if protocols := PROTOCOLS if isinstance(site, Site) else site.listener.alpn_protocols:
@@ -164,7 +166,8 @@ Level 1 refuses signatures over SHA-1 and MD5, level 2 keys below 112 bits too. 
 """
 
 
-def _apply_policy(context: SSL.Context, policy: TlsPolicy | None, *, allow_weak: bool) -> None:
+def apply_policy(context: SSL.Context, policy: TlsPolicy | None, *, allow_weak: bool) -> None:
+    """Sets versions and cipher suites; with `allow_weak` OpenSSL looks at no key's size and no digest."""
     if policy is None:
         raise AssertionError("an Https listener has a TLS policy")
     context.set_min_proto_version(_VERSIONS[policy.min_version])
@@ -213,6 +216,23 @@ def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
     A Passthrough client is free to send any certificate: the list that it gets names no CAs.
     """
     chains = [trusted.chain for trusted in profile.trusted_client_certificates]
+    authorities = fill_store(context, profile)
+    for authority in names_of(profile).values():
+        _advertise(context, authorities[authority.der])
+    return Anchors.of(
+        chains,
+        profile.verify_client_cert_issuer_dn,
+        allow_weak=profile.allow_weak,
+        any_purpose=profile.missing_client_auth_eku is MissingClientAuthEku.ALLOW,
+    )
+
+
+def fill_store(context: SSL.Context, profile: SslProfile) -> dict[bytes, crypto.X509]:
+    """Has a new context trust the profile's CAs, and no others; returns them by their DER.
+
+    Raises:
+        AuthorityError: OpenSSL does not read one.
+    """
     store = context.get_cert_store()
     if store is None:
         raise AssertionError("a new context has a store")
@@ -223,14 +243,7 @@ def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
     }
     for certificate in authorities.values():
         store.add_cert(certificate)
-    for authority in names_of(profile).values():
-        _advertise(context, authorities[authority.der])
-    return Anchors.of(
-        chains,
-        profile.verify_client_cert_issuer_dn,
-        allow_weak=profile.allow_weak,
-        any_purpose=profile.missing_client_auth_eku is MissingClientAuthEku.ALLOW,
-    )
+    return authorities
 
 
 def _loaded(authority: bytes, name: str) -> crypto.X509:

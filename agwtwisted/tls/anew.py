@@ -1,0 +1,83 @@
+"""Judges a client's certificate anew, without a handshake: as a full one with it would be judged now.
+
+For clients whose certificate was verified at another time or under another profile: a resumed session shows the leaf
+alone, and OpenSSL does not verify it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from OpenSSL import SSL
+
+from agwtwisted.core.identity.clients import NO_PROOF, CertificateProof
+from agwtwisted.tls.client_certificates import ClientCertificates, proof_of, set_verify
+from agwtwisted.tls.contexts import SiteContext, apply_policy, fill_store
+from agwtwisted.tls.hearing import HEARING_POLICY, hear_certificates, hear_hello
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def judged_anew(chosen: SiteContext, leaf_der: bytes, others_der: Sequence[bytes], now: datetime) -> CertificateProof:
+    """What a full handshake with this certificate would have shown under the site's profile.
+
+    OpenSSL verifies the chain by the profile's own CAs, at the site's depth and security level, and calls the callbacks
+    of every handshake; nothing of the judgement is made twice.
+
+    Args:
+        chosen: the site.
+        leaf_der: the client's certificate. That the client has its key was proven before.
+        others_der: certificates that may stand between it and the profile's CAs, as a client sends them.
+        now: aware; as in a handshake, OpenSSL itself goes by the machine's clock.
+    """
+    if not chosen.rules.asks:
+        return NO_PROOF
+    notes = ClientCertificates(now.timestamp)
+    notes.site_context = chosen
+    server = SSL.Connection(_context_of(chosen), None)
+    server.set_app_data(notes)
+    server.set_accept_state()
+    failure = hear_hello(server) or hear_certificates(server, (leaf_der, *others_der))
+    server.set_app_data(None)
+    return proof_of(notes, failure)
+
+
+def _context_of(chosen: SiteContext) -> SSL.Context:
+    """A context that judges as the site's does, whatever versions and suites that speaks; made once."""
+    made: SSL.Context | None = chosen.remembered.get(judged_anew)
+    if made is None:
+        made = chosen.remembered[judged_anew] = _judging_context(chosen)
+    return made
+
+
+def _judging_context(chosen: SiteContext) -> SSL.Context:
+    profile = chosen.site.profile
+    if profile is None:
+        raise AssertionError("a site that asks for certificates has a profile")
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    apply_policy(context, HEARING_POLICY, allow_weak=profile.allow_weak)
+    context.set_options(SSL.OP_NO_TICKET)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_verify_depth(chosen.rules.max_depth)
+    key, certificate = _own()
+    context.use_certificate(certificate)
+    context.use_privatekey(key)
+    if chosen.rules.anchors is not None:
+        fill_store(context, profile)
+    set_verify(context, chosen.verify_mode)
+    return context
+
+
+@cache
+def _own() -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    """A key and certificate for handshakes without a client: the site's own key may need a millisecond to sign."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, _EPOCH, _EPOCH + timedelta(days=1))
+    return key, builder.sign(key, hashes.SHA256())
