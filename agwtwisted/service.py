@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 from collections.abc import Callable, Mapping
-from types import FrameType
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -40,9 +38,19 @@ class GatewayService(MultiService):
         self.shared = shared
         self.generation = generation
         self.listeners = listeners
+        self._drains_without_limit = False
         # In this order they start.
         for child in (shared.wall, shared.access_log, shared.revocation, generation.prober, *listeners):
             child.setServiceParent(self)
+
+    def drain_without_limit(self) -> None:
+        """Has the next stop wait for the last connection, however long that takes."""
+        self._drains_without_limit = True
+
+    @property
+    def drain_limit(self) -> float | None:
+        """Seconds that a stop takes at most; None: there is no limit."""
+        return None if self._drains_without_limit else self.generation.plan.gateway.drain_timeout
 
     def stopService(self) -> Deferred[None]:
         """Drains: no new connections, exchanges in progress finish, the log is flushed last; fires when all is done."""
@@ -57,7 +65,11 @@ class GatewayService(MultiService):
         await gatherResults([listener.stopService() for listener in self.listeners])
         generation.drain()
         generation.prober.stopService()
-        await self._all_gone(generation, drain_timeout * (1 - LOG_SHARE))
+        if self._drains_without_limit:
+            await generation.when_empty()
+            end = seconds() + drain_timeout
+        else:
+            await self._all_gone(generation, drain_timeout * (1 - LOG_SHARE))
         generation.close()
         shared.resolver.stop()
         shared.wall.stopService()
@@ -109,35 +121,3 @@ def build(
         ListeningSocket(reactor, sockets[address], port, shared.limits) for address, port in generation.ports.items()
     ]
     return GatewayService(shared, generation, listeners)
-
-
-def reopen_on_signal(reactor: PosixReactorBase, reopen: Callable[[], None]) -> None:
-    """Has SIGUSR1 reopen the access log, beside what it does already (twistd may rotate its own log by it)."""
-    earlier = signal.getsignal(signal.SIGUSR1)
-
-    def reopen_log(number: int, frame: FrameType | None) -> None:
-        reactor.callFromThread(reopen)
-        if callable(earlier):
-            earlier(number, frame)
-
-    signal.signal(signal.SIGUSR1, reopen_log)
-
-
-def stop_on_hangup(reactor: PosixReactorBase) -> None:
-    """Has SIGHUP end the gateway as SIGTERM does: by the system's own way it would be gone at once.
-
-    One that is ignored, since the program was started by nohup, stays so.
-    """
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(_stop, reactor))
-
-
-def _stop(reactor: PosixReactorBase) -> None:
-    if reactor.running:
-        reactor.stop()
-
-
-def end_at_once_on_signal() -> None:
-    """Gives SIGTERM and SIGINT back to the system: a second one ends the draining process without a word."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)

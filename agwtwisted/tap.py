@@ -57,7 +57,7 @@ def makeService(options: Options) -> IService:
             sys.exit(0)
         _refuse_workers(plan)
         _refuse_output_of_a_daemon(plan, options)
-        return _start(plan, file)
+        return _start(plan, file, options)
     except ConfigError as error:
         sys.exit(str(error))
 
@@ -96,7 +96,7 @@ def _show(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the exit
 
 
-def _start(plan: Plan, file: str) -> IService:
+def _start(plan: Plan, file: str, options: Options) -> IService:
     _hide_files_from_others()
     # Not before the options are read: importing the reactor installs one, and twistd's --reactor chooses it.
     if "twisted.internet.reactor" not in sys.modules:
@@ -104,7 +104,8 @@ def _start(plan: Plan, file: str) -> IService:
     from twisted.internet import reactor
     from twisted.internet.posixbase import PosixReactorBase
 
-    from agwtwisted.service import build, end_at_once_on_signal, reopen_on_signal, stop_on_hangup
+    from agwtwisted.process import GatewayProcess
+    from agwtwisted.service import build
     from agwtwisted.transport.clocks import count_monotonically
 
     if not count_monotonically(reactor):
@@ -121,10 +122,7 @@ def _start(plan: Plan, file: str) -> IService:
         for bound in sockets.values():
             bound.close()
         raise
-    reactor.callWhenRunning(reopen_on_signal, reactor, service.shared.access_log.reopen)
-    reactor.callWhenRunning(stop_on_hangup, reactor)
-    reactor.addSystemEventTrigger("before", "shutdown", end_at_once_on_signal)
-    return service
+    return GatewayProcess(cast(PosixReactorBase, reactor), service, options.parent or {})
 
 
 def _room(plan: Plan) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -22,7 +21,7 @@ from agwtwisted.core.resources.resources import Config
 from agwtwisted.generation import Generation
 from agwtwisted.listening.listener import bind
 from agwtwisted.revocation.ocsp_store import SqliteStore
-from agwtwisted.service import LOG_SHARE, GatewayService, build, end_at_once_on_signal, reopen_on_signal, stop_on_hangup
+from agwtwisted.service import LOG_SHARE, GatewayService, build
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.deferreds import TrackedSet
 from tests import clients, configurations
@@ -212,6 +211,20 @@ class StagesTests(SynchronousTestCase):
         self.successResultOf(stopped)
         self.assertNotIn("abort", self.told)
 
+    def test_without_limit(self) -> None:
+        """A stop that is to drain without limit waits for the last connection; then the log has its time."""
+        self.service.drain_without_limit()
+        self.assertIsNone(self.service.drain_limit)
+        self.connections.add("exchange")
+        stopped = self.service.stopService()
+        self.clock.advance(100 * DRAIN)
+        self.assertNotIn("abort", self.told)
+        self.connections.discard("exchange")
+        self.clock.advance(DRAIN - 1)
+        self.assertNoResult(stopped)
+        self.log.written.callback(None)
+        self.successResultOf(stopped)
+
     def test_drain_timeout(self) -> None:
         """Those that are still there when the time is over are aborted, and the rest of the time is the log's."""
         for listener in self.listeners:
@@ -377,77 +390,3 @@ class BuildTests(TestCase):
         config = on_ports(self.directory / "missing", *free_ports(1))
         with self.assertRaises(OSError):
             build(Plan.of(config), reactor, {})
-
-
-class SignalTests(SynchronousTestCase):
-    """SIGUSR1 reopens the log; a second signal ends the process at once."""
-
-    def setUp(self) -> None:
-        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
-            self.addCleanup(signal.signal, number, signal.getsignal(number))
-        self.reopened: list[str] = []
-
-    def callFromThread(self, call: Callable[[], None]) -> None:  # noqa: N802
-        """As a reactor, which runs it later in its own thread."""
-        self.reopened.append("later")
-        call()
-
-    def reopen(self) -> None:
-        """Opens the log anew."""
-        self.reopened.append("reopened")
-
-    def test_reopens(self) -> None:
-        """The log is reopened by the reactor, and the previous handler of the signal runs, too."""
-        earlier: list[int] = []
-        signal.signal(signal.SIGUSR1, lambda number, frame: earlier.append(number))
-        reopen_on_signal(self, self.reopen)
-        signal.raise_signal(signal.SIGUSR1)
-        self.assertEqual((self.reopened, earlier), (["later", "reopened"], [signal.SIGUSR1]))
-
-    def test_nobody_had_it(self) -> None:
-        """Without an earlier one the log alone is reopened, and the process lives on."""
-        for nobody in (signal.SIG_DFL, signal.SIG_IGN):
-            signal.signal(signal.SIGUSR1, nobody)
-            reopen_on_signal(self, self.reopen)
-            signal.raise_signal(signal.SIGUSR1)
-        self.assertEqual(self.reopened, ["later", "reopened"] * 2)
-
-    def test_second_signal(self) -> None:
-        """SIGTERM and SIGINT mean again what they mean to every process."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        end_at_once_on_signal()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self.assertEqual(signal.getsignal(number), signal.SIG_DFL)
-
-
-class HangupTests(SynchronousTestCase):
-    """SIGHUP, which ends a process that does not know it."""
-
-    def setUp(self) -> None:
-        self.running = True
-        self.stops: list[None] = []
-        self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
-
-    def callFromThread(self, call: Callable[..., None], *given: object) -> None:  # noqa: N802
-        """In a turn of the reactor, as it were."""
-        call(*given)
-
-    def stop(self) -> None:
-        """The reactor's."""
-        self.running = False
-        self.stops.append(None)
-
-    def test_stops(self) -> None:
-        """It stops the reactor, once."""
-        stop_on_hangup(self)
-        for _ in range(2):
-            signal.raise_signal(signal.SIGHUP)
-        self.assertEqual(len(self.stops), 1)
-
-    def test_ignored(self) -> None:
-        """Where it is ignored, as nohup has it, it stays so."""
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        stop_on_hangup(self)
-        signal.raise_signal(signal.SIGHUP)
-        self.assertEqual(self.stops, [])

@@ -36,10 +36,11 @@ for reactor in sys.argv[2:]:
 options = Options()
 options.parseOptions(["--config", sys.argv[1]])
 service = makeService(options)
-print([child.name for child in service])
+gateway = service.gateway
+print([child.name for child in gateway])
 from twisted.internet import reactor
 print(type(reactor).__name__, gc.get_threshold()[0] > 10000, gc.get_freeze_count() > 10000)
-backends = service.generation.backends
+backends = gateway.generation.backends
 print(any(each is backends for each in gc.get_objects()))  # which has none that are frozen
 print(reactor.seconds is time.monotonic, reactor._pendingTimedCalls + reactor._newTimedCalls)
 """

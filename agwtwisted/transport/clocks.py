@@ -37,6 +37,11 @@ def processor_seconds() -> float:
     return time.thread_time()
 
 
+def monotonic_microseconds() -> int:
+    """CLOCK_MONOTONIC, as other programs of this machine read it too."""
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+
+
 class WallClock(Service):
     """The system's time, in seconds since 1970, and word of its steps; `seconds` needs no started service."""
 

@@ -61,7 +61,7 @@ class Asking:
 
 
 class StoppingTests(SynchronousTestCase):
-    """SIGTERM, and SIGHUP that does the same."""
+    """SIGTERM, and SIGQUIT, which has no limit."""
 
     def start(self) -> Gateway:
         """A gateway with a plain and a strict door."""
@@ -78,7 +78,7 @@ class StoppingTests(SynchronousTestCase):
 
     def test_under_load(self) -> None:
         """No request is cut, of clients that keep their connections nor of those that come anew."""
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGQUIT):
             started = self.start()
             call = started.call(self.strict, "ecdsa")
             asking = [Asking(lambda: clients.plain(self.plain), keeps=True) for _ in range(KEEPING)]

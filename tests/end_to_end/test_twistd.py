@@ -254,6 +254,31 @@ class EndTests(TwistdCase):
         with self.assertRaises((AssertionError, OSError)):
             line.response()
 
+    def test_quit(self) -> None:
+        """SIGQUIT drains without limit: what is in progress is finished long after `drain_timeout`; status 0."""
+        started = self.started(drain_timeout=0)
+        line = self.under_way()
+        started.signal(signal.SIGQUIT)
+        wait_until(lambda: not accepts(self.plain), "no client is accepted")
+        self.go_on.set()
+        self.assertEqual(line.response().body, b"ok")
+        self.assertEqual(started.wait(), 0)
+        (record,) = started.records()
+        self.assertEqual(record["httpStatus"], 200)
+
+    def test_second_quit(self) -> None:
+        """A second SIGQUIT, or a SIGTERM after one, ends it at once, and leaves no core."""
+        for second in (signal.SIGQUIT, signal.SIGTERM):
+            started = self.started()
+            line = self.under_way()
+            started.signal(signal.SIGQUIT)
+            wait_until(lambda: not accepts(self.plain), "no client is accepted")
+            started.signal(signal.SIGHUP)  # which does nothing any more
+            started.signal(second)
+            self.assertEqual(started.wait(), -signal.SIGTERM)
+            with self.assertRaises((AssertionError, OSError)):
+                line.response()
+
     def test_interrupted(self) -> None:
         """Ctrl-C drains as SIGTERM does."""
         started = self.started()
@@ -307,18 +332,21 @@ class RotationTests(TwistdCase):
         self.assertEqual(len({each["transactionId"] for each in records}), asked)
 
     def test_log_of_twistd(self) -> None:
-        """twistd's own log, which it rotates by the same signal, still is; neither log is readable by other users."""
+        """twistd's own log is reopened by the same signal; neither log is readable by other users."""
         self.addCleanup(os.umask, os.umask(0o022))
         started = self.started("-n", "--pidfile=", "--logfile=twistd.log")
         (started.directory / "access.log").unlink()
+        log = started.directory / "twistd.log"
+        log.rename(log.with_suffix(".moved"))
         started.signal(signal.SIGUSR1)
-        for file in ("access.log", "twistd.log.1"):
-            path: Path = started.directory / file
-            wait_until(path.exists, f"{file} is there")
+        for file in ("access.log", "twistd.log"):
+            wait_until((started.directory / file).exists, f"{file} is there")
         self.assertEqual(self.ask(), 200)
         started.stop()
         self.assertEqual(len(started.records()), 1)
-        for file in ("access.log", "twistd.log", "twistd.log.1"):
+        self.assertIn("Received SIGUSR1", log.with_suffix(".moved").read_text())
+        self.assertIn("Received SIGTERM", log.read_text())
+        for file in ("access.log", "twistd.log", "twistd.moved"):
             self.assertEqual(mode_of(started.directory / file), 0o640, file)
 
     def test_modes_of_a_daemon(self) -> None:
@@ -333,11 +361,13 @@ class RotationTests(TwistdCase):
             self.assertEqual(self.ask(), 200)
             log = prepared.directory / "access.log"
             self.assertEqual([mode_of(path) for path in (log, log.with_name("gateway.log"))], [0o640, 0o640])
-            log.rename(log.with_suffix(".1"))
+            logs = (log, log.with_name("gateway.log"))
+            for each in logs:
+                each.rename(each.with_suffix(".1"))
             os.kill(pid, signal.SIGUSR1)
-            wait_until(log.exists, "the log is reopened")
-            wait_until(lambda: mode_of(log) == 0o640, "the new log may be read by those who read the old one")
-            self.assertFalse(mode_of(prepared.directory / "gateway.log") & 0o007)
+            for each in logs:
+                wait_until(each.exists, "the log is reopened")
+                wait_until(lambda each=each: mode_of(each) == 0o640, "it may be read by those who read the old one")
         finally:
             os.kill(pid, signal.SIGTERM)
             wait_until(lambda: ended(pid), "the daemon has ended")
