@@ -45,7 +45,7 @@ class WorkerPlace:
     siblings: Siblings = NO_SIBLINGS
     """The way to all other processes, the parent among them."""
     memory: SharedMemory | None = None
-    """With counts, addresses and a lock: made by the parent, and inherited by its descriptor. It outlives each worker."""
+    """With counts, addresses and a lock: made by the parent, and inherited. It outlives each worker."""
     affinity_key: bytes = b""
     """As the parent has loaded or made it; empty: none has."""
     variables_of: VariablesOf | None = None
