@@ -104,7 +104,8 @@ class Shared:
         gateway = plan.gateway
         directory = None if gateway.state_directory is None else Path(gateway.state_directory)
         wall = WallClock(reactor, seconds)
-        access_log = AccessLog(gateway.access_log, reactor, wall=seconds)
+        lock = None if place.memory is None else place.memory.batch_lock()
+        access_log = AccessLog(gateway.access_log, reactor, wall=seconds, lock=lock)
         access_log.open()
         # For trace ids and the spread of renewals, which are no secret: no system call for each.
         random = Random(SystemRandom().getrandbits(128))  # noqa: S311

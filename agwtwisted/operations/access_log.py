@@ -19,6 +19,7 @@ from twisted.logger import Logger
 
 from agwtwisted.core.operations.records import timestamp
 from agwtwisted.operations.log_writer import LogWriter, WriterOrder
+from agwtwisted.sharing.memory import BatchLock
 from agwtwisted.transport.clocks import system_time
 
 UNMADE: Final = 64
@@ -58,12 +59,13 @@ class AccessLog(Service):
         max_buffer_bytes: int = 8 * 1024 * 1024,
         batch_bytes: int = 256 * 1024,
         delay: float = 0.05,
+        lock: BatchLock | None = None,
     ) -> None:
         """A batch is handed over at `batch_bytes`, or `delay` seconds after its first line.
 
         `clock` is the reactor. It has to be a `ThreadedClock`, which cannot be its annotation: Twisted declares
         `twisted.internet.reactor` without `callFromThread`. `wall` returns the time for the lines, in seconds since
-        1970.
+        1970. `lock` is that of the processes that write one log.
         """
         self.enabled = path is not None
         self._path = path
@@ -79,7 +81,7 @@ class AccessLog(Service):
         self._overflowed = 0
         self._call: IDelayedCall | None = None
         self._orders: SimpleQueue[list[bytes] | WriterOrder] = SimpleQueue()
-        self._writer = LogWriter(path or os.devnull, self._orders, clock.callFromThread, self._log)
+        self._writer = LogWriter(path or os.devnull, self._orders, clock.callFromThread, self._log, lock)
         self._thread: threading.Thread | None = None
         self._stopping: list[Deferred[None]] = []
         self._second = -1

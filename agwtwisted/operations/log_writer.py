@@ -1,6 +1,10 @@
 """The file of the access log, as its thread writes it: no torn line in it, and a count of what is missing.
 
 Only `access_log` calls it, and but for `LogWriter.open` only from the thread.
+
+Several processes may write one log: one of them at a time, in whole batches. A line that was left unfinished by a
+process that was killed is ended by the next one that writes. In a regular file that can be seen; of a pipe it is only
+known that the process was writing, so that the next one may write an empty line there.
 """
 
 from __future__ import annotations
@@ -8,12 +12,15 @@ from __future__ import annotations
 import os
 import select
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from enum import Enum
 from queue import SimpleQueue
 from typing import Final
 
 from twisted.logger import Logger
+
+from agwtwisted.sharing.memory import BatchLock
 
 _STANDARD_OUTPUT: Final = "-"
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
@@ -41,12 +48,15 @@ class LogWriter:
         orders: SimpleQueue[list[bytes] | WriterOrder],
         call_from_thread: Callable[..., None],
         log: Logger,
+        lock: BatchLock | None = None,
     ) -> None:
+        """`lock`: held while a batch is written, where other processes write to the log as well."""
         # The working directory may change before the file is reopened.
         self._path = path if path == _STANDARD_OUTPUT else os.path.abspath(path)
         self._orders = orders
         self._call_from_thread = call_from_thread
         self._log = log
+        self._lock = lock
         self._descriptor = -1
         self._rest = b""  # of a line whose beginning is in the file: without it the next line would be spoilt too
         self._failing = False
@@ -64,7 +74,7 @@ class LogWriter:
             while (order := self._orders.get()) is not WriterOrder.STOP:
                 if isinstance(order, list):
                     lines = b"".join(order)
-                    self._write(lines)
+                    self._write_in_turn(lines)
                     self.done_bytes += len(lines)
                 else:
                     self._reopen()
@@ -90,7 +100,37 @@ class LogWriter:
     def _begin(self, descriptor: int) -> None:
         """Writes to this file from now on; a line that some process left unfinished there is ended first."""
         self._descriptor = descriptor
-        self._rest = b"\n" if self._path != _STANDARD_OUTPUT and _ends_within_a_line(self._path) else b""
+        is_looked_at = self._lock is None and self._path != _STANDARD_OUTPUT  # with others it is before each batch
+        self._rest = b"\n" if is_looked_at and _ends_within_a_line(self._path) else b""
+
+    def _write_in_turn(self, lines: bytes) -> None:
+        if self._lock is None:
+            self._write(lines)
+            return
+        try:
+            with self._turn(self._lock):
+                self._write(lines)
+        except OSError as error:  # the lock cannot be had
+            self._fail(error, lines.count(b"\n"))
+
+    @contextmanager
+    def _turn(self, lock: BatchLock) -> Iterator[None]:
+        """While no other process writes. Raises OSError."""
+        with lock:
+            self._go_on_after_others(lock)
+            lock.unfinished = os.getpid()
+            yield
+            if not self._rest:
+                lock.unfinished = 0
+
+    def _go_on_after_others(self, lock: BatchLock) -> None:
+        """A line that another process left unfinished is ended first; one of this process may have been, by others."""
+        seen = _ends_within_a_line(f"/proc/self/fd/{self._descriptor}")
+        is_unfinished = bool(lock.unfinished) if seen is None else seen
+        if self._rest and is_unfinished and lock.unfinished == os.getpid():
+            return
+        self._lost += self._rest not in (b"", b"\n")
+        self._rest = b"\n" if is_unfinished else b""
 
     def _write(self, lines: bytes) -> None:
         """Writes a batch; when that fails, counts what is not in the file as lost.
@@ -110,7 +150,11 @@ class LogWriter:
         else:
             end = data.find(b"\n", written) + 1 if begun else written
             self._rest = data[written:end]
-        self._lost += data.count(b"\n", end)
+        self._fail(error, data.count(b"\n", end))
+
+    def _fail(self, error: OSError, lost: int) -> None:
+        """Counts lines that are lost; says so once."""
+        self._lost += lost
         if not self._failing:
             self._failing = True
             self._tell(self._log.error, "the access log {path} cannot be written, lines are lost: {reason}", error)
@@ -156,15 +200,23 @@ class LogWriter:
 
     def _let_go(self) -> None:
         """Ends a line that was begun, or gives it up, and closes the file; standard output is not ours to close."""
-        if self._rest:
-            written, _ = _write_all(self._descriptor, self._rest)
-            self._lost += written < len(self._rest) and self._rest != b"\n"
-            self._rest = b""
+        if self._rest and self._lock is None:
+            self._write_rest()
+        elif self._rest and self._lock is not None:
+            with suppress(OSError), self._turn(self._lock):
+                self._write_rest()
+        self._rest = b""
         if self._path != _STANDARD_OUTPUT:
             try:
                 os.close(self._descriptor)
             except OSError as error:
                 self._tell(self._log.error, "the access log {path} may be incomplete: {reason}", error)
+
+    def _write_rest(self) -> None:
+        written, _ = _write_all(self._descriptor, self._rest)
+        if written == len(self._rest):
+            self._rest = b""
+        self._lost += self._rest not in (b"", b"\n")
 
     def _tell(self, level: Callable[..., None], message: str, error: OSError | None = None, lines: int = 0) -> None:
         reason = error.strerror if error is not None else ""
@@ -185,17 +237,17 @@ def _write_all(descriptor: int, data: bytes) -> tuple[int, OSError | None]:
     return len(data), None
 
 
-def _ends_within_a_line(path: str) -> bool:
-    """Whether a file's last line has no end, as far as that can be seen."""
+def _ends_within_a_line(path: str) -> bool | None:
+    """Whether a file's last line has no end; None where that cannot be seen."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            return False
+            return None
         with open(path, "rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - 1, 0))
             return file.read(1) not in (b"\n", b"")
     except OSError:
-        return False
+        return None
 
 
 def _wait_until_writable(descriptor: int) -> None:

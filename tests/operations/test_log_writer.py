@@ -6,14 +6,17 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.operations import log_writer
+from tests import forks
 from tests.operations.test_access_log import AccessLogTestCase, lines, read_to_end
 
 
@@ -359,3 +362,299 @@ class ReopenTests(AccessLogTestCase):
         log.write(b"1\n")
         await log.stopService()
         self.assertEqual(self.path.read_bytes(), b"1\n")
+
+
+WRITERS = """
+import re
+from queue import SimpleQueue
+from twisted.logger import Logger
+from agwtwisted.operations.log_writer import LogWriter, WriterOrder
+
+BATCH = 50
+memory = SharedMemory.create(1, 4)
+
+def writer(path, orders):
+    said = []
+    made = LogWriter(path, orders, lambda level, message, **values: said.append((message, values)), Logger(),
+                     memory.batch_lock())
+    made.open()
+    made.said = said
+    return made
+
+def line(name, number):
+    text = b"%d %d " % (name, number)
+    return text + b"x" * (number * 37 % 400) + b" end of %d\\n" % number
+
+def batches(name, start, stop):
+    for first in range(start, stop, BATCH):
+        yield [line(name, number) for number in range(first, min(first + BATCH, stop))]
+
+class Orders:
+    # Made as they are wanted.
+    def __init__(self, name, start, stop):
+        self.rest = batches(name, start, stop)
+
+    def get(self):
+        return next(self.rest, WriterOrder.STOP)
+
+def write(path, name, start, stop):
+    made = writer(path, Orders(name, start, stop))
+    made.run()
+    assert not made.said, made.said
+
+def count(data):
+    # Numbers of whole lines by writer, in their order, and what is no whole line.
+    found, others = {}, []
+    for each in data.split(b"\\n"):
+        match = re.fullmatch(rb"(\\d+) (\\d+) x* end of (\\d+)", each)
+        if match and line(int(match[1]), int(match[2])) == each + b"\\n":
+            found.setdefault(int(match[1]), []).append(int(match[2]))
+        else:
+            others.append(each)
+    return found, others
+"""
+
+
+class ProcessesTests(SynchronousTestCase):
+    """One log of several processes."""
+
+    def setUp(self) -> None:
+        """A place for the log."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name) / "access.log"
+
+    def run_writers(self, program: str) -> str:
+        """What a program prints that writes to this path."""
+        return forks.run(WRITERS + program, str(self.path))
+
+    def test_file(self) -> None:
+        """200,000 lines that two processes write at once into a file are all whole, and in their order."""
+        self.run_writers(
+            """
+path = sys.argv[1]
+all_well(forked(write, path, 1, 0, 100_000), forked(write, path, 2, 0, 100_000))
+found, others = count(open(path, "rb").read())
+assert others == [b""], others[:3]
+assert found == {1: list(range(100_000)), 2: list(range(100_000))}
+"""
+        )
+
+    def test_pipe(self) -> None:
+        """So are they in a pipe, which takes a part of a batch at a time."""
+        self.run_writers(
+            """
+path = sys.argv[1]
+os.mkfifo(path)
+first = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+pids = [forked(write, path, name, 0, 100_000) for name in (1, 2)]
+os.set_blocking(first, True)
+import select
+select.select([first], [], [])
+with open(first, "rb") as pipe:
+    data = pipe.read()
+all_well(*pids)
+found, others = count(data)
+assert others == [b""], others[:3]
+assert found == {1: list(range(100_000)), 2: list(range(100_000))}
+"""
+        )
+
+    def test_killed(self) -> None:
+        """Of a process that is killed at most one line is lost in the middle; no line of the others is touched."""
+        for kind in ("file", "pipe"):
+            self.run_writers(
+                f"""
+path, kind = sys.argv[1], {kind!r}
+import random
+data = []
+if kind == "pipe":
+    os.mkfifo(path)
+    reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reading, True)
+    keep = os.open(path, os.O_WRONLY)
+    def read():
+        while piece := os.read(reading, 65536):
+            data.append(piece)
+
+def forever(name):
+    write(path, name, 0, 1_000_000)
+
+chance, killed, start, name = random.Random(4), 0, time.monotonic(), 3
+pids = [forked(forever, each) for each in (1, 2, 3)]
+if kind == "pipe":
+    reader = threading.Thread(target=read)
+    reader.start()
+stay = pids.pop()
+os.kill(stay, signal.SIGKILL), os.waitpid(stay, 0)
+while time.monotonic() < start + 0.8:
+    time.sleep(0.01)
+    pid = pids.pop(0)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    killed, name = killed + 1, name + 1
+    pids.append(forked(forever, name))
+for pid in pids:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+write(path, 1000, 0, 500)
+if kind == "pipe":
+    os.close(keep)
+    reader.join()
+else:
+    data = [open(path, "rb").read()]
+found, others = count(b"".join(data))
+torn = [each for each in others if each]
+print(killed, len(found), len(torn), len(others), sum(map(len, found.values())))
+assert killed > 20 and len(found) > 5
+assert found[1000] == list(range(500))
+for numbers in found.values():  # none is missing in the midst of those that a process has written
+    assert numbers == list(range(len(numbers)))
+for each in torn:
+    match = re.match(rb"(\\d+) (\\d+) ", each + b" ")
+    assert match is None or line(int(match[1]), int(match[2])).startswith(each), each
+assert len(torn) <= killed + 3 and len(others) <= killed + 4
+"""
+            )
+            self.path.unlink()
+
+    def test_unfinished_line(self) -> None:
+        """What a process leaves within a line is ended by the next one: in a file only where there is something."""
+        for leave, expected in ((b"1 half of", b"1 half of\n2 whole\n"), (b"1 whole\n", b"1 whole\n2 whole\n")):
+            self.path.write_bytes(b"")
+            self.run_writers(
+                f"""
+def leaves():
+    descriptor = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND)
+    with memory.batch_lock():
+        memory.batch_lock().unfinished = os.getpid()
+        os.write(descriptor, {leave!r})
+        os.kill(os.getpid(), signal.SIGKILL)
+
+pid = forked(leaves)
+os.waitpid(pid, 0)
+queue = SimpleQueue()
+queue.put([b"2 whole\\n"])
+queue.put(WriterOrder.STOP)
+writer(sys.argv[1], queue).run()
+assert memory.batch_lock().unfinished == 0
+"""
+            )
+            self.assertEqual(self.path.read_bytes(), expected)
+
+    def test_rest_of_a_line(self) -> None:
+        """A line that a pipe cut in two goes on if no other has written since; otherwise it has been given up."""
+        self.run_writers(
+            """
+path = sys.argv[1]
+os.mkfifo(path)
+end = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+orders = SimpleQueue()
+first, second = writer(path, orders), writer(path, orders)
+big = b"1 " + b"x" * 100_000 + b"\\n"
+
+def cut():
+    # The pipe takes 65,536 bytes; then its reader is gone.
+    thread = threading.Thread(target=first._write_in_turn, args=(big,))
+    thread.start()
+    while not memory.batch_lock().unfinished:
+        pass
+    data = b""
+    import select, array, fcntl, termios
+    size = array.array("i", [0])
+    while size[0] < 65_536:
+        fcntl.ioctl(end, termios.FIONREAD, size)
+    os.close(end)
+    thread.join()
+    assert memory.batch_lock().unfinished == os.getpid() and first._rest
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+end = cut()
+read = b""
+def drain():
+    global read
+    try:
+        while piece := os.read(end, 65_536):
+            read += piece
+    except BlockingIOError:
+        pass
+drain()
+first._write_in_turn(b"2\\n")
+drain()
+assert read == big + b"2\\n", read[-100:]
+
+end, read = cut(), b""
+drain()
+second_process = forked(second._write_in_turn, b"3\\n")
+all_well(second_process)
+first._write_in_turn(b"4\\n")
+drain()
+assert read == big[:65_536] + b"\\n3\\n4\\n", read[-100:]
+
+end, read = cut(), b""
+drain()
+memory.batch_lock().unfinished = 1  # another process has ended that line, and was killed within one of its own
+first._write_in_turn(b"5\\n")
+drain()
+assert read == big[:65_536] + b"\\n5\\n", read[-100:]
+"""
+        )
+
+    def test_rotation(self) -> None:
+        """However often the file changes, each line is whole in exactly one of the files."""
+        self.run_writers(
+            """
+path = sys.argv[1]
+
+def rotating(name):
+    queue = SimpleQueue()
+    signal.signal(signal.SIGUSR1, lambda *_: queue.put(WriterOrder.REOPEN))
+    made = writer(path, queue)
+    thread = threading.Thread(target=made.run)
+    thread.start()
+    for batch in batches(name, 0, 20_000):
+        queue.put(batch)
+        time.sleep(0.001)
+    queue.put(WriterOrder.STOP)
+    thread.join()
+    assert not made.said, made.said
+
+pids = [forked(rotating, name) for name in (1, 2)]
+for number in range(8):
+    time.sleep(0.03)
+    if os.path.exists(path):
+        os.rename(path, path + ".%d" % number)
+    for pid in pids:
+        os.kill(pid, signal.SIGUSR1)
+all_well(*pids)
+import glob
+whole = {1: [], 2: []}
+files = sorted(glob.glob(path + "*"))
+assert len(files) > 4
+for each in files:
+    found, others = count(open(each, "rb").read())
+    assert others == [b""], (each, others[:3])
+    for name, numbers in found.items():
+        whole[name] += numbers
+assert {name: sorted(numbers) for name, numbers in whole.items()} == {1: list(range(20_000)), 2: list(range(20_000))}
+"""
+        )
+
+    def test_no_lock(self) -> None:
+        """Where the lock cannot be had the lines are lost, and it is said."""
+        said = self.run_writers(
+            """
+queue = SimpleQueue()
+made = writer(sys.argv[1], queue)
+for order in ([b"1\\n2\\n"], WriterOrder.STOP):
+    queue.put(order)
+import fcntl
+def refuse(*_):
+    raise OSError(37, "No locks available")
+fcntl.lockf = refuse
+made.run()
+print([message.format(**values) for message, values in made.said])
+"""
+        )
+        self.assertIn("access.log cannot be written, lines are lost: No locks available", said)
+        self.assertIn("2 lines of the access log", said)
