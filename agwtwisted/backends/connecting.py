@@ -87,6 +87,10 @@ class Dialer:
         self._outbox = outbox
         self._make_room = make_room
 
+    def trusts(self, tls: BackendTls) -> bool:
+        """Whether this is how TLS is spoken with the server."""
+        return self._encryption is not None and self._encryption.tls is tls
+
     def identity(self, requested: str = "") -> ServerIdentity | None:
         """The identity that the server must prove for a request to a host; None: it is not verified.
 

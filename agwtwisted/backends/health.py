@@ -48,6 +48,7 @@ class Probing:
     ask: Ask
     interval: float  # seconds
     threshold: int  # failures in a row that make it unhealthy
+    probe: object = None  # a value that is equal where a server is probed in the same way
 
 
 class Watch:
@@ -60,16 +61,27 @@ class Watch:
         ask: probes it.
         interval: seconds.
         threshold: failures in a row that make it unhealthy.
+        probe: as Probing has it.
     """
 
     log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, target: Target, name: str, ask: Ask, *, interval: float, threshold: int
+        self,
+        clock: IReactorTime,
+        target: Target,
+        name: str,
+        ask: Ask,
+        *,
+        interval: float,
+        threshold: int,
+        probe: object = None,
     ) -> None:
+        self.target = target
         self.interval = interval
+        self.probe = probe
+        self.running = False
         self._clock = clock
-        self._target = target
         self._name = name
         self._ask = ask
         self._threshold = threshold
@@ -81,13 +93,16 @@ class Watch:
 
     def start(self, delay: float) -> None:
         """Probes first after `delay` seconds."""
-        self._target.when_refused = self._refused
-        self._target.when_reached = self._reached
+        self.running = True
+        self.target.found(self.target.health.anew())
+        self.target.when_refused = self._refused
+        self.target.when_reached = self._reached
         self._timer = self._clock.callLater(delay, self._begin)
 
     def stop(self) -> None:
         """Probes no more; the health stays as it is."""
-        self._target.when_refused = self._target.when_reached = None
+        self.running = False
+        self.target.when_refused = self.target.when_reached = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -115,7 +130,7 @@ class Watch:
         if not problem:
             self._is_short = False
             self._soon = 0.0
-            self._move(self._target.health.succeeded(self._clock.seconds()), "the probe's answer is as it should be")
+            self._move(self.target.health.succeeded(self._clock.seconds()), "the probe's answer is as it should be")
         elif isinstance(problem, Shortage):
             if not self._is_short:
                 self._is_short = True
@@ -124,12 +139,12 @@ class Watch:
             if self._soon:
                 wait, self._soon = min(wait, self._soon), 2 * self._soon
             refused = isinstance(problem, ConnectionRefused)
-            self._move(self._target.health.failed(self._clock.seconds(), self._threshold, refused=refused), problem)
+            self._move(self.target.health.failed(self._clock.seconds(), self._threshold, refused=refused), problem)
         self._timer = self._clock.callLater(max(wait, 0.0), self._begin)
 
     def _refused(self) -> None:
         """A request was refused a connection, which counts like a failed probe (a passive health check)."""
-        before = self._target.health
+        before = self.target.health
         if before.state is HealthState.DOWN:
             return
         health = before.failed(self._clock.seconds(), self._threshold, refused=True)
@@ -148,8 +163,8 @@ class Watch:
             self._timer.reset(due - now)
 
     def _move(self, health: Health, reason: str) -> None:
-        before = self._target.state
-        self._target.found(health)
+        before = self.target.state
+        self.target.found(health)
         if health.state is before:
             return
         (self.log.warn if health.state is HealthState.DOWN else self.log.info)(
@@ -175,10 +190,11 @@ class Prober(Service):
         self._watches = tuple(watches)
 
     def startService(self) -> None:
-        """Probes every server, the first at once."""
+        """Probes every server that is not probed yet, the first at once."""
         super().startService()
-        for index, watch in enumerate(self._watches):
-            pace = min(PACE, watch.interval / len(self._watches))
+        fresh = [watch for watch in self._watches if not watch.running]
+        for index, watch in enumerate(fresh):
+            pace = min(PACE, watch.interval / len(fresh))
             watch.start((index + self._random.random()) * pace)
 
     def stopService(self) -> None:
@@ -187,6 +203,24 @@ class Prober(Service):
         for watch in self._watches:
             watch.stop()
 
+    def take_over(self, previous: Prober) -> None:
+        """Goes on with the watches of the configuration before, where the server and its probe are the same.
+
+        They keep their times. The others end, also those of servers whose probe is another one now: the health that
+        they have found stays until the first result of the new probe. The previous prober has none from now on.
+        """
+        former = {watch.target: watch for watch in previous._watches if watch.running}
+        previous._watches = ()
+        self._watches = tuple(_same(former, watch) for watch in self._watches)
+        for left in former.values():
+            left.stop()
+
+
+def _same(former: dict[Target, Watch], watch: Watch) -> Watch:
+    """The running watch of the same server by the same probe, taken out of the former ones, or else the new one."""
+    known = former.get(watch.target)
+    return watch if known is None or known.probe != watch.probe else former.pop(watch.target)
+
 
 def watches(clock: IReactorTime, servers: Iterable[tuple[S, C]], probing_of: Callable[[S, C], Probing]) -> list[Watch]:
     """A watch for each server with its settings; one alone where several routes lead to the server."""
@@ -194,8 +228,12 @@ def watches(clock: IReactorTime, servers: Iterable[tuple[S, C]], probing_of: Cal
 
 
 def _watch(clock: IReactorTime, server: Target, probing: Probing) -> Watch:
-    interval, threshold = probing.interval, probing.threshold
-    return Watch(clock, server, probing.name, probing.ask, interval=interval, threshold=threshold)
+    return Watch(
+        *(clock, server, probing.name, probing.ask),
+        interval=probing.interval,
+        threshold=probing.threshold,
+        probe=probing.probe,
+    )
 
 
 def connection_problem(failure: Failure) -> str:

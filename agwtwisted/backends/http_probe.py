@@ -43,6 +43,7 @@ def _probing(clock: IReactorTime, backends: Backends, server: Server, settings: 
         ask=lambda: ask(at, probe, clock),
         interval=probe.interval,
         threshold=probe.unhealthy_threshold,
+        probe=probe,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from secrets import token_bytes
 
 from twisted.internet.posixbase import PosixReactorBase as Reactor
@@ -25,6 +25,21 @@ from agwtwisted.tls.backend_contexts import BackendContexts
 from agwtwisted.transport.outbox import NO_OUTBOX, Outbox
 
 
+class IdleReserve:
+    """Connections that no exchange uses: what can be done without where descriptors are short.
+
+    It outlives a configuration, as servers do that make room by it.
+    """
+
+    def __init__(self) -> None:
+        self.servers: Iterable[Server] = ()  # those of the configuration in force
+
+    def close(self) -> None:
+        """Closes them."""
+        for server in self.servers:
+            server.close_idle()
+
+
 class Backends:
     """The servers behind the gateway, shared by all rules that name them.
 
@@ -36,6 +51,8 @@ class Backends:
         resolver: resolves the names of servers; None: as the reactor does it.
         affinity_key: of the cookies that stand for servers; without one, none outlives these Backends.
         outbox: of the reactor, if its turns end with sending.
+        previous: those of the configuration in force. Where servers are the same, these are taken; nothing of it
+            changes before `take_over`.
     """
 
     def __init__(
@@ -45,14 +62,22 @@ class Backends:
         *,
         affinity_key: bytes = b"",
         outbox: Outbox = NO_OUTBOX,
+        previous: Backends | None = None,
     ) -> None:
         self._reactor = reactor
         self._outbox = outbox
         self._resolver = resolver or resolver_of(reactor)
         self._affinity_key = affinity_key or token_bytes(KEY_BYTES)
-        self._contexts = BackendContexts()
-        self._failures = ConnectionFailureLog(reactor.seconds)
-        self._servers: ServerPools[Server, BackendHttpSettings] = ServerPools(self._new_server, self._new_pool)
+        self._contexts: BackendContexts = BackendContexts(None if previous is None else previous._contexts)
+        self._failures: ConnectionFailureLog = (
+            ConnectionFailureLog(reactor.seconds) if previous is None else previous._failures
+        )
+        self._reserve: IdleReserve = IdleReserve() if previous is None else previous._reserve
+        self._servers: ServerPools[Server, BackendHttpSettings] = ServerPools(
+            *(self._new_server, self._new_pool), None if previous is None else previous._servers, self._is_current
+        )
+        if previous is None:
+            self._reserve.servers = self._servers
 
     def pool(self, pool: BackendAddressPool, settings: BackendHttpSettings) -> Pool[Server]:
         """The servers of a pool under these settings."""
@@ -71,16 +96,20 @@ class Backends:
         if settings.protocol is Protocol.HTTPS:
             self._contexts.of(settings)
 
+    def take_over(self, previous: Backends) -> None:
+        """Takes the place of those of the configuration before, as `ServerPools.take_over` says."""
+        self._contexts.settle()
+        self._reserve.servers = self._servers
+        self._servers.take_over(previous._servers)
+
     def close_idle(self) -> None:
         """Closes the connections that no exchange uses, and leaves no timer behind, at the end."""
         for server in self._servers:
             server.close_idle()
             server.stop()
 
-    def _make_room(self) -> None:
-        """Descriptors are short: connections that no exchange uses are what can be done without."""
-        for server in self._servers:
-            server.close_idle()
+    def _is_current(self, server: Server, settings: BackendHttpSettings) -> bool:
+        return settings.protocol is not Protocol.HTTPS or server.trusts(self._contexts.of(settings))
 
     def _new_pool(self, servers: tuple[Server, ...], settings: BackendHttpSettings) -> Pool[Server]:
         least = settings.load_distribution_algorithm is LoadDistributionAlgorithm.LEAST_CONNECTIONS
@@ -92,7 +121,9 @@ class Backends:
         if settings.protocol is Protocol.HTTPS:
             encryption = Encryption(tls=self._contexts.of(settings), rule=IdentityRule.of(settings, host))
         dialer = Dialer(
-            *(self._reactor, host, port, self._resolver, encryption), outbox=self._outbox, make_room=self._make_room
+            *(self._reactor, host, port, self._resolver, encryption),
+            outbox=self._outbox,
+            make_room=self._reserve.close,
         )
         drain_timeout = settings.connection_draining_timeout
         return Server(self._reactor, host, port, dialer, self._failures, drain_timeout=drain_timeout)

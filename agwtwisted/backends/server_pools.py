@@ -1,21 +1,26 @@
 """Servers and the pools of them, each made once: what backends of HTTP and of L4 have in common.
 
 A server is one for each content of the settings under which it is spoken to. So what is known of a server, and the
-connections to it, belong to what the settings say and not to their name alone.
+connections to it, belong to what the settings say and not to their name alone, and outlive a configuration where the
+next one says the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Generic, TypeAlias, TypeVar
 
 from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.balancing import Pool
 from agwtwisted.core.plan.fingerprints import Fingerprints
+from agwtwisted.core.plan.server_settings import of_server
 from agwtwisted.core.resources.resources import BackendAddressPool, BackendHttpSettings, BackendSettings
 
 T = TypeVar("T", bound=Target)
 B = TypeVar("B", BackendHttpSettings, BackendSettings)
+
+ServerKey: TypeAlias = tuple[str, str, int]
+"""What a server is known by: the fingerprint of what settings say about servers, its host and its port."""
 
 
 class ServerPools(Generic[T, B]):
@@ -24,38 +29,97 @@ class ServerPools(Generic[T, B]):
     Args:
         new_server: makes a server of a host, a port and the settings.
         new_pool: makes a pool of servers, under the settings.
+        previous: those of the configuration in force, whose servers are taken where they are the same. Nothing of them
+            changes, and no pool is notified of anything, before `take_over`. None: there are none.
+        is_current: whether a server of these is spoken to as the settings say today.
     """
 
-    def __init__(self, new_server: Callable[[str, int, B], T], new_pool: Callable[[tuple[T, ...], B], Pool[T]]) -> None:
+    def __init__(
+        self,
+        new_server: Callable[[str, int, B], T],
+        new_pool: Callable[[tuple[T, ...], B], Pool[T]],
+        previous: ServerPools[T, B] | None = None,
+        is_current: Callable[[T, B], bool] = lambda _server, _settings: True,
+    ) -> None:
         self._new_server: Callable[[str, int, B], T] = new_server
         self._new_pool: Callable[[tuple[T, ...], B], Pool[T]] = new_pool
+        self._is_current: Callable[[T, B], bool] = is_current
+        self._kept: Mapping[ServerKey, T] = {} if previous is None else previous._servers
+        self._in_force = previous is None
         self._fingerprints = Fingerprints()
-        self._servers: dict[tuple[str, str, int], T] = {}  # by the fingerprint of the settings, host and port
+        self._settings: dict[int, tuple[B, str]] = {}  # by identity; the value is kept, and its identity with it
+        self._servers: dict[ServerKey, T] = {}
         self._pools: dict[tuple[str, str], Pool[T]] = {}
+        self._settings_of: dict[tuple[str, str], str] = {}  # the fingerprint, by the names of pool and settings
 
     def __iter__(self) -> Iterator[T]:
-        """Every server that was made."""
+        """Every server that was made, or taken."""
         return iter(self._servers.values())
+
+    def items(self) -> Iterable[tuple[ServerKey, T]]:
+        """The same, with what each is known by, in this process as in any other."""
+        return self._servers.items()
 
     def pool(self, pool: BackendAddressPool, settings: B) -> Pool[T]:
         """The servers of a pool under these settings."""
         found = self._pools.get((pool.name, settings.name))
         if found is None:
             found = self._pools[pool.name, settings.name] = self._made(pool, settings)
+            self._settings_of[pool.name, settings.name] = self._fingerprint(settings)
         return found
 
     def server(self, host: str, port: int, settings: B) -> T:
         """A server under these settings."""
-        key = (self._fingerprints.of(settings), host, port)
+        key = (self._fingerprint(settings), host, port)
         server = self._servers.get(key)
         if server is None:
-            server = self._servers[key] = self._new_server(host, port, settings)
+            kept = self._kept.get(key)
+            is_same = kept is not None and self._is_current(kept, settings)
+            server = kept if kept is not None and is_same else self._new_server(host, port, settings)
+            self._servers[key] = server
         return server
+
+    def take_over(self, previous: ServerPools[T, B]) -> None:
+        """Takes the place of those of the configuration before: servers and pools that are the same go on.
+
+        Servers that are no more are retired. They are all that the previous ones have from now on, for the requests
+        that are under way there.
+        """
+        self._kept = {}
+        previous._withdraw()
+        if not self._in_force:
+            self._in_force = True
+            for pool in self._pools.values():
+                self._subscribe(pool)
+        for names, pool in self._pools.items():
+            if previous._settings_of.get(names) == self._settings_of[names]:
+                pool.take_over(previous._pools[names])
+        previous._servers = {key: each for key, each in previous._servers.items() if self._servers.get(key) is not each}
+        addresses = {(host, port) for _, host, port in self._servers}
+        for (_, *address), server in previous._servers.items():
+            server.retire(drain=tuple(address) not in addresses)
+
+    def _withdraw(self) -> None:
+        """Servers report nothing here any more."""
+        for pool in self._pools.values():
+            pool.not_notified()
+            for server in pool.servers:
+                server.unsubscribe(pool.changed)
+
+    def _subscribe(self, pool: Pool[T]) -> None:
+        for server in pool.servers:
+            server.subscribe(pool.changed)
+
+    def _fingerprint(self, settings: B) -> str:
+        found = self._settings.get(id(settings))
+        if found is None:
+            found = self._settings[id(settings)] = settings, self._fingerprints.of(of_server(settings))
+        return found[1]
 
     def _made(self, pool: BackendAddressPool, settings: B) -> Pool[T]:
         addresses = [(each.host, each.port or settings.port) for each in pool.backend_addresses]
         servers = tuple(dict.fromkeys(self.server(*address, settings) for address in addresses))
         made = self._new_pool(servers, settings)
-        for server in servers:
-            server.subscribe(made.changed)
+        if self._in_force:
+            self._subscribe(made)
         return made

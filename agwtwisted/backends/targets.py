@@ -43,12 +43,17 @@ class Target:
         self.when_reached: Callable[[], None] | None = None
         self._drain_timeout = drain_timeout
         self._drain = Deadline(clock, self._drained)
+        self._why_cut = "the server is down, and connection_draining_timeout is over"
         self._in_use: set[Cuttable] = set()
         self._subscribers: list[Callable[[], None]] = []
 
     def subscribe(self, changed: Callable[[], None]) -> None:
         """Has `changed` called whenever `state` or `refusing` changes, by which requests are distributed."""
         self._subscribers.append(changed)
+
+    def unsubscribe(self, changed: Callable[[], None]) -> None:
+        """Ends what `subscribe` began."""
+        self._subscribers.remove(changed)
 
     def found(self, health: Health) -> None:
         """Sets the health."""
@@ -60,6 +65,18 @@ class Target:
             self._drain_or_not()
         for changed in self._subscribers:
             changed()
+
+    def retire(self, *, drain: bool) -> None:
+        """No configuration in force knows it under these settings: what is in progress goes on, and nothing is kept.
+
+        Args:
+            drain: whether no settings lead to the server any more. It is drained then, as one that goes down (so the
+                product does it with servers that are removed from their pool).
+        """
+        self._why_cut = "the server was removed, and connection_draining_timeout is over"
+        self.close_idle()
+        if drain and self._in_use and self._drain.at is None:
+            self._drain.set(self._drain_timeout)
 
     def _drain_or_not(self) -> None:
         if self.state is _DOWN:
@@ -100,4 +117,4 @@ class Target:
     def _drained(self) -> None:
         self.draining = False
         for connection in tuple(self._in_use):
-            connection.cut("the server is down, and connection_draining_timeout is over")
+            connection.cut(self._why_cut)

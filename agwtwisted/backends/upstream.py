@@ -22,6 +22,7 @@ from agwtwisted.core.http.messages import END, NEED_DATA, PAUSED, ResponseHead, 
 from agwtwisted.core.http.response_reader import ResponseEvent, ResponseReader
 from agwtwisted.core.plan.server_identity import ServerIdentity
 from agwtwisted.interfaces import UpstreamUser
+from agwtwisted.tls.backend_contexts import BackendTls
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.deadlines import Deadline
 
@@ -300,6 +301,11 @@ class Server(Target):
         self._dialer = dialer or Dialer(reactor, host, port, resolver_of(reactor))
         self._failures = failures or ConnectionFailureLog(reactor.seconds)
         self._idle: deque[UpstreamConnection] = deque()
+        self._max_idle = MAX_IDLE
+
+    def trusts(self, tls: BackendTls) -> bool:
+        """Whether this is how TLS is spoken with the server."""
+        return self._dialer.trusts(tls)
 
     def take(self, requested: str = "") -> UpstreamConnection | None:
         """An idle connection for a request to the host `requested`, None when there is none."""
@@ -317,12 +323,12 @@ class Server(Target):
         return None
 
     def give_back(self, connection: UpstreamConnection) -> None:
-        """A connection is idle again; beyond `MAX_IDLE` the oldest goes, and with a server that is down each."""
+        """A connection is idle again; beyond `MAX_IDLE` the oldest goes, of a server that is down or retired each."""
         if self.state is _DOWN:
             connection.transport.close()
             return
         self._idle.append(connection)
-        if len(self._idle) > MAX_IDLE:
+        if len(self._idle) > self._max_idle:
             self._idle.popleft().transport.close()
 
     def forget(self, connection: UpstreamConnection) -> None:
@@ -334,6 +340,11 @@ class Server(Target):
         """Closes what is not in use."""
         while self._idle:
             self._idle.pop().transport.close()
+
+    def retire(self, *, drain: bool) -> None:
+        """As Target says; no connection is pooled again."""
+        self._max_idle = 0
+        super().retire(drain=drain)
 
     def connect(self, timeout: float, requested: str = "") -> Deferred[UpstreamConnection]:
         """A new connection within `timeout` seconds, for a request to the host `requested`; may be cancelled.

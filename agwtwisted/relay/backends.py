@@ -19,7 +19,7 @@ from agwtwisted.core.backends.balancing import Pool, RoundRobin
 from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.core.plan.server_identity import IdentityRule, server_identity
 from agwtwisted.core.resources.resources import BackendAddressPool, BackendSettings, StreamProtocol
-from agwtwisted.tls.backend_contexts import BackendContexts
+from agwtwisted.tls.backend_contexts import BackendContexts, BackendTls
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.outbox import NO_OUTBOX, Outbox
 
@@ -34,16 +34,30 @@ class RelayBackends:
         reactor: connects.
         resolver: resolves names of servers.
         outbox: of the reactor, if its turns end with sending.
+        previous: those of the configuration in force. Where servers are the same, these are taken; nothing of it
+            changes before `take_over`.
     """
 
-    def __init__(self, reactor: Reactor, resolver: Resolver, outbox: Outbox = NO_OUTBOX) -> None:
+    def __init__(
+        self,
+        reactor: Reactor,
+        resolver: Resolver,
+        outbox: Outbox = NO_OUTBOX,
+        *,
+        previous: RelayBackends | None = None,
+    ) -> None:
         self._reactor = reactor
         self._outbox = outbox
         self._resolver = resolver
-        self._failures = ConnectionFailureLog(reactor.seconds)
-        self._contexts = BackendContexts()
+        self._failures: ConnectionFailureLog = (
+            ConnectionFailureLog(reactor.seconds) if previous is None else previous._failures
+        )
+        self._contexts: BackendContexts = BackendContexts(None if previous is None else previous._contexts)
         self._servers: ServerPools[RelayServer, BackendSettings] = ServerPools(
-            self._new_server, lambda servers, _: Pool(servers, RoundRobin())
+            self._new_server,
+            lambda servers, _: Pool(servers, RoundRobin()),
+            None if previous is None else previous._servers,
+            self._is_current,
         )
 
     def pool(self, pool: BackendAddressPool, settings: BackendSettings) -> Pool[RelayServer]:
@@ -59,10 +73,18 @@ class RelayBackends:
         if settings.protocol is StreamProtocol.TLS:
             self._contexts.of(settings)
 
+    def take_over(self, previous: RelayBackends) -> None:
+        """Takes the place of those of the configuration before, as `ServerPools.take_over` says."""
+        self._contexts.settle()
+        self._servers.take_over(previous._servers)
+
     def stop(self) -> None:
         """Leaves no timer behind, at the end."""
         for server in self._servers:
             server.stop()
+
+    def _is_current(self, server: RelayServer, settings: BackendSettings) -> bool:
+        return settings.protocol is not StreamProtocol.TLS or server.trusts(self._contexts.of(settings))
 
     def _new_server(self, host: str, port: int, settings: BackendSettings) -> RelayServer:
         encryption = None
@@ -104,6 +126,10 @@ class RelayServer(Target):
 
         identity = server_identity(server_name) if server_name else None
         return self._dialer.dial(timeout, identity, preamble=preamble, protocol=protocol)
+
+    def trusts(self, tls: BackendTls) -> bool:
+        """Whether this is how TLS is spoken with the server."""
+        return self._dialer.trusts(tls)
 
     def complain(self, failure: Failure) -> None:
         """Logs why there is no connection."""

@@ -35,6 +35,7 @@ def _probing(backends: RelayBackends, server: RelayServer, settings: BackendSett
         ask=lambda: ask(at, probe),
         interval=probe.interval,
         threshold=probe.unhealthy_threshold,
+        probe=probe,
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import ssl
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -13,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from agwtwisted.core.base import limits
 from agwtwisted.core.base.errors import SectionError
 from agwtwisted.core.certificates.reading import Certificate
+from agwtwisted.core.plan.fingerprints import Fingerprints
 from agwtwisted.core.plan.server_identity import ServerIdentity, mismatch
 from agwtwisted.core.resources.certificates import SslCertificate
 from agwtwisted.core.resources.resources import BackendHttpSettings, BackendSettings
@@ -24,6 +27,16 @@ from agwtwisted.transport.connection import Connection
 HTTP_PROTOCOLS: Final = (b"http/1.1",)
 """What is offered to HTTP backends (ALPN), so that none of them answers in another protocol."""
 
+
+SYSTEM_ROOTS: Final = (
+    "/etc/ssl/certs",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Where systems keep the roots that they trust for servers, besides OpenSSL's own places, which it is asked for."""
 
 REMEMBERED: Final = 512
 """Certificates of which it is remembered whether they are a server's, for each way to trust."""
@@ -116,10 +129,17 @@ def _context(
 
 
 class BackendContexts:
-    """The ways to trust of one configuration, each made once: the system's roots take their time to read."""
+    """The ways to trust of one configuration, each made once: the system's roots take their time to read.
 
-    def __init__(self) -> None:
-        self._made: dict[tuple[object, ...], BackendTls] = {}
+    Args:
+        previous: those of the configuration in force. A way with the same content is taken of them, until `settle`.
+    """
+
+    def __init__(self, previous: BackendContexts | None = None) -> None:
+        self._made: dict[str, BackendTls] = {}  # by the fingerprint of their content
+        self._kept: Mapping[str, BackendTls] = {} if previous is None else previous._made
+        self._fingerprints = Fingerprints()
+        self._system_roots = _system_roots()
 
     def of(self, settings: BackendHttpSettings | BackendSettings) -> BackendTls:
         """How TLS is spoken under settings of HTTP, or of L4, which always verify and offer a protocol by connection.
@@ -128,11 +148,32 @@ class BackendContexts:
             ClientCertificateError: the gateway's own certificate is none that OpenSSL shows.
         """
         asked = _asked(settings)
-        key = (settings.trusted_root_certificates, *asked.values())
-        if key not in self._made:
-            roots = [root for trusted in settings.trusted_root_certificates for root in trusted.certificates]
-            self._made[key] = BackendTls.trusting(roots, **asked)
-        return self._made[key]
+        own = settings.trusted_root_certificates
+        key = self._fingerprints.of((own or self._system_roots, *asked.values()))
+        made = self._made.get(key) or self._kept.get(key)
+        if made is None:
+            made = BackendTls.trusting([root for trusted in own for root in trusted.certificates], **asked)
+        self._made[key] = made
+        return made
+
+    def settle(self) -> None:
+        """Takes nothing more of the previous ones."""
+        self._kept = {}
+
+
+def _system_roots() -> tuple[str, ...]:
+    """The state of the files from which the roots of the system come: other where these may be others."""
+    paths = ssl.get_default_verify_paths()
+    places = (paths.openssl_cafile, paths.openssl_capath, *SYSTEM_ROOTS)
+    return tuple(map(_state_of, places))
+
+
+def _state_of(path: str) -> str:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ""
+    return f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
 
 def _asked(settings: BackendHttpSettings | BackendSettings) -> dict[str, Any]:

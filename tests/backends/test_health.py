@@ -402,3 +402,150 @@ class ProberTests(SynchronousTestCase):
         prober.startService()
         self.assertEqual(self.network.timers(), [])
         prober.stopService()
+
+
+class ReplacedTests(SynchronousTestCase):
+    """The prober of the next configuration, in place of the one before."""
+
+    def setUp(self) -> None:
+        self.network = Network()
+        self.backends = Backends(self.network)  # type: ignore[arg-type]
+        self.prober, _ = self.made(None, ports=(1, 2))
+        self.prober.startService()
+        self.addCleanup(lambda: self.prober.stopService())
+        self.network.advance(1)
+        self.answer(1, 2)
+        self.network.advance(9)
+
+    def made(
+        self, previous: Backends | None, *, ports: tuple[int, ...], probe: Probe | None = None, **settings: Any
+    ) -> tuple[Prober, Backends]:
+        """A prober of one pool on these ports, which takes from the previous backends, and its own."""
+        backends = self.backends if previous is None else Backends(self.network, previous=previous)  # type: ignore[arg-type]
+        addresses = tuple(BackendAddress(host="127.0.0.1", port=port) for port in ports)
+        pair = (
+            BackendAddressPool(name="p", backend_addresses=addresses),
+            BackendHttpSettings(name="s", probe=probe, **settings),
+        )
+        prober = Prober(http_watches(self.network, backends, [pair]), Random(1))
+        self.pool = backends.pool(*pair)
+        return prober, backends
+
+    def answer(self, *ports: int, status: int = 200) -> None:
+        """The servers on these ports answer the last question."""
+        for port in ports:
+            self.network.backend(port).line.send(b"HTTP/1.1 %d -\r\nContent-Length: 0\r\n\r\n" % status)
+
+    def replaced(self, *ports: int, probe: Probe | None = None, **settings: Any) -> None:
+        """The next configuration is in force."""
+        prober, backends = self.made(self.backends, ports=ports, probe=probe, **settings)
+        backends.take_over(self.backends)
+        prober.take_over(self.prober)
+        self.prober.stopService()
+        prober.startService()
+        self.prober, self.backends = prober, backends
+
+    def attempts(self, *ports: int) -> list[int]:
+        """How many connections were made to these ports."""
+        return [self.network.backend(port).attempts for port in ports]
+
+    def states(self) -> list[HealthState]:
+        """What is known of the servers of the pool."""
+        return [server.state for server in self.pool.servers]
+
+    def test_same(self) -> None:
+        """Servers that are probed as before keep their times, however often the configuration is replaced."""
+        for _ in range(10):
+            self.replaced(1, 2)
+        self.assertEqual(self.states(), [HealthState.UP, HealthState.UP])
+        self.network.advance(INTERVAL - 9 - PACE)
+        self.assertEqual(self.attempts(1, 2), [1, 1])
+        self.network.advance(PACE)
+        self.assertEqual(self.attempts(1, 2), [2, 2])
+
+    def test_other_settings(self) -> None:
+        """So do those whose settings differ in nothing that concerns servers."""
+        self.replaced(1, 2, request_timeout=7.0, cookie_based_affinity=True)
+        self.network.advance(1)
+        self.assertEqual((self.attempts(1, 2), self.states()), ([1, 1], [HealthState.UP] * 2))
+
+    def test_new_and_gone(self) -> None:
+        """A new server is probed at once, and one that left is not probed any more."""
+        gone = self.pool.servers[1]
+        self.replaced(1, 3)
+        self.assertEqual(self.states(), [HealthState.UP, HealthState.UNKNOWN])
+        self.assertEqual([next(self.pool.order(admitted())).port for _ in range(3)], [1, 1, 1])
+        self.network.advance(PACE)
+        self.assertEqual(self.attempts(1, 2, 3), [1, 1, 1])
+        self.network.advance(0)
+        self.answer(3)
+        self.assertEqual(self.states(), [HealthState.UP] * 2)
+        self.network.advance(INTERVAL)
+        self.assertEqual(self.attempts(1, 2, 3), [2, 1, 2])
+        self.assertEqual((gone.when_refused, gone.when_reached), (None, None))
+
+    def test_all_new(self) -> None:
+        """Where no server is known yet, requests go to all of them, as at the start."""
+        self.replaced(3, 4)
+        self.assertEqual([each.port for each in self.pool.order(admitted())], [3, 4])
+
+    def test_other_probe(self) -> None:
+        """Another probe is sent at once; what the one before has found counts until the first result, its failures
+        do not.
+        """
+        self.network.advance(INTERVAL - 9)
+        self.network.advance(0)
+        self.answer(1, 2, status=500)
+        self.assertEqual([server.health.failures for server in self.pool.servers], [1, 1])
+        self.replaced(1, 2, probe=Probe(name="p", path="/new", unhealthy_threshold=2))
+        self.assertEqual((self.states(), self.pool.servers[0].health.failures), ([HealthState.UP] * 2, 0))
+        self.network.advance(2 * PACE)
+        self.network.advance(0)
+        self.assertEqual(self.attempts(1, 2), [3, 3])
+        self.assertTrue(self.network.backend(1).line.take().startswith(b"GET /new "))
+        self.answer(1, 2, status=500)
+        self.assertEqual(self.states(), [HealthState.UP] * 2)
+
+    def test_under_way(self) -> None:
+        """A question under way goes on where the probe is the same, and is given up where it is not."""
+        for probe, state in ((None, HealthState.UP), (Probe(name="p", path="/new"), HealthState.UNKNOWN)):
+            self.network = Network()
+            self.backends = Backends(self.network)  # type: ignore[arg-type]
+            self.prober, _ = self.made(None, ports=(1,))
+            self.prober.startService()
+            self.network.advance(PACE)
+            self.network.advance(0)
+            asked = self.network.backend(1).line
+            self.replaced(1, probe=probe)
+            self.network.advance(0)
+            asked.send(b"HTTP/1.1 200 -\r\nContent-Length: 0\r\n\r\n")
+            self.assertEqual((self.states(), asked.reset), ([state], probe is not None))
+
+    def test_requests_report(self) -> None:
+        """Requests report refused connections to the watch in force, whichever configuration they began under."""
+        server = self.pool.servers[0]
+        for probe in (None, Probe(name="p", path="/new", unhealthy_threshold=1)):
+            self.replaced(1, 2, probe=probe)
+            self.assertIs(self.pool.servers[0], server)
+            server.refused()
+        self.assertEqual(self.states(), [HealthState.DOWN, HealthState.UP])
+
+    def test_many(self) -> None:
+        """A thousand servers are not probed by a change that does not concern them; where all are new, one by one."""
+        ports = tuple(range(10, 1010))
+        self.replaced(*ports)
+        for _ in range(100):
+            self.network.advance(1000 * PACE / 100)
+        self.assertEqual({*self.attempts(*ports)}, {1})
+        self.replaced(*ports, 1)
+        self.network.advance(5)
+        self.assertEqual({*self.attempts(*ports)}, {1})
+        self.replaced(*ports, probe=Probe(name="p", path="/new"))
+        self.network.advance(PACE)
+        self.assertLessEqual(sum(self.attempts(*ports)), len(ports) + 2)
+
+    def test_thrown_away(self) -> None:
+        """A prober that never comes into force probes nothing, and takes nothing."""
+        self.made(self.backends, ports=(1, 3))
+        self.network.advance(INTERVAL)
+        self.assertEqual(self.attempts(1, 2, 3), [2, 2, 0])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from tempfile import NamedTemporaryFile
 from typing import Any
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -11,8 +15,14 @@ from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.affinity import cookie_value
 from agwtwisted.core.backends.balancing import Pool
 from agwtwisted.core.backends.health import Health
-from agwtwisted.core.resources.resources import BackendAddressPool, BackendHttpSettings, LoadDistributionAlgorithm
+from agwtwisted.core.resources.resources import (
+    BackendAddressPool,
+    BackendHttpSettings,
+    LoadDistributionAlgorithm,
+    Protocol,
+)
 from agwtwisted.core.sections.backend_keys import backend_address
+from agwtwisted.tls import backend_contexts
 from tests.identities import admitted
 from tests.wires import Network
 
@@ -66,6 +76,52 @@ class BackendsTests(SynchronousTestCase):
         [(_, line)] = pool.affinity.lines(pool.servers[1], (), secure=False)
         self.assertEqual(line, b"Own=%b; Path=/" % cookie_value(b"key", "t", "b", "80"))
         self.assertEqual([server.host for server in pool.order(admitted(), [(b"Cookie", line)])], ["b", "a"])
+
+    def test_taken_over(self) -> None:
+        """The next configuration takes the servers that are the same, with their cookies; closing the old one leaves
+        them alone.
+        """
+        old = self.pool("a", "b", cookie_based_affinity=True)
+        assert old.affinity
+        lines = [old.affinity.lines(server, (), secure=True) for server in old.servers]
+        previous = self.backends
+        self.backends = Backends(self.network, affinity_key=b"key", previous=previous)  # type: ignore[arg-type]
+        pool = self.pool("b", "c", cookie_based_affinity=True, request_timeout=7.0)
+        self.backends.take_over(previous)
+        assert pool.affinity
+        self.assertIs(pool.servers[0], old.servers[1])
+        self.assertEqual(pool.affinity.lines(pool.servers[0], (), secure=True), lines[1])
+        pool.servers[0].found(Health().failed(0, 1))
+        previous.close_idle()
+        self.assertEqual(self.network.timers(), [30.0])
+        self.backends.close_idle()
+        self.assertEqual(self.network.timers(), [])
+
+    def test_nothing_left(self) -> None:
+        """Nothing of the previous backends is referenced by the next ones, nor by the servers that they take."""
+        self.pool("a", "b", protocol=Protocol.HTTPS)
+        previous = weakref.ref(self.backends)
+        self.backends = Backends(self.network, previous=self.backends)  # type: ignore[arg-type]
+        kept = self.pool("a", protocol=Protocol.HTTPS).servers[0]
+        self.backends.take_over(previous())  # type: ignore[arg-type]
+        gc.collect()
+        self.assertIsNone(previous())
+        self.assertEqual(self.backends._contexts._kept, {})
+        kept._dialer._make_room()
+
+    def test_other_trust(self) -> None:
+        """A server is another one where the roots of the system, which its settings trust, may be others by now."""
+        with NamedTemporaryFile() as file, mock.patch.object(backend_contexts, "SYSTEM_ROOTS", (file.name,)):
+            self.setUp()
+            pools = [
+                self.pool("a", under=under, protocol=protocol) for under, protocol in zip("st", Protocol, strict=True)
+            ]
+            file.write(b"changed")
+            file.flush()
+            self.backends = Backends(self.network, previous=self.backends)  # type: ignore[arg-type]
+            for number, (under, protocol) in enumerate(zip("st", Protocol, strict=True)):
+                server = self.pool("a", under=under, protocol=protocol).servers[0]
+                self.assertEqual(server is pools[number].servers[0], protocol is Protocol.HTTP)
 
     def test_key_of_its_own(self) -> None:
         """Without a key a random one is made."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -49,6 +51,42 @@ class TargetTests(SynchronousTestCase):
             self.assertIs(self.target.health, health)
         self.assertEqual(self.changes, [HealthState.UP, HealthState.DOWN, HealthState.UP])
         self.target.stop()
+
+    def test_unsubscribed(self) -> None:
+        """Who has ended its subscription is not notified any more; others are."""
+        other: list[HealthState] = []
+        changed = partial(other.append, HealthState.UP)
+        self.target.subscribe(changed)
+        self.target.found(UP)
+        self.target.unsubscribe(changed)
+        self.target.found(DOWN)
+        self.assertEqual((len(other), len(self.changes)), (1, 2))
+        self.target.stop()
+
+    def test_removed(self) -> None:
+        """A server that no settings lead to any more is drained as one that goes down; one of other settings is not."""
+        connection = Connection()
+        self.target.used(connection)
+        self.target.retire(drain=False)
+        self.assertEqual((self.target.closed, self.clock.getDelayedCalls()), (1, []))
+        self.target.retire(drain=True)
+        self.clock.advance(DRAIN - 1)
+        self.assertEqual(connection.reasons, [])
+        self.clock.advance(1)
+        self.assertEqual(connection.reasons, ["the server was removed, and connection_draining_timeout is over"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_removed_while_down(self) -> None:
+        """One that is being drained already gets no more time; one without connections leaves no timer."""
+        self.target.retire(drain=True)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        connection = Connection()
+        self.target.used(connection)
+        self.target.found(DOWN)
+        self.clock.advance(DRAIN - 1)
+        self.target.retire(drain=True)
+        self.clock.advance(1)
+        self.assertEqual(len(connection.reasons), 1)
 
     def test_goes_down(self) -> None:
         """Idle connections are closed, those in use are cut once the time is over, and those that ended are not."""

@@ -597,6 +597,23 @@ class ComplaintTests(_Case):
         self.assertEqual([formatEvent(event) for event in events], ["No connection to 127.0.0.1:9000: a\\nb"])
 
 
+class RetiredTests(_Case):
+    """A server that the configuration in force does not have."""
+
+    def test_retired(self) -> None:
+        """Idle connections are closed; what is in progress ends as it would have, and is not pooled again."""
+        self.begun()
+        self.begun()
+        self.backend.lines[0].send(OK)
+        self.server.retire(drain=False)
+        self.network.advance(0)
+        self.assertEqual([line.eof for line in self.backend.lines], [True, False])
+        self.line.send(OK)
+        self.network.advance(0)
+        self.assertEqual((self.user.ended, self.line.eof, self.server.take()), (2, True, None))
+        self.assertEqual(self.network.timers(), [])
+
+
 class DownTests(_Case):
     """A server that is down."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from functools import partial
 from typing import Any
 
@@ -92,6 +94,28 @@ class OrderTests(_Case):
         self.assertEqual([*servers.order(admitted())], [servers.servers[1]])
         self.backends.stop()
         self.assertEqual(self.network.timers(), [])
+
+
+class TakenOverTests(_Case):
+    """The servers of the next configuration."""
+
+    def test_taken_over(self) -> None:
+        """Those that are the same go on, with their health; nothing of the previous backends is referenced."""
+        settings = [tls(root()) for _ in range(2)]
+        old = self.backends.pool(pool("127.0.0.1", "127.0.0.2"), settings[0]).servers
+        old[0].found(Health(state=HealthState.UP))
+        previous = weakref.ref(self.backends)
+        following = RelayBackends(self.network, self.backends._resolver, previous=self.backends)  # type: ignore[arg-type]
+        new = following.pool(pool("127.0.0.1", "127.0.0.3"), settings[1])
+        plain = following.pool(pool("127.0.0.1"), PLAIN)
+        following.take_over(self.backends)
+        self.assertIs(new.servers[0], old[0])
+        self.assertIsNot(plain.servers[0], old[0])
+        self.assertEqual([next(new.order(admitted())) for _ in range(3)], [old[0]] * 3)
+        self.assertEqual(following._contexts._kept, {})
+        self.backends = following
+        gc.collect()
+        self.assertIsNone(previous())
 
 
 class DialTests(_Case):

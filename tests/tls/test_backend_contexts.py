@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.plan.server_identity import ServerIdentity, server_identity
 from agwtwisted.core.resources.resources import BackendHttpSettings, Protocol
+from agwtwisted.tls import backend_contexts
 from agwtwisted.tls.backend_contexts import BackendContexts, BackendTls, ClientCertificateError
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.outbox import NO_OUTBOX
@@ -244,6 +245,41 @@ class ContextTests(_Case):
             {"client_ssl_certificate": own(root().issue("gateway"))},
         ):
             self.assertIsNot(contexts.of(attrs.evolve(trusting, **change)), first)
+
+    def test_kept(self) -> None:
+        """The next configuration takes those with the same content, wherever it was read; nothing keeps the others."""
+        own_certificate = own(root().issue("gateway"))
+        for change in ({}, {"client_ssl_certificate": own_certificate}):
+            one, two = (attrs.evolve(https(root()), **change) for _ in range(2))
+            first, gone = BackendContexts(), https()
+            context, dropped = first.of(one), weakref.ref(first.of(gone))
+            second = BackendContexts(first)
+            self.assertIs(second.of(two), context)
+            second.settle()
+            del first, gone
+            gc.collect()
+            self.assertIsNone(dropped())
+            self.assertIs(BackendContexts(second).of(one), context)
+
+    def test_settled(self) -> None:
+        """Once it is in force a configuration takes nothing of the one before."""
+        first = BackendContexts()
+        context = first.of(https(root()))
+        second = BackendContexts(first)
+        second.settle()
+        self.assertIsNot(second.of(https(root())), context)
+
+    def test_system_roots(self) -> None:
+        """Where the system's roots count, and may be others by now, they are read anew."""
+        with NamedTemporaryFile() as file, mock.patch.object(backend_contexts, "SYSTEM_ROOTS", (file.name,)):
+            first = BackendContexts()
+            system, of_their_own = first.of(https()), first.of(https(root()))
+            self.assertIs(BackendContexts(first).of(https()), system)
+            file.write(b"changed")
+            file.flush()
+            second = BackendContexts(first)
+            self.assertIsNot(second.of(https()), system)
+            self.assertIs(second.of(https(root())), of_their_own)
 
     def test_memory(self) -> None:
         """A connection's memory is free as soon as it has ended, without the cycle collector, however it ended."""

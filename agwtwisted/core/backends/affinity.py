@@ -62,7 +62,9 @@ class Affinity(Generic[T]):
             headers: of the request.
             secure: whether the request came over TLS.
         """
-        value = self._values[server]
+        value = self._values.get(server)
+        if value is None:  # the pool got it while this request was under way
+            return ()
         sent = self._of(headers)
         if sent and all(each == value for each in sent):
             return ()

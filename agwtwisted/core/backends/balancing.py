@@ -166,6 +166,21 @@ class Pool(Generic[T]):
         self.affinity = affinity
         self._balancer = balancer
         self._stale = True
+        self._notified = True
+
+    def take_over(self, previous: Pool[T]) -> None:
+        """Goes on where the same pool of the configuration before is: whose turn it is, and what is in progress.
+
+        What that one is asked for from now on begins anew; it serves the requests that are under way there.
+        """
+        if type(self._balancer) is type(previous._balancer):
+            self._balancer, previous._balancer = previous._balancer, self._balancer
+        self._stale = previous._stale = True
+
+    def not_notified(self) -> None:
+        """`changed` is not called from now on: the health of the servers is looked at for each request."""
+        self._notified = False
+        self._stale = True
 
     def changed(self) -> None:
         """The health of a server has changed: it is looked at before the next request."""
@@ -176,7 +191,7 @@ class Pool(Generic[T]):
         the request.
         """
         if self._stale:
-            self._stale = False
+            self._stale = not self._notified
             usable = self._usable()
             taken = {*usable}
             self._balancer.use(usable, [server for server in self.servers if server not in taken])

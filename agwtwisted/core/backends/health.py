@@ -47,6 +47,10 @@ class Health:
         since = self.since if self.state is HealthState.DOWN else now
         return Health(state=HealthState.DOWN, failures=failures, since=since, refused=refused)
 
+    def anew(self) -> Health:
+        """The health as far as it counts for another probe: failures that were found by the one before do not."""
+        return attrs.evolve(self, failures=0)
+
     @property
     def refusing(self) -> bool:
         """Whether the server is down, and all that is known is that it refused the last connection.

@@ -50,6 +50,14 @@ class ValueTests(SynchronousTestCase):
         self.assertEqual(len(values), 6)
 
 
+class NewServerTests(SynchronousTestCase):
+    """A server that the pool got while a request was under way."""
+
+    def test_no_cookie(self) -> None:
+        """It has no value yet, so that its clients are not bound to it by this response."""
+        self.assertEqual(affinity().lines("new", (), secure=True), ())
+
+
 class RequestTests(SynchronousTestCase):
     """What a client sends."""
 

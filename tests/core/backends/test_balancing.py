@@ -326,6 +326,55 @@ class PoolTests(SynchronousTestCase):
         self.assertEqual(named(self.pool("a+b+").order(CLIENT, [(b"Cookie", b"A=" + b"b" * 32)])), "ab")
 
 
+class TakenOverTests(SynchronousTestCase):
+    """A pool of the next configuration, in place of the same one of the configuration before."""
+
+    def pools(self, balancer: Callable[[], Balancer[Server]], names: str, others: str) -> tuple[Pool[Server], ...]:
+        """The old one and the new one, of servers with these names; those of one name are the same."""
+        known = {name: Server(name) for name in names + others}
+        return tuple(Pool([known[name] for name in each], balancer()) for each in (names, others))
+
+    def test_turns(self) -> None:
+        """The turn goes on where it is."""
+        old, new = self.pools(RoundRobin, "abc", "abcd")
+        self.assertEqual(named(old.order(CLIENT), 1) + named(old.order(CLIENT), 1), "ab")
+        new.take_over(old)
+        self.assertEqual([named(new.order(CLIENT), 1) for _ in range(3)], ["c", "d", "a"])
+
+    def test_counts(self) -> None:
+        """Exchanges in progress count on until they end, where they began."""
+        old, new = self.pools(LeastConnections, "abc", "abd")
+        kept = [old.order(CLIENT) for _ in range(3)]
+        self.assertEqual("".join(named(order, 1) for order in kept), "abc")
+        new.take_over(old)
+        more = [new.order(CLIENT) for _ in range(2)]
+        self.assertEqual("".join(named(order, 1) for order in more), "da")
+        for order in kept:
+            order.close()
+        self.assertEqual(named(new.order(CLIENT), 1), "b")
+
+    def test_old_pool(self) -> None:
+        """The old one serves its own servers to the requests that are under way there, and leaves the new one alone."""
+        for balancer in (RoundRobin, LeastConnections):
+            old, new = self.pools(balancer, "ab", "cd")
+            new.take_over(old)
+            self.assertEqual([named(pool.order(CLIENT)) for pool in (old, new, old)][:2], ["ab", "cd"])
+
+    def test_other_algorithm(self) -> None:
+        """Another algorithm begins anew."""
+        [old, _], [_, new] = self.pools(RoundRobin, "ab", "ab"), self.pools(LeastConnections, "cd", "cd")
+        new.take_over(old)
+        self.assertEqual((named(old.order(CLIENT)), named(new.order(CLIENT))), ("ab", "cd"))
+
+    def test_not_notified(self) -> None:
+        """A pool that hears of no change looks at its servers for each request."""
+        [pool, _] = self.pools(RoundRobin, "ab", "")
+        pool.not_notified()
+        self.assertEqual(named(pool.order(CLIENT)), "ab")
+        pool.servers[1].state = HealthState.DOWN
+        self.assertEqual(named(pool.order(CLIENT)), "a")
+
+
 class LeastConnectionsPoolTests(PoolTests):
     """The same by the other algorithm."""
 
