@@ -19,7 +19,7 @@ from agwtwisted.backends.resolver import Resolver
 from agwtwisted.backends.system_resolver import SystemResolver
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.core.resources.resources import ClientRevocation, HttpListener, Listener
+from agwtwisted.core.resources.resources import ClientRevocation, HttpListener, Listener, SslProfile
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.listening.admission import Limits
 from agwtwisted.operations.access_log import AccessLog
@@ -112,12 +112,14 @@ class Shared:
         own_ports = {port for _, port in plan.addresses}
         client = OcspClient(reactor, own_ports=own_ports, lateness=Lateness(reactor))
         source = OcspSource(client, wall.seconds, reactor.seconds)
+        revocation = Revocation(reactor, wall, source, _store(plan, directory, wall, reactor), random)
+        revocation.use(asking_profiles(plan))
         return cls(
             reactor=reactor,
             outbox=outbox_of(reactor),
             wall=wall,
             access_log=access_log,
-            revocation=Revocation(reactor, wall, source, _store(plan, directory, wall, reactor), random),
+            revocation=revocation,
             resolver=Resolver(reactor, SystemResolver(reactor).look_up),
             limits=Limits(gateway, reactor, room=room),
             limiter=LogRateLimiter(reactor.seconds),
@@ -131,12 +133,15 @@ class Shared:
 
 def _store(plan: Plan, directory: Path | None, wall: WallClock, reactor: PosixReactorBase) -> ResponseStore:
     """Where OCSP responses are kept: in the state directory, where there is one and anything is asked."""
-    listeners: tuple[HttpListener | Listener, ...] = (*plan.config.http_listeners, *plan.config.listeners)
-    if directory is None or not any(map(_asks_responders, listeners)):
+    if directory is None or not asking_profiles(plan):
         return MemoryStore()
     return SqliteStore(directory, wall.seconds, reactor.callFromThread)
 
 
-def _asks_responders(listener: HttpListener | Listener) -> bool:
-    profile = listener.ssl_profile
-    return profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP
+def asking_profiles(plan: Plan) -> tuple[SslProfile, ...]:
+    """The profiles of a plan that ask responders, each once."""
+    listeners: tuple[HttpListener | Listener, ...] = (*plan.config.http_listeners, *plan.config.listeners)
+    profiles = dict.fromkeys(each.ssl_profile for each in listeners)
+    return tuple(
+        each for each in profiles if each is not None and each.verify_client_revocation is ClientRevocation.OCSP
+    )

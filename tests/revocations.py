@@ -101,6 +101,7 @@ class RevocationCase(SynchronousTestCase):
         """A memory that runs."""
         source = OcspSource(self.asker, self.wall.seconds, self.clock.seconds)
         revocation = Revocation(self.clock, self.wall, source, self.store, Random(0), **options)
+        revocation.use([PROFILE])
         revocation.startService()
         self.addCleanup(revocation.stopService)
         return revocation

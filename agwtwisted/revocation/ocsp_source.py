@@ -16,8 +16,9 @@ from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.http.destinations import Destination, destination
 from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.revocation import ocsp
-from agwtwisted.core.revocation.memory import Subject, rules_of
+from agwtwisted.core.revocation.memory import Subject
 from agwtwisted.core.revocation.ocsp import OcspRequest, OcspRules, ProvenResponse
+from agwtwisted.core.revocation.profiles import rules_of
 from agwtwisted.core.revocation.status import NoAnswer, Unusable
 from agwtwisted.revocation.ocsp_client import ResponderRoute
 

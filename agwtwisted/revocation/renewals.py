@@ -5,14 +5,15 @@ Caller: the revocation service, which decides whether an answer is still worth a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from random import Random
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from agwtwisted.core.revocation import ocsp
-from agwtwisted.core.revocation.memory import FAILURE_TTL, HeldAnswer, rules_of
+from agwtwisted.core.revocation.memory import FAILURE_TTL, HeldAnswer
+from agwtwisted.core.revocation.profiles import ProfilesInForce, rules_of
 from agwtwisted.transport.clocks import WallClock
 
 RENEW_FROM: Final = 0.5
@@ -30,15 +31,22 @@ class Renewals:
         clock: runs the timers.
         wall: by which answers end.
         random: spreads the renewals.
+        profiles: in force, by whose rules answers end; of one that is gone none is renewed.
         due: is called when it is time.
     """
 
     def __init__(
-        self, clock: IReactorTime, wall: WallClock, random: Random, due: Callable[[bytes, HeldAnswer], None]
+        self,
+        clock: IReactorTime,
+        wall: WallClock,
+        random: Random,
+        profiles: ProfilesInForce,
+        due: Callable[[bytes, HeldAnswer], None],
     ) -> None:
         self._clock = clock
         self._wall = wall
         self._random = random
+        self._profiles = profiles
         self._due = due
         self._running = False
         self._timers: dict[bytes, tuple[HeldAnswer, IDelayedCall]] = {}
@@ -58,9 +66,10 @@ class Renewals:
 
     def schedule(self, key: bytes, held: HeldAnswer) -> None:
         """Starts the timer of an answer, unless it runs, or the answer ends too soon for one."""
-        if key in self._timers or not self._running:
+        profile = self._profiles.named(held.profile)
+        if key in self._timers or not self._running or profile is None:
             return
-        left = ocsp.end_of(held.answer, rules_of(held.profile)) - self._wall.seconds()
+        left = ocsp.end_of(held.answer, rules_of(profile)) - self._wall.seconds()
         delay = FAILURE_TTL if held.bridging else left * self._random.uniform(RENEW_FROM, RENEW_TO)
         if delay >= MIN_RENEWAL:
             self._timers[key] = held, self._clock.callLater(delay, self._fired, key, held)
@@ -76,6 +85,13 @@ class Renewals:
         for key, (held, _) in tuple(self._timers.items()):
             self.cancel(key, held)
             self.schedule(key, held)
+
+    def changed(self, profiles: Container[str]) -> None:
+        """By the rules of these profiles answers end at another time now, or are not renewed any more."""
+        for key, (held, _) in tuple(self._timers.items()):
+            if held.profile in profiles:
+                self.cancel(key, held)
+                self.schedule(key, held)
 
     def _fired(self, key: bytes, held: HeldAnswer) -> None:
         del self._timers[key]

@@ -24,13 +24,11 @@ from agwtwisted.core.revocation.memory import (
     MAX_ANSWERS,
     HeldAnswer,
     News,
-    ProfileKey,
     RevocationMemory,
     Subject,
-    profile_key,
-    rules_of,
 )
 from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse
+from agwtwisted.core.revocation.profiles import ProfileKey, ProfilesInForce, profile_key, rules_of
 from agwtwisted.core.revocation.status import Good, NoAnswer, RevocationStatus, Unknown, Unusable
 from agwtwisted.core.verification.judging import valid_until
 from agwtwisted.revocation.ocsp_store import ResponseStore, StoredResponse
@@ -81,7 +79,8 @@ class Revocation(Service):
         self._source = source
         self._store = store
         self._max_answers = max_answers
-        self._renewals = Renewals(clock, wall, random, self._renew)
+        self._profiles = ProfilesInForce()
+        self._renewals = Renewals(clock, wall, random, self._profiles, self._renew)
         self._watchers = RevocationWatchers(clock)
         self._memory = RevocationMemory(max_answers, self._renewals.cancel)
         self._stored: dict[bytes, bytes] = {}  # responses of an earlier process, not proven yet
@@ -108,6 +107,15 @@ class Revocation(Service):
         self._memory.clear()
         return self._store.stop()
 
+    def use(self, profiles: Iterable[SslProfile]) -> None:
+        """These profiles are in force from now on: by their rules answers are renewed, and for no other profile.
+
+        What is known stays: every answer is judged by the profile that it is used for.
+        """
+        changed = self._profiles.use(profiles)
+        if changed:
+            self._renewals.changed(changed)
+
     def watch(self, subjects: Iterable[Subject], call: Callable[[], None]) -> Callable[[], None]:
         """Has `call` called when one of these certificates becomes known as revoked; returns what ends that.
 
@@ -119,7 +127,7 @@ class Revocation(Service):
         """The known status of a certificate; None where a source has to be asked."""
         key = self._key_of(*subject)
         known = self._known(key, subject, profile)
-        return None if known is None else self._used(known, key)
+        return None if known is None else self._used(known, key, profile)
 
     def status(self, subject: Subject, profile: SslProfile) -> Deferred[RevocationStatus]:
         """The status of a certificate, known or asked for; may be cancelled."""
@@ -128,15 +136,17 @@ class Revocation(Service):
             return succeed(known)
         key = self._key_of(*subject)
         asked = self._flights.join((key, profile_key(profile)), lambda: self._asked(key, subject, profile))
-        return asked.addCallback(self._used, key)
+        return asked.addCallback(self._used, key, profile)
 
     # -- what is known
 
-    def _used(self, status: RevocationStatus, key: bytes) -> RevocationStatus:
+    def _used(self, status: RevocationStatus, key: bytes, profile: SslProfile) -> RevocationStatus:
         """Notes that a client came with this certificate, so that its answer is renewed."""
         held = self._memory.held(key, self.seconds())
         if held is not None:
             held.used = True
+            if self._profiles.named(held.profile) is None:  # it is gone, and this one uses its answer
+                held.profile = profile.name
             self._renewals.schedule(key, held)  # where the renewal was due while no client used it
         return status
 
@@ -212,8 +222,11 @@ class Revocation(Service):
             held.bridging.clear()
             return
         held.used = False
-        for profile in tuple({profile_key(held.profile): held.profile, **held.bridging}.values()):
-            self._ask_again(key, held, profile)
+        held.bridging = {each for each in held.bridging if self._profiles.same(each) is not None}
+        asking = (self._profiles.named(held.profile), *map(self._profiles.same, held.bridging))
+        for profile in dict.fromkeys(asking):
+            if profile is not None:
+                self._ask_again(key, held, profile)
 
     def _ask_again(self, key: bytes, held: HeldAnswer, profile: SslProfile) -> None:
         asked = self._flights.join((key, profile_key(profile)), lambda: self._asked(key, held.subject, profile))

@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum, auto
 from math import inf
-from operator import attrgetter
 from typing import Final, TypeAlias
 
 import attrs
 
 from agwtwisted.core.base.expiring import Expiring
-from agwtwisted.core.resources.resources import SslProfile, WithoutNocheck
+from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.revocation import ocsp
-from agwtwisted.core.revocation.ocsp import OcspRules, ProvenResponse
+from agwtwisted.core.revocation.ocsp import ProvenResponse
+from agwtwisted.core.revocation.profiles import ProfileKey, profile_key, rules_of
 from agwtwisted.core.revocation.status import (
     CouldNotAsk,
     Good,
@@ -47,9 +47,6 @@ FAILURE_TTL: Final = 10.0
 Subject: TypeAlias = tuple[bytes, bytes]
 """A certificate and its issuer, in DER."""
 
-ProfileKey: TypeAlias = tuple[object, ...]
-"""As `profile_key` makes it."""
-
 
 @attrs.define(eq=False)
 class HeldAnswer:
@@ -62,9 +59,9 @@ class HeldAnswer:
     answer: ProvenResponse
     arrived: float  # wall time
     subject: Subject
-    profile: SslProfile
+    profile: str  # the name of the one by whose rules it is renewed
     used: bool = False  # since it was last renewed
-    bridging: dict[ProfileKey, SslProfile] = attrs.field(factory=dict)
+    bridging: set[ProfileKey] = attrs.field(factory=set)
 
 
 @attrs.frozen
@@ -152,7 +149,7 @@ class RevocationMemory:
         else:
             self._revoked.discard(key)
             until = ocsp.last_end_of(answer, rules_of(profile))
-            self._held.put(key, HeldAnswer(answer, arrived, subject, profile), until)
+            self._held.put(key, HeldAnswer(answer, arrived, subject, profile.name), until)
             news = News.GOOD
         if news is not News.NONE:
             self._failures.discard((key, profile_key(profile)))
@@ -177,7 +174,7 @@ class RevocationMemory:
         held, revoked = self._held.get(key, now), self._revoked.get(key, now)
         if isinstance(failure, CouldNotAsk):
             if held is not None:
-                held.bridging.pop(profile_key(profile), None)
+                held.bridging.discard(profile_key(profile))
         elif not isinstance(failure, Unreachable) or failure.was_asked:
             self._failures.put((key, profile_key(profile)), _Failure(failure, now), ticks + FAILURE_TTL)
         if revoked is not None:
@@ -185,30 +182,6 @@ class RevocationMemory:
         if held is not None and bridges and isinstance(failure, Unusable | Unreachable):
             return _bridged(held, profile, now) or failure
         return failure
-
-
-def profile_key(profile: SslProfile) -> ProfileKey:
-    """What distinguishes profiles here: the name, and all that OCSP requests and the use of responses depend on.
-
-    The memory outlives a configuration. Under its name alone a profile of the next one would get what is known, or
-    under way, of one with other content. Of a profile's keys those count that begin with ``ocsp_``.
-    """
-    return _distinguishing(profile)
-
-
-_distinguishing: Final[Callable[[SslProfile], ProfileKey]] = attrgetter(
-    "name", *(field.name for field in attrs.fields(SslProfile) if field.name.startswith("ocsp_"))
-)
-
-
-def rules_of(profile: SslProfile) -> OcspRules:
-    """What clients of a profile believe."""
-    return OcspRules(
-        clock_skew=profile.ocsp_clock_skew,
-        max_age=profile.ocsp_max_age,
-        default_age=profile.ocsp_default_age,
-        without_nocheck=profile.ocsp_responder_without_nocheck is WithoutNocheck.ALLOW,
-    )
 
 
 def _arrival(held: HeldAnswer, profile: SslProfile, now: float) -> float:
@@ -234,6 +207,6 @@ def _bridged(held: HeldAnswer, profile: SslProfile, now: float) -> Good | None:
     status = ocsp.status_at(held.answer, rules, now, arrived=now)
     if not isinstance(status, Good):
         return None
-    held.bridging[profile_key(profile)] = profile
+    held.bridging.add(profile_key(profile))
     held.used = True
     return status

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from cryptography.x509.ocsp import OCSPCertStatus
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,10 +14,9 @@ from agwtwisted.core.revocation.memory import (
     HeldAnswer,
     News,
     RevocationMemory,
-    profile_key,
-    rules_of,
 )
 from agwtwisted.core.revocation.ocsp import ProvenResponse
+from agwtwisted.core.revocation.profiles import profile_key
 from agwtwisted.core.revocation.status import (
     CouldNotAsk,
     Good,
@@ -156,14 +154,6 @@ class FailureTests(MemoryCase):
         self.assertIsInstance(self.status(by=profile()), Unreachable)
         self.assertIsNone(self.status(by=profile(ocsp_responder_url="http://127.0.0.1/")))
 
-    def test_profile_key(self) -> None:
-        """Every key of a profile about OCSP distinguishes profiles."""
-        names = [field.name for field in attrs.fields(SslProfile) if field.name.startswith("ocsp_")]
-        self.assertGreaterEqual(len(names), 10)
-        keys = {profile_key(attrs.evolve(PROFILE, **{name: ()})) for name in ("name", *names)}
-        others = {profile_key(attrs.evolve(PROFILE, **{name: (1,)})) for name in ("name", *names)}
-        self.assertEqual(len(keys | others | {profile_key(PROFILE)}), 2 * len(names) + 2)
-
     def test_not_kept(self) -> None:
         """That the gateway could not ask, or left a responder alone, is not kept."""
         for failure in (CouldNotAsk("x"), Unreachable("x", was_asked=False)):
@@ -182,7 +172,7 @@ class FailureTests(MemoryCase):
         assert held
         self.assertEqual((held.used, list(held.bridging)), (True, [profile_key(PROFILE)]))
         self.failed(CouldNotAsk("x"))
-        self.assertEqual(held.bridging, {})
+        self.assertEqual(held.bridging, set())
 
     def test_failure_ahead_of_the_end(self) -> None:
         """A renewal that fails leaves the answer as it is, and is no reason not to ask at its end."""
@@ -198,15 +188,3 @@ class FailureTests(MemoryCase):
         self.learn(answer())
         self.memory.clear()
         self.assertEqual((self.status(), len(self.dropped)), (None, 1))
-
-
-class RulesTests(SynchronousTestCase):
-    """What a profile believes."""
-
-    def test_rules(self) -> None:
-        """The rules are the profile's keys."""
-        by = profile(ocsp_clock_skew=1.0, ocsp_max_age=2.0, ocsp_default_age=3.0)
-        rules = rules_of(by)
-        self.assertEqual((rules.clock_skew, rules.max_age, rules.default_age, rules.without_nocheck), (1, 2, 3, False))
-        lax = profile(ocsp_responder_without_nocheck=WithoutNocheck.ALLOW)
-        self.assertTrue(rules_of(lax).without_nocheck)

@@ -1,0 +1,73 @@
+"""The SSL profiles in force, as far as OCSP goes: by whose rules what is known is renewed.
+
+What is known outlives a configuration, its profiles do not. So answers name the profile that they were asked for, and
+the one of that name in force is looked up here. Caller: the revocation service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Final, TypeAlias
+
+import attrs
+
+from agwtwisted.core.resources.resources import SslProfile, WithoutNocheck
+from agwtwisted.core.revocation.ocsp import OcspRules
+
+ProfileKey: TypeAlias = tuple[object, ...]
+"""As `profile_key` makes it."""
+
+
+def profile_key(profile: SslProfile) -> ProfileKey:
+    """What distinguishes profiles here: the name, and all that OCSP requests and the use of responses depend on.
+
+    The memory outlives a configuration. Under its name alone a profile of the next one would get what is known, or
+    under way, of one with other content. Of a profile's keys those count that begin with ``ocsp_``.
+    """
+    return _distinguishing(profile)
+
+
+_distinguishing: Final[Callable[[SslProfile], ProfileKey]] = attrgetter(
+    "name", *(field.name for field in attrs.fields(SslProfile) if field.name.startswith("ocsp_"))
+)
+
+
+def rules_of(profile: SslProfile) -> OcspRules:
+    """What clients of a profile believe."""
+    return OcspRules(
+        clock_skew=profile.ocsp_clock_skew,
+        max_age=profile.ocsp_max_age,
+        default_age=profile.ocsp_default_age,
+        without_nocheck=profile.ocsp_responder_without_nocheck is WithoutNocheck.ALLOW,
+    )
+
+
+class ProfilesInForce:
+    """Those that ask, without the certificates that they trust: nothing else of a configuration is kept here."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, SslProfile] = {}
+
+    def use(self, profiles: Iterable[SslProfile]) -> frozenset[str]:
+        """From now on these are in force; returns the names of those that are new, changed or gone."""
+        before, self._by_name = self._by_name, {each.name: _without_trust(each) for each in profiles}
+        names = before.keys() | self._by_name.keys()
+        return frozenset(name for name in names if _key(before.get(name)) != _key(self._by_name.get(name)))
+
+    def named(self, name: str) -> SslProfile | None:
+        """The one of this name; None where there is none."""
+        return self._by_name.get(name)
+
+    def same(self, key: ProfileKey) -> SslProfile | None:
+        """The one with this key; None where it is gone, or has changed."""
+        found = self._by_name.get(str(key[0]))
+        return found if _key(found) == key else None
+
+
+def _key(profile: SslProfile | None) -> ProfileKey:
+    return () if profile is None else profile_key(profile)
+
+
+def _without_trust(profile: SslProfile) -> SslProfile:
+    return attrs.evolve(profile, trusted_client_certificates=())
