@@ -8,11 +8,13 @@ from typing import Final, Protocol
 from twisted.internet.defer import Deferred
 
 from agwtwisted.core.http.header_lines import Header
+from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.http.messages import RequestHead, ResponseHead, UnfitRequest
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.clients import Admitted, Client
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.plan.routing import Action, Sites
+from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import SslProfile
 
 
@@ -32,6 +34,13 @@ class Session(Protocol):
 
     def identity(self, action: Action, client: Admitted) -> bytes:
         """The request header lines that identify the client to a backend; rendered once for each client."""
+
+
+class ConnectionSession(Session, Protocol):
+    """A session as the client protocol of its connection knows it."""
+
+    def settled(self) -> bool:
+        """Asked between two requests after a `ClientProtocol.hold`: whether the next one may be begun now."""
 
 
 class ResponseWriter(Protocol):
@@ -147,6 +156,10 @@ class ClientProtocol(Protocol):
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """What the client keeps the gateway waiting for, and since when."""
 
+    @property
+    def between_requests(self) -> bool:
+        """Whether none is under way."""
+
     def drain(self, now: float, quiet: float) -> None:
         """The gateway stops. A request that has come, or comes before the client was `quiet` for so long, is answered.
 
@@ -157,10 +170,13 @@ class ClientProtocol(Protocol):
         """No further request, not even one that has come: closes now if none is in progress, else after its answer."""
 
     def hold(self) -> None:
-        """No further request is begun until `go_on`; one in progress goes on."""
+        """No further request is begun until `go_on`, or the session has `settled`; one in progress goes on."""
 
     def go_on(self) -> None:
         """Requests are begun again."""
+
+    def serve_by(self, exchanges: Exchanges, gateway: Gateway, parser: RequestParser) -> None:
+        """The next requests are read and answered by these, one whose head has begun included; none is under way."""
 
 
 class Exchanges(Protocol):

@@ -23,11 +23,12 @@ from agwtwisted.backends.pools import Backends
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.core.resources.resources import Config
+from agwtwisted.core.resources.resources import Config, SslProfile
 from agwtwisted.exchange.exchange import HttpExchanges
 from agwtwisted.http1.port import HttpPort
+from agwtwisted.identity.revalidation import Check
 from agwtwisted.listening.admission import Limits
-from agwtwisted.listening.ports import PortEnvironment
+from agwtwisted.listening.ports import PortEnvironment, unchecked
 from agwtwisted.tls.handshake import ServerHandshake
 from agwtwisted.tls.port_contexts import PortContexts
 from tests import configurations, pki
@@ -190,17 +191,25 @@ class Log:
 
 
 class Gateway:
-    """One port of a configuration, on a clock, with a log and a reactor in memory."""
+    """One port of a configuration, on a clock, with a log and a reactor in memory; with those of the one `before`."""
 
-    def __init__(self, configuration: str | Config, source: configurations.Files | None = None) -> None:
+    def __init__(
+        self,
+        configuration: str | Config,
+        source: configurations.Files | None = None,
+        *,
+        before: Gateway | None = None,
+        check_of: Callable[[SslProfile | None], Check | None] = unchecked,
+    ) -> None:
         if isinstance(configuration, str):
             configuration = configurations.load(configuration, source or files())
         self.config = configuration
-        self.reactor = MemoryReactorClock()
-        self.reactor.advance(pki.NOW.timestamp())
-        self.log = Log()
-        self.wall = SettableClock(self.reactor)
-        self.limits = Limits(self.config.gateway, self.reactor)
+        self.reactor = before.reactor if before else MemoryReactorClock()
+        if before is None:
+            self.reactor.advance(pki.NOW.timestamp())
+        self.log = before.log if before else Log()
+        self.wall = before.wall if before else SettableClock(self.reactor)
+        self.limits = before.limits if before else Limits(self.config.gateway, self.reactor)
         self.exchanges = HttpExchanges(
             self.config.gateway,
             Backends(self.reactor),
@@ -225,10 +234,17 @@ class Gateway:
                 wall=self.wall,
                 access_log=self.log,  # type: ignore[arg-type]
                 limiter=LogRateLimiter(self.reactor.seconds),
+                check_of=check_of,
             ),
             exchanges=self.exchanges,
             names=HeaderNames(reject_odd=False),
         )
+
+    def reloaded(self, configuration: str, **others: Any) -> Gateway:
+        """The gateway of another configuration, whose port has taken over."""
+        following = Gateway(configuration, before=self, **others)
+        following.port.take_over(self.port)
+        return following
 
     def client(self, context: SSL.Context | None = None, name: str = "", *, address: str = "192.0.2.7") -> Client:
         """A client that has connected, and said nothing yet."""

@@ -100,16 +100,19 @@ class Check:
 
 
 class Stand:
-    """One port of L4 listeners, on a `Network` whose time is that of the tests' certificates."""
+    """One port of L4 listeners, on a `Network` whose time is that of the tests' certificates, or on that of another."""
 
-    def __init__(self, configuration: str, *, check_of: Any = unchecked, files: Any = None) -> None:
-        self.network = Network()
-        self.network.advance(pki.NOW.timestamp())
-        self.log = clients.Log()
-        self.wall = SettableClock(self.network)
+    def __init__(
+        self, configuration: str, *, check_of: Any = unchecked, files: Any = None, before: Stand | None = None
+    ) -> None:
+        self.network = before.network if before else Network()
+        if before is None:
+            self.network.advance(pki.NOW.timestamp())
+        self.log = before.log if before else clients.Log()
+        self.wall = before.wall if before else SettableClock(self.network)
         plan = configurations.plan(configuration, files or clients.files())
         config = plan.config
-        self.limits = Limits(config.gateway, self.network)
+        self.limits = before.limits if before else Limits(config.gateway, self.network)
         [port] = plan.relay_ports.values()
         self.backends = RelayBackends(self.network, Resolver(self.network, _unknown))  # type: ignore[arg-type]
         self.port = RelayPort(
@@ -126,6 +129,12 @@ class Stand:
             ),
             backends=self.backends,
         )
+
+    def reloaded(self, configuration: str, **others: Any) -> Stand:
+        """The same with another configuration, whose port has taken over."""
+        following = Stand(configuration, before=self, **others)
+        following.port.take_over(self.port)
+        return following
 
     def backend(self, port: int = 1883, host: str = "127.0.0.1") -> Any:
         """The server at that address."""

@@ -23,7 +23,8 @@ from agwtwisted.core.relay.announcing import header
 from agwtwisted.core.rules.variable_context import Context
 from agwtwisted.core.verification.verdicts import Missing, Refused, Unchecked
 from agwtwisted.exchange.deciding import route
-from agwtwisted.http1.port import HttpPort, HttpSession
+from agwtwisted.http1.port import HttpPort
+from agwtwisted.http1.session import HttpSession
 from agwtwisted.identity.gate import Gate
 from agwtwisted.interfaces import Session
 from agwtwisted.relay.client_sessions import RelaySession
@@ -56,7 +57,7 @@ header(client, any, any, None)
 route(any, any, client)
 http.begin(any, client)
 relay.begin(any, client)
-RelaySession(any, any, any, client, any)
+RelaySession(any, any, any, client)
 header_block(client.identity, frozenset())
 client.certificate
 """

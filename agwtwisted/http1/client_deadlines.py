@@ -66,6 +66,10 @@ class ClientDeadlines:
         """Nothing is due, but the frontend looks again after so many seconds."""
         self._deadline.set(seconds)
 
+    def count_by(self, gateway: Gateway) -> None:
+        """What is due from now on is due by these times; what is due already keeps its own."""
+        self._gateway = gateway
+
     def stop(self) -> None:
         """The connection ends."""
         self._deadline.stop()

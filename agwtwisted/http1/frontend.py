@@ -9,7 +9,6 @@ loop sees it, or is begun again where it rests. Nothing is taken apart twice, an
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall
@@ -22,8 +21,9 @@ from agwtwisted.core.http.request_reader import RequestEvent, RequestReader
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.http1.client_deadlines import ClientDeadlines
+from agwtwisted.http1.phases import BODY, IDLE, TUNNEL, UNFIT, WHOLE, Phase
 from agwtwisted.http1.response_writer import Http1ResponseWriter
-from agwtwisted.interfaces import NO_EXCHANGE, Exchanges, Session
+from agwtwisted.interfaces import NO_EXCHANGE, ConnectionSession, Exchanges
 from agwtwisted.transport.connection import Connection
 
 LOOK: Final = 1.0
@@ -36,19 +36,6 @@ ANSWERS_A_TURN: Final = 32
 """Requests of one connection that are begun in one turn of the reactor: those that the gateway answers by itself follow
 each other at once, and the other connections wait meanwhile."""
 
-
-class Phase(Enum):
-    """Where a connection stands."""
-
-    IDLE = "no request is under way"
-    BODY = "the body of a request comes"
-    WHOLE = "the request is whole, its answer is not"
-    UNFIT = "the request is malformed, and answered; nothing more is read"
-    TUNNEL = "another protocol is spoken, which the gateway only carries"
-
-
-# Before Python 3.12 each look at a member of an Enum costs a call.
-_IDLE, _BODY, _WHOLE, _UNFIT, _TUNNEL = Phase
 _NO_BODY: Final = Framing.NONE
 
 
@@ -63,7 +50,7 @@ class Frontend:
     def __init__(
         self,
         connection: Connection,
-        session: Session,
+        session: ConnectionSession,
         exchanges: Exchanges,
         gateway: Gateway,
         parser: RequestParser,
@@ -77,7 +64,7 @@ class Frontend:
         self._reader = RequestReader(parser, max_body_bytes=gateway.max_body_bytes)
         self._writer = Http1ResponseWriter(connection, self)
         self._deadlines = ClientDeadlines(connection.deadline(self._too_late), gateway, first_byte)
-        self._phase = _IDLE
+        self._phase: Phase = IDLE
         self._exchange = NO_EXCHANGE
         self._rests = True  # the loop: what it has to see, it is begun again for
         self._next_turn: IDelayedCall | None = None  # which begins the loop again
@@ -92,7 +79,12 @@ class Frontend:
     def endless(self) -> bool:
         """Whether what is in progress may go on for ever: another protocol, or server-sent events."""
         head = self._writer.head_sent
-        return self._phase is _TUNNEL or (head is not None and is_event_stream(head))
+        return self._phase is TUNNEL or (head is not None and is_event_stream(head))
+
+    @property
+    def between_requests(self) -> bool:
+        """Whether none is under way."""
+        return self._phase is IDLE
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """What the client keeps the gateway waiting for, and since when."""
@@ -101,8 +93,8 @@ class Frontend:
             return Awaited.MORE, now
         if connection.closing:
             return Awaited.REQUEST, 0.0
-        if phase is not _IDLE:
-            waits = phase in (_BODY, _UNFIT) and not self._body_paused
+        if phase is not IDLE:
+            waits = phase in (BODY, UNFIT) and not self._body_paused
             return (Awaited.MORE if waits else Awaited.NOTHING), now
         if self._reader.unread:
             return Awaited.NOTHING, now
@@ -114,7 +106,7 @@ class Frontend:
         That answer is the last, and says so: a connection that is closed between two requests may cut off the next.
         """
         before = self._deadlines.drain(quiet)
-        if self._phase is not _IDLE or self._reader.unread or self._connection.closing:
+        if self._phase is not IDLE or self._reader.unread or self._connection.closing:
             return
         if self._reader.head_open:
             self._deadlines.shorten_head(now)
@@ -123,11 +115,11 @@ class Frontend:
 
     def finish(self) -> None:
         """No further request, not even one that has come: closes now if none is in progress, else after its answer."""
-        if self._phase is _IDLE:
+        if self._phase is IDLE:
             self._close()
 
     def hold(self) -> None:
-        """No further request is begun until `go_on`; one in progress goes on."""
+        """No further request is begun until `go_on`, or the session has `settled`; one in progress goes on."""
         self._on_hold = True
 
     def go_on(self) -> None:
@@ -135,12 +127,19 @@ class Frontend:
         self._on_hold = False
         self._guarded(self._advance)
 
+    def serve_by(self, exchanges: Exchanges, gateway: Gateway, parser: RequestParser) -> None:
+        """The next requests are read and answered by these, one whose head has begun included; none is under way."""
+        self._exchanges, self._gateway = exchanges, gateway
+        self._reader.read_by(parser, gateway.max_body_bytes)
+        self._deadlines.count_by(gateway)
+        self._connection.bound_sending(gateway.body_timeout, gateway.min_response_rate)
+
     # -- from the connection
 
     def received(self, data: bytes) -> None:
         """Bytes of the client."""
         try:
-            if self._phase is _TUNNEL:
+            if self._phase is TUNNEL:
                 self._exchange.body(data)
             elif self._reader.done:
                 self._excess = True
@@ -166,7 +165,7 @@ class Frontend:
         if self._next_turn is not None:
             self._next_turn.cancel()
             self._next_turn = None
-        exchange, self._exchange, self._phase = self._exchange, NO_EXCHANGE, _IDLE
+        exchange, self._exchange, self._phase = self._exchange, NO_EXCHANGE, IDLE
         if self._connection.failed:
             exchange.broken()
         else:
@@ -182,23 +181,23 @@ class Frontend:
         """
         session = self._session
         may_ask = not session.draining or (not session.expelled and self._reader.unread > 0)
-        return self._phase is _WHOLE and may_ask
+        return self._phase is WHOLE and may_ask
 
     def answered(self) -> None:
         """The exchange is over: the connection takes the next request, or closes."""
-        before, self._phase, self._exchange = self._phase, _IDLE, NO_EXCHANGE
-        if self._writer.keep_alive and before is not _TUNNEL and not self._session.expelled:
+        before, self._phase, self._exchange = self._phase, IDLE, NO_EXCHANGE
+        if self._writer.keep_alive and before is not TUNNEL and not self._session.expelled:
             self._guarded(self._await_next)
         else:
             try:
                 unread = self._reader.unread or (self._session.draining and self._connection.has_arrived())
-                self._close(linger=before in (_BODY, _UNFIT) or self._connection.paused or bool(unread))
+                self._close(linger=before in (BODY, UNFIT) or self._connection.paused or bool(unread))
             except Exception:
                 self._broken(unanswered=False)
 
     def cut(self) -> None:
         """The response is not whole: the connection ends so that the client sees it cut."""
-        self._exchange, self._phase = NO_EXCHANGE, _IDLE
+        self._exchange, self._phase = NO_EXCHANGE, IDLE
         self._deadlines.stop()
         self._connection.abort()
 
@@ -219,7 +218,7 @@ class Frontend:
 
     def switched(self) -> None:
         """From now on both directions carry bytes of another protocol."""
-        self._phase = _TUNNEL
+        self._phase = TUNNEL
         unread = self._reader.take_unread()
         if unread:
             self._exchange.body(unread)
@@ -254,8 +253,8 @@ class Frontend:
         reader, connection = self._reader, self._connection
         begun = 0
         while not connection.closing:
-            if self._phase is _IDLE:
-                if self._on_hold or connection.full:
+            if self._phase is IDLE:
+                if (self._on_hold and not self._is_settled()) or connection.full:
                     return
                 if begun == ANSWERS_A_TURN:
                     self._put_off()
@@ -265,7 +264,7 @@ class Frontend:
             if event is NEED_DATA or event is PAUSED:
                 return
             self._take(event)
-            if self._phase is _WHOLE:
+            if self._phase is WHOLE:
                 return  # what follows waits for the answer
 
     def _put_off(self) -> None:
@@ -280,15 +279,15 @@ class Frontend:
     def _take(self, event: RequestEvent) -> None:
         """Hands on what was read: the next request, or something of the one in progress."""
         if isinstance(event, RequestHead):
-            self._begin(event, _WHOLE if event.framing is _NO_BODY else _BODY)
+            self._begin(event, WHOLE if event.framing is _NO_BODY else BODY)
         elif isinstance(event, bytes):
             self._exchange.body(event)
         elif not isinstance(event, UnfitRequest):
-            self._phase = _WHOLE
+            self._phase = WHOLE
             self._deadlines.nothing()
             self._exchange.body_complete()
-        elif self._phase is _IDLE:
-            self._begin(event, _UNFIT)
+        elif self._phase is IDLE:
+            self._begin(event, UNFIT)
         else:
             self._exchange.refuse(event.status, event.error_info)
 
@@ -302,12 +301,19 @@ class Frontend:
     def _await_next(self) -> None:
         """A request was answered, and another one may follow it."""
         self._body_paused = False
+        if self._on_hold and not self._is_settled() and self._connection.closing:
+            return
         self._deadlines.next_request(draining=self._session.draining)
         self._reader.next_request()
         if self._reader.unread:
             self._advance()
         elif self._rests and (self._connection.paused or self._connection.input_ended):
             self._settle()
+
+    def _is_settled(self) -> bool:
+        """Whether what a request was held for is over."""
+        self._on_hold = not self._session.settled()
+        return not self._on_hold
 
     # -- what is read, and by when
 
@@ -325,10 +331,10 @@ class Frontend:
         """Sets the deadline for what the client has to send next; the bytes of a body that `came` put it off."""
         if self._connection.input_ended:
             return  # nothing more is due from the client
-        if self._phase is _IDLE:
+        if self._phase is IDLE:
             if self._reader.head_open and not self._connection.full:
                 self._deadlines.head_begun()
-        elif self._phase is _BODY and not self._body_paused:
+        elif self._phase is BODY and not self._body_paused:
             self._deadlines.body(came)
 
     def _too_late(self) -> None:
@@ -337,42 +343,36 @@ class Frontend:
     def _end_wait(self) -> None:
         """What the client should have sent, or a time to look at it, is over."""
         if self._connection.input_ended and not self._connection.closing:
-            self._look()
-        elif self._phase is _BODY:
+            if self._connection.is_reset():
+                self._connection.abort()
+            else:
+                self._deadlines.again_in(LOOK)
+        elif self._phase is BODY:
             self._exchange.refuse(408, ErrorInfo.INVALID_REQUEST)
-        elif self._phase is not _IDLE:
+        elif self._phase is not IDLE:
             return
         elif self._connection.full:  # it is to read before it may ask again, and the connection sees to that
             self._deadlines.again_in(self._gateway.idle_timeout)
         elif self._reader.head_open:
-            self._begin(self._reader.late(), _UNFIT)
+            self._begin(self._reader.late(), UNFIT)
         elif self._connection.has_arrived() and not self._deadlines.is_of_head:
             # It may just have asked again, which shows in this turn or the next; empty lines win it no more than this.
             self._deadlines.head()
         else:
             self._close()
 
-    # -- the end
-
     def _close_if_answered(self) -> None:
         """Ends the connection of a client that sends no more, once it has its answers.
 
         A request that is not whole, and another protocol, end with it.
         """
-        if self._connection.closing or (self._phase is _IDLE and self._reader.unread):
+        if self._connection.closing or (self._phase is IDLE and self._reader.unread):
             return
-        if self._phase in (_WHOLE, _UNFIT):
+        if self._phase in (WHOLE, UNFIT):
             self._deadlines.again_in(LOOK)
         else:
             self._deadlines.nothing()
             self._connection.end()
-
-    def _look(self) -> None:
-        """Closes the connection of a client that has half-closed and reset the connection since."""
-        if self._connection.is_reset():
-            self._connection.abort()
-        else:
-            self._deadlines.again_in(LOOK)
 
     def _close(self, *, linger: bool = False) -> None:
         self._deadlines.stop()
@@ -391,8 +391,8 @@ class Frontend:
         try:
             if self._exchange is not NO_EXCHANGE:
                 self._exchange.broken()
-            elif (unanswered or self._phase is not _IDLE) and not self._connection.closing:
-                self._begin(self._reader.give_up(), _UNFIT)
+            elif (unanswered or self._phase is not IDLE) and not self._connection.closing:
+                self._begin(self._reader.give_up(), UNFIT)
             else:
                 self.cut()
         except Exception:

@@ -47,27 +47,37 @@ class Gate:
         self._turned_away = turned_away
         self._early = EarlyBytes(connection)
         self._waiting: Deferred[RevocationFinding] | None = None
+        self._is_receiver = False
 
-    def judge(self, pending: PendingClient, check: Callable[[PendingClient], Answer] | None = None) -> None:
+    def judge(self, pending: PendingClient, check: Callable[[PendingClient], Answer] | None = None) -> bool:
         """Decides at once about a client that needs no further check, else when `check` has answered.
 
-        Only a client found trusted is checked any further; a check that fails is a refusal.
+        Only a client found trusted is checked any further; a check that fails is a refusal. Returns whether it is
+        decided.
         """
         if check is None or not isinstance(pending.proof.verdict, Trusted):
-            self._decide(pending, NOT_CHECKED)
-            return
+            self._open(pending, NOT_CHECKED)
+            return True
         try:
             answer = check(pending)
         except Exception:
             answer = check_failed(Failure(), self.log)
         if isinstance(answer, RevocationFinding):
-            self._decide(pending, answer)
-            return
+            self._open(pending, answer)
+            return True
         self._connection.receiver = self
+        self._is_receiver = True
         self._waiting = answer
-        answered = answer.addErrback(check_failed, self.log).addCallback(self._answered, pending)
+        answered = answer.addErrback(check_failed, self.log).addCallback(self._answered, pending, answer)
         answered.addErrback(self._broken)  # type: ignore[unused-awaitable]  # handed on to the log
         log_failure(answered, self.log, "judging a client certificate")
+        return self._waiting is None
+
+    def suspend(self) -> None:
+        """What was asked about the client does not count any more: the gate stays shut until it is judged again."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()
 
     def received(self, data: bytes) -> None:
         """Early bytes."""
@@ -91,7 +101,16 @@ class Gate:
         else:
             self._turned_away(client)
 
-    def _answered(self, finding: RevocationFinding, pending: PendingClient) -> None:
+    def _answered(self, finding: RevocationFinding, pending: PendingClient, asked: Deferred[RevocationFinding]) -> None:
+        if self._waiting is asked:
+            self._waiting = None
+            self._open(pending, finding)
+
+    def _open(self, pending: PendingClient, finding: RevocationFinding) -> None:
+        """Decides; what has come meanwhile goes to the receiver that follows."""
+        if not self._is_receiver:
+            self._decide(pending, finding)
+            return
         if self._connection.closing:
             return
         self._decide(pending, finding)

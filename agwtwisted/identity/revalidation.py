@@ -122,8 +122,38 @@ class Revalidation:
         made.until(client.until)
         return made
 
+    @classmethod
+    def anew(
+        cls, clock: IReactorTime, wall: WallClock, revalidated: Revalidated, pending: PendingClient, check: Check | None
+    ) -> Revalidation:
+        """That of a client whose certificate was judged by another profile, of which it `begin`s."""
+        is_trusted = isinstance(pending.proof.verdict, Trusted)
+        return cls(clock, wall, revalidated, pending, check if is_trusted else None)
+
+    @property
+    def provisional(self) -> Client:
+        """The client before any check."""
+        return identify(self._pending, NOT_CHECKED)
+
+    def begin(self) -> None:
+        """Judges now, and from then on each time that the verdict is over."""
+        proof = self._pending.proof
+        if isinstance(proof.verdict, Trusted) and self._wall.seconds() >= proof.until:
+            self._renew(EXPIRED)
+        elif self._check is None:
+            self._renew(NOT_CHECKED)
+        else:
+            self._ask(self._check)
+
+    def check_by(self, check: Check | None) -> None:
+        """From now on the client is checked by this, which judges and watches as the one before does."""
+        self._check = check
+
     def until(self, end: float) -> None:
-        """The verdict holds until then, in seconds since 1970."""
+        """The verdict holds until then, in seconds since 1970; one that has no end is not made again."""
+        if end == inf:
+            self.stop()
+            return
         self._timer = self._clock.callLater(max(end - self._wall.seconds(), 0.0), self._over)
 
     def stop(self) -> None:
@@ -156,10 +186,11 @@ class Revalidation:
         elif self._check is None:  # the system's clock was set
             self.until(self._pending.proof.until)
         else:
-            revalidated.hold()
             self._ask(self._check)
 
     def _ask(self, check: Check) -> None:
+        if self._revalidated is not None:
+            self._revalidated.hold()
         self._asking = asking = asked_of(check, self._pending)
         asked = asking.addErrback(check_failed, self.log).addCallback(self._answered)
         log_failure(asked, self.log, "judging a client certificate again")
@@ -197,12 +228,14 @@ class StrictClient:
     log = Logger()
 
     def __init__(self, clock: IReactorTime, wall: WallClock, check: Check | None, expel: Callable[[], None]) -> None:
+        self.has_let_in = False  # such a path, this client
         self._clock = clock
         self._wall = wall
         self._check = check
-        self._expel = expel
+        self._expel: Callable[[], None] | None = expel  # None once the connection is gone, or another is asked
         self._client: Client | None = None  # as it was judged last
         self._revalidation: Revalidation | None = None
+        self._judging: Deferred[Client] | None = None  # what goes on on the connection
 
     def judged(self, client: Client) -> Deferred[Client]:
         """The client of the connection, as such a path takes it; may be cancelled."""
@@ -216,18 +249,46 @@ class StrictClient:
         checked = succeed(NOT_CHECKED) if self._check is None else asked_of(self._check, pending)
         return checked.addErrback(check_failed, self.log).addCallback(self._judged, client, pending)
 
+    def judge_again(self, client: Client) -> None:
+        """Such a path has let the client in by another profile: expels it, unless it would by this one, too."""
+        judging = self._judging = self.judged(client)
+        log_failure(judging.addCallback(self._judged_again).addErrback(self._not_judged), self.log, "judging a client")
+
+    def check_by(self, check: Check | None) -> None:
+        """From now on the client is checked by this, which judges and watches as the one before does."""
+        self._check = check
+        if isinstance(self._client, Admitted):
+            self._client.remembered.clear()
+        if self._revalidation is not None:
+            self._revalidation.check_by(check)
+
     def stop(self) -> None:
-        """The connection is gone."""
+        """The connection is gone, or another takes this one's place."""
+        self._expel = None
         if self._revalidation is not None:
             self._revalidation.stop()
+        if self._judging is not None:
+            self._judging.cancel()
 
     def _judged(self, finding: RevocationFinding, client: Admitted, pending: PendingClient) -> Client:
         judged = identify(pending, finding)
-        if isinstance(judged, Admitted) and not isinstance(client.verdict, Trusted) and self._revalidation is None:
-            self._revalidation = Revalidation.of(self._clock, self._wall, self, judged, self._check)
+        if isinstance(judged, Admitted) and self._expel is not None:
+            self.has_let_in = True
+            if not isinstance(client.verdict, Trusted) and self._revalidation is None:
+                self._revalidation = Revalidation.of(self._clock, self._wall, self, judged, self._check)
         if self._client is None or self._client != judged:  # else it is the same as before, with what it remembers
             self._client = judged
         return self._client
+
+    def _judged_again(self, client: Client) -> None:
+        self._judging = None
+        self.renewed(client)
+
+    def _not_judged(self, failure: Failure) -> Failure:
+        self._judging = None
+        if self._expel is not None:
+            self._expel()
+        return failure
 
     # -- as Revalidated says
 
@@ -236,5 +297,5 @@ class StrictClient:
 
     def renewed(self, client: Client) -> None:
         """A request or an upgraded connection of such a path may be under way: no further one follows it."""
-        if isinstance(client, TurnedAway):
+        if isinstance(client, TurnedAway) and self._expel is not None:
             self._expel()

@@ -1,4 +1,4 @@
-"""What a port knows of its connections while they live: their place, how each gives way, and what it is waited for.
+"""What an address knows of its connections while they live: their place, how each gives way, what it is waited for.
 
 For the ports, which have `admission` choose among them.
 """
@@ -10,11 +10,13 @@ from typing import Protocol
 
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.listening.admission import Limits
-from agwtwisted.transport.connection import Connection
+from agwtwisted.listening.succession import Succession
+from agwtwisted.transport.connection import STOPPING, Connection
+from agwtwisted.transport.deferreds import TrackedSet
 
 
 class PortSession(Protocol):
-    """What stands behind a connection: its PROXY header or handshake, then its session; none at the gate."""
+    """What stands behind a connection: its PROXY header or handshake, the gate, then its session."""
 
     def drain(self) -> None:
         """The gateway stops: ends once what has come from the client is done."""
@@ -27,6 +29,63 @@ class PortSession(Protocol):
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """What the client keeps the gateway waiting for, and since when."""
+
+    def moved(self, succession: Succession) -> None:
+        """A port of a new configuration has taken over: nothing is begun under the old one from now on."""
+
+    def retire(self) -> None:
+        """The listener is there no more: ends once what is under way is done, within `drain_timeout`."""
+
+
+class LiveConnections:
+    """The connections of one address, and what stands behind each: they pass from port to port as a whole."""
+
+    def __init__(self) -> None:
+        self.all: TrackedSet[Connection] = TrackedSet()
+        self.sessions: dict[Connection, PortSession] = {}
+
+    def stand_behind(self, connection: Connection, session: PortSession | None) -> None:
+        """Something else does from now on; None: nothing."""
+        if session is None:
+            self.sessions.pop(connection, None)
+        else:
+            self.sessions[connection] = session
+
+    def behind(self) -> tuple[PortSession, ...]:
+        """What stands behind the connections of this moment, each once."""
+        return tuple(dict.fromkeys(self.sessions.values()))
+
+    def drain(self) -> None:
+        """Each session ends when it can."""
+        for session in self.behind():
+            session.drain()
+
+    def abort(self) -> None:
+        """Ends every connection at once."""
+        for connection in self.all.snapshot():
+            session = self.sessions.get(connection)
+            if session is None:
+                connection.abort(STOPPING)
+            else:
+                session.abort()
+
+    def adopt(self, connection: Connection, session: PortSession) -> None:
+        """A backend's connection counts as one of these until it is gone: its session is not over before."""
+        self.all.add(connection)
+        self.sessions[connection] = session
+        connection.when_closed = lambda: self._let_go(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """A client's connection is gone."""
+        session = self.sessions.pop(connection, None)
+        if session is not None:
+            session.ended()
+        self.all.discard(connection)
+
+    def _let_go(self, connection: Connection) -> None:
+        connection.when_closed = None
+        self.sessions.pop(connection, None)
+        self.all.discard(connection)
 
 
 class TrackedConnection:

@@ -1,4 +1,4 @@
-"""One client of an L4 listener: joined to a backend, or turned away, and logged when it is gone.
+"""One admitted client of an L4 listener: joined to a backend, and logged when it is gone.
 
 For `relay.port`, which makes a session for each client.
 """
@@ -6,114 +6,37 @@ For `relay.port`, which makes a session for each client.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
 from functools import partial
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionRefusedError, DNSLookupError
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from agwtwisted.core.backends.balancing import Order, Pool
+from agwtwisted.core.backends.balancing import Order
 from agwtwisted.core.backends.health import HealthState
-from agwtwisted.core.identity.clients import Admitted, Client, TurnedAway
+from agwtwisted.core.identity.clients import Admitted, Client, PendingClient
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.listening.proxy_protocol import Endpoint
-from agwtwisted.core.operations.records import RecordFrame, client_members
+from agwtwisted.core.operations.records import client_members
 from agwtwisted.core.operations.session_records import SessionRecord, SessionStatus, render_session
 from agwtwisted.core.plan.routing import RelaySite
 from agwtwisted.core.relay import announcing
-from agwtwisted.core.relay.announcing import ServerNames, server_names
 from agwtwisted.core.verification.verdicts import Trusted
 from agwtwisted.identity.revalidation import Revalidation
 from agwtwisted.listening.ports import Port
-from agwtwisted.relay.backends import RelayBackends, RelayServer
+from agwtwisted.listening.succession import Belonging, Succession
+from agwtwisted.relay.backends import RelayServer
+from agwtwisted.relay.relay_targets import RelayTarget
 from agwtwisted.relay.session import End, Relay
+from agwtwisted.relay.waiting import WaitingClient
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.deferreds import log_failure
-from agwtwisted.transport.early import EarlyBytes
 
 CONNECT_TIMEOUT = 5.0
 """Seconds in which one server has to accept; the next one is asked then, within the settings' `timeout` in all."""
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class RelayTarget:
-    """Where the clients of one site go, and what is the same for all of them."""
-
-    site: RelaySite
-    servers: Pool[RelayServer]
-    frame: RecordFrame
-    names: ServerNames | None  # of the server certificate; None if PROXY headers do not describe TLS
-
-    @classmethod
-    def of(cls, site: RelaySite, backends: RelayBackends) -> RelayTarget:
-        """The target of a site's clients."""
-        rule = site.rule
-        certificate = site.listener.ssl_certificate
-        describes_tls = rule.backend_settings.proxy_protocol_tls and certificate is not None
-        return cls(
-            site=site,
-            servers=backends.pool(*site.route),
-            frame=RecordFrame.from_names(
-                listener=site.listener.name,
-                rule=rule.name,
-                backend_pool=rule.backend_address_pool.name,
-                backend_setting=rule.backend_settings.name,
-            ),
-            names=server_names(certificate.certificates[0]) if describes_tls and certificate else None,
-        )
-
-
-class TurnedAwaySession:
-    """A client of an L4 listener that is refused after its handshake, until its connection is gone."""
-
-    def __init__(self, port: Port[RelaySite], target: RelayTarget, connection: Connection, client: TurnedAway) -> None:
-        self.client = client
-        self._port = port
-        self._target = target
-        self._connection = connection
-        self._began = port.clock.seconds()
-        connection.receiver = _Waiting(connection, self._gone)
-
-    def begin(self) -> None:
-        """Closes the connection."""
-        self._connection.close()
-
-    def drain(self) -> None:
-        """It ends as soon as it can."""
-
-    def abort(self) -> None:
-        """There is no more time."""
-        self._connection.abort()
-
-    def ended(self) -> None:
-        """The connection is gone."""
-
-    def awaited(self, now: float) -> tuple[Awaited, float]:
-        """The client is not waited for."""
-        return Awaited.NOTHING, now
-
-    def _gone(self, reason: str) -> None:
-        log = self._port.access_log
-        if log.enabled:
-            log.write_later(partial(self._line, self._port.clock.seconds(), log.timestamp()))
-
-    def _line(self, now: float, timestamp: bytes) -> bytes:
-        """The line of the access log."""
-        record = SessionRecord(
-            timestamp=timestamp,
-            frame=self._target.frame,
-            client=client_members(self.client, names_refused=self._port.gateway.log_refused_certificates),
-            server_name=self.client.connection.server_name,
-            received_bytes=self._connection.bytes_in,
-            sent_bytes=self._connection.bytes_out,
-            session_time=now - self._began,
-            status=SessionStatus.FORBIDDEN,
-            end=End.REFUSED.value,
-        )
-        return render_session(record)
 
 
 class RelaySession:
@@ -127,17 +50,19 @@ class RelaySession:
         target: RelayTarget,
         connection: Connection,
         client: Admitted,
-        adopt: Callable[[Connection, RelaySession], None],
     ) -> None:
-        """`adopt` counts the connection to a server as one of the port's."""
         self.client: Client = client  # replaced as a whole when the client is judged again
         self._admitted = client  # as it was when its server was chosen
         self._port = port
         self._target = target
         self._connection = connection
-        self._adopt = adopt
+        self._live = port.live  # where its connection to a server counts, too
+        self._trust = port.trust_of(target.site)  # by what the client was judged last
+        self._successor: Belonging | None = None  # on the port that has taken over, until the session has gone there
+        self._suspect = False  # its profile changed, and nothing is passed on until it is judged by the new one
+        self._ending: IDelayedCall | None = None
         self._began = port.clock.seconds()
-        self._waiting = _Waiting(connection, self._client_lost)
+        self._waiting = WaitingClient(connection, self._client_lost)
         self._servers: Order[RelayServer] | None = None
         self._server: RelayServer | None = None
         self._dialing: Deferred[Connection] | None = None
@@ -148,7 +73,8 @@ class RelaySession:
         self._omitted = False
         self._on_hold = False
         connection.receiver = self._waiting
-        self._revalidation = Revalidation.of(port.clock, port.wall, self, client, port.check_of(target.site.profile))
+        check = port.check_of(target.site.profile)
+        self._revalidation = Revalidation.of(port.clock, port.wall, self, client, check)
 
     def begin(self) -> None:
         """Looks for a backend."""
@@ -168,16 +94,43 @@ class RelaySession:
 
     def abort(self) -> None:
         """There is no more time."""
-        if self._joined is not None:
-            self._joined.relay.abort(End.STOPPED)
-        else:
-            self._close(End.STOPPED, SessionStatus.UNAVAILABLE)
-            self._connection.abort()
+        self._abort(End.STOPPED)
 
     def ended(self) -> None:
         """The client's connection is gone."""
         if self._revalidation is not None:
             self._revalidation.stop()
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+
+    def retire(self) -> None:
+        """The listener is there no more: the session has `drain_timeout`."""
+        if self._suspect:  # and no profile will judge it
+            self._abort(End.REFUSED, SessionStatus.FORBIDDEN)
+        elif self._ending is None:
+            self._ending = self._port.clock.callLater(self._port.gateway.drain_timeout, self._removed)
+
+    def moved(self, succession: Succession) -> None:
+        """The session goes on where it is; nothing is passed on until its client is judged, where the profile changed.
+
+        One that has no server yet begins anew then, on the new port.
+        """
+        if self._ending is not None or not isinstance(self.client, Admitted):
+            return
+        belonging = succession.belonging(self.client.connection.server_name)
+        if belonging is None:
+            self.retire()
+            return
+        self._successor = belonging
+        if belonging.trust == self._trust and not self._suspect:
+            succession.move(self._go_over)
+            return
+        self._suspect = True
+        self.hold()
+        if self._joined is None:
+            self._withdraw()
+        succession.judge(self._go_over)
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """What the client keeps the gateway waiting for, and since when.
@@ -211,11 +164,12 @@ class RelaySession:
     def renewed(self, client: Client) -> None:
         """The client was judged again; turned away, it is cut off."""
         try:
+            if isinstance(client, Admitted) and self._suspect:  # by a profile that counts no more
+                return
             self.client = client
             self._on_hold = False
             if isinstance(client, Admitted):
-                if self._joined is not None:
-                    self._joined.relay.go_on()
+                self._go_on(client)
             elif self._joined is not None:
                 self._joined.relay.abort(End.REFUSED)
             else:
@@ -223,7 +177,62 @@ class RelaySession:
         except Exception:
             self._fail()
 
+    # -- under a new configuration
+
+    def _go_over(self) -> None:
+        """Its turn has come: the log, its checks and, before it has a server, its target are those of the new port."""
+        successor, self._successor = self._successor, None
+        if successor is None or self._connection.closing:
+            return
+        port = self._port = successor.port
+        site = successor.site
+        check = port.check_of(None if site is None else site.profile)
+        if not self._suspect:
+            if self._revalidation is not None:
+                self._revalidation.check_by(check)
+            return
+        try:
+            self._suspect, self._trust = False, successor.trust
+            if self._revalidation is not None:
+                self._revalidation.stop()
+            if self._joined is None:
+                self._target = port.target_of(site)
+            asked = PendingClient(connection=self.client.connection, proof=self.client.proof)
+            pending = port.judged_anew(self._connection, asked, site)
+            revalidation = self._revalidation = Revalidation.anew(port.clock, port.wall, self, pending, check)
+            revalidation.begin()
+        except Exception:
+            self._fail()
+
+    def _go_on(self, client: Admitted) -> None:
+        """The client is trusted still."""
+        if self._joined is not None:
+            self._joined.relay.go_on()
+        elif self._servers is None:
+            self._admitted = client
+            self.begin()
+
+    def _withdraw(self) -> None:
+        """Looks for no server any more: none is to read who the client is by the old verdict."""
+        dialing, self._dialing = self._dialing, None
+        if self._servers is not None:
+            self._servers.close()
+            self._servers = None
+        if dialing is not None:
+            dialing.cancel()
+
+    def _removed(self) -> None:
+        self._ending = None
+        self._abort(End.REMOVED)
+
     # -- how
+
+    def _abort(self, end: End, status: SessionStatus = SessionStatus.UNAVAILABLE) -> None:
+        if self._joined is not None:
+            self._joined.relay.abort(end)
+        else:
+            self._close(end, status)
+            self._connection.abort()
 
     def _header(self) -> tuple[bytes, bool]:
         """The PROXY protocol header for backends, and whether it had no room for the client's certificate."""
@@ -256,7 +265,7 @@ class RelaySession:
             server.reached()
         server.used(self)
         port = self._port
-        self._adopt(backend, self)
+        self._live.adopt(backend, self)
         timeout = self._target.site.rule.backend_settings.timeout
         relay = Relay(self._connection, backend, port.clock, timeout, self._over)
         self._joined = _Joined(
@@ -342,32 +351,6 @@ class RelaySession:
             certificate_omitted=self._omitted,
         )
         return render_session(record)
-
-
-class _Waiting:
-    """The receiver of a client's connection while there is no backend; what comes is kept, until it is enough."""
-
-    def __init__(self, connection: Connection, lost: Callable[[str], None]) -> None:
-        self._lost = lost
-        self._early = EarlyBytes(connection)
-
-    def early(self) -> bytes:
-        """All that was kept; it is not kept any longer."""
-        return self._early.take()
-
-    def received(self, data: bytes) -> None:
-        """Early bytes."""
-        self._early.add(data)
-
-    def drained(self) -> None:
-        """Nothing is written yet."""
-
-    def finished(self) -> None:
-        """The client has finished sending, which its connection remembers."""
-
-    def ended(self, reason: str) -> None:
-        """The client is gone."""
-        self._lost(reason)
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -10,7 +10,9 @@ from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import RelaySite
 from agwtwisted.listening.ports import Port, PortEnvironment
 from agwtwisted.relay.backends import RelayBackends
-from agwtwisted.relay.client_sessions import RelaySession, RelayTarget, TurnedAwaySession
+from agwtwisted.relay.client_sessions import RelaySession
+from agwtwisted.relay.relay_targets import RelayTarget
+from agwtwisted.relay.turned_away import TurnedAwaySession
 from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.transport.connection import Connection
 
@@ -41,14 +43,14 @@ class RelayPort(Port[RelaySite]):
 
     def begin(self, connection: Connection, client: Admitted, site: RelaySite | None = None) -> None:
         """Joins an admitted client to a backend."""
-        session = RelaySession(self, self._target_of(site), connection, client, self.adopt)
-        self._sessions[connection] = session
+        session = RelaySession(self, self.target_of(site), connection, client)
+        self.live.stand_behind(connection, session)
         session.begin()
 
     def turned_away(self, connection: Connection, client: TurnedAway, site: RelaySite | None) -> None:
         """Closes the connection of a client that is refused: on L4 nothing can be said to it."""
-        session = TurnedAwaySession(self, self._target_of(site), connection, client)
-        self._sessions[connection] = session
+        session = TurnedAwaySession(self, self.target_of(site), connection, client)
+        self.live.stand_behind(connection, session)
         session.begin()
 
     def plain_text(self, connection: Connection, client: PendingClient) -> None:
@@ -60,16 +62,6 @@ class RelayPort(Port[RelaySite]):
         """What the records of failed handshakes of a listener have in common."""
         return self._frames[listener]
 
-    def adopt(self, connection: Connection, session: RelaySession) -> None:
-        """A backend's connection counts as the port's until it is gone: the session is not over before."""
-        self.connections.add(connection)
-        self._sessions[connection] = session
-        connection.when_closed = lambda: self._let_go(connection)
-
-    def _target_of(self, site: RelaySite | None) -> RelayTarget:
+    def target_of(self, site: RelaySite | None) -> RelayTarget:
+        """Where the clients of a site go; on a plain port all go to one target."""
         return self._first if site is None else self._targets[site]
-
-    def _let_go(self, connection: Connection) -> None:
-        connection.when_closed = None
-        self._sessions.pop(connection, None)
-        self.connections.discard(connection)

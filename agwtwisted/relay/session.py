@@ -30,13 +30,14 @@ class End(Enum):
     UNREACHABLE = "no backend reachable"
     BACKEND_DOWN = "backend is down"
     STOPPED = "the gateway is stopping"
+    REMOVED = "listener removed"
     DEFECT = "internal error"
 
 
 class _Side:
     """The receiver of one connection; what comes goes to the other one."""
 
-    __slots__ = ("_relay", "connection", "finished_first", "gone", "lost", "other")
+    __slots__ = ("_relay", "connection", "finished_first", "gone", "held", "lost", "other")
 
     def __init__(self, relay: Relay, connection: Connection, finished: End, lost: End) -> None:
         self.connection = connection
@@ -44,10 +45,14 @@ class _Side:
         self.finished_first = finished
         self.lost = lost
         self.gone = False
+        self.held: bytes | None = None  # what came while nothing of this side is to be passed on; None: it is
         self._relay = relay
 
     def received(self, data: bytes) -> None:
         """Bytes of this side."""
+        if self.held is not None:  # one read, which had come already
+            self.held += data
+            return
         other = self.other
         try:
             other.write(data)
@@ -66,7 +71,9 @@ class _Side:
             self._relay.broken()
 
     def finished(self) -> None:
-        """This side sends no more."""
+        """This side sends no more, as its connection remembers."""
+        if self.held is not None:  # after what is held
+            return
         try:
             self._relay.finished(self)
         except Exception:
@@ -103,15 +110,15 @@ class Relay:
         self._deadline = Deadline(clock, self._idle)
         self._taken: tuple[int, ...] = ()  # what slow readers had acknowledged when they were looked at last
         self._on_hold = False
-        self._early: bytes | None = None  # what the client has said before; None once it is on its way
+        self._end_passed = False  # that of the client
         self._client = _Side(self, client, End.CLIENT, End.CLIENT_CUT)
         self._backend = _Side(self, backend, End.BACKEND, End.BACKEND_CUT)
         self._client.other, self._backend.other = backend, client
 
     def start(self, early: bytes) -> None:
         """Sends what the client has said already, and lets both speak."""
-        self._early = early
         self._client.connection.receiver, self._backend.connection.receiver = self._client, self._backend
+        self._client.held = early
         self.touched()
         if not self._on_hold:
             self.go_on()
@@ -123,20 +130,20 @@ class Relay:
         return inf if at is None else at - self._timeout
 
     def hold(self) -> None:
-        """Nothing of the client is passed on until `go_on`."""
+        """Nothing of the client is passed on until `go_on`; what was read already is kept."""
         self._on_hold = True
+        self._client.held = self._client.held or b""
         self._client.connection.pause()
 
     def go_on(self) -> None:
         """The client may speak, or speak again."""
         self._on_hold = False
         client, backend = self._client.connection, self._backend.connection
-        if self._early is not None:
-            early, self._early = self._early, None
-            if early:
-                backend.write(early)
-            if client.input_ended:
-                self.finished(self._client)
+        held, self._client.held = self._client.held, None
+        if held:
+            backend.write(held)
+        if client.input_ended and not self._end_passed:
+            self.finished(self._client)
         if not backend.full:
             client.resume()
 
@@ -169,6 +176,7 @@ class Relay:
 
     def finished(self, side: _Side) -> None:
         """One direction is at its end; when both are, the connections are no longer needed."""
+        self._end_passed = self._end_passed or side is self._client
         self.touched()
         if side.other.input_ended:
             side.other.end()

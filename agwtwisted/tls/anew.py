@@ -17,6 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
 from agwtwisted.core.identity.clients import NO_PROOF, CertificateProof
+from agwtwisted.core.verification.handshake import handshake_verdict, strict_verdict
+from agwtwisted.core.verification.judging import Evidence
+from agwtwisted.core.verification.verdicts import UNJUDGED
 from agwtwisted.tls.client_certificates import ClientCertificates, proof_of, set_verify
 from agwtwisted.tls.contexts import SiteContext, apply_policy, fill_store
 from agwtwisted.tls.hearing import HEARING_POLICY, hear_certificates, hear_hello
@@ -46,6 +49,28 @@ def judged_anew(chosen: SiteContext, leaf_der: bytes, others_der: Sequence[bytes
     failure = hear_hello(server) or hear_certificates(server, (leaf_der, *others_der))
     server.set_app_data(None)
     return proof_of(notes, failure)
+
+
+def shown_anew(
+    chosen: SiteContext, presented: Sequence[bytes], verified: Sequence[bytes], now: float
+) -> CertificateProof:
+    """What the handshake of a client that is connected would have shown under the site's profile.
+
+    Args:
+        chosen: the site.
+        presented: what the client has sent, in DER, its own certificate first; nothing where it was not asked, or has
+            sent none: it counts as one that sends none.
+        verified: the chain after the leaf as it was verified before, for a client that has sent the leaf alone.
+        now: seconds since 1970.
+    """
+    time = datetime.fromtimestamp(now, UTC)
+    if presented:
+        return judged_anew(chosen, presented[0], presented[1:] or verified, time)
+    if not chosen.rules.asks:
+        return NO_PROOF
+    nothing = Evidence(chain=(), error=0)
+    verdict = handshake_verdict(chosen.rules, nothing, UNJUDGED, "", time)
+    return CertificateProof(verdict=verdict, strict_verdict=strict_verdict(chosen.rules, nothing, time))
 
 
 def _context_of(chosen: SiteContext) -> SSL.Context:

@@ -71,6 +71,10 @@ class TlsCodec:
         """Gives it the end of our data, unless TLS has failed."""
         self._records.close_notify(send)
 
+    def presented(self) -> tuple[bytes, ...]:
+        """The certificates that the peer has sent in the handshake, in DER, its own first; none where it sent none."""
+        return self._records.presented()
+
     def _end(self, end: SSL.Error) -> None:
         self.over = True
         if isinstance(end, SSL.ZeroReturnError):

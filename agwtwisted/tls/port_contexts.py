@@ -56,7 +56,7 @@ class PortContexts:
         HelloRetryRequest, chooses again; a client that was refused once stays refused.
         """
         name = notes.server_name = server_name(connection)
-        site = self.sites.select(name) if name else self.sites.unnamed
+        site = self.sites.of_handshake(name)
         if site is None:
             notes.name_refused = True
             notes.site_context = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeAlias
 
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from agwtwisted.tls.openssl import KNOWN, ffi, lib
 
@@ -51,6 +51,18 @@ class Records(Protocol):
 
     def close_notify(self, send: Send) -> None:
         """Gives close_notify, and whatever else was to be sent; nothing where the connection is broken."""
+
+    def presented(self) -> tuple[bytes, ...]:
+        """The certificates that the peer has sent in the handshake, in DER, its own first; none where it sent none."""
+
+
+def presented_certificates(connection: SSL.Connection) -> tuple[bytes, ...]:
+    """What `Records.presented` says, of an end in the server's role: OpenSSL keeps them as long as the connection."""
+    leaf = connection.get_peer_certificate()
+    if leaf is None:
+        return ()
+    others = connection.get_peer_cert_chain() or []
+    return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, each) for each in (leaf, *others))
 
 
 class PublicRecords:
@@ -105,6 +117,10 @@ class PublicRecords:
         except SSL.Error:
             return
         self.flush(send)
+
+    def presented(self) -> tuple[bytes, ...]:
+        """As `Records` says."""
+        return presented_certificates(self._connection)
 
 
 # Shared by all connections, since one thread alone runs them. Data is copied out of the first before `decrypt` returns.
@@ -197,6 +213,10 @@ class DirectRecords:
         except SSL.Error:
             return
         self.flush(send)
+
+    def presented(self) -> tuple[bytes, ...]:
+        """As `Records` says."""
+        return presented_certificates(self._connection)
 
     def _error(self, result: int) -> SSL.Error:
         try:

@@ -113,6 +113,15 @@ class ClientDeadlinesTests(SynchronousTestCase):
             self.deadlines.shorten_head(self.clock.seconds())
             self.assert_missed_after(left)
 
+    def test_other_times(self) -> None:
+        """What is due from now on is due by other times; what is due already keeps its own."""
+        self.make()
+        self.deadlines.count_by(gateway(header_timeout=2.0, idle_timeout=3.0))
+        self.assert_missed_after(HEADER)
+        self.missed = 0
+        self.deadlines.next_request(draining=False)
+        self.assert_missed_after(3.0)
+
     def test_stop(self) -> None:
         """A connection that ends leaves no timer."""
         self.make()

@@ -60,6 +60,10 @@ class FakeSession:
     draining: bool = False
     expelled: bool = False
 
+    def settled(self) -> bool:
+        """A hold is not over before `go_on`."""
+        return False
+
 
 class Asked:
     """An exchange: notes its events, and answers when the test says so."""

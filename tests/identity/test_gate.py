@@ -129,6 +129,30 @@ class GateTests(SynchronousTestCase):
         self.assertFalse(self.transport.reading)
         self.assertLess(kept, 2 * MAX_EARLY)
 
+    def test_suspended(self) -> None:
+        """What was asked before a suspension opens no gate; the client's early bytes follow the next decision."""
+        self.assertFalse(self.gate.judge(PENDING, self.check))
+        self.connection.dataReceived(b"early")
+        self.gate.suspend()
+        self.gate.suspend()
+        self.assertEqual((len(self.cancelled), self.after.told), (1, []))
+        self.connection.dataReceived(b" bytes")
+        self.assertTrue(self.gate.judge(PENDING))
+        self.assertEqual(self.after.told, [TRUSTED, b"early bytes"])
+
+    def test_suspended_and_asked_again(self) -> None:
+        """The next check decides, whether it has its answer already or not."""
+        for known in (True, False):
+            self.setUp()
+            self.gate.judge(PENDING, self.check)
+            self.gate.suspend()
+            again: Deferred[RevocationFinding] = succeed(REFUSAL) if known else Deferred()
+            self.assertEqual(self.gate.judge(PENDING, lambda client, again=again: again), known)  # type: ignore[misc]
+            if not known:
+                self.assertEqual(self.after.told, [])
+                again.callback(REFUSAL)
+            self.assertEqual(self.after.told, [REFUSED])
+
     def test_no_early_bytes(self) -> None:
         """Where nothing came early nothing is replayed."""
         self.gate.judge(PENDING, self.check)

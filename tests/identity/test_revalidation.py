@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.identity.clients import (
+    NOT_CHECKED,
     Admitted,
     Client,
     OcspStatus,
@@ -228,6 +229,64 @@ class RevalidationTests(SynchronousTestCase):
         self.assertEqual((self.told, self.check.asked), ([], []))
 
 
+def _breaks(*arguments: object) -> Client:
+    raise ZeroDivisionError
+
+
+class AnewTests(RevalidationTests):
+    """Clients of which another profile judges."""
+
+    def begun(self, pending: PendingClient, check: Check | None) -> Revalidation:
+        """The revalidation of a client that is judged anew."""
+        revalidation = Revalidation.anew(self.clock, self.wall, self, pending, check)
+        revalidation.begin()
+        return revalidation
+
+    def test_by_the_certificate_alone(self) -> None:
+        """Without a check the verdict is there at once, and ends with the certificate."""
+        self.begun(VERIFIED, None)
+        self.assertEqual(self.told, [identify(VERIFIED, NOT_CHECKED)])
+        self.clock.advance(1000)
+        self.assertEqual(self.told[1:], [self.client(EXPIRED)])
+
+    def test_by_the_check(self) -> None:
+        """With a check the client is held until it has answered, and is called when it is revoked."""
+        answer: Deferred[RevocationFinding] = Deferred()
+        self.check.answers.append(answer)
+        revalidation = self.begun(VERIFIED, self.check)
+        self.assertEqual(self.told, ["hold"])
+        self.assertEqual(revalidation.provisional, identify(VERIFIED, NOT_CHECKED))
+        answer.callback(self.good(900.0))
+        self.assertEqual(self.told[1:], [self.client(self.good(900.0))])
+        self.check.answers.append(REVOKED)
+        self.check.watchers[0]()
+        self.assertEqual(self.told[2:], ["hold", self.client(REVOKED)])
+        self.assertEqual((self.check.watchers, self.timers()), ([], []))
+
+    def test_not_trusted(self) -> None:
+        """No status is asked for about a certificate that did not verify, and nothing is waited for."""
+        for verdict in (Unchecked(), NotAsked(), Missing(), Refused("certificate has expired")):
+            self.setUp()
+            pending = identities.pending(verdict, strict_verdict=Trusted(), until=-1.0)
+            self.begun(pending, self.check).stop()
+            self.assertEqual(self.told, [identify(pending, NOT_CHECKED)])
+            self.assertEqual((self.check.asked, self.check.watchers, self.timers()), ([], [], []))
+
+    def test_expired(self) -> None:
+        """A certificate that has ended meanwhile is refused."""
+        self.clock.advance(1000)
+        self.begun(VERIFIED, self.check)
+        self.assertEqual((self.told, self.check.asked), ([self.client(EXPIRED)], []))
+
+    def test_checked_by_another(self) -> None:
+        """A check that judges as the one before does takes its place."""
+        other = Check()
+        self.revalidation(100.0, self.check).check_by(other)
+        other.answers.append(self.good(200.0))
+        self.clock.advance(100)
+        self.assertEqual((self.check.asked, other.asked), ([], [VERIFIED]))
+
+
 class StrictClientTests(SynchronousTestCase):
     """A client of a Passthrough listener, for the paths that require a certificate."""
 
@@ -260,6 +319,62 @@ class StrictClientTests(SynchronousTestCase):
         """A client that was asked for no certificate has none that a path could require."""
         client = self.successResultOf(self.strict().judged(identities.admitted(NotAsked())))
         self.assertIsInstance(client, TurnedAway)
+
+    def test_judged_again(self) -> None:
+        """A client that such a path has let in by another profile is expelled, unless this one lets it in, too."""
+        for finding, expelled in ((self.good(), 0), (REVOKED, 1)):
+            self.setUp()
+            strict = self.strict(self.check)
+            answer: Deferred[RevocationFinding] = Deferred()
+            self.check.answers.append(answer)
+            strict.judge_again(self.shown)
+            self.assertEqual(self.expelled, 0)
+            answer.callback(finding)
+            self.assertEqual((self.expelled, strict.has_let_in), (expelled, not expelled))
+            strict.stop()
+        self.setUp()
+        self.strict().judge_again(identities.admitted(Unchecked(), strict_verdict=Missing()))
+        self.assertEqual(self.expelled, 1)
+
+    def test_not_judged_again(self) -> None:
+        """One that leaves meanwhile is not expelled; one of whom that breaks is."""
+        strict = self.strict(self.check)
+        strict.judge_again(self.shown)
+        strict.stop()
+        self.assertEqual((len(self.check.cancelled), self.expelled), (1, 0))
+        strict = self.strict(self.check)
+        strict._judged = _breaks  # type: ignore[method-assign]
+        self.check.answers.append(self.good())
+        strict.judge_again(self.shown)
+        self.assertEqual(self.expelled, 1)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_replaced(self) -> None:
+        """One whose place another has taken lets nothing in, and leaves no timer."""
+        strict = self.strict(self.check)
+        answer: Deferred[RevocationFinding] = Deferred()
+        self.check.answers.append(answer)
+        judged = strict.judged(self.shown)
+        strict.stop()
+        answer.callback(self.good())
+        self.assertIsInstance(self.successResultOf(judged), Admitted)
+        self.assertEqual((strict.has_let_in, self.clock.getDelayedCalls()), (False, []))
+
+    def test_checked_by_another(self) -> None:
+        """A check that judges as the one before does takes its place, for what goes on, too."""
+        strict, other = self.strict(self.check), Check()
+        self.check.answers.append(self.good())
+        client = self.successResultOf(strict.judged(self.shown))
+        client.remembered["block"] = b""
+        strict.check_by(other)
+        self.assertEqual(client.remembered, {})
+        other.answers.append(REVOKED)
+        self.check.watchers[0]()
+        self.assertEqual((len(self.check.asked), len(other.asked), self.expelled), (1, 1, 1))
+
+    def good(self) -> RevocationFinding:
+        """The client's certificate is good."""
+        return RevocationFinding(ocsp_status=OcspStatus.GOOD, until=900.0)
 
     def test_turned_away(self) -> None:
         """A client that is turned away meanwhile stays so, and nothing is asked about it."""

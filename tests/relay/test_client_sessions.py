@@ -579,3 +579,228 @@ class ProxyHeaderTests(SynchronousTestCase):
         stand.network.advance(0)
         self.assertEqual((stand.record["clientIP"], stand.record["clientPort"]), ("2001:db8::7", 50000))
         self.assertTrue(stand.nothing_is_left())
+
+
+STRICT, PARTNERS = text("m strict"), text("m partners")
+DEEPER = text("m strict", gateway="max_client_chain_depth = 9\n")
+"""A profile that judges otherwise."""
+
+
+class SuccessionTests(SynchronousTestCase):
+    """Sessions when a new configuration takes over."""
+
+    def joined(self, configuration: str = STRICT, **others: Any) -> tuple[Stand, Server, Line]:
+        """A client and its server, which have spoken."""
+        stand = Stand(configuration, **others)
+        client = stand.shake_hands(client_context(device()), "m.example")
+        backend = self.spoke(stand, client)
+        return stand, client, backend
+
+    def spoke(self, stand: Stand, client: Server) -> Line:
+        """The backend's end, which has got a word."""
+        client.say(b"before")
+        backend: Line = stand.backend().line
+        self.assertEqual(backend.take(), b"before")
+        return backend
+
+    def turn(self, stand: Stand) -> None:
+        """The turns after a reload."""
+        for _ in range(4):
+            stand.network.advance(0)
+
+    def test_undisturbed(self) -> None:
+        """A session whose trust did not change goes on where it is, and counts as the new port's."""
+        stand, client, backend = self.joined()
+        following = stand.reloaded(
+            STRICT.replace("[listener m]", "[listener m2]").replace("listener = m", "listener = m2")
+        )
+        client.say(b"on")
+        self.assertEqual(backend.take(), b"on")
+        self.turn(stand)
+        client.say(b"and on")
+        self.assertEqual(backend.take(), b"and on")
+        self.assertEqual((len(stand.port.connections), len(following.port.connections)), (0, 2))
+        following.port.abort()
+        stand.network.advance(0)
+        self.assertEqual((stand.record["listenerName"], stand.record["sessionEnd"]), ("m", "the gateway is stopping"))
+        self.assertTrue(following.nothing_is_left())
+
+    def test_ca_removed(self) -> None:
+        """A client of a CA that is trusted no more is cut off at once, and no byte of it passes after the commit."""
+        for version in clients.VERSIONS:
+            stand = Stand(STRICT)
+            client = stand.shake_hands(client_context(device(), version=version), "m.example")
+            backend = self.spoke(stand, client)
+            connection = client.line.protocol
+            client.tls.send(b"after")
+            late = client.flight()
+            following = stand.reloaded(PARTNERS)
+            connection.dataReceived(late)  # which had been read in the turn of the commit
+            self.assertEqual(backend.received, b"")
+            self.turn(stand)
+            self.assertEqual((backend.take(), backend.reset, client.line.reset), (b"", True, True))
+            self.assertEqual(stand.record["sessionEnd"], "client certificate refused")
+            self.assertTrue(following.nothing_is_left())
+
+    def test_held(self) -> None:
+        """What had been read is passed on after the verdict, and what follows it, the client's end included."""
+        stand, client, backend = self.joined(text("m passthrough"))
+        connection = client.line.protocol
+        client.tls.send(b"first ")
+        late = client.flight()
+        stand.reloaded(STRICT)
+        connection.dataReceived(late)
+        self.assertEqual(backend.received, b"")
+        client.tls.send(b"second")
+        client.tls.shutdown()
+        client.speak()
+        self.turn(stand)
+        self.assertEqual((backend.take(), backend.eof), (b"first second", True))
+
+    def test_held_with_its_end(self) -> None:
+        """The end of a client that was read with its last bytes does not overtake them."""
+        stand, client, backend = self.joined(text("m passthrough"))
+        connection = client.line.protocol
+        client.tls.send(b"last")
+        client.tls.shutdown()
+        late = client.flight()
+        stand.reloaded(STRICT)
+        connection.dataReceived(late)
+        self.assertEqual((backend.received, backend.eof), (b"", False))
+        self.turn(stand)
+        self.assertEqual((backend.take(), backend.eof), (b"last", True))
+
+    def test_revocation_switched_on(self) -> None:
+        """Where the profile checks revocation now, nothing is passed on until its answer, and unless that is good."""
+        for good in (True, False):
+            stand, client, backend = self.joined()
+            check = Check()
+            stand.reloaded(DEEPER, check_of=check.of)
+            client.say(b"x")
+            self.turn(stand)
+            self.assertEqual((backend.take(), len(check.asked)), (b"", 1))
+            check.answer(good=good)
+            self.turn(stand)
+            self.assertEqual((backend.take(), client.line.reset), (b"x", False) if good else (b"", True))
+
+    def test_no_server_yet(self) -> None:
+        """One that has no server yet is joined after the new verdict, to a server of the new configuration."""
+        stand = Stand(text("m passthrough"))
+        stand.backend().silent = True
+        client = stand.shake_hands(client_context(device()), "m.example")
+        client.say(b"early")
+        self.assertEqual(stand.backend().attempts, 1)
+        stand.backend(1884).lines.clear()
+        following = stand.reloaded(STRICT.replace("port = 1883", "port = 1884"))
+        self.turn(stand)
+        self.assertEqual(stand.backend(1884).line.take(), b"early")
+        self.assertEqual(stand.backend().lines, [])
+        client.line.crash()
+        stand.backend(1884).line.hang_up()
+        self.turn(stand)
+        self.assertEqual(stand.record["sslClientVerify"], "SUCCESS")
+        self.assertTrue(following.nothing_is_left())
+
+    def test_no_server_and_refused(self) -> None:
+        """No server is reached for one that is refused, not even by a connection that was about to come."""
+        stand = Stand(STRICT)
+        stand.backend().silent = True
+        client = stand.shake_hands(client_context(device()), "m.example")
+        following = stand.reloaded(PARTNERS)
+        self.turn(stand)
+        client.talk()
+        client.line.hang_up()
+        self.assertEqual((stand.backend().lines, stand.record["serverStatus"]), ([], "403"))
+        self.assertTrue(following.nothing_is_left())
+
+    def test_removed(self) -> None:
+        """A session whose listener is removed has drain_timeout."""
+        for retire in (True, False):
+            stand = Stand(text("m strict m.example", "o - o.example"))
+            client = stand.shake_hands(client_context(device()), "m.example")
+            backend = self.spoke(stand, client)
+            following = stand
+            if retire:
+                stand.port.retire()
+            else:
+                following = stand.reloaded(text("o - o.example"))
+            stand.network.advance(29)
+            client.say(b"x")
+            self.assertEqual(backend.take(), b"x")
+            stand.network.advance(1)
+            stand.network.advance(0)
+            self.assertEqual((backend.reset, client.line.reset), (True, True))
+            self.assertEqual(stand.record["sessionEnd"], "listener removed")
+            self.assertTrue(following.nothing_is_left())
+
+    def test_gone_before_its_turn(self) -> None:
+        """A client that leaves while it is to be judged leaves nothing behind."""
+        stand, client, backend = self.joined()
+        following = stand.reloaded(PARTNERS)
+        client.line.crash()
+        backend.hang_up()
+        self.turn(stand)
+        self.assertTrue(following.nothing_is_left())
+
+    def test_removed_before_its_turn(self) -> None:
+        """One that is to be judged by a profile which is removed meanwhile is cut off."""
+        stand = Stand(text("m strict m.example", "o - o.example"))
+        client = stand.shake_hands(client_context(device()), "m.example")
+        self.spoke(stand, client)
+        following = stand.reloaded(text("m partners m.example", "o - o.example"))
+        following.reloaded(text("o - o.example"))
+        stand.network.advance(0)
+        self.assertTrue(client.line.reset)
+
+    def test_back_again(self) -> None:
+        """A profile that is changed and changed back has the client judged, and held no longer."""
+        stand, client, backend = self.joined()
+        following = stand.reloaded(PARTNERS)
+        following.reloaded(STRICT)
+        client.say(b"x")
+        self.assertEqual(backend.take(), b"x")
+
+    def test_verdicts_of_the_old_profile(self) -> None:
+        """An answer to what was asked by the old profile does not set free what waits for the new one."""
+        old, new = Check(), Check()
+        stand = Stand(STRICT, check_of=old.of)
+        client = stand.shake_hands(client_context(device()), "m.example")
+        old.answer(seconds=60)
+        backend = self.spoke(stand, client)
+        stand.network.advance(59)
+        connection = client.line.protocol
+        client.tls.send(b"x")
+        late = client.flight()
+        old.watching[-1]()
+        stand.reloaded(DEEPER, check_of=new.of)
+        old.answer()
+        connection.dataReceived(late)
+        self.assertEqual(backend.received, b"")
+        self.turn(stand)
+        self.assertEqual((backend.take(), len(new.asked)), (b"", 1))
+        new.answer()
+        self.turn(stand)
+        self.assertEqual(backend.take(), b"x")
+
+    def test_defect(self) -> None:
+        """Where the judgement breaks the session ends."""
+        stand, client, backend = self.joined()
+        following = Stand(PARTNERS, before=stand)
+        following.port.judged_anew = _breaks  # type: ignore[method-assign]
+        following.port.take_over(stand.port)
+        self.turn(stand)
+        self.assertEqual((backend.reset, client.line.reset), (True, True))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_plain(self) -> None:
+        """A session without TLS goes on."""
+        stand = Stand(text(TCP))
+        client = stand.dial()
+        stand.reloaded(text(TCP))
+        self.turn(stand)
+        client.send(b"x")
+        self.assertEqual(stand.backend().line.take(), b"x")
+
+
+def _breaks(*arguments: Any) -> Any:
+    return 1 / 0

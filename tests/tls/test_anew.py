@@ -10,9 +10,9 @@ from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.identity.clients import NO_PROOF, CertificateProof
-from agwtwisted.core.verification.verdicts import UNJUDGED, Refused, Trusted, Unchecked
+from agwtwisted.core.verification.verdicts import UNJUDGED, Absent, Missing, Refused, Trusted, Unchecked
 from agwtwisted.tls import anew, client_certificates, contexts, port_contexts
-from agwtwisted.tls.anew import judged_anew
+from agwtwisted.tls.anew import judged_anew, shown_anew
 from agwtwisted.tls.client_certificates import ClientCertificates, proof_of, verify_callback
 from agwtwisted.tls.codec import error_text
 from agwtwisted.tls.openssl import public_verifying
@@ -143,6 +143,24 @@ class JudgedAnewTests(SynchronousTestCase):
         found = judged_anew(contexts_of("passthrough", self.presented).first, self.leaf.der, (), now)
         self.assertEqual((found.verdict, found.strict_verdict), (Unchecked(), UNJUDGED))
         self.assertEqual(judged_anew(contexts_of("-", self.presented).first, self.leaf.der, (), now), NO_PROOF)
+
+    def test_shown(self) -> None:
+        """A client that is connected is judged by what it has sent; by its verified chain where that was the leaf."""
+        made, now = contexts_of("strict", self.presented), datetime.now(UTC).timestamp()
+        leaf, others = self.leaf.der, self.presented.sent
+        for presented, verified, verdict in (
+            ((leaf, *others), (), Trusted()),
+            ((leaf,), others, Trusted()),
+            ((leaf,), (), Refused("unable to get local issuer certificate")),
+            ((), (), Missing()),
+        ):
+            self.assertEqual(shown_anew(made.first, presented, verified, now).verdict, verdict)
+        nothing = shown_anew(contexts_of("passthrough", self.presented).first, (), (), now)
+        self.assertEqual((nothing.verdict, nothing.strict_verdict), (Absent(), UNJUDGED))
+        nothing = shown_anew(contexts_of("lenient", self.presented).first, (), (), now)
+        self.assertEqual((nothing.verdict, nothing.strict_verdict), (Absent(), Missing()))
+        for presented in ((), (leaf,)):
+            self.assertEqual(shown_anew(contexts_of("-", self.presented).first, presented, (), now), NO_PROOF)
 
     def test_public_certificates(self) -> None:
         """The key of the connection that OpenSSL hears the certificates on is no site's."""

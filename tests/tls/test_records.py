@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.tls import records as records_module
 from agwtwisted.tls.records import PIECE, RECORD, DirectRecords, PublicRecords, Records
-from tests.clients import TLS_1_2, TLS_1_3, client_context, device
+from tests import pki
+from tests.clients import TLS_1_2, TLS_1_3, client_context, device, partners
 from tests.configurations import site
 
 WAYS = (PublicRecords, DirectRecords)
@@ -39,9 +40,12 @@ def server_context() -> SSL.Context:
     return context
 
 
-def connections(version: int) -> tuple[SSL.Connection, SSL.Connection]:
-    """A server and its client after their handshake."""
-    server, client = SSL.Connection(server_context(), None), SSL.Connection(client_context(version=version), None)
+def connections(version: int, shown: pki.Credential | None = None) -> tuple[SSL.Connection, SSL.Connection]:
+    """A server and its client, which shows this certificate, after their handshake."""
+    context = server_context()
+    if shown is not None:
+        context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
+    server, client = SSL.Connection(context, None), SSL.Connection(client_context(shown, version=version), None)
     server.set_accept_state()
     client.set_connect_state()
     ends = [(client, server), (server, client)] * 3
@@ -147,6 +151,16 @@ class RecordsTests(SynchronousTestCase):
         sealed = [sealed_by(records, b"%d" % number) for number, (records, _, _) in enumerate(ends)]
         told = [PublicRecords(client).decrypt(sealed[number])[0] for number, (_, _, client) in enumerate(ends)]
         self.assertEqual(told, [b"%d" % number for number in range(len(ends))])
+
+    def test_presented(self) -> None:
+        """What the peer has sent is there as long as the connection, its own certificate first."""
+        shown = partners().issue("shown")
+        authorities = {each.der for each in shown.issuers}
+        for way in WAYS:
+            for version in VERSIONS:
+                self.assertEqual(way(connections(version)[0]).presented(), ())
+                leaf, *others = way(connections(version, shown)[0]).presented()
+                self.assertEqual((leaf, {*others} <= authorities, len(others) > 0), (shown.der, True, True))
 
     def test_no_view_outlives_its_call(self) -> None:
         """Who keeps what it was given to send finds nothing in it later: neither its own bytes nor another client's."""

@@ -116,6 +116,12 @@ class RequestReader:
         else:
             self._data, self._at = self._data[self._at :] + data, 0
 
+    def read_by(self, parser: RequestParser, max_body_bytes: int) -> None:
+        """Between two requests: reads the next one by this parser, and a head that has begun from its beginning."""
+        self._parser, self._max_body_bytes = parser, max_body_bytes
+        if self._open is not None:
+            self._data, self._at, self._open = bytes(self._open.octets) + self._data[self._at :], 0, None
+
     def next_event(self) -> RequestEvent:
         """What comes next of what was fed."""
         state = self._state

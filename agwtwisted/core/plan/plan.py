@@ -64,6 +64,8 @@ class PortPlan(Generic[S]):
     encrypted: bool = attrs.field(eq=False)
     fingerprint: str  # of all that its clients meet: limits, listeners, rules and whatever these name
     handshake: str = attrs.field(eq=False)  # the fingerprint of that part from which its TLS contexts are made
+    trust: Mapping[S, str] = attrs.field(eq=False, repr=False, factory=dict)
+    """By site: the fingerprint of all by which its clients are judged, the SSL profile and the depth of chains."""
 
     @property
     def number(self) -> int:
@@ -174,6 +176,7 @@ class _Ports:
             encrypted=sites[0].listener.protocol in (Protocol.HTTPS, StreamProtocol.TLS),
             fingerprint=self._fingerprints.of(all_of_it),
             handshake=self._fingerprints.of((depth, *(site.listener for site in sites))),
+            trust={site: self._fingerprints.of((depth, site.profile)) for site in sites},
         )
 
 

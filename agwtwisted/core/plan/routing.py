@@ -277,9 +277,7 @@ class RelaySite:
 
     @property
     def requires_name(self) -> bool:
-        """Whether only a handshake with its server name (SNI) selects it: on L4 nothing else distinguishes
-        listeners.
-        """
+        """Whether only a handshake with its server name (SNI) selects it: on L4 nothing else distinguishes them."""
         return bool(self.listener.host_names)
 
 
@@ -358,6 +356,10 @@ class NamedSites(Generic[S]):
         fit = self.wildcards and len(name) <= LONGEST_HOST and "\n" not in name
         place = self._place(name) if fit else None
         return self.basic if place is None else self.wildcards[place].site
+
+    def of_handshake(self, name: str) -> S | None:
+        """The site for the server name of a handshake (SNI); empty where it had none."""
+        return self.select(name) if name else self.unnamed
 
     def _place(self, name: str) -> int | None:
         """The first wildcard that a name fits. Nearly all have one star, in front: they are found by how names end."""

@@ -514,6 +514,33 @@ class AheadTests(SynchronousTestCase):
                     reading.next_request()
                     self.assertEqual((len(pulled(reading)), reading.unread), (1, left * len(get())))
 
+    def test_read_by_another_parser(self) -> None:
+        """Between requests another parser takes over: a head that has begun is read by it from its beginning."""
+        other = RequestParser(HeaderNames(), max_header_lines=1)
+        whole, long = get(b"X: 1\r\n"), get(b"X: 1\r\n" * 2)
+        for at in range(len(long)):
+            for before in (b"", get()):
+                reading = reader()
+                reading.feed(before + long[:at])
+                pulled(reading)
+                if before:
+                    reading.next_request()
+                    pulled(reading)
+                reading.read_by(other, 0)
+                reading.feed(long[at:])
+                [event] = pulled(reading)
+                self.assertIsInstance(event, UnfitRequest)
+        reading = reader(lines=1)
+        reading.feed(whole[:9])
+        pulled(reading)
+        reading.read_by(RequestParser(HeaderNames()), 2)
+        reading.feed(whole[9:] + post(b"Content-Length: 3\r\n", b"abc"))
+        self.assertIsInstance(pulled(reading)[0], RequestHead)
+        reading.next_request()
+        [unfit] = pulled(reading)
+        assert isinstance(unfit, UnfitRequest)
+        self.assertEqual((unfit.status, unfit.error_info), TOO_MUCH)
+
     def test_fed_before_it_is_asked(self) -> None:
         """What comes before the reader is asked again is read in its order."""
         data = post(b"Content-Length: 3\r\n", b"abc") + chunks(b"1\r\nd\r\n0\r\n\r\n") + get()

@@ -211,6 +211,27 @@ class FingerprintTests(SynchronousTestCase):
                 self.assertEqual(changed_port.handshake == port.handshake, expected, text)
                 self.assertNotEqual(changed_port, port)
 
+    def test_trust(self) -> None:
+        """All by which a site's clients are judged has a fingerprint of its own: the profile, its CAs, the depth."""
+        [port] = plan().http_ports.values()
+        [before] = port.trust.values()
+        authorities = configurations.files(**{"clients-ca_pem": pki.bundle(pki.Authority.root("Another Root"))})
+        changes: list[tuple[str, configurations.Files | None, bool]] = [
+            (changed(("port = 9000\n", "port = 9001\n")), None, True),
+            (changed(("port = 8443\n", "port = 8443\nhost_names = localhost\n")), None, True),
+            (changed(("access_log = -\n", "access_log = -\nmax_client_chain_depth = 3\n")), None, False),
+            (
+                changed(("[ssl_profile strict]\n", "[ssl_profile strict]\nverify_client_revocation = OCSP\n")),
+                None,
+                False,
+            ),
+            (changed(("ssl_profile = strict\n", "")), None, False),
+            (changed(), authorities, False),
+        ]
+        for text, source, expected in changes:
+            [other] = plan(text, source).http_ports.values()
+            self.assertEqual([*other.trust.values()] == [before], expected, text)
+
     def test_l4(self) -> None:
         """Ports of L4 have them, too, and distinguish settings."""
         one = plan(relays.text("mqtt strict"), clients.files())

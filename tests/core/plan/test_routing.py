@@ -127,6 +127,12 @@ class SelectTests(SynchronousTestCase):
         sites = Sites.of([site("a")])
         self.assertEqual((sites.select("b"), sites.select("")), (None, None))
 
+    def test_of_a_handshake(self) -> None:
+        """A handshake without a server name has the site for those; one with a name that which the name selects."""
+        wild, basic = site("*.example"), site()
+        self.assertEqual([Sites.of([wild, basic]).of_handshake(name) for name in ("", "a.example")], [basic, wild])
+        self.assertEqual([Sites.of([wild]).of_handshake(name) for name in ("", "a")], [wild, None])
+
     def test_patterns_are_no_regular_expressions(self) -> None:
         """A dot in a wildcard is a dot."""
         self.assertIsNone(Sites.of([site("*.a.b")]).select("c.axb"))

@@ -1,0 +1,281 @@
+"""What all requests of one client's connection share, and how that goes over to a new configuration.
+
+What is under way ends as it began. Between two requests a session takes on all of the port that has taken over; whether
+its client is still trusted does not wait for that, where the profile of its site is another now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from agwtwisted.core.exchange.forwarding import IdentityBlocks, client_address
+from agwtwisted.core.http.heads import RequestParser
+from agwtwisted.core.identity.clients import Admitted, Client, PendingClient, TurnedAway
+from agwtwisted.core.listening.admission import Awaited
+from agwtwisted.core.plan.routing import Action, Site, Sites
+from agwtwisted.core.resources.gateway import Gateway
+from agwtwisted.core.resources.resources import SslProfile
+from agwtwisted.http1.frontend import Frontend
+from agwtwisted.identity.revalidation import Check, Revalidation, StrictClient
+from agwtwisted.interfaces import ClientProtocol, Exchanges
+from agwtwisted.listening.succession import Belonging, Succession
+from agwtwisted.transport.clocks import WallClock
+from agwtwisted.transport.connection import Connection
+
+
+class SessionPort(Protocol):
+    """The port of a session: `port.HttpPort`."""
+
+    clock: IReactorTime
+    wall: WallClock
+    gateway: Gateway
+    quiet: float
+    sites: Sites
+    parser: RequestParser
+    identities: IdentityBlocks
+    check_of: Callable[[SslProfile | None], Check | None]
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """Where requests go."""
+
+    def listener_of(self, site: Site | None) -> str:
+        """The name of a site's listener."""
+
+    def trust_of(self, site: Site | None) -> object:
+        """By what the clients of a site are judged."""
+
+    def judged_anew(self, connection: Connection, client: PendingClient, site: Site) -> PendingClient:
+        """The client as its handshake would have left it under this site's profile."""
+
+
+class HttpSession:
+    """What all requests of one connection share, as interfaces.Session says."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        port: SessionPort,
+        connection: Connection,
+        client: Client,
+        site: Site | None,
+        *,
+        exchanges: Exchanges,
+        silent: bool = False,
+    ) -> None:
+        """`silent` is a client that has not shown yet that it speaks at all."""
+        self.client = client
+        self.profile = None if site is None else site.profile
+        self.sites = port.sites
+        self.listener = port.listener_of(site)
+        self.draining = False
+        self.expelled = False
+        self.address = client_address(client.connection)
+        self._port = port
+        self._connection = connection
+        self._trust = port.trust_of(site)  # by what the client was judged last
+        self._successor: Belonging | None = None  # on the port that has taken over, until the session has gone there
+        self._settling = False
+        self._unjudged = False  # the client is judged by another profile, and the verdict is not in
+        seconds = port.gateway.silent_timeout if silent else port.gateway.header_timeout
+        frontend = Frontend(connection, self, exchanges, port.gateway, port.parser, seconds)
+        self._revalidation: Revalidation | None = None
+        self._strict: StrictClient | None = None
+        self._ending: IDelayedCall | None = None
+        connection.receiver = frontend
+        self._protocol: ClientProtocol = frontend
+        if isinstance(client, Admitted):
+            check = port.check_of(self.profile)
+            self._revalidation = Revalidation.of(port.clock, port.wall, self, client, check)
+
+    def strict_client(self) -> Deferred[Client]:
+        """The client as a Strict profile takes it, for a path that requires a certificate; may be cancelled."""
+        self._judge_if_due()
+        strict = self._strict
+        if strict is None:
+            successor = self._successor
+            port, profile = self._port, self.profile
+            if successor is not None:  # a request is under way, and its client is judged by what counts now
+                port, profile = successor.port, _profile_of(successor.site)
+            strict = self._strict = StrictClient(port.clock, port.wall, port.check_of(profile), self.expel)
+        client = self.client
+        if self._unjudged and self._revalidation is not None:
+            client = self._revalidation.provisional
+        return strict.judged(client).addCallback(self._strictly_judged, strict)
+
+    def _strictly_judged(self, client: Client, by: StrictClient) -> Client | Deferred[Client]:
+        """The client, unless the profile was replaced meanwhile."""
+        self._judge_if_due()
+        return client if by is self._strict else self.strict_client()
+
+    def identity(self, action: Action, client: Admitted) -> bytes:
+        """The request header lines that identify the client to a backend; rendered once for each client."""
+        identity: bytes | None = client.remembered.get(action)
+        if identity is None:
+            identity = self._port.identities.block(client, action.certificate_headers)
+            client.remembered[action] = identity
+        return identity
+
+    def drain(self) -> None:
+        """The gateway stops: the next answer, or the one in progress, is the last."""
+        self.draining = True
+        self._protocol.drain(self._port.clock.seconds(), self._port.quiet)
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """What the client keeps the gateway waiting for, and since when."""
+        return self._protocol.awaited(now)
+
+    def abort(self) -> None:
+        """Ends the connection at once."""
+        self._connection.abort()
+
+    # -- under a new configuration
+
+    def moved(self, succession: Succession) -> None:
+        """What is under way goes on; no request is begun before the session has gone over, or its client was judged."""
+        if self.draining or isinstance(self.client, TurnedAway):
+            return  # it has one more answer to give, or none
+        belonging = succession.belonging(self.client.connection.server_name)
+        if belonging is None:
+            self.retire()
+            return
+        self._successor = belonging
+        self._protocol.hold()
+        (succession.move if belonging.trust == self._trust else succession.judge)(self._go_over)
+
+    def retire(self) -> None:
+        """The listener is there no more: the answer under way is the last, and ends within `drain_timeout`."""
+        if self._is_due or self._unjudged:  # by the old trust nothing more is begun, and no new one will come
+            self.expel()
+        elif not self.draining:
+            self._end_within(self._port.gateway.drain_timeout)
+            self.drain()
+
+    def settled(self) -> bool:
+        """Between two requests: what has changed takes effect. Whether the next one may be begun."""
+        self._settling = True
+        try:
+            self._judge_if_due()
+            successor = self._successor
+            if successor is not None and not self.draining:
+                self._successor = None
+                self._take_on(successor.port, successor.site)
+        finally:
+            self._settling = False
+        return not (self._unjudged or self.expelled)
+
+    def _go_over(self) -> None:
+        """Its turn has come."""
+        if self._connection.closing:
+            return
+        try:
+            self._judge_if_due()
+            self._go_on()
+        except Exception:
+            self.log.failure("Unexpected error while a connection goes over to a new configuration")
+            self.abort()
+
+    def _go_on(self) -> None:
+        """Lets the next request begin, if none is under way: else it does when that is answered."""
+        if not self._settling and self._protocol.between_requests and self.settled():
+            self._protocol.go_on()
+
+    def _take_on(self, port: SessionPort, site: Site | None) -> None:
+        """All of the new port, where nothing is under way: nothing refers to the old one after this."""
+        self._port, self.sites = port, port.sites
+        self.profile, self.listener = _profile_of(site), port.listener_of(site)
+        check = port.check_of(self.profile)
+        if self._revalidation is not None:
+            self._revalidation.check_by(check)
+        if self._strict is not None:
+            self._strict.check_by(check)
+        self.client.remembered.clear()
+        self._protocol.serve_by(port.exchanges, port.gateway, port.parser)
+
+    # -- whether the client is trusted
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether the profile of the site is another than that by which the client was judged."""
+        return self._successor is not None and self._successor.trust != self._trust
+
+    def _judge_if_due(self) -> None:
+        successor = self._successor
+        if successor is not None and successor.trust != self._trust:
+            self._judge(successor.port, successor.site, successor.trust)
+
+    def _judge(self, port: SessionPort, site: Site | None, trust: object) -> None:
+        """Judges the client by the profile of its site as it is now; until the verdict is in no request is begun."""
+        self._trust, self._unjudged = trust, True
+        before, strict = self._revalidation, self._strict
+        if before is not None:
+            before.stop()
+        if strict is not None:
+            strict.stop()
+        if site is None:
+            raise AssertionError("without TLS all clients are judged alike")
+        asked = PendingClient(connection=self.client.connection, proof=self.client.proof)
+        pending, check = port.judged_anew(self._connection, asked, site), port.check_of(site.profile)
+        self._strict = StrictClient(port.clock, port.wall, check, self.expel)
+        revalidation = self._revalidation = Revalidation.anew(port.clock, port.wall, self, pending, check)
+        if strict is not None and strict.has_let_in:
+            self._strict.judge_again(revalidation.provisional)
+        revalidation.begin()
+
+    def hold(self) -> None:
+        """The verdict is over, and the new one not in: no further request is begun."""
+        self._unjudged = True
+        self._protocol.hold()
+
+    def renewed(self, client: Client) -> None:
+        """The client was judged again. Turned away, it sends no further request, and soon ends the last one."""
+        try:
+            self.client = client
+            self._unjudged = False
+            if isinstance(client, Admitted):
+                self._go_on()
+            else:
+                self.expel()
+        except Exception:
+            self.log.failure("Unexpected error after a revalidation")
+            self.abort()
+
+    def expel(self) -> None:
+        """The client is turned away: no further request of it is begun."""
+        if self._protocol.endless:
+            self.abort()
+        elif not self.expelled:
+            self.draining = self.expelled = True
+            self._end_within(self._port.gateway.drain_timeout)
+            self._protocol.finish()
+
+    # -- the end
+
+    def ended(self) -> None:
+        """The connection is gone."""
+        if self._revalidation is not None:
+            self._revalidation.stop()
+        if self._strict is not None:
+            self._strict.stop()
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+
+    def _end_within(self, seconds: float) -> None:
+        """Ends at the latest then, or when that was said before."""
+        if self._ending is None:
+            self._ending = self._port.clock.callLater(seconds, self._too_late)
+
+    def _too_late(self) -> None:
+        self._ending = None
+        self.abort()
+
+
+def _profile_of(site: Site | None) -> SslProfile | None:
+    return None if site is None else site.profile

@@ -1,0 +1,350 @@
+"""What stands behind a connection before its session: its PROXY header, its handshake, and the gate.
+
+For the ports. Where a port of a new configuration takes over meanwhile, what is begun goes on there. A handshake made
+by the old trust, or a client that waits at the gate for the old profile's check, is judged by the new profile where
+that is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Generic, Protocol, cast
+
+import attrs
+from OpenSSL import SSL
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from agwtwisted.core.identity.clients import (
+    Admitted,
+    CertificateProof,
+    ClientConnection,
+    PendingClient,
+    TurnedAway,
+)
+from agwtwisted.core.listening.admission import Awaited
+from agwtwisted.core.listening.proxy_protocol import Endpoint, ProxyHeader
+from agwtwisted.core.plan.routing import NamedSites, S
+from agwtwisted.core.resources.gateway import Gateway
+from agwtwisted.core.resources.resources import SslProfile
+from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, Refused
+from agwtwisted.identity.gate import Gate
+from agwtwisted.identity.revalidation import Check
+from agwtwisted.listening.admission import Limits
+from agwtwisted.listening.expired_roots import ExpiredRoots
+from agwtwisted.listening.proxied import ProxyHeaderReceiver
+from agwtwisted.listening.succession import Succession
+from agwtwisted.listening.tracking import LiveConnections, TrackedConnection
+from agwtwisted.tls.client_certificates import ClientCertificates, pending_client
+from agwtwisted.tls.handshake import ServerHandshake
+from agwtwisted.tls.port_contexts import PortContexts
+from agwtwisted.transport.clocks import WallClock
+from agwtwisted.transport.connection import STOPPING, Connection
+from agwtwisted.transport.outbox import Outbox
+
+REMOVED: Final = "the listener was removed from the configuration"
+"""Why connections end that no request or session of is under way."""
+
+
+class EntryPort(Protocol[S]):
+    """The port that a connection comes to: `ports.Port`."""
+
+    gateway: Gateway
+    limits: Limits
+    clock: IReactorTime
+    outbox: Outbox
+    wall: WallClock
+    sites: NamedSites[S]
+    live: LiveConnections
+    expired_roots: ExpiredRoots
+    check_of: Callable[[SslProfile | None], Check | None]
+    quiet: float
+
+    def begin(self, connection: Connection, client: Admitted, site: S | None = None) -> None:
+        """Gives the connection of an admitted client a session."""
+
+    def turned_away(self, connection: Connection, client: TurnedAway, site: S | None) -> None:
+        """Ends the connection of a client that is refused after its handshake."""
+
+    def plain_text(self, connection: Connection, client: PendingClient) -> None:
+        """Takes a connection whose client speaks no TLS on a port of TLS."""
+
+    def admit(
+        self, connection: Connection, host: str, port: int, seconds: float, reached: Endpoint | None = None
+    ) -> bool:
+        """Gives a client its place, and `seconds` for its handshake; False when its address has too many."""
+
+    def track(self, connection: Connection, block: str = "", *, silent: bool = True) -> TrackedConnection:
+        """Gives a connection a place among all."""
+
+    def connection_of(self, connection: Connection, host: str, port: int, reached: Endpoint | None) -> ClientConnection:
+        """What is known of a client's connection before any byte of it is read."""
+
+    def trust_of(self, site: S | None) -> object:
+        """By what the clients of a site are judged; equal where the judgement is."""
+
+    def judged_anew(self, connection: Connection, client: PendingClient, site: S) -> PendingClient:
+        """The client as its handshake would have left it under this site's profile."""
+
+    def header_failed(self, host: str, port: int, reason: str) -> None:
+        """There is no PROXY header, from there."""
+
+    def handshake_failed(self, client: PendingClient, site: S | None, reason: str) -> None:
+        """Writes the line of a handshake that came to nothing."""
+
+
+class ProxiedArrival:
+    """A connection that must begin with a PROXY protocol header: every connection of such a port does."""
+
+    def __init__(self, port: EntryPort[Any], host: str, number: int) -> None:
+        self.connection = Connection(port.clock, port.outbox)
+        self._port = port
+        self._host = host
+        self._number = number
+        gateway = port.gateway
+        self._header = ProxyHeaderReceiver(
+            *(port.clock, self.connection, gateway.handshake_timeout, gateway.silent_timeout),
+            found=self._found,
+            failed=self._failed,
+        )
+        self.connection.when_open = self._header.opened
+        port.live.all.add(self.connection)
+        port.live.stand_behind(self.connection, self)
+        self._tracked = port.track(self.connection)
+
+    def drain(self) -> None:
+        """The gateway stops."""
+        self._header.drain(self._port.quiet)
+
+    def abort(self) -> None:
+        """There is no more time."""
+        self._header.abort()
+
+    def ended(self) -> None:
+        """The connection is gone, as the header's receiver has heard."""
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """The rest of the header."""
+        return self._header.awaited(now)
+
+    def moved(self, succession: Succession) -> None:
+        """The client that the header names is the new port's."""
+        self._port = succession.port
+
+    def retire(self) -> None:
+        """No client is known yet, and nothing was begun for one."""
+        self._header.abort()
+
+    def _found(self, header: ProxyHeader, seconds: float) -> bool:
+        """The header is whole; the client has what is left of the time."""
+        host, number, reached = self._host, self._number, None
+        if header.source is not None:
+            source, number = header.source
+            host, reached = str(source), header.destination
+        self._tracked.replaced()
+        self._port.live.stand_behind(self.connection, None)
+        return self._port.admit(self.connection, host, number, seconds, reached)
+
+    def _failed(self, reason: str) -> None:
+        self._port.header_failed(self._host, self._number, f"PROXY protocol: {reason}")
+
+
+class TlsArrival(Generic[S]):
+    """One connection's handshake, as handshake.HandshakeOwner says, and what follows it."""
+
+    _before: EntryPort[S] | None = None  # whose contexts the handshake is made by, where another port has taken over
+
+    def __init__(
+        self,
+        port: EntryPort[S],
+        contexts: PortContexts,
+        connection: Connection,
+        address: str,
+        number: int,
+        seconds: float,
+        reached: Endpoint | None,
+        block: str,
+    ) -> None:
+        self.block = block
+        self._port = port
+        self._notes = ClientCertificates(port.wall.seconds)
+        self.tls: SSL.Connection = contexts.connection(self._notes)
+        self.connection = connection
+        gateway = port.gateway
+        self.handshake = ServerHandshake(
+            port.clock, connection, self, seconds, gateway.max_client_chain_bytes, gateway.silent_timeout
+        )
+        port.live.stand_behind(connection, self)
+        self._facts = port.connection_of(self.connection, address, number, reached)
+
+    @property
+    def name_refused(self) -> bool:
+        """Whether no site answers to the name that the client asked for."""
+        return self._notes.name_refused
+
+    def begins(self) -> bool:
+        """Whether there is a slot for it."""
+        return self._port.limits.begin_handshake(self)
+
+    def has_arrived(self) -> bool:
+        """Whether bytes of the client were not read yet."""
+        return self.connection.has_arrived()
+
+    def go_on(self) -> None:
+        """There is one now."""
+        self.handshake.go_on()
+
+    def give_way(self, reason: str) -> None:
+        """Others get it."""
+        self.connection.give_way(reason)
+
+    # -- as PortSession says
+
+    def drain(self) -> None:
+        """The gateway stops."""
+        self.handshake.drain(self._port.quiet)
+
+    def abort(self) -> None:
+        """There is no more time."""
+        self.connection.abort(STOPPING)
+
+    def ended(self) -> None:
+        """The connection is gone, as the handshake has heard."""
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """The rest of the handshake."""
+        return self.handshake.awaited(now)
+
+    def moved(self, succession: Succession) -> None:
+        """The handshake goes on as it began; what follows it is the new port's, and its verdict."""
+        if self._before is None:
+            self._before = self._port
+        self._port = succession.port
+
+    def retire(self) -> None:
+        """Nothing was begun for the client."""
+        self.connection.abort(REMOVED)
+
+    # -- what becomes of it
+
+    def completed(self) -> None:
+        """The handshake is through: the gate opens once the verdict is in."""
+        self._over()
+        port, connection, client, site = self._port, self.connection, self._pending_client(), self._site
+        self.tls.set_app_data(None)  # the notes have said all, and would stay as long as the connection
+        before = self._before
+        if before is not None:
+            if site is None:
+                port.handshake_failed(client, None, REMOVED)
+                connection.abort(REMOVED)
+                return
+            if before.trust_of(self._chosen_site) != port.trust_of(site):
+                client = port.judged_anew(connection, client, site)
+        GateArrival(port, connection, site).judge(client)
+
+    def failed(self, reason: str, received: int) -> None:
+        """The handshake came to nothing; a connection that said nothing at all is not worth a line."""
+        self._over()
+        if received:
+            self._port.handshake_failed(self._pending_client(reason), self._site, reason)
+
+    def plain_text(self) -> None:
+        """The client speaks no TLS."""
+        self._over()
+        client = PendingClient(connection=self._facts, proof=CertificateProof(verdict=Missing()))
+        self._port.plain_text(self.connection, client)
+
+    def _over(self) -> None:
+        self._port.live.stand_behind(self.connection, None)
+        self._port.limits.end_handshake(self)
+
+    @property
+    def _chosen_site(self) -> S | None:
+        """The site whose context the handshake is made by."""
+        chosen = self._notes.site_context
+        return None if chosen is None else cast(Any, chosen.site)
+
+    @property
+    def _site(self) -> S | None:
+        """The site that the connection belongs to: that of the new port where one has taken over."""
+        if self._before is None or self._notes.site_context is None:
+            return self._chosen_site if self._before is None else None
+        return self._port.sites.of_handshake(self._notes.server_name)
+
+    def _pending_client(self, failure: str = "") -> PendingClient:
+        facts = attrs.evolve(self._facts, offered_suites=self.connection.offered_suites)
+        client = pending_client(self._notes, self.tls, facts, failure=failure)
+        chosen, verdict = self._notes.site_context, client.proof.verdict
+        if chosen is not None and isinstance(verdict, Refused) and verdict != UNJUDGED:
+            self._port.expired_roots.refused(chosen)
+        return client
+
+
+class GateArrival(Generic[S]):
+    """A connection at the gate, between its handshake and the verdict; mostly for no time at all."""
+
+    log = Logger()
+
+    __slots__ = ("_connection", "_gate", "_pending", "_port", "_site", "_trust")
+
+    def __init__(self, port: EntryPort[S], connection: Connection, site: S | None) -> None:
+        self._port = port
+        self._connection = connection
+        self._site = site
+        self._gate = Gate(connection, admitted=self._admitted, turned_away=self._turned_away)
+
+    def judge(self, client: PendingClient) -> None:
+        """Has the gate decide, now or when the check of the site's profile has answered."""
+        port, site = self._port, self._site
+        if not self._gate.judge(client, None if site is None else port.check_of(site.profile)):
+            self._pending = client
+            self._trust = port.trust_of(site)
+            port.live.stand_behind(self._connection, self)
+
+    def _admitted(self, client: Admitted) -> None:
+        self._port.begin(self._connection, client, self._site)
+
+    def _turned_away(self, client: TurnedAway) -> None:
+        self._port.turned_away(self._connection, client, self._site)
+
+    # -- as PortSession says
+
+    def drain(self) -> None:
+        """The gateway stops: the verdict has a deadline, and what has come is served after it."""
+
+    def abort(self) -> None:
+        """There is no more time."""
+        self._connection.abort(STOPPING)
+
+    def ended(self) -> None:
+        """The connection is gone, as the gate has heard."""
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """The client waits for the gateway."""
+        return Awaited.NOTHING, now
+
+    def moved(self, succession: Succession) -> None:
+        """What follows the verdict is the new port's; if its profile is another, so is the verdict."""
+        belonging = succession.belonging(self._pending.connection.server_name)
+        if belonging is None:
+            self.retire()
+            return
+        self._port, self._site = belonging.port, belonging.site
+        if belonging.trust != self._trust:
+            self._trust = belonging.trust
+            self._gate.suspend()
+            succession.judge(self._judge_anew)
+
+    def retire(self) -> None:
+        """The client was not admitted, and nothing was begun for it."""
+        self._connection.abort(REMOVED)
+
+    def _judge_anew(self) -> None:
+        if self._connection.closing or self._site is None:
+            return
+        try:
+            self._pending = self._port.judged_anew(self._connection, self._pending, self._site)
+            self.judge(self._pending)
+        except Exception:
+            self.log.failure("Unexpected error while a client is judged by a changed profile")
+            self._connection.abort()

@@ -1,0 +1,464 @@
+"""What becomes of a connection of HTTP when a new configuration takes over."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.clients import GET, VERSIONS, Client, Gateway, Transport, client_context, device, partner, plain, text
+
+OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+"""An answer after which each further request needs a connection of its own, which is counted."""
+
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"
+
+STRICT = text("s strict s.example")
+PARTNERS = text("s partners s.example")
+PASSTHROUGH = text("s passthrough s.example")
+OPEN = text("s - s.example")
+
+
+def request(name: str = "s.example", path: str = "/", lines: str = "") -> bytes:
+    """A request for a site."""
+    return f"GET {path} HTTP/1.1\r\nHost: {name}\r\n{lines}\r\n".encode()
+
+
+UPGRADE = request(lines="Connection: upgrade\r\nUpgrade: websocket\r\n")
+
+
+class Backend:
+    """The connection to a backend that was begun last."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        _, _, factory, _, _ = gateway.reactor.tcpClients[-1]
+        self.transport = Transport()
+        self.connection: Any = factory.buildProtocol(None)
+        self.transport.owner = self.connection
+        self.connection.makeConnection(self.transport)
+
+    @property
+    def sent(self) -> bytes:
+        """What the backend got."""
+        return self.transport.sent
+
+    def answers(self, data: bytes) -> None:
+        """It sends this."""
+        self.connection.dataReceived(data)
+
+
+def answered(gateway: Gateway, client: Client, asked: bytes, answer: bytes = OK) -> Backend:
+    """A request, and its answer, by the last connection to a backend."""
+    client.say(asked)
+    backend = Backend(gateway)
+    backend.answers(answer)
+    client.talk()
+    return backend
+
+
+def turn(gateway: Gateway) -> None:
+    """The turns after a reload."""
+    for _ in range(4):
+        gateway.reactor.advance(0)
+
+
+class MovedTests(SynchronousTestCase):
+    """Connections whose trust did not change."""
+
+    def gateway(self, configuration: str = STRICT, **others: Any) -> tuple[Gateway, Client]:
+        """A gateway, and a client that has had an answer."""
+        gateway = Gateway(configuration, **others)
+        client = gateway.shake_hands(client_context(device()), "s.example")
+        answered(gateway, client, request())
+        self.assertEqual(client.received[-2:], b"ok")
+        return gateway, client
+
+    def test_next_request(self) -> None:
+        """The next request on an idle connection is the new port's: its limits, rules, names and backends."""
+        gateway, client = self.gateway()
+        session: Any = client.connection.receiver
+        following = gateway.reloaded(STRICT.replace(":9000", ":9001"))
+        turn(gateway)
+        answered(following, client, request())
+        self.assertEqual([dial[1] for dial in gateway.reactor.tcpClients], [9000, 9001])
+        self.assertIs(session._session.sites, following.port.sites)
+        self.assertIs(session._exchanges, following.exchanges)
+        self.assertIs(session._session._port, following.port)
+        self.assertEqual((len(gateway.port.connections), len(following.port.connections)), (0, 1))
+
+    def test_at_once(self) -> None:
+        """A request that comes before the connection's turn is the new port's, too."""
+        gateway, client = self.gateway()
+        gateway.reloaded(STRICT.replace(":9000", ":9001"))
+        client.say(request())
+        self.assertEqual(gateway.reactor.tcpClients[-1][1], 9001)
+
+    def test_under_way(self) -> None:
+        """A request under way ends as it began, and the next one, though it has come already, is the new port's."""
+        gateway, client = self.gateway()
+        client.say(request() + request(path="/next"))
+        count = gateway.forwarded
+        following = gateway.reloaded(STRICT.replace(":9000", ":9001"))
+        turn(gateway)
+        self.assertEqual(gateway.forwarded, count)
+        session: Any = client.connection.receiver
+        self.assertIs(session._session.sites, gateway.port.sites)
+        Backend(gateway).answers(OK)
+        client.talk()
+        self.assertIs(session._session.sites, following.port.sites)
+        self.assertEqual(gateway.reactor.tcpClients[-1][1], 9001)
+        self.assertEqual(client.received.count(b"HTTP/1.1 200"), 2)
+        self.assertNotIn(b"Connection: close", client.received)
+
+    def test_half_a_head(self) -> None:
+        """A head that has begun is read by the new port's names and limits, from its beginning."""
+        gateway, client = self.gateway()
+        half = request(lines="X-Some: 1\r\n" * 12)
+        client.say(half[:-9])
+        gateway.reloaded(STRICT)
+        turn(gateway)
+        session: Any = client.connection.receiver
+        self.assertTrue(session._reader.head_open)
+        client.say(half[-9:])
+        self.assertEqual(gateway.forwarded, 2)
+        gateway, client = self.gateway()
+        client.say(half[:-2])
+        gateway.reloaded(STRICT.replace("[gateway]\n", "[gateway]\nmax_header_lines = 10\n"))
+        turn(gateway)
+        client.talk()
+        self.assertIn(b"HTTP/1.1 400", client.received)
+        self.assertEqual(gateway.forwarded, 1)
+
+    def test_timeouts(self) -> None:
+        """After its next answer a connection may be idle for as long as the new configuration says."""
+        gateway, client = self.gateway()
+        gateway.reloaded(STRICT.replace("[gateway]\n", "[gateway]\nidle_timeout = 500\n"))
+        turn(gateway)
+        answered(gateway, client, request())
+        gateway.reactor.advance(499)
+        client.talk()
+        self.assertFalse(client.closed)
+        gateway.reactor.advance(2)
+        client.talk()
+        self.assertTrue(client.closed)
+
+    def test_log(self) -> None:
+        """The log names the listener that the connection belongs to now."""
+        gateway, client = self.gateway()
+        gateway.reloaded(text("renamed strict s.example"))
+        turn(gateway)
+        answered(gateway, client, request())
+        client.say(b"nonsense\r\n\r\n")
+        self.assertEqual([each["listenerName"] for each in gateway.log.records], ["s", "renamed", "renamed"])
+
+    def test_tunnels(self) -> None:
+        """A WebSocket and a stream of events go on undisturbed, and count as the new port's."""
+        for answer, asked in ((SWITCHED, UPGRADE), (EVENTS, request())):
+            gateway, client = self.gateway()
+            backend = answered(gateway, client, asked, answer)
+            following = gateway.reloaded(STRICT.replace(":9000", ":9001"))
+            turn(gateway)
+            backend.answers(b"data: 2\n\n")
+            client.talk()
+            self.assertTrue(client.received.endswith(b"data: 2\n\n") or b"data: 2\n\n" in client.received)
+            if answer is SWITCHED:
+                client.say(b"frame")
+                self.assertTrue(backend.sent.endswith(b"frame"))
+            self.assertEqual(len(following.port.connections), 1)
+            client.lose()
+            self.assertEqual(len(following.port.connections), 0)
+
+    def test_plain(self) -> None:
+        """Connections without TLS go over, too."""
+        gateway = Gateway(plain(OPEN))
+        connection = gateway.port.accept("192.0.2.7", 1)
+        assert connection
+        connection.makeConnection(Transport())  # type: ignore[arg-type]
+        connection.dataReceived(GET.replace(b"localhost", b"s.example"))
+        Backend(gateway).answers(OK)
+        following = gateway.reloaded(plain(OPEN).replace(":9000", ":9001"))
+        turn(gateway)
+        connection.dataReceived(GET.replace(b"localhost", b"s.example"))
+        self.assertEqual(gateway.reactor.tcpClients[-1][1], 9001)
+        self.assertEqual(len(following.port.connections), 1)
+
+    def test_other_site(self) -> None:
+        """Which site a connection belongs to is decided anew by its server name, and 421 follows from the new sites."""
+        gateway, client = self.gateway(text("s strict s.example", "o - o.example"))
+        gateway.reloaded(text("w strict *.example", "o - o.example"))
+        turn(gateway)
+        answered(gateway, client, request())
+        client.say(request("o.example"))
+        self.assertIn(b"HTTP/1.1 421", client.received)
+        self.assertEqual([each["listenerName"] for each in gateway.log.records][:2], ["s", "w"])
+
+    def test_several_reloads(self) -> None:
+        """A connection with a request under way goes over to the last of several configurations."""
+        gateway, client = self.gateway()
+        client.say(request())
+        backend = Backend(gateway)
+        second = gateway.reloaded(STRICT.replace(":9000", ":9001"))
+        third = second.reloaded(STRICT.replace(":9000", ":9002"))
+        turn(gateway)
+        backend.answers(OK)
+        answered(third, client, request())
+        self.assertEqual([dial[1] for dial in gateway.reactor.tcpClients], [9000, 9000, 9002])
+
+    def test_drained(self) -> None:
+        """Draining the new port drains what it has taken over."""
+        gateway, client = self.gateway()
+        client.say(request())
+        backend = Backend(gateway)
+        following = gateway.reloaded(STRICT)
+        following.port.drain()
+        backend.answers(OK)
+        client.talk()
+        self.assertIn(b"Connection: close", client.received)
+        self.assertTrue(client.closed)
+        self.assertEqual(len(following.port.connections), 0)
+
+    def test_old_port_is_free(self) -> None:
+        """An idle connection keeps nothing of the port that it came to, over many reloads."""
+        gateway, client = self.gateway()
+        kept: list[weakref.ref[Any]] = []
+        current = gateway
+        for _ in range(20):
+            kept.append(weakref.ref(current.port))
+            kept.append(weakref.ref(current.exchanges))
+            current = current.reloaded(STRICT)
+            turn(current)
+        del gateway
+        gc.collect()
+        self.assertEqual([each() for each in kept], [None] * len(kept))
+        answered(current, client, request())
+        self.assertEqual(client.received.count(b"HTTP/1.1 200"), 2)
+
+
+class EndedTests(SynchronousTestCase):
+    """Connections that belong nowhere under the new configuration."""
+
+    def client(self, gateway: Gateway) -> Client:
+        """A client with a request under way."""
+        client = gateway.shake_hands(client_context(device()), "s.example")
+        client.say(request())
+        return client
+
+    def test_site_removed(self) -> None:
+        """The answer under way is the last one of a connection whose site is there no more."""
+        gateway = Gateway(text("s strict s.example", "o - o.example"))
+        client = self.client(gateway)
+        following = gateway.reloaded(text("o - o.example"))
+        turn(gateway)
+        Backend(gateway).answers(OK)
+        client.talk()
+        self.assertIn(b"Connection: close", client.received)
+        self.assertTrue(client.received.endswith(b"ok"))
+        self.assertTrue(client.closed)
+        self.assertEqual(len(following.port.connections), 0)
+        self.assertEqual([call.getTime() for call in gateway.reactor.getDelayedCalls() if "_too_late" in str(call)], [])
+
+    def test_tunnel_of_a_removed_site(self) -> None:
+        """A tunnel of it has drain_timeout."""
+        for retired in (True, False):
+            gateway = Gateway(text("s strict s.example", "o - o.example"))
+            client = gateway.shake_hands(client_context(device()), "s.example")
+            backend = answered(gateway, client, UPGRADE, SWITCHED)
+            if retired:
+                gateway.port.retire()
+            else:
+                gateway.reloaded(text("o - o.example"))
+            turn(gateway)
+            self.assertEqual(client.transport.ended, "")
+            for seconds in (15, gateway.config.gateway.drain_timeout - 16):
+                gateway.reactor.advance(seconds)
+                client.say(b"frame%d" % seconds)
+                self.assertTrue(backend.sent.endswith(b"frame%d" % seconds))
+            gateway.reactor.advance(1)
+            self.assertEqual(client.transport.ended, "aborted")
+            client.lose()
+            self.assertEqual(gateway.port.connections.snapshot(), ())
+
+    def test_no_tls_any_more(self) -> None:
+        """So it is where the port changes from TLS to none, and with whatever listeners are removed."""
+        gateway = Gateway(OPEN)
+        client = self.client(gateway)
+        following = gateway.reloaded(plain(OPEN))
+        Backend(gateway).answers(OK)
+        client.talk()
+        self.assertIn(b"Connection: close", client.received)
+        self.assertTrue(client.closed)
+        self.assertEqual((len(gateway.port.connections), len(following.port.connections)), (0, 0))
+
+    def test_counted(self) -> None:
+        """Until it is gone it counts as the new port's, and ends with it."""
+        gateway = Gateway(OPEN)
+        client = self.client(gateway)
+        following = gateway.reloaded(plain(OPEN))
+        self.assertEqual((len(gateway.port.connections), len(following.port.connections)), (0, 1))
+        following.port.abort()
+        self.assertEqual(client.transport.ended, "aborted")
+
+
+class TrustTests(SynchronousTestCase):
+    """Clients whose profile changed."""
+
+    def clients(self, configuration: str = STRICT, **others: Any) -> list[tuple[Gateway, Client]]:
+        """A client that has had an answer, by TLS 1.2 and 1.3."""
+        found = []
+        for version in VERSIONS:
+            gateway = Gateway(configuration, **others)
+            client = gateway.shake_hands(client_context(device(), version=version), "s.example")
+            answered(gateway, client, request())
+            found.append((gateway, client))
+        return found
+
+    def test_ca_removed(self) -> None:
+        """A client of a CA that is trusted no more sends no further request, before its turn or after it."""
+        for at_once in (True, False):
+            for gateway, client in self.clients():
+                following = gateway.reloaded(PARTNERS)
+                if not at_once:
+                    turn(gateway)
+                client.say(request()) if not client.closed else None
+                client.talk()
+                self.assertEqual(gateway.forwarded, 1)
+                self.assertTrue(client.closed)
+                self.assertEqual(len(following.port.connections), 0)
+
+    def test_nothing_between(self) -> None:
+        """Between the commit and the verdict no request is forwarded, not even one that had come before."""
+        for gateway, client in self.clients():
+            client.say(request() + request(path="/2"))
+            count = gateway.forwarded
+            gateway.reloaded(PARTNERS)
+            Backend(gateway).answers(OK)
+            client.talk()
+            self.assertEqual(gateway.forwarded, count)
+            self.assertTrue(client.closed)
+
+    def test_under_way(self) -> None:
+        """An exchange under way ends within drain_timeout, and is the last one."""
+        for answers in (True, False):
+            for gateway, client in self.clients():
+                client.say(request())
+                following = gateway.reloaded(PARTNERS)
+                turn(gateway)
+                gateway.reactor.advance(following.config.gateway.drain_timeout - 1)
+                if answers:
+                    Backend(gateway).answers(OK)
+                    client.talk()
+                    self.assertIn(b"Connection: close", client.received)
+                    self.assertTrue(client.closed)
+                else:
+                    self.assertEqual(client.transport.ended, "")
+                    gateway.reactor.advance(1)
+                    self.assertEqual(client.transport.ended, "aborted")
+
+    def test_tunnels(self) -> None:
+        """A WebSocket and a stream of events of a client that is trusted no more are cut off at once."""
+        for answer, asked in ((SWITCHED, UPGRADE), (EVENTS, request())):
+            for gateway, client in self.clients():
+                answered(gateway, client, asked, answer)
+                gateway.reloaded(PARTNERS)
+                turn(gateway)
+                self.assertEqual(client.transport.ended, "aborted")
+
+    def test_trusted_anew(self) -> None:
+        """A client that the changed profile trusts goes on, and backends and log have the new verdict."""
+        for gateway, client in self.clients(PASSTHROUGH):
+            self.assertEqual(gateway.log.records[-1]["sslClientVerify"], "PASSTHROUGH")
+            following = gateway.reloaded(STRICT)
+            turn(gateway)
+            backend = answered(following, client, request())
+            self.assertIn(b"X-Client-Certificate-Verification: SUCCESS\r\n", backend.sent)
+            self.assertEqual(gateway.log.records[-1]["sslClientVerify"], "SUCCESS")
+            third = following.reloaded(PASSTHROUGH)
+            turn(gateway)
+            backend = answered(third, client, request())
+            self.assertIn(b"X-Client-Certificate-Verification: PASSTHROUGH\r\n", backend.sent)
+            last = third.reloaded(OPEN)
+            turn(gateway)
+            backend = answered(last, client, request())
+            self.assertNotIn(b"X-Client-Certificate", backend.sent)
+            self.assertEqual(gateway.log.records[-1]["sslClientVerify"], "NONE")
+            self.assertEqual(client.received.count(b"HTTP/1.1 200"), 4)
+
+    def test_shown_once(self) -> None:
+        """A certificate that was shown counts again where one is asked for again."""
+        for gateway, client in self.clients():
+            following = gateway.reloaded(OPEN)
+            turn(gateway)
+            third = following.reloaded(STRICT)
+            turn(gateway)
+            answered(third, client, request())
+            self.assertEqual(client.received.count(b"HTTP/1.1 200"), 2)
+
+    def test_without_certificate(self) -> None:
+        """A client that has shown no certificate is turned away where one is required now."""
+        for before in (OPEN, PASSTHROUGH):
+            for version in VERSIONS:
+                gateway = Gateway(before)
+                client = gateway.shake_hands(client_context(version=version), "s.example")
+                answered(gateway, client, request())
+                gateway.reloaded(STRICT)
+                turn(gateway)
+                client.talk()
+                self.assertEqual((client.closed, gateway.forwarded), (True, 1))
+
+    def test_other_causes(self) -> None:
+        """The issuer's name that is checked, and a lower bound of the chain's length, count at once, too."""
+        changed = (
+            text("s partners s.example"),
+            text("s pinned s.example"),
+            text("s partners s.example", gateway="max_client_chain_depth = 1\n"),
+        )
+        ends = []
+        for configuration in changed:
+            gateway = Gateway(changed[0])
+            client = gateway.shake_hands(client_context(partner()), "s.example")
+            answered(gateway, client, request())
+            gateway.reloaded(configuration)
+            turn(gateway)
+            client.talk()
+            ends.append(client.closed)
+        self.assertEqual(ends, [False, False, True])
+
+    def test_turned_away_stays_so(self) -> None:
+        """A client that was turned away is not judged again."""
+        gateway = Gateway(text("s http400 s.example"))
+        client = gateway.shake_hands(client_context(partner()), "s.example")
+        gateway.reloaded(PARTNERS)
+        turn(gateway)
+        client.say(request())
+        self.assertIn(b"HTTP/1.1 400", client.received)
+        self.assertEqual((client.closed, gateway.forwarded), (True, 0))
+
+    def test_unjudged_when_its_site_goes(self) -> None:
+        """A client that is to be judged by a profile which is removed meanwhile gets no further answer."""
+        for gateway, client in self.clients(text("s strict s.example", "o - o.example")):
+            following = gateway.reloaded(text("s partners s.example", "o - o.example"))
+            following.reloaded(text("o - o.example"))
+            client.talk()
+            self.assertEqual((client.closed, gateway.forwarded), (True, 1))
+
+    def test_defect(self) -> None:
+        """Where the judgement breaks nothing more is forwarded, and the connection ends."""
+        for at_once in (True, False):
+            for gateway, client in self.clients():
+                following = Gateway(PARTNERS, before=gateway)
+                following.port.judged_anew = _breaks  # type: ignore[method-assign]
+                following.port.take_over(gateway.port)
+                if at_once:
+                    client.say(request())
+                turn(gateway)
+                client.talk()
+                self.assertEqual(gateway.forwarded, 1)
+                self.assertTrue(client.closed or client.transport.ended == "aborted")
+                self.assertTrue(self.flushLoggedErrors(ZeroDivisionError))
+
+
+def _breaks(*arguments: Any) -> Any:
+    return 1 / 0
