@@ -26,7 +26,7 @@ from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.revocation.lateness import Lateness
 from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.ocsp_source import OcspSource
-from agwtwisted.revocation.ocsp_store import MemoryStore, ResponseStore, SqliteStore
+from agwtwisted.revocation.ocsp_store import MemoryStore, OpenedStore, ResponseStore, SqliteStore
 from agwtwisted.revocation.revocation import Revocation
 from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.tls.contexts import VariablesOf, trusted_variables
@@ -77,6 +77,7 @@ class Shared:
     affinity_key: AffinityKey
     place: WorkerPlace = ALONE
     own_ports: set[int]  # those listened on now: no question about a certificate goes to them
+    state_directory: Path | None  # absolute: a daemon changes its directory
 
     @classmethod
     def make(
@@ -102,7 +103,7 @@ class Shared:
             OSError: the access log cannot be opened, or the state directory not made.
         """
         gateway = plan.gateway
-        directory = None if gateway.state_directory is None else Path(gateway.state_directory)
+        directory = None if gateway.state_directory is None else Path(gateway.state_directory).absolute()
         wall = WallClock(reactor, seconds)
         lock = None if place.memory is None else place.memory.batch_lock()
         access_log = AccessLog(gateway.access_log, reactor, wall=seconds, lock=lock)
@@ -128,7 +129,26 @@ class Shared:
             affinity_key=AffinityKey(directory, place.affinity_key),
             place=place,
             own_ports=own_ports,
+            state_directory=directory,
         )
+
+    def opened_store(self, plan: Plan) -> OpenedStore | None:
+        """Where OCSP responses are stored from now on, if this plan is the first one that asks responders and the
+        process has a state directory; else None: they are stored where they are. May run in a thread.
+
+        Raises:
+            OSError: the state directory cannot be made.
+        """
+        if self.revocation.is_stored or self.state_directory is None or not asking_profiles(plan):
+            return None
+        store = SqliteStore(self.state_directory, self.wall.seconds, self.reactor.callFromThread)
+        return OpenedStore(store, tuple(store.load(self.wall.seconds(), self.revocation.max_answers)))
+
+    def use(self, plan: Plan, store: OpenedStore | None = None) -> None:
+        """This plan is in force from now on; `store` is what `opened_store` has returned for it."""
+        if store is not None:
+            self.revocation.keep_in(store)
+        self.revocation.use(asking_profiles(plan))
 
 
 def _store(plan: Plan, directory: Path | None, wall: WallClock, reactor: PosixReactorBase) -> ResponseStore:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.revocation.ocsp_store import MemoryStore, SqliteStore
+from agwtwisted.revocation.ocsp_store import MemoryStore, OpenedStore, SqliteStore, StoredResponse
 from agwtwisted.shared import Shared, WorkerPlace
 from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.tls.contexts import trusted_variables
@@ -54,6 +55,44 @@ class SharedTests(SynchronousTestCase):
         shared = Shared.make(self.plan(asks, text=text), self.reactor)
         self.assertIsInstance(shared.revocation._store, SqliteStore)
         self.assertEqual(shared.own_ports, {8883})
+
+    def opened(self, shared: Shared, *changes: tuple[str, str]) -> OpenedStore | None:
+        """What is opened for a plan that is to be in force next."""
+        return shared.opened_store(self.plan(*changes))
+
+    def test_store_later(self) -> None:
+        """Where a later configuration is the first to ask, answers are kept on disk from then on, and those that are
+        there count; where they are already, nothing is opened.
+        """
+        kept = ("[gateway]\n", f"[gateway]\nstate_directory = {self.directory}\n")
+        asks = ("[ssl_profile strict]\n", "[ssl_profile strict]\nverify_client_revocation = OCSP\n")
+        earlier = SqliteStore(self.directory, self.reactor.seconds, self.reactor.callFromThread)
+        stored = StoredResponse(key=b"key", response=b"response", is_revoked=True, until=1.0)
+        earlier.load(0, 1)
+        earlier._write([stored])
+        shared = self.made(kept)
+        self.assertIsNone(self.opened(shared, kept))
+        opened = self.opened(shared, kept, asks)
+        assert opened
+        self.assertIsInstance(shared.revocation._store, MemoryStore)
+        with mock.patch.object(SqliteStore, "start") as started:
+            shared.use(self.plan(kept, asks), opened)
+        started.assert_called_once_with()
+        self.assertIs(shared.revocation._store, opened.store)
+        self.assertEqual((opened.responses, shared.revocation._stored), ((stored,), {b"key": b"response"}))
+        self.assertIsNone(self.opened(shared, kept, asks))
+        self.assertIsNone(self.opened(self.made(), asks))
+
+    def test_profiles(self) -> None:
+        """The profiles of the plan in force are known, as far as they ask."""
+        asks = ("[ssl_profile strict]\n", "[ssl_profile strict]\nverify_client_revocation = OCSP\n")
+        shared = self.made()
+        known = [shared.revocation._profiles.named("strict")]
+        for changes in ((asks,), ()):
+            shared.use(self.plan(*changes))
+            known.append(shared.revocation._profiles.named("strict"))
+        self.assertEqual([each is not None for each in known], [False, True, False])
+        self.assertIsNotNone(self.made(asks).revocation._profiles.named("strict"))
 
     def test_alone(self) -> None:
         """A process is the whole gateway, with no other to reach, where nothing else is said."""

@@ -43,6 +43,7 @@ class Target:
         self.when_reached: Callable[[], None] | None = None
         self._drain_timeout = drain_timeout
         self._drain = Deadline(clock, self._drained)
+        self._retired = False
         self._why_cut = "the server is down, and connection_draining_timeout is over"
         self._in_use: set[Cuttable] = set()
         self._subscribers: list[Callable[[], None]] = []
@@ -73,6 +74,7 @@ class Target:
             drain: whether no settings lead to the server any more. It is drained then, as one that goes down (so the
                 product does it with servers that are removed from their pool).
         """
+        self._retired = True
         self._why_cut = "the server was removed, and connection_draining_timeout is over"
         self.close_idle()
         if drain and self._in_use and self._drain.at is None:
@@ -106,6 +108,8 @@ class Target:
     def ended(self, connection: Cuttable) -> None:
         """A connection has ended."""
         self._in_use.discard(connection)
+        if self._retired and not self._in_use:
+            self._drain.stop()
 
     def close_idle(self) -> None:
         """Closes connections that are not in use; for subclasses."""

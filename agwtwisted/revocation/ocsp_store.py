@@ -47,6 +47,8 @@ class StoredResponse:
 class ResponseStore(Protocol):
     """Where responses are stored: for each key the last one that was put."""
 
+    outlives_process: bool
+
     def load(self, now: float, most: int) -> list[StoredResponse]:
         """What is stored, before anything is put: revocations, and `most` of the others that are not over at `now`."""
 
@@ -60,8 +62,18 @@ class ResponseStore(Protocol):
         """Fires once all that was put is stored."""
 
 
+@attrs.frozen
+class OpenedStore:
+    """A store, and what it held when it was opened."""
+
+    store: ResponseStore
+    responses: tuple[StoredResponse, ...]
+
+
 class MemoryStore:
     """A store in memory, which ends with the process. At most `most` responses that are no revocations are kept."""
+
+    outlives_process = False
 
     def __init__(self, most: int = MAX_PENDING) -> None:
         self._good: Expiring[bytes, StoredResponse] = Expiring(most)
@@ -106,6 +118,7 @@ class SqliteStore:
     """
 
     log: ClassVar[Logger] = Logger()
+    outlives_process = True
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse
 from agwtwisted.core.revocation.profiles import ProfileKey, ProfilesInForce, profile_key, rules_of
 from agwtwisted.core.revocation.status import Good, NoAnswer, RevocationStatus, Unknown, Unusable
 from agwtwisted.core.verification.judging import valid_until
-from agwtwisted.revocation.ocsp_store import ResponseStore, StoredResponse
+from agwtwisted.revocation.ocsp_store import OpenedStore, ResponseStore, StoredResponse
 from agwtwisted.revocation.renewals import Renewals
 from agwtwisted.revocation.watchers import RevocationWatchers
 from agwtwisted.transport.clocks import WallClock
@@ -115,6 +115,23 @@ class Revocation(Service):
         changed = self._profiles.use(profiles)
         if changed:
             self._renewals.changed(changed)
+
+    def keep_in(self, opened: OpenedStore) -> None:
+        """What is learnt is stored there from now on, and what is there counts, as at a start."""
+        for stored in opened.responses:
+            self._stored.setdefault(stored.key, stored.response)
+        self._store = opened.store
+        self._store.start()
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether what is learnt outlives the process."""
+        return self._store.outlives_process
+
+    @property
+    def max_answers(self) -> int:
+        """How many answers are kept that are no revocations."""
+        return self._max_answers
 
     def watch(self, subjects: Iterable[Subject], call: Callable[[], None]) -> Callable[[], None]:
         """Has `call` called when one of these certificates becomes known as revoked; returns what ends that.

@@ -76,6 +76,16 @@ class TargetTests(SynchronousTestCase):
         self.assertEqual(connection.reasons, ["the server was removed, and connection_draining_timeout is over"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_removed_and_unused(self) -> None:
+        """The timer goes with the last connection."""
+        connections = Connection(), Connection()
+        for connection in connections:
+            self.target.used(connection)
+        self.target.retire(drain=True)
+        for connection, timers in zip(connections, (1, 0), strict=True):
+            self.target.ended(connection)
+            self.assertEqual(len(self.clock.getDelayedCalls()), timers)
+
     def test_removed_while_down(self) -> None:
         """One that is being drained already gets no more time; one without connections leaves no timer."""
         self.target.retire(drain=True)
