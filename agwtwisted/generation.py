@@ -8,7 +8,7 @@ included.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from agwtwisted.backends.pools import Backends
 from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.plan.error_pages import ErrorPages
 from agwtwisted.core.plan.plan import Address, Plan, PortPlan
-from agwtwisted.core.plan.routing import S, Site
+from agwtwisted.core.plan.routing import Site
 from agwtwisted.core.resources.gateway import OddHeaderNames
 from agwtwisted.exchange.exchange import HttpExchanges
 from agwtwisted.http1.port import HttpPort
@@ -32,6 +32,7 @@ from agwtwisted.relay.port import RelayPort
 from agwtwisted.relay.probe import relay_watches
 from agwtwisted.revocation.check import check_of
 from agwtwisted.shared import Shared
+from agwtwisted.tls.plan_contexts import make_contexts
 from agwtwisted.tls.port_contexts import PortContexts
 
 _log = Logger()
@@ -42,27 +43,44 @@ class Generation:
     """What is made from one plan."""
 
     plan: Plan
+    contexts: Mapping[Address, PortContexts]
+    """Of the ports with TLS."""
     ports: Mapping[Address, Port[Any]]
     backends: Backends
     relay_backends: RelayBackends
     prober: Prober
 
     @classmethod
-    def make(cls, plan: Plan, shared: Shared) -> Generation:
+    def make(
+        cls,
+        plan: Plan,
+        shared: Shared,
+        *,
+        contexts: Mapping[Address, PortContexts] | None = None,
+        previous: Generation | None = None,
+    ) -> Generation:
         """Makes everything of a plan; nothing is begun: no timer runs, no byte is sent.
+
+        Args:
+            plan: what is made.
+            shared: what it is made with.
+            contexts: those of the ports with TLS, where they are made already.
+            previous: the generation whose place it is to take, of which nothing is changed before `take_over`.
 
         Raises:
             OSError: the key of affinity cookies cannot be written or read.
             AgwError: OpenSSL does not take a certificate.
         """
-        backends, relay_backends = _backends(plan, shared)
-        ports = _Ports(plan, shared)
+        backends, relay_backends = _backends(plan, shared, previous)
+        made = make_contexts(plan, shared.variables_of) if contexts is None else contexts
+        ports = _Ports(plan, shared, made)
         watches = [
             *http_watches(shared.reactor, backends, plan.routes),
             *relay_watches(shared.reactor, relay_backends, plan.relay_routes),
         ]
         return cls(
             plan=plan,
+            contexts=made,
             ports=ports.of_http(backends) | ports.of_relays(relay_backends),
             backends=backends,
             relay_backends=relay_backends,
@@ -73,6 +91,21 @@ class Generation:
     def connections(self) -> int:
         """How many connections of clients there are."""
         return sum(len(port.connections) for port in self.ports.values())
+
+    def take_over(self, previous: Generation) -> None:
+        """Takes the place of another one: what lives on there and still holds is this one's from now on.
+
+        What fails here is logged, and the rest is done: there is no way back. A port that could not hand over its
+        clients ends them, since nothing else judges them by what is in force now.
+        """
+        for address, old in previous.ports.items():
+            port = self.ports.get(address)
+            if port is not None and not attempted(partial(port.take_over, old)):
+                attempted(old.abort)
+                attempted(port.abort)  # which has none but those
+        attempted(partial(self.backends.take_over, previous.backends))
+        attempted(partial(self.relay_backends.take_over, previous.relay_backends))
+        attempted(partial(self.prober.take_over, previous.prober))
 
     def drain(self) -> None:
         """What has reached the ports is served, and each session ends when it can; no port gets another connection."""
@@ -98,9 +131,10 @@ class Generation:
 class _Ports:
     """Makes the ports of a plan."""
 
-    def __init__(self, plan: Plan, shared: Shared) -> None:
+    def __init__(self, plan: Plan, shared: Shared, contexts: Mapping[Address, PortContexts]) -> None:
         self._plan = plan
         self._shared = shared
+        self._contexts = contexts
         self._environment = PortEnvironment(
             gateway=plan.gateway,
             limits=shared.limits,
@@ -130,7 +164,7 @@ class _Ports:
         """Those whose clients are relayed."""
         ports = self._plan.relay_ports.items()
         return {
-            address: RelayPort(port, self._contexts(port), self._environment, backends=backends)
+            address: RelayPort(port, self._contexts.get(address), self._environment, backends=backends)
             for address, port in ports
         }
 
@@ -140,21 +174,36 @@ class _Ports:
             reject_odd=self._plan.gateway.header_names is OddHeaderNames.REJECT,
             tell_dropped=partial(_warn_of_dropped, display(*port.address)),
         )
-        return HttpPort(port, self._contexts(port), self._environment, exchanges=exchanges, names=names)
-
-    def _contexts(self, port: PortPlan[S]) -> PortContexts | None:
-        if not port.encrypted:
-            return None
-        depth = self._plan.gateway.max_client_chain_depth
-        return PortContexts.of(port.sites, max_depth=depth, variables_of=self._shared.variables_of)
+        return HttpPort(port, self._contexts.get(port.address), self._environment, exchanges=exchanges, names=names)
 
 
-def _backends(plan: Plan, shared: Shared) -> tuple[Backends, RelayBackends]:
+def attempted(step: Callable[[], object]) -> bool:
+    """Does something; what fails is a defect, and in the log. Returns whether it did not."""
+    try:
+        step()
+    except Exception:
+        _log.failure("Unexpected error while a generation takes the place of another")
+        return False
+    return True
+
+
+def _backends(plan: Plan, shared: Shared, previous: Generation | None) -> tuple[Backends, RelayBackends]:
     """Those of HTTP and those of L4, with what the settings of each need."""
     has_cookies = any(settings.cookie_based_affinity for _, settings in plan.routes)
     key = shared.affinity_key.load() if has_cookies else b""
-    backends = Backends(shared.reactor, shared.resolver, affinity_key=key, outbox=shared.outbox)
-    relay_backends = RelayBackends(shared.reactor, shared.resolver, shared.outbox)
+    backends = Backends(
+        shared.reactor,
+        shared.resolver,
+        affinity_key=key,
+        outbox=shared.outbox,
+        previous=None if previous is None else previous.backends,
+    )
+    relay_backends = RelayBackends(
+        shared.reactor,
+        shared.resolver,
+        shared.outbox,
+        previous=None if previous is None else previous.relay_backends,
+    )
     for _, settings in plan.routes:
         backends.prepare(settings)
     for _, relay_settings in plan.relay_routes:

@@ -1,18 +1,23 @@
 """From the path of a configuration file to a plan, or to every reason why it is not taken: as a value, and no exit.
 
-`tap`, `explain` and the demo load with it. `placed` is around whatever is made of a plan, for what only OpenSSL or the
-system can say: that is a problem of the configuration as well, with the line that asks for it.
+`tap`, `explain` and the demo load with it. What was read is kept with the plan: bytes travel to other processes, where
+they make the same plan, and a reload of certificates alone keeps the text of the configuration in force. `placed` is
+around whatever is made of a plan, for what only OpenSSL or the system can say: that is a problem of the configuration
+as well, with the line that asks for it.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+
+import attrs
 
 from agwtwisted.core.base.errors import AgwError, ConfigError, Place, Problem, SectionError
 from agwtwisted.core.certificates.pem import read_certificates
@@ -20,7 +25,7 @@ from agwtwisted.core.configuration.parsing import parse
 from agwtwisted.core.configuration.trust_coherence import key_of
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import Protocol
-from agwtwisted.core.sections.sources import SourceFile
+from agwtwisted.core.sections.sources import ReadFile, SourceFile
 from agwtwisted.listening.listener import BindError
 from agwtwisted.tls.backend_contexts import BackendContexts
 from agwtwisted.tls.port_contexts import PortContexts
@@ -32,8 +37,77 @@ _SYSTEM_ROOTS: Final = (
 )
 
 
+@attrs.frozen(kw_only=True)
+class Files:
+    """What a configuration was read from."""
+
+    file: str
+    """The path of its main file, as messages name it; paths in it are relative to its directory."""
+    main: SourceFile
+    named: Mapping[str, SourceFile] = attrs.field(factory=dict, repr=False)
+    """Every file that the main file names, by its path."""
+    unreadable: Mapping[str, int] = attrs.Factory(dict)
+    """Of those that cannot be read, the error of the system (errno), by their paths."""
+
+    def read(self, path: str) -> SourceFile:
+        """The file of this path that was read; raises OSError where it could not be."""
+        found = self.named.get(path)
+        if found is None:
+            number = self.unreadable.get(path, errno.ENOENT)
+            raise OSError(number, os.strerror(number), path)
+        return found
+
+    def reread(self) -> Files:
+        """The same main text, and the files that it names as they are now."""
+        reader = _Reader()
+        for path in (*self.named, *self.unreadable):
+            with suppress(OSError):
+                reader.read(path)
+        return reader.files(self.file, self.main)
+
+
+NO_FILES: Final = Files(file="", main=SourceFile(data=b"", mode=0o600))
+"""Of a configuration that was made by other means."""
+
+
+@attrs.frozen(kw_only=True)
+class Loaded:
+    """A configuration that is taken, and what it was read from."""
+
+    plan: Plan
+    files: Files
+
+
+class _Reader:
+    """Reads files, and keeps what it has read."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, SourceFile] = {}
+        self._unreadable: dict[str, int] = {}
+
+    def read(self, path: str) -> SourceFile:
+        """The file at a path, the same each time; raises OSError where there is none."""
+        found = self._read.get(path)
+        if found is None:
+            try:
+                found = self._read[path] = read(path)
+            except OSError as error:
+                self._unreadable[path] = error.errno or errno.EIO
+                raise
+        return found
+
+    def files(self, file: str, main: SourceFile) -> Files:
+        """All of them."""
+        return Files(file=file, main=main, named=self._read, unreadable=self._unreadable)
+
+
 def load(file: str, now: datetime | None) -> Plan:
-    """The plan of a configuration file.
+    """The plan of a configuration file, as `load_files` has it."""
+    return load_files(file, now).plan
+
+
+def load_files(file: str, now: datetime | None) -> Loaded:
+    """The plan of a configuration file, and all that was read for it. Takes its time; may run in any thread.
 
     Args:
         file: its path; paths in it are relative to its directory.
@@ -43,11 +117,22 @@ def load(file: str, now: datetime | None) -> Plan:
         ConfigError: with every problem, warnings included; so, too, where the file cannot be read.
     """
     try:
-        source = read(file)
+        main = read(file)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError([Problem(place=Place(file=file), message=f"cannot be read: {reason}")]) from error
-    return parse(source.data, file, read, mode=source.mode, now=now, system_roots=_system_roots)
+    reader = _Reader()
+    plan = _parsed(file, main, reader.read, now)
+    return Loaded(plan=plan, files=reader.files(file, main))
+
+
+def plan_of(files: Files, now: datetime | None) -> Plan:
+    """The plan that the bytes of a configuration make, whatever stands in its files now; the rest as `load_files`."""
+    return _parsed(files.file, files.main, files.read, now)
+
+
+def _parsed(file: str, main: SourceFile, read_file: ReadFile, now: datetime | None) -> Plan:
+    return parse(main.data, file, read_file, mode=main.mode, now=now, system_roots=_system_roots)
 
 
 def read(path: str) -> SourceFile:

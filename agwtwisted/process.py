@@ -27,12 +27,11 @@ class GatewayProcess(MultiService):
 
     def __init__(self, reactor: PosixReactorBase, gateway: GatewayService, options: Mapping[str, Any]) -> None:
         super().__init__()
-        self._reactor = reactor
         self.gateway = gateway
         self._logs = ProgramLogs(options)
         gateway.setServiceParent(self)
         handle_signals(
-            reactor, reload=self._reload, reopen=self._reopen, drain_without_limit=gateway.drain_without_limit
+            reactor, reload=gateway.reload, reopen=self._reopen, drain_without_limit=gateway.drain_without_limit
         )
 
     def setServiceParent(self, parent: Any) -> None:
@@ -41,10 +40,6 @@ class GatewayProcess(MultiService):
             self._logs.install(parent)
         super().setServiceParent(parent)
 
-    def _reload(self) -> None:
-        if self._reactor.running:
-            self._reactor.stop()
-
     def _reopen(self) -> None:
-        self.gateway.shared.access_log.reopen()
+        self.gateway.reopen()
         self._logs.reopen()

@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gatherResults
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 
+from agwtwisted.core.base.errors import ConfigError, Place, Problem
+from agwtwisted.core.plan.descriptors import budget_of
 from agwtwisted.core.plan.plan import Address, Plan
 from agwtwisted.generation import Generation
 from agwtwisted.listening.listener import ListeningSocket
+from agwtwisted.listening.retired import RetiredPorts
+from agwtwisted.loading import NO_FILES, Files, Loaded
+from agwtwisted.reload import ConfigurationSource, Prepared, ReloadOutcome, Reloads
+from agwtwisted.replacement import Replacement
 from agwtwisted.shared import Shared
 from agwtwisted.transport.clocks import system_time
 
 LOG_SHARE = 0.1
 """The part of `drain_timeout` that is left for the access log."""
+
+
+class _NoSource:
+    """Of a gateway that was not started from a file."""
+
+    def load(self) -> Loaded:
+        """There is nothing to load."""
+        raise ConfigError([Problem(place=Place(file=""), message="this gateway was not started from a file")])
+
+    def reread(self, files: Files) -> Loaded:
+        """The same."""
+        return self.load()
+
+
+NO_SOURCE: Final[ConfigurationSource] = _NoSource()
 
 
 class GatewayService(MultiService):
@@ -28,19 +49,34 @@ class GatewayService(MultiService):
         shared: whose clocks and access log are started first and stopped last.
         generation: the configuration in force. Its first probes go out before the first request comes.
         listeners: one for each of its ports.
+        source: gives the configurations of reloads.
+        files: what the one in force was read from.
+        descriptors: how many this process may have; None: enough.
     """
 
     log = Logger()
 
-    def __init__(self, shared: Shared, generation: Generation, listeners: list[ListeningSocket]) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        generation: Generation,
+        listeners: Mapping[Address, ListeningSocket],
+        *,
+        source: ConfigurationSource = NO_SOURCE,
+        files: Files = NO_FILES,
+        descriptors: int | None = None,
+    ) -> None:
         super().__init__()
         self.setName("agwgateway")
         self.shared = shared
         self.generation = generation
-        self.listeners = listeners
+        self.sockets = dict(listeners)
+        self.descriptors = descriptors
+        self.retired = RetiredPorts(shared.reactor)
+        self.reloads = Reloads(Loaded(plan=generation.plan, files=files), source, self, shared.reactor)
         self._drains_without_limit = False
         # In this order they start.
-        for child in (shared.wall, shared.access_log, shared.revocation, generation.prober, *listeners):
+        for child in (shared.wall, shared.access_log, shared.revocation, generation.prober, *listeners.values()):
             child.setServiceParent(self)
 
     def drain_without_limit(self) -> None:
@@ -52,9 +88,32 @@ class GatewayService(MultiService):
         """Seconds that a stop takes at most; None: there is no limit."""
         return None if self._drains_without_limit else self.generation.plan.gateway.drain_timeout
 
+    @property
+    def listeners(self) -> list[ListeningSocket]:
+        """One for each port in force."""
+        return list(self.sockets.values())
+
+    @property
+    def connections(self) -> int:
+        """How many connections of clients there are."""
+        return self.generation.connections + self.retired.connections
+
+    def reload(self) -> Deferred[ReloadOutcome]:
+        """Takes the configuration as its files have it now, or nothing of it."""
+        return self.reloads.reload()
+
+    def reopen(self) -> None:
+        """Lines of the access log from now on go to the file that has its path now."""
+        self.shared.access_log.reopen()
+
+    def prepare(self, loaded: Loaded, sockets: Mapping[Address, socket.socket] | None = None) -> Deferred[Prepared]:
+        """As `reload.ReloadTarget` says; `sockets` are those of new addresses, where they are bound already."""
+        return Deferred.fromCoroutine(Replacement(self, loaded.plan, sockets or {}).prepared())
+
     def stopService(self) -> Deferred[None]:
         """Drains: no new connections, exchanges in progress finish, the log is flushed last; fires when all is done."""
         self.running = 0
+        self.reloads.stop()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -62,14 +121,15 @@ class GatewayService(MultiService):
         seconds = shared.reactor.seconds
         drain_timeout = generation.plan.gateway.drain_timeout
         end = seconds() + drain_timeout
-        await gatherResults([listener.stopService() for listener in self.listeners])
+        await gatherResults([*(each.stopService() for each in self.listeners), self.retired.all_closed()])
         generation.drain()
+        self.retired.drain()
         generation.prober.stopService()
         if self._drains_without_limit:
-            await generation.when_empty()
+            await self._when_empty()
             end = seconds() + drain_timeout
         else:
-            await self._all_gone(generation, drain_timeout * (1 - LOG_SHARE))
+            await self._all_gone(drain_timeout * (1 - LOG_SHARE))
         generation.close()
         shared.resolver.stop()
         shared.wall.stopService()
@@ -78,12 +138,17 @@ class GatewayService(MultiService):
         left = max(end - seconds(), 0.1)
         await self._in_time(shared.access_log.stopService(), left, "the access log could not be written in time")
 
-    async def _all_gone(self, generation: Generation, seconds: float) -> None:
+    async def _all_gone(self, seconds: float) -> None:
         """Waits for the last connection; those that are still there when the time is over are aborted."""
-        late = f"drain_timeout is over for the last {generation.connections} connections"
-        if not await self._in_time(Deferred.fromCoroutine(generation.when_empty()), seconds, late):
-            generation.abort()
-            await generation.when_empty()
+        late = f"drain_timeout is over for the last {self.connections} connections"
+        if not await self._in_time(Deferred.fromCoroutine(self._when_empty()), seconds, late):
+            self.generation.abort()
+            self.retired.abort()
+            await self._when_empty()
+
+    async def _when_empty(self) -> None:
+        await self.generation.when_empty()
+        await self.retired.when_empty()
 
     async def _in_time(self, waiting: Deferred[Any], seconds: float, otherwise: str) -> bool:
         try:
@@ -100,7 +165,9 @@ def build(
     sockets: Mapping[Address, socket.socket],
     *,
     seconds: Callable[[], float] = system_time,
-    room: int | None = None,
+    source: ConfigurationSource = NO_SOURCE,
+    files: Files = NO_FILES,
+    descriptors: int | None = None,
 ) -> GatewayService:
     """The gateway's tree of services, to be started.
 
@@ -109,15 +176,19 @@ def build(
         reactor: everything runs on it.
         sockets: a bound one for each of `plan.addresses`.
         seconds: as `Shared.make` has it.
-        room: the same.
+        source: gives the configurations of reloads.
+        files: what the plan was read from.
+        descriptors: how many this process may have; None: enough.
 
     Raises:
         OSError: the access log cannot be opened, or the state directory not made.
         AgwError: OpenSSL does not take a certificate.
     """
+    room = None if descriptors is None else budget_of(plan, descriptors).room
     shared = Shared.make(plan, reactor, seconds=seconds, room=room)
     generation = Generation.make(plan, shared)
-    listeners = [
-        ListeningSocket(reactor, sockets[address], port, shared.limits) for address, port in generation.ports.items()
-    ]
-    return GatewayService(shared, generation, listeners)
+    listeners = {
+        address: ListeningSocket(reactor, sockets[address], port, shared.limits)
+        for address, port in generation.ports.items()
+    }
+    return GatewayService(shared, generation, listeners, source=source, files=files, descriptors=descriptors)

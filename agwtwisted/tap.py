@@ -10,19 +10,22 @@ import gc
 import os
 import socket
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NoReturn, cast
+from functools import partial
+from typing import Final, NoReturn, cast
 
 from twisted.application.service import IService
 from twisted.python import usage
 
 from agwtwisted._version import VERSION
-from agwtwisted.core.base.errors import ConfigError
-from agwtwisted.core.plan.descriptors import budget_of
+from agwtwisted.core.base.errors import ConfigError, Problem
+from agwtwisted.core.plan.descriptors import budget_of, too_few
 from agwtwisted.core.plan.plan import Address, Plan
 from agwtwisted.core.reports import report
 from agwtwisted.listening.listener import bind
-from agwtwisted.loading import load, placed, try_contexts
+from agwtwisted.loading import Loaded, load, placed, try_contexts
+from agwtwisted.reload import FileSource
 from agwtwisted.tls import openssl
 from agwtwisted.transport.descriptors import raise_limit
 
@@ -50,14 +53,17 @@ def makeService(options: Options) -> IService:
     """The gateway, with its ports bound; ends the process with a message when it cannot be started."""
     file = options["config"]
     try:
-        plan = load(file, datetime.now(UTC))
-        _warn(plan)
         if options["check"]:
+            plan = load(file, datetime.now(UTC))
+            _warn(plan)
             _check(plan, file)
             sys.exit(0)
-        _refuse_workers(plan)
-        _refuse_output_of_a_daemon(plan, options)
-        return _start(plan, file, options)
+        # A reload finds it from a daemon's working directory, too, and so as the same configuration.
+        source = FileSource(os.path.abspath(file), partial(datetime.now, UTC), _refusal_of_output(options))
+        loaded = source.load()
+        _warn(loaded.plan)
+        _refuse_workers(loaded.plan)
+        return _start(loaded, source, options)
     except ConfigError as error:
         sys.exit(str(error))
 
@@ -73,7 +79,7 @@ def _warn(plan: Plan) -> None:
 def _check(plan: Plan, file: str) -> None:
     with placed(plan):
         try_contexts(plan)
-    _room(plan)
+    _descriptors(plan)
     _show(f"{report.table(plan, datetime.now(UTC))}\n{file}: the configuration is valid")
 
 
@@ -82,10 +88,22 @@ def _refuse_workers(plan: Plan) -> None:
         sys.exit(f"workers = {plan.gateway.workers} is not supported by this version: there is one process")
 
 
-def _refuse_output_of_a_daemon(plan: Plan, options: Options) -> None:
+def _refusal_of_output(options: Options) -> Callable[[Loaded], None]:
+    """What refuses an access log on standard output where this process is to be a daemon."""
     is_daemon = options.parent is not None and not options.parent.get("nodaemon", True)
-    if plan.gateway.access_log == "-" and is_daemon:
-        sys.exit("access_log = - writes to standard output, which a daemon does not have: set a path, or run twistd -n")
+
+    def check(loaded: Loaded) -> None:
+        plan = loaded.plan
+        if plan.gateway.access_log == "-" and is_daemon:
+            place = plan.origins.place("gateway", "access_log")
+            raise ConfigError([Problem(place=place, section="gateway", message=_NO_OUTPUT)])
+
+    return check
+
+
+_NO_OUTPUT: Final = (
+    "access_log = - writes to standard output, which a daemon does not have: set a path, or run twistd -n"
+)
 
 
 def _show(text: str) -> None:
@@ -96,7 +114,8 @@ def _show(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the exit
 
 
-def _start(plan: Plan, file: str, options: Options) -> IService:
+def _start(loaded: Loaded, source: FileSource, options: Options) -> IService:
+    plan = loaded.plan
     _hide_files_from_others()
     # Not before the options are read: importing the reactor installs one, and twistd's --reactor chooses it.
     if "twisted.internet.reactor" not in sys.modules:
@@ -109,15 +128,22 @@ def _start(plan: Plan, file: str, options: Options) -> IService:
     from agwtwisted.transport.clocks import count_monotonically
 
     if not count_monotonically(reactor):
-        print(f"WARNING {file}: {_NOT_MONOTONIC.format(type(reactor).__name__)}", file=sys.stderr)
-    room = _room(plan)
+        print(f"WARNING {source.file}: {_NOT_MONOTONIC.format(type(reactor).__name__)}", file=sys.stderr)
+    descriptors = _descriptors(plan)
     _spare_the_collector()
     sockets: dict[Address, socket.socket] = {}
     try:
         with placed(plan):
             for address in plan.addresses:
                 sockets[address] = bind(*address)
-            service = build(plan, cast(PosixReactorBase, reactor), sockets, room=room)
+            service = build(
+                plan,
+                cast(PosixReactorBase, reactor),
+                sockets,
+                source=source,
+                files=loaded.files,
+                descriptors=descriptors,
+            )
     except ConfigError:
         for bound in sockets.values():
             bound.close()
@@ -125,14 +151,12 @@ def _start(plan: Plan, file: str, options: Options) -> IService:
     return GatewayProcess(cast(PosixReactorBase, reactor), service, options.parent or {})
 
 
-def _room(plan: Plan) -> int:
-    """How many connections the descriptors of this process allow for; says so where that is fewer than it should."""
-    found = budget_of(plan, raise_limit())
-    warning = found.warning(plan.gateway.max_connections)
-    if warning:
-        place = plan.origins.place("gateway", "max_connections")
-        print(f"WARNING {place} [gateway] {warning}", file=sys.stderr)
-    return found.room
+def _descriptors(plan: Plan) -> int:
+    """How many descriptors this process may have; says so where they are for fewer connections than there may be."""
+    limit = raise_limit()
+    for warning in too_few(plan, budget_of(plan, limit)):
+        print(warning, file=sys.stderr)
+    return limit
 
 
 def _hide_files_from_others() -> None:

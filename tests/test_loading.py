@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.base.errors import AgwError, ConfigError
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.listening.listener import BindError
-from agwtwisted.loading import load, placed, try_contexts
+from agwtwisted.loading import Files, load, load_files, placed, plan_of, try_contexts
 from agwtwisted.tls import contexts
 from agwtwisted.tls.contexts import AuthorityError, CertificateError, GroupsError
 from tests import clients, configurations, pki
@@ -94,6 +95,47 @@ class LoadTests(Directory):
         """A configuration that others may write is not taken: its mode is looked at."""
         os.chmod(self.file, 0o666)
         self.assertIn(f"ERROR {self.file} can be written by other users (mode 0666)", self.problems(self.file))
+
+
+class FilesTests(Directory):
+    """What a configuration was read from."""
+
+    def test_bytes_alone(self) -> None:
+        """The bytes make the same plan in another process, whatever stands in the files by then."""
+        loaded = load_files(self.file, NOW)
+        self.configure(lambda text: "nonsense")
+        (self.directory / "conf" / "pki" / "site.key").unlink()
+        sent: Files = pickle.loads(pickle.dumps(loaded.files))
+        self.assertEqual((sent, plan_of(sent, NOW)), (loaded.files, loaded.plan))
+
+    def test_every_file(self) -> None:
+        """Each file that is named is among them once, by its path; its bytes are in no repr."""
+        files = load_files(self.file, NOW).files
+        named = sorted(
+            str(self.directory / "conf" / "pki" / name) for name in ("clients-ca.pem", "site.key", "site.pem")
+        )
+        self.assertEqual(set(named) - set(files.named), set())
+        self.assertNotIn("PRIVATE", repr(files))
+
+    def test_reread(self) -> None:
+        """Files are read anew, beside the same main text; one that is gone is said with the system's reason."""
+        files = load_files(self.file, NOW).files
+        self.configure(lambda text: "nonsense")
+        key = self.directory / "conf" / "pki" / "site.key"
+        content = key.read_bytes()
+        key.unlink()
+        gone = files.reread()
+        self.assertEqual(gone.main, files.main)
+        with self.assertRaises(ConfigError) as caught:
+            plan_of(gone, NOW)
+        self.assertIn(f"cannot read {key}: No such file or directory", str(caught.exception))
+        self.write("conf/pki/site.key", content)
+        self.assertEqual(gone.reread(), files)
+
+    def test_not_read(self) -> None:
+        """A file that was not read is not there."""
+        with self.assertRaises(FileNotFoundError):
+            load_files(self.file, NOW).files.read("/none")
 
 
 class PlacedTests(Directory):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from twisted.application.service import Application, MultiService
@@ -19,7 +18,8 @@ class FakeGateway(MultiService):
 
     def __init__(self, events: list[str]) -> None:
         super().__init__()
-        self.shared = SimpleNamespace(access_log=SimpleNamespace(reopen=lambda: events.append("reopen")))
+        self.reload = lambda: events.append("reload")
+        self.reopen = lambda: events.append("reopen")
         self.drain_without_limit = lambda: events.append("without limit")
 
 

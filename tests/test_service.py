@@ -166,12 +166,13 @@ class StagesTests(SynchronousTestCase):
         )
         made: Any = {
             "plan": Plan.of(Config(gateway=gateway(drain_timeout=drain_timeout))),
+            "contexts": {},
             "ports": {("127.0.0.1", number): each.port for number, each in enumerate(self.listeners)},
             "backends": backends,
             "relay_backends": relay_backends,
             "prober": FakeProber(self.told),
         }
-        listeners: Any = self.listeners
+        listeners: Any = {("127.0.0.1", number): each for number, each in enumerate(self.listeners)}
         return GatewayService(shared, Generation(**made), listeners)
 
     def test_start(self) -> None:

@@ -72,8 +72,7 @@ class Limits:
     def __init__(self, gateway: Gateway, clock: IReactorTime, *, room: int | None = None) -> None:
         self._gateway = gateway
         self._clock = clock
-        room = gateway.max_connections if room is None else min(room, gateway.max_connections)
-        self.connections: Connections[AcceptedConnection] = Connections(room, gateway.silent_timeout)
+        self.connections: Connections[AcceptedConnection] = Connections(_room(gateway, room), gateway.silent_timeout)
         self.handshakes: HandshakeSlots[SlotHandshake] = HandshakeSlots(gateway.max_handshakes, gateway.silent_timeout)
         self.paused = False
         """Whether further connections wait in the kernel's backlog, because none can be closed."""
@@ -83,6 +82,15 @@ class Limits:
         self._next_slot: IDelayedCall | None = None
         self._granting = False
         self._said = LogRateLimiter(clock.seconds, lines=2)
+
+    def change(self, gateway: Gateway, room: int | None = None) -> None:
+        """Other limits hold from now on. What there is stays, and gives way to others as it does at the limit."""
+        self._gateway = gateway
+        self.connections.change(_room(gateway, room), gateway.silent_timeout)
+        self.handshakes.change(gateway.max_handshakes, gateway.silent_timeout)
+        if self.paused and not self.connections.full:
+            self._resume()
+        self._grant()
 
     # -- connections
 
@@ -202,6 +210,10 @@ class Limits:
     def _slot_timeout(self) -> None:
         self._next_slot = None
         self._grant()
+
+
+def _room(gateway: Gateway, room: int | None) -> int:
+    return gateway.max_connections if room is None else min(room, gateway.max_connections)
 
 
 _NO_SLOT: Final = "max_handshakes is reached, others waited, and this client was slow"

@@ -123,6 +123,44 @@ class LimitsTests(SynchronousTestCase):
         for room, expected in ((None, 5), (3, 3), (9, 5)):
             self.assertEqual(self.limits(room, max_connections=5).connections.room, expected)
 
+    def test_changed_connections(self) -> None:
+        """Fewer connections than there are leave those: each newcomer takes the place of one; more end a pause."""
+        counted = self.limits(max_connections=3)
+        conns = [Conn(counted) for _ in range(3)]
+        for conn in conns:
+            conn.spoken = True
+        self.change(max_connections=2)
+        self.assertEqual((len(counted.connections), counted.connections.full), (3, True))
+        self.assertEqual([conn.reasons for conn in conns], [[]] * 3)
+        counted.pause()
+        conns[0].slot.release()
+        self.assertTrue(counted.paused)
+        self.change(max_connections=2, room=1)
+        self.assertTrue(counted.paused)
+        self.change(max_connections=5, max_connections_per_address=3)
+        self.assertEqual((counted.paused, self.changes), (False, [True, False]))
+        self.assertTrue(counted.admits(Conn.block))
+        self.change(max_connections_per_address=2)
+        self.assertFalse(counted.admits(Conn.block))
+
+    def test_changed_handshakes(self) -> None:
+        """More slots are taken at once by those that wait; fewer end no handshake."""
+        counted, events = self.limits(max_handshakes=1), []
+        one, two, three = (Shake(counted, f"192.0.2.{number}", events) for number in range(3))
+        self.assertEqual([counted.begin_handshake(each) for each in (one, two, three)], [True, False, False])
+        self.change(max_handshakes=2)
+        self.assertEqual(events, [("begins", two)])
+        self.change(max_handshakes=1)
+        counted.end_handshake(one)
+        self.assertEqual(events, [("begins", two)])
+        counted.end_handshake(two)
+        self.assertEqual(events, [("begins", two), ("begins", three)])
+
+    def change(self, room: int | None = None, **values: Any) -> None:
+        """Other values are in force."""
+        keys = "".join(f"{key} = {value}\n" for key, value in values.items())
+        self.counted.change(configurations.load(text("basic -", gateway=keys), clients.files()).gateway, room)
+
     def test_addresses(self) -> None:
         """Each address has its own limit; 0 is none; nothing is remembered of an address that is gone."""
         counted = self.limits(max_connections_per_address=1)

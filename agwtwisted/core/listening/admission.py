@@ -94,6 +94,11 @@ class _ByAddress(Generic[T]):
     def __contains__(self, member: T) -> bool:
         return member in self._blocks
 
+    def change(self, share: int) -> None:
+        """Another share holds from now on."""
+        self.share = share
+        self._over = {block: None for block, members in self._members.items() if block and len(members) > share}
+
     def count(self, block: str) -> int:
         """How many are of this address."""
         return len(self._members.get(block, ()))
@@ -155,6 +160,15 @@ class Connections(Generic[C]):
 
     def __len__(self) -> int:
         return len(self._silent) + len(self._silent_last) + len(self._spoken)
+
+    def change(self, room: int, timeout: float) -> None:
+        """Another room and timeout hold from now on; connections that there are too many of stay."""
+        self.room = room
+        self._timeout = timeout
+        self._last = max(room // 2, 1)
+        self._share = max(room // SHARE, 1)
+        self._silent.change(self._share)
+        self._silent_last.change(max(self._last // SHARE, 1))
 
     @property
     def full(self) -> bool:
@@ -269,6 +283,12 @@ class HandshakeSlots(Generic[H]):
         self._since: dict[H, float] = {}  # each has its slot, the oldest first
         self._waiting: dict[str, dict[H, None]] = {}  # by address, whose turn is next first
         self._blocks: dict[H, str] = {}  # of those that wait
+
+    def change(self, slots: int, timeout: float) -> None:
+        """Another number of slots and timeout hold from now on; handshakes that there are too many of go on."""
+        self._slots = slots
+        self._timeout = timeout
+        self._taken.change(max(slots // SHARE, 1))
 
     def __len__(self) -> int:
         return len(self._taken)

@@ -6,6 +6,7 @@ from typing import Final
 
 import attrs
 
+from agwtwisted.core.base.errors import Problem, Severity
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import ClientRevocation
 
@@ -75,3 +76,12 @@ def budget_of(plan: Plan, limit: int) -> Budget:
             profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP for profile in profiles
         ),
     )
+
+
+def too_few(plan: Plan, found: Budget) -> tuple[Problem, ...]:
+    """The warning that descriptors are short, where they are, with the line of `max_connections`."""
+    message = found.warning(plan.gateway.max_connections)
+    if not message:
+        return ()
+    place = plan.origins.place("gateway", "max_connections")
+    return (Problem(place=place, section="gateway", message=message, severity=Severity.WARNING),)

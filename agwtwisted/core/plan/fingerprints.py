@@ -53,21 +53,21 @@ class Fingerprints:
         kind = type(value)
         parts = _PARTS.get(kind)
         made_of = parts(value) if parts else [(each.name, getattr(value, each.name)) for each in _given(kind)]
-        return _framed(b"V", kind.__name__.encode(), self._text(tuple(made_of)))
+        return framed(b"V", kind.__name__.encode(), self._text(tuple(made_of)))
 
     def _text(self, value: Any) -> bytes:
         if isinstance(value, Enum):  # before the others: some are texts as well
-            return _framed(b"E", type(value).__name__.encode(), value.name.encode())
+            return framed(b"E", type(value).__name__.encode(), value.name.encode())
         if attrs.has(type(value)):
-            return _framed(b"F", self.of(value).encode())
+            return framed(b"F", self.of(value).encode())
         if isinstance(value, tuple):
-            return _framed(b"T", *map(self._text, value))
+            return framed(b"T", *map(self._text, value))
         if isinstance(value, frozenset):
-            return _framed(b"S", *sorted(map(self._text, value)))
+            return framed(b"S", *sorted(map(self._text, value)))
         if isinstance(value, bytes):
-            return _framed(b"B", value)
+            return framed(b"B", value)
         if value is None or isinstance(value, _PLAIN):
-            return _framed(type(value).__name__.encode(), str(value).encode())
+            return framed(type(value).__name__.encode(), str(value).encode())
         raise TypeError(f"a value of {type(value).__name__} has no canonical text")
 
 
@@ -80,8 +80,8 @@ def _given(kind: type[attrs.AttrsInstance]) -> Iterable[attrs.Attribute[Any]]:
     return (field for field in attrs.fields(kind) if field.init)
 
 
-def _framed(kind: bytes, *parts: bytes) -> bytes:
-    """One text of several, with their lengths: no other texts make the same one."""
+def framed(kind: bytes, *parts: bytes) -> bytes:
+    """One canonical text of several, with their lengths: no other texts make the same one."""
     return b"%b%d(%b)" % (kind, len(parts), b"".join(b"%d:%b" % (len(part), part) for part in parts))
 
 

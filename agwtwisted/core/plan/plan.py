@@ -114,7 +114,7 @@ class Plan:
         ]
         identifying = identifying_headers(config.rewrite_rule_sets)
         ports = _Ports(config, identifying, fingerprints)
-        named = {title: fingerprints.of(value) for title, value in _in_use(config).items()}
+        named = {title: fingerprints.of(value) for title, value in in_use(config).items()}
         routes = [route for rule in config.request_routing_rules for route in compiled[rule].routes()]
         return cls(
             fingerprint=fingerprints.of(frozenset((*named.items(), *config.custom_errors))),
@@ -146,7 +146,7 @@ class Plan:
     def listener_at(self, address: Address) -> str:
         """The title of the first section that wants this address and port; empty where none does."""
         every: tuple[HttpListener | Listener, ...] = (*self.config.http_listeners, *self.config.listeners)
-        return next((_title(each) for each in every if (each.address, each.port) == address), "")
+        return next((title_of(each) for each in every if (each.address, each.port) == address), "")
 
 
 class _Ports:
@@ -180,7 +180,7 @@ class _Ports:
         )
 
 
-def _in_use(config: Config) -> dict[str, Any]:
+def in_use(config: Config) -> dict[str, Any]:
     """Every resource that something in force is made of, by the title of its section."""
     found: dict[str, Any] = {}
     seen: set[int] = set()
@@ -191,15 +191,16 @@ def _in_use(config: Config) -> dict[str, Any]:
             left += value
         elif attrs.has(type(value)) and id(value) not in seen:
             seen.add(id(value))
-            if type(value) in _KINDS:
-                found[_title(value)] = value
+            if title := title_of(value):
+                found[title] = value
             left += (getattr(value, field.name) for field in attrs.fields(type(value)))
     return found
 
 
-def _title(resource: Any) -> str:
-    """What stands between the brackets of a resource's section."""
-    return f"{_KINDS[type(resource)]} {getattr(resource, 'name', '')}".rstrip()
+def title_of(value: Any) -> str:
+    """What stands between the brackets of a resource's section; empty for what is no resource with one of its own."""
+    kind = _KINDS.get(type(value))
+    return "" if kind is None else f"{kind} {getattr(value, 'name', '')}".rstrip()
 
 
 _KINDS: Final[Mapping[type, str]] = {

@@ -279,3 +279,31 @@ class HandshakeSlotsTests(SynchronousTestCase):
             self.slots.leave(each)
         self.assertEqual((len(self.slots), self.slots.waiting, self.slots._waiting), (0, 0, {}))
         self.assertEqual((self.slots._since, self.slots._taken._members, self.slots._taken._over), ({}, {}, {}))
+
+
+class ChangedTests(SynchronousTestCase):
+    """Other numbers, while there are some."""
+
+    def test_room(self) -> None:
+        """The share of each address is that of the new room: who has more than it gives way first."""
+        table: Connections[Conn] = Connections(8, PATIENCE)
+        alone, *many = [Conn("b"), *(Conn("a") for _ in range(2))]
+        for conn in (alone, *many):
+            table.enter(conn)
+        self.assertIs(table.victim(0.0), alone)
+        table.change(4, PATIENCE)
+        self.assertIs(table.victim(0.0), many[0])
+        table.change(8, PATIENCE)
+        self.assertIs(table.victim(0.0), alone)
+
+    def test_slots(self) -> None:
+        """A handshake gives way by the new share of its address, and after the new time."""
+        slots: HandshakeSlots[Conn] = HandshakeSlots(8, PATIENCE)
+        for _ in range(2):
+            self.assertEqual(slots.enter(Conn("a"), "a", 0.0), (True, None))
+        slots.change(2, 1.0)
+        self.assertEqual(slots.oldest_may_give_way(), 1.0)
+        begins, victim = slots.enter(Conn("b"), "b", 0.0)
+        self.assertTrue(begins)
+        assert victim is not None
+        self.assertEqual(victim.block, "a")

@@ -1,0 +1,297 @@
+"""Reloads: another configuration takes the place of the one in force, whole, or everything stays as it was.
+
+One at a time. A reload reads and judges in a thread, has its target prepare all that the new configuration needs, and
+commits, in one turn of the reactor, what cannot fail any more. Whatever is wrong ends it before that.
+
+What is reloaded is no concern of this module: a `ReloadTarget` is the service of one process, or that of a parent whose
+workers prepare and commit together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import Enum
+from functools import partial
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.logger import Logger
+
+from agwtwisted.core.base.errors import ConfigError, Problem
+from agwtwisted.core.plan.changes import Changes, changes_of, fixed_problems
+from agwtwisted.loading import Files, Loaded, load_files, plan_of
+from agwtwisted.transport.deferreds import log_failure
+from agwtwisted.transport.threads import in_thread
+
+T = TypeVar("T")
+
+SAID_AT_ONCE: Final = 100
+"""Problems or warnings of one reload that get lines in the log; all are in the answer."""
+
+
+class Prepared(Protocol):
+    """All that another configuration needs, made and begun nowhere: one of these is called, once."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is unwise about it on this machine, each in one line."""
+
+    def commit(self) -> None:
+        """Puts it in force, before this returns; cannot fail."""
+
+    def cancel(self) -> None:
+        """Gives it up: everything stays as it was."""
+
+
+class ReloadTarget(Protocol):
+    """What a configuration is in force in."""
+
+    def prepare(self, loaded: Loaded) -> Deferred[Prepared]:
+        """Prepares another configuration, and changes nothing yet; fails with `ConfigError`.
+
+        May be cancelled, and leaves nothing behind then.
+        """
+
+
+class ConfigurationSource(Protocol):
+    """Where configurations come from. Both methods run in a thread, and raise `ConfigError`."""
+
+    def load(self) -> Loaded:
+        """The configuration as its files have it now."""
+
+    def reread(self, files: Files) -> Loaded:
+        """The configuration with the same main text, and the files that it names as they are now."""
+
+
+@attrs.frozen
+class FileSource:
+    """A configuration file.
+
+    Args:
+        file: its path, absolute: a daemon has another working directory.
+        now: returns the time (aware) at which certificates have expired.
+        check: raises `ConfigError` for what this process cannot have.
+    """
+
+    file: str
+    now: Callable[[], datetime]
+    check: Callable[[Loaded], None] = lambda _: None
+
+    def load(self) -> Loaded:
+        """The configuration as its files have it now."""
+        return self._checked(load_files(self.file, self.now()))
+
+    def reread(self, files: Files) -> Loaded:
+        """The configuration with the same main text, and the files that it names as they are now."""
+        read = files.reread()
+        return self._checked(Loaded(plan=plan_of(read, self.now()), files=read))
+
+    def _checked(self, loaded: Loaded) -> Loaded:
+        self.check(loaded)
+        return loaded
+
+
+@attrs.frozen(kw_only=True)
+class Reloaded:
+    """A configuration that is in force now; where nothing has `changes`, the one that was."""
+
+    generation: int  # 1 is that of the start
+    fingerprint: str  # of its plan
+    changes: Changes
+    warnings: tuple[str, ...]  # each one line
+    seconds: float  # that it took
+
+
+@attrs.frozen(kw_only=True)
+class Rejected:
+    """A configuration that was not taken: the one that was in force still is."""
+
+    generation: int
+    fingerprint: str
+    problems: tuple[str, ...]  # each one line, with file and line of the file; warnings are among them
+
+
+ReloadOutcome: TypeAlias = Reloaded | Rejected
+
+
+class _Kind(Enum):
+    """What is read for a reload."""
+
+    ALL = "the configuration"
+    FILES = "the files of the configuration"
+
+
+@attrs.frozen
+class _Next:
+    """A configuration that was loaded, and what it changes."""
+
+    loaded: Loaded
+    changes: Changes
+
+
+class Reloads:
+    """The reloads of one gateway, one after the other.
+
+    Those that are asked for while one is under way are one, afterwards: it reads what is there then.
+
+    Args:
+        in_force: what the gateway was started with.
+        source: gives other configurations.
+        target: puts them in force.
+        reactor: runs it.
+    """
+
+    log = Logger()
+
+    def __init__(self, in_force: Loaded, source: ConfigurationSource, target: ReloadTarget, reactor: Any) -> None:
+        self.generation = 1
+        self.in_force = in_force
+        self._source = source
+        self._target = target
+        self._reactor = reactor
+        self._said = frozenset(map(_text, in_force.plan.config.warnings))
+        self._waiting: dict[_Kind, list[Deferred[ReloadOutcome]]] = {}
+        self._running = False
+        self._awaited: Deferred[Any] | None = None
+        self._stopped = False
+
+    @property
+    def under_way(self) -> bool:
+        """Whether one is."""
+        return self._running
+
+    def reload(self) -> Deferred[ReloadOutcome]:
+        """Reads everything anew; fires with what came of it, and never fails. Nothing is lost if it is cancelled."""
+        return self._ask(_Kind.ALL)
+
+    def reload_files(self) -> Deferred[ReloadOutcome]:
+        """The same with the main text that is in force: only the files that it names are read."""
+        return self._ask(_Kind.FILES)
+
+    def stop(self) -> None:
+        """The gateway stops: what is under way changes nothing, and no further one begins."""
+        self._stopped = True
+        waiting, self._waiting = self._waiting, {}
+        for waiters in waiting.values():
+            self._answer(waiters, self._rejected((STOPPING,)))
+        if self._awaited is not None:
+            self._awaited.cancel()
+
+    def _ask(self, kind: _Kind) -> Deferred[ReloadOutcome]:
+        if self._stopped:
+            self.log.warn("No reload of {what}: {reason}", what=kind.value, reason=STOPPING)
+            return succeed(self._rejected((STOPPING,)))
+        asked: Deferred[ReloadOutcome] = Deferred()
+        self._waiting.setdefault(kind, []).append(asked)
+        if not self._running:
+            self._running = True
+            log_failure(Deferred.fromCoroutine(self._run()), self.log, "reloading")
+        return asked
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                kind = next(iter(self._waiting))
+                waiters = self._waiting.pop(kind)
+                self._answer(waiters, await self._outcome(kind))
+        finally:
+            self._running = False
+
+    def _answer(self, waiters: list[Deferred[ReloadOutcome]], outcome: ReloadOutcome) -> None:
+        for waiter in waiters:
+            if not waiter.called:  # those that were cancelled
+                waiter.callback(outcome)
+
+    async def _outcome(self, kind: _Kind) -> ReloadOutcome:
+        """What comes of one reload; a defect is logged, and rejects it."""
+        begun = self._reactor.seconds()
+        try:
+            return await self._reloaded(kind, begun)
+        except ConfigError as error:
+            rejected = self._rejected(tuple(map(str, error.problems)))
+        except CancelledError:
+            rejected = self._rejected((STOPPING,))
+        except Exception as defect:
+            self.log.failure("Unexpected error while reloading")
+            rejected = self._rejected((f"ERROR a defect of the gateway: {type(defect).__name__}",))
+        self._say(self.log.error, rejected.problems)
+        self.log.error(
+            "Reload of {what} rejected: generation {generation} stays in force",
+            what=kind.value,
+            generation=self.generation,
+        )
+        return rejected
+
+    async def _reloaded(self, kind: _Kind, begun: float) -> Reloaded:
+        following = await self._step(in_thread(self._reactor, partial(self._read, kind, self.in_force), "reload"))
+        plan, loaded = self.in_force.plan, following.loaded
+        self._warn(loaded)
+        warnings = tuple(map(str, loaded.plan.config.warnings))
+        if loaded.plan != plan:
+            prepared = await self._step(self._target.prepare(loaded))
+            warnings += tuple(prepared.warnings)
+            self._say(self.log.warn, prepared.warnings)
+            prepared.commit()
+            self.generation += 1
+            plan = loaded.plan
+        # Where nothing changed, lines may have moved: the text of the next reload is that of this one.
+        self.in_force = Loaded(plan=plan, files=loaded.files)
+        reloaded = Reloaded(
+            generation=self.generation,
+            fingerprint=plan.fingerprint,
+            changes=following.changes,
+            warnings=warnings,
+            seconds=self._reactor.seconds() - begun,
+        )
+        self.log.info(
+            "Reload of {what}: generation {generation} ({fingerprint}) is in force after {seconds:.3f} s; {changes}",
+            what=kind.value,
+            generation=self.generation,
+            fingerprint=plan.fingerprint[:12],
+            seconds=reloaded.seconds,
+            changes=str(following.changes),
+        )
+        return reloaded
+
+    async def _step(self, step: Deferred[T]) -> T:
+        """Waits for what `stop` may end."""
+        self._awaited = step
+        try:
+            return await step
+        finally:
+            self._awaited = None
+
+    def _read(self, kind: _Kind, in_force: Loaded) -> _Next:
+        """In the thread: what is there now, and what it changes."""
+        loaded = self._source.load() if kind is _Kind.ALL else self._source.reread(in_force.files)
+        if loaded.plan == in_force.plan:
+            return _Next(loaded, Changes())
+        fixed = fixed_problems(in_force.plan, loaded.plan)
+        if fixed:
+            raise ConfigError((*fixed, *loaded.plan.config.warnings))
+        return _Next(loaded, changes_of(in_force.plan, loaded.plan))
+
+    def _warn(self, loaded: Loaded) -> None:
+        """Logs the warnings that were not there before: of what has changed, or has expired meanwhile."""
+        warnings = {_text(each): str(each) for each in loaded.plan.config.warnings}
+        self._say(self.log.warn, [said for text, said in warnings.items() if text not in self._said])
+        self._said = frozenset(warnings)
+
+    def _say(self, level: Callable[..., None], lines: Sequence[str]) -> None:
+        for line in lines[:SAID_AT_ONCE]:
+            level("{line}", line=line)
+        if len(lines) > SAID_AT_ONCE:
+            level("and {more} more", more=len(lines) - SAID_AT_ONCE)
+
+    def _rejected(self, problems: tuple[str, ...]) -> Rejected:
+        return Rejected(generation=self.generation, fingerprint=self.in_force.plan.fingerprint, problems=problems)
+
+
+STOPPING: Final = "the gateway is stopping"
+
+
+def _text(warning: Problem) -> tuple[str, str]:
+    """What a warning says, wherever it stands in its file."""
+    return warning.section, warning.message

@@ -1,0 +1,137 @@
+"""The commit of a reload in one process: another generation takes the place of the one in force.
+
+Everything that can fail is done before: TLS contexts are made (in a thread), new addresses are bound, and all that is
+made of the plan. Then assignments follow in one turn of the reactor: a listening socket gets the port of the same
+address, so that no connection is refused at any moment; what lives on the old ports is taken over by the new ones.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Protocol
+
+from twisted.application.service import Service
+from twisted.logger import Logger
+
+from agwtwisted.core.plan.descriptors import budget_of, too_few
+from agwtwisted.core.plan.plan import Address, Plan
+from agwtwisted.generation import Generation, attempted
+from agwtwisted.listening.listener import ListeningSocket, bind
+from agwtwisted.listening.retired import RetiredPorts
+from agwtwisted.loading import placed
+from agwtwisted.shared import Shared
+from agwtwisted.tls.plan_contexts import make_contexts
+from agwtwisted.transport.deferreds import log_failure
+from agwtwisted.transport.threads import in_thread
+
+_log = Logger()
+
+
+class RunningService(Protocol):
+    """The service of a gateway, whose generation is replaced. It is the parent of what runs, as Twisted has it."""
+
+    shared: Shared
+    generation: Generation
+    sockets: dict[Address, ListeningSocket]
+    retired: RetiredPorts
+    descriptors: int | None
+
+
+class Replacement:
+    """A generation that is to take the place of the one in force, as `reload.Prepared` says.
+
+    Args:
+        service: where it does.
+        plan: what it is made from.
+        sockets: of new addresses, where they are bound already.
+    """
+
+    def __init__(self, service: RunningService, plan: Plan, sockets: Mapping[Address, socket.socket]) -> None:
+        self.warnings: tuple[str, ...] = ()
+        self._service = service
+        self._parent: Any = service
+        self._plan = plan
+        self._sockets = dict(sockets)
+        self._room: int | None = None
+        self._generation = service.generation  # until there is the next one
+
+    async def prepared(self) -> Replacement:
+        """Itself, once all is made; raises `ConfigError`, and has nothing left behind then.
+
+        What may wait for a disk or takes long is done in a thread.
+        """
+        try:
+            with placed(self._plan):
+                await self._service.retired.all_closed()  # an address that went a moment ago may have come back
+                self._bind()
+                await self._make()
+        except BaseException:
+            self.cancel()
+            raise
+        return self
+
+    def _bind(self) -> None:
+        for address in self._plan.addresses:
+            if address not in self._service.sockets and address not in self._sockets:
+                self._sockets[address] = bind(*address)
+
+    async def _make(self) -> None:
+        service, plan, shared = self._service, self._plan, self._service.shared
+        make = partial(make_contexts, plan, shared.variables_of, service.generation.contexts)
+        contexts = await in_thread(shared.reactor, make, "contexts")
+        self._generation = Generation.make(plan, shared, contexts=contexts, previous=service.generation)
+        if service.descriptors is not None:
+            found = budget_of(plan, service.descriptors)
+            self._room = found.room
+            self.warnings = tuple(map(str, too_few(plan, found)))
+
+    def cancel(self) -> None:
+        """Closes what was bound; everything stays as it was."""
+        for bound in self._sockets.values():
+            bound.close()
+
+    def commit(self) -> None:
+        """Puts the generation in force. What fails is a defect, and in the log: the rest is done all the same."""
+        service, following, previous = self._service, self._generation, self._service.generation
+        listeners = service.sockets
+        service.generation = following
+        for address, port in following.ports.items():
+            if address in listeners:
+                listeners[address].port = port
+        following.take_over(previous)
+        for step in (self._limit, self._watch, self._listen, self._retire):
+            attempted(partial(step, previous))
+
+    def _limit(self, previous: Generation) -> None:
+        shared = self._service.shared
+        shared.limits.change(self._plan.gateway, self._room)
+        shared.own_ports.clear()
+        shared.own_ports.update(port for _, port in self._plan.addresses)
+
+    def _watch(self, previous: Generation) -> None:
+        _disown(previous.prober)
+        self._generation.prober.setServiceParent(self._parent)
+
+    def _listen(self, previous: Generation) -> None:
+        service = self._service
+        reactor, limits = service.shared.reactor, service.shared.limits
+        for address, bound in self._sockets.items():
+            listener = ListeningSocket(reactor, bound, self._generation.ports[address], limits)
+            service.sockets[address] = listener
+            attempted(partial(listener.setServiceParent, self._parent))
+
+    def _retire(self, previous: Generation) -> None:
+        service = self._service
+        drain_timeout = self._plan.gateway.drain_timeout
+        for address in previous.ports.keys() - self._generation.ports.keys():
+            listener = service.sockets.pop(address)
+            attempted(partial(service.retired.close, listener, drain_timeout))
+
+
+def _disown(child: Service) -> None:
+    """Stops a service, which is no longer one of the gateway's."""
+    stopped = child.disownServiceParent()
+    if stopped is not None:
+        log_failure(stopped, _log, "stopping a part of the gateway")

@@ -1,0 +1,30 @@
+"""Work in a thread of its own, for what takes its time and has no part in the reactor."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+T = TypeVar("T")
+
+
+def in_thread(reactor: Any, call: Callable[[], T], name: str) -> Deferred[T]:
+    """What `call` returns or raises, from a thread of this name; fires in the thread of the reactor.
+
+    Not one of the reactor's threads, for which the end of the process waits: a file that hangs for ever (NFS) must not
+    keep a gateway from stopping.
+    """
+    result: Deferred[T] = Deferred()
+
+    def work() -> None:
+        try:
+            reactor.callFromThread(result.callback, call())
+        except BaseException:
+            reactor.callFromThread(result.errback, Failure())
+
+    threading.Thread(target=work, name=name, daemon=True).start()
+    return result

@@ -1,0 +1,247 @@
+"""Reloads, one after the other: each is taken whole, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import capturedLogs, formatEvent
+
+from agwtwisted.core.base.errors import ConfigError, Place, Problem
+from agwtwisted.core.plan.changes import Changes
+from agwtwisted.loading import Loaded
+from agwtwisted.reload import SAID_AT_ONCE, STOPPING, FileSource, Prepared, Rejected, Reloaded, ReloadOutcome, Reloads
+from agwtwisted.transport import threads
+from tests.clocks import ThreadedReactor
+from tests.test_loading import NOW, Directory
+
+
+class Preparation:
+    """What the target has prepared."""
+
+    def __init__(self, events: list[str], warnings: tuple[str, ...] = ()) -> None:
+        self.warnings = warnings
+        self._events = events
+
+    def commit(self) -> None:
+        """Notes it."""
+        self._events.append("committed")
+
+    def cancel(self) -> None:
+        """Notes it."""
+        self._events.append("cancelled")
+
+
+class ReloadsTests(Directory):
+    """A target that a test watches; threads are none, so that all is done at once."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(threads.threading, "Thread", _AtOnce)
+        self.reactor = ThreadedReactor()
+        self.events: list[str] = []
+        self.preparing: Deferred[Prepared] | None = None
+        self.warnings: tuple[str, ...] = ()
+        self.now = NOW
+        self.source = FileSource(self.file, lambda: self.now)
+        self.first = self.source.load()
+        self.reloads = Reloads(self.first, self.source, self, self.reactor)
+
+    def prepare(self, loaded: Loaded) -> Deferred[Prepared]:
+        """As ReloadTarget says."""
+        self.events.append("prepared")
+        self.prepared = loaded
+        return self.preparing or succeed(Preparation(self.events, self.warnings))
+
+    def change(self, key: str = "drain_timeout = 9") -> None:
+        """Another configuration."""
+        self.configure(lambda text: text.replace("[gateway]\n", f"[gateway]\n{key}\n"))
+
+    def said(self, call: Callable[[], Deferred[ReloadOutcome]]) -> tuple[ReloadOutcome, list[str]]:
+        """What comes of a reload at once, and what the log says."""
+        with capturedLogs() as events:
+            outcome = self.successResultOf(call())
+        return outcome, [formatEvent(event) for event in events]
+
+    def test_reloaded(self) -> None:
+        """Another configuration is prepared and put in force; one line says which, what is other, and how long."""
+        self.change()
+        outcome, lines = self.said(self.reloads.reload)
+        self.assertEqual(self.events, ["prepared", "committed"])
+        assert isinstance(outcome, Reloaded)
+        plan = self.prepared.plan
+        self.assertEqual(
+            (outcome.generation, outcome.fingerprint, outcome.changes, outcome.seconds),
+            (2, plan.fingerprint, Changes(changed=("gateway",)), 0.0),
+        )
+        self.assertEqual(self.reloads.in_force.plan, plan)
+        self.assertEqual(
+            lines,
+            [
+                f"Reload of the configuration: generation 2 ({plan.fingerprint[:12]}) is in force after 0.000 s;"
+                " changed: gateway"
+            ],
+        )
+
+    def test_nothing_changed(self) -> None:
+        """What changes nothing is said, and leaves everything as it is; the text of the next reload is the new one."""
+        self.configure(lambda text: "; a comment\n" + text)
+        outcome, lines = self.said(self.reloads.reload)
+        self.assertEqual((self.events, self.reloads.generation), ([], 1))
+        assert isinstance(outcome, Reloaded)
+        self.assertEqual((outcome.changes, outcome.warnings), (Changes(), self.warned(self.source.load())))
+        self.assertEqual(lines[0].partition("; ")[2], "nothing changed")
+        self.assertIs(self.reloads.in_force.plan, self.first.plan)
+        self.assertTrue(self.reloads.in_force.files.main.data.startswith(b"; a comment"))
+
+    def warned(self, loaded: Loaded) -> tuple[str, ...]:
+        """The warnings of a configuration, as lines."""
+        return tuple(map(str, loaded.plan.config.warnings))
+
+    def test_errors(self) -> None:
+        """Every problem is in the log and in the answer, and nothing is prepared."""
+        self.change("foo = 1\nbar = 2")
+        outcome, lines = self.said(self.reloads.reload)
+        assert isinstance(outcome, Rejected)
+        self.assertEqual(self.events, [])
+        self.assertEqual((outcome.generation, outcome.fingerprint), (1, self.first.plan.fingerprint))
+        for line, key in ((2, "foo"), (3, "bar")):
+            self.assertRegex("\n".join(outcome.problems), rf"ERROR .*gw\.ini:{line} .*{key}")
+        self.assertEqual(lines[:-1], list(outcome.problems))
+        self.assertEqual(lines[-1], "Reload of the configuration rejected: generation 1 stays in force")
+        self.assertIs(self.reloads.in_force, self.first)
+
+    def test_errors_without_end(self) -> None:
+        """The log has so many lines of them at most; the answer has all."""
+        self.change("\n".join(f"key_{number} = 1" for number in range(200)))
+        outcome, lines = self.said(self.reloads.reload)
+        assert isinstance(outcome, Rejected)
+        self.assertGreaterEqual(len(outcome.problems), 200)
+        self.assertEqual(lines[SAID_AT_ONCE], f"and {len(outcome.problems) - SAID_AT_ONCE} more")
+        self.assertEqual(len(lines), SAID_AT_ONCE + 2)
+
+    def test_what_cannot_change(self) -> None:
+        """A key that stays as it is until a restart is refused with its line, and everything with it."""
+        self.change("state_directory = s\ndrain_timeout = 9")
+        outcome, _ = self.said(self.reloads.reload)
+        assert isinstance(outcome, Rejected)
+        self.assertRegex(outcome.problems[0], r"^ERROR .*gw\.ini:2 \[gateway\] state_directory cannot change while")
+        self.assertEqual(self.events, [])
+
+    def test_not_prepared(self) -> None:
+        """What only the system refuses rejects it as well."""
+        self.change()
+        self.preparing = Deferred()
+        asked = self.reloads.reload()
+        self.preparing.errback(ConfigError([Problem(place=Place(file="gw.ini", line=3), message="is busy")]))
+        outcome = self.successResultOf(asked)
+        assert isinstance(outcome, Rejected)
+        self.assertEqual(outcome.problems, ("ERROR gw.ini:3 is busy",))
+        self.assertEqual((self.events, self.reloads.generation), (["prepared"], 1))
+
+    def test_defect(self) -> None:
+        """A defect is logged, and rejects the reload; the next one is made."""
+        self.change()
+        self.preparing = Deferred()
+        asked = self.reloads.reload()
+        self.preparing.errback(ZeroDivisionError())
+        outcome = self.successResultOf(asked)
+        assert isinstance(outcome, Rejected)
+        self.assertEqual(outcome.problems, ("ERROR a defect of the gateway: ZeroDivisionError",))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.preparing = None
+        self.assertIsInstance(self.successResultOf(self.reloads.reload()), Reloaded)
+
+    def test_warnings(self) -> None:
+        """Of the configuration's warnings the log has those that are new; the answer has all, and the target's."""
+        self.warnings = ("WARNING few descriptors",)
+        self.change()
+        outcome, lines = self.said(self.reloads.reload)
+        assert isinstance(outcome, Reloaded)
+        self.assertEqual(outcome.warnings, (*self.warned(self.prepared), "WARNING few descriptors"))
+        self.assertEqual(lines[:-1], ["WARNING few descriptors"])
+
+    def test_expired_meanwhile(self) -> None:
+        """A certificate that has expired since is warned of, though nothing has changed."""
+        self.now = datetime(2200, 1, 1, tzinfo=UTC)
+        outcome, lines = self.said(self.reloads.reload)
+        assert isinstance(outcome, Reloaded)
+        self.assertFalse(outcome.changes)
+        self.assertIn("expired", "\n".join(lines[:-1]))
+        _, again = self.said(self.reloads.reload)
+        self.assertEqual(len(again), 1)
+
+    def test_one_after_the_other(self) -> None:
+        """Those that are asked for while one is under way are one, afterwards, which reads what is there then."""
+        self.change()
+        self.preparing = Deferred()
+        first = self.reloads.reload()
+        others = [self.reloads.reload() for _ in range(3)]
+        self.assertTrue(self.reloads.under_way)
+        self.change("drain_timeout = 8")
+        preparing, self.preparing = self.preparing, None
+        preparing.callback(Preparation(self.events))
+        outcomes: list[Any] = [self.successResultOf(each) for each in (first, *others)]
+        self.assertEqual([each.generation for each in outcomes], [2, 3, 3, 3])
+        self.assertEqual(self.events, ["prepared", "committed"] * 2)
+        self.assertEqual(self.prepared.plan.gateway.drain_timeout, 8.0)
+        self.assertFalse(self.reloads.under_way)
+
+    def test_cancelled(self) -> None:
+        """One whose asker leaves goes on."""
+        self.change()
+        self.preparing = Deferred()
+        asked = self.reloads.reload()
+        asked.cancel()
+        self.preparing.callback(Preparation(self.events))
+        self.failureResultOf(asked)
+        self.assertEqual(self.events, ["prepared", "committed"])
+
+    def test_files_alone(self) -> None:
+        """Files are read anew under the main text that is in force, whatever stands in that file now."""
+        self.change("foo = 1")
+        outcome, _ = self.said(self.reloads.reload_files)
+        assert isinstance(outcome, Reloaded)
+        self.assertFalse(outcome.changes)
+        other = self.directory / "conf" / "pki" / "partners.pem"
+        (self.directory / "conf" / "pki" / "clients-ca.pem").write_bytes(other.read_bytes())
+        outcome, lines = self.said(self.reloads.reload_files)
+        assert isinstance(outcome, Reloaded)
+        self.assertEqual(outcome.changes, Changes(changed=("trusted_client_certificate devices",)))
+        self.assertIn("Reload of the files of the configuration: generation 2", lines[-1])
+        (self.directory / "conf" / "pki" / "site.key").unlink()
+        outcome, _ = self.said(self.reloads.reload_files)
+        assert isinstance(outcome, Rejected)
+        self.assertRegex("\n".join(outcome.problems), r"cannot read .*/conf/pki/site\.key: No such file or directory")
+
+    def test_stopped(self) -> None:
+        """When the gateway stops, what is under way changes nothing, and no further one begins."""
+        self.change()
+        self.preparing = Deferred()
+        asked = [self.reloads.reload(), self.reloads.reload()]
+        self.reloads.stop()
+        outcomes: list[Any] = [self.successResultOf(each) for each in asked]
+        self.assertEqual([each.problems for each in outcomes], [(STOPPING,)] * 2)
+        self.assertEqual(self.events, ["prepared"])
+        outcome, lines = self.said(self.reloads.reload)
+        self.assertEqual((outcome, lines), (outcomes[0], [f"No reload of the configuration: {STOPPING}"]))
+
+    def test_not_for_this_process(self) -> None:
+        """A configuration that this process cannot have is refused like one with errors."""
+
+        def check(loaded: Loaded) -> None:
+            raise ConfigError([Problem(place=Place(file=loaded.files.file), message="not here")])
+
+        reloads = Reloads(self.first, FileSource(self.file, lambda: NOW, check), self, self.reactor)
+        outcome = self.successResultOf(reloads.reload())
+        assert isinstance(outcome, Rejected)
+        self.assertEqual(outcome.problems, (f"ERROR {self.file} not here",))
+
+
+class _AtOnce:
+    """A thread that has ended when it was started."""
+
+    def __init__(self, target: Callable[[], None], name: str, daemon: bool) -> None:
+        self.start = target

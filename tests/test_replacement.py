@@ -1,0 +1,297 @@
+"""Another generation takes the place of the one in force, on real sockets and files."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from unittest import mock
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+
+from agwtwisted import replacement
+from agwtwisted.core.plan.changes import Changes
+from agwtwisted.generation import Generation
+from agwtwisted.listening.listener import BindError, bind
+from agwtwisted.loading import Loaded
+from agwtwisted.reload import STOPPING, FileSource, Rejected, Reloaded
+from agwtwisted.service import GatewayService, build
+from tests.clients import GET
+from tests.configurations import redirect
+from tests.running import free_ports
+from tests.sockets import connected, read, until
+from tests.test_loading import Directory
+
+
+def listener(port: int, url: str = "https://one.example/", address: str = "127.0.0.1") -> str:
+    """A listener without TLS that redirects."""
+    name = f"l{port}"
+    return f"""
+[http_listener {name}]
+address = {address}
+port = {port}
+protocol = Http
+
+[request_routing_rule {name}]
+priority = {port % 19997 + 1}
+http_listener = {name}
+redirect_configuration = {name}
+{redirect(name, f"target_url = {url}")}"""
+
+
+class RunningGateway(Directory, TestCase):
+    """A gateway of this process, whose configuration a test changes."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ports = free_ports(3)
+        self.serve(listener(self.ports[0]))
+        self.source = FileSource(self.file, partial(datetime.now, UTC))
+        self.service = self.started()
+
+    def serve(self, *sections: str, gateway: str = "") -> None:
+        """Writes a configuration."""
+        self.configure(lambda _: "".join((f"[gateway]\ndrain_timeout = 1\n{gateway}", *sections)))
+
+    def started(self) -> GatewayService:
+        """The gateway, which is stopped in the end."""
+        loaded = self.source.load()
+        sockets = {address: bind(*address) for address in loaded.plan.addresses}
+        made = build(loaded.plan, reactor, sockets, source=self.source, files=loaded.files, descriptors=1 << 20)  # type: ignore[arg-type]
+        made.startService()
+        self.addCleanup(made.stopService)
+        return made
+
+    async def reloaded(self) -> Reloaded:
+        """What comes of a reload, which is to succeed."""
+        outcome = await self.service.reload()
+        assert isinstance(outcome, Reloaded), outcome
+        return outcome
+
+    async def rejected(self) -> Rejected:
+        """What comes of a reload, which is to fail."""
+        outcome = await self.service.reload()
+        assert isinstance(outcome, Rejected), outcome
+        return outcome
+
+    def client(self, port: int) -> socket.socket:
+        """One that has connected, and is closed in the end."""
+        made = connected(("127.0.0.1", port))
+        self.addCleanup(made.close)
+        return made
+
+    async def location(self, client: socket.socket) -> str:
+        """Where a request of this client is redirected to."""
+        client.sendall(GET)
+        answer: list[bytes] = []
+        await until(lambda: answer.append(read(client) or b"") or b"".join(answer).endswith(b"</html>\r\n"))
+        [line] = [each for each in b"".join(answer).decode().splitlines() if each.startswith("Location: ")]
+        return line.removeprefix("Location: ")
+
+    def assert_refused(self, port: int) -> None:
+        """No socket listens there."""
+        with self.assertRaises(ConnectionRefusedError):
+            connected(("127.0.0.1", port))
+
+
+class CommitTests(RunningGateway):
+    """What a reload changes."""
+
+    async def test_another_rule(self) -> None:
+        """A new connection on the same socket gets the new rules."""
+        before = self.service.listeners
+        self.assertEqual(await self.location(self.client(self.ports[0])), "https://one.example/")
+        self.serve(listener(self.ports[0], "https://two.example/"))
+        outcome = await self.reloaded()
+        self.assertEqual(outcome.changes, Changes(changed=(f"redirect_configuration l{self.ports[0]}",)))
+        self.assertEqual(outcome.fingerprint, self.service.generation.plan.fingerprint)
+        self.assertEqual(self.service.listeners, before)
+        self.assertEqual(await self.location(self.client(self.ports[0])), "https://two.example/")
+
+    async def test_nothing(self) -> None:
+        """What changes nothing leaves everything as it is."""
+        generation = self.service.generation
+        self.serve("\n; the same\n", listener(self.ports[0]))
+        self.assertFalse((await self.reloaded()).changes)
+        self.assertIs(self.service.generation, generation)
+
+    async def test_added(self) -> None:
+        """A new address is listened on, and is no address to ask about certificates."""
+        self.serve(*map(listener, self.ports[:2]))
+        await self.reloaded()
+        self.assertEqual(await self.location(self.client(self.ports[1])), "https://one.example/")
+        self.assertEqual(self.service.shared.own_ports, set(self.ports[:2]))
+
+    async def test_removed(self) -> None:
+        """An address that went is no longer listened on; a request that was under way there is answered."""
+        self.serve(*map(listener, self.ports[:2]))
+        await self.reloaded()
+        begun = self.client(self.ports[1])
+        begun.sendall(GET[:-2])
+        await until(lambda: self.service.connections == 1)
+        self.serve(listener(self.ports[0]))
+        await self.reloaded()
+        await self.service.retired.all_closed()
+        self.assert_refused(self.ports[1])
+        self.assertEqual((self.service.connections, self.service.shared.own_ports), (1, {self.ports[0]}))
+        begun.sendall(GET[-2:])
+        answer: list[bytes] = []
+        await until(lambda: answer.append(read(begun) or b"") or b"".join(answer).endswith(b"</html>\r\n"))
+        self.assertIn(b"Connection: close", b"".join(answer))
+        await until(lambda: self.service.connections == 0)
+
+    async def test_removed_and_back(self) -> None:
+        """An address that comes back while the socket that it had is closed, or its connections end, is bound again."""
+        for settled in (False, True):
+            self.serve(*map(listener, self.ports[:2]))
+            await self.reloaded()
+            begun = self.client(self.ports[1])
+            begun.sendall(GET[:-2])
+            await until(lambda: self.service.connections == 1)
+            self.serve(listener(self.ports[0]))
+            await self.reloaded()
+            if settled:
+                await self.service.retired.all_closed()
+            self.serve(listener(self.ports[0]), listener(self.ports[1], "https://two.example/"))
+            await self.reloaded()
+            with closing(connected(("127.0.0.1", self.ports[1]))) as client:
+                self.assertEqual(await self.location(client), "https://two.example/")
+            begun.close()
+            await until(lambda: self.service.connections == 0)
+
+    async def test_limits(self) -> None:
+        """The numbers of connections that there may be are those of the new configuration."""
+        self.serve(listener(self.ports[0]), gateway="max_connections = 7\nmax_connections_per_address = 1\n")
+        await self.reloaded()
+        limits = self.service.shared.limits
+        self.assertEqual(limits.connections.room, 7)
+        self.client(self.ports[0])
+        await until(lambda: self.service.connections == 1)
+        self.assertEqual(read(self.client(self.ports[0])) or b"", b"")
+
+    async def test_descriptors(self) -> None:
+        """Descriptors are counted again: where they are few, there are fewer connections, and the answer says so."""
+        self.service.descriptors = 512
+        self.serve(listener(self.ports[0]), gateway="max_connections = 9000\n")
+        outcome = await self.reloaded()
+        [warning] = [each for each in outcome.warnings if "file descriptors" in each]
+        self.assertRegex(warning, r"^WARNING .*gw\.ini:3 \[gateway\] max_connections = 9000 takes ")
+        self.assertLess(self.service.shared.limits.connections.room, 512)
+
+    async def test_probes(self) -> None:
+        """The servers of the new configuration are probed, and those of the old one no more."""
+        before = self.service.generation.prober
+        self.serve(listener(self.ports[0], "https://two.example/"))
+        await self.reloaded()
+        self.assertEqual((before.running, self.service.generation.prober.running), (0, 1))
+        self.assertIs(self.service.getServiceNamed("probes"), self.service.generation.prober)
+
+    async def test_defect(self) -> None:
+        """A defect in the commit is logged, and all the rest is done."""
+        self.serve(*map(listener, self.ports[1:]))
+        with mock.patch.object(self.service.shared.limits, "change", side_effect=ZeroDivisionError):
+            await self.reloaded()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        await self.service.retired.all_closed()
+        self.assert_refused(self.ports[0])
+        for port in self.ports[1:]:
+            self.assertEqual(await self.location(self.client(port)), "https://one.example/")
+
+
+class RefusedTests(RunningGateway):
+    """What stays as it was."""
+
+    async def test_busy(self) -> None:
+        """A new port that is in use is said with its line; the other new one is let go, and all goes on."""
+        self.serve(*map(listener, self.ports))
+        generation = self.service.generation
+        with closing(bind("127.0.0.1", self.ports[2])):
+            outcome = await self.rejected()
+        [problem] = outcome.problems
+        line = self.line(f"port = {self.ports[2]}")
+        said = f"[http_listener l{self.ports[2]}] cannot listen on 127.0.0.1:{self.ports[2]}: Address already in use"
+        self.assertEqual(problem, f"ERROR {self.file}:{line} {said}")
+        self.assertIs(self.service.generation, generation)
+        self.assert_refused(self.ports[1])
+        self.assertEqual(await self.location(self.client(self.ports[0])), "https://one.example/")
+
+    async def test_what_openssl_refuses(self) -> None:
+        """What only OpenSSL, or a generation, finds wrong rejects the reload, and lets the new port go."""
+        self.serve(*map(listener, self.ports))
+        for made in (mock.patch.object(Generation, "make"), mock.patch.object(replacement, "make_contexts")):
+            with made as failing:
+                failing.side_effect = OSError(13, "Permission denied", "/x")
+                [problem] = (await self.rejected()).problems
+            self.assertIn("/x cannot be opened: Permission denied", problem)
+            self.assert_refused(self.ports[1])
+
+    async def test_stop_while_preparing(self) -> None:
+        """A gateway that stops meanwhile does so at once, and what was bound is let go."""
+        self.serve(*map(listener, self.ports))
+        making: Deferred[Any] = Deferred()
+        self.patch(replacement, "in_thread", lambda *_: making)
+        reload = self.service.reload()
+        await until(lambda: self.is_bound(self.ports[1]))
+        stopped = self.service.stopService()
+        self.assertEqual((await reload).problems, (STOPPING,))  # type: ignore[union-attr]
+        self.assert_refused(self.ports[1])
+        await stopped
+        self.assert_refused(self.ports[0])
+
+    def is_bound(self, port: int) -> bool:
+        """Whether some socket listens there."""
+        try:
+            bind("127.0.0.1", port).close()
+        except BindError:
+            return True
+        return False
+
+    async def test_cancelled(self) -> None:
+        """What is prepared and given up leaves nothing behind."""
+        self.serve(*map(listener, self.ports))
+        generation = self.service.generation
+        prepared = await self.service.prepare(self.source.load())
+        prepared.cancel()
+        for port in self.ports[1:]:
+            self.assert_refused(port)
+        self.assertIs(self.service.generation, generation)
+
+    async def test_given_sockets(self) -> None:
+        """Sockets of new addresses that are bound already are taken."""
+        self.serve(*map(listener, self.ports))
+        loaded: Loaded = self.source.load()
+        new = {("127.0.0.1", port): bind("127.0.0.1", port) for port in self.ports[1:]}
+        (await self.service.prepare(loaded, new)).commit()
+        for port in self.ports:
+            self.assertEqual(await self.location(self.client(port)), "https://one.example/")
+
+
+class StopTests(RunningGateway):
+    """The gateway stops after reloads."""
+
+    async def test_retired_ports(self) -> None:
+        """Connections of removed listeners are waited for like all others, and ended with them."""
+        self.serve(*map(listener, self.ports[:2]))
+        await self.reloaded()
+        idle = [self.client(port) for port in self.ports[:2]]
+        for client in idle:
+            client.sendall(GET[:-2])
+        await until(lambda: self.service.connections == 2)
+        self.serve(listener(self.ports[0]))
+        await self.reloaded()
+        await self.service.stopService()
+        self.assertEqual(self.service.connections, 0)
+        self.assert_refused(self.ports[0])
+        for client in idle:
+            await until(partial(self.has_ended, client))
+
+    def has_ended(self, client: socket.socket) -> bool:
+        """Whether the gateway has closed this connection."""
+        try:
+            return read(client) == b""
+        except ConnectionResetError:
+            return True

@@ -1,0 +1,35 @@
+"""Work in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError
+from twisted.trial.unittest import TestCase
+
+from agwtwisted.transport.threads import in_thread
+
+
+class InThreadTests(TestCase):
+    """What comes of it is heard of in the reactor's thread."""
+
+    async def test_returns(self) -> None:
+        """The call is made elsewhere, and its result comes here; the thread does not keep a process from ending."""
+        thread = await in_thread(reactor, threading.current_thread, "reload")
+        self.assertEqual((thread.name, thread.daemon), ("reload", True))
+
+    async def test_raises(self) -> None:
+        """So does what it raises."""
+        with self.assertRaises(ZeroDivisionError):
+            await in_thread(reactor, lambda: 1 // 0, "reload")
+
+    async def test_cancelled(self) -> None:
+        """Cancelled, the call goes on, and what comes of it goes nowhere."""
+        begun, end = threading.Event(), threading.Event()
+        waiting = in_thread(reactor, lambda: (begun.set(), end.wait()), "reload")
+        waiting.cancel()
+        with self.assertRaises(CancelledError):
+            await waiting
+        end.set()
+        await in_thread(reactor, begun.wait, "reload")
