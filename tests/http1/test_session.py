@@ -8,7 +8,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import GET, VERSIONS, Client, Gateway, Transport, client_context, device, partner, plain, text
+from tests import configurations
+from tests.clients import GET, VERSIONS, Client, Gateway, Transport, client_context, device, files, partner, plain, text
+from tests.relays import Check
 
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 """An answer after which each further request needs a connection of its own, which is counted."""
@@ -28,6 +30,7 @@ def request(name: str = "s.example", path: str = "/", lines: str = "") -> bytes:
 
 
 UPGRADE = request(lines="Connection: upgrade\r\nUpgrade: websocket\r\n")
+SAFE_UPGRADE = UPGRADE.replace(b"s.example", b"localhost").replace(b" / ", b" /safe/1 ")
 
 
 class Backend:
@@ -458,6 +461,214 @@ class TrustTests(SynchronousTestCase):
                 self.assertEqual(gateway.forwarded, 1)
                 self.assertTrue(client.closed or client.transport.ended == "aborted")
                 self.assertTrue(self.flushLoggedErrors(ZeroDivisionError))
+
+
+DEEPER = text("s strict s.example", gateway="max_client_chain_depth = 9\n")
+"""A profile that judges otherwise, and trusts the same clients."""
+
+
+class RevocationTests(SynchronousTestCase):
+    """Clients whose profile checks revocation, before or after it changed."""
+
+    def client(self, before: Check | None = None) -> tuple[Gateway, Client]:
+        """A client that has had an answer; its revocation was checked by this."""
+        gateway = Gateway(STRICT) if before is None else Gateway(STRICT, check_of=before.of)
+        client = gateway.shake_hands(client_context(device()), "s.example")
+        if before is not None:
+            before.answer(seconds=60)
+        answered(gateway, client, request())
+        return gateway, client
+
+    def test_switched_on(self) -> None:
+        """No request is begun until the new profile's check has answered, and none if the answer is bad."""
+        for good in (True, False):
+            gateway, client = self.client()
+            check = Check()
+            following = gateway.reloaded(DEEPER, check_of=check.of)
+            client.say(request())
+            turn(gateway)
+            self.assertEqual((gateway.forwarded, len(check.asked)), (1, 1))
+            check.answer(good=good)
+            self.assertEqual(gateway.forwarded, 2 if good else 1)
+            client.talk()
+            self.assertEqual(client.closed, not good)
+            self.assertEqual(len(following.port.connections), int(good))
+            client.lose()
+            self.assertEqual(check.watching, [])
+
+    def test_tunnel(self) -> None:
+        """A WebSocket ends with a bad answer, and with no sooner one."""
+        gateway, client = self.client()
+        answered(gateway, client, UPGRADE, SWITCHED)
+        check = Check()
+        gateway.reloaded(DEEPER, check_of=check.of)
+        turn(gateway)
+        self.assertEqual(client.transport.ended, "")
+        check.answer(good=False)
+        self.assertEqual(client.transport.ended, "aborted")
+
+    def test_watched(self) -> None:
+        """A client that was judged anew is judged again when its certificate becomes known as revoked."""
+        gateway, client = self.client()
+        check = Check()
+        gateway.reloaded(DEEPER, check_of=check.of)
+        turn(gateway)
+        check.answer()
+        [revoked] = check.watching
+        revoked()
+        check.answer(good=False)
+        client.talk()
+        self.assertEqual((client.closed, check.watching), (True, []))
+
+    def test_old_answers(self) -> None:
+        """An answer to what was asked by the old profile does not let the next request begin."""
+        old, new = Check(), Check()
+        gateway, client = self.client(old)
+        gateway.reactor.advance(59)
+        old.watching[-1]()
+        asked = old.asked[-1]
+        gateway.reloaded(DEEPER, check_of=new.of)
+        client.say(request())
+        if not asked.called:
+            old.answer()
+        self.assertEqual((gateway.forwarded, len(new.asked)), (1, 1))
+        new.answer()
+        self.assertEqual(gateway.forwarded, 2)
+        self.assertEqual(old.watching, [])
+
+    def test_unchanged(self) -> None:
+        """Where the profile did not change nothing is asked; what is asked later is by the new port's check."""
+        old, new = Check(), Check()
+        gateway, client = self.client(old)
+        gateway.reloaded(STRICT, check_of=new.of)
+        turn(gateway)
+        self.assertEqual((len(old.asked), new.asked), (1, []))
+        gateway.reactor.advance(60)
+        self.assertEqual((len(old.asked), len(new.asked)), (1, 1))
+        client.say(request())
+        self.assertEqual(gateway.forwarded, 1)
+        new.answer()
+        self.assertEqual(gateway.forwarded, 2)
+
+    def test_again_before_the_answer(self) -> None:
+        """A further change while the check of the one before has not answered counts alone."""
+        first, second = Check(), Check()
+        gateway, client = self.client()
+        following = gateway.reloaded(DEEPER, check_of=first.of)
+        turn(gateway)
+        last = following.reloaded(STRICT, check_of=second.of)
+        turn(gateway)
+        self.assertEqual((first.cancelled, len(second.asked)), (1, 1))
+        client.say(request())
+        self.assertEqual(gateway.forwarded, 1)
+        second.answer()
+        self.assertEqual(gateway.forwarded, 2)
+        session: Any = last.port._sessions[client.connection]
+        self.assertEqual((session._port, first.watching), (last.port, []))
+
+    def test_site_goes_before_the_answer(self) -> None:
+        """A client whose verdict is awaited when its site is removed gets no further answer."""
+        check = Check()
+        gateway = Gateway(text("s passthrough s.example", "o - o.example"))
+        client = gateway.shake_hands(client_context(device()), "s.example")
+        answered(gateway, client, request())
+        following = gateway.reloaded(text("s strict s.example", "o - o.example"), check_of=check.of)
+        turn(gateway)
+        following.reloaded(text("o - o.example"))
+        client.talk()
+        self.assertTrue(client.closed)
+        self.assertEqual(check.cancelled, 1)
+
+
+def paths(profile: str, trusted: str = "clients-ca") -> str:
+    """A site whose path /safe requires a certificate, on a listener that does not, or does."""
+    text = configurations.mapped(
+        configurations.path_rule("safe", "/safe/*", extra="client_certificate = Require\n"),
+        profile=f"verify_client_auth_mode = {profile}\ntrusted_client_certificates = devices\n",
+    )
+    return text.replace("file = pki/clients-ca.pem", f"file = pki/{trusted}.pem")
+
+
+class StrictPathTests(SynchronousTestCase):
+    """Clients that a path has let in which requires a certificate."""
+
+    def gateway(self, configuration: str, before: Gateway | None = None, **others: Any) -> Gateway:
+        """A gateway, whose port has taken over that of the one before."""
+        made = Gateway(configuration, files(), before=before, **others)
+        if before is not None:
+            made.port.take_over(before.port)
+        return made
+
+    def client(self, gateway: Gateway) -> Client:
+        """A client of it."""
+        return gateway.shake_hands(client_context(device()), "localhost")
+
+    def test_next_request(self) -> None:
+        """The next request to such a path is judged by the profile as it is now; so is a client that it has let in."""
+        for now, trusted in ((OTHERS, False), (SAME, True), (CHECKED, True)):
+            for let_in in (True, False):
+                gateway = self.gateway(SAME)
+                client = self.client(gateway)
+                answered(gateway, client, request("localhost", "/safe/1" if let_in else "/1"))
+                following = self.gateway(now, gateway)
+                turn(gateway)
+                client.received = b""
+                client.talk()
+                self.assertEqual(client.closed, let_in and not trusted)
+                if not client.closed:
+                    client.say(request("localhost", "/safe/1"))
+                    self.assertEqual(gateway.forwarded, 1 + trusted)
+                    if trusted:
+                        Backend(following).answers(OK)
+                    client.talk()
+                    self.assertIn(b"HTTP/1.1 200" if trusted else b"HTTP/1.1 400", client.received)
+
+    def test_tunnel(self) -> None:
+        """A WebSocket that such a path has let in ends where the profile would not let it in any more."""
+        for now, ended in ((OTHERS, "aborted"), (SAME, "")):
+            gateway = self.gateway(SAME)
+            client = self.client(gateway)
+            answered(gateway, client, SAFE_UPGRADE, SWITCHED)
+            self.gateway(now, gateway)
+            turn(gateway)
+            self.assertEqual(client.transport.ended, ended)
+
+    def test_tunnel_of_another_path(self) -> None:
+        """One of a path that requires nothing goes on."""
+        gateway = self.gateway(SAME)
+        client = self.client(gateway)
+        answered(gateway, client, UPGRADE.replace(b"s.example", b"localhost"), SWITCHED)
+        self.gateway(OTHERS, gateway)
+        turn(gateway)
+        self.assertEqual(client.transport.ended, "")
+
+    def test_waiting(self) -> None:
+        """A request that waits for the old profile's check is judged by the new one, in its turn or before it."""
+        for at_once in (True, False):
+            for now, check in ((OTHERS, None), (CHECKED, Check())):
+                old = Check()
+                gateway = self.gateway(SAME, check_of=old.of)
+                client = self.client(gateway)
+                client.say(request("localhost", "/safe/1"))
+                self.assertEqual((gateway.forwarded, len(old.asked)), (0, 1))
+                self.gateway(now, gateway, **({"check_of": check.of} if check else {}))
+                if not at_once:
+                    turn(gateway)
+                old.answer()
+                if check is None:
+                    client.talk()
+                    self.assertEqual(gateway.forwarded, 0)
+                    self.assertIn(b"HTTP/1.1 400", client.received)
+                else:
+                    self.assertEqual((gateway.forwarded, len(check.asked) > 0), (0, True))
+                    while check.asked:
+                        check.answer()
+                        check.asked.pop()
+                    self.assertEqual(gateway.forwarded, 1)
+
+
+SAME, OTHERS = paths("Passthrough"), paths("Passthrough", "partners")
+CHECKED = SAME.replace("[gateway]\n", "[gateway]\nmax_client_chain_depth = 9\n")
 
 
 def _breaks(*arguments: Any) -> Any:
