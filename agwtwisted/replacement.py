@@ -21,6 +21,7 @@ from agwtwisted.generation import Generation, attempted
 from agwtwisted.listening.listener import ListeningSocket, bind
 from agwtwisted.listening.retired import RetiredPorts
 from agwtwisted.loading import placed
+from agwtwisted.operations.log_writer import LogFile, log_file
 from agwtwisted.shared import Shared
 from agwtwisted.tls.plan_contexts import make_contexts
 from agwtwisted.transport.deferreds import log_failure
@@ -55,6 +56,7 @@ class Replacement:
         self._plan = plan
         self._sockets = dict(sockets)
         self._room: int | None = None
+        self._log: LogFile | None = None  # the same goes on
         self._generation = service.generation  # until there is the next one
 
     async def prepared(self) -> Replacement:
@@ -82,6 +84,9 @@ class Replacement:
         make = partial(make_contexts, plan, shared.variables_of, service.generation.contexts)
         contexts = await in_thread(shared.reactor, make, "contexts")
         self._generation = Generation.make(plan, shared, contexts=contexts, previous=service.generation)
+        path = plan.gateway.access_log
+        if path != service.generation.plan.gateway.access_log:
+            self._log = await in_thread(shared.reactor, partial(log_file, path), "access log file", LogFile.close)
         if service.descriptors is not None:
             found = budget_of(plan, service.descriptors)
             self._room = found.room
@@ -91,6 +96,8 @@ class Replacement:
         """Closes what was bound; everything stays as it was."""
         for bound in self._sockets.values():
             bound.close()
+        if self._log is not None:
+            self._log.close()
 
     def commit(self) -> None:
         """Puts the generation in force. What fails is a defect, and in the log: the rest is done all the same."""
@@ -101,7 +108,7 @@ class Replacement:
             if address in listeners:
                 listeners[address].port = port
         following.take_over(previous)
-        for step in (self._limit, self._watch, self._listen, self._retire):
+        for step in (self._limit, self._watch, self._listen, self._retire, self._write):
             attempted(partial(step, previous))
 
     def _limit(self, previous: Generation) -> None:
@@ -128,6 +135,10 @@ class Replacement:
         for address in previous.ports.keys() - self._generation.ports.keys():
             listener = service.sockets.pop(address)
             attempted(partial(service.retired.close, listener, drain_timeout))
+
+    def _write(self, previous: Generation) -> None:
+        if self._log is not None:
+            self._service.shared.access_log.change(self._log)
 
 
 def _disown(child: Service) -> None:

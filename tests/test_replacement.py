@@ -190,6 +190,17 @@ class CommitTests(RunningGateway):
         self.assertEqual((before.running, self.service.generation.prober.running), (0, 1))
         self.assertIs(self.service.getServiceNamed("probes"), self.service.generation.prober)
 
+    async def test_access_log(self) -> None:
+        """Lines go to the new file after the commit; the former one has all of before."""
+        for number, name in enumerate(("a.log", "b.log")):
+            self.serve(listener(self.ports[0], f"https://{number}.example/"), gateway=f"access_log = {name}\n")
+            await self.reloaded()
+            await self.location(self.client(self.ports[0]))
+        await self.service.stopService()
+        for name in ("a.log", "b.log"):
+            [line] = (self.directory / "conf" / name).read_text().splitlines()
+            self.assertIn('"httpStatus":302', line)
+
     async def test_defect(self) -> None:
         """A defect in the commit is logged, and all the rest is done."""
         self.serve(*map(listener, self.ports[1:]))
@@ -250,9 +261,18 @@ class RefusedTests(RunningGateway):
             return True
         return False
 
+    async def test_access_log(self) -> None:
+        """A log that cannot be opened is said with its line, and the new port is let go."""
+        self.serve(*map(listener, self.ports), gateway="access_log = missing/a.log\n")
+        [problem] = (await self.rejected()).problems
+        path = self.directory / "conf" / "missing" / "a.log"
+        said = f"[gateway] access_log {path} cannot be opened: No such file or directory"
+        self.assertEqual(problem, f"ERROR {self.file}:3 {said}")
+        self.assert_refused(self.ports[1])
+
     async def test_cancelled(self) -> None:
         """What is prepared and given up leaves nothing behind."""
-        self.serve(*map(listener, self.ports))
+        self.serve(*map(listener, self.ports), gateway="access_log = a.log\n")
         generation = self.service.generation
         prepared = await self.service.prepare(self.source.load())
         prepared.cancel()

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from agwtwisted.core.operations.records import timestamp
-from agwtwisted.operations.log_writer import LogWriter, WriterOrder
+from agwtwisted.operations.log_writer import LogFile, LogWriter, WriterOrder
 from agwtwisted.sharing.memory import BatchLock
 from agwtwisted.transport.clocks import system_time
 
@@ -80,7 +80,7 @@ class AccessLog(Service):
         self._taken_bytes = 0
         self._overflowed = 0
         self._call: IDelayedCall | None = None
-        self._orders: SimpleQueue[list[bytes] | WriterOrder] = SimpleQueue()
+        self._orders: SimpleQueue[list[bytes] | LogFile | WriterOrder] = SimpleQueue()
         self._writer = LogWriter(path or os.devnull, self._orders, clock.callFromThread, self._log, lock)
         self._thread: threading.Thread | None = None
         self._stopping: list[Deferred[None]] = []
@@ -144,16 +144,30 @@ class AccessLog(Service):
             self._hand_over()
             self._orders.put(WriterOrder.REOPEN)
 
+    def change(self, file: LogFile) -> None:
+        """Lines from now on go to another file, or nowhere; those that were taken are written to the former first."""
+        self._hand_over()
+        self.enabled, self._path = file.path is not None, file.path
+        if self._thread is None and self.enabled and self.running:
+            self._begin_thread()
+        if self._thread is None:
+            self._writer.change(file)
+        else:
+            self._orders.put(file)
+
     def startService(self) -> None:
         """Starts the writer: a thread does not survive the fork of a daemon, so not before. Raises OSError."""
         assert self._thread is None, "the access log was started before it had stopped"
         self.open()
         super().startService()
         if self.enabled:
-            # A daemon thread: a disk that hangs for ever must not keep the process from ending.
-            self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-            self._thread.start()
+            self._begin_thread()
             self._hand_over()
+
+    def _begin_thread(self) -> None:
+        # A daemon thread: a disk that hangs for ever must not keep the process from ending.
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+        self._thread.start()
 
     def stopService(self) -> Deferred[None]:
         """Writes all that was taken and ends the writer; fires when that is done, however slow the disk.

@@ -18,6 +18,7 @@ from enum import Enum
 from queue import SimpleQueue
 from typing import Final
 
+import attrs
 from twisted.logger import Logger
 
 from agwtwisted.sharing.memory import BatchLock
@@ -39,20 +40,38 @@ class WriterOrder(Enum):
     STOP = "stop"
 
 
+@attrs.frozen(kw_only=True)
+class LogFile:
+    """Where a log is to go on: a file that is open already."""
+
+    path: str | None  # as the configuration has it; None: nowhere
+    descriptor: int
+
+    def close(self) -> None:
+        """It is not needed; standard output is not ours to close."""
+        if self.path != _STANDARD_OUTPUT:
+            os.close(self.descriptor)
+
+
+def log_file(path: str | None) -> LogFile:
+    """Opens the file of a log; raises OSError. The null device stands for no file."""
+    return LogFile(path=path, descriptor=_opened(_absolute(path or os.devnull)))
+
+
 class LogWriter:
     """The thread's side: it owns the descriptor. What it has to say is said in the reactor's thread."""
 
     def __init__(
         self,
         path: str,
-        orders: SimpleQueue[list[bytes] | WriterOrder],
+        orders: SimpleQueue[list[bytes] | LogFile | WriterOrder],
         call_from_thread: Callable[..., None],
         log: Logger,
         lock: BatchLock | None = None,
     ) -> None:
         """`lock`: held while a batch is written, where other processes write to the log as well."""
         # The working directory may change before the file is reopened.
-        self._path = path if path == _STANDARD_OUTPUT else os.path.abspath(path)
+        self._path = _absolute(path)
         self._orders = orders
         self._call_from_thread = call_from_thread
         self._log = log
@@ -66,7 +85,14 @@ class LogWriter:
     def open(self) -> None:
         """Opens the file, if it is not open yet; raises OSError."""
         if self._descriptor < 0:
-            self._begin(self._opened())
+            self._begin(_opened(self._path))
+
+    def change(self, file: LogFile) -> None:
+        """Goes on in another file; from the thread, or while there is none."""
+        if self._descriptor >= 0:
+            self._let_go()
+        self._path = _absolute(file.path or os.devnull)
+        self._begin(file.descriptor)
 
     def run(self) -> None:
         """Writes batch after batch until it is stopped, then closes."""
@@ -76,24 +102,22 @@ class LogWriter:
                     lines = b"".join(order)
                     self._write_in_turn(lines)
                     self.done_bytes += len(lines)
+                elif isinstance(order, LogFile):
+                    self.change(order)
                 else:
                     self._reopen()
         finally:
             self._close()
 
-    def _opened(self) -> int:
-        # Without blocking: a pipe without a reader is an error, and the thread waits for one that is full.
-        return 1 if self._path == _STANDARD_OUTPUT else os.open(self._path, _FLAGS, _MODE)
-
     def _opened_anew(self) -> int:
         """A new file gets the mode of the one before: a daemon's umask is another than that of its start."""
         before = os.fstat(self._descriptor).st_mode
         if self._path == _STANDARD_OUTPUT or not stat.S_ISREG(before):
-            return self._opened()
+            return _opened(self._path)
         try:
             descriptor = os.open(self._path, _FLAGS | os.O_EXCL, 0o600)
         except FileExistsError:  # made by the program that rotates the logs, with its permissions
-            return self._opened()
+            return _opened(self._path)
         os.fchmod(descriptor, before & _MOST)
         return descriptor
 
@@ -221,6 +245,15 @@ class LogWriter:
     def _tell(self, level: Callable[..., None], message: str, error: OSError | None = None, lines: int = 0) -> None:
         reason = error.strerror if error is not None else ""
         self._call_from_thread(level, message, path=self._path, reason=reason, lines=lines)
+
+
+def _absolute(path: str) -> str:
+    return path if path == _STANDARD_OUTPUT else os.path.abspath(path)
+
+
+def _opened(path: str) -> int:
+    # Without blocking: a pipe without a reader is an error, and the thread waits for one that is full.
+    return 1 if path == _STANDARD_OUTPUT else os.open(path, _FLAGS, _MODE)
 
 
 def _write_all(descriptor: int, data: bytes) -> tuple[int, OSError | None]:

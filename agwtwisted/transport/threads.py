@@ -12,17 +12,25 @@ from twisted.python.failure import Failure
 T = TypeVar("T")
 
 
-def in_thread(reactor: Any, call: Callable[[], T], name: str) -> Deferred[T]:
+def in_thread(
+    reactor: Any, call: Callable[[], T], name: str, undo: Callable[[T], object] = lambda _: None
+) -> Deferred[T]:
     """What `call` returns or raises, from a thread of this name; fires in the thread of the reactor.
 
     Not one of the reactor's threads, for which the end of the process waits: a file that hangs for ever (NFS) must not
-    keep a gateway from stopping.
+    keep a gateway from stopping. May be cancelled: the call goes on, and what it returns is given to `undo`.
     """
     result: Deferred[T] = Deferred()
 
+    def deliver(returned: T) -> None:
+        if result.called:
+            undo(returned)
+        else:
+            result.callback(returned)
+
     def work() -> None:
         try:
-            reactor.callFromThread(result.callback, call())
+            reactor.callFromThread(deliver, call())
         except BaseException:
             reactor.callFromThread(result.errback, Failure())
 

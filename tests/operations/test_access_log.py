@@ -18,6 +18,7 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
 from agwtwisted.operations.access_log import UNMADE, AccessLog
+from agwtwisted.operations.log_writer import log_file
 
 
 class ThreadedTestClock(Clock):
@@ -203,6 +204,53 @@ class FileTests(AccessLogTestCase):
             os.dup2(kept, 1)
             os.close(kept)
         self.assertEqual(self.path.read_bytes(), b"1\nstill open\n")
+
+    async def test_changed(self) -> None:
+        """Lines go to another file from a moment on: to none, and to one again; each is whole where it belongs."""
+        log = self.started()
+        paths = [self.path, None, self.directory / "b.log", self.directory / "c.log"]
+        for number, path in enumerate(paths):
+            if number:
+                log.change(log_file(None if path is None else str(path)))
+            log.write(b"%d\n" % number)
+            log.write_later(partial(bytes, b"later %d\n" % number))
+        self.assertTrue(log.enabled)
+        await log.stopService()
+        found = [path.read_bytes() for path in paths if path is not None]
+        self.assertEqual(found, [b"0\nlater 0\n", b"2\nlater 2\n", b"3\nlater 3\n"])
+
+    async def test_changed_from_nothing(self) -> None:
+        """A gateway without a log gets one, with a thread, while it runs."""
+        log = AccessLog(None, self.clock)
+        log.startService()
+        log.write(b"1\n")
+        log.change(log_file(str(self.path)))
+        log.write(b"2\n")
+        await log.stopService()
+        self.assertEqual(self.path.read_bytes(), b"2\n")
+
+    async def test_changed_before_the_start(self) -> None:
+        """One that does not run yet goes on in the other file, and closes the one that it had opened."""
+        log = AccessLog(str(self.path), self.clock)
+        log.open()
+        log.write(b"1\n")
+        other = self.directory / "b.log"
+        log.change(log_file(str(other)))
+        log.startService()
+        await log.stopService()
+        self.assertEqual((self.path.read_bytes(), other.read_bytes()), (b"", b"1\n"))
+
+    def test_changed_in_vain(self) -> None:
+        """A file that cannot be opened is found out before anything changes; one that is not needed is closed."""
+        with self.assertRaises(FileNotFoundError) as caught:
+            log_file(str(self.directory / "missing" / "access.log"))
+        self.assertEqual(caught.exception.filename, str(self.directory / "missing" / "access.log"))
+        file = log_file(str(self.path))
+        file.close()
+        with self.assertRaises(OSError):
+            os.fstat(file.descriptor)
+        log_file("-").close()
+        os.fstat(1)
 
     def test_name(self) -> None:
         """The service is found by its name."""

@@ -9,6 +9,7 @@ from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import TestCase
 
 from agwtwisted.transport.threads import in_thread
+from tests.sockets import until
 
 
 class InThreadTests(TestCase):
@@ -25,11 +26,13 @@ class InThreadTests(TestCase):
             await in_thread(reactor, lambda: 1 // 0, "reload")
 
     async def test_cancelled(self) -> None:
-        """Cancelled, the call goes on, and what comes of it goes nowhere."""
-        begun, end = threading.Event(), threading.Event()
-        waiting = in_thread(reactor, lambda: (begun.set(), end.wait()), "reload")
-        waiting.cancel()
-        with self.assertRaises(CancelledError):
-            await waiting
-        end.set()
-        await in_thread(reactor, begun.wait, "reload")
+        """Cancelled, the call goes on, and what it returns is undone; what it raises goes nowhere."""
+        for call, expected in ((lambda: "made", ["made"]), (lambda: 1 // 0, [])):
+            end, undone = threading.Event(), list[object]()
+            waiting = in_thread(reactor, lambda end=end, call=call: end.wait() and call(), "reload", undone.append)
+            waiting.cancel()
+            with self.assertRaises(CancelledError):
+                await waiting
+            end.set()
+            await until(lambda: not any(each.name == "reload" for each in threading.enumerate()))
+            await until(lambda undone=undone, expected=expected: undone == expected)
