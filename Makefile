@@ -57,7 +57,7 @@ reference: $(VENV)/.test   ## docs/reference, from the code
 fuzz: $(VENV)/.fuzz        ## every reader of bytes from outside, SECONDS=60 each; see fuzz/README.md
 	$(BIN)/python -m fuzz --seconds $(SECONDS)
 
-bench: $(VENV)/.test       ## next to nginx and others, in less than fifteen minutes; see benchmarks/README.md
+bench: $(VENV)/.test       ## next to nginx and others, in less than half an hour; see benchmarks/README.md
 	$(BIN)/python -m benchmarks --install
 
 bench-quick: $(VENV)/.test ## the same in less than two

@@ -5,7 +5,7 @@ hardly depends on who else uses the machine, as rate and latency do.
 
 ===================  =====================================================================================
 ``load.c``           the load generator; every answer is checked, errors count and fail the run
-``backend.c``        the backend behind every proxy
+``backend.c``        the backend behind every proxy, which ``backend.py`` runs
 ``programs.py``      compiles, starts, pins, measures and ends processes
 ``pki.py``           certificates
 ``responders.py``    OCSP responders
@@ -19,6 +19,7 @@ hardly depends on who else uses the machine, as rate and latency do.
 ``workloads.py``     what is measured
 ``measure.py``       rounds and memory
 ``growth.py``        how the cost grows
+``operation.py``     reloads (``reloads.py``) and workers (``workers.py``, with half a core each by ``halves.py``)
 ``report.py``        the table and the JSON file
 ``plots.py``         the page of plots
 ``summary.py``       puts a run into docs/performance.md

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import resource
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -13,11 +12,24 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks import checks, growth, installing, peers, plots, programs, proxies, python_peers, report, responders
+from benchmarks import (
+    backend,
+    checks,
+    growth,
+    installing,
+    operation,
+    peers,
+    plots,
+    programs,
+    proxies,
+    python_peers,
+    report,
+    responders,
+)
 from benchmarks import workloads as plans
 from benchmarks.load import Generator, Load, require_success
-from benchmarks.measure import Memory, Sample, memory, sample
-from benchmarks.peers import MUTUAL, OCSP, OPEN, RELAY, Growth, Peer, RunningPeer
+from benchmarks.measure import Finding, Memory, Sample, memory, sample
+from benchmarks.peers import MUTUAL, OCSP, OPEN, RELAY, RETURNING, Growth, Peer, RunningPeer
 from benchmarks.pki import Pki, make_pki
 from benchmarks.programs import BenchmarkError
 from benchmarks.workloads import Plan, Workload
@@ -39,6 +51,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--no-memory", action="store_true", help="leave the memory out")
     parser.add_argument("--no-growth", action="store_true", help="leave out how the cost grows")
     parser.add_argument("--growth", action="store_true", help="only how the cost grows")
+    parser.add_argument("--no-operation", action="store_true", help="leave out reloads and workers")
+    parser.add_argument("--operation", action="store_true", help="only reloads and workers")
     parser.add_argument("--nginx", default="nginx", help="another nginx program")
     parser.add_argument("--haproxy", default="haproxy", help="another HAProxy program")
     parser.add_argument("--apache", default="apache2", help="another Apache program")
@@ -84,7 +98,7 @@ def chosen_peers(options: argparse.Namespace, plan: Plan, remarks: list[str]) ->
 
 def chosen_workloads(options: argparse.Namespace, plan: Plan) -> list[Workload]:
     """The workloads of the command line; those that the plan leaves out can be named, too."""
-    if options.growth:
+    if options.growth or options.operation:
         return []
     if options.workloads is None:
         return list(plan.workloads)
@@ -93,16 +107,6 @@ def chosen_workloads(options: argparse.Namespace, plan: Plan) -> list[Workload]:
     if unknown := set(names) - set(known):
         raise BenchmarkError(f"unknown workloads: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     return [known[name] for name in names]
-
-
-@contextmanager
-def started_backend(directory: Path) -> Iterator[int]:
-    """Compiles and starts the backend; yields its port."""
-    program = programs.compile_c("backend", directory)
-    process = programs.start([str(program)], programs.core_of_others(), stdin=subprocess.PIPE)
-    with programs.running(process):
-        assert process.stdout is not None
-        yield int(process.stdout.readline())
 
 
 class Bench:
@@ -146,6 +150,8 @@ class Bench:
                 checks.check_refusals(self._generator, peer)
             if peer.scene == MUTUAL:
                 heads[peer.name] = checks.check_headers(peer)
+            if peer.scene == RETURNING:
+                checks.check_resumed_headers(peer)
             if peer.scene == RELAY:
                 checks.check_relay_log(peer)
             else:
@@ -246,6 +252,14 @@ class Bench:
         directory = self._directory / "growth"
         return growth.measure(self._generator, compared, lambda peer, more: self.start(peer, growth=more), directory)
 
+    def measure_operation(self, plan: Plan, backend_program: Path) -> dict[str, list[Finding]]:
+        """Reloads and workers, of the gateways."""
+        gateways = [peer for peer in self._peers if peer.name in (report.GATEWAY, "against")]
+        pki = self._pki_of("ecdsa", RETURNING)
+        directory = self._directory / "operation"
+        stand = operation.Stand(self._generator, backend_program, self._backend_port, pki, directory)
+        return {peer.name: operation.measure(stand, peer, plan.operation) for peer in gateways}
+
 
 def _carries(peer: Peer, workload: Workload) -> bool:
     return workload.scene in peer.scenes and workload.name not in peer.leaves_out
@@ -262,12 +276,16 @@ def run(options: argparse.Namespace, arguments: list[str]) -> report.Report:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
         generator = Generator(program=programs.compile_c("load", directory, "-lssl", "-lcrypto"))
-        bench = Bench(directory, peers_of_run, generator, stack.enter_context(started_backend(directory)), clients)
+        backend_program = programs.compile_c("backend", directory)
+        pages = stack.enter_context(backend.started(backend_program))
+        bench = Bench(directory, peers_of_run, generator, pages.port, clients)
         if programs.core_of_proxy() == programs.core_of_others():
             bench.remarks.append("one core for proxy, backend and load generator: rates and latencies mean little")
         samples = bench.measure(chosen, rounds) if chosen else {}
-        memory_of_peers = {} if options.no_memory or options.growth else bench.measure_memory(plan)
-        grown = bench.measure_growth() if options.growth or (plan.growth and not options.no_growth) else {}
+        parts = _parts(options, plan)
+        memory_of_peers = bench.measure_memory(plan) if "memory" in parts else {}
+        grown = bench.measure_growth() if "growth" in parts else {}
+        operating = bench.measure_operation(plan, backend_program) if "operation" in parts else {}
     return report.Report(
         arguments=arguments,
         seconds=time.monotonic() - began,
@@ -277,8 +295,17 @@ def run(options: argparse.Namespace, arguments: list[str]) -> report.Report:
         samples=samples,
         memory=memory_of_peers,
         growth=grown,
+        operation=operating,
         remarks=[*remarks, *bench.remarks, *_about_python(peers_of_run)],
     )
+
+
+def _parts(options: argparse.Namespace, plan: Plan) -> set[str]:
+    """What is measured beside the workloads."""
+    if options.growth or options.operation:
+        return {name for name in ("growth", "operation") if getattr(options, name)}
+    left_out = {name for name in ("memory", "growth", "operation") if getattr(options, f"no_{name}")}
+    return {"memory", *({"growth", "operation"} if plan.growth else ())} - left_out
 
 
 def _about_python(peers: list[Peer]) -> list[str]:

@@ -13,6 +13,8 @@ from benchmarks.peers import RunningPeer
 from benchmarks.pki import SERVER_NAME
 from benchmarks.programs import BenchmarkError
 
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
 # What each of these must be reported as, by a generator that is asked for 1024 bytes of the pattern.
 WRONG_ANSWERS = {"/2k": "length", "/wrong/1k": "body", "/missing": "status"}
 
@@ -50,30 +52,57 @@ def check_refusals(generator: Generator, peer: RunningPeer) -> None:
             raise BenchmarkError(f"{peer.name} serves a client with a stranger's certificate over TLS {tls}")
 
 
-def forwarded_head(peer: RunningPeer) -> dict[str, str]:
-    """The request's headers as the peer hands them to the backend, names in lower case."""
+Head = dict[str, str]
+"""The request's headers as the peer hands them to the backend, names in lower case."""
+
+
+def _context(peer: RunningPeer, tls: str) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(peer.pki.trusted))
     context.load_cert_chain(peer.pki.client.chain, peer.pki.client.key)
+    context.minimum_version = context.maximum_version = VERSIONS[tls]
+    return context
+
+
+def _forwarded(
+    peer: RunningPeer, context: ssl.SSLContext, session: ssl.SSLSession | None = None
+) -> tuple[Head, bool, ssl.SSLSession | None]:
+    """What one request has as it comes to the backend, whether its session was resumed, and its session."""
     request = f"GET /head HTTP/1.1\r\nHost: {SERVER_NAME}\r\nUser-Agent: check\r\nConnection: close\r\n\r\n"
     plain = socket.create_connection(("127.0.0.1", peer.port), timeout=10)
-    with plain, context.wrap_socket(plain, server_hostname=SERVER_NAME) as secure:
+    with plain, context.wrap_socket(plain, server_hostname=SERVER_NAME, session=session) as secure:
         secure.sendall(request.encode())
         answer = b"".join(iter(lambda: secure.recv(65536), b""))
+        resumed, new_session = bool(secure.session_reused), secure.session
     body = answer.partition(b"\r\n\r\n")[2].decode("latin-1")
     lines = [line.partition(":") for line in body.split("\r\n")[1:] if line]
-    return {name.lower(): value.strip() for name, _, value in lines}
+    return {name.lower(): value.strip() for name, _, value in lines}, resumed, new_session
 
 
-def check_headers(peer: RunningPeer) -> dict[str, str]:
+def check_headers(peer: RunningPeer) -> Head:
     """Returns the headers that the backend gets; raises `BenchmarkError` if one of the job's is missing."""
-    head = forwarded_head(peer)
+    return _whole(peer, _forwarded(peer, _context(peer, "1.3"))[0])
+
+
+def check_resumed_headers(peer: RunningPeer) -> None:
+    """Raises `BenchmarkError` unless a client that comes again resumes, and the backend knows it as before."""
+    for tls in VERSIONS:
+        context = _context(peer, tls)
+        first, _, session = _forwarded(peer, context)
+        again, resumed, _ = _forwarded(peer, context, session)
+        if not resumed:
+            raise BenchmarkError(f"{peer.name} does not resume a session of TLS {tls}")
+        if differing := differing_headers(_whole(peer, again), first):
+            raise BenchmarkError(f"{peer.name} says something else of a client that resumes: {differing}")
+
+
+def _whole(peer: RunningPeer, head: Head) -> Head:
     missing = [name for name in (*FORWARDED, *CERTIFICATE) if not head.get(name)]
     if missing or head["x-client-certificate-verification"] != "SUCCESS":
         raise BenchmarkError(f"{peer.name} does not do the whole job, the backend misses {missing}: {head}")
     return head
 
 
-def differing_headers(ours: dict[str, str], theirs: dict[str, str]) -> list[str]:
+def differing_headers(ours: Head, theirs: Head) -> list[str]:
     """The certificate headers whose values are not the same."""
     return [name for name in CERTIFICATE if ours[name] != theirs[name]]
 

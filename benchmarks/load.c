@@ -4,6 +4,7 @@
 
    MODE  handshake   an operation is: connect, full TLS handshake, one GET, close; never resumed
          resume      the same, but with the session of an earlier connection; one that is not resumed is an error
+         return      the same, but one that is not resumed is counted only
          keepalive   an operation is a GET on one of the connections, which stay open
          download    the same as keepalive (a big --path, say --path /100m --expect 104857600)
          upload      an operation is a POST of --size bytes with Content-Length; the answer is that number in decimal
@@ -15,9 +16,10 @@
    --seconds 60               the whole run; what is not done by then is an error ("late")
    --rate 0                   operations a second, begun on schedule whether answered or not; latency counts from the schedule. 0: as fast as it goes
    --tls 1 --cert F --key F --ca F --host NAME --min 1.2|1.3 --max 1.2|1.3
+   --timeline FILE            at the end: a line for each operation that went well, when it began (CLOCK_MONOTONIC) and how long it took, in microseconds
    --identities 0 --first 0   with N, handshakes take turns with N certificates: files F.<n>, n from --first, all with the same key
 
-   Except for handshake and resume the connections are opened first, each with a GET of /1k. Then the program prints "ready" and waits for a line
+   Except for handshake, resume and return the connections are opened first, each with a GET of /1k. Then the program prints "ready" and waits for a line
    (or the end) on standard input, works, prints one line of JSON, and holds the connections until standard input ends.
    Exit status: 0 when every operation was answered as it should be, 1 otherwise, 2 for wrong usage. */
 #define _GNU_SOURCE
@@ -63,14 +65,14 @@ struct connection {
 };
 
 static struct options {
-    const char *mode, *connect, *path, *cert, *key, *ca, *host, *min, *max;
+    const char *mode, *connect, *path, *cert, *key, *ca, *host, *min, *max, *timeline;
     long long expect, count, concurrency, size, identities, first;
     double seconds, rate;
     int tls;
 } options = {.path = "/1k", .host = "localhost", .min = "1.2", .max = "1.3", .expect = 1024, .count = 1000,
              .concurrency = 16, .seconds = 60};
 
-static int poller, handshakes, resume, upload, idle;
+static int poller, handshakes, resume, returning, upload, idle;
 static SSL_CTX *context, **identities; /* `identities` are copies of the context with other certificates */
 static SSL_SESSION *sessions[MAX_SESSIONS];
 static int held_sessions;
@@ -84,7 +86,8 @@ static long long standing;           /* connections that had their first answer 
 static long long errors[ERRORS], statuses[600];
 static uint64_t bytes_received, bytes_sent, run_began, deadline;
 static uint32_t *latencies;          /* microseconds of the operations that went well */
-static long long measured;
+static uint64_t *beginnings;         /* nanoseconds at which these began; only for the timeline */
+static long long measured, resumed;
 static int told;                     /* error explanations printed */
 static int learning;                 /* sessions are collected with full handshakes, which do not count */
 
@@ -155,7 +158,7 @@ static void open_connection(struct connection *c) {
     want(c, EPOLLOUT);
 }
 
-/* A session for the next connection. Those of TLS 1.3 are used once. */
+/* A session for the next connection. Those of TLS 1.3 are used once; those of TLS 1.2 again and again, since their server gives no new ones. */
 static int on_session(SSL *ssl, SSL_SESSION *session) {
     (void)ssl;
     if (!resume || held_sessions == MAX_SESSIONS) return 0;
@@ -169,9 +172,10 @@ static SSL *new_ssl(void) {
     SSL *ssl = SSL_new(with);
     if (!ssl) usage("SSL_new failed");
     if (resume && held_sessions) {
-        SSL_SESSION *session = sessions[--held_sessions];
-        SSL_set_session(ssl, session);
-        SSL_SESSION_free(session);
+        static int next;
+        int once = SSL_CTX_get_max_proto_version(with) > TLS1_2_VERSION, at = once ? --held_sessions : next++ % held_sessions;
+        SSL_set_session(ssl, sessions[at]);
+        if (once) SSL_SESSION_free(sessions[at]);
     }
     return ssl;
 }
@@ -212,10 +216,12 @@ static int shake(struct connection *c) {
         else broken(c, SSL_get_verify_result(c->ssl) == X509_V_OK ? TLS : VERIFY);
         return 0;
     }
-    if (SSL_session_reused(c->ssl) != (resume && !learning)) {
+    int reused = SSL_session_reused(c->ssl);
+    if (reused != (resume && !learning) && !(returning && !learning)) {
         broken(c, resume ? FULL : RESUMED);
         return 0;
     }
+    resumed += reused;
     if (!tls_words[0])
         snprintf(tls_words, sizeof tls_words, "%s %s %s", SSL_get_version(c->ssl), SSL_get_cipher_name(c->ssl),
                  OBJ_nid2sn(SSL_get_negotiated_group(c->ssl) & 0xffff));
@@ -285,6 +291,7 @@ static int write_request(struct connection *c) {
 
 static void done(struct connection *c) {
     if (c->warm || handshakes) {
+        if (beginnings && !learning) beginnings[measured] = c->began;
         if (!learning) latencies[measured++] = (uint32_t)((nanoseconds() - c->began) / 1000), statuses[c->status]++;
         finished++;
     }
@@ -498,10 +505,18 @@ static void print_histogram(void) {
     printf("], ");
 }
 
+static void write_timeline(void) {
+    if (!beginnings) return;
+    FILE *file = fopen(options.timeline, "w");
+    if (!file) fail(options.timeline);
+    for (long long i = 0; i < measured; i++) fprintf(file, "%llu %u\n", (unsigned long long)beginnings[i] / 1000, latencies[i]);
+    if (fclose(file)) fail(options.timeline);
+}
+
 static long long print_result(uint64_t ended) {
     long long wrong = 0;
     qsort(latencies, (size_t)measured, sizeof *latencies, by_size);
-    printf("{\"mode\": \"%s\", \"operations\": %lld, \"errors\": {", options.mode, measured);
+    printf("{\"mode\": \"%s\", \"operations\": %lld, \"resumed\": %lld, \"errors\": {", options.mode, measured, resumed);
     for (int i = 0; i < ERRORS; i++) {
         if (errors[i]) printf("%s\"%s\": %lld", wrong ? ", " : "", error_names[i], errors[i]);
         wrong += errors[i];
@@ -587,15 +602,17 @@ static void parse(int argc, char **argv) {
         else if (!strcmp(name, "--key")) options.key = value;
         else if (!strcmp(name, "--ca")) options.ca = value;
         else if (!strcmp(name, "--host")) options.host = value;
+        else if (!strcmp(name, "--timeline")) options.timeline = value;
         else if (!strcmp(name, "--min")) options.min = value;
         else if (!strcmp(name, "--max")) options.max = value;
         else usage(name);
     }
-    static const char *const modes[] = {"handshake", "resume", "keepalive", "download", "upload", "idle"};
+    static const char *const modes[] = {"handshake", "resume", "return", "keepalive", "download", "upload", "idle"};
     int known = 0;
-    for (int i = 0; i < 6; i++) known |= !strcmp(options.mode, modes[i]);
-    if (!known) usage("MODE is handshake, resume, keepalive, download, upload or idle");
-    resume = !strcmp(options.mode, "resume");
+    for (int i = 0; i < 7; i++) known |= !strcmp(options.mode, modes[i]);
+    if (!known) usage("MODE is handshake, resume, return, keepalive, download, upload or idle");
+    returning = !strcmp(options.mode, "return");
+    resume = returning || !strcmp(options.mode, "resume");
     handshakes = resume || !strcmp(options.mode, "handshake");
     upload = !strcmp(options.mode, "upload");
     idle = !strcmp(options.mode, "idle");
@@ -638,18 +655,21 @@ int main(int argc, char **argv) {
     warm_head = make_request(warm_request, sizeof warm_request, "GET /1k", "");
     connections = calloc((size_t)options.concurrency, sizeof *connections);
     latencies = calloc((size_t)options.count, sizeof *latencies);
+    if (options.timeline) beginnings = calloc((size_t)options.count, sizeof *beginnings);
     poller = epoll_create1(EPOLL_CLOEXEC);
-    if (!connections || !latencies || poller < 0) fail("not enough memory or descriptors");
+    if (!connections || !latencies || (options.timeline && !beginnings) || poller < 0) fail("not enough memory or descriptors");
     for (long long i = 0; i < options.concurrency; i++) connections[i].fd = -1;
     deadline = nanoseconds() + (uint64_t)(options.seconds * 1e9);
     if (!handshakes) prepare();
     if (resume) learn();
-    finished = begun = bytes_received = bytes_sent = 0;
+    finished = begun = resumed = bytes_received = bytes_sent = 0;
     printf("ready\n");
     fflush(stdout);
     wait_for_input();
     run();
-    long long wrong = print_result(nanoseconds());
+    uint64_t ended = nanoseconds();
+    write_timeline(); /* before the latencies are sorted */
+    long long wrong = print_result(ended);
     wait_for_input();
     return wrong ? 1 : 0;
 }

@@ -30,6 +30,7 @@ class Load:
     tls: str = "1.3"
     identities: int = 0  # so many clients take turns, with certificates of their own
     first: int = 0  # of these
+    timeline: str = ""  # the file that gets beginning and duration of every operation
 
 
 @attrs.frozen(kw_only=True)
@@ -37,6 +38,7 @@ class Result:
     """What the generator says about its run."""
 
     operations: int
+    resumed: int
     errors: dict[str, int]
     statuses: dict[str, int]
     seconds: float
@@ -58,6 +60,11 @@ class Run:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
 
+    @property
+    def pid(self) -> int:
+        """The generator's process."""
+        return self._process.pid
+
     def go(self) -> Result:
         """Lets it work and returns what it says; its connections are still open then."""
         assert self._process.stdin is not None
@@ -75,6 +82,7 @@ class Generator:
     """The compiled load generator."""
 
     program: Path
+    pinned: bool = True  # to the core of the others
 
     @contextmanager
     def prepared(
@@ -84,13 +92,15 @@ class Generator:
         command = [str(self.program), load.mode, "--connect", f"127.0.0.1:{port}", "--host", SERVER_NAME]
         for name in ("count", "concurrency", "path", "expect", "size", "rate", "seconds", "identities", "first"):
             command += [f"--{name}", str(getattr(load, name))]
+        if load.timeline:
+            command += ["--timeline", load.timeline]
         if pki is not None:
             who = identity or pki.client
             command += ["--tls", "1", "--ca", str(pki.trusted), "--cert", str(who.chain), "--key", str(who.key)]
             command += ["--min", load.tls, "--max", load.tls]
         process = programs.start(
             command,
-            programs.core_of_others(),
+            programs.core_of_others() if self.pinned else None,
             stdin=subprocess.PIPE,
             stderr=subprocess.DEVNULL if quiet else None,
         )

@@ -52,6 +52,16 @@ class Spread:
         return cls(median=statistics.median(ordered), least=ordered[0], most=ordered[-1])
 
 
+@attrs.frozen(kw_only=True)
+class Finding:
+    """One figure that has no peer to be compared with."""
+
+    name: str
+    title: str
+    unit: str
+    value: Spread
+
+
 def ratios(ours: list[Sample], base: list[Sample], value: Callable[[Sample], float]) -> Spread:
     """Round by round, ours in terms of the base."""
     return Spread.of(value(one) / value(other) for one, other in zip(ours, base, strict=True))

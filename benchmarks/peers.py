@@ -2,7 +2,8 @@
 
 The job (``mutual``): TLS 1.2 and 1.3 without resumption, a client certificate verified against root and intermediate,
 the eight values of the certificate and X-Forwarded-* as request headers, connections to the backend kept open, and
-one JSON line of access log for each request. Further scenes: ``open`` asks for no certificate and resumes sessions.
+one JSON line of access log for each request. Further scenes: ``returning`` is the same with resumption, tickets and
+session ids. ``open`` asks for no certificate and resumes sessions.
 ``ocsp`` is ``mutual`` with every certificate of the chain asked about at the OCSP responders that they name. ``relay``
 is L4: the same client authentication, then bytes to a backend over TCP and back, and a line of log for each session.
 To a relay, an HTTP request is bytes like others.
@@ -26,7 +27,7 @@ from benchmarks.programs import BenchmarkError
 
 TEMPLATES = programs.HERE / "templates"
 
-MUTUAL, OPEN, OCSP, RELAY = "mutual", "open", "ocsp", "relay"
+MUTUAL, RETURNING, OPEN, OCSP, RELAY = "mutual", "returning", "open", "ocsp", "relay"
 
 
 @attrs.frozen(kw_only=True)
@@ -34,6 +35,7 @@ class Growth:
     """How much more there is in a configuration than the job needs."""
 
     chains: tuple[Path, ...] = ()  # further trusted ones
+    workers: int = 1
     sites: int = 0  # further ones on the port, each with a wildcard for its name
 
 
@@ -128,9 +130,16 @@ def search(pattern: str, text: str) -> str:
 
 @contextmanager
 def started(
-    peer: Peer, directory: Path, pki: Pki, backend_port: int, scene: str = MUTUAL, growth: Growth | None = None
+    peer: Peer,
+    directory: Path,
+    pki: Pki,
+    backend_port: int,
+    scene: str = MUTUAL,
+    growth: Growth | None = None,
+    *,
+    pinned: bool = True,
 ) -> Iterator[RunningPeer]:
-    """Starts the peer on the proxy's core, in a new ``directory``, and ends it when the block is left."""
+    """Starts the peer on the proxy's core, or on any, in a new ``directory``; ends it when the block is left."""
     directory.mkdir(mode=0o700)
     settings = Settings(
         scene=scene,
@@ -145,7 +154,7 @@ def started(
     with output.open("wb") as out, (directory / "errors.log").open("wb") as errors:
         process = programs.start(
             peer.command(settings),
-            programs.core_of_proxy(),
+            programs.core_of_proxy() if pinned else None,
             stdout=out,
             stderr=errors,
             directory=directory,

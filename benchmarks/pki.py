@@ -51,6 +51,7 @@ class Pki:
     """
 
     server: Identity
+    renewed: Identity  # the server's next certificate, with a key of its own
     client: Identity
     stranger: Identity
     trusted: Path
@@ -177,8 +178,9 @@ def make_pki(directory: Path, algorithm: str, *, clients: int = 0, responders: t
     root = _authority("Benchmark Root", new_key())
     intermediate = _authority("Benchmark Intermediate", new_key(), root, responders[0])
     other = _authority("Benchmark Root", new_key())
-    server_key, client_key, stranger_key = new_key(), new_key(), new_key()
+    server_key, renewed_key, client_key, stranger_key = new_key(), new_key(), new_key(), new_key()
     server = _leaf(SERVER_NAME, server_key, intermediate, ExtendedKeyUsageOID.SERVER_AUTH)
+    renewed = _leaf(SERVER_NAME, renewed_key, intermediate, ExtendedKeyUsageOID.SERVER_AUTH)
     client = _leaf("device-1", client_key, intermediate, ExtendedKeyUsageOID.CLIENT_AUTH, responders[1])
     stranger = _leaf("device-1", stranger_key, other, ExtendedKeyUsageOID.CLIENT_AUTH, responders[1])
     further = [
@@ -197,6 +199,7 @@ def make_pki(directory: Path, algorithm: str, *, clients: int = 0, responders: t
         authorities.append(Authority(certificate=files.chain, key=files.key, index=index, port=port))
     return Pki(
         server=_identity(directory, "server", server_key, server, intermediate.certificate),
+        renewed=_identity(directory, "renewed", renewed_key, renewed, intermediate.certificate),
         client=_identity(directory, "client", client_key, client, intermediate.certificate),
         stranger=_identity(directory, "stranger", stranger_key, stranger),
         trusted=_write(directory / "trusted.pem", _pem(root.certificate, intermediate.certificate)),

@@ -48,11 +48,12 @@ def compile_c(source: str, directory: Path, *libraries: str) -> Path:
     return program
 
 
-def _in_child(core: int) -> Callable[[], None]:
+def _in_child(core: int | None) -> Callable[[], None]:
     """Run between fork and exec: pins the process, and has it end with us even if we are killed."""
 
     def prepare() -> None:
-        os.sched_setaffinity(0, {core})
+        if core is not None:
+            os.sched_setaffinity(0, {core})
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
     return prepare
@@ -60,7 +61,7 @@ def _in_child(core: int) -> Callable[[], None]:
 
 def start(
     command: Sequence[str],
-    core: int,
+    core: int | None,
     *,
     stdin: int = subprocess.DEVNULL,
     stdout: int | IO[bytes] = subprocess.PIPE,
@@ -68,7 +69,7 @@ def start(
     directory: Path | None = None,
     environment: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Starts a process on ``core``."""
+    """Starts a process on ``core``, or on any where that is None."""
     return subprocess.Popen(
         command,
         stdin=stdin,
@@ -143,6 +144,22 @@ def _family(pid: int) -> Iterator[int]:
             continue
         for child in children.split():
             yield from _family(int(child))
+
+
+def workers_of(pid: int, count: int, seconds: float = 15.0) -> list[int]:
+    """The processes of a family that do the work: all of those without children, once there are so many.
+
+    Raises:
+        BenchmarkError: there are more or fewer when the time is over.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        leaves = [member for member in _family(pid) if len(list(_family(member))) == 1]
+        if len(leaves) == count:
+            return leaves
+        if time.monotonic() > deadline:
+            raise BenchmarkError(f"process {pid} has {len(leaves)} workers instead of {count}")
+        time.sleep(0.02)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -6,10 +6,10 @@ import os
 import re
 from pathlib import Path
 
-from benchmarks.peers import MUTUAL, OCSP, OPEN, RELAY, Peer, Settings, configure, output_of, search
+from benchmarks.peers import MUTUAL, OCSP, OPEN, RELAY, RETURNING, Peer, Settings, configure, output_of, search
 from benchmarks.programs import BenchmarkError
 
-ALL_SCENES = frozenset({MUTUAL, OPEN, OCSP, RELAY})
+ALL_SCENES = frozenset({MUTUAL, RETURNING, OPEN, OCSP, RELAY})
 
 STREAM_MODULES = ("/usr/lib/nginx/modules/ngx_stream_module.so", "/usr/lib64/nginx/modules/ngx_stream_module.so")
 
@@ -109,7 +109,9 @@ def gateway(name: str, checkout: Path, python: str, options: list[str]) -> Peer:
 def _gateway_file(settings: Settings) -> str:
     if settings.scene == RELAY:
         return configure(settings, "relay/gw.ini")
-    return configure(settings, "gw.ini", **_further_sections(settings))
+    workers = settings.growth.workers
+    keys = f"workers = {workers}" if workers > 1 else ""  # earlier checkouts do not know the key
+    return configure(settings, "gw.ini", gateway_keys=keys, **_further_sections(settings))
 
 
 MAX_CHAINS = 100

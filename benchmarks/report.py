@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 
 from benchmarks.growth import SERIES, Point
-from benchmarks.measure import Memory, Sample, Spread, ratios
+from benchmarks.measure import Finding, Memory, Sample, Spread, ratios
 from benchmarks.peers import Peer
 from benchmarks.workloads import Workload
 
@@ -34,6 +34,7 @@ class Report:
     samples: Samples
     memory: Mapping[str, Memory]
     growth: Mapping[str, Mapping[str, list[Point]]]  # by series, by peer
+    operation: Mapping[str, list[Finding]]  # by peer
     remarks: list[str]
 
 
@@ -106,6 +107,12 @@ def _growth_rows(report: Report) -> Iterator[tuple[str, ...]]:
                 )
 
 
+def _operation_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    for peer, findings in report.operation.items():
+        for finding in findings:
+            yield finding.title, peer, _spread(finding.value, 3 if finding.unit in ("s", "x") else 1), finding.unit
+
+
 def _memory_rows(report: Report) -> Iterator[tuple[str, ...]]:
     for peer, memory in report.memory.items():
         yield (
@@ -162,6 +169,8 @@ def table(report: Report) -> str:
     if report.growth:
         growth_head = ("growth", "peer", "how many", "CPU us/op", "ratio to the fewest", "op/s")
         parts.append(_table(growth_head, list(_growth_rows(report)), 2))
+    if report.operation:
+        parts.append(_table(("operation", "peer", "", "unit"), list(_operation_rows(report)), 2))
     parts.append("\n".join(f"{workload.name}: {workload.title}" for workload in report.workloads))
     if report.growth:
         parts.append("\n".join(f"{series.name}: {series.title}" for series in SERIES))
@@ -212,6 +221,9 @@ def write(report: Report, directory: Path) -> Path:
         "growth": {
             name: {peer: [attrs.asdict(point) for point in points] for peer, points in by_peer.items()}
             for name, by_peer in report.growth.items()
+        },
+        "operation": {
+            peer: [attrs.asdict(finding) for finding in findings] for peer, findings in report.operation.items()
         },
         "memory": {peer: attrs.asdict(memory) for peer, memory in report.memory.items()},
         "remarks": report.remarks,

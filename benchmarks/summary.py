@@ -87,6 +87,16 @@ def _growing(point: Mapping[str, Any]) -> str:
     return f"{ratio['median']:.2f} ({ratio['least']:.2f}..{ratio['most']:.2f})"
 
 
+def _operation(run: Mapping[str, Any]) -> str:
+    rows: list[tuple[str, ...]] = []
+    for each in run["operation"].get(GATEWAY, []):
+        digits = 3 if each["unit"] in ("s", "x") else 1
+        value = each["value"]
+        spread = f"{value['median']:,.{digits}f} ({value['least']:,.{digits}f}..{value['most']:,.{digits}f})"
+        rows.append((each["title"], f"{spread} {each['unit']}"))
+    return _table("reloads and workers", "", rows=rows)
+
+
 def _versions(run: Mapping[str, Any]) -> Iterator[str]:
     for peer, versions in run["versions"].items():
         words = versions.items() if isinstance(versions, dict) else {"openssl": versions}.items()
@@ -103,6 +113,7 @@ def figures(run: Mapping[str, Any]) -> str:
         _workloads(run),
         _memory(run) if run["memory"] else "",
         _growth(run) if run["growth"] else "",
+        _operation(run) if run.get("operation") else "",
         "\n".join(_versions(run)),
         "\n".join(f"Remark: {remark}." for remark in run["remarks"]),
     ]

@@ -39,6 +39,15 @@ class Workload:
 
 
 @attrs.frozen(kw_only=True)
+class Operation:
+    """How much is done to see what reloads and workers cost."""
+
+    rounds: int
+    seconds: int  # with a reload each, and as many without
+    reloads: int  # before memory is looked at
+
+
+@attrs.frozen(kw_only=True)
 class Plan:
     """A whole run: the workloads, how often, and how much memory is looked at."""
 
@@ -48,7 +57,8 @@ class Plan:
     memory_body: str
     memory_body_bytes: int
     idle_connections: int
-    growth: bool
+    growth: bool  # and operation
+    operation: Operation
 
 
 def _handshakes(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
@@ -198,6 +208,7 @@ FULL = Plan(
     memory_body_bytes=1 << 30,
     idle_connections=1000,
     growth=True,
+    operation=Operation(rounds=3, seconds=5, reloads=1000),
 )
 QUICK = Plan(
     rounds=3,
@@ -207,4 +218,5 @@ QUICK = Plan(
     memory_body_bytes=1 << 28,
     idle_connections=200,
     growth=False,
+    operation=Operation(rounds=1, seconds=3, reloads=100),
 )

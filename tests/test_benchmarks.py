@@ -9,17 +9,17 @@ from xml.etree import ElementTree
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks import plots, report, summary
+from benchmarks import plots, reloads, report, summary
 from benchmarks.growth import Point
 from benchmarks.load import Load, Result, require_success
-from benchmarks.measure import Memory, Sample, Spread, ratios
+from benchmarks.measure import Finding, Memory, Sample, Spread, ratios
 from benchmarks.peers import Peer
 from benchmarks.plots import Axis
 from benchmarks.programs import BenchmarkError
 from benchmarks.workloads import FULL, QUICK, Workload, workloads
 
 LINE = (
-    b'{"mode": "handshake", "operations": 2, "errors": {}, "statuses": {"200": 2}, "seconds": 0.5, '
+    b'{"mode": "handshake", "operations": 2, "resumed": 0, "errors": {}, "statuses": {"200": 2}, "seconds": 0.5, '
     b'"bytes_received": 1, "bytes_sent": 1, "latency_us": {"p50": 1, "p99": 2, "p999": 3, "max": 3}, '
     b'"histogram": [[2, 1], [4, 1]], "tls": "TLSv1.3", "openssl": "OpenSSL 3"}'
 )
@@ -54,6 +54,7 @@ def made(ours: float, p99_us: int = 20) -> report.Report:
         samples={"handshake": samples, "paced": samples},
         memory={"agwtwisted": Memory(started=1, download_peak=2, upload_peak=3, per_idle_connection=50e3)},
         growth={"sites": {"agwtwisted": [point]}},
+        operation={"agwtwisted": [Finding(name="reload", title="a reload", unit="s", value=Spread.of([0.25]))]},
         remarks=["noise"],
     )
 
@@ -153,10 +154,33 @@ class ReportTests(SynchronousTestCase):
             run = json.loads(report.write(made(1), Path(directory)).read_text())
         self.assertIn("| sites | agwtwisted | 10: 325 | 10: 0.55 (0.50..0.60) |", summary.figures(run))
 
+    def test_operation(self) -> None:
+        """Figures about reloads and workers stand in the table and in the page."""
+        self.assertRegex(report.table(made(1)), r"a reload +agwtwisted +0\.250 \(0\.250\.\.0\.250\) +s")
+        with tempfile.TemporaryDirectory() as directory:
+            run = json.loads(report.write(made(1), Path(directory)).read_text())
+        self.assertIn("| a reload | 0.250 (0.250..0.250) s |", summary.figures(run))
+
     def test_page_of_little(self) -> None:
         """A run that measured nothing has a page, too."""
         run = {"when": "2026-06-01", "machine": {"cpu": "a", "cores": 2, "kernel": "6"}, "versions": {}}
         ElementTree.fromstring(plots.page_of({**run, "workloads": {}, "memory": {}, "growth": {}}))
+
+
+class TimelineTests(SynchronousTestCase):
+    """What the generator says about every operation."""
+
+    def test_overlap(self) -> None:
+        """An operation counts to the reloads where any part of it lies within one."""
+        with tempfile.TemporaryDirectory() as directory:
+            timeline = Path(directory, "timeline")
+            timeline.write_text("900000 50\n999990 20\n1000000 30\n1400000 40\n1600000 60\n")
+            during, beside = reloads.overlapping(timeline, [(1.0, 1.5)])
+        self.assertEqual((during, beside), ([20, 30, 40], [50, 60]))
+
+    def test_percentile(self) -> None:
+        """The smallest value that the share of all does not exceed."""
+        self.assertEqual([reloads.percentile([3, 1, 2], share) for share in (0, 0.5, 0.99, 1)], [1, 2, 3, 3])
 
 
 class AxisTests(SynchronousTestCase):
