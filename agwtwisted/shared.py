@@ -12,6 +12,7 @@ from random import Random, SystemRandom
 from typing import Final
 
 import attrs
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.posixbase import PosixReactorBase
 
 from agwtwisted.backends.affinity_key import AffinityKey
@@ -19,9 +20,11 @@ from agwtwisted.backends.resolver import Resolver
 from agwtwisted.backends.system_resolver import SystemResolver
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import ClientRevocation, HttpListener, Listener, SslProfile
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.listening.admission import Limits
+from agwtwisted.listening.shared_limits import SharedLimits
 from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.revocation.lateness import Lateness
 from agwtwisted.revocation.ocsp_client import OcspClient
@@ -122,7 +125,7 @@ class Shared:
             access_log=access_log,
             revocation=revocation,
             resolver=Resolver(reactor, SystemResolver(reactor).look_up),
-            limits=Limits(gateway, reactor, room=room),
+            limits=_limits(gateway, reactor, room, place),
             limiter=LogRateLimiter(reactor.seconds),
             random=random,
             variables_of=place.variables_of or trusted_variables(),
@@ -149,6 +152,16 @@ class Shared:
         if store is not None:
             self.revocation.keep_in(store)
         self.revocation.use(asking_profiles(plan))
+
+
+def _limits(gateway: Gateway, clock: IReactorTime, room: int | None, place: WorkerPlace) -> Limits:
+    """Those of this process, or of all workers together; the parent of workers has no connections."""
+    if place.memory is None or not place.index:
+        return Limits(gateway, clock, room=room)
+    index, count = place.index, place.count
+    return SharedLimits(
+        *(gateway, clock), index=index, count=count, memory=place.memory, siblings=place.siblings, room=room
+    )
 
 
 def _store(plan: Plan, directory: Path | None, wall: WallClock, reactor: PosixReactorBase) -> ResponseStore:

@@ -88,7 +88,7 @@ class Limits:
         self._gateway = gateway
         self.connections.change(_room(gateway, room), gateway.silent_timeout)
         self.handshakes.change(gateway.max_handshakes, gateway.silent_timeout)
-        if self.paused and not self.connections.full:
+        if self.paused and not self.full:
             self._resume()
         self._grant()
 
@@ -101,6 +101,23 @@ class Limits:
     def unsubscribe(self, changed: Callable[[], None]) -> None:
         """Has it called no longer."""
         self._subscribers.pop(changed, None)
+
+    @property
+    def full(self) -> bool:
+        """Whether a connection has to be closed for the next one."""
+        return self.connections.full
+
+    @property
+    def room(self) -> int:
+        """How many connections there may be."""
+        return self.connections.room
+
+    def reserve(self) -> bool:
+        """Whether there is a place for the next `open`; it may be kept for that until `give_back`."""
+        return not self.connections.full
+
+    def give_back(self) -> None:
+        """A place that is kept for an `open` is not needed; nothing where none is."""
 
     def admits(self, address: str) -> bool:
         """Whether this address may have one connection more."""
@@ -124,7 +141,7 @@ class Limits:
             if not self._by_address[address]:
                 del self._by_address[address]
         self.connections.leave(connection)
-        if self.paused and not self.connections.full:
+        if self.paused and not self.full:
             self._resume()
 
     def victim(self) -> AcceptedConnection | None:
@@ -158,7 +175,7 @@ class Limits:
         """Warns of a shortage, a few times a minute at most; ``{room}`` is how many connections there may be."""
         omitted = self._said.admit(words)
         if omitted is not None:
-            self.log.warn(words + " ({omitted} more of this before)", room=self.connections.room, omitted=omitted)
+            self.log.warn(words + " ({omitted} more of this before)", room=self.room, omitted=omitted)
 
     # -- handshakes
 

@@ -146,7 +146,7 @@ class ListeningSocket(Service):
             if limits.paused:
                 return
             victim = None
-            if limits.connections.full:
+            if not limits.reserve():
                 victim = limits.victim()
                 if victim is None:
                     limits.pause()
@@ -154,15 +154,18 @@ class ListeningSocket(Service):
             try:
                 accepted, client = self._bound.socket.accept()
             except BlockingIOError:
+                limits.give_back()
                 return
             except OSError as error:
                 if error.errno in SHORTAGES:
                     self._fall_short(error)
+                    limits.give_back()
                     return
                 continue  # that one is gone already (accept(2))
             if victim is not None:
                 limits.make_room(victim)
             self._take(accepted, client)
+        limits.give_back()
 
     def _take(self, accepted: socket.socket, client: tuple[Any, ...]) -> None:
         """Gives a connection its transport, unless the port refuses it."""
