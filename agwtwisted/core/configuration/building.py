@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
 import attrs
@@ -81,7 +82,7 @@ class Builder:
             rewrite_rule_sets=tuple(filter(None, map(self._rewrite_rule_set, self._names("rewrite_rule_set")))),
             relayed_listeners=built["listener"],
             relay_rules=built["routing_rule"],
-            system_roots=system_roots,
+            system_roots=cache(system_roots),  # to read them takes its time
             now=self.sources.now,
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Generic, TypeAlias, TypeVar
 
 import attrs
@@ -34,7 +34,7 @@ from agwtwisted.core.resources.resources import (
     StreamProtocol,
 )
 from agwtwisted.core.rules.rewriting import RewriteRuleSet
-from agwtwisted.core.sections.settings import Row
+from agwtwisted.core.sections.settings import Row, equal_pairs
 from agwtwisted.core.sections.tls_keys import policy_key
 from agwtwisted.core.tls.policies import TlsPolicy, mixing_problem
 
@@ -113,9 +113,9 @@ def problems(draft: Draft) -> Iterator[Problem]:
 
 
 def _overlapping_addresses(draft: Draft) -> Iterator[Problem]:
-    for earlier, row in combinations(draft.listening("address", "port"), 2):
+    for earlier, row in equal_pairs(draft.listening("address", "port"), "port"):
         one, other = earlier.get("address"), row.get("address")
-        if earlier.get("port") == row.get("port") and overlap(one, other):
+        if one != other and overlap(one, other):
             yield row.problem(
                 f"listens on {other}, {earlier.section.title} on {one}: one port cannot be bound to both",
                 key="port",
@@ -124,9 +124,7 @@ def _overlapping_addresses(draft: Draft) -> Iterator[Problem]:
 
 def _neighbours(draft: Draft, key: str) -> Iterator[tuple[Row, Row]]:
     """Each two listeners on one address and port, in the order of the file; `key` is what will be compared."""
-    for earlier, row in combinations(draft.listening("address", "port", key), 2):
-        if (earlier.get("address"), earlier.get("port")) == (row.get("address"), row.get("port")):
-            yield earlier, row
+    return equal_pairs(draft.listening("address", "port", key), "address", "port")
 
 
 def _mixed_protocols(draft: Draft) -> Iterator[Problem]:
@@ -218,10 +216,9 @@ def _rules(draft: Draft) -> Iterator[Problem]:
 
 
 def _shared(draft: Draft, kind: str, key: str, message: str) -> Iterator[Problem]:
-    for earlier, row in combinations(draft.of(kind, key), 2):
-        if earlier.get(key) == row.get(key):
-            value = row.get(key)
-            yield row.problem(message.format(getattr(value, "name", value), earlier.section.title), key=key)
+    for earlier, row in equal_pairs(draft.of(kind, key), key):
+        value = row.get(key)
+        yield row.problem(message.format(getattr(value, "name", value), earlier.section.title), key=key)
 
 
 def _unused_profiles(draft: Draft) -> Iterator[Problem]:
@@ -262,11 +259,10 @@ def _unused_probes(draft: Draft) -> Iterator[Problem]:
 
 
 def _shadowed_listeners(draft: Draft) -> Iterator[Problem]:
-    for lax in draft.every_listener:
-        for strict in draft.every_listener:
-            laxer = _STRICTNESS[_asks(lax.value)] < _STRICTNESS[_asks(strict.value)]
-            if laxer and _one_port(lax.value, strict.value):
-                yield from _shadows(lax, strict)
+    for lax, strict in permutations(draft.every_listener, 2):
+        laxer = _STRICTNESS[_asks(lax.value)] < _STRICTNESS[_asks(strict.value)]
+        if laxer and _one_port(lax.value, strict.value):
+            yield from _shadows(lax, strict)
 
 
 def _shadows(lax: Built[AnyListener], strict: Built[AnyListener]) -> Iterator[Problem]:

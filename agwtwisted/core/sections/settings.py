@@ -7,8 +7,10 @@ that into a Problem with the line, and goes on to the next key. Defaults stand i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
+from functools import cache
+from itertools import chain, combinations
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
@@ -76,8 +78,7 @@ class Kind:
 
     def default(self, key: str) -> Any:
         """What the resource takes where the key is absent; None where it has nothing of that name."""
-        field = attrs.fields_dict(self.resource).get(key)
-        return None if field is None or field.default is attrs.NOTHING else field.default
+        return _defaults(self.resource).get(key)
 
     def key(self, name: str) -> Key | None:
         """How a key is read, a member of a family too; None where there is none of that name.
@@ -109,6 +110,13 @@ class Kind:
         yield from self.keys
         for beginning, family in self.families.items():
             yield f"{beginning}.{suffix or family.placeholder}"
+
+
+@cache
+def _defaults(resource: type[attrs.AttrsInstance]) -> Mapping[str, Any]:
+    """The fields of a resource with their defaults, None for those without one; asked for with every look at a key."""
+    fields = attrs.fields(resource)
+    return {each.name: None if each.default is attrs.NOTHING else each.default for each in fields}
 
 
 @attrs.frozen(kw_only=True)
@@ -152,7 +160,7 @@ class Row:
 
     def fields(self) -> dict[str, Any]:
         """The values that are fields of the resource, as they stand here: references are names."""
-        names = attrs.fields_dict(self.kind.resource)
+        names = _defaults(self.kind.resource)
         return {key: value for key, value in self.values.items() if key in names}
 
     def line(self, key: str = "") -> int:
@@ -167,6 +175,14 @@ class Row:
     def warning(self, message: str, *, key: str = "") -> Problem:
         """The same for what is legal but unwise."""
         return attrs.evolve(self.problem(message, key=key), severity=Severity.WARNING)
+
+
+def equal_pairs(rows: Iterable[Row], *keys: str) -> Iterator[tuple[Row, Row]]:
+    """Each two rows whose values of these keys are the same, in the order of the file."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(map(row.get, keys)), []).append(row)
+    return chain.from_iterable(combinations(group, 2) for group in groups.values())
 
 
 def read(section: Section, kind: Kind, file: str) -> tuple[Row, list[Problem]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -42,6 +43,14 @@ class PublicTests(SynchronousTestCase):
         [line] = self.warned(GOOD, pki.Authority.root("Other"), clients_root())
         self.assertIn("WARNING conf/gw.ini:", line)
         self.assertIn("this machine trusts for servers", line)
+
+    def test_read_once(self) -> None:
+        """The machine's authorities, which take their time to read, are read once for all that is trusted."""
+        more = "".join(f"\n[trusted_client_certificate c{n}]\nfile = pki/clients-ca.pem\n" for n in range(3))
+        text = changed(("trusted_client_certificates = devices", "trusted_client_certificates = devices, c0, c1, c2"))
+        roots = mock.Mock(return_value=frozenset())
+        parse((text + more).encode(), FILE, files().read, system_roots=roots)
+        roots.assert_called_once()
 
     def test_renewed(self) -> None:
         """However the machine's certificate of it is dated, it is the same authority."""

@@ -79,6 +79,14 @@ class ReadTests(SynchronousTestCase):
         self.assertEqual(row.fields(), {"fruit": Fruit.PEAR})
         self.assertEqual(row.name, "b")
 
+    def test_equal_pairs(self) -> None:
+        """Rows are compared by the values of some keys, their defaults included; pairs are in the order of the file."""
+        rows = [read(f"fruit = Pear\n{text}")[0] for text in ("size = 7", "label = none", "size = 8", "label = b")]
+        found = [(rows.index(one), rows.index(other)) for one, other in settings.equal_pairs(rows, "size")]
+        self.assertEqual(found, [(0, 1), (0, 3), (1, 3)])
+        found = [(rows.index(one), rows.index(other)) for one, other in settings.equal_pairs(rows, "size", "label")]
+        self.assertEqual(found, [(0, 1)])
+
     def test_semicolons(self) -> None:
         r"""Behind a value `;` begins a comment, but in literal ones, with a warning unless it is written `\;`."""
         row, problems = read("fruit = Pear ; a comment\nlabel = a ; b\nmotto = c \\; d\n")
