@@ -22,8 +22,10 @@ from agwtwisted.listening.listener import ListeningSocket, bind
 from agwtwisted.listening.retired import RetiredPorts
 from agwtwisted.loading import placed
 from agwtwisted.operations.log_writer import LogFile, log_file
+from agwtwisted.revocation.ocsp_store import OpenedStore
 from agwtwisted.shared import Shared
 from agwtwisted.tls.plan_contexts import make_contexts
+from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.transport.deferreds import log_failure
 from agwtwisted.transport.threads import in_thread
 
@@ -57,6 +59,7 @@ class Replacement:
         self._sockets = dict(sockets)
         self._room: int | None = None
         self._log: LogFile | None = None  # the same goes on
+        self._store: OpenedStore | None = None
         self._generation = service.generation  # until there is the next one
 
     async def prepared(self) -> Replacement:
@@ -81,8 +84,7 @@ class Replacement:
 
     async def _make(self) -> None:
         service, plan, shared = self._service, self._plan, self._service.shared
-        make = partial(make_contexts, plan, shared.variables_of, service.generation.contexts)
-        contexts = await in_thread(shared.reactor, make, "contexts")
+        contexts, self._store = await in_thread(shared.reactor, self._made_in_thread, "contexts")
         self._generation = Generation.make(plan, shared, contexts=contexts, previous=service.generation)
         path = plan.gateway.access_log
         if path != service.generation.plan.gateway.access_log:
@@ -91,6 +93,11 @@ class Replacement:
             found = budget_of(plan, service.descriptors)
             self._room = found.room
             self.warnings = tuple(map(str, too_few(plan, found)))
+
+    def _made_in_thread(self) -> tuple[Mapping[Address, PortContexts], OpenedStore | None]:
+        shared, generation = self._service.shared, self._service.generation
+        contexts = make_contexts(self._plan, shared.variables_of, generation.contexts)
+        return contexts, shared.opened_store(self._plan)
 
     def cancel(self) -> None:
         """Closes what was bound; everything stays as it was."""
@@ -107,6 +114,7 @@ class Replacement:
         for address, port in following.ports.items():
             if address in listeners:
                 listeners[address].port = port
+        attempted(partial(service.shared.use, self._plan, self._store))  # clients are judged again by it
         following.take_over(previous)
         for step in (self._limit, self._watch, self._listen, self._retire, self._write):
             attempted(partial(step, previous))

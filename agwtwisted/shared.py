@@ -149,9 +149,9 @@ class Shared:
 
     def use(self, plan: Plan, store: OpenedStore | None = None) -> None:
         """This plan is in force from now on; `store` is what `opened_store` has returned for it."""
+        self.revocation.use(asking_profiles(plan))
         if store is not None:
             self.revocation.keep_in(store)
-        self.revocation.use(asking_profiles(plan))
 
 
 def _limits(gateway: Gateway, clock: IReactorTime, room: int | None, place: WorkerPlace) -> Limits:

@@ -19,6 +19,7 @@ from agwtwisted.generation import Generation
 from agwtwisted.listening.listener import BindError, bind
 from agwtwisted.loading import Loaded
 from agwtwisted.reload import STOPPING, FileSource, Rejected, Reloaded
+from agwtwisted.revocation.ocsp_store import MemoryStore, SqliteStore
 from agwtwisted.service import GatewayService, build
 from tests.clients import GET
 from tests.configurations import redirect
@@ -200,6 +201,27 @@ class CommitTests(RunningGateway):
         for name in ("a.log", "b.log"):
             [line] = (self.directory / "conf" / name).read_text().splitlines()
             self.assertIn('"httpStatus":302', line)
+
+    async def test_responses(self) -> None:
+        """Where a reload is the first to ask about certificates, answers are stored on disk from then on, and renewed
+        by its profiles.
+        """
+        await self.service.stopService()
+        state = f"state_directory = {self.directory}/state\n"
+        self.serve(listener(self.ports[0]), gateway=state)
+        self.service = self.started()
+        asking = "[ssl_profile strict]\nverify_client_revocation = OCSP\n"
+        text = self.text.replace("access_log = -\n", f"drain_timeout = 1\n{state}").replace(
+            "port = 8443", f"port = {self.ports[1]}"
+        )
+        for asks, store in ((False, MemoryStore), (True, SqliteStore)):
+            section = asking if asks else "[ssl_profile strict]\n"
+            written = text.replace("[ssl_profile strict]\n", section)
+            self.configure(lambda _, written=written: written)  # type: ignore[misc]
+            await self.reloaded()
+            revocation = self.service.shared.revocation
+            self.assertIsInstance(revocation._store, store)
+            self.assertEqual(revocation._profiles.named("strict") is not None, asks)
 
     async def test_defect(self) -> None:
         """A defect in the commit is logged, and all the rest is done."""

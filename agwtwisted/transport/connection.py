@@ -93,7 +93,8 @@ class Connection:
         if self._preamble:
             self._queue.send(self._preamble)
         if self.when_open is not None:
-            self.when_open()
+            opened, self.when_open = self.when_open, None  # it leads to a port, whose place another may take
+            opened()
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes from the socket; those that come while the connection closes are discarded."""
