@@ -143,6 +143,7 @@ class _Ports:
             wall=shared.wall,
             access_log=shared.access_log,
             limiter=shared.limiter,
+            resumption=shared.resumption,
             check_of=partial(check_of, shared.revocation),
         )
 

@@ -33,6 +33,7 @@ from agwtwisted.revocation.ocsp_store import MemoryStore, OpenedStore, ResponseS
 from agwtwisted.revocation.revocation import Revocation
 from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.tls.contexts import VariablesOf, trusted_variables
+from agwtwisted.tls.resumption import Resumption
 from agwtwisted.transport.clocks import WallClock, system_time
 from agwtwisted.transport.outbox import Outbox, outbox_of
 
@@ -77,6 +78,7 @@ class Shared:
     limiter: LogRateLimiter  # of failed handshakes
     random: Random
     variables_of: VariablesOf  # the memory of trusted clients' certificates
+    resumption: Resumption  # judges clients that resume TLS sessions
     affinity_key: AffinityKey
     place: WorkerPlace = ALONE
     own_ports: set[int]  # those listened on now: no question about a certificate goes to them
@@ -129,6 +131,7 @@ class Shared:
             limiter=LogRateLimiter(reactor.seconds),
             random=random,
             variables_of=place.variables_of or trusted_variables(),
+            resumption=Resumption(reactor.seconds, place.siblings),
             affinity_key=AffinityKey(directory, place.affinity_key),
             place=place,
             own_ports=own_ports,

@@ -31,6 +31,7 @@ from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.ports import PortEnvironment, unchecked
 from agwtwisted.tls.handshake import ServerHandshake
 from agwtwisted.tls.port_contexts import PortContexts
+from agwtwisted.tls.resumption import Resumption
 from tests import configurations, pki
 from tests.clocks import SettableClock
 
@@ -220,7 +221,13 @@ class Gateway:
         )
         [plan] = Plan.of(self.config).http_ports.values()
         self.contexts = (
-            PortContexts.of(plan.sites, max_depth=self.config.gateway.max_client_chain_depth)
+            PortContexts.of(
+                plan.sites,
+                max_depth=self.config.gateway.max_client_chain_depth,
+                address=plan.address,
+                kept=None if before is None else before.contexts,
+                seconds=self.reactor.seconds,
+            )
             if plan.encrypted
             else None
         )
@@ -235,6 +242,7 @@ class Gateway:
                 access_log=self.log,  # type: ignore[arg-type]
                 limiter=LogRateLimiter(self.reactor.seconds),
                 check_of=check_of,
+                resumption=before.port.resumption if before else Resumption(self.reactor.seconds),
             ),
             exchanges=self.exchanges,
             names=HeaderNames(reject_odd=False),

@@ -27,7 +27,7 @@ from agwtwisted.core.listening.proxy_protocol import Endpoint, ProxyHeader
 from agwtwisted.core.plan.routing import NamedSites, S
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import SslProfile
-from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, Refused
+from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, Refused, admits
 from agwtwisted.identity.gate import Gate
 from agwtwisted.identity.revalidation import Check
 from agwtwisted.listening.admission import Limits
@@ -35,12 +35,17 @@ from agwtwisted.listening.expired_roots import ExpiredRoots
 from agwtwisted.listening.proxied import ProxyHeaderReceiver
 from agwtwisted.listening.succession import Succession
 from agwtwisted.listening.tracking import LiveConnections, TrackedConnection
-from agwtwisted.tls.client_certificates import ClientCertificates, pending_client
+from agwtwisted.tls.client_certificates import ClientCertificates, pending_client, proof_of
 from agwtwisted.tls.handshake import ServerHandshake
 from agwtwisted.tls.port_contexts import PortContexts
+from agwtwisted.tls.resumption import Resumption
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.connection import STOPPING, Connection
 from agwtwisted.transport.outbox import Outbox
+from agwtwisted.transport.receiver import NO_RECEIVER
+
+NOT_ACCEPTED: Final = "the certificate of the resumed session is not accepted now"
+"""Why a handshake came to nothing after all that resumed a session."""
 
 REMOVED: Final = "the listener was removed from the configuration"
 """Why connections end that no request or session of is under way."""
@@ -57,6 +62,7 @@ class EntryPort(Protocol[S]):
     sites: NamedSites[S]
     live: LiveConnections
     expired_roots: ExpiredRoots
+    resumption: Resumption
     check_of: Callable[[SslProfile | None], Check | None]
     quiet: float
 
@@ -168,7 +174,7 @@ class TlsArrival(Generic[S]):
         self.block = block
         self._port = port
         self._notes = ClientCertificates(port.wall.seconds)
-        self.tls: SSL.Connection = contexts.connection(self._notes)
+        self.tls: SSL.Connection = contexts.connection(self._notes, port.resumption.keys_for(address))
         self.connection = connection
         gateway = port.gateway
         self.handshake = ServerHandshake(
@@ -182,8 +188,9 @@ class TlsArrival(Generic[S]):
         """Whether no site answers to the name that the client asked for."""
         return self._notes.name_refused
 
-    def begins(self) -> bool:
+    def begins(self, hello: bytes) -> bool:
         """Whether there is a slot for it."""
+        self._notes.hello = hello
         return self._port.limits.begin_handshake(self)
 
     def has_arrived(self) -> bool:
@@ -230,7 +237,9 @@ class TlsArrival(Generic[S]):
     def completed(self) -> None:
         """The handshake is through: the gate opens once the verdict is in."""
         self._over()
-        port, connection, client, site = self._port, self.connection, self._pending_client(), self._site
+        port, connection, notes = self._port, self.connection, self._notes
+        proof = port.resumption.completed(notes, self.tls, port.wall.seconds(), self.handshake.bytes_taken)
+        client, site = self._pending_client(proof), self._site
         self.tls.set_app_data(None)  # the notes have said all, and would stay as long as the connection
         before = self._before
         if before is not None:
@@ -240,13 +249,28 @@ class TlsArrival(Generic[S]):
                 return
             if before.trust_of(self._chosen_site) != port.trust_of(site):
                 client = port.judged_anew(connection, client, site)
-        GateArrival(port, connection, site).judge(client)
+        if not self._has_to_end(client):
+            GateArrival(port, connection, site).judge(client)
+
+    def _has_to_end(self, client: PendingClient) -> bool:
+        """Ends a resumed connection for what would have ended a full handshake; whether there was such a thing."""
+        chosen = self._notes.site_context
+        if not client.connection.session_reused or admits(client.proof.verdict):
+            return False
+        if chosen is None or not chosen.rules.refuses_in_handshake:
+            return False
+        self._port.resumption.refused(client.connection.address)
+        self._port.handshake_failed(client, self._site, NOT_ACCEPTED)
+        self.connection.receiver = NO_RECEIVER
+        self.connection.close()
+        return True
 
     def failed(self, reason: str, received: int) -> None:
         """The handshake came to nothing; a connection that said nothing at all is not worth a line."""
         self._over()
         if received:
-            self._port.handshake_failed(self._pending_client(reason), self._site, reason)
+            client = self._pending_client(proof_of(self._notes, reason), reason)
+            self._port.handshake_failed(client, self._site, reason)
 
     def plain_text(self) -> None:
         """The client speaks no TLS."""
@@ -271,10 +295,10 @@ class TlsArrival(Generic[S]):
             return self._chosen_site if self._before is None else None
         return self._port.sites.of_handshake(self._notes.server_name)
 
-    def _pending_client(self, failure: str = "") -> PendingClient:
+    def _pending_client(self, proof: CertificateProof, failure: str = "") -> PendingClient:
         facts = attrs.evolve(self._facts, offered_suites=self.connection.offered_suites)
-        client = pending_client(self._notes, self.tls, facts, failure=failure)
-        chosen, verdict = self._notes.site_context, client.proof.verdict
+        client = pending_client(self._notes, self.tls, facts, proof, failure=failure)
+        chosen, verdict = self._notes.site_context, proof.verdict
         if chosen is not None and isinstance(verdict, Refused) and verdict != UNJUDGED:
             self._port.expired_roots.refused(chosen)
         return client
@@ -305,6 +329,8 @@ class GateArrival(Generic[S]):
         self._port.begin(self._connection, client, self._site)
 
     def _turned_away(self, client: TurnedAway) -> None:
+        if client.connection.session_reused:
+            self._port.resumption.refused(client.connection.address)
         self._port.turned_away(self._connection, client, self._site)
 
     # -- as PortSession says

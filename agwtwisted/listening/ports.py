@@ -41,6 +41,7 @@ from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.tls.anew import shown_anew
 from agwtwisted.tls.codec import TlsCodec
 from agwtwisted.tls.port_contexts import PortContexts
+from agwtwisted.tls.resumption import Resumption
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.deferreds import TrackedSet
@@ -69,6 +70,7 @@ class PortEnvironment:
     wall: WallClock  # what certificates are judged by
     access_log: AccessLog  # takes the lines of failed handshakes
     limiter: LogRateLimiter  # says which failed handshakes get a line
+    resumption: Resumption = attrs.field()  # judges clients that resume sessions
     check_of: Callable[[SslProfile | None], Check | None] = unchecked
     """How trusted clients of a profile are judged further, if they are."""
     turns: Turns = attrs.field()
@@ -77,6 +79,10 @@ class PortEnvironment:
     @turns.default
     def _own_turns(self) -> Turns:
         return Turns(self.clock)
+
+    @resumption.default
+    def _no_memory_in_common(self) -> Resumption:
+        return Resumption(self.clock.seconds)
 
 
 class Port(ABC, Generic[S]):
@@ -101,6 +107,7 @@ class Port(ABC, Generic[S]):
         self.wall = environment.wall
         self.check_of = environment.check_of
         self.access_log = environment.access_log
+        self.resumption = environment.resumption
         self.live = LiveConnections()
         self.draining = False
         self.quiet = min(QUIET, self.gateway.drain_timeout / 4)

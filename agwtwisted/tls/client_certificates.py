@@ -35,6 +35,7 @@ from agwtwisted.core.verification.verdicts import (
 )
 from agwtwisted.tls.contexts import SiteContext
 from agwtwisted.tls.openssl import GO_ON, Presented, verifying
+from agwtwisted.tls.sessions import SessionContexts
 
 _log = Logger()
 
@@ -45,6 +46,9 @@ class ClientCertificates:
     def __init__(self, now: Callable[[], float]) -> None:
         self.choose_site: Callable[[SSL.Connection, ClientCertificates], None] | None = None  # by the port's contexts
         self.site_context: SiteContext | None = None  # until a ClientHello has chosen one
+        self.hello = b""  # the records that the client began with
+        self.sessions: SessionContexts | None = None  # with which the connection began, where it may be resumed
+        self.session_reused = False
         self.server_name = ""  # SNI, in lower case
         self.name_refused = False
         self._now = now
@@ -194,7 +198,12 @@ set_verify: Final = verifying(verify_callback)
 
 
 def pending_client(
-    notes: ClientCertificates, tls: SSL.Connection, connection: ClientConnection, *, failure: str = ""
+    notes: ClientCertificates,
+    tls: SSL.Connection,
+    connection: ClientConnection,
+    proof: CertificateProof,
+    *,
+    failure: str = "",
 ) -> PendingClient:
     """Who is at the other end once the handshake is over, well or, for the reason given, badly.
 
@@ -202,6 +211,7 @@ def pending_client(
         notes: of the handshake's callbacks.
         tls: OpenSSL's end of the connection.
         connection: what was known before the handshake.
+        proof: what it has shown of the client's certificate.
         failure: why the handshake failed; empty where it did not.
     """
     connection = attrs.evolve(
@@ -209,9 +219,10 @@ def pending_client(
         tls_version=tls.get_protocol_version_name() if notes.version_agreed or not failure else "",
         cipher=tls.get_cipher_name() or "",
         server_name=notes.server_name,
+        session_reused=notes.session_reused,
         protocol=tls.get_alpn_proto_negotiated() if notes.relays and not failure else b"",
     )
-    return PendingClient(connection=connection, proof=proof_of(notes, failure))
+    return PendingClient(connection=connection, proof=proof)
 
 
 def proof_of(notes: ClientCertificates, failure: str = "") -> CertificateProof:

@@ -87,6 +87,10 @@ class SiteContext:
     search: PathSearch | None  # for a path that holds where OpenSSL's does not
     variables_of: VariablesOf = attrs.field(repr=False)
     """The variables of a trusted client, remembered: clients come back. Strangers' are not to fill the memory."""
+    content: str = ""
+    """The fingerprint of all that it is made of."""
+    sessions_of: str = ""
+    """The fingerprint of all that a verdict depends on, where clients may resume sessions; else empty."""
     remembered: dict[object, Any] = attrs.field(factory=dict, repr=False)
     """What other modules have made of this context once, each by its own key."""
 
@@ -109,17 +113,20 @@ def asks(site: AnySite) -> bool:
     return site.profile is not None and site.profile.client_auth is not ClientAuth.NONE
 
 
-def site_context(
-    site: AnySite, variables_of: VariablesOf, set_verify: SetVerify, *, resumable: bool, max_depth: int
-) -> SiteContext:
-    """Makes the context of a site.
+@attrs.frozen(kw_only=True)
+class Basis:
+    """What the context of a site is made of, beside the site."""
 
-    Args:
-        site: which is spoken over TLS.
-        variables_of: of trusted clients.
-        set_verify: sets the verify mode, and the callback.
-        resumable: whether TLS sessions may be resumed.
-        max_depth: of a client's chain.
+    variables_of: VariablesOf  # of trusted clients
+    set_verify: SetVerify  # sets the verify mode, and the callback
+    max_depth: int  # of a client's chain
+    content: str = ""  # as in `SiteContext`
+    sessions_of: str = ""
+    session_id_context: bytes = b""  # at most 32 octets; empty: no session is resumed
+
+
+def site_context(site: AnySite, basis: Basis) -> SiteContext:
+    """Makes the context of a site, which is spoken over TLS; by itself it resumes no session.
 
     Raises:
         CertificateError: OpenSSL does not serve the server certificate.
@@ -128,19 +135,23 @@ def site_context(
     """
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     apply_policy(context, site.listener.ssl_policy, allow_weak=site.profile is not None and site.profile.allow_weak)
-    _restrict(context, resumable=resumable)
+    restrict(context)
     _set_groups(context, site.profile)
+    if basis.session_id_context:
+        context.set_session_id(basis.session_id_context)
+        # Sessions are kept by the context with which a connection begins; OpenSSL asks this one for leave to name them.
+        context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
     if protocols := PROTOCOLS if isinstance(site, Site) else site.listener.alpn_protocols:
         context.set_alpn_select_callback(partial(_choose_protocol, protocols))
-    context.set_verify_depth(max_depth)
+    context.set_verify_depth(basis.max_depth)
     _use_server_certificate(context, site)
-    rules = _client_rules(context, site, max_depth)
+    rules = _client_rules(context, site, basis.max_depth)
     search = None
     if rules.anchors is not None and KNOWN:
-        search = PathSearch(rules.anchors, rules.anchors.authorities, max_depth)
-    made = SiteContext(site, context, rules, search, variables_of)
+        search = PathSearch(rules.anchors, rules.anchors.authorities, basis.max_depth)
+    made = SiteContext(site, context, rules, search, basis.variables_of, basis.content, basis.sessions_of)
     if rules.asks:
-        set_verify(context, made.verify_mode)
+        basis.set_verify(context, made.verify_mode)
     return made
 
 
@@ -185,8 +196,11 @@ def _set_groups(context: SSL.Context, profile: SslProfile | None) -> None:
         raise GroupsError(profile.name)
 
 
-def _restrict(context: SSL.Context, *, resumable: bool) -> None:
-    # A ticket or a session of an open site would resume into a strict site of the same port without a certificate.
+def restrict(context: SSL.Context, *, resumable: bool = False) -> None:
+    """Sets what is the same for all contexts of listeners; sessions are resumed by those of `sessions` alone.
+
+    A ticket or a session of an open site would resume into a strict site of the same port without a certificate.
+    """
     options = SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
     if not resumable:
         options |= SSL.OP_NO_TICKET

@@ -33,8 +33,10 @@ class HandshakeOwner(Protocol):
     def name_refused(self) -> bool:
         """Whether the client asked for a name that no site answers to."""
 
-    def begins(self) -> bool:
-        """Whether the handshake, whose ClientHello has come, may begin; else `ServerHandshake.go_on` is called."""
+    def begins(self, hello: bytes) -> bool:
+        """Whether the handshake, whose ClientHello has come in these records, may begin; else `ServerHandshake.go_on`
+        is called.
+        """
 
     def completed(self) -> None:
         """The handshake is through; the connection's receiver must be set when this returns."""
@@ -119,6 +121,11 @@ class ServerHandshake:
 
     # -- from the owner
 
+    @property
+    def bytes_taken(self) -> int:
+        """Bytes that OpenSSL has read."""
+        return self._taken
+
     def go_on(self) -> None:
         """It is the turn of this handshake."""
         hello, self._hello = self._hello, None
@@ -150,7 +157,7 @@ class ServerHandshake:
         """Begins the handshake once it is due: half a ClientHello is no work for OpenSSL, and takes no slot."""
         if self._connection.paused or self._hello is None or not has_begun(self._hello):
             return
-        if owner.begins():
+        if owner.begins(bytes(self._hello)):
             self.go_on()
         else:
             self._connection.pause()

@@ -15,6 +15,8 @@ from typing import Any, Final, TypeAlias
 import attrs
 from OpenSSL import SSL, crypto
 
+from agwtwisted.core.certificates.der import SEQUENCE, elements, first_of
+
 lib: Final[Any] = SSL._lib  # type: ignore[attr-defined]
 ffi: Final[Any] = SSL._ffi  # type: ignore[attr-defined]
 """OpenSSL's functions and C's types, as pyOpenSSL calls them; for this module and `records` alone."""
@@ -115,6 +117,37 @@ def set_groups(context: SSL.Context, groups: bytes) -> bool:
     return bool(done)
 
 
+def session_reused(connection: SSL.Connection) -> bool:
+    """Whether a handshake resumed a session; False where that cannot be known: there none may be with certificates."""
+    inside: Any = connection
+    return KNOWN and lib.SSL_session_reused(inside._ssl) == 1
+
+
+def session_id(connection: SSL.Connection) -> bytes:
+    """The id by which OpenSSL keeps the session of a connection in TLS 1.2; empty where a ticket holds it.
+
+    Only where `KNOWN`; else empty.
+    """
+    inside: Any = connection
+    session = lib.SSL_get_session(inside._ssl) if KNOWN else ffi.NULL
+    size = lib.i2d_SSL_SESSION(session, ffi.NULL) if session != ffi.NULL else 0
+    if not 0 < size <= _SCRATCH_SIZE:
+        return b"" if size <= 0 else bytes(32)  # a long one: it has an id, or may have
+    lib.i2d_SSL_SESSION(session, ffi.new("unsigned char **", _SCRATCH))
+    parts = elements(first_of(ffi.buffer(_SCRATCH, size)[:], SEQUENCE))
+    return parts[_ID].content
+
+
+_ID: Final = 3
+"""Its place in a session's ASN.1 form: behind two versions and the cipher suite."""
+
+
+def peer_certificate(connection: SSL.Connection) -> bytes | None:
+    """The peer's own certificate (DER), None where it has shown none; after a resumed handshake, too."""
+    certificate = connection.get_peer_certificate()
+    return None if certificate is None else crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+
+
 _CERTIFICATE_WORD: Final = 1
 _SENT_WORD: Final = 2
 """Where a store context keeps the certificate that is verified, and all that came with it.
@@ -192,6 +225,8 @@ _TYPES: Final = {
     "BIO_s_mem": "BIO_METHOD *(*)()",
     "SSL_CTX_set_verify": "void(*)(SSL_CTX *, int, int(*)(int, X509_STORE_CTX *))",
     "SSL_do_handshake": "int(*)(SSL *)",
+    "SSL_get_session": "SSL_SESSION *(*)(SSL *)",
+    "SSL_session_reused": "int(*)(SSL *)",
     "SSL_get_ex_data_X509_STORE_CTX_idx": "int(*)()",
     "SSL_set_verify": "void(*)(SSL *, int, int(*)(int, X509_STORE_CTX *))",
     "SSL_write": "int(*)(SSL *, void *, int)",
@@ -203,6 +238,7 @@ _TYPES: Final = {
     "X509_STORE_CTX_set_error": "void(*)(X509_STORE_CTX *, int)",
     "X509_STORE_CTX_init": "int(*)(X509_STORE_CTX *, X509_STORE *, X509 *, Cryptography_STACK_OF_X509 *)",
     "X509_STORE_set_purpose": "int(*)(X509_STORE *, int)",
+    "i2d_SSL_SESSION": "int(*)(SSL_SESSION *, unsigned char * *)",
     "i2d_X509_bio": "int(*)(BIO *, X509 *)",
     "sk_X509_num": "int(*)(Cryptography_STACK_OF_X509 *)",
     "sk_X509_value": "X509 *(*)(Cryptography_STACK_OF_X509 *, int)",

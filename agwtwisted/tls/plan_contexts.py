@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from agwtwisted.core.plan.fingerprints import Fingerprints
 from agwtwisted.core.plan.plan import Address, Plan
 from agwtwisted.tls.contexts import VariablesOf
 from agwtwisted.tls.port_contexts import PortContexts
@@ -25,9 +26,16 @@ def make_contexts(
     Raises:
         AgwError: OpenSSL does not take a certificate, a trusted CA or a group.
     """
-    depth = plan.gateway.max_client_chain_depth
+    fingerprints = Fingerprints()
     return {
-        port.address: PortContexts.of(port.sites, max_depth=depth, variables_of=variables_of)
+        port.address: PortContexts.of(
+            port.sites,
+            max_depth=plan.gateway.max_client_chain_depth,
+            variables_of=variables_of,
+            address=port.address,
+            kept=None if kept is None else kept.get(port.address),
+            fingerprints=fingerprints,
+        )
         for port in plan.ports
         if port.encrypted
     }

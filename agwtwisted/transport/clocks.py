@@ -22,6 +22,9 @@ from agwtwisted.transport.spread_calls import SpreadCalls
 system_time: Final = time.time
 """Seconds since 1970, as the system has them."""
 
+monotonic_time: Final = time.monotonic
+"""Seconds by the clock that cannot be set, the same in all processes of the system."""
+
 LOOK: Final = 1.0
 """Seconds between two looks whether the system's clock was set."""
 

@@ -32,7 +32,7 @@ class _AsServer:
         self.failures: list[str] = []
         self.receive: Callable[[], None] = lambda: None
 
-    def begins(self) -> bool:
+    def begins(self, hello: bytes) -> bool:
         """At once."""
         return True
 

@@ -13,6 +13,7 @@ from agwtwisted.core.verification.verdicts import NotAsked, Trusted
 from agwtwisted.http1.port import HttpPort
 from agwtwisted.tls.client_certificates import ClientCertificates
 from agwtwisted.tls.port_contexts import PortContexts, servername_callback
+from agwtwisted.tls.sessions import Keys
 from tests import clients, configurations, pki
 from tests.clients import FATAL, GET, TLS_1_2, TLS_1_3, VERSIONS, Client, Gateway, client_context, device, text
 
@@ -310,7 +311,7 @@ class ResumptionTests(SynchronousTestCase):
     def test_falls_back(self) -> None:
         """A client with a session that is not resumed gets a full handshake, and is served."""
         for context in self.contexts(device()):
-            gateway = Gateway(text("basic strict", "s strict s.example"))
+            gateway = Gateway(text("basic strict", "s http400 s.example"))
             reused, client = self.resumed(gateway, context, "basic.example", "s.example")
             self.assertFalse(reused)
             self.assertEqual(client.connection.receiver._session.client.verdict, Trusted())  # type: ignore[attr-defined]
@@ -327,18 +328,30 @@ class ResumptionTests(SynchronousTestCase):
             self.assertEqual(SSL._lib.SSL_SESSION_get_max_early_data(session._session), 0)  # type: ignore[attr-defined]
 
     def test_options(self) -> None:
-        """No context renegotiates or compresses, and where a site asks none makes tickets or keeps sessions."""
-        for listeners, asks in ((("basic -", "o - o.example"), False), (("basic -", "s strict s.example"), True)):
+        """No context renegotiates or compresses; none of a site makes tickets, and where profiles differ no other."""
+        for listeners, resumes in (
+            (("basic strict", "s strict s.example"), True),
+            (("basic -", "s strict s.e"), False),
+        ):
             contexts = Gateway(text(*listeners)).contexts
             assert contexts
             for each in contexts.by_site.values():
-                options = SSL._lib.SSL_CTX_get_options(each.context._context)  # type: ignore[attr-defined]
-                self.assertTrue(options & SSL.OP_NO_RENEGOTIATION)
-                self.assertTrue(options & SSL.OP_NO_COMPRESSION)
-                mode = SSL._lib.SSL_CTX_clear_mode(each.context._context, 0)  # type: ignore[attr-defined]
-                self.assertTrue(mode & SSL.MODE_RELEASE_BUFFERS)
-                self.assertEqual(bool(options & SSL.OP_NO_TICKET), asks)
-                self.assertEqual(each.context.get_session_cache_mode() == SSL.SESS_CACHE_OFF, asks)
+                self.assertTrue(self.options(each.context) & SSL.OP_NO_TICKET)
+                self.assertEqual(each.context.get_session_cache_mode() == SSL.SESS_CACHE_OFF, not resumes)
+            self.assertEqual(contexts.sessions is None, not resumes)
+            for keys in Keys:
+                if contexts.sessions is not None:
+                    born = contexts.sessions.context(keys)
+                    self.assertEqual(bool(self.options(born) & SSL.OP_NO_TICKET), keys is Keys.NONE)
+
+    def options(self, context: SSL.Context) -> int:
+        """The options of a context, after a look at those that all have."""
+        options: int = SSL._lib.SSL_CTX_get_options(context._context)  # type: ignore[attr-defined]
+        self.assertTrue(options & SSL.OP_NO_RENEGOTIATION)
+        self.assertTrue(options & SSL.OP_NO_COMPRESSION)
+        mode = SSL._lib.SSL_CTX_clear_mode(context._context, 0)  # type: ignore[attr-defined]
+        self.assertTrue(mode & SSL.MODE_RELEASE_BUFFERS)
+        return options
 
     def test_renegotiation(self) -> None:
         """A client that starts another handshake in TLS 1.2 gets a refusal, and keeps its identity."""
@@ -365,10 +378,12 @@ class BirthTests(SynchronousTestCase):
             contexts = PortContexts.of(port.sites, max_depth=8)
             connection = contexts.connection(ClientCertificates(pki.NOW.timestamp))
             references = [weakref.ref(each.context) for each in contexts.by_site.values()]
+            if contexts.sessions is not None:
+                references += [weakref.ref(contexts.sessions.context(keys)) for keys in Keys]
             del contexts
-            self.assertEqual(references[0]() is None, False)  # the connection goes on with its port's contexts
+            self.assertIsNotNone(references[0]())  # the connection goes on with its port's contexts
             del connection
-            self.assertEqual([reference() for reference in references], [None] * len(listeners))
+            self.assertEqual({reference() for reference in references}, {None})
 
     def test_no_port(self) -> None:
         """A connection of no port's making gets no further than its ClientHello."""

@@ -72,6 +72,7 @@ TLS: Final = {
     "sslEnabled": "`on` or `off`",
     "sslCipher": "the cipher suite in OpenSSL's name",
     "sslProtocol": "`TLSv1.2` or `TLSv1.3`",
+    "sslSessionReused": "`on` if the handshake resumed a TLS session, else `off`",
     "sslClientVerify": "`NONE`, `PASSTHROUGH`, `SUCCESS` or `FAILED:` and the reason",
     "ocspStatus": (
         "`not-checked`, `good`, `revoked`, `unknown`, `unavailable`, `unavailable-allowed` (and accepted), `not-asked`"
@@ -270,13 +271,21 @@ def _tls(
     certificate = proof.certificate
     fingerprint, issuer = (certificate.fingerprint, certificate.logged_issuer) if certificate else (b"", b"")
     render = _remembered_tls_members if len(issuer) <= LONGEST_ISSUER else _tls_members
+    reused, verified = connection.session_reused, log_word(verdict)
     return render(
-        enabled, connection.cipher, connection.tls_version, log_word(verdict), ocsp_status.value, fingerprint, issuer
+        enabled, connection.cipher, connection.tls_version, reused, verified, ocsp_status.value, fingerprint, issuer
     )
 
 
 def _tls_members(
-    enabled: bool, cipher: str, version: str, verified: str, status: str, fingerprint: bytes, issuer: bytes
+    enabled: bool,
+    cipher: str,
+    version: str,
+    reused: bool,
+    verified: str,
+    status: str,
+    fingerprint: bytes,
+    issuer: bytes,
 ) -> bytes:
     """Of nothing but these, so that they may be remembered by them."""
     return members(
@@ -284,6 +293,7 @@ def _tls_members(
             "sslEnabled": "on" if enabled else "off",
             "sslCipher": cipher,
             "sslProtocol": version,
+            "sslSessionReused": "on" if reused else "off",
             "sslClientVerify": verified,
             "ocspStatus": status,
             "sslClientCertificateFingerprint": decoded(fingerprint),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -14,8 +14,9 @@ from agwtwisted.core.base.tables import beside
 from agwtwisted.core.base.tables import table as rendered
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.configuration.coherence import AnyListener
-from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.plan.plan import Plan, PortPlan
 from agwtwisted.core.plan.probing import http_probe
+from agwtwisted.core.plan.resumption import why_not_resumed
 from agwtwisted.core.plan.server_identity import IdentityRule
 from agwtwisted.core.reports import route_report
 from agwtwisted.core.reports.route_report import address_and_port, distinct, server_place
@@ -58,6 +59,7 @@ def table(plan: Plan, now: datetime) -> str:
             _server_certificates(config, now),
             *(_trusted(config, each, now) for each in _trusted_files(config)),
             _policies(config),
+            _sessions(plan),
             *route_report.tables(config),
             _settings(used),
             _balancing(used),
@@ -187,6 +189,18 @@ def _policy_row(config: Config, policy: TlsPolicy) -> tuple[str, ...]:
     versions = dict.fromkeys((policy.min_version, policy.max_version))
     suites = (*policy.tls13_cipher_suites, *policy.tls12_cipher_suites)
     return policy.name, "\n".join(users), "\n".join(versions), "\n".join(suites)
+
+
+def _sessions(plan: Plan) -> str:
+    """Whether clients may resume TLS sessions, by port."""
+    heads = ("ADDRESS", "TLS SESSIONS")
+    rows = [(address_and_port(*port.address), _resumption(port)) for port in plan.ports if port.encrypted]
+    return rendered("Resumption", heads, rows)
+
+
+def _resumption(port: PortPlan[Any]) -> str:
+    reason = why_not_resumed(port.sites.all())
+    return f"not resumed: {reason}" if reason else "resumed, certificates are judged again"
 
 
 def _backend_tls(every: Used, now: datetime) -> Iterator[str]:

@@ -148,6 +148,7 @@ class SslProfile:
     advertise_ca_names: bool = True  # whether a Strict listener sends the names of its CAs
     tls_groups: tuple[str, ...] = ()  # for key exchange, the preferred one first; none: the default ones
     refusal: Refusal = Refusal.HANDSHAKE
+    session_resumption: bool = True  # whether TLS sessions are resumed, where the port allows it
     ssl_policy: TlsPolicy
     verify_client_revocation: ClientRevocation = ClientRevocation.NONE
     ocsp_responder_url: str = ""  # instead of those that certificates name

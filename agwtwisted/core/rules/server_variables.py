@@ -315,6 +315,13 @@ _TABLE: Final = (
         "SUCCESS|PASSTHROUGH|NONE",
     ),
     _ours(
+        "ssl_session_reused",
+        About.CONNECTION,
+        "On if the handshake resumed a TLS session, else empty",
+        lambda context: b"On" if context.client.connection.session_reused else b"",
+        "On",
+    ),
+    _ours(
         "client_certificate_fingerprint_sha256",
         About.CERTIFICATE,
         "its SHA-256, lower-case hexadecimal",

@@ -251,6 +251,12 @@ SSL_PROFILE = Kind(
             "How a Strict listener refuses: with an alert in the `Handshake`, or with a page after it (`Http400`).",
             empty=Empty.REFUSED,
         ),
+        "session_resumption": Key(
+            boolean,
+            "Whether clients may resume TLS sessions: their certificates are judged again each time. Only on ports"
+            " whose listeners all have the same profile.",
+            empty=Empty.REFUSED,
+        ),
         **POLICY,
         "verify_client_revocation": Key(
             choice(*ClientRevocation),

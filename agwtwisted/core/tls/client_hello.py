@@ -10,6 +10,9 @@ _SESSION_ID: Final = 5 + 4 + 2 + 32
 
 _RECORD_HEADER: Final = 5
 
+_SERVER_NAME: Final = 0
+"""The extension's number."""
+
 _MAX_RECORD: Final = 16384
 """Bytes of a plaintext record at most (RFC 8446 section 5.1)."""
 
@@ -36,6 +39,37 @@ def has_begun(records: bytes | bytearray) -> bool:
         return False
     size = int.from_bytes(records[3:5], "big")
     return len(records) >= _RECORD_HEADER + size or records[1] != 3 or size > _MAX_RECORD
+
+
+def server_name_in(records: bytes) -> bytes | None:
+    """The host name that a ClientHello asks for (RFC 6066 section 3), empty where it asks for none.
+
+    None where the message does not lie in these bytes, whole and in one record: a rarity.
+    """
+    try:
+        return _server_name(records)
+    except IndexError:
+        return None
+
+
+def _server_name(records: bytes) -> bytes | None:
+    size = int.from_bytes(records[3:5], "big")
+    if records[0] != 0x16 or records[5] != 1 or int.from_bytes(records[6:9], "big") != size - 4:
+        return None
+    hello = records[_RECORD_HEADER : _RECORD_HEADER + size]
+    if len(hello) < size:
+        return None
+    at = _SESSION_ID - _RECORD_HEADER
+    at += 1 + hello[at]
+    at += 2 + int.from_bytes(hello[at : at + 2], "big")
+    at += 1 + hello[at] + 2  # behind the compression methods and the length of all extensions
+    while at < size:
+        kind, length = int.from_bytes(hello[at : at + 2], "big"), int.from_bytes(hello[at + 2 : at + 4], "big")
+        if kind == _SERVER_NAME:
+            # One name, behind the lengths of the list and of the name, and the name's type.
+            return hello[at + 9 : at + 4 + length]
+        at += 4 + length
+    return b""
 
 
 def suite_names(suites: bytes) -> bytes:

@@ -78,6 +78,7 @@ class RenderTests(SynchronousTestCase):
                     "sslEnabled": "on",
                     "sslCipher": "TLS_AES_128_GCM_SHA256",
                     "sslProtocol": "TLSv1.3",
+                    "sslSessionReused": "off",
                     "sslClientVerify": "SUCCESS",
                     "ocspStatus": "not-checked",
                     "sslClientCertificateFingerprint": DEVICE.fingerprint.decode(),

@@ -1,0 +1,155 @@
+"""The contexts with which the connections of a port begin whose clients may resume TLS sessions.
+
+They hold the keys of tickets and the sessions with ids, and no certificate: a site is chosen by its name a moment
+later, and brings its own context. So they outlive the renewal of a site's certificate, and sites that come and go.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+import attrs
+from OpenSSL import SSL
+
+from agwtwisted.core.tls.policies import TlsPolicy
+from agwtwisted.tls.contexts import SetVerify, apply_policy, restrict
+from agwtwisted.tls.openssl import KNOWN, session_id, set_groups
+from agwtwisted.transport.clocks import monotonic_time
+
+SESSION_LIFE: Final = 7200
+"""Seconds for which a session can be resumed."""
+
+CONTEXT_LIFE: Final = 24 * 3600.0
+"""Seconds after which new ticket keys are made: what they were stolen for is over then."""
+
+ROOM: Final = 1 << 24
+"""Bytes that the sessions with ids of one port may take in memory: those of TLS 1.2 clients that know no tickets."""
+
+_OF_ONE: Final = 4096
+"""Bytes that such a session takes, the client's certificates not counted."""
+
+_PARSED: Final = 8
+"""Times its octets that a certificate takes which OpenSSL has parsed."""
+
+
+class Keys(Enum):
+    """Which tickets a new connection may be resumed with."""
+
+    USUAL = "those of all clients"
+    OTHER = "those since a session of this client was refused"
+    NONE = "none: that happened again"
+
+
+@attrs.frozen(kw_only=True)
+class Birth:
+    """What a connection has before its ClientHello has chosen a site: what OpenSSL does not take from the site's."""
+
+    policy: TlsPolicy | None
+    allow_weak: bool
+    groups: bytes  # in the form of `openssl.set_groups`
+    verify_mode: int
+    set_verify: SetVerify
+    max_depth: int
+    session_id_context: bytes  # a session is resumed only where it is the same
+
+
+class SessionContexts:
+    """Those of one port.
+
+    Args:
+        birth: of its connections.
+        servername_callback: chooses the site of each.
+        content: the fingerprint of all that they are made of.
+        seconds: a clock that cannot be set, the same in all processes.
+    """
+
+    def __init__(
+        self,
+        birth: Birth,
+        servername_callback: Callable[[SSL.Connection], None],
+        content: str = "",
+        seconds: Callable[[], float] = monotonic_time,
+    ) -> None:
+        self.content = content
+        self._birth = birth
+        self._servername_callback = servername_callback
+        self._seconds = seconds
+        self._until = 0.0
+        self._ids = IdRoom()
+        self._contexts: dict[Keys, SSL.Context] = {}
+        self._renew()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether their keys are too old."""
+        return self._seconds() >= self._until
+
+    def context(self, keys: Keys = Keys.USUAL) -> SSL.Context:
+        """That of a new connection."""
+        if self._seconds() >= self._until:
+            self._renew()
+        return self._contexts[keys]
+
+    def completed(self, connection: SSL.Connection, received: int) -> None:
+        """After a full handshake of TLS 1.2, in which the client sent so many bytes, certificates among them.
+
+        A session with an id is forgotten at once where there is no room for it.
+        """
+        if session_id(connection) and not self._ids.admits(_OF_ONE + _PARSED * received, self._seconds()):
+            forget_session(connection)
+
+    def _renew(self) -> None:
+        self._until = self._seconds() + CONTEXT_LIFE
+        self._ids = IdRoom()
+        self._contexts = {keys: self._made(resumable=keys is not Keys.NONE) for keys in Keys}
+
+    def _made(self, *, resumable: bool) -> SSL.Context:
+        birth = self._birth
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        apply_policy(context, birth.policy, allow_weak=birth.allow_weak)
+        restrict(context, resumable=resumable)
+        if not KNOWN:
+            context.set_session_cache_mode(SSL.SESS_CACHE_OFF)  # what sessions with ids take could not be bounded
+        set_groups(context, birth.groups)
+        context.set_verify_depth(birth.max_depth)
+        context.set_session_id(birth.session_id_context)
+        context.set_timeout(SESSION_LIFE)
+        if birth.verify_mode != SSL.VERIFY_NONE:
+            birth.set_verify(context, birth.verify_mode)
+        context.set_tlsext_servername_callback(self._servername_callback)
+        return context
+
+
+class IdRoom:
+    """How much the sessions with ids may take that OpenSSL keeps until their time is over.
+
+    OpenSSL's own limit is one of their number, twenty thousand, and the bindings cannot lower it.
+    """
+
+    def __init__(self, room: int = ROOM) -> None:
+        self._room = room
+        self._taken = 0
+        self._until: deque[tuple[float, int]] = deque()
+
+    def admits(self, size: int, now: float) -> bool:
+        """Whether there is room for so many bytes more; they are taken then, for the life of a session."""
+        while self._until and self._until[0][0] <= now:
+            self._taken -= self._until.popleft()[1]
+        if self._taken + size > self._room:
+            return False
+        self._taken += size
+        self._until.append((now + SESSION_LIFE, size))
+        return True
+
+
+def forget_session(connection: SSL.Connection) -> None:
+    """Has OpenSSL forget the session of a connection, which goes on.
+
+    To set a session says that the present one is not to be trusted, if no close_notify was sent (SSL_set_session).
+    """
+    session = connection.get_session()
+    if session is not None:
+        connection.set_session(session)

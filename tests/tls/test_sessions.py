@@ -1,0 +1,116 @@
+"""The contexts with which connections begin whose sessions may be resumed."""
+
+from __future__ import annotations
+
+from OpenSSL import SSL
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.verification.verdicts import Trusted
+from agwtwisted.tls import sessions
+from agwtwisted.tls.openssl import session_id, session_reused
+from agwtwisted.tls.port_contexts import PortContexts
+from agwtwisted.tls.sessions import CONTEXT_LIFE, SESSION_LIFE, IdRoom, Keys, SessionContexts, forget_session
+from tests import configurations
+from tests.clients import TLS_1_2, Gateway, client_context, device, files, text
+from tests.tls.test_resumption import LENIENT, come_back, found, left, session_of, ways
+
+
+def contexts_of(gateway: Gateway) -> SessionContexts:
+    """Those of a gateway's port."""
+    assert gateway.contexts
+    assert gateway.contexts.sessions
+    return gateway.contexts.sessions
+
+
+class ContextTests(SynchronousTestCase):
+    """What they are."""
+
+    def test_session_id_context(self) -> None:
+        """Sessions are bound to a port and a profile."""
+        seen = set()
+        for profile in ("strict", "http400", "lenient", "-"):
+            for number in (8443, 8444):
+                [port] = configurations.plan(LENIENT + text(f"basic {profile}"), files()).http_ports.values()
+                made = PortContexts.of(port.sites, max_depth=8, address=("", number))
+                assert made.sessions
+                seen.add(made.sessions._birth.session_id_context)
+        self.assertEqual(len(seen), 8)
+        self.assertEqual({len(each) for each in seen}, {32})
+
+    def test_lifetime(self) -> None:
+        """OpenSSL knows for how long a session may be resumed."""
+        for keys in Keys:
+            self.assertEqual(contexts_of(Gateway(text("basic strict"))).context(keys).get_timeout(), SESSION_LIFE)
+
+    def test_age(self) -> None:
+        """They are made anew after a day, by a clock that cannot be set, and the same until then."""
+        gateway = Gateway(text("basic strict"))
+        contexts = contexts_of(gateway)
+        before = {keys: contexts.context(keys) for keys in Keys}
+        gateway.wall.ahead = 10 * CONTEXT_LIFE
+        gateway.reactor.advance(CONTEXT_LIFE - 1)
+        self.assertFalse(contexts.is_over)
+        for keys in Keys:
+            self.assertIs(contexts.context(keys), before[keys])
+        gateway.reactor.advance(1)
+        self.assertTrue(contexts.is_over)
+        for keys in Keys:
+            self.assertIsNot(contexts.context(keys), before[keys])
+        self.assertFalse(contexts.is_over)
+
+    def test_public_interface(self) -> None:
+        """Where the ids of sessions cannot be read, no session is kept by one."""
+        self.patch(sessions, "KNOWN", False)
+        contexts = contexts_of(Gateway(text("basic -")))
+        for keys in Keys:
+            self.assertEqual(contexts.context(keys).get_session_cache_mode(), SSL.SESS_CACHE_OFF)
+
+
+class IdTests(SynchronousTestCase):
+    """Sessions that OpenSSL keeps by their ids."""
+
+    def test_room(self) -> None:
+        """What is taken is given back once the life of a session is over."""
+        room = IdRoom(100)
+        self.assertEqual([room.admits(size, 0) for size in (60, 41, 40, 1)], [True, False, True, False])
+        self.assertFalse(room.admits(1, SESSION_LIFE - 1))
+        self.assertTrue(room.admits(100, SESSION_LIFE))
+        self.assertFalse(room.admits(1, SESSION_LIFE))
+
+    def test_without_room(self) -> None:
+        """They are forgotten at once where they would take more than there is room for; tickets need none."""
+        for (way, context), resumed in zip(ways(device()), (True, True, False), strict=True):
+            with self.subTest(way=way):
+                gateway = Gateway(text("basic strict"))
+                contexts_of(gateway)._ids = IdRoom(0)
+                session = session_of(gateway, context)
+                client = come_back(gateway, context, session)
+                self.assertEqual(session_reused(client.tls), resumed)
+                self.assertEqual(found(client).verdict, Trusted())
+
+    def test_which_have_one(self) -> None:
+        """Sessions of TLS 1.2 clients that know no tickets have ids."""
+        for (way, context), has_id in zip(ways(device()), (False, False, True), strict=True):
+            with self.subTest(way=way):
+                gateway = Gateway(text("basic strict"))
+                server = gateway.shake_hands(context).server_side
+                if server.get_protocol_version() == TLS_1_2:
+                    self.assertEqual(bool(session_id(server)), has_id)
+
+    def test_forgotten(self) -> None:
+        """A session is forgotten while its connection goes on."""
+        *_, (_, context) = ways(device())
+        gateway = Gateway(text("basic strict"))
+        client = gateway.shake_hands(context)
+        forget_session(client.server_side)
+        session = left(gateway, client)
+        self.assertIn(b"204 No Content", client.received)
+        self.assertFalse(session_reused(come_back(gateway, context, session).tls))
+
+    def test_no_session(self) -> None:
+        """A connection without a session has no id, and nothing to forget."""
+        connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)
+        connection.set_accept_state()
+        self.assertEqual(session_id(connection), b"")
+        forget_session(connection)
+        self.assertIsNotNone(client_context())
