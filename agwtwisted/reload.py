@@ -23,7 +23,7 @@ from agwtwisted.core.base.errors import ConfigError, Problem
 from agwtwisted.core.plan.changes import Changes, changes_of, fixed_problems
 from agwtwisted.loading import Files, Loaded, load_files, plan_of
 from agwtwisted.transport.deferreds import log_failure
-from agwtwisted.transport.threads import in_thread
+from agwtwisted.transport.threads import considerate, in_thread
 
 T = TypeVar("T")
 
@@ -208,7 +208,8 @@ class Reloads:
         """What comes of one reload; a defect is logged, and rejects it."""
         begun = self._reactor.seconds()
         try:
-            return await self._reloaded(kind, begun)
+            with considerate():
+                return await self._reloaded(kind, begun)
         except ConfigError as error:
             rejected = self._rejected(tuple(map(str, error.problems)))
         except CancelledError:

@@ -25,7 +25,6 @@ from agwtwisted.operations.log_writer import LogFile, log_file
 from agwtwisted.revocation.ocsp_store import OpenedStore
 from agwtwisted.shared import Shared
 from agwtwisted.tls.plan_contexts import make_contexts
-from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.transport.deferreds import log_failure
 from agwtwisted.transport.threads import in_thread
 
@@ -84,8 +83,7 @@ class Replacement:
 
     async def _make(self) -> None:
         service, plan, shared = self._service, self._plan, self._service.shared
-        contexts, self._store = await in_thread(shared.reactor, self._made_in_thread, "contexts")
-        self._generation = Generation.make(plan, shared, contexts=contexts, previous=service.generation)
+        self._generation, self._store = await in_thread(shared.reactor, self._made, "generation")
         path = plan.gateway.access_log
         if path != service.generation.plan.gateway.access_log:
             self._log = await in_thread(shared.reactor, partial(log_file, path), "access log file", LogFile.close)
@@ -94,10 +92,12 @@ class Replacement:
             self._room = found.room
             self.warnings = tuple(map(str, too_few(plan, found)))
 
-    def _made_in_thread(self) -> tuple[Mapping[Address, PortContexts], OpenedStore | None]:
-        shared, generation = self._service.shared, self._service.generation
-        contexts = make_contexts(self._plan, shared.variables_of, generation.contexts)
-        return contexts, shared.opened_store(self._plan)
+    def _made(self) -> tuple[Generation, OpenedStore | None]:
+        """In a thread: none of it needs the reactor, or changes anything of the generation in force."""
+        shared, previous = self._service.shared, self._service.generation
+        contexts = make_contexts(self._plan, shared.variables_of, previous.contexts)
+        generation = Generation.make(self._plan, shared, contexts=contexts, previous=previous)
+        return generation, shared.opened_store(self._plan)
 
     def cancel(self) -> None:
         """Closes what was bound; everything stays as it was."""

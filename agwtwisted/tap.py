@@ -148,6 +148,7 @@ def _start(loaded: Loaded, source: FileSource, options: Options) -> IService:
         for bound in sockets.values():
             bound.close()
         raise
+    gc.collect()  # whatever was made by now is looked through no more until much else is there
     return GatewayProcess(cast(PosixReactorBase, reactor), service, options.parent or {})
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from agwtwisted.transport.threads import in_thread
+from agwtwisted.transport.threads import COLLECTED, SWITCH, considerate, in_thread
 from tests.sockets import until
 
 
@@ -36,3 +38,15 @@ class InThreadTests(TestCase):
             end.set()
             await until(lambda: not any(each.name == "reload" for each in threading.enumerate()))
             await until(lambda undone=undone, expected=expected: undone == expected)
+
+
+class ConsiderateTests(SynchronousTestCase):
+    """What is done while other threads make many objects."""
+
+    def test_for_a_while(self) -> None:
+        """Threads take short turns, and the collector looks at little at once; afterwards all is as it was."""
+        before = sys.getswitchinterval(), gc.get_threshold()
+        with self.assertRaises(ZeroDivisionError), considerate():
+            self.assertEqual((sys.getswitchinterval(), gc.get_threshold()), (SWITCH, COLLECTED))
+            raise ZeroDivisionError
+        self.assertEqual((sys.getswitchinterval(), gc.get_threshold()), before)
