@@ -1,15 +1,16 @@
 """Stores signed OCSP responses: in memory alone, or in an SQLite file that outlives the process.
 
-A store is not trusted: the responses are signed, and are verified like those that come from a responder. Caller: the
-revocation service.
+A store is not trusted: the responses are signed, and are verified like those that come from a responder. The file may
+be that of several processes: a revocation that one of them has stored is replaced by no response of another one that
+does not know of it. Caller: the revocation service.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import ClassVar, Final, Protocol
@@ -19,6 +20,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from agwtwisted.core.base.expiring import Expiring
+from agwtwisted.sharing.directory_lock import locked
 
 FILE: Final = "ocsp.sqlite3"
 VERSION: Final = 1
@@ -28,6 +30,12 @@ MAX_PENDING: Final = 10_000
 
 MAX_REVOKED: Final = 1_000_000
 """Revocations that are stored, those of the certificates that are valid longest."""
+
+_STORE: Final = (
+    "INSERT INTO responses VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE"
+    " SET response = excluded.response, revoked = excluded.revoked, until = excluded.until"
+    " WHERE excluded.revoked OR NOT responses.revoked OR ?"
+)
 
 _FORGET_REVOKED: Final = (
     "DELETE FROM responses WHERE key IN (SELECT key FROM responses WHERE revoked ORDER BY until DESC LIMIT -1 OFFSET ?)"
@@ -42,6 +50,8 @@ class StoredResponse:
     response: bytes = attrs.field(repr=False)
     is_revoked: bool
     until: float
+    is_newer_than_revocation: bool = attrs.field(default=False, eq=False)
+    """Whether a revocation that is known is older than this: only then it takes the place of one in a file."""
 
 
 class ResponseStore(Protocol):
@@ -138,6 +148,7 @@ class SqliteStore:
         self._thread: threading.Thread | None = None
         self._stopped: Deferred[None] | None = None
         self._failing = False
+        self._unwritten: list[StoredResponse] = []  # revocations
         if directory.stat().st_mode & 0o077:
             self.log.warn("{directory} is accessible to other users: chmod 700 it", directory=str(directory))
 
@@ -145,11 +156,12 @@ class SqliteStore:
         """As ResponseStore says; at the start, so that it may wait for the disk."""
         try:
             try:
-                return self._loaded(now, most)
+                with self._opened() as database:
+                    return self._loaded(database, now, most)
             except sqlite3.OperationalError:  # busy, or not to be opened: not the file's fault
                 raise
-            except sqlite3.DatabaseError as error:
-                return self._anew(error)
+            except sqlite3.DatabaseError:
+                return self._anew(now, most)
         except (sqlite3.Error, OSError) as error:
             message = "{path} cannot be read, earlier responses are lost: {error}"
             self.log.error(message, path=str(self._path), error=str(error))
@@ -174,40 +186,55 @@ class SqliteStore:
         self._queue.put(None)
         return stopped
 
-    def _loaded(self, now: float, most: int) -> list[StoredResponse]:
-        with closing(self._opened()) as database:
-            found = database.execute("PRAGMA quick_check(1)").fetchone()
-            if found != ("ok",):
-                raise sqlite3.DatabaseError(*found)
-            database.execute(_FORGET_REVOKED, [self._most_revoked])
-            rows = database.execute("SELECT key, response, revoked, until FROM responses").fetchall()
+    def _loaded(self, database: sqlite3.Connection, now: float, most: int) -> list[StoredResponse]:
+        found = database.execute("PRAGMA quick_check(1)").fetchone()
+        if found != ("ok",):
+            raise sqlite3.DatabaseError(*found)
+        database.execute(_FORGET_REVOKED, [self._most_revoked])
+        rows = database.execute("SELECT key, response, revoked, until FROM responses").fetchall()
         kept = [
             StoredResponse(key=key, response=response, is_revoked=bool(revoked), until=until)
             for key, response, revoked, until in rows
         ]
         return _chosen(kept, now, most)
 
-    def _opened(self) -> sqlite3.Connection:
-        """The database, made where it is not there. Raises sqlite3.Error."""
-        database = sqlite3.connect(self._path, timeout=5, isolation_level=None)
-        try:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = NORMAL")
-            [version] = database.execute("PRAGMA user_version").fetchone()
-            if version not in (0, VERSION):
-                raise sqlite3.DatabaseError(f"version {version} is of another version of the gateway")
-            database.execute(
-                "CREATE TABLE IF NOT EXISTS responses (key BLOB PRIMARY KEY, response BLOB NOT NULL,"
-                " revoked INTEGER NOT NULL, until REAL NOT NULL) WITHOUT ROWID, STRICT"
-            )
-            database.execute(f"PRAGMA user_version = {VERSION}")
-        except BaseException:
-            database.close()
-            raise
-        return database
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        """The database, made where it is not there.
 
-    def _anew(self, error: sqlite3.Error) -> list[StoredResponse]:
-        """Sets a damaged file aside and begins another."""
+        It is made, and set aside, by one process while no other has it open: SQLite finds the journal by the name of
+        the file, so that an old file, still open, would take the journal of a new one for its own.
+
+        Raises:
+            sqlite3.Error: it cannot be opened or made.
+            OSError: the directory cannot be locked.
+        """
+        with locked(self._path.parent, together=True), closing(self._connected()) as database:
+            if _is_made(database):
+                yield database
+                return
+        with locked(self._path.parent), closing(self._connected()) as database:
+            _make(database)
+            yield database
+
+    def _connected(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=5, isolation_level=None)
+
+    def _anew(self, now: float, most: int) -> list[StoredResponse]:
+        """Sets a damaged file aside and begins another, unless another process has done so meanwhile."""
+        with locked(self._path.parent):
+            try:
+                with closing(self._connected()) as database:
+                    if not _is_made(database):
+                        _make(database)
+                    return self._loaded(database, now, most)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                self._set_aside(error)
+        return []
+
+    def _set_aside(self, error: sqlite3.Error) -> None:
         aside = self._path.with_suffix(".damaged")
         self._path.replace(aside)
         for suffix in ("-wal", "-shm"):
@@ -215,8 +242,8 @@ class SqliteStore:
                 self._path.with_name(self._path.name + suffix).unlink()
         message = "{path} is damaged ({error}): set aside as {aside}"
         self.log.error(message, path=str(self._path), error=str(error), aside=str(aside))
-        self._opened().close()
-        return []
+        with closing(self._connected()) as database:
+            _make(database)
 
     # -- the thread
 
@@ -242,23 +269,26 @@ class SqliteStore:
         return batch, True
 
     def _write(self, batch: list[StoredResponse]) -> None:
-        """One transaction; the file is not kept open, so that it may be removed or replaced."""
+        """One transaction; the file is not kept open, so that it may be removed or replaced.
+
+        Revocations that cannot be written are tried again with the next batch, as far as they may wait at all.
+        """
+        batch = [*self._unwritten, *batch]
         try:
-            with closing(self._opened()) as database, database:
-                database.execute("BEGIN")
-                database.executemany(
-                    "INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?)",
-                    [(each.key, each.response, int(each.is_revoked), each.until) for each in batch],
-                )
+            with self._opened() as database, database:
+                database.execute("BEGIN IMMEDIATE")  # no other process can write between this and the commit
+                database.executemany(_STORE, map(_row, batch))
                 database.execute("DELETE FROM responses WHERE NOT revoked AND until <= ?", [self._seconds()])
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
+            self._unwritten = [each for each in batch if each.is_revoked][-MAX_PENDING:]
             if not self._failing:
                 self._log_error("{path} cannot be written, new responses will be lost at a restart: {error}", error)
             self._failing = True
         else:
             self._failing = False
+            self._unwritten = []
 
-    def _log_error(self, message: str, error: sqlite3.Error) -> None:
+    def _log_error(self, message: str, error: sqlite3.Error | OSError) -> None:
         self._call_from_thread(self.log.error, message, path=str(self._path), error=str(error))
 
     def _thread_ended(self) -> None:
@@ -267,3 +297,27 @@ class SqliteStore:
         self._thread = None
         if self._stopped is not None:
             self._stopped.callback(None)
+
+
+def _is_made(database: sqlite3.Connection) -> bool:
+    """Whether a file has what `_make` makes. Raises sqlite3.DatabaseError where it is of another version."""
+    database.execute("PRAGMA synchronous = NORMAL")
+    [version] = database.execute("PRAGMA user_version").fetchone()
+    if version not in (0, VERSION):
+        raise sqlite3.DatabaseError(f"version {version} is of another version of the gateway")
+    return bool(version == VERSION and database.execute("PRAGMA journal_mode").fetchone() == ("wal",))
+
+
+def _make(database: sqlite3.Connection) -> None:
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute(
+        "CREATE TABLE IF NOT EXISTS responses (key BLOB PRIMARY KEY, response BLOB NOT NULL,"
+        " revoked INTEGER NOT NULL, until REAL NOT NULL) WITHOUT ROWID, STRICT"
+    )
+    database.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _row(stored: StoredResponse) -> tuple[bytes, bytes, int, float, int]:
+    """The values for `_STORE`."""
+    may_replace = stored.is_newer_than_revocation
+    return stored.key, stored.response, int(stored.is_revoked), stored.until, int(may_replace)

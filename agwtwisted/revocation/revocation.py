@@ -200,12 +200,19 @@ class Revocation(Service):
         self, key: bytes, answer: ProvenResponse, subject: Subject, profile: SslProfile
     ) -> Unknown | Unusable | None:
         """Takes in an answer that came now, and stores it; what it is instead where it is no news."""
+        was_revoked = self._memory.is_revoked(key, self.seconds())
         if self._take(key, answer, subject, profile, arrived=self.seconds()) is News.NONE:
             return Unknown() if answer.is_unknown else Unusable("the response is older than another")
         until = ocsp.end_of(answer, rules_of(profile))
         if answer.is_revoked:
             until = valid_until(subject[:1])  # thereafter it is refused for its age
-        stored = StoredResponse(key=key, response=answer.response, is_revoked=answer.is_revoked, until=until)
+        stored = StoredResponse(
+            key=key,
+            response=answer.response,
+            is_revoked=answer.is_revoked,
+            until=until,
+            is_newer_than_revocation=was_revoked,
+        )
         self._store.put(stored)
         return None
 

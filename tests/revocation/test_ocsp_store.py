@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import attrs
 from twisted.internet import reactor as global_reactor
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from agwtwisted.revocation.ocsp_store import FILE, MemoryStore, ResponseStore, SqliteStore, StoredResponse
+from tests import forks
 
 reactor: Any = global_reactor
 
@@ -51,8 +54,10 @@ class Contract:
 
     async def test_last_one_counts(self) -> None:
         """Of several responses of one key the last one counts, revocation or not."""
-        for last in (stored("a", "new"), stored("a", "new", is_revoked=True), stored("a", "newer")):
-            assert await self.kept(stored("a", "old", is_revoked=not last.is_revoked), last) == [last]
+        reinstated = attrs.evolve(stored("a", "newer"), is_newer_than_revocation=True)
+        for last in (stored("a", "new"), stored("a", "new", is_revoked=True), reinstated):
+            before = stored("a", "old", is_revoked=not last.is_revoked and last.is_newer_than_revocation)
+            assert await self.kept(before, last) == [last]
 
     async def test_over(self) -> None:
         """What is over is not given back."""
@@ -92,6 +97,161 @@ class MemoryTests(Contract, TestCase):
             store.put(stored(f"g{number}"))
             store.put(stored(f"r{number}", is_revoked=True))
         self.assertEqual(len(store.load(0, 10)), 7)
+
+
+PROCESSES = """
+import attrs
+from pathlib import Path
+from twisted.logger import globalLogPublisher, formatEvent
+from agwtwisted.revocation.ocsp_store import SqliteStore, StoredResponse
+
+directory = Path(sys.argv[1])
+calls = []
+
+def store():
+    return SqliteStore(directory, lambda: 0.0, lambda call, *args, **values: calls.append((call, args, values)))
+
+def stored(key, response, is_revoked=False, newer=False):
+    made = StoredResponse(key=key, response=response, is_revoked=is_revoked, until=100.0)
+    return attrs.evolve(made, is_newer_than_revocation=newer)
+
+def put(*responses):
+    made = store()
+    made.load(0, 10)
+    made.start()
+    for each in responses:
+        made.put(each)
+    made.stop()
+    made._thread.join()
+    said = [values for _, _, values in calls if values]
+    assert not said, said
+
+def found():
+    return {each.key: each for each in store().load(0, 1_000_000)}
+"""
+
+
+class ProcessesTests(SynchronousTestCase):
+    """A file of several processes."""
+
+    def run_with_store(self, program: str) -> str:
+        """What a program prints that has a directory of its own."""
+        with tempfile.TemporaryDirectory() as directory:
+            return forks.run(PROCESSES + program, directory + "/var")
+
+    def test_start_together(self) -> None:
+        """Processes that begin at once with no file make one, and lose nothing; a reader meets no half of it."""
+        self.run_with_store(
+            """
+def work(name):
+    put(*(stored(b"%d of %d" % (number, name), b"r", is_revoked=True) for number in range(20)))
+
+for attempt in range(15):
+    all_well(*(forked(work, name) for name in range(5)))
+    assert len(found()) == 100
+    for path in directory.iterdir():
+        path.unlink()
+"""
+        )
+
+    def test_damaged_together(self) -> None:
+        """A damaged file is set aside once: what a process has stored in the next one is not."""
+        self.run_with_store(
+            """
+def work(name):
+    put(*(stored(b"%d of %d" % (number, name), b"r", is_revoked=True) for number in range(20)))
+
+garbage = bytes(range(256)) * 64
+directory.mkdir()
+for attempt in range(15):
+    (directory / "ocsp.sqlite3").write_bytes(garbage)
+    all_well(*(forked(work, name) for name in range(5)))
+    assert len(found()) == 100, len(found())
+    assert (directory / "ocsp.damaged").read_bytes() == garbage
+    for path in directory.iterdir():
+        path.unlink()
+"""
+        )
+
+    def test_write_together(self) -> None:
+        """Five processes write at once, in small batches; what each has stored is there, though one is killed."""
+        self.run_with_store(
+            """
+def work(name):
+    for first in range(0, 200, 5):
+        put(*(stored(b"%d of %d" % (number, name), b"r", number % 2 == 0) for number in range(first, first + 5)))
+
+def forever():
+    number = 0
+    while True:
+        put(stored(b"%d" % number, b"r", is_revoked=True))
+        number += 1
+
+pids = [forked(work, name) for name in range(4)]
+killed = forked(forever)
+time.sleep(0.3)
+os.kill(killed, signal.SIGKILL)
+os.waitpid(killed, 0)
+all_well(*pids)
+rows = found()
+for name in range(4):
+    assert all(b"%d of %d" % (number, name) in rows for number in range(200)), name
+"""
+        )
+
+    def test_revocation_stays(self) -> None:
+        """A response of a process that does not know of a revocation does not replace it; a newer one that does
+        know of it replaces it, and a revocation replaces everything.
+        """
+        self.run_with_store(
+            """
+put(stored(b"a", b"good"), stored(b"b", b"good"))
+put(stored(b"a", b"revoked", is_revoked=True))
+put(stored(b"a", b"older good"), stored(b"b", b"newer good"))
+rows = found()
+assert (rows[b"a"].response, rows[b"a"].is_revoked, rows[b"b"].response) == (b"revoked", True, b"newer good"), rows
+put(stored(b"a", b"reinstated", newer=True))
+assert found()[b"a"].response == b"reinstated"
+"""
+        )
+
+    def test_not_set_aside_in_use(self) -> None:
+        """A file that a process has open is not set aside: its journal would be taken for that of the next one."""
+        self.run_with_store(
+            """
+from agwtwisted.sharing import directory_lock
+directory_lock.ATTEMPTS = 2
+first, second = store(), store()
+with first._opened():
+    try:
+        second._anew(0.0, 10)
+    except TimeoutError:
+        pass
+    else:
+        raise AssertionError("it was not waited for")
+second._anew(0.0, 10)
+"""
+        )
+
+    def test_unwritten(self) -> None:
+        """Revocations that could not be written while another process held the file are written later."""
+        self.run_with_store(
+            """
+import sqlite3
+put(stored(b"a", b"r"))
+other = sqlite3.connect(directory / "ocsp.sqlite3", isolation_level=None)
+other.execute("BEGIN IMMEDIATE")
+real = sqlite3.connect
+sqlite3.connect = lambda path, timeout, isolation_level: real(path, timeout=0.01, isolation_level=isolation_level)
+made = store()
+made._write([stored(b"b", b"r", is_revoked=True), stored(b"c", b"r")])
+assert "locked" in calls[-1][2]["error"], calls
+other.execute("COMMIT")
+made._write([stored(b"d", b"r")])
+made._write([])
+assert set(found()) == {b"a", b"b", b"d"} and not made._unwritten
+"""
+        )
 
 
 class SqliteTests(Contract, TestCase):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-from errno import EIO, ENOLCK
+from errno import EIO, ENOLCK, ETIMEDOUT
 from pathlib import Path
 from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.sharing import directory_lock
 from agwtwisted.sharing.directory_lock import locked
 
 
@@ -40,6 +41,19 @@ class LockedTests(SynchronousTestCase):
             raise ZeroDivisionError
         self.assertTrue(self.is_free())
         self.assertEqual(os.listdir(self.directory), [])
+
+    def test_together(self) -> None:
+        """Those that say so have it together; any other one waits for all of them, and not for ever."""
+        with (
+            locked(self.directory, together=True),
+            locked(self.directory, together=True),
+            mock.patch.object(directory_lock, "ATTEMPTS", 2),
+            self.assertRaises(OSError) as caught,
+            locked(self.directory),
+        ):
+            self.fail("locked")
+        self.assertEqual((caught.exception.errno, caught.exception.filename), (ETIMEDOUT, str(self.directory)))
+        self.assertTrue(self.is_free())
 
     def test_without_locks(self) -> None:
         """Where the file system has no locks the block runs; another error is one of the start."""

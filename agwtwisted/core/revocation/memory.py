@@ -110,6 +110,10 @@ class RevocationMemory:
         """The answer about a certificate, if it is known and no revocation."""
         return self._held.get(key, now)
 
+    def is_revoked(self, key: bytes, now: float) -> bool:
+        """Whether the last word about a certificate is that it is revoked."""
+        return self._revoked.get(key, now) is not None
+
     def clear(self) -> None:
         """Forgets the held answers."""
         self._held.clear()
