@@ -222,6 +222,7 @@ assert found()[b"a"].response == b"reinstated"
 from agwtwisted.sharing import directory_lock
 directory_lock.ATTEMPTS = 2
 first, second = store(), store()
+first.load(0.0, 10)
 with first._opened():
     try:
         second._anew(0.0, 10)
