@@ -118,7 +118,8 @@ class Shared:
         own_ports = {port for _, port in plan.addresses}
         client = OcspClient(reactor, own_ports=own_ports, lateness=Lateness(reactor))
         source = OcspSource(client, wall.seconds, reactor.seconds)
-        revocation = Revocation(reactor, wall, source, _store(plan, directory, wall, reactor), random)
+        store = _store(plan, directory, wall, reactor)
+        revocation = Revocation(reactor, wall, source, store, random, siblings=place.siblings)
         revocation.use(asking_profiles(plan))
         return cls(
             reactor=reactor,

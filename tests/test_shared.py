@@ -79,7 +79,7 @@ class SharedTests(SynchronousTestCase):
             shared.use(self.plan(kept, asks), opened)
         started.assert_called_once_with()
         self.assertIs(shared.revocation._store, opened.store)
-        self.assertEqual((opened.responses, shared.revocation._stored), ((stored,), {b"key": b"response"}))
+        self.assertEqual((opened.responses, shared.revocation._unproven.pop(b"key")), ((stored,), [stored]))
         self.assertIsNone(self.opened(shared, kept, asks))
         self.assertIsNone(self.opened(self.made(), asks))
 

@@ -58,7 +58,7 @@ class RevocationCheck:
 
     def watch(self, pending: PendingClient, call: Callable[[], None]) -> Callable[[], None]:
         """Has `call` called when a certificate of this client becomes known as revoked; returns what ends that."""
-        return self.revocation.watch(subjects(pending.proof, self.profile), call)
+        return self.revocation.watch(subjects(pending.proof, self.profile), self.profile, call)
 
     def _found(self, pending: PendingClient, statuses: list[RevocationStatus]) -> RevocationFinding:
         allow = self.profile.ocsp_unavailable is OcspUnavailable.ALLOW

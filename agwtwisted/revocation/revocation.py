@@ -31,8 +31,10 @@ from agwtwisted.core.revocation.ocsp import OcspRequest, ProvenResponse
 from agwtwisted.core.revocation.profiles import ProfileKey, ProfilesInForce, profile_key, rules_of
 from agwtwisted.core.revocation.status import Good, NoAnswer, RevocationStatus, Unknown, Unusable
 from agwtwisted.core.verification.judging import valid_until
+from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.revocation.ocsp_store import OpenedStore, ResponseStore, StoredResponse
 from agwtwisted.revocation.renewals import Renewals
+from agwtwisted.revocation.unproven import ANSWER, UnprovenResponses, payload_of, published
 from agwtwisted.revocation.watchers import RevocationWatchers
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.deferreds import SingleFlight, log_failure
@@ -57,6 +59,7 @@ class Revocation(Service):
         source: is asked for answers.
         store: keeps signed responses across restarts.
         random: spreads renewals, so that certificates which came together are not renewed together.
+        siblings: other workers, which are let know what this one has learnt, and are listened to.
     """
 
     name = "revocation"
@@ -71,6 +74,7 @@ class Revocation(Service):
         random: Random,
         *,
         max_answers: int = MAX_ANSWERS,
+        siblings: Siblings = NO_SIBLINGS,
     ) -> None:
         self.seconds = wall.seconds
         self.fail_open_count = 0  # clients let in without a status, by ocsp_unavailable = Allow
@@ -83,16 +87,19 @@ class Revocation(Service):
         self._renewals = Renewals(clock, wall, random, self._profiles, self._renew)
         self._watchers = RevocationWatchers(clock)
         self._memory = RevocationMemory(max_answers, self._renewals.cancel)
-        self._stored: dict[bytes, bytes] = {}  # responses of an earlier process, not proven yet
+        self._unproven = UnprovenResponses(max_answers)  # of an earlier process, or of siblings
+        self._siblings = siblings
+        self._watched: dict[bytes, tuple[Subject, str]] = {}  # with the name of a profile, where there are siblings
         self._flights: SingleFlight[tuple[bytes, ProfileKey], RevocationStatus] = SingleFlight()
         self._unsubscribe: Callable[[], None] = _nothing
         self._key_of = lru_cache(REMEMBERED_KEYS)(ocsp.key_of)
+        siblings.subscribe(ANSWER, self._heard)
 
     def startService(self) -> None:
         """Takes up what an earlier process has learnt."""
         super().startService()
         for stored in self._store.load(self.seconds(), self._max_answers):
-            self._stored[stored.key] = stored.response
+            self._unproven.put(stored)
         self._store.start()
         self._renewals.start()
         self._unsubscribe = self._wall.subscribe(self._renewals.reschedule)
@@ -119,7 +126,8 @@ class Revocation(Service):
     def keep_in(self, opened: OpenedStore) -> None:
         """What is learnt is stored there from now on, and what is there counts, as at a start."""
         for stored in opened.responses:
-            self._stored.setdefault(stored.key, stored.response)
+            if stored.key not in self._unproven:
+                self._unproven.put(stored)
         self._store = opened.store
         self._store.start()
 
@@ -133,12 +141,24 @@ class Revocation(Service):
         """How many answers are kept that are no revocations."""
         return self._max_answers
 
-    def watch(self, subjects: Iterable[Subject], call: Callable[[], None]) -> Callable[[], None]:
+    def watch(self, subjects: Iterable[Subject], profile: SslProfile, call: Callable[[], None]) -> Callable[[], None]:
         """Has `call` called when one of these certificates becomes known as revoked; returns what ends that.
 
         The calls for one certificate are spread over turns of the reactor when they are many.
         """
-        return self._watchers.watch([self._key_of(*subject) for subject in subjects], call)
+        watched = {self._key_of(*subject): (subject, profile.name) for subject in subjects}
+        unwatch = self._watchers.watch(watched, call)
+        if self._siblings is NO_SIBLINGS:
+            return unwatch
+        self._watched.update(watched)
+
+        def unwatch_and_forget() -> None:
+            unwatch()
+            for key in watched:
+                if key not in self._watchers:
+                    self._watched.pop(key, None)
+
+        return unwatch_and_forget
 
     def known(self, subject: Subject, profile: SslProfile) -> RevocationStatus | None:
         """The known status of a certificate; None where a source has to be asked."""
@@ -168,18 +188,39 @@ class Revocation(Service):
         return status
 
     def _known(self, key: bytes, subject: Subject, profile: SslProfile) -> RevocationStatus | None:
-        if key in self._stored:
-            self._restore(key, subject, profile)
+        if key in self._unproven:
+            for stored in self._unproven.pop(key):
+                self._prove(stored, subject, profile)
         return self._memory.status(key, profile, now=self.seconds(), ticks=self._ticks())
 
-    def _restore(self, key: bytes, subject: Subject, profile: SslProfile) -> None:
-        """Takes up a stored response, which is proven now that its issuer is at hand."""
-        response = self._stored.pop(key)
+    def _prove(
+        self, stored: StoredResponse, subject: Subject, profile: SslProfile, *, arrived: float | None = None
+    ) -> None:
+        """Takes up a response if it proves something now that its issuer is at hand. None: it arrived once signed."""
         request = OcspRequest.of(*subject)
         if isinstance(request, OcspRequest):
-            answer = ocsp.prove(response, request)
+            answer = ocsp.prove(stored.response, request)
             if isinstance(answer, ProvenResponse):
-                self._take(key, answer, subject, profile, arrived=answer.this_update)
+                arrived = answer.this_update if arrived is None else arrived
+                self._take(stored.key, answer, subject, profile, arrived=arrived)
+
+    def _heard(self, payload: bytes) -> None:
+        """A sibling has learnt something. It is proven here as well: now, if it matters to a client that is there."""
+        stored = published(payload)
+        if stored.is_revoked:
+            self._store.put(stored)  # the other process may be killed before it has
+        at_hand = self._at_hand(stored.key)
+        if at_hand is None:
+            self._unproven.put(stored)
+        else:
+            self._prove(stored, *at_hand, arrived=self.seconds())
+
+    def _at_hand(self, key: bytes) -> tuple[Subject, SslProfile] | None:
+        """A certificate that a client is connected with, or was, as far as something is held about it."""
+        held = self._memory.held(key, self.seconds())
+        known = self._watched.get(key) if held is None else (held.subject, held.profile)
+        profile = None if known is None else self._profiles.named(known[1])
+        return None if known is None or profile is None else (known[0], profile)
 
     # -- asking
 
@@ -214,6 +255,7 @@ class Revocation(Service):
             is_newer_than_revocation=was_revoked,
         )
         self._store.put(stored)
+        self._siblings.publish(ANSWER, payload_of(stored))
         return None
 
     def _take(

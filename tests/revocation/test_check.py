@@ -195,7 +195,7 @@ class CheckTests(RevocationCase):
             raise KeyError
 
         for each in (defect, lambda: told.append(1)):
-            self.addCleanup(self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), each))
+            self.addCleanup(self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), PROFILE, each))
         self.clock.advance(1)
         key = self.revocation._key_of(*SUBJECT)
         held = self.revocation._memory.held(key, self.clock.seconds())

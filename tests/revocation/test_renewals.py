@@ -62,7 +62,7 @@ class RenewalTests(RevocationCase):
     def test_watched(self) -> None:
         """A response with an open connection is in use."""
         self.learn()
-        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: None)
+        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), PROFILE, lambda: None)
         for count in range(2, 6):
             self.clock.advance(HOUR)
             self.assertEqual(len(self.asker.questions), count)
@@ -111,7 +111,7 @@ class RenewalTests(RevocationCase):
         """A renewal that finds a revocation is one."""
         told: list[str] = []
         self.learn()
-        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: told.append("device"))
+        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), PROFILE, lambda: told.append("device"))
         self.clock.advance(HOUR)
         self.answer(self.response("revoked"))
         self.assertEqual(told, ["device"])
@@ -171,7 +171,7 @@ class OtherProfilesTests(RevocationCase):
     def test_gone(self) -> None:
         """By a profile that is gone nothing is asked, though a connection is open that came by it."""
         self.learn()
-        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: None)
+        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), PROFILE, lambda: None)
         self.revocation.use([])
         self.assertEqual(self.due(), [])
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import attrs
 from twisted.internet.defer import CancelledError
@@ -10,6 +12,7 @@ from twisted.logger import capturedLogs
 
 from agwtwisted.core.identity.clients import OcspStatus
 from agwtwisted.core.resources.resources import OcspScope, OcspUnavailable, WithoutNocheck
+from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.finding import FAIL_OPEN_SECONDS
 from agwtwisted.core.revocation.memory import FAILURE_TTL
 from agwtwisted.core.revocation.ocsp import FORGIVEN_FOR, ProvenResponse
@@ -24,8 +27,12 @@ from agwtwisted.core.revocation.status import (
 )
 from agwtwisted.core.verification.verdicts import Refused
 from agwtwisted.revocation.check import check_of, subjects
+from agwtwisted.revocation.ocsp_store import MemoryStore, StoredResponse
+from agwtwisted.revocation.revocation import Revocation
+from agwtwisted.revocation.unproven import ANSWER, payload_of
 from agwtwisted.transport.clocks import LOOK
 from tests import pki
+from tests.hubs import Hub
 from tests.responder import TRY_LATER, Response, Single, delegate
 from tests.revocations import (
     DEVICE,
@@ -40,6 +47,8 @@ from tests.revocations import (
     client,
     profile,
 )
+
+OTHER = ISSUER.issue("another device", ocsp_url="http://ocsp.example/")
 
 
 class AskingTests(RevocationCase):
@@ -344,9 +353,9 @@ class RevokedTests(RevocationCase):
         """Only watchers of a certificate are notified when it becomes known as revoked."""
         told: list[str] = []
         other = ISSUER.issue("other")
-        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: told.append("device"))
-        self.revocation.watch(subjects(client(other).proof, PROFILE), lambda: told.append("other"))
-        unwatch = self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: told.append("gone"))
+        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), PROFILE, lambda: told.append("device"))
+        self.revocation.watch(subjects(client(other).proof, PROFILE), PROFILE, lambda: told.append("other"))
+        unwatch = self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), PROFILE, lambda: told.append("gone"))
         unwatch()
         self.learn("revoked")
         self.assertEqual(told, ["device"])
@@ -356,7 +365,9 @@ class RevokedTests(RevocationCase):
 
     def test_watchers_are_forgotten(self) -> None:
         """Nothing remains of a watcher that is gone."""
-        unwatch = [self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: None) for _ in range(2)]
+        unwatch = [
+            self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), PROFILE, lambda: None) for _ in range(2)
+        ]
         for each in unwatch:
             each()
         self.assertEqual(self.revocation._watchers._watchers, {})
@@ -539,7 +550,7 @@ class BridgeTests(RevocationCase):
         """The retry's answer counts as soon as it is there, and open connections are notified."""
         self.bridge()
         told: list[int] = []
-        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), lambda: told.append(1))
+        self.revocation.watch(subjects(client(DEVICE).proof, PROFILE), PROFILE, lambda: told.append(1))
         self.clock.advance(FAILURE_TTL)
         self.answer(self.response("revoked"))
         self.assertIsInstance(self.known(), Revoked)
@@ -708,3 +719,152 @@ class StoreTests(RevocationCase):
             self.store.put(attrs.evolve(stored, response=response))
             self.revocation = self.started()
             self.assertNoResult(self.status())
+
+
+class SiblingsTests(RevocationCase):
+    """Two workers of one gateway."""
+
+    def setUp(self) -> None:
+        """The first one has learnt nothing yet."""
+        super().setUp()
+        self.hub = Hub()
+        self.revocation = self.started(siblings=self.hub.member())
+        self.first, self.second = self.revocation, self.started(siblings=self.hub.member())
+
+    def at(self, worker: Revocation) -> None:
+        """Clients come to this one from now on."""
+        self.revocation = worker
+
+    def watch(self, worker: Revocation, device: pki.Credential = DEVICE) -> tuple[list[str], Callable[[], None]]:
+        """What is called at a worker for a connection of a device, and what ends that."""
+        called: list[str] = []
+        those = subjects(client(device).proof, PROFILE)
+        return called, worker.watch(those, PROFILE, lambda: called.append("called"))
+
+    def test_good(self) -> None:
+        """What one worker has learnt the other does not ask for."""
+        self.learn()
+        self.hub.deliver()
+        self.at(self.second)
+        self.assertIsInstance(self.known(), Good)
+
+    def test_revoked(self) -> None:
+        """A certificate that one worker knows as revoked is refused by the other, which did not know it."""
+        self.learn("revoked")
+        self.hub.deliver()
+        self.at(self.second)
+        self.assertIsInstance(self.known(), Revoked)
+
+    def test_live_connections(self) -> None:
+        """Connections with the certificate are judged again by the other worker at once, whatever it held."""
+        for knew in (False, True):
+            if knew:
+                self.at(self.second)
+                self.learn(device=OTHER)
+            device = OTHER if knew else DEVICE
+            called, _ = self.watch(self.second, device)
+            self.at(self.first)
+            self.learn("revoked", device)
+            self.assertEqual(called, [])
+            self.hub.deliver()
+            self.assertEqual(called, ["called"])
+            self.at(self.second)
+            self.assertIsInstance(self.known(device), Revoked)
+
+    def test_not_believed(self) -> None:
+        """A response is proven here as well: one that is signed by another issuer changes nothing."""
+        called, _ = self.watch(self.second)
+        other = pki.Authority.root("Root").intermediate("Issuer")
+        forged = Response(signer=other, singles=[Single(certificate=DEVICE, status="revoked")]).der()
+        key = ocsp.key_of(*SUBJECT)
+        stored = StoredResponse(key=key, response=forged, is_revoked=True, until=NOW + HOUR)
+        self.hub.members[0].publish(ANSWER, payload_of(stored))
+        self.hub.deliver()
+        self.assertEqual(called, [])
+        self.at(self.second)
+        self.assertIsInstance(self.learn(), Good)
+
+    def test_not_believed_later(self) -> None:
+        """Nor does one that waits until its certificate is seen."""
+        other = pki.Authority.root("Root").intermediate("Issuer")
+        forged = Response(signer=other, singles=[Single(certificate=DEVICE)]).der()
+        stored = StoredResponse(key=ocsp.key_of(*SUBJECT), response=forged, is_revoked=False, until=NOW + HOUR)
+        self.hub.members[0].publish(ANSWER, payload_of(stored))
+        self.hub.deliver()
+        self.at(self.second)
+        self.assertIsInstance(self.learn("revoked"), Revoked)
+
+    def test_while_it_asks(self) -> None:
+        """A worker that asks meanwhile, and hears that it is good, knows of the revocation nevertheless."""
+        self.at(self.second)
+        waiting = self.status()
+        good = self.response(this_update=datetime.fromtimestamp(NOW - 60, UTC))
+        self.at(self.first)
+        self.status()
+        self.answer(self.response("revoked"))
+        self.hub.deliver()
+        self.answer(good, 0)
+        self.assertIsInstance(self.successResultOf(waiting), Revoked)
+
+    def test_older_good(self) -> None:
+        """An answer that is older than a revocation does not lift it, in whichever order they come."""
+        good = self.response(this_update=datetime.fromtimestamp(NOW - 60, UTC))
+        self.at(self.second)
+        self.learn("revoked")
+        self.at(self.first)
+        self.status()
+        self.answer(good)
+        self.hub.deliver()
+        for worker in (self.first, self.second):
+            self.at(worker)
+            self.assertIsInstance(self.known(), Revoked)
+
+    def test_reinstated(self) -> None:
+        """A newer *good* of one worker counts in the other."""
+        self.learn("revoked", next_update=None)
+        self.hub.deliver()
+        self.clock.advance(HOUR)
+        self.at(self.second)
+        self.learn()
+        self.hub.deliver()
+        self.at(self.first)
+        self.assertIsInstance(self.known(), Good)
+
+    def test_renewed_once(self) -> None:
+        """An answer that both hold is renewed by one of them, for both."""
+        self.second._renewals._random = Random(5)
+        self.learn()
+        self.hub.deliver()
+        self.at(self.second)
+        self.known()
+        self.at(self.first)
+        self.known()
+        asked = len(self.asker.questions)
+        for _ in range(100):
+            self.clock.advance(36)
+            for question in self.asker.questions[asked:]:
+                if not question.answered.called:
+                    question.answered.callback(question.accept(self.response()))
+            self.hub.deliver()
+        self.assertEqual(len(self.asker.questions), asked + 1)
+
+    def test_stored_by_all(self) -> None:
+        """A revocation is stored by every worker: the one that has learnt it may be killed before it has."""
+        self.store = MemoryStore()
+        self.started(siblings=self.hub.member())
+        store = self.store
+        self.learn("revoked")
+        self.learn(device=OTHER)
+        self.assertEqual(store.load(NOW, 10), [])
+        self.hub.deliver()
+        self.assertEqual([each.is_revoked for each in store.load(NOW, 10)], [True])
+
+    def test_nothing_is_kept(self) -> None:
+        """Of connections that are gone nothing is remembered."""
+        for _ in range(2):
+            _, unwatch = self.watch(self.second)
+            _, unwatch_another = self.watch(self.second)
+            unwatch()
+            self.assertEqual(len(self.second._watched), 1)
+            unwatch_another()
+            self.assertEqual(self.second._watched, {})

@@ -36,6 +36,10 @@ class Expiring(Generic[K, V]):
     def __len__(self) -> int:
         return len(self._kept)
 
+    def __contains__(self, key: K) -> bool:
+        """Whether there is a value, were its time over."""
+        return key in self._kept
+
     def get(self, key: K, now: float) -> V | None:
         """The value, if its time has not come; it counts as used."""
         kept = self._kept.get(key)

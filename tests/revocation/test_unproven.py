@@ -1,0 +1,45 @@
+"""Responses that wait for their certificates."""
+
+from __future__ import annotations
+
+import struct
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.revocation.ocsp_store import StoredResponse
+from agwtwisted.revocation.unproven import UnprovenResponses, payload_of, published
+
+
+def stored(key: int, response: bytes = b"response", *, is_revoked: bool = False) -> StoredResponse:
+    """A response about a certificate."""
+    return StoredResponse(key=key.to_bytes(32, "big"), response=response, is_revoked=is_revoked, until=1.5)
+
+
+class UnprovenTests(SynchronousTestCase):
+    """What is kept."""
+
+    def test_published(self) -> None:
+        """A response comes to other workers as it is; what is none is an error."""
+        for each in (stored(1), stored(2, b"", is_revoked=True)):
+            self.assertEqual(published(payload_of(each)), each)
+        with self.assertRaises(struct.error):
+            published(b"short")
+
+    def test_last(self) -> None:
+        """Of revocations the last one is kept, and so is the last one of others: neither replaces the other kind."""
+        kept = UnprovenResponses(10)
+        revoked = stored(1, b"revoked", is_revoked=True)
+        for each in (stored(1, b"old", is_revoked=True), stored(1, b"old"), revoked, stored(1, b"good"), stored(2)):
+            kept.put(each)
+        self.assertTrue(stored(1).key in kept)
+        self.assertEqual(kept.pop(stored(1).key), [revoked, stored(1, b"good")])
+        self.assertFalse(stored(1).key in kept)
+        self.assertEqual((kept.pop(stored(1).key), kept.pop(stored(2).key)), ([], [stored(2)]))
+
+    def test_bounded(self) -> None:
+        """So many that are no revocations are kept, and revocations are not evicted by them."""
+        kept = UnprovenResponses(2)
+        kept.put(stored(9, is_revoked=True))
+        for number in range(5):
+            kept.put(stored(number))
+        self.assertEqual([number for number in range(10) if stored(number).key in kept], [3, 4, 9])
