@@ -92,6 +92,8 @@ def gateway(name: str, checkout: Path, python: str, options: list[str]) -> Peer:
     values = output_of(python, "-c", GATEWAY_VERSIONS).split()
     if len(values) != len(names):
         raise BenchmarkError(f"{python} cannot run the gateway: {' '.join(values[-12:])}")
+    keys = checkout / "agwtwisted" / "core" / "sections" / "tls_keys.py"
+    resumption = "session_resumption = off" if "session_resumption" in keys.read_text() else ""  # nginx: off, too
     commit = output_of("git", "-C", str(checkout), "describe", "--always", "--dirty").strip()
     return Peer(
         name=name,
@@ -100,18 +102,18 @@ def gateway(name: str, checkout: Path, python: str, options: list[str]) -> Peer:
         command=lambda settings: [
             *(python, "-c", "from twisted.scripts.twistd import run; run()"),
             *(*options, "-n", "--pidfile=", f"--logfile={settings.directory / 'twistd.log'}"),
-            *("agwgateway", "--config", _gateway_file(settings)),
+            *("agwgateway", "--config", _gateway_file(settings, resumption)),
         ],
         environment=environment,
     )
 
 
-def _gateway_file(settings: Settings) -> str:
+def _gateway_file(settings: Settings, resumption: str) -> str:
     if settings.scene == RELAY:
-        return configure(settings, "relay/gw.ini")
+        return configure(settings, "relay/gw.ini", resumption=resumption)
     workers = settings.growth.workers
     keys = f"workers = {workers}" if workers > 1 else ""  # earlier checkouts do not know the key
-    return configure(settings, "gw.ini", gateway_keys=keys, **_further_sections(settings))
+    return configure(settings, "gw.ini", gateway_keys=keys, resumption=resumption, **_further_sections(settings))
 
 
 MAX_CHAINS = 100

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 
 from benchmarks.load import Load
-from benchmarks.peers import MUTUAL, OCSP, OPEN, RELAY
+from benchmarks.peers import MUTUAL, OCSP, OPEN, RELAY, RETURNING
 
 MEBIBYTE = 1 << 20
 
@@ -93,6 +93,19 @@ def _handshakes(scaled: Callable[[int], int]) -> tuple[Workload, ...]:
             title="resumed handshake + GET, no client certificate, TLS 1.3",
             load=attrs.evolve(load, mode="resume"),
             scene=OPEN,
+        ),
+        Workload(
+            name="handshake-resumed",
+            title="resumed mTLS handshake + GET, ECDSA, TLS 1.3",
+            load=attrs.evolve(load, mode="resume"),
+            scene=RETURNING,
+            target=0.90,
+        ),
+        Workload(
+            name="handshake-resumed-tls12",
+            title="resumed mTLS handshake + GET, ECDSA, TLS 1.2",
+            load=attrs.evolve(load, mode="resume", tls="1.2"),
+            scene=RETURNING,
         ),
         Workload(
             name="ocsp-warm",
