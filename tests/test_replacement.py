@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import socket
+import weakref
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -25,7 +27,11 @@ from tests.clients import GET
 from tests.configurations import redirect
 from tests.running import free_ports
 from tests.sockets import connected, read, until
+from tests.test_generation import both
 from tests.test_loading import Directory
+
+REPEATED = 12
+"""Reloads one after the other."""
 
 
 def listener(port: int, url: str = "https://one.example/", address: str = "127.0.0.1") -> str:
@@ -337,3 +343,63 @@ class StopTests(RunningGateway):
             return read(client) == b""
         except ConnectionResetError:
             return True
+
+
+class FreedTests(RunningGateway):
+    """What a generation leaves behind."""
+
+    async def test_nothing(self) -> None:
+        """Of those that were, nothing is left, without the collector, though a connection of the first one lives on."""
+        self.ports += free_ports(1)
+        client = self.client(self.ports[0])
+        self.reload_to(0)
+        await self.reloaded()
+        await self.location(client)
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        parts = [self.parts()]
+        for number in range(1, REPEATED):
+            self.reload_to(number)
+            self.assertEqual((await self.reloaded()).generation, number + 2)
+            self.assertEqual(await self.location(client), f"https://{number}.example/")
+            parts.append(self.parts())
+        kept = parts.pop()
+        await until(lambda: not any(self.alive(each) for each in parts))
+        self.assertEqual(self.alive(kept), sorted(kept))
+
+    def reload_to(self, number: int) -> None:
+        """Another configuration, in which each kind of thing is another."""
+        dn = "verify_client_cert_issuer_dn = true\n" * (number % 2)
+        text = both(f"request_timeout = {number + 1}\n").replace(
+            "[ssl_profile strict]\n", f"[ssl_profile strict]\n{dn}"
+        )
+        text = text.replace("port = 8443\n", f"port = {self.ports[1]}\naddress = 127.0.0.1\n")
+        text = text.replace("port = 8883\n", f"port = {self.ports[2]}\naddress = 127.0.0.1\n")
+        text = text.replace("access_log = -\n", f"drain_timeout = {number + 1}\n")
+        self.configure(lambda _: text + listener(self.ports[0], f"https://{number}.example/"))
+
+    def parts(self) -> dict[str, weakref.ref[Any]]:
+        """References to the parts of the generation in force."""
+        generation = self.service.generation
+        [profile] = {each.ssl_profile for each in generation.plan.config.http_listeners if each.ssl_profile}
+        found: dict[str, Any] = {
+            "generation": generation,
+            "plan": generation.plan,
+            "profile": profile,
+            "backends": generation.backends,
+            "relay backends": generation.relay_backends,
+            "prober": generation.prober,
+        }
+        for address, port in generation.ports.items():
+            found[f"port {address[1]}"] = port
+            found[f"parser {address[1]}"] = getattr(port, "parser", port)
+        for address, contexts in generation.contexts.items():
+            found[f"contexts {address[1]}"] = contexts
+            for site in contexts.by_site.values():
+                found[f"a TLS context of {address[1]}"] = site.context
+        return {name: weakref.ref(part) for name, part in found.items()}
+
+    def alive(self, references: dict[str, weakref.ref[Any]]) -> list[str]:
+        """The names of those that are still there."""
+        return sorted(name for name, reference in references.items() if reference() is not None)

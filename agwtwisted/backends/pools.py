@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from secrets import token_bytes
 
+import attrs
 from twisted.internet.posixbase import PosixReactorBase as Reactor
 
 from agwtwisted.backends.connecting import Dialer, Encryption
@@ -64,8 +65,6 @@ class Backends:
         outbox: Outbox = NO_OUTBOX,
         previous: Backends | None = None,
     ) -> None:
-        self._reactor = reactor
-        self._outbox = outbox
         self._resolver = resolver or resolver_of(reactor)
         self._affinity_key = affinity_key or token_bytes(KEY_BYTES)
         self._contexts: BackendContexts = BackendContexts(None if previous is None else previous._contexts)
@@ -73,8 +72,17 @@ class Backends:
             ConnectionFailureLog(reactor.seconds) if previous is None else previous._failures
         )
         self._reserve: IdleReserve = IdleReserve() if previous is None else previous._reserve
+        maker = self._maker = _ServerMaker(
+            reactor=reactor,
+            resolver=self._resolver,
+            affinity_key=self._affinity_key,
+            contexts=self._contexts,
+            failures=self._failures,
+            make_room=self._reserve.close,
+            outbox=outbox,
+        )
         self._servers: ServerPools[Server, BackendHttpSettings] = ServerPools(
-            *(self._new_server, self._new_pool), None if previous is None else previous._servers, self._is_current
+            *(maker.new_server, maker.new_pool), None if previous is None else previous._servers, maker.is_current
         )
         if previous is None:
             self._reserve.servers = self._servers
@@ -85,7 +93,7 @@ class Backends:
 
     def server_to_probe(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
         """A way to a server as requests have it under these settings, but apart from them."""
-        return self._new_server(host, port, settings)
+        return self._maker.new_server(host, port, settings)
 
     def prepare(self, settings: BackendHttpSettings) -> None:
         """Makes now what settings need, rather than with their first request.
@@ -108,29 +116,45 @@ class Backends:
             server.close_idle()
             server.stop()
 
-    def _is_current(self, server: Server, settings: BackendHttpSettings) -> bool:
-        return settings.protocol is not Protocol.HTTPS or server.trusts(self._contexts.of(settings))
 
-    def _new_pool(self, servers: tuple[Server, ...], settings: BackendHttpSettings) -> Pool[Server]:
+@attrs.frozen(kw_only=True, eq=False)
+class _ServerMaker:
+    """What servers and pools are made with: apart from `Backends`, which are free at once when others take over."""
+
+    reactor: Reactor
+    resolver: Resolver
+    affinity_key: bytes
+    contexts: BackendContexts
+    failures: ConnectionFailureLog
+    make_room: Callable[[], None]
+    outbox: Outbox
+
+    def is_current(self, server: Server, settings: BackendHttpSettings) -> bool:
+        """Whether a server is spoken to as the settings say today."""
+        return settings.protocol is not Protocol.HTTPS or server.trusts(self.contexts.of(settings))
+
+    def new_pool(self, servers: tuple[Server, ...], settings: BackendHttpSettings) -> Pool[Server]:
+        """A pool of these servers, under the settings."""
         least = settings.load_distribution_algorithm is LoadDistributionAlgorithm.LEAST_CONNECTIONS
         balancer: Balancer[Server] = LeastConnections() if least else RoundRobin()
         return Pool(servers, balancer, self._affinity(servers, settings))
 
-    def _new_server(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
+    def new_server(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
+        """A server under the settings."""
         encryption = None
         if settings.protocol is Protocol.HTTPS:
-            encryption = Encryption(tls=self._contexts.of(settings), rule=IdentityRule.of(settings, host))
+            encryption = Encryption(tls=self.contexts.of(settings), rule=IdentityRule.of(settings, host))
         dialer = Dialer(
-            *(self._reactor, host, port, self._resolver, encryption),
-            outbox=self._outbox,
-            make_room=self._reserve.close,
+            *(self.reactor, host, port, self.resolver, encryption),
+            outbox=self.outbox,
+            make_room=self.make_room,
         )
         drain_timeout = settings.connection_draining_timeout
-        return Server(self._reactor, host, port, dialer, self._failures, drain_timeout=drain_timeout)
+        return Server(self.reactor, host, port, dialer, self.failures, drain_timeout=drain_timeout)
 
     def _affinity(self, servers: Sequence[Server], settings: BackendHttpSettings) -> Affinity[Server] | None:
         if not settings.cookie_based_affinity:
             return None
-        key = self._affinity_key
+        key = self.affinity_key
         values = {server: cookie_value(key, settings.name, server.host, str(server.port)) for server in servers}
         return Affinity(settings.affinity_cookie_name, values)

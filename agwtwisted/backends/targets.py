@@ -6,7 +6,9 @@ Callers: servers of pools are targets; probes and requests report what they find
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
+from weakref import ref
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -42,7 +44,7 @@ class Target:
         self.when_refused: Callable[[], None] | None = None  # called by `refused`: set by the watch
         self.when_reached: Callable[[], None] | None = None
         self._drain_timeout = drain_timeout
-        self._drain = Deadline(clock, self._drained)
+        self._drain = Deadline(clock, partial(_drained, ref(self)))
         self._retired = False
         self._why_cut = "the server is down, and connection_draining_timeout is over"
         self._in_use: set[Cuttable] = set()
@@ -118,7 +120,15 @@ class Target:
         """Stops the timer."""
         self._drain.stop()
 
-    def _drained(self) -> None:
+    def drained(self) -> None:
+        """The draining is over."""
         self.draining = False
         for connection in tuple(self._in_use):
             connection.cut(self._why_cut)
+
+
+def _drained(target: ref[Target]) -> None:
+    """Not by a method of the target, whose timer would keep it: a key that it shows to its server is to go with it."""
+    found = target()
+    if found is not None:
+        found.drained()

@@ -22,6 +22,9 @@ JUDGED_A_TURN: Final = 8
 """Clients that are judged by a changed SSL profile in one turn: OpenSSL verifies the certificates of each."""
 
 
+_log = Logger()
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Belonging:
     """Where a connection belongs under a new configuration."""
@@ -34,14 +37,13 @@ class Belonging:
 class Turns:
     """The turns in which connections are moved, and their clients judged: a few in each, on whatever port they are."""
 
-    log = Logger()
-
     def __init__(self, clock: IReactorTime) -> None:
-        self.moves = SpreadCalls(clock, MOVED_A_TURN, self._failed)
-        self.judgements = SpreadCalls(clock, JUDGED_A_TURN, self._failed)
+        self.moves = SpreadCalls(clock, MOVED_A_TURN, _failed)
+        self.judgements = SpreadCalls(clock, JUDGED_A_TURN, _failed)
 
-    def _failed(self) -> None:
-        self.log.failure("Unexpected error while a connection goes over to a new configuration")
+
+def _failed() -> None:
+    _log.failure("Unexpected error while a connection goes over to a new configuration")
 
 
 class Succession:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.posixbase import PosixReactorBase as Reactor
@@ -46,18 +47,23 @@ class RelayBackends:
         *,
         previous: RelayBackends | None = None,
     ) -> None:
-        self._reactor = reactor
-        self._outbox = outbox
         self._resolver = resolver
         self._failures: ConnectionFailureLog = (
             ConnectionFailureLog(reactor.seconds) if previous is None else previous._failures
         )
         self._contexts: BackendContexts = BackendContexts(None if previous is None else previous._contexts)
+        maker = _RelayServerMaker(
+            reactor=reactor,
+            resolver=resolver,
+            contexts=self._contexts,
+            failures=self._failures,
+            outbox=outbox,
+        )
         self._servers: ServerPools[RelayServer, BackendSettings] = ServerPools(
-            self._new_server,
+            maker.new_server,
             lambda servers, _: Pool(servers, RoundRobin()),
             None if previous is None else previous._servers,
-            self._is_current,
+            maker.is_current,
         )
 
     def pool(self, pool: BackendAddressPool, settings: BackendSettings) -> Pool[RelayServer]:
@@ -83,16 +89,29 @@ class RelayBackends:
         for server in self._servers:
             server.stop()
 
-    def _is_current(self, server: RelayServer, settings: BackendSettings) -> bool:
-        return settings.protocol is not StreamProtocol.TLS or server.trusts(self._contexts.of(settings))
 
-    def _new_server(self, host: str, port: int, settings: BackendSettings) -> RelayServer:
+@attrs.frozen(kw_only=True, eq=False)
+class _RelayServerMaker:
+    """What servers are made with: apart from `RelayBackends`, which are free at once when others take over."""
+
+    reactor: Reactor
+    resolver: Resolver
+    contexts: BackendContexts
+    failures: ConnectionFailureLog
+    outbox: Outbox
+
+    def is_current(self, server: RelayServer, settings: BackendSettings) -> bool:
+        """Whether a server is spoken to as the settings say today."""
+        return settings.protocol is not StreamProtocol.TLS or server.trusts(self.contexts.of(settings))
+
+    def new_server(self, host: str, port: int, settings: BackendSettings) -> RelayServer:
+        """A server under the settings."""
         encryption = None
         if settings.protocol is StreamProtocol.TLS:
             name = settings.host_name or (host if settings.pick_host_name_from_backend_address else "")
-            encryption = Encryption(tls=self._contexts.of(settings), rule=IdentityRule.chosen(name, host))
-        dialer = Dialer(self._reactor, host, port, self._resolver, encryption, outbox=self._outbox)
-        return RelayServer(self._reactor, host, port, dialer, self._failures)
+            encryption = Encryption(tls=self.contexts.of(settings), rule=IdentityRule.chosen(name, host))
+        dialer = Dialer(self.reactor, host, port, self.resolver, encryption, outbox=self.outbox)
+        return RelayServer(self.reactor, host, port, dialer, self.failures)
 
 
 class RelayServer(Target):

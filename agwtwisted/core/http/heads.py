@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from functools import partial
 from typing import Final
+from weakref import proxy
 
 from agwtwisted.core.base.remembering import remembering_within
 from agwtwisted.core.http.framing import OF_CONNECTION, request_head, request_of, response_head
@@ -102,8 +103,9 @@ class RequestParser:
         self.names = names
         self.max_header_bytes = max_header_bytes
         self.max_header_lines = max_header_lines
-        without_body = remembering_within(partial(self._usual, b"GET"), REMEMBERED, _weight)
-        with_body = remembering_within(partial(self._usual, b"POST"), REMEMBERED, _weight)
+        usual = partial(RequestParser._usual, proxy(self))  # not in a circle: what is remembered goes with this at once
+        without_body = remembering_within(partial(usual, b"GET"), REMEMBERED, _weight)
+        with_body = remembering_within(partial(usual, b"POST"), REMEMBERED, _weight)
         self._usual_of = {
             **dict.fromkeys((b"GET", b"HEAD", b"OPTIONS", b"DELETE"), without_body),
             **dict.fromkeys((b"POST", b"PUT", b"PATCH"), with_body),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Final
+from weakref import proxy
 
 import attrs
 
@@ -93,7 +94,7 @@ class Anchors:
 
     @_period_of.default
     def _periods(self) -> Callable[[tuple[bytes, ...]], Period | None]:
-        return lru_cache(CERTIFICATES)(partial(_period, self))
+        return lru_cache(CERTIFICATES)(partial(_period, proxy(self)))  # not in a circle: it goes with these at once
 
     @_own.default
     def _own_certificates(self) -> Mapping[bytes, bytes]:
