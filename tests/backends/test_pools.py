@@ -100,10 +100,12 @@ class BackendsTests(SynchronousTestCase):
     def test_nothing_left(self) -> None:
         """Nothing of the previous backends is referenced by the next ones, nor by the servers that they take."""
         self.pool("a", "b", protocol=Protocol.HTTPS)
-        previous = weakref.ref(self.backends)
-        self.backends = Backends(self.network, previous=self.backends)  # type: ignore[arg-type]
+        first = self.backends
+        previous = weakref.ref(first)
+        self.backends = Backends(self.network, previous=first)  # type: ignore[arg-type]
         kept = self.pool("a", protocol=Protocol.HTTPS).servers[0]
-        self.backends.take_over(previous())  # type: ignore[arg-type]
+        self.backends.take_over(first)
+        del first
         gc.collect()
         self.assertIsNone(previous())
         self.assertEqual(self.backends._contexts._kept, {})
