@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import socket
+import threading
 import weakref
 from contextlib import closing
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from unittest import mock
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from agwtwisted import replacement
@@ -26,7 +28,7 @@ from agwtwisted.service import GatewayService, build
 from tests.clients import GET
 from tests.configurations import redirect
 from tests.running import free_ports
-from tests.sockets import connected, read, until
+from tests.sockets import DEADLINE, connected, read, until
 from tests.test_generation import both
 from tests.test_loading import Directory
 
@@ -343,6 +345,64 @@ class StopTests(RunningGateway):
             return read(client) == b""
         except ConnectionResetError:
             return True
+
+
+class Coming:
+    """A client on a thread of its own that connects, asks and leaves, again and again."""
+
+    def __init__(self, port: int) -> None:
+        self.answered = 0
+        self.failures: list[Exception] = []
+        self._port = port
+        self._over = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        """It comes no more."""
+        self._over.set()
+        self.thread.join()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._ask()
+            except Exception as error:  # which the test finds
+                self.failures.append(error)
+            else:
+                self.answered += 1
+
+    def _ask(self) -> None:
+        with socket.create_connection(("127.0.0.1", self._port), DEADLINE) as client:
+            client.sendall(GET)
+            answer = b""
+            while not answer.endswith(b"</html>\r\n"):
+                answer += client.recv(1 << 16) or _cut()
+
+
+def _cut() -> bytes:
+    raise ConnectionError("the answer was cut")
+
+
+class GapTests(RunningGateway):
+    """Clients that come while configurations change."""
+
+    async def test_no_gap(self) -> None:
+        """In a hundred reloads, which add listeners and remove them, no client that connects is refused or cut."""
+        clients = [Coming(self.ports[0]) for _ in range(2)]
+        try:
+            for number in range(100):
+                others = self.ports[1 : 1 + number % 3]
+                self.serve(listener(self.ports[0], f"https://{number}.example/"), *map(listener, others))
+                await self.reloaded()
+            before = sum(each.answered for each in clients)
+            await until(lambda: sum(each.answered for each in clients) > before)
+        finally:
+            stopped = [deferToThread(each.stop) for each in clients]
+            for each in stopped:
+                await each
+        self.assertEqual([failure for each in clients for failure in each.failures], [])
+        self.assertEqual(self.service.reloads.generation, 101)
 
 
 class FreedTests(RunningGateway):
