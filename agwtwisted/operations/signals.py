@@ -24,7 +24,10 @@ def handle_signals(
     reopen: Callable[[], object],
     drain_without_limit: Callable[[], object],
 ) -> None:
-    """Handles them, from the time when the reactor runs. A HUP that is ignored, as nohup has it, stays so.
+    """Handles them, HUP from now on, the others from the time when the reactor runs.
+
+    A HUP that comes before that is handled then, instead of ending the start. One that is ignored, as nohup has it,
+    stays so.
 
     Args:
         reactor: calls these, in its thread.
@@ -41,19 +44,18 @@ def handle_signals(
     def install() -> None:
         _on(signal.SIGUSR1, reactor, reopen)
         _on(signal.SIGQUIT, reactor, end_without_limit)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            _on(signal.SIGHUP, reactor, reload)
 
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        _on(signal.SIGHUP, reactor, reload)
     reactor.callWhenRunning(install)
     reactor.addSystemEventTrigger("before", "shutdown", end_at_once_on_signal)
 
 
 def end_at_once_on_signal() -> None:
-    """From now on TERM, INT and QUIT end the process without a word; HUP does nothing."""
+    """From now on TERM, INT and QUIT end the process without a word."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGQUIT, _end)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _on(number: signal.Signals, reactor: PosixReactorBase, call: Callable[[], object]) -> None:

@@ -83,11 +83,13 @@ class HandlerTests(SignalCase):
             self.assertEqual(self.events, expected)
             self.events.clear()
 
-    def test_not_before(self) -> None:
-        """Nothing is handled before the reactor runs: it would come too late then."""
-        before = signal.getsignal(signal.SIGHUP)
-        handle_signals(self.reactor, reload=int, reopen=int, drain_without_limit=int)
-        self.assertIs(signal.getsignal(signal.SIGHUP), before)
+    def test_before(self) -> None:
+        """Before the reactor runs HUP is handled, later, and USR1 is not: twistd handles it, too, from the start on."""
+        before = signal.getsignal(signal.SIGUSR1)
+        handle_signals(self.reactor, reload=self.note("reload"), reopen=int, drain_without_limit=int)
+        self.assertIs(signal.getsignal(signal.SIGUSR1), before)
+        signal.raise_signal(signal.SIGHUP)
+        self.assertEqual(self.events, ["in the reactor:", "reload"])
 
     def test_nohup(self) -> None:
         """A HUP that is ignored, as nohup has it, stays so; the others are handled."""
@@ -124,9 +126,9 @@ class EndTests(SignalCase):
         signal.raise_signal(signal.SIGQUIT)
         self.assertEqual(ended, [signal.SIGTERM])
 
-    def test_no_reload(self) -> None:
-        """HUP does nothing any more."""
+    def test_reload(self) -> None:
+        """HUP still does not end the process: the gateway is asked, and says that it stops."""
         self.handle()
         end_at_once_on_signal()
         signal.raise_signal(signal.SIGHUP)
-        self.assertEqual(self.events, [])
+        self.assertEqual(self.events, ["in the reactor:", "reload"])
