@@ -28,7 +28,8 @@ from agwtwisted.core.resources.resources import Protocol
 from agwtwisted.core.sections.sources import ReadFile, SourceFile
 from agwtwisted.listening.listener import BindError
 from agwtwisted.tls.backend_contexts import BackendContexts
-from agwtwisted.tls.port_contexts import PortContexts
+from agwtwisted.tls.contexts import trusted_variables
+from agwtwisted.tls.plan_contexts import make_contexts
 
 _SYSTEM_ROOTS: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -147,9 +148,7 @@ def try_contexts(plan: Plan) -> None:
     Raises:
         AgwError: it does not take one.
     """
-    for port in plan.ports:
-        if port.encrypted:
-            PortContexts.of(port.sites, max_depth=plan.gateway.max_client_chain_depth)
+    make_contexts(plan, trusted_variables())
     backends = BackendContexts()
     for _, settings in plan.routes:
         if settings.protocol is Protocol.HTTPS:

@@ -6,7 +6,7 @@ For `port_contexts`, which makes those of a port and chooses among them.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -113,13 +113,56 @@ def asks(site: AnySite) -> bool:
     return site.profile is not None and site.profile.client_auth is not ClientAuth.NONE
 
 
+@attrs.frozen(eq=False)
+class Trust:
+    """What is made of a profile's CAs once, for all sites with this profile."""
+
+    anchors: Anchors
+    authorities: Mapping[bytes, crypto.X509]  # by their DER
+    search: PathSearch | None  # for a path that holds where OpenSSL's does not
+
+    @classmethod
+    def of(cls, profile: SslProfile, max_depth: int) -> Trust:
+        """Reads the CAs of a profile.
+
+        Raises:
+            AuthorityError: OpenSSL does not read one.
+        """
+        anchors = Anchors.of(
+            [trusted.chain for trusted in profile.trusted_client_certificates],
+            profile.verify_client_cert_issuer_dn,
+            allow_weak=profile.allow_weak,
+            any_purpose=profile.missing_client_auth_eku is MissingClientAuthEku.ALLOW,
+        )
+        search = PathSearch(anchors, anchors.authorities, max_depth) if KNOWN else None
+        return cls(anchors, _authorities(profile), search)
+
+
+class Trusts:
+    """The `Trust` of each profile of one configuration, made when it is first asked for.
+
+    Hundreds of sites share a profile with a hundred CAs: for each site anew they would take as many times as long.
+    """
+
+    def __init__(self, max_depth: int) -> None:
+        self.max_depth = max_depth
+        self._made: dict[int, tuple[SslProfile, Trust]] = {}
+
+    def of(self, profile: SslProfile) -> Trust:
+        """That of a profile, which is known by its identity: to compare it would mean to compare its files."""
+        known = self._made.get(id(profile))
+        if known is None:
+            known = self._made[id(profile)] = profile, Trust.of(profile, self.max_depth)
+        return known[1]
+
+
 @attrs.frozen(kw_only=True)
 class Basis:
     """What the context of a site is made of, beside the site."""
 
     variables_of: VariablesOf  # of trusted clients
+    trusts: Trusts
     set_verify: SetVerify  # sets the verify mode, and the callback
-    max_depth: int  # of a client's chain
     content: str = ""  # as in `SiteContext`
     sessions_of: str = ""
     session_id_context: bytes = b""  # at most 32 octets; empty: no session is resumed
@@ -143,19 +186,18 @@ def site_context(site: AnySite, basis: Basis) -> SiteContext:
         context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
     if protocols := PROTOCOLS if isinstance(site, Site) else site.listener.alpn_protocols:
         context.set_alpn_select_callback(partial(_choose_protocol, protocols))
-    context.set_verify_depth(basis.max_depth)
+    context.set_verify_depth(basis.trusts.max_depth)
     _use_server_certificate(context, site)
-    rules = _client_rules(context, site, basis.max_depth)
-    search = None
-    if rules.anchors is not None and KNOWN:
-        search = PathSearch(rules.anchors, rules.anchors.authorities, basis.max_depth)
+    trust = _trust(context, site, basis.trusts)
+    rules = _client_rules(site, basis.trusts.max_depth, None if trust is None else trust.anchors)
+    search = None if trust is None else trust.search
     made = SiteContext(site, context, rules, search, basis.variables_of, basis.content, basis.sessions_of)
     if rules.asks:
         basis.set_verify(context, made.verify_mode)
     return made
 
 
-def _client_rules(context: SSL.Context, site: AnySite, max_depth: int) -> ClientRules:
+def _client_rules(site: AnySite, max_depth: int, anchors: Anchors | None) -> ClientRules:
     """How clients are judged; the CAs of a Passthrough profile are for paths that require a certificate."""
     profile = site.profile
     if profile is None or not asks(site):
@@ -165,7 +207,7 @@ def _client_rules(context: SSL.Context, site: AnySite, max_depth: int) -> Client
         asks=True,
         strict=strict,
         refuses_in_handshake=strict and refuses_by_alert(site),
-        anchors=_trust(context, profile) if profile.trusted_client_certificates else None,
+        anchors=anchors,
         max_depth=max_depth,
     )
 
@@ -224,40 +266,45 @@ def _use_server_certificate(context: SSL.Context, site: AnySite) -> None:
     present(context, certificate, CertificateError)
 
 
-def _trust(context: SSL.Context, profile: SslProfile) -> Anchors:
+def _trust(context: SSL.Context, site: AnySite, trusts: Trusts) -> Trust | None:
     """Fills the context's store and the list of acceptable CAs from the profile's files, and from nowhere else.
 
-    A Passthrough client is free to send any certificate: the list that it gets names no CAs.
+    A Passthrough client is free to send any certificate: the list that it gets names no CAs. None where the site asks
+    for no certificate, or its profile names no file.
     """
-    chains = [trusted.chain for trusted in profile.trusted_client_certificates]
-    authorities = fill_store(context, profile)
-    for authority in names_of(profile).values():
-        _advertise(context, authorities[authority.der])
-    return Anchors.of(
-        chains,
-        profile.verify_client_cert_issuer_dn,
-        allow_weak=profile.allow_weak,
-        any_purpose=profile.missing_client_auth_eku is MissingClientAuthEku.ALLOW,
-    )
+    profile = site.profile
+    if profile is None or not asks(site) or not profile.trusted_client_certificates:
+        return None
+    trust = trusts.of(profile)
+    _fill_store(context, trust.authorities.values())
+    _advertise(context, [trust.authorities[authority.der] for authority in names_of(profile).values()])
+    return trust
 
 
-def fill_store(context: SSL.Context, profile: SslProfile) -> dict[bytes, crypto.X509]:
-    """Has a new context trust the profile's CAs, and no others; returns them by their DER.
+def fill_store(context: SSL.Context, profile: SslProfile) -> None:
+    """Has a new context trust the profile's CAs, and no others.
 
     Raises:
         AuthorityError: OpenSSL does not read one.
     """
+    _fill_store(context, _authorities(profile).values())
+
+
+def _fill_store(context: SSL.Context, authorities: Iterable[crypto.X509]) -> None:
     store = context.get_cert_store()
     if store is None:
         raise AssertionError("a new context has a store")
-    authorities = {
+    for authority in authorities:
+        store.add_cert(authority)
+
+
+def _authorities(profile: SslProfile) -> dict[bytes, crypto.X509]:
+    """The CAs of a profile by their DER."""
+    return {
         authority.der: _loaded(authority.der, trusted.name)
         for trusted in profile.trusted_client_certificates
         for authority in trusted.chain.authorities
     }
-    for certificate in authorities.values():
-        store.add_cert(certificate)
-    return authorities
 
 
 def _loaded(authority: bytes, name: str) -> crypto.X509:
@@ -268,12 +315,13 @@ def _loaded(authority: bytes, name: str) -> crypto.X509:
         raise AuthorityError(name, error_text(SSL.Error(*error.args))) from error
 
 
-def _advertise(context: SSL.Context, authority: crypto.X509) -> None:
-    """Adds a CA to the list that clients get in a CertificateRequest.
+def _advertise(context: SSL.Context, authorities: Iterable[crypto.X509]) -> None:
+    """Makes these CAs the list that clients get in a CertificateRequest.
 
     pyOpenSSL warns of its own kind of certificate here, and cryptography's cannot be made of every CA that OpenSSL
     reads.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        context.add_client_ca(authority)
+        for authority in authorities:
+            context.add_client_ca(authority)

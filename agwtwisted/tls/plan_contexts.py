@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from agwtwisted.core.plan.fingerprints import Fingerprints
 from agwtwisted.core.plan.plan import Address, Plan
-from agwtwisted.tls.contexts import VariablesOf
+from agwtwisted.tls.contexts import Trusts, VariablesOf
 from agwtwisted.tls.port_contexts import PortContexts
 
 
@@ -26,11 +26,12 @@ def make_contexts(
     Raises:
         AgwError: OpenSSL does not take a certificate, a trusted CA or a group.
     """
-    fingerprints = Fingerprints()
+    fingerprints, trusts = Fingerprints(), Trusts(plan.gateway.max_client_chain_depth)
     return {
         port.address: PortContexts.of(
             port.sites,
-            max_depth=plan.gateway.max_client_chain_depth,
+            max_depth=trusts.max_depth,
+            trusts=trusts,
             variables_of=variables_of,
             address=port.address,
             kept=None if kept is None else kept.get(port.address),

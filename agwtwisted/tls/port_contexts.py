@@ -20,7 +20,7 @@ from agwtwisted.core.plan.routing import AnySite, NamedSites, RelaySite, S
 from agwtwisted.core.tls.client_hello import server_name_in
 from agwtwisted.core.tls.extensions import openssl_groups
 from agwtwisted.tls.client_certificates import ClientCertificates, set_verify
-from agwtwisted.tls.contexts import Basis, SiteContext, VariablesOf, asks, site_context, trusted_variables
+from agwtwisted.tls.contexts import Basis, SiteContext, Trusts, VariablesOf, asks, site_context, trusted_variables
 from agwtwisted.tls.openssl import KNOWN, session_reused
 from agwtwisted.tls.sessions import Birth, Keys, SessionContexts
 from agwtwisted.transport.clocks import monotonic_time
@@ -41,6 +41,7 @@ class PortContexts:
         sites: NamedSites[S],
         *,
         max_depth: int,
+        trusts: Trusts | None = None,
         variables_of: VariablesOf | None = None,
         address: Address = ("", 0),
         kept: PortContexts | None = None,
@@ -52,6 +53,7 @@ class PortContexts:
         Args:
             sites: of the port.
             max_depth: of a client's chain.
+            trusts: what is made of the CAs of the configuration's profiles, with the same depth; None: this port's own.
             variables_of: the memory that the ports of a gateway share; None: this port has its own.
             address: of the port, that its sessions are bound to.
             kept: the contexts of the same address that are in force.
@@ -59,7 +61,11 @@ class PortContexts:
             seconds: a clock that cannot be set, the same in all processes.
         """
         making = _Making(
-            sites.all(), max_depth, variables_of or trusted_variables(), address, fingerprints or Fingerprints()
+            sites.all(),
+            trusts or Trusts(max_depth),
+            variables_of or trusted_variables(),
+            address,
+            fingerprints or Fingerprints(),
         )
         before = {} if kept is None else {each.content: each for each in kept.by_site.values()}
         by_site: dict[AnySite, SiteContext] = {site: making.site_context(site, before) for site in sites.all()}
@@ -139,12 +145,13 @@ class _Making:
     def __init__(
         self,
         sites: Sequence[AnySite],
-        max_depth: int,
+        trusts: Trusts,
         variables_of: VariablesOf,
         address: Address,
         fingerprints: Fingerprints,
     ) -> None:
-        self._max_depth = max_depth
+        self._trusts = trusts
+        self._max_depth = max_depth = trusts.max_depth
         self._variables_of = variables_of
         self._fingerprints = fingerprints
         profile = sites[0].profile
@@ -167,7 +174,7 @@ class _Making:
         basis = Basis(
             variables_of=self._variables_of,
             set_verify=set_verify,
-            max_depth=self._max_depth,
+            trusts=self._trusts,
             content=content,
             sessions_of=self._verdicts if self._resumes else "",
             session_id_context=self._session_id_context if self._resumes else b"",
