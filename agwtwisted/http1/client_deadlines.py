@@ -77,6 +77,11 @@ class ClientDeadlines:
     # -- what follows from it
 
     @property
+    def is_due(self) -> bool:
+        """Whether anything is due from the client: nothing is between an answer and the wait for the next request."""
+        return self._deadline.at is not None
+
+    @property
     def is_of_head(self) -> bool:
         """Whether a head is due."""
         return self._of_head

@@ -116,7 +116,7 @@ class Frontend:
     def finish(self) -> None:
         """No further request, not even one that has come: closes now if none is in progress, else after its answer."""
         if self._phase is IDLE:
-            self._close()
+            self._close(linger=not self._deadlines.is_due and self._reader.unread > 0)  # right behind an answer
 
     def hold(self) -> None:
         """No further request is begun until `go_on`, or the session has `settled`; one in progress goes on."""

@@ -23,7 +23,7 @@ from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.http1.frontend import Frontend
 from agwtwisted.identity.revalidation import Check, Revalidation, StrictClient
 from agwtwisted.interfaces import ClientProtocol, Exchanges
-from agwtwisted.listening.succession import Belonging, Succession
+from agwtwisted.listening.succession import Belonging, Succession, Turns
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.connection import Connection
 
@@ -143,17 +143,18 @@ class HttpSession:
             return  # it has one more answer to give, or none
         belonging = succession.belonging(self.client.connection.server_name)
         if belonging is None:
-            self.retire()
+            succession.move(self._retire)
             return
         self._successor = belonging
         self._protocol.hold()
         (succession.move if belonging.trust == self._trust else succession.judge)(self._go_over)
 
-    def retire(self) -> None:
+    def retire(self, turns: Turns) -> None:
         """The listener is there no more: the answer under way is the last, and ends within `drain_timeout`."""
-        if self._is_due or self._unjudged:  # by the old trust nothing more is begun, and no new one will come
-            self.expel()
-        elif not self.draining:
+        turns.moves.add([self._retire])
+
+    def _retire(self) -> None:
+        if not (self.draining or self._connection.closing):
             self._end_within(self._port.gateway.drain_timeout)
             self.drain()
 
@@ -199,11 +200,6 @@ class HttpSession:
         self._protocol.serve_by(port.exchanges, port.gateway, port.parser)
 
     # -- whether the client is trusted
-
-    @property
-    def _is_due(self) -> bool:
-        """Whether the profile of the site is another than that by which the client was judged."""
-        return self._successor is not None and self._successor.trust != self._trust
 
     def _judge_if_due(self) -> None:
         successor = self._successor

@@ -33,7 +33,7 @@ from agwtwisted.identity.revalidation import Check
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.expired_roots import ExpiredRoots
 from agwtwisted.listening.proxied import ProxyHeaderReceiver
-from agwtwisted.listening.succession import Succession
+from agwtwisted.listening.succession import Succession, Turns
 from agwtwisted.listening.tracking import LiveConnections, TrackedConnection
 from agwtwisted.tls.client_certificates import ClientCertificates, pending_client, proof_of
 from agwtwisted.tls.handshake import ServerHandshake
@@ -137,7 +137,7 @@ class ProxiedArrival:
         """The client that the header names is the new port's."""
         self._port = succession.port
 
-    def retire(self) -> None:
+    def retire(self, turns: Turns) -> None:
         """No client is known yet, and nothing was begun for one."""
         self._header.abort()
 
@@ -228,7 +228,7 @@ class TlsArrival(Generic[S]):
             self._before = self._port
         self._port = succession.port
 
-    def retire(self) -> None:
+    def retire(self, turns: Turns) -> None:
         """Nothing was begun for the client."""
         self.connection.abort(REMOVED)
 
@@ -353,7 +353,7 @@ class GateArrival(Generic[S]):
         """What follows the verdict is the new port's; if its profile is another, so is the verdict."""
         belonging = succession.belonging(self._pending.connection.server_name)
         if belonging is None:
-            self.retire()
+            self._connection.abort(REMOVED)
             return
         self._port, self._site = belonging.port, belonging.site
         if belonging.trust != self._trust:
@@ -361,7 +361,7 @@ class GateArrival(Generic[S]):
             self._gate.suspend()
             succession.judge(self._judge_anew)
 
-    def retire(self) -> None:
+    def retire(self, turns: Turns) -> None:
         """The client was not admitted, and nothing was begun for it."""
         self._connection.abort(REMOVED)
 

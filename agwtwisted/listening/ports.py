@@ -256,9 +256,8 @@ class Port(ABC, Generic[S]):
         """
         live, self.live, previous.live = previous.live, previous.live, LiveConnections()
         if not self._speaks_as(previous):
-            previous.draining = True
             for session in live.behind():
-                session.retire()
+                session.retire(self._turns)
             return
         succession = Succession(self, self._belonging)
         for session in live.behind():
@@ -269,7 +268,7 @@ class Port(ABC, Generic[S]):
         """The listener is there no more: its connections end once what is under way is done, within `drain_timeout`."""
         self.draining = True
         for session in self.live.behind():
-            session.retire()
+            session.retire(self._turns)
 
     def _speaks_as(self, previous: Port[Any]) -> bool:
         """Whether a connection of that port could be one of this."""

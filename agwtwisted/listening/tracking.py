@@ -10,7 +10,7 @@ from typing import Protocol
 
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.listening.admission import Limits
-from agwtwisted.listening.succession import Succession
+from agwtwisted.listening.succession import Succession, Turns
 from agwtwisted.transport.connection import STOPPING, Connection
 from agwtwisted.transport.deferreds import TrackedSet
 
@@ -33,7 +33,7 @@ class PortSession(Protocol):
     def moved(self, succession: Succession) -> None:
         """A port of a new configuration has taken over: nothing is begun under the old one from now on."""
 
-    def retire(self) -> None:
+    def retire(self, turns: Turns) -> None:
         """The listener is there no more: ends once what is under way is done, within `drain_timeout`."""
 
 

@@ -27,7 +27,7 @@ from agwtwisted.core.relay import announcing
 from agwtwisted.core.verification.verdicts import Trusted
 from agwtwisted.identity.revalidation import Revalidation
 from agwtwisted.listening.ports import Port
-from agwtwisted.listening.succession import Belonging, Succession
+from agwtwisted.listening.succession import Belonging, Succession, Turns
 from agwtwisted.relay.backends import RelayServer
 from agwtwisted.relay.relay_targets import RelayTarget
 from agwtwisted.relay.session import End, Relay
@@ -104,11 +104,12 @@ class RelaySession:
             self._ending.cancel()
             self._ending = None
 
-    def retire(self) -> None:
+    def retire(self, turns: Turns) -> None:
         """The listener is there no more: the session has `drain_timeout`."""
-        if self._suspect:  # and no profile will judge it
-            self._abort(End.REFUSED, SessionStatus.FORBIDDEN)
-        elif self._ending is None:
+        turns.moves.add([self._retire])
+
+    def _retire(self) -> None:
+        if self._ending is None and not self._connection.closing:
             self._ending = self._port.clock.callLater(self._port.gateway.drain_timeout, self._removed)
 
     def moved(self, succession: Succession) -> None:
@@ -120,7 +121,7 @@ class RelaySession:
             return
         belonging = succession.belonging(self.client.connection.server_name)
         if belonging is None:
-            self.retire()
+            succession.move(self._retire)
             return
         self._successor = belonging
         if belonging.trust == self._trust and not self._suspect:
@@ -227,11 +228,11 @@ class RelaySession:
 
     # -- how
 
-    def _abort(self, end: End, status: SessionStatus = SessionStatus.UNAVAILABLE) -> None:
+    def _abort(self, end: End) -> None:
         if self._joined is not None:
             self._joined.relay.abort(end)
         else:
-            self._close(end, status)
+            self._close(end, SessionStatus.UNAVAILABLE)
             self._connection.abort()
 
     def _header(self) -> tuple[bytes, bool]:

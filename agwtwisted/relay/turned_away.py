@@ -10,7 +10,7 @@ from agwtwisted.core.operations.records import client_members
 from agwtwisted.core.operations.session_records import SessionRecord, SessionStatus, render_session
 from agwtwisted.core.plan.routing import RelaySite
 from agwtwisted.listening.ports import Port
-from agwtwisted.listening.succession import Succession
+from agwtwisted.listening.succession import Succession, Turns
 from agwtwisted.relay.relay_targets import RelayTarget
 from agwtwisted.relay.session import End
 from agwtwisted.relay.waiting import WaitingClient
@@ -49,7 +49,7 @@ class TurnedAwaySession:
     def moved(self, succession: Succession) -> None:
         """It ends, and what the log says of it stays."""
 
-    def retire(self) -> None:
+    def retire(self, turns: Turns) -> None:
         """The same."""
 
     def _gone(self, reason: str) -> None:

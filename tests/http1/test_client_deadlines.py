@@ -113,6 +113,15 @@ class ClientDeadlinesTests(SynchronousTestCase):
             self.deadlines.shorten_head(self.clock.seconds())
             self.assert_missed_after(left)
 
+    def test_is_due(self) -> None:
+        """From the end of a head to the wait for the next one nothing is."""
+        self.make()
+        self.assertTrue(self.deadlines.is_due)
+        self.deadlines.head_whole()
+        self.assertFalse(self.deadlines.is_due)
+        self.deadlines.next_request(draining=False)
+        self.assertTrue(self.deadlines.is_due)
+
     def test_other_times(self) -> None:
         """What is due from now on is due by other times; what is due already keeps its own."""
         self.make()

@@ -685,15 +685,20 @@ class SuccessionTests(SynchronousTestCase):
 
     def test_no_server_yet(self) -> None:
         """One that has no server yet is joined after the new verdict, to a server of the new configuration."""
-        stand = Stand(text("m passthrough"))
+        described = "enable_l4_client_ip_preservation = true\nproxy_protocol_tls = true\n"
+        stand = Stand(text("m passthrough", settings=described))
         stand.backend().silent = True
         client = stand.shake_hands(client_context(device()), "m.example")
         client.say(b"early")
         self.assertEqual(stand.backend().attempts, 1)
-        stand.backend(1884).lines.clear()
-        following = stand.reloaded(STRICT.replace("port = 1883", "port = 1884"))
+        following = stand.reloaded(text("m strict", settings=described).replace("port = 1883", "port = 1884"))
         self.turn(stand)
-        self.assertEqual(stand.backend(1884).line.take(), b"early")
+        sent = stand.backend(1884).line.take()
+        self.assertTrue(sent.endswith(b"early"))
+        header = HeaderReader().feed(sent)
+        assert isinstance(header, ProxyHeader)
+        [ssl] = [each.value for each in header.tlvs if each.type == SSL]
+        self.assertEqual(ssl[1:5], bytes(4))  # verified
         self.assertEqual(stand.backend().lines, [])
         client.line.crash()
         stand.backend(1884).line.hang_up()
@@ -724,6 +729,7 @@ class SuccessionTests(SynchronousTestCase):
                 stand.port.retire()
             else:
                 following = stand.reloaded(text("o - o.example"))
+            self.turn(stand)
             stand.network.advance(29)
             client.say(b"x")
             self.assertEqual(backend.take(), b"x")
@@ -743,14 +749,22 @@ class SuccessionTests(SynchronousTestCase):
         self.assertTrue(following.nothing_is_left())
 
     def test_removed_before_its_turn(self) -> None:
-        """One that is to be judged by a profile which is removed meanwhile is cut off."""
-        stand = Stand(text("m strict m.example", "o - o.example"))
-        client = stand.shake_hands(client_context(device()), "m.example")
-        self.spoke(stand, client)
-        following = stand.reloaded(text("m partners m.example", "o - o.example"))
-        following.reloaded(text("o - o.example"))
-        stand.network.advance(0)
-        self.assertTrue(client.line.reset)
+        """One that is to be judged by a profile when its listener is removed is judged, and has drain_timeout."""
+        for profile, reset in (("partners", True), ("http400", False)):
+            stand = Stand(text("m strict m.example", "o - o.example"))
+            client = stand.shake_hands(client_context(device()), "m.example")
+            backend = self.spoke(stand, client)
+            following = stand.reloaded(text(f"m {profile} m.example", "o - o.example"))
+            last = following.reloaded(text("o - o.example"))
+            self.turn(stand)
+            self.assertEqual(client.line.reset, reset)
+            if not reset:
+                client.say(b"x")
+                self.assertEqual(backend.take(), b"x")
+                client.line.crash()
+                backend.hang_up()
+                self.turn(stand)
+            self.assertTrue(last.nothing_is_left())
 
     def test_back_again(self) -> None:
         """A profile that is changed and changed back has the client judged, and held no longer."""
