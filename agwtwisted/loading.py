@@ -27,6 +27,7 @@ from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import Protocol
 from agwtwisted.core.sections.sources import ReadFile, SourceFile
 from agwtwisted.listening.listener import BindError
+from agwtwisted.operations.followed_files import signature_of
 from agwtwisted.tls.backend_contexts import BackendContexts
 from agwtwisted.tls.contexts import trusted_variables
 from agwtwisted.tls.plan_contexts import make_contexts
@@ -59,12 +60,39 @@ class Files:
         return found
 
     def reread(self) -> Files:
-        """The same main text, and the files that it names as they are now."""
-        reader = _Reader()
+        """The same main text, and the files that it names as they are now, all of them at one moment.
+
+        One that is not there any more stays as it was read.
+
+        Raises:
+            ConfigError: they change again and again while they are read.
+        """
+        for _ in range(READINGS):
+            files = self._reread()
+            if all(signature_of(path) == found.signature for path, found in files.named.items()):
+                return files
+        raise ConfigError([Problem(place=Place(file=self.file), message=CHANGING)])
+
+    def _reread(self) -> Files:
+        named, unreadable = dict(self.named), dict[str, int]()
         for path in (*self.named, *self.unreadable):
-            with suppress(OSError):
-                reader.read(path)
-        return reader.files(self.file, self.main)
+            try:
+                named[path] = read(path)
+            except OSError as error:
+                if path in named and error.errno in _GONE:
+                    named[path] = attrs.evolve(named[path], signature=None)
+                else:
+                    named.pop(path, None)
+                    unreadable[path] = error.errno or errno.EIO
+        return Files(file=self.file, main=self.main, named=named, unreadable=unreadable)
+
+
+READINGS: Final = 5
+"""How often files are read that change meanwhile, before that is given up."""
+
+CHANGING: Final = "the files that it names change while they are read: once they are complete, reload again"
+
+_GONE: Final = (errno.ENOENT, errno.ENOTDIR)
 
 
 NO_FILES: Final = Files(file="", main=SourceFile(data=b"", mode=0o600))
@@ -138,8 +166,9 @@ def _parsed(file: str, main: SourceFile, read_file: ReadFile, now: datetime | No
 
 def read(path: str) -> SourceFile:
     """A file that the configuration is or names; raises OSError where there is none."""
+    signature = signature_of(path)
     with Path(path).open("rb") as file:
-        return SourceFile(data=file.read(), mode=os.fstat(file.fileno()).st_mode)
+        return SourceFile(data=file.read(), mode=os.fstat(file.fileno()).st_mode, signature=signature)
 
 
 def try_contexts(plan: Plan) -> None:

@@ -246,7 +246,9 @@ class Reloads:
             warnings=warnings,
             seconds=self._reactor.seconds() - begun,
         )
-        self.log.info(
+        # Files that were touched, and hold what they held, are no news.
+        is_news = following.changes or kind is _Kind.ALL
+        (self.log.info if is_news else self.log.debug)(
             "Reload of {what}: generation {generation} ({fingerprint}) is in force after {seconds:.3f} s; {changes}",
             what=kind.value,
             generation=self.generation,

@@ -14,10 +14,12 @@ from twisted.logger import Logger
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
 from agwtwisted.core.plan.descriptors import budget_of
 from agwtwisted.core.plan.plan import Address, Plan
+from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.generation import Generation
 from agwtwisted.listening.listener import ListeningSocket
 from agwtwisted.listening.retired import RetiredPorts
 from agwtwisted.loading import NO_FILES, Files, Loaded
+from agwtwisted.operations.followed_files import FollowedFiles
 from agwtwisted.reload import ConfigurationSource, Prepared, ReloadOutcome, Reloads
 from agwtwisted.replacement import Replacement
 from agwtwisted.shared import Shared
@@ -75,9 +77,11 @@ class GatewayService(MultiService):
         self.retired = RetiredPorts(shared.reactor)
         self.reloads = Reloads(Loaded(plan=generation.plan, files=files), source, self, shared.reactor)
         self._drains_without_limit = False
+        self.followed = FollowedFiles(shared.reactor, self._followed_files, self.reloads.reload_files)
         # In this order they start.
         for child in (shared.wall, shared.access_log, shared.revocation, generation.prober, *listeners.values()):
             child.setServiceParent(self)
+        self.followed.setServiceParent(self)
 
     def drain_without_limit(self) -> None:
         """Has the next stop wait for the last connection, however long that takes."""
@@ -110,9 +114,15 @@ class GatewayService(MultiService):
         """As `reload.ReloadTarget` says; `sockets` are those of new addresses, where they are bound already."""
         return Deferred.fromCoroutine(Replacement(self, loaded.plan, sockets or {}).prepared())
 
+    def _followed_files(self) -> Mapping[str, SourceFile]:
+        """Those of the configuration in force, where they are to be followed."""
+        in_force = self.reloads.in_force
+        return in_force.files.named if in_force.plan.gateway.watch_files else NO_FILES.named
+
     def stopService(self) -> Deferred[None]:
         """Drains: no new connections, exchanges in progress finish, the log is flushed last; fires when all is done."""
         self.running = 0
+        self.followed.stopService()
         self.reloads.stop()
         return Deferred.fromCoroutine(self._stop())
 

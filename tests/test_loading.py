@@ -11,10 +11,13 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted import loading
 from agwtwisted.core.base.errors import AgwError, ConfigError
 from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.listening.listener import BindError
-from agwtwisted.loading import Files, load, load_files, placed, plan_of, try_contexts
+from agwtwisted.loading import READINGS, Files, load, load_files, placed, plan_of, read, try_contexts
+from agwtwisted.operations.followed_files import signature_of
 from agwtwisted.tls import contexts
 from agwtwisted.tls.contexts import AuthorityError, CertificateError, GroupsError
 from tests import clients, configurations, pki
@@ -118,19 +121,55 @@ class FilesTests(Directory):
         self.assertNotIn("PRIVATE", repr(files))
 
     def test_reread(self) -> None:
-        """Files are read anew, beside the same main text; one that is gone is said with the system's reason."""
+        """Files are read anew, beside the same main text; one that cannot be read is said with the system's reason."""
         files = load_files(self.file, NOW).files
         self.configure(lambda text: "nonsense")
         key = self.directory / "conf" / "pki" / "site.key"
         content = key.read_bytes()
         key.unlink()
-        gone = files.reread()
-        self.assertEqual(gone.main, files.main)
+        key.mkdir()
+        unreadable = files.reread()
+        self.assertEqual(unreadable.main, files.main)
         with self.assertRaises(ConfigError) as caught:
-            plan_of(gone, NOW)
-        self.assertIn(f"cannot read {key}: No such file or directory", str(caught.exception))
+            plan_of(unreadable, NOW)
+        self.assertIn(f"cannot read {key}: Is a directory", str(caught.exception))
+        key.rmdir()
         self.write("conf/pki/site.key", content)
-        self.assertEqual(gone.reread(), files)
+        self.assertEqual(unreadable.reread(), files)
+
+    def test_gone(self) -> None:
+        """A file that is not there any more, or whose directory is not, stays as it was read, until it is back."""
+        files = load_files(self.file, NOW).files
+        directory = self.directory / "conf" / "pki"
+        key = str(directory / "site.key")
+        for change in (Path(key).unlink, lambda: directory.rename(self.directory / "aside"), directory.touch):
+            change()
+            gone = files.reread()
+            self.assertEqual((gone, gone.named[key].signature), (files, None))
+            self.assertEqual(gone.reread().named[key].signature, None)
+        directory.unlink()
+        (self.directory / "aside").rename(directory)
+        self.write("conf/pki/site.key", files.named[key].data)
+        self.assertEqual(gone.reread().named[key].signature, signature_of(key))
+
+    def test_read_while_they_change(self) -> None:
+        """Files that change while they are read are read again, so that all are of one moment; not for ever."""
+        files = load_files(self.file, NOW).files
+        first, *_, last = files.named
+        contents = [b"1", b"2", b"3"]
+
+        def reading(path: str) -> SourceFile:
+            found = read(path)
+            if path == last and contents:
+                Path(first).write_bytes(contents.pop(0) * 99)
+            return found
+
+        self.patch(loading, "read", reading)
+        self.assertEqual(files.reread().named[first].data, b"3" * 99)
+        self.assertEqual(contents, [])
+        contents += [b"4", b"5"] * READINGS
+        with self.assertRaisesRegex(ConfigError, "gw.ini.* change while they are read"):
+            files.reread()
 
     def test_not_read(self) -> None:
         """A file that was not read is not there."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.logger import capturedLogs, formatEvent
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
 from agwtwisted.core.plan.changes import Changes
 from agwtwisted.loading import Loaded
+from agwtwisted.operations.followed_files import signature_of
 from agwtwisted.reload import SAID_AT_ONCE, STOPPING, FileSource, Prepared, Rejected, Reloaded, ReloadOutcome, Reloads
 from agwtwisted.transport import threads
 from tests.clocks import ThreadedReactor
@@ -211,10 +213,24 @@ class ReloadsTests(Directory):
         assert isinstance(outcome, Reloaded)
         self.assertEqual(outcome.changes, Changes(changed=("trusted_client_certificate devices",)))
         self.assertIn("Reload of the files of the configuration: generation 2", lines[-1])
-        (self.directory / "conf" / "pki" / "site.key").unlink()
+        key = self.directory / "conf" / "pki" / "site.key"
+        key.unlink()
+        key.mkdir()
         outcome, _ = self.said(self.reloads.reload_files)
         assert isinstance(outcome, Rejected)
-        self.assertRegex("\n".join(outcome.problems), r"cannot read .*/conf/pki/site\.key: No such file or directory")
+        self.assertRegex("\n".join(outcome.problems), r"cannot read .*/conf/pki/site\.key: Is a directory")
+
+    def test_files_touched(self) -> None:
+        """Files that hold what they held are no news; from then on they are known as they are."""
+        key = str(self.directory / "conf" / "pki" / "site.key")
+        os.utime(key, (1, 1))
+        with capturedLogs() as events:
+            outcome = self.successResultOf(self.reloads.reload_files())
+        assert isinstance(outcome, Reloaded)
+        self.assertFalse(outcome.changes)
+        self.assertEqual([event["log_level"] for event in events if "Reload" in formatEvent(event)], [LogLevel.debug])
+        self.assertEqual(self.reloads.in_force.files.named[key].signature, signature_of(key))
+        self.assertNotEqual(self.first.files.named[key].signature, signature_of(key))
 
     def test_stopped(self) -> None:
         """When the gateway stops, what is under way changes nothing, and no further one begins."""

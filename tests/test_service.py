@@ -307,9 +307,10 @@ class BuildTests(TestCase):
         """It listens on every port, answers, writes its log, and lets go of every port."""
         ports = free_ports(2)
         service = self.build(*ports)
+        listeners = [f"listener 127.0.0.1:{port}" for port in ports]
         self.assertEqual(
             [each.name for each in service],
-            ["wall clock", "access log", "revocation", "probes", *(f"listener 127.0.0.1:{n}" for n in ports)],
+            ["wall clock", "access log", "revocation", "probes", *listeners, "followed files"],
         )
         service.startService()
         for port in ports:

@@ -24,6 +24,7 @@ class Gateway:
     access_log: str | None = None  # "-" is standard output, None: no access log
     drain_timeout: float = 30.0
     workers: int | Literal["auto"] = 1  # "auto": as many as the process may use processors
+    watch_files: bool = False
     state_directory: str | None = None  # None: what is learnt lives in memory only
     ssl_policy: TlsPolicy
     max_connections: int = 20000

@@ -82,6 +82,11 @@ GATEWAY = Kind(
             "Processes that serve clients, or `auto`: as many as there are processors for the gateway. With 1, one"
             " process does everything.",
         ),
+        "watch_files": Key(
+            boolean,
+            "Whether certificates, keys and other files that the configuration names are taken, by a reload, when they"
+            " were replaced.",
+        ),
         "state_directory": Key(
             path, ("Directory that keeps OCSP responses and the key of affinity cookies over a restart.")
         ),

@@ -24,12 +24,18 @@ _READABLE_BY_OTHERS = 0o044
 _WRITABLE_BY_OTHERS = 0o002
 
 
+Signature: TypeAlias = tuple[int, int, int, int, int]
+"""What changes when a file is replaced or written: device, inode, size, and the times of the last change of its
+content and of the inode, in nanoseconds."""
+
+
 @attrs.frozen(kw_only=True)
 class SourceFile:
     """A file that a configuration names: its bytes and its permission bits (st_mode)."""
 
     data: bytes = attrs.field(repr=False)
     mode: int
+    signature: Signature | None = attrs.field(default=None, eq=False)  # before it was read; None: it is not there
 
     @property
     def digest(self) -> bytes:
