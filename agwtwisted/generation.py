@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from agwtwisted.backends.health import Prober
 from agwtwisted.backends.http_probe import http_watches
 from agwtwisted.backends.pools import Backends
+from agwtwisted.backends.shared_health import HealthFollower
 from agwtwisted.core.http.header_names import HeaderNames
 from agwtwisted.core.plan.error_pages import ErrorPages
 from agwtwisted.core.plan.plan import Address, Plan, PortPlan
@@ -74,17 +75,13 @@ class Generation:
         backends, relay_backends = _backends(plan, shared, previous)
         made = make_contexts(plan, shared.variables_of) if contexts is None else contexts
         ports = _Ports(plan, shared, made)
-        watches = [
-            *http_watches(shared.reactor, backends, plan.routes),
-            *relay_watches(shared.reactor, relay_backends, plan.relay_routes),
-        ]
         return cls(
             plan=plan,
             contexts=made,
             ports=ports.of_http(backends) | ports.of_relays(relay_backends),
             backends=backends,
             relay_backends=relay_backends,
-            prober=Prober(watches, shared.random),
+            prober=_prober(plan, shared, backends, relay_backends),
         )
 
     @property
@@ -210,6 +207,21 @@ def _backends(plan: Plan, shared: Shared, previous: Generation | None) -> tuple[
     for _, relay_settings in plan.relay_routes:
         relay_backends.prepare(relay_settings)
     return backends, relay_backends
+
+
+def _prober(plan: Plan, shared: Shared, backends: Backends, relay_backends: RelayBackends) -> Prober:
+    """What probes the servers; in a worker, what has them as its parent has found them."""
+    if shared.health is None:
+        watches = [
+            *http_watches(shared.reactor, backends, plan.routes),
+            *relay_watches(shared.reactor, relay_backends, plan.relay_routes),
+        ]
+        return Prober(watches, shared.random)
+    for pool, settings in plan.routes:
+        backends.pool(pool, settings)
+    for pool, relay_settings in plan.relay_routes:
+        relay_backends.pool(pool, relay_settings)
+    return HealthFollower(shared.health, (*backends.items(), *relay_backends.items()), shared.random)
 
 
 def _warn_of_dropped(address: str, name: bytes, count: int) -> None:

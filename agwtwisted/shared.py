@@ -17,6 +17,7 @@ from twisted.internet.posixbase import PosixReactorBase
 
 from agwtwisted.backends.affinity_key import AffinityKey
 from agwtwisted.backends.resolver import Resolver
+from agwtwisted.backends.shared_health import ParentsHealth
 from agwtwisted.backends.system_resolver import SystemResolver
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.plan.plan import Plan
@@ -81,6 +82,7 @@ class Shared:
     resumption: Resumption  # judges clients that resume TLS sessions
     affinity_key: AffinityKey
     place: WorkerPlace = ALONE
+    health: ParentsHealth | None = None  # of servers, in a worker: it does not probe
     own_ports: set[int]  # those listened on now: no question about a certificate goes to them
     state_directory: Path | None  # absolute: a daemon changes its directory
 
@@ -135,6 +137,7 @@ class Shared:
             resumption=Resumption(reactor.seconds, place.siblings),
             affinity_key=AffinityKey(directory, place.affinity_key),
             place=place,
+            health=ParentsHealth(reactor, place.siblings) if place.index else None,
             own_ports=own_ports,
             state_directory=directory,
         )

@@ -11,7 +11,7 @@ from twisted.internet.posixbase import PosixReactorBase as Reactor
 from agwtwisted.backends.connecting import Dialer, Encryption
 from agwtwisted.backends.failure_log import ConnectionFailureLog
 from agwtwisted.backends.resolver import Resolver, resolver_of
-from agwtwisted.backends.server_pools import ServerPools
+from agwtwisted.backends.server_pools import ServerKey, ServerPools
 from agwtwisted.backends.upstream import Server
 from agwtwisted.core.backends.affinity import KEY_BYTES, Affinity, cookie_value
 from agwtwisted.core.backends.balancing import Balancer, LeastConnections, Pool, RoundRobin
@@ -94,6 +94,10 @@ class Backends:
     def server_to_probe(self, host: str, port: int, settings: BackendHttpSettings) -> Server:
         """A way to a server as requests have it under these settings, but apart from them."""
         return self._maker.new_server(host, port, settings)
+
+    def items(self) -> Iterable[tuple[ServerKey, Server]]:
+        """Every server of a pool, with what it is known by."""
+        return self._servers.items()
 
     def prepare(self, settings: BackendHttpSettings) -> None:
         """Makes now what settings need, rather than with their first request.

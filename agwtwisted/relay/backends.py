@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
@@ -14,7 +15,7 @@ from twisted.python.failure import Failure
 from agwtwisted.backends.connecting import Dialer, Encryption
 from agwtwisted.backends.failure_log import ConnectionFailureLog
 from agwtwisted.backends.resolver import Resolver
-from agwtwisted.backends.server_pools import ServerPools
+from agwtwisted.backends.server_pools import ServerKey, ServerPools
 from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.balancing import Pool, RoundRobin
 from agwtwisted.core.http.host_names import bracketed
@@ -73,6 +74,10 @@ class RelayBackends:
     def server(self, host: str, port: int, settings: BackendSettings) -> RelayServer:
         """A server under these settings."""
         return self._servers.server(host, port, settings)
+
+    def items(self) -> Iterable[tuple[ServerKey, RelayServer]]:
+        """Every server that was asked for, with what it is known by."""
+        return self._servers.items()
 
     def prepare(self, settings: BackendSettings) -> None:
         """Makes now what settings need, rather than with their first connection."""
