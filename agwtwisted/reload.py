@@ -20,8 +20,10 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 
 from agwtwisted.core.base.errors import ConfigError, Problem
+from agwtwisted.core.operations.status import LastReload
 from agwtwisted.core.plan.changes import Changes, changes_of, fixed_problems
 from agwtwisted.loading import Files, Loaded, load_files, plan_of
+from agwtwisted.transport.clocks import system_time
 from agwtwisted.transport.deferreds import log_failure
 from agwtwisted.transport.threads import considerate, in_thread
 
@@ -141,16 +143,26 @@ class Reloads:
         source: gives other configurations.
         target: puts them in force.
         reactor: runs it.
+        wall: the time, in seconds since 1970, for the status.
     """
 
     log = Logger()
 
-    def __init__(self, in_force: Loaded, source: ConfigurationSource, target: ReloadTarget, reactor: Any) -> None:
+    def __init__(
+        self,
+        in_force: Loaded,
+        source: ConfigurationSource,
+        target: ReloadTarget,
+        reactor: Any,
+        wall: Callable[[], float] = system_time,
+    ) -> None:
         self.generation = 1
+        self.last: LastReload | None = None  # None: there was none
         self.in_force = in_force
         self._source = source
         self._target = target
         self._reactor = reactor
+        self._wall = wall
         self._said = frozenset(map(_text, in_force.plan.config.warnings))
         self._waiting: dict[_Kind, list[Deferred[ReloadOutcome]]] = {}
         self._running = False
@@ -195,7 +207,10 @@ class Reloads:
             while self._waiting:
                 kind = next(iter(self._waiting))
                 waiters = self._waiting.pop(kind)
-                self._answer(waiters, await self._outcome(kind))
+                outcome = await self._outcome(kind)
+                problems = outcome.problems if isinstance(outcome, Rejected) else ()
+                self.last = LastReload(at=self._wall(), problems=problems)
+                self._answer(waiters, outcome)
         finally:
             self._running = False
 

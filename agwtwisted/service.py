@@ -12,6 +12,7 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
+from agwtwisted.core.operations.status import GatewayPhase, GatewayStatus, ListenerStatus
 from agwtwisted.core.plan.descriptors import budget_of
 from agwtwisted.core.plan.plan import Address, Plan
 from agwtwisted.core.sections.sources import SourceFile
@@ -75,9 +76,12 @@ class GatewayService(MultiService):
         self.sockets = dict(listeners)
         self.descriptors = descriptors
         self.retired = RetiredPorts(shared.reactor)
-        self.reloads = Reloads(Loaded(plan=generation.plan, files=files), source, self, shared.reactor)
+        self.reloads = Reloads(
+            Loaded(plan=generation.plan, files=files), source, self, shared.reactor, shared.wall.seconds
+        )
         self._drains_without_limit = False
         self.followed = FollowedFiles(shared.reactor, self._followed_files, self.reloads.reload_files)
+        self._stops = False
         # In this order they start.
         for child in (shared.wall, shared.access_log, shared.revocation, generation.prober, *listeners.values()):
             child.setServiceParent(self)
@@ -110,6 +114,29 @@ class GatewayService(MultiService):
         """Lines of the access log from now on go to the file that has its path now."""
         self.shared.access_log.reopen()
 
+    def status(self) -> GatewayStatus:
+        """The gateway at this moment."""
+        reloads = self.reloads
+        return GatewayStatus(
+            generation=reloads.generation,
+            fingerprint=reloads.in_force.plan.fingerprint,
+            connections=self.connections,
+            phase=self._phase,
+            listeners=tuple(
+                ListenerStatus(address=address, port=port, connections=len(listener.port.connections))
+                for (address, port), listener in self.sockets.items()
+            ),
+            last_reload=reloads.last,
+        )
+
+    @property
+    def _phase(self) -> GatewayPhase:
+        if self._stops:
+            return GatewayPhase.STOPPING
+        if not self.running:
+            return GatewayPhase.STARTING
+        return GatewayPhase.RELOADING if self.reloads.under_way else GatewayPhase.RUNNING
+
     def prepare(self, loaded: Loaded, sockets: Mapping[Address, socket.socket] | None = None) -> Deferred[Prepared]:
         """As `reload.ReloadTarget` says; `sockets` are those of new addresses, where they are bound already."""
         return Deferred.fromCoroutine(Replacement(self, loaded.plan, sockets or {}).prepared())
@@ -123,6 +150,7 @@ class GatewayService(MultiService):
         """Drains: no new connections, exchanges in progress finish, the log is flushed last; fires when all is done."""
         self.running = 0
         self.followed.stopService()
+        self._stops = True
         self.reloads.stop()
         return Deferred.fromCoroutine(self._stop())
 
