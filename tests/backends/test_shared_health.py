@@ -152,6 +152,9 @@ class SharedHealthTests(SynchronousTestCase):
             health = ParentsHealth(self.clock, member)
             before, after = Target(self.clock, 10.0), Target(self.clock, 10.0)
             health.use([(ONE, before)])
+            self.publisher.use([(ONE, self.parents[ONE])])
+            self.hub.deliver()
+            self.assertIs(before.state, HealthState.UP)
             new = Target(self.clock, 10.0)
             new.found(UP)
             if parent_first:
