@@ -39,6 +39,7 @@ class RunningService(Protocol):
     sockets: dict[Address, ListeningSocket]
     retired: RetiredPorts
     descriptors: int | None
+    stops: bool
 
 
 class Replacement:
@@ -107,7 +108,13 @@ class Replacement:
             self._log.close()
 
     def commit(self) -> None:
-        """Puts the generation in force. What fails is a defect, and in the log: the rest is done all the same."""
+        """Puts the generation in force. What fails is a defect, and in the log: the rest is done all the same.
+
+        A service that stops has let go of all addresses: it takes no new ones.
+        """
+        if self._service.stops:
+            self.cancel()
+            return
         service, following, previous = self._service, self._generation, self._service.generation
         listeners = service.sockets
         service.generation = following

@@ -81,7 +81,8 @@ class GatewayService(MultiService):
         )
         self._drains_without_limit = False
         self.followed = FollowedFiles(shared.reactor, self._followed_files, self.reloads.reload_files)
-        self._stops = False
+        self.stops = False
+        """Whether it has been asked to stop."""
         # In this order they start.
         for child in (shared.wall, shared.access_log, shared.revocation, generation.prober, *listeners.values()):
             child.setServiceParent(self)
@@ -131,7 +132,7 @@ class GatewayService(MultiService):
 
     @property
     def _phase(self) -> GatewayPhase:
-        if self._stops:
+        if self.stops:
             return GatewayPhase.STOPPING
         if not self.running:
             return GatewayPhase.STARTING
@@ -150,7 +151,7 @@ class GatewayService(MultiService):
         """Drains: no new connections, exchanges in progress finish, the log is flushed last; fires when all is done."""
         self.running = 0
         self.followed.stopService()
-        self._stops = True
+        self.stops = True
         self.reloads.stop()
         return Deferred.fromCoroutine(self._stop())
 

@@ -351,6 +351,18 @@ class RefusedTests(RunningGateway):
             self.assert_refused(port)
         self.assertIs(self.service.generation, generation)
 
+    async def test_commit_after_the_stop(self) -> None:
+        """What was prepared before the gateway stopped is not put in force after it."""
+        self.serve(*map(listener, self.ports))
+        generation = self.service.generation
+        prepared = await self.service.prepare(self.source.load())
+        stopped = self.service.stopService()
+        prepared.commit()
+        await stopped
+        self.assertIs(self.service.generation, generation)
+        for port in self.ports:
+            self.assert_refused(port)
+
     async def test_given_sockets(self) -> None:
         """Sockets of new addresses that are bound already are taken."""
         self.serve(*map(listener, self.ports))
