@@ -164,6 +164,7 @@ class Reloads:
         self._reactor = reactor
         self._wall = wall
         self._said = frozenset(map(_text, in_force.plan.config.warnings))
+        self._prepared_warnings: tuple[str, ...] = ()
         self._waiting: dict[_Kind, list[Deferred[ReloadOutcome]]] = {}
         self._running = False
         self._awaited: Deferred[Any] | None = None
@@ -248,7 +249,8 @@ class Reloads:
         if loaded.plan != plan:
             prepared = await self._step(self._target.prepare(loaded))
             warnings += tuple(prepared.warnings)
-            self._say(self.log.warn, prepared.warnings)
+            self._say(self.log.warn, [each for each in prepared.warnings if each not in self._prepared_warnings])
+            self._prepared_warnings = tuple(prepared.warnings)
             prepared.commit()
             self.generation += 1
             plan = loaded.plan

@@ -164,6 +164,10 @@ class ReloadsTests(Directory):
         assert isinstance(outcome, Reloaded)
         self.assertEqual(outcome.warnings, (*self.warned(self.prepared), "WARNING few descriptors"))
         self.assertEqual(lines[:-1], ["WARNING few descriptors"])
+        self.change("drain_timeout = 8")
+        outcome, lines = self.said(self.reloads.reload)
+        assert isinstance(outcome, Reloaded)
+        self.assertEqual((outcome.warnings[-1], len(lines)), ("WARNING few descriptors", 1))
 
     def test_expired_meanwhile(self) -> None:
         """A certificate that has expired since is warned of, though nothing has changed."""
