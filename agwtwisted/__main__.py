@@ -1,4 +1,4 @@
-"""`python -m agwtwisted …`: commands beside the gateway itself, which `twistd agwgateway` runs."""
+"""`agw …`, which is `python -m agwtwisted …`: commands beside the gateway itself, which `twistd agwgateway` runs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import NoReturn, TypeAlias, cast
 
+from agwtwisted._version import VERSION
+from agwtwisted.cli.deploy import KINDS, deploy
 from agwtwisted.core.base.errors import AgwError
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -26,12 +28,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m agwtwisted", description=__doc__)
+    parser = argparse.ArgumentParser(prog="agw", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"agwtwisted {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_demo(commands)
     _add_explain(commands)
     _add_extract_ca(commands)
     _add_reference(commands)
+    _add_deploy(commands)
     return parser
 
 
@@ -83,6 +87,16 @@ def _add_reference(commands: _Commands) -> None:
     reference.set_defaults(command=_reference, failure=1)
 
 
+def _add_deploy(commands: _Commands) -> None:
+    text = "print files to run the gateway with: systemd's units, and examples for logrotate and tmpfiles.d"
+    deploy = commands.add_parser("deploy", help=text, description=f"{text.capitalize()}.")
+    deploy.add_argument("kind", choices=KINDS, help="which files")
+    deploy.add_argument("name", nargs="?", metavar="NAME", help="one file of them; default: all")
+    deploy.add_argument("--out", type=Path, metavar="DIR", help="write them into this directory, and print their paths")
+    deploy.add_argument("--force", action="store_true", help="replace files that exist")
+    deploy.set_defaults(command=_deploy, failure=1)
+
+
 def _demo(options: argparse.Namespace) -> int:
     from agwtwisted.demo import run
 
@@ -118,5 +132,15 @@ def _reference(options: argparse.Namespace) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def _deploy(options: argparse.Namespace) -> int:
+    print(deploy(options.kind, options.name, options.out, force=options.force))
+    return 0
+
+
+def run() -> NoReturn:
+    """The program `agw`."""
     sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()

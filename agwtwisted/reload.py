@@ -169,6 +169,11 @@ class Reloads:
         self._running = False
         self._awaited: Deferred[Any] | None = None
         self._stopped = False
+        self._subscribers: list[tuple[Callable[[], None], Callable[[ReloadOutcome], None]]] = []
+
+    def subscribe(self, begun: Callable[[], None], ended: Callable[[ReloadOutcome], None]) -> None:
+        """Has these called when a reload begins, whatever asked for it, and when it has ended."""
+        self._subscribers.append((begun, ended))
 
     @property
     def under_way(self) -> bool:
@@ -208,9 +213,13 @@ class Reloads:
             while self._waiting:
                 kind = next(iter(self._waiting))
                 waiters = self._waiting.pop(kind)
+                for begun, _ in self._subscribers:
+                    begun()
                 outcome = await self._outcome(kind)
                 problems = outcome.problems if isinstance(outcome, Rejected) else ()
                 self.last = LastReload(at=self._wall(), problems=problems)
+                for _, ended in self._subscribers:
+                    ended(outcome)
                 self._answer(waiters, outcome)
         finally:
             self._running = False

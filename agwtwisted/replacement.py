@@ -18,7 +18,8 @@ from twisted.logger import Logger
 from agwtwisted.core.plan.descriptors import budget_of, too_few
 from agwtwisted.core.plan.plan import Address, Plan
 from agwtwisted.generation import Generation, attempted
-from agwtwisted.listening.listener import ListeningSocket, bind
+from agwtwisted.listening.activation import Binding
+from agwtwisted.listening.listener import ListeningSocket
 from agwtwisted.listening.retired import RetiredPorts
 from agwtwisted.loading import placed
 from agwtwisted.operations.log_writer import LogFile, log_file
@@ -40,6 +41,7 @@ class RunningService(Protocol):
     retired: RetiredPorts
     descriptors: int | None
     stops: bool
+    binding: Binding
 
 
 class Replacement:
@@ -78,9 +80,10 @@ class Replacement:
         return self
 
     def _bind(self) -> None:
+        self._service.binding.check(self._plan.addresses)
         for address in self._plan.addresses:
             if address not in self._service.sockets and address not in self._sockets:
-                self._sockets[address] = bind(*address)
+                self._sockets[address] = self._service.binding.bind(address)
 
     async def _make(self) -> None:
         service, plan, shared = self._service, self._plan, self._service.shared

@@ -17,6 +17,7 @@ from agwtwisted.core.plan.descriptors import budget_of
 from agwtwisted.core.plan.plan import Address, Plan
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.generation import Generation
+from agwtwisted.listening.activation import OWN_SOCKETS, Binding
 from agwtwisted.listening.listener import ListeningSocket
 from agwtwisted.listening.retired import RetiredPorts
 from agwtwisted.loading import NO_FILES, Files, Loaded
@@ -55,6 +56,7 @@ class GatewayService(MultiService):
         source: gives the configurations of reloads.
         files: what the one in force was read from.
         descriptors: how many this process may have; None: enough.
+        binding: gives the sockets of new addresses.
     """
 
     log = Logger()
@@ -68,6 +70,7 @@ class GatewayService(MultiService):
         source: ConfigurationSource = NO_SOURCE,
         files: Files = NO_FILES,
         descriptors: int | None = None,
+        binding: Binding = OWN_SOCKETS,
     ) -> None:
         super().__init__()
         self.setName("agwgateway")
@@ -75,6 +78,7 @@ class GatewayService(MultiService):
         self.generation = generation
         self.sockets = dict(listeners)
         self.descriptors = descriptors
+        self.binding = binding
         self.retired = RetiredPorts(shared.reactor)
         self.reloads = Reloads(
             Loaded(plan=generation.plan, files=files), source, self, shared.reactor, shared.wall.seconds
@@ -207,6 +211,7 @@ def build(
     source: ConfigurationSource = NO_SOURCE,
     files: Files = NO_FILES,
     descriptors: int | None = None,
+    binding: Binding = OWN_SOCKETS,
 ) -> GatewayService:
     """The gateway's tree of services, to be started.
 
@@ -218,6 +223,7 @@ def build(
         source: gives the configurations of reloads.
         files: what the plan was read from.
         descriptors: how many this process may have; None: enough.
+        binding: gives the sockets of addresses that a reload adds.
 
     Raises:
         OSError: the access log cannot be opened, or the state directory not made.
@@ -230,4 +236,6 @@ def build(
         address: ListeningSocket(reactor, sockets[address], port, shared.limits)
         for address, port in generation.ports.items()
     }
-    return GatewayService(shared, generation, listeners, source=source, files=files, descriptors=descriptors)
+    return GatewayService(
+        shared, generation, listeners, source=source, files=files, descriptors=descriptors, binding=binding
+    )

@@ -23,7 +23,7 @@ from agwtwisted.core.base.errors import ConfigError, Problem
 from agwtwisted.core.plan.descriptors import budget_of, too_few
 from agwtwisted.core.plan.plan import Address, Plan
 from agwtwisted.core.reports import report
-from agwtwisted.listening.listener import bind
+from agwtwisted.listening.activation import Binding, Inherited
 from agwtwisted.loading import Loaded, load, placed, try_contexts
 from agwtwisted.reload import FileSource
 from agwtwisted.tls import openssl
@@ -131,22 +131,25 @@ def _start(loaded: Loaded, source: FileSource, options: Options) -> IService:
         print(f"WARNING {source.file}: {_NOT_MONOTONIC.format(type(reactor).__name__)}", file=sys.stderr)
     descriptors = _descriptors(plan)
     _spare_the_collector()
-    sockets: dict[Address, socket.socket] = {}
+    bound: dict[Address, socket.socket] = {}
     try:
         with placed(plan):
+            binding = Binding(inherited=Inherited.of_process(), reuse_port=plan.gateway.reuse_port)
+            binding.check(plan.addresses)
             for address in plan.addresses:
-                sockets[address] = bind(*address)
+                bound[address] = binding.bind(address)
             service = build(
                 plan,
                 cast(PosixReactorBase, reactor),
-                sockets,
+                bound,
                 source=source,
                 files=loaded.files,
                 descriptors=descriptors,
+                binding=binding,
             )
     except ConfigError:
-        for bound in sockets.values():
-            bound.close()
+        for each in bound.values():
+            each.close()
         raise
     gc.collect()  # whatever was made by now is looked through no more until much else is there
     return GatewayProcess(cast(PosixReactorBase, reactor), service, options.parent or {})

@@ -96,10 +96,17 @@ def port_after(path: Path, words: str) -> int:
     return int(found[1])
 
 
-def call(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end in the directory."""
+def call(directory: Path, *words: str, descriptors: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Run a program, which inherits these descriptors, to its end in the directory."""
     return subprocess.run(
-        words, cwd=directory, env=environment(), capture_output=True, text=True, check=False, timeout=PATIENCE
+        words,
+        cwd=directory,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+        pass_fds=descriptors,
     )
 
 

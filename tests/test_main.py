@@ -1,4 +1,4 @@
-"""`python -m agwtwisted`."""
+"""`agw`, which is `python -m agwtwisted`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.__main__ import main
+from agwtwisted._version import VERSION
 
 
 class MainTests(SynchronousTestCase):
@@ -47,4 +48,20 @@ class MainTests(SynchronousTestCase):
         for arguments in ((), ("dance",)):
             status, _, err = self.run_main(*arguments)
             self.assertEqual(status, 2)
-            self.assertIn("usage: python -m agwtwisted", err)
+            self.assertIn("usage: agw", err)
+
+    def test_version(self) -> None:
+        """`--version` is the package's."""
+        self.assertEqual(self.run_main("--version"), (0, f"agwtwisted {VERSION}\n", ""))
+
+    def test_deploy(self) -> None:
+        """`deploy systemd` prints the files of the installation, one or all, or writes them."""
+        status, out, err = self.run_main("deploy", "systemd", "agwgateway.service")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("\nType=notify-reload\n", out)
+        status, out, err = self.run_main("deploy", "systemd", "--out", str(self.configuration.parent))
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn(str(self.configuration.parent / "agwgateway.service"), out.splitlines())
+        status, out, err = self.run_main("deploy", "systemd", "agwgateway.service.d")
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn("no file 'agwgateway.service.d' here; there are agwgateway.logrotate, agwgateway.service", err)

@@ -2,46 +2,194 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.application.service import Application, MultiService
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
 from twisted.logger import ILogObserver
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.operations.status import GatewayPhase, GatewayStatus
+from agwtwisted.core.plan.changes import Changes
+from agwtwisted.operations.service_manager import EXTENSION
 from agwtwisted.process import GatewayProcess
-from tests.operations.test_signals import FakeReactor
+from agwtwisted.reload import Rejected, Reloaded, ReloadOutcome
+from tests.operations.test_service_manager import Systemd
+from tests.operations.test_signals import NUMBERS, FakeReactor
+
+REUSED = Reloaded(generation=1, fingerprint="f", changes=Changes(), warnings=(), seconds=0.0)
+STATUS = GatewayStatus(generation=1, fingerprint="f", connections=3)
 
 
 class FakeGateway(MultiService):
-    """Notes what is asked of it."""
+    """Notes what is asked of it; its end is when the test says so."""
 
     def __init__(self, events: list[str]) -> None:
         super().__init__()
-        self.reload = lambda: events.append("reload")
-        self.reopen = lambda: events.append("reopen")
-        self.drain_without_limit = lambda: events.append("without limit")
+        self.events = events
+        self.drain_limit: float | None = 30.0
+        self.ended: Deferred[None] = succeed(None)
+        self.reloads: Any = SimpleNamespace(reload=lambda: events.append("reload"), subscribe=self.subscribe)
+
+    def subscribe(self, begun: Callable[[], None], ended: Callable[[ReloadOutcome], None]) -> None:
+        """Notes what a reload is to call."""
+        self.begun, self.reloaded = begun, ended
+
+    def stopService(self) -> Deferred[None]:
+        """Stops."""
+        self.running = 0
+        return self.ended
+
+    def status(self) -> GatewayStatus:
+        """What it is."""
+        return STATUS
+
+    def reopen(self) -> None:
+        """Opens its log."""
+        self.events.append("reopen")
+
+    def drain_without_limit(self) -> None:
+        """Has no limit."""
+        self.drain_limit = None
+
+
+class TimedReactor(FakeReactor, Clock):
+    """One with time."""
+
+    def __init__(self, events: list[str]) -> None:
+        FakeReactor.__init__(self, events)
+        Clock.__init__(self)
 
 
 class ProcessTests(SynchronousTestCase):
     """What twistd gets."""
 
     def setUp(self) -> None:
+        for number in NUMBERS:
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
         self.events: list[str] = []
-        self.reactor: Any = FakeReactor(self.events)
-        self.gateway: Any = FakeGateway(self.events)
+        self.reactor: Any = TimedReactor(self.events)
+        self.gateway = FakeGateway(self.events)
+        self.systemd = Systemd(f"@agwtwisted-{os.getpid()}-{self.id()}"[:90])
+        self.addCleanup(self.systemd.close)
+        self.environment = {"NOTIFY_SOCKET": self.systemd.address, "WATCHDOG_USEC": "10000000"}
 
     def made(self, **options: Any) -> GatewayProcess:
         """With these options of twistd."""
-        return GatewayProcess(self.reactor, self.gateway, options)
+        gateway: Any = self.gateway
+        return GatewayProcess(self.reactor, gateway, options, environment=self.environment)
+
+    def run_reactor(self) -> None:
+        """The reactor begins to run."""
+        for call in self.reactor.later:
+            call()
+
+    def shut_down(self) -> None:
+        """The reactor ends."""
+        for _, _, call in self.reactor.triggers:
+            call()
 
     def test_starts_and_stops_the_gateway(self) -> None:
-        """The gateway starts and stops with it."""
+        """The gateway starts and stops with it, and no timer is left."""
         process = self.made()
         process.startService()
         self.assertTrue(self.gateway.running)
+        self.run_reactor()
         self.successResultOf(process.stopService())
         self.assertFalse(self.gateway.running)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_notifies(self) -> None:
+        """systemd hears that it is ready once the reactor runs, then that it lives, and at the end that it drains."""
+        self.gateway.ended = Deferred()
+        process = self.made()
+        process.startService()
+        self.assertEqual((self.systemd.received(), self.environment), ([], {}))
+        self.run_reactor()
+        ready = "READY=1\nSTATUS=3 connections, generation 1"
+        self.assertEqual(self.systemd.received(), [ready, "WATCHDOG=1"])
+        self.reactor.advance(5)
+        self.assertEqual(self.systemd.received(), ["WATCHDOG=1"])
+        self.shut_down()
+        stopped = process.stopService()
+        [stopping] = self.systemd.received()
+        self.assertRegex(
+            stopping, r"^STOPPING=1\nEXTEND_TIMEOUT_USEC=\d+\nSTATUS=stopping, 3 connections, generation 1$"
+        )
+        self.assertIs(process.status().phase, GatewayPhase.STOPPING)
+        self.reactor.advance(5)
+        self.assertEqual(self.systemd.received(), ["WATCHDOG=1"])
+        self.gateway.ended.callback(None)
+        self.successResultOf(stopped)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_reload(self) -> None:
+        """systemd hears of a reload, whatever asked for it, and that it has ended."""
+        process = self.made()
+        process.startService()
+        self.run_reactor()
+        self.systemd.received()
+        self.gateway.begun()
+        self.assertIs(process.status().phase, GatewayPhase.RELOADING)
+        self.gateway.reloaded(Rejected(generation=1, fingerprint="f", problems=("ERROR gw.ini:1 one",)))
+        begun, ended = self.systemd.received()
+        self.assertTrue(begun.startswith("RELOADING=1\nMONOTONIC_USEC="))
+        self.assertEqual(ended, "READY=1\nSTATUS=3 connections, generation 1")
+        self.assertIs(process.status().phase, GatewayPhase.RUNNING)
+        self.successResultOf(process.stopService())
+
+    def test_reload_that_a_stop_ends(self) -> None:
+        """A reload that ends while the gateway stops does not make it ready again."""
+        self.gateway.ended = Deferred()
+        process = self.made()
+        process.startService()
+        self.run_reactor()
+        self.gateway.begun()
+        self.shut_down()
+        stopped = process.stopService()
+        self.systemd.received()
+        self.gateway.reloaded(REUSED)
+        self.assertEqual(self.systemd.received(), [])
+        self.assertIs(process.status().phase, GatewayPhase.STOPPING)
+        self.gateway.ended.callback(None)
+        self.successResultOf(stopped)
+
+    def test_hangup(self) -> None:
+        """SIGHUP asks for a reload."""
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        self.made()
+        signal.raise_signal(signal.SIGHUP)
+        self.assertEqual(self.events, ["in the reactor:", "reload"])
+
+    def test_drain_without_limit(self) -> None:
+        """systemd's timeout is extended for as long as a drain without limit takes."""
+        self.gateway.ended = Deferred()
+        process = self.made()
+        process.startService()
+        self.run_reactor()
+        self.gateway.drain_without_limit()
+        self.shut_down()
+        stopped = process.stopService()
+        self.systemd.received()
+        self.reactor.advance(EXTENSION / 4)
+        self.assertTrue(any(each.startswith("EXTEND_TIMEOUT_USEC=") for each in self.systemd.received()))
+        self.gateway.ended.callback(None)
+        self.successResultOf(stopped)
+
+    def test_ends_before_it_runs(self) -> None:
+        """A gateway that is stopped before its reactor runs was never ready."""
+        process = self.made()
+        process.startService()
+        self.shut_down()
+        self.successResultOf(process.stopService())
+        self.run_reactor()
+        self.assertNotIn("READY", "".join(self.systemd.received()))
 
     def test_logs(self) -> None:
         """twistd's application logs to the file that twistd was asked for, and its rotation is followed."""

@@ -87,6 +87,20 @@ class ReloadsTests(Directory):
             ],
         )
 
+    def test_subscribers(self) -> None:
+        """Subscribers hear of the begin of each reload, and of what comes of it before the answer."""
+        heard: list[object] = []
+        self.reloads.subscribe(lambda: heard.append("begun"), heard.append)
+        for reload in (self.reloads.reload, self.reloads.reload_files):
+            asked = reload().addCallback(lambda outcome: heard.append("answered") or outcome)  # type: ignore[func-returns-value]
+            outcome = self.successResultOf(asked)
+            self.assertEqual(heard, ["begun", outcome, "answered"])
+            heard.clear()
+        self.change("foo = 1")
+        rejected = self.successResultOf(self.reloads.reload())
+        assert isinstance(rejected, Rejected)
+        self.assertEqual(heard, ["begun", rejected])
+
     def test_nothing_changed(self) -> None:
         """What changes nothing is said, and leaves everything as it is; the text of the next reload is the new one."""
         self.configure(lambda text: "; a comment\n" + text)

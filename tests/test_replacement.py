@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import socket
 import threading
 import weakref
@@ -21,7 +22,8 @@ from agwtwisted import replacement
 from agwtwisted.core.operations.status import GatewayPhase
 from agwtwisted.core.plan.changes import Changes
 from agwtwisted.generation import Generation
-from agwtwisted.listening.listener import BindError, bind
+from agwtwisted.listening.activation import Binding, Inherited
+from agwtwisted.listening.listener import BindError, InheritedSocket, bind
 from agwtwisted.loading import Loaded
 from agwtwisted.reload import STOPPING, FileSource, Rejected, Reloaded
 from agwtwisted.revocation.ocsp_store import MemoryStore, SqliteStore
@@ -121,6 +123,39 @@ class CommitTests(RunningGateway):
         self.assertEqual(outcome.fingerprint, self.service.generation.plan.fingerprint)
         self.assertEqual(self.service.listeners, before)
         self.assertEqual(await self.location(self.client(self.ports[0])), "https://two.example/")
+
+    async def test_sockets_that_were_passed_on(self) -> None:
+        """A new listener gets the socket that was passed on for it; one that loses its listener rejects the reload."""
+        first, second = self.ports[:2]
+        kept = bind("127.0.0.1", second)
+        self.addCleanup(kept.close)
+        address = ("127.0.0.1", second)
+        inherited = Inherited({address: InheritedSocket(fileno=os.dup(kept.fileno()))}, {address: "web"})
+        self.addCleanup(inherited.sockets[address].close)
+        self.service.binding = Binding(inherited=inherited)
+        rejected = await self.rejected_with(listener(self.ports[2]))
+        reason = f"sockets of the service manager (LISTEN_FDS): no listener has the address 127.0.0.1:{second} ('web')"
+        self.assertEqual(rejected.problems, (f"ERROR {self.file} {reason}",))
+        self.serve(listener(first), listener(second))
+        await self.reloaded()
+        self.assertEqual(await self.location(self.client(second)), "https://one.example/")
+
+    async def rejected_with(self, *sections: str) -> Rejected:
+        """What comes of a reload of these."""
+        self.serve(*sections)
+        return await self.rejected()
+
+    async def test_shared_ports(self) -> None:
+        """With `reuse_port` a new address is shared like those of the start, and the key itself cannot change."""
+        self.service.binding = Binding(reuse_port=True)
+        with closing(Binding(reuse_port=True).bind(("127.0.0.1", self.ports[1]))) as other:
+            self.serve(listener(self.ports[0]), listener(self.ports[1]))
+            await self.reloaded()
+            self.assertEqual(other.getsockname()[1], self.ports[1])
+            self.assertEqual(await self.location(self.client(self.ports[1])), "https://one.example/")
+        self.serve(listener(self.ports[0]), gateway="reuse_port = true\n")
+        [problem] = (await self.rejected()).problems
+        self.assertIn("reuse_port cannot change while the gateway runs: it is 'False' until a restart", problem)
 
     async def test_nothing(self) -> None:
         """What changes nothing leaves everything as it is."""

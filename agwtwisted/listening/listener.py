@@ -70,17 +70,29 @@ def drop_newcomers(listening: socket.socket) -> None:
         listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
 
 
-def bind(address: str, port: int) -> socket.socket:
-    """A listening socket; raises `BindError`. On ``::`` it takes IPv6 only, so that 0.0.0.0 may stand beside it."""
+class InheritedSocket(socket.socket):
+    """A listening socket that another process has made, and keeps: nothing of this gateway's end may remain on it."""
+
+
+def bind(address: str, port: int, *, reuse_port: bool = False) -> socket.socket:
+    """A listening socket; raises `BindError`. On ``::`` it takes IPv6 only, so that 0.0.0.0 may stand beside it.
+
+    With `reuse_port` other sockets of the same user may listen on the same address, if they say so as well. Such a one
+    is bound alone: it gets its share of the connections from when `ListeningSocket` starts, and not in a start that
+    fails, which would reset them.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # for every connection that it accepts
         bound.bind((address, port))
-        bound.listen(BACKLOG)
+        if not reuse_port:
+            bound.listen(BACKLOG)
         bound.setblocking(False)
     except OSError as error:
         bound.close()
@@ -109,6 +121,8 @@ class ListeningSocket(Service):
     def startService(self) -> None:
         """Begins to accept."""
         super().startService()
+        if not isinstance(self._bound.socket, InheritedSocket):
+            self._bound.socket.listen(BACKLOG)
         self._bound.start()
         # By the class: an event has its source, and Twisted keeps early events, which would keep this object.
         ListeningSocket._log.info("Listening on {where}", where=self._where)
@@ -119,6 +133,9 @@ class ListeningSocket(Service):
             self._let_go()
             return succeed(None)
         self.running = 0
+        if isinstance(self._bound.socket, InheritedSocket):  # connections that wait are for the next gateway
+            self._let_go()
+            return succeed(None)
         drop_newcomers(self._bound.socket)
         return deferLater(self._reactor, SETTLING, self._close)
 

@@ -173,6 +173,7 @@ class Gateway:
         self.process: subprocess.Popen[bytes] | None = None
         self.environment: dict[str, str] = {}  # what it gets on top
         self.prefix: list[str] = []  # what the command line begins with
+        self.descriptors: tuple[int, ...] = ()  # that it inherits
         for name, credential in certificates().items():
             credential.write(directory, name)
         pki.write(directory, "trusted.pem", certificates()["devices-root"], certificates()["devices"])
@@ -190,8 +191,8 @@ class Gateway:
             *options,
         ]
 
-    def start(self, *twistd_options: str) -> None:
-        """Start it, and wait until it accepts on every port, and serves."""
+    def begin(self, *twistd_options: str) -> subprocess.Popen[bytes]:
+        """Start it, and wait for nothing."""
         with (self.directory / "output").open("ab") as output:
             self.process = subprocess.Popen(
                 self.words(*twistd_options),
@@ -200,8 +201,13 @@ class Gateway:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                pass_fds=self.descriptors,
             )
-        process = self.process
+        return self.process
+
+    def start(self, *twistd_options: str) -> None:
+        """Start it, and wait until it accepts on every port, and serves."""
+        process = self.begin(*twistd_options)
         wait_until(lambda: process.poll() is not None or all(map(accepts, self.ports)), "the gateway listens")
         assert process.poll() is None, f"the gateway did not start:\n{self.output}"
         with closing(clients.plain(self.ports[0])) as line:

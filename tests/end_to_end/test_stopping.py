@@ -26,10 +26,13 @@ BEFORE = 400
 
 @attrs.define
 class Asking:
-    """A client that asks for as long as it can connect, on a thread of its own."""
+    """A client that asks for as long as it can connect, on a thread of its own; or until something has happened: then
+    a connection that cannot be made counts as one that was cut.
+    """
 
     connect: Callable[[], Line]
     keeps: bool
+    done: threading.Event | None = None
     answered: int = 0
     cut: int = 0
     connections: int = 0
@@ -41,11 +44,12 @@ class Asking:
 
     def _ask(self) -> None:
         line: Line | None = None
-        while True:
+        while self.done is None or not self.done.is_set():
             if line is None:
                 try:
                     line = self.connect()
                 except OSError:
+                    self.cut += self.done is not None
                     return  # nobody listens any more: it was not told that anybody would
                 self.connections += 1
             try:
@@ -58,6 +62,8 @@ class Asking:
             if not self.keeps or response.get("Connection") == "close":
                 line.close()
                 line = None
+        if line is not None:
+            line.close()
 
 
 class StoppingTests(SynchronousTestCase):

@@ -204,8 +204,8 @@ class DaemonTests(TwistdCase):
         gateway.assert_no_defect(log)
 
 
-class EndTests(TwistdCase):
-    """SIGTERM, and what is under way then."""
+class SlowCase(TwistdCase):
+    """A gateway before a backend that answers by halves."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -226,6 +226,10 @@ class EndTests(TwistdCase):
         line.send(GET)
         wait_until(lambda: line.more() and line.received.endswith(b"o"), "half of the answer is there")
         return line
+
+
+class EndTests(SlowCase):
+    """SIGTERM, and what is under way then."""
 
     def test_drains(self) -> None:
         """At SIGTERM no connection is accepted any more, idle ones close, and the response in progress is finished."""

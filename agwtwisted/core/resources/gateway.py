@@ -27,6 +27,7 @@ class Gateway:
     watch_files: bool = False
     state_directory: str | None = None  # None: what is learnt lives in memory only
     ssl_policy: TlsPolicy
+    reuse_port: bool = False
     max_connections: int = 20000
     max_connections_per_address: int = 0
     max_handshakes: int = 1024

@@ -90,6 +90,11 @@ GATEWAY = Kind(
         "state_directory": Key(
             path, ("Directory that keeps OCSP responses and the key of affinity cookies over a restart.")
         ),
+        "reuse_port": Key(
+            boolean,
+            "Whether another gateway of the same user, which has it too, may listen on the same ports: for an upgrade "
+            "without an interruption.",
+        ),
         "max_connections": Key(
             whole(limits.CONNECTIONS),
             "Connections of all listeners; beyond that a silent or idle one is closed for a new one.",

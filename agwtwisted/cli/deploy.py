@@ -1,0 +1,60 @@
+"""``agw deploy``: files for the programs that run a gateway, as the installation has them."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Final
+
+from agwtwisted.core.base.errors import AgwError
+
+KINDS: Final = ("systemd",)
+"""The directories of files."""
+
+
+def deploy(kind: str, name: str | None, out: Path | None, *, force: bool = False) -> str:
+    """Prints the files of one kind, or writes them.
+
+    Args:
+        kind: one of `KINDS`.
+        name: of the one file that is meant; None: all.
+        out: the directory to write them into, made if it is missing; None: they are returned.
+        force: whether files that are there are replaced.
+
+    Returns:
+        The text to print: the files, or the paths of those that were written.
+
+    Raises:
+        AgwError: there is no file of that name, or a file cannot be written.
+    """
+    found = _files(kind)
+    if name is not None:
+        if name not in found:
+            raise AgwError(f"no file {name!r} here; there are {', '.join(found)}")
+        found = {name: found[name]}
+    if out is not None:
+        return "\n".join(_written(found, out, force=force))
+    if name is not None:
+        return found[name].rstrip("\n")
+    return "\n\n".join(f"### {each}\n{text.rstrip()}" for each, text in found.items())
+
+
+def _files(kind: str) -> dict[str, str]:
+    directory: Traversable = files("agwtwisted") / "deploy" / kind
+    return {each.name: each.read_text("utf-8") for each in sorted(directory.iterdir(), key=lambda each: each.name)}
+
+
+def _written(found: dict[str, str], out: Path, *, force: bool) -> list[str]:
+    """Writes all of them, or none: the paths."""
+    paths = {name: out / name for name in found}
+    there = [str(path) for path in paths.values() if path.exists()]
+    if there and not force:
+        raise AgwError(f"{', '.join(there)}: exists already; --force replaces it")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, path in paths.items():
+            path.write_text(found[name], "utf-8")
+    except OSError as error:
+        raise AgwError(f"{error.filename} cannot be written: {error.strerror}") from error
+    return [str(path) for path in paths.values()]
