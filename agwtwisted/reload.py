@@ -9,7 +9,7 @@ workers prepare and commit together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import partial
@@ -22,7 +22,8 @@ from twisted.logger import Logger
 from agwtwisted.core.base.errors import ConfigError, Problem
 from agwtwisted.core.operations.status import LastReload
 from agwtwisted.core.plan.changes import Changes, changes_of, fixed_problems
-from agwtwisted.loading import Files, Loaded, load_files, plan_of
+from agwtwisted.core.sections.sources import SourceFile
+from agwtwisted.loading import NO_FILES, Files, Loaded, load_files, plan_of
 from agwtwisted.transport.clocks import system_time
 from agwtwisted.transport.deferreds import log_failure
 from agwtwisted.transport.threads import considerate, in_thread
@@ -179,6 +180,12 @@ class Reloads:
     def under_way(self) -> bool:
         """Whether one is."""
         return self._running
+
+    @property
+    def followed(self) -> Mapping[str, SourceFile]:
+        """The files that are to be followed now, as they were read: the same mapping until others are in force."""
+        in_force = self.in_force
+        return in_force.files.named if in_force.plan.gateway.watch_files else NO_FILES.named
 
     def reload(self) -> Deferred[ReloadOutcome]:
         """Reads everything anew; fires with what came of it, and never fails. Nothing is lost if it is cancelled."""

@@ -147,9 +147,8 @@ class GatewayService(MultiService):
         return Deferred.fromCoroutine(Replacement(self, loaded.plan, sockets or {}).prepared())
 
     def _followed_files(self) -> Mapping[str, SourceFile]:
-        """Those of the configuration in force, where they are to be followed."""
-        in_force = self.reloads.in_force
-        return in_force.files.named if in_force.plan.gateway.watch_files else NO_FILES.named
+        """Those that this process follows; a worker follows none, its parent does."""
+        return self.reloads.followed if self.shared.place.is_alone else NO_FILES.named
 
     def stopService(self) -> Deferred[None]:
         """Drains: no new connections, exchanges in progress finish, the log is flushed last; fires when all is done."""

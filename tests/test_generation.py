@@ -157,6 +157,10 @@ class CollectedTests(Gateway):
             client.lose()
         generation.prober.stopService()
         generation.close()
+        return self.parts(generation)
+
+    def parts(self, generation: Generation) -> dict[str, weakref.ref[Any]]:
+        """References to parts of a generation."""
         port: Any = generation.ports[HTTP_PORT]
         return {
             name: weakref.ref(part)
@@ -186,6 +190,34 @@ class CollectedTests(Gateway):
         self.reactor.tcpClients.clear()  # the dialled connections, which a reactor would have let go
         gc.collect()
         self.assertEqual(self.alive(references), [])
+
+    def test_replaced(self) -> None:
+        """Nothing of a generation is left whose place another one has taken, though its servers, probes and clients go
+        on; nor of one that was made to take it, and thrown away.
+        """
+        generation = self.generation
+        generation.prober.startService()
+        client = self.served(generation)
+        servers = [*generation.backends._servers, *generation.relay_backends._servers]
+        gone: list[dict[str, weakref.ref[Any]]] = []
+        for keys in ("request_timeout = 7\n", "request_timeout = 8\n"):
+            thrown_away, following = (
+                Generation.make(self.plan(both(keys)), self.shared, previous=generation) for _ in range(2)
+            )
+            gone += self.parts(generation), self.parts(thrown_away)
+            following.take_over(generation)
+            following.prober.startService()
+            self.reactor.advance(0)  # clients go over
+            generation = following
+        self.assertEqual([*generation.backends._servers, *generation.relay_backends._servers], servers)
+        client.lose()
+        self.generation = generation
+        del client, following, thrown_away
+        self.reactor.tcpClients.clear()
+        gc.collect()
+        self.assertEqual([self.alive(parts) for parts in gone], [[]] * len(gone))
+        generation.prober.stopService()
+        generation.close()
 
     def test_without_the_collector(self) -> None:
         """Ports and their TLS contexts, and so the private keys in them, go with the last reference."""

@@ -238,6 +238,14 @@ class ReloadsTests(Directory):
         assert isinstance(outcome, Rejected)
         self.assertRegex("\n".join(outcome.problems), r"cannot read .*/conf/pki/site\.key: Is a directory")
 
+    def test_followed(self) -> None:
+        """Files are followed where the configuration in force says so."""
+        self.assertEqual(self.reloads.followed, {})
+        self.assertIs(self.reloads.followed, self.reloads.followed)
+        self.change("watch_files = true")
+        self.successResultOf(self.reloads.reload())
+        self.assertIs(self.reloads.followed, self.reloads.in_force.files.named)
+
     def test_files_touched(self) -> None:
         """Files that hold what they held are no news; from then on they are known as they are."""
         key = str(self.directory / "conf" / "pki" / "site.key")
