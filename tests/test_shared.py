@@ -13,7 +13,7 @@ from agwtwisted.revocation.ocsp_store import MemoryStore, OpenedStore, SqliteSto
 from agwtwisted.shared import Shared, WorkerPlace
 from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.tls.contexts import trusted_variables
-from tests import clients, configurations, relays
+from tests import clients, configurations, forks, relays
 from tests.clocks import ThreadedReactor
 
 
@@ -110,6 +110,34 @@ class SharedTests(SynchronousTestCase):
         self.assertIs(shared.variables_of, variables_of)
         self.assertFalse(shared.place.is_alone)
         self.assertEqual((shared.affinity_key.load(), self.directory.exists()), (b"parent's", False))
+
+    def test_random(self) -> None:
+        """Workers that were forked from one process have random numbers of their own: trace ids, and keys, differ."""
+        said = forks.run(
+            """
+from secrets import token_hex
+from ssl import RAND_bytes
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from agwtwisted.shared import Shared, WorkerPlace
+from tests import clients, configurations
+from tests.clocks import ThreadedReactor
+
+plan = configurations.plan(clients.text("basic strict").replace("access_log = -\\n", ""), clients.files())
+RAND_bytes(16), generate_private_key(SECP256R1())  # as where contexts are made before the fork
+memory = SharedMemory.create(10, 2)
+
+def work(index):
+    shared = Shared.make(plan, ThreadedReactor(), place=WorkerPlace(index=index, count=2, memory=memory))
+    key = generate_private_key(SECP256R1()).private_numbers().private_value
+    made = [shared.random.getrandbits(128), key, shared.affinity_key.load().hex(), RAND_bytes(16).hex(), token_hex()]
+    os.write(1, (" ".join(map(str, made)) + "\\n").encode())
+
+all_well(forked(work, 1), forked(work, 2))
+"""
+        )
+        first, second = (line.split() for line in said.splitlines())
+        self.assertEqual(len(first), 5)
+        self.assertFalse(set(first) & set(second))
 
     def test_clocks(self) -> None:
         """One wall clock for validity and the log; what waits, waits by the reactor's."""
