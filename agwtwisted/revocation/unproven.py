@@ -1,20 +1,25 @@
 """Responses about certificates that are not at hand: of an earlier process, or of another worker of the gateway.
 
 Each is proven when its certificate is seen, and means nothing before. What one worker has learnt it publishes; every
-other proves it itself. Caller: the revocation service.
+other proves it itself. Callers: the revocation service, and the parent of workers.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Final
 
 from agwtwisted.core.base.expiring import Expiring
 from agwtwisted.core.revocation.memory import MAX_REVOKED
+from agwtwisted.interfaces import Siblings
 from agwtwisted.revocation.ocsp_store import StoredResponse
 
 ANSWER: Final = "OCSP response"
 """The topic: a response that one worker has proven, as `payload_of` has it."""
+
+MOST_BYTES: Final = 2 * 1024 * 1024
+"""Of the responses that are kept for workers to come."""
 
 _HEAD: Final = struct.Struct("!?d32s")
 
@@ -54,6 +59,43 @@ class UnprovenResponses:
         self._revoked.discard(key)
         self._others.discard(key)
         return found
+
+
+class PublishedRevocations:
+    """What workers have published of certificates that are revoked, for a worker that begins later: in their parent.
+
+    It may have no state directory to know it from. Nothing is proven here; the worker does that.
+
+    Args:
+        siblings: the workers.
+        most: bytes of responses that are kept, the last ones.
+    """
+
+    def __init__(self, siblings: Siblings, most: int = MOST_BYTES) -> None:
+        self._most = most
+        self._bytes = 0
+        self._payloads: dict[bytes, list[bytes]] = {}  # a revocation and, where there is one, what came after it
+        siblings.subscribe(ANSWER, self._heard)
+
+    def present(self) -> Iterator[tuple[str, bytes]]:
+        """The topic and payload of each, to be published."""
+        return ((ANSWER, payload) for payloads in tuple(self._payloads.values()) for payload in payloads)
+
+    def _heard(self, payload: bytes) -> None:
+        stored = published(payload)
+        known = self._payloads.pop(stored.key, [])
+        self._bytes -= sum(map(len, known))
+        if stored.is_revoked:
+            known = [payload]
+        elif known:
+            known = [known[0], payload]  # which of the two is newer is seen when they are proven
+        else:
+            return
+        self._payloads[stored.key] = known
+        self._bytes += sum(map(len, known))
+        while self._bytes > self._most:
+            oldest = next(iter(self._payloads))
+            self._bytes -= sum(map(len, self._payloads.pop(oldest)))
 
 
 _FOR_EVER: Final = float("inf")
