@@ -10,6 +10,7 @@ import weakref
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
+from random import Random
 from typing import Any
 from unittest import mock
 
@@ -34,6 +35,9 @@ from tests.running import free_ports
 from tests.sockets import DEADLINE, connected, read, until
 from tests.test_generation import both
 from tests.test_loading import Directory
+
+SHUFFLED = 40
+"""Reloads with nothing in common."""
 
 REPEATED = 12
 """Reloads one after the other."""
@@ -491,6 +495,65 @@ class GapTests(RunningGateway):
                 await each
         self.assertEqual([failure for each in clients for failure in each.failures], [])
         self.assertEqual(self.service.reloads.generation, 101)
+
+
+class AnyChangeTests(RunningGateway):
+    """Configurations in no sensible order."""
+
+    KINDS = ("none", "http", "strict", "partners", "tls", "tcp")
+
+    async def test_whatever_comes(self) -> None:
+        """Ports that come, go, and change what they speak: each is what the last configuration says, with no defect."""
+        random = Random(7)
+        clients: list[socket.socket] = []
+        for _ in range(SHUFFLED):
+            kinds = {port: random.choice(self.KINDS) for port in self.ports[1:]}
+            self.shuffle(kinds, random.randrange(3))
+            await self.reloaded()
+            listening = {port for port, kind in kinds.items() if kind != "none"} | {self.ports[0]}
+            self.assertEqual({port for _, port in self.service.sockets}, listening)
+            self.assertEqual(self.service.shared.own_ports, listening)
+            for port in sorted(listening):
+                clients.append(connected(("127.0.0.1", port)))
+                if random.random() < 0.7:
+                    clients[-1].sendall(GET if random.random() < 0.5 else GET[:9])
+            if random.random() < 0.5:
+                random.choice(clients).close()
+        for client in clients:
+            client.close()
+        await until(lambda: self.service.connections == 0)
+        self.assertEqual(await self.location(self.client(self.ports[0])), "https://one.example/")
+
+    def shuffle(self, kinds: dict[int, str], timeout: int) -> None:
+        """Writes a configuration whose ports are of these kinds."""
+        text = both(f"request_timeout = {timeout + 1}\n").partition("\n[listener ")[0]
+        sections = [self.section(port, kind) for port, kind in kinds.items() if kind != "none"]
+        self.configure(
+            lambda _: text.replace("access_log = -\n", "drain_timeout = 1\n") + "".join(sections) + self.first()
+        )
+
+    def first(self) -> str:
+        """The listener that is always there."""
+        return listener(self.ports[0])
+
+    def section(self, port: int, kind: str) -> str:
+        """A listener, and its rule."""
+        if kind == "http":
+            return listener(port)
+        protocols = {"tls": "Tls", "tcp": "Tcp"}
+        secure = "" if kind == "tcp" else "ssl_certificate = site\n"
+        profile = f"ssl_profile = {kind}\n" if kind in ("strict", "partners") else ""
+        kind_of = "listener" if kind in protocols else "http_listener"
+        rule = "routing_rule" if kind in protocols else "request_routing_rule"
+        ends = (
+            "backend_address_pool = brokers\nbackend_settings = mqtt\n"
+            if kind in protocols
+            else "backend_address_pool = app\nbackend_http_settings = app\n"
+        )
+        return (
+            f"\n[{kind_of} l{port}]\naddress = 127.0.0.1\nport = {port}\nprotocol = {protocols.get(kind, 'Https')}\n"
+            f"{secure}{profile}\n[{rule} l{port}]\npriority = {port % 19997 + 1}\n{kind_of} = l{port}\n{ends}"
+        )
 
 
 class FreedTests(RunningGateway):

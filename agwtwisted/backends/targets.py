@@ -79,7 +79,9 @@ class Target:
         self._retired = True
         self._why_cut = "the server was removed, and connection_draining_timeout is over"
         self.close_idle()
-        if drain and self._in_use and self._drain.at is None:
+        if not self._in_use:
+            self._drain.stop()
+        elif drain and self._drain.at is None:
             self._drain.set(self._drain_timeout)
 
     def _drain_or_not(self) -> None:

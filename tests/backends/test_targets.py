@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from functools import partial
 
 from twisted.internet.task import Clock
@@ -97,6 +98,20 @@ class TargetTests(SynchronousTestCase):
         self.target.retire(drain=True)
         self.clock.advance(1)
         self.assertEqual(len(connection.reasons), 1)
+
+    def test_removed_while_down_and_unused(self) -> None:
+        """The time that it had to be drained since it went down ends where there is nothing to drain."""
+        self.target.found(DOWN)
+        self.target.retire(drain=True)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_gone(self) -> None:
+        """The timer does not keep a target, nor what it has been made with; where it is gone nothing is done."""
+        self.target.found(DOWN)
+        target = weakref.ref(self.target)
+        del self.target
+        self.assertIsNone(target())
+        self.clock.advance(DRAIN)
 
     def test_goes_down(self) -> None:
         """Idle connections are closed, those in use are cut once the time is over, and those that ended are not."""
