@@ -147,7 +147,10 @@ class HttpSession:
             return
         self._successor = belonging
         self._protocol.hold()
-        (succession.move if belonging.trust == self._trust else succession.judge)(self._go_over)
+        if belonging.trust == self._trust:
+            succession.move(self._go_over)
+        else:
+            succession.judge(self._go_over, idle=self._protocol.between_requests)
 
     def retire(self, turns: Turns) -> None:
         """The listener is there no more: the answer under way is the last, and ends within `drain_timeout`."""
@@ -164,7 +167,7 @@ class HttpSession:
         try:
             self._judge_if_due()
             successor = self._successor
-            if successor is not None and not self.draining:
+            if successor is not None:
                 self._successor = None
                 self._take_on(successor.port, successor.site)
         finally:

@@ -233,7 +233,8 @@ class Port(ABC, Generic[S]):
         """By what the clients of a site are judged; equal, in this configuration or another, where the judgement is."""
         if site is None or self._contexts is None:
             return NO_TRUST
-        return self._trust.get(site) or object()  # equal to no other
+        known = self._trust.get(site)
+        return object() if known is None else known  # equal to no other where it is not known
 
     def judged_anew(self, connection: Connection, client: PendingClient, site: S) -> PendingClient:
         """The client as its handshake would have left it under this site's profile, by what was shown in it."""

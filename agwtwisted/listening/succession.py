@@ -60,6 +60,7 @@ class Succession:
         self._known: dict[str, Belonging | None] = {}
         self._moves: list[Callable[[], None]] = []
         self._judgements: list[Callable[[], None]] = []
+        self._judgements_of_idle: list[Callable[[], None]] = []
 
     def belonging(self, server_name: str) -> Belonging | None:
         """Where a connection with this server name belongs now; None: nowhere, and it ends."""
@@ -73,12 +74,16 @@ class Succession:
         """Has `call` called in one of the next turns, to do what a move takes."""
         self._moves.append(call)
 
-    def judge(self, call: Callable[[], None]) -> None:
-        """Has `call` called in one of the next turns, to have a client judged by a changed profile."""
-        self._judgements.append(call)
+    def judge(self, call: Callable[[], None], *, idle: bool = False) -> None:
+        """Has `call` called in one of the next turns, to have a client judged by a changed profile.
+
+        Those of `idle` connections come after all others: nothing is forwarded there meanwhile.
+        """
+        (self._judgements_of_idle if idle else self._judgements).append(call)
 
     def schedule(self, clock: IReactorTime, turns: Turns) -> None:
         """All are moved: has the calls made from the next turn on. In this one other parts are still being replaced."""
-        for calls, spread in ((self._judgements, turns.judgements), (self._moves, turns.moves)):
+        judgements = self._judgements + self._judgements_of_idle
+        for calls, spread in ((judgements, turns.judgements), (self._moves, turns.moves)):
             if calls:
                 clock.callLater(0, spread.add, calls)

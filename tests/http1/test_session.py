@@ -295,6 +295,15 @@ class EndedTests(SynchronousTestCase):
             client.lose()
             self.assertEqual(gateway.port.connections.snapshot(), ())
 
+    def test_gone_before_its_turn(self) -> None:
+        """A client that leaves before its connection is retired leaves no timer behind."""
+        gateway = Gateway(text("s strict s.example", "o - o.example"))
+        client = gateway.shake_hands(client_context(device()), "s.example")
+        gateway.reloaded(text("o - o.example"))
+        client.lose()
+        turn(gateway)
+        self.assertEqual(gateway.reactor.getDelayedCalls(), [])
+
     def test_no_tls_any_more(self) -> None:
         """So it is where the port changes from TLS to none, and with whatever listeners are removed."""
         gateway = Gateway(OPEN)
@@ -340,7 +349,7 @@ class TrustTests(SynchronousTestCase):
                 client.talk()
                 self.assertEqual(gateway.forwarded, 1)
                 self.assertEqual((client.closed, client.received.count(b"HTTP/1.1")), (True, 1))
-                self.assertEqual(len(following.port.connections), 0)
+                self.assertEqual((len(following.port.connections), len(gateway.log.lines)), (0, 1))
 
     def test_nothing_between(self) -> None:
         """Between the commit and the verdict no request is forwarded, not even one that had come before."""

@@ -48,6 +48,14 @@ class SuccessionTests(SynchronousTestCase):
         self.assertLessEqual(max(counts), MOVED_A_TURN + JUDGED_A_TURN)
         self.assertEqual(sorted(self.made), list(range(-20, 300)))
 
+    def test_idle_last(self) -> None:
+        """Clients of idle connections are judged after all others."""
+        for number, idle in enumerate((True, False, True, False)):
+            self.succession.judge(lambda number=number: self.made.append(number), idle=idle)  # type: ignore[misc]
+        self.succession.schedule(self.clock, Turns(self.clock))
+        self.clock.advance(0)
+        self.assertEqual(self.made, [1, 3, 0, 2])
+
     def test_defects(self) -> None:
         """A call that raises is logged, and the others are made."""
         turns = Turns(self.clock)

@@ -748,6 +748,17 @@ class SuccessionTests(SynchronousTestCase):
         self.turn(stand)
         self.assertTrue(following.nothing_is_left())
 
+    def test_gone_before_it_is_retired(self) -> None:
+        """A client that leaves before its session is retired leaves no timer behind."""
+        stand = Stand(text("m strict m.example", "o - o.example"))
+        client = stand.shake_hands(client_context(device()), "m.example")
+        backend = self.spoke(stand, client)
+        following = stand.reloaded(text("o - o.example"))
+        client.line.crash()
+        backend.hang_up()
+        self.turn(stand)
+        self.assertTrue(following.nothing_is_left())
+
     def test_removed_before_its_turn(self) -> None:
         """One that is to be judged by a profile when its listener is removed is judged, and has drain_timeout."""
         for profile, reset in (("partners", True), ("http400", False)):

@@ -65,7 +65,10 @@ class PortPlan(Generic[S]):
     fingerprint: str  # of all that its clients meet: limits, listeners, rules and whatever these name
     handshake: str = attrs.field(eq=False)  # the fingerprint of that part from which its TLS contexts are made
     trust: Mapping[S, str] = attrs.field(eq=False, repr=False, factory=dict)
-    """By site: the fingerprint of all by which its clients are judged, the SSL profile and the depth of chains."""
+    """By site: the fingerprint of all by which its clients are judged, the SSL profile and the depth of chains.
+
+    Empty where they are not.
+    """
 
     @property
     def number(self) -> int:
@@ -176,7 +179,7 @@ class _Ports:
             encrypted=sites[0].listener.protocol in (Protocol.HTTPS, StreamProtocol.TLS),
             fingerprint=self._fingerprints.of(all_of_it),
             handshake=self._fingerprints.of((depth, *(site.listener for site in sites))),
-            trust={site: self._fingerprints.of((depth, site.profile)) for site in sites},
+            trust={site: self._fingerprints.of((depth, site.profile)) if site.profile else "" for site in sites},
         )
 
 

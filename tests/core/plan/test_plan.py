@@ -231,6 +231,10 @@ class FingerprintTests(SynchronousTestCase):
         for text, source, expected in changes:
             [other] = plan(text, source).http_ports.values()
             self.assertEqual([*other.trust.values()] == [before], expected, text)
+        for depth in (3, 4):  # which counts where clients are judged
+            keys = ("access_log = -\n", f"access_log = -\nmax_client_chain_depth = {depth}\n")
+            [open_port] = plan(changed(keys, ("ssl_profile = strict\n", ""))).http_ports.values()
+            self.assertEqual([*open_port.trust.values()], [""])
 
     def test_l4(self) -> None:
         """Ports of L4 have them, too, and distinguish settings."""
