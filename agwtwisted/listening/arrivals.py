@@ -255,7 +255,12 @@ class TlsArrival(Generic[S]):
     def _has_to_end(self, client: PendingClient) -> bool:
         """Ends a resumed connection for what would have ended a full handshake; whether there was such a thing."""
         chosen = self._notes.site_context
-        if not client.connection.session_reused or admits(client.proof.verdict):
+        if not client.connection.session_reused:
+            return False
+        if admits(client.proof.verdict):
+            if isinstance(client.proof.strict_verdict, Refused) and client.proof.strict_verdict != UNJUDGED:
+                # Its paths that require a certificate may have let it in before: with what it sends in full.
+                self._port.resumption.refused(client.connection.address)
             return False
         if chosen is None or not chosen.rules.refuses_in_handshake:
             return False

@@ -16,7 +16,7 @@ from agwtwisted.tls import port_contexts
 from agwtwisted.tls.openssl import session_reused
 from agwtwisted.tls.resumption import CHAINS, IN_FULL, Resumption
 from agwtwisted.tls.sessions import CONTEXT_LIFE, SESSION_LIFE, Keys
-from tests import clients, configurations, pki
+from tests import clients, configurations, pki, relays
 from tests.clients import FATAL, GET, TLS_1_2, TLS_1_3, Client, Gateway, client_context, device, files, text
 
 LENIENT = """
@@ -24,7 +24,8 @@ LENIENT = """
 verify_client_auth_mode = Passthrough
 trusted_client_certificates = devices
 """
-CLOSED = b""
+HELLO_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+"""The random of a ServerHello that is a HelloRetryRequest (RFC 8446 section 4.1.3)."""
 PAGE = b"HTTP/1.1 400 "
 
 
@@ -144,8 +145,15 @@ class ResumedTests(SynchronousTestCase):
                     self.assertEqual(found(client).proof, known.proof)
 
     def test_passthrough_restores(self) -> None:
-        """A Passthrough site sees the certificate of a resumed session, whoever issued it."""
-        for credential in (device(), clients.stranger(), pki.self_signed("x")):
+        """A Passthrough site sees the certificate of a resumed session, whoever issued it.
+
+        So do its paths that require a certificate: what was not trusted, they do not trust later.
+        """
+        root = configurations.clients_root()
+        forged = root.issue("x", signature=b"\x30\6\2\1\1\2\1\1")
+        for_servers = root.issue("x", eku=(pki.SERVER_AUTH,))
+        elsewhere = root.intermediate("C", permitted=[pki.x509.DNSName("c.example")]).issue("x", san=["d.example"])
+        for credential in (device(), clients.stranger(), pki.self_signed("x"), forged, for_servers, elsewhere):
             for profile in ("passthrough", "lenient"):
                 for way, context in ways(credential):
                     with self.subTest(profile, way=way):
@@ -155,7 +163,8 @@ class ResumedTests(SynchronousTestCase):
                         self.assertTrue(session_reused(client.tls))
                         self.assertEqual(found(client).verdict, Unchecked())
                         self.assertEqual(found(client).certificate, known.certificate)
-                        self.assertEqual(found(client).proof.strict_verdict, known.proof.strict_verdict)
+                        verdicts = [each.proof.strict_verdict for each in (known, found(client))]
+                        self.assertEqual(*map(type, verdicts))  # an intermediate that is not known is the reason then
 
     def test_other_name(self) -> None:
         """Within a profile a session counts for every site, and the client reaches the one that it asks for now."""
@@ -202,6 +211,95 @@ class ResumedTests(SynchronousTestCase):
                 gateway = Gateway(off + key + text("basic off"))
                 session = session_of(gateway, context)
                 self.assertEqual(session_reused(come_back(gateway, context, session).tls), resumed)
+
+    def test_hello_twice(self) -> None:
+        """After a HelloRetryRequest the site is the one that the client names then, with its session or without."""
+        for second, listener in (("p.example", "p"), ("q.example", "basic")):
+            gateway = Gateway(text("basic strict", "o strict o.example", "p strict p.example"))
+            session = session_of(gateway, context := client_context(device(), version=TLS_1_3, groups=b"P-521:X25519"))
+            client = gateway.client(context, "o.example")
+            client.tls.set_session(copy_of(session))
+            client.give(client.hello())
+            asked_again = client.take()
+            self.assertEqual(asked_again[11:43], HELLO_RETRY)
+            client.tls.set_tlsext_host_name(second.encode())
+            client.tls.bio_write(asked_again)
+            client.talk()
+            receiver: Any = client.connection.receiver
+            self.assertEqual(receiver._session.listener, listener)
+            self.assertEqual(found(client).verdict, Trusted())
+            self.assertEqual(found(client).connection.session_reused, session_reused(client.tls))
+
+    def test_hello_twice_to_no_name(self) -> None:
+        """A session does not help to a name that no site has, whatever name came first."""
+        gateway = Gateway(text("o strict o.example"))
+        context = client_context(device(), version=TLS_1_3, groups=b"P-521:X25519")
+        session = session_of(gateway, context, "o.example")
+        for first, second in (("o.example", "q.example"), ("q.example", "o.example")):
+            client = gateway.client(context, first)
+            client.tls.set_session(copy_of(session))
+            client.give(client.hello())
+            client.tls.bio_write(client.take())
+            client.tls.set_tlsext_host_name(second.encode())
+            client.talk()
+            self.assertFalse(client.connection.is_secure)
+
+    def test_in_fragments(self) -> None:
+        """A ClientHello in several records, and byte for byte, is resumed, and served by a site of the profile."""
+        for way, context in ways(device()):
+            with self.subTest(way=way):
+                gateway = Gateway(text("basic strict", "o strict o.example", "p strict p.example"))
+                session = session_of(gateway, context, "o.example")
+                client = gateway.client(context, "p.example")
+                client.tls.set_session(copy_of(session))
+                message = client.hello()[5:]
+                for part in (message[:50], message[50:]):
+                    for octet in b"\x16\x03\x01" + len(part).to_bytes(2, "big") + part:
+                        client.give(bytes([octet]))
+                client.talk()
+                self.assertTrue(session_reused(client.tls))
+                self.assertEqual(found(client).verdict, Trusted())
+
+
+class RelayTests(SynchronousTestCase):
+    """Sessions on L4, where nothing is read of what a client sends."""
+
+    def resumed(self, stand: relays.Stand, context: SSL.Context) -> Any:
+        """A client that comes back with the session of the one before it."""
+        first = stand.shake_hands(context, "mqtt.example")
+        first.say(b"x")
+        session = first.tls.get_session()
+        first.tls.shutdown()
+        first.talk()
+        first.line.hang_up()
+        stand.network.advance(0)
+        stand.log.lines.clear()
+        back = relays.Server(stand.network, stand.dial(), context)
+        back.tls.set_connect_state()
+        back.tls.set_tlsext_host_name(b"mqtt.example")
+        assert session is not None
+        back.tls.set_session(copy_of(session))
+        return back
+
+    def test_judged_again(self) -> None:
+        """A client is relayed while its certificate is accepted, and no byte of it once it has expired."""
+        end = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+        leaf = configurations.clients_root().issue("device 7", not_after=end)
+        for way, context in ways(leaf):
+            for expires in (False, True):
+                with self.subTest(way=way, expires=expires):
+                    stand = relays.Stand(relays.text("mqtt strict mqtt.example"))
+                    back = self.resumed(stand, context)
+                    if expires:
+                        stand.wall.ahead = end.timestamp() + 1 - stand.network.seconds()
+                    dialled = stand.backend().attempts
+                    back.talk()
+                    self.assertTrue(session_reused(back.tls))
+                    self.assertEqual(stand.backend().attempts > dialled, not expires)
+                    if expires:
+                        self.assertTrue(back.closed)
+                        self.assertEqual(stand.record["sslClientVerify"], "FAILED:certificate has expired")
+                        self.assertEqual(stand.record["sslSessionReused"], "on")
 
 
 class FallBackTests(SynchronousTestCase):
@@ -440,6 +538,20 @@ class ForgottenTests(SynchronousTestCase):
             self.assertTrue(session_reused(client.tls))
             self.assertEqual(found(client).verdict, Trusted())
             self.assertEqual(found(client).proof.chain_der, (self.plant.der, configurations.clients_root().der))
+
+    def test_passthrough(self) -> None:
+        """Under Passthrough the client is served, is no client of trust meanwhile, and sends its chain the next time."""
+        for way, context in ways(self.leaf):
+            with self.subTest(way=way):
+                gateway = Gateway(LENIENT + text("basic lenient"))
+                session = session_of(gateway, context)
+                gateway.port.resumption = Resumption(gateway.reactor.seconds)
+                client = come_back(gateway, context, session)
+                self.assertTrue(session_reused(client.tls))
+                self.assertEqual(found(client).proof.strict_verdict, Refused("unable to get local issuer certificate"))
+                again = come_back(gateway, context, session)
+                self.assertFalse(session_reused(again.tls))
+                self.assertEqual(found(again).proof.strict_verdict, Trusted())
 
     def test_uploaded(self) -> None:
         """What the uploaded chain explains is verified without any memory."""

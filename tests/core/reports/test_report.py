@@ -118,6 +118,15 @@ class ReportTests(SynchronousTestCase):
             rows[-2:], [["CustomV2", "s", "TLSv1_3", "TLS_AES_128_GCM_SHA256"], ["TLS_AES_256_GCM_SHA384"]]
         )
 
+    def test_resumption(self) -> None:
+        """For each port of TLS whether sessions are resumed there, and else why not."""
+        for listeners, wanted in (
+            (("b strict", "s strict s.example"), "resumed, certificates are judged again"),
+            (("b -", "s strict s.example"), "not resumed: its listeners have different SSL profiles"),
+        ):
+            [row] = cells(report(clients.text(*listeners)), "Resumption")[1:]
+            self.assertEqual(row, ["0.0.0.0:8443", wanted])
+
     def test_settings(self) -> None:
         """How backends are spoken to."""
         for extra, host, headers in (
