@@ -11,6 +11,7 @@ from agwtwisted.core.plan.fingerprints import Fingerprints
 from agwtwisted.core.plan.plan import Address, Plan
 from agwtwisted.tls.contexts import Trusts, VariablesOf
 from agwtwisted.tls.port_contexts import PortContexts
+from agwtwisted.tls.sessions import SHARED_DAYS
 
 
 def make_contexts(
@@ -36,6 +37,7 @@ def make_contexts(
             address=port.address,
             kept=None if kept is None else kept.get(port.address),
             fingerprints=fingerprints,
+            days=1 if plan.gateway.workers == 1 else SHARED_DAYS,
         )
         for port in plan.ports
         if port.encrypted

@@ -47,6 +47,7 @@ class PortContexts:
         kept: PortContexts | None = None,
         fingerprints: Fingerprints | None = None,
         seconds: Callable[[], float] = monotonic_time,
+        days: int = 1,
     ) -> PortContexts:
         """Makes the contexts, but for those that are in `kept` with the same content.
 
@@ -59,6 +60,7 @@ class PortContexts:
             kept: the contexts of the same address that are in force.
             fingerprints: those of the configuration.
             seconds: a clock that cannot be set, the same in all processes.
+            days: for how many of them ticket keys are made in advance.
         """
         making = _Making(
             sites.all(),
@@ -70,7 +72,7 @@ class PortContexts:
         before = {} if kept is None else {each.content: each for each in kept.by_site.values()}
         by_site: dict[AnySite, SiteContext] = {site: making.site_context(site, before) for site in sites.all()}
         first = by_site[sites.all()[0]]
-        sessions = making.sessions(first, None if kept is None else kept.sessions, seconds)
+        sessions = making.sessions(first, None if kept is None else kept.sessions, seconds, days)
         if sessions is None and servername_callback not in first.remembered:  # it must not be set while it may run
             first.context.set_tlsext_servername_callback(servername_callback)
             first.remembered[servername_callback] = True
@@ -182,7 +184,7 @@ class _Making:
         return site_context(site, basis)
 
     def sessions(
-        self, first: SiteContext, before: SessionContexts | None, seconds: Callable[[], float]
+        self, first: SiteContext, before: SessionContexts | None, seconds: Callable[[], float], days: int
     ) -> SessionContexts | None:
         """The contexts with which connections begin, where sessions are resumed."""
         if not self._resumes:
@@ -202,4 +204,4 @@ class _Making:
             max_depth=self._max_depth,
             session_id_context=self._session_id_context,
         )
-        return SessionContexts(birth, servername_callback, content, seconds)
+        return SessionContexts(birth, servername_callback, content, seconds, days)

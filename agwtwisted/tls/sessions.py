@@ -23,7 +23,10 @@ SESSION_LIFE: Final = 7200
 """Seconds for which a session can be resumed."""
 
 CONTEXT_LIFE: Final = 24 * 3600.0
-"""Seconds after which new ticket keys are made: what they were stolen for is over then."""
+"""Seconds after which other ticket keys are used: what they were stolen for is over then."""
+
+SHARED_DAYS: Final = 7
+"""Days for which workers share ticket keys: OpenSSL's are made with a context, and cannot be handed over."""
 
 ROOM: Final = 1 << 24
 """Bytes that the sessions with ids of one port may take in memory: those of TLS 1.2 clients that know no tickets."""
@@ -64,6 +67,8 @@ class SessionContexts:
         servername_callback: chooses the site of each.
         content: the fingerprint of all that they are made of.
         seconds: a clock that cannot be set, the same in all processes.
+        days: for how many of them keys are made in advance, for processes that are to have the same when this one is
+            forked; afterwards each makes its own.
     """
 
     def __init__(
@@ -72,20 +77,21 @@ class SessionContexts:
         servername_callback: Callable[[SSL.Connection], None],
         content: str = "",
         seconds: Callable[[], float] = monotonic_time,
+        days: int = 1,
     ) -> None:
         self.content = content
         self._birth = birth
         self._servername_callback = servername_callback
         self._seconds = seconds
-        self._until = 0.0
+        self._until = seconds() + CONTEXT_LIFE
         self._ids = IdRoom()
-        self._contexts: dict[Keys, SSL.Context] = {}
-        self._renew()
+        self._contexts = self._all_made()
+        self._coming = deque([self._all_made() for _ in range(1, days)])
 
     @property
     def is_over(self) -> bool:
-        """Whether their keys are too old."""
-        return self._seconds() >= self._until
+        """Whether all of their keys are too old."""
+        return self._seconds() >= self._until + len(self._coming) * CONTEXT_LIFE
 
     def context(self, keys: Keys = Keys.USUAL) -> SSL.Context:
         """That of a new connection."""
@@ -102,9 +108,18 @@ class SessionContexts:
             forget_session(connection)
 
     def _renew(self) -> None:
-        self._until = self._seconds() + CONTEXT_LIFE
+        """Goes on to the keys of today."""
+        now = self._seconds()
+        while self._coming and now >= self._until:
+            self._contexts = self._coming.popleft()
+            self._until += CONTEXT_LIFE
+        if now >= self._until:
+            self._contexts = self._all_made()
+            self._until = now + CONTEXT_LIFE
         self._ids = IdRoom()
-        self._contexts = {keys: self._made(resumable=keys is not Keys.NONE) for keys in Keys}
+
+    def _all_made(self) -> dict[Keys, SSL.Context]:
+        return {keys: self._made(resumable=keys is not Keys.NONE) for keys in Keys}
 
     def _made(self, *, resumable: bool) -> SSL.Context:
         birth = self._birth

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.tls.contexts import trusted_variables
 from agwtwisted.tls.plan_contexts import make_contexts
+from agwtwisted.tls.sessions import SHARED_DAYS
 from tests import configurations, pki
 from tests.clients import files, plain, text
 
@@ -60,6 +61,14 @@ class MakeContextsTests(SynchronousTestCase):
         self.assertFalse({id(each.context) for each in new.by_site.values()} & {id(old.first.context)})
         [other] = make_contexts(configurations.plan(text("a http400 a.example"), files()), VARIABLES, before).values()
         self.assertIsNot(other.sessions, old.sessions)
+
+    def test_keys_of_workers(self) -> None:
+        """Workers get keys for some days, since each would make its own afterwards."""
+        for workers, coming in (("1", 0), ("2", SHARED_DAYS - 1), ("auto", SHARED_DAYS - 1)):
+            plan = configurations.plan(text("a strict a.example", gateway=f"workers = {workers}\n"), files())
+            [contexts] = make_contexts(plan, VARIABLES).values()
+            assert contexts.sessions
+            self.assertEqual(len(contexts.sessions._coming), coming)
 
     def test_old_keys(self) -> None:
         """Keys that are a day old are not taken over."""

@@ -540,7 +540,7 @@ class ForgottenTests(SynchronousTestCase):
             self.assertEqual(found(client).proof.chain_der, (self.plant.der, configurations.clients_root().der))
 
     def test_passthrough(self) -> None:
-        """Under Passthrough the client is served, is no client of trust meanwhile, and sends its chain the next time."""
+        """Under Passthrough the client is served, but not trusted, and sends its chain the next time."""
         for way, context in ways(self.leaf):
             with self.subTest(way=way):
                 gateway = Gateway(LENIENT + text("basic lenient"))

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.verification.verdicts import Trusted
 from agwtwisted.tls import sessions
 from agwtwisted.tls.openssl import session_id, session_reused
-from agwtwisted.tls.port_contexts import PortContexts
+from agwtwisted.tls.port_contexts import PortContexts, servername_callback
 from agwtwisted.tls.sessions import CONTEXT_LIFE, SESSION_LIFE, IdRoom, Keys, SessionContexts, forget_session
 from tests import configurations
 from tests.clients import TLS_1_2, Gateway, client_context, device, files, text
@@ -58,6 +58,34 @@ class ContextTests(SynchronousTestCase):
         for keys in Keys:
             self.assertIsNot(contexts.context(keys), before[keys])
         self.assertFalse(contexts.is_over)
+
+    def test_shared(self) -> None:
+        """What was forked with the same contexts goes on to the same keys every day, until those made in advance are
+        used up.
+        """
+        now = [0.0]
+        birth = contexts_of(Gateway(text("basic strict")))._birth
+        contexts = SessionContexts(birth, servername_callback, seconds=lambda: now[0], days=3)
+        days = [contexts._contexts, *contexts._coming]
+        for day in (0, 1, 2):
+            for hours in (0, 23.9):
+                now[0] = (day * 24 + hours) * 3600
+                self.assertFalse(contexts.is_over)
+                self.assertEqual({keys: contexts.context(keys) for keys in Keys}, days[day])
+        now[0] = 3 * CONTEXT_LIFE
+        self.assertTrue(contexts.is_over)
+        self.assertNotIn(contexts.context(), [each[Keys.USUAL] for each in days])
+        self.assertFalse(contexts.is_over)
+
+    def test_a_long_sleep(self) -> None:
+        """Days on which no connection came are skipped with their keys."""
+        now = [0.0]
+        birth = contexts_of(Gateway(text("basic strict")))._birth
+        contexts = SessionContexts(birth, servername_callback, seconds=lambda: now[0], days=3)
+        last = contexts._coming[1]
+        now[0] = 2.5 * CONTEXT_LIFE
+        self.assertIs(contexts.context(), last[Keys.USUAL])
+        self.assertFalse(contexts._coming)
 
     def test_public_interface(self) -> None:
         """Where the ids of sessions cannot be read, no session is kept by one."""
