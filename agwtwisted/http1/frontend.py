@@ -219,6 +219,9 @@ class Frontend:
     def switched(self) -> None:
         """From now on both directions carry bytes of another protocol."""
         self._phase = TUNNEL
+        if self._session.expelled:  # since the request was begun
+            self._connection.abort()
+            return
         unread = self._reader.take_unread()
         if unread:
             self._exchange.body(unread)
@@ -257,7 +260,8 @@ class Frontend:
                 if (self._on_hold and not self._is_settled()) or connection.full:
                     return
                 if begun == ANSWERS_A_TURN:
-                    self._put_off()
+                    if reader.unread:  # it comes after what has come for others
+                        self._next_turn = connection.next_turn(self._go_on_in_turn)
                     return
                 begun += 1
             event = reader.next_event()
@@ -266,11 +270,6 @@ class Frontend:
             self._take(event)
             if self._phase is WHOLE:
                 return  # what follows waits for the answer
-
-    def _put_off(self) -> None:
-        """What is left comes after what has come for others."""
-        if self._reader.unread:
-            self._next_turn = self._connection.next_turn(self._go_on_in_turn)
 
     def _go_on_in_turn(self) -> None:
         self._next_turn = None

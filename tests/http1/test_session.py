@@ -390,6 +390,16 @@ class TrustTests(SynchronousTestCase):
                 turn(gateway)
                 self.assertEqual(client.transport.ended, "aborted")
 
+    def test_tunnels_to_be(self) -> None:
+        """So is a WebSocket that the backend agrees to after that; no byte of it is passed on."""
+        for gateway, client in self.clients():
+            client.say(UPGRADE + b"frame")
+            gateway.reloaded(PARTNERS)
+            turn(gateway)
+            backend = Backend(gateway)
+            backend.answers(SWITCHED)
+            self.assertEqual((client.transport.ended, b"frame" in backend.sent), ("aborted", False))
+
     def test_trusted_anew(self) -> None:
         """A client that the changed profile trusts goes on, and backends and log have the new verdict."""
         for gateway, client in self.clients(PASSTHROUGH):

@@ -75,7 +75,9 @@ GATEWAY = Kind(
             "log.",
         ),
         "drain_timeout": Key(
-            seconds(limits.DRAIN_TIMEOUT), ("Seconds for requests and sessions in progress when the gateway stops.")
+            seconds(limits.DRAIN_TIMEOUT),
+            "Seconds for requests and sessions in progress when the gateway stops, or when a reload removes their"
+            " listener or refuses their client.",
         ),
         "workers": Key(
             whole_or(limits.WORKERS, "auto"),
