@@ -111,7 +111,7 @@ class CommandTests(TwistdCase):
             done = self.call(prepared, *words)
             self.assertEqual(done.returncode, 1)
             for number in (2, 3, 4):
-                self.assertIn(f"ERROR gw.ini:{lines + number} ", done.stderr)
+                self.assertRegex(done.stderr, rf"ERROR (/\S+/)?gw\.ini:{lines + number} ")  # absolute at a start
             self.assertNotIn("Traceback", done.stdout + done.stderr)
             self.assert_nobody_listens()
 
@@ -125,7 +125,7 @@ class CommandTests(TwistdCase):
                 trusted.write_bytes(content)
             done = self.call(prepared, *prepared.words("-n", "--pidfile="))
             self.assertEqual(done.returncode, 1)
-            self.assertRegex(done.stderr, r"ERROR (gw\.ini:\d+|trusted\.pem)")
+            self.assertRegex(done.stderr, r"ERROR /\S+/(gw\.ini:\d+|trusted\.pem)")
             self.assert_nobody_listens()
             trusted.touch()
 
@@ -135,7 +135,7 @@ class CommandTests(TwistdCase):
         prepared.file.unlink()
         done = self.call(prepared, *prepared.words("-n", "--pidfile="))
         self.assertEqual(done.returncode, 1)
-        self.assertEqual(done.stderr, "ERROR gw.ini cannot be read: No such file or directory\n")
+        self.assertEqual(done.stderr, f"ERROR {prepared.file} cannot be read: No such file or directory\n")
 
     def test_busy_port(self) -> None:
         """A port that is in use stops the start, in the foreground and as a daemon, and leaves the others free."""
@@ -144,9 +144,8 @@ class CommandTests(TwistdCase):
             for options in (("-n", "--pidfile="), ("--pidfile=gateway.pid", "--logfile=gateway.log")):
                 done = self.call(prepared, *prepared.words(*options))
                 self.assertEqual(done.returncode, 1)
-                told = (
-                    rf"ERROR gw\.ini:\d+ \[http_listener strict\] cannot listen on 127\.0\.0\.1:{self.strict}: Address"
-                )
+                section = r"gw\.ini:\d+ \[http_listener strict\]"
+                told = rf"ERROR /\S+/{section} cannot listen on 127\.0\.0\.1:{self.strict}: Address"
                 self.assertRegex(done.stderr, told)
                 self.assertNotIn("Traceback", done.stdout + done.stderr)
                 self.assertFalse(accepts(self.plain))
@@ -170,7 +169,7 @@ class CommandTests(TwistdCase):
         started = self.started("-n", "--pidfile=", "--logfile=twistd.log", access_log="-")
         self.assertEqual(self.ask(), 200)
         started.stop()
-        lines = [line for line in started.output.splitlines() if not line.startswith("WARNING gw.ini:")]
+        lines = [line for line in started.output.splitlines() if not line.startswith("WARNING ")]
         self.assertEqual([json.loads(line)["properties"]["httpStatus"] for line in lines], [200])
 
 
