@@ -267,7 +267,7 @@ class TlsArrival(Generic[S]):
         self._port.resumption.refused(client.connection.address)
         self._port.handshake_failed(client, self._site, NOT_ACCEPTED)
         self.connection.receiver = NO_RECEIVER
-        self.connection.close()
+        self.connection.close(linger=True)
         return True
 
     def failed(self, reason: str, received: int) -> None:

@@ -427,6 +427,7 @@ class RefusedTests(SynchronousTestCase):
                 if profile == "strict":
                     [record] = gateway.log.records
                     self.assertEqual(record["handshakeError"], NOT_ACCEPTED)
+                    self.assertEqual(client.transport.ended, "half")  # no reset destroys the close_notify
                 else:
                     client.say(GET)
                     [record] = gateway.log.records
