@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, TypeAlias, cast
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, cast
+
+from twisted.internet.defer import Deferred
 
 from agwtwisted._version import VERSION
 from agwtwisted.cli.deploy import KINDS, deploy
 from agwtwisted.core.base.errors import AgwError
+
+if TYPE_CHECKING:  # it imports the reactor
+    from twisted.internet.posixbase import PosixReactorBase
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -36,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_extract_ca(commands)
     _add_reference(commands)
     _add_deploy(commands)
+    _add_reload(commands)
+    _add_status(commands)
     return parser
 
 
@@ -97,6 +106,29 @@ def _add_deploy(commands: _Commands) -> None:
     deploy.set_defaults(command=_deploy, failure=1)
 
 
+def _add_reload(commands: _Commands) -> None:
+    text = (
+        "have the running gateway take its configuration anew; exit status 0: it is in force, 1: rejected, and the"
+        " gateway serves on as before, 2: no gateway was reached"
+    )
+    reload = commands.add_parser("reload", help=text, description=f"{text.capitalize()}.")
+    _add_control(reload)
+    reload.set_defaults(command=_control, method="POST", target="/reload", failure=2)
+
+
+def _add_status(commands: _Commands) -> None:
+    text = "show what the running gateway does; exit status 0: it answered, 2: no gateway was reached"
+    status = commands.add_parser("status", help=text, description=f"{text.capitalize()}.")
+    _add_control(status)
+    status.set_defaults(command=_control, method="GET", target="/status", failure=2)
+
+
+def _add_control(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--control", metavar="PATH", help="the control socket; default: as the configuration has it")
+    command.add_argument("--config", default="conf/gw.ini", metavar="FILE", help="default: conf/gw.ini")
+    command.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+
 def _demo(options: argparse.Namespace) -> int:
     from agwtwisted.demo import run
 
@@ -135,6 +167,32 @@ def _reference(options: argparse.Namespace) -> int:
 def _deploy(options: argparse.Namespace) -> int:
     print(deploy(options.kind, options.name, options.out, force=options.force))
     return 0
+
+
+def _control(options: argparse.Namespace) -> int:
+    from twisted.internet.task import react
+
+    from agwtwisted.cli import control
+
+    path = control.socket_of(options.control, options.config)
+    texts = {"/reload": control.reload_text, "/status": control.status_text}
+    found: list[control.ControlAnswer | AgwError] = []
+
+    async def ask(reactor: PosixReactorBase) -> None:
+        try:
+            found.append(await control.ask(reactor, path, options.method, options.target))
+        except AgwError as error:
+            found.append(error)
+
+    with contextlib.suppress(SystemExit):  # its exit status is the reactor's
+        react(lambda reactor: Deferred.fromCoroutine(ask(cast("PosixReactorBase", reactor))))
+    if not found:
+        return 130
+    if isinstance(found[0], AgwError):
+        raise found[0]
+    status, text = texts[options.target](found[0])
+    print(json.dumps(found[0].members, indent=2) if options.json else text)
+    return status
 
 
 def run() -> NoReturn:

@@ -5,20 +5,36 @@ of these.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Protocol
 
 import attrs
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.posixbase import PosixReactorBase
+from twisted.logger import Logger
 from twisted.python.components import Componentized
 
+from agwtwisted.control.listening import ControlSocket, reason
+from agwtwisted.control.site import control_site
+from agwtwisted.core.base.errors import ConfigError, Problem
 from agwtwisted.core.operations.status import GatewayPhase, GatewayStatus
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.sections.control_keys import socket_path
 from agwtwisted.operations.program_log import ProgramLogs
 from agwtwisted.operations.service_manager import ServiceManager
 from agwtwisted.operations.signals import handle_signals
 from agwtwisted.reload import ReloadOutcome, Reloads
+from agwtwisted.transport.deferreds import log_failure
+
+_log = Logger()
+
+
+def control_path(plan: Plan, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Where the control socket of this process is; None: it has none."""
+    control = plan.config.control
+    runtime_directory, _, _ = environment.get("RUNTIME_DIRECTORY", "").partition(":")  # systemd lists several
+    return socket_path(None if control is None else control.socket, plan.gateway.state_directory, runtime_directory)
 
 
 class Operated(Protocol):
@@ -52,6 +68,7 @@ class GatewayProcess(MultiService):
         reactor: runs all of it.
         gateway: the gateway, to be started.
         options: those of twistd.
+        control: the path of the control socket; None: there is none.
         environment: of the process; what a service manager has put there for it is removed at the start.
     """
 
@@ -61,6 +78,7 @@ class GatewayProcess(MultiService):
         gateway: Operated,
         options: Mapping[str, Any],
         *,
+        control: str | None = None,
         environment: MutableMapping[str, str] = os.environ,
     ) -> None:
         super().__init__()
@@ -68,14 +86,38 @@ class GatewayProcess(MultiService):
         self._reactor = reactor
         self._environment = environment
         self._logs = ProgramLogs(options)
+        self.control = None if control is None else ControlSocket(reactor, control, control_site(self))
         self._manager = ServiceManager("", reactor)
         self._phase = GatewayPhase.STARTING
         gateway.setServiceParent(self)
+        if self.control is not None:
+            self.control.setServiceParent(self)  # after it, and at the end before it: the next gateway may have it
         handle_signals(
-            reactor, reload=gateway.reloads.reload, reopen=self._reopen, drain_without_limit=gateway.drain_without_limit
+            reactor, reload=self.reload, reopen=self._reopen, drain_without_limit=gateway.drain_without_limit
         )
         gateway.reloads.subscribe(self._reload_begun, self._reload_ended)
         reactor.addSystemEventTrigger("before", "shutdown", self._stopping)
+
+    def take_control_socket(self, plan: Plan) -> Iterator[str]:
+        """Takes it ahead of the start; yields warnings. Another gateway may have it until it ends.
+
+        Raises:
+            ConfigError: it cannot be made where the configuration asks for it.
+        """
+        control = self.control
+        if control is None:
+            return
+        try:
+            if not control.open():
+                yield f"WARNING the control socket {control.path} is another gateway's, until that ends"
+        except OSError as error:
+            message = f"the control socket {control.path} cannot be made: {reason(error)}"
+            place = plan.origins.place("control", "socket")
+            if plan.config.control is not None and plan.config.control.socket is not None:
+                raise ConfigError([Problem(place=place, section="control", message=message)]) from error
+            yield f"WARNING {message}"
+            log_failure(maybeDeferred(control.disownServiceParent), _log, "going on without a control socket")
+            self.control = None
 
     def setServiceParent(self, parent: Any) -> None:
         """Has the application, which twistd has made for it, log to its file."""
@@ -99,6 +141,10 @@ class GatewayProcess(MultiService):
             return result
 
         return stopped.addBoth(close)
+
+    def reload(self) -> Deferred[ReloadOutcome]:
+        """Takes the configuration as its files have it now, or nothing of it."""
+        return self.gateway.reloads.reload()
 
     def status(self) -> GatewayStatus:
         """What the gateway is at the moment."""

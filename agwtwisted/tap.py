@@ -123,7 +123,7 @@ def _start(loaded: Loaded, source: FileSource, options: Options) -> IService:
     from twisted.internet import reactor
     from twisted.internet.posixbase import PosixReactorBase
 
-    from agwtwisted.process import GatewayProcess
+    from agwtwisted.process import GatewayProcess, control_path
     from agwtwisted.service import build
     from agwtwisted.transport.clocks import count_monotonically
 
@@ -147,12 +147,16 @@ def _start(loaded: Loaded, source: FileSource, options: Options) -> IService:
                 descriptors=descriptors,
                 binding=binding,
             )
+            control = control_path(plan)
+            process = GatewayProcess(cast(PosixReactorBase, reactor), service, options.parent or {}, control=control)
+            for warning in process.take_control_socket(plan):
+                print(warning, file=sys.stderr)
     except ConfigError:
         for each in bound.values():
             each.close()
         raise
     gc.collect()  # whatever was made by now is looked through no more until much else is there
-    return GatewayProcess(cast(PosixReactorBase, reactor), service, options.parent or {})
+    return process
 
 
 def _descriptors(plan: Plan) -> int:

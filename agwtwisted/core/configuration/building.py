@@ -11,7 +11,7 @@ import attrs
 from agwtwisted.core.base.errors import Problem, shown
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.configuration.coherence import Built, Draft
-from agwtwisted.core.resources.gateway import Gateway
+from agwtwisted.core.resources.gateway import Control, Gateway
 from agwtwisted.core.resources.resources import (
     BackendAddressPool,
     BackendHttpSettings,
@@ -33,6 +33,7 @@ from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.rewriting import RewriteRuleSet
 from agwtwisted.core.sections import rewrite_rules
 from agwtwisted.core.sections.backend_keys import backend_port
+from agwtwisted.core.sections.control_keys import OFF
 from agwtwisted.core.sections.ini import Section
 from agwtwisted.core.sections.rule_keys import CUSTOM_ERROR_STATUSES
 from agwtwisted.core.sections.schema import KINDS
@@ -132,6 +133,16 @@ class Builder:
             if fields.get(key, "-") != "-":
                 fields[key] = beside(self.file, fields[key])
         return Gateway(**fields)
+
+    def control(self) -> Control | None:
+        """The section [control], where there is one."""
+        row = next(iter(self.rows["control"].values()), None)
+        if row is None:
+            return None
+        fields = row.fields()
+        if fields.get("socket", OFF) != OFF:
+            fields["socket"] = beside(self.file, fields["socket"])
+        return Control(**fields)
 
     def _ssl_profile(self, row: Row) -> SslProfile | None:
         policy = tls_policy(row) or self._default_policy

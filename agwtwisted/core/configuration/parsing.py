@@ -62,6 +62,7 @@ def parse(
         raise ConfigError(found)
     config = Config(
         gateway=draft.gateway,
+        control=builder.control(),
         http_listeners=tuple(listener.value for listener in draft.listeners),
         request_routing_rules=tuple(rule.value for rule in draft.rules),
         custom_errors=tuple(each.value for each in draft.custom_errors),

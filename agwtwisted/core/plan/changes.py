@@ -16,7 +16,7 @@ from agwtwisted.core.plan.plan import Plan, in_use, title_of
 FIXED_KEYS: Final = ("reuse_port", "state_directory", "workers")
 """Keys of [gateway] that stay as they were at the start."""
 
-FIXED_SECTIONS: Final[tuple[str, ...]] = ()
+FIXED_SECTIONS: Final[tuple[str, ...]] = ("control",)
 """Titles of sections that stay as they were at the start."""
 
 _SHOWN: Final = 12

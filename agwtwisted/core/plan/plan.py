@@ -19,7 +19,7 @@ from agwtwisted.core.base.errors import Place
 from agwtwisted.core.plan.fingerprints import Fingerprints
 from agwtwisted.core.plan.routing import Actions, NamedSites, RelayRoute, RelaySite, Route, S, Site, actions_of
 from agwtwisted.core.resources.certificates import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
-from agwtwisted.core.resources.gateway import Gateway
+from agwtwisted.core.resources.gateway import Control, Gateway
 from agwtwisted.core.resources.resources import (
     BackendAddressPool,
     BackendHttpSettings,
@@ -208,6 +208,7 @@ def title_of(value: Any) -> str:
 
 _KINDS: Final[Mapping[type, str]] = {
     Gateway: "gateway",
+    Control: "control",
     SslCertificate: "ssl_certificate",
     TrustedClientCertificate: "trusted_client_certificate",
     TrustedRootCertificate: "trusted_root_certificate",

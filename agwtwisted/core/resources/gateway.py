@@ -18,6 +18,13 @@ class OddHeaderNames(Enum):
 
 
 @attrs.frozen(kw_only=True)
+class Control:
+    """The section ``[control]``."""
+
+    socket: str | None = None  # "off": none; None: in the state directory, or the runtime directory
+
+
+@attrs.frozen(kw_only=True)
 class Gateway:
     """The section ``[gateway]``; durations are seconds, sizes bytes."""
 

@@ -15,7 +15,7 @@ from agwtwisted.core.backends.health import HEALTHY_STATUSES, StatusRange
 from agwtwisted.core.base.errors import Problem
 from agwtwisted.core.http.destinations import Network, PortRange
 from agwtwisted.core.resources.certificates import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
-from agwtwisted.core.resources.gateway import Gateway
+from agwtwisted.core.resources.gateway import Control, Gateway
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.rewriting import RewriteRuleSet
 from agwtwisted.core.tls.policies import TlsPolicy
@@ -355,6 +355,7 @@ class Config:
     """A whole configuration, valid as it stands."""
 
     gateway: Gateway
+    control: Control | None = None
     http_listeners: tuple[HttpListener, ...] = ()
     request_routing_rules: tuple[RequestRoutingRule, ...] = ()
     rewrite_rule_sets: tuple[RewriteRuleSet, ...] = ()

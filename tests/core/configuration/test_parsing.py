@@ -87,9 +87,12 @@ class ParseTests(SynchronousTestCase):
         self.assertIn("unknown kind of section 'DEFAULT'", said(f"{GOOD}[DEFAULT]\n")[0])
 
     def test_names_of_sections(self) -> None:
-        """Every section but [gateway] has a name."""
+        """Every section but [gateway] and [control] has a name."""
         for kind in KINDS:
-            if kind == "gateway":
+            if kind == "control":
+                [line] = said(f"{GOOD}\n[control main]\n")
+                self.assertIn("has a name, but there is only one: write [control]", line)
+            elif kind == "gateway":
                 lines = said(changed(("[gateway]", "[gateway main]")))
                 self.assertIn("has a name, but there is only one: write [gateway]", lines[0])
             elif kind in TWO_PARTS:

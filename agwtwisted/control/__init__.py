@@ -1,0 +1,1 @@
+"""The control socket: HTTP over a Unix socket, by which `agw` asks a running gateway."""
