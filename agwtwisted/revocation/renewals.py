@@ -6,15 +6,18 @@ Caller: the revocation service, which decides whether an answer is still worth a
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from functools import partial
 from random import Random
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.memory import FAILURE_TTL, HeldAnswer
 from agwtwisted.core.revocation.profiles import ProfilesInForce, rules_of
 from agwtwisted.transport.clocks import WallClock
+from agwtwisted.transport.spread_calls import SpreadCalls
 
 RENEW_FROM: Final = 0.5
 RENEW_TO: Final = 0.8
@@ -22,6 +25,10 @@ RENEW_TO: Final = 0.8
 
 MIN_RENEWAL: Final = 5.0
 """Seconds between two renewals at least."""
+
+
+SET_PER_TURN: Final = 64
+"""Timers that are set anew in one turn of the reactor, after a profile has changed."""
 
 
 class Renewals:
@@ -34,6 +41,8 @@ class Renewals:
         profiles: in force, by whose rules answers end; of one that is gone none is renewed.
         due: is called when it is time.
     """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -48,6 +57,7 @@ class Renewals:
         self._random = random
         self._profiles = profiles
         self._due = due
+        self._calls = SpreadCalls(clock, SET_PER_TURN, self._failed)
         self._running = False
         self._timers: dict[bytes, tuple[HeldAnswer, IDelayedCall]] = {}
 
@@ -58,6 +68,7 @@ class Renewals:
     def stop(self) -> None:
         """Cancels all timers, and takes no more."""
         self._running = False
+        self._calls.stop()
         for key, (held, _) in tuple(self._timers.items()):
             self.cancel(key, held)
 
@@ -87,11 +98,20 @@ class Renewals:
             self.schedule(key, held)
 
     def changed(self, profiles: Container[str]) -> None:
-        """By the rules of these profiles answers end at another time now, or are not renewed any more."""
-        for key, (held, _) in tuple(self._timers.items()):
-            if held.profile in profiles:
-                self.cancel(key, held)
-                self.schedule(key, held)
+        """By the rules of these profiles answers end at another time now, or are not renewed any more.
+
+        Their timers are set a few at a time: until then they fire when they would have, by the profile in force.
+        """
+        of_these = [(key, held) for key, (held, _) in self._timers.items() if held.profile in profiles]
+        self._calls.add(partial(self._set_anew, key, held) for key, held in of_these)
+
+    def _set_anew(self, key: bytes, held: HeldAnswer) -> None:
+        if key in self._timers and self._timers[key][0] is held:
+            self.cancel(key, held)
+            self.schedule(key, held)
+
+    def _failed(self) -> None:
+        self.log.failure("Unexpected error while a renewal is put off")
 
     def _fired(self, key: bytes, held: HeldAnswer) -> None:
         del self._timers[key]

@@ -9,11 +9,12 @@ from agwtwisted.core.revocation.memory import FAILURE_TTL
 from agwtwisted.core.revocation.status import Good, Revoked, Unknown, Unreachable
 from agwtwisted.revocation.check import subjects
 from agwtwisted.revocation.ocsp_client import ResponderRoute
-from agwtwisted.revocation.renewals import MIN_RENEWAL
+from agwtwisted.revocation.renewals import MIN_RENEWAL, SET_PER_TURN
 from tests.revocations import (
     DEVICE,
     HOUR,
     ISSUER,
+    NOW,
     PROFILE,
     SKEW,
     SUBJECT,
@@ -195,6 +196,23 @@ class OtherProfilesTests(RevocationCase):
         self.revocation.use([profile(ocsp_max_age=600.0)])
         [call] = self.clock.getDelayedCalls()
         self.assertLess(call.getTime() - self.clock.seconds(), 600)
+
+    def test_many(self) -> None:
+        """Where many answers are concerned their timers are set anew over turns of the reactor; a stop leaves none."""
+        devices = [ISSUER.issue(f"device {number}") for number in range(SET_PER_TURN + 2)]
+        for device in devices:
+            self.learn(device=device)
+        self.revocation.use([profile(ocsp_max_age=600.0)])
+        self.assertEqual(self.later_than(1200), 2)
+        self.clock.advance(0)
+        self.assertEqual(self.later_than(600), 0)
+        self.revocation.use([profile(ocsp_max_age=1200.0)])
+        self.successResultOf(self.revocation.stopService())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def later_than(self, seconds: float) -> int:
+        """How many timers run for longer."""
+        return len([call for call in self.clock.getDelayedCalls() if call.getTime() > NOW + seconds])
 
     def test_bridging(self) -> None:
         """An answer that bridges failures is asked for again by each profile that is still the same, by no other."""
