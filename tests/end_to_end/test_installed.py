@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import unittest
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted._version import VERSION
 from tests import running
 from tests.programs import needs
 
@@ -43,6 +46,18 @@ class InstalledTests(SynchronousTestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"gw.ini:{len(text.splitlines()) + 3}", done.stdout + done.stderr)
         self.assertNotIn("Traceback", done.stdout + done.stderr)
+
+    def test_files_for_systemd(self) -> None:
+        """The files for systemd are installed, too."""
+        done = running.call(self.directory, running.PYTHON, "-m", "agwtwisted", "deploy", "systemd", "--out", "etc")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("\nExecReload=", (self.directory / "etc" / "agwgateway.service").read_text())
+
+    @unittest.skipUnless("AGW_PYTHON" in os.environ, "not the wheel")
+    def test_has_a_command(self) -> None:
+        """The program `agw` is installed."""
+        done = running.call(self.directory, str(Path(running.PYTHON).with_name("agw")), "--version")
+        self.assertEqual((done.returncode, done.stdout), (0, f"agwtwisted {VERSION}\n"), done.stderr)
 
     @needs("curl")
     def test_serves_and_ends(self) -> None:

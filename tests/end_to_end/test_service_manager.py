@@ -28,6 +28,7 @@ class NotifyCase(TwistdCase):
         prepared.environment = {"NOTIFY_SOCKET": self.systemd.address}
         if watchdog:
             prepared.environment["WATCHDOG_USEC"] = str(int(watchdog * 1e6))
+        prepared.prefix = ["env", "--default-signal=HUP"]  # whatever this suite was started by
         prepared.begin()
         self.addCleanup(lambda: gateway.assert_no_defect(prepared.output))
         self.wait_for("READY=1")
@@ -56,6 +57,18 @@ class NotifyTests(NotifyCase):
         self.assertEqual(self.ask(), 200)
         self.assertEqual(started.stop(), -signal.SIGTERM)
         self.assertIn("EXTEND_TIMEOUT_USEC=18000000\n", self.wait_for("STOPPING=1"))
+
+    def test_reload(self) -> None:
+        """SIGHUP: RELOADING=1, and READY=1 once it has ended, whether the new configuration is in force or not."""
+        started = self.notifying()
+        text = started.file.read_text()
+        for configuration, expected in ((text, "last reload at "), (f"nonsense\n{text}", "last reload rejected at ")):
+            started.file.write_text(configuration)
+            started.signal(signal.SIGHUP)
+            self.assertIn("\nMONOTONIC_USEC=", self.wait_for("RELOADING=1"))
+            self.assertIn(expected, self.wait_for("READY=1"))
+            self.assertEqual(self.ask(), 200)
+        started.stop()
 
     def test_sender(self) -> None:
         """The messages come from the process that was started, which systemd takes for the main one."""

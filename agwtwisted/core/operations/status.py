@@ -94,8 +94,9 @@ class GatewayStatus:
 def _reload_text(last: LastReload) -> str:
     if not last.rejected:
         return f"last reload at {_time(last.at)}"
-    count = len(last.problems)
-    return f"last reload rejected at {_time(last.at)} ({count} problem{'s' if count > 1 else ''}, see the log)"
+    # Warnings are among them, too.
+    count = sum(not each.startswith("WARNING ") for each in last.problems)
+    return f"last reload rejected at {_time(last.at)} ({count} problem{'' if count == 1 else 's'}, see the log)"
 
 
 def _reload_members(last: LastReload) -> Mapping[str, Any]:

@@ -33,8 +33,9 @@ class StatusTests(SynchronousTestCase):
         self.assertEqual(FULL.line(), f"stopping, 7 connections, generation 4, 2 workers, {rejected}")
 
     def test_one_problem(self) -> None:
-        """One problem is not several."""
-        self.assertIn("(1 problem, ", attrs.evolve(PLAIN, last_reload=LastReload(at=0, problems=("one",))).line())
+        """One problem is not several, and warnings are none."""
+        last = LastReload(at=0, problems=("WARNING gw.ini:1 two", "ERROR gw.ini:2 one"))
+        self.assertIn("(1 problem, ", attrs.evolve(PLAIN, last_reload=last).line())
 
     def test_members(self) -> None:
         """The members have their documented names, and are what JSON can say."""
