@@ -30,12 +30,13 @@ BESIDE_MODULES = {
     "test_hostile_inputs",
     "test_kept",
     "test_layout",
+    "test_operate",
     "test_plugin",
     "test_public_surface",
     "test_systemd_unit",
 }
 """Tests of what is no module of the package: the benchmarks, the examples in conf/, the pages' words, hostile inputs,
-who is forwarded by type, the tree, the plugin, the public names, the unit."""
+who is forwarded by type, the tree, the plugin, the public names, the unit, the page about operation."""
 
 
 def modules() -> set[str]:
