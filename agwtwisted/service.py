@@ -24,7 +24,8 @@ from agwtwisted.loading import NO_FILES, Files, Loaded
 from agwtwisted.operations.followed_files import FollowedFiles
 from agwtwisted.reload import ConfigurationSource, Prepared, ReloadOutcome, Reloads
 from agwtwisted.replacement import Replacement
-from agwtwisted.shared import Shared
+from agwtwisted.shared import ALONE, Shared, WorkerPlace
+from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.transport.clocks import system_time
 
 LOG_SHARE = 0.1
@@ -211,6 +212,8 @@ def build(
     files: Files = NO_FILES,
     descriptors: int | None = None,
     binding: Binding = OWN_SOCKETS,
+    place: WorkerPlace = ALONE,
+    contexts: Mapping[Address, PortContexts] | None = None,
 ) -> GatewayService:
     """The gateway's tree of services, to be started.
 
@@ -223,14 +226,16 @@ def build(
         files: what the plan was read from.
         descriptors: how many this process may have; None: enough.
         binding: gives the sockets of addresses that a reload adds.
+        place: of this process among those of its gateway.
+        contexts: those of the ports with TLS, where they are made already.
 
     Raises:
         OSError: the access log cannot be opened, or the state directory not made.
         AgwError: OpenSSL does not take a certificate.
     """
     room = None if descriptors is None else budget_of(plan, descriptors).room
-    shared = Shared.make(plan, reactor, seconds=seconds, room=room)
-    generation = Generation.make(plan, shared)
+    shared = Shared.make(plan, reactor, seconds=seconds, room=room, place=place)
+    generation = Generation.make(plan, shared, contexts=contexts)
     listeners = {
         address: ListeningSocket(reactor, sockets[address], port, shared.limits)
         for address, port in generation.ports.items()

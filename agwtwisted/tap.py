@@ -10,10 +10,10 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, NoReturn, cast
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 from twisted.application.service import IService
 from twisted.python import usage
@@ -28,6 +28,17 @@ from agwtwisted.loading import Loaded, load, placed, try_contexts
 from agwtwisted.reload import FileSource
 from agwtwisted.tls import openssl
 from agwtwisted.transport.descriptors import raise_limit
+from agwtwisted.transport.process import (
+    install_reactor,
+    number_of_workers,
+    reactor_fallback,
+    spare_the_collector,
+)
+
+if TYPE_CHECKING:  # they import the reactor's modules, which is to be chosen first
+    from twisted.internet.posixbase import PosixReactorBase
+
+    from agwtwisted.process import Operated
 
 
 class Options(usage.Options):
@@ -62,7 +73,6 @@ def makeService(options: Options) -> IService:
         source = FileSource(os.path.abspath(file), partial(datetime.now, UTC), _refusal_of_output(options))
         loaded = source.load()
         _warn(loaded.plan)
-        _refuse_workers(loaded.plan)
         return _start(loaded, source, options)
     except ConfigError as error:
         sys.exit(str(error))
@@ -71,7 +81,7 @@ def makeService(options: Options) -> IService:
 def _warn(plan: Plan) -> None:
     for warning in plan.config.warnings:
         print(warning, file=sys.stderr)
-    for fallback in (openssl.FALLBACK, _reactor_fallback()):
+    for fallback in (openssl.FALLBACK, reactor_fallback()):
         if fallback:
             print(f"WARNING {fallback}", file=sys.stderr)
 
@@ -80,12 +90,16 @@ def _check(plan: Plan, file: str) -> None:
     with placed(plan):
         try_contexts(plan)
     _descriptors(plan)
-    _show(f"{report.table(plan, datetime.now(UTC))}\n{file}: the configuration is valid")
+    _show(f"{report.table(plan, datetime.now(UTC))}\n{_processes(plan)}{file}: the configuration is valid")
 
 
-def _refuse_workers(plan: Plan) -> None:
-    if plan.gateway.workers != 1:
-        sys.exit(f"workers = {plan.gateway.workers} is not supported by this version: there is one process")
+def _processes(plan: Plan) -> str:
+    """How many processes serve, where that is set."""
+    workers = plan.gateway.workers
+    if workers == 1:
+        return ""
+    count = number_of_workers(workers)
+    return f"{count} workers{' (auto)' if workers == 'auto' else ''}\n"
 
 
 def _refusal_of_output(options: Options) -> Callable[[Loaded], None]:
@@ -119,44 +133,69 @@ def _start(loaded: Loaded, source: FileSource, options: Options) -> IService:
     _hide_files_from_others()
     # Not before the options are read: importing the reactor installs one, and twistd's --reactor chooses it.
     if "twisted.internet.reactor" not in sys.modules:
-        _install_reactor()
+        install_reactor()
     from twisted.internet import reactor
     from twisted.internet.posixbase import PosixReactorBase
 
     from agwtwisted.process import GatewayProcess, control_path
-    from agwtwisted.service import build
     from agwtwisted.transport.clocks import count_monotonically
 
     if not count_monotonically(reactor):
         print(f"WARNING {source.file}: {_NOT_MONOTONIC.format(type(reactor).__name__)}", file=sys.stderr)
     descriptors = _descriptors(plan)
-    _spare_the_collector()
-    bound: dict[Address, socket.socket] = {}
+    spare_the_collector()
+    with placed(plan):
+        binding = Binding(inherited=Inherited.of_process(), reuse_port=plan.gateway.reuse_port)
+        binding.check(plan.addresses)
+    make = _one_process if number_of_workers(plan.gateway.workers) == 1 else _parent
+    service, bound = make(loaded, source, cast(PosixReactorBase, reactor), binding, descriptors)
+    control = control_path(plan)
+    process = GatewayProcess(cast(PosixReactorBase, reactor), service, options.parent or {}, control=control)
     try:
-        with placed(plan):
-            binding = Binding(inherited=Inherited.of_process(), reuse_port=plan.gateway.reuse_port)
-            binding.check(plan.addresses)
-            for address in plan.addresses:
-                bound[address] = binding.bind(address)
-            service = build(
-                plan,
-                cast(PosixReactorBase, reactor),
-                bound,
-                source=source,
-                files=loaded.files,
-                descriptors=descriptors,
-                binding=binding,
-            )
-            control = control_path(plan)
-            process = GatewayProcess(cast(PosixReactorBase, reactor), service, options.parent or {}, control=control)
-            for warning in process.take_control_socket(plan):
-                print(warning, file=sys.stderr)
+        for warning in process.take_control_socket(plan):
+            print(warning, file=sys.stderr)
     except ConfigError:
-        for each in bound.values():
-            each.close()
+        _close(bound)
         raise
     gc.collect()  # whatever was made by now is looked through no more until much else is there
     return process
+
+
+def _one_process(
+    loaded: Loaded, source: FileSource, reactor: PosixReactorBase, binding: Binding, descriptors: int
+) -> tuple[Operated, Iterable[socket.socket]]:
+    """The gateway as one process, and its sockets."""
+    from agwtwisted.service import build
+
+    plan = loaded.plan
+    bound: dict[Address, socket.socket] = {}
+    try:
+        with placed(plan):
+            for address in plan.addresses:
+                bound[address] = binding.bind(address)
+            service = build(
+                plan, reactor, bound, source=source, files=loaded.files, descriptors=descriptors, binding=binding
+            )
+    except ConfigError:
+        _close(bound.values())
+        raise
+    return service, bound.values()
+
+
+def _parent(
+    loaded: Loaded, source: FileSource, reactor: PosixReactorBase, binding: Binding, descriptors: int
+) -> tuple[Operated, Iterable[socket.socket]]:
+    """The parent of workers, and their sockets."""
+    from agwtwisted.workers.parent import build_parent
+
+    count = number_of_workers(loaded.plan.gateway.workers)
+    parent = build_parent(loaded, reactor, count=count, source=source, binding=binding)
+    return parent, parent.sockets
+
+
+def _close(bound: Iterable[socket.socket]) -> None:
+    for each in bound:
+        each.close()
 
 
 def _descriptors(plan: Plan) -> int:
@@ -181,32 +220,3 @@ _NOT_MONOTONIC = (
     "this reactor ({}) has a clock of its own, or has scheduled calls already: if it uses the system's clock, setting"
     " that clock shifts deadlines; run twistd without --reactor, or with one of Twisted's"
 )
-
-
-def _spare_the_collector() -> None:
-    """Modules and the plan live long, and little of a connection waits for it: it need not look so often.
-
-    What is made of the plan is not frozen: it is to go with its configuration. Measured: some five per cent of a
-    keep-alive request.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
-def _reactor_fallback() -> str:
-    """What is to be said where our reactor does not work; nothing where the system has no epoll."""
-    try:
-        from agwtwisted.transport import reactor
-    except ImportError:
-        return ""
-    return reactor.FALLBACK
-
-
-def _install_reactor() -> None:
-    """Our reactor, where no other was chosen and the system has epoll."""
-    try:
-        from agwtwisted.transport.reactor import install
-    except ImportError:  # no epoll here: Twisted's default does
-        return
-    install()

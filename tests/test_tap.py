@@ -250,12 +250,6 @@ class StartTests(Directory):
         lines = Path(self.file).read_text().split("\n")
         return 1 + next(number for number, line in enumerate(lines) if line.startswith(start))
 
-    def test_workers(self) -> None:
-        """More than one process is not there yet, and is not pretended."""
-        self.file = self.configure("access.log", lambda text: text.replace("[gateway]", "[gateway]\nworkers = 2"))
-        status, _, _ = self.ended(lambda: makeService(self.options()))
-        self.assertEqual(status, "workers = 2 is not supported by this version: there is one process")
-
     def test_daemon_without_output(self) -> None:
         """A daemon has no standard output to write its access log to; twistd -n has."""
         self.configure("-")

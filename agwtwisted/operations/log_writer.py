@@ -33,6 +33,12 @@ _MOST: Final = 0o660
 """The most of an earlier file's permissions that a new one gets: none for other users."""
 
 
+def try_to_open(path: str) -> None:
+    """Opens the file of an access log, and closes it: for a process that has others write to it. Raises OSError."""
+    if path != _STANDARD_OUTPUT:
+        os.close(os.open(os.path.abspath(path), _FLAGS, _MODE))
+
+
 class WriterOrder(Enum):
     """What the writer is asked to do between batches."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
@@ -69,12 +70,15 @@ class Asking:
 class StoppingTests(SynchronousTestCase):
     """SIGTERM, and SIGQUIT, which has no limit."""
 
+    keys: ClassVar[Mapping[str, object]] = {}
+    """Of the section [gateway]."""
+
     def start(self) -> Gateway:
         """A gateway with a plain and a strict door."""
         backend = Backend()
         self.addCleanup(backend.close)
         self.plain, self.strict = running.free_ports(2)
-        text = gateway.gateway_section() + gateway.PROFILES + gateway.pool("app", backend.port)
+        text = gateway.gateway_section(**self.keys) + gateway.PROFILES + gateway.pool("app", backend.port)
         text += gateway.door("plain", self.plain, protocol="Http") + gateway.door("strict", self.strict, "strict")
         entered = gateway.prepared(text)
         started = entered.__enter__()

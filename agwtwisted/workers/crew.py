@@ -1,0 +1,359 @@
+"""The workers of a gateway, as the parent has them: forked, replaced, given configurations together, and ended."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from agwtwisted.core.base.errors import ConfigError, Place, Problem
+from agwtwisted.core.operations.status import WorkerStatus
+from agwtwisted.listening.activation import OWN_SOCKETS, Binding
+from agwtwisted.loading import Loaded, placed
+from agwtwisted.transport.deferreds import TrackedSet
+from agwtwisted.workers.configurations import prepare, problems_of
+from agwtwisted.workers.messages import Message, MessageKind
+from agwtwisted.workers.process_handle import ending
+from agwtwisted.workers.seat import UNKNOWN, Common, Seat
+from agwtwisted.workers.siblings import Publisher
+from agwtwisted.workers.sockets import Sockets, bind_all, close_all
+from agwtwisted.workers.spawning import LOST, Spawning
+from agwtwisted.workers.transactions import SPAWNER, Transaction
+
+LOOK: Final = 5.0
+"""Seconds between two looks at deadlines."""
+
+PREPARE_TIMEOUT: Final = 120.0
+"""Seconds in which all processes prepare a configuration."""
+
+AFTER_DRAIN: Final = 5.0
+"""Seconds that workers have to end after `drain_timeout`, before they are ended."""
+
+
+@attrs.frozen(kw_only=True)
+class Judged:
+    """A configuration that the parent takes, and the time at which it has judged it: the same in every process."""
+
+    loaded: Loaded
+    now: datetime | None
+
+
+class Crew:
+    """All workers of a gateway, and their spawner.
+
+    Args:
+        reactor: of this process.
+        judged: the configuration of the start.
+        sockets: for each of its addresses one for each worker; they are the crew's from now on.
+        common: what all workers get.
+        binding: gives the sockets of further addresses.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self, reactor: Any, judged: Judged, sockets: Sockets, common: Common, binding: Binding = OWN_SOCKETS
+    ) -> None:
+        self.siblings = Publisher(self._publish)
+        self._reactor = reactor
+        self._judged = judged
+        self._common = common
+        self._binding = binding
+        self.present: Callable[[], Iterable[tuple[str, bytes]]] = tuple
+        """Returns what a worker has to hear before it serves: topics and payloads of what was published."""
+        self._seats = [
+            Seat(index + 1, {address: bound[index] for address, bound in sockets.items()}, reactor, self)
+            for index in range(common.count)
+        ]
+        self._spawning = Spawning(reactor, self)
+        self._configurations = 0  # that were numbered
+        self._workers = 0  # the same
+        self._transaction: Transaction | None = None
+        self._started: Deferred[None] | None = None
+        self._stopping = False
+        self._living: TrackedSet[Seat] = TrackedSet()
+        self._looking: IDelayedCall | None = None
+        self._looked = reactor.seconds()
+
+    @property
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        """Each worker, for people."""
+        return tuple(seat.status for seat in self._seats)
+
+    @property
+    def sockets(self) -> Sequence[socket.socket]:
+        """All listening sockets."""
+        return [each for seat in self._seats for each in seat.sockets.values()]
+
+    # -- starting
+
+    def start(self) -> Deferred[None]:
+        """Starts the spawner and the workers; fires when all serve, and fails with `ConfigError` if one cannot."""
+        started = self._started = Deferred()
+        self._look()
+        try:
+            self._spawning.start()
+        except OSError as error:
+            self._fail([self._problem(f"the spawner cannot be started: {error}")])
+        return started
+
+    def _fail(self, problems: Iterable[Problem]) -> None:
+        """The start has failed, where this is one: no further process is started."""
+        started, self._started = self._started, None
+        if started is not None:
+            self._stopping = True
+            started.errback(ConfigError(problems))
+
+    def _problem(self, text: str) -> Problem:
+        return Problem(place=Place(file=self._judged.loaded.files.file), message=text)
+
+    def configuration(self) -> Message:
+        """As `SpawnerUser` has it."""
+        return prepare(self._numbered(), self._judged.loaded.files, self._judged.now)
+
+    def _numbered(self) -> int:
+        self._configurations += 1
+        return self._configurations
+
+    def spawner_ready(self) -> None:
+        """As `SpawnerUser` has it."""
+        self.log.info("The spawner (process {number}) has made the TLS contexts", number=self._spawning.number)
+        self._fill()
+
+    def spawner_refused(self, problems: Iterable[Problem]) -> None:
+        """As `SpawnerUser` has it."""
+        self._fail(problems)
+
+    def spawner_lost(self) -> None:
+        """As `SpawnerUser` has it."""
+        for seat in self._seats:
+            seat.spawner_lost()
+        if self._transaction is not None:
+            self._transaction.refuse(self._transaction.serial, [self._problem(LOST)])
+        self._fail([self._problem(LOST)])
+
+    def _fill(self) -> None:
+        """Has a worker forked for each seat that is due. While a transaction is under way it is not clear from what."""
+        if self._spawning.is_ready and self._transaction is None and not self._stopping:
+            for seat in self._seats:
+                if seat.is_due:
+                    self._order(seat)
+
+    def _order(self, seat: Seat) -> None:
+        self._workers += 1
+        try:
+            message, given = seat.order(self._workers, self._common)
+        except OSError as error:  # it is tried again with the next look
+            self.log.error("{worker} cannot be started: {reason}", worker=seat.name, reason=str(error))
+            self._fail([self._problem(f"{seat.name} cannot be started: {error}")])
+            return
+        self._living.add(seat)
+        self._spawning.send(message)
+        for descriptor in given:
+            os.close(descriptor)
+        for topic, payload in self.present():
+            seat.send(Message(kind=MessageKind.PUBLISHED, fields={"topic": topic}, data=payload), bounded=False)
+        seat.send(Message(kind=MessageKind.BEGIN))
+
+    def spawner_answered(self, message: Message) -> None:
+        """As `SpawnerUser` has it."""
+        fields = message.fields
+        match message.kind:
+            case MessageKind.FORKED | MessageKind.ENDED:
+                for seat in self._seats:
+                    if seat.serial == fields["serial"]:
+                        _tell(seat, message)
+            case _:
+                self._answered(SPAWNER, message)
+
+    # -- what seats report
+
+    def serves(self, seat: Seat) -> None:
+        """As `Supervisor` has it."""
+        self.log.info("{worker} (process {pid}) serves", worker=seat.name, pid=seat.status.pid)
+        started = self._started
+        if started is not None and all(each.is_serving for each in self._seats):
+            self._started = None
+            started.callback(None)
+
+    def ended(self, seat: Seat) -> None:
+        """As `Supervisor` has it."""
+        self._common.memory.clear(seat.index)  # of its connections, before the next one counts there
+        self._living.discard(seat)
+        if self._transaction is not None:
+            self._transaction.gone(seat.serial)
+        self._fail(seat.problems or [self._problem(f"{seat.name} has ended while it started: {seat.how or UNKNOWN}")])
+
+    def due(self, seat: Seat) -> None:
+        """As `Supervisor` has it."""
+        self._fill()
+
+    def received(self, seat: Seat, message: Message) -> None:
+        """As `Supervisor` has it."""
+        if message.kind is not MessageKind.PUBLISHED:
+            self._answered(seat.serial, message)
+            return
+        for each in self._seats:
+            if each is not seat:
+                each.send(message)
+        self.siblings.heard(message)
+
+    def _publish(self, message: Message) -> None:
+        for seat in self._seats:
+            seat.send(message)
+
+    def reopen(self) -> None:
+        """Has all workers reopen the access log."""
+        self._publish(Message(kind=MessageKind.REOPEN))
+
+    # -- deadlines
+
+    def _look(self) -> None:
+        now = self._reactor.seconds()
+        held_up = now - self._looked > 2 * LOOK
+        self._looked = now
+        watched: Sequence[Seat | Spawning] = (self._spawning, *self._seats)
+        for each in watched:
+            if held_up:
+                each.forgive(now)
+            else:
+                each.look(now)
+        self._fill()
+        self._looking = self._reactor.callLater(LOOK, self._look)
+
+    # -- another configuration
+
+    def prepare(self, judged: Judged) -> Deferred[CrewReplacement]:
+        """Has all processes prepare a configuration; fails with `ConfigError`, and leaves nothing behind then."""
+        return Deferred.fromCoroutine(self._prepared(judged))
+
+    async def _prepared(self, judged: Judged) -> CrewReplacement:
+        if not self._spawning.is_ready:
+            raise ConfigError([self._problem(f"{LOST}; the next one is being started: try again")])
+        plan, seat = judged.loaded.plan, self._seats[0]
+        with placed(plan):
+            sockets = bind_all(
+                (each for each in plan.addresses if each not in seat.sockets), self._common.count, self._binding
+            )
+        transaction = self._begin(judged, sockets)
+        try:
+            await transaction.decided.addTimeout(PREPARE_TIMEOUT, self._reactor)
+        except BaseException as error:
+            self._give_up(transaction, sockets)
+            if isinstance(error, TimeoutError):
+                raise ConfigError([self._problem(_LATE.format(self._named(transaction.awaited)))]) from error
+            raise
+        return CrewReplacement(
+            transaction,
+            commit=lambda: self._commit(transaction, judged, sockets),
+            cancel=lambda: self._give_up(transaction, sockets),
+        )
+
+    def _begin(self, judged: Judged, sockets: Sockets) -> Transaction:
+        files, serial = judged.loaded.files, self._numbered()
+        asked = [seat for seat in self._seats if seat.is_open]
+        self._transaction = Transaction(serial, [SPAWNER, *(seat.serial for seat in asked)])
+        self._spawning.send(prepare(serial, files, judged.now))
+        for seat in asked:
+            own = {address: bound[seat.index - 1] for address, bound in sockets.items()}
+            seat.send(prepare(serial, files, judged.now, own), bounded=False)
+        return self._transaction
+
+    def _answered(self, process: int, message: Message) -> None:
+        transaction = self._transaction
+        if transaction is None:
+            return
+        match message.kind:
+            case MessageKind.PREPARED:
+                transaction.ready(process, message.fields["serial"], message.fields["warnings"])
+            case MessageKind.REFUSED:
+                transaction.refuse(message.fields["serial"], problems_of(message))
+            case _:
+                self.log.error("Unexpected message of the kind {kind}", kind=message.kind.name)
+
+    def _named(self, processes: Iterable[int]) -> str:
+        names = {seat.serial: seat.name for seat in self._seats} | {SPAWNER: "the spawner"}
+        return ", ".join(names[process] for process in sorted(processes) if process in names)
+
+    def _give_up(self, transaction: Transaction, sockets: Sockets) -> None:
+        message = Message(kind=MessageKind.CANCEL, fields={"serial": transaction.serial})
+        self._send_all(message)
+        close_all(sockets)
+        self._transaction = None
+        self._fill()
+
+    def _send_all(self, message: Message) -> None:
+        for seat in self._seats:
+            seat.send(message, bounded=False)
+        if self._spawning.is_ready:
+            self._spawning.send(message)
+
+    def _commit(self, transaction: Transaction, judged: Judged, sockets: Sockets) -> None:
+        self._send_all(Message(kind=MessageKind.COMMIT, fields={"serial": transaction.serial}))
+        self._judged = judged
+        self._spawning.renew()
+        for seat in self._seats:
+            own = {address: bound[seat.index - 1] for address, bound in sockets.items()}
+            seat.change(judged.loaded.plan, own)
+        self._transaction = None
+        self._fill()
+
+    # -- stopping
+
+    def stop(self, limit: float | None) -> Deferred[None]:
+        """Has all workers drain, for so many seconds at most, and ends the spawner; fires when all have ended."""
+        return Deferred.fromCoroutine(self._stop(limit))
+
+    async def _stop(self, limit: float | None) -> None:
+        self._stopping = True
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            looking.cancel()
+        for seat in self._seats:
+            seat.stop(without_limit=limit is None)
+        if not await self._all_ended(None if limit is None else limit + AFTER_DRAIN):
+            for seat in self._living.snapshot():
+                seat.kill("drain_timeout is over")
+            await self._all_ended(AFTER_DRAIN)
+        for seat in self._living.snapshot():
+            seat.close()
+        await self._spawning.stop()
+
+    async def _all_ended(self, limit: float | None) -> bool:
+        ended = self._living.when_empty()
+        try:
+            await (ended if limit is None else ended.addTimeout(limit, self._reactor))
+        except (TimeoutError, CancelledError):
+            return False
+        return True
+
+
+class CrewReplacement:
+    """A configuration that all processes have ready, as `reload.Prepared` says."""
+
+    def __init__(self, transaction: Transaction, *, commit: Callable[[], None], cancel: Callable[[], None]) -> None:
+        said = (warning for warnings in transaction.prepared.values() for warning in warnings)
+        self.warnings: Sequence[str] = tuple(dict.fromkeys(said))
+        self.commit = commit
+        self.cancel = cancel
+
+
+_LATE: Final = f"not ready after {PREPARE_TIMEOUT:.0f} s: {{}}"
+
+
+def _tell(seat: Seat, message: Message) -> None:
+    """Has a seat hear of its process what the spawner says."""
+    fields = message.fields
+    if message.kind is MessageKind.ENDED:
+        seat.ended_with(ending(fields["status"]))
+    elif "error" in fields:
+        seat.ended_with(f"it cannot be forked: {fields['error']}")
+    else:
+        seat.forked(fields["process"])

@@ -1,0 +1,221 @@
+"""The parent of workers, under twistd: it binds and keeps the sockets, and acts on signals; it serves no client."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.posixbase import PosixReactorBase
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from agwtwisted.backends.affinity_key import AffinityKey
+from agwtwisted.core.operations.status import GatewayPhase, GatewayStatus, WorkerStatus
+from agwtwisted.core.sections.sources import SourceFile
+from agwtwisted.generation import attempted
+from agwtwisted.listening.activation import OWN_SOCKETS, Binding
+from agwtwisted.loading import Loaded, placed, try_contexts
+from agwtwisted.operations.followed_files import FollowedFiles
+from agwtwisted.operations.log_writer import try_to_open
+from agwtwisted.probes import SharedProbes
+from agwtwisted.reload import FileSource, Prepared, ReloadOutcome, Reloads
+from agwtwisted.revocation.unproven import PublishedRevocations
+from agwtwisted.sharing.memory import SharedMemory
+from agwtwisted.workers.crew import Crew, CrewReplacement, Judged
+from agwtwisted.workers.seat import Common
+from agwtwisted.workers.sockets import bind_all
+
+_TURN: Final = 0.1
+"""Seconds that a turn waits at most while the workers start before the reactor runs."""
+
+
+class ParentService(MultiService):
+    """A gateway of several processes, as `service.GatewayService` is one of one.
+
+    Args:
+        reactor: of this process.
+        judged: the configuration of the start.
+        crew: its workers.
+        probes: those of the configuration's servers, for all workers.
+        source: gives the configurations of reloads, and the time.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: PosixReactorBase,
+        judged: Judged,
+        crew: Crew,
+        probes: SharedProbes,
+        *,
+        source: FileSource,
+    ) -> None:
+        super().__init__()
+        self.setName("agwgateway")
+        self._reactor = reactor
+        self._crew = crew
+        self._now = source.now
+        self._drains_without_limit = False
+        self._probes = probes
+        self._stops = False
+        self._revocations = PublishedRevocations(crew.siblings)
+        crew.present = self._present
+        self.reloads = Reloads(judged.loaded, source, self, reactor)
+        self._followed = FollowedFiles(reactor, self._followed_files, self.reloads.reload_files)
+        self._probes.setServiceParent(self)
+        self._followed.setServiceParent(self)
+        self.started: Deferred[None] = Deferred()
+        """Fires when all workers serve; fails with `ConfigError` if one cannot."""
+
+    def startService(self) -> None:
+        """Starts the spawner and the workers. Where the reactor does not run yet, they serve when this returns.
+
+        Raises ConfigError where one cannot start: twistd ends then, and says why.
+        """
+        super().startService()
+        self.started = self._crew.start()
+        if not self._reactor.running:
+            self._start_now()
+
+    def _start_now(self) -> None:
+        outcome = self._waited(self.started)
+        if isinstance(outcome, Failure):
+            self.log.critical("The gateway cannot start: {reason}", reason=outcome.getErrorMessage())
+            self._waited(self._crew.stop(0.0))
+            outcome.raiseException()
+
+    def _waited(self, deferred: Deferred[Any]) -> Any:
+        """The result of what needs the reactor, which does not run yet."""
+        outcomes: list[Any] = []
+        deferred.addBoth(outcomes.append)  # type: ignore[unused-awaitable]  # always succeeds
+        while not outcomes:
+            self._reactor.iterate(_TURN)
+        return outcomes[0]
+
+    def stopService(self) -> Deferred[None]:
+        """Has all workers drain; fires when all processes have ended."""
+        self.running = 0
+        self._stops = True
+        self._followed.stopService()
+        self.reloads.stop()
+        return self._crew.stop(self.drain_limit).addBoth(self._stopped)
+
+    def _stopped(self, outcome: Any) -> Any:
+        self._probes.stopService()  # until here workers forward what is in progress
+        return outcome
+
+    def _followed_files(self) -> Mapping[str, SourceFile]:
+        return self.reloads.followed
+
+    def _present(self) -> Iterator[tuple[str, bytes]]:
+        """What a worker has to hear before it serves."""
+        yield from self._probes.publisher.present()
+        yield from self._revocations.present()
+
+    def drain_without_limit(self) -> None:
+        """Has the next stop wait for the last connection, however long that takes."""
+        self._drains_without_limit = True
+
+    @property
+    def drain_limit(self) -> float | None:
+        """Seconds that a stop takes at most; None: there is no limit."""
+        return None if self._drains_without_limit else self.reloads.in_force.plan.gateway.drain_timeout
+
+    @property
+    def sockets(self) -> Sequence[socket.socket]:
+        """All listening sockets."""
+        return self._crew.sockets
+
+    @property
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        """Each worker."""
+        return self._crew.workers
+
+    @property
+    def connections(self) -> int:
+        """How many connections of clients there are, or were a second ago."""
+        return sum(worker.connections for worker in self.workers)
+
+    def status(self) -> GatewayStatus:
+        """The gateway at this moment."""
+        reloads = self.reloads
+        return GatewayStatus(
+            generation=reloads.generation,
+            fingerprint=reloads.in_force.plan.fingerprint,
+            connections=self.connections,
+            phase=self._phase,
+            workers=self.workers,
+            last_reload=reloads.last,
+        )
+
+    @property
+    def _phase(self) -> GatewayPhase:
+        if self._stops:
+            return GatewayPhase.STOPPING
+        if not self.running:
+            return GatewayPhase.STARTING
+        return GatewayPhase.RELOADING if self.reloads.under_way else GatewayPhase.RUNNING
+
+    def reload(self) -> Deferred[ReloadOutcome]:
+        """Takes the configuration as its files have it now, or nothing of it."""
+        return self.reloads.reload()
+
+    def reopen(self) -> None:
+        """Lines of the access log from now on go to the file that has its path now."""
+        self._crew.reopen()
+
+    def prepare(self, loaded: Loaded) -> Deferred[Prepared]:
+        """As `reload.Target` says."""
+        return Deferred.fromCoroutine(self._prepared(loaded))
+
+    async def _prepared(self, loaded: Loaded) -> _Replacement:
+        with placed(loaded.plan):
+            servers = self._probes.prepare(loaded.plan)
+        replacement = await self._crew.prepare(Judged(loaded=loaded, now=self._now()))
+        return _Replacement(replacement, partial(self._probes.commit, servers))
+
+
+class _Replacement:
+    """What is ready in the workers and here, as `reload.Prepared` says."""
+
+    def __init__(self, workers: CrewReplacement, probe: Callable[[], None]) -> None:
+        self.warnings = workers.warnings
+        self._workers = workers
+        self._probe = probe
+
+    def commit(self) -> None:
+        """Puts it in force: in the workers first, which hear of the health of its servers then."""
+        self._workers.commit()
+        attempted(self._probe)
+
+    def cancel(self) -> None:
+        """Gives it up."""
+        self._workers.cancel()
+
+
+def build_parent(
+    loaded: Loaded, reactor: PosixReactorBase, *, count: int, source: FileSource, binding: Binding = OWN_SOCKETS
+) -> ParentService:
+    """The parent of so many workers, with its sockets bound, to be started.
+
+    Raises:
+        ConfigError: a port is busy, the access log cannot be opened, or OpenSSL does not take a certificate.
+    """
+    plan, gateway = loaded.plan, loaded.plan.gateway
+    with placed(plan):
+        try_contexts(plan)
+        if gateway.access_log is not None:
+            try_to_open(gateway.access_log)
+        key = AffinityKey(None if gateway.state_directory is None else Path(gateway.state_directory)).load()
+        memory = SharedMemory.create(gateway.max_connections, count)
+        sockets = bind_all(plan.addresses, count, binding)
+    judged = Judged(loaded=loaded, now=source.now())
+    common = Common(count=count, memory=memory, affinity_key=key)
+    crew = Crew(reactor, judged, sockets, common, binding)
+    return ParentService(reactor, judged, crew, SharedProbes(plan, reactor, crew.siblings), source=source)

@@ -1,0 +1,43 @@
+"""What a process that serves installs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from unittest import mock
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.transport import process
+from tests import running
+
+INSTALLS = """
+import gc, sys
+from agwtwisted.transport.process import install_reactor, spare_the_collector
+assert "twisted.internet.reactor" not in sys.modules
+install_reactor()
+spare_the_collector()
+from twisted.internet import reactor
+print(type(reactor).__name__, gc.get_threshold()[0], gc.get_freeze_count() > 10000)
+"""
+
+
+class ProcessTests(SynchronousTestCase):
+    """In a process of its own, and where the system lacks something."""
+
+    def test_installs(self) -> None:
+        """The reactor is ours, and the collector of cycles looks seldom, and not at modules."""
+        words = [sys.executable, "-P", "-c", INSTALLS]
+        done = subprocess.run(
+            words, env=running.environment(), capture_output=True, text=True, check=False, timeout=running.PATIENCE
+        )
+        self.assertEqual((done.stdout, done.stderr), ("LeanEPollReactor 20000 True\n", ""))
+
+    def test_fallback(self) -> None:
+        """Where the reactor does not work, that is said; without epoll there is nothing to say, and none of ours."""
+        self.assertEqual(process.reactor_fallback(), "")
+        with mock.patch("agwtwisted.transport.reactor.FALLBACK", "is slower"):
+            self.assertEqual(process.reactor_fallback(), "is slower")
+        with mock.patch.dict(sys.modules, {"agwtwisted.transport.reactor": None}):
+            self.assertEqual(process.reactor_fallback(), "")
+            process.install_reactor()

@@ -1,0 +1,526 @@
+"""The workers of a gateway, of which the test plays the spawner and every worker."""
+
+from __future__ import annotations
+
+import os
+import socket
+from unittest import mock
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.base.errors import ConfigError, Place, Problem
+from agwtwisted.core.sections.sources import SourceFile
+from agwtwisted.loading import Files, Loaded
+from agwtwisted.sharing.memory import Count, SharedMemory
+from agwtwisted.workers.configurations import files_of, refused
+from agwtwisted.workers.crew import AFTER_DRAIN, LOOK, PREPARE_TIMEOUT, Crew, CrewReplacement, Judged
+from agwtwisted.workers.messages import Message, MessageKind
+from agwtwisted.workers.seat import START_TIMEOUT, Common
+from agwtwisted.workers.sockets import bind_all
+from tests import configurations, running
+from tests.workers.spawners import ScriptedSpawner, ScriptedWorker
+
+WRONG = Problem(place=Place(file="gw.ini", line=3), message="is wrong")
+
+
+class CrewCase(SynchronousTestCase):
+    """A crew of two."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.ports = running.free_ports(2)
+        self.memory = SharedMemory.create(100, 2)
+        self.addCleanup(os.close, self.memory.descriptor)
+        ScriptedSpawner.made = []
+        patched = mock.patch("agwtwisted.workers.spawning.SpawnerProcess", ScriptedSpawner)
+        patched.start()
+        self.addCleanup(patched.stop)
+        judged = self.judged("first", self.ports[0])
+        sockets = bind_all(judged.loaded.plan.addresses, 2)
+        self.crew = Crew(self.reactor, judged, sockets, Common(count=2, memory=self.memory, affinity_key=b"key"))
+        self.workers: list[ScriptedWorker] = []
+        self.addCleanup(self.close)
+
+    def close(self) -> None:
+        """Ends all that there is."""
+        stopped = self.crew.stop(0.0)
+        for worker in self.workers:
+            worker.close()
+        self.turn()
+        self.reactor.pump([0.0, 5.0, 5.0, 5.0])
+        self.successResultOf(stopped)
+
+    def judged(self, text: str, *ports: int) -> Judged:
+        """A configuration with listeners on these ports."""
+        parts = [configurations.GOOD.replace("port = 8443", f"port = {ports[0]}")]
+        parts += [configurations.with_listener(f"l{port}", port=port) for port in ports[1:]]
+        plan = configurations.plan("".join(parts))
+        main = SourceFile(data=text.encode(), mode=0o600)
+        return Judged(loaded=Loaded(plan=plan, files=Files(file="gw.ini", main=main)), now=None)
+
+    @property
+    def spawner(self) -> ScriptedSpawner:
+        """The present one."""
+        return ScriptedSpawner.made[-1]
+
+    def turn(self) -> None:
+        """All that waits in channels is sent and received, as long as there is anything."""
+        for _ in range(10):
+            for each in (*self.reactor.writers, *self.reactor.readers):
+                if each in self.reactor.writers:
+                    each.doWrite()
+                reason = each.doRead() if each in self.reactor.readers else None
+                if reason is not None:
+                    each.connectionLost(reason)
+
+    def begin(self) -> Deferred[None]:
+        """Starts; the spawner is ready then."""
+        started = self.crew.start()
+        self.spawner_ready("first")
+        return started
+
+    def spawner_ready(self, text: str) -> None:
+        """A new spawner gets this configuration, and has it in force then."""
+        [message] = self.spawner.take(MessageKind.PREPARE)
+        self.assertEqual(files_of(message).main.data, text.encode())
+        self.spawner.prepared(message)
+
+    def fork(self, *kinds: MessageKind) -> list[ScriptedWorker]:
+        """The spawner forks what it was asked to; `kinds` are orders before those."""
+        orders = self.spawner.take(*kinds, *[MessageKind.FORK] * (len(self.spawner.sent) - len(kinds)))[len(kinds) :]
+        forked = [ScriptedWorker(order) for order in orders]
+        self.workers += forked
+        for worker in forked:
+            self.spawner.received(Message(kind=MessageKind.FORKED, fields={"serial": worker.serial, "process": 0}))
+            self.turn()
+            worker.receive(MessageKind.BEGIN)
+        return forked
+
+    def serve(self, *workers: ScriptedWorker) -> None:
+        """They serve."""
+        for worker in workers:
+            worker.send(MessageKind.READY)
+        self.turn()
+
+    def started(self) -> list[ScriptedWorker]:
+        """Two workers that serve."""
+        started = self.begin()
+        workers = self.fork(MessageKind.COMMIT)
+        self.serve(*workers)
+        self.successResultOf(started)
+        return workers
+
+    def end(self, worker: ScriptedWorker, status: int = -9) -> None:
+        """A worker ends."""
+        worker.close()
+        self.turn()
+        self.spawner.received(Message(kind=MessageKind.ENDED, fields={"serial": worker.serial, "status": status}))
+        self.reactor.advance(0)
+
+
+class StartTests(CrewCase):
+    """Starting all."""
+
+    def test_all_serve(self) -> None:
+        """The spawner gets the configuration, then orders for the workers; started is what serves in all."""
+        started = self.begin()
+        first, second = self.fork(MessageKind.COMMIT)
+        self.assertEqual([first.index, second.index], [1, 2])
+        self.assertNotEqual(first.serial, second.serial)
+        self.assertEqual(first.order.fields["addresses"], [("127.0.0.1", self.ports[0], False)])
+        self.serve(first)
+        self.assertNoResult(started)
+        self.serve(second)
+        self.assertIsNone(self.successResultOf(started))
+        self.assertEqual([worker.index for worker in self.crew.workers], [1, 2])
+
+    def test_spawner_refuses(self) -> None:
+        """What the spawner cannot take stops the start, with its reasons."""
+        started = self.crew.start()
+        [message] = self.spawner.take(MessageKind.PREPARE)
+        self.spawner.received(refused(message.fields["serial"], [WRONG]))
+        self.assertEqual(self.failureResultOf(started, ConfigError).value.problems, (WRONG,))
+
+    def test_no_spawner(self) -> None:
+        """An interpreter that cannot be started stops it."""
+        with mock.patch("agwtwisted.workers.spawning.SpawnerProcess", side_effect=OSError(11, "no processes left")):
+            error = self.failureResultOf(self.crew.start(), ConfigError)
+        self.assertIn("no processes left", str(error.value))
+
+    def test_spawner_ends(self) -> None:
+        """So does one that ends."""
+        started = self.crew.start()
+        self.spawner.take(MessageKind.PREPARE)
+        self.spawner.lost()
+        self.assertIn("has ended", str(self.failureResultOf(started, ConfigError).value))
+
+    def test_worker_refuses(self) -> None:
+        """So does a worker that cannot start, with its reasons."""
+        started = self.begin()
+        first, _ = self.fork(MessageKind.COMMIT)
+        first.send(MessageKind.REFUSED, **refused(0, [WRONG]).fields)
+        self.end(first, 1)
+        self.assertEqual(self.failureResultOf(started, ConfigError).value.problems, (WRONG,))
+
+    def assert_fails(self, kind: MessageKind, words: str, **answer: object) -> None:
+        """The start fails where the spawner answers so about a worker."""
+        started = self.begin()
+        orders = self.spawner.take(MessageKind.COMMIT, MessageKind.FORK, MessageKind.FORK)[1:]
+        self.workers += map(ScriptedWorker, orders)
+        first = self.workers[0]
+        first.close()
+        self.turn()
+        self.spawner.received(Message(kind=kind, fields={"serial": first.serial, **answer}))
+        self.assertIn(words, str(self.failureResultOf(started, ConfigError).value))
+
+    def test_worker_ends(self) -> None:
+        """So does one that ends without a reason."""
+        self.assert_fails(MessageKind.ENDED, "worker 1 has ended while it started: SIGKILL", status=-9)
+
+    def test_no_process(self) -> None:
+        """So does one that cannot be forked."""
+        self.assert_fails(
+            MessageKind.FORKED, "worker 1 has ended while it started: it cannot be forked: no memory", error="no memory"
+        )
+
+
+class ReplacingTests(CrewCase):
+    """Processes that end."""
+
+    def test_worker(self) -> None:
+        """The next worker has its index and sockets, another serial number, and counts that begin at nothing."""
+        first, second = self.started()
+        self.memory.counts(Count.CONNECTIONS)[1] = 7
+        self.memory.counts(Count.CONNECTIONS)[2] = 8
+        self.end(first)
+        [again] = self.fork()
+        self.assertEqual((again.index, again.order.fields["addresses"]), (1, first.order.fields["addresses"]))
+        self.assertNotIn(again.serial, (first.serial, second.serial))
+        self.assertEqual(self.memory.counts(Count.CONNECTIONS)[:3].tolist(), [0, 0, 8])
+        self.serve(again)
+        self.assertEqual([worker.restarts for worker in self.crew.workers], [1, 0])
+        self.end(again)
+        self.spawner.take()
+        self.reactor.advance(0.5)
+        self.spawner.take(MessageKind.FORK)
+
+    def test_late_answers(self) -> None:
+        """What is said about a worker that was replaced is not about its successor."""
+        first, _ = self.started()
+        self.end(first)
+        [again] = self.fork()
+        self.serve(again)
+        self.spawner.received(Message(kind=MessageKind.ENDED, fields={"serial": first.serial, "status": 0}))
+        self.assertTrue(all(worker.restarts < 2 for worker in self.crew.workers))
+        self.assertEqual(self.spawner.sent, [])
+
+    def test_spawner(self) -> None:
+        """The next spawner gets the configuration in force; then it forks the workers that are missing."""
+        first, _ = self.started()
+        gone = self.spawner
+        gone.lost()
+        first.close()
+        self.turn()
+        self.reactor.advance(0)
+        self.assertIsNot(self.spawner, gone)
+        self.spawner_ready("first")
+        [again] = self.fork(MessageKind.COMMIT)
+        self.assertEqual(again.index, 1)
+
+    def test_spawner_cannot_start(self) -> None:
+        """It is tried again, later and later."""
+        self.started()
+        gone = self.spawner
+        with mock.patch("agwtwisted.workers.spawning.SpawnerProcess", side_effect=OSError):
+            gone.lost()
+            self.reactor.advance(0)
+        self.reactor.advance(0.5)
+        self.assertIsNot(self.spawner, gone)
+
+    def test_no_descriptors(self) -> None:
+        """A worker that cannot be started now is started later."""
+        first, _ = self.started()
+        with mock.patch("socket.socketpair", side_effect=OSError(24, "too many open files")):
+            self.end(first)
+        self.spawner.take()
+        self.reactor.advance(LOOK)
+        self.spawner.take(MessageKind.FORK)
+
+    def test_deadlines(self) -> None:
+        """What is overdue is looked for, but not after this process was held up itself."""
+        self.started()
+        with mock.patch("agwtwisted.workers.seat.Seat.kill") as kill:
+            self.reactor.advance(10 * START_TIMEOUT)
+            kill.assert_not_called()
+            self.reactor.pump([LOOK] * int(START_TIMEOUT / LOOK))
+            kill.assert_not_called()
+            self.reactor.pump([LOOK] * 2)
+            self.assertTrue(kill.called)
+
+
+class SiblingsTests(CrewCase):
+    """What processes publish."""
+
+    def test_relayed(self) -> None:
+        """What a worker publishes reaches the others and the parent, not itself; what the parent does reaches all."""
+        first, second = self.started()
+        heard: list[bytes] = []
+        self.crew.siblings.subscribe("health", heard.append)
+        first.publish("health", b"up")
+        self.turn()
+        message = second.receive(MessageKind.PUBLISHED)
+        self.assertEqual((message.fields, message.data, heard), ({"topic": "health"}, b"up", [b"up"]))
+        self.assertFalse(first.has_received())
+        self.crew.siblings.publish("health", b"down")
+        self.turn()
+        for worker in (first, second):
+            self.assertEqual(worker.receive(MessageKind.PUBLISHED).data, b"down")
+
+    def test_present(self) -> None:
+        """A worker hears what the others know before it begins."""
+        self.crew.present = lambda: [("health", b"up"), ("health", b"down")]
+        started = self.begin()
+        [_, first, second] = self.spawner.take(MessageKind.COMMIT, MessageKind.FORK, MessageKind.FORK)
+        self.turn()
+        for worker in (ScriptedWorker(first), ScriptedWorker(second)):
+            self.workers.append(worker)
+            self.assertEqual([worker.receive(MessageKind.PUBLISHED).data for _ in range(2)], [b"up", b"down"])
+            worker.receive(MessageKind.BEGIN)
+        self.serve(*self.workers)
+        self.successResultOf(started)
+
+    def test_reopen(self) -> None:
+        """All reopen the access log."""
+        workers = self.started()
+        self.crew.reopen()
+        self.turn()
+        for worker in workers:
+            worker.receive(MessageKind.REOPEN)
+
+
+class PrepareTests(CrewCase):
+    """Another configuration: all have it ready, or none has it in force."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.first, self.second = self.started()
+        self.spawner.take()
+
+    def prepare(self, text: str = "second", *ports: int) -> tuple[Deferred[CrewReplacement], Message]:
+        """Begins to prepare one; the spawner's message comes with it."""
+        preparing = self.crew.prepare(self.judged(text, self.ports[0], *ports))
+        self.turn()
+        [message] = self.spawner.take(MessageKind.PREPARE)
+        return preparing, message
+
+    def answer(self, worker: ScriptedWorker, *warnings: str) -> Message:
+        """A worker has it ready."""
+        message = worker.receive(MessageKind.PREPARE)
+        worker.send(MessageKind.PREPARED, serial=message.fields["serial"], warnings=list(warnings))
+        self.turn()
+        return message
+
+    def all_ready(self, text: str = "second", *ports: int) -> CrewReplacement:
+        """All have it ready."""
+        preparing, message = self.prepare(text, *ports)
+        self.spawner.prepared(message, "odd")
+        self.answer(self.first, "odd", "unwise")
+        self.assertNoResult(preparing)
+        self.answer(self.second, "unwise")
+        return self.successResultOf(preparing)
+
+    def assert_received(self, kind: MessageKind, *workers: ScriptedWorker) -> None:
+        """They get this and nothing else, as does the spawner."""
+        self.turn()
+        for worker in workers:
+            worker.receive(kind)
+            self.assertFalse(worker.has_received())
+
+    def test_commit(self) -> None:
+        """Once all are ready it is committed in all; what they warn of is said once."""
+        replacement = self.all_ready()
+        self.assertEqual(replacement.warnings, ("odd", "unwise"))
+        self.assertFalse(self.first.has_received())
+        replacement.commit()
+        self.spawner.take(MessageKind.COMMIT)
+        self.assert_received(MessageKind.COMMIT, self.first, self.second)
+
+    def test_files(self) -> None:
+        """Every process gets the bytes, and each worker its own sockets for a new address."""
+        preparing, message = self.prepare("second", self.ports[1])
+        found = [message, self.first.receive(MessageKind.PREPARE), self.second.receive(MessageKind.PREPARE)]
+        self.assertEqual([files_of(each).main.data for each in found], [b"second"] * 3)
+        self.assertEqual([len(each.descriptors) for each in found], [0, 1, 1])
+        for each in found[1:]:
+            with socket.socket(fileno=each.descriptors[0]) as bound:
+                self.assertEqual(bound.getsockname(), ("127.0.0.1", self.ports[1]))
+        preparing.cancel()
+        self.failureResultOf(preparing, CancelledError)
+
+    def test_one_refuses(self) -> None:
+        """One that cannot take it is enough: all give it up, and the new sockets are closed."""
+        preparing, message = self.prepare("second", self.ports[1])
+        self.spawner.prepared(message)
+        self.answer(self.first)
+        serial = self.second.receive(MessageKind.PREPARE).fields["serial"]
+        self.second.send(MessageKind.REFUSED, **refused(serial, [WRONG]).fields)
+        self.turn()
+        self.assertEqual(self.failureResultOf(preparing, ConfigError).value.problems, (WRONG,))
+        self.spawner.take(MessageKind.CANCEL)
+        self.assert_received(MessageKind.CANCEL, self.first, self.second)
+
+    def test_spawner_refuses(self) -> None:
+        """The spawner's word counts as a worker's."""
+        preparing, message = self.prepare()
+        self.spawner.received(refused(message.fields["serial"], [WRONG]))
+        self.assertEqual(self.failureResultOf(preparing, ConfigError).value.problems, (WRONG,))
+
+    def test_busy(self) -> None:
+        """A busy address: no process is asked."""
+        with socket.create_server(("127.0.0.1", self.ports[1])):
+            preparing = self.crew.prepare(self.judged("second", self.ports[0], self.ports[1]))
+            self.assertIn("cannot listen", str(self.failureResultOf(preparing, ConfigError).value))
+        self.spawner.take()
+        self.turn()
+        self.assertFalse(self.first.has_received())
+
+    def test_late(self) -> None:
+        """One that does not answer in time has all give it up; it is named."""
+        preparing, message = self.prepare()
+        self.spawner.prepared(message)
+        self.answer(self.first)
+        self.reactor.advance(PREPARE_TIMEOUT)
+        self.assertIn("worker 2", str(self.failureResultOf(preparing, ConfigError).value))
+        self.spawner.take(MessageKind.CANCEL)
+
+    def test_cancelled(self) -> None:
+        """It may be given up meanwhile."""
+        preparing, _ = self.prepare()
+        preparing.cancel()
+        self.failureResultOf(preparing, CancelledError)
+        self.spawner.take(MessageKind.CANCEL)
+
+    def test_given_up(self) -> None:
+        """Or once all are ready."""
+        self.all_ready().cancel()
+        self.spawner.take(MessageKind.CANCEL)
+        self.assert_received(MessageKind.CANCEL, self.first, self.second)
+
+    def test_worker_ends_before(self) -> None:
+        """A worker that ends meanwhile is awaited no longer; the next one is forked only after the commit, from it."""
+        preparing, message = self.prepare()
+        self.end(self.first)
+        self.spawner.take()  # no order: it is not clear from what it would be made
+        self.spawner.prepared(message)
+        self.answer(self.second)
+        self.successResultOf(preparing).commit()
+        [again] = self.fork(MessageKind.COMMIT)
+        self.assertEqual(again.index, 1)
+        self.assert_received(MessageKind.COMMIT, self.second)
+
+    def test_worker_ends_and_it_is_given_up(self) -> None:
+        """If the configuration is not taken, the next worker is forked after that, from what stays in force."""
+        preparing, message = self.prepare()
+        self.end(self.first)
+        self.spawner.received(refused(message.fields["serial"], [WRONG]))
+        self.failureResultOf(preparing, ConfigError)
+        self.fork(MessageKind.CANCEL)
+
+    def test_worker_that_starts(self) -> None:
+        """A worker that was ordered just before prepares as well, as soon as it has started."""
+        self.end(self.first)
+        [again] = self.fork()
+        preparing, message = self.prepare()
+        self.spawner.prepared(message)
+        self.answer(self.second)
+        self.assertNoResult(preparing)
+        again.send(MessageKind.READY)
+        self.answer(again)
+        self.successResultOf(preparing).commit()
+        self.assert_received(MessageKind.COMMIT, again, self.second)
+
+    def test_spawner_ends(self) -> None:
+        """A spawner that ends meanwhile: the configuration is not taken, and the next spawner gets the one in force."""
+        preparing, _ = self.prepare()
+        self.spawner.lost()
+        self.assertIn("spawner", str(self.failureResultOf(preparing, ConfigError).value))
+        self.reactor.advance(0)
+        self.spawner_ready("first")
+
+    def test_no_spawner(self) -> None:
+        """While there is none, no configuration can be prepared."""
+        self.spawner.lost()
+        error = self.failureResultOf(self.crew.prepare(self.judged("second", self.ports[0])), ConfigError)
+        self.assertIn("try again", str(error.value))
+
+    def test_spawner_ends_after(self) -> None:
+        """After the commit the next spawner gets the new one, also where the last one ended just before."""
+        replacement = self.all_ready()
+        self.spawner.lost()
+        self.reactor.advance(0)
+        replacement.commit()
+        self.reactor.advance(0.5)
+        self.spawner_ready("second")
+
+    def test_sockets_afterwards(self) -> None:
+        """A worker that is forked after the commit gets the sockets of the addresses in force."""
+        self.all_ready("second", self.ports[1]).commit()
+        self.end(self.second)
+        [again] = self.fork(MessageKind.COMMIT)
+        addresses = [["127.0.0.1", port, False] for port in self.ports]
+        self.assertEqual(sorted(map(list, again.order.fields["addresses"])), sorted(addresses))
+
+
+class StopTests(CrewCase):
+    """Ending all."""
+
+    def test_all_end(self) -> None:
+        """All drain; the spawner ends last."""
+        workers = self.started()
+        stopped = self.crew.stop(30.0)
+        self.turn()
+        for worker in workers:
+            self.assertEqual(worker.receive(MessageKind.STOP).fields, {"without_limit": False})
+            self.assertFalse(self.spawner.closed)
+            self.end(worker, 0)
+        self.successResultOf(stopped)
+        self.assertTrue(self.spawner.closed)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_not_in_time(self) -> None:
+        """Workers that do not end in time are ended."""
+        self.started()
+        stopped = self.crew.stop(30.0)
+        with mock.patch("agwtwisted.workers.seat.Seat.kill") as kill:
+            self.reactor.advance(29.0 + AFTER_DRAIN)
+            kill.assert_not_called()
+            self.reactor.advance(1.0)
+            self.assertEqual(kill.call_count, 2)
+        self.reactor.advance(AFTER_DRAIN)
+        self.successResultOf(stopped)
+
+    def test_without_limit(self) -> None:
+        """Where there is no limit, they have all the time."""
+        workers = self.started()
+        stopped = self.crew.stop(None)
+        self.turn()
+        self.reactor.advance(1e6)
+        self.assertNoResult(stopped)
+        for worker in workers:
+            self.assertEqual(worker.receive(MessageKind.STOP).fields, {"without_limit": True})
+            self.end(worker, 0)
+        self.successResultOf(stopped)
+
+    def test_no_successors(self) -> None:
+        """A worker that ends while the gateway stops has none, nor has the spawner."""
+        first, second = self.started()
+        self.end(first)
+        [again] = self.fork()
+        stopped = self.crew.stop(30.0)
+        self.turn()
+        self.end(second, 0)
+        self.end(again, 0)
+        self.successResultOf(stopped)
+        self.assertEqual((len(ScriptedSpawner.made), self.spawner.sent), (1, []))
