@@ -17,6 +17,7 @@ from agwtwisted.core.base.errors import ConfigError, Place, Problem
 from agwtwisted.core.operations.status import WorkerStatus
 from agwtwisted.listening.activation import OWN_SOCKETS, Binding
 from agwtwisted.loading import Loaded, placed
+from agwtwisted.sharing.memory import Count
 from agwtwisted.transport.deferreds import TrackedSet
 from agwtwisted.workers.configurations import prepare, problems_of
 from agwtwisted.workers.messages import Message, MessageKind
@@ -84,8 +85,9 @@ class Crew:
 
     @property
     def workers(self) -> tuple[WorkerStatus, ...]:
-        """Each worker, for people."""
-        return tuple(seat.status for seat in self._seats)
+        """Each worker, for people; its connections are those that it counts now, in the memory of all."""
+        connections = self._common.memory.counts(Count.CONNECTIONS)
+        return tuple(attrs.evolve(seat.status, connections=connections[seat.index]) for seat in self._seats)
 
     @property
     def sockets(self) -> Sequence[socket.socket]:

@@ -139,7 +139,7 @@ class ParentService(MultiService):
 
     @property
     def connections(self) -> int:
-        """How many connections of clients there are, or were a second ago."""
+        """How many connections of clients there are."""
         return sum(worker.connections for worker in self.workers)
 
     def status(self) -> GatewayStatus:

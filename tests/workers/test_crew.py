@@ -136,6 +136,12 @@ class StartTests(CrewCase):
         self.assertIsNone(self.successResultOf(started))
         self.assertEqual([worker.index for worker in self.crew.workers], [1, 2])
 
+    def test_connections(self) -> None:
+        """Those of each worker are what it counts now, without asking it."""
+        self.started()
+        self.memory.counts(Count.CONNECTIONS)[2] = 7
+        self.assertEqual([worker.connections for worker in self.crew.workers], [0, 7])
+
     def test_spawner_refuses(self) -> None:
         """What the spawner cannot take stops the start, with its reasons."""
         started = self.crew.start()
