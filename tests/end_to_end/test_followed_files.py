@@ -114,3 +114,9 @@ class FollowingTests(SynchronousTestCase):
         with contextlib.suppress(ssl.SSLError):
             line.rest()
         self.assertEqual(clients.by_python(at.call(self.port, "stranger")).status, 200)
+
+
+class WorkersFollowingTests(FollowingTests):
+    """The same with two workers."""
+
+    workers = 2

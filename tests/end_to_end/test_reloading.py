@@ -29,6 +29,13 @@ def one() -> Iterator[gateway.Scene]:
         yield scene
 
 
+@contextmanager
+def two() -> Iterator[gateway.Scene]:
+    """Two workers."""
+    with changes.stage(workers=2) as scene:
+        yield scene
+
+
 class ReloadCase(gateway.SceneCase):
     """Every test leaves the first configuration in force."""
 
@@ -286,3 +293,27 @@ class RejectedTests(ReloadCase):
         self.changing.reload(text)
         self.doors = {**self.doors, "late": late[0]}
         self.assertEqual(self.status("late"), 200)
+
+
+class WorkersLoadTests(LoadTests):
+    """The same with two workers."""
+
+    stage = staticmethod(two)
+
+
+class WorkersKeptTests(KeptTests):
+    """The same with two workers."""
+
+    stage = staticmethod(two)
+
+
+class WorkersTrustTests(TrustTests):
+    """The same with two workers."""
+
+    stage = staticmethod(two)
+
+
+class WorkersRejectedTests(RejectedTests):
+    """The same with two workers."""
+
+    stage = staticmethod(two)

@@ -73,6 +73,13 @@ def one() -> Iterator[gateway.Scene]:
         yield scene
 
 
+@contextmanager
+def two() -> Iterator[gateway.Scene]:
+    """Two workers."""
+    with _stage(workers=2) as scene:
+        yield scene
+
+
 class Sessions:
     """The session of one client of `openssl s_client`, in a file."""
 
@@ -210,7 +217,7 @@ class OpenSslTests(ResumptionCase):
     def test_revoked(self) -> None:
         """A certificate that becomes known as revoked after its session was made is refused with the session, too."""
         responder: Responder = self.scene.backend
-        device = issuer().issue(self.id())
+        device = issuer().issue(f"device of {type(self).__name__}")
         responder.knows(device)
         device.write(self.gateway.directory, "device")
         lifetime, responder.lifetime = responder.lifetime, timedelta(seconds=4)
@@ -224,22 +231,6 @@ class OpenSslTests(ResumptionCase):
         for way, sessions in found.items():
             answer, _ = sessions.call(self.call("ocsp", "device"))
             self.assertEqual(answer.status, 400, way)
-
-    def test_removed_authority(self) -> None:
-        """When a reload removes the CA, its client's session opens nothing; once it is back, a handshake does."""
-        changing = Changing(self.gateway)
-        found = self.obtain("strict")
-        narrowed = changing.first.replace("file = trusted.pem", "file = partners-root.pem").replace(
-            "[trusted_client_certificate partners]\nfile = partners-root.pem",
-            "[trusted_client_certificate partners]\nfile = trusted.pem",
-        )
-        self.addCleanup(changing.reload, changing.first)
-        changing.reload(narrowed)
-        for way, sessions in found.items():
-            self.assertEqual(sessions.call(self.call("strict"))[0].status, 0, way)
-        changing.reload(changing.first)
-        for way, sessions in found.items():
-            self.assertEqual(sessions.call(self.call("strict"))[0].status, 200, way)
 
     def test_reload(self) -> None:
         """A reload that leaves a listener as it was leaves its sessions as they were."""
@@ -279,6 +270,47 @@ def source_of(echo: str) -> str:
     return found[1]
 
 
+@programs.needs("openssl")
+class ReloadedTests(ResumptionCase):
+    """Sessions over a reload that changes trust. They come last: then each worker may have ticket keys of its own."""
+
+    stage = staticmethod(one)
+
+    def test_removed_authority(self) -> None:
+        """When a reload removes the CA, its client's session opens nothing; once it is back, a handshake does."""
+        changing = Changing(self.gateway)
+        found = self.obtain("strict")
+        narrowed = changing.first.replace("file = trusted.pem", "file = partners-root.pem").replace(
+            "[trusted_client_certificate partners]\nfile = partners-root.pem",
+            "[trusted_client_certificate partners]\nfile = trusted.pem",
+        )
+        self.addCleanup(changing.reload, changing.first)
+        changing.reload(narrowed)
+        for way, sessions in found.items():
+            self.assertEqual(sessions.call(self.call("strict"))[0].status, 0, way)
+        changing.reload(changing.first)
+        for way, sessions in found.items():
+            self.assertEqual(sessions.call(self.call("strict"))[0].status, 200, way)
+
+
+class WorkersOpenSslTests(OpenSslTests):
+    """The same with two workers: a session of one resumes in the other."""
+
+    stage = staticmethod(two)
+
+
+class WorkersJavaTests(JavaTests):
+    """The same with two workers."""
+
+    stage = staticmethod(two)
+
+
+class WorkersReloadedTests(ReloadedTests):
+    """The same with two workers."""
+
+    stage = staticmethod(two)
+
+
 @programs.needs("faketime", "openssl")
 class ExpiryTests(ResumptionCase):
     """Certificates that expire."""
@@ -307,3 +339,9 @@ class ExpiryTests(ResumptionCase):
         time.set(HOUR)
         for way, sessions in found.items():
             self.assertEqual(sessions.call(self.call("strict", "short"))[0].status, 0, way)
+
+
+class WorkersExpiryTests(ExpiryTests):
+    """The same with two workers."""
+
+    workers = 2
