@@ -14,7 +14,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
-from agwtwisted.core.operations.status import WorkerStatus
+from agwtwisted.core.operations.status import ListenerStatus, WorkerStatus
+from agwtwisted.core.plan.plan import Address
 from agwtwisted.listening.activation import OWN_SOCKETS, Binding
 from agwtwisted.loading import Loaded, placed
 from agwtwisted.sharing.memory import Count
@@ -88,6 +89,17 @@ class Crew:
         """Each worker, for people; its connections are those that it counts now, in the memory of all."""
         connections = self._common.memory.counts(Count.CONNECTIONS)
         return tuple(attrs.evolve(seat.status, connections=connections[seat.index]) for seat in self._seats)
+
+    @property
+    def listeners(self) -> tuple[ListenerStatus, ...]:
+        """Each address in force, with its connections in all workers."""
+        return tuple(
+            ListenerStatus(address=address, port=port, connections=self._connections((address, port)))
+            for address, port in self._judged.loaded.plan.addresses
+        )
+
+    def _connections(self, address: Address) -> int:
+        return sum(seat.by_address.get(address, 0) for seat in self._seats)
 
     @property
     def sockets(self) -> Sequence[socket.socket]:

@@ -150,6 +150,7 @@ class ParentService(MultiService):
             fingerprint=reloads.in_force.plan.fingerprint,
             connections=self.connections,
             phase=self._phase,
+            listeners=self._crew.listeners,
             workers=self.workers,
             last_reload=reloads.last,
         )

@@ -95,6 +95,8 @@ class Seat:
         """Why the last one could not start."""
         self.how = ""
         """How the last one ended."""
+        self.by_address: Mapping[Address, int] = {}
+        """Connections of the worker by the address that they came to, a second ago."""
         self._stopping = False
         self._connections = 0
         self._restarts = -1
@@ -145,7 +147,7 @@ class Seat:
         own, other = socket.socketpair()
         read, write = os.pipe2(os.O_CLOEXEC)
         self.state, self.serial, self.problems = SeatState.STARTING, serial, ()
-        self.how, self._is_reported, self._connections = "", True, 0
+        self.how, self._is_reported, self._connections, self.by_address = "", True, 0, {}
         self._since = self._alive = self._reactor.seconds()
         self._restarts += 1
         self._channel = Channel(self._reactor, own, self._received, self._lost)
@@ -285,6 +287,8 @@ class Seat:
                 log_for(self.name, message)
             case MessageKind.BEAT:
                 self._connections = message.fields["connections"]
+                listeners = message.fields["listeners"]
+                self.by_address = {(address, port): connections for address, port, connections in listeners}
             case MessageKind.READY:
                 self._serves()
             case MessageKind.REFUSED if not message.fields["serial"]:

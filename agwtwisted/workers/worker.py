@@ -167,7 +167,10 @@ class Worker:
         self._beat()
 
     def _beat(self) -> None:
-        self._channel.send(Message(kind=MessageKind.BEAT, fields={"connections": self._service.connections}))
+        status = self._service.status()
+        listeners = [(each.address, each.port, each.connections) for each in status.listeners]
+        fields = {"connections": status.connections, "listeners": listeners}
+        self._channel.send(Message(kind=MessageKind.BEAT, fields=fields))
         self._reactor.callLater(BEAT, self._beat)
 
     def _stop(self) -> None:

@@ -192,6 +192,20 @@ class StartTests(CrewCase):
         )
 
 
+class StatusTests(CrewCase):
+    """What is said about the workers."""
+
+    def test_sums(self) -> None:
+        """Connections of an address are those of all workers."""
+        for worker, connections in zip(self.started(), (3, 4), strict=True):
+            listeners = [["127.0.0.1", self.ports[0], connections]]
+            worker.send(MessageKind.BEAT, connections=connections, listeners=listeners)
+        self.turn()
+        [listener] = self.crew.listeners
+        self.assertEqual((listener.port, listener.connections), (self.ports[0], 7))
+        self.assertEqual([worker.connections for worker in self.crew.workers], [3, 4])
+
+
 class ReplacingTests(CrewCase):
     """Processes that end."""
 

@@ -73,6 +73,9 @@ class ParentTests(TestCase):
         self.assertEqual([worker.index for worker in parent.workers], [1, 2])
         self.assertTrue(all(processes))
         self.assertEqual(parent.connections, 0)
+        status = parent.status()
+        self.assertEqual([(each.address, each.port) for each in status.listeners], [("127.0.0.1", self.port)])
+        self.assertEqual((status.generation, len(status.workers)), (1, 2))
         yield deferToThread(self.connect)
         yield parent.stopService()
         for process in processes:

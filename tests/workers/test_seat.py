@@ -129,13 +129,16 @@ class SeatTests(SynchronousTestCase):
         """It serves once it says so; its connections are counted, its events logged, its answers handed on."""
         self.serve()
         self.assertEqual((self.seat.is_serving, self.reports.heard), (True, ["serves"]))
-        send_waiting(self.end, Message(kind=MessageKind.BEAT, fields={"connections": 5}))
+        send_waiting(
+            self.end, Message(kind=MessageKind.BEAT, fields={"connections": 5, "listeners": [["::1", 443, 4]]})
+        )
         fields = {"level": "warn", "namespace": "x", "text": "odd"}
         send_waiting(self.end, Message(kind=MessageKind.LOGGED, fields=fields))
         send_waiting(self.end, Message(kind=MessageKind.PREPARED, fields={"serial": 1, "warnings": []}))
         self.read()
         status = self.seat.status
         self.assertEqual((status.index, status.pid, status.connections, status.restarts), (2, self.worker.pid, 5, 0))
+        self.assertEqual(self.seat.by_address, {("::1", 443): 4})
         self.assertIn("worker 2: odd", self.logged())
         self.assertEqual([message.kind for message in self.reports.messages], [MessageKind.PREPARED])
 

@@ -13,6 +13,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
+from agwtwisted.core.operations.status import GatewayStatus, ListenerStatus
 from agwtwisted.core.plan.plan import Address
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.loading import Files, Loaded
@@ -40,8 +41,6 @@ class Reactor(MemoryReactorClock):
 class Service:
     """A gateway that only notes what is asked of it."""
 
-    connections = 3
-
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.warnings = ("unwise",)
@@ -60,6 +59,11 @@ class Service:
     def cancel(self) -> None:
         """It is given up."""
         self.calls.append("cancel")
+
+    def status(self) -> GatewayStatus:
+        """What it is."""
+        listeners = (ListenerStatus(address="::1", port=443, connections=2),)
+        return GatewayStatus(generation=1, fingerprint="", connections=3, listeners=listeners)
 
     def reopen(self) -> None:
         """Its log is reopened."""
@@ -209,9 +213,8 @@ class WorkerTests(SynchronousTestCase):
         self.turn()
         receive_waiting(self.parent, self.decoder)
         ready, beat = self.decoder.messages()
-        self.assertEqual(
-            (ready.kind, beat.kind, beat.fields), (MessageKind.READY, MessageKind.BEAT, {"connections": 3})
-        )
+        self.assertEqual((ready.kind, beat.kind), (MessageKind.READY, MessageKind.BEAT))
+        self.assertEqual(beat.fields, {"connections": 3, "listeners": [["::1", 443, 2]]})
         self.reactor.advance(BEAT)
         self.turn()
         self.assertEqual(self.answer().kind, MessageKind.BEAT)
