@@ -42,9 +42,9 @@ class ActivationTests(TwistdCase):
         for each in self.kept:
             self.addCleanup(each.close)
 
-    def activated(self, names: str = "") -> Gateway:
+    def activated(self, names: str = "", workers: int = 1) -> Gateway:
         """One that serves on them."""
-        prepared = self.prepare()
+        prepared = self.prepare(workers=workers)
         pass_on(prepared, self.kept, names)
         prepared.start()
         self.addCleanup(lambda: gateway.assert_no_defect(prepared.output))
@@ -62,9 +62,17 @@ class ActivationTests(TwistdCase):
 
     def test_restart_under_load(self) -> None:
         """Of clients that ask while the gateway ends and another is started, none is refused, and none is cut."""
+        self.restart(workers=1)
+
+    def test_restart_with_workers(self) -> None:
+        """So it is where two workers share each socket."""
+        self.restart(workers=2)
+
+    def restart(self, workers: int) -> None:
+        """A gateway follows another one under load."""
         done = threading.Event()
         self.addCleanup(done.set)
-        first = self.activated()
+        first = self.activated(workers=workers)
         asking = [Asking(lambda: clients.plain(self.plain), keeps=True, done=done) for _ in range(6)]
         asking += [Asking(lambda: clients.plain(self.plain), keeps=False, done=done) for _ in range(4)]
         call = first.call(self.strict, "ecdsa")
@@ -72,7 +80,7 @@ class ActivationTests(TwistdCase):
         wait_until(lambda: sum(each.answered for each in asking) > 200, "there is load")
         self.assertEqual(first.stop(), -signal.SIGTERM)
         asked = sum(each.answered for each in asking)
-        second = self.activated()
+        second = self.activated(workers=workers)
         wait_until(lambda: sum(each.answered for each in asking) > asked + 200, "the next one serves them")
         done.set()
         for each in asking:

@@ -19,9 +19,11 @@ AGW = (running.PYTHON, "-m", "agwtwisted")
 class ControlCase(TwistdCase):
     """A gateway with a state directory, which has its control socket."""
 
+    workers = 1
+
     def setUp(self) -> None:
         super().setUp()
-        self.running = self.started(state_directory="state")
+        self.running = self.started(state_directory="state", workers=self.workers)
 
     def agw(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A command, in the gateway's directory."""
@@ -113,6 +115,25 @@ class ReloadTests(ControlCase):
             for _ in range(3)
         ]
         self.assertEqual([each.wait(running.PATIENCE) for each in started], [0, 0, 0])
+
+
+class WorkersTests(ReloadTests):
+    """The same where several processes serve: their parent answers for all."""
+
+    workers = 2
+
+    def test_status(self) -> None:
+        """The status has a line for each worker, with its connections."""
+        line = self.connect()
+        self.assertEqual(self.ask(line), 200)
+
+        def found() -> bool:
+            workers = self.status()["workers"]
+            assert isinstance(workers, list)
+            self.assertEqual([each["index"] for each in workers], [1, 2])
+            return sum(each["connections"] for each in workers) == 1
+
+        gateway.wait_until(found, "the parent has counted the connection")
 
 
 class SocketTests(ControlCase):
