@@ -196,10 +196,11 @@ class StatusTests(CrewCase):
     """What is said about the workers."""
 
     def test_sums(self) -> None:
-        """Connections of an address are those of all workers."""
+        """Connections of an address are those of all workers; those of a worker stand in the memory of all."""
         for worker, connections in zip(self.started(), (3, 4), strict=True):
             listeners = [["127.0.0.1", self.ports[0], connections]]
             worker.send(MessageKind.BEAT, connections=connections, listeners=listeners)
+            self.memory.counts(Count.CONNECTIONS)[worker.index] = connections
         self.turn()
         [listener] = self.crew.listeners
         self.assertEqual((listener.port, listener.connections), (self.ports[0], 7))
