@@ -251,6 +251,7 @@ class StrictClient:
 
     def judge_again(self, client: Client) -> None:
         """Such a path has let the client in by another profile: expels it, unless it would by this one, too."""
+        self.has_let_in = True  # whatever becomes of the judgement: another reload may come before its end
         judging = self._judging = self.judged(client)
         log_failure(judging.addCallback(self._judged_again).addErrback(self._not_judged), self.log, "judging a client")
 
@@ -282,6 +283,8 @@ class StrictClient:
 
     def _judged_again(self, client: Client) -> None:
         self._judging = None
+        if self._expel is not None:  # else it was stopped, and does not know
+            self.has_let_in = isinstance(client, Admitted)
         self.renewed(client)
 
     def _not_judged(self, failure: Failure) -> Failure:

@@ -671,6 +671,19 @@ class StrictPathTests(SynchronousTestCase):
             turn(gateway)
             self.assertEqual(client.transport.ended, ended)
 
+    def test_tunnel_while_it_is_judged(self) -> None:
+        """So does one whose client is still being judged by the profile of a reload before."""
+        check = Check()
+        gateway = self.gateway(SAME)
+        client = self.client(gateway)
+        answered(gateway, client, SAFE_UPGRADE, SWITCHED)
+        following = self.gateway(CHECKED, gateway, check_of=check.of)
+        turn(gateway)
+        self.assertEqual((len(check.asked), client.transport.ended), (1, ""))
+        self.gateway(OTHERS, following)
+        turn(gateway)
+        self.assertEqual(client.transport.ended, "aborted")
+
     def test_tunnel_of_another_path(self) -> None:
         """One of a path that requires nothing goes on."""
         gateway = self.gateway(SAME)
