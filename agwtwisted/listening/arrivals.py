@@ -314,12 +314,13 @@ class GateArrival(Generic[S]):
 
     log = Logger()
 
-    __slots__ = ("_connection", "_gate", "_pending", "_port", "_site", "_trust")
+    __slots__ = ("_connection", "_gate", "_judging", "_pending", "_port", "_site", "_trust")
 
     def __init__(self, port: EntryPort[S], connection: Connection, site: S | None) -> None:
         self._port = port
         self._connection = connection
         self._site = site
+        self._judging = False  # the client is to be judged by a changed profile, in one of the next turns
         self._gate = Gate(connection, admitted=self._admitted, turned_away=self._turned_away)
 
     def judge(self, client: PendingClient) -> None:
@@ -364,13 +365,16 @@ class GateArrival(Generic[S]):
         if belonging.trust != self._trust:
             self._trust = belonging.trust
             self._gate.suspend()
-            succession.judge(self._judge_anew)
+            if not self._judging:  # else by this profile, too: a reload before it has asked for that
+                self._judging = True
+                succession.judge(self._judge_anew)
 
     def retire(self, turns: Turns) -> None:
         """The client was not admitted, and nothing was begun for it."""
         self._connection.abort(REMOVED)
 
     def _judge_anew(self) -> None:
+        self._judging = False
         if self._connection.closing or self._site is None:
             return
         try:

@@ -212,6 +212,18 @@ class GateTests(SynchronousTestCase):
         session: Any = following.port._sessions[client.connection]
         self.assertIs(session.sites, following.port.sites)
 
+    def test_several_reloads(self) -> None:
+        """A client that was not judged anew yet when another port takes over is judged once, by the last."""
+        gateway, client, _ = self.waiting()
+        following = gateway.reloaded(PARTNERS)
+        last = following.reloaded(text("s strict s.example", gateway="max_client_chain_depth = 9\n"))
+        began: list[Any] = []
+        begin = last.port.begin
+        last.port.begin = lambda *given: began.append(begin(*given))  # type: ignore[method-assign]
+        turn(gateway)
+        self.assertEqual((len(began), gateway.forwarded), (1, 1))
+        client.lose()
+
     def test_no_site_any_more(self) -> None:
         """A client whose site was removed, or the whole listener, ends without an answer."""
         for whole in (True, False):
