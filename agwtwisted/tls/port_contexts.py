@@ -159,6 +159,7 @@ class _Making:
         profile = sites[0].profile
         asking = any(map(asks, sites))
         self._resumes = not why_not_resumed(sites) and (KNOWN or not asking)
+        self._begins = None if self._resumes else sites[0]  # with whose context connections begin
         # All that a verdict depends on, if it is the same for all sites.
         self._verdicts = fingerprints.of((profile, max_depth, isinstance(sites[0], RelaySite))) if asking else "none"
         self._session_id_context = sha256(fingerprints.of((*address, self._verdicts)).encode()).digest()
@@ -170,6 +171,8 @@ class _Making:
         protocols = site.listener.alpn_protocols if isinstance(site, RelaySite) else ()
         content = self._fingerprints.of((*made_of, isinstance(site, RelaySite), protocols, self._resumes))
         content += self._session_id_context.hex()
+        if site is self._begins:
+            content += " begins"  # it has a callback more, and a context in use takes none
         known = before.get(content)
         if known is not None:
             return attrs.evolve(known, site=site)

@@ -401,3 +401,18 @@ class BirthTests(SynchronousTestCase):
         self.assertEqual(contexts.first.site.listener.name, "basic")
         self.assertEqual(len(contexts.by_site), 2)
         self.assertIsInstance(gateway.port, HttpPort)
+
+    def test_another_first(self) -> None:
+        """A reload may make a site the first whose context is in use already: its clients go on, and new ones come."""
+        two, others = ("v strict v.example", "t passthrough t.example"), ("u strict u.example",)
+        for before, after in (((*others, *two), two), (two, (*others, *two))):
+            gateway = Gateway(text(*before))
+            for name in ("v.example", "u.example"):
+                gateway.shake_hands(client_context(device()), name)
+            following = gateway.reloaded(text(*after))
+            for name in ("v.example", "t.example"):
+                client = following.shake_hands(client_context(device()), name)
+                client.say(get(name))
+                self.assertEqual(client.server_side.get_servername(), name.encode())
+            self.assertEqual(gateway.forwarded, 2)
+            self.assertEqual(len(following.shake_hands(client_context(), "v.example").alerts), 1)
