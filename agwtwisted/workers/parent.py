@@ -26,9 +26,9 @@ from agwtwisted.probes import SharedProbes
 from agwtwisted.reload import FileSource, Prepared, ReloadOutcome, Reloads
 from agwtwisted.revocation.unproven import PublishedRevocations
 from agwtwisted.sharing.memory import SharedMemory
-from agwtwisted.workers.crew import Crew, CrewReplacement, Judged
-from agwtwisted.workers.seat import Common
 from agwtwisted.workers.sockets import bind_all
+from agwtwisted.workers.supervisor import Judged, Supervisor, WorkersReplacement
+from agwtwisted.workers.worker_slot import Common
 
 _TURN: Final = 0.1
 """Seconds that a turn waits at most while the workers start before the reactor runs."""
@@ -40,7 +40,7 @@ class ParentService(MultiService):
     Args:
         reactor: of this process.
         judged: the configuration of the start.
-        crew: its workers.
+        supervisor: its workers.
         probes: those of the configuration's servers, for all workers.
         source: gives the configurations of reloads, and the time.
     """
@@ -51,7 +51,7 @@ class ParentService(MultiService):
         self,
         reactor: PosixReactorBase,
         judged: Judged,
-        crew: Crew,
+        supervisor: Supervisor,
         probes: SharedProbes,
         *,
         source: FileSource,
@@ -59,13 +59,13 @@ class ParentService(MultiService):
         super().__init__()
         self.setName("agwgateway")
         self._reactor = reactor
-        self._crew = crew
+        self._supervisor = supervisor
         self._now = source.now
         self._drains_without_limit = False
         self._probes = probes
         self._stops = False
-        self._revocations = PublishedRevocations(crew.siblings)
-        crew.present = self._present
+        self._revocations = PublishedRevocations(supervisor.siblings)
+        supervisor.present = self._present
         self.reloads = Reloads(judged.loaded, source, self, reactor)
         self._followed = FollowedFiles(reactor, self._followed_files, self.reloads.reload_files)
         self._probes.setServiceParent(self)
@@ -79,7 +79,7 @@ class ParentService(MultiService):
         Raises ConfigError where one cannot start: twistd ends then, and says why.
         """
         super().startService()
-        self.started = self._crew.start()
+        self.started = self._supervisor.start()
         if not self._reactor.running:
             self._start_now()
 
@@ -87,7 +87,7 @@ class ParentService(MultiService):
         outcome = self._waited(self.started)
         if isinstance(outcome, Failure):
             self.log.critical("The gateway cannot start: {reason}", reason=outcome.getErrorMessage())
-            self._waited(self._crew.stop(0.0))
+            self._waited(self._supervisor.stop(0.0))
             outcome.raiseException()
 
     def _waited(self, deferred: Deferred[Any]) -> Any:
@@ -104,7 +104,7 @@ class ParentService(MultiService):
         self._stops = True
         self._followed.stopService()
         self.reloads.stop()
-        return self._crew.stop(self.drain_limit).addBoth(self._stopped)
+        return self._supervisor.stop(self.drain_limit).addBoth(self._stopped)
 
     def _stopped(self, outcome: Any) -> Any:
         self._probes.stopService()  # until here workers forward what is in progress
@@ -130,12 +130,12 @@ class ParentService(MultiService):
     @property
     def sockets(self) -> Sequence[socket.socket]:
         """All listening sockets."""
-        return self._crew.sockets
+        return self._supervisor.sockets
 
     @property
     def workers(self) -> tuple[WorkerStatus, ...]:
         """Each worker."""
-        return self._crew.workers
+        return self._supervisor.workers
 
     @property
     def connections(self) -> int:
@@ -150,7 +150,7 @@ class ParentService(MultiService):
             fingerprint=reloads.in_force.plan.fingerprint,
             connections=self.connections,
             phase=self._phase,
-            listeners=self._crew.listeners,
+            listeners=self._supervisor.listeners,
             workers=self.workers,
             last_reload=reloads.last,
         )
@@ -169,7 +169,7 @@ class ParentService(MultiService):
 
     def reopen(self) -> None:
         """Lines of the access log from now on go to the file that has its path now."""
-        self._crew.reopen()
+        self._supervisor.reopen()
 
     def prepare(self, loaded: Loaded) -> Deferred[Prepared]:
         """As `reload.Target` says."""
@@ -178,14 +178,14 @@ class ParentService(MultiService):
     async def _prepared(self, loaded: Loaded) -> _Replacement:
         with placed(loaded.plan):
             servers = self._probes.prepare(loaded.plan)
-        replacement = await self._crew.prepare(Judged(loaded=loaded, now=self._now()))
+        replacement = await self._supervisor.prepare(Judged(loaded=loaded, now=self._now()))
         return _Replacement(replacement, partial(self._probes.commit, servers))
 
 
 class _Replacement:
     """What is ready in the workers and here, as `reload.Prepared` says."""
 
-    def __init__(self, workers: CrewReplacement, probe: Callable[[], None]) -> None:
+    def __init__(self, workers: WorkersReplacement, probe: Callable[[], None]) -> None:
         self.warnings = workers.warnings
         self._workers = workers
         self._probe = probe
@@ -218,5 +218,5 @@ def build_parent(
         sockets = bind_all(plan.addresses, count, binding)
     judged = Judged(loaded=loaded, now=source.now())
     common = Common(count=count, memory=memory, affinity_key=key)
-    crew = Crew(reactor, judged, sockets, common, binding)
-    return ParentService(reactor, judged, crew, SharedProbes(plan, reactor, crew.siblings), source=source)
+    supervisor = Supervisor(reactor, judged, sockets, common, binding)
+    return ParentService(reactor, judged, supervisor, SharedProbes(plan, reactor, supervisor.siblings), source=source)

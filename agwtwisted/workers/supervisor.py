@@ -23,11 +23,11 @@ from agwtwisted.transport.deferreds import TrackedSet
 from agwtwisted.workers.configurations import prepare, problems_of
 from agwtwisted.workers.messages import Message, MessageKind
 from agwtwisted.workers.process_handle import ending
-from agwtwisted.workers.seat import UNKNOWN, Common, Seat
 from agwtwisted.workers.siblings import Publisher
 from agwtwisted.workers.sockets import Sockets, bind_all, close_all
 from agwtwisted.workers.spawning import LOST, Spawning
 from agwtwisted.workers.transactions import SPAWNER, Transaction
+from agwtwisted.workers.worker_slot import UNKNOWN, Common, WorkerSlot
 
 LOOK: Final = 5.0
 """Seconds between two looks at deadlines."""
@@ -47,13 +47,13 @@ class Judged:
     now: datetime | None
 
 
-class Crew:
+class Supervisor:
     """All workers of a gateway, and their spawner.
 
     Args:
         reactor: of this process.
         judged: the configuration of the start.
-        sockets: for each of its addresses one for each worker; they are the crew's from now on.
+        sockets: for each of its addresses one for each worker; they are the supervisor's from now on.
         common: what all workers get.
         binding: gives the sockets of further addresses.
     """
@@ -70,8 +70,8 @@ class Crew:
         self._binding = binding
         self.present: Callable[[], Iterable[tuple[str, bytes]]] = tuple
         """Returns what a worker has to hear before it serves: topics and payloads of what was published."""
-        self._seats = [
-            Seat(index + 1, {address: bound[index] for address, bound in sockets.items()}, reactor, self)
+        self._slots = [
+            WorkerSlot(index + 1, {address: bound[index] for address, bound in sockets.items()}, reactor, self)
             for index in range(common.count)
         ]
         self._spawning = Spawning(reactor, self)
@@ -80,7 +80,7 @@ class Crew:
         self._transaction: Transaction | None = None
         self._started: Deferred[None] | None = None
         self._stopping = False
-        self._living: TrackedSet[Seat] = TrackedSet()
+        self._living: TrackedSet[WorkerSlot] = TrackedSet()
         self._looking: IDelayedCall | None = None
         self._looked = reactor.seconds()
 
@@ -88,7 +88,7 @@ class Crew:
     def workers(self) -> tuple[WorkerStatus, ...]:
         """Each worker, for people; its connections are those that it counts now, in the memory of all."""
         connections = self._common.memory.counts(Count.CONNECTIONS)
-        return tuple(attrs.evolve(seat.status, connections=connections[seat.index]) for seat in self._seats)
+        return tuple(attrs.evolve(slot.status, connections=connections[slot.index]) for slot in self._slots)
 
     @property
     def listeners(self) -> tuple[ListenerStatus, ...]:
@@ -99,12 +99,12 @@ class Crew:
         )
 
     def _connections(self, address: Address) -> int:
-        return sum(seat.by_address.get(address, 0) for seat in self._seats)
+        return sum(slot.by_address.get(address, 0) for slot in self._slots)
 
     @property
     def sockets(self) -> Sequence[socket.socket]:
         """All listening sockets."""
-        return [each for seat in self._seats for each in seat.sockets.values()]
+        return [each for slot in self._slots for each in slot.sockets.values()]
 
     # -- starting
 
@@ -147,81 +147,81 @@ class Crew:
 
     def spawner_lost(self) -> None:
         """As `SpawnerUser` has it."""
-        for seat in self._seats:
-            seat.spawner_lost()
+        for slot in self._slots:
+            slot.spawner_lost()
         if self._transaction is not None:
             self._transaction.refuse(self._transaction.serial, [self._problem(LOST)])
         self._fail([self._problem(LOST)])
 
     def _fill(self) -> None:
-        """Has a worker forked for each seat that is due. While a transaction is under way it is not clear from what."""
+        """Has a worker forked for each slot that is due. While a transaction is under way it is not clear from what."""
         if self._spawning.is_ready and self._transaction is None and not self._stopping:
-            for seat in self._seats:
-                if seat.is_due:
-                    self._order(seat)
+            for slot in self._slots:
+                if slot.is_due:
+                    self._order(slot)
 
-    def _order(self, seat: Seat) -> None:
+    def _order(self, slot: WorkerSlot) -> None:
         self._workers += 1
         try:
-            message, given = seat.order(self._workers, self._common)
+            message, given = slot.order(self._workers, self._common)
         except OSError as error:  # it is tried again with the next look
-            self.log.error("{worker} cannot be started: {reason}", worker=seat.name, reason=str(error))
-            self._fail([self._problem(f"{seat.name} cannot be started: {error}")])
+            self.log.error("{worker} cannot be started: {reason}", worker=slot.name, reason=str(error))
+            self._fail([self._problem(f"{slot.name} cannot be started: {error}")])
             return
-        self._living.add(seat)
+        self._living.add(slot)
         self._spawning.send(message)
         for descriptor in given:
             os.close(descriptor)
         for topic, payload in self.present():
-            seat.send(Message(kind=MessageKind.PUBLISHED, fields={"topic": topic}, data=payload), bounded=False)
-        seat.send(Message(kind=MessageKind.BEGIN))
+            slot.send(Message(kind=MessageKind.PUBLISHED, fields={"topic": topic}, data=payload), bounded=False)
+        slot.send(Message(kind=MessageKind.BEGIN))
 
     def spawner_answered(self, message: Message) -> None:
         """As `SpawnerUser` has it."""
         fields = message.fields
         match message.kind:
             case MessageKind.FORKED | MessageKind.ENDED:
-                for seat in self._seats:
-                    if seat.serial == fields["serial"]:
-                        _tell(seat, message)
+                for slot in self._slots:
+                    if slot.serial == fields["serial"]:
+                        _tell(slot, message)
             case _:
                 self._answered(SPAWNER, message)
 
-    # -- what seats report
+    # -- what slots report
 
-    def serves(self, seat: Seat) -> None:
-        """As `Supervisor` has it."""
-        self.log.info("{worker} (process {pid}) serves", worker=seat.name, pid=seat.status.pid)
+    def serves(self, slot: WorkerSlot) -> None:
+        """As `SlotOwner` has it."""
+        self.log.info("{worker} (process {pid}) serves", worker=slot.name, pid=slot.status.pid)
         started = self._started
-        if started is not None and all(each.is_serving for each in self._seats):
+        if started is not None and all(each.is_serving for each in self._slots):
             self._started = None
             started.callback(None)
 
-    def ended(self, seat: Seat) -> None:
-        """As `Supervisor` has it."""
-        self._common.memory.clear(seat.index)  # of its connections, before the next one counts there
-        self._living.discard(seat)
+    def ended(self, slot: WorkerSlot) -> None:
+        """As `SlotOwner` has it."""
+        self._common.memory.clear(slot.index)  # of its connections, before the next one counts there
+        self._living.discard(slot)
         if self._transaction is not None:
-            self._transaction.gone(seat.serial)
-        self._fail(seat.problems or [self._problem(f"{seat.name} has ended while it started: {seat.how or UNKNOWN}")])
+            self._transaction.gone(slot.serial)
+        self._fail(slot.problems or [self._problem(f"{slot.name} has ended while it started: {slot.how or UNKNOWN}")])
 
-    def due(self, seat: Seat) -> None:
-        """As `Supervisor` has it."""
+    def due(self, slot: WorkerSlot) -> None:
+        """As `SlotOwner` has it."""
         self._fill()
 
-    def received(self, seat: Seat, message: Message) -> None:
-        """As `Supervisor` has it."""
+    def received(self, slot: WorkerSlot, message: Message) -> None:
+        """As `SlotOwner` has it."""
         if message.kind is not MessageKind.PUBLISHED:
-            self._answered(seat.serial, message)
+            self._answered(slot.serial, message)
             return
-        for each in self._seats:
-            if each is not seat:
+        for each in self._slots:
+            if each is not slot:
                 each.send(message)
         self.siblings.heard(message)
 
     def _publish(self, message: Message) -> None:
-        for seat in self._seats:
-            seat.send(message)
+        for slot in self._slots:
+            slot.send(message)
 
     def reopen(self) -> None:
         """Has all workers reopen the access log."""
@@ -233,7 +233,7 @@ class Crew:
         now = self._reactor.seconds()
         held_up = now - self._looked > 2 * LOOK
         self._looked = now
-        watched: Sequence[Seat | Spawning] = (self._spawning, *self._seats)
+        watched: Sequence[WorkerSlot | Spawning] = (self._spawning, *self._slots)
         for each in watched:
             if held_up:
                 each.forgive(now)
@@ -244,17 +244,17 @@ class Crew:
 
     # -- another configuration
 
-    def prepare(self, judged: Judged) -> Deferred[CrewReplacement]:
+    def prepare(self, judged: Judged) -> Deferred[WorkersReplacement]:
         """Has all processes prepare a configuration; fails with `ConfigError`, and leaves nothing behind then."""
         return Deferred.fromCoroutine(self._prepared(judged))
 
-    async def _prepared(self, judged: Judged) -> CrewReplacement:
+    async def _prepared(self, judged: Judged) -> WorkersReplacement:
         if not self._spawning.is_ready:
             raise ConfigError([self._problem(f"{LOST}; the next one is being started: try again")])
-        plan, seat = judged.loaded.plan, self._seats[0]
+        plan, slot = judged.loaded.plan, self._slots[0]
         with placed(plan):
             sockets = bind_all(
-                (each for each in plan.addresses if each not in seat.sockets), self._common.count, self._binding
+                (each for each in plan.addresses if each not in slot.sockets), self._common.count, self._binding
             )
         transaction = self._begin(judged, sockets)
         try:
@@ -264,7 +264,7 @@ class Crew:
             if isinstance(error, TimeoutError):
                 raise ConfigError([self._problem(_LATE.format(self._named(transaction.awaited)))]) from error
             raise
-        return CrewReplacement(
+        return WorkersReplacement(
             transaction,
             commit=lambda: self._commit(transaction, judged, sockets),
             cancel=lambda: self._give_up(transaction, sockets),
@@ -272,12 +272,12 @@ class Crew:
 
     def _begin(self, judged: Judged, sockets: Sockets) -> Transaction:
         files, serial = judged.loaded.files, self._numbered()
-        asked = [seat for seat in self._seats if seat.is_open]
-        self._transaction = Transaction(serial, [SPAWNER, *(seat.serial for seat in asked)])
+        asked = [slot for slot in self._slots if slot.is_open]
+        self._transaction = Transaction(serial, [SPAWNER, *(slot.serial for slot in asked)])
         self._spawning.send(prepare(serial, files, judged.now))
-        for seat in asked:
-            own = {address: bound[seat.index - 1] for address, bound in sockets.items()}
-            seat.send(prepare(serial, files, judged.now, own), bounded=False)
+        for slot in asked:
+            own = {address: bound[slot.index - 1] for address, bound in sockets.items()}
+            slot.send(prepare(serial, files, judged.now, own), bounded=False)
         return self._transaction
 
     def _answered(self, process: int, message: Message) -> None:
@@ -293,7 +293,7 @@ class Crew:
                 self.log.error("Unexpected message of the kind {kind}", kind=message.kind.name)
 
     def _named(self, processes: Iterable[int]) -> str:
-        names = {seat.serial: seat.name for seat in self._seats} | {SPAWNER: "the spawner"}
+        names = {slot.serial: slot.name for slot in self._slots} | {SPAWNER: "the spawner"}
         return ", ".join(names[process] for process in sorted(processes) if process in names)
 
     def _give_up(self, transaction: Transaction, sockets: Sockets) -> None:
@@ -304,8 +304,8 @@ class Crew:
         self._fill()
 
     def _send_all(self, message: Message) -> None:
-        for seat in self._seats:
-            seat.send(message, bounded=False)
+        for slot in self._slots:
+            slot.send(message, bounded=False)
         if self._spawning.is_ready:
             self._spawning.send(message)
 
@@ -313,9 +313,9 @@ class Crew:
         self._send_all(Message(kind=MessageKind.COMMIT, fields={"serial": transaction.serial}))
         self._judged = judged
         self._spawning.renew()
-        for seat in self._seats:
-            own = {address: bound[seat.index - 1] for address, bound in sockets.items()}
-            seat.change(judged.loaded.plan, own)
+        for slot in self._slots:
+            own = {address: bound[slot.index - 1] for address, bound in sockets.items()}
+            slot.change(judged.loaded.plan, own)
         self._transaction = None
         self._fill()
 
@@ -330,14 +330,14 @@ class Crew:
         looking, self._looking = self._looking, None
         if looking is not None:
             looking.cancel()
-        for seat in self._seats:
-            seat.stop(without_limit=limit is None)
+        for slot in self._slots:
+            slot.stop(without_limit=limit is None)
         if not await self._all_ended(None if limit is None else limit + AFTER_DRAIN):
-            for seat in self._living.snapshot():
-                seat.kill("drain_timeout is over")
+            for slot in self._living.snapshot():
+                slot.kill("drain_timeout is over")
             await self._all_ended(AFTER_DRAIN)
-        for seat in self._living.snapshot():
-            seat.close()
+        for slot in self._living.snapshot():
+            slot.close()
         await self._spawning.stop()
 
     async def _all_ended(self, limit: float | None) -> bool:
@@ -349,7 +349,7 @@ class Crew:
         return True
 
 
-class CrewReplacement:
+class WorkersReplacement:
     """A configuration that all processes have ready, as `reload.Prepared` says."""
 
     def __init__(self, transaction: Transaction, *, commit: Callable[[], None], cancel: Callable[[], None]) -> None:
@@ -362,12 +362,12 @@ class CrewReplacement:
 _LATE: Final = f"not ready after {PREPARE_TIMEOUT:.0f} s: {{}}"
 
 
-def _tell(seat: Seat, message: Message) -> None:
-    """Has a seat hear of its process what the spawner says."""
+def _tell(slot: WorkerSlot, message: Message) -> None:
+    """Has a slot hear of its process what the spawner says."""
     fields = message.fields
     if message.kind is MessageKind.ENDED:
-        seat.ended_with(ending(fields["status"]))
+        slot.ended_with(ending(fields["status"]))
     elif "error" in fields:
-        seat.ended_with(f"it cannot be forked: {fields['error']}")
+        slot.ended_with(f"it cannot be forked: {fields['error']}")
     else:
-        seat.forked(fields["process"])
+        slot.forked(fields["process"])

@@ -15,18 +15,18 @@ from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.loading import Files, Loaded
 from agwtwisted.sharing.memory import Count, SharedMemory
 from agwtwisted.workers.configurations import files_of, refused
-from agwtwisted.workers.crew import AFTER_DRAIN, LOOK, PREPARE_TIMEOUT, Crew, CrewReplacement, Judged
 from agwtwisted.workers.messages import Message, MessageKind
-from agwtwisted.workers.seat import START_TIMEOUT, Common
 from agwtwisted.workers.sockets import bind_all
+from agwtwisted.workers.supervisor import AFTER_DRAIN, LOOK, PREPARE_TIMEOUT, Judged, Supervisor, WorkersReplacement
+from agwtwisted.workers.worker_slot import START_TIMEOUT, Common
 from tests import configurations, running
 from tests.workers.spawners import ScriptedSpawner, ScriptedWorker
 
 WRONG = Problem(place=Place(file="gw.ini", line=3), message="is wrong")
 
 
-class CrewCase(SynchronousTestCase):
-    """A crew of two."""
+class SupervisorCase(SynchronousTestCase):
+    """A supervisor of two."""
 
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
@@ -39,13 +39,15 @@ class CrewCase(SynchronousTestCase):
         self.addCleanup(patched.stop)
         judged = self.judged("first", self.ports[0])
         sockets = bind_all(judged.loaded.plan.addresses, 2)
-        self.crew = Crew(self.reactor, judged, sockets, Common(count=2, memory=self.memory, affinity_key=b"key"))
+        self.supervisor = Supervisor(
+            self.reactor, judged, sockets, Common(count=2, memory=self.memory, affinity_key=b"key")
+        )
         self.workers: list[ScriptedWorker] = []
         self.addCleanup(self.close)
 
     def close(self) -> None:
         """Ends all that there is."""
-        stopped = self.crew.stop(0.0)
+        stopped = self.supervisor.stop(0.0)
         for worker in self.workers:
             worker.close()
         self.turn()
@@ -77,7 +79,7 @@ class CrewCase(SynchronousTestCase):
 
     def begin(self) -> Deferred[None]:
         """Starts; the spawner is ready then."""
-        started = self.crew.start()
+        started = self.supervisor.start()
         self.spawner_ready("first")
         return started
 
@@ -120,7 +122,7 @@ class CrewCase(SynchronousTestCase):
         self.reactor.advance(0)
 
 
-class StartTests(CrewCase):
+class StartTests(SupervisorCase):
     """Starting all."""
 
     def test_all_serve(self) -> None:
@@ -134,17 +136,17 @@ class StartTests(CrewCase):
         self.assertNoResult(started)
         self.serve(second)
         self.assertIsNone(self.successResultOf(started))
-        self.assertEqual([worker.index for worker in self.crew.workers], [1, 2])
+        self.assertEqual([worker.index for worker in self.supervisor.workers], [1, 2])
 
     def test_connections(self) -> None:
         """Those of each worker are what it counts now, without asking it."""
         self.started()
         self.memory.counts(Count.CONNECTIONS)[2] = 7
-        self.assertEqual([worker.connections for worker in self.crew.workers], [0, 7])
+        self.assertEqual([worker.connections for worker in self.supervisor.workers], [0, 7])
 
     def test_spawner_refuses(self) -> None:
         """What the spawner cannot take stops the start, with its reasons."""
-        started = self.crew.start()
+        started = self.supervisor.start()
         [message] = self.spawner.take(MessageKind.PREPARE)
         self.spawner.received(refused(message.fields["serial"], [WRONG]))
         self.assertEqual(self.failureResultOf(started, ConfigError).value.problems, (WRONG,))
@@ -152,12 +154,12 @@ class StartTests(CrewCase):
     def test_no_spawner(self) -> None:
         """An interpreter that cannot be started stops it."""
         with mock.patch("agwtwisted.workers.spawning.SpawnerProcess", side_effect=OSError(11, "no processes left")):
-            error = self.failureResultOf(self.crew.start(), ConfigError)
+            error = self.failureResultOf(self.supervisor.start(), ConfigError)
         self.assertIn("no processes left", str(error.value))
 
     def test_spawner_ends(self) -> None:
         """So does one that ends."""
-        started = self.crew.start()
+        started = self.supervisor.start()
         self.spawner.take(MessageKind.PREPARE)
         self.spawner.lost()
         self.assertIn("has ended", str(self.failureResultOf(started, ConfigError).value))
@@ -192,7 +194,7 @@ class StartTests(CrewCase):
         )
 
 
-class StatusTests(CrewCase):
+class StatusTests(SupervisorCase):
     """What is said about the workers."""
 
     def test_sums(self) -> None:
@@ -202,12 +204,12 @@ class StatusTests(CrewCase):
             worker.send(MessageKind.BEAT, connections=connections, listeners=listeners)
             self.memory.counts(Count.CONNECTIONS)[worker.index] = connections
         self.turn()
-        [listener] = self.crew.listeners
+        [listener] = self.supervisor.listeners
         self.assertEqual((listener.port, listener.connections), (self.ports[0], 7))
-        self.assertEqual([worker.connections for worker in self.crew.workers], [3, 4])
+        self.assertEqual([worker.connections for worker in self.supervisor.workers], [3, 4])
 
 
-class ReplacingTests(CrewCase):
+class ReplacingTests(SupervisorCase):
     """Processes that end."""
 
     def test_worker(self) -> None:
@@ -221,7 +223,7 @@ class ReplacingTests(CrewCase):
         self.assertNotIn(again.serial, (first.serial, second.serial))
         self.assertEqual(self.memory.counts(Count.CONNECTIONS)[:3].tolist(), [0, 0, 8])
         self.serve(again)
-        self.assertEqual([worker.restarts for worker in self.crew.workers], [1, 0])
+        self.assertEqual([worker.restarts for worker in self.supervisor.workers], [1, 0])
         self.end(again)
         self.spawner.take()
         self.reactor.advance(0.5)
@@ -234,7 +236,7 @@ class ReplacingTests(CrewCase):
         [again] = self.fork()
         self.serve(again)
         self.spawner.received(Message(kind=MessageKind.ENDED, fields={"serial": first.serial, "status": 0}))
-        self.assertTrue(all(worker.restarts < 2 for worker in self.crew.workers))
+        self.assertTrue(all(worker.restarts < 2 for worker in self.supervisor.workers))
         self.assertEqual(self.spawner.sent, [])
 
     def test_spawner(self) -> None:
@@ -272,7 +274,7 @@ class ReplacingTests(CrewCase):
     def test_deadlines(self) -> None:
         """What is overdue is looked for, but not after this process was held up itself."""
         self.started()
-        with mock.patch("agwtwisted.workers.seat.Seat.kill") as kill:
+        with mock.patch("agwtwisted.workers.worker_slot.WorkerSlot.kill") as kill:
             self.reactor.advance(10 * START_TIMEOUT)
             kill.assert_not_called()
             self.reactor.pump([LOOK] * int(START_TIMEOUT / LOOK))
@@ -281,27 +283,27 @@ class ReplacingTests(CrewCase):
             self.assertTrue(kill.called)
 
 
-class SiblingsTests(CrewCase):
+class SiblingsTests(SupervisorCase):
     """What processes publish."""
 
     def test_relayed(self) -> None:
         """What a worker publishes reaches the others and the parent, not itself; what the parent does reaches all."""
         first, second = self.started()
         heard: list[bytes] = []
-        self.crew.siblings.subscribe("health", heard.append)
+        self.supervisor.siblings.subscribe("health", heard.append)
         first.publish("health", b"up")
         self.turn()
         message = second.receive(MessageKind.PUBLISHED)
         self.assertEqual((message.fields, message.data, heard), ({"topic": "health"}, b"up", [b"up"]))
         self.assertFalse(first.has_received())
-        self.crew.siblings.publish("health", b"down")
+        self.supervisor.siblings.publish("health", b"down")
         self.turn()
         for worker in (first, second):
             self.assertEqual(worker.receive(MessageKind.PUBLISHED).data, b"down")
 
     def test_present(self) -> None:
         """A worker hears what the others know before it begins."""
-        self.crew.present = lambda: [("health", b"up"), ("health", b"down")]
+        self.supervisor.present = lambda: [("health", b"up"), ("health", b"down")]
         started = self.begin()
         [_, first, second] = self.spawner.take(MessageKind.COMMIT, MessageKind.FORK, MessageKind.FORK)
         self.turn()
@@ -315,13 +317,13 @@ class SiblingsTests(CrewCase):
     def test_reopen(self) -> None:
         """All reopen the access log."""
         workers = self.started()
-        self.crew.reopen()
+        self.supervisor.reopen()
         self.turn()
         for worker in workers:
             worker.receive(MessageKind.REOPEN)
 
 
-class PrepareTests(CrewCase):
+class PrepareTests(SupervisorCase):
     """Another configuration: all have it ready, or none has it in force."""
 
     def setUp(self) -> None:
@@ -329,9 +331,9 @@ class PrepareTests(CrewCase):
         self.first, self.second = self.started()
         self.spawner.take()
 
-    def prepare(self, text: str = "second", *ports: int) -> tuple[Deferred[CrewReplacement], Message]:
+    def prepare(self, text: str = "second", *ports: int) -> tuple[Deferred[WorkersReplacement], Message]:
         """Begins to prepare one; the spawner's message comes with it."""
-        preparing = self.crew.prepare(self.judged(text, self.ports[0], *ports))
+        preparing = self.supervisor.prepare(self.judged(text, self.ports[0], *ports))
         self.turn()
         [message] = self.spawner.take(MessageKind.PREPARE)
         return preparing, message
@@ -343,7 +345,7 @@ class PrepareTests(CrewCase):
         self.turn()
         return message
 
-    def all_ready(self, text: str = "second", *ports: int) -> CrewReplacement:
+    def all_ready(self, text: str = "second", *ports: int) -> WorkersReplacement:
         """All have it ready."""
         preparing, message = self.prepare(text, *ports)
         self.spawner.prepared(message, "odd")
@@ -401,7 +403,7 @@ class PrepareTests(CrewCase):
     def test_busy(self) -> None:
         """A busy address: no process is asked."""
         with socket.create_server(("127.0.0.1", self.ports[1])):
-            preparing = self.crew.prepare(self.judged("second", self.ports[0], self.ports[1]))
+            preparing = self.supervisor.prepare(self.judged("second", self.ports[0], self.ports[1]))
             self.assertIn("cannot listen", str(self.failureResultOf(preparing, ConfigError).value))
         self.spawner.take()
         self.turn()
@@ -473,7 +475,7 @@ class PrepareTests(CrewCase):
     def test_no_spawner(self) -> None:
         """While there is none, no configuration can be prepared."""
         self.spawner.lost()
-        error = self.failureResultOf(self.crew.prepare(self.judged("second", self.ports[0])), ConfigError)
+        error = self.failureResultOf(self.supervisor.prepare(self.judged("second", self.ports[0])), ConfigError)
         self.assertIn("try again", str(error.value))
 
     def test_spawner_ends_after(self) -> None:
@@ -494,13 +496,13 @@ class PrepareTests(CrewCase):
         self.assertEqual(sorted(map(list, again.order.fields["addresses"])), sorted(addresses))
 
 
-class StopTests(CrewCase):
+class StopTests(SupervisorCase):
     """Ending all."""
 
     def test_all_end(self) -> None:
         """All drain; the spawner ends last."""
         workers = self.started()
-        stopped = self.crew.stop(30.0)
+        stopped = self.supervisor.stop(30.0)
         self.turn()
         for worker in workers:
             self.assertEqual(worker.receive(MessageKind.STOP).fields, {"without_limit": False})
@@ -513,8 +515,8 @@ class StopTests(CrewCase):
     def test_not_in_time(self) -> None:
         """Workers that do not end in time are ended."""
         self.started()
-        stopped = self.crew.stop(30.0)
-        with mock.patch("agwtwisted.workers.seat.Seat.kill") as kill:
+        stopped = self.supervisor.stop(30.0)
+        with mock.patch("agwtwisted.workers.worker_slot.WorkerSlot.kill") as kill:
             self.reactor.advance(29.0 + AFTER_DRAIN)
             kill.assert_not_called()
             self.reactor.advance(1.0)
@@ -525,7 +527,7 @@ class StopTests(CrewCase):
     def test_without_limit(self) -> None:
         """Where there is no limit, they have all the time."""
         workers = self.started()
-        stopped = self.crew.stop(None)
+        stopped = self.supervisor.stop(None)
         self.turn()
         self.reactor.advance(1e6)
         self.assertNoResult(stopped)
@@ -539,7 +541,7 @@ class StopTests(CrewCase):
         first, second = self.started()
         self.end(first)
         [again] = self.fork()
-        stopped = self.crew.stop(30.0)
+        stopped = self.supervisor.stop(30.0)
         self.turn()
         self.end(second, 0)
         self.end(again, 0)

@@ -19,37 +19,37 @@ from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.workers.channel import MOST_QUEUED, receive_waiting, send_waiting
 from agwtwisted.workers.configurations import refused
 from agwtwisted.workers.messages import Decoder, Message, MessageKind
-from agwtwisted.workers.seat import BEAT_TIMEOUT, START_TIMEOUT, STATUS_TIMEOUT, Common, Seat, SeatState
+from agwtwisted.workers.worker_slot import BEAT_TIMEOUT, START_TIMEOUT, STATUS_TIMEOUT, Common, SlotState, WorkerSlot
 from tests import configurations
 
 ADDRESS: Address = ("192.0.2.1", 1)
 
 
 class Reports:
-    """A supervisor that notes what it hears."""
+    """A owner that notes what it hears."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
         self.messages: list[Message] = []
 
-    def serves(self, seat: Seat) -> None:
+    def serves(self, slot: WorkerSlot) -> None:
         """Its worker serves."""
         self.heard.append("serves")
 
-    def ended(self, seat: Seat) -> None:
+    def ended(self, slot: WorkerSlot) -> None:
         """Its worker is gone."""
         self.heard.append("ended")
 
-    def due(self, seat: Seat) -> None:
+    def due(self, slot: WorkerSlot) -> None:
         """It is time for the next one."""
         self.heard.append("due")
 
-    def received(self, seat: Seat, message: Message) -> None:
+    def received(self, slot: WorkerSlot, message: Message) -> None:
         """An answer."""
         self.messages.append(message)
 
 
-class SeatTests(SynchronousTestCase):
+class WorkerSlotTests(SynchronousTestCase):
     """A worker comes and goes."""
 
     def setUp(self) -> None:
@@ -57,7 +57,7 @@ class SeatTests(SynchronousTestCase):
         self.reports = Reports()
         self.socket = socket.socket()
         self.addCleanup(self.socket.close)
-        self.seat = Seat(2, {ADDRESS: self.socket}, self.reactor, self.reports)
+        self.slot = WorkerSlot(2, {ADDRESS: self.socket}, self.reactor, self.reports)
         self.common = Common(count=3, memory=SharedMemory.create(100, 3), affinity_key=b"key")
         self.addCleanup(os.close, self.common.memory.descriptor)
         self.addCleanup(self.close_all)
@@ -66,7 +66,7 @@ class SeatTests(SynchronousTestCase):
         self.addCleanup(globalLogPublisher.removeObserver, self.events.append)
 
     def close_all(self) -> None:
-        """Closes whatever the seat reads."""
+        """Closes whatever the slot reads."""
         for each in tuple(self.reactor.readers):
             each.close()
 
@@ -76,14 +76,14 @@ class SeatTests(SynchronousTestCase):
 
     def order(self, serial: int = 7) -> Message:
         """The order to fork a worker; from now on the test has its end of the channel and its standard error."""
-        message, given = self.seat.order(serial, self.common)
+        message, given = self.slot.order(serial, self.common)
         self.end = socket.socket(fileno=given[0])
         self.errors = given[1]
         self.addCleanup(self.end.close)
         return message
 
     def read(self) -> None:
-        """The seat reads whatever there is, and sends what waits."""
+        """The slot reads whatever there is, and sends what waits."""
         for each in (*self.reactor.readers, *self.reactor.writers):
             if each in self.reactor.writers:
                 each.doWrite()
@@ -94,7 +94,7 @@ class SeatTests(SynchronousTestCase):
     def serve(self) -> None:
         """A worker is forked, and serves."""
         self.order()
-        self.seat.forked(self.process().pid)
+        self.slot.forked(self.process().pid)
         send_waiting(self.end, Message(kind=MessageKind.READY))
         self.read()
 
@@ -113,7 +113,7 @@ class SeatTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """A worker gets its place, the key, its end of the channel, standard error, the memory and its sockets."""
-        self.assertTrue(self.seat.is_due)
+        self.assertTrue(self.slot.is_due)
         message = self.order()
         self.assertEqual(message.kind, MessageKind.FORK)
         self.assertEqual(
@@ -122,13 +122,13 @@ class SeatTests(SynchronousTestCase):
         )
         self.assertEqual(message.data, b"key")
         self.assertEqual(message.descriptors[2:], [self.common.memory.descriptor, self.socket.fileno()])
-        self.assertEqual((self.seat.state, self.seat.is_due), (SeatState.STARTING, False))
+        self.assertEqual((self.slot.state, self.slot.is_due), (SlotState.STARTING, False))
         self.assertNotIn("key", repr(self.common).replace("affinity_key", ""))
 
     def test_serves(self) -> None:
         """It serves once it says so; its connections are counted, its events logged, its answers handed on."""
         self.serve()
-        self.assertEqual((self.seat.is_serving, self.reports.heard), (True, ["serves"]))
+        self.assertEqual((self.slot.is_serving, self.reports.heard), (True, ["serves"]))
         send_waiting(
             self.end, Message(kind=MessageKind.BEAT, fields={"connections": 5, "listeners": [["::1", 443, 4]]})
         )
@@ -136,9 +136,9 @@ class SeatTests(SynchronousTestCase):
         send_waiting(self.end, Message(kind=MessageKind.LOGGED, fields=fields))
         send_waiting(self.end, Message(kind=MessageKind.PREPARED, fields={"serial": 1, "warnings": []}))
         self.read()
-        status = self.seat.status
+        status = self.slot.status
         self.assertEqual((status.index, status.pid, status.connections, status.restarts), (2, self.worker.pid, 5, 0))
-        self.assertEqual(self.seat.by_address, {("::1", 443): 4})
+        self.assertEqual(self.slot.by_address, {("::1", 443): 4})
         self.assertIn("worker 2: odd", self.logged())
         self.assertEqual([message.kind for message in self.reports.messages], [MessageKind.PREPARED])
 
@@ -146,14 +146,14 @@ class SeatTests(SynchronousTestCase):
         """It has ended when both its channel and its process have; the next one is due at once, and later then."""
         for delay, restarts in ((0.0, 0), (0.5, 1), (1.0, 2)):
             self.order()
-            self.seat.ended_with("SIGKILL")
+            self.slot.ended_with("SIGKILL")
             self.assertEqual(self.reports.heard, [])
             self.close()
-            self.assertEqual((self.reports.heard, self.seat.state), (["ended"], SeatState.EMPTY))
-            self.assertFalse(self.seat.is_due)
+            self.assertEqual((self.reports.heard, self.slot.state), (["ended"], SlotState.EMPTY))
+            self.assertFalse(self.slot.is_due)
             self.reactor.advance(delay)
-            self.assertEqual((self.reports.heard, self.seat.is_due), (["ended", "due"], True))
-            self.assertEqual(self.seat.status.restarts, restarts)
+            self.assertEqual((self.reports.heard, self.slot.is_due), (["ended", "due"], True))
+            self.assertEqual(self.slot.status.restarts, restarts)
             self.reports.heard.clear()
         self.assertIn("worker 2 has ended after 0.0 s: SIGKILL; its connections (0) are lost", self.logged())
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -163,8 +163,8 @@ class SeatTests(SynchronousTestCase):
         self.serve()
         os.write(self.errors, b"Fatal Python error\n")
         self.close()
-        self.assertEqual((self.seat.state, self.reports.heard), (SeatState.ENDING, ["serves"]))
-        self.seat.ended_with("SIGSEGV")
+        self.assertEqual((self.slot.state, self.reports.heard), (SlotState.ENDING, ["serves"]))
+        self.slot.ended_with("SIGSEGV")
         self.assertEqual(self.reports.heard, ["serves", "ended"])
         self.assertIn("worker 2: Fatal Python error", self.logged())
 
@@ -179,8 +179,8 @@ class SeatTests(SynchronousTestCase):
     def test_without_spawner(self) -> None:
         """Where the spawner is gone, it is the channel that says that a worker has ended; before, it serves on."""
         self.serve()
-        self.seat.spawner_lost()
-        self.assertTrue(self.seat.is_serving)
+        self.slot.spawner_lost()
+        self.assertTrue(self.slot.is_serving)
         self.close()
         self.assertEqual(self.reports.heard, ["serves", "ended"])
         self.assertIn("it is not known how", self.logged())
@@ -189,26 +189,26 @@ class SeatTests(SynchronousTestCase):
         """A worker whose end the spawner has not seen any more."""
         self.serve()
         self.close()
-        self.seat.spawner_lost()
+        self.slot.spawner_lost()
         self.assertEqual(self.reports.heard, ["serves", "ended"])
 
     def test_does_not_start(self) -> None:
         """A worker has a while to start."""
         self.order()
-        self.seat.forked(self.process().pid)
-        self.seat.look(self.reactor.seconds() + START_TIMEOUT)
+        self.slot.forked(self.process().pid)
+        self.slot.look(self.reactor.seconds() + START_TIMEOUT)
         self.assertIsNone(self.worker.poll())
-        self.seat.look(self.reactor.seconds() + START_TIMEOUT + 1)
+        self.slot.look(self.reactor.seconds() + START_TIMEOUT + 1)
         self.assertEqual(self.worker.wait(60), -signal.SIGKILL)
 
     def test_hangs(self) -> None:
         """One that gives no sign of life is ended, unless this process was held up itself."""
         self.serve()
         later = self.reactor.seconds() + BEAT_TIMEOUT + 1
-        self.seat.forgive(later)
-        self.seat.look(later + BEAT_TIMEOUT)
+        self.slot.forgive(later)
+        self.slot.look(later + BEAT_TIMEOUT)
         self.assertIsNone(self.worker.poll())
-        self.seat.look(later + BEAT_TIMEOUT + 1)
+        self.slot.look(later + BEAT_TIMEOUT + 1)
         self.assertEqual(self.worker.wait(60), -signal.SIGKILL)
         self.assertIn("no sign of life", self.logged())
 
@@ -216,7 +216,7 @@ class SeatTests(SynchronousTestCase):
         """One that does not read what it is sent is ended, before it takes this process's memory."""
         self.serve()
         for _ in range(9):
-            self.seat.send(Message(kind=MessageKind.PUBLISHED, fields={"topic": "t"}, data=bytes(MOST_QUEUED // 8)))
+            self.slot.send(Message(kind=MessageKind.PUBLISHED, fields={"topic": "t"}, data=bytes(MOST_QUEUED // 8)))
         self.reactor.advance(0)
         self.assertEqual(self.worker.wait(60), -signal.SIGKILL)
         self.assertIn("it does not read what it is sent", self.logged())
@@ -227,36 +227,36 @@ class SeatTests(SynchronousTestCase):
         self.order()
         send_waiting(self.end, refused(0, [problem]))
         self.close()
-        self.assertEqual(tuple(self.seat.problems), (problem,))
+        self.assertEqual(tuple(self.slot.problems), (problem,))
 
     def test_stop(self) -> None:
         """It drains, and no other comes; the sockets here are closed, so that they are open only as long as its own."""
         self.serve()
-        self.seat.stop(without_limit=True)
+        self.slot.stop(without_limit=True)
         self.assertEqual(self.socket.fileno(), -1)
         for each in tuple(self.reactor.writers):
             each.doWrite()
         decoder = Decoder()
         receive_waiting(self.end, decoder)
         self.assertEqual(list(decoder.messages()), [Message(kind=MessageKind.STOP, fields={"without_limit": True})])
-        self.seat.ended_with("exit status 0")
+        self.slot.ended_with("exit status 0")
         self.close()
-        self.assertEqual((self.reports.heard, self.seat.is_due), (["serves", "ended"], False))
+        self.assertEqual((self.reports.heard, self.slot.is_due), (["serves", "ended"], False))
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_stop_between(self) -> None:
         """A stop while the next worker is awaited: it does not come."""
         self.order()
-        self.seat.ended_with("SIGKILL")
+        self.slot.ended_with("SIGKILL")
         self.close()
-        self.seat.stop(without_limit=False)
-        self.assertEqual((self.reactor.getDelayedCalls(), self.seat.is_due), ([], False))
+        self.slot.stop(without_limit=False)
+        self.assertEqual((self.reactor.getDelayedCalls(), self.slot.is_due), ([], False))
 
     def test_change(self) -> None:
         """After a reload there are the sockets of the addresses in force, and those of others are closed."""
         plan = configurations.plan()
         [address] = plan.addresses
         with socket.socket() as new:
-            self.seat.change(plan, {address: new})
-            self.assertEqual(self.seat.sockets, {address: new})
+            self.slot.change(plan, {address: new})
+            self.assertEqual(self.slot.sockets, {address: new})
             self.assertEqual(self.socket.fileno(), -1)

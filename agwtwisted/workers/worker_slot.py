@@ -37,8 +37,8 @@ UNKNOWN: Final = "it is not known how"
 """Where the spawner, which would have seen it, has ended as well."""
 
 
-class SeatState(Enum):
-    """What the process of a seat does."""
+class SlotState(Enum):
+    """What the process of a slot does."""
 
     EMPTY = "none"  # there is none: the next one is due, or waits
     STARTING = "starting"
@@ -46,19 +46,19 @@ class SeatState(Enum):
     ENDING = "ending"  # its channel or its process has ended
 
 
-class Supervisor(Protocol):
-    """What a seat reports to."""
+class SlotOwner(Protocol):
+    """What a slot reports to."""
 
-    def serves(self, seat: Seat) -> None:
+    def serves(self, slot: WorkerSlot) -> None:
         """Its worker serves."""
 
-    def ended(self, seat: Seat) -> None:
+    def ended(self, slot: WorkerSlot) -> None:
         """Its worker is gone."""
 
-    def due(self, seat: Seat) -> None:
+    def due(self, slot: WorkerSlot) -> None:
         """It is time for the next one."""
 
-    def received(self, seat: Seat, message: Message) -> None:
+    def received(self, slot: WorkerSlot, message: Message) -> None:
         """Its worker has answered about a configuration, or has published something."""
 
 
@@ -71,24 +71,22 @@ class Common:
     affinity_key: bytes = attrs.field(repr=False)
 
 
-class Seat:
+class WorkerSlot:
     """One worker's place.
 
     Args:
         index: of the worker, from 1.
         sockets: the listening sockets that are its own.
         reactor: of this process.
-        supervisor: hears what happens.
+        owner: hears what happens.
     """
 
     log = Logger()
 
-    def __init__(
-        self, index: int, sockets: Mapping[Address, socket.socket], reactor: Any, supervisor: Supervisor
-    ) -> None:
+    def __init__(self, index: int, sockets: Mapping[Address, socket.socket], reactor: Any, owner: SlotOwner) -> None:
         self.index = index
         self.sockets = dict(sockets)
-        self.state = SeatState.EMPTY
+        self.state = SlotState.EMPTY
         self.serial = 0
         """The number of the process, of all workers that there have been."""
         self.problems: Sequence[Problem] = ()
@@ -101,7 +99,7 @@ class Seat:
         self._connections = 0
         self._restarts = -1
         self._reactor = reactor
-        self._supervisor = supervisor
+        self._owner = owner
         self._back_off = BackOff()
         self._process = ProcessHandle(0)
         self._is_reported = True
@@ -118,7 +116,7 @@ class Seat:
     @property
     def is_due(self) -> bool:
         """Whether a worker is to be forked now."""
-        return self.state is SeatState.EMPTY and self._timer is None and not self._stopping
+        return self.state is SlotState.EMPTY and self._timer is None and not self._stopping
 
     @property
     def is_open(self) -> bool:
@@ -128,7 +126,7 @@ class Seat:
     @property
     def is_serving(self) -> bool:
         """Whether its worker accepts connections."""
-        return self.state is SeatState.SERVING
+        return self.state is SlotState.SERVING
 
     @property
     def status(self) -> WorkerStatus:
@@ -146,7 +144,7 @@ class Seat:
         """The order to fork the worker with this number; and the descriptors to close once it is sent."""
         own, other = socket.socketpair()
         read, write = os.pipe2(os.O_CLOEXEC)
-        self.state, self.serial, self.problems = SeatState.STARTING, serial, ()
+        self.state, self.serial, self.problems = SlotState.STARTING, serial, ()
         self.how, self._is_reported, self._connections, self.by_address = "", True, 0, {}
         self._since = self._alive = self._reactor.seconds()
         self._restarts += 1
@@ -160,7 +158,7 @@ class Seat:
 
     def forked(self, process: int) -> None:
         """It is there."""
-        if self.state is SeatState.STARTING:
+        if self.state is SlotState.STARTING:
             self._process = ProcessHandle(process)
 
     def send(self, message: Message, *, bounded: bool = True) -> None:
@@ -182,7 +180,7 @@ class Seat:
     def stop(self, *, without_limit: bool) -> None:
         """Has the worker drain, and no other come. From here on its sockets are open only as long as it has them."""
         self._stopping = True
-        if self.state is SeatState.EMPTY:
+        if self.state is SlotState.EMPTY:
             self._cancel()
         self.send(Message(kind=MessageKind.STOP, fields={"without_limit": without_limit}), bounded=False)
         for bound in self.sockets.values():
@@ -195,15 +193,15 @@ class Seat:
 
     def look(self, now: float) -> None:
         """Ends a worker that does not start, or whose reactor hangs."""
-        if self.state is SeatState.STARTING and now - self._since > START_TIMEOUT:
+        if self.state is SlotState.STARTING and now - self._since > START_TIMEOUT:
             self.kill(f"it does not serve after {START_TIMEOUT:.0f} s")
-        elif self.state is SeatState.SERVING and now - self._alive > BEAT_TIMEOUT:
+        elif self.state is SlotState.SERVING and now - self._alive > BEAT_TIMEOUT:
             self.kill(f"it has given no sign of life for {BEAT_TIMEOUT:.0f} s")
 
     def forgive(self, now: float) -> None:
         """This process itself was held up: the worker's silence until now does not count."""
         self._alive = now
-        if self.state is SeatState.STARTING:
+        if self.state is SlotState.STARTING:
             self._since = now
 
     def ended_with(self, how: str) -> None:
@@ -215,7 +213,7 @@ class Seat:
     def spawner_lost(self) -> None:
         """No spawner will say how the process ends."""
         self._is_reported = False
-        if self.state is SeatState.ENDING:
+        if self.state is SlotState.ENDING:
             self._part_ended()
 
     def _lost(self, reason: str) -> None:
@@ -227,8 +225,8 @@ class Seat:
         """The channel or the process has ended: waits for the other, for a while."""
         if not self.is_open and (self.how or not self._is_reported):
             self._finish()
-        elif self.state is not SeatState.ENDING:
-            self.state = SeatState.ENDING
+        elif self.state is not SlotState.ENDING:
+            self.state = SlotState.ENDING
             self._timer = self._reactor.callLater(STATUS_TIMEOUT, self._overdue)
 
     def _overdue(self) -> None:
@@ -248,12 +246,12 @@ class Seat:
     def _finish(self) -> None:
         """There is no worker any more."""
         self.close()
-        self.state = SeatState.EMPTY
+        self.state = SlotState.EMPTY
         if self._stopping:
             self.log.info("{worker} has ended: {how}", worker=self.name, how=self.how or UNKNOWN)
         else:
             self._await_next()
-        self._supervisor.ended(self)
+        self._owner.ended(self)
 
     def _await_next(self) -> None:
         lived = self._reactor.seconds() - self._since
@@ -271,7 +269,7 @@ class Seat:
 
     def _next(self) -> None:
         self._timer = None
-        self._supervisor.due(self)
+        self._owner.due(self)
 
     def _cancel(self) -> None:
         timer, self._timer = self._timer, None
@@ -294,9 +292,9 @@ class Seat:
             case MessageKind.REFUSED if not message.fields["serial"]:
                 self.problems = problems_of(message)
             case _:
-                self._supervisor.received(self, message)
+                self._owner.received(self, message)
 
     def _serves(self) -> None:
-        if self.state is SeatState.STARTING:
-            self.state = SeatState.SERVING
-            self._supervisor.serves(self)
+        if self.state is SlotState.STARTING:
+            self.state = SlotState.SERVING
+            self._owner.serves(self)
