@@ -16,7 +16,7 @@ from agwtwisted.core.base.errors import AgwError, ConfigError
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.listening.listener import BindError
-from agwtwisted.loading import READINGS, Files, load, load_files, placed, plan_of, read, try_contexts
+from agwtwisted.loading import LARGEST, READINGS, Files, load, load_files, placed, plan_of, read, try_contexts
 from agwtwisted.operations.followed_files import signature_of
 from agwtwisted.tls import contexts
 from agwtwisted.tls.contexts import AuthorityError, CertificateError, GroupsError
@@ -86,6 +86,27 @@ class LoadTests(Directory):
             [problem] = self.problems(path)
             self.assertTrue(problem.endswith(f" cannot be read: {reason}"), problem)
             self.assertTrue(problem.startswith(f"ERROR {self.directory}"), problem)
+
+    def test_not_regular(self) -> None:
+        """A pipe, which may never say anything, and a device, which may never end, are not read."""
+        pipe, key = self.directory / "pipe", self.directory / "conf/pki/site.key"
+        os.mkfifo(pipe, 0o600)
+        files = load_files(self.file, NOW).files
+        for other in (pipe, Path("/dev/zero")):
+            self.assertIn("cannot be read: it is not a regular file", self.problems(str(other))[0])
+            key.unlink()
+            key.symlink_to(other)
+            said = f"cannot read {key}: it is not a regular file"
+            self.assertIn(said, self.problems(self.file)[0])
+            with self.assertRaises(ConfigError) as caught:
+                plan_of(files.reread(), NOW)
+            self.assertIn(said, str(caught.exception))
+
+    def test_huge(self) -> None:
+        """A file that is larger than any configuration is not read into memory."""
+        with open(self.file, "ab") as file:
+            file.truncate(LARGEST + 1)
+        self.assertIn("cannot be read: it is larger than 16 MiB", "".join(self.problems(self.file)))
 
     def test_wrong(self) -> None:
         """Every problem is said, with file and line."""
