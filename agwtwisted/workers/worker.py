@@ -174,10 +174,10 @@ class Worker:
         self._reactor.callLater(BEAT, self._beat)
 
     def _stop(self) -> None:
-        """Drains, and ends then."""
+        """Drains, and ends then; one that only starts does so once its reactor runs."""
         if not self._stopping:
             self._stopping = True
-            self._reactor.stop()
+            self._reactor.callWhenRunning(self._reactor.stop)
 
     def _end(self) -> Deferred[None]:
         """Drains; then the parent gets what is left for it, before the reactor closes all that it watches."""

@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -29,12 +30,18 @@ FILES = Files(file="gw.ini", main=SourceFile(data=b"", mode=0o600))
 
 
 class Reactor(MemoryReactorClock):
-    """Notes that it is stopped, and calls what threads give it at once."""
+    """Notes that it is stopped, which it can be only while it runs, and calls what threads give it at once."""
 
     stopped = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.running = True
+
     def stop(self) -> None:
         """It stops."""
+        if not self.running:
+            raise ReactorNotRunning
         self.stopped = True
 
 
@@ -183,6 +190,16 @@ class WorkerTests(SynchronousTestCase):
         self.reactor.stopped = False
         self.send(MessageKind.STOP, without_limit=False)
         self.assertFalse(self.reactor.stopped)
+
+    def test_stops_before_it_serves(self) -> None:
+        """One that is to stop while it starts does so as soon as its reactor runs."""
+        self.reactor.running = False
+        self.send(MessageKind.STOP, without_limit=False)
+        self.assertFalse(self.reactor.stopped)
+        self.reactor.running = True
+        for hook, args, kwargs in self.reactor.whenRunningHooks:
+            hook(*args, **kwargs)
+        self.assertTrue(self.reactor.stopped)
 
     def test_parent_gone(self) -> None:
         """Without a parent it drains; if it drains already, a second signal has ended the parent: it ends at once."""
