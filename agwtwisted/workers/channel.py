@@ -81,11 +81,17 @@ class Channel:
 
         Its descriptors stay the caller's. A `bounded` message is one of many: where too much waits, the channel is
         lost, in a later turn, since the other process does not read.
+
+        Raises:
+            ChannelError: it is longer than a message may be.
+            OSError: its descriptors cannot be kept, since there are too many. Nothing is sent then.
         """
         if not self.is_open:
             return
-        for data, descriptors in pieces(message):
-            self._queue.append(_Piece(memoryview(data), tuple(map(os.dup, descriptors)), bounded))
+        waiting = list(pieces(message))
+        kept = deque(_duplicates(message.descriptors))
+        for data, descriptors in waiting:
+            self._queue.append(_Piece(memoryview(data), [kept.popleft() for _ in descriptors], bounded))
             self.queued += len(data) if bounded else 0
         if self.queued > MOST_QUEUED:
             self._give_up("it does not read what it is sent")
@@ -225,6 +231,18 @@ def _receive(end: socket.socket) -> tuple[bytes, list[int]]:
             whole = len(content) - len(content) % 4
             descriptors += memoryview(content[:whole]).cast("i").tolist()
     return data, descriptors
+
+
+def _duplicates(descriptors: Sequence[int]) -> list[int]:
+    """A descriptor more for each of these, or none at all; raises OSError."""
+    made: list[int] = []
+    try:
+        for descriptor in descriptors:
+            made.append(os.dup(descriptor))
+    except OSError:
+        _close_all(made)
+        raise
+    return made
 
 
 def _close_all(descriptors: Sequence[int]) -> None:

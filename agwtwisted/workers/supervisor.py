@@ -21,7 +21,7 @@ from agwtwisted.loading import Loaded, placed
 from agwtwisted.sharing.memory import Count
 from agwtwisted.transport.deferreds import TrackedSet
 from agwtwisted.workers.configurations import prepare, problems_of
-from agwtwisted.workers.messages import Message, MessageKind
+from agwtwisted.workers.messages import ChannelError, Message, MessageKind
 from agwtwisted.workers.process_handle import ending
 from agwtwisted.workers.siblings import Publisher
 from agwtwisted.workers.sockets import Sockets, bind_all, close_all
@@ -162,19 +162,26 @@ class Supervisor:
 
     def _order(self, slot: WorkerSlot) -> None:
         self._workers += 1
+        given: Sequence[int] = ()
         try:
             message, given = slot.order(self._workers, self._common)
-        except OSError as error:  # it is tried again with the next look
-            self.log.error("{worker} cannot be started: {reason}", worker=slot.name, reason=str(error))
-            self._fail([self._problem(f"{slot.name} cannot be started: {error}")])
+            self._living.add(slot)
+            self._spawning.send(message)
+        except OSError as error:  # it is tried again with the next look, or after the back-off
+            self._cannot_start(slot, error)
             return
-        self._living.add(slot)
-        self._spawning.send(message)
-        for descriptor in given:
-            os.close(descriptor)
+        finally:
+            for descriptor in given:
+                os.close(descriptor)
         for topic, payload in self.present():
             slot.send(Message(kind=MessageKind.PUBLISHED, fields={"topic": topic}, data=payload), bounded=False)
         slot.send(Message(kind=MessageKind.BEGIN))
+
+    def _cannot_start(self, slot: WorkerSlot, error: OSError) -> None:
+        self.log.error("{worker} cannot be started: {reason}", worker=slot.name, reason=str(error))
+        self._fail([self._problem(f"{slot.name} cannot be started: {error}")])
+        if not slot.is_due:  # the spawner, which knows nothing of it, will not say that it has ended
+            slot.ended_with(f"it cannot be started: {error}")
 
     def spawner_answered(self, message: Message) -> None:
         """As `SpawnerUser` has it."""
@@ -230,6 +237,7 @@ class Supervisor:
     # -- deadlines
 
     def _look(self) -> None:
+        self._looking = self._reactor.callLater(LOOK, self._look)
         now = self._reactor.seconds()
         held_up = now - self._looked > 2 * LOOK
         self._looked = now
@@ -240,7 +248,6 @@ class Supervisor:
             else:
                 each.look(now)
         self._fill()
-        self._looking = self._reactor.callLater(LOOK, self._look)
 
     # -- another configuration
 
@@ -256,29 +263,34 @@ class Supervisor:
             sockets = bind_all(
                 (each for each in plan.addresses if each not in slot.sockets), self._common.count, self._binding
             )
-        transaction = self._begin(judged, sockets)
+        asked = [slot for slot in self._slots if slot.is_open]
+        transaction = self._transaction = Transaction(self._numbered(), [SPAWNER, *(slot.serial for slot in asked)])
         try:
+            self._ask(asked, transaction.serial, judged, sockets)
             await transaction.decided.addTimeout(PREPARE_TIMEOUT, self._reactor)
         except BaseException as error:
             self._give_up(transaction, sockets)
-            if isinstance(error, TimeoutError):
-                raise ConfigError([self._problem(_LATE.format(self._named(transaction.awaited)))]) from error
-            raise
+            match error:
+                case TimeoutError():
+                    text = _LATE.format(self._named(transaction.awaited))
+                case OSError() | ChannelError():
+                    text = f"cannot be sent to all processes: {error}"
+                case _:
+                    raise
+            raise ConfigError([self._problem(text)]) from error
         return WorkersReplacement(
             transaction,
             commit=lambda: self._commit(transaction, judged, sockets),
             cancel=lambda: self._give_up(transaction, sockets),
         )
 
-    def _begin(self, judged: Judged, sockets: Sockets) -> Transaction:
-        files, serial = judged.loaded.files, self._numbered()
-        asked = [slot for slot in self._slots if slot.is_open]
-        self._transaction = Transaction(serial, [SPAWNER, *(slot.serial for slot in asked)])
+    def _ask(self, workers: Iterable[WorkerSlot], serial: int, judged: Judged, sockets: Sockets) -> None:
+        """Has the spawner and these workers prepare a configuration; raises OSError, ChannelError."""
+        files = judged.loaded.files
         self._spawning.send(prepare(serial, files, judged.now))
-        for slot in asked:
+        for slot in workers:
             own = {address: bound[slot.index - 1] for address, bound in sockets.items()}
             slot.send(prepare(serial, files, judged.now, own), bounded=False)
-        return self._transaction
 
     def _answered(self, process: int, message: Message) -> None:
         transaction = self._transaction

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from unittest import mock
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.testing import MemoryReactorClock
@@ -66,6 +67,16 @@ class ChannelTests(SynchronousTestCase):
         os.close(descriptor)
         self.assertEqual((os.read(read, 9), os.read(read, 9)), (b"x", b""))
         os.close(read)
+
+    def test_no_descriptors(self) -> None:
+        """Where not all descriptors of a message can be kept, none is, and nothing of it is sent."""
+        before = os.listdir("/proc/self/fd")
+        with mock.patch("os.dup", side_effect=[os.dup(1), OSError(24, "too many open files")]):
+            message = Message(kind=MessageKind.PREPARE, descriptors=[1, 1])
+            self.assertRaises(OSError, self.channel.send, message)
+        self.assertEqual((os.listdir("/proc/self/fd"), self.channel.queued), (before, 0))
+        self.channel.send(Message(kind=MessageKind.READY))
+        self.assertEqual(self.read_other(), [Message(kind=MessageKind.READY)])
 
     def test_a_long_one(self) -> None:
         """What does not fit into the kernel's buffer waits; what is sent counts no longer."""

@@ -15,7 +15,7 @@ from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.loading import Files, Loaded
 from agwtwisted.sharing.memory import Count, SharedMemory
 from agwtwisted.workers.configurations import files_of, refused
-from agwtwisted.workers.messages import Message, MessageKind
+from agwtwisted.workers.messages import ChannelError, Message, MessageKind
 from agwtwisted.workers.sockets import bind_all
 from agwtwisted.workers.supervisor import AFTER_DRAIN, LOOK, PREPARE_TIMEOUT, Judged, Supervisor, WorkersReplacement
 from agwtwisted.workers.worker_slot import START_TIMEOUT, Common
@@ -271,6 +271,18 @@ class ReplacingTests(SupervisorCase):
         self.reactor.advance(LOOK)
         self.spawner.take(MessageKind.FORK)
 
+    def test_no_descriptors_for_the_spawner(self) -> None:
+        """One whose order cannot be sent is started later, too; nothing of the attempt stays open."""
+        first, _ = self.started()
+        before = len(os.listdir("/proc/self/fd"))
+        with mock.patch.object(self.spawner, "send", side_effect=OSError(24, "too many open files")):
+            self.end(first)
+        self.assertEqual(self.supervisor.workers[0].restarts, 1)
+        self.turn()
+        self.assertLess(len(os.listdir("/proc/self/fd")), before)
+        self.reactor.advance(LOOK)
+        self.spawner.take(MessageKind.FORK)
+
     def test_deadlines(self) -> None:
         """What is overdue is looked for, but not after this process was held up itself."""
         self.started()
@@ -408,6 +420,16 @@ class PrepareTests(SupervisorCase):
         self.spawner.take()
         self.turn()
         self.assertFalse(self.first.has_received())
+
+    def test_cannot_be_sent(self) -> None:
+        """Where a process cannot be asked, all give it up, and workers are replaced as before."""
+        for error in (OSError(24, "too many open files"), ChannelError("a message of 9 bytes")):
+            with mock.patch.object(self.spawner, "send", side_effect=[error, None]):
+                preparing = self.supervisor.prepare(self.judged("second", self.ports[0], self.ports[1]))
+            self.assertIn(str(error), str(self.failureResultOf(preparing, ConfigError).value))
+        self.end(self.first)
+        self.spawner.take(MessageKind.FORK)
+        socket.create_server(("127.0.0.1", self.ports[1])).close()  # nothing listens there
 
     def test_late(self) -> None:
         """One that does not answer in time has all give it up; it is named."""
