@@ -34,7 +34,7 @@ from agwtwisted.transport.clocks import count_monotonically
 from agwtwisted.transport.deferreds import log_failure
 from agwtwisted.transport.descriptors import raise_limit
 from agwtwisted.transport.process import install_reactor
-from agwtwisted.transport.threads import in_thread
+from agwtwisted.transport.threads import considerate, in_thread
 from agwtwisted.workers.channel import Channel
 from agwtwisted.workers.configurations import files_of, now_of, refused, sockets_of
 from agwtwisted.workers.messages import Message, MessageKind
@@ -228,8 +228,9 @@ class Worker:
         sockets = sockets_of(message, message.descriptors)
         try:
             files = files_of(message)
-            plan = await in_thread(self._reactor, partial(plan_of, files, now_of(message)), "reload")
-            prepared = await self._service.prepare(Loaded(plan=plan, files=files), sockets)
+            with considerate():
+                plan = await in_thread(self._reactor, partial(plan_of, files, now_of(message)), "reload")
+                prepared = await self._service.prepare(Loaded(plan=plan, files=files), sockets)
         except ConfigError as error:
             self._channel.send(refused(serial, error.problems))
         except CancelledError:  # another one is wanted, or none

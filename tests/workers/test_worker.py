@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from typing import Any
 from unittest import mock
@@ -137,6 +138,15 @@ class WorkerTests(SynchronousTestCase):
         self.assertEqual(self.service.calls, [])
         self.send(MessageKind.COMMIT, serial=5)
         self.assertEqual((self.service.calls, self.reactor.stopped), (["commit"], False))
+
+    def test_considerate(self) -> None:
+        """While it prepares, threads have the interpreter for a moment only, as in a reload of one process."""
+        usual = sys.getswitchinterval()
+        self.service.preparing = Deferred()
+        self.give(prepare(5, FILES, None))
+        self.assertLess(sys.getswitchinterval(), usual)
+        self.send(MessageKind.CANCEL, serial=5)
+        self.assertEqual(sys.getswitchinterval(), usual)
 
     def test_other_commit(self) -> None:
         """A worker that has not prepared what comes into force ends: its successor has it."""
