@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from functools import partial
+from typing import Any
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
@@ -25,7 +26,7 @@ from agwtwisted.core.operations.session_records import SessionRecord, SessionSta
 from agwtwisted.core.plan.routing import RelaySite
 from agwtwisted.core.relay import announcing
 from agwtwisted.core.verification.verdicts import Trusted
-from agwtwisted.identity.revalidation import Revalidation
+from agwtwisted.identity.revalidation import Check, Revalidation
 from agwtwisted.listening.ports import Port
 from agwtwisted.listening.succession import Belonging, Succession, Turns
 from agwtwisted.relay.backends import RelayServer
@@ -185,25 +186,31 @@ class RelaySession:
         successor, self._successor = self._successor, None
         if successor is None or self._connection.closing:
             return
+        try:
+            self._take_on(successor)
+        except Exception:
+            self._fail()
+
+    def _take_on(self, successor: Belonging) -> None:
         port = self._port = successor.port
         site = successor.site
         check = port.check_of(None if site is None else site.profile)
-        if not self._suspect:
-            if self._revalidation is not None:
-                self._revalidation.check_by(check)
-            return
-        try:
+        if self._suspect:
             self._suspect, self._trust = False, successor.trust
-            if self._revalidation is not None:
-                self._revalidation.stop()
-            if self._joined is None:
-                self._target = port.target_of(site)
-            asked = PendingClient(connection=self.client.connection, proof=self.client.proof)
-            pending = port.judged_anew(self._connection, asked, site)
-            revalidation = self._revalidation = Revalidation.anew(port.clock, port.wall, self, pending, check)
-            revalidation.begin()
-        except Exception:
-            self._fail()
+            self._judge(port, site, check)
+        elif self._revalidation is not None:
+            self._revalidation.check_by(check)
+
+    def _judge(self, port: Any, site: RelaySite | None, check: Check | None) -> None:
+        """Judges the client by the profile of its site as it is now; nothing of it is passed on until that is done."""
+        if self._revalidation is not None:
+            self._revalidation.stop()
+        if self._joined is None:
+            self._target = port.target_of(site)
+        asked = PendingClient(connection=self.client.connection, proof=self.client.proof)
+        pending = port.judged_anew(self._connection, asked, site)
+        self._revalidation = Revalidation.anew(port.clock, port.wall, self, pending, check)
+        self._revalidation.begin()
 
     def _go_on(self, client: Admitted) -> None:
         """The client is trusted still."""

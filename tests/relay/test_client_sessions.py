@@ -808,14 +808,15 @@ class SuccessionTests(SynchronousTestCase):
         self.assertEqual(backend.take(), b"x")
 
     def test_defect(self) -> None:
-        """Where the judgement breaks the session ends."""
-        stand, client, backend = self.joined()
-        following = Stand(PARTNERS, before=stand)
-        following.port.judged_anew = _breaks  # type: ignore[method-assign]
-        following.port.take_over(stand.port)
-        self.turn(stand)
-        self.assertEqual((backend.reset, client.line.reset), (True, True))
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        """Where the judgement breaks, or there is no check for it, the session ends."""
+        for broken in ("judged_anew", "check_of"):
+            stand, client, backend = self.joined()
+            following = Stand(PARTNERS, before=stand)
+            setattr(following.port, broken, _breaks)
+            following.port.take_over(stand.port)
+            self.turn(stand)
+            self.assertEqual((backend.reset, client.line.reset), (True, True))
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_plain(self) -> None:
         """A session without TLS goes on."""
