@@ -59,8 +59,11 @@ class RetiredPorts:
 
     def _closed(self, result: object, listener: ListeningSocket, drain_timeout: float) -> object:
         port = listener.port
-        port.retire()
         self._ports[port] = self._clock.callLater(drain_timeout, self._late, port)
+        try:
+            port.retire()
+        except Exception:  # its connections end when their time is over
+            self._log.failure("Unexpected error while the port of a removed listener is retired")
         self._closing.discard(listener)
         emptied = port.connections.when_empty().addCallback(lambda _: self._forget(port))
         log_failure(emptied, self._log, "waiting for the last connection of a port")

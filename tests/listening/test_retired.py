@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
@@ -96,6 +97,16 @@ class RetiredTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(port.events, ["retired"])
         self.successResultOf(self.retired.all_closed())
+
+    def test_port_that_cannot_be_retired(self) -> None:
+        """A defect in retiring a port is logged; its connections have the same time, and the next reload its turn."""
+        port = OldPort("a")
+        with mock.patch.object(port, "retire", side_effect=ZeroDivisionError):
+            self.close(port).closed.callback(None)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.successResultOf(self.retired.all_closed())
+        self.clock.advance(30.0)
+        self.assertEqual((port.events, self.retired.connections), (["aborted"], 0))
 
     def test_stop(self) -> None:
         """When the gateway stops, all of them are drained, waited for, and aborted at last."""
