@@ -263,12 +263,7 @@ class Reloads:
         self._warn(loaded)
         warnings = tuple(map(str, loaded.plan.config.warnings))
         if loaded.plan != plan:
-            prepared = await self._step(self._target.prepare(loaded))
-            warnings += tuple(prepared.warnings)
-            self._say(self.log.warn, [each for each in prepared.warnings if each not in self._prepared_warnings])
-            self._prepared_warnings = tuple(prepared.warnings)
-            prepared.commit()
-            self.generation += 1
+            warnings += await self._put_in_force(loaded)
             plan = loaded.plan
         # Where nothing changed, lines may have moved: the text of the next reload is that of this one.
         self.in_force = Loaded(plan=plan, files=loaded.files)
@@ -279,17 +274,30 @@ class Reloads:
             warnings=warnings,
             seconds=self._reactor.seconds() - begun,
         )
-        # Files that were touched, and hold what they held, are no news.
-        is_news = following.changes or kind is _Kind.ALL
+        self._log_reloaded(reloaded, kind)
+        return reloaded
+
+    async def _put_in_force(self, loaded: Loaded) -> tuple[str, ...]:
+        """Has the target prepare a configuration, and commits it; returns what is unwise about it on this machine."""
+        prepared = await self._step(self._target.prepare(loaded))
+        warnings = tuple(prepared.warnings)
+        self._say(self.log.warn, [each for each in warnings if each not in self._prepared_warnings])
+        self._prepared_warnings = warnings
+        prepared.commit()
+        self.generation += 1
+        return warnings
+
+    def _log_reloaded(self, reloaded: Reloaded, kind: _Kind) -> None:
+        """Says what is in force now. Files that were touched, and hold what they held, are no news."""
+        is_news = reloaded.changes or kind is _Kind.ALL
         (self.log.info if is_news else self.log.debug)(
             "Reload of {what}: generation {generation} ({fingerprint}) is in force after {seconds:.3f} s; {changes}",
             what=kind.value,
-            generation=self.generation,
-            fingerprint=plan.fingerprint[:12],
+            generation=reloaded.generation,
+            fingerprint=reloaded.fingerprint[:12],
             seconds=reloaded.seconds,
-            changes=str(following.changes),
+            changes=str(reloaded.changes),
         )
-        return reloaded
 
     async def _step(self, step: Deferred[T]) -> T:
         """Waits for what `stop` may end."""

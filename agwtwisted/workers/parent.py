@@ -172,7 +172,7 @@ class ParentService(MultiService):
         self._supervisor.reopen()
 
     def prepare(self, loaded: Loaded) -> Deferred[Prepared]:
-        """As `reload.Target` says."""
+        """As `reload.ReloadTarget` says."""
         return Deferred.fromCoroutine(self._prepared(loaded))
 
     async def _prepared(self, loaded: Loaded) -> _Replacement:

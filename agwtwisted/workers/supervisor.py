@@ -257,7 +257,7 @@ class Supervisor:
 
     async def _prepared(self, judged: Judged) -> WorkersReplacement:
         if not self._spawning.is_ready:
-            raise ConfigError([self._problem(f"{LOST}; the next one is being started: try again")])
+            raise ConfigError([self._problem("the spawner, which starts the workers, is being started: try again")])
         plan, slot = judged.loaded.plan, self._slots[0]
         with placed(plan):
             sockets = bind_all(
@@ -270,19 +270,25 @@ class Supervisor:
             await transaction.decided.addTimeout(PREPARE_TIMEOUT, self._reactor)
         except BaseException as error:
             self._give_up(transaction, sockets)
-            match error:
-                case TimeoutError():
-                    text = _LATE.format(self._named(transaction.awaited))
-                case OSError() | ChannelError():
-                    text = f"cannot be sent to all processes: {error}"
-                case _:
-                    raise
-            raise ConfigError([self._problem(text)]) from error
+            reason = self._reason(error, transaction)
+            if reason:
+                raise ConfigError([self._problem(reason)]) from error
+            raise
         return WorkersReplacement(
             transaction,
             commit=lambda: self._commit(transaction, judged, sockets),
             cancel=lambda: self._give_up(transaction, sockets),
         )
+
+    def _reason(self, error: BaseException, transaction: Transaction) -> str:
+        """Why not all processes have prepared a configuration; empty where the error says it itself."""
+        match error:
+            case TimeoutError():
+                return f"not ready after {PREPARE_TIMEOUT:.0f} s: {self._named(transaction.awaited)}"
+            case OSError() | ChannelError():
+                return f"cannot be sent to all processes: {error}"
+            case _:
+                return ""
 
     def _ask(self, workers: Iterable[WorkerSlot], serial: int, judged: Judged, sockets: Sockets) -> None:
         """Has the spawner and these workers prepare a configuration; raises OSError, ChannelError."""
@@ -369,9 +375,6 @@ class WorkersReplacement:
         self.warnings: Sequence[str] = tuple(dict.fromkeys(said))
         self.commit = commit
         self.cancel = cancel
-
-
-_LATE: Final = f"not ready after {PREPARE_TIMEOUT:.0f} s: {{}}"
 
 
 def _tell(slot: WorkerSlot, message: Message) -> None:
