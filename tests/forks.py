@@ -12,7 +12,7 @@ DEADLINE = 60.0
 
 _PREAMBLE = """
 import os, signal, sys, threading, time
-from agwtwisted.sharing.memory import Count, Fence, SharedMemory
+from agwtwisted.sharing.memory import Fence, SharedMemory
 
 signal.alarm(55)
 

@@ -19,8 +19,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.interfaces import Siblings
-from agwtwisted.listening.admission import AcceptedConnection, Limits, Slot, SlotHandshake
-from agwtwisted.sharing.memory import Count, Fence, SharedMemory
+from agwtwisted.listening.admission import AcceptedConnection, Limits, Slot
+from agwtwisted.sharing.memory import Fence, SharedMemory
 
 GIVE_WAY: Final = "give way"
 """Published by a worker that has no place and no connection that could give way: its index, and that of who has."""
@@ -63,8 +63,7 @@ class SharedLimits(Limits):
         self._count = count
         self._siblings = siblings
         self._key_of = lru_cache(REMEMBERED_KEYS)(memory.key_of)
-        self._places = memory.counts(Count.CONNECTIONS)[: count + 1]
-        self._shaking = memory.counts(Count.HANDSHAKES)
+        self._places = memory.connections[: count + 1]
         self._addresses = memory.addresses(index)
         self._others = [memory.addresses(other) for other in range(1, count + 1) if other != index]
         self._fence = Fence()
@@ -198,18 +197,6 @@ class SharedLimits(Limits):
             self._asked = 0
             if self.paused:
                 self._resume()
-
-    # -- handshakes
-
-    def begin_handshake(self, handshake: SlotHandshake) -> bool:
-        """As `Limits` has it, of this worker's part."""
-        begins = super().begin_handshake(handshake)
-        self._shaking[self._index] = len(self.handshakes)
-        return begins
-
-    def _grant(self) -> None:
-        super()._grant()
-        self._shaking[self._index] = len(self.handshakes)
 
 
 def _part(gateway: Gateway, count: int) -> Gateway:

@@ -1,4 +1,4 @@
-"""Memory that all processes of one gateway see: counts of each worker, and tables of its clients' addresses.
+"""Memory that all processes of one gateway see: how many connections each worker has, and a table of their addresses.
 
 No lock guards it. Each value has one process that writes it, and is 8 bytes at a multiple of 8, which a processor
 writes and reads as a whole. A limit holds for the sum nevertheless: a process that takes a place counts it first, then
@@ -13,7 +13,6 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-from enum import IntEnum
 from hashlib import blake2b
 from secrets import token_bytes
 from threading import Lock
@@ -22,7 +21,7 @@ from typing import Final
 from agwtwisted.sharing.address_table import ENTRY_BYTES, AddressTable
 
 MAX_WORKERS: Final = 127
-"""Workers for which a row of counts has room."""
+"""Workers for whose counts there is room."""
 
 MAX_ADDRESSES: Final = 1 << 20
 """Addresses that the table of one worker holds at most."""
@@ -34,20 +33,9 @@ _KEY_BYTES: Final = 32
 _ENTRIES_AT: Final = 64
 _UNFINISHED_AT: Final = 72
 _LOCK_AT: Final = 80
-_ROWS_AT: Final = 4096
-_ROW_BYTES: Final = 8 * (MAX_WORKERS + 1)
-
-
-class Count(IntEnum):
-    """What is counted of each process, by the row that it has in the memory. The parent of the workers has index 0."""
-
-    CONNECTIONS = 0  # of clients
-    HANDSHAKES = 1  # under way
-    GENERATION = 2  # the number of the configuration in force
-    RESTARTS = 3  # how often the worker was replaced: written by what replaces it
-
-
-_TABLES_AT: Final = _ROWS_AT + 4096 * (1 + len(Count) * _ROW_BYTES // 4096)
+_COUNTS_AT: Final = 4096
+_COUNTS_BYTES: Final = 8 * (MAX_WORKERS + 1)
+_TABLES_AT: Final = 2 * 4096
 
 
 def entries_for(max_connections: int) -> int:
@@ -70,6 +58,8 @@ class SharedMemory:
         self._memory = mmap.mmap(descriptor, 0)
         self._view = memoryview(self._memory)
         self.hash_key = bytes(self._view[:_KEY_BYTES])
+        self.connections: memoryview[int] = self._view[_COUNTS_AT : _COUNTS_AT + _COUNTS_BYTES].cast("q")
+        """How many each worker has, by its index; the parent, which has index 0, has none."""
         [self.entries] = self._view[_ENTRIES_AT : _ENTRIES_AT + 8].cast("q")
 
     @classmethod
@@ -82,11 +72,6 @@ class SharedMemory:
         os.pwrite(descriptor, entries.to_bytes(8, "little"), _ENTRIES_AT)
         return cls(descriptor)
 
-    def counts(self, count: Count) -> memoryview[int]:
-        """One count of every process, by its index."""
-        start = _ROWS_AT + count * _ROW_BYTES
-        return self._view[start : start + _ROW_BYTES].cast("q")
-
     def addresses(self, index: int) -> AddressTable:
         """The addresses of the clients of one worker."""
         start = self._table_at(index)
@@ -94,8 +79,7 @@ class SharedMemory:
 
     def clear(self, index: int) -> None:
         """Forgets the connections of a worker that is gone, before another one has its index."""
-        for count in (Count.CONNECTIONS, Count.HANDSHAKES, Count.GENERATION):
-            self.counts(count)[index] = 0
+        self.connections[index] = 0
         self._memory.madvise(mmap.MADV_REMOVE, self._table_at(index), self.entries * ENTRY_BYTES)
 
     def key_of(self, address: str) -> int:

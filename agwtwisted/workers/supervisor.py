@@ -18,7 +18,6 @@ from agwtwisted.core.operations.status import ListenerStatus, WorkerStatus
 from agwtwisted.core.plan.plan import Address
 from agwtwisted.listening.activation import OWN_SOCKETS, Binding
 from agwtwisted.loading import Loaded, placed
-from agwtwisted.sharing.memory import Count
 from agwtwisted.transport.deferreds import TrackedSet
 from agwtwisted.workers.configurations import prepare, problems_of
 from agwtwisted.workers.messages import ChannelError, Message, MessageKind
@@ -87,7 +86,7 @@ class Supervisor:
     @property
     def workers(self) -> tuple[WorkerStatus, ...]:
         """Each worker, for people; its connections are those that it counts now, in the memory of all."""
-        connections = self._common.memory.counts(Count.CONNECTIONS)
+        connections = self._common.memory.connections
         return tuple(attrs.evolve(slot.status, connections=connections[slot.index]) for slot in self._slots)
 
     @property

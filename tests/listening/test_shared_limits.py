@@ -16,7 +16,7 @@ from agwtwisted.interfaces import NO_SIBLINGS
 from agwtwisted.listening.admission import RETRY
 from agwtwisted.listening.listener import AT_ONCE, ListeningSocket
 from agwtwisted.listening.shared_limits import SharedLimits
-from agwtwisted.sharing.memory import Count, SharedMemory
+from agwtwisted.sharing.memory import SharedMemory
 from tests import clients, configurations, forks
 from tests.clients import text
 from tests.hubs import Hub
@@ -46,9 +46,9 @@ class SharedLimitsTestCase(SynchronousTestCase):
             for index in range(1, count + 1)
         ]
 
-    def counted(self, count: Count = Count.CONNECTIONS) -> list[int]:
-        """What the memory says of each worker."""
-        return self.memory.counts(count)[1 : len(self.hub.members) + 1].tolist()
+    def counted(self) -> list[int]:
+        """The connections of each worker, as the memory has them."""
+        return self.memory.connections[1 : len(self.hub.members) + 1].tolist()
 
     def opened(self, worker: SharedLimits) -> Conn:
         """A connection in a place that there is."""
@@ -161,7 +161,7 @@ class ChangeTests(SharedLimitsTestCase):
         shakes = [Shake(first, "a", events) for _ in range(3)]
         self.assertEqual([first.begin_handshake(shake) for shake in shakes], [True, False, False])
         first.change(attrs.evolve(first._gateway, max_handshakes=4))
-        self.assertEqual((events, self.counted(Count.HANDSHAKES)), ([("begins", shakes[1])], [2, 0]))
+        self.assertEqual((events, len(first.handshakes)), ([("begins", shakes[1])], 2))
 
 
 class GiveWayTests(SharedLimitsTestCase):
@@ -288,17 +288,17 @@ class HandshakesTests(SharedLimitsTestCase):
     """max_handshakes."""
 
     def test_part(self) -> None:
-        """Each worker has its part; how many are under way stands in the memory."""
+        """Each worker has its part."""
         first, _ = self.workers(2, max_handshakes=5)
         events: list[tuple[str, Shake]] = []
         shakes = [Shake(first, "a", events) for _ in range(3)]
         self.assertEqual([first.begin_handshake(shake) for shake in shakes], [True, True, False])
-        self.assertEqual(self.counted(Count.HANDSHAKES), [2, 0])
+        self.assertEqual(len(first.handshakes), 2)
         first.end_handshake(shakes[0])
-        self.assertEqual((events, self.counted(Count.HANDSHAKES)), ([("begins", shakes[2])], [2, 0]))
+        self.assertEqual((events, len(first.handshakes)), ([("begins", shakes[2])], 2))
         for shake in shakes[1:]:
             first.end_handshake(shake)
-        self.assertEqual(self.counted(Count.HANDSHAKES), [0, 0])
+        self.assertEqual(len(first.handshakes), 0)
 
 
 class ListenersTests(test_listener.ListenerTests):
@@ -318,7 +318,7 @@ class ListenersTests(test_listener.ListenerTests):
     async def end(self, listener: ListeningSocket) -> None:
         """Once everything is closed, nothing is counted."""
         await super().end(listener)
-        await until(lambda: self.memory.counts(Count.CONNECTIONS)[1] == 0)
+        await until(lambda: self.memory.connections[1] == 0)
         self.assertFalse(any(self.memory.addresses(1)._cells))
 
     async def test_none_is_accepted(self) -> None:
@@ -330,7 +330,7 @@ class ListenersTests(test_listener.ListenerTests):
         accepting.socket.accept.side_effect = [OSError(ECONNABORTED, "gone")] * AT_ONCE
         listener._accept()
         accepting.socket = real
-        self.assertEqual(self.memory.counts(Count.CONNECTIONS)[1], 0)
+        self.assertEqual(self.memory.connections[1], 0)
 
     async def test_shortage(self) -> None:
         """A connection that gave way because descriptors are short leaves no place that is kept."""
@@ -343,7 +343,7 @@ class ListenersTests(test_listener.ListenerTests):
         accepting.socket.accept.side_effect = OSError(EMFILE, "Too many open files")
         listener._accept()
         accepting.socket = real
-        self.assertEqual(self.memory.counts(Count.CONNECTIONS)[1], 0)
+        self.assertEqual(self.memory.connections[1], 0)
 
 
 class ProcessesTests(SynchronousTestCase):
@@ -366,8 +366,8 @@ LIMIT, EACH = 10, 4
 keys = f"max_connections = {LIMIT}\\nmax_connections_per_address = {EACH}\\n"
 gateway = configurations.load(clients.text("basic -", gateway=keys), clients.files()).gateway
 memory = SharedMemory.create(LIMIT, 2)
-real, fence = memory.counts(Count.GENERATION), Fence()  # connections that there are, of each process
-of_addresses = memory.counts(Count.RESTARTS)  # and of each process and address
+real, fence = SharedMemory.create(1, 2).connections, Fence()  # connections that there are, of each process
+of_addresses = SharedMemory.create(1, 2).connections  # and of each process and address
 
 def work(index):
     limits = SharedLimits(gateway, Clock(), index=index, count=2, memory=memory, siblings=NO_SIBLINGS)
@@ -404,7 +404,7 @@ def work(index):
     os.write(1, b"%d %d\\n" % (opened, most))
 
 all_well(forked(work, 1), forked(work, 2))
-assert memory.counts(Count.CONNECTIONS)[0:3].tolist() == [0, 0, 0]
+assert memory.connections[0:3].tolist() == [0, 0, 0]
 for index in (1, 2):
     assert not any(memory.addresses(index)._cells), "an address is left"
 """

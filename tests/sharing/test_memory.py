@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.sharing.memory import MAX_ADDRESSES, MIN_ADDRESSES, Count, SharedMemory, entries_for
+from agwtwisted.sharing.memory import MAX_ADDRESSES, MIN_ADDRESSES, SharedMemory, entries_for
 from tests import forks
 
 
@@ -18,9 +18,9 @@ class SharedMemoryTests(SynchronousTestCase):
     def test_inherited(self) -> None:
         """Each process that has the descriptor sees the same: counts, addresses, and the key of their hash."""
         other = SharedMemory(self.memory.descriptor)
-        self.memory.counts(Count.CONNECTIONS)[2] = 7
+        self.memory.connections[2] = 7
         self.memory.addresses(2).add(self.memory.key_of("192.0.2.7"))
-        self.assertEqual(other.counts(Count.CONNECTIONS)[2], 7)
+        self.assertEqual(other.connections[2], 7)
         self.assertEqual(other.addresses(2).count(other.key_of("192.0.2.7")), 1)
         self.assertEqual(other.addresses(1).count(other.key_of("192.0.2.7")), 0)
 
@@ -29,15 +29,13 @@ class SharedMemoryTests(SynchronousTestCase):
         self.assertNotEqual(self.memory.key_of("a"), SharedMemory.create(100, 2).key_of("a"))
 
     def test_clear(self) -> None:
-        """A worker that is gone has no connections; how often it was replaced stays, and so does all of the others."""
+        """A worker that is gone has no connections; those of the others stay."""
         for index in (1, 2):
-            for count in Count:
-                self.memory.counts(count)[index] = 5
+            self.memory.connections[index] = 5
             for address in range(1, 200):
                 self.memory.addresses(index).add(address)
         self.memory.clear(1)
-        self.assertEqual([self.memory.counts(count)[1] for count in Count], [0, 0, 0, 5])
-        self.assertEqual([self.memory.counts(count)[2] for count in Count], [5, 5, 5, 5])
+        self.assertEqual(self.memory.connections[1:3].tolist(), [0, 5])
         self.assertEqual([self.memory.addresses(index).count(99) for index in (1, 2)], [0, 1])
 
     def test_entries(self) -> None:
@@ -55,11 +53,11 @@ class FenceTests(SynchronousTestCase):
         """Two processes that take the only place again and again never both have it, and both get it."""
         said = forks.run(
             """
-memory = SharedMemory.create(1, 2)
+memory, other = SharedMemory.create(1, 2), SharedMemory.create(1, 2)
 
 def work(index):
-    mine, fence, both, had = memory.counts(Count.CONNECTIONS), Fence(), 0, 0
-    inside = memory.counts(Count.HANDSHAKES)
+    mine, fence, both, had = memory.connections, Fence(), 0, 0
+    inside = other.connections
     end = time.monotonic() + 2
     while time.monotonic() < end:
         mine[index] += 1

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.loading import Files, Loaded
-from agwtwisted.sharing.memory import Count, SharedMemory
+from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.workers.configurations import files_of, refused
 from agwtwisted.workers.messages import ChannelError, Message, MessageKind
 from agwtwisted.workers.sockets import bind_all
@@ -141,7 +141,7 @@ class StartTests(SupervisorCase):
     def test_connections(self) -> None:
         """Those of each worker are what it counts now, without asking it."""
         self.started()
-        self.memory.counts(Count.CONNECTIONS)[2] = 7
+        self.memory.connections[2] = 7
         self.assertEqual([worker.connections for worker in self.supervisor.workers], [0, 7])
 
     def test_spawner_refuses(self) -> None:
@@ -202,7 +202,7 @@ class StatusTests(SupervisorCase):
         for worker, connections in zip(self.started(), (3, 4), strict=True):
             listeners = [["127.0.0.1", self.ports[0], connections]]
             worker.send(MessageKind.BEAT, connections=connections, listeners=listeners)
-            self.memory.counts(Count.CONNECTIONS)[worker.index] = connections
+            self.memory.connections[worker.index] = connections
         self.turn()
         [listener] = self.supervisor.listeners
         self.assertEqual((listener.port, listener.connections), (self.ports[0], 7))
@@ -215,13 +215,13 @@ class ReplacingTests(SupervisorCase):
     def test_worker(self) -> None:
         """The next worker has its index and sockets, another serial number, and counts that begin at nothing."""
         first, second = self.started()
-        self.memory.counts(Count.CONNECTIONS)[1] = 7
-        self.memory.counts(Count.CONNECTIONS)[2] = 8
+        self.memory.connections[1] = 7
+        self.memory.connections[2] = 8
         self.end(first)
         [again] = self.fork()
         self.assertEqual((again.index, again.order.fields["addresses"]), (1, first.order.fields["addresses"]))
         self.assertNotIn(again.serial, (first.serial, second.serial))
-        self.assertEqual(self.memory.counts(Count.CONNECTIONS)[:3].tolist(), [0, 0, 8])
+        self.assertEqual(self.memory.connections[:3].tolist(), [0, 0, 8])
         self.serve(again)
         self.assertEqual([worker.restarts for worker in self.supervisor.workers], [1, 0])
         self.end(again)
