@@ -153,7 +153,7 @@ class GatewayProcess(MultiService):
     def _ready(self) -> None:
         if self._phase is GatewayPhase.STARTING:
             self._phase = GatewayPhase.RUNNING
-            self._manager.serve(lambda: self.status().line(), lambda: True)
+            self._manager.serve(lambda: self.status().line())
 
     def _stopping(self) -> None:
         self._phase = GatewayPhase.STOPPING

@@ -77,10 +77,6 @@ class ControlSocket(Service):
             self._listening = None
         self._let_go()
 
-    def close(self) -> None:
-        """Gives the socket up, in a start that fails."""
-        self._let_go()
-
     def _serve(self) -> bool:
         self._timer = None
         try:

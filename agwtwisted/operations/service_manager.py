@@ -61,7 +61,6 @@ class ServiceManager:
         self._status = ""
         self._failing = False
         self._line: Callable[[], str] = str
-        self._alive: Callable[[], bool] = bool
 
     @classmethod
     def of(cls, environment: MutableMapping[str, str], pid: int, clock: IReactorTime) -> ServiceManager:
@@ -85,14 +84,9 @@ class ServiceManager:
         """Whether there is a manager."""
         return self._socket is not None
 
-    def serve(self, line: Callable[[], str], alive: Callable[[], bool]) -> None:
-        """The gateway accepts connections on all its ports: says so, and from now on how it is.
-
-        Args:
-            line: its status in one line.
-            alive: whether all its processes do what they should; signs of life are sent only then.
-        """
-        self._line, self._alive = line, alive
+    def serve(self, line: Callable[[], str]) -> None:
+        """The gateway accepts connections on all its ports: says so, and from now on how it is, in one line."""
+        self._line = line
         self._must("READY=1", self._status_now())
         self._call("status", STATUS_INTERVAL, self._send_status)
         if self._watchdog:
@@ -138,8 +132,7 @@ class ServiceManager:
     def _sign_of_life(self) -> None:
         # By the reactor: it stops where that hangs.
         self._call("watchdog", self._watchdog / 2, self._sign_of_life)
-        if self._alive():
-            self._may("WATCHDOG=1")
+        self._may("WATCHDOG=1")
 
     def _status_now(self) -> str:
         self._status = f"STATUS={printable(self._line())[:STATUS_LENGTH]}"

@@ -41,7 +41,7 @@ class ListeningTests(TestCase):
     def socket(self) -> ControlSocket:
         """One of a gateway."""
         made = ControlSocket(self.reactor, str(self.path), Factory.forProtocol(Protocol))  # type: ignore[arg-type]
-        self.addCleanup(lambda: made.stopService() if made.running else made.close())
+        self.addCleanup(made.stopService)
         return made
 
     def connects(self) -> bool:
@@ -74,7 +74,7 @@ class ListeningTests(TestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         following = self.socket()
         self.assertTrue(following.open())
-        following.close()
+        following.stopService()
         self.assertFalse(self.path.exists())
 
     def test_stale(self) -> None:

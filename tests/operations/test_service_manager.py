@@ -58,11 +58,10 @@ class NotifyCase(SynchronousTestCase):
         self.manager = ServiceManager(self.systemd.address, self.clock, self.watchdog)
         self.addCleanup(self.manager.close)
         self.line = "7 connections"
-        self.alive = True
 
     def serve(self) -> None:
         """The gateway is ready."""
-        self.manager.serve(lambda: self.line, lambda: self.alive)
+        self.manager.serve(lambda: self.line)
 
 
 class MessageTests(NotifyCase):
@@ -147,16 +146,6 @@ class WatchdogTests(NotifyCase):
         self.clock.pump([2.5] * 4)
         self.assertEqual(self.systemd.received()[1:].count("WATCHDOG=1"), 3)
 
-    def test_dead_worker(self) -> None:
-        """None goes out while a process does not answer; afterwards they do again."""
-        self.alive = False
-        self.serve()
-        self.clock.advance(5)
-        self.assertEqual(len(self.systemd.received()), 1)
-        self.alive = True
-        self.clock.advance(5)
-        self.assertEqual(self.systemd.received(), ["WATCHDOG=1"])
-
 
 class RoomTests(NotifyCase):
     """A manager that does not read."""
@@ -223,7 +212,7 @@ class EnvironmentTests(SynchronousTestCase):
         for variables in ({}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "vsock:2:1234"}, {"NOTIFY_SOCKET": "@"}):
             manager = self.of(**variables, WATCHDOG_USEC="1000000")
             self.assertFalse(manager.sending)
-            manager.serve(str, bool)
+            manager.serve(str)
             manager.reloading()
             manager.stopping(None)
             self.assertEqual(manager._clock.getDelayedCalls(), [])  # type: ignore[attr-defined]
@@ -237,7 +226,7 @@ class EnvironmentTests(SynchronousTestCase):
         self.addCleanup(systemd.close)
         manager = ServiceManager(path, Clock())
         self.addCleanup(manager.close)
-        manager.serve(lambda: "s", lambda: True)
+        manager.serve(lambda: "s")
         self.assertEqual(systemd.received(), ["READY=1\nSTATUS=s"])
 
     def test_watchdog(self) -> None:
