@@ -139,11 +139,16 @@ class HttpSession:
 
     def moved(self, succession: Succession) -> None:
         """What is under way goes on; no request is begun before the session has gone over, or its client was judged."""
-        if self.draining or isinstance(self.client, TurnedAway):
-            return  # it has one more answer to give, or none
+        if self.expelled or isinstance(self.client, TurnedAway):
+            return
         belonging = succession.belonging(self.client.connection.server_name)
         if belonging is None:
             succession.move(self._retire)
+            return
+        if self.draining:  # its site was removed; if it is back with another profile, it ends sooner
+            if belonging.site is not None and belonging.trust != self._trust:
+                self.hold()
+                succession.judge(self._expel)
             return
         self._successor = belonging
         self._protocol.hold()
@@ -160,6 +165,10 @@ class HttpSession:
         if not (self.draining or self._connection.closing):
             self._end_within(self._port.gateway.drain_timeout)
             self.drain()
+
+    def _expel(self) -> None:
+        if not self._connection.closing:
+            self.expel()
 
     def settled(self) -> bool:
         """Between two requests: what has changed takes effect. Whether the next one may be begun."""

@@ -118,11 +118,16 @@ class RelaySession:
 
         One that has no server yet begins anew then, on the new port.
         """
-        if self._ending is not None or not isinstance(self.client, Admitted):
+        if not isinstance(self.client, Admitted):
             return
         belonging = succession.belonging(self.client.connection.server_name)
         if belonging is None:
             succession.move(self._retire)
+            return
+        if self._ending is not None:  # its site was removed; if it is back with another profile, it ends now
+            if belonging.site is not None and belonging.trust != self._trust:
+                self.hold()
+                succession.judge(self._end_now)
             return
         self._successor = belonging
         if belonging.trust == self._trust and not self._suspect:
@@ -228,6 +233,11 @@ class RelaySession:
             self._servers = None
         if dialing is not None:
             dialing.cancel()
+
+    def _end_now(self) -> None:
+        if self._ending is not None:
+            self._ending.cancel()
+            self._removed()
 
     def _removed(self) -> None:
         self._ending = None

@@ -295,6 +295,40 @@ class EndedTests(SynchronousTestCase):
             client.lose()
             self.assertEqual(gateway.port.connections.snapshot(), ())
 
+    def test_back_with_another_profile(self) -> None:
+        """What drains when its site is there again ends at once if the profile is another: no request follows."""
+        without, others = text("o - o.example"), text("s partners s.example", "o - o.example")
+        for profile, kept in ((others, False), (text("s strict s.example", "o - o.example"), True)):
+            gateway = Gateway(text("s strict s.example", "o - o.example"))
+            tunnel = gateway.shake_hands(client_context(device()), "s.example")
+            answered(gateway, tunnel, UPGRADE, SWITCHED)
+            client = self.client(gateway)
+            client.say(request(path="/next"))
+            backend, count = Backend(gateway), gateway.forwarded
+            following = gateway.reloaded(without)
+            turn(gateway)
+            last = following.reloaded(profile)
+            turn(gateway)
+            self.assertEqual(tunnel.transport.ended, "" if kept else "aborted")
+            backend.answers(OK)
+            client.talk()
+            self.assertEqual((gateway.forwarded, client.closed), (count + kept, not kept))
+            self.assertEqual(client.received.count(b"HTTP/1.1 200"), 1)
+            for each in (client, tunnel):
+                each.lose()
+            self.assertEqual(len(last.port.connections), 0)
+
+    def test_gone_before_it_is_expelled(self) -> None:
+        """A client that leaves before that leaves no timer behind."""
+        gateway = Gateway(text("s strict s.example", "o - o.example"))
+        client = self.client(gateway)
+        following = gateway.reloaded(text("o - o.example"))
+        turn(gateway)
+        following.reloaded(text("s partners s.example", "o - o.example"))
+        client.lose()
+        turn(gateway)
+        self.assertEqual([call for call in gateway.reactor.getDelayedCalls() if "_too_late" in str(call)], [])
+
     def test_gone_before_its_turn(self) -> None:
         """A client that leaves before its connection is retired leaves no timer behind."""
         gateway = Gateway(text("s strict s.example", "o - o.example"))

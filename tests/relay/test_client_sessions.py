@@ -739,6 +739,28 @@ class SuccessionTests(SynchronousTestCase):
             self.assertEqual(stand.record["sessionEnd"], "listener removed")
             self.assertTrue(following.nothing_is_left())
 
+    def test_back_with_another_profile(self) -> None:
+        """A session of a removed listener that is there again ends at once if the profile is another."""
+        for profile, kept in (("partners", False), ("strict", True)):
+            stand = Stand(text("m strict m.example", "o - o.example"))
+            client = stand.shake_hands(client_context(device()), "m.example")
+            backend = self.spoke(stand, client)
+            following = stand.reloaded(text("o - o.example"))
+            self.turn(stand)
+            last = following.reloaded(text(f"m {profile} m.example", "o - o.example"))
+            if kept:
+                client.say(b"x")
+            else:
+                client.tls.send(b"x")
+                client.line.protocol.dataReceived(client.flight())
+            self.assertEqual(backend.take(), b"x" if kept else b"")
+            self.turn(stand)
+            self.assertEqual((backend.reset, client.line.reset), (not kept, not kept))
+            stand.network.advance(30)
+            stand.network.advance(0)
+            self.assertEqual(stand.record["sessionEnd"], "listener removed")
+            self.assertTrue(last.nothing_is_left())
+
     def test_gone_before_its_turn(self) -> None:
         """A client that leaves while it is to be judged leaves nothing behind."""
         stand, client, backend = self.joined()
