@@ -19,10 +19,11 @@ from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 
+from agwtwisted.transport.descriptors import SHORTAGES
 from agwtwisted.transport.sockets import BoundSocket
 
 AGAIN: Final = 1.0
-"""Seconds between two looks whether another gateway has let go of the socket."""
+"""Seconds between two looks whether another gateway has let go of the socket, or whether there are descriptors."""
 
 _BACKLOG: Final = 8
 _LONGEST: Final = 107
@@ -98,11 +99,23 @@ class ControlSocket(Service):
             return
         try:
             accepted, _ = self._bound.accept()
-        except OSError:  # it is gone already, or there is no descriptor for it
-            return
-        with accepted:  # Twisted duplicates the descriptor
-            accepted.setblocking(False)
-            self._reactor.adoptStreamConnection(accepted.fileno(), socket.AF_UNIX, self._factory)
+            with accepted:  # Twisted duplicates the descriptor
+                accepted.setblocking(False)
+                self._reactor.adoptStreamConnection(accepted.fileno(), socket.AF_UNIX, self._factory)
+        except OSError as error:  # it is gone already, or there is no descriptor for it
+            if error.errno in SHORTAGES:
+                self._pause()
+
+    def _pause(self) -> None:
+        """Accepts nothing for a moment: connections wait, and the reactor does not try again in each turn."""
+        if self._listening is not None and self._timer is None:
+            self._listening.stop()
+            self._timer = self._reactor.callLater(AGAIN, self._go_on)
+
+    def _go_on(self) -> None:
+        self._timer = None
+        if self._listening is not None:
+            self._listening.start()
 
     def _locked(self) -> bool:
         if len(os.fsencode(self.path)) > _LONGEST:
