@@ -250,12 +250,15 @@ class Worker:
     def _commit(self, serial: int) -> None:
         """Puts in force what is prepared. A worker that cannot ends, and another takes its place with all of it."""
         prepared, self._prepared = self._prepared, None
-        if prepared is None or prepared[0] != serial:
+        try:
+            if prepared is not None and prepared[0] == serial:
+                prepared[1].commit()
+                return
             self._log.error("Configuration {serial} is in force, but was not prepared here", serial=serial)
-            self._status = 1
-            self._stop()
-            return
-        prepared[1].commit()
+        except Exception:
+            self._log.failure("Unexpected error while a configuration is put in force")
+        self._status = 1
+        self._stop()
 
     def _cancel(self) -> None:
         prepared, self._prepared = self._prepared, None

@@ -157,6 +157,14 @@ class WorkerTests(SynchronousTestCase):
             self.send(MessageKind.COMMIT, serial=5)
             self.assertEqual((self.service.calls, self.reactor.stopped), ([], True))
 
+    def test_defect_while_committing(self) -> None:
+        """Nor does one go on that could not put in force all of it."""
+        self.give(prepare(5, FILES, None))
+        with mock.patch.object(self.service, "commit", side_effect=ZeroDivisionError):
+            self.send(MessageKind.COMMIT, serial=5)
+        self.assertTrue(self.reactor.stopped)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_cancels(self) -> None:
         """What is prepared is given up by the parent's word, and before another one is prepared."""
         self.give(prepare(5, FILES, None))
