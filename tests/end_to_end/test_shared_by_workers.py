@@ -21,7 +21,7 @@ from tests.end_to_end.backends import Backend
 from tests.end_to_end.gateway import Gateway
 from tests.end_to_end.lines import DEADLINE, Line, wait_until
 from tests.end_to_end.test_revocation import Place
-from tests.end_to_end.test_workers import GET, MANY, Workers
+from tests.end_to_end.test_worker_processes import GET, MANY, Workers
 from tests.end_to_end.worker_processes import worker_of, workers
 
 GONE = (OSError, AssertionError, ValueError)
