@@ -21,22 +21,16 @@ from typing import Final
 import attrs
 from twisted.logger import Logger
 
+from agwtwisted.operations.rotation import LOG_FLAGS, LOG_MODE, open_again
 from agwtwisted.sharing.memory import BatchLock
 
 _STANDARD_OUTPUT: Final = "-"
-_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-
-_MODE: Final = 0o640
-"""The permissions of a new file, as far as the umask leaves them."""
-
-_MOST: Final = 0o660
-"""The most of an earlier file's permissions that a new one gets: none for other users."""
 
 
 def try_to_open(path: str) -> None:
     """Opens the file of an access log, and closes it: for a process that has others write to it. Raises OSError."""
     if path != _STANDARD_OUTPUT:
-        os.close(os.open(os.path.abspath(path), _FLAGS, _MODE))
+        os.close(os.open(os.path.abspath(path), LOG_FLAGS, LOG_MODE))
 
 
 class WriterOrder(Enum):
@@ -116,16 +110,10 @@ class LogWriter:
             self._close()
 
     def _opened_anew(self) -> int:
-        """A new file gets the mode of the one before: a daemon's umask is another than that of its start."""
         before = os.fstat(self._descriptor).st_mode
         if self._path == _STANDARD_OUTPUT or not stat.S_ISREG(before):
             return _opened(self._path)
-        try:
-            descriptor = os.open(self._path, _FLAGS | os.O_EXCL, 0o600)
-        except FileExistsError:  # made by the program that rotates the logs, with its permissions
-            return _opened(self._path)
-        os.fchmod(descriptor, before & _MOST)
-        return descriptor
+        return open_again(self._path, before)
 
     def _begin(self, descriptor: int) -> None:
         """Writes to this file from now on; a line that some process left unfinished there is ended first."""
@@ -258,8 +246,7 @@ def _absolute(path: str) -> str:
 
 
 def _opened(path: str) -> int:
-    # Without blocking: a pipe without a reader is an error, and the thread waits for one that is full.
-    return 1 if path == _STANDARD_OUTPUT else os.open(path, _FLAGS, _MODE)
+    return 1 if path == _STANDARD_OUTPUT else os.open(path, LOG_FLAGS, LOG_MODE)
 
 
 def _write_all(descriptor: int, data: bytes) -> tuple[int, OSError | None]:

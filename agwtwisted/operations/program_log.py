@@ -9,17 +9,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from typing import IO, Any, Final, cast
+from typing import IO, Any, cast
 
 from twisted.logger import ILogObserver, Logger, textFileLogObserver
 from twisted.python import threadable
 from twisted.python.components import Componentized
 from twisted.python.logfile import LogFile
 
-_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
-
-_MOST: Final = 0o660
-"""The most of an earlier file's permissions that a new one gets: none for other users."""
+from agwtwisted.operations.rotation import kept_permissions, open_again
 
 
 class ProgramLog(LogFile):
@@ -30,31 +27,18 @@ class ProgramLog(LogFile):
 
     def reopen(self) -> None:
         """Writes to the file that the path names now, which is made if it is missing; else to the old one on."""
-        mode = stat.S_IMODE(os.fstat(self._file.fileno()).st_mode) & _MOST
+        before = os.fstat(self._file.fileno()).st_mode
         try:
-            _make(self.path, mode)
+            os.close(open_again(self.path, before))
         except OSError as error:
             self._log.error("the log {path} cannot be reopened: {reason}", path=self.path, reason=error.strerror)
             return
         self.defaultMode = None  # the permissions of a file that the rotating program has made stay
         super().reopen()
-        self.defaultMode = mode  # of those that it makes itself
+        self.defaultMode = kept_permissions(before)  # of those that it makes itself
 
 
 threadable.synchronize(ProgramLog)
-
-
-def _make(path: str, mode: int) -> None:
-    """Makes the file with these permissions, whatever the umask is; one that exists must take lines, too."""
-    try:
-        descriptor = os.open(path, _FLAGS | os.O_EXCL, 0o600)
-    except FileExistsError:
-        os.close(os.open(path, _FLAGS))
-        return
-    try:
-        os.fchmod(descriptor, mode)
-    finally:
-        os.close(descriptor)
 
 
 class ProgramLogs:

@@ -1,7 +1,7 @@
 """Makes many calls, a bounded number in each turn of the reactor.
 
 There may be a callback for each connection, and work for each of thousands in one turn would hold up all other clients.
-Callers: the wall clock, and the watchers of revocation.
+Callers: the wall clock, the watchers and renewals of revocation, and the succession of ports.
 """
 
 from __future__ import annotations
