@@ -222,6 +222,8 @@ def _problem(error: AgwError | OSError, plan: Plan) -> Problem:
             section, key, message = plan.listener_at(error.where), "port", str(error)
         case SectionError():
             section, key, message = error.section, "", error.reason
+        case OSError(filename=None):  # a shortage: of descriptors, memory or threads
+            section, key, message = "", "", error.strerror or str(error)
         case OSError():
             log = plan.gateway.access_log
             section, key = "gateway", "state_directory"

@@ -223,8 +223,10 @@ class PlacedTests(Directory):
             self.assertEqual(self.said(denied), f"{place} {path} cannot be opened: Permission denied")
 
     def test_whatever_else(self) -> None:
-        """Another error of ours has the file; a defect stays what it is."""
+        """Another error of ours, and a shortage of the system, has the file; a defect stays what it is."""
         self.assertEqual(self.said(AgwError("it will not do")), f"ERROR {self.file} it will not do")
+        shortage = OSError(errno.EMFILE, "Too many open files")
+        self.assertEqual(self.said(shortage), f"ERROR {self.file} Too many open files")
         with self.assertRaises(ZeroDivisionError), placed(load(self.file, NOW)):
             raise ZeroDivisionError
         placed_already = ConfigError([])

@@ -82,7 +82,10 @@ def bind(address: str, port: int, *, reuse_port: bool = False) -> socket.socket:
     fails, which would reset them.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:  # no descriptor is left, or the system has no IPv6
+        raise BindError(address, port, error) from error
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:

@@ -47,6 +47,13 @@ class BindTests(SynchronousTestCase):
             bind("192.0.2.1", 8443)
         self.assertIn("cannot listen on 192.0.2.1:8443: ", str(caught.exception))
 
+    def test_no_socket(self) -> None:
+        """So does one for which the system makes no socket."""
+        shortage = OSError(EMFILE, "Too many open files")
+        with mock.patch("socket.socket", side_effect=shortage), self.assertRaises(BindError) as caught:
+            bind("::1", 8443)
+        self.assertEqual(str(caught.exception), "cannot listen on [::1]:8443: Too many open files")
+
     def test_again(self) -> None:
         """A port whose last connections linger in the kernel can be bound again at once."""
         with contextlib.closing(bind("127.0.0.1", 0)) as bound:
