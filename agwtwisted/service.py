@@ -85,6 +85,7 @@ class GatewayService(MultiService):
             Loaded(plan=generation.plan, files=files), source, self, shared.reactor, shared.wall.seconds
         )
         self._drains_without_limit = False
+        self._leaves_sockets = False
         self.followed = FollowedFiles(shared.reactor, self._followed_files, self.reloads.reload_files)
         self.stops = False
         """Whether it has been asked to stop."""
@@ -96,6 +97,10 @@ class GatewayService(MultiService):
     def drain_without_limit(self) -> None:
         """Has the next stop wait for the last connection, however long that takes."""
         self._drains_without_limit = True
+
+    def leave_sockets(self) -> None:
+        """Has the next stop leave the listening sockets as they are, for the next process that serves them."""
+        self._leaves_sockets = True
 
     @property
     def drain_limit(self) -> float | None:
@@ -164,6 +169,9 @@ class GatewayService(MultiService):
         seconds = shared.reactor.seconds
         drain_timeout = generation.plan.gateway.drain_timeout
         end = seconds() + drain_timeout
+        if self._leaves_sockets:
+            for listener in self.listeners:
+                listener.leave()
         await gatherResults([*(each.stopService() for each in self.listeners), self.retired.all_closed()])
         generation.drain()
         self.retired.drain()

@@ -119,6 +119,7 @@ class ListeningSocket(Service):
         self._bound = BoundSocket(reactor, bound, self._accept)
         self._limits = limits
         self._accepted = 0
+        self._is_left = isinstance(bound, InheritedSocket)
         limits.subscribe(self._limits_changed)
 
     def startService(self) -> None:
@@ -130,13 +131,20 @@ class ListeningSocket(Service):
         # By the class: an event has its source, and Twisted keeps early events, which would keep this object.
         ListeningSocket._log.info("Listening on {where}", where=self._where)
 
+    def leave(self) -> None:
+        """Has the end leave the socket as it is, for another process that has it as well, and serves it next.
+
+        Connections that come meanwhile wait there for that one.
+        """
+        self._is_left = True
+
     def stopService(self) -> Deferred[None]:
         """Accepts no more; fires once the socket is closed."""
         if not self.running:
             self._let_go()
             return succeed(None)
         self.running = 0
-        if isinstance(self._bound.socket, InheritedSocket):  # connections that wait are for the next gateway
+        if self._is_left:  # connections that wait are for the next process
             self._let_go()
             return succeed(None)
         drop_newcomers(self._bound.socket)

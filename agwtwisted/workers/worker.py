@@ -157,7 +157,7 @@ class Worker:
     def _serve(self) -> None:
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda number, frame: self._reactor.callFromThread(self._stop))
+        signal.signal(signal.SIGTERM, lambda number, frame: self._reactor.callFromThread(self._leave))
         self._reactor.callWhenRunning(self._running)
         self._reactor.addSystemEventTrigger("before", "shutdown", self._end)
         self._reactor.run(installSignalHandlers=False)
@@ -172,6 +172,11 @@ class Worker:
         fields = {"connections": status.connections, "listeners": listeners}
         self._channel.send(Message(kind=MessageKind.BEAT, fields=fields))
         self._reactor.callLater(BEAT, self._beat)
+
+    def _leave(self) -> None:
+        """Drains alone, and leaves the listening sockets to the worker that takes its place."""
+        self._service.leave_sockets()
+        self._stop()
 
     def _stop(self) -> None:
         """Drains, and ends then; one that only starts does so once its reactor runs."""
@@ -258,7 +263,7 @@ class Worker:
         except Exception:
             self._log.failure("Unexpected error while a configuration is put in force")
         self._status = 1
-        self._stop()
+        self._leave()
 
     def _cancel(self) -> None:
         prepared, self._prepared = self._prepared, None

@@ -33,6 +33,9 @@ STATUS_TIMEOUT: Final = 5.0
 """Seconds between the end of a worker's channel and the end of its process, whichever is first."""
 
 
+DRAINED: Final = "exit status 0"
+"""How a worker ends that has drained by a SIGTERM of its own."""
+
 UNKNOWN: Final = "it is not known how"
 """Where the spawner, which would have seen it, has ended as well."""
 
@@ -256,6 +259,14 @@ class WorkerSlot:
     def _await_next(self) -> None:
         lived = self._reactor.seconds() - self._since
         delay = self._back_off.delay(lived)
+        if self.how == DRAINED:
+            text = "{worker} has drained and ended after {lived:.1f} s; the next one starts in {delay} s"
+            self.log.info(text, worker=self.name, lived=lived, delay=delay)
+        else:
+            self._log_loss(lived, delay)
+        self._timer = self._reactor.callLater(delay, self._next)
+
+    def _log_loss(self, lived: float, delay: float) -> None:
         self.log.error(
             "{worker} has ended after {lived:.1f} s: {how}; its connections ({connections}) are lost, the next one"
             " starts in {delay} s",
@@ -265,7 +276,6 @@ class WorkerSlot:
             connections=self._connections,
             delay=delay,
         )
-        self._timer = self._reactor.callLater(delay, self._next)
 
     def _next(self) -> None:
         self._timer = None

@@ -161,7 +161,7 @@ class ReplacingTests(Workers):
         self.assertEqual({line.response().status for line in lines}, {200})
 
     def test_terminated(self) -> None:
-        """SIGTERM to a worker alone has it drain: requests of its connections are answered, and it is replaced."""
+        """SIGTERM to a worker alone has it drain; another one takes its place, and its share of the connections."""
         made = self.started()
         lines = self.connections(made)
         ended = workers(made)[2]
@@ -169,6 +169,8 @@ class ReplacingTests(Workers):
         workers(made, besides=ended)
         for line in lines[1]:
             self.assertEqual(self.answered(line), "200")
+        self.connections(made)
+        self.assertRegex(made.output, r"worker 2 has drained and ended after [\d.]+ s; the next one starts in")
 
     def test_spawner(self) -> None:
         """A spawner that dies is replaced, and workers serve on; then they are replaced as before."""

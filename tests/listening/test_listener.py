@@ -433,6 +433,20 @@ class ListenerTests(TestCase):
         for client in waiting:
             self.assertIsNone(read(client))
 
+    async def test_leaves_its_socket(self) -> None:
+        """A socket that another process keeps stays as it is: who connects while this end stops, waits for the next."""
+        listener = self.listener()
+        kept = listener._bound.socket.dup()
+        self.addCleanup(kept.close)
+        listener.leave()
+        stopping = listener.stopService()
+        self.client()
+        await stopping
+        self.client()
+        self.assertEqual(self.accepted, 0)
+        for _ in range(2):
+            kept.accept()[0].close()
+
     async def test_stop_without_start(self) -> None:
         """One that never ran closes its socket."""
         bound = bind("127.0.0.1", 0)

@@ -81,6 +81,10 @@ class Service:
         """It has no limit."""
         self.calls.append("drain without limit")
 
+    def leave_sockets(self) -> None:
+        """Another process serves its sockets next."""
+        self.calls.append("leave sockets")
+
 
 class WorkerTests(SynchronousTestCase):
     """One worker, of which the test is the parent."""
@@ -155,7 +159,7 @@ class WorkerTests(SynchronousTestCase):
             if serial:
                 self.give(prepare(serial, FILES, None))
             self.send(MessageKind.COMMIT, serial=5)
-            self.assertEqual((self.service.calls, self.reactor.stopped), ([], True))
+            self.assertEqual((self.service.calls, self.reactor.stopped), (["leave sockets"], True))
 
     def test_defect_while_committing(self) -> None:
         """Nor does one go on that could not put in force all of it."""

@@ -158,6 +158,16 @@ class WorkerSlotTests(SynchronousTestCase):
         self.assertIn("worker 2 has ended after 0.0 s: SIGKILL; its connections (0) are lost", self.logged())
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_drains(self) -> None:
+        """The end of a worker that was told to drain by a signal of its own is no error, and loses no connection."""
+        self.order()
+        self.slot.ended_with("exit status 0")
+        self.close()
+        self.reactor.advance(0.0)
+        self.assertEqual(self.reports.heard, ["ended", "due"])
+        self.assertIn("worker 2 has drained and ended after 0.0 s; the next one starts in 0.0 s", self.logged())
+        self.assertNotIn("lost", self.logged())
+
     def test_channel_first(self) -> None:
         """The other way round; what it wrote to its standard error is in the log."""
         self.serve()
