@@ -177,11 +177,6 @@ class Reloads:
         self._subscribers.append((begun, ended))
 
     @property
-    def under_way(self) -> bool:
-        """Whether one is."""
-        return self._running
-
-    @property
     def followed(self) -> Mapping[str, SourceFile]:
         """The files that are to be followed now, as they were read: the same mapping until others are in force."""
         in_force = self.in_force

@@ -12,7 +12,7 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
-from agwtwisted.core.operations.status import GatewayPhase, GatewayStatus, ListenerStatus
+from agwtwisted.core.operations.status import GatewayStatus, ListenerStatus
 from agwtwisted.core.plan.descriptors import budget_of
 from agwtwisted.core.plan.plan import Address, Plan
 from agwtwisted.core.sections.sources import SourceFile
@@ -126,27 +126,18 @@ class GatewayService(MultiService):
         self.shared.access_log.reopen()
 
     def status(self) -> GatewayStatus:
-        """The gateway at this moment."""
+        """The gateway at this moment; its phase is known to what starts and stops it."""
         reloads = self.reloads
         return GatewayStatus(
             generation=reloads.generation,
             fingerprint=reloads.in_force.plan.fingerprint,
             connections=self.connections,
-            phase=self._phase,
             listeners=tuple(
                 ListenerStatus(address=address, port=port, connections=len(listener.port.connections))
                 for (address, port), listener in self.sockets.items()
             ),
             last_reload=reloads.last,
         )
-
-    @property
-    def _phase(self) -> GatewayPhase:
-        if self.stops:
-            return GatewayPhase.STOPPING
-        if not self.running:
-            return GatewayPhase.STARTING
-        return GatewayPhase.RELOADING if self.reloads.under_way else GatewayPhase.RUNNING
 
     def prepare(self, loaded: Loaded, sockets: Mapping[Address, socket.socket] | None = None) -> Deferred[Prepared]:
         """As `reload.ReloadTarget` says; `sockets` are those of new addresses, where they are bound already."""

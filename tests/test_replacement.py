@@ -20,7 +20,6 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from agwtwisted import replacement
-from agwtwisted.core.operations.status import GatewayPhase
 from agwtwisted.core.plan.changes import Changes
 from agwtwisted.generation import Generation
 from agwtwisted.listening.activation import Binding, Inherited
@@ -293,13 +292,11 @@ class StatusTests(RunningGateway):
         first = self.service.status()
         fingerprint = self.source.load().plan.fingerprint
         self.assertEqual((first.generation, first.fingerprint, first.connections), (1, fingerprint, 1))
-        self.assertEqual((first.phase, first.last_reload), (GatewayPhase.RUNNING, None))
+        self.assertIsNone(first.last_reload)
         [shown] = first.listeners
         self.assertEqual((shown.address, shown.port, shown.connections), ("127.0.0.1", self.ports[0], 1))
         self.serve(*map(listener, self.ports[:2]))
-        reload = self.service.reload()
-        self.assertIs(self.service.status().phase, GatewayPhase.RELOADING)
-        await reload
+        await self.service.reload()
         second = self.service.status()
         assert second.last_reload is not None
         self.assertEqual((second.generation, len(second.listeners), second.last_reload.problems), (2, 2, ()))
@@ -310,17 +307,6 @@ class StatusTests(RunningGateway):
         self.assertEqual((last.problems, self.service.status().generation), (outcome.problems, 2))
         self.assertLessEqual(second.last_reload.at, last.at)
         self.assertLessEqual(last.at, self.service.shared.wall.seconds())
-
-    async def test_phases(self) -> None:
-        """It starts, and it stops."""
-        self.serve(listener(self.ports[1]))
-        loaded = self.source.load()
-        made = build(loaded.plan, reactor, {address: bind(*address) for address in loaded.plan.addresses})  # type: ignore[arg-type]
-        self.assertIs(made.status().phase, GatewayPhase.STARTING)
-        made.startService()
-        stopped = made.stopService()
-        self.assertIs(made.status().phase, GatewayPhase.STOPPING)
-        await stopped
 
 
 class RefusedTests(RunningGateway):

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from agwtwisted.backends.affinity_key import AffinityKey
-from agwtwisted.core.operations.status import GatewayPhase, GatewayStatus, WorkerStatus
+from agwtwisted.core.operations.status import GatewayStatus, WorkerStatus
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.generation import attempted
 from agwtwisted.listening.activation import OWN_SOCKETS, Binding
@@ -63,7 +63,6 @@ class ParentService(MultiService):
         self._now = source.now
         self._drains_without_limit = False
         self._probes = probes
-        self._stops = False
         self._revocations = PublishedRevocations(supervisor.siblings)
         supervisor.present = self._present
         self.reloads = Reloads(judged.loaded, source, self, reactor)
@@ -101,7 +100,6 @@ class ParentService(MultiService):
     def stopService(self) -> Deferred[None]:
         """Has all workers drain; fires when all processes have ended."""
         self.running = 0
-        self._stops = True
         self._followed.stopService()
         self.reloads.stop()
         return self._supervisor.stop(self.drain_limit).addBoth(self._stopped)
@@ -143,25 +141,16 @@ class ParentService(MultiService):
         return sum(worker.connections for worker in self.workers)
 
     def status(self) -> GatewayStatus:
-        """The gateway at this moment."""
+        """The gateway at this moment; its phase is known to what starts and stops it."""
         reloads = self.reloads
         return GatewayStatus(
             generation=reloads.generation,
             fingerprint=reloads.in_force.plan.fingerprint,
             connections=self.connections,
-            phase=self._phase,
             listeners=self._supervisor.listeners,
             workers=self.workers,
             last_reload=reloads.last,
         )
-
-    @property
-    def _phase(self) -> GatewayPhase:
-        if self._stops:
-            return GatewayPhase.STOPPING
-        if not self.running:
-            return GatewayPhase.STARTING
-        return GatewayPhase.RELOADING if self.reloads.under_way else GatewayPhase.RUNNING
 
     def reload(self) -> Deferred[ReloadOutcome]:
         """Takes the configuration as its files have it now, or nothing of it."""

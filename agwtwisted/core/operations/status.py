@@ -61,7 +61,7 @@ class GatewayStatus:
     generation: int  # 1 is the one of the start
     fingerprint: str  # of the configuration in force
     connections: int
-    phase: GatewayPhase = GatewayPhase.RUNNING
+    phase: GatewayPhase = GatewayPhase.RUNNING  # as `process.GatewayProcess` has it
     listeners: tuple[ListenerStatus, ...] = ()
     workers: tuple[WorkerStatus, ...] = ()  # empty: the gateway is one process
     last_reload: LastReload | None = None
