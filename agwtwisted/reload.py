@@ -10,6 +10,7 @@ workers prepare and commit together.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from enum import Enum
 from functools import partial
@@ -42,7 +43,10 @@ class Prepared(Protocol):
         """What is unwise about it on this machine, each in one line."""
 
     def commit(self) -> None:
-        """Puts it in force, before this returns; cannot fail."""
+        """Puts it in force, before this returns; cannot fail. Other processes follow."""
+
+    def settled(self) -> Deferred[None]:
+        """Fires once it is in force in every process, after the commit; never fails. May be cancelled."""
 
     def cancel(self) -> None:
         """Gives it up: everything stays as it was."""
@@ -280,6 +284,9 @@ class Reloads:
         self._prepared_warnings = warnings
         prepared.commit()
         self.generation += 1
+        self.in_force = loaded
+        with suppress(CancelledError):  # the gateway stops: it is in force all the same
+            await self._step(prepared.settled())
         return warnings
 
     def _log_reloaded(self, reloaded: Reloaded, kind: _Kind) -> None:

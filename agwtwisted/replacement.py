@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from agwtwisted.core.plan.descriptors import budget_of, too_few
@@ -128,6 +129,10 @@ class Replacement:
         following.take_over(previous)
         for step in (self._limit, self._watch, self._listen, self._retire, self._write):
             attempted(partial(step, previous))
+
+    def settled(self) -> Deferred[None]:
+        """At once: there is no other process."""
+        return succeed(None)
 
     def _limit(self, previous: Generation) -> None:
         shared = self._service.shared

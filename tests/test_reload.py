@@ -23,13 +23,20 @@ from tests.test_loading import NOW, Directory
 class Preparation:
     """What the target has prepared."""
 
-    def __init__(self, events: list[str], warnings: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, events: list[str], warnings: tuple[str, ...] = (), elsewhere: Deferred[None] | None = None
+    ) -> None:
         self.warnings = warnings
         self._events = events
+        self._elsewhere = elsewhere
 
     def commit(self) -> None:
         """Notes it."""
         self._events.append("committed")
+
+    def settled(self) -> Deferred[None]:
+        """At once, unless the test says otherwise."""
+        return self._elsewhere or succeed(None)
 
     def cancel(self) -> None:
         """Notes it."""
@@ -86,6 +93,28 @@ class ReloadsTests(Directory):
                 " changed: gateway"
             ],
         )
+
+    def test_other_processes(self) -> None:
+        """The answer comes once all processes have the configuration in force; here it is from the commit on."""
+        elsewhere: Deferred[None] = Deferred()
+        self.preparing = succeed(Preparation(self.events, elsewhere=elsewhere))
+        self.change()
+        with capturedLogs() as events:
+            asked = self.reloads.reload()
+            self.assertNoResult(asked)
+            self.assertEqual((self.events, self.reloads.generation, events), (["prepared", "committed"], 2, []))
+            self.assertEqual(self.reloads.in_force.plan, self.prepared.plan)
+            elsewhere.callback(None)
+        self.assertIsInstance(self.successResultOf(asked), Reloaded)
+        self.assertIn("is in force", formatEvent(events[-1]))
+
+    def test_stopped_before_other_processes(self) -> None:
+        """A gateway that stops waits for them no longer: the answer is that the configuration is in force."""
+        self.preparing = succeed(Preparation(self.events, elsewhere=Deferred()))
+        self.change()
+        asked = self.reloads.reload()
+        self.reloads.stop()
+        self.assertIsInstance(self.successResultOf(asked), Reloaded)
 
     def test_subscribers(self) -> None:
         """Subscribers hear of the begin of each reload, and of what comes of it before the answer."""

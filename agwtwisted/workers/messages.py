@@ -46,6 +46,8 @@ class MessageKind(IntEnum):
     """It is ready."""
     REFUSED = 5
     """It cannot be taken, for these reasons."""
+    COMMITTED = 16
+    """It is in force in this worker."""
 
     # From the parent to the spawner:
     FORK = 6

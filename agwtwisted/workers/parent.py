@@ -27,7 +27,8 @@ from agwtwisted.reload import FileSource, Prepared, ReloadOutcome, Reloads
 from agwtwisted.revocation.unproven import PublishedRevocations
 from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.workers.sockets import bind_all
-from agwtwisted.workers.supervisor import Judged, Supervisor, WorkersReplacement
+from agwtwisted.workers.supervisor import Judged, Supervisor
+from agwtwisted.workers.transactions import WorkersReplacement
 from agwtwisted.workers.worker_slot import Common
 
 _TURN: Final = 0.1
@@ -183,6 +184,10 @@ class _Replacement:
         """Puts it in force: in the workers first, which hear of the health of its servers then."""
         self._workers.commit()
         attempted(self._probe)
+
+    def settled(self) -> Deferred[None]:
+        """Fires once all workers have it in force."""
+        return self._workers.settled()
 
     def cancel(self) -> None:
         """Gives it up."""

@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any, Final
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
 from agwtwisted.core.operations.status import ListenerStatus, WorkerStatus
@@ -25,7 +26,7 @@ from agwtwisted.workers.process_handle import ending
 from agwtwisted.workers.siblings import Publisher
 from agwtwisted.workers.sockets import Sockets, bind_all, close_all
 from agwtwisted.workers.spawning import LOST, Spawning
-from agwtwisted.workers.transactions import SPAWNER, Transaction
+from agwtwisted.workers.transactions import SPAWNER, Transaction, WorkersReplacement
 from agwtwisted.workers.worker_slot import UNKNOWN, Common, WorkerSlot
 
 LOOK: Final = 5.0
@@ -33,6 +34,9 @@ LOOK: Final = 5.0
 
 PREPARE_TIMEOUT: Final = 120.0
 """Seconds in which all processes prepare a configuration."""
+
+SETTLE_TIMEOUT: Final = 30.0
+"""Seconds after the commit in which all workers have a configuration in force; then the reload is answered."""
 
 AFTER_DRAIN: Final = 5.0
 """Seconds that workers have to end after `drain_timeout`, before they are ended."""
@@ -77,6 +81,7 @@ class Supervisor:
         self._configurations = 0  # that were numbered
         self._workers = 0  # the same
         self._transaction: Transaction | None = None
+        self._committed: Transaction | None = None  # the last one, of which workers say that it is in force
         self._started: Deferred[None] | None = None
         self._stopping = False
         self._living: TrackedSet[WorkerSlot] = TrackedSet()
@@ -207,8 +212,9 @@ class Supervisor:
         """As `SlotOwner` has it."""
         self._common.memory.clear(slot.index)  # of its connections, before the next one counts there
         self._living.discard(slot)
-        if self._transaction is not None:
-            self._transaction.gone(slot.serial)
+        for transaction in (self._transaction, self._committed):
+            if transaction is not None:
+                transaction.gone(slot.serial)
         self._fail(slot.problems or [self._problem(f"{slot.name} has ended while it started: {slot.how or UNKNOWN}")])
 
     def due(self, slot: WorkerSlot) -> None:
@@ -276,6 +282,7 @@ class Supervisor:
         return WorkersReplacement(
             transaction,
             commit=lambda: self._commit(transaction, judged, sockets),
+            settled=self._settled,
             cancel=lambda: self._give_up(transaction, sockets),
         )
 
@@ -298,10 +305,12 @@ class Supervisor:
             slot.send(prepare(serial, files, judged.now, own), bounded=False)
 
     def _answered(self, process: int, message: Message) -> None:
-        transaction = self._transaction
+        transaction = self._committed if message.kind is MessageKind.COMMITTED else self._transaction
         if transaction is None:
             return
         match message.kind:
+            case MessageKind.COMMITTED:
+                transaction.ready(process, message.fields["serial"], ())
             case MessageKind.PREPARED:
                 transaction.ready(process, message.fields["serial"], message.fields["warnings"])
             case MessageKind.REFUSED:
@@ -334,7 +343,20 @@ class Supervisor:
             own = {address: bound[slot.index - 1] for address, bound in sockets.items()}
             slot.change(judged.loaded.plan, own)
         self._transaction = None
+        self._committed = Transaction(transaction.serial, transaction.prepared.keys() - {SPAWNER})
         self._fill()
+
+    def _settled(self) -> Deferred[None]:
+        """Fires once each worker that has prepared the configuration in force has committed it, or has ended."""
+        if self._committed is None:
+            return succeed(None)
+        return self._committed.decided.addTimeout(SETTLE_TIMEOUT, self._reactor).addErrback(self._unsettled)
+
+    def _unsettled(self, failure: Failure) -> None:
+        """A worker hangs, which `WorkerSlot.look` ends, or drains because it could not commit."""
+        failure.trap(TimeoutError)
+        awaited = frozenset() if self._committed is None else self._committed.awaited
+        self.log.warn("The configuration is in force, but not yet in {workers}", workers=self._named(awaited))
 
     # -- stopping
 
@@ -364,16 +386,6 @@ class Supervisor:
         except (TimeoutError, CancelledError):
             return False
         return True
-
-
-class WorkersReplacement:
-    """A configuration that all processes have ready, as `reload.Prepared` says."""
-
-    def __init__(self, transaction: Transaction, *, commit: Callable[[], None], cancel: Callable[[], None]) -> None:
-        said = (warning for warnings in transaction.prepared.values() for warning in warnings)
-        self.warnings: Sequence[str] = tuple(dict.fromkeys(said))
-        self.commit = commit
-        self.cancel = cancel
 
 
 def _tell(slot: WorkerSlot, message: Message) -> None:

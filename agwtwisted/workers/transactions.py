@@ -1,8 +1,8 @@
-"""A configuration that all processes prepare before any has it in force."""
+"""A configuration that all processes prepare before any has it in force, and that all have in force then."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -14,7 +14,7 @@ SPAWNER: Final = 0
 
 
 class Transaction:
-    """Waits until each process has said that it is ready, or that it is not.
+    """Waits until each process has said that it is ready, or that it is not; or that it has committed.
 
     A worker that ends meanwhile is awaited no longer: its successor is not made before the transaction is over, and so
     from what is in force then.
@@ -31,6 +31,8 @@ class Transaction:
         self._awaited = set(awaited)
         self.decided: Deferred[None] = Deferred()
         """Fires once all are ready, or fails with `ConfigError`; may be cancelled."""
+        if not self._awaited:
+            self.decided.callback(None)
 
     @property
     def awaited(self) -> frozenset[int]:
@@ -57,3 +59,21 @@ class Transaction:
         self._awaited.discard(process)
         if not self._awaited and not self.decided.called:
             self.decided.callback(None)
+
+
+class WorkersReplacement:
+    """A configuration that all processes have ready, as `reload.Prepared` says."""
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        *,
+        commit: Callable[[], None],
+        settled: Callable[[], Deferred[None]],
+        cancel: Callable[[], None],
+    ) -> None:
+        said = (warning for warnings in transaction.prepared.values() for warning in warnings)
+        self.warnings: Sequence[str] = tuple(dict.fromkeys(said))
+        self.commit = commit
+        self.settled = settled
+        self.cancel = cancel

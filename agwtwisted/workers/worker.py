@@ -258,6 +258,7 @@ class Worker:
         try:
             if prepared is not None and prepared[0] == serial:
                 prepared[1].commit()
+                self._channel.send(Message(kind=MessageKind.COMMITTED, fields={"serial": serial}))
                 return
             self._log.error("Configuration {serial} is in force, but was not prepared here", serial=serial)
         except Exception:

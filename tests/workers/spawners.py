@@ -12,6 +12,9 @@ from twisted.internet.defer import Deferred, succeed
 from agwtwisted.workers.channel import receive_waiting, send_waiting
 from agwtwisted.workers.messages import Decoder, Message, MessageKind
 
+DEADLINE = 60.0
+"""Seconds after which a message that does not come fails the test."""
+
 
 class ScriptedSpawner:
     """In the place of `spawner_process.SpawnerProcess`; `made` has all that there were."""
@@ -73,6 +76,7 @@ class ScriptedWorker:
         self.order = order
         channel, *others = order.descriptors
         self._end = socket.socket(fileno=channel)
+        self._end.settimeout(DEADLINE)
         self._others = others
         self._decoder = Decoder()
         self._left: list[Message] = []
@@ -102,7 +106,7 @@ class ScriptedWorker:
         except BlockingIOError:
             pass
         finally:
-            self._end.settimeout(None)
+            self._end.settimeout(DEADLINE)
         self._left += self._decoder.messages()
         return bool(self._left)
 

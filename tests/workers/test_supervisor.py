@@ -8,6 +8,7 @@ from unittest import mock
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
@@ -17,7 +18,8 @@ from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.workers.configurations import files_of, refused
 from agwtwisted.workers.messages import ChannelError, Message, MessageKind
 from agwtwisted.workers.sockets import bind_all
-from agwtwisted.workers.supervisor import AFTER_DRAIN, LOOK, PREPARE_TIMEOUT, Judged, Supervisor, WorkersReplacement
+from agwtwisted.workers.supervisor import AFTER_DRAIN, LOOK, PREPARE_TIMEOUT, SETTLE_TIMEOUT, Judged, Supervisor
+from agwtwisted.workers.transactions import WorkersReplacement
 from agwtwisted.workers.worker_slot import START_TIMEOUT, Common
 from tests import configurations, running
 from tests.workers.spawners import ScriptedSpawner, ScriptedWorker
@@ -381,6 +383,41 @@ class PrepareTests(SupervisorCase):
         replacement.commit()
         self.spawner.take(MessageKind.COMMIT)
         self.assert_received(MessageKind.COMMIT, self.first, self.second)
+
+    def test_settled(self) -> None:
+        """It has settled once each worker has committed it; one that ends instead is awaited no longer."""
+        replacement = self.all_ready()
+        replacement.commit()
+        settled = replacement.settled()
+        self.turn()
+        self.first.send(MessageKind.COMMITTED, serial=self.first.receive(MessageKind.COMMIT).fields["serial"])
+        self.turn()
+        self.assertNoResult(settled)
+        self.end(self.second)
+        self.assertIsNone(self.successResultOf(settled))
+
+    def test_not_settled(self) -> None:
+        """A worker that does not commit in time is named, and awaited no longer."""
+        replacement = self.all_ready()
+        replacement.commit()
+        settled = replacement.settled()
+        self.turn()
+        self.first.send(MessageKind.COMMITTED, serial=self.first.receive(MessageKind.COMMIT).fields["serial"])
+        self.turn()
+        with capturedLogs() as events:
+            self.reactor.advance(SETTLE_TIMEOUT)
+        self.assertIsNone(self.successResultOf(settled))
+        self.assertEqual(
+            [formatEvent(each) for each in events], ["The configuration is in force, but not yet in worker 2"]
+        )
+
+    def test_settled_without_workers(self) -> None:
+        """Where all have ended meanwhile there is none to wait for: the next ones are made from it."""
+        replacement = self.all_ready()
+        for worker in (self.first, self.second):
+            self.end(worker)
+        replacement.commit()
+        self.assertIsNone(self.successResultOf(replacement.settled()))
 
     def test_files(self) -> None:
         """Every process gets the bytes, and each worker its own sockets for a new address."""

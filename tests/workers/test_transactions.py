@@ -60,6 +60,10 @@ class TransactionTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(self.transaction.decided))
         self.assertEqual(self.transaction.prepared, {SPAWNER: []})
 
+    def test_nobody_is_awaited(self) -> None:
+        """Where there is no process, it is decided at once."""
+        self.assertIsNone(self.successResultOf(Transaction(5, []).decided))
+
     def test_given_up(self) -> None:
         """Nothing that comes after it was given up does harm."""
         self.transaction.decided.cancel()

@@ -142,6 +142,8 @@ class WorkerTests(SynchronousTestCase):
         self.assertEqual(self.service.calls, [])
         self.send(MessageKind.COMMIT, serial=5)
         self.assertEqual((self.service.calls, self.reactor.stopped), (["commit"], False))
+        answer = self.answer()
+        self.assertEqual((answer.kind, answer.fields), (MessageKind.COMMITTED, {"serial": 5}))
 
     def test_considerate(self) -> None:
         """While it prepares, threads have the interpreter for a moment only, as in a reload of one process."""
