@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, cast
 
 from twisted.internet.defer import Deferred
 
@@ -19,6 +20,9 @@ from agwtwisted.core.base.errors import AgwError
 if TYPE_CHECKING:  # it imports the reactor
     from twisted.internet.posixbase import PosixReactorBase
 
+BROKEN_PIPE: Final = 141
+"""The exit status where the reader of standard output has gone: a shell's for a program that SIGPIPE has ended."""
+
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -26,12 +30,23 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command that the arguments name; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.command(options))
+        status = int(options.command(options))
+        sys.stdout.flush()
+        return status
     except AgwError as error:
         print(error, file=sys.stderr)
         return int(options.failure)
+    except BrokenPipeError:  # of `agw status | head -1`
+        _print_no_more()
+        return BROKEN_PIPE
     except KeyboardInterrupt:  # before the reactor took over the signals
         return 130
+
+
+def _print_no_more() -> None:
+    """What is left for standard output, which nothing reads, would be flushed at the exit."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import subprocess
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.__main__ import main
+from agwtwisted.__main__ import BROKEN_PIPE, main
 from agwtwisted._version import VERSION
+from tests import running
 
 
 class MainTests(SynchronousTestCase):
@@ -49,6 +52,15 @@ class MainTests(SynchronousTestCase):
             status, _, err = self.run_main(*arguments)
             self.assertEqual(status, 2)
             self.assertIn("usage: agw", err)
+
+    def test_broken_pipe(self) -> None:
+        """Where nothing reads what is printed, the command ends without a traceback."""
+        read, write = os.pipe()
+        os.close(read)
+        words = [running.PYTHON, "-P", "-m", "agwtwisted", "deploy", "systemd"]
+        with open(write, "wb") as output:
+            done = subprocess.run(words, stdout=output, stderr=subprocess.PIPE, env=running.environment(), check=False)
+        self.assertEqual((done.returncode, done.stderr), (BROKEN_PIPE, b""))
 
     def test_version(self) -> None:
         """`--version` is the package's."""
