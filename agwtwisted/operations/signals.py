@@ -24,10 +24,10 @@ def handle_signals(
     reopen: Callable[[], object],
     drain_without_limit: Callable[[], object],
 ) -> None:
-    """Handles them, HUP from now on, the others from the time when the reactor runs.
+    """Handles them, TERM and INT from the time when the reactor runs, the others from now on.
 
-    A HUP that comes before that is handled then, instead of ending the start. One that is ignored, as nohup has it,
-    stays so.
+    A HUP or USR1 that comes before that is handled then, instead of ending the start; a QUIT ends it. A HUP that is
+    ignored, as nohup has it, stays so.
 
     Args:
         reactor: calls these, in its thread.
@@ -42,11 +42,13 @@ def handle_signals(
             reactor.stop()
 
     def install() -> None:
-        _on(signal.SIGUSR1, reactor, reopen)
+        _on(signal.SIGUSR1, reactor, reopen)  # twistd may have handled it meanwhile
         _on(signal.SIGQUIT, reactor, end_without_limit)
 
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         _on(signal.SIGHUP, reactor, reload)
+    _on(signal.SIGUSR1, reactor, reopen)
+    signal.signal(signal.SIGQUIT, _end)
     reactor.callWhenRunning(install)
     reactor.addSystemEventTrigger("before", "shutdown", end_at_once_on_signal)
 

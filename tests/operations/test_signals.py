@@ -84,12 +84,14 @@ class HandlerTests(SignalCase):
             self.events.clear()
 
     def test_before(self) -> None:
-        """Before the reactor runs HUP is handled, later, and USR1 is not: twistd handles it, too, from the start on."""
-        before = signal.getsignal(signal.SIGUSR1)
-        handle_signals(self.reactor, reload=self.note("reload"), reopen=int, drain_without_limit=int)
-        self.assertIs(signal.getsignal(signal.SIGUSR1), before)
-        signal.raise_signal(signal.SIGHUP)
-        self.assertEqual(self.events, ["in the reactor:", "reload"])
+        """Before the reactor runs HUP and USR1 are handled, later; QUIT ends the start, without a core."""
+        handle_signals(
+            self.reactor, reload=self.note("reload"), reopen=self.note("reopen"), drain_without_limit=self.note("drain")
+        )
+        signal.signal(signal.SIGTERM, lambda *_: self.events.append("end"))
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT):
+            signal.raise_signal(number)
+        self.assertEqual(self.events, ["in the reactor:", "reload", "in the reactor:", "reopen", "end"])
 
     def test_nohup(self) -> None:
         """A HUP that is ignored, as nohup has it, stays so; the others are handled."""
