@@ -93,13 +93,18 @@ class Spawning:
             self._spawner.kill()
 
     def stop(self) -> Deferred[None]:
-        """Ends it for good; fires when it has ended."""
+        """Ends it for good, at once where it is not ready: it would not hear of it yet. Fires when it has ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         spawner, self._spawner = self._spawner, None
-        self.is_ready = False
-        return succeed(None) if spawner is None else spawner.close()
+        is_ready, self.is_ready = self.is_ready, False
+        if spawner is None:
+            return succeed(None)
+        ended = spawner.close()
+        if not is_ready:
+            spawner.kill()
+        return ended
 
     def _received(self, message: Message) -> None:
         if self.is_ready or message.kind not in (MessageKind.PREPARED, MessageKind.REFUSED):

@@ -26,7 +26,7 @@ class ScriptedSpawner:
         self.received = received
         self.lost = lost
         self.sent: list[Message] = []
-        self.closed = False
+        self.closed = self.killed = False
         self.made.append(self)
 
     def send(self, message: Message) -> None:
@@ -58,8 +58,10 @@ class ScriptedSpawner:
         """The same."""
 
     def kill(self) -> None:
-        """It is ended."""
-        self.lost()
+        """It is ended; one that was closed is not missed."""
+        self.killed = True
+        if not self.closed:
+            self.lost()
 
     def close(self) -> Deferred[None]:
         """It ends."""

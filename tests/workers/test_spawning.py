@@ -107,6 +107,15 @@ class SpawningTests(SynchronousTestCase):
         self.spawning.renew()
         self.assertEqual(self.user.heard, ["lost", "ready"])
 
+    def test_stopped_while_it_starts(self) -> None:
+        """One that is not ready is ended at once, and does not hold up the stop; one that is ready ends by itself."""
+        self.successResultOf(self.spawning.stop())
+        self.assertTrue(self.spawner.killed)
+        self.spawning.start()
+        self.ready()
+        self.successResultOf(self.spawning.stop())
+        self.assertFalse(self.spawner.killed)
+
     def test_stopped(self) -> None:
         """After a stop there is none, and none follows."""
         self.successResultOf(self.spawning.stop())
