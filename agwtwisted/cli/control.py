@@ -63,7 +63,9 @@ def socket_of(control: str | None, config: str) -> str:
     try:
         data = Path(config).read_bytes()
     except OSError as error:
-        raise NoGatewayError(f"{config} cannot be read: {error.strerror}; --control names the socket") from error
+        raise NoGatewayError(
+            f"{config} cannot be read: {error.strerror}; --config names another file, --control the socket"
+        ) from error
     path = located(data, config, os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0] or RUNTIME_DIRECTORY)
     if path is None:
         raise NoGatewayError(f"{config}: [control] socket = off, so the gateway has no control socket")
@@ -83,7 +85,8 @@ async def ask(reactor: PosixReactorBase, path: str, method: str, target: str) ->
         members = json.loads(received)
     except ConnectError as error:
         reason = os.strerror(error.osError) if isinstance(error.osError, int) else str(error)
-        raise NoGatewayError(f"no gateway answers on {path}: {reason}") from error
+        hint = "the log of a gateway names its control socket, which --control takes"
+        raise NoGatewayError(f"no gateway answers on {path}: {reason}; {hint}") from error
     except (ResponseFailed, TimeoutError, CancelledError, ValueError) as error:
         raise NoGatewayError(f"no answer on {path}: {type(error).__name__}") from error
     if not isinstance(members, dict):
@@ -119,19 +122,23 @@ def status_text(answer: ControlAnswer) -> tuple[int, str]:
     ]
     for each in members["listeners"]:
         host = f"[{each['address']}]" if ":" in each["address"] else each["address"]
-        rows.append((f"  {host}:{each['port']}", f"{each['connections']} connections"))
+        rows.append((f"  {host}:{each['port']}", _count(each["connections"], "connection")))
     for each in members["workers"]:
-        worker = f"process {each['pid']}, {each['connections']} connections, {each['restarts']} restarts"
-        rows.append((f"  worker {each['index']}", worker))
+        counts = _count(each["connections"], "connection"), _count(each["restarts"], "restart")
+        rows.append((f"  worker {each['index']}", ", ".join((f"process {each['pid']}", *counts))))
     width = max(len(name) for name, _ in rows)
     return 0, "\n".join(f"{name:{width}}  {_line(value)}" for name, value in rows)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _last_reload(last: Mapping[str, Any] | None) -> str:
     if last is None:
         return "none"
     problems: Sequence[str] = last["problems"]
-    return f"{last['outcome']} at {last['at']}" + "".join(f"; {problem}" for problem in problems)
+    return f"{last['outcome'].replace('_', ' ')} at {last['at']}" + "".join(f"; {problem}" for problem in problems)
 
 
 def _line(text: object) -> str:

@@ -76,12 +76,15 @@ class TextTests(SynchronousTestCase):
                 "last reload    none",
                 "connections    7",
                 "  [::]:443     7 connections",
-                "  worker 0     process 10, 7 connections, 1 restarts",
+                "  worker 0     process 10, 7 connections, 1 restart",
             ],
         )
         last = {"at": "2026-01-01T00:00:00Z", "outcome": "rejected", "problems": ["ERROR a"]}
         _, text = status_text(ControlAnswer(200, {**STATUS, "last_reload": last}))
         self.assertIn("rejected at 2026-01-01T00:00:00Z; ERROR a", text)
+        last = {"at": "2026-01-01T00:00:00Z", "outcome": "in_force", "problems": []}
+        _, text = status_text(ControlAnswer(200, {**STATUS, "last_reload": last}))
+        self.assertIn("last reload    in force at 2026-01-01T00:00:00Z\n", text)
         self.assertEqual(status_text(ControlAnswer(403, {"error": "no"})), (1, "no"))
 
 
@@ -110,7 +113,10 @@ class SocketTests(SynchronousTestCase):
         """A file that is not there, and one that switches the socket off, are errors that say so."""
         with self.assertRaises(NoGatewayError) as caught:
             socket_of(None, str(self.file))
-        self.assertIn("cannot be read: No such file or directory; --control names the socket", str(caught.exception))
+        self.assertIn(
+            "cannot be read: No such file or directory; --config names another file, --control the socket",
+            str(caught.exception),
+        )
         self.file.write_text("[control]\nsocket = off\n")
         with self.assertRaises(NoGatewayError) as caught:
             socket_of(None, str(self.file))
