@@ -80,7 +80,11 @@ class SharedMemory:
     def clear(self, index: int) -> None:
         """Forgets the connections of a worker that is gone, before another one has its index."""
         self.connections[index] = 0
-        self._memory.madvise(mmap.MADV_REMOVE, self._table_at(index), self.entries * ENTRY_BYTES)
+        start, size = self._table_at(index), self.entries * ENTRY_BYTES
+        try:
+            self._memory.madvise(mmap.MADV_REMOVE, start, size)
+        except OSError:  # a kernel that does not give pages back (gVisor)
+            self._view[start : start + size] = bytes(size)
 
     def key_of(self, address: str) -> int:
         """The number that stands for an address, never 0: no client can choose addresses that have the same."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
+from unittest import mock
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.sharing.memory import MAX_ADDRESSES, MIN_ADDRESSES, SharedMemory, entries_for
@@ -36,6 +39,14 @@ class SharedMemoryTests(SynchronousTestCase):
                 self.memory.addresses(index).add(address)
         self.memory.clear(1)
         self.assertEqual(self.memory.connections[1:3].tolist(), [0, 5])
+        self.assertEqual([self.memory.addresses(index).count(99) for index in (1, 2)], [0, 1])
+
+    def test_clear_without_advice(self) -> None:
+        """So it is where the system takes no pages back."""
+        for index in (1, 2):
+            self.memory.addresses(index).add(99)
+        with mock.patch.object(mmap, "MADV_REMOVE", 9999):
+            self.memory.clear(1)
         self.assertEqual([self.memory.addresses(index).count(99) for index in (1, 2)], [0, 1])
 
     def test_entries(self) -> None:
