@@ -226,7 +226,7 @@ class _Attempt(ClientFactory):
             self.outcome.errback(reason)
 
     def _opened(self) -> None:
-        self._connection.when_open = None  # it leads back to the connection
+        self._connection.when_open = self._connector = None  # they lead back to the connection, and to this
         self.outcome.callback(self._connection)
 
     def _failed(self, reason: str) -> None:

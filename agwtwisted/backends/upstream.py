@@ -173,7 +173,7 @@ class UpstreamConnection:
 
     def ended(self, reason: str) -> None:
         """The backend is gone."""
-        self._deadline.stop()
+        self._deadline.end()
         self._server.forget(self)
         self._server.ended(self)
         user, reader = self._user, self._reader

@@ -7,7 +7,7 @@ its client is still trusted does not wait for that, where the profile of its sit
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -274,6 +274,7 @@ class HttpSession:
         if self._ending is not None:
             self._ending.cancel()
             self._ending = None
+        self._protocol = _GONE  # it leads back here
 
     def _end_within(self, seconds: float) -> None:
         """Ends at the latest then, or when that was said before."""
@@ -287,3 +288,32 @@ class HttpSession:
 
 def _profile_of(site: Site | None) -> SslProfile | None:
     return None if site is None else site.profile
+
+
+class _Gone:
+    """The protocol of a client that is gone: nothing is under way, and nothing comes of what is said to it."""
+
+    endless = False
+    between_requests = True
+
+    def awaited(self, now: float) -> tuple[Awaited, float]:
+        """Nothing."""
+        return Awaited.NOTHING, now
+
+    def drain(self, now: float, quiet: float) -> None:
+        """It has ended."""
+
+    def finish(self) -> None:
+        """It has ended."""
+
+    def hold(self) -> None:
+        """No request comes."""
+
+    def go_on(self) -> None:
+        """No request comes."""
+
+    def serve_by(self, exchanges: Exchanges, gateway: Gateway, parser: RequestParser) -> None:
+        """No request comes."""
+
+
+_GONE: Final = _Gone()

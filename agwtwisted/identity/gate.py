@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from agwtwisted.core.identity.clients import (
     NOT_CHECKED,
     Admitted,
+    Client,
     PendingClient,
     RevocationFinding,
     TurnedAway,
@@ -93,13 +94,16 @@ class Gate:
         """The client left before the verdict: the check is cancelled."""
         if self._waiting is not None:
             self._waiting.cancel()
+        self._admitted = self._turned_away = _over
 
     def _decide(self, pending: PendingClient, finding: RevocationFinding) -> None:
         client = identify(pending, finding)
+        admitted, turned_away = self._admitted, self._turned_away
+        self._admitted = self._turned_away = _over  # they lead to a port, which is free with its configuration
         if isinstance(client, Admitted):
-            self._admitted(client)
+            admitted(client)
         else:
-            self._turned_away(client)
+            turned_away(client)
 
     def _answered(self, finding: RevocationFinding, pending: PendingClient, asked: Deferred[RevocationFinding]) -> None:
         if self._waiting is asked:
@@ -125,3 +129,7 @@ class Gate:
         # Without a gate that opens the connection would wait for ever.
         self._connection.abort()
         return failure
+
+
+def _over(client: Client) -> None:
+    raise AssertionError("a gate decides once")

@@ -104,7 +104,7 @@ class Revalidation:
         self._timer: IDelayedCall | None = None
         self._asking: Deferred[RevocationFinding] | None = None
         self._unwatch = check.watch(pending, self._again) if check is not None else None
-        self._unsubscribe = wall.subscribe(self._again)
+        self._unsubscribe: Callable[[], None] | None = wall.subscribe(self._again)
 
     @classmethod
     def of(
@@ -159,7 +159,9 @@ class Revalidation:
     def stop(self) -> None:
         """The connection is gone: no timer, watch or question of it stays."""
         self._revalidated = None
-        self._unsubscribe()
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None  # it leads back here
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

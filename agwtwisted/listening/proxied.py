@@ -73,6 +73,7 @@ class ProxyHeaderReceiver:
     def ended(self, reason: str) -> None:
         """The connection is gone, for a reason of the gateway's or by the other end."""
         self._fail(self._connection.end_reason or "the connection ended within the header")
+        self._found, self._failed = _nothing_found, _unsaid
 
     # -- from its owner
 
@@ -104,7 +105,8 @@ class ProxyHeaderReceiver:
         self._is_worth_a_line = False
         connection.deadline(self._too_slow).clear()
         connection.restart_input()
-        if not self._found(header, self._left()):
+        found, self._found, self._failed = self._found, _nothing_found, _unsaid  # they lead to a port
+        if not found(header, self._left()):
             self.abort()
         elif rest:
             connection.dataReceived(rest)
@@ -117,3 +119,11 @@ class ProxyHeaderReceiver:
         if self._is_worth_a_line:
             self._is_worth_a_line = False
             self._failed(reason)
+
+
+def _nothing_found(header: ProxyHeader, seconds: float) -> bool:
+    return False
+
+
+def _unsaid(reason: str) -> None:
+    """The header was whole, or its end is in the log."""

@@ -204,7 +204,7 @@ class Relay:
 
     def _finish(self) -> None:
         """Both are gone."""
-        self._deadline.stop()
+        self._deadline.end()
         over, self._over = self._over, None
         if over is not None and self.end is not None:
             over(self.end)

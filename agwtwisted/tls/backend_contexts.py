@@ -21,6 +21,7 @@ from agwtwisted.core.resources.certificates import SslCertificate
 from agwtwisted.core.resources.resources import BackendHttpSettings, BackendSettings
 from agwtwisted.core.verification.reasons import REASONS, UNKNOWN
 from agwtwisted.tls.client import ClientHandshake
+from agwtwisted.tls.openssl import own_callbacks
 from agwtwisted.tls.own_certificate import present
 from agwtwisted.transport.connection import Connection
 
@@ -119,6 +120,7 @@ def _context(
     _trust(context, roots)
     if validate_chain:
         context.set_verify(SSL.VERIFY_PEER, _note)
+        own_callbacks(context)
     else:
         context.set_verify(SSL.VERIFY_NONE)
     if certificate is not None:

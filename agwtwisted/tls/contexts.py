@@ -24,7 +24,7 @@ from agwtwisted.core.tls.policies import TlsPolicy, openssl_cipher_list, openssl
 from agwtwisted.core.verification.handshake import ClientRules
 from agwtwisted.core.verification.judging import Anchors
 from agwtwisted.tls.codec import error_text
-from agwtwisted.tls.openssl import KNOWN, set_groups
+from agwtwisted.tls.openssl import KNOWN, own_callbacks, set_groups
 from agwtwisted.tls.own_certificate import present
 from agwtwisted.tls.path_search import PathSearch
 
@@ -186,6 +186,7 @@ def site_context(site: AnySite, basis: Basis) -> SiteContext:
         context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
     if protocols := PROTOCOLS if isinstance(site, Site) else site.listener.alpn_protocols:
         context.set_alpn_select_callback(partial(_choose_protocol, protocols))
+        own_callbacks(context)
     context.set_verify_depth(basis.trusts.max_depth)
     _use_server_certificate(context, site)
     trust = _trust(context, site, basis.trusts)

@@ -117,6 +117,19 @@ def set_groups(context: SSL.Context, groups: bytes) -> bool:
     return bool(done)
 
 
+def own_callbacks(context: SSL.Context) -> None:
+    """Has the callbacks of a context, for ALPN and to verify with, go with it; to be called once they are set.
+
+    What pyOpenSSL makes of one holds itself, and would stay until the garbage collector comes by. The context holds all
+    of it as well.
+    """
+    for name in ("alpn_select", "verify"):
+        helper: Any = getattr(context, f"_{name}_helper", None)
+        callback: Any = getattr(context, f"_{name}_callback", None)
+        if callback is not None and getattr(helper, "callback", None) is callback:
+            del helper.callback
+
+
 def session_reused(connection: SSL.Connection) -> bool:
     """Whether a handshake resumed a session; False where that cannot be known: there none may be with certificates."""
     inside: Any = connection

@@ -128,7 +128,7 @@ class Connection:
             text = self.end_reason or "the connection ended without close_notify"
         self._queue.stop()
         if self._deadline is not None:
-            self._deadline.stop()
+            self._deadline.end()
             self._deadline = None
         self.closing = True
         if not isinstance(reason.value, ConnectionDone):

@@ -59,6 +59,11 @@ class Deadline:
             self._timer.cancel()
             self._timer = None
 
+    def end(self) -> None:
+        """The same for good: what was called leads no longer back to whoever has this."""
+        self.stop()
+        self.missed = _nothing
+
     def _start(self, seconds: float, at: float) -> None:
         self._timer_at = at
         self._timer = self._clock.callLater(seconds, self._fired)
@@ -73,3 +78,7 @@ class Deadline:
         else:
             self._at = None
             self.missed()
+
+
+def _nothing() -> None:
+    """Nobody is waited for."""

@@ -215,8 +215,8 @@ class SendTimeout:
         self._deadline.clear()
 
     def stop(self) -> None:
-        """No timer is left."""
-        self._deadline.stop()
+        """No timer is left, and nothing that leads back here."""
+        self._deadline.end()
 
     def _look(self) -> None:
         before, self._acknowledged = self._acknowledged, self._socket.acknowledged()

@@ -95,7 +95,8 @@ class GateTests(SynchronousTestCase):
     def test_only_trusted_clients_are_checked(self) -> None:
         """An untrusted client is handed on unchanged: no OCSP request is sent about an unverified certificate."""
         for verdict in (NotAsked(), Absent(), Unchecked(), Missing(), REVOKED):
-            self.gate.judge(identities.pending(verdict), self.check)
+            gate = Gate(self.connection, self.after.admitted, self.after.turned_away)
+            gate.judge(identities.pending(verdict), self.check)
             self.assertEqual(self.after.told[-1], identities.client(verdict))
         self.assertEqual(self.asked, [])
 

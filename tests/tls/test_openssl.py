@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import weakref
 from unittest import mock
 
 import attrs
@@ -16,6 +18,7 @@ from agwtwisted.tls.openssl import (
     Presented,
     Verifying,
     direct_verifying,
+    own_callbacks,
     public_verifying,
     verified_chain,
 )
@@ -195,3 +198,28 @@ class ChoiceTests(SynchronousTestCase):
             with mock.patch.dict(openssl._TYPES, {name: "int(*)(char *)"}):
                 self.assertFalse(openssl._is_known(), name)
         self.assertTrue(openssl._is_known())
+
+
+class CallbackTests(SynchronousTestCase):
+    """Callbacks that pyOpenSSL wraps."""
+
+    def test_freed(self) -> None:
+        """They go with their context, without the collector."""
+
+        def choose(connection: SSL.Connection, offered: list[bytes]) -> bytes:
+            return offered[0]
+
+        def verify(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
+            return bool(ok)
+
+        context = SSL.Context(SSL.TLS_METHOD)
+        context.set_alpn_select_callback(choose)
+        context.set_verify(SSL.VERIFY_PEER, verify)
+        own_callbacks(context)
+        references = [weakref.ref(choose), weakref.ref(verify)]
+        del choose, verify
+        gc.disable()
+        self.addCleanup(gc.enable)
+        self.assertTrue(all(reference() for reference in references))
+        del context
+        self.assertEqual([reference() for reference in references], [None, None])
