@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from agwtwisted.core.base.errors import ConfigError, Problem
 from agwtwisted.core.operations.status import LastReload
@@ -243,6 +244,7 @@ class Reloads:
                 return await self._reloaded(kind, begun)
         except ConfigError as error:
             rejected = self._rejected(tuple(map(str, error.problems)))
+            _forget_frames(error)
         except CancelledError:
             rejected = self._rejected((STOPPING,))
         except Exception as defect:
@@ -305,7 +307,7 @@ class Reloads:
         """Waits for what `stop` may end."""
         self._awaited = step
         try:
-            return await step
+            return await step.addErrback(_frameless)
         finally:
             self._awaited = None
 
@@ -336,6 +338,24 @@ class Reloads:
 
 
 STOPPING: Final = "the gateway is stopping"
+
+
+def _frameless(failure: Failure) -> Failure:
+    """Of a configuration that is not taken, the problems are kept."""
+    if failure.check(ConfigError) is not None:
+        _forget_frames(failure.value)
+        failure.cleanFailure()
+    return failure
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """An error holds the frames that it came through, and those hold it.
+
+    All that was made of a configuration, private keys included, would stay until the garbage collector comes by.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _text(warning: Problem) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from agwtwisted.listening.listener import bind
-from agwtwisted.reload import FileSource, Reloaded
+from agwtwisted.reload import FileSource, Rejected, Reloaded
 from agwtwisted.service import GatewayService, build
 from tests import running
 from tests.end_to_end import clients, gateway
@@ -30,6 +30,9 @@ from tests.sockets import until
 
 RELOADS = 6
 """Each changes something else than the one before."""
+
+REJECTED = 3
+"""Reloads of each configuration that cannot be taken."""
 
 DOORS = ("strict", "passthrough", "socket", "relay", "proxied")
 PROXY = b"PROXY TCP4 192.0.2.7 127.0.0.1 56324 443\r\n"
@@ -205,3 +208,25 @@ class MemoryTests(TestCase):
                 line.rest()
         with closing(clients.plain(self.doors["proxied"])) as line:
             line.send(PROXY[:9])
+
+    async def test_rejected(self) -> None:
+        """A configuration that is not taken leaves nothing, private keys least of all."""
+        busy = bind("127.0.0.1", 0)
+        self.addCleanup(busy.close)
+        port = busy.getsockname()[1]
+        self.without_collector()
+        for text in (
+            self.first.replace("drain_timeout = 5", "drain_timeout = 5\nnonsense = 1"),
+            self.first.replace("drain_timeout = 5", "drain_timeout = soon"),
+            self.first.replace("certificate_file = server.pem", "certificate_file = rsa.pem"),
+            self.first.replace("certificate_file = server.pem", "certificate_file = missing.pem"),
+            self.first.replace("file = trusted.pem", "file = server.key"),
+            self.first + gateway.door("busy", port, "strict"),
+            self.first.replace("access_log = access.log", "access_log = missing/access.log"),
+            "[",
+        ):
+            self.gateway.file.write_text(text)
+            for _ in range(REJECTED):
+                outcome = await self.service.reload()
+                assert isinstance(outcome, Rejected), text
+            self.assertEqual(self.garbage(), {})

@@ -188,16 +188,16 @@ def equal_pairs(rows: Iterable[Row], *keys: str) -> Iterator[tuple[Row, Row]]:
 def read(section: Section, kind: Kind, file: str) -> tuple[Row, list[Problem]]:
     """The values of a section's keys, and every problem about them, alone and together."""
     values: dict[str, Any] = {}
-    wrong: dict[str, UnacceptableError] = {}
+    wrong: dict[str, tuple[str, str]] = {}  # message and code: the exceptions would hold, with this frame, themselves
     for entry in section.entries:
         try:
             values |= _value(entry, kind, section.kind)
         except UnacceptableError as error:
-            wrong[entry.key] = error
+            wrong[entry.key] = error.message, error.code
     missing = [key for key, how in kind.keys.items() if how.required and key not in values and key not in wrong]
     refused = {key for key in wrong if key in kind.keys or key.partition(".")[0] in kind.families}
     row = Row(file=file, section=section, kind=kind, values=values, refused=frozenset([*refused, *missing]))
-    problems = [row.problem(error.message, key=key, code=error.code) for key, error in wrong.items()]
+    problems = [row.problem(message, key=key, code=code) for key, (message, code) in wrong.items()]
     problems += [row.problem(f"{key} is missing") for key in missing]
     problems += _semicolons(row)
     problems += [
