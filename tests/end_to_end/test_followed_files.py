@@ -113,6 +113,7 @@ class FollowingTests(SynchronousTestCase):
         write(at.directory / "trusted.pem", gateway.certificates()["partners-root"].pem, 0o644)
         with contextlib.suppress(ssl.SSLError):
             line.rest()
+        wait_until(lambda: RELOADED.search(at.output), "all workers have it")
         self.assertEqual(clients.by_python(at.call(self.port, "stranger")).status, 200)
 
 

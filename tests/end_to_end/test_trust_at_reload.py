@@ -73,7 +73,7 @@ class Stand:
     def text(self, to: str = "one", gateway_keys: dict[str, Any] | None = None, **profile: Any) -> str:
         """A configuration whose listeners have this profile, and lead to a server."""
         asks = {"verify_client_auth_mode": "Strict", "trusted_client_certificates": "devices", **profile}
-        text = gateway.gateway_section(drain_timeout=2, **(gateway_keys or {})) + gateway.PROFILES
+        text = gateway.gateway_section(**{"drain_timeout": 2, **(gateway_keys or {})}) + gateway.PROFILES
         profile_of_listeners = "p" if asks["verify_client_auth_mode"] else None
         text += section("ssl_profile p", **asks) if profile_of_listeners else ""
         text += gateway.pool("one", self.one.backend.port, client_certificate_headers="all")
@@ -287,11 +287,12 @@ class TrustTests(SynchronousTestCase):
     def test_under_way(self) -> None:
         """A request under way has drain_timeout, and no other one follows it."""
         for version in VERSIONS:
-            with stand() as gate:
+            patient = {"gateway_keys": {"drain_timeout": 600}}
+            with stand(**patient) as gate:
                 line = gate.connected(gate.call(version))
                 line.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n")
                 wait_until(lambda gate=gate: gate.requests, "the request is forwarded")
-                gate.reload(**PARTNERS)
+                gate.reload(**PARTNERS, **patient)
                 line.send(b"body", GET % b"/next")
                 came = ended(line)
                 self.assertEqual(came.count(b"HTTP/1.1"), 1)

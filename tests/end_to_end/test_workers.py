@@ -15,6 +15,7 @@ from tests.end_to_end import changes, clients, gateway
 from tests.end_to_end.backends import Backend
 from tests.end_to_end.changes import GET, Steady
 from tests.end_to_end.lines import Line, wait_until
+from tests.end_to_end.worker_processes import is_alive
 
 MANY = 24
 """Connections of which either worker has some, but for one time in eight millions."""
@@ -98,4 +99,4 @@ class WorkersTests(SynchronousTestCase):
             self.assertTrue(is_answered(line))
             self.assertIn(at.stop(), (0, -signal.SIGTERM))
             self.assertEqual(line.rest(), b"")
-            wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family), "no process is left")
+            wait_until(lambda: not any(map(is_alive, family)), "no process is left")

@@ -487,7 +487,7 @@ if kind == "pipe":
     reader.start()
 stay = pids.pop()
 os.kill(stay, signal.SIGKILL), os.waitpid(stay, 0)
-while time.monotonic() < start + 0.8:
+while time.monotonic() < start + 0.8 or killed <= 20:
     time.sleep(0.01)
     pid = pids.pop(0)
     os.kill(pid, signal.SIGKILL)
