@@ -175,6 +175,8 @@ class Worker:
 
     def _leave(self) -> None:
         """Drains alone, and leaves the listening sockets to the worker that takes its place."""
+        if not self._stopping:
+            self._log.info("Draining; then another worker takes its place")
         self._service.leave_sockets()
         self._stop()
 

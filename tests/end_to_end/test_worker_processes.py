@@ -170,6 +170,7 @@ class ReplacingTests(Workers):
         for line in lines[1]:
             self.assertEqual(self.answered(line), "200")
         self.connections(made)
+        self.assertIn("worker 2: Draining; then another worker takes its place", made.output)
         self.assertRegex(made.output, r"worker 2 has drained and ended after [\d.]+ s; the next one starts in")
 
     def test_spawner(self) -> None:
