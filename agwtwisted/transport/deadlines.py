@@ -60,7 +60,7 @@ class Deadline:
             self._timer = None
 
     def end(self) -> None:
-        """The same for good: what was called leads no longer back to whoever has this."""
+        """The same for good: what was called leads no longer back to the owner of this."""
         self.stop()
         self.missed = _nothing
 
@@ -81,4 +81,4 @@ class Deadline:
 
 
 def _nothing() -> None:
-    """Nobody is waited for."""
+    """Nothing is waited for."""
