@@ -11,6 +11,7 @@ from contextlib import closing
 from tests import pki, running
 from tests.end_to_end import clients, gateway
 from tests.end_to_end.gateway import Gateway
+from tests.end_to_end.lines import Line
 from tests.end_to_end.test_twistd import TwistdCase
 
 AGW = (running.PYTHON, "-m", "agwtwisted")
@@ -30,10 +31,12 @@ class ControlCase(TwistdCase):
         return self.call(self.running, *AGW, *words)
 
     def status(self) -> dict[str, object]:
-        """What the gateway is, as JSON."""
-        done = self.agw("status", "--config", "gw.ini", "--json")
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        return dict(json.loads(done.stdout))
+        """What the gateway is, asked without a command, which takes its time to start."""
+        with closing(socket.socket(socket.AF_UNIX)) as client:
+            client.connect(str(self.running.directory / "state" / "control.sock"))
+            line = Line(client)
+            line.send(b"GET /status HTTP/1.1\r\nHost: gateway\r\n\r\n")
+            return dict(json.loads(line.response().body))
 
     def change(self, old: str, new: str) -> None:
         """Another text of the configuration."""
@@ -161,12 +164,15 @@ class SocketTests(ControlCase):
         self.assertIn("socket = off", done.stderr)
 
     def test_status(self) -> None:
-        """For people, one line each: what it is, its configuration, its connections by listener."""
+        """For people, one line each: what it is, its configuration, its connections by listener; or as JSON."""
         done = self.agw("status", "--config", "gw.ini")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertRegex(done.stdout, r"(?m)^gateway +running, agwtwisted \S+, process \d+$")
         self.assertRegex(done.stdout, r"(?m)^last reload +none$")
         self.assertRegex(done.stdout, rf"(?m)^  127\.0\.0\.1:{self.strict} +0 connections$")
+        done = self.agw("status", "--config", "gw.ini", "--json")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(json.loads(done.stdout), self.status())
 
     def test_killed(self) -> None:
         """A gateway that was killed leaves a socket, which the next one replaces."""
