@@ -145,7 +145,10 @@ def _environment_of_start() -> Mapping[str, str]:
 
 def _taken(descriptor: int) -> InheritedSocket:
     """The socket behind a descriptor, which children do not inherit, with the options of a bound one."""
-    os.set_inheritable(descriptor, False)
+    try:
+        os.set_inheritable(descriptor, False)
+    except OSError as error:
+        raise _UnusableError("is not open") from error
     try:
         taken = InheritedSocket(fileno=descriptor)
     except OSError:

@@ -109,6 +109,12 @@ class InheritedTests(ActivationCase):
         self.assertIn(f"descriptor {self.first + 4} ('e') listens on {host}:{port} as another does", message)
         self.assertNotIn("'d'", message)
 
+    def test_not_open(self) -> None:
+        """More than there are is said as what it is."""
+        with self.assertRaises(ActivationError) as caught:
+            Inherited.of({"LISTEN_FDS": "1", "LISTEN_PID": str(PID)}, PID)
+        self.assertIn(f"descriptor {self.first} is not open", str(caught.exception))
+
     def test_no_socket(self) -> None:
         """A file is none."""
         reading, writing = os.pipe()
