@@ -174,9 +174,10 @@ class Gateway:
         self.environment: dict[str, str] = {}  # what it gets on top
         self.prefix: list[str] = []  # what the command line begins with
         self.descriptors: tuple[int, ...] = ()  # that it inherits
-        for name, credential in certificates().items():
-            credential.write(directory, name)
-        pki.write(directory, "trusted.pem", certificates()["devices-root"], certificates()["devices"])
+        if not (directory / "trusted.pem").exists():  # else another one has them, and clients may be reading them
+            for name, credential in certificates().items():
+                credential.write(directory, name)
+            pki.write(directory, "trusted.pem", certificates()["devices-root"], certificates()["devices"])
 
     def words(self, *twistd_options: str, check: bool = False) -> list[str]:
         """The command line."""
