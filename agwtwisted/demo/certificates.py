@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
-import attrs
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from agwtwisted.core.base.errors import AgwError
 from agwtwisted.core.configuration.coherence import DEMO_ORGANIZATION
+from agwtwisted.starter.issuing import Issuing
 
 LIFETIME = timedelta(days=30)
 MARGIN = timedelta(days=1)
@@ -30,21 +26,11 @@ CERTIFICATES = ("server.pem", "clients-ca.pem", *CLIENTS, "responder.pem", MARK)
 SECRETS = ("server.key", *CLIENTS, "responder.pem")
 """Files that hold a private key; a client's file is its key, its certificate and the intermediate."""
 
+_ISSUING = Issuing(organization=DEMO_ORGANIZATION, lifetime=LIFETIME)
+
 
 class DemoError(AgwError):
     """The demonstration cannot run here; the message says why."""
-
-
-@attrs.frozen(kw_only=True)
-class _Issued:
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey = attrs.field(repr=False)
-
-    def pem(self) -> bytes:
-        return self.certificate.public_bytes(Encoding.PEM)
-
-    def key_pem(self) -> bytes:
-        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def ensure(directory: Path, now: datetime) -> bool:
@@ -64,15 +50,15 @@ def ensure(directory: Path, now: datetime) -> bool:
 
 def make(now: datetime) -> dict[str, bytes]:
     """A new set: the content of each file by its name, in the order in which they are to be written."""
-    root = _authority("Demo Root CA", now, path_length=1)
-    intermediate = _authority("Demo Intermediate CA", now, path_length=0, issuer=root)
-    elsewhere = _authority("Stranger Root CA", now, path_length=0)
-    server = _server("localhost", intermediate, now)
-    client = _client("demo client", intermediate, now)
-    expired = _client("expired client", intermediate, now - LIFETIME - MARGIN)
-    revoked = _client("revoked client", intermediate, now)
-    stranger = _client("stranger", elsewhere, now)
-    responder = _responder("demo OCSP responder", intermediate, now)
+    root = _ISSUING.authority("Demo Root CA", now, path_length=1)
+    intermediate = _ISSUING.authority("Demo Intermediate CA", now, path_length=0, issuer=root)
+    elsewhere = _ISSUING.authority("Stranger Root CA", now, path_length=0)
+    server = _ISSUING.server("localhost", intermediate, now, ("localhost", "127.0.0.1", "::1"))
+    client = _ISSUING.client("demo client", intermediate, now)
+    expired = _ISSUING.client("expired client", intermediate, now - LIFETIME - MARGIN)
+    revoked = _ISSUING.client("revoked client", intermediate, now)
+    stranger = _ISSUING.client("stranger", elsewhere, now)
+    responder = _ISSUING.responder("demo OCSP responder", intermediate, now)
     return {
         "server.pem": server.pem() + intermediate.pem(),
         "server.key": server.key_pem(),
@@ -122,67 +108,3 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
     unfinished.replace(path)
-
-
-def _authority(common_name: str, now: datetime, *, path_length: int, issuer: _Issued | None = None) -> _Issued:
-    constraints = x509.BasicConstraints(ca=True, path_length=path_length)
-    return _issue(common_name, issuer, now, [constraints, _usage(signs_certificates=True)])
-
-
-def _server(host: str, issuer: _Issued, now: datetime) -> _Issued:
-    addresses = [x509.IPAddress(ip_address(text)) for text in ("127.0.0.1", "::1")]
-    names = x509.SubjectAlternativeName([x509.DNSName(host), *addresses])
-    return _issue(host, issuer, now, [*_leaf(ExtendedKeyUsageOID.SERVER_AUTH), names])
-
-
-def _client(common_name: str, issuer: _Issued, now: datetime) -> _Issued:
-    return _issue(common_name, issuer, now, _leaf(ExtendedKeyUsageOID.CLIENT_AUTH))
-
-
-def _responder(common_name: str, issuer: _Issued, now: datetime) -> _Issued:
-    return _issue(common_name, issuer, now, [*_leaf(ExtendedKeyUsageOID.OCSP_SIGNING), x509.OCSPNoCheck()])
-
-
-def _leaf(purpose: x509.ObjectIdentifier) -> list[x509.ExtensionType]:
-    constraints = x509.BasicConstraints(ca=False, path_length=None)
-    return [constraints, _usage(signs_certificates=False), x509.ExtendedKeyUsage([purpose])]
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _issue(common_name: str, issuer: _Issued | None, start: datetime, extensions: list[x509.ExtensionType]) -> _Issued:
-    """A certificate and its key, signed by the issuer or, where there is none, by itself (RFC 5280 section 4.2)."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    signer = issuer.key if issuer else key
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(_name(common_name))
-        .issuer_name(issuer.certificate.subject if issuer else _name(common_name))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + LIFETIME)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-    )
-    for extension in extensions:
-        critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage)
-        builder = builder.add_extension(extension, critical=critical)
-    return _Issued(certificate=builder.sign(signer, hashes.SHA256()), key=key)
-
-
-def _name(common_name: str) -> x509.Name:
-    attributes = {NameOID.ORGANIZATION_NAME: DEMO_ORGANIZATION, NameOID.COMMON_NAME: common_name}
-    return x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes.items()])
