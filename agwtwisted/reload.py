@@ -165,6 +165,7 @@ class Reloads:
         self.generation = 1
         self.last: LastReload | None = None  # None: there was none
         self.in_force = in_force
+        self.since = wall()  # from when on, in seconds since 1970
         self._source = source
         self._target = target
         self._reactor = reactor
@@ -286,7 +287,7 @@ class Reloads:
         self._prepared_warnings = warnings
         prepared.commit()
         self.generation += 1
-        self.in_force = loaded
+        self.in_force, self.since = loaded, self._wall()
         with suppress(CancelledError):  # the gateway stops: it is in force all the same
             await self._step(prepared.settled())
         return warnings

@@ -11,7 +11,9 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gathe
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 
+from agwtwisted.answers.of_gateway import AnswerMembers, GatewayAnswers
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
+from agwtwisted.core.operations.questions import Question
 from agwtwisted.core.operations.status import GatewayStatus, ListenerStatus
 from agwtwisted.core.plan.descriptors import budget_of
 from agwtwisted.core.plan.plan import Address, Plan
@@ -84,6 +86,7 @@ class GatewayService(MultiService):
         self.reloads = Reloads(
             Loaded(plan=generation.plan, files=files), source, self, shared.reactor, shared.wall.seconds
         )
+        self.answers = GatewayAnswers(self)
         self._drains_without_limit = False
         self._leaves_sockets = False
         self.followed = FollowedFiles(shared.reactor, self._followed_files, self.reloads.reload_files)
@@ -138,6 +141,13 @@ class GatewayService(MultiService):
             ),
             last_reload=reloads.last,
         )
+
+    def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[AnswerMembers]:
+        """The answer of this process to a question of the control API.
+
+        Fails with `QuestionError` where the arguments do not do.
+        """
+        return self.answers.ask(question, arguments)
 
     def prepare(self, loaded: Loaded, sockets: Mapping[Address, socket.socket] | None = None) -> Deferred[Prepared]:
         """As `reload.ReloadTarget` says; `sockets` are those of new addresses, where they are bound already."""

@@ -57,10 +57,6 @@ class HttpPort(Port[Site]):
         turned_away = identify(client, NOT_CHECKED)
         self.live.stand_behind(connection, HttpSession(self, connection, turned_away, None, exchanges=answers))
 
-    def listener_of(self, site: Site | None) -> str:
-        """The name of a site's listener, or else of the port's first one."""
-        return self._listener if site is None else site.listener.name
-
     def _serve(self, connection: Connection, client: Client, site: Site | None) -> None:
         session = HttpSession(self, connection, client, site, exchanges=self.exchanges, silent=self._contexts is None)
         self.live.stand_behind(connection, session)

@@ -7,41 +7,30 @@ that is another.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, Generic, Protocol, cast
+from typing import Any, Final, Generic, cast
 
 import attrs
 from OpenSSL import SSL
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from agwtwisted.core.identity.clients import (
     Admitted,
     CertificateProof,
-    ClientConnection,
     PendingClient,
     TurnedAway,
 )
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.listening.proxy_protocol import Endpoint, ProxyHeader
-from agwtwisted.core.plan.routing import NamedSites, S
-from agwtwisted.core.resources.gateway import Gateway
-from agwtwisted.core.resources.resources import SslProfile
+from agwtwisted.core.plan.routing import S
 from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, Refused, admits
 from agwtwisted.identity.gate import Gate
-from agwtwisted.identity.revalidation import Check
-from agwtwisted.listening.admission import Limits
-from agwtwisted.listening.expired_roots import ExpiredRoots
+from agwtwisted.listening.interfaces import EntryPort
 from agwtwisted.listening.proxied import ProxyHeaderReceiver
 from agwtwisted.listening.succession import Succession, Turns
-from agwtwisted.listening.tracking import LiveConnections, TrackedConnection
 from agwtwisted.tls.client_certificates import ClientCertificates, pending_client, proof_of
 from agwtwisted.tls.handshake import ServerHandshake
 from agwtwisted.tls.port_contexts import PortContexts
-from agwtwisted.tls.resumption import Resumption
-from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.connection import STOPPING, Connection
-from agwtwisted.transport.outbox import Outbox
 from agwtwisted.transport.receiver import NO_RECEIVER
 
 NOT_ACCEPTED: Final = "the certificate of the resumed session is not accepted now"
@@ -49,54 +38,6 @@ NOT_ACCEPTED: Final = "the certificate of the resumed session is not accepted no
 
 REMOVED: Final = "the listener was removed from the configuration"
 """Why connections end that no request or session of is under way."""
-
-
-class EntryPort(Protocol[S]):
-    """The port that a connection comes to: `ports.Port`."""
-
-    gateway: Gateway
-    limits: Limits
-    clock: IReactorTime
-    outbox: Outbox
-    wall: WallClock
-    sites: NamedSites[S]
-    live: LiveConnections
-    expired_roots: ExpiredRoots
-    resumption: Resumption
-    check_of: Callable[[SslProfile | None], Check | None]
-    quiet: float
-
-    def begin(self, connection: Connection, client: Admitted, site: S | None = None) -> None:
-        """Gives the connection of an admitted client a session."""
-
-    def turned_away(self, connection: Connection, client: TurnedAway, site: S | None) -> None:
-        """Ends the connection of a client that is refused after its handshake."""
-
-    def plain_text(self, connection: Connection, client: PendingClient) -> None:
-        """Takes a connection whose client speaks no TLS on a port of TLS."""
-
-    def admit(
-        self, connection: Connection, host: str, port: int, seconds: float, reached: Endpoint | None = None
-    ) -> bool:
-        """Gives a client its place, and `seconds` for its handshake; False when its address has too many."""
-
-    def track(self, connection: Connection, block: str = "", *, silent: bool = True) -> TrackedConnection:
-        """Gives a connection a place among all."""
-
-    def connection_of(self, connection: Connection, host: str, port: int, reached: Endpoint | None) -> ClientConnection:
-        """What is known of a client's connection before any byte of it is read."""
-
-    def trust_of(self, site: S | None) -> object:
-        """By what the clients of a site are judged; equal where the judgement is."""
-
-    def judged_anew(self, connection: Connection, client: PendingClient, site: S) -> PendingClient:
-        """The client as its handshake would have left it under this site's profile."""
-
-    def header_failed(self, host: str, port: int, reason: str) -> None:
-        """There is no PROXY header, from there."""
-
-    def handshake_failed(self, client: PendingClient, site: S | None, reason: str) -> None:
-        """Writes the line of a handshake that came to nothing."""
 
 
 class ProxiedArrival:
@@ -117,6 +58,11 @@ class ProxiedArrival:
         port.live.all.add(self.connection)
         port.live.stand_behind(self.connection, self)
         self._tracked = port.track(self.connection)
+
+    @property
+    def listener(self) -> str:
+        """As PortSession says."""
+        return self._port.listener_of(None)
 
     def drain(self) -> None:
         """The gateway stops."""
@@ -206,6 +152,11 @@ class TlsArrival(Generic[S]):
         self.connection.give_way(reason)
 
     # -- as PortSession says
+
+    @property
+    def listener(self) -> str:
+        """That of the name that the client asked for, once it has."""
+        return self._port.listener_of(self._site)
 
     def drain(self) -> None:
         """The gateway stops."""
@@ -340,6 +291,11 @@ class GateArrival(Generic[S]):
         self._port.turned_away(self._connection, client, self._site)
 
     # -- as PortSession says
+
+    @property
+    def listener(self) -> str:
+        """That of its site."""
+        return self._port.listener_of(self._site)
 
     def drain(self) -> None:
         """The gateway stops: the verdict has a deadline, and what has come is served after it."""

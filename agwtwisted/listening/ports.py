@@ -173,6 +173,10 @@ class Port(ABC, Generic[S]):
             return None
         return ProxiedArrival(self, host, port).connection
 
+    def listener_of(self, site: S | None) -> str:
+        """The name of a site's listener, or else of the port's first one."""
+        return self._listener if site is None else site.listener.name
+
     def header_failed(self, host: str, port: int, reason: str) -> None:
         """There is no PROXY header, from there."""
         client = PendingClient(connection=ClientConnection(address=host, port=port), proof=NO_PROOF)
@@ -220,7 +224,7 @@ class Port(ABC, Generic[S]):
         if omitted is not None:
             record = HandshakeRecord(
                 timestamp=self.access_log.timestamp(),
-                frame=self.frame(self._listener if site is None else site.listener.name),
+                frame=self.frame(self.listener_of(site)),
                 client=client,
                 error=reason,
                 omitted=omitted,

@@ -5,6 +5,7 @@ For the ports, which have `admission` choose among them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -17,6 +18,10 @@ from agwtwisted.transport.deferreds import TrackedSet
 
 class PortSession(Protocol):
     """What stands behind a connection: its PROXY header or handshake, the gate, then its session."""
+
+    @property
+    def listener(self) -> str:
+        """The name of the listener, that of the port's first one where the client has not selected one."""
 
     def drain(self) -> None:
         """The gateway stops: ends once what has come from the client is done."""
@@ -54,6 +59,10 @@ class LiveConnections:
     def behind(self) -> tuple[PortSession, ...]:
         """What stands behind the connections of this moment, each once."""
         return tuple(dict.fromkeys(self.sessions.values()))
+
+    def by_listener(self) -> Counter[str]:
+        """How many clients there are, by the name of their listener."""
+        return Counter([session.listener for session in self.behind()])
 
     def drain(self) -> None:
         """Each session ends when it can."""

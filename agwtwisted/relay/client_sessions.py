@@ -90,6 +90,11 @@ class RelaySession:
 
     # -- from the port
 
+    @property
+    def listener(self) -> str:
+        """The name of its listener."""
+        return self._target.site.listener.name
+
     def drain(self) -> None:
         """It has what time there is; so has a client whose server has not accepted yet."""
 

@@ -32,6 +32,11 @@ class TurnedAwaySession:
         """Closes the connection."""
         self._connection.close()
 
+    @property
+    def listener(self) -> str:
+        """The name of its listener."""
+        return self._target.site.listener.name
+
     def drain(self) -> None:
         """It ends as soon as it can."""
 

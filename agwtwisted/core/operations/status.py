@@ -6,11 +6,12 @@ The names of the members are stable: programs read them (docs/operate.md, "Contr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
 import attrs
+
+from agwtwisted.core.base.moments import utc_text
 
 
 class GatewayPhase(Enum):
@@ -93,16 +94,12 @@ class GatewayStatus:
 
 def _reload_text(last: LastReload) -> str:
     if not last.rejected:
-        return f"last reload at {_time(last.at)}"
+        return f"last reload at {utc_text(last.at)}"
     # Warnings are among them, too.
     count = sum(not each.startswith("WARNING ") for each in last.problems)
-    return f"last reload rejected at {_time(last.at)} ({count} problem{'' if count == 1 else 's'}, see the log)"
+    return f"last reload rejected at {utc_text(last.at)} ({count} problem{'' if count == 1 else 's'}, see the log)"
 
 
 def _reload_members(last: LastReload) -> Mapping[str, Any]:
     outcome = "rejected" if last.rejected else "in_force"
-    return {"at": _time(last.at), "outcome": outcome, "problems": list(last.problems)}
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {"at": utc_text(last.at), "outcome": outcome, "problems": list(last.problems)}

@@ -1,0 +1,74 @@
+"""Answers that a process gives by which clients are served: from its own state, which no question changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, Protocol, TypeAlias
+
+from twisted.internet.defer import Deferred
+
+from agwtwisted.answers.of_configuration import ConfigurationAnswers
+from agwtwisted.core.operations.listeners_in_force import listeners_in_force
+from agwtwisted.core.operations.questions import Question, QuestionError
+from agwtwisted.generation import Generation
+from agwtwisted.listening.retired import RetiredPorts
+from agwtwisted.reload import Reloads
+from agwtwisted.shared import Shared
+
+AnswerMembers: TypeAlias = Mapping[str, Any]
+"""The members of a JSON object."""
+
+_Answers: TypeAlias = Callable[[Mapping[str, Any]], Coroutine[Deferred[Any], Any, AnswerMembers]]
+
+
+class Answering(Protocol):
+    """The gateway whose state is asked: `service.GatewayService`."""
+
+    shared: Shared
+    generation: Generation
+    retired: RetiredPorts
+    reloads: Reloads
+
+
+class GatewayAnswers:
+    """Answers all questions to one process.
+
+    Args:
+        gateway: whose state it is.
+    """
+
+    def __init__(self, gateway: Answering) -> None:
+        self._gateway = gateway
+        shared = gateway.shared
+        self._of_configuration = ConfigurationAnswers(shared.reactor, gateway.reloads, shared.wall.seconds)
+        self._answers: Mapping[Question, _Answers] = {
+            Question.LISTENERS: self._listeners,
+            Question.CERTIFICATES: self._certificates,
+            Question.CONFIGURATION: self._configuration,
+        }
+
+    def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[AnswerMembers]:
+        """The answer; fails with `QuestionError` where the arguments do not do."""
+        return Deferred.fromCoroutine(self._answers.get(question, _not_answered)(arguments))
+
+    async def _certificates(self, arguments: Mapping[str, Any]) -> AnswerMembers:
+        return self._of_configuration.certificates()
+
+    async def _configuration(self, arguments: Mapping[str, Any]) -> AnswerMembers:
+        return await self._of_configuration.configuration()
+
+    async def _listeners(self, arguments: Mapping[str, Any]) -> AnswerMembers:
+        generation = self._gateway.generation
+        counted: dict[str, int] = {}
+        for port in generation.ports.values():
+            for name, number in port.live.by_listener().items():
+                counted[name] = counted.get(name, 0) + number
+        return {"listeners": [each.members() for each in listeners_in_force(generation.plan, counted)]}
+
+
+async def _not_answered(arguments: Mapping[str, Any]) -> AnswerMembers:
+    raise QuestionError(NOT_ANSWERED, "this gateway does not answer that question")
+
+
+NOT_ANSWERED: Final = 501
+"""The status of a question that this version does not answer."""

@@ -1,0 +1,50 @@
+"""Answers of the configuration in force."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+
+from agwtwisted.answers.of_configuration import ConfigurationAnswers
+from agwtwisted.core.sections.sources import SourceFile
+from agwtwisted.loading import Files, Loaded
+from tests import configurations, pki
+
+
+class ConfigurationAnswersTests(TestCase):
+    """What it is asked."""
+
+    def setUp(self) -> None:
+        main = SourceFile(data=configurations.GOOD.encode(), mode=0o600)
+        key = SourceFile(data=configurations.site().key_pem, mode=0o600)
+        files = Files(file=configurations.FILE, main=main, named={"conf/pki/site.key": key})
+        self.loaded = Loaded(plan=configurations.plan(), files=files)
+        self.reloads: Any = SimpleNamespace(in_force=self.loaded, generation=3, since=pki.NOW.timestamp())
+        self.answers = ConfigurationAnswers(reactor, self.reloads, pki.NOW.timestamp)  # type: ignore[arg-type]
+
+    async def test_configuration(self) -> None:
+        """The text, its files by their digests, and the report of the configuration in force."""
+        answer = await self.answers.configuration()
+        self.assertEqual(
+            (answer["file"], answer["generation"], answer["since"]), ("conf/gw.ini", 3, "2026-06-01T12:00:00Z")
+        )
+        self.assertEqual(answer["text"], configurations.GOOD)
+        self.assertEqual([each["path"] for each in answer["files"]], ["conf/gw.ini", "conf/pki/site.key"])
+        self.assertIn("LISTENER", answer["report"])
+
+    async def test_no_key(self) -> None:
+        """No part of a private key is in an answer."""
+        key = configurations.site().key_pem.splitlines()[1].decode()
+        self.assertNotIn(key, str(await self.answers.configuration()) + str(self.answers.certificates()))
+
+    def test_certificates_are_read_once(self) -> None:
+        """The certificates of a configuration are read when asked for first, and those of the next one then."""
+        first = self.answers.certificates_in_force
+        self.assertIs(self.answers.certificates_in_force, first)
+        self.assertEqual({each["name"] for each in self.answers.certificates()["certificates"]}, {"site", "devices"})
+        text = configurations.changed(("port = 8443", "port = 8444"))
+        self.reloads.in_force = Loaded(plan=configurations.plan(text), files=self.loaded.files)
+        self.assertIsNot(self.answers.certificates_in_force, first)
