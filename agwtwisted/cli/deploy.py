@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+import argparse
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from agwtwisted.cli.command import Command, Example, Group, Statuses
 from agwtwisted.core.base.errors import AgwError
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 KINDS: Final = ("systemd",)
 """The directories of files."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `agw deploy` takes."""
+    parser.add_argument("kind", choices=KINDS, metavar="KIND", help=f"which files: {', '.join(KINDS)}")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one file of them; default: all")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write them into this directory, and print their paths")
+    parser.add_argument("--force", action="store_true", help="replace files that exist")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints or writes the files."""
+    print(deploy(options.kind, options.name, options.out, force=options.force))
+    return 0
 
 
 def deploy(kind: str, name: str | None, out: Path | None, *, force: bool = False) -> str:
@@ -41,6 +58,8 @@ def deploy(kind: str, name: str | None, out: Path | None, *, force: bool = False
 
 
 def _files(kind: str) -> dict[str, str]:
+    from importlib.resources import files
+
     directory: Traversable = files("agwtwisted") / "deploy" / kind
     return {each.name: each.read_text("utf-8") for each in sorted(directory.iterdir(), key=lambda each: each.name)}
 
@@ -58,3 +77,17 @@ def _written(found: dict[str, str], out: Path, *, force: bool) -> list[str]:
     except OSError as error:
         raise AgwError(f"{error.filename} cannot be written: {error.strerror}") from error
     return [str(path) for path in paths.values()]
+
+
+COMMAND: Final = Command(
+    name="deploy",
+    group=Group.FILES,
+    help="print files to run the gateway with: systemd's units, and examples for logrotate and tmpfiles.d",
+    examples=(
+        Example("agw deploy systemd agwgateway.service", "print the unit"),
+        Example("agw deploy systemd --out /etc/systemd/system", "write all of them"),
+    ),
+    statuses=Statuses(ok="printed or written", failed="wrong usage, no such file, or a file that cannot be written"),
+    arguments=add_arguments,
+    run=run,
+)

@@ -22,7 +22,7 @@ READY = "Ctrl-C ends"
 DRIVER = """
 import sys
 from pathlib import Path
-from agwtwisted.__main__ import main
+from agwtwisted.cli.program import main
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import (Config, HttpListener, Protocol)

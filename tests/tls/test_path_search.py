@@ -13,11 +13,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.cli.rehearsal import rehearse
 from agwtwisted.core.plan.routing import Site
 from agwtwisted.core.verification.chains import TrustedChain, read_chain
 from agwtwisted.core.verification.judging import MAX_DEPTH, Anchors
 from agwtwisted.core.verification.verdicts import Refused, Trusted, Unchecked
+from agwtwisted.explaining.rehearsal import rehearse
 from agwtwisted.tls import contexts, path_search
 from agwtwisted.tls.path_search import PathSearch
 from tests import configurations, pki

@@ -1,4 +1,4 @@
-"""`agwtwisted.cli.rehearsal`: what is said of a certificate without its key is what a real handshake says of it."""
+"""Rehearsals: what is said of a certificate without its key is what a real handshake says of it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.cli.rehearsal import Rehearsal, rehearse
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.plan.routing import Site
 from agwtwisted.core.verification import reasons
 from agwtwisted.core.verification.verdicts import NotAsked, Refused, Trusted, Unchecked, log_word
+from agwtwisted.explaining.rehearsal import Rehearsal, rehearse
 from tests import clients, configurations, pki
 from tests.clients import Gateway, client_context, text
 from tests.strategies import UTF8, integer, simple_name, string

@@ -1,0 +1,69 @@
+"""`agw run`: the gateway in the foreground, in this process, as `twistd --nodaemon agwgateway` runs it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any, Final
+
+from agwtwisted.cli import check
+from agwtwisted.cli.command import Command, Example, Group, Statuses
+from agwtwisted.cli.options import add_config, config_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `agw run` takes."""
+    add_config(parser)
+    parser.add_argument("--check", action="store_true", help="start nothing: the same as `agw check`")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the gateway until a signal ends it."""
+    if options.check:
+        return check.run(options)
+    from twisted.scripts.twistd import runApp
+
+    runApp(_twistd_options(config_of(options)))
+    return 0
+
+
+def _twistd_options(config: str) -> Any:
+    """Options of twistd as if its command line had `agwgateway`, without its search for plugins."""
+    from twisted.application.service import ServiceMaker
+    from twisted.logger import textFileLogObserver
+    from twisted.scripts._twistd_unix import ServerOptions
+
+    gateway = ServiceMaker("agwgateway", "agwtwisted.tap", "", "agwgateway")
+
+    class Options(ServerOptions):
+        _getPlugins = staticmethod(lambda *_: [gateway])  # type: ignore[assignment]  # noqa: N815
+
+    options = Options()
+    options.parseOptions(["--nodaemon", "--pidfile=", "agwgateway", "--config", config])
+    output = sys.stderr  # not standard output, which an access log may have
+    options["logger"] = lambda: textFileLogObserver(output)
+    return options
+
+
+COMMAND: Final = Command(
+    name="run",
+    group=Group.RUN,
+    help="run the gateway in the foreground",
+    description=(
+        "Everything is tried first, as by `agw check`; then addresses are bound, and the log goes to standard error."
+        " SIGTERM and Ctrl-C drain connections, a second one ends them; SIGHUP reloads, SIGUSR1 reopens logs."
+        " `twistd agwgateway` runs the same gateway, as a daemon, too."
+    ),
+    examples=(
+        Example("agw run --config /etc/agwtwisted/gw.ini", "run this configuration until Ctrl-C"),
+        Example("agw run", "run conf/gw.ini"),
+    ),
+    statuses=Statuses(
+        ok="ended by SIGQUIT; by SIGTERM and SIGINT it ends as these signals end a program (143 and 130 in a shell)",
+        no="not started: the configuration is not valid, an address cannot be bound, or a file cannot be written",
+        failed="wrong usage",
+    ),
+    arguments=add_arguments,
+    run=run,
+    failure=1,
+)
