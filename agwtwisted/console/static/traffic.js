@@ -1,0 +1,81 @@
+// What GET /metrics says, taken every two seconds and kept for ten minutes: rates and latencies between two moments.
+
+import { text } from "./api.js";
+import { histogram, parse, quantile, rate, total, totals } from "./metrics.js";
+
+export const KEPT = 10 * 60 * 1000; // milliseconds
+export const EVERY = 2; // seconds
+
+/** The names of the gateway's metrics, as docs/reference/metrics.md has them. */
+export const NAMES = {
+  requests: "agw_requests_total",
+  connections: "agw_connections",
+  accepted: "agw_connections_total",
+  handshakes: "agw_tls_handshakes_total",
+  refusals: "agw_client_certificate_refusals_total",
+  latency: "agw_request_duration_seconds",
+};
+
+const CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/** The points of the last ten minutes; there is one of these for the page, whatever view it shows. */
+export class Traffic {
+  constructor() {
+    this.points = [];
+    this.before = null;
+    this.watchers = new Set();
+  }
+
+  /** How many clients were refused in what is kept, by reason, the most frequent first. */
+  refusedBy() {
+    const sums = new Map();
+    for (const { reasons } of this.points) for (const [reason, rose] of reasons) sums.set(reason, (sums.get(reason) ?? 0) + rose);
+    return [...sums].sort(([, one], [, other]) => other - one);
+  }
+
+  /** Asks; the poll that calls this shows errors. */
+  async ask() {
+    const samples = parse(await text("metrics"));
+    this.take(samples, Date.now());
+    return samples;
+  }
+
+  /** Takes the samples of a moment. */
+  take(samples, at) {
+    const state = { at, samples, latency: histogram(samples, NAMES.latency), classes: byClass(samples) };
+    if (this.before && at > this.before.at) this.points.push(between(this.before, state));
+    while (this.points.length && this.points[0].at < at - KEPT) this.points.shift();
+    this.before = state;
+    for (const watch of [...this.watchers]) watch();
+  }
+}
+
+function between(before, after) {
+  const seconds = (after.at - before.at) / 1000;
+  const rose = (name, chosen) => rate(total(before.samples, name, chosen), total(after.samples, name, chosen), seconds);
+  const values = {
+    requests: rose(NAMES.requests),
+    connections: total(after.samples, NAMES.connections),
+    accepted: rose(NAMES.accepted),
+    handshakes: rose(NAMES.handshakes),
+    refusals: rose(NAMES.refusals) ?? 0,
+    p50: quantile(0.5, before.latency, after.latency),
+    p99: quantile(0.99, before.latency, after.latency),
+  };
+  for (const each of CLASSES) {
+    values[each] = after.samples.has(NAMES.requests) ? rate(before.classes.get(each) ?? 0, after.classes.get(each) ?? 0, seconds) : null;
+  }
+  return { at: after.at, values, reasons: refused(before.samples, after.samples) };
+}
+
+function refused(before, after) {
+  const by = (samples) => totals(samples, NAMES.refusals, (labels) => labels.reason);
+  const earlier = by(before);
+  return [...by(after)]
+    .map(([reason, value]) => [reason, value - (value >= (earlier.get(reason) ?? 0) ? earlier.get(reason) ?? 0 : 0)])
+    .filter(([, rose]) => rose > 0);
+}
+
+function byClass(samples) {
+  return totals(samples, NAMES.requests, (labels) => labels.status_class ?? labels.code ?? null);
+}
