@@ -17,6 +17,7 @@ from twisted.logger import Logger
 
 from agwtwisted.backends.health import Prober
 from agwtwisted.backends.http_probe import http_watches
+from agwtwisted.backends.operator_drains import PlacedPools, pools_in_force
 from agwtwisted.backends.pools import Backends
 from agwtwisted.backends.shared_health import HealthFollower
 from agwtwisted.core.http.header_names import HeaderNames
@@ -83,6 +84,11 @@ class Generation:
             relay_backends=relay_backends,
             prober=_prober(plan, shared, backends, relay_backends),
         )
+
+    @property
+    def pools(self) -> Mapping[str, PlacedPools]:
+        """Every pool of servers, by the kind of the settings."""
+        return pools_in_force(self.backends, self.relay_backends)
 
     @property
     def connections(self) -> int:

@@ -6,7 +6,7 @@ takes over those that stay the same, with their health and the times of their pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from random import Random, SystemRandom
 from typing import Any
 
@@ -16,6 +16,7 @@ from twisted.internet.posixbase import PosixReactorBase
 
 from agwtwisted.backends.health import Prober
 from agwtwisted.backends.http_probe import http_watches
+from agwtwisted.backends.operator_drains import OperatorDrains, PlacedPools, pools_in_force
 from agwtwisted.backends.pools import Backends
 from agwtwisted.backends.resolver import Resolver
 from agwtwisted.backends.server_pools import ServerKey
@@ -40,6 +41,11 @@ class ProbedServers:
         """Every server, with what it is known by."""
         yield from self.backends.items()
         yield from self.relay_backends.items()
+
+    @property
+    def pools(self) -> Mapping[str, PlacedPools]:
+        """Every pool, by the kind of the settings."""
+        return pools_in_force(self.backends, self.relay_backends)
 
     def take_over(self, previous: ProbedServers) -> None:
         """Goes on with the servers that stay the same, and with their probes."""
@@ -67,6 +73,8 @@ class SharedProbes(Service):
         self._random = Random(SystemRandom().getrandbits(128))  # noqa: S311 - spreads probes
         self.publisher = HealthPublisher(siblings)
         self.servers = self._made(plan, None)
+        self.drains = OperatorDrains(siblings, publishes=True)
+        self.drains.use(self.servers.pools)
 
     def startService(self) -> None:
         """Probes, and publishes what is found."""
@@ -91,6 +99,7 @@ class SharedProbes(Service):
         """These are probed from now on."""
         previous, self.servers = self.servers, servers
         servers.take_over(previous)
+        self.drains.use(servers.pools)
         previous.prober.stopService()
         if self.running:
             servers.prober.startService()

@@ -127,6 +127,7 @@ class Replacement:
                 listeners[address].port = port
         attempted(partial(service.shared.use, self._plan, self._store))  # clients are judged again by it
         following.take_over(previous)
+        attempted(partial(service.shared.drains.use, following.pools))
         for step in (self._limit, self._watch, self._listen, self._retire, self._write):
             attempted(partial(step, previous))
 

@@ -23,6 +23,7 @@ from agwtwisted.listening.activation import OWN_SOCKETS, Binding
 from agwtwisted.listening.listener import ListeningSocket
 from agwtwisted.listening.retired import RetiredPorts
 from agwtwisted.loading import NO_FILES, Files, Loaded
+from agwtwisted.operations.events import Events
 from agwtwisted.operations.followed_files import FollowedFiles
 from agwtwisted.reload import ConfigurationSource, Prepared, ReloadOutcome, Reloads
 from agwtwisted.replacement import Replacement
@@ -87,6 +88,7 @@ class GatewayService(MultiService):
             Loaded(plan=generation.plan, files=files), source, self, shared.reactor, shared.wall.seconds
         )
         self.answers = GatewayAnswers(self)
+        shared.drains.use(generation.pools)
         self._drains_without_limit = False
         self._leaves_sockets = False
         self.followed = FollowedFiles(shared.reactor, self._followed_files, self.reloads.reload_files)
@@ -104,6 +106,11 @@ class GatewayService(MultiService):
     def leave_sockets(self) -> None:
         """Has the next stop leave the listening sockets as they are, for the next process that serves them."""
         self._leaves_sockets = True
+
+    @property
+    def events(self) -> Events:
+        """What happens in this process."""
+        return self.shared.events
 
     @property
     def drain_limit(self) -> float | None:
@@ -185,6 +192,7 @@ class GatewayService(MultiService):
         generation.close()
         shared.resolver.stop()
         shared.wall.stopService()
+        shared.events.stop()
         left = max((end - seconds()) / 2, 0.1)
         await self._in_time(shared.revocation.stopService(), left, "OCSP responses could not be stored in time")
         left = max(end - seconds(), 0.1)

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.posixbase import PosixReactorBase
 
 from agwtwisted.backends.affinity_key import AffinityKey
+from agwtwisted.backends.operator_drains import OperatorDrains
 from agwtwisted.backends.resolver import Resolver
 from agwtwisted.backends.shared_health import ParentsHealth
 from agwtwisted.backends.system_resolver import SystemResolver
@@ -27,6 +28,7 @@ from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.shared_limits import SharedLimits
 from agwtwisted.operations.access_log import AccessLog
+from agwtwisted.operations.events import Events
 from agwtwisted.revocation.lateness import Lateness
 from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.ocsp_source import OcspSource
@@ -82,6 +84,8 @@ class Shared:
     resumption: Resumption  # judges clients that resume TLS sessions
     affinity_key: AffinityKey
     place: WorkerPlace = ALONE
+    events: Events  # of this process
+    drains: OperatorDrains  # servers that an operator has taken out
     health: ParentsHealth | None = None  # of servers, in a worker: it does not probe
     own_ports: set[int]  # those listened on now: no question about a certificate goes to them
     state_directory: Path | None  # absolute: a daemon changes its directory
@@ -137,6 +141,8 @@ class Shared:
             resumption=Resumption(reactor.seconds, place.siblings),
             affinity_key=AffinityKey(directory, place.affinity_key),
             place=place,
+            events=Events(reactor),
+            drains=OperatorDrains(place.siblings),
             health=ParentsHealth(reactor, place.siblings) if place.index else None,
             own_ports=own_ports,
             state_directory=directory,

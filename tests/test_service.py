@@ -16,10 +16,13 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from agwtwisted.backends.operator_drains import OperatorDrains
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import Config
 from agwtwisted.generation import Generation
+from agwtwisted.interfaces import NO_SIBLINGS
 from agwtwisted.listening.listener import bind
+from agwtwisted.operations.events import Events
 from agwtwisted.revocation.ocsp_store import SqliteStore
 from agwtwisted.service import LOG_SHARE, GatewayService, build
 from agwtwisted.transport.clocks import WallClock
@@ -156,6 +159,7 @@ class StagesTests(SynchronousTestCase):
         """The service of these parts."""
         backends, relay_backends, resolver = (Stage(self.told) for _ in range(3))
         backends.close_idle = self.listeners[0].tell("close idle")  # type: ignore[attr-defined]
+        backends.placed = relay_backends.placed = tuple  # type: ignore[attr-defined]
         relay_backends.stop = resolver.stop = lambda: None  # type: ignore[attr-defined]
         shared: Any = SimpleNamespace(
             reactor=self.clock,
@@ -163,6 +167,8 @@ class StagesTests(SynchronousTestCase):
             access_log=self.log,
             revocation=self.revocation,
             resolver=resolver,
+            events=Events(self.clock),
+            drains=OperatorDrains(NO_SIBLINGS),
         )
         made: Any = {
             "plan": Plan.of(Config(gateway=gateway(drain_timeout=drain_timeout))),

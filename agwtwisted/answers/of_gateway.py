@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
 
+from agwtwisted.answers.of_backends import BackendAnswers
 from agwtwisted.answers.of_configuration import ConfigurationAnswers
 from agwtwisted.core.operations.listeners_in_force import listeners_in_force
 from agwtwisted.core.operations.questions import Question, QuestionError
@@ -41,8 +43,17 @@ class GatewayAnswers:
         self._gateway = gateway
         shared = gateway.shared
         self._of_configuration = ConfigurationAnswers(shared.reactor, gateway.reloads, shared.wall.seconds)
+        self._of_backends = BackendAnswers(
+            lambda: (gateway.generation.plan, gateway.generation.pools),
+            shared.drains,
+            shared.reactor.seconds,
+            shared.wall.seconds,
+        )
         self._answers: Mapping[Question, _Answers] = {
             Question.LISTENERS: self._listeners,
+            Question.BACKENDS: self._backends,
+            Question.DRAIN: partial(self._drain, drained=True),
+            Question.UNDRAIN: partial(self._drain, drained=False),
             Question.CERTIFICATES: self._certificates,
             Question.CONFIGURATION: self._configuration,
         }
@@ -50,6 +61,12 @@ class GatewayAnswers:
     def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[AnswerMembers]:
         """The answer; fails with `QuestionError` where the arguments do not do."""
         return Deferred.fromCoroutine(self._answers.get(question, _not_answered)(arguments))
+
+    async def _backends(self, arguments: Mapping[str, Any]) -> AnswerMembers:
+        return self._of_backends.backends()
+
+    async def _drain(self, arguments: Mapping[str, Any], *, drained: bool) -> AnswerMembers:
+        return self._of_backends.drain(arguments, drained=drained)
 
     async def _certificates(self, arguments: Mapping[str, Any]) -> AnswerMembers:
         return self._of_configuration.certificates()

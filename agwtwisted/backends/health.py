@@ -14,13 +14,24 @@ import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionRefusedError, DNSLookupError
+from twisted.internet.error import TimeoutError as ConnectionTimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from agwtwisted.backends.connecting import is_shortage
+from agwtwisted.backends.connecting import UntrustedError, is_shortage
 from agwtwisted.backends.targets import Target
-from agwtwisted.core.backends.health import ConnectionRefused, Health, HealthState, Shortage
+from agwtwisted.core.backends.health import (
+    NOT_CONNECTED,
+    NOT_RESOLVED,
+    TIMED_OUT,
+    ConnectionRefused,
+    Health,
+    HealthState,
+    LastProbe,
+    ProbeFinding,
+    Shortage,
+)
 from agwtwisted.core.base.errors import printable
 from agwtwisted.transport.deferreds import log_failure
 
@@ -126,6 +137,7 @@ class Watch:
         self._answered(problem)
 
     def _answered(self, problem: str) -> None:
+        self._note(problem.log if isinstance(problem, ProbeFinding) else problem)
         wait = self._began + self.interval - self._clock.seconds()
         if not problem:
             self._is_short = False
@@ -148,6 +160,7 @@ class Watch:
         if before.state is HealthState.DOWN:
             return
         health = before.failed(self._clock.seconds(), self._threshold, refused=True)
+        self._note(f"{NOT_CONNECTED} A request was refused a connection.")
         self._move(health, "connections are refused")
         if health.state is HealthState.DOWN:
             # A server that restarts must not stay out for a whole interval.
@@ -162,8 +175,11 @@ class Watch:
         if self._timer is not None and self._timer.getTime() > due:
             self._timer.reset(due - now)
 
+    def _note(self, log: str) -> None:
+        self.target.last_probe = LastProbe(at=self._clock.seconds(), log=log)
+
     def _move(self, health: Health, reason: str) -> None:
-        before = self.target.state
+        before = self.target.health.state
         self.target.found(health)
         if health.state is before:
             return
@@ -242,4 +258,15 @@ def connection_problem(failure: Failure) -> str:
     message = failure.getErrorMessage()
     if is_shortage(failure):
         return Shortage(message)
-    return ConnectionRefused(message) if failure.check(ConnectionRefusedError) else message
+    if failure.check(ConnectionRefusedError):
+        return ConnectionRefused(message, f"{NOT_CONNECTED} {message}")
+    return ProbeFinding(message, f"{_kind_of(failure)}{message}")
+
+
+def _kind_of(failure: Failure) -> str:
+    """The product's words for it, ahead of what is known; none for a server whose certificate is not accepted."""
+    if failure.check(DNSLookupError):
+        return f"{NOT_RESOLVED} "
+    if failure.check(ConnectionTimeoutError):
+        return f"{TIMED_OUT} "
+    return "" if failure.check(UntrustedError) else f"{NOT_CONNECTED} "

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from agwtwisted.backends.health import Probing, Watch, connection_problem, watches
 from agwtwisted.backends.pools import Backends
 from agwtwisted.backends.upstream import Server, UpstreamConnection
-from agwtwisted.core.backends.health import LOOKED_AT
+from agwtwisted.core.backends.health import LOOKED_AT, TIMED_OUT, ProbeFinding
 from agwtwisted.core.http.messages import ResponseHead
 from agwtwisted.core.plan.probing import HttpProbe, http_probe
 from agwtwisted.core.resources.resources import BackendAddressPool, BackendHttpSettings
@@ -69,7 +69,7 @@ async def _ask(server: Server, probe: HttpProbe) -> str:
 
 def _unanswered(failure: Failure, probe: HttpProbe) -> str:
     if failure.check(TimeoutError, ConnectionTimeoutError):
-        return f"no answer within {probe.timeout:g} s"
+        return ProbeFinding(f"no answer within {probe.timeout:g} s", TIMED_OUT)
     return connection_problem(failure)
 
 
@@ -104,7 +104,7 @@ class _Answer:
 
     def response_lost(self, reason: str, *, timed_out: bool) -> None:
         """The rest of the response is lost."""
-        self.problem = reason
+        self.problem = ProbeFinding(reason, f"{TIMED_OUT} {reason}" if timed_out else reason)
         self._done()
 
     def upstream_drained(self) -> None:

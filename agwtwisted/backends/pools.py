@@ -99,6 +99,10 @@ class Backends:
         """Every server of a pool, with what it is known by."""
         return self._servers.items()
 
+    def placed(self) -> Iterable[tuple[tuple[str, str], Pool[Server]]]:
+        """Every pool, by its name and that of the settings."""
+        return self._servers.placed()
+
     def prepare(self, settings: BackendHttpSettings) -> None:
         """Makes now what settings need, rather than with their first request.
 

@@ -60,6 +60,10 @@ class ServerPools(Generic[T, B]):
         """The same, with what each is known by, in this process as in any other."""
         return self._servers.items()
 
+    def placed(self) -> Iterable[tuple[tuple[str, str], Pool[T]]]:
+        """Every pool that was made, by the names of pool and settings."""
+        return self._pools.items()
+
     def pool(self, pool: BackendAddressPool, settings: B) -> Pool[T]:
         """The servers of a pool under these settings."""
         found = self._pools.get((pool.name, settings.name))

@@ -140,7 +140,7 @@ class ParentsHealth:
             target.found(health)
 
     def _refused(self, key: bytes, target: Target) -> None:
-        if target.state is not HealthState.DOWN:
+        if target.health.state is not HealthState.DOWN:
             self._siblings.publish(REFUSED, key)
 
     def _reached(self, key: bytes) -> None:

@@ -12,7 +12,7 @@ from weakref import ref
 
 from twisted.internet.interfaces import IReactorTime
 
-from agwtwisted.core.backends.health import Health, HealthState
+from agwtwisted.core.backends.health import Health, HealthState, LastProbe
 from agwtwisted.transport.deadlines import Deadline
 
 _DOWN: Final = HealthState.DOWN  # before Python 3.12 each look at a member of an Enum costs a call
@@ -41,6 +41,9 @@ class Target:
         self.state = HealthState.UNKNOWN  # that of the health; read for every request
         self.refusing = False  # that of the health
         self.draining = False
+        self.drained_by_operator = False
+        self.last_probe: LastProbe | None = None  # None: it was not probed, or not by this process
+        self.requests = 0  # that have gone there; of L4, sessions
         self.when_refused: Callable[[], None] | None = None  # called by `refused`: set by the watch
         self.when_reached: Callable[[], None] | None = None
         self._drain_timeout = drain_timeout
@@ -60,14 +63,41 @@ class Target:
 
     def found(self, health: Health) -> None:
         """Sets the health."""
-        before, self.health = (self.state, self.refusing), health
-        if (health.state, health.refusing) == before:
-            return
-        self.state, self.refusing = health.state, health.refusing
-        if self.state is not before[0]:
-            self._drain_or_not()
+        before, self.health = self.health, health
+        if (health.state, health.refusing) != (before.state, before.refusing):
+            if health.state is not before.state:
+                self._drain_or_not()
+            self._distribute()
+
+    def drain_for_operator(self, drained: bool) -> None:
+        """Takes the server out, or in again: nothing new goes there, and what is under way goes on without a limit.
+
+        Clients that a cookie binds to it still go there, as while a server is drained that has gone down.
+        """
+        if drained is not self.drained_by_operator:
+            self.drained_by_operator = drained
+            if drained:
+                self.close_idle()
+            if self.health.state is not _DOWN:
+                self.draining = drained
+            self._distribute()
+
+    def _distribute(self) -> None:
+        """By what is known now."""
+        health, drained = self.health, self.drained_by_operator
+        self.state, self.refusing = _DOWN if drained else health.state, health.refusing and not drained
         for changed in self._subscribers:
             changed()
+
+    @property
+    def connections(self) -> int:
+        """How many are in use."""
+        return len(self._in_use) - self.idle_connections  # which have been in use
+
+    @property
+    def idle_connections(self) -> int:
+        """How many are not; for subclasses that keep any."""
+        return 0
 
     def retire(self, *, drain: bool) -> None:
         """No configuration in force knows it under these settings: what is in progress goes on, and nothing is kept.
@@ -85,12 +115,12 @@ class Target:
             self._drain.set(self._drain_timeout)
 
     def _drain_or_not(self) -> None:
-        if self.state is _DOWN:
+        if self.health.state is _DOWN:
             self.close_idle()
             self.draining = True
             self._drain.set(self._drain_timeout)
         else:
-            self.draining = False
+            self.draining = self.drained_by_operator
             self._drain.stop()
 
     def refused(self) -> None:
@@ -100,13 +130,15 @@ class Target:
 
     def reached(self) -> None:
         """A request found that the server, though down, accepts connections."""
-        if self.when_reached is not None:
+        is_out = self.drained_by_operator and self.health.state is not _DOWN  # which is known, and no news
+        if self.when_reached is not None and not is_out:
             self.when_reached()
 
     def used(self, connection: Cuttable) -> None:
         """A connection is in use, perhaps not for the first time."""
         self._in_use.add(connection)
-        if self.state is _DOWN and not self.draining:
+        self.requests += 1
+        if self.state is _DOWN and self.health.state is _DOWN and not self.draining:
             self._drain.set(self._drain_timeout)  # its request came before the draining was over, and has its own time
 
     def ended(self, connection: Cuttable) -> None:

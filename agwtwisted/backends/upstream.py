@@ -336,6 +336,11 @@ class Server(Target):
         if connection in self._idle:
             self._idle.remove(connection)
 
+    @property
+    def idle_connections(self) -> int:
+        """How many connections are not in use."""
+        return len(self._idle)
+
     def close_idle(self) -> None:
         """Closes what is not in use."""
         while self._idle:

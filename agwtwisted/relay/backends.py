@@ -79,6 +79,10 @@ class RelayBackends:
         """Every server that was asked for, with what it is known by."""
         return self._servers.items()
 
+    def placed(self) -> Iterable[tuple[tuple[str, str], Pool[RelayServer]]]:
+        """Every pool, by its name and that of the settings."""
+        return self._servers.placed()
+
     def prepare(self, settings: BackendSettings) -> None:
         """Makes now what settings need, rather than with their first connection."""
         if settings.protocol is StreamProtocol.TLS:

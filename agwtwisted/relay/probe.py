@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from agwtwisted.backends.health import Probing, Watch, connection_problem, watches
+from agwtwisted.core.backends.health import CONNECTED, ProbeFinding
 from agwtwisted.core.listening.proxy_protocol import LOCAL
 from agwtwisted.core.plan.probing import RelayProbe, relay_probe
 from agwtwisted.core.resources.resources import BackendAddressPool, BackendSettings
@@ -47,4 +48,4 @@ def ask(server: RelayServer, probe: RelayProbe) -> Deferred[str]:
 
 def _connected(connection: Connection) -> str:
     connection.close()
-    return ""
+    return ProbeFinding("", CONNECTED)

@@ -115,6 +115,7 @@ class ParentService(MultiService):
     def _present(self) -> Iterator[tuple[str, bytes]]:
         """What a worker has to hear before it serves."""
         yield from self._probes.publisher.present()
+        yield from self._probes.drains.present()
         yield from self._revocations.present()
 
     def drain_without_limit(self) -> None:

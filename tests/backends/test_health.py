@@ -14,7 +14,7 @@ from agwtwisted.backends.health import PACE, SOON, Prober, Watch
 from agwtwisted.backends.http_probe import http_watches
 from agwtwisted.backends.pools import Backends
 from agwtwisted.backends.targets import Target
-from agwtwisted.core.backends.health import ConnectionRefused, HealthState, Shortage
+from agwtwisted.core.backends.health import ConnectionRefused, HealthState, LastProbe, ProbeFinding, Shortage
 from agwtwisted.core.resources.resources import BackendAddress, BackendAddressPool, BackendHttpSettings, Probe
 from tests.identities import admitted
 from tests.wires import Network
@@ -54,6 +54,20 @@ class WatchTests(SynchronousTestCase):
         """The first question is asked."""
         self.watch.start(0)
         self.clock.advance(0)
+
+    def test_last_probe(self) -> None:
+        """The last probe is kept with its time, and with what it has found in the product's words, if it has any."""
+        self.assertIsNone(self.target.last_probe)
+        self.started()
+        for problem, log in ((ProbeFinding("", "Success."), "Success."), (SICK, SICK)):
+            self.clock.advance(1)
+            self.answers[-1].callback(problem)
+            self.assertEqual(self.target.last_probe, LastProbe(at=self.clock.seconds(), log=log))
+            self.clock.advance(INTERVAL)
+        self.target.refused()
+        assert self.target.last_probe is not None
+        self.assertIn("A request was refused a connection", self.target.last_probe.log)
+        self.watch.stop()
 
     def test_shortage(self) -> None:
         """A probe that could not be sent says nothing about the server, and is logged once until one can be sent

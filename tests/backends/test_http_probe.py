@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.backends.http_probe import MAX_HEAD_BYTES, ask
 from agwtwisted.backends.upstream import Server
-from agwtwisted.core.backends.health import LOOKED_AT, ConnectionRefused, ProbeMatch
+from agwtwisted.core.backends.health import LOOKED_AT, ConnectionRefused, ProbeFinding, ProbeMatch
 from agwtwisted.core.http.response_reader import ResponseReader
 from agwtwisted.core.plan.probing import HttpProbe
 from tests.wires import Backend, Network
@@ -75,6 +75,21 @@ class AskTests(SynchronousTestCase):
         """The wrong status, or the wrong body."""
         self.assertEqual(self.answered(ANSWER.replace(b"200", b"503")), "status 503 is not one of 200-399")
         self.assertIn("match_body", self.answered(ANSWER.replace(b"well", b"sick")))
+
+    def test_logs(self) -> None:
+        """What a probe finds is said in the product's words, with what was received or expected."""
+        for answer, log in (
+            (ANSWER, "Success. Received 200 status code"),
+            (ANSWER.replace(b"200", b"503"), "probe setting. Expected:200-399 Received:503."),
+            (ANSWER.replace(b"well", b"sick"), "Received response body does not contain 'well'."),
+        ):
+            found = self.answered(answer)
+            assert isinstance(found, ProbeFinding)
+            self.assertTrue(found.log.endswith(log), found.log)
+        self.backend.refusing = True
+        refused = self.successResultOf(self.ask())
+        assert isinstance(refused, ProbeFinding)
+        self.assertTrue(refused.log.startswith("Application Gateway could not connect to the backend."), refused.log)
 
     def test_refusal(self) -> None:
         """A refused connection is distinguished from every other problem."""

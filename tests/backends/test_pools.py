@@ -77,6 +77,29 @@ class BackendsTests(SynchronousTestCase):
         self.assertEqual(line, b"Own=%b; Path=/" % cookie_value(b"key", "t", "b", "80"))
         self.assertEqual([server.host for server in pool.order(admitted(), [(b"Cookie", line)])], ["b", "a"])
 
+    def test_drained_by_operator(self) -> None:
+        """A server that an operator has taken out has no turn; where all are out there is none to ask."""
+        for algorithm in LoadDistributionAlgorithm:
+            self.setUp()
+            pool = self.pool("a", "b", load_distribution_algorithm=algorithm)
+            first, second = pool.servers
+            second.found(second.health.succeeded(1))
+            second.drain_for_operator(True)
+            self.assertEqual([server.host for server in pool.order(admitted())], ["a"])
+            first.drain_for_operator(True)
+            self.assertEqual([*pool.order(admitted())], [])
+            second.drain_for_operator(False)
+            self.assertEqual([server.host for server in pool.order(admitted())], ["b"])
+
+    def test_bound_to_drained(self) -> None:
+        """A client that its cookie binds to a server which is out goes there still, and no other does."""
+        pool = self.pool("a", "b", cookie_based_affinity=True)
+        pool.servers[1].drain_for_operator(True)
+        assert pool.affinity
+        [(_, line)] = pool.affinity.lines(pool.servers[1], (), secure=False)
+        self.assertEqual(next(pool.order(admitted(), [(b"Cookie", line)])).host, "b")
+        self.assertEqual([server.host for server in pool.order(admitted())], ["a"])
+
     def test_taken_over(self) -> None:
         """The next configuration takes the servers that are the same, with their cookies; closing the old one leaves
         them alone.

@@ -13,6 +13,7 @@ from agwtwisted.core.backends.health import Health, HealthState
 
 DRAIN = 30.0
 UP, DOWN = (Health(state=state) for state in (HealthState.UP, HealthState.DOWN))
+REFUSED = Health(state=HealthState.DOWN, failures=3, refused=True)
 
 
 class Connection:
@@ -180,3 +181,90 @@ class TargetTests(SynchronousTestCase):
         self.target.found(DOWN)
         self.target.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class OperatorTests(SynchronousTestCase):
+    """A target that an operator takes out, and in again."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.target = _Server(self.clock, DRAIN)
+        self.target.found(UP)
+        self.changes: list[HealthState] = []
+        self.target.subscribe(lambda: self.changes.append(self.target.state))
+
+    def test_out_and_in(self) -> None:
+        """A server that is out gets nothing new, whatever its probes say, but clients that are bound to it."""
+        self.target.drain_for_operator(True)
+        self.assertEqual(
+            (self.target.state, self.target.refusing, self.target.draining), (HealthState.DOWN, False, True)
+        )
+        self.assertIs(self.target.health, UP)
+        self.target.drain_for_operator(True)
+        self.target.drain_for_operator(False)
+        self.assertEqual((self.target.state, self.target.draining), (HealthState.UP, False))
+        self.assertEqual(self.changes, [HealthState.DOWN, HealthState.UP])
+
+    def test_what_is_under_way(self) -> None:
+        """Idle connections are closed at once; those in use go on without a limit."""
+        connection = Connection()
+        self.target.used(connection)
+        self.target.drain_for_operator(True)
+        self.assertEqual((self.target.closed, connection.reasons), (1, []))
+        self.target.used(Connection())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_down_meanwhile(self) -> None:
+        """A server that goes down while it is out is drained as any other, and is out still when it is up again."""
+        connection = Connection()
+        self.target.used(connection)
+        self.target.drain_for_operator(True)
+        self.target.found(REFUSED)
+        self.assertFalse(self.target.refusing)
+        self.clock.advance(DRAIN)
+        self.assertEqual((len(connection.reasons), self.target.draining), (1, False))
+        self.target.found(UP)
+        self.assertEqual((self.target.state, self.target.draining), (HealthState.DOWN, True))
+        self.target.drain_for_operator(False)
+        self.assertIs(self.target.state, HealthState.UP)
+
+    def test_in_while_down(self) -> None:
+        """A server that is down and taken in again has no more time than it had, and is asked as one that is down."""
+        self.target.drain_for_operator(True)
+        self.target.found(REFUSED)
+        self.clock.advance(DRAIN - 1)
+        self.target.drain_for_operator(False)
+        self.assertEqual(
+            (self.target.state, self.target.refusing, self.target.draining), (HealthState.DOWN, True, True)
+        )
+        self.clock.advance(1)
+        self.assertFalse(self.target.draining)
+
+    def test_changes_of_health(self) -> None:
+        """Its health is passed on while it is out: other processes have to know it."""
+        self.target.drain_for_operator(True)
+        for health in (DOWN, UP):
+            self.target.found(health)
+        self.assertEqual(len(self.changes), 3)
+        self.target.stop()
+
+    def test_reached(self) -> None:
+        """That a bound client reaches a server which is out, and up, is no news about its health."""
+        reached: list[bool] = []
+        self.target.when_reached = lambda: reached.append(True)
+        self.target.drain_for_operator(True)
+        self.target.reached()
+        self.assertEqual(reached, [])
+        self.target.found(DOWN)
+        self.target.reached()
+        self.assertEqual(reached, [True])
+        self.target.stop()
+
+    def test_counted(self) -> None:
+        """Each use counts as one request, and connections that are in use are known."""
+        connection = Connection()
+        self.target.used(connection)
+        self.target.used(connection)
+        self.assertEqual((self.target.requests, self.target.connections, self.target.idle_connections), (2, 1, 0))
+        self.target.ended(connection)
+        self.assertEqual(self.target.connections, 0)

@@ -73,7 +73,8 @@ class AskTests(_Case):
 
     def test_tcp(self) -> None:
         """A server that accepts is well; nothing is sent to it, and the connection is closed in good order."""
-        self.assertEqual(self.successResultOf(self.ask(plain())), "")
+        found = self.successResultOf(self.ask(plain()))
+        self.assertEqual((found, found.log), ("", "Success. The server accepts connections"))
         self.network.advance(0)
         line = self.line()
         self.assertEqual((line.received, line.eof, line.reset, self.network.timers()), (b"", True, False, []))

@@ -8,7 +8,7 @@ Callers: targets and the prober; the configuration for `status_range` and `match
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
+from typing import Final, Self
 
 import attrs
 
@@ -60,16 +60,62 @@ class Health:
         return self.state is HealthState.DOWN and self.refused
 
 
-class Shortage(str):
+class ProbeFinding(str):
+    """The problem that a probe has found, empty where there is none; `log` says it in the product's words."""
+
+    __slots__ = ("log",)
+
+    log: str
+
+    def __new__(cls, problem: str, log: str = "") -> Self:
+        """Without a `log` the problem stands for itself."""
+        found = super().__new__(cls, problem)
+        found.log = log or problem
+        return found
+
+
+class Shortage(ProbeFinding):
     """Why a probe could not be sent: no descriptor was left. It says nothing about the server."""
 
     __slots__ = ()
 
 
-class ConnectionRefused(str):
+class ConnectionRefused(ProbeFinding):
     """The problem of a server that refused the probe's connection."""
 
     __slots__ = ()
+
+
+@attrs.frozen(kw_only=True)
+class LastProbe:
+    """The last probe of a server that was answered, or was not; a request that was refused a connection is one, too."""
+
+    at: float  # on the monotonic clock
+    log: str  # `healthProbeLog` in the product's words
+
+
+SUCCEEDED: Final = "Success. Received {status} status code"
+CONNECTED: Final = "Success. The server accepts connections"
+TIMED_OUT: Final = (
+    "Time taken by the backend to respond to application gateway's health probe is more than the timeout threshold in "
+    "the probe setting."
+)
+NOT_RESOLVED: Final = (
+    "Application Gateway could not create a probe for this backend. This usually happens when the FQDN of the backend "
+    "has not been entered correctly."
+)
+NOT_CONNECTED: Final = (
+    "Application Gateway could not connect to the backend. Check that the backend responds on the port used for the "
+    "probe. Also check whether any NSG/UDR/Firewall is blocking access to the Ip and port of this backend."
+)
+OTHER_STATUS: Final = (
+    "Status code of the backend's HTTP response did not match the probe setting. Expected:{expected} Received:{status}."
+)
+OTHER_BODY: Final = (
+    "Body of the backend's HTTP response did not match the probe setting. Received response body does not contain "
+    "{expected}."
+)
+"""The product's words (page "Troubleshoot backend health issues in Application Gateway"); of L4 it names none."""
 
 
 @attrs.frozen
@@ -97,13 +143,17 @@ class ProbeMatch:
     statuses: tuple[StatusRange, ...] = HEALTHY_STATUSES
     body: bytes = b""  # somewhere in the first LOOKED_AT bytes
 
-    def problem(self, status: int, body: bytes) -> str:
+    def problem(self, status: int, body: bytes) -> ProbeFinding:
         """Why a response does not match; empty where it does."""
         if not any(status in each for each in self.statuses):
-            return f"status {status} is not one of {', '.join(map(str, self.statuses))}"
+            expected = ", ".join(map(str, self.statuses))
+            log = OTHER_STATUS.format(expected=expected, status=status)
+            return ProbeFinding(f"status {status} is not one of {expected}", log)
         if self.body not in body[:LOOKED_AT]:
-            return f"status {status}, but match_body is not in the first {LOOKED_AT} bytes of the response"
-        return ""
+            log = OTHER_BODY.format(expected=shown(self.body.decode("utf-8", "replace")))
+            problem = f"status {status}, but match_body is not in the first {LOOKED_AT} bytes of the response"
+            return ProbeFinding(problem, log)
+        return ProbeFinding("", SUCCEEDED.format(status=status))
 
 
 # -- as they stand in a configuration

@@ -1,0 +1,120 @@
+"""One answer of several processes' answers to the same question: that of the gateway as a whole.
+
+Each question has a pure function here. What each process counts for itself is added up; what one alone knows is taken
+from there; lists are merged in their order, and cut where the question limits them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from agwtwisted.core.operations.backend_servers import PARTIAL
+from agwtwisted.core.operations.questions import Question
+
+Members: TypeAlias = Mapping[str, Any]
+Answers: TypeAlias = Mapping[int, Members]
+"""By the index of the worker that has given it."""
+
+PARENT: Final = 0
+"""The index of the parent's own answer, where it knows something of the question."""
+
+
+def merged(question: Question, arguments: Mapping[str, Any], answers: Answers, missing: Sequence[int]) -> Members:
+    """The answer of the gateway.
+
+    Args:
+        question: that was asked.
+        arguments: with which it was.
+        answers: of the processes, one at least.
+        missing: the indexes of workers that did not answer in time.
+    """
+    ordered = dict(sorted(answers.items()))
+    return {**_MERGING[question](arguments, ordered), "missing_workers": sorted(missing)}
+
+
+def _any_of(arguments: Mapping[str, Any], answers: Answers) -> Members:
+    """Where one knows as much as any other."""
+    return next(iter(answers.values()))
+
+
+def _listeners(arguments: Mapping[str, Any], answers: Answers) -> Members:
+    found: dict[object, dict[str, Any]] = {}
+    for answer in answers.values():
+        for listener in answer["listeners"]:
+            _summed(found, (listener["kind"], listener["name"]), listener, ("connections",))
+    return {"listeners": list(found.values())}
+
+
+def _summed(found: dict[object, dict[str, Any]], key: object, members: Members, counts: Iterable[str]) -> None:
+    """Adds the counts of an entry to those of the same one of other processes."""
+    known = found.get(key)
+    if known is None:
+        found[key] = dict(members)
+    else:
+        for name in counts:
+            known[name] += members[name]
+
+
+_SERVER_COUNTS: Final = ("connections", "idle_connections", "requests")
+
+
+def _backends(arguments: Mapping[str, Any], answers: Answers) -> Members:
+    """The health is the parent's, which probes; connections and requests are the workers'."""
+    servers: dict[object, dict[str, Any]] = {}
+    drained: dict[object, set[bool]] = {}
+    for answer in answers.values():
+        for key, server in _servers(answer):
+            _summed(servers, key, server, _SERVER_COUNTS)
+            drained.setdefault(key, set()).add(server["draining"])
+    for key, found in drained.items():
+        if len(found) > 1:
+            servers[key] |= {"draining": True, "health": PARTIAL}
+    return {"backend_pools": _with_servers(_any_of(arguments, answers)["backend_pools"], servers)}
+
+
+def _servers(answer: Members) -> Iterable[tuple[object, Members]]:
+    for pool in answer["backend_pools"]:
+        for settings in pool["backend_settings"]:
+            for server in settings["servers"]:
+                yield _server_key(pool, settings, server), server
+
+
+def _server_key(pool: Members, settings: Members, server: Members) -> object:
+    return pool["name"], settings["kind"], settings["name"], server["address"], server["port"]
+
+
+def _with_servers(pools: Iterable[Members], servers: Mapping[object, Members]) -> list[Members]:
+    return [
+        {
+            **pool,
+            "backend_settings": [
+                {
+                    **settings,
+                    "servers": [servers[_server_key(pool, settings, server)] for server in settings["servers"]],
+                }
+                for settings in pool["backend_settings"]
+            ],
+        }
+        for pool in pools
+    ]
+
+
+UNCHANGED: Final = "unchanged"
+"""The outcome of an action where all was so already."""
+
+
+def _outcome(arguments: Mapping[str, Any], answers: Answers) -> Members:
+    """The first process by which something was changed says what."""
+    changed = (answer for answer in answers.values() if answer["outcome"] != UNCHANGED)
+    return next(changed, _any_of(arguments, answers))
+
+
+_MERGING: Final[Mapping[Question, Callable[[Mapping[str, Any], Answers], Members]]] = {
+    Question.LISTENERS: _listeners,
+    Question.BACKENDS: _backends,
+    Question.CERTIFICATES: _any_of,
+    Question.CONFIGURATION: _any_of,
+    Question.DRAIN: _outcome,
+    Question.UNDRAIN: _outcome,
+}
