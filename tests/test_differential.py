@@ -16,16 +16,20 @@ import attrs
 from cryptography import x509
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.reports.steps import StepOutcome
 from agwtwisted.core.verification.chains import TrustedChain
 from agwtwisted.core.verification.judging import Anchors, judge
 from agwtwisted.core.verification.reasons import REASONS
 from agwtwisted.core.verification.verdicts import Refused
+from agwtwisted.explaining.explain import explain
 from tests import handshakes, odd, pki
 from tests.clients import Gateway, files, text
 from tests.differential import (
     AUTHORITIES,
     LEAVES,
     Case,
+    Presented,
     Shape,
     cases,
     cross_signed_first,
@@ -346,7 +350,7 @@ class GeneratedTests(SynchronousTestCase):
         accepted.
 
         What changes within seconds is left out: OpenSSL's clock is the machine's there. Weak keys and digests OpenSSL
-        itself refuses there, at its usual security level.
+        itself refuses there, at its usual security level. `explain`, which has no key, says the same.
         """
         sample = [
             each for each in cases(COUNT // 10, seed=3) if not any("second" in odd for odd in (each.leaf, *each.odd))
@@ -360,8 +364,19 @@ class GeneratedTests(SynchronousTestCase):
             gateway = Gateway(text("basic strict"), files(**{"clients-ca_pem": authorities}))
             client = gateway.shake_hands(handshakes.client_context(presented.leaf, presented.sent))
             self.assertEqual(client.connection.is_secure, not each.answers().gateway, (str(each), each.answers()))
+            self.assertEqual(explained(gateway, presented), client.connection.is_secure, (str(each), each.answers()))
             admitted += client.connection.is_secure
         self.assertGreater(min(admitted, len(sample) - admitted), len(sample) // 10)
+
+
+def explained(gateway: Gateway, presented: Presented) -> bool:
+    """What `explain` says of a client; a step has failed exactly where it is refused."""
+    sent = b"".join(pki.pem_block("CERTIFICATE", der) for der in (presented.leaf.der, *presented.sent))
+    explanation = explain(Plan.of(gateway.config), "basic", sent, pki.NOW)
+    failed = [step.name for step in explanation.steps if step.outcome is StepOutcome.FAILED]
+    if explanation.accepted == bool(failed):
+        raise AssertionError(explanation.text)
+    return explanation.accepted
 
 
 def is_disputed(each: Case) -> bool:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from typing import Final
+import re
+from typing import TYPE_CHECKING, Final
 
-from agwtwisted.cli.command import Command, Example, Group, Statuses
-from agwtwisted.cli.options import add_config, config_of
+from agwtwisted.cli.command import NO, OK, Command, Example, Group, Statuses
+from agwtwisted.cli.options import add_config, add_output, config_of
+from agwtwisted.cli.output import Output, Style, output_of
+
+if TYPE_CHECKING:
+    from agwtwisted.core.reports.steps import Explanation
+
+_FAILED: Final = re.compile(r"\d+\. FAILED ")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,17 +22,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "certificate", help="the client's certificate and its intermediates (PEM or DER), no key needed"
     )
     add_config(parser)
-    parser.add_argument("--listener", required=True, metavar="NAME", help="the [http_listener NAME] to use")
+    parser.add_argument("--listener", required=True, metavar="NAME", help="the listener to use, HTTP or L4")
     parser.add_argument("--at", metavar="TIME", help="as 2026-06-01 or 2026-06-01T12:00Z, UTC; default: now")
+    add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Prints the explanation."""
     from agwtwisted.explaining import explain
 
-    text, accepted = explain.explain(config_of(options), options.listener, options.certificate, options.at)
-    print(text)
-    return 0 if accepted else 1
+    output = output_of(options)
+    found = explain.explain_file(config_of(options), options.listener, options.certificate, options.at)
+    if options.json:
+        output.show_json(found.members())
+    else:
+        output.show(_painted(found, output))
+    return OK if found.accepted else NO
+
+
+def _painted(found: Explanation, output: Output) -> str:
+    """The text, whose failed steps and verdict stand out in color."""
+    lines = found.text.splitlines()
+    end = Style.GOOD if found.accepted else Style.BAD
+    for index, line in enumerate(lines):
+        if _FAILED.match(line):
+            lines[index] = output.paint(line, Style.BAD)
+        elif line == found.conclusion[0]:
+            lines[index] = output.paint(line, end)
+    return "\n".join(lines)
 
 
 COMMAND: Final = Command(
@@ -35,6 +59,7 @@ COMMAND: Final = Command(
     description="The certificate meets the gateway's own rules, as in a handshake; no gateway needs to run.",
     examples=(
         Example("agw explain --config gw.ini --listener public client.pem", "the verdict now"),
+        Example("agw explain --listener mqtt --json client.pem", "the steps for a program; L4 listeners, too"),
         Example("agw explain --listener public --at 2027-01-02 client.pem", "the verdict on that day"),
     ),
     statuses=Statuses(

@@ -1,69 +1,113 @@
-"""`agw explain`: how a listener of a configuration judges a client, and why."""
+"""How a listener of a configuration judges a client, and why: for `agw explain`, and for a gateway that runs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from OpenSSL import crypto
 
 from agwtwisted.core.base.errors import AgwError, printable, shown
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.certificates import pem
-from agwtwisted.core.plan.plan import Plan
-from agwtwisted.core.plan.routing import Site
-from agwtwisted.core.reports.explanation import Explanation
-from agwtwisted.core.resources.resources import Protocol
-from agwtwisted.core.verification.judging import Evidence
-from agwtwisted.core.verification.verdicts import NotAsked
-from agwtwisted.explaining.rehearsal import Rehearsal, rehearse
-from agwtwisted.loading import load
+from agwtwisted.core.plan.plan import Plan, PortPlan
+from agwtwisted.core.plan.resumption import why_not_resumed
+from agwtwisted.core.plan.routing import AnySite, Site
+from agwtwisted.core.reports.examination import Examination
+from agwtwisted.core.reports.explanation import explained
+from agwtwisted.core.reports.steps import Explanation
+from agwtwisted.explaining.rehearsal import rehearse
+from agwtwisted.loading import load, placed, read, try_contexts
 
 MAX_FILE_BYTES: Final = 1 << 20
 """Ten times what OpenSSL takes from a client."""
 
-
-_NOT_ASKED: Final = Rehearsal(verdict=NotAsked(), evidence=Evidence(chain=(), error=0), anchors=None, failure="")
-"""Plain HTTP."""
+PASTED: Final = "the certificate"
+"""Where certificates were read that came without a file."""
 
 
 class ExplainError(AgwError):
     """There is nothing to explain; the message says why, and what to do."""
 
 
-def explain(configuration: str, listener: str, file: str, at: str | None) -> tuple[str, bool]:
-    """The explanation as text, and whether the certificates in the file are accepted by the listener.
+class NoListenerError(ExplainError):
+    """The configuration has no listener of that name."""
+
+
+def explain_file(configuration: str, listener: str, file: str, at: str | None) -> Explanation:
+    """Why a listener of a configuration accepts or refuses the certificates in a file.
 
     Raises:
         ConfigError: a configuration that is not taken.
         ExplainError: no such file, listener or time, or a file without certificates.
     """
-    now = _time(at)
+    now = time_of(at)
     plan = load(configuration, None)  # the explanation says what is wrong with dates
-    site = _site(plan, listener, configuration)
-    sent = _certificates(file)
-    rehearsal = _NOT_ASKED
-    if site.listener.protocol is Protocol.HTTPS:
-        rehearsal = rehearse(site, [block.der for block in sent], now, plan.gateway)
-    explanation = Explanation(
-        file=file,
-        sent=sent,
-        listener=site.listener,
-        now=now,
-        verdict=rehearsal.verdict,
-        required_verdict=rehearsal.required_verdict,
-        evidence=rehearsal.evidence,
-        anchors=rehearsal.anchors,
-        max_depth=plan.gateway.max_client_chain_depth,
-        failure=rehearsal.failure,
-        rule=site.rule,
+    with placed(plan):
+        try_contexts(plan)
+    return explain(plan, listener, _read(file), now, source=file, configuration=printable(configuration))
+
+
+def explain(
+    plan: Plan,
+    listener: str,
+    certificates: bytes,
+    now: datetime,
+    *,
+    source: str = PASTED,
+    configuration: str = "the configuration",
+) -> Explanation:
+    """Why a listener accepts or refuses certificates.
+
+    It may run in any thread, and beside a gateway of the same plan: the TLS contexts that it needs are its own. It asks
+    no OCSP responder.
+
+    Args:
+        plan: of the listener.
+        listener: the name of an [http_listener] or a [listener].
+        certificates: the client's own first, then its intermediates: PEM, DER, or base64 of either. Keys among them are
+            ignored.
+        now: the time (aware) at which they are judged.
+        source: where the certificates were read, for messages.
+        configuration: what has the listener, for messages.
+
+    Raises:
+        NoListenerError: there is no such listener.
+        ExplainError: there are no certificates.
+    """
+    port, site = _site(plan, listener, configuration)
+    if len(certificates) > MAX_FILE_BYTES:
+        raise ExplainError(f"{printable(source)} has more than {MAX_FILE_BYTES} bytes: no client sends that much")
+    found = pem.read_certificates(certificates, source)
+    sent = _certificates(found, source)
+    rehearsal = rehearse(site, [block.der for block in sent], now, plan.gateway)
+    return explained(
+        Examination(
+            source=source,
+            sent=sent,
+            key_lines=found.private_key_lines,
+            listener=site.listener,
+            now=now,
+            verdict=rehearsal.verdict,
+            required_verdict=rehearsal.required_verdict,
+            evidence=rehearsal.evidence,
+            anchors=rehearsal.anchors,
+            max_depth=plan.gateway.max_client_chain_depth,
+            failure=rehearsal.failure,
+            rule=site.rule if isinstance(site, Site) else None,
+            why_not_resumed=why_not_resumed(port.sites.all()),
+            own_ports=frozenset(number for _, number in plan.addresses),
+        )
     )
-    return str(explanation), explanation.lets_in
 
 
-def _time(text: str | None) -> datetime:
-    """A moment in UTC, to the second; what names no zone is UTC."""
+def time_of(text: str | None) -> datetime:
+    """A moment in UTC, to the second; what names no zone is UTC, and None is now.
+
+    Raises:
+        ExplainError: it is no time.
+    """
     if text is None:
         return datetime.now(UTC).replace(microsecond=0)
     try:
@@ -71,37 +115,31 @@ def _time(text: str | None) -> datetime:
         zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return zoned.astimezone(UTC).replace(microsecond=0)
     except (ValueError, OverflowError):
-        raise ExplainError(f"--at {shown(text)} is no time: write 2026-06-01, or 2026-06-01T12:00Z") from None
+        raise ExplainError(f"{shown(text)} is no time: write 2026-06-01, or 2026-06-01T12:00Z") from None
 
 
-def _site(plan: Plan, listener: str, file: str) -> Site:
-    sites = {site.listener.name: site for port in plan.http_ports.values() for site in port.sites.all()}
-    if listener in {each.name for each in plan.config.listeners}:
-        raise ExplainError(
-            f"{listener} is an L4 listener: ask for an [http_listener] with the same ssl_profile, and write one into"
-            " a copy of the file if there is none"
-        )
-    if not sites:
-        raise ExplainError(f"{printable(file)} has no [http_listener]")
+def _site(plan: Plan, listener: str, configuration: str) -> tuple[PortPlan[Any], AnySite]:
+    sites = dict(_sites(plan))
     if listener not in sites:
         near = did_you_mean(listener, sites) or f"; there are {', '.join(sites)}"
-        raise ExplainError(f"{printable(file)} has no [http_listener {printable(listener)}]{near}")
+        raise NoListenerError(f"{configuration} has no listener {printable(listener)}{near}")
     return sites[listener]
 
 
-def _certificates(file: str) -> tuple[pem.EncodedBlock, ...]:
-    """What the file holds of certificates, each of them one that OpenSSL can read."""
-    try:
-        with Path(file).open("rb") as opened:
-            data = opened.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise ExplainError(_unreadable(file, error)) from error
-    if len(data) > MAX_FILE_BYTES:
-        raise ExplainError(f"{printable(file)} has more than {MAX_FILE_BYTES} bytes: no client sends that much")
-    found = pem.read_certificates(data, file)
+def _sites(plan: Plan) -> Iterator[tuple[str, tuple[PortPlan[Any], AnySite]]]:
+    """Every site with its port, by the name of its listener; of an HTTP and an L4 listener of one name, the former."""
+    for ports in (plan.relay_ports, plan.http_ports):
+        found: Mapping[Any, PortPlan[Any]] = ports
+        for port in found.values():
+            for site in port.sites.all():
+                yield site.listener.name, (port, site)
+
+
+def _certificates(found: pem.CertificateFile, source: str) -> tuple[pem.EncodedBlock, ...]:
+    """What a file holds of certificates, each of them one that OpenSSL can read."""
     blocks = tuple(block for block in found.encoded if _is_certificate(block.der))
     if not blocks or len(blocks) < len(found.encoded):
-        raise ExplainError("\n".join(map(str, found.problems)) or f"{printable(file)} holds no certificate")
+        raise ExplainError("\n".join(map(str, found.problems)) or f"{printable(source)} holds no certificate")
     return blocks
 
 
@@ -113,6 +151,10 @@ def _is_certificate(der: bytes) -> bool:
     return True
 
 
-def _unreadable(file: str, error: OSError | ValueError) -> str:
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    return f"{printable(file)} cannot be read: {reason}"
+def _read(file: str) -> bytes:
+    """A regular file; a pipe without a writer does not hold it up."""
+    try:
+        return read(file).data
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ExplainError(f"{printable(file)} cannot be read: {reason}") from error

@@ -5,30 +5,23 @@ Responders: the operator's own, else those that the certificate names. Caller: t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
-from agwtwisted.core.http.destinations import Destination, destination
 from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.memory import Subject
 from agwtwisted.core.revocation.ocsp import OcspRequest, OcspRules, ProvenResponse
 from agwtwisted.core.revocation.profiles import rules_of
+from agwtwisted.core.revocation.responders import responders_of
 from agwtwisted.core.revocation.status import NoAnswer, Unusable
 from agwtwisted.revocation.ocsp_client import ResponderRoute
 
 T = TypeVar("T")
-
-MAX_DESTINATIONS: Final = 3
-"""Responders of one certificate that are asked in turn, within one timeout for all of them."""
-
-MAX_URLS: Final = 16
-"""URLs of one certificate that are considered."""
 
 _SHOWN: Final = 200
 """Characters of a responder's URL in a line of the log."""
@@ -106,23 +99,14 @@ def _acceptable(response: bytes, request: OcspRequest, rules: OcspRules, now: fl
 
 def route_of(request: OcspRequest, profile: SslProfile) -> ResponderRoute:
     """Which responders to ask: the operator's, else the usable ones of the certificate, each once."""
-    own = profile.ocsp_responder_url
-    urls = (own,) if own else tuple(dict.fromkeys(request.responders))[:MAX_URLS]
+    asked = (each.destination for each in responders_of(request, profile))
     return ResponderRoute(
-        destinations=tuple(_destinations(urls))[:MAX_DESTINATIONS],
+        destinations=tuple(each for each in asked if each is not None),
         timeout=profile.ocsp_timeout,
         open_networks=profile.ocsp_allowed_networks,
         open_ports=profile.ocsp_allowed_ports,
-        is_operators=bool(own),
+        is_operators=bool(profile.ocsp_responder_url),
     )
-
-
-def _destinations(urls: Iterable[str]) -> Iterable[Destination]:
-    for url in urls:
-        try:
-            yield destination(url)
-        except UnacceptableError:
-            continue
 
 
 def _responders(subject: Subject, profile: SslProfile) -> str:

@@ -7,13 +7,8 @@ alone, and OpenSSL does not verify it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Final
+from datetime import UTC, datetime
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
 from agwtwisted.core.identity.clients import NO_PROOF, CertificateProof
@@ -22,9 +17,7 @@ from agwtwisted.core.verification.judging import Evidence
 from agwtwisted.core.verification.verdicts import UNJUDGED
 from agwtwisted.tls.client_certificates import ClientCertificates, proof_of, set_verify
 from agwtwisted.tls.contexts import SiteContext, apply_policy, fill_store
-from agwtwisted.tls.hearing import HEARING_POLICY, hear_certificates, hear_hello
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+from agwtwisted.tls.hearing import HEARING_POLICY, hear_certificates, hear_hello, own_certificate
 
 
 def judged_anew(chosen: SiteContext, leaf_der: bytes, others_der: Sequence[bytes], now: datetime) -> CertificateProof:
@@ -90,19 +83,10 @@ def _judging_context(chosen: SiteContext) -> SSL.Context:
     context.set_options(SSL.OP_NO_TICKET)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_verify_depth(chosen.rules.max_depth)
-    key, certificate = _own()
+    key, certificate = own_certificate()
     context.use_certificate(certificate)
     context.use_privatekey(key)
     if chosen.rules.anchors is not None:
         fill_store(context, profile)
     set_verify(context, chosen.verify_mode)
     return context
-
-
-@cache
-def _own() -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    """A key and certificate for handshakes without a client: the site's own key may need a millisecond to sign."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, _EPOCH, _EPOCH + timedelta(days=1))
-    return key, builder.sign(key, hashes.SHA256())

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Final
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
 from agwtwisted.core.tls.policies import TLS_1_2, TlsPolicy
@@ -28,6 +32,18 @@ HEARING_POLICY: Final = TlsPolicy(
 
 What is said of a client's certificates does not depend on either.
 """
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@cache
+def own_certificate() -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    """A key and certificate for handshakes without a client: the site's own key may need a millisecond to sign."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, _EPOCH, _EPOCH + timedelta(days=1))
+    return key, builder.sign(key, hashes.SHA256())
 
 
 def hear_hello(server: SSL.Connection) -> str:

@@ -7,6 +7,7 @@ a certificate.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -24,6 +25,18 @@ ffi: Final[Any] = SSL._ffi  # type: ignore[attr-defined]
 _SCRATCH_SIZE: Final = 65536
 _SCRATCH: Final = ffi.new("unsigned char[]", _SCRATCH_SIZE)
 """For what is copied out before the function that wrote it returns; one thread alone runs the connections."""
+
+
+class _CertificateScratch(threading.local):
+    """A thread's own room for a certificate that a verify callback copies out.
+
+    Handshakes run in the reactor's thread, rehearsals of them (`explain`) in others, and OpenSSL's functions let other
+    threads run: with one room for all, a handshake could be shown the certificate of another one.
+    """
+
+    def __init__(self) -> None:
+        self.bio = ffi.gc(lib.BIO_new(lib.BIO_s_mem()), lib.BIO_free)
+        self.room = ffi.new("unsigned char[]", _SCRATCH_SIZE)
 
 
 Presented: TypeAlias = Callable[[], tuple[bytes, ...]]
@@ -62,15 +75,16 @@ def public_verifying(listener: VerifyListener) -> Verifying:
 
 def direct_verifying(listener: VerifyListener) -> Verifying:
     """By the functions. What this returns has to live as long as the contexts and connections that it was given."""
-    scratch = ffi.gc(lib.BIO_new(lib.BIO_s_mem()), lib.BIO_free)
+    scratch = _CertificateScratch()
     index = lib.SSL_get_ex_data_X509_STORE_CTX_idx()
     connections = SSL.Connection._reverse_mapping
 
     def der(certificate: Any) -> bytes:
-        done = lib.i2d_X509_bio(scratch, certificate)
+        bio, room = scratch.bio, scratch.room
+        done = lib.i2d_X509_bio(bio, certificate)
         octets = b""
-        while (size := lib.BIO_read(scratch, _SCRATCH, _SCRATCH_SIZE)) > 0:
-            octets += ffi.buffer(_SCRATCH, size)[:]
+        while (size := lib.BIO_read(bio, room, _SCRATCH_SIZE)) > 0:
+            octets += ffi.buffer(room, size)[:]
         return octets if done == 1 else b""  # which cannot be parsed
 
     def presented(store: Any) -> tuple[bytes, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -162,6 +163,68 @@ client_certificate = Require
         _, out, _ = self.explain("p", clients.stranger().chain_pem)
         self.assertNotIn("But requests get 403", out)
 
+    def test_l4_listener(self) -> None:
+        """An L4 listener judges as an HTTP listener with the same profile that refuses in the handshake; its clients
+        are not spoken to in HTTP.
+        """
+        relay = """
+[listener raw]
+port = 9000
+protocol = Tcp
+[listener tls]
+port = 9001
+protocol = Tls
+ssl_certificate = site
+ssl_profile = http400
+[backend_settings raw]
+port = 9009
+[routing_rule raw]
+priority = 1
+listener = raw
+backend_address_pool = app
+backend_settings = raw
+[routing_rule tls]
+priority = 2
+listener = tls
+backend_address_pool = app
+backend_settings = raw
+"""
+        self.write("conf/gw.ini", (TEXT + PLAIN + relay).encode())
+        status, out, _ = self.explain("tls", clients.device().chain_pem)
+        self.assertEqual(status, 0, out)
+        self.assertIn("L4 listener tls: Tls on 0.0.0.0:9001, SSL profile http400", out)
+        self.assertIn("Strict, Handshake", " ".join(out.split()))
+        sibling = clients.stranger().chain_pem
+        status, out, _ = self.explain("tls", sibling)
+        self.assertEqual(status, 1, out)
+        self.assertIn("FAILED   Chain: it ends in no trusted root\n   CN=stranger: sent by the client\n", out)
+        status, out, _ = self.explain("raw", sibling)
+        self.assertEqual(status, 0, out)
+        self.assertIn("L4 listener raw: Tcp on 0.0.0.0:9000, which asks for no certificate: there is no TLS", out)
+        self.assertNotIn("PASSTHROUGH", out)
+
+    def test_json(self) -> None:
+        """Programs get the verdict, and each step with its outcome; the text is the same that people get."""
+        _, text, _ = self.explain("s", clients.stranger().chain_pem, "--at", "2026-06-01")
+        status, out, _ = self.explain("s", clients.stranger().chain_pem, "--at", "2026-06-01", "--json")
+        answer = json.loads(out)
+        self.assertEqual((status, answer["accepted"]), (1, False))
+        self.assertEqual(answer["verdict"], "Refused: unable to get local issuer certificate")
+        self.assertEqual(answer["text"] + "\n", text)
+        outcomes = {step["name"]: step["outcome"] for step in answer["steps"]}
+        self.assertEqual(
+            outcomes,
+            {
+                "certificates": "passed",
+                "listener": "note",
+                "chain": "failed",
+                "openssl": "failed",
+                "rules": "failed",
+                "time": "passed",
+                "issuer_dn": "skipped",
+            },
+        )
+
     def test_issuer_dn(self) -> None:
         """Both names stand side by side, whether they are the same or not."""
         sibling = clients.partners().issuers[0].intermediate("Others").issue()
@@ -237,22 +300,8 @@ class WrongTests(Explaining):
     def test_listener(self) -> None:
         """An unknown listener is answered with the nearest one, or with all."""
         device = clients.device().pem
-        self.assert_wrong(self.explain("plan", device), "gw.ini has no [http_listener plan]; did you mean 'plain'?")
-        self.assert_wrong(self.explain("xyz\n", device), "no [http_listener xyz\\n]; there are ")
-
-    def test_l4_listener(self) -> None:
-        """Of an L4 listener the answer says what to ask instead; there need not be an HTTP listener at all."""
-        self.write(
-            "conf/gw.ini",
-            b"[listener raw]\nport = 9000\nprotocol = Tcp\n[backend_address_pool app]\nbackend_addresses = 127.0.0.1\n"
-            b"[backend_settings raw]\nport = 9001\n[routing_rule raw]\npriority = 1\nlistener = raw\n"
-            b"backend_address_pool = app\nbackend_settings = raw\n",
-        )
-        device = clients.device().pem
-        self.assert_wrong(
-            self.explain("raw", device), "raw is an L4 listener: ask for an [http_listener] with the same"
-        )
-        self.assert_wrong(self.explain("other", device), "gw.ini has no [http_listener]\n")
+        self.assert_wrong(self.explain("plan", device), "gw.ini has no listener plan; did you mean 'plain'?")
+        self.assert_wrong(self.explain("xyz\n", device), "no listener xyz\\n; there are ")
 
     def test_time(self) -> None:
         """A time that is none, or that is beyond every calendar."""

@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.http.destinations import Destination
 from agwtwisted.core.revocation.ocsp import OcspRequest
-from agwtwisted.revocation.ocsp_source import MAX_DESTINATIONS, route_of
+from agwtwisted.core.revocation.responders import MAX_DESTINATIONS
+from agwtwisted.revocation.ocsp_source import route_of
 from tests.revocations import (
     ISSUER,
     PROFILE,

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.identity.clients import NO_PROOF, CertificateProof
 from agwtwisted.core.verification.verdicts import UNJUDGED, Absent, Missing, Refused, Trusted, Unchecked
-from agwtwisted.tls import anew, client_certificates, contexts, port_contexts
+from agwtwisted.tls import anew, client_certificates, contexts, hearing, port_contexts
 from agwtwisted.tls.anew import judged_anew, shown_anew
 from agwtwisted.tls.client_certificates import ClientCertificates, proof_of, verify_callback
 from agwtwisted.tls.codec import error_text
@@ -166,6 +166,6 @@ class JudgedAnewTests(SynchronousTestCase):
         """The key of the connection that OpenSSL hears the certificates on is no site's."""
         made = contexts_of("strict", self.presented)
         judged_anew(made.first, self.leaf.der, (), datetime.now(UTC))
-        key, certificate = anew._own()
-        self.assertIs(anew._own()[0], key)
+        key, certificate = hearing.own_certificate()
+        self.assertIs(hearing.own_certificate()[0], key)
         self.assertEqual(certificate.subject, x509.Name([]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import weakref
+from threading import Thread
 from unittest import mock
 
 import attrs
@@ -223,3 +224,19 @@ class CallbackTests(SynchronousTestCase):
         self.assertTrue(all(reference() for reference in references))
         del context
         self.assertEqual([reference() for reference in references], [None, None])
+
+
+class ThreadTests(SynchronousTestCase):
+    """Verify callbacks in several threads: those of handshakes, and of rehearsals beside them."""
+
+    def test_each_thread_has_its_own_room(self) -> None:
+        """A certificate that one thread copies out is never in the room of another one."""
+        scratch = openssl._CertificateScratch()
+        rooms = [(scratch.bio, scratch.room)]
+        thread = Thread(target=lambda: rooms.append((scratch.bio, scratch.room)))
+        thread.start()
+        thread.join()
+        [(bio, room), (other_bio, other_room)] = rooms
+        self.assertNotEqual(bio, other_bio)
+        self.assertNotEqual(room, other_room)
+        self.assertEqual((scratch.bio, scratch.room), (bio, room))

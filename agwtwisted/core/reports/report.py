@@ -115,12 +115,12 @@ def _listener_row(listener: AnyListener) -> tuple[str, ...]:
         listener.protocol.value,
         "\n".join(listener.host_names) or ANY_HOST,
         profile.name if profile else "-",
-        mode(_as_used(listener)),
+        mode(as_used(listener)),
         _issuer_dn(profile),
     )
 
 
-def _as_used(listener: AnyListener) -> SslProfile | None:
+def as_used(listener: AnyListener) -> SslProfile | None:
     """The profile as it is in force: on L4 every refusal is in the handshake."""
     profile = listener.ssl_profile
     if profile is None or isinstance(listener, HttpListener):

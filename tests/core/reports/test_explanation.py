@@ -11,7 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.tables import WIDTH
 from agwtwisted.core.certificates.pem import EncodedBlock
-from agwtwisted.core.reports.explanation import Explanation
+from agwtwisted.core.reports.examination import Examination
+from agwtwisted.core.reports.explanation import explained
+from agwtwisted.core.reports.steps import Explanation
 from agwtwisted.core.resources.resources import ClientRevocation, OcspScope, OcspUnavailable
 from agwtwisted.core.rules.conditions import access_condition
 from agwtwisted.core.verification.judging import Anchors, Evidence
@@ -25,11 +27,11 @@ CHAINS = [trusted.chain for trusted in LISTENER.ssl_profile.trusted_client_certi
 PARTNER = clients.partner()
 
 
-def explanation(*sent: pki.Credential | bytes, **changes: Any) -> str:
+def examined(*sent: pki.Credential | bytes, **changes: Any) -> Explanation:
     """The explanation of what a listener that compares issuers says."""
     ders = [each if isinstance(each, bytes) else each.der for each in sent]
-    told = Explanation(
-        file="client.pem",
+    found = Examination(
+        source="client.pem",
         sent=tuple(EncodedBlock(der=der, line=line) for line, der in enumerate(ders, start=1)),
         listener=LISTENER,
         now=pki.NOW,
@@ -37,7 +39,12 @@ def explanation(*sent: pki.Credential | bytes, **changes: Any) -> str:
         evidence=Evidence(chain=PARTNER.chain_der, error=0),
         anchors=Anchors.of(CHAINS, True),
     )
-    return str(attrs.evolve(told, **changes))
+    return explained(attrs.evolve(found, **changes))
+
+
+def explanation(*sent: pki.Credential | bytes, **changes: Any) -> str:
+    """Its text."""
+    return examined(*sent, **changes).text
 
 
 class ExplanationTests(SynchronousTestCase):
@@ -48,16 +55,17 @@ class ExplanationTests(SynchronousTestCase):
         text = explanation(PARTNER)
         for words in (
             "client.pem on the listener s at 2026-06-01 12:00:00 UTC\n",
-            "1. Read: 1 certificate, the first is the client's own\n   line 1: CN=partner 7\n",
+            "1. passed   Read: 1 certificate, the first is the client's own\n   line 1: CN=partner 7\n",
             "\n      issuer CN=Partners\n",
-            "2. Listener s: Https on 0.0.0.0:8443, SSL profile pinned, client certificates: Strict, Handshake\n",
+            "2. note     Listener s: Https on 0.0.0.0:8443, SSL profile pinned, client certificates: Strict,\n"
+            "            Handshake\n",
             "   trusts CN=Partners Root, the root of conf/pki/partners.pem\n",
-            "3. Chain: it ends in a trusted root\n   CN=partner 7: sent by the client\n"
+            "3. passed   Chain: it ends in a trusted root\n   CN=partner 7: sent by the client\n"
             "   CN=Partners: in conf/pki/partners.pem\n   CN=Partners Root: root of conf/pki/partners.pem\n",
-            "4. OpenSSL (chain, signatures, purposes, constraints, time): no error\n",
-            "5. The gateway's own rules: no error\n",
+            "4. passed   OpenSSL (chain, signatures, purposes, constraints, time): no error\n",
+            "5. passed   The gateway's own rules: no error\n",
             "   CN=partner 7: valid, 2020-01-01 00:00:00 to 2049-12-31 23:59:59 UTC\n",
-            "7. Issuer DN (verify_client_cert_issuer_dn)\n   the client's  CN=Partners\n"
+            "7. passed   Issuer DN (verify_client_cert_issuer_dn)\n   the client's  CN=Partners\n"
             "   the file's    CN=Partners: the same (conf/pki/partners.pem)\n",
         ):
             self.assertIn(words, text)
@@ -87,8 +95,8 @@ class ExplanationTests(SynchronousTestCase):
         ):
             profile = attrs.evolve(LISTENER.ssl_profile, verify_client_revocation=ClientRevocation.OCSP, **keys)
             text = explanation(PARTNER, listener=attrs.evolve(LISTENER, ssl_profile=profile))
-            step = text.partition("8. Revocation (verify_client_revocation = OCSP): ")[2].partition("\n\n")[0]
-            self.assertEqual(step.split("\n   ")[1:], told)
+            step = text.partition("8. note     Revocation (verify_client_revocation = OCSP): ")[2].partition("\n\n")[0]
+            self.assertEqual(step.split("\n   ")[2:-1], told)
             self.assertTrue(text.splitlines()[-1].startswith("Accepted, if its OCSP responder answers good. "))
         device = clients.partners().issue("named", ocsp_url="http://ocsp.example/")
         profile = attrs.evolve(LISTENER.ssl_profile, verify_client_revocation=ClientRevocation.OCSP)
@@ -204,14 +212,14 @@ class ExplanationTests(SynchronousTestCase):
     def test_a_handshake_that_failed(self) -> None:
         """Where nothing was verified, the reason stands in place of the chain."""
         text = explanation(PARTNER, evidence=Evidence(chain=(), error=0), failure="excessive message size")
-        self.assertIn("3. Chain: none was built, because the handshake failed: excessive message size\n", text)
+        self.assertIn("3. FAILED   Chain: none was built, because the handshake failed: excessive message size\n", text)
 
     def test_names_cannot_play_tricks(self) -> None:
         """Control characters of names stay escaped, and long ones are wrapped."""
         parts = [pki.tlv(0x0C, b"a\r\n\x1b[31m"), *[pki.tlv(0x0C, b"long long")] * 30]
         names = (pki.tlv(0x31, pki.tlv(0x30, b"\x06\x03\x55\x04\x0b", part)) for part in parts)
         client = clients.partners().issue(pki.tlv(0x30, *names))
-        text = explanation(client, evidence=Evidence(chain=client.chain_der, error=0), file="a\nb.pem")
+        text = explanation(client, evidence=Evidence(chain=client.chain_der, error=0), source="a\nb.pem")
         self.assertTrue(all(line.isprintable() for line in text.splitlines()))
         self.assertNotIn("\x1b", text)
         self.assertTrue(text.startswith("a\\nb.pem on "))
@@ -221,4 +229,4 @@ class ExplanationTests(SynchronousTestCase):
     def test_rubbish(self, ders: list[bytes], error: int, depth: int) -> None:
         """Whatever is sent and said, there is a text."""
         evidence = Evidence(chain=tuple(ders), error=error, error_depth=depth)
-        self.assertIn("1. Read", explanation(*ders, evidence=evidence, verdict=Refused("x")))
+        self.assertIn("1. ", explanation(*ders, evidence=evidence, verdict=Refused("x")))

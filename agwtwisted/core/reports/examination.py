@@ -1,0 +1,148 @@
+"""What was found out about a client's certificates on a listener, from which the explanation is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cached_property
+from itertools import pairwise
+from typing import Final
+
+import attrs
+
+from agwtwisted.core.base.errors import printable
+from agwtwisted.core.base.tables import beside
+from agwtwisted.core.certificates.pem import EncodedBlock
+from agwtwisted.core.certificates.variables import certificate_variables
+from agwtwisted.core.configuration.coherence import AnyListener
+from agwtwisted.core.reports.access_explanation import Finding, findings
+from agwtwisted.core.resources.resources import (
+    ClientRevocation,
+    OcspScope,
+    OcspUnavailable,
+    PathCertificate,
+    RequestRoutingRule,
+    SslProfile,
+)
+from agwtwisted.core.revocation.ocsp import OcspRequest
+from agwtwisted.core.revocation.responders import Responder, responders_of
+from agwtwisted.core.revocation.status import Unusable
+from agwtwisted.core.verification import reasons
+from agwtwisted.core.verification.judging import MAX_DEPTH, Anchors, Evidence
+from agwtwisted.core.verification.verdicts import UNJUDGED, Absent, Refused, Trusted, Unchecked, Verdict, admits
+
+INDENT: Final = "   "
+
+NOTHING: Final = Evidence(chain=(), error=0)
+
+
+@attrs.frozen(kw_only=True)
+class StatusQuestion:
+    """A certificate of the chain whose status the gateway asks for, and the responders that it asks."""
+
+    der: bytes = attrs.field(repr=False)
+    responders: tuple[Responder, ...] = ()
+    fault: str = ""  # why nothing can be asked about it
+
+    @property
+    def is_askable(self) -> bool:
+        """Whether a responder may be asked, as far as that is known before any lookup."""
+        return any(not each.hindrance for each in self.responders)
+
+
+@attrs.define(kw_only=True, eq=False)
+class Examination:
+    """The certificates that a client sends, the listener, and its verdict with all that led to it."""
+
+    source: str  # where the certificates were read
+    sent: tuple[EncodedBlock, ...]  # the client's own first
+    key_lines: tuple[int, ...] = ()  # where private keys stand beside them
+    listener: AnyListener
+    now: datetime  # aware
+    verdict: Verdict
+    required_verdict: Verdict = UNJUDGED  # on the paths that require a certificate
+    evidence: Evidence = NOTHING
+    anchors: Anchors | None = None  # of a profile that names trusted client certificates
+    max_depth: int = MAX_DEPTH
+    failure: str = ""  # why the certificates were not looked at
+    rule: RequestRoutingRule | None = None  # of an HTTP listener: who may come in by its conditions
+    why_not_resumed: str = ""  # on this port; empty: sessions are resumed
+    own_ports: frozenset[int] = frozenset()  # of the gateway
+
+    @property
+    def profile(self) -> SslProfile | None:
+        """The listener's SSL profile."""
+        return self.listener.ssl_profile
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the listener speaks TLS."""
+        return self.listener.ssl_policy is not None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a request, or on L4 a byte, of the client can reach a server, as far as that is known."""
+        return admits(self.concluded(self.verdict)) and not any(each.refuses_all for each in self.findings)
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the conditions of the rule say, where the handshake lets the client come to them."""
+        if self.rule is None or not admits(self.verdict):
+            return ()
+        return findings(self.rule, self.verdict, self.sent[0].der if self.sent else b"")
+
+    @cached_property
+    def requiring(self) -> tuple[str, ...]:
+        """The patterns of the paths that require a certificate, where the listener itself does not."""
+        url_path_map = self.rule.url_path_map if self.rule else None
+        if url_path_map is None or not isinstance(self.verdict, Unchecked | Absent):
+            return ()
+        rules = [each for each in url_path_map.path_rules if each.client_certificate is PathCertificate.REQUIRE]
+        return tuple(path for each in rules for path in each.paths)
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether the certificates are verified for anything: the listener, or some of its paths."""
+        return self.anchors is not None and (bool(self.requiring) or not isinstance(self.verdict, Unchecked | Absent))
+
+    @property
+    def strict_verdict(self) -> Verdict:
+        """That of the verification: of the listener, or of its paths that require a certificate."""
+        return self.required_verdict if self.requiring else self.verdict
+
+    @cached_property
+    def questions(self) -> tuple[StatusQuestion, ...]:
+        """What is asked about the revocation of a chain that was verified."""
+        if self.profile is None or self.profile.verify_client_revocation is not ClientRevocation.OCSP:
+            return ()
+        pairs = tuple(pairwise(self.evidence.chain))
+        asked = pairs if self.profile.ocsp_scope is OcspScope.CHAIN else pairs[:1]
+        return tuple(self._question(self.profile, der, issuer) for der, issuer in asked)
+
+    def _question(self, profile: SslProfile, der: bytes, issuer: bytes) -> StatusQuestion:
+        request = OcspRequest.of(der, issuer)
+        if isinstance(request, Unusable):
+            return StatusQuestion(der=der, fault=request.reason)
+        return StatusQuestion(der=der, responders=responders_of(request, profile, self.own_ports))
+
+    @property
+    def is_unaskable(self) -> bool:
+        """Whether there is a certificate about which no responder can be asked, whatever responders say."""
+        return any(not each.is_askable for each in self.questions)
+
+    def concluded(self, verdict: Verdict) -> Verdict:
+        """A verdict with what is known of the revocation before any OCSP request."""
+        if not isinstance(verdict, Trusted) or self.profile is None or not self.is_unaskable:
+            return verdict
+        refuses = self.profile.ocsp_unavailable is OcspUnavailable.REFUSE
+        return Refused(reasons.STATUS_UNAVAILABLE) if refuses else verdict
+
+
+def name_of(der: bytes) -> str:
+    """The subject of a certificate, for a line of text."""
+    return certificate_variables(der).subject.decode() or "(no subject)"
+
+
+def indented(text: str, level: int = 1) -> Iterator[str]:
+    """Lines of a step below its first one."""
+    return beside(INDENT * level, printable(text))

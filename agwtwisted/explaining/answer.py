@@ -1,0 +1,36 @@
+"""An explanation as the answer of a running gateway to POST /explain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from agwtwisted.core.operations.questions import QuestionError, required_text, text_argument
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.explaining.explain import ExplainError, NoListenerError, explain, time_of
+
+
+def explained(plan: Plan, arguments: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
+    """The members of the answer: those of `Explanation.members`. May run in any thread; it disturbs no gateway.
+
+    Args:
+        plan: the configuration in force.
+        arguments: ``listener``, a name; ``certificate``, PEM text (or base64 of DER) with the client's own certificate
+            first; ``at``, a time as ISO 8601, or null.
+        now: the time (aware) where ``at`` is not given.
+
+    Raises:
+        QuestionError: 404, there is no such listener; 400, anything else is wrong with the arguments.
+    """
+    at = text_argument(arguments, "at")
+    listener, certificate = required_text(arguments, "listener"), arguments.get("certificate")
+    if not isinstance(certificate, str) or not certificate:
+        raise QuestionError(400, "certificate has to be a text: PEM")
+    try:
+        moment = time_of(at) if at else now
+        return explain(plan, listener, certificate.encode(errors="replace"), moment).members()
+    except NoListenerError as error:
+        raise QuestionError(404, str(error)) from error
+    except ExplainError as error:
+        raise QuestionError(400, str(error)) from error

@@ -1,0 +1,50 @@
+"""`agwtwisted.explaining.answer`: what a running gateway answers to POST /explain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.operations.questions import QuestionError
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.explaining.answer import explained
+from agwtwisted.explaining.explain import MAX_FILE_BYTES
+from tests import clients, configurations, pki
+
+PLAN = Plan.of(configurations.load(clients.text("s strict", "open - o.example"), clients.files()))
+
+
+class AnswerTests(SynchronousTestCase):
+    """The JSON object, and the errors."""
+
+    def ask(self, **arguments: Any) -> Any:
+        """The members of the answer."""
+        return explained(PLAN, arguments, pki.NOW)
+
+    def assert_wrong(self, status: int, words: str, **arguments: Any) -> None:
+        """That these arguments are answered with such an error."""
+        error = self.assertRaises(QuestionError, self.ask, **arguments)
+        self.assertEqual(error.status, status)
+        self.assertIn(words, str(error))
+
+    def test_answer(self) -> None:
+        """Verdict, steps and text of a pasted chain, now or at another time."""
+        pem = clients.device().chain_pem.decode()
+        answer = self.ask(listener="s", certificate=pem, at=None)
+        self.assertEqual((answer["accepted"], answer["verdict"]), (True, "Accepted"))
+        self.assertTrue(answer["text"].startswith("the certificate on the listener s at 2026-06-01 12:00:00 UTC\n"))
+        later = self.ask(listener="s", certificate=pem, at="2060-01-01")
+        self.assertEqual((later["accepted"], later["verdict"]), (False, "Refused: certificate has expired"))
+
+    def test_errors(self) -> None:
+        """What is missing, unknown, too long or no certificate."""
+        pem = clients.device().pem.decode()
+        self.assert_wrong(400, "listener is missing", certificate=pem)
+        self.assert_wrong(400, "certificate has to be a text: PEM", listener="s")
+        self.assert_wrong(404, "no listener x", listener="x", certificate=pem)
+        self.assert_wrong(400, "is no time", listener="s", certificate=pem, at="soon")
+        self.assert_wrong(400, "neither PEM", listener="s", certificate="hello\udc80")
+        self.assert_wrong(400, "bytes: no client sends that much", listener="s", certificate="x" * (MAX_FILE_BYTES + 1))
+        for name in ("listener", "certificate", "at"):
+            self.assert_wrong(400, name, **{"listener": "s", "certificate": pem, name: 7})
