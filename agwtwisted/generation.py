@@ -148,6 +148,7 @@ class _Ports:
             limiter=shared.limiter,
             resumption=shared.resumption,
             check_of=partial(check_of, shared.revocation),
+            metrics=shared.metrics,
         )
 
     def of_http(self, backends: Backends) -> dict[Address, Port[Any]]:
@@ -161,6 +162,7 @@ class _Ports:
             shared.random,
             ErrorPages(plan.config.custom_errors),
             wall=shared.wall.seconds,
+            metrics=shared.metrics,
         )
         return {address: self._http_port(port, exchanges) for address, port in plan.http_ports.items()}
 

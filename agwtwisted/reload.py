@@ -9,6 +9,7 @@ workers prepare and commit together.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -166,6 +167,7 @@ class Reloads:
         self.last: LastReload | None = None  # None: there was none
         self.in_force = in_force
         self.since = wall()  # from when on, in seconds since 1970
+        self.outcomes: Counter[str] = Counter()  # how many there were: in_force, unchanged, rejected
         self._source = source
         self._target = target
         self._reactor = reactor
@@ -225,6 +227,7 @@ class Reloads:
                     begun()
                 outcome = await self._outcome(kind)
                 problems = outcome.problems if isinstance(outcome, Rejected) else ()
+                self.outcomes[_word_for(outcome)] += 1
                 self.last = LastReload(at=self._wall(), problems=problems)
                 for _, ended in self._subscribers:
                     ended(outcome)
@@ -339,6 +342,12 @@ class Reloads:
 
 
 STOPPING: Final = "the gateway is stopping"
+
+
+def _word_for(outcome: ReloadOutcome) -> str:
+    if isinstance(outcome, Rejected):
+        return "rejected"
+    return "in_force" if outcome.changes else "unchanged"
 
 
 def _frameless(failure: Failure) -> Failure:

@@ -21,6 +21,7 @@ from agwtwisted.backends.resolver import Resolver
 from agwtwisted.backends.shared_health import ParentsHealth
 from agwtwisted.backends.system_resolver import SystemResolver
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.operations.names import names_of
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import ClientRevocation, HttpListener, Listener, SslProfile
@@ -29,6 +30,7 @@ from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.shared_limits import SharedLimits
 from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.operations.events import Events
+from agwtwisted.operations.metrics import Metrics
 from agwtwisted.revocation.lateness import Lateness
 from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.ocsp_source import OcspSource
@@ -87,6 +89,9 @@ class Shared:
     events: Events  # of this process
     drains: OperatorDrains  # servers that an operator has taken out
     health: ParentsHealth | None = None  # of servers, in a worker: it does not probe
+    metrics: Metrics = attrs.Factory(Metrics)
+    responders: OcspClient  # asks them
+    started: float  # in seconds since 1970
     own_ports: set[int]  # those listened on now: no question about a certificate goes to them
     state_directory: Path | None  # absolute: a daemon changes its directory
 
@@ -123,9 +128,13 @@ class Shared:
         random = Random(SystemRandom().getrandbits(128))  # noqa: S311
         own_ports = {port for _, port in plan.addresses}
         client = OcspClient(reactor, own_ports=own_ports, lateness=Lateness(reactor))
-        source = OcspSource(client, wall.seconds, reactor.seconds)
+        metrics = Metrics()
+        metrics.use(names_of(plan), reactor.seconds())
+        source = OcspSource(client, wall.seconds, reactor.seconds, metrics.revocation)
         store = _store(plan, directory, wall, reactor)
-        revocation = Revocation(reactor, wall, source, store, random, siblings=place.siblings)
+        revocation = Revocation(
+            *(reactor, wall, source, store, random), siblings=place.siblings, counters=metrics.revocation
+        )
         revocation.use(asking_profiles(plan))
         return cls(
             reactor=reactor,
@@ -144,6 +153,9 @@ class Shared:
             events=Events(reactor),
             drains=OperatorDrains(place.siblings),
             health=ParentsHealth(reactor, place.siblings) if place.index else None,
+            metrics=metrics,
+            responders=client,
+            started=wall.seconds(),
             own_ports=own_ports,
             state_directory=directory,
         )
@@ -162,6 +174,7 @@ class Shared:
 
     def use(self, plan: Plan, store: OpenedStore | None = None) -> None:
         """This plan is in force from now on; `store` is what `opened_store` has returned for it."""
+        self.metrics.use(names_of(plan), self.reactor.seconds())
         self.revocation.use(asking_profiles(plan))
         if store is not None:
             self.revocation.keep_in(store)

@@ -10,7 +10,9 @@ from twisted.internet.defer import Deferred
 
 from agwtwisted.answers.of_backends import BackendAnswers
 from agwtwisted.answers.of_configuration import ConfigurationAnswers
+from agwtwisted.answers.of_metrics import process_measurements
 from agwtwisted.core.operations.listeners_in_force import listeners_in_force
+from agwtwisted.core.operations.measurements import Measurements
 from agwtwisted.core.operations.questions import Question, QuestionError
 from agwtwisted.generation import Generation
 from agwtwisted.listening.retired import RetiredPorts
@@ -56,6 +58,7 @@ class GatewayAnswers:
             Question.UNDRAIN: partial(self._drain, drained=False),
             Question.CERTIFICATES: self._certificates,
             Question.CONFIGURATION: self._configuration,
+            Question.METRICS: self._metrics,
         }
 
     def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[AnswerMembers]:
@@ -73,6 +76,15 @@ class GatewayAnswers:
 
     async def _configuration(self, arguments: Mapping[str, Any]) -> AnswerMembers:
         return await self._of_configuration.configuration()
+
+    async def _metrics(self, arguments: Mapping[str, Any]) -> AnswerMembers:
+        return self.measurements().members()
+
+    def measurements(self) -> Measurements:
+        """The metrics of this process now."""
+        gateway = self._gateway
+        certificates = self._of_configuration.certificates_in_force
+        return process_measurements(gateway.shared, gateway.generation, gateway.reloads, certificates)
 
     async def _listeners(self, arguments: Mapping[str, Any]) -> AnswerMembers:
         generation = self._gateway.generation

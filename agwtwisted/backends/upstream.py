@@ -297,6 +297,8 @@ class Server(Target):
         self.name = f"{bracketed(host)}:{port}".encode()
         self.host = host
         self.port = port
+        self.seconds = reactor.seconds
+        """The time by which it is waited for."""
         self._reactor = reactor
         self._dialer = dialer or Dialer(reactor, host, port, resolver_of(reactor))
         self._failures = failures or ConnectionFailureLog(reactor.seconds)

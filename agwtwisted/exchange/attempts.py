@@ -21,6 +21,7 @@ from agwtwisted.core.http.heads import MAX_HEADER_LINES
 from agwtwisted.core.http.messages import Framing, RequestHead
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.interfaces import AttemptsUser
+from agwtwisted.operations.counters import BackendCounters
 from agwtwisted.transport.deferreds import log_failure
 
 _NO_BODY: Final = Framing.NONE  # before Python 3.12 each look at a member of an Enum costs a call
@@ -36,6 +37,7 @@ class Attempts:
         timeout: for connecting, and for every silence of a backend, in seconds.
         max_header_bytes, max_header_lines: of a response.
         stays: whether another attempt stays at its server, as long as that can be connected to.
+        counters: of the pool; None: nothing is counted.
         user: gets the connection and what comes over it, or the status to answer with where there is none.
     """
 
@@ -56,6 +58,7 @@ class Attempts:
         max_header_bytes: int,
         max_header_lines: int = MAX_HEADER_LINES,
         stays: bool = False,
+        counters: BackendCounters | None = None,
         user: AttemptsUser,
     ) -> None:
         self._request = request
@@ -67,6 +70,7 @@ class Attempts:
         self._max_header_bytes = max_header_bytes
         self._max_header_lines = max_header_lines
         self._user = user
+        self._counters = counters
         self._unsent: list[bytes] = []
 
     def start(self) -> UpstreamConnection | None:
@@ -85,6 +89,7 @@ class Attempts:
 
     def repeat(self, server: Server) -> None:
         """Sends the request to this server, over a new connection: another idle one may be as dead as the first."""
+        self._count_retry()
         self._connect(server)
 
     def _choice_after(self, server: Server) -> ServerChoice[Server]:
@@ -147,14 +152,17 @@ class Attempts:
 
     def _connect(self, server: Server) -> None:
         self.server = server
+        began = server.seconds()
         connecting = self._connecting = server.connect(self._timeout, self._request.host)
         answered = connecting.addCallbacks(
-            self._connected, self._not_connected, callbackArgs=(server,), errbackArgs=(server,)
+            self._connected, self._not_connected, callbackArgs=(server, began), errbackArgs=(server,)
         )
         log_failure(answered.addErrback(self._broken), self.log, "forwarding a request")
 
-    def _connected(self, connection: UpstreamConnection, server: Server) -> None:
+    def _connected(self, connection: UpstreamConnection, server: Server, began: float) -> None:
         self._connecting = None
+        if self._counters is not None:
+            self._counters.connects.observe(server.seconds() - began)
         if server.state is HealthState.DOWN:
             server.reached()
         self._take(connection, server)
@@ -165,10 +173,15 @@ class Attempts:
         if failure.check(ConnectError, TimeoutError, DNSLookupError) is None:
             return failure  # cancelled, or a defect
         server.complain(failure)
+        if self._counters is not None:
+            self._counters[server.name].connect_failures += 1
         refused = failure.check(ConnectionRefusedError) is not None
         if refused:
             server.refused()
-        connection = self._ask(self._choice_after(server).after_failed_connection(refused=refused))
+        following = self._choice_after(server).after_failed_connection(refused=refused)
+        if following is not None:
+            self._count_retry()
+        connection = self._ask(following)
         if connection is not None:
             self._go_on(connection)
         return None
@@ -180,6 +193,10 @@ class Attempts:
         self.log.failure("Unexpected error while forwarding a request", failure)
         self._user.broken()
         return None
+
+    def _count_retry(self) -> None:
+        if self._counters is not None:
+            self._counters.retries += 1
 
     def _take(self, connection: UpstreamConnection, server: Server) -> None:
         self.connection = connection

@@ -23,6 +23,8 @@ from agwtwisted.core.plan.routing import Action
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.verification.verdicts import Missing, Refusing
 from agwtwisted.operations.access_log import AccessLog
+from agwtwisted.operations.counters import BackendCounters, ListenerCounters, RequestCounters
+from agwtwisted.operations.metrics import Metrics
 
 
 @attrs.frozen
@@ -49,6 +51,16 @@ class Lost:
         return ErrorInfo.UPSTREAM_TIMED_OUT if self.timed_out else ErrorInfo.UPSTREAM_CLOSED_CONNECTION
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class RecordedRoute:
+    """What all exchanges with one action have in common once they are over: in the access log, and in the metrics."""
+
+    frame: RecordFrame
+    requests: RequestCounters
+    listener: ListenerCounters
+    backend: BackendCounters  # of an action without a pool: its own, where nothing is counted
+
+
 class ExchangeContext:
     """The means of a configuration's exchanges: backends, time, log, and the gateway's own pages.
 
@@ -60,6 +72,7 @@ class ExchangeContext:
         access_log: takes a line for each of them.
         random: for trace ids.
         error_pages: the operator's own.
+        metrics: count them; None: in vain.
     """
 
     log = Logger()
@@ -74,7 +87,9 @@ class ExchangeContext:
         error_pages: ErrorPages = NO_ERROR_PAGES,
         *,
         wall: Callable[[], float],
+        metrics: Metrics | None = None,
     ) -> None:
+        self.metrics = Metrics() if metrics is None else metrics
         self.gateway = gateway
         self.error_pages = error_pages
         self.backends = backends
@@ -83,7 +98,7 @@ class ExchangeContext:
         self.access_log = access_log
         self._complaints = LogRateLimiter(clock.seconds)
         self._random = random
-        self._frames: dict[tuple[str, Action | None], RecordFrame] = {}
+        self._routes: dict[tuple[str, Action | None], RecordedRoute] = {}
 
     def complain(self, server: str, lost: Lost, outcome: str) -> None:
         """Logs what is wrong with a server: a few times a minute each, whatever its clients do."""
@@ -131,16 +146,21 @@ class ExchangeContext:
             content_length=len(page.body),
         )
 
-    def frame(self, listener: str, action: Action | None) -> RecordFrame:
-        """The part of an access record that is the same for all requests with one action."""
-        frame = self._frames.get((listener, action))
-        if frame is None:
-            names = {}
-            if action is not None:
-                names = {
-                    "rule": action.rule,
-                    "backend_pool": action.pool.name if action.pool else "",
-                    "backend_setting": action.settings.name if action.settings else "",
-                }
-            frame = self._frames[listener, action] = RecordFrame.from_names(listener=listener, **names)
-        return frame
+    def route(self, listener: str, action: Action | None) -> RecordedRoute:
+        """What is the same for all requests to a listener with one action."""
+        route = self._routes.get((listener, action))
+        if route is None:
+            route = self._routes[listener, action] = self._route(listener, action)
+        return route
+
+    def _route(self, listener: str, action: Action | None) -> RecordedRoute:
+        rule = "" if action is None else action.rule
+        pool = "" if action is None or action.pool is None else action.pool.name
+        settings = "" if action is None or action.settings is None else action.settings.name
+        metrics = self.metrics
+        return RecordedRoute(
+            frame=RecordFrame.from_names(listener=listener, rule=rule, backend_pool=pool, backend_setting=settings),
+            requests=metrics.requests[listener, rule],
+            listener=metrics.listeners[(listener,)],
+            backend=metrics.backends[pool, settings] if pool else BackendCounters(),
+        )

@@ -1,4 +1,4 @@
-"""What is known of one exchange, and the line of the access log that it becomes.
+"""What is known of one exchange, what it counts, and the line of the access log that it becomes.
 
 Filled by `exchange.deciding` and `exchange.actions` while the exchange lasts; after `write` nothing changes it.
 """
@@ -6,6 +6,7 @@ Filled by `exchange.deciding` and `exchange.actions` while the exchange lasts; a
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 from agwtwisted.core.http.header_lines import value_of
 from agwtwisted.core.http.messages import RequestHead, ResponseHead, UnfitRequest
@@ -13,11 +14,13 @@ from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.identity.clients import Client
 from agwtwisted.core.operations.records import AccessRecord, client_members, render
 from agwtwisted.core.plan.routing import Action, Site
-from agwtwisted.exchange.context import ExchangeContext
+from agwtwisted.exchange.context import ExchangeContext, RecordedRoute
+
+_NO_ERROR: Final = ErrorInfo.NO_ERROR  # before Python 3.12 each look at a member of an Enum costs a call
 
 
 class ExchangeRecord:
-    """The record of one exchange for the access log.
+    """The record of one exchange for the access log and the metrics.
 
     Args:
         context: what all exchanges share; has the clock and the log.
@@ -29,6 +32,7 @@ class ExchangeRecord:
     # What many exchanges never change is the class's: an object with few attributes is soon made.
     site: Site | None = None  # that the request's host selected
     action: Action | None = None  # that its path selected
+    route: RecordedRoute | None = None  # where it was looked up before its end
     forwarded_target: bytes | None = None  # where rules have changed it
     host = b""  # that the backend got
     head: ResponseHead | None = None  # that the client got
@@ -36,7 +40,7 @@ class ExchangeRecord:
     server_status: int | None = None  # of the backend's answer, whatever the client got
     upstream_port: int | None = None
     body_size = 0  # of the request, in bytes
-    error_info = ErrorInfo.NO_ERROR
+    error_info = _NO_ERROR
 
     def __init__(
         self, context: ExchangeContext, request: RequestHead | UnfitRequest, client: Client, listener: str
@@ -53,20 +57,41 @@ class ExchangeRecord:
         self.head = head
         self._answered = self._context.clock.seconds()
 
+    def found_route(self) -> RecordedRoute:
+        """What is common to all exchanges with its listener and action, which stay what they are from now on."""
+        route = self.route
+        if route is None:
+            route = self.route = self._context.route(self.listener, self.action)
+        return route
+
     def write(self, status: int | None, bytes_sent: int) -> None:
-        """The exchange is over: has its line written; `status` is one that the client did not get."""
-        context = self._context
+        """The exchange is over: counts it, and has its line written; `status` is one that the client did not get."""
+        context, head = self._context, self.head
+        now = context.clock.seconds()
+        route = self.route or self.found_route()
+        shown = status or (0 if head is None else head.status)
+        self._count(route, shown, bytes_sent, now - self._began)
         log = context.access_log
         if log.enabled:
-            log.write_later(partial(self._line, status, bytes_sent, context.clock.seconds(), log.timestamp()))
+            log.write_later(partial(self._line, route, shown, bytes_sent, now, log.timestamp()))
 
-    def _line(self, status: int | None, bytes_sent: int, now: float, timestamp: bytes) -> bytes:
+    def _count(self, route: RecordedRoute, status: int, bytes_sent: int, seconds: float) -> None:
+        """By the same values as the line, whether there is one or not."""
+        route.requests.ended(status, self._request.size + self.body_size, bytes_sent, seconds)
+        if self.error_info is not _NO_ERROR:
+            route.listener.errors[self.error_info] += 1
+        if self.server_status is not None:
+            route.backend.responded(self.server_name, self.server_status, self._answered - self._began)
+            if self.error_info is _NO_ERROR and status != 101:
+                route.backend.last_bytes.observe(seconds)
+
+    def _line(self, route: RecordedRoute, status: int, bytes_sent: int, now: float, timestamp: bytes) -> bytes:
         """The line, made later: what might be another by then is given."""
         request, head, gateway = self._request, self.head, self._context.gateway
         latency = None if self.server_status is None else self._answered - self._began
         record = AccessRecord(
             timestamp=timestamp,
-            frame=self._context.frame(self.listener, self.action),
+            frame=route.frame,
             client=client_members(self.client, names_refused=gateway.log_refused_certificates),
             method=request.method,
             target=request.target,
@@ -75,7 +100,7 @@ class ExchangeRecord:
             original_host=request.authority,
             host=self.host or request.authority,
             user_agent=request.user_agent,
-            status=status or (0 if head is None else head.status),
+            status=status,
             content_type=b"" if head is None else value_of(head.headers, b"content-type"),
             received_bytes=request.size + self.body_size,
             sent_bytes=bytes_sent,

@@ -65,4 +65,4 @@ class HttpPort(Port[Site]):
 
     def frame(self, listener: str) -> RecordFrame:
         """What the records of failed handshakes of a listener have in common."""
-        return self.exchanges.frame(listener, None)
+        return self.exchanges.route(listener, None).frame

@@ -24,6 +24,7 @@ from agwtwisted.http1.frontend import Frontend
 from agwtwisted.identity.revalidation import Check, Revalidation, StrictClient
 from agwtwisted.interfaces import ClientProtocol, Exchanges
 from agwtwisted.listening.succession import Belonging, Succession, Turns
+from agwtwisted.operations.metrics import Metrics
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.connection import Connection
 
@@ -38,6 +39,7 @@ class SessionPort(Protocol):
     sites: Sites
     parser: RequestParser
     identities: IdentityBlocks
+    metrics: Metrics
     check_of: Callable[[SslProfile | None], Check | None]
 
     @property
@@ -249,6 +251,7 @@ class HttpSession:
             if isinstance(client, Admitted):
                 self._go_on()
             else:
+                self._port.metrics.listeners[(self.listener,)].refused("revalidation", client.verdict)
                 self.expel()
         except Exception:
             self.log.failure("Unexpected error after a revalidation")

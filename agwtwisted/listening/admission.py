@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
 from agwtwisted.core.listening.admission import Connections, HandshakeSlots, SlotHolder, Tracked
 from agwtwisted.core.resources.gateway import Gateway
+from agwtwisted.core.verification.handshake_failures import NO_PLACE, NO_SLOT
 
 RETRY: Final = 0.1
 """Seconds until it is tried again to accept, where no connection could give way."""
@@ -74,6 +75,8 @@ class Limits:
         self._clock = clock
         self.connections: Connections[AcceptedConnection] = Connections(_room(gateway, room), gateway.silent_timeout)
         self.handshakes: HandshakeSlots[SlotHandshake] = HandshakeSlots(gateway.max_handshakes, gateway.silent_timeout)
+        self.evicted = 0
+        """How many connections were closed for others."""
         self.paused = False
         """Whether further connections wait in the kernel's backlog, because none can be closed."""
         self._by_address: Counter[str] = Counter()
@@ -151,7 +154,8 @@ class Limits:
     def make_room(self, victim: AcceptedConnection) -> None:
         """Closes one for another."""
         self.say("{room} connections, the limit: silent and idle ones are closed for new ones")
-        victim.give_way("max_connections is reached, and a new connection waited")
+        self.evicted += 1
+        victim.give_way(NO_PLACE)
 
     def pause(self) -> None:
         """No further connection is accepted, until one is gone or for a moment."""
@@ -183,7 +187,7 @@ class Limits:
         """Whether a handshake whose ClientHello has come may begin; else `go_on` is called when it may."""
         begins, victim = self.handshakes.enter(handshake, handshake.block, self._clock.seconds())
         if victim is not None:
-            victim.give_way(_NO_SLOT)
+            victim.give_way(NO_SLOT)
         if not begins:
             self.say("max_handshakes is reached: further handshakes wait")
             self._await_slot()
@@ -206,7 +210,7 @@ class Limits:
                     break
                 handshake, victim = granted
                 if victim is not None:
-                    victim.give_way(_NO_SLOT)
+                    victim.give_way(NO_SLOT)
                 handshake.go_on()
         finally:
             self._granting = False
@@ -231,6 +235,3 @@ class Limits:
 
 def _room(gateway: Gateway, room: int | None) -> int:
     return gateway.max_connections if room is None else min(room, gateway.max_connections)
-
-
-_NO_SLOT: Final = "max_handshakes is reached, others waited, and this client was slow"

@@ -22,6 +22,12 @@ from agwtwisted.core.identity.clients import (
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.listening.proxy_protocol import Endpoint, ProxyHeader
 from agwtwisted.core.plan.routing import S
+from agwtwisted.core.verification.handshake_failures import (
+    LISTENER_REMOVED,
+    RESUMED_IN_VAIN,
+    HandshakeFailure,
+    failure_of,
+)
 from agwtwisted.core.verification.verdicts import UNJUDGED, Missing, Refused, admits
 from agwtwisted.identity.gate import Gate
 from agwtwisted.listening.interfaces import EntryPort
@@ -33,10 +39,7 @@ from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.transport.connection import STOPPING, Connection
 from agwtwisted.transport.receiver import NO_RECEIVER
 
-NOT_ACCEPTED: Final = "the certificate of the resumed session is not accepted now"
-"""Why a handshake came to nothing after all that resumed a session."""
-
-REMOVED: Final = "the listener was removed from the configuration"
+REMOVED: Final = LISTENER_REMOVED
 """Why connections end that no request or session of is under way."""
 
 
@@ -195,12 +198,14 @@ class TlsArrival(Generic[S]):
         before = self._before
         if before is not None:
             if site is None:
-                port.handshake_failed(client, None, REMOVED)
+                self._failed(client, REMOVED)
                 connection.abort(REMOVED)
                 return
             if before.trust_of(self._chosen_site) != port.trust_of(site):
                 client = port.judged_anew(connection, client, site)
         if not self._has_to_end(client):
+            facts = client.connection
+            port.counters_of(site).shook_hands(facts.tls_version, resumed=facts.session_reused)
             GateArrival(port, connection, site).judge(client)
 
     def _has_to_end(self, client: PendingClient) -> bool:
@@ -216,7 +221,7 @@ class TlsArrival(Generic[S]):
         if chosen is None or not chosen.rules.refuses_in_handshake:
             return False
         self._port.resumption.refused(client.connection.address)
-        self._port.handshake_failed(client, self._site, NOT_ACCEPTED)
+        self._failed(client, RESUMED_IN_VAIN)
         self.connection.receiver = NO_RECEIVER
         self.connection.close(linger=True)
         return True
@@ -225,13 +230,24 @@ class TlsArrival(Generic[S]):
         """The handshake came to nothing; a connection that said nothing at all is not worth a line."""
         self._over()
         if received:
-            client = self._pending_client(proof_of(self._notes, reason), reason)
-            self._port.handshake_failed(client, self._site, reason)
+            self._failed(self._pending_client(proof_of(self._notes, reason), reason), reason)
+
+    def _failed(self, client: PendingClient, reason: str) -> None:
+        """Counts it, and has its line written."""
+        site, verdict = self._site, client.proof.verdict
+        kind, counters = failure_of(reason, verdict), self._port.counters_of(site)
+        counters.failed(kind, resumed=client.connection.session_reused)
+        if kind in (HandshakeFailure.CERTIFICATE, HandshakeFailure.NO_CERTIFICATE):
+            counters.judged(verdict)
+            if isinstance(verdict, Missing | Refused):
+                counters.refused("handshake", verdict)
+        self._port.handshake_failed(client, site, reason)
 
     def plain_text(self) -> None:
         """The client speaks no TLS."""
         self._over()
         client = PendingClient(connection=self._facts, proof=CertificateProof(verdict=Missing()))
+        self._port.counters_of(None).failed(HandshakeFailure.PLAIN_TEXT)
         self._port.plain_text(self.connection, client)
 
     def _over(self) -> None:
@@ -283,11 +299,15 @@ class GateArrival(Generic[S]):
             port.live.stand_behind(self._connection, self)
 
     def _admitted(self, client: Admitted) -> None:
+        self._port.counters_of(self._site).judged(client.verdict)
         self._port.begin(self._connection, client, self._site)
 
     def _turned_away(self, client: TurnedAway) -> None:
         if client.connection.session_reused:
             self._port.resumption.refused(client.connection.address)
+        counters = self._port.counters_of(self._site)
+        counters.judged(client.verdict)
+        counters.refused("verdict", client.verdict)
         self._port.turned_away(self._connection, client, self._site)
 
     # -- as PortSession says

@@ -21,6 +21,7 @@ from agwtwisted.identity.revalidation import Check
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.expired_roots import ExpiredRoots
 from agwtwisted.listening.tracking import LiveConnections, TrackedConnection
+from agwtwisted.operations.counters import ListenerCounters
 from agwtwisted.tls.resumption import Resumption
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.connection import Connection
@@ -76,3 +77,6 @@ class EntryPort(Protocol[S]):
 
     def handshake_failed(self, client: PendingClient, site: S | None, reason: str) -> None:
         """Writes the line of a handshake that came to nothing."""
+
+    def counters_of(self, site: S | None) -> ListenerCounters:
+        """Those of a site's listener; of the first one of the port where no site was selected."""

@@ -16,6 +16,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from agwtwisted.core.base.log_rate_limiter import LogRateLimiter
+from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.core.identity.clients import (
     NO_PROOF,
     Admitted,
@@ -38,6 +39,8 @@ from agwtwisted.listening.expired_roots import ExpiredRoots
 from agwtwisted.listening.succession import Belonging, Succession, Turns
 from agwtwisted.listening.tracking import LiveConnections, PortSession, TrackedConnection
 from agwtwisted.operations.access_log import AccessLog
+from agwtwisted.operations.counters import ListenerCounters
+from agwtwisted.operations.metrics import Metrics
 from agwtwisted.tls.anew import shown_anew
 from agwtwisted.tls.codec import TlsCodec
 from agwtwisted.tls.port_contexts import PortContexts
@@ -73,6 +76,7 @@ class PortEnvironment:
     resumption: Resumption = attrs.field()  # judges clients that resume sessions
     check_of: Callable[[SslProfile | None], Check | None] = unchecked
     """How trusted clients of a profile are judged further, if they are."""
+    metrics: Metrics = attrs.Factory(Metrics)
     turns: Turns = attrs.field()
     """In which connections go over to these ports."""
 
@@ -108,7 +112,10 @@ class Port(ABC, Generic[S]):
         self.check_of = environment.check_of
         self.access_log = environment.access_log
         self.resumption = environment.resumption
-        self.live = LiveConnections()
+        self.metrics = environment.metrics
+        host, number = plan.address
+        self.counters = self.metrics.addresses[(f"{bracketed(host)}:{number}",)]
+        self.live = LiveConnections(self.counters)
         self.draining = False
         self.quiet = min(QUIET, self.gateway.drain_timeout / 4)
         self._contexts = contexts
@@ -166,11 +173,15 @@ class Port(ABC, Generic[S]):
         host = host.removeprefix("::ffff:")  # IPv4 on a socket of both families
         if not self._proxies:
             connection = Connection(self.clock, self.outbox)
-            return connection if self.admit(connection, host, port, self.gateway.handshake_timeout) else None
+            if not self.admit(connection, host, port, self.gateway.handshake_timeout):
+                return None
+            self.counters.accepted += 1
+            return connection
         address = ipaddress.ip_address(host.partition("%")[0])
         if not any(address in network for network in self._proxies):
             self.header_failed(host, port, "this address may not send PROXY protocol headers, and none is let in")
             return None
+        self.counters.accepted += 1
         return ProxiedArrival(self, host, port).connection
 
     def listener_of(self, site: S | None) -> str:
@@ -179,6 +190,7 @@ class Port(ABC, Generic[S]):
 
     def header_failed(self, host: str, port: int, reason: str) -> None:
         """There is no PROXY header, from there."""
+        self.counters.rejected += 1
         client = PendingClient(connection=ClientConnection(address=host, port=port), proof=NO_PROOF)
         self.handshake_failed(client, None, reason)
 
@@ -191,6 +203,7 @@ class Port(ABC, Generic[S]):
         """
         block = address_block(host)
         if not self.limits.admits(block):
+            self.counters.rejected += 1
             return False
         begin: Callable[[], None]
         if self._contexts is None:
@@ -217,6 +230,10 @@ class Port(ABC, Generic[S]):
         return ClientConnection(
             address=host, port=port, gateway_port=self.number, reached=reached, tcp_rtt=connection.round_trip_time
         )
+
+    def counters_of(self, site: S | None) -> ListenerCounters:
+        """Those of a site's listener; of the first one of the port where no site was selected."""
+        return self.metrics.listeners[(self._listener if site is None else site.listener.name,)]
 
     def handshake_failed(self, client: PendingClient, site: S | None, reason: str) -> None:
         """Writes the line of a handshake that came to nothing, unless there were too many from this address."""
@@ -259,7 +276,7 @@ class Port(ABC, Generic[S]):
         judged by it, and nothing of theirs is forwarded meanwhile. Where the ports do not speak the same, and where a
         connection's site is there no more, it ends as that of a removed listener.
         """
-        live, self.live, previous.live = previous.live, previous.live, LiveConnections()
+        live, self.live, previous.live = previous.live, previous.live, LiveConnections(self.counters)
         if not self._speaks_as(previous):
             for session in live.behind():
                 session.retire(self._turns)

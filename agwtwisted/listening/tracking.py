@@ -12,6 +12,7 @@ from typing import Protocol
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.succession import Succession, Turns
+from agwtwisted.operations.counters import AddressCounters
 from agwtwisted.transport.connection import STOPPING, Connection
 from agwtwisted.transport.deferreds import TrackedSet
 
@@ -45,8 +46,10 @@ class PortSession(Protocol):
 class LiveConnections:
     """The connections of one address, and what stands behind each: they pass from port to port as a whole."""
 
-    def __init__(self) -> None:
+    def __init__(self, counters: AddressCounters | None = None) -> None:
+        """`counters` are those of the address; None: nothing is counted."""
         self.all: TrackedSet[Connection] = TrackedSet()
+        self._counters = AddressCounters() if counters is None else counters
         self.sessions: dict[Connection, PortSession] = {}
 
     def stand_behind(self, connection: Connection, session: PortSession | None) -> None:
@@ -86,6 +89,7 @@ class LiveConnections:
 
     def closed(self, connection: Connection) -> None:
         """A client's connection is gone."""
+        self._counters.closed += 1
         session = self.sessions.pop(connection, None)
         if session is not None:
             session.ended()

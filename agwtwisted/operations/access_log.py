@@ -78,6 +78,7 @@ class AccessLog(Service):
         self._lines: list[bytes] = []
         self._lines_bytes = 0
         self._taken_bytes = 0
+        self._overflowed_in_all = 0
         self._overflowed = 0
         self._call: IDelayedCall | None = None
         self._orders: SimpleQueue[list[bytes] | LogFile | WriterOrder] = SimpleQueue()
@@ -122,8 +123,9 @@ class AccessLog(Service):
 
     def _take(self, line: bytes) -> None:
         size = len(line)
-        if self._held_bytes() + size > self._max_buffer_bytes:
+        if self.held_bytes + size > self._max_buffer_bytes:
             self._overflowed += 1
+            self._overflowed_in_all += 1
         else:
             self._lines.append(line)
             self._lines_bytes += size
@@ -188,7 +190,13 @@ class AccessLog(Service):
         self._stopping.append(stopped)
         return stopped
 
-    def _held_bytes(self) -> int:
+    @property
+    def lost_lines(self) -> int:
+        """How many lines are not in the file, of all that there were: no room in memory, or an error of the file."""
+        return self._overflowed_in_all + self._writer.lost_in_all
+
+    @property
+    def held_bytes(self) -> int:
         """What is in memory: the writer alone counts up what it is done with, so no lock is needed."""
         return self._taken_bytes - self._writer.done_bytes
 
@@ -209,7 +217,7 @@ class AccessLog(Service):
         self._call = None
         if not self._overflowed:
             return
-        if self._held_bytes() <= self._max_buffer_bytes // 2:
+        if self.held_bytes <= self._max_buffer_bytes // 2:
             self._report_overflow()
         else:
             self._call = self._clock.callLater(self._delay, self._tick)

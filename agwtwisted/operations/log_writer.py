@@ -80,6 +80,7 @@ class LogWriter:
         self._rest = b""  # of a line whose beginning is in the file: without it the next line would be spoilt too
         self._failing = False
         self._lost = 0
+        self.lost_in_all = 0
         self.done_bytes = 0
 
     def open(self) -> None:
@@ -147,7 +148,7 @@ class LogWriter:
         is_unfinished = bool(lock.unfinished) if seen is None else seen
         if self._rest and is_unfinished and lock.unfinished == os.getpid():
             return
-        self._lost += self._rest not in (b"", b"\n")
+        self._lose(self._rest not in (b"", b"\n"))
         self._rest = b"\n" if is_unfinished else b""
 
     def _write(self, lines: bytes) -> None:
@@ -172,10 +173,14 @@ class LogWriter:
 
     def _fail(self, error: OSError, lost: int) -> None:
         """Counts lines that are lost; says so once."""
-        self._lost += lost
+        self._lose(lost)
         if not self._failing:
             self._failing = True
             self._tell(self._log.error, "the access log {path} cannot be written, lines are lost: {reason}", error)
+
+    def _lose(self, lines: int) -> None:
+        self._lost += lines
+        self.lost_in_all += lines
 
     def _cut_back(self, data: bytes, written: int) -> bool:
         """Takes a line, of which only the beginning was written, out of the file; returns whether it is.
@@ -234,7 +239,7 @@ class LogWriter:
         written, _ = _write_all(self._descriptor, self._rest)
         if written == len(self._rest):
             self._rest = b""
-        self._lost += self._rest not in (b"", b"\n")
+        self._lose(self._rest not in (b"", b"\n"))
 
     def _tell(self, level: Callable[..., None], message: str, error: OSError | None = None, lines: int = 0) -> None:
         reason = error.strerror if error is not None else ""

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from agwtwisted.core.backends.balancing import Order
 from agwtwisted.core.backends.health import HealthState
-from agwtwisted.core.identity.clients import Admitted, Client, PendingClient
+from agwtwisted.core.identity.clients import Admitted, Client, PendingClient, TurnedAway
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.listening.proxy_protocol import Endpoint
 from agwtwisted.core.operations.records import client_members
@@ -180,6 +180,8 @@ class RelaySession:
                 return
             self.client = client
             self._on_hold = False
+            if isinstance(client, TurnedAway):
+                self._port.counters_of(self._target.site).refused("revalidation", client.verdict)
             if isinstance(client, Admitted):
                 self._go_on(client)
             elif self._joined is not None:
@@ -273,17 +275,20 @@ class RelaySession:
         if server is None:
             self._close(End.UNREACHABLE, SessionStatus.UNREACHABLE)
             return
+        self._target.counters.retries += self._server is not None
         self._server = server
+        began = self._port.clock.seconds()
         dialing = self._dialing = server.dial(
             min(left, CONNECT_TIMEOUT), self._preamble, protocol=self._admitted.connection.protocol
         )
         dialed = dialing.addCallbacks(
-            self._connected, self._not_connected, callbackArgs=(server,), errbackArgs=(server,)
+            self._connected, self._not_connected, callbackArgs=(server, began), errbackArgs=(server,)
         )
         log_failure(dialed.addErrback(self._broken), self.log, "connecting an L4 client")
 
-    def _connected(self, backend: Connection, server: RelayServer) -> None:
+    def _connected(self, backend: Connection, server: RelayServer, began: float) -> None:
         self._dialing = None
+        self._target.counters.connects.observe(self._port.clock.seconds() - began)
         if server.state is HealthState.DOWN:
             server.reached()
         server.used(self)
@@ -306,6 +311,7 @@ class RelaySession:
         if failure.check(ConnectError, DNSLookupError) is None:
             return failure  # cancelled, or a defect
         server.complain(failure)
+        self._target.counters[server.name.encode()].connect_failures += 1
         if failure.check(ConnectionRefusedError):
             server.refused()
         self._dial_next()
@@ -349,9 +355,11 @@ class RelaySession:
             self._servers.close()
         if self._server is not None:
             self._server.ended(self)
-        log = self._port.access_log
+        now, log, connection = self._port.clock.seconds(), self._port.access_log, self._connection
+        counters = self._target.sessions
+        counters.ended(self._status, connection.bytes_in, connection.bytes_out, now - self._began)
         if log.enabled:
-            log.write_later(partial(self._line, end, self._port.clock.seconds(), log.timestamp()))
+            log.write_later(partial(self._line, end, now, log.timestamp()))
 
     def _line(self, end: End, now: float, timestamp: bytes) -> bytes:
         """The line of the access log; the session is over."""

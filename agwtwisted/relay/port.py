@@ -36,7 +36,7 @@ class RelayPort(Port[RelaySite]):
         backends: RelayBackends,
     ) -> None:
         super().__init__(plan, contexts, environment)
-        self._targets = {site: RelayTarget.of(site, backends) for site in self.sites.all()}
+        self._targets = {site: RelayTarget.of(site, backends, self.metrics) for site in self.sites.all()}
         names = [site.listener.name for site in self._targets]
         self._frames = {name: RecordFrame.from_names(listener=name) for name in names}
         self._first = self._targets[self.sites.all()[0]]

@@ -8,6 +8,8 @@ from agwtwisted.core.backends.balancing import Pool
 from agwtwisted.core.operations.records import RecordFrame
 from agwtwisted.core.plan.routing import RelaySite
 from agwtwisted.core.relay.announcing import ServerNames, server_names
+from agwtwisted.operations.counters import BackendCounters, SessionCounters
+from agwtwisted.operations.metrics import Metrics
 from agwtwisted.relay.backends import RelayBackends, RelayServer
 
 
@@ -18,11 +20,13 @@ class RelayTarget:
     site: RelaySite
     servers: Pool[RelayServer]
     frame: RecordFrame
+    sessions: SessionCounters
+    counters: BackendCounters
     names: ServerNames | None  # of the server certificate; None if PROXY headers do not describe TLS
 
     @classmethod
-    def of(cls, site: RelaySite, backends: RelayBackends) -> RelayTarget:
-        """The target of a site's clients."""
+    def of(cls, site: RelaySite, backends: RelayBackends, metrics: Metrics) -> RelayTarget:
+        """The target of a site's clients, which the metrics count."""
         rule = site.rule
         certificate = site.listener.ssl_certificate
         describes_tls = rule.backend_settings.proxy_protocol_tls and certificate is not None
@@ -35,5 +39,7 @@ class RelayTarget:
                 backend_pool=rule.backend_address_pool.name,
                 backend_setting=rule.backend_settings.name,
             ),
+            sessions=metrics.sessions[site.listener.name, rule.name],
+            counters=metrics.backends[rule.backend_address_pool.name, rule.backend_settings.name],
             names=server_names(certificate.certificates[0]) if describes_tls and certificate else None,
         )

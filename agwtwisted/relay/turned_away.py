@@ -58,9 +58,11 @@ class TurnedAwaySession:
         """The same."""
 
     def _gone(self, reason: str) -> None:
-        log = self._port.access_log
+        now, log, connection = self._port.clock.seconds(), self._port.access_log, self._connection
+        counters, status = self._target.sessions, SessionStatus.FORBIDDEN
+        counters.ended(status, connection.bytes_in, connection.bytes_out, now - self._began)
         if log.enabled:
-            log.write_later(partial(self._line, self._port.clock.seconds(), log.timestamp()))
+            log.write_later(partial(self._line, now, log.timestamp()))
 
     def _line(self, now: float, timestamp: bytes) -> bytes:
         """The line of the access log."""

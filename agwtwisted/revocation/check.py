@@ -41,6 +41,7 @@ class RevocationCheck:
         """What is found about the client, at once where all statuses are known; a Deferred may be cancelled."""
         those = subjects(pending.proof, self.profile)
         known = [status for subject in those if (status := self.revocation.known(subject, self.profile)) is not None]
+        self.revocation.counters.cache_hits += len(known)
         if len(known) == len(those):
             return self._found(pending, known)
         asked = [self.revocation.status(subject, self.profile) for subject in those]

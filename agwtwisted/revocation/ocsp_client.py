@@ -76,6 +76,11 @@ class OcspClient:
         self._throttle = ResponderThrottle(reactor)
         self._resolver = ReactorResolver(reactor)
 
+    @property
+    def waiting(self) -> int:
+        """How many questions wait for their turn at a responder."""
+        return self._throttle.waiting
+
     def ask(
         self, request: bytes, route: ResponderRoute, accept: Callable[[bytes], T | Unusable]
     ) -> Deferred[T | NoAnswer]:

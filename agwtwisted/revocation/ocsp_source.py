@@ -18,7 +18,8 @@ from agwtwisted.core.revocation.memory import Subject
 from agwtwisted.core.revocation.ocsp import OcspRequest, OcspRules, ProvenResponse
 from agwtwisted.core.revocation.profiles import rules_of
 from agwtwisted.core.revocation.responders import responders_of
-from agwtwisted.core.revocation.status import NoAnswer, Unusable
+from agwtwisted.core.revocation.status import CouldNotAsk, NoAnswer, Unreachable, Unusable
+from agwtwisted.operations.counters import RevocationCounters
 from agwtwisted.revocation.ocsp_client import ResponderRoute
 
 T = TypeVar("T")
@@ -43,11 +44,20 @@ class OcspSource:
         asker: sends the requests.
         wall: the time by which responses are judged, in seconds since 1970.
         ticks: that of a monotonic clock, for the rate of log lines.
+        counters: of what becomes of questions; None: nothing is counted.
     """
 
     log = Logger()
 
-    def __init__(self, asker: Asker, wall: Callable[[], float], ticks: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        asker: Asker,
+        wall: Callable[[], float],
+        ticks: Callable[[], float],
+        counters: RevocationCounters | None = None,
+    ) -> None:
+        self._ticks = ticks
+        self._counters = RevocationCounters() if counters is None else counters
         self._asker = asker
         self._wall = wall
         self._limiter = LogRateLimiter(ticks)
@@ -59,11 +69,21 @@ class OcspSource:
     async def _learn(self, subject: Subject, profile: SslProfile) -> ProvenResponse | NoAnswer:
         request = OcspRequest.of(*subject)
         answer: ProvenResponse | NoAnswer = (
-            request if isinstance(request, Unusable) else await self._ask(request, profile)
+            request if isinstance(request, Unusable) else await self._counted(request, profile)
         )
         if not isinstance(answer, ProvenResponse):
             self._complain(answer, subject, profile)
         return answer
+
+    async def _counted(self, request: OcspRequest, profile: SslProfile) -> ProvenResponse | NoAnswer:
+        """The answer, or why there is none; counted, and so is that nothing waits for it any more."""
+        began, outcome = self._ticks(), "cancelled"
+        try:
+            answer = await self._ask(request, profile)
+            outcome = outcome_of(answer)
+            return answer
+        finally:
+            self._counters.asked(outcome, self._ticks() - began)
 
     def _ask(self, request: OcspRequest, profile: SslProfile) -> Deferred[ProvenResponse | NoAnswer]:
         rules = rules_of(profile)
@@ -95,6 +115,19 @@ def _acceptable(response: bytes, request: OcspRequest, rules: OcspRules, now: fl
         return Unusable(fault)
     status = ocsp.status_at(answer, rules, now)
     return status if isinstance(status, Unusable) else answer
+
+
+def outcome_of(answer: ProvenResponse | NoAnswer) -> str:
+    """The word for what became of a question."""
+    match answer:
+        case ProvenResponse():
+            return "revoked" if answer.is_revoked else "unknown" if answer.is_unknown else "good"
+        case Unusable():
+            return "unusable"
+        case Unreachable():
+            return "unreachable"
+        case CouldNotAsk():
+            return "could_not_ask"
 
 
 def route_of(request: OcspRequest, profile: SslProfile) -> ResponderRoute:

@@ -152,6 +152,11 @@ class ResponderThrottle:
             self._give()
         return slot
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a slot."""
+        return sum(len(its.queue) for its in self._responders.values())
+
     def _ended(self, its: _Responder, key: bytes, began: float, outcome: Outcome) -> None:
         """A request has ended, and its slot is free."""
         its.under_way -= 1

@@ -32,6 +32,7 @@ from agwtwisted.core.revocation.profiles import ProfileKey, ProfilesInForce, pro
 from agwtwisted.core.revocation.status import Good, NoAnswer, RevocationStatus, Unknown, Unusable
 from agwtwisted.core.verification.judging import valid_until
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
+from agwtwisted.operations.counters import RevocationCounters
 from agwtwisted.revocation.ocsp_store import OpenedStore, ResponseStore, StoredResponse
 from agwtwisted.revocation.renewals import Renewals
 from agwtwisted.revocation.unproven import ANSWER, UnprovenResponses, payload_of, published
@@ -60,6 +61,7 @@ class Revocation(Service):
         store: keeps signed responses across restarts.
         random: spreads renewals, so that certificates which came together are not renewed together.
         siblings: other workers, which are let know what this one has learnt, and are listened to.
+        counters: count what is known and what is asked; None: in vain.
     """
 
     name = "revocation"
@@ -75,7 +77,9 @@ class Revocation(Service):
         *,
         max_answers: int = MAX_ANSWERS,
         siblings: Siblings = NO_SIBLINGS,
+        counters: RevocationCounters | None = None,
     ) -> None:
+        self.counters = RevocationCounters() if counters is None else counters
         self.seconds = wall.seconds
         self.fail_open_count = 0  # clients let in without a status, by ocsp_unavailable = Allow
         self._ticks = clock.seconds

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.tls.client_hello import has_begun, offered_suites
+from agwtwisted.core.verification.handshake_failures import CLIENT_LEFT, NO_SITE, TOO_LONG, TOO_SLOW
 from agwtwisted.tls.codec import TlsCodec, error_text
 from agwtwisted.tls.records import records_of
 from agwtwisted.transport.connection import Connection
@@ -117,7 +118,7 @@ class ServerHandshake:
     def ended(self, reason: str) -> None:
         """The connection is gone."""
         if self._owner is not None:
-            self._fail(self._owner, self._connection.end_reason or "the client closed the connection")
+            self._fail(self._owner, self._connection.end_reason or CLIENT_LEFT)
 
     # -- from the owner
 
@@ -178,7 +179,7 @@ class ServerHandshake:
         elif owner.name_refused:
             self._refuse_name(owner)
         elif len(data) >= room:
-            self._fail(owner, "the handshake is too long")
+            self._fail(owner, TOO_LONG)
             connection.abort()
         else:
             self._records.flush(connection.send)
@@ -198,7 +199,7 @@ class ServerHandshake:
         # The server's flight lies in the BIO: it is left there. What the client gets instead may be plain text, because
         # nothing has been agreed yet.
         self._connection.send(_FATAL_ALERT + bytes((UNRECOGNIZED_NAME,)))
-        self._fail(owner, "no site for the server name")
+        self._fail(owner, NO_SITE)
         self._connection.close(linger=True)
 
     def _speak_plainly(self, owner: HandshakeOwner, data: bytes) -> None:
@@ -210,7 +211,7 @@ class ServerHandshake:
 
     def _too_slow(self) -> None:
         if self._owner is not None:
-            self._fail(self._owner, "the handshake took too long")
+            self._fail(self._owner, TOO_SLOW)
             self._connection.abort()
 
     def _fail(self, owner: HandshakeOwner, reason: str) -> None:

@@ -18,6 +18,7 @@ from twisted.internet.error import ConnectionClosed, ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
+from agwtwisted.core.verification.handshake_failures import GATEWAY_STOPS
 from agwtwisted.transport.codec import TLS_PENDING, Codec
 from agwtwisted.transport.deadlines import Deadline
 from agwtwisted.transport.outbox import Outbox
@@ -36,7 +37,7 @@ LINGER: Final = 5.0
 the last answer; as many again while the peer still acknowledges data."""
 
 ABORTED: Final = "given up"
-STOPPING: Final = "the gateway is stopping"
+STOPPING: Final = GATEWAY_STOPS
 """Why connections are aborted, where nothing else is said."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.python import log
@@ -56,6 +56,7 @@ class ITurns(Interface):
     """A reactor whose turns end with sending."""
 
     outbox: Outbox = Attribute("""What is sent then.""")
+    turn_times: Any = Attribute("""How long they take: `turn_times.TurnTimes`.""")
 
 
 def outbox_of(reactor: PosixReactorBase) -> Outbox:

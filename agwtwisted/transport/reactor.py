@@ -24,6 +24,7 @@ from zope.interface import implementer
 
 from agwtwisted.transport.outbox import ITurns, Outbox
 from agwtwisted.transport.sockets import StreamSocket
+from agwtwisted.transport.turn_times import SHORT, TurnTimes
 
 GROUP: Final = 64
 """Events that are handled together at most: written data does not wait longer."""
@@ -45,13 +46,18 @@ class LeanEPollReactor(EPollReactor):
     def __init__(self) -> None:
         super().__init__()
         self.outbox = Outbox()
+        self.turn_times = TurnTimes()
+        self._woke = 0.0  # when the turn that is under way began; 0: there was none
 
     def doPoll(self, timeout: float | None) -> None:  # noqa: N802 - Twisted's name
         """Waits for events, `timeout` seconds at most, and handles them."""
+        self._turn_over(time.monotonic())
         try:
             events = self._poller.poll(-1 if timeout is None else timeout, len(self._selectables))
         except InterruptedError:
             return
+        finally:
+            self._woke = time.monotonic()
         done = 0
         while done < len(events):
             group = self._read_ahead(events[done : done + GROUP])
@@ -68,6 +74,15 @@ class LeanEPollReactor(EPollReactor):
             self.outbox.close()
 
     doIteration = doPoll  # noqa: N815 - Twisted's name
+
+    def _turn_over(self, now: float) -> None:
+        """The reactor is about to wait: how long the turn took, with timers and calls of threads."""
+        seconds, times = now - self._woke, self.turn_times
+        if seconds < SHORT:
+            times.short += 1
+            times.short_seconds += seconds
+        elif self._woke:
+            times.add(seconds, now)
 
     def _read_ahead(self, events: Sequence[tuple[int, int]]) -> list[tuple[int, int, Any, Any]]:
         """The events, as far as their data is little enough, with their handlers and the data.

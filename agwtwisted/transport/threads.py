@@ -47,18 +47,43 @@ def in_thread(
     return result
 
 
+class _Considerate:
+    """What `considerate` changes while it is in use, by however many at once."""
+
+    def __init__(self) -> None:
+        self._users = 0
+        self._interval = 0.0
+        self._thresholds = (0, 0, 0)
+
+    def begin(self) -> None:
+        """One more uses it."""
+        if not self._users:
+            self._interval, self._thresholds = sys.getswitchinterval(), gc.get_threshold()
+            sys.setswitchinterval(SWITCH)
+            gc.set_threshold(*COLLECTED)
+        self._users += 1
+
+    def end(self) -> None:
+        """One uses it no more."""
+        self._users -= 1
+        if not self._users:
+            sys.setswitchinterval(self._interval)
+            gc.set_threshold(*self._thresholds)
+
+
+_CONSIDERATE: Final = _Considerate()
+
+
 @contextmanager
 def considerate() -> Iterator[None]:
     """While other threads make many objects: the reactor does not wait long for them, nor for the garbage collector.
 
     It stops all threads. With thresholds that suit a gateway that serves, what a large configuration is made of was
-    looked through in portions of 400,000 objects: a fifth of a second.
+    looked through in portions of 400,000 objects: a fifth of a second. Several may use it at once, and end in any
+    order; for the thread of the reactor.
     """
-    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
-    sys.setswitchinterval(SWITCH)
-    gc.set_threshold(*COLLECTED)
+    _CONSIDERATE.begin()
     try:
         yield
     finally:
-        sys.setswitchinterval(interval)
-        gc.set_threshold(*thresholds)
+        _CONSIDERATE.end()

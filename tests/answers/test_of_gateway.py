@@ -64,5 +64,5 @@ class GatewayAnswersTests(TestCase):
 
     async def test_unknown_questions(self) -> None:
         """What a gateway cannot answer fails with a status, and is never an answer."""
-        error = await self.assertFailure(self.gateway.ask(Question.METRICS, {}), QuestionError)
+        error = await self.assertFailure(self.gateway.ask(Question.CLOSE, {}), QuestionError)
         self.assertEqual(error.status, 501)

@@ -58,10 +58,19 @@ class ContextTests(SynchronousTestCase):
         self.assertEqual([context.shown(page, name).body for name in ("a", "b")], [b"a", b"all"])
         self.assertIs(context.shown(context.standard(404), "a").status, 404)
 
-    def test_frames(self) -> None:
+    def test_routes(self) -> None:
         """The names of listener, rule, pool and settings are rendered once for each action."""
         context, action = self.context(), site().actions.default
-        frame = context.frame("listener", action)
-        self.assertIs(context.frame("listener", action), frame)
-        self.assertIn(b'"ruleName":"basic"', frame.text)
-        self.assertIn(b'"ruleName":""', context.frame("listener", None).text)
+        route = context.route("listener", action)
+        self.assertIs(context.route("listener", action), route)
+        self.assertIn(b'"ruleName":"basic"', route.frame.text)
+        self.assertIn(b'"ruleName":""', context.route("listener", None).frame.text)
+
+    def test_counters_are_found_by_names(self) -> None:
+        """Two configurations that name a route alike count on in the same counters."""
+        context, other = self.context(), self.context()
+        other.metrics = context.metrics
+        first, second = (each.route("listener", site().actions.default) for each in (context, other))
+        self.assertIs(first.requests, second.requests)
+        self.assertIs(first.backend, second.backend)
+        self.assertIsNot(context.route("listener", None).backend, first.backend)

@@ -163,7 +163,7 @@ class FileTests(AccessLogTestCase):
         log.write(b"1\n")
         log.write_later(lambda: self.fail("it was made"))
         log.reopen()
-        self.assertEqual(log._held_bytes(), 0)
+        self.assertEqual(log.held_bytes, 0)
         self.assertIsNone(self.successResultOf(log.stopService()))
 
     def test_wrong_path(self) -> None:
@@ -386,7 +386,7 @@ class SlowDiskTests(AccessLogTestCase):
         written = lines(6000, width=100)
         for line in written:
             log.write(line)
-            self.assertLessEqual(log._held_bytes(), 200_000)
+            self.assertLessEqual(log.held_bytes, 200_000)
         self.assertEqual(self.said, [])
         rest = deferToThread(read_to_end, reader)
         await log.stopService()
@@ -410,7 +410,7 @@ class SlowDiskTests(AccessLogTestCase):
         self.assertEqual((self.said, len(self.clock.getDelayedCalls())), ([], 1))
         read = await self.read_while_time_passes(reader, log._taken_bytes)
         # What was read may not be counted yet, and a line for which there is no room would never arrive.
-        while log._held_bytes():
+        while log.held_bytes:
             await deferToThread(os.sched_yield)
         # The last line to arrive: the writer is done with all that came before it.
         log.write(b"last\n")

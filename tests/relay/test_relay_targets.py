@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.operations.metrics import Metrics
 from agwtwisted.relay.relay_targets import RelayTarget
 from tests.relays import Stand, text
 
@@ -19,7 +20,7 @@ class TargetTests(SynchronousTestCase):
         ):
             stand = Stand(text("a - a.example", "b - b.example", settings=settings))
             site = stand.port.sites.exact["b.example"]
-            target = RelayTarget.of(site, stand.backends)
+            target = RelayTarget.of(site, stand.backends, Metrics())
             self.assertIs(target.servers, stand.pool("brokers", "mqtt"))
             self.assertEqual(target.names is not None, described)
             self.assertIs(target.site, site)

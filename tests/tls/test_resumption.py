@@ -10,8 +10,8 @@ from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.identity.clients import OcspStatus, PendingClient, RevocationFinding
+from agwtwisted.core.verification.handshake_failures import RESUMED_IN_VAIN
 from agwtwisted.core.verification.verdicts import Absent, Missing, NotAsked, Refused, Trusted, Unchecked
-from agwtwisted.listening.arrivals import NOT_ACCEPTED
 from agwtwisted.tls import port_contexts
 from agwtwisted.tls.openssl import session_reused
 from agwtwisted.tls.resumption import CHAINS, IN_FULL, Resumption
@@ -426,7 +426,7 @@ class RefusedTests(SynchronousTestCase):
                 self.assertTrue(session_reused(client.tls))
                 if profile == "strict":
                     [record] = gateway.log.records
-                    self.assertEqual(record["handshakeError"], NOT_ACCEPTED)
+                    self.assertEqual(record["handshakeError"], RESUMED_IN_VAIN)
                     self.assertEqual(client.transport.ended, "half")  # no reset destroys the close_notify
                 else:
                     client.say(GET)

@@ -1,4 +1,6 @@
-"""The reference pages, made from the tables that the gateway runs on: keys, variables, log fields, codes, states."""
+"""The reference pages, made from the tables that the gateway runs on: keys, variables, log fields, codes, states,
+metrics.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,8 @@ from typing import Any, Final
 from agwtwisted.core.base.errors import UnacceptableError
 from agwtwisted.core.exchange import states as exchange_states
 from agwtwisted.core.http.pages import ErrorInfo
+from agwtwisted.core.operations.families import FAMILIES, FamilyKind, MetricFamily
+from agwtwisted.core.operations.kept_names import KEPT
 from agwtwisted.core.operations.record_texts import LONGEST_FIELD
 from agwtwisted.core.operations.records import ACCESS, ENVELOPE, HANDSHAKE
 from agwtwisted.core.operations.session_records import SESSION
@@ -28,6 +32,7 @@ def pages() -> Mapping[str, str]:
         "access-log.md": _page("The access log", _access_log()),
         "error-codes.md": _page("Error codes", _error_codes()),
         "exchange-states.md": _page("The states of an exchange", _exchange_states()),
+        "metrics.md": _page("Metrics", _metrics()),
     }
 
 
@@ -223,3 +228,29 @@ def _exchange_states() -> Iterator[str]:
     yield "## Actions"
     actions = ((f"`{action.name}`", action.meaning) for action in exchange_states.ACTIONS)
     yield _table(("action", "what is done"), actions)
+
+
+# Metrics
+
+
+def _metrics() -> Iterator[str]:
+    yield (
+        "What `GET /metrics` says, of all processes of the gateway together ([monitoring](../monitoring.md)). Values of"
+        " labels are names of the configuration and words of closed sets, never what a client has sent."
+        f" What is about names that a reload has removed stays for {KEPT / 60:.0f} minutes."
+    )
+    yield _table(
+        ("metric", "kind", "labels", "meaning", "product"), (_metric_row(family) for family in FAMILIES.values())
+    )
+    yield "## Buckets"
+    yield "The upper bounds of histograms, in seconds; the last one is infinity:"
+    histograms = [family for family in FAMILIES.values() if family.kind is FamilyKind.HISTOGRAM]
+    yield _table(
+        ("metric", "bounds"),
+        ((f"`{each.name}`", ", ".join(f"{bound:g}" for bound in each.bounds)) for each in histograms),
+    )
+
+
+def _metric_row(family: MetricFamily) -> Sequence[str]:
+    labels = ", ".join(f"`{each}`" for each in family.labels)
+    return f"`{family.shown_name}`", family.kind.value, labels, family.meaning, family.product

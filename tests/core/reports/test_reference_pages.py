@@ -31,7 +31,12 @@ from tests import identities
 ROOT = Path(__file__).parents[3]
 FIELDS = {"verdict": Refused("expired"), "certificate": certificate_variables(b"")}
 FRAME = RecordFrame.from_names(listener="public")
-NO_CODES = {"ApplicationGatewayAccess", "ApplicationGatewayAccessLog", "ApplicationGatewayAffinity"}
+NO_CODES = {
+    "ApplicationGatewayAccess",
+    "ApplicationGatewayAccessLog",
+    "ApplicationGatewayAffinity",
+    "ApplicationGatewayTotalTime",
+}
 
 
 class PageTests(SynchronousTestCase):

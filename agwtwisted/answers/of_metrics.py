@@ -1,0 +1,178 @@
+"""The metrics at this moment: what was counted, and what is read of the gateway's state when it is asked for.
+
+All of it is taken at once, in a few milliseconds where there are a thousand servers. The text is made in a thread.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any, Final, Protocol
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.posixbase import PosixReactorBase
+
+import twisted
+from agwtwisted._version import VERSION
+from agwtwisted.backends.pools import Backends
+from agwtwisted.backends.targets import Target
+from agwtwisted.core.backends.health import HealthState
+from agwtwisted.core.operations.backend_servers import DRAINING
+from agwtwisted.core.operations.certificates_in_force import CertificateInForce
+from agwtwisted.core.operations.exposition import render
+from agwtwisted.core.operations.measurements import Collected, Measurements
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.generation import Generation
+from agwtwisted.operations.process_usage import ProcessUsage
+from agwtwisted.relay.backends import RelayBackends
+from agwtwisted.reload import Reloads
+from agwtwisted.shared import Shared
+from agwtwisted.transport.threads import considerate, in_thread
+from agwtwisted.transport.turn_times import TurnTimes, turn_times_of
+
+_CONNECTION_STATES: Final = ("in_use", "idle")
+
+
+class Served(Protocol):
+    """The servers of a configuration in force: those of `generation.Generation`, or those that a parent probes."""
+
+    @property
+    def plan(self) -> Plan:
+        """Its plan."""
+
+    @property
+    def backends(self) -> Backends:
+        """Of HTTP."""
+
+    @property
+    def relay_backends(self) -> RelayBackends:
+        """Of L4."""
+
+
+def process_measurements(
+    shared: Shared, served: Generation, reloads: Reloads, certificates: Iterable[CertificateInForce]
+) -> Measurements:
+    """Those of a process that serves: of the whole gateway, or of a worker, which leaves out what its parent has."""
+    into, now, place = Collected(), shared.reactor.seconds(), shared.place
+    shared.metrics.collect(into, now)
+    _add_limits(into, shared)
+    for port in served.ports.values():
+        for listener, count in port.live.by_listener().items():
+            into.add("agw_listener_connections", (listener,), count)
+    for (pool, settings), servers in _servers(served):
+        for name, server in servers:
+            labels, counts = (pool, settings, name), (server.connections, server.idle_connections)
+            for state, count in zip(_CONNECTION_STATES, counts, strict=True):
+                into.add("agw_backend_connections", (*labels, state), count)
+    _add_process(into, str(place.index), turn_times_of(shared.reactor), now, shared.started)
+    if place.is_alone:
+        _add_gateway(into, served, reloads, certificates)
+    return Measurements(into)
+
+
+def parent_measurements(
+    reactor: IReactorTime,
+    served: Served,
+    reloads: Reloads,
+    certificates: Iterable[CertificateInForce],
+    *,
+    started: float,
+) -> Measurements:
+    """Those of the parent of workers: what it knows of the whole gateway, and of itself.
+
+    Args:
+        reactor: its own.
+        served: the servers that it probes.
+        reloads: of all processes.
+        certificates: of the configuration in force.
+        started: when, in seconds since 1970.
+    """
+    into = Collected()
+    _add_process(into, "0", turn_times_of(reactor), reactor.seconds(), started)
+    _add_gateway(into, served, reloads, certificates)
+    return Measurements(into)
+
+
+async def exposition(reactor: PosixReactorBase, members: Mapping[str, Any], accept: str) -> tuple[str, bytes]:
+    """The media type and the text of the answer to METRICS, in the format that the header Accept prefers."""
+
+    def rendered() -> tuple[str, bytes]:
+        return render(Measurements.of_members(members), accept)
+
+    with considerate():
+        return await in_thread(reactor, rendered, "metrics")
+
+
+def _servers(served: Served) -> Iterator[tuple[tuple[str, str], list[tuple[str, Target]]]]:
+    """Every pool with its settings, and its servers with their names."""
+    for pool, settings in served.plan.routes:
+        servers = served.backends.pool(pool, settings).servers
+        yield (pool.name, settings.name), [(each.name.decode(), each) for each in servers]
+    for pool, relay_settings in served.plan.relay_routes:
+        relay_servers = served.relay_backends.pool(pool, relay_settings).servers
+        yield (pool.name, relay_settings.name), [(each.name, each) for each in relay_servers]
+
+
+def _add_limits(into: Collected, shared: Shared) -> None:
+    limits, log, revocation = shared.limits, shared.access_log, shared.revocation
+    numbers = {
+        "agw_connections_evicted": limits.evicted,
+        "agw_connections_limit": limits.room,
+        "agw_tls_handshakes_in_progress": len(limits.handshakes),
+        "agw_tls_handshakes_waiting": limits.handshakes.waiting,
+        "agw_ocsp_fail_open": revocation.fail_open_count,
+        "agw_ocsp_requests_waiting": shared.responders.waiting,
+        "agw_access_log_lines_lost": log.lost_lines,
+        "agw_access_log_buffer_bytes": log.held_bytes,
+    }
+    for name, number in numbers.items():
+        into.add(name, (), number)
+
+
+def _add_process(into: Collected, worker: str, turns: TurnTimes, now: float, started: float) -> None:
+    usage = ProcessUsage.now()
+    into.add("agw_event_loop_turn_duration_seconds", (worker,), turns.sample)
+    into.add("agw_event_loop_longest_turn_seconds", (worker,), turns.longest(now))
+    into.add("process_cpu_seconds", (worker,), usage.cpu_seconds)
+    into.add("process_resident_memory_bytes", (worker,), usage.resident_bytes)
+    into.add("process_open_fds", (worker,), usage.open_descriptors)
+    into.add("process_max_fds", (worker,), usage.max_descriptors)
+    into.add("process_start_time_seconds", (worker,), started)
+
+
+def _add_gateway(into: Collected, served: Served, reloads: Reloads, certificates: Iterable[CertificateInForce]) -> None:
+    """What one process of a gateway says for all."""
+    for names, servers in _servers(served):
+        _add_health(into, names, servers)
+    ends: dict[tuple[str, str], float] = {}
+    for each in certificates:
+        section, end = (each.kind, each.name), each.not_after.timestamp()
+        ends[section] = min(ends.get(section, end), end)
+    for section, end in ends.items():
+        into.add("agw_certificate_not_after_timestamp_seconds", section, end)
+    for outcome in ("in_force", "unchanged", "rejected"):
+        into.add("agw_reloads", (outcome,), reloads.outcomes[outcome])
+    last = reloads.last
+    into.add("agw_reload_last_successful", (), int(last is None or not last.rejected))
+    into.add("agw_reload_last_success_timestamp_seconds", (), reloads.since)
+    into.add("agw_configuration_generation", (), reloads.generation)
+    into.add("agw_build_info", _versions(), 1)
+
+
+def _add_health(into: Collected, names: tuple[str, str], servers: Iterable[tuple[str, Target]]) -> None:
+    states: Counter[str] = Counter()
+    for name, server in servers:
+        state = server.health.state
+        states[DRAINING if server.drained_by_operator and state is not HealthState.DOWN else state.value] += 1
+        into.add("agw_backend_server_up", (*names, name), int(state is HealthState.UP))
+    for word in (*(each.value for each in HealthState), DRAINING):
+        into.add("agw_backend_servers", (*names, word), states[word])
+
+
+@cache
+def _versions() -> tuple[str, ...]:
+    openssl = SSL.SSLeay_version(SSL.SSLEAY_VERSION).decode()
+    return VERSION, platform.python_version(), twisted.__version__, openssl
