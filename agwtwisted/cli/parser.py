@@ -15,6 +15,7 @@ from agwtwisted.cli import (
     deploy,
     explain,
     extract_ca,
+    init,
     reference,
     reload,
     run,
@@ -25,6 +26,7 @@ from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.texts import did_you_mean
 
 COMMANDS: Final[tuple[Command, ...]] = (
+    init.COMMAND,
     run.COMMAND,
     check.COMMAND,
     demo.COMMAND,

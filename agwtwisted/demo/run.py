@@ -2,42 +2,106 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.error import CannotListenError, ConnectError, DNSLookupError
+from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
-from twisted.web.server import Site
 
-from agwtwisted.core.http.destinations import destination
+from agwtwisted.core.configuration.coherence import AnyListener
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.core.resources.resources import Config, HttpListener
+from agwtwisted.core.reports.report import every_listener
+from agwtwisted.core.reports.route_report import address_and_port
 from agwtwisted.demo import attempts, certificates
-from agwtwisted.demo.backend import ReceivedRequest
 from agwtwisted.demo.certificates import DemoError
-from agwtwisted.demo.responder import Authority, ResponderResource
+from agwtwisted.demo.servers import reason, start_servers, stop_at_hangup
 from agwtwisted.loading import load
 from agwtwisted.transport.deferreds import log_failure
 
 log = Logger()
+
+NAME = "gw.ini"
+
+CHECKOUT = Path("conf/gw.ini")
+"""Where it is in a checkout."""
 
 LOOK_AGAIN = 0.1
 """Seconds between two looks whether the gateway accepts."""
 
 AFTER_DRAIN = 5
 """Seconds that the gateway gets to end after its drain_timeout, before it is killed."""
+
+
+@contextmanager
+def own_directory(directory: Path | None) -> Iterator[Path]:
+    """The demo's own configuration file, put into a directory unless there is one.
+
+    Args:
+        directory: made if it is missing, and kept; None: one for temporary files, removed at the end.
+
+    Raises:
+        DemoError: it cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            if directory is None:
+                directory = Path(stack.enter_context(TemporaryDirectory(prefix="agw-demo-")))
+            directory.mkdir(parents=True, exist_ok=True)
+            configuration = directory / NAME
+            if not configuration.exists():
+                configuration.write_bytes((files("agwtwisted") / "demo" / NAME).read_bytes())
+        except OSError as error:
+            raise DemoError(f"{error.filename} cannot be written: {error.strerror}") from error
+        yield configuration
+
+
+def only_certificates(configuration: Path | None, directory: Path | None) -> None:
+    """Makes the demo certificates, and starts nothing; raises DemoError where it is not clear for what."""
+    chosen = _chosen(configuration, directory)
+    if chosen is not None:
+        write_certificates(chosen)
+    elif directory is not None:
+        with own_directory(directory) as own:
+            write_certificates(own)
+    else:
+        raise DemoError(f"{CHECKOUT} is not there: --config or --directory says where the certificates are to be")
+
+
+def demonstrate(configuration: Path | None, directory: Path | None, reactor: PosixReactorBase) -> int:
+    """Runs with a configuration file, or else with the demo's own in a directory; returns the exit status.
+
+    Args:
+        configuration: the file; None: that of a checkout, where there is one, else the demo's own.
+        directory: for the demo's own, as `own_directory` has it.
+        reactor: runs it.
+    """
+    chosen = _chosen(configuration, directory)
+    if chosen is not None:
+        return run(chosen, reactor)
+    with own_directory(directory) as own:
+        return run(own, reactor)
+
+
+def _chosen(configuration: Path | None, directory: Path | None) -> Path | None:
+    if configuration is not None and directory is not None:
+        raise DemoError("--config and --directory: give one of them")
+    checkout = CHECKOUT if directory is None and CHECKOUT.is_file() else None
+    return checkout if configuration is None else configuration
 
 
 def write_certificates(configuration: Path) -> Path:
@@ -57,68 +121,32 @@ def run(configuration: Path, reactor: PosixReactorBase) -> int:
         raise DemoError(f"{configuration} is not there")
     directory = write_certificates(configuration)
     plan = load(str(configuration), datetime.now(UTC))  # the gateway itself prints the warnings
-    config = plan.config
-    for listener in config.http_listeners:
+    for listener in every_listener(plan.config):
         _require_free(listener)
-    _start_backends(plan, reactor)
-    _start_responders(config, directory, reactor)
-    demonstration = _Demonstration(configuration, config, directory, reactor)
+    start_servers(plan, directory, reactor)
+    demonstration = _Demonstration(configuration, plan, directory, reactor)
     reactor.callWhenRunning(demonstration.start)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # the terminal is gone: Twisted leaves this one alone
-        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(reactor.stop))
+    stop_at_hangup(reactor)
     reactor.run()
     return demonstration.status
 
 
-def _require_free(listener: HttpListener) -> None:
+def _require_free(listener: AnyListener) -> None:
     family = socket.AF_INET6 if ":" in listener.address else socket.AF_INET
     try:
         socket.create_server((listener.address, listener.port), family=family).close()
     except OSError as error:
-        where = f"{listener.address}:{listener.port}"
-        raise DemoError(f"listener {listener.name}: cannot listen on {where}: {_reason(error)}") from error
-
-
-def _start_backends(plan: Plan, reactor: PosixReactorBase) -> None:
-    """Answer at every backend address of the configuration, which therefore has to be one of this machine."""
-    addresses = {
-        (address.host, address.port or settings.port)
-        for pool, settings in plan.routes
-        for address in pool.backend_addresses
-    }
-    for host, port in sorted(addresses):
-        try:
-            reactor.listenTCP(port, Site(ReceivedRequest()), interface=host)
-        except CannotListenError as error:
-            raise DemoError(f"demo backend: cannot listen on {host}:{port}: {_reason(error.socketError)}") from error
-
-
-def _start_responders(config: Config, directory: Path, reactor: PosixReactorBase) -> None:
-    """Answer at every OCSP responder of the configuration's profiles."""
-    profiles = [listener.ssl_profile for listener in config.http_listeners]
-    for url in sorted({profile.ocsp_responder_url for profile in profiles if profile} - {""}):
-        where = destination(url)
-        site = Site(ResponderResource(Authority.of(directory), lambda: datetime.now(UTC)))
-        try:
-            reactor.listenTCP(where.port, site, interface=where.host)
-        except CannotListenError as error:
-            raise DemoError(
-                f"demo responder: cannot listen on {where.host}:{where.port}: {_reason(error.socketError)}"
-            ) from error
-
-
-def _reason(error: OSError) -> str:
-    """The system's words alone; Python adds to them what the message says already."""
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        where = address_and_port(listener.address, listener.port)
+        raise DemoError(f"listener {listener.name}: cannot listen on {where}: {reason(error)}") from error
 
 
 class _Demonstration:
     """The gateway's process, from its start to its end."""
 
-    def __init__(self, configuration: Path, config: Config, directory: Path, reactor: PosixReactorBase) -> None:
+    def __init__(self, configuration: Path, plan: Plan, directory: Path, reactor: PosixReactorBase) -> None:
         self.status = 0
         self._configuration = configuration
-        self._config = config
+        self._plan = plan
         self._directory = directory
         self._reactor = reactor
         self._stopping = False
@@ -136,13 +164,14 @@ class _Demonstration:
         log_failure(Deferred.fromCoroutine(self._announce()), log, "waiting for the gateway")
 
     async def _announce(self) -> None:
-        while not await self._accepts(self._config.http_listeners[-1]):
+        last = every_listener(self._plan.config)[-1]
+        while not await self._accepts(last.address, last.port):
             await deferLater(self._reactor, LOOK_AGAIN)
-        table = "\n".join(attempts.lines(self._config, self._directory))
+        table = "\n".join(attempts.lines(self._plan.config, self._directory.absolute()))
         print(f"\n{table}\n\nCtrl-C ends the gateway and the demo backend.\n", flush=True)
 
-    async def _accepts(self, listener: HttpListener) -> bool:
-        endpoint = HostnameEndpoint(self._reactor, listener.address, listener.port, timeout=1)
+    async def _accepts(self, host: str, port: int) -> bool:
+        endpoint = HostnameEndpoint(self._reactor, host, port, timeout=1)
         try:
             protocol = cast(Protocol, await endpoint.connect(Factory.forProtocol(Protocol)))
         except (ConnectError, DNSLookupError):
@@ -162,6 +191,6 @@ class _Demonstration:
         self._stopping = True
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: self._gateway.kill())
-        killing = self._reactor.callLater(self._config.gateway.drain_timeout + AFTER_DRAIN, self._gateway.kill)
+        killing = self._reactor.callLater(self._plan.gateway.drain_timeout + AFTER_DRAIN, self._gateway.kill)
         self._gateway.terminate()
         return self._ended.addCallback(lambda _: killing.cancel() if killing.active() else None)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.demo import run
 from agwtwisted.demo.attempts import ATTEMPTS, Attempt
+from agwtwisted.demo.certificates import DemoError
 from tests import running
 from tests.programs import needs
 
@@ -96,11 +103,54 @@ class ChildTests(SynchronousTestCase):
         self.assertNotIn("interrupted", printed)  # a gateway that got the terminal's SIGINT, too, would not drain
 
 
+class OwnDirectoryTests(SynchronousTestCase):
+    """Without a checkout: the configuration that the package has."""
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp()) / "demo"
+
+    def test_kept(self) -> None:
+        """A directory that was chosen gets the demo's configuration, which stays, and is not replaced."""
+        with run.own_directory(self.directory) as configuration:
+            self.assertEqual(configuration.read_text(), (running.ROOT / "conf" / "gw.ini").read_text())
+        configuration.write_text("edited")
+        with run.own_directory(self.directory) as configuration:
+            self.assertEqual(configuration.read_text(), "edited")
+
+    def test_removed(self) -> None:
+        """Otherwise it is a directory for temporary files, and goes at the end."""
+        with run.own_directory(None) as configuration:
+            self.assertTrue(configuration.is_file())
+            self.assertEqual(configuration.parent.stat().st_mode & 0o077, 0)
+        self.assertFalse(configuration.parent.exists())
+
+    def test_cannot_be_written(self) -> None:
+        """A place where nothing can be written is an error with its reason."""
+        self.directory.parent.mkdir(parents=True)
+        self.directory.write_text("a file")
+        with self.assertRaises(DemoError) as caught, run.own_directory(self.directory):
+            pass
+        self.assertIn(f"{self.directory} cannot be written: File exists", str(caught.exception))
+
+    def test_certificates_alone(self) -> None:
+        """They are made where one says, and nowhere where one does not."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            run.only_certificates(None, self.directory)
+        self.assertTrue((self.directory / "pki" / "client.pem").exists())
+        with self.assertRaises(DemoError) as caught, mock.patch.object(run, "CHECKOUT", Path("nowhere")):
+            run.only_certificates(None, None)
+        self.assertIn("--config or --directory", str(caught.exception))
+        with self.assertRaises(DemoError) as caught:
+            run.only_certificates(Path("gw.ini"), self.directory)
+        self.assertIn("give one of them", str(caught.exception))
+
+
 class DemonstrationTests(SynchronousTestCase):
     """`python -m agwtwisted demo`."""
 
     def setUp(self) -> None:
-        self.directory = Path(self.mktemp()).absolute()
+        self.directory = Path(tempfile.mkdtemp(prefix="agw-"))  # short: the path of a control socket has a limit
+        self.addCleanup(shutil.rmtree, self.directory)
         self.configuration = running.configuration(self.directory)
 
     def port_after(self, words: str) -> int:
@@ -109,14 +159,17 @@ class DemonstrationTests(SynchronousTestCase):
 
     @needs("curl")
     def test_does_what_it_prints(self) -> None:
-        """Every printed command, run as it stands, has the outcome that is printed above it."""
+        """Every printed command, run as it stands in any directory, has the outcome that is printed above it."""
+        elsewhere = Path(self.mktemp())
+        elsewhere.mkdir()
         with running.running(self.directory, *DEMO) as demo:
             printed = demo.read_until(READY)
+            self.assertNotIn("WARNING", "\n".join(printed))
             commands = [shlex.split(line) for line in printed if line.startswith("   curl ")]
             for attempt, words in zip(ATTEMPTS, commands, strict=True):
                 with self.subTest(attempt.title):
                     self.assertIn(f"{attempt.title}: {attempt.expectation}", "\n".join(printed))
-                    self.check(attempt, running.call(self.directory, *words))
+                    self.check(attempt, running.call(elsewhere, *words))
 
     def check(self, attempt: Attempt, done: subprocess.CompletedProcess[str]) -> None:
         """Whether curl ended and printed as the attempt says."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
+import shutil
 import signal
 import unittest
 from pathlib import Path
@@ -13,6 +16,7 @@ from agwtwisted._version import VERSION
 from tests import running
 from tests.programs import needs
 
+AGW = (running.PYTHON, "-m", "agwtwisted")
 GATEWAY = (running.TWISTD, "--nodaemon", "--pidfile=", "agwgateway", "--config", "conf/gw.ini")
 CURL = ("curl", "--silent", "--show-error", "--cacert", "conf/pki/root.pem")
 
@@ -71,6 +75,43 @@ class InstalledTests(SynchronousTestCase):
             status, printed = gateway.end(signal.SIGTERM)
         self.assertEqual(status, -signal.SIGTERM, printed)
         self.assertNotIn("Traceback", printed)
+
+    @needs("curl")
+    def test_first_gateway(self) -> None:
+        """What `agw init` prints works as it stands: a client is accepted, and another one refused."""
+        backend, port = running.free_ports(2)
+        made = self.directory / "first gateway"
+        words = (*AGW, "init", str(made), "--port", str(port))
+        printed = running.call(self.directory, *words)
+        self.assertEqual((printed.returncode, printed.stderr), (0, ""))
+        configuration = made / "gw.ini"
+        configuration.write_text(configuration.read_text().replace("127.0.0.1:9000", f"127.0.0.1:{backend}"))
+        commands = [line.strip() for line in printed.stdout.splitlines() if line.startswith("   ")]
+        server, gateway, accepted, refused = (shlex.split(line.replace(":9000", f":{backend}")) for line in commands)
+        checked = running.call(self.directory, *AGW, "check", "--config", str(configuration))
+        self.assertEqual((checked.returncode, checked.stderr), (0, ""))
+        with running.running(self.directory, *server) as first, running.running(self.directory, *gateway) as second:
+            first.read_until("Ctrl-C ends it")
+            second.read_until("Listening on")
+            done = running.call(self.directory, *accepted)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(json.loads(done.stdout)["headers"]["X-Client-Certificate-Verification"], "SUCCESS")
+            done = running.call(self.directory, *refused)
+            self.assertIn(done.returncode, running.REFUSED)
+            self.assertIn("alert unknown ca", done.stderr)
+
+    def test_demo_without_a_checkout(self) -> None:
+        """The demo's own configuration is installed, too: what `agw demo` runs where there is no conf/gw.ini."""
+        done = running.call(self.directory, *AGW, "demo", "--certificates", "--directory", "try")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        packaged = self.directory / "try" / "gw.ini"
+        self.assertEqual(packaged.read_text(), (running.ROOT / "conf" / "gw.ini").read_text())
+        shutil.copy(self.configuration, packaged)  # on other ports
+        with running.running(self.directory, *AGW, "demo", "--directory", "try") as demo:
+            printed = demo.read_until("Ctrl-C ends")
+            self.assertIn(f" {self.directory}/try/pki/client.pem https://localhost", "\n".join(printed))
+            status, _ = demo.end(signal.SIGINT)
+        self.assertEqual(status, 0)
 
     def ask(self, listener: str, *options: str) -> tuple[int, str]:
         """curl's exit status, and the status of the response."""
