@@ -4,70 +4,120 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias, cast
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
+from urllib.parse import quote, urlencode
 
-from agwtwisted.cli.output import output_of
+from agwtwisted.cli.command import NO, OK
+from agwtwisted.cli.options import config_of
+from agwtwisted.cli.output import Output, complain, output_of
 from agwtwisted.core.base.errors import AgwError
 
 if TYPE_CHECKING:  # they take their time
     from twisted.internet.posixbase import PosixReactorBase
 
-    from agwtwisted.cli.control import ControlAnswer
+    from agwtwisted.cli.control import ControlAnswer, ControlPlace
 
-Rendering: TypeAlias = "Callable[[ControlAnswer], tuple[int, str]]"
-"""Exit status and text for people, of an answer."""
+INTERRUPTED: Final = 130
+"""The exit status where a signal came before the answer."""
+
+Rendering: TypeAlias = Callable[[Mapping[str, Any], Output], str]
+"""The text for people, of the members of an answer."""
+
+Asking: TypeAlias = "Callable[[PosixReactorBase, ControlPlace], Coroutine[Any, Any, Result]]"
+
+Result = TypeVar("Result")
 
 
-def show(options: argparse.Namespace, method: str, target: str, rendering: Rendering) -> int:
-    """Asks the gateway, and prints what it answered; returns the exit status.
+def show(
+    options: argparse.Namespace,
+    target: str,
+    rendering: Rendering,
+    *,
+    method: str = "GET",
+    body: Mapping[str, Any] | None = None,
+) -> int:
+    """Asks the gateway, and prints what it answered; returns the exit status: 1 where it refused.
 
     Args:
         options: those of the command, with `options.add_control` and `options.add_output`.
-        method: of the request.
-        target: its path and query.
+        target: path and query of the request, percent-encoded.
         rendering: what makes a text of the answer.
+        method: of the request.
+        body: the members of the JSON object in its body; None: it has none.
 
     Raises:
         NoGatewayError: no gateway was reached.
     """
-    answer = ask(options, method, target)
+    answer = ask(options, target, method=method, body=body)
     if answer is None:
-        return 130
-    status, text = rendering(answer)
+        return INTERRUPTED
     output = output_of(options)
     if options.json:
         output.show_json(answer.members)
+    elif answer.status == 200:
+        output.show(rendering(answer.members, output))
     else:
-        output.show(text)
-    return status
+        complain(refusal(answer))
+    missing = answer.members.get("missing_workers")
+    if missing:
+        complain(f"WARNING without worker {', '.join(map(str, missing))}, which has not answered in time")
+    return OK if answer.status == 200 else NO
 
 
-def ask(options: argparse.Namespace, method: str, target: str) -> ControlAnswer | None:
+def ask(
+    options: argparse.Namespace, target: str, *, method: str = "GET", body: Mapping[str, Any] | None = None
+) -> ControlAnswer | None:
     """The answer; None: a signal came first.
 
     Raises:
         NoGatewayError: no gateway was reached.
     """
+    from agwtwisted.cli import control
+
+    return reached(options, lambda reactor, place: control.ask(reactor, place, method, target, body))
+
+
+def reached(options: argparse.Namespace, asking: Asking[Result]) -> Result | None:
+    """What `asking` comes to with the gateway that the options name; None: a signal came first.
+
+    Raises:
+        AgwError: what it raises; no gateway was reached.
+    """
     from twisted.internet.defer import Deferred
     from twisted.internet.task import react
 
     from agwtwisted.cli import control
-    from agwtwisted.cli.options import config_of
 
-    path = control.socket_of(options.control, config_of(options))
-    found: list[ControlAnswer | AgwError] = []
+    place = control.place_of(options.control, options.token_file, config_of(options))
+    found: list[Result | AgwError | OSError] = []
 
-    async def asking(reactor: PosixReactorBase) -> None:
+    async def main(reactor: PosixReactorBase) -> None:
         try:
-            found.append(await control.ask(reactor, path, method, target))
-        except AgwError as error:
+            found.append(await asking(reactor, place))
+        except (AgwError, OSError) as error:  # the latter of standard output
             found.append(error)
 
     with contextlib.suppress(SystemExit):  # its exit status is the reactor's
-        react(lambda reactor: Deferred.fromCoroutine(asking(cast("PosixReactorBase", reactor))))
+        react(lambda reactor: Deferred.fromCoroutine(main(cast("PosixReactorBase", reactor))))
     if not found:
         return None
-    if isinstance(found[0], AgwError):
+    if isinstance(found[0], (AgwError, OSError)):
         raise found[0]
     return found[0]
+
+
+def refusal(answer: ControlAnswer) -> str:
+    """What a gateway says that does not do what it was asked for."""
+    return str(answer.members.get("error", f"the gateway answers with status {answer.status}"))
+
+
+def path(*segments: str) -> str:
+    """A path of these segments, whatever is in them."""
+    return "".join(f"/{quote(segment, safe='')}" for segment in segments)
+
+
+def query(**arguments: object) -> str:
+    """The arguments as a query, with its question mark; those that are None are left out."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    return f"?{urlencode(given)}" if given else ""

@@ -1,23 +1,24 @@
-"""``agw reload`` and ``agw status``: ask a running gateway by its control socket.
-
-Exit status: 0, it is as asked for; 1, the gateway refused, and serves on as before; 2, no gateway was reached.
-"""
+"""How commands ask a running gateway: where its control API is, and one request to it."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 import treq
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.internet.error import ConnectError
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
+from twisted.internet.error import ConnectError, ConnectionLost
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.posixbase import PosixReactorBase
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, ResponseFailed
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory
@@ -32,8 +33,22 @@ RUNTIME_DIRECTORY: Final = "/run/agwtwisted"
 TIMEOUT: Final = 300.0
 """Seconds for an answer: a reload reads, judges and prepares all before."""
 
+CONNECT_TIMEOUT: Final = 10
+"""Seconds until there is a connection."""
+
+OK: Final = 200
+
+SILENCE: Final = 60.0
+"""Seconds without a byte of an answer that goes on; the gateway sends one every fifteen."""
+
 LONGEST: Final = 4 << 20
 """Bytes of an answer."""
+
+LONGEST_TOKEN: Final = 4096
+"""Bytes of a file with a token."""
+
+_URL: Final = re.compile(r"http://(127(?:\.\d{1,3}){3}|localhost|\[::1\]):(\d{1,5})/?")
+"""Loopback alone: in http the token is readable for all that see the packets."""
 
 
 class NoGatewayError(AgwError):
@@ -46,6 +61,48 @@ class ControlAnswer:
 
     status: int  # of HTTP
     members: Mapping[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class ControlPlace:
+    """Where a gateway is asked: a Unix socket, or an address of this machine, with a token."""
+
+    path: str = ""
+    host: str = ""
+    port: int = 0
+    token: str = attrs.field(default="", repr=False)
+
+    def __str__(self) -> str:
+        return printable(self.path) if self.path else f"http://{self.authority}"
+
+    @property
+    def authority(self) -> str:
+        """Of the URLs of requests."""
+        return "gateway" if self.path else f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+def place_of(control: str | None, token_file: str | None, config: str) -> ControlPlace:
+    """Where the gateway is asked.
+
+    Args:
+        control: a path or a URL, as it was given; None: the control socket, found by the configuration.
+        token_file: the path of the file with the token for a URL.
+        config: the path of the gateway's configuration, which may have errors.
+
+    Raises:
+        NoGatewayError: the configuration or the token cannot be read, or there is no such place.
+    """
+    if control is None or not control.startswith(("http:", "https:")):
+        return ControlPlace(path=socket_of(control, config))
+    found = _URL.fullmatch(control)
+    if found is None or not 0 < int(found[2]) < 65536:
+        raise NoGatewayError(
+            f"--control {printable(control)} is no place: write the path of the control socket, or"
+            " http://127.0.0.1:PORT; of another machine forward the port, as `ssh -L PORT:127.0.0.1:PORT` does"
+        )
+    if token_file is None:
+        raise NoGatewayError(f"{control} asks for a token: name its file with --token-file")
+    return ControlPlace(host=found[1].strip("[]"), port=int(found[2]), token=_token(token_file))
 
 
 def socket_of(control: str | None, config: str) -> str:
@@ -64,85 +121,145 @@ def socket_of(control: str | None, config: str) -> str:
         data = Path(config).read_bytes()
     except OSError as error:
         raise NoGatewayError(
-            f"{config} cannot be read: {error.strerror}; --config names another file, --control the socket"
+            f"{printable(config)} cannot be read: {error.strerror}; --config names another file, --control the socket"
         ) from error
     path = located(data, config, os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0] or RUNTIME_DIRECTORY)
     if path is None:
-        raise NoGatewayError(f"{config}: [control] socket = off, so the gateway has no control socket")
+        raise NoGatewayError(f"{printable(config)}: [control] socket = off, so the gateway has no control socket")
     return path
 
 
-async def ask(reactor: PosixReactorBase, path: str, method: str, target: str) -> ControlAnswer:
-    """Asks the gateway; raises `NoGatewayError`."""
-    client = treq.client.HTTPClient(Agent.usingEndpointFactory(reactor, _Endpoint(reactor, path)))
+def _token(file: str) -> str:
     try:
-        once = Headers({"Connection": ["close"]})
-        url = f"http://gateway{target}"
-        response = await client.request(method, url, allow_redirects=False, timeout=TIMEOUT, headers=once)
-        received = bytearray()
-        collecting: Deferred[None] = treq.collect(response, lambda data: _collect(received, data))
-        await collecting.addTimeout(TIMEOUT, reactor)
-        members = json.loads(received)
-    except ConnectError as error:
-        reason = os.strerror(error.osError) if isinstance(error.osError, int) else str(error)
-        hint = "the log of a gateway names its control socket, which --control takes"
-        raise NoGatewayError(f"no gateway answers on {path}: {reason}; {hint}") from error
-    except (ResponseFailed, TimeoutError, CancelledError, ValueError) as error:
-        raise NoGatewayError(f"no answer on {path}: {type(error).__name__}") from error
+        with Path(file).open("rb") as opened:
+            token = opened.read(LONGEST_TOKEN + 1).strip()
+    except OSError as error:
+        raise NoGatewayError(f"the token in {printable(file)} cannot be read: {error.strerror}") from error
+    if not re.fullmatch(rb"[!-~]{1,%d}" % LONGEST_TOKEN, token):
+        raise NoGatewayError(f"{printable(file)} holds no token: one line of printable ASCII")
+    return token.decode("ascii")
+
+
+async def ask(
+    reactor: PosixReactorBase,
+    place: ControlPlace,
+    method: str,
+    target: str,
+    body: Mapping[str, Any] | None = None,
+) -> ControlAnswer:
+    """Asks the gateway; raises `NoGatewayError`.
+
+    Args:
+        reactor: runs the request.
+        place: where it is asked.
+        method: of the request.
+        target: its path and query, percent-encoded.
+        body: the members of the JSON object in its body; None: it has none.
+    """
+    with _reaching(place):
+        response = await _response(reactor, place, method, target, body)
+        return await _whole(reactor, response)
+
+
+async def follow(
+    reactor: PosixReactorBase, place: ControlPlace, target: str, heard: Callable[[bytes], None]
+) -> ControlAnswer | None:
+    """Has `heard` called with the bytes of an answer that goes on, as they come, until the gateway ends it.
+
+    Returns:
+        What was answered in its place, if the gateway refused; None: it ended.
+
+    Raises:
+        NoGatewayError: no gateway was reached, or it has gone silent.
+    """
+    with _reaching(place):
+        response = await _response(reactor, place, "GET", target, None)
+        if response.code != OK:
+            return await _whole(reactor, response)
+        following = _Following(reactor, heard)
+        response.deliverBody(following)
+        await following.ended
+    return None
+
+
+async def _response(
+    reactor: PosixReactorBase, place: ControlPlace, method: str, target: str, body: Mapping[str, Any] | None
+) -> Any:
+    """The head of the response."""
+    client = treq.client.HTTPClient(Agent.usingEndpointFactory(reactor, _Endpoint(reactor, place)))
+    headers = Headers({"Connection": ["close"]})
+    if place.token:
+        headers.addRawHeader("Authorization", f"Bearer {place.token}")
+    if body is not None:
+        headers.addRawHeader("Content-Type", "application/json")
+    return await client.request(
+        method,
+        f"http://{place.authority}{target}",
+        allow_redirects=False,
+        timeout=TIMEOUT,
+        headers=headers,
+        data=None if body is None else json.dumps(body).encode(),
+        unbuffered=True,
+    )
+
+
+async def _whole(reactor: PosixReactorBase, response: Any) -> ControlAnswer:
+    """The JSON object of the response; raises ValueError where it is none."""
+    received = bytearray()
+    collecting: Deferred[None] = treq.collect(response, lambda data: _collect(received, data))
+    await collecting.addTimeout(TIMEOUT, reactor)
+    members = json.loads(received)
     if not isinstance(members, dict):
-        raise NoGatewayError(f"no gateway's answer on {path}")
+        raise ValueError("no JSON object")
     return ControlAnswer(response.code, members)
 
 
-def reload_text(answer: ControlAnswer) -> tuple[int, str]:
-    """Exit status and text for people, of the answer to a reload."""
-    members = answer.members
-    if answer.status != 200:
-        problems = members.get("problems") or [members.get("error", f"status {answer.status}")]
-        end = f"rejected: generation {members.get('generation', '?')} stays in force"
-        return 1, "\n".join((*map(_line, problems), end))
-    lines = [f"generation {members['generation']} ({members['fingerprint'][:12]}) is in force"]
-    for kind in ("added", "changed", "removed"):
-        lines += [f"  {kind}: {_line(title)}" for title in members[kind]]
-    if len(lines) == 1:
-        lines.append("  nothing changed")
-    return 0, "\n".join((*map(_line, members["warnings"]), *lines))
+@contextmanager
+def _reaching(place: ControlPlace) -> Iterator[None]:
+    """What may go wrong on the way, as `NoGatewayError`."""
+    try:
+        yield
+    except ConnectError as error:
+        reason = os.strerror(error.osError) if isinstance(error.osError, int) else str(error)
+        hint = "the log of a gateway names its control socket, which --control takes"
+        raise NoGatewayError(f"no gateway answers on {place}: {reason}; {hint}") from error
+    except (ConnectionLost, ResponseFailed, TimeoutError, CancelledError) as error:
+        raise NoGatewayError(f"no answer on {place}: {type(error).__name__}") from error
+    except ValueError as error:
+        raise NoGatewayError(f"no gateway's answer on {place}: {error}") from error
 
 
-def status_text(answer: ControlAnswer) -> tuple[int, str]:
-    """The same of the status."""
-    members = answer.members
-    if answer.status != 200:
-        return 1, _line(members.get("error", f"status {answer.status}"))
-    rows = [
-        ("gateway", f"{members['phase']}, agwtwisted {members['version']}, process {members['pid']}"),
-        ("configuration", f"generation {members['generation']} ({members['fingerprint'][:12]})"),
-        ("last reload", _last_reload(members["last_reload"])),
-        ("connections", str(members["connections"])),
-    ]
-    for each in members["listeners"]:
-        host = f"[{each['address']}]" if ":" in each["address"] else each["address"]
-        rows.append((f"  {host}:{each['port']}", _count(each["connections"], "connection")))
-    for each in members["workers"]:
-        counts = _count(each["connections"], "connection"), _count(each["restarts"], "restart")
-        rows.append((f"  worker {each['index']}", ", ".join((f"process {each['pid']}", *counts))))
-    width = max(len(name) for name, _ in rows)
-    return 0, "\n".join(f"{name:{width}}  {_line(value)}" for name, value in rows)
+class _Following(Protocol):
+    """Hands on the body of a response; `ended` fires at its end, or fails with what ended it."""
 
+    def __init__(self, reactor: PosixReactorBase, heard: Callable[[bytes], None]) -> None:
+        self.ended: Deferred[None] = Deferred()
+        self._heard = heard
+        self._timer = reactor.callLater(SILENCE, self._end, Failure(TimeoutError()))
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    def dataReceived(self, data: bytes) -> None:
+        """A piece of the body."""
+        if not self._timer.active():
+            return
+        self._timer.reset(SILENCE)
+        try:
+            self._heard(data)
+        except (AgwError, OSError):  # no event, or nothing reads what is printed
+            self._end(Failure())
 
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Its end."""
+        if self._timer.active():
+            self._timer.cancel()
+        if not self.ended.called:
+            self.ended.callback(None)
 
-def _last_reload(last: Mapping[str, Any] | None) -> str:
-    if last is None:
-        return "none"
-    problems: Sequence[str] = last["problems"]
-    return f"{last['outcome'].replace('_', ' ')} at {last['at']}" + "".join(f"; {problem}" for problem in problems)
-
-
-def _line(text: object) -> str:
-    return printable(str(text))
+    def _end(self, why: Failure) -> None:
+        if self._timer.active():
+            self._timer.cancel()
+        self.ended.errback(why)
+        if self.transport is not None:
+            self.transport.loseConnection()
 
 
 def _collect(received: bytearray, data: bytes) -> None:
@@ -154,11 +271,13 @@ def _collect(received: bytearray, data: bytes) -> None:
 @implementer(IAgentEndpointFactory)
 @attrs.frozen
 class _Endpoint:
-    """Leads every request to one Unix socket."""
+    """Leads every request to one place."""
 
     reactor: PosixReactorBase
-    path: str
+    place: ControlPlace
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
-        """The socket."""
-        return UNIXClientEndpoint(self.reactor, self.path, timeout=10)
+        """The place."""
+        if self.place.path:
+            return UNIXClientEndpoint(self.reactor, self.place.path, timeout=CONNECT_TIMEOUT)
+        return HostnameEndpoint(self.reactor, self.place.host, self.place.port, timeout=CONNECT_TIMEOUT)

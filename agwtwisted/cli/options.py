@@ -49,3 +49,15 @@ def add_plain_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-color", action="store_true", help="no color on a terminal either; the variable NO_COLOR does the same"
     )
+
+
+def add_page(parser: argparse.ArgumentParser) -> None:
+    """`--limit`: how many of many."""
+    parser.add_argument("--limit", type=limit, metavar="N", help="how many at most, 1 to 1000; default: 100")
+
+
+def limit(text: str) -> int:
+    """A number of rows; raises ArgumentTypeError."""
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and 0 < int(text) <= 1000):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 1000")
+    return int(text)

@@ -8,10 +8,13 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import Enum
 from typing import Any, Final, TextIO
 
 import attrs
+
+from agwtwisted.core.base.errors import printable
 
 
 class Style(Enum):
@@ -63,3 +66,9 @@ def output_of(options: argparse.Namespace) -> Output:
         color=terminal and wanted and os.environ.get("TERM") != "dumb",
         quiet=getattr(options, "quiet", False),
     )
+
+
+def complain(text: str) -> None:
+    """Prints one line on standard error, as far as that takes it."""
+    with suppress(OSError):
+        print(printable(text), file=sys.stderr, flush=True)

@@ -10,14 +10,21 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 from agwtwisted._version import VERSION
 from agwtwisted.cli import (
+    backends,
+    certificates,
     check,
+    clients,
     demo,
     deploy,
+    events,
     explain,
     extract_ca,
     init,
+    listeners,
     reference,
+    refusals,
     reload,
+    revocation,
     run,
     status,
 )
@@ -31,6 +38,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
     check.COMMAND,
     demo.COMMAND,
     status.COMMAND,
+    listeners.COMMAND,
+    backends.COMMAND,
+    certificates.COMMAND,
+    clients.COMMAND,
+    revocation.COMMAND,
+    refusals.COMMAND,
+    events.COMMAND,
     reload.COMMAND,
     explain.COMMAND,
     extract_ca.COMMAND,
@@ -112,16 +126,15 @@ def _add_commands(
 ) -> None:
     for command in commands:
         name = f"{before} {command.name}".lstrip()
-        # What stands before the action's name counts, unless it is said again behind it.
-        default = argparse.SUPPRESS if before else None
         made = subparsers.add_parser(
             command.name,
             help=command.help,
             description="\n".join(_description(command)),
             epilog="\n".join(_epilog(command)),
-            argument_default=default,
         )
         command.arguments(made)
+        if before:
+            _keep_what_stands_before(found[before], made)
         made.set_defaults(command=command)
         found[name] = made
         if command.actions:
@@ -129,6 +142,14 @@ def _add_commands(
                 metavar="ACTION", title="actions", prog=f"agw {name}", parser_class=CommandParser
             )
             _add_commands(actions, command.actions, found, name)
+
+
+def _keep_what_stands_before(command: CommandParser, action: CommandParser) -> None:
+    """An option of the command that stands before the action's name counts, unless it is said again behind it."""
+    names = {each.dest for each in command._actions if each.option_strings}
+    for each in action._actions:
+        if each.dest in names:
+            each.default = argparse.SUPPRESS
 
 
 def _used(parsers: dict[str, CommandParser], command: Command) -> CommandParser:

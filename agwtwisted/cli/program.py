@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from agwtwisted.cli.command import FAILED, NO, OK
+from agwtwisted.cli.output import complain
 from agwtwisted.cli.parser import parse
-from agwtwisted.core.base.errors import AgwError, printable
+from agwtwisted.core.base.errors import AgwError
 
 BROKEN_PIPE: Final = 141
 """The exit status where the reader of standard output has gone: a shell's for a program that SIGPIPE has ended."""
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         return BROKEN_PIPE
     except OSError as error:  # of a file, or of standard output, as on a full disk
         _print_no_more()
-        _complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
+        complain(f"agw: {error.filename or 'standard output'}: {error.strerror or error}")
         return FAILED
     except KeyboardInterrupt:  # where no reactor has taken over the signals
         _print_no_more()
@@ -58,11 +59,6 @@ def _status(code: str | int | None) -> int:
         print(code, file=sys.stderr)
         return NO
     return OK if code is None else code
-
-
-def _complain(text: str) -> None:
-    with suppress(OSError):
-        print(f"agw: {printable(text)}", file=sys.stderr, flush=True)
 
 
 def _have_streams() -> None:

@@ -1,95 +1,33 @@
-"""`agw reload` and `agw status`: where they find the gateway, and what they print."""
+"""How commands reach a gateway: where it is, and what its answers and failures come to."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet import reactor
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.web.http import Request
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Site
 
-from agwtwisted.cli.control import RUNTIME_DIRECTORY, ControlAnswer, NoGatewayError, reload_text, socket_of, status_text
-
-IN_FORCE: dict[str, Any] = {
-    "outcome": "in_force",
-    "generation": 4,
-    "fingerprint": "0123456789abcdef",
-    "seconds": 0.1,
-    "added": ["listener a"],
-    "changed": ["gateway"],
-    "removed": ["listener \x1b[31mb"],
-    "warnings": ["WARNING w"],
-}
-STATUS: dict[str, Any] = {
-    "version": "1",
-    "pid": 9,
-    "phase": "running",
-    "generation": 4,
-    "fingerprint": "0123456789abcdef",
-    "connections": 7,
-    "listeners": [{"address": "::", "port": 443, "connections": 7}],
-    "last_reload": None,
-    "workers": [{"index": 0, "pid": 10, "connections": 7, "restarts": 1}],
-}
-
-
-class TextTests(SynchronousTestCase):
-    """What is printed, and the exit status."""
-
-    def test_in_force(self) -> None:
-        """Warnings first, then what is in force and what has changed; nothing that a terminal would obey."""
-        self.assertEqual(
-            reload_text(ControlAnswer(200, IN_FORCE)),
-            (
-                0,
-                "WARNING w\ngeneration 4 (0123456789ab) is in force\n  added: listener a\n  changed: gateway\n"
-                "  removed: listener \\x1b[31mb",
-            ),
-        )
-
-    def test_nothing_changed(self) -> None:
-        """A reload that changes nothing says so."""
-        nothing = {**IN_FORCE, "added": [], "changed": [], "removed": [], "warnings": []}
-        self.assertEqual(
-            reload_text(ControlAnswer(200, nothing)), (0, "generation 4 (0123456789ab) is in force\n  nothing changed")
-        )
-
-    def test_rejected(self) -> None:
-        """Every problem, and what stays in force."""
-        members = {"outcome": "rejected", "generation": 3, "fingerprint": "f", "problems": ["ERROR a", "ERROR b"]}
-        expected = (1, "ERROR a\nERROR b\nrejected: generation 3 stays in force")
-        self.assertEqual(reload_text(ControlAnswer(422, members)), expected)
-        self.assertEqual(
-            reload_text(ControlAnswer(403, {"error": "no"})), (1, "no\nrejected: generation ? stays in force")
-        )
-
-    def test_status(self) -> None:
-        """One line each, aligned."""
-        status, text = status_text(ControlAnswer(200, STATUS))
-        self.assertEqual(status, 0)
-        self.assertEqual(
-            text.splitlines(),
-            [
-                "gateway        running, agwtwisted 1, process 9",
-                "configuration  generation 4 (0123456789ab)",
-                "last reload    none",
-                "connections    7",
-                "  [::]:443     7 connections",
-                "  worker 0     process 10, 7 connections, 1 restart",
-            ],
-        )
-        last = {"at": "2026-01-01T00:00:00Z", "outcome": "rejected", "problems": ["ERROR a"]}
-        _, text = status_text(ControlAnswer(200, {**STATUS, "last_reload": last}))
-        self.assertIn("rejected at 2026-01-01T00:00:00Z; ERROR a", text)
-        last = {"at": "2026-01-01T00:00:00Z", "outcome": "in_force", "problems": []}
-        _, text = status_text(ControlAnswer(200, {**STATUS, "last_reload": last}))
-        self.assertIn("last reload    in force at 2026-01-01T00:00:00Z\n", text)
-        self.assertEqual(status_text(ControlAnswer(403, {"error": "no"})), (1, "no"))
+from agwtwisted.cli import control
+from agwtwisted.cli.control import (
+    LONGEST_TOKEN,
+    RUNTIME_DIRECTORY,
+    ControlPlace,
+    NoGatewayError,
+    ask,
+    follow,
+    place_of,
+    socket_of,
+)
 
 
 class SocketTests(SynchronousTestCase):
-    """Where the gateway is."""
+    """Where the gateway is, by its socket."""
 
     def setUp(self) -> None:
         self.file = Path(self.mktemp()).absolute()
@@ -121,3 +59,179 @@ class SocketTests(SynchronousTestCase):
         with self.assertRaises(NoGatewayError) as caught:
             socket_of(None, str(self.file))
         self.assertIn("socket = off", str(caught.exception))
+
+
+class PlaceTests(SynchronousTestCase):
+    """Where the gateway is, by a URL."""
+
+    def setUp(self) -> None:
+        self.file = Path(self.mktemp()).absolute()
+        self.file.write_text("secret-token\n")
+
+    def test_socket(self) -> None:
+        """What is no URL is the path of a socket."""
+        self.assertEqual(place_of("a.sock", None, "gw.ini"), ControlPlace(path="a.sock"))
+        self.assertEqual(str(place_of("a\x1b", None, "gw.ini")), "a\\x1b")
+
+    def test_address(self) -> None:
+        """An address of this machine, with the token of the file, which no repr has."""
+        for host, authority in (("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]")):
+            place = place_of(f"http://{authority}:9/", str(self.file), "gw.ini")
+            self.assertEqual((place.host, place.port, place.token), (host, 9, "secret-token"))
+            self.assertEqual(str(place), f"http://{authority}:9")
+            self.assertNotIn("secret", repr(place))
+
+    def test_other_machines(self) -> None:
+        """Another machine's address is refused: the token would be readable on the way."""
+        for url in ("http://192.0.2.1:9", "https://127.0.0.1:9", "http://127.0.0.1", "http://127.0.0.1:0", "http:x"):
+            with self.assertRaises(NoGatewayError) as caught:
+                place_of(url, str(self.file), "gw.ini")
+            self.assertIn("write the path of the control socket, or http://127.0.0.1:PORT", str(caught.exception))
+
+    def test_no_token(self) -> None:
+        """A URL without a token file, with a missing one, and with one that holds no token, are errors."""
+        for token_file, expected in (
+            (None, "--token-file"),
+            (f"{self.file}2", "cannot be read: No such file"),
+            (str(self.file), "holds no token"),
+        ):
+            for text in ("", "two words", "x" * (LONGEST_TOKEN + 1)):
+                self.file.write_text(text)
+                with self.assertRaises(NoGatewayError) as caught:
+                    place_of("http://127.0.0.1:9", token_file, "gw.ini")
+                self.assertIn(expected, str(caught.exception))
+                self.assertNotIn("two", str(caught.exception))
+
+
+class _Answer(Resource):
+    """Answers every request as the test wants."""
+
+    isLeaf = True
+
+    def __init__(self, answer: Callable[[Request], object]) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def render(self, request: Request) -> object:
+        """The answer."""
+        return self._answer(request)
+
+
+class AskTests(TestCase):
+    """Requests to a server on an address of this machine."""
+
+    def setUp(self) -> None:
+        self.requests: list[Request] = []
+        self.bodies: list[bytes] = []
+        self.body = b"{}"
+        self.status = 200
+        self.respond: Callable[[Request], object] = lambda _: self.body
+        site = Site(_Answer(self.answer))
+        site.noisy = False
+        port = reactor.listenTCP(0, site, interface="127.0.0.1")  # type: ignore[attr-defined]
+        self.addCleanup(port.stopListening)
+        self.place = ControlPlace(host="127.0.0.1", port=port.getHost().port, token="secret-token")
+
+    def answer(self, request: Request) -> object:
+        """Notes the request, and answers it."""
+        self.requests.append(request)
+        self.bodies.append(request.content.read())
+        request.setResponseCode(self.status)
+        return self.respond(request)
+
+    async def test_asks(self) -> None:
+        """Method, target, token and JSON of the request; status and members of the answer."""
+        self.status, self.body = 409, b'{"error": "no"}'
+        answer = await ask(reactor, self.place, "POST", "/a%2Fb?c=d", {"e": 1})  # type: ignore[arg-type]
+        self.assertEqual((answer.status, answer.members), (409, {"error": "no"}))
+        (request,) = self.requests
+        self.assertEqual((request.method, request.uri), (b"POST", b"/a%2Fb?c=d"))
+        self.assertEqual(request.getHeader("authorization"), "Bearer secret-token")
+        self.assertEqual(request.getHeader("host"), f"127.0.0.1:{self.place.port}")
+        self.assertEqual(request.getHeader("content-type"), "application/json")
+        self.assertEqual(self.bodies, [b'{"e": 1}'])
+
+    async def test_no_gateway(self) -> None:
+        """Something else that answers there is no gateway: no JSON, no object, too much of it."""
+        self.patch(control, "LONGEST", 10)
+        for body in (b"<html>", b"[]", b'{"a": "bcdefghij"}'):
+            self.body = body
+            with self.assertRaises(NoGatewayError) as caught:
+                await ask(reactor, self.place, "GET", "/status")  # type: ignore[arg-type]
+            self.assertIn(f"no gateway's answer on http://127.0.0.1:{self.place.port}", str(caught.exception))
+
+    async def test_closed(self) -> None:
+        """A connection that ends without an answer, and a port on which nothing listens."""
+
+        def close(request: Request) -> object:
+            """Ends the connection."""
+            request.transport.abortConnection()
+            return NOT_DONE_YET
+
+        self.respond = close
+        with self.assertRaises(NoGatewayError) as caught:
+            await ask(reactor, self.place, "GET", "/status")  # type: ignore[arg-type]
+        self.assertIn("no answer on http://127.0.0.1:", str(caught.exception))
+        nothing = ControlPlace(host="127.0.0.1", port=1, token="x")
+        with self.assertRaises(NoGatewayError) as caught:
+            await ask(reactor, nothing, "GET", "/status")  # type: ignore[arg-type]
+        self.assertIn("no gateway answers on http://127.0.0.1:1: ", str(caught.exception))
+
+    async def test_follows(self) -> None:
+        """The bytes of an answer that goes on are handed on as they come, and its end is no error."""
+        heard: list[bytes] = []
+
+        def begin(request: Request) -> object:
+            """The first bytes of an answer that goes on."""
+            request.write(b"one")
+            return NOT_DONE_YET
+
+        def go_on(data: bytes) -> None:
+            """Has the next piece come, or the end."""
+            heard.append(data)
+            if len(heard) == 1:
+                self.requests[0].write(b"two")
+            else:
+                self.requests[0].finish()
+
+        self.respond = begin
+        self.assertIsNone(await follow(reactor, self.place, "/events", go_on))  # type: ignore[arg-type]
+        self.assertEqual(heard, [b"one", b"two"])
+
+    async def test_follows_no_refusal(self) -> None:
+        """A refusal is the answer."""
+        self.status, self.body = 503, b'{"error": "no"}'
+        refused = await follow(reactor, self.place, "/events", self.fail)  # type: ignore[arg-type]
+        self.assertEqual(refused, control.ControlAnswer(503, {"error": "no"}))
+
+    async def test_nothing_takes_it(self) -> None:
+        """Where what comes cannot be printed, following ends with that error."""
+
+        def begin(request: Request) -> object:
+            """The first bytes of an answer that goes on."""
+            request.notifyFinish().addErrback(lambda _: None)
+            request.write(b"one")
+            return NOT_DONE_YET
+
+        def heard(data: bytes) -> None:
+            """Cannot print it."""
+            raise BrokenPipeError
+
+        self.respond = begin
+        with self.assertRaises(BrokenPipeError):
+            await follow(reactor, self.place, "/events", heard)  # type: ignore[arg-type]
+
+    async def test_silence(self) -> None:
+        """Where nothing comes any more, following ends with an error."""
+        self.patch(control, "SILENCE", 0.01)
+
+        def begin(request: Request) -> object:
+            """The first bytes of an answer that goes on."""
+            request.notifyFinish().addErrback(lambda _: None)
+            request.write(b"one")
+            return NOT_DONE_YET
+
+        self.respond = begin
+        with self.assertRaises(NoGatewayError) as caught:
+            await follow(reactor, self.place, "/events", lambda _: None)  # type: ignore[arg-type]
+        self.assertIn("no answer on", str(caught.exception))

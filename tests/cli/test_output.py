@@ -10,15 +10,8 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.cli.output import Output, Style, output_of
-
-
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        """It is one."""
-        return True
+from agwtwisted.cli.output import Output, Style, complain, output_of
+from tests.cli.terminals import Terminal
 
 
 class OutputTests(SynchronousTestCase):
@@ -65,3 +58,11 @@ class OutputTests(SynchronousTestCase):
         self.assertTrue(stream.getvalue().isascii())
         self.assertNotIn("\x1b", stream.getvalue())
         self.assertEqual(list(json.loads(stream.getvalue()).items()), list(members.items()))
+
+    def test_complaint(self) -> None:
+        """A complaint is one line on standard error, escaped; one that nothing takes is dropped."""
+        with mock.patch("sys.stderr", io.StringIO()) as err:
+            complain("a\x1b[31m\nb")
+        self.assertEqual(err.getvalue(), "a\\x1b[31m\\nb\n")
+        with mock.patch("sys.stderr", mock.Mock(write=mock.Mock(side_effect=OSError))):
+            complain("a")

@@ -27,6 +27,7 @@ class RunTests(SynchronousTestCase):
         elsewhere.mkdir()
         with running.running(elsewhere, *AGW, "run", "--config", str(self.file)) as gateway:
             gateway.read_until(f"Listening on 127.0.0.1:{running.port_after(self.file, 'http_listener strict]')}")
+            gateway.read_until("Unknown -> Down")  # by a probe, so the reactor runs
             status, printed = gateway.end(signal.SIGINT)
         self.assertEqual(status, -signal.SIGINT, printed)
         self.assertIn("Main loop terminated", printed)
@@ -37,5 +38,5 @@ class RunTests(SynchronousTestCase):
         """The log is on standard error: standard output is the access log's, where that is `-`."""
         words = ("sh", "-c", '"$@" >/dev/null', "sh", *AGW, "run", "--config", str(self.file))
         with running.running(self.directory, *words) as gateway:
-            gateway.read_until("Listening on")
+            gateway.read_until("Unknown -> Down")
             gateway.end(signal.SIGTERM)

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import TestCase
 
 from agwtwisted._version import VERSION
-from agwtwisted.cli.control import NoGatewayError, ask
+from agwtwisted.cli.control import ControlPlace, NoGatewayError, ask
 from agwtwisted.control.listening import ControlSocket
 from agwtwisted.control.site import BODY, CONNECTIONS, REQUEST_TIMEOUT, control_site
 from agwtwisted.core.operations.status import GatewayStatus
@@ -51,7 +51,7 @@ class SiteCase(TestCase):
 
     async def answer(self, method: str, target: str) -> tuple[int, dict[str, Any]]:
         """Status and members of an answer."""
-        found = await ask(reactor, self.path, method, target)  # type: ignore[arg-type]
+        found = await ask(reactor, ControlPlace(path=self.path), method, target)  # type: ignore[arg-type]
         return found.status, dict(found.members)
 
     async def raw(self, data: bytes) -> bytes:

@@ -1,0 +1,98 @@
+"""`agw backends`: the servers of a running gateway with their health; and to give one no new requests."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Final
+
+from agwtwisted.cli.actions import STATUSES, act
+from agwtwisted.cli.asking import path, show
+from agwtwisted.cli.command import Command, Example, Group, Statuses
+from agwtwisted.cli.options import add_control, add_output
+from agwtwisted.cli.output import Output, Style
+from agwtwisted.cli.tables import Cell, Value, endpoint, table
+
+HEADS: Final = ("POOL", "SETTINGS", "SERVER", "HEALTH", "SINCE", "CONNECTIONS", "IDLE", "REQUESTS", "LAST PROBE")
+
+HEALTH: Final = {"Up": Style.GOOD, "Down": Style.BAD, "Draining": Style.WARNING, "Partial": Style.WARNING}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `agw backends` takes."""
+    add_control(parser)
+    add_output(parser)
+
+
+def add_server(parser: argparse.ArgumentParser) -> None:
+    """What `agw backends drain` takes."""
+    parser.add_argument("pool", metavar="POOL", help="the name of the backend_address_pool")
+    parser.add_argument("settings", metavar="SETTINGS", help="the name of the backend settings")
+    parser.add_argument("server", metavar="HOST:PORT", help="the server, as `agw backends` shows it")
+    add_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Asks for the servers, and prints them."""
+    return show(options, "/backends", backends_text)
+
+
+def run_action(action: str, options: argparse.Namespace) -> int:
+    """Asks for an action on one server."""
+    target = path("backends", options.pool, options.settings, options.server, action)
+    return act(options, f"{options.pool} {options.settings} {options.server}", target)
+
+
+def backends_text(members: Mapping[str, Any], output: Output) -> str:
+    """A row for each server of each pool and settings."""
+    return table(HEADS, _rows(members), output)
+
+
+def _rows(members: Mapping[str, Any]) -> Iterator[tuple[Value, ...]]:
+    for pool in members["backend_pools"]:
+        for settings in pool["backend_settings"]:
+            for server in settings["servers"]:
+                yield pool["name"], settings["name"], *_row(server)
+
+
+def _row(server: Mapping[str, Any]) -> tuple[Value, ...]:
+    health = str(server["health"])
+    counts = server["connections"], server["idle_connections"], server["requests"]
+    return endpoint(server), Cell(health, HEALTH.get(health, Style.PLAIN)), server["since"], *counts, _probe(server)
+
+
+def _probe(server: Mapping[str, Any]) -> str:
+    """When the last probe ended, and how."""
+    return " ".join(str(each) for each in (server["last_probe"], server["health_probe_log"]) if each is not None)
+
+
+def _action(name: str, text: str, example: str) -> Command:
+    return Command(
+        name=name,
+        group=Group.CHANGE,
+        help=text,
+        examples=(Example(f"agw backends {name} app plain 10.0.0.4:8080", example),),
+        statuses=STATUSES,
+        arguments=add_server,
+        run=partial(run_action, name),
+    )
+
+
+COMMAND: Final = Command(
+    name="backends",
+    help="show the servers behind the gateway with their health; give one no new requests",
+    description="Health and the log of the last probe have the words of `show-backend-health`.",
+    examples=(
+        Example("agw backends --config gw.ini", "a row for each server"),
+        Example("agw backends drain app plain 10.0.0.4:8080", "give this server no new requests"),
+        Example("agw backends undrain app plain 10.0.0.4:8080", "and then again"),
+    ),
+    statuses=Statuses(ok="it answered", no="it refused to answer", failed="no gateway was reached, or wrong usage"),
+    arguments=add_arguments,
+    run=run,
+    actions=(
+        _action("drain", "give a server no new requests; those in progress go on", "before it is shut down"),
+        _action("undrain", "give a server that was drained new requests again", "once it is back"),
+    ),
+)

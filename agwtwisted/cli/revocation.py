@@ -1,0 +1,117 @@
+"""`agw revocation`: what a running gateway knows of revocation; and to have it ask again."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from agwtwisted.cli.actions import STATUSES, act
+from agwtwisted.cli.asking import show
+from agwtwisted.cli.command import Command, Example, Group, Statuses
+from agwtwisted.cli.options import add_control, add_output
+from agwtwisted.cli.output import Output, Style
+from agwtwisted.cli.tables import Cell, Value, listed, pairs, table
+
+CIRCUIT: Final = {"closed": Style.GOOD, "open": Style.BAD, "half-open": Style.WARNING}
+
+PROFILES: Final = ("SSL PROFILE", "REVOCATION", "UNAVAILABLE")
+
+RESPONDERS: Final = ("RESPONDER", "CIRCUIT", "FAILURES", "WAITING", "LAST FAILURE")
+
+RENEWALS: Final = ("SERIAL", "ISSUER", "STATUS", "NEXT UPDATE", "RENEWAL")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `agw revocation` takes."""
+    add_control(parser)
+    add_output(parser)
+
+
+def add_certificate(parser: argparse.ArgumentParser) -> None:
+    """What `agw revocation forget` takes."""
+    parser.add_argument("--serial", metavar="HEX", help="of one certificate; default: all certificates")
+    parser.add_argument("--issuer", metavar="DN", help="and its issuer")
+    add_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Asks for what is known, and prints it."""
+    return show(options, "/revocation", revocation_text)
+
+
+def run_forget(options: argparse.Namespace) -> int:
+    """Has answers forgotten."""
+    given = {name: value for name, value in (("serial", options.serial), ("issuer", options.issuer)) if value}
+    what = " ".join(f"{name} {value}" for name, value in given.items()) or "all answers"
+    return act(options, what, "/revocation/forget", given)
+
+
+def revocation_text(members: Mapping[str, Any], output: Output) -> str:
+    """The profiles, numbers of answers, the responders and the next renewals."""
+    return "\n\n".join(_parts(members, output))
+
+
+def _parts(members: Mapping[str, Any], output: Output) -> Iterator[str]:
+    profiles = [
+        (each["name"], each["verify_client_revocation"], each.get("ocsp_unavailable")) for each in members["profiles"]
+    ]
+    yield table(PROFILES, profiles, output, empty="no SSL profile")
+    yield pairs(
+        [
+            ("known answers", _counted(members["answers"])),
+            ("questions", _counted(members["questions"])),
+            ("answered from memory", members["cache_hits"]),
+        ],
+        output,
+    )
+    yield table(
+        RESPONDERS, [_responder(each) for each in members["responders"]], output, empty="no responder was asked"
+    )
+    if members["next_renewals"]:
+        yield table(RENEWALS, [_renewal(each) for each in members["next_renewals"]], output)
+
+
+def _counted(numbers: Mapping[str, int]) -> str:
+    return listed(f"{number} {name}" for name, number in numbers.items()) or "none"
+
+
+def _responder(each: Mapping[str, Any]) -> tuple[Value, ...]:
+    circuit = str(each["circuit"])
+    last = " ".join(str(part) for part in (each["last_failure"], each["last_error"]) if part is not None)
+    name = each.get("url") or each.get("address")
+    return name, Cell(circuit, CIRCUIT.get(circuit, Style.PLAIN)), each["failures"], each["waiting"], last
+
+
+def _renewal(each: Mapping[str, Any]) -> tuple[Value, ...]:
+    status = str(each["status"])
+    style = Style.BAD if status == "revoked" else Style.PLAIN
+    return each["serial"], each["issuer"], Cell(status, style), each["next_update"], each["renewal"]
+
+
+FORGET: Final = Command(
+    name="forget",
+    group=Group.CHANGE,
+    help="forget what responders have answered, so that they are asked again",
+    description="A proven `revoked` is never forgotten.",
+    examples=(
+        Example("agw revocation forget --serial 1a2b3c", "of one certificate"),
+        Example("agw revocation forget", "of all"),
+    ),
+    statuses=STATUSES,
+    arguments=add_certificate,
+    run=run_forget,
+)
+
+COMMAND: Final = Command(
+    name="revocation",
+    help="show what is known of revocation: answers, responders and their failures, next renewals",
+    examples=(
+        Example("agw revocation --config gw.ini", "profiles, numbers of answers, responders, renewals"),
+        Example("agw revocation forget --serial 1a2b3c", "have a responder asked again about one certificate"),
+    ),
+    statuses=Statuses(ok="it answered", no="it refused to answer", failed="no gateway was reached, or wrong usage"),
+    arguments=add_arguments,
+    run=run,
+    actions=(FORGET,),
+)
