@@ -11,6 +11,8 @@ from typing import TypeVar
 T = TypeVar("T", bound=Callable[..., object])
 
 PROGRAMS = (
+    "chromedriver",
+    "chromium",
     "curl",
     "faketime",
     "gnutls-cli",

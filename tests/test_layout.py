@@ -33,10 +33,12 @@ BESIDE_MODULES = {
     "test_operate",
     "test_plugin",
     "test_public_surface",
+    "test_scripts",
     "test_systemd_unit",
 }
 """Tests of what is no module of the package: the benchmarks, the examples in conf/, the pages' words, hostile inputs,
-who is forwarded by type, the tree, the plugin, the public names, the unit, the page about operation."""
+who is forwarded by type, the tree, the plugin, the public names, the unit, the page about operation, and the
+console in a browser."""
 
 
 def modules() -> set[str]:

@@ -37,7 +37,7 @@ def serving(stub: Stub, port: int = 0) -> Iterator[Stub]:
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = True
     stub.url = f"http://127.0.0.1:{server.server_port}/console/"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
         yield stub

@@ -1,6 +1,6 @@
 // Prometheus' text format, as far as the gateway writes it: names, labels and values; and what differences mean.
 
-const LINE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? ([^ ]+)(?: .*)?$/;
+const LINE = /^([a-zA-Z_:][\w:]*)(?:\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})? ([^ ]+)(?: .*)?$/;
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)",?/g;
 const ESCAPES = { n: "\n", "\\": "\\", '"': '"' };
 
