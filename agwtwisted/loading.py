@@ -21,6 +21,7 @@ import attrs
 
 from agwtwisted.core.base.errors import AgwError, ConfigError, Place, Problem, SectionError
 from agwtwisted.core.certificates.pem import read_certificates
+from agwtwisted.core.configuration.certificate_warnings import certificate_warnings
 from agwtwisted.core.configuration.parsing import parse
 from agwtwisted.core.configuration.trust_coherence import key_of
 from agwtwisted.core.plan.plan import Plan
@@ -165,7 +166,8 @@ def plan_of(files: Files, now: datetime | None) -> Plan:
 
 
 def _parsed(file: str, main: SourceFile, read_file: ReadFile, now: datetime | None) -> Plan:
-    return parse(main.data, file, read_file, mode=main.mode, now=now, system_roots=_system_roots)
+    plan = parse(main.data, file, read_file, mode=main.mode, now=now, system_roots=_system_roots)
+    return plan if now is None else plan.warned_of(certificate_warnings(plan, now))
 
 
 def read(path: str) -> SourceFile:

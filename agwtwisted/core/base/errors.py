@@ -56,11 +56,26 @@ class Problem:
     section: str = ""
     code: str = ""
     severity: Severity = Severity.ERROR
+    key: str = attrs.field(default="", eq=False)  # of the section, that has to change; empty: none in particular
+    name: str = attrs.field(default="", eq=False)  # by which programs know it; empty: it has none
 
     def __str__(self) -> str:
         section = f" [{self.section}]" if self.section else ""
         code = f" ({self.code})" if self.code else ""
         return printable(f"{self.severity.value} {self.place}{section} {self.message}{code}")
+
+    def members(self) -> dict[str, str | int | None]:
+        """The members of a JSON object; what there is none of is null."""
+        return {
+            "severity": self.severity.value.lower(),
+            "file": self.place.file,
+            "line": self.place.line or None,
+            "section": self.section or None,
+            "key": self.key or None,
+            "name": self.name or None,
+            "code": self.code or None,
+            "message": self.message,
+        }
 
 
 class ConfigError(AgwError):

@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, TypeAlias
 
 import attrs
 
-from agwtwisted.core.base.errors import Place
+from agwtwisted.core.base.errors import Place, Problem
 from agwtwisted.core.plan.fingerprints import Fingerprints
 from agwtwisted.core.plan.routing import Actions, NamedSites, RelayRoute, RelaySite, Route, S, Site, actions_of
 from agwtwisted.core.resources.certificates import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
@@ -145,6 +145,13 @@ class Plan:
     def addresses(self) -> tuple[Address, ...]:
         """Every address and port to be bound."""
         return (*self.http_ports, *self.relay_ports)
+
+    def warned_of(self, warnings: Iterable[Problem]) -> Plan:
+        """The same plan, with further warnings."""
+        found = sorted(
+            (*self.config.warnings, *warnings), key=lambda each: (each.place.file != self.origins.file, each.place.line)
+        )
+        return attrs.evolve(self, config=attrs.evolve(self.config, warnings=tuple(found)))
 
     def listener_at(self, address: Address) -> str:
         """The title of the first section that wants this address and port; empty where none does."""

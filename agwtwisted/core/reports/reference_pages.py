@@ -9,6 +9,8 @@ from enum import Enum
 from typing import Any, Final
 
 from agwtwisted.core.base.errors import UnacceptableError
+from agwtwisted.core.configuration import certificate_warnings
+from agwtwisted.core.configuration.certificate_warnings import WarningKind
 from agwtwisted.core.exchange import states as exchange_states
 from agwtwisted.core.http.pages import ErrorInfo
 from agwtwisted.core.operations.families import FAMILIES, FamilyKind, MetricFamily
@@ -16,6 +18,7 @@ from agwtwisted.core.operations.kept_names import KEPT
 from agwtwisted.core.operations.record_texts import LONGEST_FIELD
 from agwtwisted.core.operations.records import ACCESS, ENVELOPE, HANDSHAKE
 from agwtwisted.core.operations.session_records import SESSION
+from agwtwisted.core.reports import check_report
 from agwtwisted.core.rules.server_variables import COOKIE, SERVER_VARIABLES
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.sections.settings import Key, Kind
@@ -33,6 +36,7 @@ def pages() -> Mapping[str, str]:
         "error-codes.md": _page("Error codes", _error_codes()),
         "exchange-states.md": _page("The states of an exchange", _exchange_states()),
         "metrics.md": _page("Metrics", _metrics()),
+        "warnings.md": _page("Warnings of `agw check`", _warnings()),
     }
 
 
@@ -44,6 +48,25 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [" | ".join(heads), " | ".join("---" for _ in heads)]
     lines += [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)
+
+
+# Warnings
+
+
+def _warnings() -> Iterator[str]:
+    yield (
+        "What `agw check` warns of besides single keys, by the name that `--json` gives (`name`). The gateway warns of"
+        " certificates at its start, too, and at a reload of those that it has not warned of before."
+    )
+    yield "## Certificates"
+    yield _table(("name", "meaning", "what to do"), map(_warning_row, certificate_warnings.KINDS))
+    yield "## Files and directories"
+    yield "`agw check` tries them as the user that it runs as, and leaves nothing behind; the gateway itself uses them."
+    yield _table(("name", "meaning", "what to do"), map(_warning_row, check_report.TRIALS))
+
+
+def _warning_row(kind: WarningKind) -> Sequence[str]:
+    return f"`{kind.name}`", kind.meaning, kind.remedy
 
 
 # Configuration

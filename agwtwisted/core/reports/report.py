@@ -18,7 +18,7 @@ from agwtwisted.core.plan.plan import Plan, PortPlan
 from agwtwisted.core.plan.probing import http_probe
 from agwtwisted.core.plan.resumption import why_not_resumed
 from agwtwisted.core.plan.server_identity import IdentityRule
-from agwtwisted.core.reports import route_report
+from agwtwisted.core.reports import gateway_report, route_report
 from agwtwisted.core.reports.route_report import address_and_port, distinct, server_place
 from agwtwisted.core.resources.certificates import TrustedClientCertificate
 from agwtwisted.core.resources.resources import (
@@ -66,6 +66,7 @@ def table(plan: Plan, now: datetime) -> str:
             _probes(used),
             *_backend_tls(used, now),
             *_relays(config),
+            *gateway_report.tables(plan),
         ]
         if part
     )

@@ -159,11 +159,11 @@ def _rewrite_rule_sets(config: Config) -> Iterator[str]:
 
 def _rewrite_rule_row(rule: RewriteRule) -> tuple[str, ...]:
     conditions = "\n".join(printable(condition.text) for condition in rule.conditions)
-    actions = "\n".join(map(printable, _actions(rule)))
+    actions = "\n".join(map(printable, rewrite_actions(rule)))
     return str(rule.rule_sequence), rule.name, conditions or "always", actions
 
 
-def _actions(rule: RewriteRule) -> Iterator[str]:
+def rewrite_actions(rule: RewriteRule) -> Iterator[str]:
     """What a rule does, in the words of the file."""
     for kind, actions in (("request_header", rule.request_headers), ("response_header", rule.response_headers)):
         for action in actions:

@@ -170,7 +170,7 @@ class Row:
     def problem(self, message: str, *, key: str = "", code: str = "") -> Problem:
         """An error about this section, at the key's line if a key is named."""
         place = Place(file=self.file, line=self.line(key))
-        return Problem(place=place, section=self.section.title, message=message, code=code)
+        return Problem(place=place, section=self.section.title, key=key, message=message, code=code)
 
     def warning(self, message: str, *, key: str = "") -> Problem:
         """The same for what is legal but unwise."""

@@ -10,10 +10,12 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
 
 from agwtwisted.core.base.errors import Place, Problem, UnacceptableError, shown
 from agwtwisted.core.certificates import pem
+from agwtwisted.core.certificates.reading import certificate_of
+from agwtwisted.core.certificates.signature_algorithms import issued
 from agwtwisted.core.verification.certificate_rules import certificate_from
 
 _KEY_TYPES = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
@@ -157,9 +159,25 @@ def _in_order(leaf: x509.Certificate, others: Iterable[x509.Certificate]) -> tup
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except InvalidSignature:
         return False
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return _may_have_issued(issuer, certificate)
     return True
+
+
+def _may_have_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Of a signature that cryptography does not verify (over SHA-1): whether the names say so.
+
+    That such a signature is weak is another finding than that the order is wrong.
+    """
+    try:
+        if certificate.issuer != issuer.subject:
+            return False
+    except ValueError:
+        return False
+    read, above = (certificate_of(each.public_bytes(Encoding.DER)) for each in (certificate, issuer))
+    return read is not None and above is not None and issued(read, above) is None
 
 
 def _has_key(certificate: x509.Certificate, key: PrivateKeyTypes) -> bool:

@@ -1,0 +1,84 @@
+"""What a check of a configuration comes to: problems, warnings, and the configuration that would be in force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Any, Final
+
+import attrs
+
+from agwtwisted.core.base.errors import Problem, Severity
+from agwtwisted.core.configuration.certificate_warnings import WarningKind
+
+ACCESS_LOG: Final = WarningKind(
+    name="access-log-unusable",
+    meaning="This user cannot write to the access log, or make it: an error, since the gateway would not start.",
+    remedy="Make the directory, give it to the user of the gateway, and make room; run the check as that user.",
+)
+STATE_DIRECTORY: Final = WarningKind(
+    name="state-directory-unusable",
+    meaning=(
+        "This user cannot write into state_directory or to what is in it, or make it: an error, since the gateway would"
+        " not start, or forget what it has learnt."
+    ),
+    remedy="As above.",
+)
+CONTROL_SOCKET: Final = WarningKind(
+    name="control-socket-unusable",
+    meaning="This user cannot make the control socket: an error where `[control] socket` asks for it, else a warning.",
+    remedy="As above; or name another path.",
+)
+
+TRIALS: Final = (ACCESS_LOG, STATE_DIRECTORY, CONTROL_SOCKET)
+"""What is tried on this machine, for the reference page."""
+
+
+class CheckStatus(Enum):
+    """The exit status of a check."""
+
+    VALID = 0
+    NOT_VALID = 1
+    UNREADABLE = 2
+
+
+@attrs.frozen(kw_only=True)
+class CheckReport:
+    """The result; without a plan there is no effective configuration."""
+
+    file: str
+    problems: tuple[Problem, ...] = ()  # that stop the start
+    warnings: tuple[Problem, ...] = ()
+    configuration: Mapping[str, Any] | None = None  # by the titles of sections
+    text: str = ""  # the same for people
+    is_read: bool = True  # whether the file could be read
+
+    @classmethod
+    def of(cls, file: str, found: Iterable[Problem], **fields: Any) -> CheckReport:
+        """A report with these findings, each of which is an error or a warning."""
+        every = tuple(found)
+        return cls(
+            file=file,
+            problems=tuple(each for each in every if each.severity is Severity.ERROR),
+            warnings=tuple(each for each in every if each.severity is Severity.WARNING),
+            **fields,
+        )
+
+    def status(self, *, strict: bool = False) -> CheckStatus:
+        """Whether the configuration is valid; with `strict` a warning is an error."""
+        if not self.is_read:
+            return CheckStatus.UNREADABLE
+        return CheckStatus.NOT_VALID if self.problems or (strict and self.warnings) else CheckStatus.VALID
+
+    def members(self, *, strict: bool = False) -> dict[str, Any]:
+        """The members of a JSON object: ``file``, ``valid``, ``problems`` and ``warnings`` (as `Problem.members`),
+        ``configuration`` (null where there are problems), and ``report``, which is the text.
+        """
+        return {
+            "file": self.file,
+            "valid": self.status(strict=strict) is CheckStatus.VALID,
+            "problems": [each.members() for each in self.problems],
+            "warnings": [each.members() for each in self.warnings],
+            "configuration": self.configuration,
+            "report": self.text or None,
+        }

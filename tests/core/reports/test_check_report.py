@@ -1,0 +1,51 @@
+"""`agwtwisted.core.reports.check_report`: what a check comes to."""
+
+from __future__ import annotations
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted.core.base.errors import Place, Problem, Severity
+from agwtwisted.core.reports.check_report import CheckReport, CheckStatus
+
+ERROR = Problem(place=Place(file="gw.ini", line=7), section="gateway", key="workers", message="no", code="C")
+WARNING = Problem(place=Place(file="gw.ini"), message="hm", severity=Severity.WARNING, name="weak-key")
+
+
+class CheckReportTests(SynchronousTestCase):
+    """Exit status and JSON."""
+
+    def test_status(self) -> None:
+        """Warnings count where they are asked for, and a file that was not read is another thing."""
+        for found, plain, strict in (
+            ([], CheckStatus.VALID, CheckStatus.VALID),
+            ([WARNING], CheckStatus.VALID, CheckStatus.NOT_VALID),
+            ([WARNING, ERROR], CheckStatus.NOT_VALID, CheckStatus.NOT_VALID),
+        ):
+            report = CheckReport.of("gw.ini", found)
+            self.assertEqual((report.status(), report.status(strict=True)), (plain, strict))
+        unread = CheckReport.of("gw.ini", [ERROR], is_read=False)
+        self.assertEqual(unread.status(), CheckStatus.UNREADABLE)
+        self.assertEqual([each.value for each in CheckStatus], [0, 1, 2])
+
+    def test_members(self) -> None:
+        """Each finding with its place, section, key and message; what there is none of is null."""
+        members = json.loads(json.dumps(CheckReport.of("gw.ini", [WARNING, ERROR]).members()))
+        self.assertEqual(list(members), ["file", "valid", "problems", "warnings", "configuration", "report"])
+        self.assertEqual((members["valid"], members["configuration"], members["report"]), (False, None, None))
+        [error], [warning] = members["problems"], members["warnings"]
+        self.assertEqual(
+            error,
+            {
+                "severity": "error",
+                "file": "gw.ini",
+                "line": 7,
+                "section": "gateway",
+                "key": "workers",
+                "name": None,
+                "code": "C",
+                "message": "no",
+            },
+        )
+        self.assertEqual((warning["name"], warning["line"], warning["section"]), ("weak-key", None, None))
