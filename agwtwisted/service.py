@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from agwtwisted.answers.of_gateway import AnswerMembers, GatewayAnswers
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
+from agwtwisted.core.operations.measurements import Measurements
 from agwtwisted.core.operations.questions import Question
 from agwtwisted.core.operations.status import GatewayStatus, ListenerStatus
 from agwtwisted.core.plan.descriptors import budget_of
@@ -155,6 +156,10 @@ class GatewayService(MultiService):
         Fails with `QuestionError` where the arguments do not do.
         """
         return self.answers.ask(question, arguments)
+
+    def measurements(self) -> Measurements:
+        """The metrics of this process now."""
+        return self.answers.measurements()
 
     def prepare(self, loaded: Loaded, sockets: Mapping[Address, socket.socket] | None = None) -> Deferred[Prepared]:
         """As `reload.ReloadTarget` says; `sockets` are those of new addresses, where they are bound already."""

@@ -70,6 +70,8 @@ def process_measurements(
     _add_process(into, str(place.index), turn_times_of(shared.reactor), now, shared.started)
     if place.is_alone:
         _add_gateway(into, served, reloads, certificates)
+        into.add("agw_workers", (), 0)
+        into.add("agw_workers_missing", (), 0)
     return Measurements(into)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -10,7 +10,11 @@ from twisted.internet.posixbase import PosixReactorBase
 
 from agwtwisted.answers.of_backends import BackendAnswers
 from agwtwisted.answers.of_configuration import ConfigurationAnswers
+from agwtwisted.answers.of_workers import WorkersMeasurements
+from agwtwisted.core.operations.merging import PARENT
 from agwtwisted.core.operations.questions import Question
+from agwtwisted.core.operations.status import WorkerStatus
+from agwtwisted.core.operations.worker_counts import WorkerCounts
 from agwtwisted.probes import SharedProbes
 from agwtwisted.reload import Reloads
 
@@ -26,12 +30,25 @@ class ParentAnswers:
         reloads: that have the configuration in force.
         probes: of its servers.
         wall: seconds since 1970.
+        workers: returns each worker.
+        counts: what they have reported.
     """
 
     def __init__(
-        self, reactor: PosixReactorBase, reloads: Reloads, probes: SharedProbes, wall: Callable[[], float]
+        self,
+        reactor: PosixReactorBase,
+        reloads: Reloads,
+        probes: SharedProbes,
+        wall: Callable[[], float],
+        *,
+        workers: Callable[[], Sequence[WorkerStatus]] = tuple,
+        counts: WorkerCounts | None = None,
     ) -> None:
-        self._of_configuration = ConfigurationAnswers(reactor, reloads, wall)
+        self._of_configuration = of_configuration = ConfigurationAnswers(reactor, reloads, wall)
+        self._of_workers = WorkersMeasurements(
+            *(reactor, reloads, probes, lambda: of_configuration.certificates_in_force, workers),
+            *(WorkerCounts() if counts is None else counts, wall()),
+        )
         clock: Any = reactor
         self._of_backends = BackendAnswers(
             lambda: (reloads.in_force.plan, probes.servers.pools), probes.drains, clock.seconds, wall
@@ -44,6 +61,14 @@ class ParentAnswers:
         action is taken here first, and fails with `QuestionError` where there is nothing to take it on.
         """
         return Deferred.fromCoroutine(self._ask(question, arguments))
+
+    def completed(
+        self, question: Question, answers: Mapping[int, Mapping[str, Any]]
+    ) -> Mapping[int, Mapping[str, Any]]:
+        """All answers to a question, as `merging.merged` takes them, once those of the workers are in."""
+        if question is not Question.METRICS:
+            return answers
+        return {PARENT: self._of_workers.all_together(answers).members()}
 
     async def _ask(self, question: Question, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
         match question:

@@ -65,6 +65,8 @@ class MessageKind(IntEnum):
     """An event for the log."""
     BEAT = 11
     """It is alive, and has so many connections."""
+    COUNTED = 30
+    """What it has counted so far, in case that it ends."""
     # From the parent to a worker:
     REOPEN = 12
     """The access log was rotated."""

@@ -8,6 +8,7 @@ worker alone has it drain, and another takes its place.
 from __future__ import annotations
 
 import faulthandler
+import json
 import os
 import signal
 import socket
@@ -43,6 +44,9 @@ from agwtwisted.workers.worker_log import ChannelObserver
 
 BEAT: Final = 1.0
 """Seconds between two signs of life."""
+
+REPORT: Final = 5.0
+"""Seconds between two reports of what was counted: so much is lost with a worker that is killed."""
 
 BEGIN_TIMEOUT: Final = 60.0
 """Seconds in which the parent sends what the others know."""
@@ -165,6 +169,7 @@ class Worker:
     def _running(self) -> None:
         self._channel.send(Message(kind=MessageKind.READY))
         self._beat()
+        self._reactor.callLater(REPORT, self._report)
 
     def _beat(self) -> None:
         status = self._service.status()
@@ -172,6 +177,14 @@ class Worker:
         fields = {"connections": status.connections, "listeners": listeners}
         self._channel.send(Message(kind=MessageKind.BEAT, fields=fields))
         self._reactor.callLater(BEAT, self._beat)
+
+    def _report(self) -> None:
+        self._send_counts()
+        self._reactor.callLater(REPORT, self._report)
+
+    def _send_counts(self) -> None:
+        members = self._service.measurements().members()
+        self._channel.send(Message(kind=MessageKind.COUNTED, data=json.dumps(members).encode()))
 
     def _leave(self) -> None:
         """Drains alone, and leaves the listening sockets to the worker that takes its place."""
@@ -195,6 +208,10 @@ class Worker:
         if isinstance(outcome, Failure):
             self._log.failure("Unexpected error while stopping", outcome)
             self._status = 1
+        try:
+            self._send_counts()
+        except Exception:
+            self._log.failure("Unexpected error while reporting what was counted")
         self._channel.finish(LAST_WORDS)
 
     def _lost(self, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from agwtwisted.core.base.errors import Problem
+from agwtwisted.core.operations.measurements import Measurements
 from agwtwisted.core.operations.status import WorkerStatus
+from agwtwisted.core.operations.worker_counts import WorkerCounts
 from agwtwisted.core.plan.plan import Address, Plan
 from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.workers.back_off import BackOff
@@ -72,6 +75,7 @@ class Common:
     count: int  # of them
     memory: SharedMemory
     affinity_key: bytes = attrs.field(repr=False)
+    counts: WorkerCounts = attrs.field(factory=WorkerCounts, repr=False)
 
 
 class WorkerSlot:
@@ -106,6 +110,7 @@ class WorkerSlot:
         self._back_off = BackOff()
         self._process = ProcessHandle(0)
         self._is_reported = True
+        self._counts = WorkerCounts()
         self._since = self._alive = reactor.seconds()
         self._channel: Channel | None = None
         self._errors: StandardError | None = None
@@ -151,6 +156,8 @@ class WorkerSlot:
         self.how, self._is_reported, self._connections, self.by_address = "", True, 0, {}
         self._since = self._alive = self._reactor.seconds()
         self._restarts += 1
+        self._counts = common.counts
+        self._counts.began(self.index)
         self._channel = Channel(self._reactor, own, self._received, self._lost)
         self._errors = StandardError(self._reactor, read, self.name)
         fields = {"serial": serial, "index": self.index, "count": common.count, "addresses": described(self.sockets)}
@@ -250,6 +257,7 @@ class WorkerSlot:
         """There is no worker any more."""
         self.close()
         self.state = SlotState.EMPTY
+        self._counts.ended(self.index)
         if self._stopping:
             self.log.info("{worker} has ended: {how}", worker=self.name, how=self.how or UNKNOWN)
         else:
@@ -297,6 +305,8 @@ class WorkerSlot:
                 self._connections = message.fields["connections"]
                 listeners = message.fields["listeners"]
                 self.by_address = {(address, port): connections for address, port, connections in listeners}
+            case MessageKind.COUNTED:
+                self._counts.reported(self.index, Measurements.of_members(json.loads(message.data)))
             case MessageKind.READY:
                 self._serves()
             case MessageKind.REFUSED if not message.fields["serial"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,8 @@ from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from agwtwisted.answers.of_parent import ALONE, ParentAnswers
+from agwtwisted.core.operations.measurements import Measurements
+from agwtwisted.core.operations.merging import PARENT
 from agwtwisted.core.operations.questions import Question, QuestionError
 from agwtwisted.loading import NO_FILES, Loaded
 from agwtwisted.probes import SharedProbes
@@ -26,7 +29,9 @@ class ParentAnswersTests(TestCase):
         running: Any = reactor
         self.hub = Hub()
         self.probes = SharedProbes(plan, running, self.hub.member())
-        reloads: Any = SimpleNamespace(in_force=Loaded(plan=plan, files=NO_FILES), generation=1, since=0.0)
+        reloads: Any = SimpleNamespace(
+            outcomes=Counter(), in_force=Loaded(plan=plan, files=NO_FILES), generation=1, since=0.0, last=None
+        )
         self.answers = ParentAnswers(running, reloads, self.probes, pki.NOW.timestamp)
 
     async def ask(self, question: Question, **arguments: str) -> Any:
@@ -58,3 +63,11 @@ class ParentAnswersTests(TestCase):
         self.assertEqual(await self.ask(Question.UNDRAIN, **SERVER), {"outcome": "undrained"})
         error = await self.assertFailure(self.answers.ask(Question.DRAIN, {**SERVER, "pool": "b"}), QuestionError)
         self.assertEqual(error.status, 404)
+
+    def test_metrics(self) -> None:
+        """The metrics are those of the workers and its own; other answers stay as they are."""
+        answers = {1: {"clients": []}}
+        self.assertIs(self.answers.completed(Question.CLIENTS, answers), answers)
+        [(index, members)] = self.answers.completed(Question.METRICS, {}).items()
+        self.assertEqual(index, PARENT)
+        self.assertIn("agw_build_info", Measurements.of_members(members).samples)

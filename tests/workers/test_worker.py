@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -15,6 +16,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
+from agwtwisted.core.operations.measurements import Measurements
 from agwtwisted.core.operations.status import GatewayStatus, ListenerStatus
 from agwtwisted.core.plan.plan import Address
 from agwtwisted.core.sections.sources import SourceFile
@@ -72,6 +74,10 @@ class Service:
         """What it is."""
         listeners = (ListenerStatus(address="::1", port=443, connections=2),)
         return GatewayStatus(generation=1, fingerprint="", connections=3, listeners=listeners)
+
+    def measurements(self) -> Measurements:
+        """What it has counted."""
+        return Measurements({"agw_connections_evicted": {(): 7}})
 
     def reopen(self) -> None:
         """Its log is reopened."""
@@ -259,6 +265,19 @@ class WorkerTests(SynchronousTestCase):
         self.reactor.advance(BEAT)
         self.turn()
         self.assertEqual(self.answer().kind, MessageKind.BEAT)
+
+    def test_reports(self) -> None:
+        """It reports what it has counted every few seconds, and at its end."""
+        counted = json.loads(json.dumps(self.service.measurements().members()))
+        with mock.patch.object(worker, "REPORT", BEAT / 2):
+            self.worker._running()
+            self.reactor.advance(BEAT / 2)
+        self.turn()
+        receive_waiting(self.parent, self.decoder)
+        *_, report = self.decoder.messages()
+        self.assertEqual((report.kind, json.loads(report.data)), (MessageKind.COUNTED, counted))
+        self.worker._stopped(None)
+        self.assertEqual(json.loads(self.answer().data), counted)
 
     def test_siblings(self) -> None:
         """What others publish is heard, and what is published here is sent."""

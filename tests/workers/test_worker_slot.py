@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import Place, Problem
+from agwtwisted.core.operations.measurements import Measurements
 from agwtwisted.core.plan.plan import Address
 from agwtwisted.sharing.memory import SharedMemory
 from agwtwisted.workers.channel import MOST_QUEUED, receive_waiting, send_waiting
@@ -124,6 +126,18 @@ class WorkerSlotTests(SynchronousTestCase):
         self.assertEqual(message.descriptors[2:], [self.common.memory.descriptor, self.socket.fileno()])
         self.assertEqual((self.slot.state, self.slot.is_due), (SlotState.STARTING, False))
         self.assertNotIn("key", repr(self.common).replace("affinity_key", ""))
+
+    def test_counts(self) -> None:
+        """What a worker has counted is kept when it reports it, and counts on when it has ended."""
+        self.serve()
+        counted = Measurements({"agw_http_requests": {("a", "b", "2xx"): 7}})
+        send_waiting(self.end, Message(kind=MessageKind.COUNTED, data=json.dumps(counted.members()).encode()))
+        self.read()
+        self.assertEqual(self.common.counts.all_together([2], 0.0), counted)
+        self.worker.kill()
+        self.close()
+        self.slot.ended_with("killed")
+        self.assertEqual(self.common.counts.all_together([], 0.0), counted)
 
     def test_serves(self) -> None:
         """It serves once it says so; its connections are counted, its events logged, its answers handed on."""

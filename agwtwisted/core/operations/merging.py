@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from agwtwisted.core.operations.backend_servers import PARTIAL
+from agwtwisted.core.operations.measurements import Measurements
+from agwtwisted.core.operations.measurements import merged as merged_measurements
 from agwtwisted.core.operations.questions import Question
 
 Members: TypeAlias = Mapping[str, Any]
@@ -110,6 +112,10 @@ def _outcome(arguments: Mapping[str, Any], answers: Answers) -> Members:
     return next(changed, _any_of(arguments, answers))
 
 
+def _metrics(arguments: Mapping[str, Any], answers: Answers) -> Members:
+    return merged_measurements(map(Measurements.of_members, answers.values())).members()
+
+
 _MERGING: Final[Mapping[Question, Callable[[Mapping[str, Any], Answers], Members]]] = {
     Question.LISTENERS: _listeners,
     Question.BACKENDS: _backends,
@@ -117,4 +123,5 @@ _MERGING: Final[Mapping[Question, Callable[[Mapping[str, Any], Answers], Members
     Question.CONFIGURATION: _any_of,
     Question.DRAIN: _outcome,
     Question.UNDRAIN: _outcome,
+    Question.METRICS: _metrics,
 }

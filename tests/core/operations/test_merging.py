@@ -104,3 +104,9 @@ class MergedTests(SynchronousTestCase):
         """What each process knows is taken from the first."""
         answers = {2: {"certificates": ["b"]}, 1: {"certificates": ["a"]}}
         self.assertEqual(merged(Question.CERTIFICATES, {}, answers, [])["certificates"], ["a"])
+
+    def test_metrics(self) -> None:
+        """What processes have counted is added up."""
+        one, other = ({"measurements": {"agw_connections_evicted": [[[], number]]}} for number in (2, 3))
+        answer = merged(Question.METRICS, {}, {0: one, 1: other}, [])
+        self.assertEqual(answer["measurements"], {"agw_connections_evicted": [[(), 5]]})
