@@ -15,12 +15,16 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 from twisted.python.components import Componentized
 
+from agwtwisted.control.access import OwnersAccess
 from agwtwisted.control.listening import ControlSocket, reason
-from agwtwisted.control.site import control_site
+from agwtwisted.control.site import ControlSite
+from agwtwisted.control.streams import EventStreams
 from agwtwisted.core.base.errors import ConfigError, Problem
+from agwtwisted.core.operations.questions import Question
 from agwtwisted.core.operations.status import GatewayPhase, GatewayStatus
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.sections.control_keys import socket_path
+from agwtwisted.operations.events import Events
 from agwtwisted.operations.program_log import ProgramLogs
 from agwtwisted.operations.service_manager import ServiceManager
 from agwtwisted.operations.signals import handle_signals
@@ -48,11 +52,18 @@ class Operated(Protocol):
     def reloads(self) -> Reloads:
         """Its reloads."""
 
+    @property
+    def events(self) -> Events:
+        """What happens."""
+
     def setServiceParent(self, parent: Any) -> None:
         """It starts and stops with its parent."""
 
     def status(self) -> GatewayStatus:
         """What it is at the moment."""
+
+    def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
+        """Its answer to a question of the control API; fails with `QuestionError`."""
 
     def reopen(self) -> None:
         """Opens its logs anew."""
@@ -86,17 +97,20 @@ class GatewayProcess(MultiService):
         self._reactor = reactor
         self._environment = environment
         self._logs = ProgramLogs(options)
-        self.control = None if control is None else ControlSocket(reactor, control, control_site(self))
+        self._streams = EventStreams(reactor, gateway.events)
+        self.control = None if control is None else self._control_socket(control)
         self._manager = ServiceManager("", reactor)
         self._phase = GatewayPhase.STARTING
         gateway.setServiceParent(self)
         if self.control is not None:
             self.control.setServiceParent(self)  # after it, and at the end before it: the next gateway may have it
-        handle_signals(
-            reactor, reload=self.reload, reopen=self._reopen, drain_without_limit=gateway.drain_without_limit
-        )
+        handle_signals(reactor, reload=self.reload, reopen=self.reopen, drain_without_limit=gateway.drain_without_limit)
         gateway.reloads.subscribe(self._reload_begun, self._reload_ended)
         reactor.addSystemEventTrigger("before", "shutdown", self._stopping)
+
+    def _control_socket(self, path: str) -> ControlSocket:
+        site = ControlSite(self._reactor, self, OwnersAccess(), self._streams)
+        return ControlSocket(self._reactor, path, site.connections)
 
     def take_control_socket(self, plan: Plan) -> Iterator[str]:
         """Takes it ahead of the start; yields warnings. Another gateway may have it until it ends.
@@ -134,6 +148,7 @@ class GatewayProcess(MultiService):
 
     def stopService(self) -> Deferred[None]:
         """Stops the gateway; fires when all is done."""
+        self._streams.close()
         stopped: Deferred[None] = super().stopService()
 
         def close(result: Any) -> Any:
@@ -149,6 +164,15 @@ class GatewayProcess(MultiService):
     def status(self) -> GatewayStatus:
         """What the gateway is at the moment."""
         return attrs.evolve(self.gateway.status(), phase=self._phase)
+
+    def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
+        """The gateway's answer to a question of the control API; fails with `QuestionError`."""
+        return self.gateway.ask(question, arguments)
+
+    def reopen(self) -> None:
+        """Opens all logs anew."""
+        self.gateway.reopen()
+        self._logs.reopen()
 
     def _ready(self) -> None:
         if self._phase is GatewayPhase.STARTING:
@@ -168,7 +192,3 @@ class GatewayProcess(MultiService):
         if self._phase is GatewayPhase.RELOADING:
             self._phase = GatewayPhase.RUNNING
             self._manager.reloaded()
-
-    def _reopen(self) -> None:
-        self.gateway.reopen()
-        self._logs.reopen()

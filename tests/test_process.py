@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.operations.status import GatewayPhase, GatewayStatus
 from agwtwisted.core.plan.changes import Changes
+from agwtwisted.operations.events import Events
 from agwtwisted.operations.service_manager import EXTENSION
 from agwtwisted.process import GatewayProcess
 from agwtwisted.reload import Rejected, Reloaded, ReloadOutcome
@@ -30,12 +31,13 @@ STATUS = GatewayStatus(generation=1, fingerprint="f", connections=3)
 class FakeGateway(MultiService):
     """Notes what is asked of it; its end is when the test says so."""
 
-    def __init__(self, events: list[str]) -> None:
+    def __init__(self, calls: list[str]) -> None:
         super().__init__()
-        self.events = events
+        self.calls = calls
         self.drain_limit: float | None = 30.0
+        self.events = Events(Clock())
         self.ended: Deferred[None] = succeed(None)
-        self.reloads: Any = SimpleNamespace(reload=lambda: events.append("reload"), subscribe=self.subscribe)
+        self.reloads: Any = SimpleNamespace(reload=lambda: calls.append("reload"), subscribe=self.subscribe)
 
     def subscribe(self, begun: Callable[[], None], ended: Callable[[ReloadOutcome], None]) -> None:
         """Notes what a reload is to call."""
@@ -52,7 +54,7 @@ class FakeGateway(MultiService):
 
     def reopen(self) -> None:
         """Opens its log."""
-        self.events.append("reopen")
+        self.calls.append("reopen")
 
     def drain_without_limit(self) -> None:
         """Has no limit."""
@@ -200,7 +202,7 @@ class ProcessTests(SynchronousTestCase):
         self.assertTrue(path.exists())
         self.assertTrue(ILogObserver.providedBy(application.getComponent(ILogObserver)))
         path.unlink()
-        process._reopen()
+        process.reopen()
         self.assertTrue(path.exists())
         self.assertEqual(self.events, ["reopen"])
         file = process._logs._file

@@ -25,7 +25,7 @@ from agwtwisted.transport.sockets import BoundSocket
 AGAIN: Final = 1.0
 """Seconds between two looks whether another gateway has let go of the socket, or whether there are descriptors."""
 
-_BACKLOG: Final = 8
+_BACKLOG: Final = 64
 _LONGEST: Final = 107
 """Bytes of a path (sun_path of unix(7), without its end)."""
 

@@ -1,39 +1,49 @@
-"""What the control socket answers: twisted.web resources. Every answer is a JSON object (members: docs/operate.md).
+"""What the control API answers, by the table of `core/operations/routes.py`; every answer is made from a value.
 
-Bounded: connections, the size of a request, the time in which it comes.
+The order of questions: may this client ask at all, which route is it, may it ask that. Files of the console need no
+token: they are the same for every gateway.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import socket
-import struct
 from collections.abc import Callable, Mapping
-from io import BytesIO
+from functools import partial
 from typing import Any, Final, Protocol
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
-from twisted.web.http import Request as BaseRequest
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request, Site
+from twisted.python.failure import Failure
 
 from agwtwisted._version import VERSION
+from agwtwisted.console.files import HEADERS as CONSOLE_HEADERS
+from agwtwisted.console.files import INDEX, ConsoleFile, console_files
+from agwtwisted.control.access import Access
+from agwtwisted.control.channel import ControlRequest
+from agwtwisted.control.connections import STREAMS, ControlConnections
+from agwtwisted.control.streams import EventStreams
+from agwtwisted.core.operations.control_requests import MethodError, RouteMatch, body_arguments, matched
+from agwtwisted.core.operations.questions import Question, QuestionError
+from agwtwisted.core.operations.routes import PREFIX_CONSOLE, ControlRoute, Operation
 from agwtwisted.core.operations.status import GatewayStatus
 from agwtwisted.reload import STOPPING, Rejected, ReloadOutcome
 from agwtwisted.transport.deferreds import log_failure
 
-CONNECTIONS: Final = 16
-"""Connections at once; further ones are closed."""
+ASK_TIMEOUT: Final = 30.0
+"""Seconds for an answer other than that to a reload, whose own deadlines count."""
 
-REQUEST_TIMEOUT: Final = 10
-"""Seconds in which a request comes, and between two of a connection."""
+HEADERS: Final = {
+    "Content-Type": "application/json",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""Of every answer that is no file of the console and no stream."""
 
-BODY: Final = 4096
-"""Bytes of a request's body; a connection with more is cut off."""
+KINDS: Final = ("refusal", "health", "reload", "worker", "certificate")
+"""Of events."""
 
 
 class Controlled(Protocol):
@@ -45,12 +55,125 @@ class Controlled(Protocol):
     def status(self) -> GatewayStatus:
         """What it is at the moment."""
 
+    def reopen(self) -> None:
+        """Opens its logs anew."""
 
-def control_site(gateway: Controlled) -> WrappingFactory:
-    """The factory of the control socket's connections."""
-    site = Site(_Root(gateway), timeout=REQUEST_TIMEOUT, requestFactory=_BoundedRequest)
-    site.noisy = False
-    return _BoundedFactory(site)
+    def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
+        """The answer to a question; fails with `QuestionError`, or raises it."""
+
+
+class ControlSite:
+    """The answers on one socket.
+
+    Args:
+        reactor: has the clock.
+        gateway: is asked.
+        access: the rules of the socket.
+        streams: the readers of events.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: IReactorTime, gateway: Controlled, access: Access, streams: EventStreams) -> None:
+        self._reactor = reactor
+        self._gateway = gateway
+        self._access = access
+        self._streams = streams
+        self.connections: Final = ControlConnections(reactor, self._respond)
+        self._console: Mapping[str, ConsoleFile] = console_files()
+        self._operations: Mapping[Operation, Callable[[], object]] = {
+            Operation.STATUS: self._status,
+            Operation.RELOAD: self._reload,
+            Operation.REOPEN: self._reopen,
+        }
+
+    # -- one request
+
+    def _respond(self, request: ControlRequest) -> None:
+        if request.fault is not None:
+            _refuse(request, *request.fault)
+            return
+        foreign = self._access.foreign(request)
+        if foreign is not None:
+            _refuse(request, foreign.status, foreign.message, foreign.headers)
+        elif request.path == b"/" or request.path.startswith(PREFIX_CONSOLE.encode()):
+            self._answer_file(request)
+        else:
+            self._answer_question(request)
+
+    def _answer_file(self, request: ControlRequest) -> None:
+        name = request.path.removeprefix(PREFIX_CONSOLE.encode()).decode("latin-1") or INDEX
+        found = self._console.get(name)
+        if request.method not in (b"GET", b"HEAD"):
+            _refuse(request, 405, "the method of this path is GET", {**CONSOLE_HEADERS, "Allow": "GET, HEAD"})
+        elif request.path == b"/":
+            request.answer(302, b"", {**CONSOLE_HEADERS, "Location": PREFIX_CONSOLE})
+        elif found is None:
+            _refuse(request, 404, "no such file", CONSOLE_HEADERS)
+        else:
+            request.answer(200, found.content, {**CONSOLE_HEADERS, "Content-Type": found.media_type})
+
+    def _answer_question(self, request: ControlRequest) -> None:
+        try:
+            unproven = self._access.unproven(request)
+            if unproven is not None:
+                _refuse(request, unproven.status, unproven.message, unproven.headers)
+                return
+            found = matched(request.method.decode("latin-1"), request.uri)
+            arguments = {**found.arguments, **_body(request, found.route)}
+            self._answer(request, found, arguments)
+        except MethodError as error:
+            _refuse(request, error.status, error.message, {"Allow": ", ".join(error.allowed)})
+        except QuestionError as error:
+            _refuse(request, error.status, error.message)
+
+    def _answer(self, request: ControlRequest, found: RouteMatch, arguments: Mapping[str, Any]) -> None:
+        asked = found.route.asks
+        if asked is Operation.EVENTS:
+            self._stream(request, arguments)
+            return
+        ask: Callable[[], object]
+        ask = partial(self._gateway.ask, asked, arguments) if isinstance(asked, Question) else self._operations[asked]
+        answer: Deferred[Any] = maybeDeferred(ask)
+        if asked is not Operation.RELOAD:
+            answer = answer.addTimeout(ASK_TIMEOUT, self._reactor)
+        answer = answer.addCallback(partial(_answered, request)).addErrback(self._failed, request)
+        log_failure(answer, self._log, "answering on the control API")
+
+    def _failed(self, failure: Failure, request: ControlRequest) -> None:
+        error = failure.value
+        match error:
+            case QuestionError():
+                _refuse(request, error.status, error.message)
+            case TimeoutError() | CancelledError():
+                _refuse(request, 504, f"the gateway has not answered in {ASK_TIMEOUT:.0f} s")
+            case _:
+                self._log.failure("Unexpected error while answering on the control API", failure)
+                _refuse(request, 500, "a defect of the gateway, which is in its log")
+
+    # -- what is no question to what serves
+
+    def _status(self) -> Mapping[str, Any]:
+        return {"version": VERSION, "pid": os.getpid(), **self._gateway.status().members()}
+
+    def _reload(self) -> Deferred[tuple[int, Mapping[str, Any]]]:
+        # A client that does not wait changes nothing about the reload.
+        return self._gateway.reload().addCallback(outcome_members)
+
+    def _reopen(self) -> Mapping[str, Any]:
+        self._gateway.reopen()
+        return {"outcome": "reopened"}
+
+    def _stream(self, request: ControlRequest, arguments: Mapping[str, Any]) -> None:
+        kinds = frozenset(arguments["kinds"].split(",") if "kinds" in arguments else ())
+        if not kinds <= frozenset(KINDS):
+            raise QuestionError(400, f"kinds has to be some of {', '.join(KINDS)}, separated by commas")
+        if not self.connections.has_stream:
+            _refuse(request, 503, f"{STREAMS} connections get events already", {"Retry-After": "10"})
+        elif request.method == b"HEAD":
+            request.answer(200, b"", HEADERS)
+        else:
+            self._streams.open(request, kinds)
 
 
 def outcome_members(outcome: ReloadOutcome) -> tuple[int, Mapping[str, Any]]:
@@ -71,93 +194,27 @@ def outcome_members(outcome: ReloadOutcome) -> tuple[int, Mapping[str, Any]]:
     }
 
 
-class _BoundedFactory(WrappingFactory):
-    """Takes no more connections than `CONNECTIONS`."""
-
-    noisy = False
-
-    def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper | None:  # type: ignore[override]  # as Factory may
-        if len(self.protocols) >= CONNECTIONS:
-            return None
-        return super().buildProtocol(addr)
+def _body(request: ControlRequest, route: ControlRoute) -> Mapping[str, Any]:
+    """The arguments in the body of a request; raises QuestionError."""
+    if not request.body:
+        return {}
+    if (request.header("Content-Type") or "").partition(";")[0].strip().lower() != "application/json":
+        raise QuestionError(415, "a body has to be JSON, with the header Content-Type: application/json")
+    return body_arguments(route, request.body)
 
 
-class _BoundedRequest(Request):
-    """A request whose body is small, and kept nowhere else than in memory."""
-
-    def gotLength(self, length: int | None) -> None:  # noqa: N802
-        """The body's length; None: it is not said."""
-        self.content = BytesIO()
-        if length is None or length > BODY:
-            _transport(self).abortConnection()
-
-    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
-        """What there is of one is not looked at."""
-
-    def parseCookies(self) -> None:  # noqa: N802
-        """There are none."""
+def _answered(request: ControlRequest, answer: Any) -> None:
+    """Answers with the members of an object, which a status may stand before."""
+    status, members = answer if isinstance(answer, tuple) else (200, answer)
+    _answer_members(request, status, members, {})
 
 
-class _Root(Resource):
-    """Every path."""
-
-    isLeaf = True
-    _log = Logger()
-
-    def __init__(self, gateway: Controlled) -> None:
-        super().__init__()
-        self._gateway = gateway
-        self._paths: Mapping[bytes, tuple[bytes, Callable[[Request], object]]] = {
-            b"/status": (b"GET", self._status),
-            b"/reload": (b"POST", self._reload),
-        }
-
-    def render(self, request: Request) -> int:
-        """Answers a request, now or later."""
-        method, answer = self._paths.get(request.path, (b"", None))
-        if not _from_owner(request):
-            _answer(request, 403, {"error": "the control socket is its owner's alone"})
-        elif answer is None:
-            _answer(request, 404, {"error": "no such path", "paths": sorted(path.decode() for path in self._paths)})
-        elif request.method != method:
-            request.setHeader(b"Allow", method)
-            _answer(request, 405, {"error": f"the method of this path is {method.decode()}"})
-        else:
-            answer(request)
-        return NOT_DONE_YET
-
-    def _status(self, request: Request) -> None:
-        _answer(request, 200, {"version": VERSION, "pid": os.getpid(), **self._gateway.status().members()})
-
-    def _reload(self, request: Request) -> None:
-        left: list[object] = []
-        # A client that does not wait changes nothing about the reload.
-        request.notifyFinish().addErrback(left.append)  # type: ignore[unused-awaitable]  # it is handled
-
-        def reloaded(outcome: ReloadOutcome) -> None:
-            if not left:
-                _answer(request, *outcome_members(outcome))
-
-        log_failure(self._gateway.reload().addCallback(reloaded), self._log, "answering on the control socket")
+def _refuse(request: ControlRequest, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+    _answer_members(request, status, {"error": message}, headers or {})
 
 
-def _answer(request: BaseRequest, status: int, members: Mapping[str, Any]) -> None:
-    request.setResponseCode(status)
-    request.setHeader(b"Content-Type", b"application/json")
-    request.setHeader(b"Server", b"agwtwisted")
-    body = json.dumps(members, indent=2).encode() + b"\n"
-    request.setHeader(b"Content-Length", b"%d" % len(body))
-    request.write(body)
-    request.finish()
-
-
-def _transport(request: Request) -> Any:
-    """The connection of a request."""
-    return request.channel.transport
-
-
-def _from_owner(request: Request) -> bool:
-    """Whether the process at the other end runs as the gateway's user, or as root; the socket's mode says the same."""
-    handle: socket.socket = _transport(request).getHandle()
-    _, user, _ = struct.unpack("3i", handle.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return user in (0, os.geteuid())
+def _answer_members(
+    request: ControlRequest, status: int, members: Mapping[str, Any], headers: Mapping[str, str]
+) -> None:
+    # Indented it would be written by Python instead of C, which holds up the reactor for thousands of clients.
+    request.answer(status, json.dumps(members).encode() + b"\n", {**HEADERS, **headers})

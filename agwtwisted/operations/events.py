@@ -64,6 +64,10 @@ class Events:
         if self._numbers[kind] <= MOST:
             self._hand_on(kind, members)
 
+    def relay(self, kind: str, members: Mapping[str, Any]) -> None:
+        """The same in another process, which has counted it already: that of one counts not against another's."""
+        self._hand_on(kind, members)
+
     def stop(self) -> None:
         """Leaves no timer behind."""
         self._subscribers.clear()

@@ -75,6 +75,16 @@ class MessageKind(IntEnum):
     BEGIN = 15
     """It knows by now what the others know, and serves."""
 
+    # Between the parent and a worker:
+    ASK = 17
+    """A question of the control API."""
+    ANSWERED = 18
+    """Its answer, or why there is none."""
+    LISTEN = 19
+    """Whether the parent wants to hear what happens."""
+    HAPPENED = 20
+    """An event."""
+
     PUBLISHED = 14
     """What one process lets all others know, on its way to the parent or from there."""
 

@@ -14,18 +14,22 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from agwtwisted.answers.of_parent import ALONE, ParentAnswers
 from agwtwisted.backends.affinity_key import AffinityKey
+from agwtwisted.core.operations.questions import Question
 from agwtwisted.core.operations.status import GatewayStatus, WorkerStatus
 from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.generation import attempted
 from agwtwisted.listening.activation import OWN_SOCKETS, Binding
 from agwtwisted.loading import Loaded, placed, try_contexts
+from agwtwisted.operations.events import Events
 from agwtwisted.operations.followed_files import FollowedFiles
 from agwtwisted.operations.log_writer import try_to_open
 from agwtwisted.probes import SharedProbes
 from agwtwisted.reload import FileSource, Prepared, ReloadOutcome, Reloads
 from agwtwisted.revocation.unproven import PublishedRevocations
 from agwtwisted.sharing.memory import SharedMemory
+from agwtwisted.transport.clocks import system_time
 from agwtwisted.workers.sockets import bind_all
 from agwtwisted.workers.supervisor import Judged, Supervisor
 from agwtwisted.workers.transactions import WorkersReplacement
@@ -67,6 +71,7 @@ class ParentService(MultiService):
         self._revocations = PublishedRevocations(supervisor.siblings)
         supervisor.present = self._present
         self.reloads = Reloads(judged.loaded, source, self, reactor)
+        self._answers = ParentAnswers(reactor, self.reloads, probes, system_time)
         self._followed = FollowedFiles(reactor, self._followed_files, self.reloads.reload_files)
         self._probes.setServiceParent(self)
         self._followed.setServiceParent(self)
@@ -106,6 +111,7 @@ class ParentService(MultiService):
         return self._supervisor.stop(self.drain_limit).addBoth(self._stopped)
 
     def _stopped(self, outcome: Any) -> Any:
+        self.events.stop()
         self._probes.stopService()  # until here workers forward what is in progress
         return outcome
 
@@ -153,6 +159,24 @@ class ParentService(MultiService):
             workers=self.workers,
             last_reload=reloads.last,
         )
+
+    @property
+    def events(self) -> Events:
+        """What happens in all processes."""
+        return self._supervisor.questions.events
+
+    def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
+        """The answer of the gateway as a whole, to a question of the control API; fails with `QuestionError`.
+
+        What this process knows itself comes first: an action is taken here before the workers take it.
+        """
+        return Deferred.fromCoroutine(self._answer(question, arguments))
+
+    async def _answer(self, question: Question, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        own = await self._answers.ask(question, arguments)
+        if question in ALONE:
+            return own or {}
+        return await self._supervisor.questions.ask(question, arguments, own)
 
     def reload(self) -> Deferred[ReloadOutcome]:
         """Takes the configuration as its files have it now, or nothing of it."""

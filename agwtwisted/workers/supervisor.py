@@ -20,9 +20,9 @@ from agwtwisted.core.plan.plan import Address
 from agwtwisted.listening.activation import OWN_SOCKETS, Binding
 from agwtwisted.loading import Loaded, placed
 from agwtwisted.transport.deferreds import TrackedSet
+from agwtwisted.workers.asking import Questions
 from agwtwisted.workers.configurations import prepare, problems_of
 from agwtwisted.workers.messages import ChannelError, Message, MessageKind
-from agwtwisted.workers.process_handle import ending
 from agwtwisted.workers.siblings import Publisher
 from agwtwisted.workers.sockets import Sockets, bind_all, close_all
 from agwtwisted.workers.spawning import LOST, Spawning
@@ -77,6 +77,7 @@ class Supervisor:
             WorkerSlot(index + 1, {address: bound[index] for address, bound in sockets.items()}, reactor, self)
             for index in range(common.count)
         ]
+        self.questions: Final = Questions(reactor, self._slots)
         self._spawning = Spawning(reactor, self)
         self._configurations = 0  # that were numbered
         self._workers = 0  # the same
@@ -180,6 +181,7 @@ class Supervisor:
         for topic, payload in self.present():
             slot.send(Message(kind=MessageKind.PUBLISHED, fields={"topic": topic}, data=payload), bounded=False)
         slot.send(Message(kind=MessageKind.BEGIN))
+        self.questions.begun(slot)
 
     def _cannot_start(self, slot: WorkerSlot, error: OSError) -> None:
         self.log.error("{worker} cannot be started: {reason}", worker=slot.name, reason=str(error))
@@ -194,7 +196,7 @@ class Supervisor:
             case MessageKind.FORKED | MessageKind.ENDED:
                 for slot in self._slots:
                     if slot.serial == fields["serial"]:
-                        _tell(slot, message)
+                        slot.reported(message)
             case _:
                 self._answered(SPAWNER, message)
 
@@ -212,6 +214,7 @@ class Supervisor:
         """As `SlotOwner` has it."""
         self._common.memory.clear(slot.index)  # of its connections, before the next one counts there
         self._living.discard(slot)
+        self.questions.gone(slot.index)
         for transaction in (self._transaction, self._committed):
             if transaction is not None:
                 transaction.gone(slot.serial)
@@ -223,6 +226,8 @@ class Supervisor:
 
     def received(self, slot: WorkerSlot, message: Message) -> None:
         """As `SlotOwner` has it."""
+        if self.questions.received(slot, message):
+            return
         if message.kind is not MessageKind.PUBLISHED:
             self._answered(slot.serial, message)
             return
@@ -386,14 +391,3 @@ class Supervisor:
         except (TimeoutError, CancelledError):
             return False
         return True
-
-
-def _tell(slot: WorkerSlot, message: Message) -> None:
-    """Has a slot hear of its process what the spawner says."""
-    fields = message.fields
-    if message.kind is MessageKind.ENDED:
-        slot.ended_with(ending(fields["status"]))
-    elif "error" in fields:
-        slot.ended_with(f"it cannot be forked: {fields['error']}")
-    else:
-        slot.forked(fields["process"])

@@ -36,6 +36,7 @@ from agwtwisted.transport.deferreds import log_failure
 from agwtwisted.transport.descriptors import raise_limit
 from agwtwisted.transport.process import install_reactor
 from agwtwisted.transport.threads import considerate, in_thread
+from agwtwisted.workers.answering import WorkerAnswers
 from agwtwisted.workers.channel import Channel
 from agwtwisted.workers.configurations import files_of, now_of, refused, sockets_of
 from agwtwisted.workers.messages import Message, MessageKind
@@ -137,6 +138,7 @@ class Worker:
         globalLogBeginner.beginLoggingTo([ChannelObserver(self._channel.send, lambda: self._channel.queued)])
         try:
             self._service = built(self._reactor)
+            self._answering = WorkerAnswers(self._service, self._channel)
             self._await_begin()
             self._service.privilegedStartService()
             self._service.startService()
@@ -237,6 +239,10 @@ class Worker:
                 if message.fields["without_limit"]:
                     self._service.drain_without_limit()
                 self._stop()
+            case MessageKind.ASK:
+                self._answering.ask(message)
+            case MessageKind.LISTEN:
+                self._answering.listen(message)
             case MessageKind.PUBLISHED:
                 self.siblings.heard(message)
             case _:

@@ -23,7 +23,7 @@ from agwtwisted.workers.back_off import BackOff
 from agwtwisted.workers.channel import CLOSED, Channel
 from agwtwisted.workers.configurations import described, problems_of
 from agwtwisted.workers.messages import Message, MessageKind
-from agwtwisted.workers.process_handle import ProcessHandle
+from agwtwisted.workers.process_handle import ProcessHandle, ending
 from agwtwisted.workers.worker_log import StandardError, log_for
 
 START_TIMEOUT: Final = 60.0
@@ -213,6 +213,16 @@ class WorkerSlot:
         self._alive = now
         if self.state is SlotState.STARTING:
             self._since = now
+
+    def reported(self, message: Message) -> None:
+        """What the spawner says about the process."""
+        fields = message.fields
+        if message.kind is MessageKind.ENDED:
+            self.ended_with(ending(fields["status"]))
+        elif "error" in fields:
+            self.ended_with(f"it cannot be forked: {fields['error']}")
+        else:
+            self.forked(fields["process"])
 
     def ended_with(self, how: str) -> None:
         """The spawner has seen the process end, or could not make it."""

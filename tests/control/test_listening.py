@@ -14,19 +14,13 @@ from unittest import mock
 
 from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import Clock, deferLater
+from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
 from agwtwisted.control.listening import AGAIN, ControlSocket
+from tests.control.sites import ClockedReactor
 from tests.sockets import until
-
-
-class Reactor(Clock):
-    """The real one, with a clock of its own."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(reactor, name)
 
 
 class ListeningTests(TestCase):
@@ -37,7 +31,7 @@ class ListeningTests(TestCase):
         self.addCleanup(temporary.cleanup)
         self.directory = Path(temporary.name) / "state"
         self.path = self.directory / "control.sock"
-        self.reactor: Any = Reactor()
+        self.reactor: Any = ClockedReactor()
         self.made = 0
 
     def socket(self) -> ControlSocket:
