@@ -41,10 +41,14 @@ class Output:
     color: bool = False
     quiet: bool = False
 
-    def show(self, text: str) -> None:
-        """Prints lines, without their last newline, at once."""
+    def show(self, text: str, *, at_once: bool = True) -> None:
+        """Prints lines, without their last newline; what is not wanted at once is written with what follows."""
         if not self.quiet:
-            print(text, file=self.stream, flush=True)
+            print(text, file=self.stream, flush=at_once)
+
+    def flush(self) -> None:
+        """Writes what was printed."""
+        self.stream.flush()
 
     def show_json(self, members: Mapping[str, Any]) -> None:
         """Prints a JSON object; what is not ASCII in it is escaped, so that no terminal obeys it."""

@@ -52,6 +52,12 @@ def located(data: bytes, file: str, runtime_directory: str) -> str | None:
     return socket_path(placed, state and beside(file, state), runtime_directory)
 
 
+def located_log(data: bytes, file: str) -> str | None:
+    """The path of the access log by the bytes of a configuration file, `-` for standard output; None: it has none."""
+    named = dict(_values(data)).get(("gateway", "access_log"))
+    return named if named in (None, "-") else beside(file, named)
+
+
 def _values(data: bytes) -> Iterator[tuple[tuple[str, str], str]]:
     for section in ini.parse(data, "").sections:
         for entry in section.entries:
