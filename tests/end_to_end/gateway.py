@@ -22,14 +22,16 @@ from typing import Any, TypeVar
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests import pki, running
+from tests import fork_server, pki, running
 from tests.end_to_end import clients
 from tests.end_to_end.backends import Backend, accepts
 from tests.end_to_end.clients import Call
 from tests.end_to_end.lines import DEADLINE, Line, wait_until
+from tests.fork_server import Forked
 
-TWISTD = [running.PYTHON, "-c", "from twisted.scripts.twistd import run; run()"]
-"""Works for a package that is installed and for one on PYTHONPATH alike, whatever the name of the script is."""
+TWISTD = (running.PYTHON, "-c", "from twisted.scripts.twistd import run; run()")
+AGW = (running.PYTHON, "-m", "agwtwisted")
+"""Both work for a package that is installed and for one on PYTHONPATH alike, whatever the name of the script is."""
 
 SITES = ("open", "passthrough", "strict", "http400", "partners", "other", "*.wild")
 NAMES = ("localhost", "127.0.0.1", *(f"{site}.example" for site in SITES))
@@ -170,7 +172,7 @@ class Gateway:
         self.file = directory / "gw.ini"
         self.file.write_text(configuration)
         self.ports = [int(port) for port in re.findall(r"(?m)^\[\w*listener .*\n(?:.+\n)*?port = (\d+)", configuration)]
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
         self.environment: dict[str, str] = {}  # what it gets on top
         self.prefix: list[str] = []  # what the command line begins with
         self.descriptors: tuple[int, ...] = ()  # that it inherits
@@ -192,19 +194,36 @@ class Gateway:
             *options,
         ]
 
-    def begin(self, *twistd_options: str) -> subprocess.Popen[bytes]:
+    def begin(self, *twistd_options: str) -> subprocess.Popen[bytes] | Forked:
         """Start it, and wait for nothing."""
+        words = self.words(*twistd_options)
+        environment = {**running.environment(), **self.environment}
         with (self.directory / "output").open("ab") as output:
-            self.process = subprocess.Popen(
-                self.words(*twistd_options),
-                cwd=self.directory,
-                env={**running.environment(), **self.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=self.descriptors,
-            )
+            if self._may_be_forked(words):
+                outputs = (output.fileno(),) * 2
+                self.process = fork_server.start("twistd", words[len(TWISTD) :], self.directory, environment, outputs)
+            else:
+                self.process = subprocess.Popen(
+                    words,
+                    cwd=self.directory,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=self.descriptors,
+                )
         return self.process
+
+    def _may_be_forked(self, words: list[str]) -> bool:
+        """Whether it needs no interpreter of its own: no other one, in no environment that one reads, by no program."""
+        own = self.environment or self.descriptors or "AGW_PYTHON" in os.environ
+        return not own and tuple(words[: len(TWISTD)]) == TWISTD
+
+    def agw(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A command of `agw`, in the gateway's directory, run to its end."""
+        if "AGW_PYTHON" in os.environ:
+            return running.call(self.directory, *AGW, *words)
+        return fork_server.call("agw", words, self.directory, running.PATIENCE)
 
     def start(self, *twistd_options: str) -> None:
         """Start it, and wait until it accepts on every port, and serves."""

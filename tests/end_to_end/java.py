@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import attrs
 
@@ -60,6 +64,23 @@ class JavaClient:
         return JavaAnswer.of(line)
 
 
+@cache
+def _compiled() -> Path:
+    """The directory of its class files, made once for this source and compiler, beside those that Python compiles."""
+    compiler = programs.path_of("javac")
+    assert compiler
+    version = hashlib.sha256(SOURCE.read_bytes() + os.path.realpath(compiler).encode()).hexdigest()[:16]
+    classes = SOURCE.parent / "__pycache__" / f"Client-{version}"
+    if not classes.exists():
+        classes.parent.mkdir(exist_ok=True)
+        with TemporaryDirectory(dir=classes.parent) as directory:
+            made = Path(directory) / "made"
+            subprocess.run([compiler, "-d", str(made), str(SOURCE)], check=True, timeout=running.PATIENCE)
+            with suppress(OSError):  # another process was first
+                made.rename(classes)
+    return classes
+
+
 @contextmanager
 def client(call: Call) -> Iterator[JavaClient]:
     """A client with the certificate and the TLS version of `call`, which must name one; ended at the end."""
@@ -67,7 +88,7 @@ def client(call: Call) -> Iterator[JavaClient]:
     assert program
     assert call.version
     files = call.certificate or ("-", "-")
-    words = [program, *QUICK_START, str(SOURCE), call.trusted, *files, f"TLSv{call.version}"]
+    words = [program, *QUICK_START, "-cp", str(_compiled()), "Client", call.trusted, *files, f"TLSv{call.version}"]
     process = subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=running.environment()
     )

@@ -14,8 +14,6 @@ from tests.end_to_end.gateway import Gateway
 from tests.end_to_end.lines import Line
 from tests.end_to_end.test_twistd import TwistdCase
 
-AGW = (running.PYTHON, "-m", "agwtwisted")
-
 
 class ControlCase(TwistdCase):
     """A gateway with a state directory, which has its control socket."""
@@ -28,7 +26,7 @@ class ControlCase(TwistdCase):
 
     def agw(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A command, in the gateway's directory."""
-        return self.call(self.running, *AGW, *words)
+        return self.running.agw(*words)
 
     def status(self) -> dict[str, object]:
         """What the gateway is, asked without a command, which takes its time to start."""
@@ -112,7 +110,7 @@ class ReloadTests(ControlCase):
 
     def test_many_at_once(self) -> None:
         """Commands that come at once are all answered."""
-        words = [*AGW, "reload", "--config", "gw.ini"]
+        words = [*gateway.AGW, "reload", "--config", "gw.ini"]
         started = [
             subprocess.Popen(words, cwd=self.running.directory, env=running.environment(), stdout=subprocess.DEVNULL)
             for _ in range(3)

@@ -88,6 +88,15 @@ def stage() -> Iterator[gateway.Scene]:
         text += gateway.door("nobody", doors["nobody"], to="down")
         with gateway.running_gateway(text) as started:
             yield gateway.Scene(gateway=started, doors=doors, backend=backend)
+            hang_up(backend)  # the gateway need not wait for the answers
+
+
+def hang_up(backend: Backend) -> None:
+    """End the connections that the backend has: an earlier test may have left them idle, or without an answer."""
+    for line in backend.lines:
+        with contextlib.suppress(OSError):
+            line.socket.shutdown(socket.SHUT_RDWR)
+    wait_until(lambda: all(line.ended.is_set() for line in backend.lines), "the backend is left alone")
 
 
 class StreamCase(gateway.SceneCase):
@@ -98,10 +107,7 @@ class StreamCase(gateway.SceneCase):
     def setUp(self) -> None:
         super().setUp()
         backend: Backend = self.scene.backend
-        for line in backend.lines:  # what an earlier test left idle
-            with contextlib.suppress(OSError):
-                line.socket.shutdown(socket.SHUT_RDWR)
-        wait_until(lambda: all(line.ended.is_set() for line in backend.lines), "the backend is left alone")
+        hang_up(backend)
         backend.lines.clear()
         self.source = clients.fresh_source()
 
