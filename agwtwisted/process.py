@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.components import Componentized
 
 from agwtwisted.control.access import OwnersAccess
+from agwtwisted.control.explanations import Explanations
 from agwtwisted.control.listening import ControlSocket, reason
 from agwtwisted.control.site import ControlSite
 from agwtwisted.control.streams import EventStreams
@@ -29,6 +30,7 @@ from agwtwisted.operations.program_log import ProgramLogs
 from agwtwisted.operations.service_manager import ServiceManager
 from agwtwisted.operations.signals import handle_signals
 from agwtwisted.reload import ReloadOutcome, Reloads
+from agwtwisted.transport.clocks import system_time
 from agwtwisted.transport.deferreds import log_failure
 
 _log = Logger()
@@ -97,6 +99,7 @@ class GatewayProcess(MultiService):
         self._reactor = reactor
         self._environment = environment
         self._logs = ProgramLogs(options)
+        self._explanations = Explanations(reactor, lambda: gateway.reloads.in_force.plan, system_time)
         self._streams = EventStreams(reactor, gateway.events)
         self.control = None if control is None else self._control_socket(control)
         self._manager = ServiceManager("", reactor)
@@ -168,6 +171,10 @@ class GatewayProcess(MultiService):
     def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
         """The gateway's answer to a question of the control API; fails with `QuestionError`."""
         return self.gateway.ask(question, arguments)
+
+    def explain(self, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
+        """How a listener judges a certificate; fails with `QuestionError`, or raises it."""
+        return self._explanations.ask(arguments)
 
     def reopen(self) -> None:
         """Opens all logs anew."""

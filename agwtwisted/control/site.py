@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, TimeoutError, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from agwtwisted._version import VERSION
+from agwtwisted.answers.of_metrics import exposition
 from agwtwisted.console.files import HEADERS as CONSOLE_HEADERS
 from agwtwisted.console.files import INDEX, ConsoleFile, console_files
 from agwtwisted.control.access import Access
@@ -26,7 +27,7 @@ from agwtwisted.control.connections import STREAMS, ControlConnections
 from agwtwisted.control.streams import EventStreams
 from agwtwisted.core.operations.control_requests import MethodError, RouteMatch, body_arguments, matched
 from agwtwisted.core.operations.questions import Question, QuestionError
-from agwtwisted.core.operations.routes import PREFIX_CONSOLE, ControlRoute, Operation
+from agwtwisted.core.operations.routes import PREFIX_CONSOLE, ControlRoute, Form, Operation
 from agwtwisted.core.operations.status import GatewayStatus
 from agwtwisted.reload import STOPPING, Rejected, ReloadOutcome
 from agwtwisted.transport.deferreds import log_failure
@@ -58,6 +59,9 @@ class Controlled(Protocol):
     def reopen(self) -> None:
         """Opens its logs anew."""
 
+    def explain(self, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
+        """How a listener judges a certificate; fails with `QuestionError`, or raises it."""
+
     def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
         """The answer to a question; fails with `QuestionError`, or raises it."""
 
@@ -81,10 +85,12 @@ class ControlSite:
         self._streams = streams
         self.connections: Final = ControlConnections(reactor, self._respond)
         self._console: Mapping[str, ConsoleFile] = console_files()
-        self._operations: Mapping[Operation, Callable[[], object]] = {
+        self._rendering = DeferredLock()  # one text of metrics at a time: each takes a thread
+        self._operations: Mapping[Operation, Callable[[Mapping[str, Any]], object]] = {
             Operation.STATUS: self._status,
             Operation.RELOAD: self._reload,
             Operation.REOPEN: self._reopen,
+            Operation.EXPLAIN: gateway.explain,
         }
 
     # -- one request
@@ -132,12 +138,13 @@ class ControlSite:
         if asked is Operation.EVENTS:
             self._stream(request, arguments)
             return
-        ask: Callable[[], object]
-        ask = partial(self._gateway.ask, asked, arguments) if isinstance(asked, Question) else self._operations[asked]
-        answer: Deferred[Any] = maybeDeferred(ask)
+        ask = partial(self._gateway.ask, asked) if isinstance(asked, Question) else self._operations[asked]
+        answer: Deferred[Any] = maybeDeferred(ask, arguments)
+        if found.route.form is Form.METRICS:
+            answer = answer.addCallback(self._exposition, request.header("Accept") or "")
         if asked is not Operation.RELOAD:
             answer = answer.addTimeout(ASK_TIMEOUT, self._reactor)
-        answer = answer.addCallback(partial(_answered, request)).addErrback(self._failed, request)
+        answer = answer.addCallback(_answered, request).addErrback(self._failed, request)
         log_failure(answer, self._log, "answering on the control API")
 
     def _failed(self, failure: Failure, request: ControlRequest) -> None:
@@ -153,14 +160,19 @@ class ControlSite:
 
     # -- what is no question to what serves
 
-    def _status(self) -> Mapping[str, Any]:
+    def _exposition(self, members: Mapping[str, Any], accept: str) -> Deferred[tuple[str, bytes]]:
+        """The media type and the text of metrics."""
+        reactor: Any = self._reactor
+        return self._rendering.run(lambda: Deferred.fromCoroutine(exposition(reactor, members, accept)))
+
+    def _status(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"version": VERSION, "pid": os.getpid(), **self._gateway.status().members()}
 
-    def _reload(self) -> Deferred[tuple[int, Mapping[str, Any]]]:
+    def _reload(self, arguments: Mapping[str, Any]) -> Deferred[tuple[int, Mapping[str, Any]]]:
         # A client that does not wait changes nothing about the reload.
         return self._gateway.reload().addCallback(outcome_members)
 
-    def _reopen(self) -> Mapping[str, Any]:
+    def _reopen(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         self._gateway.reopen()
         return {"outcome": "reopened"}
 
@@ -203,10 +215,15 @@ def _body(request: ControlRequest, route: ControlRoute) -> Mapping[str, Any]:
     return body_arguments(route, request.body)
 
 
-def _answered(request: ControlRequest, answer: Any) -> None:
-    """Answers with the members of an object, which a status may stand before."""
-    status, members = answer if isinstance(answer, tuple) else (200, answer)
-    _answer_members(request, status, members, {})
+def _answered(answer: Any, request: ControlRequest) -> None:
+    """Answers with the members of an object, which a status may stand before, or a media type before a text."""
+    match answer:
+        case (str(media_type), bytes(text)):
+            request.answer(200, text, {**HEADERS, "Content-Type": media_type})
+        case (int(status), members):
+            _answer_members(request, status, members, {})
+        case _:
+            _answer_members(request, 200, answer, {})
 
 
 def _refuse(request: ControlRequest, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from agwtwisted.core.operations.measurements import Measurements
 from agwtwisted.core.operations.merging import PARENT, merged
 from agwtwisted.core.operations.questions import Question, QuestionError
+from agwtwisted.core.operations.worker_counts import WorkerCounts
 from agwtwisted.operations.events import Events, Heard
 from agwtwisted.workers.messages import Message, MessageKind
 
@@ -31,6 +33,10 @@ BUSY: Final = 503
 
 _PRECEDENCE: Final = (409, 400)
 """Which of several workers' errors counts: the first of these, or else any but that there is no such thing."""
+
+
+Completed: TypeAlias = Callable[[Question, Mapping[int, Mapping[str, Any]]], Mapping[int, Mapping[str, Any]]]
+"""Makes of all answers to a question those that are merged."""
 
 
 class AskedWorker(Protocol):
@@ -50,6 +56,7 @@ class AskedWorker(Protocol):
 class _Round:
     """A question, and what has come of it."""
 
+    question: Question
     missing: set[int]
     awaited: set[int]
     over: Callable[[], None]
@@ -64,22 +71,28 @@ class Questions:
     Args:
         reactor: has the clock.
         workers: their places.
+        counts: hear of each answer to `Question.METRICS`.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: IReactorTime, workers: Sequence[AskedWorker]) -> None:
+    def __init__(self, reactor: IReactorTime, workers: Sequence[AskedWorker], counts: WorkerCounts) -> None:
         self.events: Final = WorkersEvents(reactor, self._listen)
         """What happens in all processes."""
         self._reactor = reactor
         self._workers = workers
+        self.counts: Final = counts
         self._turns = DeferredSemaphore(AT_ONCE)
         self._serial = 0
         self._rounds: dict[int, _Round] = {}
         self._silent: set[int] = set()
 
     def ask(
-        self, question: Question, arguments: Mapping[str, Any], own: Mapping[str, Any] | None
+        self,
+        question: Question,
+        arguments: Mapping[str, Any],
+        own: Mapping[str, Any] | None,
+        completed: Completed = lambda _, answers: answers,
     ) -> Deferred[Mapping[str, Any]]:
         """The answer of the gateway.
 
@@ -87,20 +100,23 @@ class Questions:
             question: to every worker.
             arguments: with it.
             own: the parent's own part of the answer; None: it has none.
+            completed: makes of all answers those that are merged.
 
         Fails with `QuestionError`. May be cancelled.
         """
-        return self._turns.run(lambda: Deferred.fromCoroutine(self._asked(question, arguments, own)))
+        return self._turns.run(lambda: Deferred.fromCoroutine(self._asked(question, arguments, own, completed)))
 
     async def _asked(
-        self, question: Question, arguments: Mapping[str, Any], own: Mapping[str, Any] | None
+        self, question: Question, arguments: Mapping[str, Any], own: Mapping[str, Any] | None, completed: Completed
     ) -> Mapping[str, Any]:
         self._serial += 1
         serial = self._serial
         done: Deferred[None] = Deferred()
         asked = {each.index for each in self._workers if each.is_serving and each.index not in self._silent}
         missing = {each.index for each in self._workers} - asked
-        found = self._rounds[serial] = _Round(missing=missing, awaited=asked, over=lambda: done.callback(None))
+        found = self._rounds[serial] = _Round(
+            question=question, missing=missing, awaited=asked, over=lambda: done.callback(None)
+        )
         fields = {"serial": serial, "question": question.value, "arguments": dict(arguments)}
         try:
             self._send(asked, Message(kind=MessageKind.ASK, fields=fields))
@@ -111,19 +127,18 @@ class Questions:
             del self._rounds[serial]
             if found.deadline is not None and found.deadline.active():
                 found.deadline.cancel()
-        return self._answer(question, arguments, found, own)
-
-    def _answer(
-        self, question: Question, arguments: Mapping[str, Any], found: _Round, own: Mapping[str, Any] | None
-    ) -> Mapping[str, Any]:
-        answers = found.answers | ({} if own is None else {PARENT: own})
         if found.answers or (own is not None and not found.errors):
+            answers = completed(question, found.answers | ({} if own is None else {PARENT: own}))
             return merged(question, arguments, answers, sorted(found.missing))
+        raise self._error(found)
+
+    def _error(self, found: _Round) -> QuestionError:
+        """Why there is no answer."""
         error = min(found.errors, key=_precedence, default=None)
         if error is None or (found.missing and error.status not in _PRECEDENCE):
             names = ", ".join(map(str, sorted(found.missing)))
-            raise QuestionError(BUSY, f"no answer of worker {names}, which starts, ends or does not react: ask again")
-        raise error
+            return QuestionError(BUSY, f"no answer of worker {names}, which starts, ends or does not react: ask again")
+        return error
 
     def _overdue(self, found: _Round) -> None:
         self._silent |= found.awaited
@@ -154,7 +169,9 @@ class Questions:
             return
         status = message.fields["status"]
         if status == ANSWERED:
-            found.answers[index] = json.loads(message.data)
+            answer = found.answers[index] = json.loads(message.data)
+            if found.question is Question.METRICS:
+                self.counts.reported(index, Measurements.of_members(answer))  # it may end before the others answer
         elif status == DEFECT:
             found.missing.add(index)
         else:

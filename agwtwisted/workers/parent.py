@@ -71,7 +71,11 @@ class ParentService(MultiService):
         self._revocations = PublishedRevocations(supervisor.siblings)
         supervisor.present = self._present
         self.reloads = Reloads(judged.loaded, source, self, reactor)
-        self._answers = ParentAnswers(reactor, self.reloads, probes, system_time)
+        self._answers = ParentAnswers(
+            *(reactor, self.reloads, probes, system_time),
+            workers=lambda: supervisor.workers,
+            counts=supervisor.questions.counts,
+        )
         self._followed = FollowedFiles(reactor, self._followed_files, self.reloads.reload_files)
         self._probes.setServiceParent(self)
         self._followed.setServiceParent(self)
@@ -176,7 +180,9 @@ class ParentService(MultiService):
         own = await self._answers.ask(question, arguments)
         if question in ALONE:
             return own or {}
-        return await self._supervisor.questions.ask(question, arguments, own)
+        if question is Question.METRICS:
+            own = {}  # what the workers have reported before is an answer, too
+        return await self._supervisor.questions.ask(question, arguments, own, self._answers.completed)
 
     def reload(self) -> Deferred[ReloadOutcome]:
         """Takes the configuration as its files have it now, or nothing of it."""

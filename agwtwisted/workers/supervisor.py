@@ -77,7 +77,7 @@ class Supervisor:
             WorkerSlot(index + 1, {address: bound[index] for address, bound in sockets.items()}, reactor, self)
             for index in range(common.count)
         ]
-        self.questions: Final = Questions(reactor, self._slots)
+        self.questions: Final = Questions(reactor, self._slots, common.counts)
         self._spawning = Spawning(reactor, self)
         self._configurations = 0  # that were numbered
         self._workers = 0  # the same

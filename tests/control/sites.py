@@ -89,6 +89,11 @@ class SiteCase(TestCase):
         """The gateway's."""
         self.asked.append("reopen")
 
+    def explain(self, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
+        """The gateway's."""
+        self.asked.append(("explain", dict(arguments)))
+        return succeed({"accepted": True})
+
     def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
         """The gateway's."""
         self.asked.append((question, dict(arguments)))

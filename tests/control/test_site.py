@@ -15,8 +15,9 @@ from agwtwisted.cli.control import ControlPlace, NoGatewayError, ask
 from agwtwisted.console.files import HEADERS, console_files
 from agwtwisted.control.channel import BODY
 from agwtwisted.control.site import ASK_TIMEOUT
+from agwtwisted.core.operations.measurements import Collected, Measurements
 from agwtwisted.core.operations.questions import Question, QuestionError
-from agwtwisted.core.operations.routes import ROUTES
+from agwtwisted.core.operations.routes import ROUTES, Form
 from agwtwisted.core.plan.changes import Changes
 from agwtwisted.reload import STOPPING, Rejected, Reloaded
 from tests.control.sites import STATUS, SiteCase
@@ -79,7 +80,7 @@ class AnswerTests(SiteCase):
     async def test_questions(self) -> None:
         """Every route of a question asks the gateway that question, with the arguments of its path and its query."""
         for route in ROUTES:
-            if not isinstance(route.asks, Question):
+            if not isinstance(route.asks, Question) or route.form is not Form.JSON:
                 continue
             self.asked.clear()
             path = "/".join("a%2Fb" if each.startswith("{") else each for each in route.segments)
@@ -89,6 +90,22 @@ class AnswerTests(SiteCase):
             self.assertEqual(answer.members, {"question": route.asks.value})
             expected = {each[1:-1]: "a/b" for each in route.segments if each.startswith("{")}
             self.assertEqual(self.asked, [(route.asks, expected | dict.fromkeys(route.query, "x y"))])
+
+    async def test_metrics(self) -> None:
+        """GET /metrics: text for Prometheus, and OpenMetrics where the client prefers that."""
+        self.answers[Question.METRICS] = Measurements(Collected()).members()
+        answer = await self.exchange("GET", "/metrics")
+        self.assertEqual(answer.status, 200)
+        self.assertTrue(answer.headers["content-type"].startswith("text/plain; version="), answer.headers)
+        answer = await self.exchange("GET", "/metrics", Accept="application/openmetrics-text")
+        self.assertTrue(answer.headers["content-type"].startswith("application/openmetrics-text; "), answer.headers)
+        self.assertTrue(answer.body.endswith(b"# EOF\n"), answer.body)
+
+    async def test_explain(self) -> None:
+        """POST /explain: the members of the body are the question."""
+        answer = await self.exchange("POST", "/explain", b'{"listener": "a", "certificate": "PEM"}')
+        self.assertEqual((answer.status, answer.members), (200, {"accepted": True}))
+        self.assertEqual(self.asked, [("explain", {"listener": "a", "certificate": "PEM"})])
 
     async def test_body(self) -> None:
         """The members of a body are arguments, too."""

@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.operations.questions import Question, QuestionError
+from agwtwisted.core.operations.worker_counts import WorkerCounts
 from agwtwisted.workers.asking import ANSWER_TIMEOUT, AT_ONCE, DEFECT, Questions
 from agwtwisted.workers.messages import Message, MessageKind
 
@@ -39,7 +40,7 @@ class QuestionsCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.workers = [FakeWorker(index) for index in (1, 2, 3)]
-        self.questions = Questions(self.clock, self.workers)
+        self.questions = Questions(self.clock, self.workers, WorkerCounts())
 
     def ask(
         self, question: Question = Question.LISTENERS, own: Mapping[str, Any] | None = None

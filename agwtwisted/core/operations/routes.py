@@ -23,6 +23,7 @@ class Operation(Enum):
     STATUS = "status"
     RELOAD = "reload"
     REOPEN = "reopen"
+    EXPLAIN = "explain"
     EVENTS = "events"
 
 
@@ -33,6 +34,7 @@ class Form(Enum):
     """How an answer is written."""
 
     JSON = "a JSON object"
+    METRICS = "metrics as text"
     EVENTS = "Server-Sent Events"
 
 
@@ -127,11 +129,32 @@ ROUTES: Final[tuple[ControlRoute, ...]] = (
     ),
     ControlRoute(
         method="GET",
+        path="/metrics",
+        asks=Question.METRICS,
+        meaning=(
+            "Metrics for Prometheus: its text format or, where `Accept` asks for `application/openmetrics-text`,"
+            " OpenMetrics."
+        ),
+        form=Form.METRICS,
+    ),
+    ControlRoute(
+        method="GET",
         path="/events",
         asks=Operation.EVENTS,
         meaning="What happens, as it happens.",
         query={"kinds": "names of kinds, separated by commas; all unless given"},
         form=Form.EVENTS,
+    ),
+    ControlRoute(
+        method="POST",
+        path="/explain",
+        asks=Operation.EXPLAIN,
+        meaning="Whether a listener accepts a client's certificate, and why, as `agw explain` does.",
+        body={
+            "listener": "the name of a listener",
+            "certificate": "the certificate and its intermediates, as PEM",
+            "at": "the time at which the certificate is judged; now unless given",
+        },
     ),
     ControlRoute(
         method="POST",
