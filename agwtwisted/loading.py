@@ -104,6 +104,10 @@ NO_FILES: Final = Files(file="", main=SourceFile(data=b"", mode=0o600))
 """Of a configuration that was made by other means."""
 
 
+class UnreadableError(ConfigError):
+    """The configuration file itself cannot be read."""
+
+
 @attrs.frozen(kw_only=True)
 class Loaded:
     """A configuration that is taken, and what it was read from."""
@@ -148,13 +152,14 @@ def load_files(file: str, now: datetime | None) -> Loaded:
         now: the time (aware) at which certificates have expired; None: dates do not count.
 
     Raises:
-        ConfigError: with every problem, warnings included; so, too, where the file cannot be read.
+        ConfigError: with every problem, warnings included.
+        UnreadableError: the file cannot be read.
     """
     try:
         main = read(file)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError([Problem(place=Place(file=file), message=f"cannot be read: {reason}")]) from error
+        raise UnreadableError([Problem(place=Place(file=file), message=f"cannot be read: {reason}")]) from error
     reader = _Reader()
     plan = _parsed(file, main, reader.read, now)
     return Loaded(plan=plan, files=reader.files(file, main))

@@ -19,19 +19,17 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from agwtwisted._version import VERSION
+from agwtwisted.checking import check, fallbacks
 from agwtwisted.core.base.errors import ConfigError, Problem
 from agwtwisted.core.plan.descriptors import budget_of, too_few
 from agwtwisted.core.plan.plan import Address, Plan
-from agwtwisted.core.reports import report
 from agwtwisted.listening.activation import Binding, Inherited
-from agwtwisted.loading import Loaded, load, placed, try_contexts
+from agwtwisted.loading import Loaded, placed
 from agwtwisted.reload import FileSource
-from agwtwisted.tls import openssl
 from agwtwisted.transport.descriptors import raise_limit
 from agwtwisted.transport.process import (
     install_reactor,
     number_of_workers,
-    reactor_fallback,
     spare_the_collector,
 )
 
@@ -63,12 +61,9 @@ class Options(usage.Options):
 def makeService(options: Options) -> IService:
     """The gateway, with its ports bound; ends the process with a message when it cannot be started."""
     file = options["config"]
+    if options["check"]:
+        _check(file)
     try:
-        if options["check"]:
-            plan = load(file, datetime.now(UTC))
-            _warn(plan)
-            _check(plan, file)
-            sys.exit(0)
         # A reload finds it from a daemon's working directory, too, and so as the same configuration.
         source = FileSource(os.path.abspath(file), partial(datetime.now, UTC), _refusal_of_output(options))
         loaded = source.load()
@@ -81,25 +76,18 @@ def makeService(options: Options) -> IService:
 def _warn(plan: Plan) -> None:
     for warning in plan.config.warnings:
         print(warning, file=sys.stderr)
-    for fallback in (openssl.FALLBACK, reactor_fallback()):
-        if fallback:
-            print(f"WARNING {fallback}", file=sys.stderr)
+    for fallback in fallbacks():
+        print(f"WARNING {fallback}", file=sys.stderr)
 
 
-def _check(plan: Plan, file: str) -> None:
-    with placed(plan):
-        try_contexts(plan)
-    _descriptors(plan)
-    _show(f"{report.table(plan, datetime.now(UTC))}\n{_processes(plan)}{file}: the configuration is valid")
-
-
-def _processes(plan: Plan) -> str:
-    """How many processes serve, where that is set."""
-    workers = plan.gateway.workers
-    if workers == 1:
-        return ""
-    count = number_of_workers(workers)
-    return f"{count} workers{' (auto)' if workers == 'auto' else ''}\n"
+def _check(file: str) -> NoReturn:
+    """Ends the process: 0, the configuration is valid; 1, it is not; 2, the file cannot be read."""
+    report = check(file, datetime.now(UTC))
+    for found in report.findings:
+        print(found, file=sys.stderr)
+    if report.text:
+        _show(report.text)
+    sys.exit(report.status().value)
 
 
 def _refusal_of_output(options: Options) -> Callable[[Loaded], None]:

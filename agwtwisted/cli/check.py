@@ -3,33 +3,60 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from datetime import UTC, datetime
 from typing import Final
 
 from agwtwisted.cli.command import Command, Example, Group, Statuses
-from agwtwisted.cli.options import add_config, config_of
+from agwtwisted.cli.options import add_config, add_output, config_of
+from agwtwisted.cli.output import output_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `agw check` takes."""
+    add_config(parser)
+    parser.add_argument("--strict", action="store_true", help="a warning is an error: exit status 1")
+    add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Shows the effective configuration, or every problem; ends the process where there is one."""
-    from agwtwisted.tap import Options, makeService
+    """Shows the effective configuration, or every problem; `agw run --check` calls it as well."""
+    from agwtwisted.checking import check
 
-    checked = Options()
-    checked.parseOptions(["--check", "--config", config_of(options)])
-    makeService(checked)
-    return 0
+    output, strict = output_of(options), getattr(options, "strict", False)
+    report = check(config_of(options), datetime.now(UTC))
+    status = report.status(strict=strict).value
+    if getattr(options, "json", False):
+        output.show_json(report.members(strict=strict))
+        return status
+    for found in report.findings:
+        print(found, file=sys.stderr)
+    if strict and report.text and report.warnings:
+        print(f"{report.file}: valid, but for its warnings (--strict)", file=sys.stderr)
+    elif report.text:
+        output.show(report.text)
+    return status
 
 
 COMMAND: Final = Command(
     name="check",
     group=Group.RUN,
     help="report every error of a configuration, or show what it comes to; start nothing",
-    description="A running gateway is not disturbed.",
+    description=(
+        "Run it as the user of the gateway: log directory, state directory and control socket are tried, and nothing is"
+        " left behind. A running gateway is not disturbed."
+    ),
     examples=(
         Example("agw check --config gw.ini", "every error, with file and line; or the effective configuration"),
         Example("agw check --config gw.ini && agw reload --config gw.ini", "reload only what is valid"),
+        Example("agw check --strict --quiet --config gw.ini", "in a pipeline: a warning is an error, too"),
+        Example("agw check --json --config gw.ini", "problems, warnings and every key in force, for programs"),
     ),
-    statuses=Statuses(ok="the configuration is valid", no="it is not", failed="wrong usage"),
-    arguments=add_config,
+    statuses=Statuses(
+        ok="the configuration is valid",
+        no="it is not, or with --strict: it has warnings",
+        failed="wrong usage, or the file cannot be read",
+    ),
+    arguments=add_arguments,
     run=run,
-    failure=1,
 )

@@ -26,7 +26,7 @@ AGAIN: Final = 1.0
 """Seconds between two looks whether another gateway has let go of the socket, or whether there are descriptors."""
 
 _BACKLOG: Final = 64
-_LONGEST: Final = 107
+LONGEST_PATH: Final = 107
 """Bytes of a path (sun_path of unix(7), without its end)."""
 
 
@@ -118,8 +118,8 @@ class ControlSocket(Service):
             self._listening.start()
 
     def _locked(self) -> bool:
-        if len(os.fsencode(self.path)) > _LONGEST:
-            raise OSError(0, f"is too long for a socket: at most {_LONGEST} bytes")
+        if len(os.fsencode(self.path)) > LONGEST_PATH:
+            raise OSError(0, f"is too long for a socket: at most {LONGEST_PATH} bytes")
         Path(self.path).parent.mkdir(mode=0o700, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         lock = os.open(f"{self.path}.lock", flags, 0o600)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -34,8 +35,33 @@ class CheckTests(SynchronousTestCase):
             self.assertIn("gw.ini:3 ", done.err)
 
     def test_missing(self) -> None:
-        """A file that is not there is one line."""
-        done = call("check", "-c", "none.ini")
-        self.assertEqual(
-            (done.status, done.out, done.err), (1, "", "ERROR none.ini cannot be read: No such file or directory\n")
-        )
+        """A file that is not there is one line, and another exit status."""
+        for words in (["check"], ["run", "--check"]):
+            done = call(*words, "-c", "none.ini")
+            self.assertEqual(
+                (done.status, done.out, done.err),
+                (2, "", "ERROR none.ini cannot be read: No such file or directory\n"),
+            )
+
+    def test_strict(self) -> None:
+        """With --strict a warning is an error, and the report is left out."""
+        self.assertIn("WARNING", call("check", "-c", str(self.file)).err)
+        done = call("check", "--strict", "-c", str(self.file))
+        self.assertEqual((done.status, done.out), (1, ""))
+        self.assertIn("valid, but for its warnings (--strict)\n", done.err)
+
+    def test_json(self) -> None:
+        """Programs get findings and every key in force, valid or not; nothing goes to standard error."""
+        done = call("check", "--json", "-c", str(self.file))
+        answer = json.loads(done.out)
+        self.assertEqual((done.status, done.err, answer["valid"], answer["problems"]), (0, "", True, []))
+        self.assertIn("http_listener strict", answer["configuration"])
+        self.assertTrue(answer["report"].startswith("Listeners\n"))
+        self.assertEqual({each["severity"] for each in answer["warnings"]}, {"warning"})
+        strict = json.loads(call("check", "--json", "--strict", "-c", str(self.file)).out)
+        self.assertEqual((strict["valid"], strict["warnings"]), (False, answer["warnings"]))
+        self.file.write_text("[gateway]\nfoo = 1\n" + self.file.read_text())
+        done = call("check", "--json", "-c", str(self.file))
+        answer = json.loads(done.out)
+        self.assertEqual((done.status, done.err, answer["configuration"]), (1, "", None))
+        self.assertEqual((answer["problems"][0]["line"], answer["problems"][0]["section"]), (2, "gateway"))

@@ -64,6 +64,12 @@ class CheckReport:
             **fields,
         )
 
+    @property
+    def findings(self) -> tuple[Problem, ...]:
+        """Problems and warnings in the order of the file, then those about lines of other files."""
+        found = (*self.problems, *self.warnings)
+        return tuple(sorted(found, key=lambda each: (each.place.file != self.file, each.place.line)))
+
     def status(self, *, strict: bool = False) -> CheckStatus:
         """Whether the configuration is valid; with `strict` a warning is an error."""
         if not self.is_read:

@@ -1,0 +1,121 @@
+"""Checks a configuration as a start would, and starts nothing: for `agw check` and ``twistd agwgateway --check``.
+
+What depends on this machine is tried as the user who checks: log and state directory, control socket, descriptors.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from agwtwisted.backends import affinity_key
+from agwtwisted.control.listening import LONGEST_PATH
+from agwtwisted.core.base.errors import ConfigError, Place, Problem, Severity
+from agwtwisted.core.configuration.certificate_warnings import WarningKind
+from agwtwisted.core.plan.descriptors import budget_of, too_few
+from agwtwisted.core.plan.plan import Plan
+from agwtwisted.core.reports import report
+from agwtwisted.core.reports.check_report import ACCESS_LOG, CONTROL_SOCKET, STATE_DIRECTORY, CheckReport
+from agwtwisted.core.reports.effective_configuration import effective_configuration
+from agwtwisted.loading import UnreadableError, load, placed, try_contexts
+from agwtwisted.operations.trials import try_access_log, try_directory, try_socket
+from agwtwisted.process import control_path
+from agwtwisted.revocation import ocsp_store
+from agwtwisted.tls import openssl
+from agwtwisted.transport.descriptors import raise_limit
+from agwtwisted.transport.process import number_of_workers, reactor_fallback
+
+
+def check(file: str, now: datetime) -> CheckReport:
+    """Every problem and warning of a configuration file, and what it comes to.
+
+    Args:
+        file: its path.
+        now: the time (aware) at which certificates have ended, or end soon.
+    """
+    try:
+        plan = load(file, now)
+        with placed(plan):
+            try_contexts(plan)
+    except UnreadableError as error:
+        return CheckReport.of(file, error.problems, is_read=False)
+    except ConfigError as error:
+        return CheckReport.of(file, error.problems)
+    found = [*plan.config.warnings, *_fallbacks(file), *too_few(plan, budget_of(plan, raise_limit())), *_tried(plan)]
+    checked = CheckReport.of(file, found)
+    if checked.problems:
+        return checked
+    text = f"{report.table(plan, now)}\n{_processes(plan)}{file}: the configuration is valid"
+    return CheckReport.of(file, found, configuration=effective_configuration(plan), text=text)
+
+
+def fallbacks() -> tuple[str, ...]:
+    """What of the installed libraries is unknown to the gateway, and what that means."""
+    return tuple(filter(None, (openssl.FALLBACK, reactor_fallback())))
+
+
+def _fallbacks(file: str) -> Iterator[Problem]:
+    for fallback in fallbacks():
+        yield Problem(place=Place(file=file), message=fallback, severity=Severity.WARNING)
+
+
+def _processes(plan: Plan) -> str:
+    """How many processes serve, where that is set."""
+    workers = plan.gateway.workers
+    if workers == 1:
+        return ""
+    count = number_of_workers(workers)
+    return f"{count} workers{' (auto)' if workers == 'auto' else ''}\n"
+
+
+def _tried(plan: Plan) -> Iterator[Problem]:
+    gateway = plan.gateway
+    if gateway.access_log is not None:
+        attempt = partial(try_access_log, gateway.access_log)
+        yield from _attempt(plan, ACCESS_LOG, "gateway", "access_log", f"access_log {gateway.access_log}", attempt)
+    unusable: tuple[Problem, ...] = ()
+    if gateway.state_directory is not None:
+        directory = Path(gateway.state_directory).absolute()
+        attempt = partial(try_directory, directory, affinity_key.FILE, ocsp_store.FILE)
+        what = f"state_directory {gateway.state_directory}"
+        unusable = tuple(_attempt(plan, STATE_DIRECTORY, "gateway", "state_directory", what, attempt))
+        yield from unusable
+    yield from _tried_socket(plan, but_in=gateway.state_directory if unusable else None)
+
+
+def _tried_socket(plan: Plan, but_in: str | None) -> Iterator[Problem]:
+    """The control socket, unless it is in a directory of which it is known already that it cannot be used."""
+    path = control_path(plan)
+    if path is None or (but_in is not None and os.path.dirname(path) == but_in):
+        return
+    control = plan.config.control
+    severity = Severity.ERROR if control is not None and control.socket is not None else Severity.WARNING
+    attempt = partial(try_socket, path, LONGEST_PATH)
+    yield from _attempt(plan, CONTROL_SOCKET, "control", "socket", f"the control socket {path}", attempt, severity)
+
+
+def _attempt(
+    plan: Plan,
+    kind: WarningKind,
+    section: str,
+    key: str,
+    what: str,
+    attempt: Callable[[], None],
+    severity: Severity = Severity.ERROR,
+) -> Iterator[Problem]:
+    """A problem if an attempt fails."""
+    try:
+        attempt()
+    except (OSError, ValueError) as error:
+        reason = (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
+        yield Problem(
+            place=plan.origins.place(section, key),
+            section=section,
+            key=key,
+            name=kind.name,
+            severity=severity,
+            message=f"{what} cannot be used by this user (uid {os.geteuid()}): {reason}",
+        )
