@@ -28,6 +28,9 @@ class Session(Protocol):
     draining: bool  # the next answer is to be the last on this connection
     expelled: bool  # and no request is to be begun before it, either
     address: bytes  # of the client, for X-Forwarded-For
+    requests: int  # that have begun
+    host: bytes  # of the last one, as it came
+    backend: bytes  # host:port of the server that was asked last; empty: none was
 
     def strict_client(self) -> Deferred[Client]:
         """The client as a path that requires a certificate takes it; may be cancelled."""

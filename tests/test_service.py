@@ -25,6 +25,7 @@ from agwtwisted.listening.listener import bind
 from agwtwisted.operations.events import Events
 from agwtwisted.revocation.ocsp_store import SqliteStore
 from agwtwisted.service import LOG_SHARE, GatewayService, build
+from agwtwisted.shared import ALONE
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.deferreds import TrackedSet
 from tests import clients, configurations
@@ -167,6 +168,7 @@ class StagesTests(SynchronousTestCase):
             access_log=self.log,
             revocation=self.revocation,
             resolver=resolver,
+            place=ALONE,
             events=Events(self.clock),
             drains=OperatorDrains(NO_SIBLINGS),
         )

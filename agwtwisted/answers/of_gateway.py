@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from twisted.internet.defer import Deferred
 
 from agwtwisted.answers.of_backends import BackendAnswers
+from agwtwisted.answers.of_clients import ClientAnswers
 from agwtwisted.answers.of_configuration import ConfigurationAnswers
 from agwtwisted.answers.of_metrics import process_measurements
 from agwtwisted.core.operations.listeners_in_force import listeners_in_force
@@ -51,8 +52,11 @@ class GatewayAnswers:
             shared.reactor.seconds,
             shared.wall.seconds,
         )
+        self._of_clients = ClientAnswers(gateway, shared.place.index, shared.reactor, shared.wall.seconds)
         self._answers: Mapping[Question, _Answers] = {
             Question.LISTENERS: self._listeners,
+            Question.CLIENTS: self._of_clients.clients,
+            Question.CLOSE: self._close,
             Question.BACKENDS: self._backends,
             Question.DRAIN: partial(self._drain, drained=True),
             Question.UNDRAIN: partial(self._drain, drained=False),
@@ -67,6 +71,9 @@ class GatewayAnswers:
 
     async def _backends(self, arguments: Mapping[str, Any]) -> AnswerMembers:
         return self._of_backends.backends()
+
+    async def _close(self, arguments: Mapping[str, Any]) -> AnswerMembers:
+        return self._of_clients.close(arguments)
 
     async def _drain(self, arguments: Mapping[str, Any], *, drained: bool) -> AnswerMembers:
         return self._of_backends.drain(arguments, drained=drained)

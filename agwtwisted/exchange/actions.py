@@ -164,6 +164,8 @@ class ExchangeActions:
     def take_connection(self, connection: BackendConnection) -> None:
         """TAKE_CONNECTION."""
         self._connection = connection
+        server = self._attempts.server
+        self._session.backend = b"" if server is None else server.name
 
     def send_body(self, data: bytes) -> None:
         """SEND_BODY."""

@@ -33,6 +33,8 @@ class HttpExchanges(ExchangeContext):
 
     def exchange(self, request: RequestHead | UnfitRequest, writer: ResponseWriter, session: Session) -> HttpExchange:
         """One request's exchange, to be begun; that of a client that is turned away knows no routes."""
+        session.requests += 1
+        session.host = request.authority
         client = session.client
         if isinstance(client, TurnedAway):
             return HttpExchange(self, request, writer, session, turn_away(unauthenticated(self, client, last=True)))

@@ -191,6 +191,8 @@ class _WebSession:
     listener = "resource"
     draining = False
     expelled = False
+    requests = 0
+    host = backend = b""
 
     def __init__(self, sites: Sites, pending: PendingClient, port: int) -> None:
         self.sites = sites

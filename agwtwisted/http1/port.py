@@ -25,6 +25,8 @@ class HttpPort(Port[Site]):
         others: those of `ports.Port`.
     """
 
+    protocol = "http/1.1"
+
     def __init__(
         self,
         plan: PortPlan[Site],

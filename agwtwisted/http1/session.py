@@ -17,6 +17,7 @@ from agwtwisted.core.exchange.forwarding import IdentityBlocks, client_address
 from agwtwisted.core.http.heads import RequestParser
 from agwtwisted.core.identity.clients import Admitted, Client, PendingClient, TurnedAway
 from agwtwisted.core.listening.admission import Awaited
+from agwtwisted.core.operations.live_clients import ClientState, LiveClient
 from agwtwisted.core.plan.routing import Action, Site, Sites
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import SslProfile
@@ -38,6 +39,7 @@ class SessionPort(Protocol):
     quiet: float
     sites: Sites
     parser: RequestParser
+    protocol: str
     identities: IdentityBlocks
     metrics: Metrics
     check_of: Callable[[SslProfile | None], Check | None]
@@ -78,6 +80,8 @@ class HttpSession:
         self.listener = port.listener_of(site)
         self.draining = False
         self.expelled = False
+        self.requests = 0
+        self.host = self.backend = b""
         self.address = client_address(client.connection)
         self._port = port
         self._connection = connection
@@ -136,6 +140,34 @@ class HttpSession:
     def abort(self) -> None:
         """Ends the connection at once."""
         self._connection.abort()
+
+    def shown(self) -> LiveClient:
+        """Who the client is, and what is under way."""
+        client = self.client
+        state = self._state()
+        at_work = state in (ClientState.ACTIVE, ClientState.STREAMING)
+        return LiveClient.of(
+            client,
+            listener=self.listener,
+            protocol=self._port.protocol,
+            state=state,
+            requests=self.requests,
+            host=self.host,
+            backend=self.backend.decode() if at_work else "",
+        )
+
+    def _state(self) -> ClientState:
+        if self._connection.closing:
+            return ClientState.CLOSING
+        if isinstance(self.client, TurnedAway):
+            return ClientState.REFUSED
+        if self._protocol.between_requests:
+            return ClientState.IDLE
+        return ClientState.STREAMING if self._protocol.endless else ClientState.ACTIVE
+
+    def dismiss(self) -> None:
+        """An operator ends it: as that of a client that is trusted no more."""
+        self._expel()
 
     # -- under a new configuration
 

@@ -16,11 +16,13 @@ from twisted.logger import Logger
 from agwtwisted.core.identity.clients import (
     Admitted,
     CertificateProof,
+    ClientConnection,
     PendingClient,
     TurnedAway,
 )
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.listening.proxy_protocol import Endpoint, ProxyHeader
+from agwtwisted.core.operations.live_clients import ClientState, LiveClient
 from agwtwisted.core.plan.routing import S
 from agwtwisted.core.verification.handshake_failures import (
     LISTENER_REMOVED,
@@ -33,6 +35,7 @@ from agwtwisted.identity.gate import Gate
 from agwtwisted.listening.interfaces import EntryPort
 from agwtwisted.listening.proxied import ProxyHeaderReceiver
 from agwtwisted.listening.succession import Succession, Turns
+from agwtwisted.listening.tracking import DISMISSED
 from agwtwisted.tls.client_certificates import ClientCertificates, pending_client, proof_of
 from agwtwisted.tls.handshake import ServerHandshake
 from agwtwisted.tls.port_contexts import PortContexts
@@ -66,6 +69,16 @@ class ProxiedArrival:
     def listener(self) -> str:
         """As PortSession says."""
         return self._port.listener_of(None)
+
+    def shown(self) -> LiveClient:
+        """What is known is the proxy's address."""
+        facts = ClientConnection(address=self._host, port=self._number)
+        state, protocol = ClientState.PROXY_HEADER, self._port.protocol
+        return LiveClient(listener=self.listener, protocol=protocol, state=state, connection=facts)
+
+    def dismiss(self) -> None:
+        """Nothing was begun for the client."""
+        self.connection.abort(DISMISSED)
 
     def drain(self) -> None:
         """The gateway stops."""
@@ -160,6 +173,15 @@ class TlsArrival(Generic[S]):
     def listener(self) -> str:
         """That of the name that the client asked for, once it has."""
         return self._port.listener_of(self._site)
+
+    def shown(self) -> LiveClient:
+        """Nothing is proven yet."""
+        state, protocol = ClientState.HANDSHAKE, self._port.protocol
+        return LiveClient(listener=self.listener, protocol=protocol, state=state, connection=self._facts)
+
+    def dismiss(self) -> None:
+        """Nothing was begun for the client."""
+        self.connection.abort(DISMISSED)
 
     def drain(self) -> None:
         """The gateway stops."""
@@ -316,6 +338,22 @@ class GateArrival(Generic[S]):
     def listener(self) -> str:
         """That of its site."""
         return self._port.listener_of(self._site)
+
+    def shown(self) -> LiveClient:
+        """Its certificate is known, and not judged to the end."""
+        pending = self._pending
+        return LiveClient(
+            listener=self.listener,
+            protocol=self._port.protocol,
+            state=ClientState.VERDICT,
+            connection=pending.connection,
+            proof=pending.proof,
+            verdict=pending.proof.verdict,
+        )
+
+    def dismiss(self) -> None:
+        """The client was not admitted, and nothing was begun for it."""
+        self._connection.abort(DISMISSED)
 
     def drain(self) -> None:
         """The gateway stops: the verdict has a deadline, and what has come is served after it."""

@@ -40,6 +40,7 @@ class EntryPort(Protocol[S]):
     live: LiveConnections
     expired_roots: ExpiredRoots
     resumption: Resumption
+    protocol: str  # of clients: `core.operations.live_clients`
     check_of: Callable[[SslProfile | None], Check | None]
     quiet: float
 

@@ -98,6 +98,9 @@ class Port(ABC, Generic[S]):
         environment: what it shares with the other ports.
     """
 
+    protocol: str
+    """Of its clients, as answers name it."""
+
     client_begins = True
     """Whether a client without TLS speaks first, and may be taken for a stranger while it does not."""
 
@@ -223,6 +226,7 @@ class Port(ABC, Generic[S]):
     def track(self, connection: Connection, block: str = "", *, silent: bool = True) -> TrackedConnection:
         """Gives a connection a place among all."""
         live = self.live
+        live.enter(connection, self.clock.seconds())
         return TrackedConnection(connection, live.sessions, self.limits, block, live.closed, silent=silent)
 
     def connection_of(self, connection: Connection, host: str, port: int, reached: Endpoint | None) -> ClientConnection:

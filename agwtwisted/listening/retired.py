@@ -28,6 +28,11 @@ class RetiredPorts:
         self._ports: dict[Port[Any], IDelayedCall] = {}
 
     @property
+    def ports(self) -> tuple[Port[Any], ...]:
+        """Those that have any."""
+        return tuple(self._ports)
+
+    @property
     def connections(self) -> int:
         """How many connections of clients they have."""
         return sum(len(port.connections) for port in self._ports)

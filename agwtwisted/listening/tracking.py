@@ -7,14 +7,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from itertools import count
+from typing import Final, Protocol
 
 from agwtwisted.core.listening.admission import Awaited
+from agwtwisted.core.operations.live_clients import LiveClient
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.succession import Succession, Turns
 from agwtwisted.operations.counters import AddressCounters
 from agwtwisted.transport.connection import STOPPING, Connection
 from agwtwisted.transport.deferreds import TrackedSet
+
+DISMISSED: Final = "an operator has closed the connection"
+"""Why connections end that no request or session of is under way."""
+
+_NUMBERS: Final = count(1)
+"""Of the connections of this process."""
 
 
 class PortSession(Protocol):
@@ -23,6 +31,12 @@ class PortSession(Protocol):
     @property
     def listener(self) -> str:
         """The name of the listener, that of the port's first one where the client has not selected one."""
+
+    def shown(self) -> LiveClient:
+        """What is known of the client at this moment."""
+
+    def dismiss(self) -> None:
+        """An operator ends it: after the answer under way, where there is one."""
 
     def drain(self) -> None:
         """The gateway stops: ends once what has come from the client is done."""
@@ -51,6 +65,19 @@ class LiveConnections:
         self.all: TrackedSet[Connection] = TrackedSet()
         self._counters = AddressCounters() if counters is None else counters
         self.sessions: dict[Connection, PortSession] = {}
+        self.numbered: dict[int, Connection] = {}  # those of clients, in the order in which they came
+
+    def enter(self, connection: Connection, now: float) -> None:
+        """Gives a client's connection its number, if it has none."""
+        if not connection.number:
+            connection.number, connection.since = next(_NUMBERS), now
+            self.numbered[connection.number] = connection
+
+    def shown(self, number: int) -> tuple[Connection, LiveClient] | None:
+        """A client's connection and what is known of it; None: it has ended, or is between two stages."""
+        connection = self.numbered.get(number)
+        session = None if connection is None else self.sessions.get(connection)
+        return None if connection is None or session is None else (connection, session.shown())
 
     def stand_behind(self, connection: Connection, session: PortSession | None) -> None:
         """Something else does from now on; None: nothing."""
@@ -93,6 +120,7 @@ class LiveConnections:
         session = self.sessions.pop(connection, None)
         if session is not None:
             session.ended()
+        self.numbered.pop(connection.number, None)
         self.all.discard(connection)
 
     def _let_go(self, connection: Connection) -> None:

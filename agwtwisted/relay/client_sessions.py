@@ -5,11 +5,9 @@ For `relay.port`, which makes a session for each client.
 
 from __future__ import annotations
 
-import ipaddress
 from functools import partial
 from typing import Any
 
-import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionRefusedError, DNSLookupError
 from twisted.internet.interfaces import IDelayedCall
@@ -20,7 +18,7 @@ from agwtwisted.core.backends.balancing import Order
 from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.identity.clients import Admitted, Client, PendingClient, TurnedAway
 from agwtwisted.core.listening.admission import Awaited
-from agwtwisted.core.listening.proxy_protocol import Endpoint
+from agwtwisted.core.operations.live_clients import ClientState, LiveClient
 from agwtwisted.core.operations.records import client_members
 from agwtwisted.core.operations.session_records import SessionRecord, SessionStatus, render_session
 from agwtwisted.core.plan.routing import RelaySite
@@ -31,7 +29,7 @@ from agwtwisted.listening.ports import Port
 from agwtwisted.listening.succession import Belonging, Succession, Turns
 from agwtwisted.relay.backends import RelayServer
 from agwtwisted.relay.relay_targets import RelayTarget
-from agwtwisted.relay.session import End, Relay
+from agwtwisted.relay.session import End, Joined, Relay
 from agwtwisted.relay.waiting import WaitingClient
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.deferreds import log_failure
@@ -67,7 +65,7 @@ class RelaySession:
         self._servers: Order[RelayServer] | None = None
         self._server: RelayServer | None = None
         self._dialing: Deferred[Connection] | None = None
-        self._joined: _Joined | None = None
+        self._joined: Joined | None = None
         self._end: End | None = None
         self._status = SessionStatus.OK
         self._preamble = b""
@@ -94,6 +92,21 @@ class RelaySession:
     def listener(self) -> str:
         """The name of its listener."""
         return self._target.site.listener.name
+
+    def shown(self) -> LiveClient:
+        """Who the client is, and its server."""
+        client, server = self.client, self._server
+        return LiveClient.of(
+            client,
+            listener=self.listener,
+            protocol=self._port.protocol,
+            state=ClientState.CONNECTING if self._joined is None else ClientState.RELAY,
+            backend="" if self._joined is None or server is None else server.name,
+        )
+
+    def dismiss(self) -> None:
+        """An operator ends it."""
+        self._abort(End.DISMISSED)
 
     def drain(self) -> None:
         """It has what time there is; so has a client whose server has not accepted yet."""
@@ -265,8 +278,8 @@ class RelaySession:
         reached = connection.reached
         if reached is None:
             host = self._connection.host()
-            reached = _endpoint(host.host, host.port)
-        source = _endpoint(connection.address, connection.port)
+            reached = announcing.endpoint(host.host, host.port)
+        source = announcing.endpoint(connection.address, connection.port)
         return announcing.header(self._admitted, source, reached, self._target.names)
 
     def _dial_next(self) -> None:
@@ -296,7 +309,7 @@ class RelaySession:
         self._live.adopt(backend, self)
         timeout = self._target.site.rule.backend_settings.timeout
         relay = Relay(self._connection, backend, port.clock, timeout, self._over)
-        self._joined = _Joined(
+        self._joined = Joined(
             backend=backend,
             relay=relay,
             since=port.clock.seconds(),
@@ -382,19 +395,3 @@ class RelaySession:
             certificate_omitted=self._omitted,
         )
         return render_session(record)
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class _Joined:
-    """What there is once a backend is connected to."""
-
-    backend: Connection
-    relay: Relay
-    since: float
-    source_port: int
-
-
-def _endpoint(host: str, port: int) -> Endpoint:
-    address = ipaddress.ip_address(host.partition("%")[0])
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address, port

@@ -37,6 +37,7 @@ class RelayPort(Port[RelaySite]):
     ) -> None:
         super().__init__(plan, contexts, environment)
         self._targets = {site: RelayTarget.of(site, backends, self.metrics) for site in self.sites.all()}
+        self.protocol = "tcp" if contexts is None else "tls"
         names = [site.listener.name for site in self._targets]
         self._frames = {name: RecordFrame.from_names(listener=name) for name in names}
         self._first = self._targets[self.sites.all()[0]]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from enum import Enum
 from math import inf
 
+import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -31,6 +32,7 @@ class End(Enum):
     BACKEND_DOWN = "backend is down"
     STOPPED = "the gateway is stopping"
     REMOVED = "listener removed"
+    DISMISSED = "closed by an operator"
     DEFECT = "internal error"
 
 
@@ -232,3 +234,13 @@ class Relay:
                 side.connection.abort()
             else:
                 side.connection.break_off()
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Joined:
+    """What a session has once a backend is connected to."""
+
+    backend: Connection
+    relay: Relay
+    since: float
+    source_port: int

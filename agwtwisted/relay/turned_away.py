@@ -6,6 +6,7 @@ from functools import partial
 
 from agwtwisted.core.identity.clients import TurnedAway
 from agwtwisted.core.listening.admission import Awaited
+from agwtwisted.core.operations.live_clients import ClientState, LiveClient
 from agwtwisted.core.operations.records import client_members
 from agwtwisted.core.operations.session_records import SessionRecord, SessionStatus, render_session
 from agwtwisted.core.plan.routing import RelaySite
@@ -36,6 +37,15 @@ class TurnedAwaySession:
     def listener(self) -> str:
         """The name of its listener."""
         return self._target.site.listener.name
+
+    def shown(self) -> LiveClient:
+        """Who was refused."""
+        protocol = self._port.protocol
+        return LiveClient.of(self.client, listener=self.listener, protocol=protocol, state=ClientState.REFUSED)
+
+    def dismiss(self) -> None:
+        """It ends now."""
+        self._connection.abort()
 
     def drain(self) -> None:
         """It ends as soon as it can."""

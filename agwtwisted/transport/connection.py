@@ -66,6 +66,8 @@ class Connection:
     input_ended = False  # the peer sends no more, and may still be sent to; a receiver that comes later looks at it
     output_ended = False  # so do we
     paused = False
+    number = 0  # of a client's connection, in the order in which they came; 0: it is none
+    since = 0.0  # when it came
     end_reason = ""  # why the gateway ended it, or TLS; empty where the peer did
     _preamble = b""
     _linger = False

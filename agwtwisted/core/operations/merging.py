@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from agwtwisted.core.operations.backend_servers import PARTIAL
+from agwtwisted.core.operations.live_clients import MOST_CLIENTS, USUAL_CLIENTS
 from agwtwisted.core.operations.measurements import Measurements
 from agwtwisted.core.operations.measurements import merged as merged_measurements
-from agwtwisted.core.operations.questions import Question
+from agwtwisted.core.operations.questions import Question, number_argument
 
 Members: TypeAlias = Mapping[str, Any]
 Answers: TypeAlias = Mapping[int, Members]
@@ -102,6 +103,18 @@ def _with_servers(pools: Iterable[Members], servers: Mapping[object, Members]) -
     ]
 
 
+def _clients(arguments: Mapping[str, Any], answers: Answers) -> Members:
+    """Those of the first worker come first; each has answered from where the page begins."""
+    limit = number_argument(arguments, "limit", USUAL_CLIENTS, least=1, most=MOST_CLIENTS)
+    found = [client for answer in answers.values() for client in answer["clients"]]
+    more = len(found) > limit or any(answer["next"] is not None for answer in answers.values())
+    return {
+        "clients": found[:limit],
+        "total": sum(answer["total"] for answer in answers.values()),
+        "next": found[:limit][-1]["id"] if more else None,
+    }
+
+
 UNCHANGED: Final = "unchanged"
 """The outcome of an action where all was so already."""
 
@@ -119,6 +132,8 @@ def _metrics(arguments: Mapping[str, Any], answers: Answers) -> Members:
 _MERGING: Final[Mapping[Question, Callable[[Mapping[str, Any], Answers], Members]]] = {
     Question.LISTENERS: _listeners,
     Question.BACKENDS: _backends,
+    Question.CLIENTS: _clients,
+    Question.CLOSE: _any_of,
     Question.CERTIFICATES: _any_of,
     Question.CONFIGURATION: _any_of,
     Question.DRAIN: _outcome,

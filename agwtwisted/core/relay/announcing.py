@@ -6,6 +6,7 @@ alone must not be led to trust an unverified client.
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Final
 
 import attrs
@@ -106,3 +107,10 @@ def _tls(client: Admitted, names: ServerNames, certificate: bytes) -> tuple[Tlv,
     fields = bytes((bits,)) + (VERIFIED if trusted else NOT_VERIFIED).to_bytes(4, "big")
     ssl = fields + proxy_protocol.joined(Tlv(number, value) for number, value in values if value)
     return (*(each for each in session if each.value), Tlv(proxy_protocol.SSL, ssl))
+
+
+def endpoint(host: str, port: int) -> Endpoint:
+    """An address of a socket as a header has it: without its zone, and IPv4 as itself."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address, port

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from functools import cache
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -29,17 +30,21 @@ key_file = pki/own.key
 """
 
 
+@cache
+def _found() -> tuple[CertificateInForce, ...]:
+    """Those of a configuration with certificates of all kinds; the gateway's own ends first."""
+    servers = pki.Authority.root("Backends Root")
+    own = servers.issue("gateway", not_after=pki.NOW + timedelta(days=10, hours=1))
+    text = GOOD.replace("port = 9000\n", TLS) + BACKENDS
+    source = files(servers_pem=servers.pem, own_pem=own.chain_pem, own_key=own.key_pem)
+    return certificates_in_force(plan(text, source))
+
+
 class CertificatesInForceTests(SynchronousTestCase):
     """Their members."""
 
-    @classmethod
-    def setUpClass(cls) -> None:
-        """A configuration with certificates of all kinds; the gateway's own ends first."""
-        servers = pki.Authority.root("Backends Root")
-        own = servers.issue("gateway", not_after=pki.NOW + timedelta(days=10, hours=1))
-        text = GOOD.replace("port = 9000\n", TLS) + BACKENDS
-        source = files(servers_pem=servers.pem, own_pem=own.chain_pem, own_key=own.key_pem)
-        cls.found = certificates_in_force(plan(text, source))
+    def setUp(self) -> None:
+        self.found = _found()
 
     def of(self, kind: str, name: str, role: str = "authority") -> CertificateInForce:
         """The one of this kind and name."""
