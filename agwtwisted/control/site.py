@@ -19,15 +19,14 @@ from twisted.python.failure import Failure
 
 from agwtwisted._version import VERSION
 from agwtwisted.answers.of_metrics import exposition
-from agwtwisted.console.files import HEADERS as CONSOLE_HEADERS
-from agwtwisted.console.files import INDEX, ConsoleFile, console_files
 from agwtwisted.control.access import Access
 from agwtwisted.control.channel import ControlRequest
 from agwtwisted.control.connections import STREAMS, ControlConnections
+from agwtwisted.control.console_files import answer_file, is_file
 from agwtwisted.control.streams import EventStreams
 from agwtwisted.core.operations.control_requests import MethodError, RouteMatch, body_arguments, matched
 from agwtwisted.core.operations.questions import Question, QuestionError
-from agwtwisted.core.operations.routes import PREFIX_CONSOLE, ControlRoute, Form, Operation
+from agwtwisted.core.operations.routes import ControlRoute, Form, Operation
 from agwtwisted.core.operations.status import GatewayStatus
 from agwtwisted.reload import STOPPING, Rejected, ReloadOutcome
 from agwtwisted.transport.deferreds import log_failure
@@ -84,7 +83,6 @@ class ControlSite:
         self._access = access
         self._streams = streams
         self.connections: Final = ControlConnections(reactor, self._respond)
-        self._console: Mapping[str, ConsoleFile] = console_files()
         self._rendering = DeferredLock()  # one text of metrics at a time: each takes a thread
         self._operations: Mapping[Operation, Callable[[Mapping[str, Any]], object]] = {
             Operation.STATUS: self._status,
@@ -102,22 +100,10 @@ class ControlSite:
         foreign = self._access.foreign(request)
         if foreign is not None:
             _refuse(request, foreign.status, foreign.message, foreign.headers)
-        elif request.path == b"/" or request.path.startswith(PREFIX_CONSOLE.encode()):
-            self._answer_file(request)
+        elif is_file(request):
+            answer_file(request)
         else:
             self._answer_question(request)
-
-    def _answer_file(self, request: ControlRequest) -> None:
-        name = request.path.removeprefix(PREFIX_CONSOLE.encode()).decode("latin-1") or INDEX
-        found = self._console.get(name)
-        if request.method not in (b"GET", b"HEAD"):
-            _refuse(request, 405, "the method of this path is GET", {**CONSOLE_HEADERS, "Allow": "GET, HEAD"})
-        elif request.path == b"/":
-            request.answer(302, b"", {**CONSOLE_HEADERS, "Location": PREFIX_CONSOLE})
-        elif found is None:
-            _refuse(request, 404, "no such file", CONSOLE_HEADERS)
-        else:
-            request.answer(200, found.content, {**CONSOLE_HEADERS, "Content-Type": found.media_type})
 
     def _answer_question(self, request: ControlRequest) -> None:
         try:

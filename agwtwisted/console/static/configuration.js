@@ -75,7 +75,7 @@ function shown(answer) {
       ["Fingerprint", [code(answer.fingerprint), " ", copy(answer.fingerprint, "the fingerprint")]],
     ),
     h("h2", {}, answer.warnings.length ? plural(answer.warnings.length, "warning") : "No warnings"),
-    problems(answer.warnings.map((each) => (each.startsWith("WARNING") ? each : `WARNING ${each}`))),
+    problems(answer.warnings.map(warning)),
     h("h2", {}, "Text"), source(answer.text),
     h("h2", {}, "Files"), table({
       label: "Files", rows: answer.files, key: (each) => each.path, empty: "It names no file.",
@@ -101,4 +101,10 @@ function tokens(line) {
 function remarked(text) {
   const found = /^(.*?)((?:^|\s)[;#].*)$/.exec(text);
   return found ? [found[1], h("span", { class: "remark" }, found[2])] : text || " ";
+}
+
+/** A warning as a line, as the gateway prints it. */
+function warning(each) {
+  const text = typeof each === "string" ? each : `${each.file}:${each.line}: [${each.section}] ${each.key ? `${each.key}: ` : ""}${each.message}`;
+  return text.startsWith("WARNING") ? text : `WARNING ${text}`;
 }

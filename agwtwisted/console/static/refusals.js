@@ -29,6 +29,7 @@ export const refusals = {
       kept.merge([members]);
       soon();
     });
+    view.heard("lost", () => poll.now());
     view.heard("stream", drawStream);
     view.changed(() => poll.draw());
     drawStream();

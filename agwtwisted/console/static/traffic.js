@@ -8,12 +8,12 @@ export const EVERY = 2; // seconds
 
 /** The names of the gateway's metrics, as docs/reference/metrics.md has them. */
 export const NAMES = {
-  requests: "agw_requests_total",
+  requests: "agw_http_requests_total",
   connections: "agw_connections",
-  accepted: "agw_connections_total",
+  accepted: "agw_connections_accepted_total",
   handshakes: "agw_tls_handshakes_total",
   refusals: "agw_client_certificate_refusals_total",
-  latency: "agw_request_duration_seconds",
+  latency: "agw_http_request_duration_seconds",
 };
 
 const CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -77,5 +77,5 @@ function refused(before, after) {
 }
 
 function byClass(samples) {
-  return totals(samples, NAMES.requests, (labels) => labels.status_class ?? labels.code ?? null);
+  return totals(samples, NAMES.requests, (labels) => labels.code ?? null);
 }
