@@ -21,6 +21,7 @@ PROGRAMS = (
     "mosquitto",
     "nginx",
     "openssl",
+    "promtool",
     "redis-server",
     "varnishd",
 )

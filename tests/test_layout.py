@@ -32,6 +32,7 @@ BESIDE_MODULES = {
     "test_layout",
     "test_operate",
     "test_plugin",
+    "test_prometheus_files",
     "test_public_surface",
     "test_scripts",
     "test_systemd_unit",

@@ -12,7 +12,7 @@ from agwtwisted.core.base.errors import AgwError
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-KINDS: Final = ("systemd",)
+KINDS: Final = ("prometheus", "systemd")
 """The directories of files."""
 
 
@@ -82,10 +82,11 @@ def _written(found: dict[str, str], out: Path, *, force: bool) -> list[str]:
 COMMAND: Final = Command(
     name="deploy",
     group=Group.FILES,
-    help="print files to run the gateway with: systemd's units, and examples for logrotate and tmpfiles.d",
+    help="print files to run the gateway with: for systemd, and for Prometheus and Grafana",
     examples=(
         Example("agw deploy systemd agwgateway.service", "print the unit"),
         Example("agw deploy systemd --out /etc/systemd/system", "write all of them"),
+        Example("agw deploy prometheus --out /etc/prometheus", "a scrape configuration, alerts, a dashboard"),
     ),
     statuses=Statuses(ok="printed or written", failed="wrong usage, no such file, or a file that cannot be written"),
     arguments=add_arguments,
