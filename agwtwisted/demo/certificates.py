@@ -14,8 +14,8 @@ from agwtwisted.core.base.errors import AgwError
 from agwtwisted.core.configuration.coherence import DEMO_ORGANIZATION
 from agwtwisted.starter.issuing import Issuing
 
-LIFETIME = timedelta(days=30)
-MARGIN = timedelta(days=1)
+LIFETIME = timedelta(days=90)
+MARGIN = timedelta(days=30)
 """Certificates nearer to their end than this are made anew."""
 
 MARK = "root.pem"

@@ -74,11 +74,11 @@ class MakingTests(DemoDirectory):
                     found = [entry.value for entry in who.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
                     self.assertEqual(found, [DEMO_ORGANIZATION])
 
-    def test_lives_thirty_days(self) -> None:
-        """Every certificate but the expired one ends thirty days after it was made; that one has ended."""
+    def test_lives_ninety_days(self) -> None:
+        """Every certificate but the expired one ends ninety days after it was made; that one has ended."""
         for name in CERTIFICATES:
             leaf = x509.load_pem_x509_certificates(self.content()[name])[0]
-            self.assertEqual(leaf.not_valid_after_utc - leaf.not_valid_before_utc, timedelta(days=30))
+            self.assertEqual(leaf.not_valid_after_utc - leaf.not_valid_before_utc, timedelta(days=90))
             self.assertEqual(leaf.not_valid_after_utc > NOW, name != "expired.pem")
 
     def test_server_is_named_as_it_is_reached(self) -> None:
@@ -99,12 +99,12 @@ class KeepingTests(DemoDirectory):
         self.before = self.content()
 
     def test_is_kept_while_it_serves(self) -> None:
-        """Until a day before its end a complete set stays, byte for byte."""
+        """Until a month before its end a complete set stays, byte for byte: then the gateway would warn of it."""
         self.assertFalse(ensure(self.directory, NOW + LIFETIME - MARGIN - timedelta(seconds=1)))
         self.assertEqual(self.content(), self.before)
 
-    def test_is_made_anew_on_its_last_day(self) -> None:
-        """With a day left or less, every file is made anew."""
+    def test_is_made_anew_in_its_last_month(self) -> None:
+        """With a month left or less, every file is made anew."""
         self.assertTrue(ensure(self.directory, NOW + LIFETIME - MARGIN))
         self.assertEqual({name for name, old in self.before.items() if self.content()[name] == old}, set())
 

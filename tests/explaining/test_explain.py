@@ -6,10 +6,13 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -282,6 +285,45 @@ backend_settings = raw
         self.assertIn("the handshake failed: the handshake is too long", out)
 
 
+class NastyTests(Explaining):
+    """Files that some client, or somebody in a hurry, may come with: a clear answer, and never a traceback."""
+
+    def test_kinds(self) -> None:
+        """The verdict on odd certificates, on listeners of every kind."""
+        root = configurations.clients_root()
+        unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\5\0")
+        for content, reason in (
+            (root.issue(key=pki.ed25519_key()).pem, ""),
+            (root.issue(key=pki.ec_key(ec.SECP521R1())).pem, ""),
+            (root.issue(key=pki.rsa_key(1024)).pem, "EE certificate key too weak"),
+            (root.intermediate("A CA").pem, ""),
+            (root.pem, ""),
+            (root.issue(not_before=pki.NOT_AFTER).pem, "certificate is not yet valid or the system clock is incorrect"),
+            (root.issue(extra=[pki.extension(unknown, critical=True)]).pem, "unhandled critical extension"),
+            (clients.device().pem + clients.stranger().pem * 999, "the certificate was not verified"),
+            (clients.device().pem + clients.stranger().pem * 20, ""),
+        ):
+            for listener in ("s", "h", "plain"):
+                status, out, err = self.explain(listener, content)
+                refused = bool(reason) and listener != "plain"
+                self.assertEqual((status, err), (int(refused), ""), out)
+                self.assertEqual(f"\nRefused: {reason}\n" in out, refused, out)
+                self.assertTrue(all(len(line) < 200 for line in out.splitlines()))
+
+    def test_other_files(self) -> None:
+        """What is beside certificates, or in their place, is named, with what to do."""
+        request = b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"
+        for content, words in (
+            (request, "a block CERTIFICATE REQUEST does not belong here"),
+            (b"\x30\x82\x01\x00" + bytes(256), "not an X.509 certificate"),
+            (b"\x30\x82\x01\x00\x02\x01\x03" + bytes(250), "openssl pkcs12 -nokeys"),
+            (b"\xff\xfe-\0-\0", "the file is UTF-16 text"),
+        ):
+            status, out, err = self.explain("s", content)
+            self.assertEqual((status, out), (2, ""), err)
+            self.assertIn(words, err)
+
+
 class WrongTests(Explaining):
     """What has no answer: one message, status 2, and no traceback."""
 
@@ -342,6 +384,19 @@ class WrongTests(Explaining):
             (b"x" * (MAX_FILE_BYTES + 1), "has more than 1048576 bytes"),
         ):
             self.assert_wrong(self.explain("s", content), words)
+
+    def test_no_file(self) -> None:
+        """A pipe without a writer holds nothing up, a device has no end, and a file of 10 MB is too long."""
+        config = str(self.directory / "conf" / "gw.ini")
+        pipe = self.directory / "pipe"
+        os.mkfifo(pipe)
+        huge = self.write("huge.pem", b"-----BEGIN CERTIFICATE-----\n" * 400_000)
+        for path, words in (
+            (pipe, "pipe cannot be read: it is not a regular file"),
+            ("/dev/zero", "/dev/zero cannot be read: it is not a regular file"),
+            (huge, "huge.pem has more than 1048576 bytes"),
+        ):
+            self.assert_wrong(self.run_main("explain", "--config", config, "--listener", "s", str(path)), words)
 
     @given(st.binary(max_size=400), st.booleans())
     def test_rubbish(self, rubbish: bytes, encoded: bool) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import Problem
 from agwtwisted.core.configuration.certificate_warnings import KINDS, certificate_warnings, covers
+from agwtwisted.core.configuration.parsing import parse
+from agwtwisted.core.sections.sources import SourceFile
+from agwtwisted.demo import certificates
 from tests import configurations, pki
-from tests.configurations import GOOD, changed, clients_root, files
+from tests.configurations import GOOD, changed, files
 
 SERVERS = pki.Authority.root("Servers Root").intermediate("Servers")
 SOON = pki.NOW + timedelta(days=29)
@@ -187,6 +191,11 @@ class KindsTests(SynchronousTestCase):
         for kind in KINDS:
             self.assertTrue(kind.meaning.endswith(".") and kind.remedy.endswith("."), kind)
 
-    def test_clients_root(self) -> None:
-        """The good configuration has no warning."""
-        self.assertEqual(warned(**{"clients-ca_pem": clients_root().pem}), [])
+    def test_demo(self) -> None:
+        """The demo begins without a warning about its certificates, as long as it keeps them."""
+        made = certificates.make(pki.NOW)
+        file = Path(__file__).parents[3] / "conf" / "gw.ini"
+        plan = parse(file.read_bytes(), "gw.ini", lambda path: SourceFile(data=made[Path(path).name], mode=0o600))
+        last = pki.NOW + certificates.LIFETIME - certificates.MARGIN
+        for now in (pki.NOW, last):
+            self.assertEqual(certificate_warnings(plan, now), ())
