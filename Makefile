@@ -58,8 +58,8 @@ differential: $(VENV)/.test ## three verifiers before many generated chains, ten
 explore: $(VENV)/.test      ## the property tests with many more examples, other ones in every run
 	AGW_EXAMPLES=2000 $(BIN)/python -m pytest -m 'hypothesis'
 
-reference: $(VENV)/.test   ## docs/reference, from the code
-	$(BIN)/python -m agwtwisted reference docs/reference
+reference: $(VENV)/.test   ## docs/reference and the page of the manual, from the code
+	$(BIN)/agw reference docs/reference --man deploy/man/agw.1
 
 fuzz: $(VENV)/.fuzz        ## every reader of bytes from outside, SECONDS=60 each; see fuzz/README.md
 	$(BIN)/python -m fuzz --seconds $(SECONDS)

@@ -12,7 +12,7 @@ from agwtwisted.core.base.errors import AgwError
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-KINDS: Final = ("prometheus", "systemd")
+KINDS: Final = ("man", "prometheus", "systemd")
 """The directories of files."""
 
 
@@ -82,11 +82,12 @@ def _written(found: dict[str, str], out: Path, *, force: bool) -> list[str]:
 COMMAND: Final = Command(
     name="deploy",
     group=Group.FILES,
-    help="print files to run the gateway with: for systemd, and for Prometheus and Grafana",
+    help="print files for systemd, for Prometheus and Grafana, and the page of the manual",
     examples=(
         Example("agw deploy systemd agwgateway.service", "print the unit"),
         Example("agw deploy systemd --out /etc/systemd/system", "write all of them"),
         Example("agw deploy prometheus --out /etc/prometheus", "a scrape configuration, alerts, a dashboard"),
+        Example("agw deploy man --out ~/.local/share/man/man1", "have `man agw` show the commands"),
     ),
     statuses=Statuses(ok="printed or written", failed="wrong usage, no such file, or a file that cannot be written"),
     arguments=add_arguments,

@@ -19,7 +19,9 @@ _FAILED: Final = re.compile(r"\d+\. FAILED ")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `agw explain` takes."""
     parser.add_argument(
-        "certificate", help="the client's certificate and its intermediates (PEM or DER), no key needed"
+        "certificate",
+        metavar="CERTIFICATE",
+        help="the client's certificate and its intermediates (PEM or DER), no key needed",
     )
     add_config(parser)
     parser.add_argument("--listener", required=True, metavar="NAME", help="the listener to use, HTTP or L4")

@@ -14,6 +14,7 @@ from agwtwisted.cli import (
     certificates,
     check,
     clients,
+    completion,
     console,
     demo,
     deploy,
@@ -30,7 +31,8 @@ from agwtwisted.cli import (
     run,
     status,
 )
-from agwtwisted.cli.command import FAILURE, Command, Group
+from agwtwisted.cli.command import Command, Group
+from agwtwisted.cli.described import STATUSES
 from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.texts import did_you_mean
 
@@ -53,16 +55,10 @@ COMMANDS: Final[tuple[Command, ...]] = (
     explain.COMMAND,
     extract_ca.COMMAND,
     deploy.COMMAND,
+    completion.COMMAND,
     reference.COMMAND,
 )
 """In the order in which they are listed within their groups."""
-
-STATUSES: Final = (
-    (0, "done as asked for; of a question: yes, or it was answered"),
-    (1, "no: invalid, refused, rejected, incomplete, or not started"),
-    (2, FAILURE),
-)
-"""What the exit status of any command says."""
 
 _Subparsers: TypeAlias = "argparse._SubParsersAction[CommandParser]"
 
@@ -99,13 +95,17 @@ class _TopParser(CommandParser):
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options of the command that the arguments name, in `command`; ends the process where there is none."""
+    """The options of the command that the arguments name; ends the process where they name none.
+
+    Beside the command's own they are `command`, and `parser`, that of all commands.
+    """
     top, commands = _parsers()
     options, unknown = top.parse_known_args(arguments)
     if unknown:
         named = [each for each in unknown if each.startswith("-")]
         used = _used(commands, options.command)
         used.error(_unknown_option(used, named[0]) if named else f"too many arguments: {' '.join(unknown)}")
+    options.parser = top
     return options
 
 
@@ -197,7 +197,7 @@ def _top_help(usage: str) -> Iterator[str]:
     yield f"  {'--help':{width}}  show this; agw COMMAND --help shows a command's options, with examples"
     yield f"  {'--version':{width}}  show the version"
     yield "\nexit status:"
-    yield from (f"  {number}  {meaning}" for number, meaning in STATUSES)
+    yield from (f"  {number:<3}  {meaning}" for number, meaning in STATUSES.items())
     yield ""
 
 

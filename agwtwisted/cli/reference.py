@@ -1,4 +1,4 @@
-"""`agw reference`: the pages of docs/reference, made from the code."""
+"""`agw reference`: the pages of docs/reference and the page of the manual, made from the code."""
 
 from __future__ import annotations
 
@@ -13,28 +13,37 @@ from agwtwisted.cli.command import Command, Example, Group, Statuses
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `agw reference` takes."""
     parser.add_argument("directory", type=Path, metavar="DIRECTORY", help="for the pages; created if missing")
+    parser.add_argument("--man", type=Path, metavar="FILE", help="write agw(1) to this file, too")
 
 
-def pages() -> Mapping[str, str]:
-    """The Markdown of every page by its file name."""
+def pages(parser: argparse.ArgumentParser) -> Mapping[str, str]:
+    """The Markdown of every page by its file name; `parser` is that of all commands."""
+    from agwtwisted.cli.command_page import command_page
     from agwtwisted.core.reports import reference_pages
 
-    return {**reference_pages.pages()}
+    return {**reference_pages.pages(), "agw.md": command_page(parser)}
 
 
 def run(options: argparse.Namespace) -> int:
     """Writes the pages."""
     options.directory.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
+    for name, text in pages(options.parser).items():
         (options.directory / name).write_text(text, encoding="utf-8")
+    if options.man is not None:
+        from agwtwisted.cli.man_page import man_page
+
+        options.man.write_text(man_page(options.parser), encoding="ascii")
     return 0
 
 
 COMMAND: Final = Command(
     name="reference",
     group=Group.FILES,
-    help="write the reference pages: configuration keys, variables, log fields, error codes, states of a request",
-    examples=(Example("agw reference docs/reference", "write them as Markdown"),),
+    help="write the reference pages: commands, configuration keys, variables, log fields, error codes and more",
+    examples=(
+        Example("agw reference docs/reference", "write them as Markdown"),
+        Example("agw reference docs/reference --man deploy/man/agw.1", "and the page of the manual"),
+    ),
     statuses=Statuses(ok="written", failed="wrong usage, or a file that cannot be written"),
     arguments=add_arguments,
     run=run,

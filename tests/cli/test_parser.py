@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted._version import VERSION
 from agwtwisted.cli.command import Command, Group
-from agwtwisted.cli.parser import COMMANDS, STATUSES, parse, parser
+from agwtwisted.cli.described import STATUSES
+from agwtwisted.cli.parser import COMMANDS, parse, parser
 from tests.cli.calls import call
 
 ROOT = Path(__file__).parents[2]
@@ -34,8 +35,8 @@ class HelpTests(SynchronousTestCase):
             self.assertRegex(done.out, rf"(?m)^  {command.name} +{re.escape(command.help)}$")
         for group in {command.group for command in COMMANDS}:
             self.assertIn(f"\n{group.value}:\n", done.out)
-        for number, meaning in STATUSES:
-            self.assertIn(f"  {number}  {meaning}\n", done.out)
+        for number, meaning in STATUSES.items():
+            self.assertIn(f"  {number:<3}  {meaning}\n", done.out)
 
     def test_every_command_has_examples(self) -> None:
         """The help of a command has what it does, examples that the parser takes, and what its exit statuses say."""
