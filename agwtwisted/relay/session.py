@@ -55,39 +55,43 @@ class _Side:
         if self.held is not None:  # one read, which had come already
             self.held += data
             return
-        other = self.other
+        other, relay = self.other, self._relay
         try:
             other.write(data)
-            self._relay.touched()
+            relay.touched()
             if other.full:
                 self.connection.pause()
         except Exception:
-            self._relay.broken()
+            relay.broken()
 
     def drained(self) -> None:
         """This side takes bytes again."""
+        relay = self._relay
         try:
-            self._relay.touched()
-            self._relay.drained(self)
+            relay.touched()
+            relay.drained(self)
         except Exception:
-            self._relay.broken()
+            relay.broken()
 
     def finished(self) -> None:
         """This side sends no more, as its connection remembers."""
         if self.held is not None:  # after what is held
             return
+        relay = self._relay
         try:
-            self._relay.finished(self)
+            relay.finished(self)
         except Exception:
-            self._relay.broken()
+            relay.broken()
 
     def ended(self, reason: str) -> None:
         """The connection of this side is gone."""
         self.gone = True
+        relay = self._relay
+        del self._relay  # it leads back here: without it both are free at once
         try:
-            self._relay.lost(self)
+            relay.lost(self)
         except Exception:
-            self._relay.broken()
+            relay.broken()
 
 
 class Relay:

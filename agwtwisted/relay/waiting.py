@@ -16,7 +16,8 @@ class WaitingClient:
         self._early = EarlyBytes(connection)
 
     def early(self) -> bytes:
-        """All that was kept; it is not kept any longer."""
+        """All that was kept; it is not kept any longer, and another receiver hears of the end."""
+        self._lost = _unheard
         return self._early.take()
 
     def received(self, data: bytes) -> None:
@@ -31,4 +32,9 @@ class WaitingClient:
 
     def ended(self, reason: str) -> None:
         """The client is gone."""
-        self._lost(reason)
+        lost, self._lost = self._lost, _unheard  # it leads back to the session: without it that is free at once
+        lost(reason)
+
+
+def _unheard(reason: str) -> None:
+    """The end of a client that has another receiver, or has none any more."""

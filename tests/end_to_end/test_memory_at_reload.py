@@ -41,6 +41,8 @@ PROXY = b"PROXY TCP4 192.0.2.7 127.0.0.1 56324 443\r\n"
 class MemoryTests(TestCase):
     """A gateway of this process, with live connections; the collector is off, but for what the tests look at."""
 
+    maxDiff = None
+
     def setUp(self) -> None:
         self.stack = ExitStack()
         self.addCleanup(lambda: deferToThread(self.stack.close))
@@ -196,6 +198,7 @@ class MemoryTests(TestCase):
         self.assertEqual(self.garbage(), {})
         await deferToThread(self.stack.close)
         await until(lambda: self.service.connections == 0)
+        await until(lambda: any("sessionEnd" in each for each in self.gateway.records()))  # the last user of a session
         self.assertEqual(self.garbage(), {})
 
     def strangers(self) -> None:

@@ -30,6 +30,6 @@ class WaitingTests(SynchronousTestCase):
         waiting.drained()
         waiting.finished()
         self.assertFalse(transport.reading)
-        self.assertEqual((waiting.early(), waiting.early()), (b"a" + b"b" * (MAX_EARLY - 2) + b"c", b""))
         waiting.ended("gone")
         self.assertEqual(ends, ["gone"])
+        self.assertEqual((waiting.early(), waiting.early()), (b"a" + b"b" * (MAX_EARLY - 2) + b"c", b""))
