@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-HINT: Final = "a PKCS #7 bundle: `python -m agwtwisted extract-ca` makes a file of CA certificates from it"
+HINT: Final = "a PKCS #7 bundle: `agw extract-ca` makes a file of CA certificates from it"
 
 _SIGNED_DATA: Final = bytes.fromhex("06092a864886f70d010702")
 """The object identifier 1.2.840.113549.1.7.2, which comes first in the outermost SEQUENCE."""

@@ -12,7 +12,7 @@ from agwtwisted.core.verification.verdicts import UNJUDGED
 _CHAIN: Final = (
     "The chain does not reach a root that this listener trusts. Either the client does not send an intermediate: "
     "let it send its own certificate and every intermediate. Or its root is not configured: add a trusted client "
-    "certificate with that root, if its clients are to be accepted. `python -m agwtwisted extract-ca` makes the "
+    "certificate with that root, if its clients are to be accepted. `agw extract-ca` makes the "
     "file."
 )
 _NOT_A_CA: Final = (

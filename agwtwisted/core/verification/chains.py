@@ -25,7 +25,7 @@ from agwtwisted.core.verification import certificate_rules
 MAX_FILE_BYTES: Final = 25 * 1024
 """The product's limit for one trusted client CA file."""
 
-_EXTRACT: Final = "`python -m agwtwisted extract-ca` makes one from a client's chain, or reports what is missing"
+_EXTRACT: Final = "`agw extract-ca` makes one from a client's chain, or reports what is missing"
 _CODE: Final = "ApplicationGatewayTrustedClientCertificate"
 MUST_SPECIFY_DATA: Final = f"{_CODE}MustSpecifyData"
 MUST_NOT_HAVE_PRIVATE_KEY: Final = f"{_CODE}MustNotHavePrivateKey"
