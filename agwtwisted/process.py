@@ -15,16 +15,19 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 from twisted.python.components import Componentized
 
-from agwtwisted.control.access import OwnersAccess
+from agwtwisted.control.access import OwnersAccess, TokenAccess
 from agwtwisted.control.explanations import Explanations
 from agwtwisted.control.listening import ControlSocket, reason
+from agwtwisted.control.port import ControlPort, authority, hosts
 from agwtwisted.control.site import ControlSite
 from agwtwisted.control.streams import EventStreams
+from agwtwisted.control.token_file import TokenFileError, token_of
 from agwtwisted.core.base.errors import ConfigError, Problem
 from agwtwisted.core.operations.questions import Question
 from agwtwisted.core.operations.status import GatewayPhase, GatewayStatus
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.core.sections.control_keys import socket_path
+from agwtwisted.core.resources.gateway import Control
+from agwtwisted.core.sections.control_keys import TOKEN_NAME, socket_path, token_path
 from agwtwisted.operations.events import Events
 from agwtwisted.operations.program_log import ProgramLogs
 from agwtwisted.operations.service_manager import ServiceManager
@@ -34,6 +37,12 @@ from agwtwisted.transport.clocks import system_time
 from agwtwisted.transport.deferreds import log_failure
 
 _log = Logger()
+
+
+def _port_problem(control: Control, error: OSError) -> str:
+    if error.filename:
+        return f"the token {error.filename} cannot be read or made: {error.strerror}"
+    return f"cannot listen on {authority(control.address, control.port or 0)}: {error.strerror or error}"
 
 
 def control_path(plan: Plan, environment: Mapping[str, str] = os.environ) -> str | None:
@@ -115,12 +124,37 @@ class GatewayProcess(MultiService):
         site = ControlSite(self._reactor, self, OwnersAccess(), self._streams)
         return ControlSocket(self._reactor, path, site.connections)
 
-    def take_control_socket(self, plan: Plan) -> Iterator[str]:
-        """Takes it ahead of the start; yields warnings. Another gateway may have it until it ends.
+    def take_control(self, plan: Plan) -> Iterator[str]:
+        """Takes the control socket and port ahead of the start; yields warnings.
+
+        Another gateway may have the socket until it ends, and where ports are shared, the port.
 
         Raises:
-            ConfigError: it cannot be made where the configuration asks for it.
+            ConfigError: one cannot be had that the configuration asks for.
         """
+        control = plan.config.control
+        if control is not None and control.port is not None:
+            try:
+                yield from self._take_port(plan, control, control.port)
+            except (OSError, TokenFileError) as error:
+                key = "token_file" if isinstance(error, TokenFileError) or error.filename else "port"
+                message = str(error) if isinstance(error, TokenFileError) else _port_problem(control, error)
+                place = plan.origins.place("control", key)
+                raise ConfigError([Problem(place=place, section="control", message=message)]) from error
+        yield from self._take_socket(plan)
+
+    def _take_port(self, plan: Plan, control: Control, port: int) -> Iterator[str]:
+        """Raises OSError, TokenFileError."""
+        token = token_of(token_path(control.token_file, plan.gateway.state_directory) or TOKEN_NAME)
+        access = TokenAccess(token, hosts(control.address, port), self._reactor.seconds)
+        site = ControlSite(self._reactor, self, access, self._streams)
+        waits = plan.gateway.reuse_port
+        taken = ControlPort(self._reactor, control.address, port, site.connections, waits=waits)
+        if not taken.open():
+            yield f"WARNING the control port {taken.where} is another program's, until that ends"
+        taken.setServiceParent(self)
+
+    def _take_socket(self, plan: Plan) -> Iterator[str]:
         control = self.control
         if control is None:
             return

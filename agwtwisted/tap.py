@@ -140,7 +140,7 @@ def _start(loaded: Loaded, source: FileSource, options: Options) -> IService:
     control = control_path(plan)
     process = GatewayProcess(cast(PosixReactorBase, reactor), service, options.parent or {}, control=control)
     try:
-        for warning in process.take_control_socket(plan):
+        for warning in process.take_control(plan):
             print(warning, file=sys.stderr)
     except ConfigError:
         _close(bound)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from twisted.application.service import Application, MultiService
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.base.errors import ConfigError
 from agwtwisted.core.operations.status import GatewayPhase, GatewayStatus
 from agwtwisted.core.plan.changes import Changes
 from agwtwisted.operations.events import Events
 from agwtwisted.operations.service_manager import EXTENSION
 from agwtwisted.process import GatewayProcess
 from agwtwisted.reload import Rejected, Reloaded, ReloadOutcome
+from tests import configurations, running
 from tests.operations.test_service_manager import Systemd
 from tests.operations.test_signals import NUMBERS, FakeReactor
 
@@ -68,9 +73,12 @@ class TimedReactor(FakeReactor, Clock):
         FakeReactor.__init__(self, events)
         Clock.__init__(self)
 
+    def removeReader(self, reader: Any) -> None:  # noqa: N802
+        """There is none."""
 
-class ProcessTests(SynchronousTestCase):
-    """What twistd gets."""
+
+class ProcessCase(SynchronousTestCase):
+    """A process of a fake gateway."""
 
     def setUp(self) -> None:
         for number in NUMBERS:
@@ -96,6 +104,10 @@ class ProcessTests(SynchronousTestCase):
         """The reactor ends."""
         for _, _, call in self.reactor.triggers:
             call()
+
+
+class ProcessTests(ProcessCase):
+    """What twistd gets."""
 
     def test_starts_and_stops_the_gateway(self) -> None:
         """The gateway starts and stops with it, and no timer is left."""
@@ -208,3 +220,44 @@ class ProcessTests(SynchronousTestCase):
         file = process._logs._file
         assert file is not None
         file.close()
+
+
+class ControlPortTests(ProcessCase):
+    """The control API on TCP, before the start."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.token = Path(temporary.name) / "control.token"
+        self.port = running.free_ports(1)[0]
+
+    def take(self) -> list[str]:
+        """Takes the port; the warnings."""
+        control = f"\n[control]\nport = {self.port}\ntoken_file = {self.token}\n"
+        process = self.made()
+        try:
+            return list(process.take_control(configurations.plan(configurations.GOOD + control)))
+        finally:
+            self.successResultOf(maybeDeferred(process.stopService))
+
+    def test_taken(self) -> None:
+        """The port is bound, and the token made, ahead of the start; both are given back at the end."""
+        self.assertEqual(self.take(), [])
+        self.assertEqual(self.token.stat().st_mode & 0o777, 0o600)
+        with closing(socket.create_server(("127.0.0.1", self.port))):
+            pass
+
+    def test_busy(self) -> None:
+        """A busy port is an error of the configuration, with its line."""
+        with closing(socket.create_server(("127.0.0.1", self.port))):
+            error = self.assertRaises(ConfigError, self.take)
+        self.assertRegex(str(error), rf"gw.ini:\d+ \[control\] cannot listen on 127.0.0.1:{self.port}: Address already")
+
+    def test_token(self) -> None:
+        """So is a token that others can read, or that has no place."""
+        self.token.write_text("t" * 43)
+        self.token.chmod(0o644)
+        self.assertIn("can be read or written by other users", str(self.assertRaises(ConfigError, self.take)))
+        self.token = self.token / "none"
+        self.assertIn("cannot be read or made", str(self.assertRaises(ConfigError, self.take)))

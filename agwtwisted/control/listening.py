@@ -19,11 +19,7 @@ from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 
-from agwtwisted.transport.descriptors import SHORTAGES
-from agwtwisted.transport.sockets import BoundSocket
-
-AGAIN: Final = 1.0
-"""Seconds between two looks whether another gateway has let go of the socket, or whether there are descriptors."""
+from agwtwisted.control.accepting import AGAIN, Acceptor
 
 _BACKLOG: Final = 64
 LONGEST_PATH: Final = 107
@@ -48,7 +44,7 @@ class ControlSocket(Service):
         self._factory = factory
         self._lock = -1
         self._bound: socket.socket | None = None
-        self._listening: BoundSocket | None = None
+        self._acceptor: Acceptor | None = None
         self._timer: IDelayedCall | None = None
 
     def open(self) -> bool:
@@ -73,9 +69,9 @@ class ControlSocket(Service):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._listening is not None:
-            self._listening.stop()
-            self._listening = None
+        if self._acceptor is not None:
+            self._acceptor.stop()
+            self._acceptor = None
         self._let_go()
 
     def _serve(self) -> bool:
@@ -86,36 +82,12 @@ class ControlSocket(Service):
             self._log.error("The control socket {path} cannot be made: {reason}", path=self.path, reason=reason(error))
             return True
         if taken and self._bound is not None:
-            # Not by adoptStreamPort, which opens a Unix socket to all users.
-            self._listening = BoundSocket(self._reactor, self._bound, self._accept)
-            self._listening.start()
+            self._acceptor = Acceptor(self._reactor, self._bound, self._factory)
+            self._acceptor.start()
             ControlSocket._log.info("Control socket {path}", path=self.path)
         else:
             self._timer = self._reactor.callLater(AGAIN, self._serve)
         return taken
-
-    def _accept(self) -> None:
-        if self._bound is None:
-            return
-        try:
-            accepted, _ = self._bound.accept()
-            with accepted:  # Twisted duplicates the descriptor
-                accepted.setblocking(False)
-                self._reactor.adoptStreamConnection(accepted.fileno(), socket.AF_UNIX, self._factory)
-        except OSError as error:  # it is gone already, or there is no descriptor for it
-            if error.errno in SHORTAGES:
-                self._pause()
-
-    def _pause(self) -> None:
-        """Accepts nothing for a moment: connections wait, and the reactor does not try again in each turn."""
-        if self._listening is not None and self._timer is None:
-            self._listening.stop()
-            self._timer = self._reactor.callLater(AGAIN, self._go_on)
-
-    def _go_on(self) -> None:
-        self._timer = None
-        if self._listening is not None:
-            self._listening.start()
 
     def _locked(self) -> bool:
         if len(os.fsencode(self.path)) > LONGEST_PATH:

@@ -7,20 +7,15 @@ import socket
 import stat
 import tempfile
 from contextlib import closing
-from errno import EMFILE
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
 from agwtwisted.control.listening import AGAIN, ControlSocket
 from tests.control.sites import ClockedReactor
-from tests.sockets import until
 
 
 class ListeningTests(TestCase):
@@ -129,29 +124,3 @@ class ListeningTests(TestCase):
         with capturedLogs() as events:
             self.socket().startService()
         self.assertIn("cannot be made: No such file or directory", formatEvent(events[0]))
-
-    async def test_no_descriptors(self) -> None:
-        """Where there is none for a connection, the next ones wait for a moment, and are served then."""
-        made = self.socket()
-        made.startService()
-        shortage = OSError(EMFILE, "too many open files")
-        with mock.patch.object(reactor, "adoptStreamConnection", side_effect=shortage) as adopt:
-            self.assertTrue(self.connects())
-            await until(lambda: adopt.called)
-            self.assertTrue(self.connects())
-            await deferLater(reactor, 0, lambda: None)  # type: ignore[arg-type]
-            self.assertEqual(adopt.call_count, 1)
-        protocols: list[Protocol] = []
-        with mock.patch.object(made._factory, "buildProtocol", side_effect=protocols.append):
-            self.reactor.advance(AGAIN)
-            await until(lambda: protocols)
-        made.stopService()
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
-
-    async def test_accepts(self) -> None:
-        """Each connection gets a protocol, and one that is gone already is none."""
-        made = self.socket()
-        made.startService()
-        made._accept()  # nothing waits
-        self.assertTrue(self.connects())
-        await until(lambda: True)

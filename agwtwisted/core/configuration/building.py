@@ -142,6 +142,8 @@ class Builder:
         fields = row.fields()
         if fields.get("socket", OFF) != OFF:
             fields["socket"] = beside(self.file, fields["socket"])
+        if "token_file" in fields:
+            fields["token_file"] = beside(self.file, fields["token_file"])
         return Control(**fields)
 
     def _ssl_profile(self, row: Row) -> SslProfile | None:

@@ -9,6 +9,7 @@ from agwtwisted.core.base.errors import ConfigError, Place, Problem, Severity, s
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.configuration import (
     coherence,
+    control_coherence,
     relay_coherence,
     rewrite_coherence,
     route_coherence,
@@ -52,7 +53,7 @@ def parse(
     builder = Builder(file=file, rows=rows, sources=sources)
     draft = builder.build(system_roots)
     found = [*own_mode_problems(file, mode), *document.problems, *problems, *sources.problems, *builder.problems]
-    for check in (coherence, route_coherence, rewrite_coherence, relay_coherence, trust_coherence):
+    for check in (coherence, control_coherence, route_coherence, rewrite_coherence, relay_coherence, trust_coherence):
         found += check.problems(draft)
     if not _has_error(found):
         # A configuration is taken whole or not at all: no section may be lost without a word.

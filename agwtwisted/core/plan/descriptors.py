@@ -10,8 +10,13 @@ from agwtwisted.core.base.errors import Problem, Severity
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.resources import ClientRevocation
 
-BASE: Final = 48
-"""Descriptors of the program itself: logs, its state, the reactor, files that are read, and some to spare."""
+CONTROL: Final = 33
+"""Descriptors of one socket of the control API: the socket itself, and its connections."""
+
+BASE: Final = 32 + CONTROL
+"""Descriptors of the program itself: logs, its state, the reactor, files that are read, the control socket, and some to
+spare.
+"""
 
 QUESTIONS: Final = 64
 """Questions to name servers at once."""
@@ -42,7 +47,15 @@ class Budget:
         )
 
 
-def budget(max_connections: int, limit: int, *, listeners: int, servers: int, asks_responders: bool) -> Budget:
+def budget(
+    max_connections: int,
+    limit: int,
+    *,
+    listeners: int,
+    servers: int,
+    asks_responders: bool,
+    has_control_port: bool = False,
+) -> Budget:
     """How many connections there may be, so that descriptors are left for whatever serves them.
 
     Args:
@@ -51,9 +64,10 @@ def budget(max_connections: int, limit: int, *, listeners: int, servers: int, as
         listeners: listening sockets.
         servers: each may be probed at any time.
         asks_responders: whether OCSP is used.
+        has_control_port: whether the control API is on TCP, too.
     """
     questions = QUESTIONS + (RESPONDER_QUESTIONS if asks_responders else 0)
-    fixed = BASE + listeners + servers
+    fixed = BASE + listeners + servers + (CONTROL if has_control_port else 0)
     room = (limit - fixed - min(questions, limit // 8)) // 2
     return Budget(
         room=min(max(room, 1), max_connections),
@@ -71,6 +85,7 @@ def budget_of(plan: Plan, limit: int) -> Budget:
         config.gateway.max_connections,
         limit,
         listeners=len(plan.addresses),
+        has_control_port=config.control is not None and config.control.port is not None,
         servers=sum(len(pool.backend_addresses) for pool in pools),
         asks_responders=any(
             profile is not None and profile.verify_client_revocation is ClientRevocation.OCSP for profile in profiles

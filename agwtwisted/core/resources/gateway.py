@@ -22,6 +22,9 @@ class Control:
     """The section ``[control]``."""
 
     socket: str | None = None  # "off": none; None: in the state directory, or the runtime directory
+    address: str = "127.0.0.1"  # of the port, on loopback
+    port: int | None = None  # of TCP; None: there is none
+    token_file: str | None = None  # None: in the state directory
 
 
 @attrs.frozen(kw_only=True)

@@ -4,10 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from agwtwisted.core.base import limits
+from agwtwisted.core.base.errors import Problem, UnacceptableError, shown
+from agwtwisted.core.http.host_names import is_loopback, listener_address
 from agwtwisted.core.resources.gateway import Control
 from agwtwisted.core.sections import ini
-from agwtwisted.core.sections.settings import Key, Kind, path
+from agwtwisted.core.sections.settings import Key, Kind, Row, path, whole
 from agwtwisted.core.sections.sources import beside
+
+
+def loopback_address(text: str) -> str:
+    """An IPv4 or IPv6 address that no other machine can reach, in its canonical form."""
+    address = listener_address(text)
+    if not is_loopback(address):
+        message = f"is {shown(text)}, but must be an address that only this machine reaches: 127.0.0.1 or ::1"
+        raise UnacceptableError(f"{message}; other machines ask by a tunnel, for example of ssh")
+    return address
+
+
+def _problems(row: Row) -> Iterator[Problem]:
+    """Keys that have no effect without a port."""
+    for key in ("address", "token_file"):
+        if not row.unset(key) and row.unset("port"):
+            yield row.problem(f"{key} has no effect without port", key=key)
+
 
 CONTROL = Kind(
     name="control",
@@ -20,7 +40,19 @@ CONTROL = Kind(
             "The path of the control socket, or `off`. Unset: `control.sock` in `state_directory`, else in the runtime "
             "directory that systemd gives (`RuntimeDirectory=`), else there is none.",
         ),
+        "port": Key(
+            whole(limits.PORT),
+            "The TCP port on which the control API and the console are served, too, to those that have the token. "
+            "Unset: on none.",
+        ),
+        "address": Key(loopback_address, "The address of that port: one that only this machine reaches."),
+        "token_file": Key(
+            path,
+            "The file with the token, which only the gateway's user and root may be able to read; made at the first "
+            "start. Unset: `control.token` in `state_directory`.",
+        ),
     },
+    check=_problems,
 )
 
 OFF = "off"
@@ -28,6 +60,21 @@ OFF = "off"
 
 NAME = "control.sock"
 """The name of the socket where the configuration says none."""
+
+TOKEN_NAME = "control.token"  # noqa: S105 - of the file
+"""The same of the file with the token."""
+
+
+def token_path(token_file: str | None, state_directory: str | None) -> str | None:
+    """Where the token is; None: the configuration does not say.
+
+    Args:
+        token_file: as the section has it.
+        state_directory: as `[gateway]` has it.
+    """
+    if token_file is not None:
+        return token_file
+    return None if state_directory is None else f"{state_directory}/{TOKEN_NAME}"
 
 
 def socket_path(socket: str | None, state_directory: str | None, runtime_directory: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.plan.descriptors import Budget, budget, budget_of
+from agwtwisted.core.plan.descriptors import CONTROL, Budget, budget, budget_of
 from tests import clients, configurations
 from tests.clients import text
 
@@ -41,9 +41,9 @@ class BudgetTests(SynchronousTestCase):
         """It says what is needed, what there is, what follows and what to do."""
         self.assertEqual(
             found(256).warning(20000),
-            "max_connections = 20000 takes 40114 file descriptors, because each connection may need one to a server;"
-            " the system's limit is 256 (LimitNOFILE, ulimit -n), so only 87 connections are accepted; raise that"
-            " limit, or set max_connections = 87",
+            "max_connections = 20000 takes 40131 file descriptors, because each connection may need one to a server;"
+            " the system's limit is 256 (LimitNOFILE, ulimit -n), so only 78 connections are accepted; raise that"
+            " limit, or set max_connections = 78",
         )
 
     def test_of_a_configuration(self) -> None:
@@ -53,3 +53,9 @@ class BudgetTests(SynchronousTestCase):
         section = "[ssl_profile strict]\n"
         revoked = text("basic strict").replace(section, f"{section}verify_client_revocation = OCSP\n")
         self.assertEqual(budget_of(configurations.plan(revoked, clients.files()), 8192), found(8192, asks=True))
+
+    def test_control_port(self) -> None:
+        """The control API on TCP has its connections, too."""
+        asked = text("basic strict") + "\n[control]\nport = 9901\ntoken_file = token\n"
+        needed = budget_of(configurations.plan(asked, clients.files()), 8192).needed
+        self.assertEqual(needed - found(8192).needed, CONTROL)
