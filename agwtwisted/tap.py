@@ -10,7 +10,7 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn, cast
@@ -23,6 +23,7 @@ from agwtwisted.checking import check, fallbacks
 from agwtwisted.core.base.errors import ConfigError, Problem
 from agwtwisted.core.plan.descriptors import budget_of, too_few
 from agwtwisted.core.plan.plan import Address, Plan
+from agwtwisted.core.reports.command_line import command_line_hint
 from agwtwisted.listening.activation import Binding, Inherited
 from agwtwisted.loading import Loaded, placed
 from agwtwisted.reload import FileSource
@@ -52,10 +53,29 @@ class Options(usage.Options):
         ),
     )
 
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:  # noqa: N802
+        """Reads them; where they cannot be understood, ends the process with one line that says what was meant.
+
+        What twistd prints of a `UsageError` is a page of its own options.
+        """
+        try:
+            super().parseOptions(options)
+        except usage.UsageError:
+            hint = command_line_hint(sys.argv[1:] if options is None else options, _twistds_options())
+            sys.exit(f"twistd agwgateway: {hint}")
+
     def opt_version(self) -> NoReturn:
         """Print the version and exit."""
         print(f"agwtwisted {VERSION}")
         sys.exit(0)
+
+
+def _twistds_options() -> frozenset[str]:
+    """With their dashes."""
+    from twisted.scripts._twistd_unix import ServerOptions
+
+    known = ServerOptions()
+    return frozenset((*(f"-{each}" for each in known.shortOpt), *(f"--{each.rstrip('=')}" for each in known.longOpt)))
 
 
 def makeService(options: Options) -> IService:

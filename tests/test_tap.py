@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from unittest import mock
 
-from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted._version import VERSION
@@ -63,10 +62,18 @@ class OptionsTests(SynchronousTestCase):
             self.assertEqual((options["config"], options["check"]), ("a.ini", 1))
 
     def test_unknown(self) -> None:
-        """An unknown option, or a word that belongs to none, is an error of usage."""
-        for words in (["--confg", "a.ini"], ["a.ini"]):
-            with self.assertRaises(usage.UsageError):
+        """What cannot be understood ends the process with one line, which has the command line that was meant."""
+        for words, expected in (
+            (["--confg", "a.ini"], "there is no option --confg; did you mean '--config'?"),
+            (["a.ini"], "a configuration file is named by --config: twistd -n agwgateway --config a.ini"),
+            (["-n"], "-n is an option of twistd, and stands before agwgateway: twistd -n agwgateway --config"),
+            (["--pidfile="], "--pidfile= is an option of twistd"),
+            (["reload"], "reload is a command of agw: agw reload --config conf/gw.ini"),
+            (["--config"], "--config needs the name of a file"),
+        ):
+            with self.assertRaises(SystemExit) as caught:
                 Options().parseOptions(words)
+            self.assertIn(f"twistd agwgateway: {expected}", str(caught.exception.code))
 
     def test_version(self) -> None:
         """`--version` is the gateway's own."""

@@ -91,12 +91,16 @@ def reached(options: argparse.Namespace, asking: Asking[Result]) -> Result | Non
 
     place = control.place_of(options.control, options.token_file, config_of(options))
     found: list[Result | AgwError | OSError] = []
+    stopping: list[bool] = []
 
     async def main(reactor: PosixReactorBase) -> None:
+        reactor.addSystemEventTrigger("before", "shutdown", stopping.append, True)
         try:
-            found.append(await asking(reactor, place))
+            result = await asking(reactor, place)
+            if not stopping:  # else the connection has ended because of the signal
+                found.append(result)
         except (AgwError, OSError) as error:  # the latter of standard output
-            found.append(error)
+            found.extend([error] if not stopping else [])
 
     with contextlib.suppress(SystemExit):  # its exit status is the reactor's
         react(lambda reactor: Deferred.fromCoroutine(main(cast("PosixReactorBase", reactor))))

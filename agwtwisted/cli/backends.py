@@ -14,7 +14,7 @@ from agwtwisted.cli.options import add_control, add_output
 from agwtwisted.cli.output import Output, Style
 from agwtwisted.cli.tables import Cell, Value, endpoint, table
 
-HEADS: Final = ("POOL", "SETTINGS", "SERVER", "HEALTH", "SINCE", "CONNECTIONS", "IDLE", "REQUESTS", "LAST PROBE")
+HEADS: Final = ("POOL", "SETTINGS", "SERVER", "HEALTH", "SINCE", "REQUESTS", "CONNECTIONS", "LAST PROBE")
 
 HEALTH: Final = {"Up": Style.GOOD, "Down": Style.BAD, "Draining": Style.WARNING, "Partial": Style.WARNING}
 
@@ -58,13 +58,9 @@ def _rows(members: Mapping[str, Any]) -> Iterator[tuple[Value, ...]]:
 
 def _row(server: Mapping[str, Any]) -> tuple[Value, ...]:
     health = str(server["health"])
-    counts = server["connections"], server["idle_connections"], server["requests"]
-    return endpoint(server), Cell(health, HEALTH.get(health, Style.PLAIN)), server["since"], *counts, _probe(server)
-
-
-def _probe(server: Mapping[str, Any]) -> str:
-    """When the last probe ended, and how."""
-    return " ".join(str(each) for each in (server["last_probe"], server["health_probe_log"]) if each is not None)
+    connections = f"{server['connections']}, {server['idle_connections']} idle"
+    shown = Cell(health, HEALTH.get(health, Style.PLAIN)), server["since"], server["requests"], connections
+    return endpoint(server), *shown, server["health_probe_log"]
 
 
 def _action(name: str, text: str, example: str) -> Command:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from typing import Any, Final
 
@@ -21,10 +22,27 @@ def run(options: argparse.Namespace) -> int:
     """Runs the gateway until a signal ends it."""
     if options.check:
         return check.run(options)
-    from twisted.scripts.twistd import runApp
+    from twisted.application.app import _exitWithSignal
 
-    runApp(_twistd_options(config_of(options)))
+    twistd_options = _twistd_options(config_of(options))
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the reactor takes it over, at the end of the start
+    runner = _runner(twistd_options)
+    runner.run()
+    if runner._exitSignal is not None:
+        _exitWithSignal(runner._exitSignal)  # as twistd ends
     return 0
+
+
+def _runner(options: Any) -> Any:
+    """What runs the gateway as twistd does. The reactor takes over SIGINT where that has Python's handler."""
+    from twisted.scripts._twistd_unix import UnixApplicationRunner
+
+    class Runner(UnixApplicationRunner):
+        def startReactor(self, *arguments: Any) -> None:  # noqa: N802
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            super().startReactor(*arguments)
+
+    return Runner(options)
 
 
 def _twistd_options(config: str) -> Any:

@@ -17,12 +17,12 @@ class BackendsTests(SynchronousTestCase):
         lines = backends_text(BACKENDS, PIPE).splitlines()
         self.assertEqual(
             lines[0],
-            "POOL  SETTINGS  SERVER         HEALTH   SINCE                 CONNECTIONS  IDLE  REQUESTS  LAST PROBE",
+            "POOL  SETTINGS  SERVER         HEALTH   SINCE                 REQUESTS  CONNECTIONS  LAST PROBE",
         )
         self.assertEqual(
             lines[1],
-            "app   plain     10.0.0.4:8080  Up       2026-01-01T00:00:00Z  3            2     1000      "
-            "2026-01-01T00:00:05Z Success. Received 200 status code.",
+            "app   plain     10.0.0.4:8080  Up       2026-01-01T00:00:00Z  1000      3, 2 idle    "
+            "Success. Received 200 status code.",
         )
         self.assertTrue(lines[2].endswith(SHOWN))
         self.assertRegex(lines[3], r"Unknown  -  .* -$")

@@ -40,3 +40,11 @@ class RunTests(SynchronousTestCase):
         with running.running(self.directory, *words) as gateway:
             gateway.read_until("Unknown -> Down")
             gateway.end(signal.SIGTERM)
+
+    def test_interrupted_start(self) -> None:
+        """Ctrl-C while it starts ends it at once, without a traceback."""
+        with running.running(self.directory, *AGW, "run", "--config", str(self.file)) as gateway:
+            gateway.read_until("WARNING")
+            status, printed = gateway.end(signal.SIGINT)
+        self.assertEqual(status, -signal.SIGINT, printed)
+        self.assertNotIn("Traceback", printed)
