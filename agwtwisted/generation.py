@@ -149,6 +149,7 @@ class _Ports:
             resumption=shared.resumption,
             check_of=partial(check_of, shared.revocation),
             metrics=shared.metrics,
+            refusals=shared.refusals,
         )
 
     def of_http(self, backends: Backends) -> dict[Address, Port[Any]]:
@@ -163,6 +164,7 @@ class _Ports:
             ErrorPages(plan.config.custom_errors),
             wall=shared.wall.seconds,
             metrics=shared.metrics,
+            refusals=shared.refusals,
         )
         return {address: self._http_port(port, exchanges) for address, port in plan.http_ports.items()}
 

@@ -31,6 +31,7 @@ from agwtwisted.listening.shared_limits import SharedLimits
 from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.operations.events import Events
 from agwtwisted.operations.metrics import Metrics
+from agwtwisted.operations.refusals import Refusals
 from agwtwisted.revocation.lateness import Lateness
 from agwtwisted.revocation.ocsp_client import OcspClient
 from agwtwisted.revocation.ocsp_source import OcspSource
@@ -87,6 +88,7 @@ class Shared:
     affinity_key: AffinityKey
     place: WorkerPlace = ALONE
     events: Events  # of this process
+    refusals: Refusals  # of clients, the last ones
     drains: OperatorDrains  # servers that an operator has taken out
     health: ParentsHealth | None = None  # of servers, in a worker: it does not probe
     metrics: Metrics = attrs.Factory(Metrics)
@@ -128,7 +130,7 @@ class Shared:
         random = Random(SystemRandom().getrandbits(128))  # noqa: S311
         own_ports = {port for _, port in plan.addresses}
         client = OcspClient(reactor, own_ports=own_ports, lateness=Lateness(reactor))
-        metrics = Metrics()
+        metrics, events = Metrics(), Events(reactor)
         metrics.use(names_of(plan), reactor.seconds())
         source = OcspSource(client, wall.seconds, reactor.seconds, metrics.revocation)
         store = _store(plan, directory, wall, reactor)
@@ -150,7 +152,8 @@ class Shared:
             resumption=Resumption(reactor.seconds, place.siblings),
             affinity_key=AffinityKey(directory, place.affinity_key),
             place=place,
-            events=Events(reactor),
+            events=events,
+            refusals=Refusals(events, place.index, wall.seconds),
             drains=OperatorDrains(place.siblings),
             health=ParentsHealth(reactor, place.siblings) if place.index else None,
             metrics=metrics,

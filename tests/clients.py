@@ -29,6 +29,7 @@ from agwtwisted.http1.port import HttpPort
 from agwtwisted.identity.revalidation import Check
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.ports import PortEnvironment, unchecked
+from agwtwisted.operations.refusals import Refusals
 from agwtwisted.tls.handshake import ServerHandshake
 from agwtwisted.tls.port_contexts import PortContexts
 from agwtwisted.tls.resumption import Resumption
@@ -211,6 +212,7 @@ class Gateway:
         self.log = before.log if before else Log()
         self.wall = before.wall if before else SettableClock(self.reactor)
         self.limits = before.limits if before else Limits(self.config.gateway, self.reactor)
+        self.refusals = before.refusals if before else Refusals(worker=1, wall=self.wall.seconds)
         self.exchanges = HttpExchanges(
             self.config.gateway,
             Backends(self.reactor),
@@ -218,6 +220,7 @@ class Gateway:
             self.log,
             Random(0),  # type: ignore[arg-type]
             wall=self.wall.seconds,
+            refusals=self.refusals,
         )
         [plan] = Plan.of(self.config).http_ports.values()
         self.contexts = (
@@ -242,6 +245,7 @@ class Gateway:
                 access_log=self.log,  # type: ignore[arg-type]
                 limiter=LogRateLimiter(self.reactor.seconds),
                 check_of=check_of,
+                refusals=self.refusals,
                 resumption=before.port.resumption if before else Resumption(self.reactor.seconds),
             ),
             exchanges=self.exchanges,

@@ -12,6 +12,7 @@ from agwtwisted.answers.of_backends import BackendAnswers
 from agwtwisted.answers.of_clients import ClientAnswers
 from agwtwisted.answers.of_configuration import ConfigurationAnswers
 from agwtwisted.answers.of_metrics import process_measurements
+from agwtwisted.answers.of_refusals import refusals_of
 from agwtwisted.core.operations.listeners_in_force import listeners_in_force
 from agwtwisted.core.operations.measurements import Measurements
 from agwtwisted.core.operations.questions import Question, QuestionError
@@ -57,6 +58,7 @@ class GatewayAnswers:
             Question.LISTENERS: self._listeners,
             Question.CLIENTS: self._of_clients.clients,
             Question.CLOSE: self._close,
+            Question.REFUSALS: self._refusals,
             Question.BACKENDS: self._backends,
             Question.DRAIN: partial(self._drain, drained=True),
             Question.UNDRAIN: partial(self._drain, drained=False),
@@ -71,6 +73,9 @@ class GatewayAnswers:
 
     async def _backends(self, arguments: Mapping[str, Any]) -> AnswerMembers:
         return self._of_backends.backends()
+
+    async def _refusals(self, arguments: Mapping[str, Any]) -> AnswerMembers:
+        return refusals_of(self._gateway.shared.refusals, arguments)
 
     async def _close(self, arguments: Mapping[str, Any]) -> AnswerMembers:
         return self._of_clients.close(arguments)

@@ -17,6 +17,7 @@ from agwtwisted.core.http import pages
 from agwtwisted.core.http.header_lines import Header
 from agwtwisted.core.http.messages import Framing, ResponseHead
 from agwtwisted.core.http.pages import ErrorInfo, Page
+from agwtwisted.core.identity.clients import TurnedAway
 from agwtwisted.core.operations.records import RecordFrame
 from agwtwisted.core.plan.error_pages import NO_ERROR_PAGES, ErrorPages
 from agwtwisted.core.plan.routing import Action
@@ -25,6 +26,7 @@ from agwtwisted.core.verification.verdicts import Missing, Refusing
 from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.operations.counters import BackendCounters, ListenerCounters, RequestCounters
 from agwtwisted.operations.metrics import Metrics
+from agwtwisted.operations.refusals import Refusals
 
 
 @attrs.frozen
@@ -73,6 +75,7 @@ class ExchangeContext:
         random: for trace ids.
         error_pages: the operator's own.
         metrics: count them; None: in vain.
+        refusals: notes clients that are refused; None: in vain.
     """
 
     log = Logger()
@@ -88,8 +91,10 @@ class ExchangeContext:
         *,
         wall: Callable[[], float],
         metrics: Metrics | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         self.metrics = Metrics() if metrics is None else metrics
+        self._refusals = Refusals() if refusals is None else refusals
         self.gateway = gateway
         self.error_pages = error_pages
         self.backends = backends
@@ -119,6 +124,11 @@ class ExchangeContext:
     def plain_http(self) -> Page:
         """For HTTP on a port that wants TLS."""
         return pages.plain_http(server=self.gateway.server_header)
+
+    def refused(self, stage: str, listener: str, client: TurnedAway) -> None:
+        """A client of a listener is turned away: counts it, and notes who it is."""
+        self.metrics.listeners[(listener,)].refused(stage, client.verdict)
+        self._refusals.note(stage, listener, client, keeps=self.gateway.log_refused_certificates)
 
     def refusal(self, verdict: Refusing) -> Page:
         """What a client reads whose certificate is missing or not accepted."""

@@ -89,6 +89,6 @@ def _for_site(
         location = [(b"Location", decision.location)]
         return OwnAnswer(decision.status, ErrorInfo.NO_ERROR, headers=location)
     if isinstance(decision, Unauthenticated):
-        context.metrics.listeners[(site.listener.name,)].refused("path", decision.client.verdict)
+        context.refused("path", site.listener.name, decision.client)
         return unauthenticated(context, decision.client)
     return OwnAnswer(decision.status, decision.error_info)

@@ -6,7 +6,7 @@ its client is still trusted does not wait for that, where the profile of its sit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred
@@ -21,11 +21,12 @@ from agwtwisted.core.operations.live_clients import ClientState, LiveClient
 from agwtwisted.core.plan.routing import Action, Site, Sites
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import SslProfile
+from agwtwisted.core.verification.verdicts import Refusing
 from agwtwisted.http1.frontend import Frontend
 from agwtwisted.identity.revalidation import Check, Revalidation, StrictClient
 from agwtwisted.interfaces import ClientProtocol, Exchanges
 from agwtwisted.listening.succession import Belonging, Succession, Turns
-from agwtwisted.operations.metrics import Metrics
+from agwtwisted.operations.refusals import RefusedParty
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.connection import Connection
 
@@ -41,7 +42,6 @@ class SessionPort(Protocol):
     parser: RequestParser
     protocol: str
     identities: IdentityBlocks
-    metrics: Metrics
     check_of: Callable[[SslProfile | None], Check | None]
 
     @property
@@ -53,6 +53,14 @@ class SessionPort(Protocol):
 
     def trust_of(self, site: Site | None) -> object:
         """By what the clients of a site are judged."""
+
+    def refused(
+        self, stage: str, listener: str, client: RefusedParty, verdict: Refusing, presented: Sequence[bytes] = ()
+    ) -> None:
+        """A client of a listener is turned away: counts it, and notes who it is and what it has sent."""
+
+    def presented_by(self, connection: Connection) -> tuple[bytes, ...]:
+        """The certificates that a client has sent, in DER, its own first."""
 
     def judged_anew(self, connection: Connection, client: PendingClient, site: Site) -> PendingClient:
         """The client as its handshake would have left it under this site's profile."""
@@ -283,7 +291,8 @@ class HttpSession:
             if isinstance(client, Admitted):
                 self._go_on()
             else:
-                self._port.metrics.listeners[(self.listener,)].refused("revalidation", client.verdict)
+                presented = self._port.presented_by(self._connection)
+                self._port.refused("revalidation", self.listener, client, client.verdict, presented)
                 self.expel()
         except Exception:
             self.log.failure("Unexpected error after a revalidation")

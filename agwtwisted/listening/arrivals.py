@@ -262,7 +262,7 @@ class TlsArrival(Generic[S]):
         if kind in (HandshakeFailure.CERTIFICATE, HandshakeFailure.NO_CERTIFICATE):
             counters.judged(verdict)
             if isinstance(verdict, Missing | Refused):
-                counters.refused("handshake", verdict)
+                self._port.refused("handshake", self.listener, client, verdict, self._notes.presented)
         self._port.handshake_failed(client, site, reason)
 
     def plain_text(self) -> None:
@@ -327,10 +327,10 @@ class GateArrival(Generic[S]):
     def _turned_away(self, client: TurnedAway) -> None:
         if client.connection.session_reused:
             self._port.resumption.refused(client.connection.address)
-        counters = self._port.counters_of(self._site)
-        counters.judged(client.verdict)
-        counters.refused("verdict", client.verdict)
-        self._port.turned_away(self._connection, client, self._site)
+        port, presented = self._port, self._port.presented_by(self._connection)
+        port.counters_of(self._site).judged(client.verdict)
+        port.refused("verdict", self.listener, client, client.verdict, presented)
+        port.turned_away(self._connection, client, self._site)
 
     # -- as PortSession says
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
@@ -17,11 +17,13 @@ from agwtwisted.core.listening.proxy_protocol import Endpoint
 from agwtwisted.core.plan.routing import NamedSites, S
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import SslProfile
+from agwtwisted.core.verification.verdicts import Refusing
 from agwtwisted.identity.revalidation import Check
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.expired_roots import ExpiredRoots
 from agwtwisted.listening.tracking import LiveConnections, TrackedConnection
 from agwtwisted.operations.counters import ListenerCounters
+from agwtwisted.operations.refusals import RefusedParty
 from agwtwisted.tls.resumption import Resumption
 from agwtwisted.transport.clocks import WallClock
 from agwtwisted.transport.connection import Connection
@@ -66,6 +68,14 @@ class EntryPort(Protocol[S]):
 
     def listener_of(self, site: S | None) -> str:
         """The name of a site's listener, or else of the port's first one."""
+
+    def refused(
+        self, stage: str, listener: str, client: RefusedParty, verdict: Refusing, presented: Sequence[bytes] = ()
+    ) -> None:
+        """A client of a listener is turned away: counts it, and notes who it is and what it has sent."""
+
+    def presented_by(self, connection: Connection) -> tuple[bytes, ...]:
+        """The certificates that a client has sent, in DER, its own first."""
 
     def trust_of(self, site: S | None) -> object:
         """By what the clients of a site are judged; equal where the judgement is."""

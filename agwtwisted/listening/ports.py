@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Generic
 
@@ -32,6 +32,7 @@ from agwtwisted.core.plan.plan import PortPlan
 from agwtwisted.core.plan.routing import S
 from agwtwisted.core.resources.gateway import Gateway
 from agwtwisted.core.resources.resources import SslProfile
+from agwtwisted.core.verification.verdicts import Refusing
 from agwtwisted.identity.revalidation import Check
 from agwtwisted.listening.admission import Limits
 from agwtwisted.listening.arrivals import ProxiedArrival, TlsArrival
@@ -41,6 +42,7 @@ from agwtwisted.listening.tracking import LiveConnections, PortSession, TrackedC
 from agwtwisted.operations.access_log import AccessLog
 from agwtwisted.operations.counters import ListenerCounters
 from agwtwisted.operations.metrics import Metrics
+from agwtwisted.operations.refusals import Refusals, RefusedParty
 from agwtwisted.tls.anew import shown_anew
 from agwtwisted.tls.codec import TlsCodec
 from agwtwisted.tls.port_contexts import PortContexts
@@ -77,6 +79,7 @@ class PortEnvironment:
     check_of: Callable[[SslProfile | None], Check | None] = unchecked
     """How trusted clients of a profile are judged further, if they are."""
     metrics: Metrics = attrs.Factory(Metrics)
+    refusals: Refusals = attrs.Factory(Refusals)  # notes clients that are refused
     turns: Turns = attrs.field()
     """In which connections go over to these ports."""
 
@@ -116,6 +119,7 @@ class Port(ABC, Generic[S]):
         self.access_log = environment.access_log
         self.resumption = environment.resumption
         self.metrics = environment.metrics
+        self._refusals = environment.refusals
         host, number = plan.address
         self.counters = self.metrics.addresses[(f"{bracketed(host)}:{number}",)]
         self.live = LiveConnections(self.counters)
@@ -252,6 +256,19 @@ class Port(ABC, Generic[S]):
             )
             self.access_log.write(render_handshake(record, self.gateway.log_refused_certificates))
 
+    def refused(
+        self, stage: str, listener: str, client: RefusedParty, verdict: Refusing, presented: Sequence[bytes] = ()
+    ) -> None:
+        """A client of a listener is turned away: counts it, and notes who it is and what it has sent."""
+        self.metrics.listeners[(listener,)].refused(stage, verdict)
+        keeps = self.gateway.log_refused_certificates
+        self._refusals.note(stage, listener, client, presented, keeps=keeps)
+
+    def presented_by(self, connection: Connection) -> tuple[bytes, ...]:
+        """The certificates that a client has sent, in DER, its own first; nothing where it has resumed a session."""
+        codec = connection.codec
+        return codec.presented() if isinstance(codec, TlsCodec) else ()
+
     # -- how a client is judged
 
     def trust_of(self, site: S | None) -> object:
@@ -266,9 +283,7 @@ class Port(ABC, Generic[S]):
         if self._contexts is None:
             raise AssertionError("a client is judged where TLS is spoken")
         chosen = self._contexts.by_site[site]
-        codec = connection.codec
-        presented = codec.presented() if isinstance(codec, TlsCodec) else ()
-        proof = shown_anew(chosen, presented, client.proof.chain_der, self.wall.seconds())
+        proof = shown_anew(chosen, self.presented_by(connection), client.proof.chain_der, self.wall.seconds())
         return attrs.evolve(client, proof=proof)
 
     # -- how connections come from the port of one configuration to that of the next, and how they end

@@ -56,13 +56,17 @@ class Events:
 
     def publish(self, kind: str, members: Mapping[str, Any]) -> None:
         """Something has happened. What a subscriber raises is logged, and others hear it all the same."""
+        self.publish_made(kind, lambda: members)
+
+    def publish_made(self, kind: str, members: Callable[[], Mapping[str, Any]]) -> None:
+        """The same with members that are made where the event is not beyond the bound."""
         if not self.wanted:
             return
         if self._second is None:
             self._second = self._clock.callLater(SECOND, self._over)
         self._numbers[kind] += 1
         if self._numbers[kind] <= MOST:
-            self._hand_on(kind, members)
+            self._hand_on(kind, members())
 
     def relay(self, kind: str, members: Mapping[str, Any]) -> None:
         """The same in another process, which has counted it already: that of one counts not against another's."""

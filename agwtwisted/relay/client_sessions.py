@@ -194,7 +194,8 @@ class RelaySession:
             self.client = client
             self._on_hold = False
             if isinstance(client, TurnedAway):
-                self._port.counters_of(self._target.site).refused("revalidation", client.verdict)
+                presented = self._port.presented_by(self._connection)
+                self._port.refused("revalidation", self.listener, client, client.verdict, presented)
             if isinstance(client, Admitted):
                 self._go_on(client)
             elif self._joined is not None:

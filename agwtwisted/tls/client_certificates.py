@@ -6,7 +6,7 @@ the ports.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from math import inf
 from typing import Final
@@ -42,6 +42,9 @@ _log = Logger()
 
 class ClientCertificates:
     """What the callbacks of one handshake noted: the site, the certificates by depth, the first error, the verdict."""
+
+    presented: Sequence[bytes] = ()
+    """What the client has sent, its own certificate first, where that was refused in the handshake."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.choose_site: Callable[[SSL.Connection, ClientCertificates], None] | None = None  # by the port's contexts
@@ -94,6 +97,7 @@ class ClientCertificates:
         if not site_context.rules.refuses_in_handshake:
             return GO_ON  # the verdict is made of the notes, after the handshake
         self._verdict = Refused(reason)
+        self.presented = presented()
         return reasons.alert_code(reason) if ok else error
 
     def _reason(self, site_context: SiteContext, error: int, depth: int, ok: bool) -> str | None:

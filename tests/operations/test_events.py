@@ -53,6 +53,22 @@ class EventsTests(SynchronousTestCase):
         self.events.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_made_where_wanted(self) -> None:
+        """The members of an event are not made where nothing listens, nor beyond the bound."""
+        made: list[int] = []
+
+        def members() -> Mapping[str, Any]:
+            made.append(1)
+            return {}
+
+        self.events.publish_made(REFUSAL, members)
+        self.assertEqual(made, [])
+        self.events.subscribe(self.note)
+        for _ in range(MOST + 5):
+            self.events.publish_made(REFUSAL, members)
+        self.assertEqual(len(made), MOST)
+        self.events.stop()
+
     def test_defects(self) -> None:
         """A subscriber that raises is logged, and the next one hears the event."""
 

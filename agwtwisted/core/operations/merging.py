@@ -7,6 +7,7 @@ from there; lists are merged in their order, and cut where the question limits t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from agwtwisted.core.operations.backend_servers import PARTIAL
@@ -14,6 +15,8 @@ from agwtwisted.core.operations.live_clients import MOST_CLIENTS, USUAL_CLIENTS
 from agwtwisted.core.operations.measurements import Measurements
 from agwtwisted.core.operations.measurements import merged as merged_measurements
 from agwtwisted.core.operations.questions import Question, number_argument
+from agwtwisted.core.operations.refused_clients import MOST as MOST_REFUSALS
+from agwtwisted.core.operations.refused_clients import USUAL as USUAL_REFUSALS
 
 Members: TypeAlias = Mapping[str, Any]
 Answers: TypeAlias = Mapping[int, Members]
@@ -115,6 +118,13 @@ def _clients(arguments: Mapping[str, Any], answers: Answers) -> Members:
     }
 
 
+def _refusals(arguments: Mapping[str, Any], answers: Answers) -> Members:
+    """The newest first."""
+    limit = number_argument(arguments, "limit", USUAL_REFUSALS, least=1, most=MOST_REFUSALS)
+    found = [refusal for answer in answers.values() for refusal in answer["refusals"]]
+    return {"refusals": sorted(found, key=itemgetter("at"), reverse=True)[:limit]}
+
+
 UNCHANGED: Final = "unchanged"
 """The outcome of an action where all was so already."""
 
@@ -134,6 +144,7 @@ _MERGING: Final[Mapping[Question, Callable[[Mapping[str, Any], Answers], Members
     Question.BACKENDS: _backends,
     Question.CLIENTS: _clients,
     Question.CLOSE: _any_of,
+    Question.REFUSALS: _refusals,
     Question.CERTIFICATES: _any_of,
     Question.CONFIGURATION: _any_of,
     Question.DRAIN: _outcome,

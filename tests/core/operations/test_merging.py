@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.operations.live_clients import client_id, parsed_id
 from agwtwisted.core.operations.merging import PARENT, merged
 from agwtwisted.core.operations.questions import Question
 
@@ -99,6 +100,44 @@ class MergedTests(SynchronousTestCase):
         unchanged, drained = {"outcome": "unchanged"}, {"outcome": "drained"}
         for answers, expected in (({0: unchanged, 1: drained}, "drained"), ({0: unchanged}, "unchanged")):
             self.assertEqual(merged(Question.DRAIN, {}, answers, [])["outcome"], expected)
+
+    @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 3)), max_size=30), st.integers(1, 10))
+    def test_refusals(self, found: list[tuple[int, int]], limit: int) -> None:
+        """The last refusals of all processes are those of one that had them all, the newest first."""
+        refusals = [{"id": f"{worker}-{number}", "at": f"{at}"} for number, (at, worker) in enumerate(found)]
+        answers = {
+            worker: {"refusals": [each for each in refusals if each["id"].startswith(f"{worker}-")]}
+            for worker in (1, 2, 3)
+        }
+        merged_ones = merged(Question.REFUSALS, {"limit": str(limit)}, answers, [])["refusals"]
+        times = sorted((each["at"] for each in refusals), reverse=True)
+        self.assertEqual([each["at"] for each in merged_ones], times[:limit])
+
+    @given(st.lists(st.integers(1, 3), max_size=30), st.integers(1, 10))
+    def test_clients(self, workers: list[int], limit: int) -> None:
+        """Page by page the clients of all processes come once each, in order, and all pages know how many there are."""
+        ids = sorted((worker, number) for number, worker in enumerate(workers, start=1))
+        found: list[tuple[int, int]] = []
+        after = (0, 0)
+        while True:
+            answers = {
+                worker: self.page([each for each in ids if each[0] == worker], after, limit) for worker in (1, 2, 3)
+            }
+            page = merged(Question.CLIENTS, {"limit": limit}, answers, [])
+            self.assertEqual(page["total"], len(ids))
+            found += [parsed_id(each["id"]) for each in page["clients"]]
+            if page["next"] is None:
+                break
+            after = parsed_id(page["next"])
+        self.assertEqual(found, ids)
+
+    @staticmethod
+    def page(ids: list[tuple[int, int]], after: tuple[int, int], limit: int) -> dict[str, Any]:
+        """The page of one worker."""
+        behind = [each for each in ids if each > after]
+        clients = [{"id": client_id(*each)} for each in behind[:limit]]
+        last = clients[-1]["id"] if len(behind) > limit else None
+        return {"clients": clients, "total": len(ids), "next": last}
 
     def test_known_by_each(self) -> None:
         """What each process knows is taken from the first."""
