@@ -16,7 +16,7 @@ PARALLEL = --numprocesses=$(PROCESSES) --dist=loadfile
 .PHONY: run test setup lint format types arrows docstrings trial $(TRIALS) coverage differential explore reference fuzz bench bench-quick bench-micro wheel clean
 
 run: $(VENV)/.run          ## the gateway with demo certificates and a demo backend
-	$(BIN)/python -m agwtwisted demo --config conf/gw.ini
+	$(BIN)/agw demo --config conf/gw.ini
 
 test: $(VENV)/.test        ## the whole suite
 	$(BIN)/python -m pytest $(PARALLEL)

@@ -146,7 +146,7 @@ class OwnDirectoryTests(SynchronousTestCase):
 
 
 class DemonstrationTests(SynchronousTestCase):
-    """`python -m agwtwisted demo`."""
+    """`agw demo`."""
 
     def setUp(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="agw-"))  # short: the path of a control socket has a limit
