@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-import ssl
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -29,15 +28,10 @@ from agwtwisted.core.resources.resources import Protocol
 from agwtwisted.core.sections.sources import ReadFile, SourceFile
 from agwtwisted.listening.listener import BindError
 from agwtwisted.operations.followed_files import signature_of
+from agwtwisted.tls import system_roots
 from agwtwisted.tls.backend_contexts import BackendContexts
 from agwtwisted.tls.contexts import trusted_variables
 from agwtwisted.tls.plan_contexts import make_contexts
-
-_SYSTEM_ROOTS: Final = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-)
 
 
 @attrs.frozen(kw_only=True)
@@ -244,7 +238,7 @@ def _problem(error: AgwError | OSError, plan: Plan) -> Problem:
 
 def _system_roots() -> frozenset[bytes]:
     """The keys of the authorities that this machine trusts for servers; none where they stand at no usual place."""
-    for path in (ssl.get_default_verify_paths().cafile or "", *_SYSTEM_ROOTS):
+    for path in system_roots.files():
         with suppress(OSError):
             found = read_certificates(read(path).data, "").certificates
             return frozenset(key_of(block.certificate) for block in found)

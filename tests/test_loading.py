@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -18,7 +19,7 @@ from agwtwisted.core.sections.sources import SourceFile
 from agwtwisted.listening.listener import BindError
 from agwtwisted.loading import LARGEST, READINGS, Files, load, load_files, placed, plan_of, read, try_contexts
 from agwtwisted.operations.followed_files import signature_of
-from agwtwisted.tls import contexts
+from agwtwisted.tls import contexts, system_roots
 from agwtwisted.tls.contexts import AuthorityError, CertificateError, GroupsError
 from tests import clients, configurations, pki
 
@@ -196,6 +197,18 @@ class FilesTests(Directory):
         """A file that was not read is not there."""
         with self.assertRaises(FileNotFoundError):
             load_files(self.file, NOW).files.read("/none")
+
+
+class SystemRootsTests(Directory):
+    """The authorities that the machine trusts for servers."""
+
+    def test_any_place(self) -> None:
+        """They are known by their keys, in whichever place they are; without any there are none."""
+        root, nowhere = pki.Authority.root("Of this system"), str(self.directory / "none.pem")
+        file = str(self.write("roots.pem", root.chain_pem))
+        for files, count in (((nowhere, file), 1), ((file, nowhere), 1), ((nowhere,), 0)):
+            with mock.patch.object(system_roots, "files", lambda files=files: files):
+                self.assertEqual(len(loading._system_roots()), count)
 
 
 class PlacedTests(Directory):

@@ -5,7 +5,6 @@ For `relay.port`, which makes a session for each client.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -19,8 +18,7 @@ from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.identity.clients import Admitted, Client, PendingClient, TurnedAway
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.operations.live_clients import ClientState, LiveClient
-from agwtwisted.core.operations.records import client_members
-from agwtwisted.core.operations.session_records import SessionRecord, SessionStatus, render_session
+from agwtwisted.core.operations.session_records import SessionStatus
 from agwtwisted.core.plan.routing import RelaySite
 from agwtwisted.core.relay import announcing
 from agwtwisted.core.verification.verdicts import Trusted
@@ -30,6 +28,7 @@ from agwtwisted.listening.succession import Belonging, Succession, Turns
 from agwtwisted.relay.backends import RelayServer
 from agwtwisted.relay.relay_targets import RelayTarget
 from agwtwisted.relay.session import End, Joined, Relay
+from agwtwisted.relay.session_log import BackendShare, SessionLog
 from agwtwisted.relay.waiting import WaitingClient
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.deferreds import log_failure
@@ -369,30 +368,26 @@ class RelaySession:
             self._servers.close()
         if self._server is not None:
             self._server.ended(self)
-        now, log, connection = self._port.clock.seconds(), self._port.access_log, self._connection
-        counters = self._target.sessions
-        counters.ended(self._status, connection.bytes_in, connection.bytes_out, now - self._began)
-        if log.enabled:
-            log.write_later(partial(self._line, end, now, log.timestamp()))
-
-    def _line(self, end: End, now: float, timestamp: bytes) -> bytes:
-        """The line of the access log; the session is over."""
-        joined = self._joined
-        record = SessionRecord(
-            timestamp=timestamp,
-            frame=self._target.frame,
-            client=client_members(self.client, names_refused=self._port.gateway.log_refused_certificates),
-            server_name=self.client.connection.server_name,
-            received_bytes=self._connection.bytes_in,
-            sent_bytes=self._connection.bytes_out,
-            session_time=now - self._began,
-            server_routed=self._server.name if joined and self._server else "",
-            upstream_sent_bytes=joined.backend.bytes_out if joined else 0,
-            upstream_received_bytes=joined.backend.bytes_in if joined else 0,
-            upstream_session_time=now - joined.since if joined else 0.0,
-            upstream_source_port=joined.source_port if joined else None,
+        SessionLog(
+            port=self._port,
+            target=self._target,
+            connection=self._connection,
+            client=self.client,
+            began=self._began,
             status=self._status,
-            end=end.value,
+            end=end,
+            share=self._share(),
+        ).write()
+
+    def _share(self) -> BackendShare:
+        joined = self._joined
+        if joined is None:
+            return BackendShare(certificate_omitted=self._omitted)
+        return BackendShare(
+            server=self._server.name if self._server else "",
+            sent=joined.backend.bytes_out,
+            received=joined.backend.bytes_in,
+            since=joined.since,
+            source_port=joined.source_port,
             certificate_omitted=self._omitted,
         )
-        return render_session(record)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from agwtwisted.core.identity.clients import TurnedAway
 from agwtwisted.core.listening.admission import Awaited
 from agwtwisted.core.operations.live_clients import ClientState, LiveClient
-from agwtwisted.core.operations.records import client_members
-from agwtwisted.core.operations.session_records import SessionRecord, SessionStatus, render_session
+from agwtwisted.core.operations.session_records import SessionStatus
 from agwtwisted.core.plan.routing import RelaySite
 from agwtwisted.listening.ports import Port
 from agwtwisted.listening.succession import Succession, Turns
 from agwtwisted.relay.relay_targets import RelayTarget
 from agwtwisted.relay.session import End
+from agwtwisted.relay.session_log import SessionLog
 from agwtwisted.relay.waiting import WaitingClient
 from agwtwisted.transport.connection import Connection
 
@@ -68,23 +66,12 @@ class TurnedAwaySession:
         """The same."""
 
     def _gone(self, reason: str) -> None:
-        now, log, connection = self._port.clock.seconds(), self._port.access_log, self._connection
-        counters, status = self._target.sessions, SessionStatus.FORBIDDEN
-        counters.ended(status, connection.bytes_in, connection.bytes_out, now - self._began)
-        if log.enabled:
-            log.write_later(partial(self._line, now, log.timestamp()))
-
-    def _line(self, now: float, timestamp: bytes) -> bytes:
-        """The line of the access log."""
-        record = SessionRecord(
-            timestamp=timestamp,
-            frame=self._target.frame,
-            client=client_members(self.client, names_refused=self._port.gateway.log_refused_certificates),
-            server_name=self.client.connection.server_name,
-            received_bytes=self._connection.bytes_in,
-            sent_bytes=self._connection.bytes_out,
-            session_time=now - self._began,
+        SessionLog(
+            port=self._port,
+            target=self._target,
+            connection=self._connection,
+            client=self.client,
+            began=self._began,
             status=SessionStatus.FORBIDDEN,
-            end=End.REFUSED.value,
-        )
-        return render_session(record)
+            end=End.REFUSED,
+        ).write()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -20,6 +18,7 @@ from agwtwisted.core.plan.server_identity import ServerIdentity, mismatch
 from agwtwisted.core.resources.certificates import SslCertificate
 from agwtwisted.core.resources.resources import BackendHttpSettings, BackendSettings
 from agwtwisted.core.verification.reasons import REASONS, UNKNOWN
+from agwtwisted.tls import system_roots
 from agwtwisted.tls.client import ClientHandshake
 from agwtwisted.tls.openssl import own_callbacks
 from agwtwisted.tls.own_certificate import present
@@ -27,17 +26,6 @@ from agwtwisted.transport.connection import Connection
 
 HTTP_PROTOCOLS: Final = (b"http/1.1",)
 """What is offered to HTTP backends (ALPN), so that none of them answers in another protocol."""
-
-
-SYSTEM_ROOTS: Final = (
-    "/etc/ssl/certs",
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
-"""Where systems keep the roots that they trust for servers, besides OpenSSL's own places, which it is asked for."""
 
 REMEMBERED: Final = 512
 """Certificates of which it is remembered whether they are a server's, for each way to trust."""
@@ -141,7 +129,7 @@ class BackendContexts:
         self._made: dict[str, BackendTls] = {}  # by the fingerprint of their content
         self._kept: Mapping[str, BackendTls] = {} if previous is None else previous._made
         self._fingerprints = Fingerprints()
-        self._system_roots = _system_roots()
+        self._system_roots = system_roots.state()
 
     def of(self, settings: BackendHttpSettings | BackendSettings) -> BackendTls:
         """How TLS is spoken under settings of HTTP, or of L4, which always verify and offer a protocol by connection.
@@ -161,21 +149,6 @@ class BackendContexts:
     def settle(self) -> None:
         """Takes nothing more of the previous ones."""
         self._kept = {}
-
-
-def _system_roots() -> tuple[str, ...]:
-    """The state of the files from which the roots of the system come: other where these may be others."""
-    paths = ssl.get_default_verify_paths()
-    places = (paths.openssl_cafile, paths.openssl_capath, *SYSTEM_ROOTS)
-    return tuple(map(_state_of, places))
-
-
-def _state_of(path: str) -> str:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return ""
-    return f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
 
 def _asked(settings: BackendHttpSettings | BackendSettings) -> dict[str, Any]:

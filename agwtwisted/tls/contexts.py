@@ -110,7 +110,7 @@ def refuses_by_alert(site: AnySite) -> bool:
 
 def asks(site: AnySite) -> bool:
     """Whether a site asks its clients for certificates."""
-    return site.profile is not None and site.profile.client_auth is not ClientAuth.NONE
+    return site.profile is not None and site.profile.asks
 
 
 @attrs.frozen(eq=False)

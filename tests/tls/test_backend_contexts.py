@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.plan.server_identity import ServerIdentity, server_identity
 from agwtwisted.core.resources.resources import BackendHttpSettings, Protocol
-from agwtwisted.tls import backend_contexts
+from agwtwisted.tls import system_roots
 from agwtwisted.tls.backend_contexts import BackendContexts, BackendTls, ClientCertificateError
 from agwtwisted.transport.connection import Connection
 from agwtwisted.transport.outbox import NO_OUTBOX
@@ -271,7 +271,7 @@ class ContextTests(_Case):
 
     def test_system_roots(self) -> None:
         """Where the system's roots count, and may be others by now, they are read anew."""
-        with NamedTemporaryFile() as file, mock.patch.object(backend_contexts, "SYSTEM_ROOTS", (file.name,)):
+        with NamedTemporaryFile() as file, mock.patch.object(system_roots, "FILES", (file.name,)):
             first = BackendContexts()
             system, of_their_own = first.of(https()), first.of(https(root()))
             self.assertIs(BackendContexts(first).of(https()), system)

@@ -86,7 +86,7 @@ def _of(listener: HttpListener | Listener, rules: list[NamingRule], connections:
 
 
 def _mode(profile: SslProfile | None) -> str | None:
-    asks = profile is not None and profile.client_auth is not ClientAuth.NONE
+    asks = profile is not None and profile.asks
     return profile.client_auth.value if asks and profile is not None else None
 
 

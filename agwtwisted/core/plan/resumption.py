@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agwtwisted.core.plan.routing import AnySite
-from agwtwisted.core.resources.resources import ClientAuth, SslProfile
 
 
 def why_not_resumed(sites: Sequence[AnySite]) -> str:
@@ -18,10 +17,6 @@ def why_not_resumed(sites: Sequence[AnySite]) -> str:
     off = [profile.name for profile in profiles.values() if profile is not None and not profile.session_resumption]
     if off:
         return f"session_resumption is off in [ssl_profile {off[0]}]"
-    if len(profiles) > 1 and any(map(_asks, profiles.values())):
+    if len(profiles) > 1 and any(profile is not None and profile.asks for profile in profiles.values()):
         return "its listeners have different SSL profiles"
     return ""
-
-
-def _asks(profile: SslProfile | None) -> bool:
-    return profile is not None and profile.client_auth is not ClientAuth.NONE

@@ -20,7 +20,6 @@ from agwtwisted.core.resources.resources import (
     BackendHttpSettings,
     BackendSettings,
     CertificateHeaders,
-    ClientAuth,
     HttpListener,
     Listener,
     PathCertificate,
@@ -222,7 +221,7 @@ def _certificate_headers(
     if settings is not None and settings.client_certificate_headers is not None:
         return settings.client_certificate_headers
     profile = rule.http_listener.ssl_profile
-    asks = profile is not None and profile.client_auth is not ClientAuth.NONE
+    asks = profile is not None and profile.asks
     return frozenset({CertificateHeaders.ON}) if asks else frozenset()
 
 

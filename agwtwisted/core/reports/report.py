@@ -77,7 +77,7 @@ def every_listener(config: Config) -> tuple[AnyListener, ...]:
 
 def mode(profile: SslProfile | None) -> str:
     """What an HTTP listener with this profile does about client certificates, in a few words."""
-    if profile is None or profile.client_auth is ClientAuth.NONE:
+    if profile is None or not profile.asks:
         return "none"
     words = [str(profile.client_auth.value)]
     if profile.client_auth is ClientAuth.PASSTHROUGH:

@@ -162,6 +162,11 @@ class SslProfile:
     ocsp_allowed_ports: tuple[PortRange, ...] = (PortRange(lowest=80, highest=80), PortRange(lowest=443, highest=443))
     ocsp_responder_without_nocheck: WithoutNocheck = WithoutNocheck.REFUSE
 
+    @property
+    def asks(self) -> bool:
+        """Whether clients are asked for certificates."""
+        return self.client_auth is not ClientAuth.NONE
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class HttpListener:
