@@ -1,0 +1,180 @@
+"""The control API of a gateway with workers: answers of all of them, and clients that would hold it up."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any
+
+import attrs
+
+from tests import running
+from tests.end_to_end import clients, gateway
+from tests.end_to_end.backends import Backend
+from tests.end_to_end.gateway import Scene, SceneCase
+from tests.end_to_end.lines import Line, Message, wait_until
+from tests.end_to_end.worker_processes import workers
+
+READERS = 10
+
+
+@attrs.frozen
+class Asked:
+    """An answer."""
+
+    status: int
+    members: dict[str, Any]
+
+
+@contextmanager
+def controlled() -> Iterator[Scene]:
+    """A gateway of two workers, with the control API on a Unix socket and on TCP."""
+    plain, strict, control = running.free_ports(3)
+    backend = Backend()
+    text = gateway.gateway_section(workers=2, state_directory="state") + gateway.PROFILES
+    text += gateway.section("control", port=control) + gateway.pool("app", backend.port)
+    text += gateway.door("plain", plain, protocol="Http") + gateway.door("strict", strict, "strict")
+    with closing(backend), gateway.running_gateway(text) as started:
+        workers(started)
+        doors = {"plain": plain, "strict": strict, "control": control}
+        yield Scene(gateway=started, doors=doors, backend=backend)
+
+
+class ControlCase(SceneCase):
+    """Questions over either socket."""
+
+    stage = staticmethod(controlled)
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.state = self.gateway.directory / "state"
+
+    def connection(self, *, tcp: bool = False) -> socket.socket:
+        """A connection to the API."""
+        if tcp:
+            return socket.create_connection(("127.0.0.1", self.scene.doors["control"]), running.PATIENCE)
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(running.PATIENCE)
+        client.connect(str(self.state / "control.sock"))
+        return client
+
+    def head(self, method: str, target: str, *, tcp: bool = False) -> bytes:
+        """A request."""
+        token = (self.state / "control.token").read_text().strip()
+        authority = f"127.0.0.1:{self.scene.doors['control']}" if tcp else "gateway"
+        authorization = f"Authorization: Bearer {token}\r\n" if tcp else ""
+        return f"{method} {target} HTTP/1.1\r\nHost: {authority}\r\n{authorization}\r\n".encode()
+
+    def response(self, method: str, target: str, *, tcp: bool = False) -> Message:
+        """An answer as it came."""
+        with closing(Line(self.connection(tcp=tcp))) as line:
+            line.send(self.head(method, target, tcp=tcp))
+            return line.response()
+
+    def ask(self, target: str, method: str = "GET", *, tcp: bool = False) -> Asked:
+        """A question."""
+        response = self.response(method, target, tcp=tcp)
+        return Asked(response.status, json.loads(response.body))
+
+
+class AnswerTests(ControlCase):
+    """Answers of all workers."""
+
+    def test_both_sockets(self) -> None:
+        """The Unix socket and the port answer the same, for all workers."""
+        for target in ("/listeners", "/backends", "/certificates", "/clients", "/configuration"):
+            answers = [self.ask(target, tcp=tcp) for tcp in (False, True)]
+            self.assertEqual([each.status for each in answers], [200, 200], target)
+            self.assertEqual(answers[0].members.keys(), answers[1].members.keys())
+            self.assertEqual(answers[0].members.get("missing_workers", []), [])
+
+    def test_metrics(self) -> None:
+        """GET /metrics has every worker."""
+        response = self.response("GET", "/metrics")
+        self.assertEqual(response.status, 200)
+        self.assertIn(b"agw_workers 2.0\n", response.body)
+        self.assertIn(b"agw_workers_missing 0.0\n", response.body)
+
+    def test_clients_of_all(self) -> None:
+        """Clients of whichever worker are in one list, and each can be closed by its id; then it is gone."""
+        with ExitStack() as held:
+            lines = [held.enter_context(closing(clients.plain(self.scene.doors["plain"]))) for _ in range(6)]
+            for line in lines:
+                line.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.assertEqual(line.response().status, 200)
+            answer = self.ask("/clients?limit=1000&listener=plain")
+            ports = {each["port"]: each["id"] for each in answer.members["clients"]}
+            mine = [line.socket.getsockname()[1] for line in lines]
+            self.assertLessEqual(set(mine), set(ports))
+            closed = self.ask(f"/connections/{ports[mine[0]]}/close", "POST")
+            self.assertEqual((closed.status, closed.members["missing_workers"]), (200, []))
+            self.assertEqual(lines[0].rest(), b"")
+            self.assertEqual(self.ask(f"/connections/{ports[mine[0]]}/close", "POST").status, 404)
+
+    def test_token(self) -> None:
+        """The token is made at the start, its owner's alone; it is in no log."""
+        token = self.state / "control.token"
+        self.assertEqual(token.stat().st_mode & 0o777, 0o600)
+        self.assertNotIn(token.read_text().strip(), self.gateway.output)
+        with closing(Line(self.connection(tcp=True))) as line:
+            line.send(f"GET /status HTTP/1.1\r\nHost: 127.0.0.1:{self.scene.doors['control']}\r\n\r\n".encode())
+            self.assertEqual(line.response().status, 401)
+
+
+class HeldUpTests(ControlCase):
+    """Clients and workers that do nothing."""
+
+    def test_readers_that_do_not_read(self) -> None:
+        """Readers of events that never read, and connections that send nothing, keep no reload from its answer."""
+        with ExitStack() as held:
+            for tcp in (False, True):
+                for number in range(READERS):
+                    reader = held.enter_context(closing(self.connection(tcp=tcp)))
+                    reader.sendall(self.head("GET", "/events", tcp=tcp))
+                    if not number:
+                        self.assertIn(b"200 OK", reader.recv(1 << 16))
+                for _ in range(50):
+                    silent = held.enter_context(closing(self.connection(tcp=tcp)))
+                    with contextlib.suppress(OSError):  # it has given way already
+                        silent.sendall(b"POST /reload HTTP/1.1\r\n")
+            done = self.gateway.agw("reload", "--config", "gw.ini")
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertEqual(self.ask("/reload", "POST", tcp=True).status, 200)
+
+    def test_worker_that_stands_still(self) -> None:
+        """A worker that does not answer is missing from the answers, which come all the same, until it goes on."""
+        process = workers(self.gateway)[1]
+        self.addCleanup(self.ask_until_all_answer)
+        os.kill(process, signal.SIGSTOP)
+        self.addCleanup(os.kill, process, signal.SIGCONT)
+        answer = self.ask("/listeners")
+        self.assertEqual((answer.status, answer.members["missing_workers"]), (200, [1]))
+        again = [self.ask(target) for target in ("/listeners", "/backends", "/clients")]
+        self.assertEqual([each.members["missing_workers"] for each in again], [[1]] * 3)
+        self.assertIn(b"agw_workers_missing 1.0\n", self.response("GET", "/metrics").body)
+        self.assertIn("No answer to a question of the control API within 5 s by worker 1", self.gateway.output)
+        gone = self.ask("/connections/1-123456/close", "POST")
+        self.assertEqual(gone.status, 503, gone)
+
+    def ask_until_all_answer(self) -> None:
+        """No worker is missing any more."""
+        wait_until(lambda: not self.ask("/listeners").members["missing_workers"], "all workers answer")
+
+    def test_worker_that_ends(self) -> None:
+        """A worker that ends while it is asked is missing; its successor answers."""
+        process = workers(self.gateway)[2]
+        self.addCleanup(workers, self.gateway, 2, process)
+        os.kill(process, signal.SIGSTOP)
+        with closing(Line(self.connection())) as line:
+            line.send(self.head("GET", "/listeners"))
+            os.kill(process, signal.SIGKILL)
+            response = line.response()
+        self.assertEqual(response.status, 200)
+        self.assertIn(json.loads(response.body)["missing_workers"], ([], [2]))  # it may have answered before
+        workers(self.gateway, 2, process)
+        self.ask_until_all_answer()
