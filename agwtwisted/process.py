@@ -28,6 +28,7 @@ from agwtwisted.core.operations.status import GatewayPhase, GatewayStatus
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.resources.gateway import Control
 from agwtwisted.core.sections.control_keys import TOKEN_NAME, socket_path, token_path
+from agwtwisted.operations.announcements import Announcements
 from agwtwisted.operations.events import Events
 from agwtwisted.operations.program_log import ProgramLogs
 from agwtwisted.operations.service_manager import ServiceManager
@@ -92,6 +93,7 @@ class GatewayProcess(MultiService):
         options: those of twistd.
         control: the path of the control socket; None: there is none.
         environment: of the process; what a service manager has put there for it is removed at the start.
+        begun: when the start began, by the reactor's clock; None: now.
     """
 
     def __init__(
@@ -102,8 +104,10 @@ class GatewayProcess(MultiService):
         *,
         control: str | None = None,
         environment: MutableMapping[str, str] = os.environ,
+        begun: float | None = None,
     ) -> None:
         super().__init__()
+        self._announcements = Announcements(reactor.seconds, reactor.seconds() if begun is None else begun)
         self.gateway = gateway
         self._reactor = reactor
         self._environment = environment
@@ -219,10 +223,12 @@ class GatewayProcess(MultiService):
         if self._phase is GatewayPhase.STARTING:
             self._phase = GatewayPhase.RUNNING
             self._manager.serve(lambda: self.status().line())
+            self._announcements.ready(self.gateway.reloads.in_force.plan, self.status())
 
     def _stopping(self) -> None:
         self._phase = GatewayPhase.STOPPING
         self._manager.stopping(self.gateway.drain_limit)
+        self._announcements.stopping(self.gateway.status(), self.gateway.drain_limit)
 
     def _reload_begun(self) -> None:
         if self._phase is GatewayPhase.RUNNING:
@@ -233,3 +239,4 @@ class GatewayProcess(MultiService):
         if self._phase is GatewayPhase.RELOADING:
             self._phase = GatewayPhase.RUNNING
             self._manager.reloaded()
+        self._announcements.reloaded(self.gateway.reloads.in_force.plan)

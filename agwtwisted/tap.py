@@ -27,6 +27,7 @@ from agwtwisted.core.reports.command_line import command_line_hint
 from agwtwisted.listening.activation import Binding, Inherited
 from agwtwisted.loading import Loaded, placed
 from agwtwisted.reload import FileSource
+from agwtwisted.transport.clocks import monotonic_time
 from agwtwisted.transport.descriptors import raise_limit
 from agwtwisted.transport.process import (
     install_reactor,
@@ -80,7 +81,7 @@ def _twistds_options() -> frozenset[str]:
 
 def makeService(options: Options) -> IService:
     """The gateway, with its ports bound; ends the process with a message when it cannot be started."""
-    file = options["config"]
+    file, begun = options["config"], monotonic_time()
     if options["check"]:
         _check(file)
     try:
@@ -88,7 +89,7 @@ def makeService(options: Options) -> IService:
         source = FileSource(os.path.abspath(file), partial(datetime.now, UTC), _refusal_of_output(options))
         loaded = source.load()
         _warn(loaded.plan)
-        return _start(loaded, source, options)
+        return _start(loaded, source, options, begun)
     except ConfigError as error:
         sys.exit(str(error))
 
@@ -136,7 +137,7 @@ def _show(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the exit
 
 
-def _start(loaded: Loaded, source: FileSource, options: Options) -> IService:
+def _start(loaded: Loaded, source: FileSource, options: Options, begun: float) -> IService:
     plan = loaded.plan
     _hide_files_from_others()
     # Not before the options are read: importing the reactor installs one, and twistd's --reactor chooses it.
@@ -148,7 +149,8 @@ def _start(loaded: Loaded, source: FileSource, options: Options) -> IService:
     from agwtwisted.process import GatewayProcess, control_path
     from agwtwisted.transport.clocks import count_monotonically
 
-    if not count_monotonically(reactor):
+    counts = count_monotonically(reactor)
+    if not counts:
         print(f"WARNING {source.file}: {_NOT_MONOTONIC.format(type(reactor).__name__)}", file=sys.stderr)
     descriptors = _descriptors(plan)
     spare_the_collector()
@@ -158,7 +160,9 @@ def _start(loaded: Loaded, source: FileSource, options: Options) -> IService:
     make = _one_process if number_of_workers(plan.gateway.workers) == 1 else _parent
     service, bound = make(loaded, source, cast(PosixReactorBase, reactor), binding, descriptors)
     control = control_path(plan)
-    process = GatewayProcess(cast(PosixReactorBase, reactor), service, options.parent or {}, control=control)
+    process = GatewayProcess(
+        cast(PosixReactorBase, reactor), service, options.parent or {}, control=control, begun=begun if counts else None
+    )
     try:
         for warning in process.take_control(plan):
             print(warning, file=sys.stderr)

@@ -15,9 +15,10 @@ from typing import Any
 from twisted.application.service import Application, MultiService
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.task import Clock
-from twisted.logger import ILogObserver
+from twisted.logger import ILogObserver, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted._version import VERSION
 from agwtwisted.core.base.errors import ConfigError
 from agwtwisted.core.operations.status import GatewayPhase, GatewayStatus
 from agwtwisted.core.plan.changes import Changes
@@ -30,6 +31,7 @@ from tests.operations.test_service_manager import Systemd
 from tests.operations.test_signals import NUMBERS, FakeReactor
 
 REUSED = Reloaded(generation=1, fingerprint="f", changes=Changes(), warnings=(), seconds=0.0)
+PLAN = configurations.plan()
 STATUS = GatewayStatus(generation=1, fingerprint="f", connections=3)
 
 
@@ -42,7 +44,9 @@ class FakeGateway(MultiService):
         self.drain_limit: float | None = 30.0
         self.events = Events(Clock())
         self.ended: Deferred[None] = succeed(None)
-        self.reloads: Any = SimpleNamespace(reload=lambda: calls.append("reload"), subscribe=self.subscribe)
+        self.reloads: Any = SimpleNamespace(
+            reload=lambda: calls.append("reload"), subscribe=self.subscribe, in_force=SimpleNamespace(plan=PLAN)
+        )
 
     def subscribe(self, begun: Callable[[], None], ended: Callable[[ReloadOutcome], None]) -> None:
         """Notes what a reload is to call."""
@@ -142,6 +146,31 @@ class ProcessTests(ProcessCase):
         self.gateway.ended.callback(None)
         self.successResultOf(stopped)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_announces(self) -> None:
+        """The log has the listeners, and how long the start took, what a reload changed, and the end."""
+        process = self.made()
+        process.startService()
+        self.reactor.advance(0.25)
+        with capturedLogs() as events:
+            self.run_reactor()
+            self.gateway.begun()
+            self.gateway.reloads.in_force.plan = configurations.plan(configurations.GOOD.replace("= 8443", "= 8444"))
+            self.gateway.reloaded(REUSED)
+            self.shut_down()
+        self.assertEqual(
+            [formatEvent(event) for event in events],
+            [
+                "Listening on 127.0.0.1:8443: http_listener public (Https, any host; ssl_profile strict: Strict,"
+                " Handshake)",
+                f"agwtwisted {VERSION} is ready in 250 ms: 1 listener",
+                "No longer listening on 127.0.0.1:8443: http_listener public",
+                "Listening on 127.0.0.1:8444: http_listener public (Https, any host; ssl_profile strict: Strict,"
+                " Handshake)",
+                "Stopping: 3 connections, which may take 30 s to end",
+            ],
+        )
+        self.successResultOf(process.stopService())
 
     def test_reload(self) -> None:
         """systemd hears of a reload, whatever asked for it, and that it has ended."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from math import inf
 from typing import Any, Final, TypeAlias
 
@@ -22,6 +23,7 @@ from twisted.names.error import DNSNameError, DomainError
 from twisted.python.failure import Failure
 
 from agwtwisted.core.base.errors import AgwError
+from agwtwisted.transport.datagrams import listen_quietly
 
 TIMEOUTS: Final = (1, 2, 4)
 """Seconds that each server has; when all of them were silent they are asked once more, with more time."""
@@ -102,7 +104,7 @@ class _Lookup:
 
     def __init__(self, reactor: PosixReactorBase) -> None:
         self.seconds = reactor.seconds
-        self.listenUDP = reactor.listenUDP
+        self.listenUDP = partial(listen_quietly, reactor)
         self._reactor = reactor
         self._calls: list[IDelayedCall] = []
         self._connectors: list[IConnector] = []

@@ -34,7 +34,7 @@ class DemoError(AgwError):
 
 
 def ensure(directory: Path, now: datetime) -> bool:
-    """Keep the directory's demo certificates if they serve for another day, else make all of them anew.
+    """Keep the directory's demo certificates if they serve for another month, else make all of them anew.
 
     Returns whether they were made. Raises DemoError rather than overwrite a file that is not of the demo.
     """

@@ -112,8 +112,7 @@ class ListeningSocket(Service):
     _log = Logger()
 
     def __init__(self, reactor: PosixReactorBase, bound: socket.socket, port: Port[Any], limits: Limits) -> None:
-        self._where = display(*bound.getsockname()[:2])
-        self.setName("listener " + self._where)
+        self.setName("listener " + display(*bound.getsockname()[:2]))
         self.port = port
         self._reactor = reactor
         self._bound = BoundSocket(reactor, bound, self._accept)
@@ -128,8 +127,6 @@ class ListeningSocket(Service):
         if not isinstance(self._bound.socket, InheritedSocket):
             self._bound.socket.listen(BACKLOG)
         self._bound.start()
-        # By the class: an event has its source, and Twisted keeps early events, which would keep this object.
-        ListeningSocket._log.info("Listening on {where}", where=self._where)
 
     def leave(self) -> None:
         """Has the end leave the socket as it is, for another process that has it as well, and serves it next.
@@ -153,7 +150,6 @@ class ListeningSocket(Service):
     def _close(self) -> None:
         self._accept_waiting()
         self._let_go()
-        ListeningSocket._log.info("No longer listening on {where}", where=self._where)
 
     def _let_go(self) -> None:
         self._limits.unsubscribe(self._limits_changed)

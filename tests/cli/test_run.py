@@ -26,7 +26,7 @@ class RunTests(SynchronousTestCase):
         elsewhere = self.directory / "elsewhere"
         elsewhere.mkdir()
         with running.running(elsewhere, *AGW, "run", "--config", str(self.file)) as gateway:
-            gateway.read_until(f"Listening on 127.0.0.1:{running.port_after(self.file, 'http_listener strict]')}")
+            gateway.read_until("is ready in")
             gateway.read_until("Unknown -> Down")  # by a probe, so the reactor runs
             status, printed = gateway.end(signal.SIGINT)
         self.assertEqual(status, -signal.SIGINT, printed)

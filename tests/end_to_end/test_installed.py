@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import signal
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -25,7 +26,8 @@ class InstalledTests(SynchronousTestCase):
     """twistd and the gateway's plugin, in a directory that holds a configuration and nothing else."""
 
     def setUp(self) -> None:
-        self.directory = Path(self.mktemp()).absolute()
+        self.directory = Path(tempfile.mkdtemp(prefix="agw-"))  # short: the path of a control socket has a limit
+        self.addCleanup(shutil.rmtree, self.directory)
         self.configuration = running.configuration(self.directory)
         made = running.call(self.directory, running.PYTHON, "-m", "agwtwisted", "demo", "--certificates")
         self.assertEqual(made.returncode, 0, made.stderr)
@@ -92,7 +94,7 @@ class InstalledTests(SynchronousTestCase):
         self.assertEqual((checked.returncode, checked.stderr), (0, ""))
         with running.running(self.directory, *server) as first, running.running(self.directory, *gateway) as second:
             first.read_until("Ctrl-C ends it")
-            second.read_until("Listening on")
+            second.read_until("is ready in")
             done = running.call(self.directory, *accepted)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(json.loads(done.stdout)["headers"]["X-Client-Certificate-Verification"], "SUCCESS")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -201,6 +202,40 @@ class DaemonTests(TwistdCase):
         log = (prepared.directory / "gateway.log").read_text()
         self.assertIn("Received SIGTERM", log)
         gateway.assert_no_defect(log)
+
+
+class FeedbackTests(TwistdCase):
+    """What the gateway's own log has."""
+
+    def test_log(self) -> None:
+        """A line for each listener, that it is ready, what a reload changed, and the end; no factories."""
+        started = self.prepare(state_directory="state")
+        text = started.file.read_text()
+        local = f"backend_addresses = 127.0.0.1:{self.backend.port}"
+        started.file.write_text(text.replace(local, f"{local}, nowhere.invalid"))
+        started.start("-n", "--pidfile=", "--logfile=own.log")
+        log = started.directory / "own.log"
+        wait_until(lambda: "nowhere.invalid:80 (app): Unknown -> Down" in log.read_text(), "the name is looked up")
+        [spare] = running.free_ports(1)
+        changed = text.replace(str(self.plain), str(spare))
+        started.file.write_text(changed)
+        started.signal(signal.SIGHUP)
+        wait_until(lambda: f"Listening on 127.0.0.1:{spare}" in log.read_text(), "the reload is through")
+        started.stop()
+        printed = re.sub(r"(?m)^\S+ \[(\S+)\] ", r"", log.read_text())
+        strict = f"Listening on 127.0.0.1:{self.strict}: http_listener strict (Https, any host; ssl_profile strict: "
+        expected = (
+            f"Control socket {started.directory}/state/control.sock",
+            f"Listening on 127.0.0.1:{self.plain}: http_listener plain (Http, any host)",
+            f"{strict}Strict, Handshake)",
+            f"No longer listening on 127.0.0.1:{self.plain}: http_listener plain",
+            f"Listening on 127.0.0.1:{spare}: http_listener plain (Http, any host)",
+            "Stopping: 0 connections, which may take 30 s to end",
+        )
+        for line in expected:
+            self.assertEqual(printed.splitlines().count(line), 1, printed)
+        self.assertRegex(printed, rf"(?m)^agwtwisted {VERSION} is ready in \d+ ms: 2 listeners$")
+        self.assertNotRegex(printed, "starting on|(Start|Stopp)ing (factory|protocol)|Port .* Closed")
 
 
 class SlowCase(TwistdCase):

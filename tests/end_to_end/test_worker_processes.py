@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests import running
 from tests.end_to_end import clients, gateway, test_stopping
-from tests.end_to_end.backends import Backend
+from tests.end_to_end.backends import Backend, accepts
 from tests.end_to_end.gateway import Gateway
 from tests.end_to_end.lines import Line, wait_until
 from tests.end_to_end.worker_processes import is_alive, spawner, worker_of, workers
@@ -120,9 +120,13 @@ class ServingTests(Workers):
         """What a worker logs is in the parent's log, with the worker in front; the access log has whole lines."""
         made = self.started()
         self.connections(made)
-        for index in (1, 2):
-            self.assertIn(f"worker {index}: Listening on 127.0.0.1:{self.plain}", made.output)
         wait_until(lambda: len(made.records()) == MANY, "the access log has all lines")
+        file = made.directory / "access.log"
+        file.rename(made.directory / "moved.log")
+        file.mkdir()
+        made.signal(signal.SIGUSR1)
+        for index in (1, 2):
+            wait_until(lambda index=index: f"worker {index}: the access log" in made.output, "it cannot be reopened")
 
     def test_standard_output(self) -> None:
         """`access_log = -` works with workers, in the foreground."""
@@ -253,7 +257,12 @@ class ReloadTests(Workers):
         """A listener that went is refused by all, and its port is free."""
         made = self.started(more=gateway.door("spare", self.spare, protocol="Http"))
         self.reload(made, self.text(), "is in force")
-        wait_until(lambda: made.output.count(f"No longer listening on 127.0.0.1:{self.spare}") == 2, "both closed it")
+        wait_until(lambda: f"No longer listening on 127.0.0.1:{self.spare}: http_listener spare" in made.output, "said")
+        wait_until(lambda: not accepts(self.spare), "both closed it")
+        self.assertEqual(
+            made.output.count(f"istening on 127.0.0.1:{self.spare}"), 2, made.output
+        )  # by the parent alone
+        self.assertRegex(made.output, r" is ready in \d+ ms: 4 listeners, 2 workers\n")
         self.assertRaises(ConnectionRefusedError, clients.plain, self.spare)
         running_port(self.spare).close()
 
@@ -346,7 +355,7 @@ class StartTests(Workers):
         line.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n1")
         wait_until(lambda: worker_of(line, workers(made)), "the connection is served")
         made.signal(signal.SIGTERM)
-        wait_until(lambda: "No longer listening" in made.output, "it drains")
+        wait_until(lambda: "Stopping: 1 connection, which may take 3600 s to end" in made.output, "it drains")
         made.signal(signal.SIGTERM)
         self.assertEqual(made.wait(), -signal.SIGTERM)
         wait_until(lambda: not any(map(is_alive, processes)), "all processes have ended")

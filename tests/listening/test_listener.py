@@ -407,16 +407,6 @@ class ListenerTests(TestCase):
         self.gateway.limits.pause()  # a limit that is reached later concerns it no more
         self.gateway.limits._resume()
 
-    async def test_is_logged(self) -> None:
-        """The gateway's log has when a port begins to listen, and when it is closed."""
-        with capturedLogs() as events:
-            listener = self.listener()
-        where = display(*self.address)
-        self.assertEqual([formatEvent(event) for event in events], [f"Listening on {where}"])
-        with capturedLogs() as events:
-            await listener.stopService()
-        self.assertEqual([formatEvent(event) for event in events], [f"No longer listening on {where}"])
-
     async def test_stop_with_a_backlog(self) -> None:
         """Who has connected before is accepted; who comes now is not, and takes himself for nothing else."""
         listener = self.listener()
