@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
+from agwtwisted.cli.asking import INTERRUPTED
 from agwtwisted.cli.command import NO, OK, Command, Example, Group, Statuses
 from agwtwisted.cli.options import add_config, add_output, config_of
 from agwtwisted.cli.output import Output, Style, output_of
 
 if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+    from agwtwisted.core.reports.examination import Examination
     from agwtwisted.core.reports.steps import Explanation
 
 _FAILED: Final = re.compile(r"\d+\. FAILED ")
@@ -25,21 +30,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_config(parser)
     parser.add_argument("--listener", required=True, metavar="NAME", help="the listener to use, HTTP or L4")
-    parser.add_argument("--at", metavar="TIME", help="as 2026-06-01 or 2026-06-01T12:00Z, UTC; default: now")
+    moment = parser.add_mutually_exclusive_group()
+    moment.add_argument("--at", metavar="TIME", help="as 2026-06-01 or 2026-06-01T12:00Z, UTC; default: now")
+    moment.add_argument("--online", action="store_true", help="ask the OCSP responders, as the gateway would")
     add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Prints the explanation."""
+    from agwtwisted.core.reports.explanation import explained
     from agwtwisted.explaining import explain
 
     output = output_of(options)
-    found = explain.explain_file(config_of(options), options.listener, options.certificate, options.at)
+    examination = explain.examine_file(config_of(options), options.listener, options.certificate, options.at)
+    answered = _asked(examination) if options.online else examination
+    if answered is None:
+        return INTERRUPTED
+    found = explained(answered)
     if options.json:
         output.show_json(found.members())
     else:
         output.show(_painted(found, output))
     return OK if found.accepted else NO
+
+
+def _asked(examination: Examination) -> Examination | None:
+    """The same with what responders answer; None: a signal came first."""
+    from twisted.internet.defer import Deferred
+    from twisted.internet.task import react
+
+    from agwtwisted.explaining.online import asked
+
+    found: list[Examination] = []
+
+    async def ask(reactor: PosixReactorBase) -> None:
+        found.append(await asked(reactor, examination))
+
+    with contextlib.suppress(SystemExit):  # its exit status is the reactor's
+        react(lambda reactor: Deferred.fromCoroutine(ask(cast("PosixReactorBase", reactor))))
+    return found[0] if found else None
 
 
 def _painted(found: Explanation, output: Output) -> str:
@@ -62,6 +91,7 @@ COMMAND: Final = Command(
     examples=(
         Example("agw explain --config gw.ini --listener public client.pem", "the verdict now"),
         Example("agw explain --listener mqtt --json client.pem", "the steps for a program; L4 listeners, too"),
+        Example("agw explain --listener public --online client.pem", "with what OCSP responders say now"),
         Example("agw explain --listener public --at 2027-01-02 client.pem", "the verdict on that day"),
     ),
     statuses=Statuses(

@@ -35,8 +35,8 @@ class NoListenerError(ExplainError):
     """The configuration has no listener of that name."""
 
 
-def explain_file(configuration: str, listener: str, file: str, at: str | None) -> Explanation:
-    """Why a listener of a configuration accepts or refuses the certificates in a file.
+def examine_file(configuration: str, listener: str, file: str, at: str | None) -> Examination:
+    """What a listener of a configuration says to the certificates in a file; `explained` makes the steps of it.
 
     Raises:
         ConfigError: a configuration that is not taken.
@@ -46,10 +46,15 @@ def explain_file(configuration: str, listener: str, file: str, at: str | None) -
     plan = load(configuration, None)  # the explanation says what is wrong with dates
     with placed(plan):
         try_contexts(plan)
-    return explain(plan, listener, _read(file), now, source=file, configuration=printable(configuration))
+    return examine(plan, listener, _read(file), now, source=file, configuration=printable(configuration))
 
 
-def explain(
+def explain(plan: Plan, listener: str, certificates: bytes, now: datetime) -> Explanation:
+    """Why a listener accepts or refuses certificates; arguments and errors as those of `examine`."""
+    return explained(examine(plan, listener, certificates, now))
+
+
+def examine(
     plan: Plan,
     listener: str,
     certificates: bytes,
@@ -57,11 +62,11 @@ def explain(
     *,
     source: str = PASTED,
     configuration: str = "the configuration",
-) -> Explanation:
-    """Why a listener accepts or refuses certificates.
+) -> Examination:
+    """What a listener says to certificates, and all that led to it.
 
     It may run in any thread, and beside a gateway of the same plan: the TLS contexts that it needs are its own. It asks
-    no OCSP responder.
+    no OCSP responder: `online.asked` does.
 
     Args:
         plan: of the listener.
@@ -82,23 +87,21 @@ def explain(
     found = pem.read_certificates(certificates, source)
     sent = _certificates(found, source)
     rehearsal = rehearse(site, [block.der for block in sent], now, plan.gateway)
-    return explained(
-        Examination(
-            source=source,
-            sent=sent,
-            key_lines=found.private_key_lines,
-            listener=site.listener,
-            now=now,
-            verdict=rehearsal.verdict,
-            required_verdict=rehearsal.required_verdict,
-            evidence=rehearsal.evidence,
-            anchors=rehearsal.anchors,
-            max_depth=plan.gateway.max_client_chain_depth,
-            failure=rehearsal.failure,
-            rule=site.rule if isinstance(site, Site) else None,
-            why_not_resumed=why_not_resumed(port.sites.all()),
-            own_ports=frozenset(number for _, number in plan.addresses),
-        )
+    return Examination(
+        source=source,
+        sent=sent,
+        key_lines=found.private_key_lines,
+        listener=site.listener,
+        now=now,
+        verdict=rehearsal.verdict,
+        required_verdict=rehearsal.required_verdict,
+        evidence=rehearsal.evidence,
+        anchors=rehearsal.anchors,
+        max_depth=plan.gateway.max_client_chain_depth,
+        failure=rehearsal.failure,
+        rule=site.rule if isinstance(site, Site) else None,
+        why_not_resumed=why_not_resumed(port.sites.all()),
+        own_ports=frozenset(number for _, number in plan.addresses),
     )
 
 

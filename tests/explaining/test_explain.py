@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from agwtwisted.cli.program import main
 from agwtwisted.explaining.explain import MAX_FILE_BYTES
 from tests import clients, configurations, pki, running
+from tests.responder import Responder
 
 TEXT = clients.text(
     "s strict s.example", "h http400 h.example", "p passthrough p.example", "pin pinned", "open - o.example"
@@ -418,3 +419,21 @@ class ProcessTests(Explaining):
         done = running.call(self.directory, *words, "--at", "never")
         self.assertEqual((done.returncode, done.stdout), (2, ""))
         self.assertNotIn("Traceback", done.stderr)
+
+    def test_online(self) -> None:
+        """A responder is asked for real, and the process ends with the verdict."""
+        responder = Responder(configurations.clients_root())
+        self.addCleanup(responder.close)
+        client = configurations.clients_root().issue("revoked")
+        responder.knows(client, status="revoked")
+        ocsp = f"verify_client_revocation = OCSP\nocsp_responder_url = {responder.url}\n"
+        text = TEXT.replace("[ssl_profile strict]\n", f"[ssl_profile strict]\n{ocsp}")
+        self.write("conf/gw.ini", text.encode())
+        self.write("client.pem", client.pem)
+        words = (running.PYTHON, "-m", "agwtwisted", "explain", "--listener", "s", "--online", "client.pem")
+        done = running.call(self.directory, *words)
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+        self.assertIn("\nRefused: certificate revoked\n", done.stdout)
+        done = running.call(self.directory, *words, "--at", "2026-01-01")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("not allowed with argument", done.stderr)

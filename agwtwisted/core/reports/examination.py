@@ -15,6 +15,7 @@ from agwtwisted.core.base.tables import beside
 from agwtwisted.core.certificates.pem import EncodedBlock
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.configuration.coherence import AnyListener
+from agwtwisted.core.identity.clients import RevocationFinding
 from agwtwisted.core.reports.access_explanation import Finding, findings
 from agwtwisted.core.resources.resources import (
     ClientRevocation,
@@ -24,9 +25,10 @@ from agwtwisted.core.resources.resources import (
     RequestRoutingRule,
     SslProfile,
 )
+from agwtwisted.core.revocation.finding import finding_of
 from agwtwisted.core.revocation.ocsp import OcspRequest
 from agwtwisted.core.revocation.responders import Responder, responders_of
-from agwtwisted.core.revocation.status import Unusable
+from agwtwisted.core.revocation.status import RevocationStatus, Unusable
 from agwtwisted.core.verification import reasons
 from agwtwisted.core.verification.judging import MAX_DEPTH, Anchors, Evidence
 from agwtwisted.core.verification.verdicts import UNJUDGED, Absent, Refused, Trusted, Unchecked, Verdict, admits
@@ -41,6 +43,7 @@ class StatusQuestion:
     """A certificate of the chain whose status the gateway asks for, and the responders that it asks."""
 
     der: bytes = attrs.field(repr=False)
+    issuer: bytes = attrs.field(repr=False)
     responders: tuple[Responder, ...] = ()
     fault: str = ""  # why nothing can be asked about it
 
@@ -68,6 +71,7 @@ class Examination:
     rule: RequestRoutingRule | None = None  # of an HTTP listener: who may come in by its conditions
     why_not_resumed: str = ""  # on this port; empty: sessions are resumed
     own_ports: frozenset[int] = frozenset()  # of the gateway
+    answers: tuple[RevocationStatus, ...] = ()  # to the questions, where they were asked
 
     @property
     def profile(self) -> SslProfile | None:
@@ -122,17 +126,29 @@ class Examination:
     def _question(self, profile: SslProfile, der: bytes, issuer: bytes) -> StatusQuestion:
         request = OcspRequest.of(der, issuer)
         if isinstance(request, Unusable):
-            return StatusQuestion(der=der, fault=request.reason)
-        return StatusQuestion(der=der, responders=responders_of(request, profile, self.own_ports))
+            return StatusQuestion(der=der, issuer=issuer, fault=request.reason)
+        return StatusQuestion(der=der, issuer=issuer, responders=responders_of(request, profile, self.own_ports))
 
     @property
     def is_unaskable(self) -> bool:
         """Whether there is a certificate about which no responder can be asked, whatever responders say."""
         return any(not each.is_askable for each in self.questions)
 
+    @property
+    def finding(self) -> RevocationFinding | None:
+        """What the answers mean for the client; None where nothing was asked."""
+        if self.profile is None or not self.answers:
+            return None
+        allow = self.profile.ocsp_unavailable is OcspUnavailable.ALLOW
+        return finding_of(self.answers, allow=allow, now=self.now.timestamp())
+
     def concluded(self, verdict: Verdict) -> Verdict:
-        """A verdict with what is known of the revocation before any OCSP request."""
-        if not isinstance(verdict, Trusted) or self.profile is None or not self.is_unaskable:
+        """A verdict with what is known of the revocation: by the answers, or before any OCSP request."""
+        if not isinstance(verdict, Trusted) or self.profile is None:
+            return verdict
+        if (finding := self.finding) is not None:
+            return finding.refusal or verdict
+        if not self.is_unaskable:
             return verdict
         refuses = self.profile.ocsp_unavailable is OcspUnavailable.REFUSE
         return Refused(reasons.STATUS_UNAVAILABLE) if refuses else verdict

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Final, assert_never
 
 from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.tables import beside
+from agwtwisted.core.identity.clients import OcspStatus, RevocationFinding
 from agwtwisted.core.reports import report
 from agwtwisted.core.reports.advice import what_to_do
 from agwtwisted.core.reports.examination import Examination, StatusQuestion, indented, name_of
 from agwtwisted.core.reports.sent_certificates import DATES, sent_step
-from agwtwisted.core.reports.steps import Explanation, ExplanationStep, StepOutcome, failed, note, skipped
+from agwtwisted.core.reports.steps import Explanation, ExplanationStep, StepOutcome, failed, note, passed, skipped
 from agwtwisted.core.reports.verification_steps import verification_steps
 from agwtwisted.core.resources.resources import ClientRevocation, HttpListener, OcspUnavailable, SslProfile
+from agwtwisted.core.revocation.status import (
+    CouldNotAsk,
+    Good,
+    RevocationStatus,
+    Revoked,
+    Unknown,
+    Unreachable,
+    Unusable,
+)
 from agwtwisted.core.verification.verdicts import (
     Absent,
     Missing,
@@ -82,15 +93,46 @@ def _revocation(examination: Examination) -> Iterator[ExplanationStep]:
     if not isinstance(examination.strict_verdict, Trusted):
         yield skipped("revocation", f"{title}: nothing is asked about a certificate that is refused")
         return
+    if examination.finding is not None:
+        yield _asked(examination, examination.finding, title)
+        return
     lines = [line for each in examination.questions for line in _question(each)]
     lines += indented(_without_answer(profile))
     if not examination.is_unaskable:
-        title += ": the gateway asks after the handshake; explain does not"
+        title += ": the gateway asks after the handshake; nothing is asked here"
         yield note("revocation", title, lines)
         return
     refuses = profile.ocsp_unavailable is OcspUnavailable.REFUSE
     title += ": no responder can be asked about a certificate"
     yield ExplanationStep("revocation", StepOutcome.FAILED if refuses else StepOutcome.NOTE, title, lines)
+
+
+def _asked(examination: Examination, finding: RevocationFinding, title: str) -> ExplanationStep:
+    """What responders said, and what that means for the client."""
+    lines = [
+        line
+        for question, answer in zip(examination.questions, examination.answers, strict=True)
+        for line in indented(f"{name_of(question.der)}: {_answer(answer)}")
+    ]
+    if finding.refusal is not None:
+        return failed("revocation", f"{title}: asked just now: {finding.refusal.reason}", lines)
+    if finding.ocsp_status is OcspStatus.GOOD:
+        return passed("revocation", f"{title}: asked just now: good", lines)
+    return note("revocation", f"{title}: asked just now: no answer, which ocsp_unavailable = Allow accepts", lines)
+
+
+def _answer(answer: RevocationStatus) -> str:
+    match answer:
+        case Good(until):
+            return f"good, believed until {datetime.fromtimestamp(until, UTC):{DATES}} UTC"
+        case Revoked(at, reason):
+            return f"revoked on {datetime.fromtimestamp(at, UTC):{DATES}} UTC{f' ({reason})' if reason else ''}"
+        case Unknown():
+            return "the responder does not know it"
+        case Unusable(reason) | Unreachable(reason) | CouldNotAsk(reason):
+            return f"no answer: {reason}"
+        case _:
+            assert_never(answer)
 
 
 def _question(question: StatusQuestion) -> Iterator[str]:
@@ -214,8 +256,9 @@ class _Conclusion:
 
     def _condition(self) -> str:
         """The condition for accepting a trusted client."""
-        if not self._examination.questions:
+        finding = self._examination.finding
+        if not self._examination.questions or (finding is not None and finding.ocsp_status is OcspStatus.GOOD):
             return ""
-        if self._examination.is_unaskable:
+        if self._examination.is_unaskable or finding is not None:
             return ", although its status cannot be obtained (ocsp_unavailable = Allow)"
         return ", if its OCSP responder answers good"
