@@ -112,7 +112,7 @@ class GatewayProcess(MultiService):
         self._reactor = reactor
         self._environment = environment
         self._logs = ProgramLogs(options)
-        self._explanations = Explanations(reactor, lambda: gateway.reloads.in_force.plan, system_time)
+        self._explanations = Explanations(reactor, lambda: gateway.reloads.in_force.plan, self.ask, system_time)
         self._streams = EventStreams(reactor, gateway.events)
         self.control = None if control is None else self._control_socket(control)
         self._manager = ServiceManager("", reactor)

@@ -8,11 +8,11 @@ from typing import Any
 from unittest import mock
 
 from twisted.internet import reactor
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.trial.unittest import TestCase
 
 from agwtwisted.control.explanations import WAITING, Explanations
-from agwtwisted.core.operations.questions import QuestionError
+from agwtwisted.core.operations.questions import Question, QuestionError
 
 
 class TurnTests(TestCase):
@@ -26,13 +26,20 @@ class TurnTests(TestCase):
         patcher.start()
         self.addCleanup(patcher.stop)
         plan: Any = "the plan"
-        self.explanations = Explanations(reactor, lambda: plan, lambda: 0.0)  # type: ignore[arg-type]
+        self.refusals: list[Mapping[str, Any]] = []
+        self.explanations = Explanations(reactor, lambda: plan, self.ask, lambda: 0.0)  # type: ignore[arg-type]
+
+    def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
+        """Of the gateway."""
+        self.assertEqual((question, dict(arguments)), (Question.REFUSALS, {"id": "1-7"}))
+        return succeed({"refusals": self.refusals})
 
     def explained(self, plan: Any, arguments: Mapping[str, Any], now: Any) -> Mapping[str, Any]:
         """Takes its time."""
         self.running.append(threading.current_thread().name)
         self.go_on.wait(60)
-        if arguments:
+        self.arguments = dict(arguments)
+        if arguments.get("listener") == "x":
             raise QuestionError(404, "no such listener")
         return {"plan": plan, "now": now.isoformat()}
 
@@ -57,3 +64,21 @@ class TurnTests(TestCase):
         self.assertNoResult(second)
         self.go_on.set()
         self.assertEqual((await second)["plan"], "the plan")
+
+    async def test_refusal(self) -> None:
+        """A refusal gives its certificates, and its listener unless another one is asked for."""
+        self.go_on.set()
+        self.refusals = [{"certificate": "PEM", "listener": "a"}]
+        await self.explanations.ask({"refusal": "1-7"})
+        self.assertEqual((self.arguments["certificate"], self.arguments["listener"]), ("PEM", "a"))
+        await self.explanations.ask({"refusal": "1-7", "listener": "b"})
+        self.assertEqual(self.arguments["listener"], "b")
+
+    async def test_refusal_that_is_gone(self) -> None:
+        """One that is not remembered, or without a certificate, is an error; so are two certificates."""
+        for refusals in ([], [{"certificate": None, "listener": "a"}]):
+            self.refusals = refusals
+            error = await self.assertFailure(self.explanations.ask({"refusal": "1-7"}), QuestionError)
+            self.assertEqual(error.status, 404)
+        error = await self.assertFailure(self.explanations.ask({"refusal": "1-7", "certificate": "x"}), QuestionError)
+        self.assertEqual(error.status, 400)

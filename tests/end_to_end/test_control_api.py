@@ -63,23 +63,29 @@ class ControlCase(SceneCase):
         client.connect(str(self.state / "control.sock"))
         return client
 
-    def head(self, method: str, target: str, *, tcp: bool = False) -> bytes:
+    def head(self, method: str, target: str, *, tcp: bool = False, body: bytes = b"") -> bytes:
         """A request."""
+        kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
         token = (self.state / "control.token").read_text().strip()
         authority = f"127.0.0.1:{self.scene.doors['control']}" if tcp else "gateway"
         authorization = f"Authorization: Bearer {token}\r\n" if tcp else ""
-        return f"{method} {target} HTTP/1.1\r\nHost: {authority}\r\n{authorization}\r\n".encode()
+        return f"{method} {target} HTTP/1.1\r\nHost: {authority}\r\n{authorization}{kind}\r\n".encode() + body
 
-    def response(self, method: str, target: str, *, tcp: bool = False) -> Message:
+    def response(self, method: str, target: str, *, tcp: bool = False, body: bytes = b"") -> Message:
         """An answer as it came."""
         with closing(Line(self.connection(tcp=tcp))) as line:
-            line.send(self.head(method, target, tcp=tcp))
+            line.send(self.head(method, target, tcp=tcp, body=body))
             return line.response()
 
-    def ask(self, target: str, method: str = "GET", *, tcp: bool = False) -> Asked:
+    def ask(self, target: str, method: str = "GET", *, tcp: bool = False, **members: str) -> Asked:
         """A question."""
-        response = self.response(method, target, tcp=tcp)
+        body = json.dumps(members).encode() if members else b""
+        response = self.response(method, target, tcp=tcp, body=body)
         return Asked(response.status, json.loads(response.body))
+
+    def ask_until_all_answer(self) -> None:
+        """No worker is missing any more."""
+        wait_until(lambda: not self.ask("/listeners").members["missing_workers"], "all workers answer")
 
 
 class AnswerTests(ControlCase):
@@ -115,6 +121,26 @@ class AnswerTests(ControlCase):
             self.assertEqual((closed.status, closed.members["missing_workers"]), (200, []))
             self.assertEqual(lines[0].rest(), b"")
             self.assertEqual(self.ask(f"/connections/{ports[mine[0]]}/close", "POST").status, 404)
+
+    def test_refusal(self) -> None:
+        """A client that is refused is an event, and one of the refusals; its certificate is explained by its id."""
+        with closing(self.connection(tcp=True)) as reader:
+            reader.sendall(self.head("GET", "/events?kinds=refusal", tcp=True))
+            received = b""
+            while b"retry:" not in received:
+                received += reader.recv(1 << 16)
+            self.ask_until_all_answer()  # and so listen
+            found = clients.by_python(self.gateway.call(self.scene.doors["strict"], "stranger"))
+            self.assertEqual(found.alert, "unknown_ca")
+            while b"event: refusal" not in received or not received.endswith(b"\n\n\r\n"):
+                received += reader.recv(1 << 16)
+        event = json.loads(received.partition(b"event: refusal\ndata: ")[2].partition(b"\n")[0])
+        (refusal,) = self.ask(f"/refusals?id={event['id']}").members["refusals"]
+        self.assertEqual((refusal["listener"], refusal["subject"]), ("strict", event["subject"]))
+        self.assertEqual(self.ask("/refusals?limit=1").members["refusals"][0]["id"], event["id"])
+        answer = self.ask("/explain", "POST", tcp=True, refusal=event["id"])
+        self.assertEqual((answer.status, answer.members["accepted"]), (200, False), answer)
+        self.assertEqual(self.ask("/explain", "POST", refusal="9-9").status, 404)
 
     def test_token(self) -> None:
         """The token is made at the start, its owner's alone; it is in no log."""
@@ -160,10 +186,6 @@ class HeldUpTests(ControlCase):
         self.assertIn("No answer to a question of the control API within 5 s by worker 1", self.gateway.output)
         gone = self.ask("/connections/1-123456/close", "POST")
         self.assertEqual(gone.status, 503, gone)
-
-    def ask_until_all_answer(self) -> None:
-        """No worker is missing any more."""
-        wait_until(lambda: not self.ask("/listeners").members["missing_workers"], "all workers answer")
 
     def test_worker_that_ends(self) -> None:
         """A worker that ends while it is asked is missing; its successor answers."""

@@ -125,7 +125,7 @@ ROUTES: Final[tuple[ControlRoute, ...]] = (
         path="/refusals",
         asks=Question.REFUSALS,
         meaning="The last clients that were refused, the newest first.",
-        query={"limit": _LIMIT},
+        query={"limit": _LIMIT, "id": "an `id`: that one alone, with its certificates"},
     ),
     ControlRoute(
         method="GET",
@@ -153,6 +153,7 @@ ROUTES: Final[tuple[ControlRoute, ...]] = (
         body={
             "listener": "the name of a listener",
             "certificate": "the certificate and its intermediates, as PEM",
+            "refusal": "in its place: the `id` of a refusal, whose listener is taken unless one is given",
             "at": "the time at which the certificate is judged; now unless given",
         },
     ),
