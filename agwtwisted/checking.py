@@ -13,13 +13,15 @@ from pathlib import Path
 
 from agwtwisted.backends import affinity_key
 from agwtwisted.control.listening import LONGEST_PATH
-from agwtwisted.core.base.errors import ConfigError, Place, Problem, Severity
+from agwtwisted.control.token_file import read_token
+from agwtwisted.core.base.errors import AgwError, ConfigError, Place, Problem, Severity
 from agwtwisted.core.configuration.certificate_warnings import WarningKind
 from agwtwisted.core.plan.descriptors import budget_of, too_few
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.reports import report
-from agwtwisted.core.reports.check_report import ACCESS_LOG, CONTROL_SOCKET, STATE_DIRECTORY, CheckReport
+from agwtwisted.core.reports.check_report import ACCESS_LOG, CONTROL_SOCKET, CONTROL_TOKEN, STATE_DIRECTORY, CheckReport
 from agwtwisted.core.reports.effective_configuration import effective_configuration
+from agwtwisted.core.sections.control_keys import TOKEN_NAME, token_path
 from agwtwisted.loading import UnreadableError, load, placed, try_contexts
 from agwtwisted.operations.trials import try_access_log, try_directory, try_socket
 from agwtwisted.process import control_path
@@ -83,7 +85,9 @@ def _tried(plan: Plan) -> Iterator[Problem]:
         what = f"state_directory {gateway.state_directory}"
         unusable = tuple(_attempt(plan, STATE_DIRECTORY, "gateway", "state_directory", what, attempt))
         yield from unusable
-    yield from _tried_socket(plan, but_in=gateway.state_directory if unusable else None)
+    but_in = gateway.state_directory if unusable else None
+    yield from _tried_socket(plan, but_in)
+    yield from _tried_token(plan, but_in)
 
 
 def _tried_socket(plan: Plan, but_in: str | None) -> Iterator[Problem]:
@@ -95,6 +99,25 @@ def _tried_socket(plan: Plan, but_in: str | None) -> Iterator[Problem]:
     severity = Severity.ERROR if control is not None and control.socket is not None else Severity.WARNING
     attempt = partial(try_socket, path, LONGEST_PATH)
     yield from _attempt(plan, CONTROL_SOCKET, "control", "socket", f"the control socket {path}", attempt, severity)
+
+
+def _tried_token(plan: Plan, but_in: str | None) -> Iterator[Problem]:
+    """The file with the token of the control port, with the same exception."""
+    control = plan.config.control
+    if control is None or control.port is None:
+        return
+    path = token_path(control.token_file, plan.gateway.state_directory) or TOKEN_NAME
+    if but_in is None or os.path.dirname(path) != but_in:
+        attempt = partial(_try_token, os.path.abspath(path))
+        yield from _attempt(plan, CONTROL_TOKEN, "control", "token_file", f"token_file {path}", attempt)
+
+
+def _try_token(path: str) -> None:
+    """Raises OSError, TokenFileError."""
+    try:
+        read_token(path)
+    except FileNotFoundError:
+        try_directory(Path(path).parent, parents=False)
 
 
 def _attempt(
@@ -109,7 +132,7 @@ def _attempt(
     """A problem if an attempt fails."""
     try:
         attempt()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AgwError) as error:
         reason = (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
         yield Problem(
             place=plan.origins.place(section, key),

@@ -103,6 +103,21 @@ class CheckingTests(SynchronousTestCase):
             [found] = self.check().findings
         self.assertEqual((found.severity.value, found.name), ("WARNING", "control-socket-unusable"))
 
+    def test_control_token(self) -> None:
+        """The token of the control port: one that others can read, none in the file, or no directory to make it in."""
+        for content, mode, token_file in ((b"x" * 40, 0o644, "t"), (b"short", 0o600, "t"), (b"", 0o600, "a/b/t")):
+            self.write("conf/t", content)
+            (self.directory / "conf/t").chmod(mode)
+            section = f"[control]\nport = 9900\ntoken_file = {token_file}\nsocket = off\n[gateway]\n"
+            report = self.check(("[gateway]\n", section))
+            self.assert_found(report, "ERROR", "control-token-unusable", "token_file")
+        for content in (b"x" * 40, None):
+            (self.directory / "conf/t").unlink()
+            if content:
+                self.write("conf/t", content)
+            section = "[control]\nport = 9900\ntoken_file = t\nsocket = off\n[gateway]\n"
+            self.assertEqual(self.check(("[gateway]\n", section)).findings, ())
+
     def test_libraries(self) -> None:
         """Libraries that are not known are a warning."""
         self.patch(checking.openssl, "FALLBACK", "the installed pyOpenSSL is not one")

@@ -34,12 +34,13 @@ def token_of(path: str) -> str:
         OSError: it can be neither read nor made.
     """
     try:
-        return _read(path)
+        return read_token(path)
     except FileNotFoundError:
         return _made(path)
 
 
-def _read(path: str) -> str:
+def read_token(path: str) -> str:
+    """The token in a file that is there; raises as `token_of` does."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
@@ -71,7 +72,7 @@ def _made(path: str) -> str:
     place.parent.mkdir(mode=0o700, exist_ok=True)
     with locked(place.parent):
         with suppress(FileNotFoundError):
-            return _read(path)
+            return read_token(path)
         beside = place.with_name(f"{place.name}.{os.getpid()}")
         beside.unlink(missing_ok=True)
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -81,4 +82,4 @@ def _made(path: str) -> str:
             file.flush()
             os.fsync(descriptor)
         beside.rename(place)
-    return _read(path)
+    return read_token(path)

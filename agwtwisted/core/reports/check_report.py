@@ -30,7 +30,16 @@ CONTROL_SOCKET: Final = WarningKind(
     remedy="As above; or name another path.",
 )
 
-TRIALS: Final = (ACCESS_LOG, STATE_DIRECTORY, CONTROL_SOCKET)
+CONTROL_TOKEN: Final = WarningKind(
+    name="control-token-unusable",
+    meaning=(
+        "The file with the token for `[control] port` cannot be read by this user alone, has no token, or cannot be"
+        " made: an error, since the gateway would not start."
+    ),
+    remedy="As the message says; or remove the file to have one made.",
+)
+
+TRIALS: Final = (ACCESS_LOG, STATE_DIRECTORY, CONTROL_SOCKET, CONTROL_TOKEN)
 """What is tried on this machine, for the reference page."""
 
 

@@ -11,7 +11,7 @@ from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.tables import table as rendered
 from agwtwisted.core.configuration.coherence import AnyListener
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.core.reports.route_report import distinct
+from agwtwisted.core.reports.route_report import address_and_port, distinct
 from agwtwisted.core.resources.gateway import Control, Gateway
 from agwtwisted.core.resources.resources import (
     ClientRevocation,
@@ -21,7 +21,7 @@ from agwtwisted.core.resources.resources import (
     SslProfile,
     WithoutNocheck,
 )
-from agwtwisted.core.sections.control_keys import OFF, socket_path
+from agwtwisted.core.sections.control_keys import OFF, TOKEN_NAME, socket_path, token_path
 
 _BYTES: Final = ("_bytes", "_rate")
 _LEFT_OUT: Final = frozenset({"ssl_policy"})  # which has a table of its own
@@ -68,10 +68,11 @@ def _control_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     else:
         words = printable(socket) if socket else "in the runtime directory, where systemd gives one; else none"
     yield "socket", words
-    for field in attrs.fields(Control):
-        if field.name != "socket":
-            value = getattr(control, field.name)
-            yield field.name, "-" if value is None else printable(str(value))
+    if control.port is None:
+        yield "port", "none"
+        return
+    yield "port", address_and_port(control.address, control.port)
+    yield "token_file", printable(token_path(control.token_file, plan.gateway.state_directory) or TOKEN_NAME)
 
 
 def _revocation(config: Config) -> Iterator[str]:

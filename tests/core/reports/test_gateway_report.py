@@ -50,6 +50,9 @@ class GatewayReportTests(SynchronousTestCase):
         self.assertIn("socket conf/state/control.sock", flat(state))
         gateway = "[gateway]\n"
         self.assertIn("socket conf/x.sock", flat((gateway, f"[control]\nsocket = x.sock\n{gateway}")))
+        port = flat((gateway, f"[control]\nport = 9900\ntoken_file = a/token\n{gateway}"))
+        self.assertIn("port 127.0.0.1:9900 token_file conf/a/token", port)
+        self.assertIn("port none", flat())
         self.assertIn("socket off", flat((gateway, f"[control]\nsocket = off\n{gateway}"), state))
 
     def test_revocation(self) -> None:
