@@ -79,6 +79,7 @@ class Shared:
     wall: WallClock
     access_log: AccessLog
     revocation: Revocation
+    ocsp_client: OcspClient
     resolver: Resolver
     limits: Limits
     limiter: LogRateLimiter  # of failed handshakes
@@ -144,6 +145,7 @@ class Shared:
             wall=wall,
             access_log=access_log,
             revocation=revocation,
+            ocsp_client=client,
             resolver=Resolver(reactor, SystemResolver(reactor).look_up),
             limits=_limits(gateway, reactor, room, place),
             limiter=LogRateLimiter(reactor.seconds),

@@ -13,6 +13,7 @@ from agwtwisted.answers.of_clients import ClientAnswers
 from agwtwisted.answers.of_configuration import ConfigurationAnswers
 from agwtwisted.answers.of_metrics import process_measurements
 from agwtwisted.answers.of_refusals import refusals_of
+from agwtwisted.answers.of_revocation import forget, revocation_of
 from agwtwisted.core.operations.listeners_in_force import listeners_in_force
 from agwtwisted.core.operations.measurements import Measurements
 from agwtwisted.core.operations.questions import Question, QuestionError
@@ -59,6 +60,8 @@ class GatewayAnswers:
             Question.CLIENTS: self._of_clients.clients,
             Question.CLOSE: self._close,
             Question.REFUSALS: self._refusals,
+            Question.REVOCATION: self._revocation,
+            Question.FORGET: self._forget,
             Question.BACKENDS: self._backends,
             Question.DRAIN: partial(self._drain, drained=True),
             Question.UNDRAIN: partial(self._drain, drained=False),
@@ -76,6 +79,12 @@ class GatewayAnswers:
 
     async def _refusals(self, arguments: Mapping[str, Any]) -> AnswerMembers:
         return refusals_of(self._gateway.shared.refusals, arguments)
+
+    async def _revocation(self, arguments: Mapping[str, Any]) -> AnswerMembers:
+        return revocation_of(self._gateway.shared)
+
+    async def _forget(self, arguments: Mapping[str, Any]) -> AnswerMembers:
+        return forget(self._gateway.shared, arguments)
 
     async def _close(self, arguments: Mapping[str, Any]) -> AnswerMembers:
         return self._of_clients.close(arguments)

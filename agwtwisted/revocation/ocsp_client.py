@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Container
 from hashlib import sha256
-from typing import TypeVar
+from itertools import islice
+from typing import TypeVar, cast
 
 import attrs
 from OpenSSL import SSL
@@ -21,6 +22,8 @@ from twisted.web.client import ResponseFailed
 
 from agwtwisted.backends.reactor_resolver import ReactorResolver
 from agwtwisted.core.http.destinations import Destination, Network, PortRange
+from agwtwisted.core.http.host_names import bracketed
+from agwtwisted.core.operations.revocation_state import ResponderState
 from agwtwisted.core.revocation.status import CouldNotAsk, NoAnswer, Unreachable, Unusable
 from agwtwisted.revocation.lateness import FairTimeout, Lateness
 from agwtwisted.revocation.ocsp_http import BadResponseError, RedirectError, post
@@ -81,6 +84,11 @@ class OcspClient:
         """How many questions wait for their turn at a responder."""
         return self._throttle.waiting
 
+    def responders(self, most: int, offset: float) -> list[ResponderState]:
+        """Those that were asked last, at most so many; `offset` leads from the clock to seconds since 1970."""
+        states = islice(self._throttle.states(), most)
+        return [_dated(state, cast("tuple[str, int]", name), offset) for name, state in states]
+
     def ask(
         self, request: bytes, route: ResponderRoute, accept: Callable[[bytes], T | Unusable]
     ) -> Deferred[T | NoAnswer]:
@@ -118,7 +126,7 @@ class OcspClient:
     ) -> bytes | Unreachable | CouldNotAsk:
         """The response to a request, sent once the throttle gives a slot; its time begins there."""
         responder, key = (destination.host, destination.port), sha256(request).digest()
-        sent = await self._throttle.send(responder, key, send, lambda result: result.outcome)
+        sent = await self._throttle.send(responder, key, send, lambda result: result.outcome, _error_of)
         match sent:
             case NotSent.CIRCUIT_OPEN:
                 return Unreachable("the responder did not answer a moment ago", was_asked=False)
@@ -167,6 +175,17 @@ class OcspClient:
             return _failed(connection, error)
         finally:
             connection.abort()
+
+
+def _dated(state: ResponderState, name: tuple[str, int], offset: float) -> ResponderState:
+    host, port = name
+    last = None if state.last_failure is None else state.last_failure + offset
+    return attrs.evolve(state, address=f"{bracketed(host)}:{port}", last_failure=last)
+
+
+def _error_of(result: _Result) -> str:
+    """Why a result is no response, as far as it is about the responder."""
+    return result.value.reason if isinstance(result.value, Unreachable) else ""
 
 
 def _timed_out(connection: ResponderConnection, timeout: FairTimeout) -> _Result:

@@ -37,6 +37,8 @@ _STORE: Final = (
     " WHERE excluded.revoked OR NOT responses.revoked OR ?"
 )
 
+_FORGET: Final = "DELETE FROM responses WHERE NOT revoked AND (length(?1) = 0 OR instr(response, ?1) > 0)"
+
 _FORGET_REVOKED: Final = (
     "DELETE FROM responses WHERE key IN (SELECT key FROM responses WHERE revoked ORDER BY until DESC LIMIT -1 OFFSET ?)"
 )
@@ -54,6 +56,13 @@ class StoredResponse:
     """Whether a revocation that is known is older than this: only then it takes the place of one in a file."""
 
 
+@attrs.frozen
+class _Forget:
+    """Among the responses that are to be written: those before it with this in them are not wanted any more."""
+
+    needle: bytes
+
+
 class ResponseStore(Protocol):
     """Where responses are stored: for each key the last one that was put."""
 
@@ -67,6 +76,9 @@ class ResponseStore(Protocol):
 
     def put(self, stored: StoredResponse) -> None:
         """Stores a response, some time later."""
+
+    def forget(self, needle: bytes) -> None:
+        """Deletes responses with this in them, but no revocation, some time later; what is put after it stays."""
 
     def stop(self) -> Deferred[None]:
         """Fires once all that was put is stored."""
@@ -104,6 +116,11 @@ class MemoryStore:
             self._revoked[stored.key] = stored
         else:
             self._good.put(stored.key, stored, stored.until)
+
+    def forget(self, needle: bytes) -> None:
+        """As ResponseStore says."""
+        for key in [key for key, stored in self._good.items() if needle in stored.response]:
+            self._good.discard(key)
 
     def stop(self) -> Deferred[None]:
         """As ResponseStore says."""
@@ -144,11 +161,11 @@ class SqliteStore:
         self._seconds = seconds
         self._most_revoked = most_revoked
         self._call_from_thread = call_from_thread
-        self._queue: SimpleQueue[StoredResponse | None] = SimpleQueue()
+        self._queue: SimpleQueue[StoredResponse | _Forget | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._stopped: Deferred[None] | None = None
         self._failing = False
-        self._unwritten: list[StoredResponse] = []  # revocations
+        self._unwritten: list[StoredResponse | _Forget] = []  # revocations, and what is to be forgotten
         if directory.stat().st_mode & 0o077:
             self.log.warn("{directory} is accessible to other users: chmod 700 it", directory=str(directory))
 
@@ -177,6 +194,10 @@ class SqliteStore:
         """As ResponseStore says."""
         if self._queue.qsize() < MAX_PENDING:
             self._queue.put(stored)
+
+    def forget(self, needle: bytes) -> None:
+        """As ResponseStore says."""
+        self._queue.put(_Forget(needle))
 
     def stop(self) -> Deferred[None]:
         """As ResponseStore says."""
@@ -259,16 +280,16 @@ class SqliteStore:
             batch, ended = self._batch()
             self._write(batch)
 
-    def _batch(self) -> tuple[list[StoredResponse], bool]:
+    def _batch(self) -> tuple[list[StoredResponse | _Forget], bool]:
         """What came since the last batch, at least one response, and whether it was the last."""
-        batch: list[StoredResponse] = []
+        batch: list[StoredResponse | _Forget] = []
         while (stored := self._queue.get()) is not None:
             batch.append(stored)
             if self._queue.empty() or len(batch) == MAX_PENDING:
                 return batch, False
         return batch, True
 
-    def _write(self, batch: list[StoredResponse]) -> None:
+    def _write(self, batch: list[StoredResponse | _Forget]) -> None:
         """One transaction; the file is not kept open, so that it may be removed or replaced.
 
         Revocations that cannot be written are tried again with the next batch, as far as they may wait at all.
@@ -277,10 +298,15 @@ class SqliteStore:
         try:
             with self._opened() as database, database:
                 database.execute("BEGIN IMMEDIATE")  # no other process can write between this and the commit
-                database.executemany(_STORE, map(_row, batch))
+                for step in batch:
+                    if isinstance(step, _Forget):
+                        database.execute(_FORGET, [step.needle])
+                    else:
+                        database.execute(_STORE, _row(step))
                 database.execute("DELETE FROM responses WHERE NOT revoked AND until <= ?", [self._seconds()])
         except (sqlite3.Error, OSError) as error:
-            self._unwritten = [each for each in batch if each.is_revoked][-MAX_PENDING:]
+            kept = [each for each in batch if isinstance(each, _Forget) or each.is_revoked]
+            self._unwritten = kept[-MAX_PENDING:]
             if not self._failing:
                 self._log_error("{path} cannot be written, new responses will be lost at a restart: {error}", error)
             self._failing = True

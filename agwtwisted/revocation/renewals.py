@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from functools import partial
+from heapq import nsmallest
 from random import Random
 from typing import Final
 
@@ -84,6 +85,12 @@ class Renewals:
         delay = FAILURE_TTL if held.bridging else left * self._random.uniform(RENEW_FROM, RENEW_TO)
         if delay >= MIN_RENEWAL:
             self._timers[key] = held, self._clock.callLater(delay, self._fired, key, held)
+
+    def next(self, most: int) -> list[tuple[HeldAnswer, float]]:
+        """The answers that are asked for again first, at most so many, each with the seconds until then."""
+        now = self._clock.seconds()
+        due = nsmallest(most, self._timers.values(), key=lambda timer: timer[1].getTime())
+        return [(held, timer.getTime() - now) for held, timer in due]
 
     def cancel(self, key: bytes, held: HeldAnswer) -> None:
         """Cancels the timer of an answer that is dropped."""

@@ -8,7 +8,7 @@ knows nothing about OCSP; its caller is the OCSP client.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from enum import Enum, auto
 from typing import Final, TypeVar
 
@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from agwtwisted.core.base.expiring import Expiring
+from agwtwisted.core.operations.revocation_state import ResponderState
 from agwtwisted.core.plan.descriptors import RESPONDER_QUESTIONS
 from agwtwisted.core.revocation.circuit_breaker import CircuitBreaker
 
@@ -82,6 +83,14 @@ class _Responder:
         self.under_way = 0
         self.next_at = 0.0  # when the next request may be sent
         self.timer: IDelayedCall | None = None  # until then
+        self.failures = 0
+        self.last_failure = 0.0
+        self.last_error = ""
+
+    def failed(self, error: str, now: float) -> None:
+        """A request brought no response that is one."""
+        self.failures += 1
+        self.last_failure, self.last_error = now, error
 
 
 class ResponderThrottle:
@@ -100,7 +109,12 @@ class ResponderThrottle:
         self._giving = False
 
     async def send(
-        self, responder: Hashable, key: bytes, send: Callable[[], Awaitable[T]], outcome_of: Callable[[T], Outcome]
+        self,
+        responder: Hashable,
+        key: bytes,
+        send: Callable[[], Awaitable[T]],
+        outcome_of: Callable[[T], Outcome],
+        error_of: Callable[[T], str] = lambda _: "",
     ) -> T | NotSent:
         """What `send` returns once there is a slot for it, or why there was none.
 
@@ -109,6 +123,7 @@ class ResponderThrottle:
             key: distinguishes different requests.
             send: sends the request and waits for its result.
             outcome_of: what the result says about the responder.
+            error_of: why it is no response; empty where it is one.
         """
         its = self._responder(responder)
         not_sent = await self._slot(its, key)
@@ -118,6 +133,8 @@ class ResponderThrottle:
         try:
             result = await send()
             outcome = outcome_of(result)
+            if error := error_of(result):
+                its.failed(error, self._clock.seconds())
             return result
         finally:
             self._ended(its, key, began, outcome)
@@ -151,6 +168,23 @@ class ResponderThrottle:
             self._look(its)
             self._give()
         return slot
+
+    def states(self) -> Iterator[tuple[Hashable, ResponderState]]:
+        """Every responder that is remembered, those used last first; times are those of the clock."""
+        now = self._clock.seconds()
+        for name, its in reversed([*self._responders.items()]):
+            yield (
+                name,
+                ResponderState(
+                    address="",
+                    circuit=its.breaker.state(now),
+                    waiting=len(its.queue),
+                    under_way=its.under_way,
+                    failures=its.failures,
+                    last_failure=its.last_failure if its.failures else None,
+                    last_error=its.last_error,
+                ),
+            )
 
     @property
     def waiting(self) -> int:

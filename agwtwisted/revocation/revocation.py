@@ -18,10 +18,12 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from agwtwisted.core.operations.revocation_state import KnownAnswers, NextRenewal
 from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.memory import (
     MAX_ANSWERS,
+    Forgotten,
     HeldAnswer,
     News,
     RevocationMemory,
@@ -178,6 +180,33 @@ class Revocation(Service):
         key = self._key_of(*subject)
         asked = self._flights.join((key, profile_key(profile)), lambda: self._asked(key, subject, profile))
         return asked.addCallback(self._used, key, profile)
+
+    # -- from an operator
+
+    @property
+    def profiles(self) -> tuple[SslProfile, ...]:
+        """Those that ask, without what they trust."""
+        return self._profiles.all()
+
+    @property
+    def answers(self) -> KnownAnswers:
+        """What is in memory."""
+        good, revoked, unknown = self._memory.counts()
+        return KnownAnswers(good=good, revoked=revoked, unknown=unknown, unproven=len(self._unproven))
+
+    def next_renewals(self, most: int) -> list[NextRenewal]:
+        """The answers that are asked for again first."""
+        now, found = self.seconds(), self._renewals.next(most)
+        return [
+            NextRenewal(subject=held.subject, next_update=held.answer.next_update or now + left, renewal=now + left)
+            for held, left in found
+        ]
+
+    def forget(self, forgotten: Forgotten) -> int:
+        """Forgets answers, in memory and where they are stored, but no revocation; returns how many were in memory."""
+        self._unproven.forget(forgotten.needle)
+        self._store.forget(forgotten.needle)
+        return self._memory.forget(forgotten)
 
     # -- what is known
 

@@ -53,6 +53,14 @@ class UnprovenResponses:
         """Keeps a response until its certificate is seen."""
         (self._revoked if stored.is_revoked else self._others).put(stored.key, stored, _FOR_EVER)
 
+    def __len__(self) -> int:
+        return len(self._revoked) + len(self._others)
+
+    def forget(self, needle: bytes) -> None:
+        """Forgets those with this in them that are not said to be revocations."""
+        for key in [key for key, stored in self._others.items() if needle in stored.response]:
+            self._others.discard(key)
+
     def pop(self, key: bytes) -> list[StoredResponse]:
         """Those about a certificate, which is at hand now; which of them is newer is seen when they are proven."""
         found = [each for kept in (self._revoked, self._others) if (each := kept.get(key, 0.0)) is not None]

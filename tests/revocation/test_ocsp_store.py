@@ -59,6 +59,20 @@ class Contract:
             before = stored("a", "old", is_revoked=not last.is_revoked and last.is_newer_than_revocation)
             assert await self.kept(before, last) == [last]
 
+    async def test_forgotten(self) -> None:
+        """Responses are forgotten with a text in them, or all: no revocation, and none that comes after that."""
+        for needle, left in ((b"one", {"b", "c"}), (b"", {"c"})):
+            store = self.again()
+            store.load(0.0, 10)
+            store.start()
+            for each in (stored("a", "has one in it"), stored("b"), stored("c", "one", is_revoked=True)):
+                store.put(each)
+            store.forget(needle)
+            store.put(stored("d", "one"))
+            await store.stop()
+            found = {each.key.decode() for each in self.again().load(0.0, 10)}
+            assert found == left | {"d"}, found
+
     async def test_over(self) -> None:
         """What is over is not given back."""
         assert await self.kept(stored("a", until=5.0), stored("b", until=5.1), now=5.0) == [stored("b", until=5.1)]

@@ -60,7 +60,10 @@ class ResponderThrottleTests(SynchronousTestCase):
             return await deferred
 
         named = b"%d" % self.count if question is None else question
-        self.questions.append(Deferred.fromCoroutine(self.throttle.send(server, named, put, OUTCOMES.__getitem__)))
+        sending = self.throttle.send(
+            server, named, put, OUTCOMES.__getitem__, lambda end: "" if end == "answer" else end
+        )
+        self.questions.append(Deferred.fromCoroutine(sending))
         return self.questions[-1]
 
     def ask_many(self, count: int, server: str = "one") -> list[Deferred[str | NotSent]]:
@@ -100,6 +103,23 @@ class ResponderThrottleTests(SynchronousTestCase):
         questions[1].cancel()
         self.failureResultOf(questions[1], CancelledError)
         self.assertEqual(len(self.asked), MAX_CONCURRENT + 1)
+
+    def test_states(self) -> None:
+        """Each server says how its circuit is, what waits, and how it failed last; the one asked last comes first."""
+        self.ask("two")
+        self.end()
+        began = self.clock.seconds()
+        self.die()
+        self.ask()
+        [(first, dead), (second, alive)] = self.throttle.states()
+        self.assertEqual((first, dead.circuit, dead.failures, dead.last_error), ("one", "open", TRIP_AFTER, "silence"))
+        assert dead.last_failure is not None
+        self.assertGreater(dead.last_failure, began)
+        self.assertEqual((second, alive.circuit, alive.failures, alive.last_failure), ("two", "closed", 0, None))
+        self.clock.advance(OPEN_SECONDS)
+        self.assertEqual(next(iter(self.throttle.states()))[1].circuit, "half-open")
+        self.ask()
+        self.assertEqual(next(iter(self.throttle.states()))[1].under_way, 1)
 
     def test_in_order(self) -> None:
         """The one that has waited longest is next."""

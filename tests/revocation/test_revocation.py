@@ -14,7 +14,7 @@ from agwtwisted.core.identity.clients import OcspStatus
 from agwtwisted.core.resources.resources import OcspScope, OcspUnavailable, WithoutNocheck
 from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.finding import FAIL_OPEN_SECONDS
-from agwtwisted.core.revocation.memory import FAILURE_TTL
+from agwtwisted.core.revocation.memory import FAILURE_TTL, Forgotten
 from agwtwisted.core.revocation.ocsp import FORGIVEN_FOR, ProvenResponse
 from agwtwisted.core.revocation.status import (
     CouldNotAsk,
@@ -868,3 +868,75 @@ class SiblingsTests(RevocationCase):
             self.assertEqual(len(self.second._watched), 1)
             unwatch_another()
             self.assertEqual(self.second._watched, {})
+
+
+class OperatorTests(RevocationCase):
+    """What an operator sees, and has forgotten."""
+
+    def test_answers(self) -> None:
+        """Answers in memory are counted by what they say."""
+        self.learn()
+        self.learn("revoked", OTHER)
+        answers = self.revocation.answers
+        self.assertEqual((answers.good, answers.revoked, answers.unknown, answers.unproven), (1, 1, 0, 0))
+
+    def test_next_renewals(self) -> None:
+        """The answers that are asked for again first come first, with the time."""
+        self.learn()
+        self.clock.advance(60)
+        self.learn(device=OTHER)
+        first, second = self.revocation.next_renewals(10)
+        self.assertEqual({first.subject[0], second.subject[0]}, {DEVICE.der, OTHER.der})
+        self.assertLessEqual(first.renewal, second.renewal)
+        self.assertLess(first.renewal, first.next_update)
+        self.assertEqual(len(self.revocation.next_renewals(1)), 1)
+
+    def test_forget_all(self) -> None:
+        """What is forgotten is asked for again, and not renewed; a revocation stays."""
+        self.learn()
+        self.learn("revoked", OTHER)
+        self.assertEqual(self.revocation.forget(Forgotten()), 1)
+        self.assertEqual((self.revocation.answers.good, self.revocation.answers.revoked), (0, 1))
+        self.assertEqual(self.revocation.next_renewals(10), [])
+        self.assertIsInstance(self.known(OTHER), Revoked)
+        self.learn()
+
+    def test_forget_one(self) -> None:
+        """Only the answer about a serial number, and an issuer where one is named, is forgotten."""
+        self.learn()
+        self.learn(device=OTHER)
+        serial = DEVICE.certificate.serial_number
+        issuer = DEVICE.certificate.issuer.rfc4514_string()
+        self.assertEqual(self.revocation.forget(Forgotten(serial=serial, issuer="CN=another issuer")), 0)
+        self.assertEqual(self.revocation.forget(Forgotten(serial=serial, issuer=issuer)), 1)
+        self.assertIsInstance(self.known(OTHER), Good)
+        self.assertEqual(self.revocation.forget(Forgotten(serial=serial)), 0)
+        self.learn()
+
+    def test_forget_failures(self) -> None:
+        """What was not to be had a moment ago is asked for again at once."""
+        waiting = self.status()
+        self.give_up()
+        self.assertIsInstance(self.successResultOf(waiting), Unreachable)
+        self.assertIsInstance(self.known(), Unreachable)
+        self.revocation.forget(Forgotten())
+        self.learn()
+
+    def test_forget_stored(self) -> None:
+        """A process that comes later does not find what was forgotten, and finds revocations."""
+        self.learn()
+        self.learn("revoked", OTHER)
+        self.revocation.forget(Forgotten(serial=DEVICE.certificate.serial_number))
+        self.revocation = self.started()
+        self.learn()
+        self.assertIsInstance(self.known(OTHER), Revoked)
+
+    def test_forget_unproven(self) -> None:
+        """What an earlier process has stored is forgotten before it is proven, too; what it says is revoked is not."""
+        self.learn()
+        self.learn("revoked", OTHER)
+        self.revocation = self.started()
+        self.assertEqual(self.revocation.answers.unproven, 2)
+        self.revocation.forget(Forgotten())
+        self.assertEqual(self.revocation.answers.unproven, 1)
+        self.assertIsInstance(self.known(OTHER), Revoked)

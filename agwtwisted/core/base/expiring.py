@@ -68,6 +68,10 @@ class Expiring(Generic[K, V]):
         """All of them, those whose time has come included; none counts as used."""
         return (kept.value for kept in self._kept.values())
 
+    def items(self) -> Iterator[tuple[K, V]]:
+        """The same with their keys."""
+        return ((key, kept.value) for key, kept in self._kept.items())
+
     def clear(self) -> None:
         """Lets all go."""
         for key in tuple(self._kept):

@@ -6,6 +6,7 @@ from there; lists are merged in their order, and cut where the question limits t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
@@ -17,6 +18,7 @@ from agwtwisted.core.operations.measurements import merged as merged_measurement
 from agwtwisted.core.operations.questions import Question, number_argument
 from agwtwisted.core.operations.refused_clients import MOST as MOST_REFUSALS
 from agwtwisted.core.operations.refused_clients import USUAL as USUAL_REFUSALS
+from agwtwisted.core.operations.revocation_state import MOST_RENEWALS, MOST_RESPONDERS
 
 Members: TypeAlias = Mapping[str, Any]
 Answers: TypeAlias = Mapping[int, Members]
@@ -125,6 +127,50 @@ def _refusals(arguments: Mapping[str, Any], answers: Answers) -> Members:
     return {"refusals": sorted(found, key=itemgetter("at"), reverse=True)[:limit]}
 
 
+def _revocation(arguments: Mapping[str, Any], answers: Answers) -> Members:
+    """Questions are those of all processes. Of answers each has proven its own of the same ones: the most count."""
+    every = [*answers.values()]
+    due = sorted((each for answer in every for each in answer["next_renewals"]), key=itemgetter("renewal"))
+    renewals = {(each["serial"], each["issuer"]): each for each in reversed(due)}  # of one certificate the first
+    return {
+        **_any_of(arguments, answers),
+        "answers": {name: max(answer["answers"][name] for answer in every) for name in every[0]["answers"]},
+        "questions": _added(answer["questions"] for answer in every),
+        "cache_hits": sum(answer["cache_hits"] for answer in every),
+        "let_in_without_status": sum(answer["let_in_without_status"] for answer in every),
+        "responders": _responders(each for answer in every for each in answer["responders"]),
+        "next_renewals": sorted(renewals.values(), key=itemgetter("renewal"))[:MOST_RENEWALS],
+    }
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
+    found: Counter[str] = Counter()
+    for each in counts:
+        found.update(each)
+    return dict(sorted(found.items()))
+
+
+_WORST: Final = ("closed", "half-open", "open")
+
+
+def _responders(every: Iterable[Members]) -> Sequence[Members]:
+    """Each once: with the worst circuit of all processes, and the last failure."""
+    found: dict[object, dict[str, Any]] = {}
+    for each in every:
+        known = found.get(each["address"])
+        _summed(found, each["address"], each, ("failures", "waiting", "under_way"))
+        if known is not None:
+            known["circuit"] = max(known["circuit"], each["circuit"], key=_WORST.index)
+            if (each["last_failure"] or "") > (known["last_failure"] or ""):
+                known |= {name: each[name] for name in ("last_failure", "last_error")}
+    return list(found.values())[:MOST_RESPONDERS]
+
+
+def _forgotten(arguments: Mapping[str, Any], answers: Answers) -> Members:
+    """Each process has forgotten its own of the same answers."""
+    return {**_any_of(arguments, answers), "forgotten": max(answer["forgotten"] for answer in answers.values())}
+
+
 UNCHANGED: Final = "unchanged"
 """The outcome of an action where all was so already."""
 
@@ -145,6 +191,8 @@ _MERGING: Final[Mapping[Question, Callable[[Mapping[str, Any], Answers], Members
     Question.CLIENTS: _clients,
     Question.CLOSE: _any_of,
     Question.REFUSALS: _refusals,
+    Question.REVOCATION: _revocation,
+    Question.FORGET: _forgotten,
     Question.CERTIFICATES: _any_of,
     Question.CONFIGURATION: _any_of,
     Question.DRAIN: _outcome,

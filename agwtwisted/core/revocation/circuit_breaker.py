@@ -62,6 +62,12 @@ class CircuitBreaker:
         timed_out_at = self._timed_out.get(key) if len(self._timed_out) >= TRIP_AFTER else None
         return timed_out_at is None or now >= timed_out_at + 2 * OPEN_SECONDS
 
+    def state(self, now: float) -> str:
+        """In a word: ``closed``, ``open``, or ``half-open`` while a few requests try whether the server answers."""
+        if self._open_until is None or now >= self._open_until + WINDOW:
+            return "closed"
+        return "open" if now < self._open_until else "half-open"
+
     def sent(self, key: bytes) -> None:
         """A request is sent; a call of one of the four methods below follows."""
         if self._open_until is not None:

@@ -16,6 +16,9 @@ from typing import Final, TypeAlias
 import attrs
 
 from agwtwisted.core.base.expiring import Expiring
+from agwtwisted.core.certificates import der
+from agwtwisted.core.certificates.names import relative_names
+from agwtwisted.core.certificates.reading import certificate_of
 from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.revocation import ocsp
 from agwtwisted.core.revocation.ocsp import ProvenResponse
@@ -46,6 +49,31 @@ FAILURE_TTL: Final = 10.0
 
 Subject: TypeAlias = tuple[bytes, bytes]
 """A certificate and its issuer, in DER."""
+
+
+@attrs.frozen(kw_only=True)
+class Forgotten:
+    """Which answers are to be forgotten: all, or those about certificates with a serial number, and an issuer."""
+
+    serial: int | None = None
+    issuer: str = ""  # its name as text (RFC 2253); empty: any
+
+    def is_meant(self, subject: Subject) -> bool:
+        """Whether an answer about this certificate is."""
+        if self.serial is None:
+            return True
+        certificate = certificate_of(subject[0])
+        if certificate is None or int.from_bytes(certificate.serial, "big", signed=True) != self.serial:
+            return False
+        return not self.issuer or relative_names(certificate.issuer).decode("utf-8", "replace") == self.issuer
+
+    @property
+    def needle(self) -> bytes:
+        """What every response about the serial number has in it: the DER of that; empty: nothing in particular."""
+        if self.serial is None:
+            return b""
+        size = ((self.serial if self.serial >= 0 else ~self.serial).bit_length() + 8) // 8
+        return der.encoded(der.INTEGER, self.serial.to_bytes(size, "big", signed=True))
 
 
 @attrs.define(eq=False)
@@ -113,6 +141,22 @@ class RevocationMemory:
     def is_revoked(self, key: bytes, now: float) -> bool:
         """Whether the last word about a certificate is that it is revoked."""
         return self._revoked.get(key, now) is not None
+
+    def counts(self) -> tuple[int, int, int]:
+        """How many certificates are held as good, known as revoked, and unknown to their issuers a moment ago."""
+        unknown = sum(isinstance(failure.status, Unknown) for failure in self._failures.values())
+        return len(self._held), len(self._revoked), unknown
+
+    def forget(self, forgotten: Forgotten) -> int:
+        """Forgets held answers about certificates that are meant, and every failure; returns how many answers.
+
+        Revocations stay: they end by a newer answer alone.
+        """
+        meant = [key for key, held in self._held.items() if forgotten.is_meant(held.subject)]
+        for key in meant:
+            self._held.discard(key)
+        self._failures.clear()
+        return len(meant)
 
     def clear(self) -> None:
         """Forgets the held answers."""

@@ -55,6 +55,10 @@ class ProfilesInForce:
         names = before.keys() | self._by_name.keys()
         return frozenset(name for name in names if _key(before.get(name)) != _key(self._by_name.get(name)))
 
+    def all(self) -> tuple[SslProfile, ...]:
+        """All of them."""
+        return tuple(self._by_name.values())
+
     def named(self, name: str) -> SslProfile | None:
         """The one of this name; None where there is none."""
         return self._by_name.get(name)

@@ -139,6 +139,44 @@ class MergedTests(SynchronousTestCase):
         last = clients[-1]["id"] if len(behind) > limit else None
         return {"clients": clients, "total": len(ids), "next": last}
 
+    @given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["closed", "open"])), min_size=1, max_size=4))
+    def test_revocation(self, found: list[tuple[int, str]]) -> None:
+        """Questions and failures are those of all; the most answers count, the worst circuit, and the first renewal."""
+        answers = {}
+        for index, (number, circuit) in enumerate(found, start=1):
+            renewal = {"serial": "01", "issuer": "CN=a", "renewal": f"{number}"}
+            responder = {
+                "address": "a:80",
+                "circuit": circuit,
+                "failures": number,
+                "last_failure": f"{number}",
+                "last_error": f"error {number}",
+                "waiting": 1,
+                "under_way": 0,
+            }
+            answers[index] = {
+                "profiles": [],
+                "answers": {"good": number},
+                "questions": {"good": number},
+                "cache_hits": number,
+                "let_in_without_status": 0,
+                "responders": [responder],
+                "next_renewals": [renewal],
+            }
+        numbers = [number for number, _ in found]
+        answer = merged(Question.REVOCATION, {}, answers, [])
+        self.assertEqual((answer["answers"], answer["questions"]), ({"good": max(numbers)}, {"good": sum(numbers)}))
+        [responder] = answer["responders"]
+        self.assertEqual((responder["failures"], responder["waiting"]), (sum(numbers), len(found)))
+        self.assertEqual(responder["last_error"], f"error {max(numbers)}")
+        self.assertEqual(responder["circuit"], "open" if any(circuit == "open" for _, circuit in found) else "closed")
+        self.assertEqual([each["renewal"] for each in answer["next_renewals"]], [f"{min(numbers)}"])
+
+    def test_forgotten(self) -> None:
+        """Each process forgets its own of the same answers."""
+        answers = {1: {"outcome": "forgotten", "forgotten": 3}, 2: {"outcome": "forgotten", "forgotten": 5}}
+        self.assertEqual(merged(Question.FORGET, {}, answers, [])["forgotten"], 5)
+
     def test_known_by_each(self) -> None:
         """What each process knows is taken from the first."""
         answers = {2: {"certificates": ["b"]}, 1: {"certificates": ["a"]}}
