@@ -25,7 +25,7 @@ from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
 from agwtwisted.core.base.errors import AgwError, printable
-from agwtwisted.core.sections.control_keys import located
+from agwtwisted.core.sections.control_keys import located, located_port
 
 RUNTIME_DIRECTORY: Final = "/run/agwtwisted"
 """The runtime directory of the unit in deploy/systemd."""
@@ -85,48 +85,54 @@ def place_of(control: str | None, token_file: str | None, config: str) -> Contro
     """Where the gateway is asked.
 
     Args:
-        control: a path or a URL, as it was given; None: the control socket, found by the configuration.
-        token_file: the path of the file with the token for a URL.
+        control: a path or a URL, as it was given; None: as the configuration has it, by its socket if it has one.
+        token_file: the path of the file with the token for a URL; None: as the configuration has it.
         config: the path of the gateway's configuration, which may have errors.
 
     Raises:
         NoGatewayError: the configuration or the token cannot be read, or there is no such place.
     """
-    if control is None or not control.startswith(("http:", "https:")):
-        return ControlPlace(path=socket_of(control, config))
+    if control is None:
+        return _configured(config, token_file)
+    if not control.startswith(("http:", "https:")):
+        return ControlPlace(path=control)
     found = _URL.fullmatch(control)
     if found is None or not 0 < int(found[2]) < 65536:
         raise NoGatewayError(
             f"--control {printable(control)} is no place: write the path of the control socket, or"
             " http://127.0.0.1:PORT; of another machine forward the port, as `ssh -L PORT:127.0.0.1:PORT` does"
         )
-    if token_file is None:
-        raise NoGatewayError(f"{control} asks for a token: name its file with --token-file")
-    return ControlPlace(host=found[1].strip("[]"), port=int(found[2]), token=_token(token_file))
+    return ControlPlace(host=found[1].strip("[]"), port=int(found[2]), token=_token(token_file or _token_file(config)))
 
 
-def socket_of(control: str | None, config: str) -> str:
-    """The path of the control socket.
+def _configured(config: str, token_file: str | None) -> ControlPlace:
+    """The control socket of the configuration, or its port where it has no socket."""
+    data = _read(config)
+    path = located(data, config, os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0] or RUNTIME_DIRECTORY)
+    if path is not None:
+        return ControlPlace(path=path)
+    named = located_port(data, config)
+    if named is None:
+        raise NoGatewayError(f"{printable(config)}: [control] socket = off, so the gateway has no control socket")
+    host, port, _ = named
+    return ControlPlace(host=host, port=port, token=_token(token_file or _token_file(config)))
 
-    Args:
-        control: as it was given; None: it is found by the configuration.
-        config: the path of the gateway's configuration, which may have errors.
 
-    Raises:
-        NoGatewayError: the configuration cannot be read, or has none.
-    """
-    if control is not None:
-        return control
+def _token_file(config: str) -> str:
+    """The file with the token, by the configuration."""
+    named = located_port(_read(config), config)
+    if named is None or named[2] is None:
+        raise NoGatewayError(f"{printable(config)} does not say where the token is: name its file with --token-file")
+    return named[2]
+
+
+def _read(config: str) -> bytes:
     try:
-        data = Path(config).read_bytes()
+        return Path(config).read_bytes()
     except OSError as error:
         raise NoGatewayError(
             f"{printable(config)} cannot be read: {error.strerror}; --config names another file, --control the socket"
         ) from error
-    path = located(data, config, os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0] or RUNTIME_DIRECTORY)
-    if path is None:
-        raise NoGatewayError(f"{printable(config)}: [control] socket = off, so the gateway has no control socket")
-    return path
 
 
 def _token(file: str) -> str:

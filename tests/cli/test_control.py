@@ -22,43 +22,61 @@ from agwtwisted.cli.control import (
     ask,
     follow,
     place_of,
-    socket_of,
 )
 
 
-class SocketTests(SynchronousTestCase):
-    """Where the gateway is, by its socket."""
+class ConfiguredTests(SynchronousTestCase):
+    """Where the gateway is, by its configuration."""
 
     def setUp(self) -> None:
         self.file = Path(self.mktemp()).absolute()
 
-    def test_given(self) -> None:
-        """A path that was given counts, whatever the configuration."""
-        self.assertEqual(socket_of("/a", "none.ini"), "/a")
+    def place(self, text: str, token_file: str | None = None) -> ControlPlace:
+        """Where it is by a configuration."""
+        self.file.write_text(text)
+        return place_of(None, token_file, str(self.file))
 
     def test_found(self) -> None:
         """The configuration says it; else it is in the runtime directory, of systemd or of the unit."""
-        self.file.write_text("[control]\nsocket = c.sock\nnonsense\n")
-        self.assertEqual(socket_of(None, str(self.file)), str(self.file.parent / "c.sock"))
-        self.file.write_text("nonsense\n")
+        place = self.place("[control]\nsocket = c.sock\nport = 9\nnonsense\n")
+        self.assertEqual(place, ControlPlace(path=str(self.file.parent / "c.sock")))
         with mock.patch.dict(os.environ):
             os.environ.pop("RUNTIME_DIRECTORY", None)
-            self.assertEqual(socket_of(None, str(self.file)), f"{RUNTIME_DIRECTORY}/control.sock")
+            self.assertEqual(self.place("nonsense\n").path, f"{RUNTIME_DIRECTORY}/control.sock")
             os.environ["RUNTIME_DIRECTORY"] = "/run/a:/run/b"
-            self.assertEqual(socket_of(None, str(self.file)), "/run/a/control.sock")
+            self.assertEqual(self.place("nonsense\n").path, "/run/a/control.sock")
 
     def test_not_found(self) -> None:
         """A file that is not there, and one that switches the socket off, are errors that say so."""
         with self.assertRaises(NoGatewayError) as caught:
-            socket_of(None, str(self.file))
+            place_of(None, None, str(self.file))
         self.assertIn(
             "cannot be read: No such file or directory; --config names another file, --control the socket",
             str(caught.exception),
         )
-        self.file.write_text("[control]\nsocket = off\n")
+        for port in ("", "port = x\n"):
+            with self.assertRaises(NoGatewayError) as caught:
+                self.place(f"[control]\nsocket = off\n{port}")
+            self.assertIn("socket = off", str(caught.exception))
+
+    def test_port(self) -> None:
+        """Where there is a port and no socket, it is asked there, with the token of the file that is configured."""
+        token = self.file.with_name("control.token")
+        token.write_text("secret-token")
+        self.addCleanup(token.unlink)
+        off = "[control]\nsocket = off\nport = 9\n"
+        for text in (
+            f"{off}token_file = control.token\n",
+            f"[gateway]\nstate_directory = .\n{off}",
+        ):
+            self.assertEqual(self.place(text), ControlPlace(host="127.0.0.1", port=9, token="secret-token"))
+        place = self.place(f"{off}address = ::1\n", str(token))
+        self.assertEqual(place, ControlPlace(host="::1", port=9, token="secret-token"))
+        self.file.write_text(f"{off}token_file = control.token\n")
+        self.assertEqual(place_of("http://127.0.0.1:10", None, str(self.file)).token, "secret-token")
         with self.assertRaises(NoGatewayError) as caught:
-            socket_of(None, str(self.file))
-        self.assertIn("socket = off", str(caught.exception))
+            self.place(off)
+        self.assertIn("does not say where the token is: name its file with --token-file", str(caught.exception))
 
 
 class PlaceTests(SynchronousTestCase):
@@ -91,7 +109,7 @@ class PlaceTests(SynchronousTestCase):
     def test_no_token(self) -> None:
         """A URL without a token file, with a missing one, and with one that holds no token, are errors."""
         for token_file, expected in (
-            (None, "--token-file"),
+            (None, "gw.ini cannot be read"),
             (f"{self.file}2", "cannot be read: No such file"),
             (str(self.file), "holds no token"),
         ):

@@ -99,6 +99,17 @@ def located(data: bytes, file: str, runtime_directory: str) -> str | None:
     return socket_path(placed, state and beside(file, state), runtime_directory)
 
 
+def located_port(data: bytes, file: str) -> tuple[str, int, str | None] | None:
+    """Address, port and file of the token, by the bytes of a configuration file; None: it has no such port."""
+    found = dict(_values(data))
+    port = found.get(("control", "port"), "")
+    if not (port.isascii() and port.isdigit() and len(port) < 6):
+        return None
+    token, state = found.get(("control", "token_file")), found.get(("gateway", "state_directory"))
+    placed = token_path(token and beside(file, token), state and beside(file, state))
+    return found.get(("control", "address"), Control().address), int(port), placed
+
+
 def located_log(data: bytes, file: str) -> str | None:
     """The path of the access log by the bytes of a configuration file, `-` for standard output; None: it has none."""
     named = dict(_values(data)).get(("gateway", "access_log"))
