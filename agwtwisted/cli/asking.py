@@ -24,7 +24,7 @@ INTERRUPTED: Final = 130
 Rendering: TypeAlias = Callable[[Mapping[str, Any], Output], str]
 """The text for people, of the members of an answer."""
 
-Asking: TypeAlias = "Callable[[PosixReactorBase, ControlPlace], Coroutine[Any, Any, Result]]"
+GatewayTask: TypeAlias = "Callable[[PosixReactorBase, ControlPlace], Coroutine[Any, Any, Result]]"
 
 Result = TypeVar("Result")
 
@@ -78,7 +78,7 @@ def ask(
     return reached(options, lambda reactor, place: control.ask(reactor, place, method, target, body))
 
 
-def reached(options: argparse.Namespace, asking: Asking[Result]) -> Result | None:
+def reached(options: argparse.Namespace, asking: GatewayTask[Result]) -> Result | None:
     """What `asking` comes to with the gateway that the options name; None: a signal came first.
 
     Raises:
