@@ -99,6 +99,20 @@ class AskTests(AgwCase):
         self.assertEqual(found[0]["listener"], "strict")
         self.assertRegex(self.agw("refusals"), r"(?m)^ID +TIME +LISTENER +CLIENT +REASON ")
 
+    def test_refusal_explained(self) -> None:
+        """A certificate that was refused is judged again by its refusal's id, step by step."""
+        call = self.gateway.call(self.scene.doors["strict"], "stranger")
+        self.assertTrue(clients.by_python(call).alert)
+
+        def found() -> list[str]:
+            """Ids of refusals whose certificate is known."""
+            return [each["id"] for each in self.members("refusals")["refusals"] if each["has_certificate"]]
+
+        explained = self.gateway.agw("refusals", "explain", wait_until(found, "it is known")[0], "-c", "gw.ini")
+        self.assertEqual((explained.returncode, explained.stderr), (1, ""), explained.stdout)
+        self.assertIn("refused", explained.stdout.lower())
+        self.assertIn("is not remembered", self.agw("refusals", "explain", "0-99999", status=1))
+
     def test_no_token(self) -> None:
         """By the port it takes the token: with another one the gateway refuses to answer."""
         (self.gateway.directory / "other.token").write_text("another")
