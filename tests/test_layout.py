@@ -31,6 +31,7 @@ BESIDE_MODULES = {
     "test_kept",
     "test_layout",
     "test_operate",
+    "test_page",
     "test_plugin",
     "test_prometheus_files",
     "test_public_surface",

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.console import files
 from agwtwisted.console.files import HEADERS, INDEX, console_files
+from agwtwisted.core.operations.families import FAMILIES, FamilyKind
 
 STATIC = Path(files.__file__).parent / "static"
 
@@ -39,6 +40,17 @@ class ConsoleFilesTests(SynchronousTestCase):
         ways = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|DOMParser|cssText|srcdoc"
         for name, file in console_files().items():
             self.assertNotRegex(file.content.decode(), ways, name)
+
+    def test_metrics_exist(self) -> None:
+        """The metrics that the plots are made of are those that the gateway has, by name and kind."""
+        table = console_files()["traffic.js"].content.decode().partition("NAMES = {")[2].partition("}")[0]
+        used = re.findall(r'"(agw_\w+)"', table)
+        self.assertEqual(len(used), 6)
+        kinds = {family.name: family.kind for family in FAMILIES.values()}
+        for name in used:
+            self.assertIn(name.removesuffix("_total"), kinds)
+            counter = kinds[name.removesuffix("_total")] is FamilyKind.COUNTER
+            self.assertEqual(name.endswith("_total"), counter, name)
 
     def test_page_has_nothing_inline(self) -> None:
         """The page has no script, style or handler in itself: the policy would leave them out."""

@@ -47,11 +47,11 @@ function list(found, rows) {
     key: (each) => `${each.kind} ${each.name} ${each.fingerprint_sha256}`,
     empty: "There is none of this kind.",
     columns: [
-      { label: "Name", cell: (each) => [h("span", {}, each.name), h("small", {}, words(each.kind))] },
+      { label: "Name", cell: (each) => [h("span", {}, each.name), h("small", {}, words(each.kind), each.role === "authority" && ", CA")] },
       { label: "Subject", tone: "text", cell: (each) => code(each.subject) },
       { label: "Left", cell: (each) => state(urgency(each.days_left), left(each.days_left)) },
       { label: "Validity", tone: "act", cell: validity },
-      { label: "Ends", cell: (each) => day(each.not_after) },
+      { label: "Ends", tone: "address", cell: (each) => day(each.not_after) },
       { label: "Used by", cell: (each) => codes(each.used_by) },
     ],
     detail: (each) => facts(
@@ -61,6 +61,7 @@ function list(found, rows) {
       ["Valid", `${day(each.not_before)} to ${day(each.not_after)}`],
       ["DNS names", each.dns_names.length ? codes(each.dns_names) : null],
       ["SHA-256", [code(pairs(each.fingerprint_sha256)), " ", copy(each.fingerprint_sha256, "the fingerprint")], "wide"],
+      ["Role", each.role && words(each.role)],
       ["Section", code(`[${each.kind} ${each.name}]`)],
     ),
     ...rows,

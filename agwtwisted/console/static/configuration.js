@@ -51,7 +51,7 @@ function rejected(outcome) {
 /** Lines of problems and warnings, each with a link to its line of the text. */
 function problems(lines) {
   return lines?.length > 0 && h("ul", { class: "problems" }, lines.map((each) => {
-    const place = /:(\d+):/.exec(each);
+    const place = /:(\d+)(?=[:\s])/.exec(each);
     return h("li", { class: each.startsWith("WARNING") ? "warn" : null }, h("pre", {}, each),
       place && h("button", { type: "button", class: "small quiet", onclick: () => lead(place[1]) }, `Line ${place[1]}`));
   }));
@@ -72,7 +72,7 @@ function shown(answer) {
       ["File", code(answer.file)],
       ["Generation", String(answer.generation)],
       ["In force", when(answer.since)],
-      ["Fingerprint", [code(answer.fingerprint), " ", copy(answer.fingerprint, "the fingerprint")]],
+      ["Fingerprint", [h("code", { title: answer.fingerprint }, answer.fingerprint.slice(0, 12)), " ", copy(answer.fingerprint, "the fingerprint")]],
     ),
     h("h2", {}, answer.warnings.length ? plural(answer.warnings.length, "warning") : "No warnings"),
     problems(answer.warnings.map(warning)),

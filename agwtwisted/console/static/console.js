@@ -103,7 +103,7 @@ function drawNavigation() {
   };
   show(document.getElementById("views"), h("ul", {}, VIEWS.map(({ path, title }) => {
     const [tone, value, meaning] = marks[path] || [];
-    return h("li", {}, h("a", { href: `#/${path}`, "aria-current": current?.description.path === path ? "page" : null }, h("span", {}, title),
+    return h("li", {}, h("a", { href: `#/${path}`, "aria-current": current?.description.path === path ? "page" : null, onclick: () => setMenu(false) }, h("span", {}, title),
       value !== undefined && h("span", { class: `mark ${tone}` }, String(value), h("span", { class: "unseen" }, ` ${meaning}`))));
   })));
 }

@@ -61,6 +61,11 @@ export class Feed {
     this.lastId = null;
     this.wait = 500;
     this.open = false;
+    this.reading = null;
+    // Only a page that is seen reads: a browser has six connections for a place, whatever the number of its tabs, and
+    // one that it keeps for "back" would keep its own. What was missed comes when it is seen again.
+    window.addEventListener("pagehide", () => this.reading?.abort());
+    document.addEventListener("visibilitychange", () => document.hidden && this.reading?.abort());
   }
 
   /** Calls `heard(kind, members)` for each event; returns a function that ends that. */
@@ -77,11 +82,12 @@ export class Feed {
   /** Reads for as long as the page is open, and begins again behind the last event that came. */
   async run() {
     for (;;) {
+      await seen();
       await answering();
       try {
         await this.read();
       } catch (error) {
-        if (!(error instanceof GoneError || error instanceof ApiError || error instanceof TypeError)) throw error;
+        if (!(error instanceof GoneError || error instanceof ApiError || error instanceof TypeError || error.name === "AbortError")) throw error;
       }
       this.turn(false);
       await new Promise((resolve) => setTimeout(resolve, this.wait));
@@ -90,7 +96,8 @@ export class Feed {
   }
 
   async read() {
-    const answer = await open("events", this.lastId);
+    this.reading = new AbortController();
+    const answer = await open("events", this.lastId, this.reading.signal);
     this.turn(true);
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     const parser = new EventParser((kind, data, id) => this.take(kind, data, id));
@@ -125,6 +132,11 @@ export class Feed {
   tell(kind, members) {
     for (const heard of [...this.listeners]) heard(kind, members);
   }
+}
+
+function seen() {
+  if (!document.hidden) return Promise.resolve();
+  return new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
 }
 
 const LONGEST = 1 << 20; // characters of an event

@@ -150,7 +150,7 @@ export class Standing {
     const down = this.servers().filter((each) => ["Down", "Partial", "Draining"].includes(each.health))
       .map((each) => ({ href: "#/backends", tone: each.health === "Down" ? "bad" : "warn", text: `${endpoint(each.address, each.port)} is ${each.health}`, more: `${each.pool}${each.health === "Down" && each.health_probe_log ? `: ${each.health_probe_log}` : ""}` }));
     const ending = (this.certificates?.certificates ?? []).filter((each) => each.days_left < SOON)
-      .map((each) => ({ href: "#/certificates", tone: urgency(each.days_left), text: `${each.name} ${each.days_left < 0 ? "has ended" : `ends in ${plural(each.days_left, "day")}`}`, more: each.kind.replace(/_/g, " ") }));
+      .map((each) => ({ href: "#/certificates", tone: urgency(each.days_left), text: `${each.name} ${each.days_left < 0 ? "has ended" : `ends in ${plural(each.days_left, "day")}`}`, more: `${each.kind.replace(/_/g, " ")}, ${each.subject}` }));
     const last = this.status?.last_reload;
     const rejected = last?.outcome === "rejected" ? [{ href: "#/configuration", tone: "bad", text: "The last reload was rejected", more: plural(last.problems.length, "problem") }] : [];
     const warnings = this.configuration?.warnings.length ? [{ href: "#/configuration", tone: "warn", text: plural(this.configuration.warnings.length, "warning"), more: "about the configuration" }] : [];

@@ -8,6 +8,8 @@ const LEFT = 54;
 const RIGHT = 6;
 const TOP = 8;
 const BOTTOM = 20;
+const SHORTEST = 2 * 60 * 1000; // milliseconds: as much is shown at least, more as it passes
+
 
 /** The moment that is pointed at, which all plots of a view have in common. */
 export class Pointer {
@@ -62,8 +64,9 @@ export class Plot {
   draw() {
     const width = Math.max(200, Math.floor(this.element.clientWidth));
     this.width = width;
+    this.shown = Math.min(this.range, Math.max(SHORTEST, this.now - (this.points[0]?.at ?? this.now)));
     const top = nice(this.highest());
-    const x = (at) => LEFT + (1 - (this.now - at) / this.range) * (width - LEFT - RIGHT);
+    const x = (at) => LEFT + (1 - (this.now - at) / this.shown) * (width - LEFT - RIGHT);
     const y = (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - TOP - BOTTOM);
     this.graphic.setAttribute("width", width);
     this.graphic.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
@@ -85,9 +88,9 @@ export class Plot {
       svg("text", { class: "tick", x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, this.format(value).replace(/\.0+(?= |$)/, "")),
     ]);
     const minute = 60000;
-    const step = (this.width < 420 ? 5 : 2) * minute;
+    const step = Math.ceil(this.shown / (this.width < 420 ? 2 : 5) / minute) * minute;
     const times = [];
-    for (let at = Math.ceil((this.now - this.range) / step) * step; at <= this.now; at += step) {
+    for (let at = Math.ceil((this.now - this.shown) / step) * step; at <= this.now; at += step) {
       if (x(at) < LEFT + 14 || x(at) > this.width - 16) continue;
       times.push(svg("text", { class: "tick", x: x(at), y: HEIGHT - 5, "text-anchor": "middle" }, clock(at).slice(0, 5)));
     }
@@ -96,7 +99,8 @@ export class Plot {
 
   shapes(x, y) {
     const floor = this.points.map(() => 0);
-    return svg("g", {}, this.series.map(({ name, tone }) => {
+    const drawn = this.series.filter(({ name }) => !this.stacked || this.points.some(({ values }) => values[name]));
+    return svg("g", {}, drawn.map(({ name, tone }) => {
       const levels = this.points.map(({ values }, index) => {
         const value = values[name];
         if (value === null || value === undefined) return null;
@@ -136,7 +140,7 @@ export class Plot {
   point(event) {
     const box = this.graphic.getBoundingClientRect();
     const share = (event.clientX - box.left - LEFT) / (box.width - LEFT - RIGHT);
-    if (share >= 0 && share <= 1) this.pointer.move(this.now - (1 - share) * this.range);
+    if (share >= 0 && share <= 1) this.pointer.move(this.now - (1 - share) * this.shown);
   }
 
   key(event) {

@@ -52,18 +52,19 @@ export class Traffic {
 
 function between(before, after) {
   const seconds = (after.at - before.at) / 1000;
-  const rose = (name, chosen) => rate(total(before.samples, name, chosen), total(after.samples, name, chosen), seconds);
+  // A counter that has counted nothing yet may be missing.
+  const rose = (name) => rate(total(before.samples, name) ?? 0, total(after.samples, name) ?? 0, seconds);
   const values = {
     requests: rose(NAMES.requests),
-    connections: total(after.samples, NAMES.connections),
+    connections: total(after.samples, NAMES.connections) ?? 0,
     accepted: rose(NAMES.accepted),
     handshakes: rose(NAMES.handshakes),
-    refusals: rose(NAMES.refusals) ?? 0,
+    refusals: rose(NAMES.refusals),
     p50: quantile(0.5, before.latency, after.latency),
     p99: quantile(0.99, before.latency, after.latency),
   };
   for (const each of CLASSES) {
-    values[each] = after.samples.has(NAMES.requests) ? rate(before.classes.get(each) ?? 0, after.classes.get(each) ?? 0, seconds) : null;
+    values[each] = rate(before.classes.get(each) ?? 0, after.classes.get(each) ?? 0, seconds);
   }
   return { at: after.at, values, reasons: refused(before.samples, after.samples) };
 }
