@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import dsa, ec
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -149,9 +149,11 @@ client_certificate = Require
         status, out, err = self.explain("p", clients.stranger().chain_pem)
         self.assertEqual((status, err), (0, ""))
         self.assertIn(f"{passes}{paths}Refused: unable to get local issuer certificate\nWhat to do: ", out)
+        self.assertIn("FAILED   Paths that require a certificate: /admin/*, /keys\n   Refused: unable to get", out)
         status, out, err = self.explain("p", clients.device().chain_pem)
         self.assertEqual((status, err), (0, ""))
         self.assertIn(f"{passes}{paths}Accepted. ", out)
+        self.assertIn("passed   Paths that require a certificate: /admin/*, /keys\n   Accepted. ", out)
         self.assertNotIn("But requests get 403", out)
 
     def test_a_condition_of_paths_that_require_a_certificate(self) -> None:
@@ -310,6 +312,24 @@ class NastyTests(Explaining):
                 self.assertEqual((status, err), (int(refused), ""), out)
                 self.assertEqual(f"\nRefused: {reason}\n" in out, refused, out)
                 self.assertTrue(all(len(line) < 200 for line in out.splitlines()))
+
+    def test_keys_that_prove_nothing(self) -> None:
+        """A client that cannot use its key sends no certificate: that refuses it where one is needed, whatever its
+        certificate says; a key for one version of TLS alone is remarked on.
+        """
+        root = configurations.clients_root()
+        odd = root.issue(key=pki.ec_key(ec.SECP256K1())).pem
+        status, out, _ = self.explain("s", odd)
+        self.assertEqual(status, 1, out)
+        self.assertIn("FAILED   Key: EC, on a curve that TLS has no signatures with", out)
+        self.assertIn("\nRefused: no certificate was sent\nWhat to do: Make a key with which TLS has signatures", out)
+        status, out, _ = self.explain("p", odd)
+        self.assertEqual((status, out.splitlines()[-1]), (0, "Accepted, without a certificate."))
+        status, out, _ = self.explain("plain", odd)
+        self.assertEqual((status, "Key: " in out), (0, False))
+        status, out, _ = self.explain("s", root.issue(key=dsa.generate_private_key(2048)).pem)
+        self.assertEqual(status, 0, out)
+        self.assertIn("note     Key: DSA: in TLS 1.2 alone; over another version a client sends no certificate", out)
 
     def test_other_files(self) -> None:
         """What is beside certificates, or in their place, is named, with what to do."""

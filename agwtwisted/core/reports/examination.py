@@ -13,6 +13,7 @@ import attrs
 from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.tables import beside
 from agwtwisted.core.certificates.pem import EncodedBlock
+from agwtwisted.core.certificates.reading import certificate_of
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.configuration.coherence import AnyListener
 from agwtwisted.core.identity.clients import RevocationFinding
@@ -31,7 +32,18 @@ from agwtwisted.core.revocation.responders import Responder, responders_of
 from agwtwisted.core.revocation.status import RevocationStatus, Unusable
 from agwtwisted.core.verification import reasons
 from agwtwisted.core.verification.judging import MAX_DEPTH, Anchors, Evidence
-from agwtwisted.core.verification.verdicts import UNJUDGED, Absent, Refused, Trusted, Unchecked, Verdict, admits
+from agwtwisted.core.verification.proving_keys import ProvingKey, proving_key
+from agwtwisted.core.verification.verdicts import (
+    UNJUDGED,
+    Absent,
+    Missing,
+    NotAsked,
+    Refused,
+    Trusted,
+    Unchecked,
+    Verdict,
+    admits,
+)
 
 INDENT: Final = "   "
 
@@ -82,6 +94,32 @@ class Examination:
     def is_encrypted(self) -> bool:
         """Whether the listener speaks TLS."""
         return self.listener.ssl_policy is not None
+
+    @cached_property
+    def proving_key(self) -> ProvingKey | None:
+        """What the client can do with the key of its certificate; None where that is not known, or nothing is asked."""
+        certificate = certificate_of(self.sent[0].der) if self.sent else None
+        if certificate is None or self.listener.ssl_policy is None or isinstance(self.verdict, NotAsked):
+            return None
+        groups = () if self.profile is None else self.profile.tls_groups
+        return proving_key(certificate.public_key, groups)
+
+    @property
+    def spoken_versions(self) -> tuple[str, ...]:
+        """The versions of TLS that the listener speaks."""
+        policy = self.listener.ssl_policy
+        return () if policy is None else tuple(dict.fromkeys((policy.min_version, policy.max_version)))
+
+    @property
+    def usable_versions(self) -> tuple[str, ...]:
+        """Those of them in which the key of the certificate can be used."""
+        key = self.proving_key
+        return tuple(each for each in self.spoken_versions if key is None or each in key.versions)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether a client with this certificate sends none, because it cannot use the key."""
+        return self.proving_key is not None and not self.usable_versions
 
     @property
     def accepted(self) -> bool:
@@ -144,6 +182,8 @@ class Examination:
 
     def concluded(self, verdict: Verdict) -> Verdict:
         """A verdict with what is known of the revocation: by the answers, or before any OCSP request."""
+        if self.is_silent and isinstance(verdict, Trusted | Unchecked):
+            return Absent() if isinstance(verdict, Unchecked) else Missing()
         if not isinstance(verdict, Trusted) or self.profile is None:
             return verdict
         if (finding := self.finding) is not None:

@@ -36,13 +36,20 @@ from agwtwisted.core.verification.verdicts import (
     admits,
 )
 
+_VERSIONS: Final = {"TLSv1_2": "TLS 1.2", "TLSv1_3": "TLS 1.3"}
+
+_NO_KEY: Final = (
+    "Make a key with which TLS has signatures, and request a certificate for it: RSA of 2048 bits or more, EC on"
+    " secp256r1 (P-256), secp384r1 or secp521r1, Ed25519 or Ed448."
+)
+
 _PROOF: Final = "The client must have the certificate's key, which only a real handshake proves."
 
 
 def explained(examination: Examination) -> Explanation:
     """The explanation of what was found out."""
     conclusion = tuple(_Conclusion(examination).lines())
-    steps = [sent_step(examination), _listener(examination), *_verification(examination)]
+    steps = [sent_step(examination), _listener(examination), *_key(examination), *_verification(examination)]
     steps += _revocation(examination)
     steps += _access(examination)
     steps += _paths(examination)
@@ -70,6 +77,20 @@ def _listener(examination: Examination) -> ExplanationStep:
         line for chain in trusted for line in indented(f"trusts {name_of(chain.root.der)}, the root of {chain.file}")
     ]
     return note("listener", title, lines)
+
+
+def _key(examination: Examination) -> Iterator[ExplanationStep]:
+    """That a client cannot prove to have the key of the certificate, in all versions of TLS or in some."""
+    key = examination.proving_key
+    if key is None:
+        return
+    usable = examination.usable_versions
+    words = " and ".join(_VERSIONS[version] for version in usable)
+    if not usable:
+        title = f"Key: {key.name}: in no version of TLS that this listener speaks; a client then sends no certificate"
+        yield failed("key", title)
+    elif len(usable) < len({*examination.spoken_versions}):
+        yield note("key", f"Key: {key.name}: in {words} alone; over another version a client sends no certificate")
 
 
 def _verification(examination: Examination) -> list[ExplanationStep]:
@@ -185,7 +206,7 @@ def _denied(examination: Examination) -> Iterator[str]:
 
 def _resumption(examination: Examination) -> Iterator[ExplanationStep]:
     """Whether this port resumes sessions, and what a client that resumes one is judged by."""
-    if not examination.is_encrypted or not admits(examination.verdict):
+    if not examination.is_encrypted or not admits(examination.concluded(examination.verdict)):
         return
     if examination.why_not_resumed:
         title = f"Resumption: none on this port: {examination.why_not_resumed}; each handshake is a full one"
@@ -251,8 +272,8 @@ class _Conclusion:
     def _advised(self, verdict: Verdict) -> Iterator[str]:
         yield self.words(verdict)
         if not admits(verdict):
-            reason = verdict.reason if isinstance(verdict, Refused) else "no certificate was sent"
-            yield from beside("What to do: ", what_to_do(reason))
+            advice = what_to_do(verdict.reason) if isinstance(verdict, Refused) else _NO_KEY
+            yield from beside("What to do: ", advice)
 
     def _condition(self) -> str:
         """The condition for accepting a trusted client."""

@@ -79,7 +79,7 @@ class OrderTests(SynchronousTestCase):
     def test_circles(self) -> None:
         """CAs that certified each other, and one that issued itself under its own name, come to an end."""
         again = SECOND.intermediate("First", key=FIRST.key)
-        self.assertTrue(step(LEAF.der, SECOND.der, FIRST.der, again.der).lines)
+        self.assertTrue(step(LEAF.der, SECOND.der, again.der, FIRST.der).lines)
 
     def test_rubbish(self) -> None:
         """What cannot be read has no place in an order."""
