@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import attrs
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 from twisted.python.components import Componentized
@@ -117,6 +118,8 @@ class GatewayProcess(MultiService):
         self.control = None if control is None else self._control_socket(control)
         self._manager = ServiceManager("", reactor)
         self._phase = GatewayPhase.STARTING
+        self._clock: IReactorTime = reactor
+        self._started, self._began = system_time(), self._clock.seconds()
         gateway.setServiceParent(self)
         if self.control is not None:
             self.control.setServiceParent(self)  # after it, and at the end before it: the next gateway may have it
@@ -204,7 +207,8 @@ class GatewayProcess(MultiService):
 
     def status(self) -> GatewayStatus:
         """What the gateway is at the moment."""
-        return attrs.evolve(self.gateway.status(), phase=self._phase)
+        uptime = self._clock.seconds() - self._began
+        return attrs.evolve(self.gateway.status(), phase=self._phase, started=self._started, uptime=uptime)
 
     def ask(self, question: Question, arguments: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
         """The gateway's answer to a question of the control API; fails with `QuestionError`."""

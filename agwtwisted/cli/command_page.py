@@ -40,7 +40,7 @@ def _introduction(commands: tuple[DescribedCommand, ...]) -> Iterator[str]:
         "Commands that ask a running gateway find its control socket by `--config`, the file that the gateway was"
         " started with (it may have errors), or by `--control`. Tables fit the terminal; in a pipe lines are whole and"
         " without color. `--json` prints what the gateway answered: its members are stable"
-        " ([control API](../operate.md#control-socket)). All that comes from outside is escaped."
+        " ([control API](control-api.md)). All that comes from outside is escaped."
     )
 
 

@@ -20,8 +20,9 @@ def pages(parser: argparse.ArgumentParser) -> Mapping[str, str]:
     """The Markdown of every page by its file name; `parser` is that of all commands."""
     from agwtwisted.cli.command_page import command_page
     from agwtwisted.core.reports import reference_pages
+    from agwtwisted.core.reports.control_reference import control_page
 
-    return {**reference_pages.pages(), "agw.md": command_page(parser)}
+    return {**reference_pages.pages(), "agw.md": command_page(parser), "control-api.md": control_page()}
 
 
 def run(options: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from agwtwisted.core.plan.plan import Plan
 from agwtwisted.explaining.answer import explained
 from agwtwisted.transport.threads import considerate, in_thread
 
-Asking: TypeAlias = Callable[[Question, Mapping[str, Any]], Deferred[Mapping[str, Any]]]
+AskGateway: TypeAlias = Callable[[Question, Mapping[str, Any]], Deferred[Mapping[str, Any]]]
 """Asks the gateway a question."""
 
 WAITING: Final = 4
@@ -34,7 +34,7 @@ class Explanations:
     """
 
     def __init__(
-        self, reactor: PosixReactorBase, plan: Callable[[], Plan], ask: Asking, wall: Callable[[], float]
+        self, reactor: PosixReactorBase, plan: Callable[[], Plan], ask: AskGateway, wall: Callable[[], float]
     ) -> None:
         self._reactor = reactor
         self._plan = plan

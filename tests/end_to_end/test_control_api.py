@@ -13,6 +13,9 @@ from typing import Any
 
 import attrs
 
+from agwtwisted.core.operations.answers import ANSWERS, undocumented, unseen
+from agwtwisted.core.operations.questions import Question
+from agwtwisted.core.operations.routes import ROUTES, Asked, Form, Operation
 from tests import running
 from tests.end_to_end import clients, gateway
 from tests.end_to_end.backends import Backend
@@ -22,9 +25,12 @@ from tests.end_to_end.worker_processes import workers
 
 READERS = 10
 
+NOT_HERE = {"responders", "next_renewals"}
+"""Lists that are empty in this gateway; their members have tests of their own."""
+
 
 @attrs.frozen
-class Asked:
+class Answered:
     """An answer."""
 
     status: int
@@ -34,10 +40,12 @@ class Asked:
 @contextmanager
 def controlled() -> Iterator[Scene]:
     """A gateway of two workers, with the control API on a Unix socket and on TCP."""
-    plain, strict, control = running.free_ports(3)
+    plain, strict, asking, control = running.free_ports(4)
     backend = Backend()
     text = gateway.gateway_section(workers=2, state_directory="state") + gateway.PROFILES
     text += gateway.section("control", port=control) + gateway.pool("app", backend.port)
+    keys = {"trusted_client_certificates": "devices", "verify_client_revocation": "OCSP"}
+    text += gateway.section("ssl_profile asking", **keys) + gateway.door("asking", asking, "asking")
     text += gateway.door("plain", plain, protocol="Http") + gateway.door("strict", strict, "strict")
     with closing(backend), gateway.running_gateway(text) as started:
         workers(started)
@@ -77,11 +85,11 @@ class ControlCase(SceneCase):
             line.send(self.head(method, target, tcp=tcp, body=body))
             return line.response()
 
-    def ask(self, target: str, method: str = "GET", *, tcp: bool = False, **members: str) -> Asked:
+    def ask(self, target: str, method: str = "GET", *, tcp: bool = False, **members: str) -> Answered:
         """A question."""
         body = json.dumps(members).encode() if members else b""
         response = self.response(method, target, tcp=tcp, body=body)
-        return Asked(response.status, json.loads(response.body))
+        return Answered(response.status, json.loads(response.body))
 
     def ask_until_all_answer(self) -> None:
         """No worker is missing any more."""
@@ -141,6 +149,32 @@ class AnswerTests(ControlCase):
         answer = self.ask("/explain", "POST", tcp=True, refusal=event["id"])
         self.assertEqual((answer.status, answer.members["accepted"]), (200, False), answer)
         self.assertEqual(self.ask("/explain", "POST", refusal="9-9").status, 404)
+
+    def test_documented(self) -> None:
+        """Every member of the reference page is in the answer of a gateway, and the other way round."""
+        with closing(clients.encrypted(self.gateway.call(self.scene.doors["strict"], "ecdsa"))) as line:
+            line.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.assertEqual(line.response().status, 200)
+            clients.by_python(self.gateway.call(self.scene.doors["strict"], "stranger"))
+            answers: dict[Asked, Any] = {Operation.RELOAD: self.ask("/reload", "POST").members}
+            for route in ROUTES:
+                if route.method == "GET" and route.form is Form.JSON:
+                    answers[route.asks] = self.ask(route.path).members
+            pem = (self.gateway.directory / "stranger.pem").read_text()
+            answers[Operation.EXPLAIN] = self.ask("/explain", "POST", listener="strict", certificate=pem).members
+            answers[Operation.REOPEN] = self.ask("/log/reopen", "POST").members
+            server = f"/backends/app/app/127.0.0.1:{self.scene.backend.port}"
+            answers[Question.DRAIN] = self.ask(f"{server}/drain", "POST").members
+            answers[Question.UNDRAIN] = self.ask(f"{server}/undrain", "POST").members
+            answers[Question.FORGET] = self.ask("/revocation/forget", "POST").members
+            (client,) = answers[Question.CLIENTS]["clients"][-1:]
+            answers[Question.CLOSE] = self.ask(f"/connections/{client['id']}/close", "POST").members
+        self.assertEqual(answers.keys(), ANSWERS.keys())
+        for asked, tree in ANSWERS.items():
+            answer = {name: value for name, value in answers[asked].items() if name != "missing_workers"}
+            self.assertNotIn("error", answer, asked)
+            self.assertEqual(list(undocumented(tree, answer)), [], asked)
+            self.assertEqual(set(unseen(tree, answer)) - NOT_HERE, set(), asked)
 
     def test_token(self) -> None:
         """The token is made at the start, its owner's alone; it is in no log."""

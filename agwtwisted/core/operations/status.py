@@ -62,7 +62,9 @@ class GatewayStatus:
     generation: int  # 1 is the one of the start
     fingerprint: str  # of the configuration in force
     connections: int
-    phase: GatewayPhase = GatewayPhase.RUNNING  # as `process.GatewayProcess` has it
+    phase: GatewayPhase = GatewayPhase.RUNNING  # as `process.GatewayProcess` has it, and so the next two
+    started: float = 0.0  # seconds since 1970
+    uptime: float = 0.0  # seconds
     listeners: tuple[ListenerStatus, ...] = ()
     workers: tuple[WorkerStatus, ...] = ()  # empty: the gateway is one process
     last_reload: LastReload | None = None
@@ -82,6 +84,8 @@ class GatewayStatus:
         """It as the members of a JSON object."""
         last = self.last_reload
         return {
+            "started": utc_text(self.started),
+            "uptime": round(self.uptime, 3),
             "phase": self.phase.value,
             "generation": self.generation,
             "fingerprint": self.fingerprint,

@@ -42,6 +42,8 @@ class StatusTests(SynchronousTestCase):
         self.assertEqual(
             json.loads(json.dumps(FULL.members())),
             {
+                "started": "1970-01-01T00:00:00Z",
+                "uptime": 0.0,
                 "phase": "stopping",
                 "generation": 4,
                 "fingerprint": "0" * 64,
