@@ -8,7 +8,6 @@ from collections import Counter
 from contextlib import closing
 from typing import Any
 
-from agwtwisted.core.operations.questions import Question
 from agwtwisted.core.operations.routes import ROUTES, Form
 from tests.end_to_end import clients, control_api, gateway
 from tests.end_to_end.control_api import ControlAnswer, EventReader
@@ -71,7 +70,6 @@ class QuestionTests(ApiCase):
     def test_all(self) -> None:
         """Every route that may be asked answers a JSON object; HEAD answers the same without it."""
         asked = [route for route in ROUTES if route.method == "GET" and route.form is Form.JSON]
-        asked = [route for route in asked if route.asks is not Question.REVOCATION]
         self.assertGreater(len(asked), 6)
         for route in asked:
             self.assertIsInstance(self.get(route.path), dict, route.path)
