@@ -27,7 +27,7 @@ PROGRAMS = (
 )
 """What a complete run of the suite finds; `AGW_REQUIRE_PROGRAMS=1` makes it a condition."""
 
-EXTRAS = ("bash", "git", "groff", "systemd-analyze", "systemd-socket-activate", "systemd-tmpfiles")
+EXTRAS = ("bash", "git", "groff", "mandoc", "systemd-analyze", "systemd-socket-activate", "systemd-tmpfiles")
 """What a test uses besides, and a complete run may lack."""
 
 

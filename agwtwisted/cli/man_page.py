@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -19,7 +20,8 @@ def man_page(parser: argparse.ArgumentParser) -> str:
 
 def _lines(parser: argparse.ArgumentParser) -> Iterator[str]:
     yield '.\\" Made by `make reference` from the code: do not edit.'
-    yield f'.TH AGW 1 "" "agwtwisted {VERSION}" "User Commands"'
+    year, month, *_ = VERSION.split(".")
+    yield f'.TH AGW 1 20{year}-{month}-01 "agwtwisted {VERSION}" "User Commands"'
     yield ".SH NAME"
     yield "agw \\- a TLS gateway with client certificate authentication"
     yield ".SH SYNOPSIS"
@@ -27,7 +29,7 @@ def _lines(parser: argparse.ArgumentParser) -> Iterator[str]:
     yield ".I COMMAND"
     yield "\\&..."
     yield ".SH DESCRIPTION"
-    yield from _text(
+    yield from _wrapped(
         "agw runs a gateway, asks and changes one that runs, and helps with its files. Commands that ask a running"
         " gateway find its control socket by --config, the file that the gateway was started with, or by --control."
         " Tables fit the terminal; in a pipe lines are whole and without color."
@@ -46,7 +48,7 @@ def _lines(parser: argparse.ArgumentParser) -> Iterator[str]:
 def _command(each: DescribedCommand) -> Iterator[str]:
     text = each.command.help
     yield f'.SS "agw {_escaped(each.name)}"'
-    yield from _text(f"{text[:1].upper()}{text[1:]}. {each.command.description}".strip())
+    yield from _wrapped(f"{text[:1].upper()}{text[1:]}. {each.command.description}".strip())
     yield ".PP"
     yield f".B {_escaped(each.usage)}"
     yield from _pairs((argument.form, argument.meaning) for argument in _arguments(each))
@@ -55,7 +57,7 @@ def _command(each: DescribedCommand) -> Iterator[str]:
     yield from _pairs([("Exit status", "; ".join(statuses))])
     for example in each.command.examples:
         yield ".PP"
-        yield f"{_escaped(example.meaning)}:"
+        yield from _wrapped(f"{example.meaning}:")
         yield from (".PP", ".RS 4", ".nf", _escaped(example.line), ".fi", ".RE")
 
 
@@ -63,14 +65,14 @@ def _arguments(each: DescribedCommand) -> tuple[Argument, ...]:
     return (*each.arguments, *(option for option in each.options if not option.form.startswith("-h")))
 
 
-def _text(text: str) -> Iterator[str]:
-    yield ".PP"
-    yield _escaped(text)
-
-
 def _pairs(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
     for name, meaning in rows:
-        yield from (".TP", f".B {_escaped(name)}", _escaped(meaning))
+        yield from (".TP", f".B {_escaped(name)}", *_wrapped(meaning))
+
+
+def _wrapped(text: str) -> Iterator[str]:
+    """Text in lines of at most 80 characters, as far as words and their escapes allow."""
+    return map(_escaped, textwrap.wrap(text, 72, break_long_words=False, break_on_hyphens=False))
 
 
 def _escaped(text: str) -> str:

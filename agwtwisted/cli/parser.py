@@ -31,7 +31,7 @@ from agwtwisted.cli import (
     run,
     status,
 )
-from agwtwisted.cli.command import Command, Group
+from agwtwisted.cli.command import FAILED, Command, Group
 from agwtwisted.cli.described import STATUSES
 from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.texts import did_you_mean
@@ -83,7 +83,7 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Ends with the usage, the message, and where to read more."""
         self.print_usage(sys.stderr)
-        self.exit(2, f"{self.prog}: error: {printable(message)} (see {self.prog} --help)\n")
+        self.exit(FAILED, f"{self.prog}: error: {printable(message)} (see {self.prog} --help)\n")
 
 
 class _TopParser(CommandParser):
@@ -100,6 +100,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Beside the command's own they are `command`, and `parser`, that of all commands.
     """
     top, commands = _parsers()
+    if not arguments:
+        print(top.format_help(), end="", file=sys.stderr)
+        sys.exit(FAILED)
+    if arguments[0].startswith("-") and arguments[0] not in top._option_string_actions:
+        top.error(f"options stand behind a command: agw COMMAND {_shown(arguments[0])[1:-1]}")
     options, unknown = top.parse_known_args(arguments)
     if unknown:
         named = [each for each in unknown if each.startswith("-")]

@@ -37,3 +37,10 @@ class ManPageTests(SynchronousTestCase):
             for option in each.options:
                 if not option.form.startswith("-h"):
                     self.assertIn(option.form, done.stdout)
+
+    @needs("mandoc")
+    def test_lint(self) -> None:
+        """mandoc, which other systems have, finds nothing to complain of."""
+        words = ["mandoc", "-T", "lint", "-W", "all"]
+        done = subprocess.run(words, input=self.page, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))

@@ -82,8 +82,14 @@ class ErrorTests(SynchronousTestCase):
             self.assertIn(each, done.err.splitlines()[-1])
 
     def test_no_command(self) -> None:
-        """Without a command."""
-        self.assert_error("", "COMMAND", "see agw --help")
+        """Without a command all of them are shown, as an error."""
+        done = call()
+        self.assertEqual((done.status, done.out, done.err), (2, "", call("--help").out))
+
+    def test_option_before_the_command(self) -> None:
+        """An option stands behind the command, and the error says so."""
+        self.assert_error("--json status", "agw: error: options stand behind a command: agw COMMAND --json")
+        self.assert_error("--config x status", "options stand behind a command: agw COMMAND --config")
 
     def test_unknown_command(self) -> None:
         """A name that is near one has the suggestion; for another the commands are listed."""
