@@ -8,6 +8,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.cli.parser import COMMANDS
+from agwtwisted.core.operations.routes import ROUTES
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.tap import Options
 from tests.end_to_end.changes import REJECTED, RELOADED
@@ -25,6 +26,13 @@ class OperatePageTests(SynchronousTestCase):
         known = {name for name, *_ in (*Options.optParameters, *Options.optFlags)}
         self.assertLessEqual({"config", "check"}, used)
         self.assertEqual(used - known, set())
+
+    def test_routes(self) -> None:
+        """Every question of the control API that is no action is in its table, and every one there exists."""
+        asked = re.findall(r"`GET (/\w+)`", PAGE)
+        self.assertEqual(set(asked), {route.path for route in ROUTES if route.method == "GET"})
+        acted = re.findall(r"`POST (/\w+)", PAGE)
+        self.assertEqual(set(acted), {f"/{route.segments[0]}" for route in ROUTES if route.method == "POST"})
 
     def test_commands(self) -> None:
         """Every command of `agw` and of `python -m agwtwisted` exists."""
