@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agwtwisted.cli.asking import reached
 from agwtwisted.cli.command import NO, OK, Command, Example, Statuses
-from agwtwisted.cli.options import add_control
+from agwtwisted.cli.options import add_control, config_of
 from agwtwisted.cli.output import complain
 
 if TYPE_CHECKING:  # they take their time
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=port,
         default=0,
         metavar="PORT",
-        help="of 127.0.0.1, where the console is served for a gateway with a Unix socket; default: any free one",
+        help="serve the console on this port of 127.0.0.1; default: where the gateway serves it, else any free one",
     )
     add_control(parser)
 
@@ -59,11 +60,28 @@ def run(options: argparse.Namespace) -> int:
             await console_page.shown_until_ended(reactor, served, _said, browser=browser)
         return None
 
+    if options.control is None and not options.port:
+        options.control = own_port(config_of(options))
     refused = reached(options, show)
     if refused is None:
         return OK  # Ctrl-C is how it ends
     complain(str(refused.members.get("error", f"the gateway answers with status {refused.status}")))
     return NO
+
+
+def own_port(file: str) -> str | None:
+    """The URL at which the gateway with this configuration serves the console itself; None: it does not.
+
+    A configuration that cannot be read is an error where its control socket is looked for.
+    """
+    from agwtwisted.core.http.host_names import bracketed
+    from agwtwisted.core.sections.control_keys import located_port
+
+    try:
+        found = located_port(Path(file).read_bytes(), file)
+    except OSError:
+        return None
+    return None if found is None else f"http://{bracketed(found[0])}:{found[1]}"
 
 
 def _said(url: str, hint: str, *, secret: bool) -> None:
@@ -78,8 +96,8 @@ COMMAND: Final = Command(
     name="console",
     help="show the running gateway in a browser, and change it there",
     description=(
-        "Traffic, listeners, backends, clients and refusals, live. For a gateway whose control API is a Unix socket,"
-        " this command serves the console on a port of 127.0.0.1, with a token of its own, until Ctrl-C."
+        "Traffic, listeners, backends, clients and refusals, live. A gateway with [control] port serves the console"
+        " itself; for others this command does, on a port of 127.0.0.1, with a token of its own, until Ctrl-C."
     ),
     examples=(
         Example("agw console --config /etc/agwtwisted/gw.ini", "open the browser; Ctrl-C ends it"),

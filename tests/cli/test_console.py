@@ -38,6 +38,17 @@ class ConsoleTests(SynchronousTestCase):
             self.assertEqual(done.status, 2)
             self.assertIn("is no port: 1 to 65535", done.err)
 
+    def test_own_port(self) -> None:
+        """A configuration with a control port leads there, one without, or none, to the control socket."""
+        file = Path(self.mktemp()).absolute()
+        self.assertIsNone(console.own_port(str(file)))
+        file.write_text("[control]\nport = 9\n")
+        self.assertEqual(console.own_port(str(file)), "http://127.0.0.1:9")
+        file.write_text("[control]\nport = 9\naddress = ::1\n")
+        self.assertEqual(console.own_port(str(file)), "http://[::1]:9")
+        file.write_text("[control]\nsocket = c.sock\n")
+        self.assertIsNone(console.own_port(str(file)))
+
     def test_token_is_not_printed_into_files(self) -> None:
         """Where standard output is no terminal, the URL has its token only if no browser is to be opened."""
         for secret, expected in ((True, "http://h/console/#token=a\n"), (False, "http://h/console/\n")):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -127,11 +127,11 @@ class Browser:
 
     def tab_to(self, selector: str, text: str = "") -> WebElement:
         """Presses Tab until the focus is on that element."""
+        on_it = "const e = document.activeElement; return e.matches(arguments[0]) && e.innerText.includes(arguments[1])"
         for _ in range(80):
-            focused = self.driver.switch_to.active_element
-            if text in focused.text and focused in self.all(selector):
-                return focused
-            focused.send_keys(Keys.TAB)
+            if self.run(on_it, selector, text):
+                return self.driver.switch_to.active_element
+            ActionChains(self.driver, duration=0).send_keys(Keys.TAB).perform()
         raise AssertionError(f"Tab never leads to {selector} with {text!r}")
 
     def text(self, selector: str = "main") -> str:

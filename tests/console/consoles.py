@@ -55,11 +55,11 @@ class ConsoleScene:
         return by_python(self.gateway.call(self.ports[door], certificate))
 
 
-def configuration(ports: dict[str, int], backend: Backend, dead: int) -> str:
+def configuration(ports: dict[str, int], backend: Backend, dead: int, control: int) -> str:
     """Listeners of each mode, and a pool with a server that is down."""
     return (
         gateway_section()
-        + section("control", socket="control.sock")
+        + section("control", socket="control.sock", port=control, token_file="control.token")
         + PROFILES
         + door("strict", ports["strict"], "strict")
         + door("http400", ports["http400"], "http400")
@@ -91,10 +91,10 @@ def console(gateway: Gateway) -> Iterator[str]:
 @contextmanager
 def stage() -> Iterator[ConsoleScene]:
     """The scene."""
-    doors = ("strict", "http400", "passthrough", "plain", "dead")
+    doors = ("strict", "http400", "passthrough", "plain", "dead", "control")
     ports = dict(zip(doors, running.free_ports(len(doors)), strict=True))
     backend = Backend(Named("app"))
-    with running_gateway(configuration(ports, backend, ports.pop("dead"))) as gateway:
+    with running_gateway(configuration(ports, backend, ports.pop("dead"), ports["control"])) as gateway:
         issuer = certificates()["devices"]
         issuer.issue(MARKUP).write(gateway.directory, "markup")  # type: ignore[attr-defined]  # an authority
         past = datetime(2021, 1, 1, tzinfo=UTC)

@@ -195,6 +195,14 @@ class PageTests(SynchronousTestCase):
         browser.one("tr", "strict")
         self.assertFalse(browser.all("dialog"))
 
+    def test_port_of_the_gateway(self) -> None:
+        """A gateway that has a control port serves the page itself, and `agw console` says where, with its token."""
+        printed = self.gateway.agw("console", "--no-browser", "--config", "gw.ini")
+        self.assertEqual((printed.returncode, printed.stderr), (0, ""))
+        self.assertTrue(printed.stdout.startswith(f"http://127.0.0.1:{self.scene.ports['control']}/console/#token="))
+        self.browser.open(f"{printed.stdout.strip()}&/listeners")
+        self.browser.one("tr", "strict")
+
     def test_gateway_gone(self) -> None:
         """A gateway that is gone is said in a banner, and the page goes on by itself once it is back."""
         self.show("listeners")

@@ -38,16 +38,13 @@ export class Poll {
       this.error = error;
     }
     this.changed(this);
-    if (this.error instanceof GoneError || connection.state !== "answers") await answering();
-    if (this.ours(turn)) this.timer = setTimeout(() => this.now(), this.wait());
+    const answers = connection.state === "answers";
+    if (!answers) await answering();
+    if (this.ours(turn)) this.timer = setTimeout(() => this.now(), answers ? this.seconds * 1000 : 0);
   }
 
   ours(turn) {
     return !this.stopped && turn === this.turn;
-  }
-
-  wait() {
-    return this.error instanceof GoneError ? 0 : this.seconds * 1000;
   }
 }
 
