@@ -183,7 +183,8 @@ class Log:
 
     def write_later(self, line: Callable[[], bytes]) -> None:
         """The same."""
-        self.lines.append(line())
+        if made := line():
+            self.lines.append(made)
 
     @property
     def records(self) -> list[dict[str, Any]]:

@@ -57,6 +57,7 @@ def process_measurements(
 ) -> Measurements:
     """Those of a process that serves: of the whole gateway, or of a worker, which leaves out what its parent has."""
     into, now, place = Collected(), shared.reactor.seconds(), shared.place
+    shared.access_log.make_lines()  # requests are counted with their lines
     shared.metrics.collect(into, now)
     _add_limits(into, shared)
     for port in served.ports.values():

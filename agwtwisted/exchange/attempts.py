@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.error import ConnectError, ConnectionRefusedError, DNSLookupError
@@ -27,6 +27,14 @@ from agwtwisted.transport.deferreds import log_failure
 _NO_BODY: Final = Framing.NONE  # before Python 3.12 each look at a member of an Enum costs a call
 
 
+class Counting(Protocol):
+    """Whose servers are counted: `record.ExchangeRecord`."""
+
+    @property
+    def backend(self) -> BackendCounters:
+        """What counts the servers of its pool."""
+
+
 class Attempts:
     """One request on its way: what a backend gets of it.
 
@@ -37,7 +45,7 @@ class Attempts:
         timeout: for connecting, and for every silence of a backend, in seconds.
         max_header_bytes, max_header_lines: of a response.
         stays: whether another attempt stays at its server, as long as that can be connected to.
-        counters: of the pool; None: nothing is counted.
+        counting: has the counters of the pool; None: nothing is counted.
         user: gets the connection and what comes over it, or the status to answer with where there is none.
     """
 
@@ -58,7 +66,7 @@ class Attempts:
         max_header_bytes: int,
         max_header_lines: int = MAX_HEADER_LINES,
         stays: bool = False,
-        counters: BackendCounters | None = None,
+        counting: Counting | None = None,
         user: AttemptsUser,
     ) -> None:
         self._request = request
@@ -70,7 +78,7 @@ class Attempts:
         self._max_header_bytes = max_header_bytes
         self._max_header_lines = max_header_lines
         self._user = user
-        self._counters = counters
+        self._counting = counting
         self._unsent: list[bytes] = []
 
     def start(self) -> UpstreamConnection | None:
@@ -161,8 +169,8 @@ class Attempts:
 
     def _connected(self, connection: UpstreamConnection, server: Server, began: float) -> None:
         self._connecting = None
-        if self._counters is not None:
-            self._counters.connects.observe(server.seconds() - began)
+        if self._counting is not None:
+            self._counting.backend.connects.observe(server.seconds() - began)
         if server.state is HealthState.DOWN:
             server.reached()
         self._take(connection, server)
@@ -173,8 +181,8 @@ class Attempts:
         if failure.check(ConnectError, TimeoutError, DNSLookupError) is None:
             return failure  # cancelled, or a defect
         server.complain(failure)
-        if self._counters is not None:
-            self._counters[server.name].connect_failures += 1
+        if self._counting is not None:
+            self._counting.backend[server.name].connect_failures += 1
         refused = failure.check(ConnectionRefusedError) is not None
         if refused:
             server.refused()
@@ -195,8 +203,8 @@ class Attempts:
         return None
 
     def _count_retry(self) -> None:
-        if self._counters is not None:
-            self._counters.retries += 1
+        if self._counting is not None:
+            self._counting.backend.retries += 1
 
     def _take(self, connection: UpstreamConnection, server: Server) -> None:
         self.connection = connection

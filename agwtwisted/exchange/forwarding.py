@@ -81,7 +81,7 @@ class ForwardedRequest:
             max_header_bytes=gateway.max_header_bytes,
             max_header_lines=gateway.max_header_lines,
             stays=servers.affinity is not None,
-            counters=self._record.found_route().backend,
+            counting=self._record,
             user=user,
         )
 

@@ -15,6 +15,7 @@ from agwtwisted.core.identity.clients import Client
 from agwtwisted.core.operations.records import AccessRecord, client_members, render
 from agwtwisted.core.plan.routing import Action, Site
 from agwtwisted.exchange.context import ExchangeContext, RecordedRoute
+from agwtwisted.operations.counters import BackendCounters
 
 _NO_ERROR: Final = ErrorInfo.NO_ERROR  # before Python 3.12 each look at a member of an Enum costs a call
 
@@ -32,7 +33,6 @@ class ExchangeRecord:
     # What many exchanges never change is the class's: an object with few attributes is soon made.
     site: Site | None = None  # that the request's host selected
     action: Action | None = None  # that its path selected
-    route: RecordedRoute | None = None  # where it was looked up before its end
     forwarded_target: bytes | None = None  # where rules have changed it
     host = b""  # that the backend got
     head: ResponseHead | None = None  # that the client got
@@ -57,23 +57,26 @@ class ExchangeRecord:
         self.head = head
         self._answered = self._context.clock.seconds()
 
-    def found_route(self) -> RecordedRoute:
-        """What is common to all exchanges with its listener and action, which stay what they are from now on."""
-        route = self.route
-        if route is None:
-            route = self.route = self._context.route(self.listener, self.action)
-        return route
+    @property
+    def backend(self) -> BackendCounters:
+        """What counts the servers of its pool."""
+        return self._context.route(self.listener, self.action).backend
 
     def write(self, status: int | None, bytes_sent: int) -> None:
-        """The exchange is over: counts it, and has its line written; `status` is one that the client did not get."""
+        """The exchange is over: it is counted, and has its line, soon; `status` is one that the client did not get."""
         context, head = self._context, self.head
-        now = context.clock.seconds()
-        route = self.route or self.found_route()
-        shown = status or (0 if head is None else head.status)
-        self._count(route, shown, bytes_sent, now - self._began)
         log = context.access_log
-        if log.enabled:
-            log.write_later(partial(self._line, route, shown, bytes_sent, now, log.timestamp()))
+        shown = status or (0 if head is None else head.status)
+        log.write_later(partial(self._line, shown, bytes_sent, context.clock.seconds(), log.timestamp()))
+
+    def _line(self, status: int, bytes_sent: int, now: float, timestamp: bytes) -> bytes:
+        """Counts it, and makes the line, if there is to be one: later, so that what might be another by then is given.
+
+        Both with those of others: the counters of all, touched between other work for each, cost thrice as much.
+        """
+        route = self._context.route(self.listener, self.action)
+        self._count(route, status, bytes_sent, now - self._began)
+        return self._rendered(route, status, bytes_sent, now, timestamp) if self._context.access_log.enabled else b""
 
     def _count(self, route: RecordedRoute, status: int, bytes_sent: int, seconds: float) -> None:
         """By the same values as the line, whether there is one or not."""
@@ -85,8 +88,7 @@ class ExchangeRecord:
             if self.error_info is _NO_ERROR and status != 101:
                 route.backend.last_bytes.observe(seconds)
 
-    def _line(self, route: RecordedRoute, status: int, bytes_sent: int, now: float, timestamp: bytes) -> bytes:
-        """The line, made later: what might be another by then is given."""
+    def _rendered(self, route: RecordedRoute, status: int, bytes_sent: int, now: float, timestamp: bytes) -> bytes:
         request, head, gateway = self._request, self.head, self._context.gateway
         latency = None if self.server_status is None else self._answered - self._began
         record = AccessRecord(

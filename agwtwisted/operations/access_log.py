@@ -102,14 +102,19 @@ class AccessLog(Service):
             self._take(line)
 
     def write_later(self, line: Callable[[], bytes]) -> None:
-        """The same of a line that is made with others, soon: one by one, between other work, each costs more."""
-        if not self.enabled:
-            return
+        """The same of a line that is made with others, soon: one by one, between other work, each costs more.
+
+        It is asked for whether the log is enabled or not; an empty one is none.
+        """
         self._unmade.append(line)
         if len(self._unmade) >= UNMADE:
             self._make()
         elif self._call is None and self.running:
             self._call = self._clock.callLater(self._delay, self._tick)
+
+    def make_lines(self) -> None:
+        """Makes those that wait: what comes of that is known now."""
+        self._make()
 
     def _make(self) -> None:
         unmade, self._unmade = self._unmade, []
@@ -119,7 +124,8 @@ class AccessLog(Service):
             except Exception:
                 self._log.failure("Unexpected error while making a line of the access log")
             else:
-                self._take(made)
+                if made:
+                    self._take(made)
 
     def _take(self, line: bytes) -> None:
         size = len(line)
@@ -178,13 +184,14 @@ class AccessLog(Service):
         """
         was_running = self.running
         super().stopService()
-        if self._thread is None:
-            return succeed(None)
         if was_running:
             if self._call is not None:
                 self._call.cancel()
                 self._call = None
             self._hand_over()
+        if self._thread is None:
+            return succeed(None)
+        if was_running:
             self._orders.put(WriterOrder.STOP)
         stopped: Deferred[None] = Deferred()
         self._stopping.append(stopped)

@@ -161,10 +161,14 @@ class FileTests(AccessLogTestCase):
         self.assertFalse(log.enabled)
         log.startService()
         log.write(b"1\n")
-        log.write_later(lambda: self.fail("it was made"))
+        asked: list[bytes] = []
+        log.write_later(lambda: asked.append(b"") or b"")
         log.reopen()
-        self.assertEqual(log.held_bytes, 0)
+        self.assertEqual((log.held_bytes, asked), (0, []))
+        log.make_lines()
+        log.write_later(lambda: asked.append(b"") or b"")
         self.assertIsNone(self.successResultOf(log.stopService()))
+        self.assertEqual((len(asked), log.held_bytes, self.clock.getDelayedCalls()), (2, 0, []))
 
     def test_wrong_path(self) -> None:
         """A file that cannot be opened stops the start, and can be found out before it."""
