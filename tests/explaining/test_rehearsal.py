@@ -7,7 +7,7 @@ from functools import cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
@@ -226,6 +226,17 @@ def _now() -> datetime:
 
 class RehearsalTests(SynchronousTestCase):
     """The rehearsal by itself."""
+
+    def test_whatever_tls_is_spoken(self) -> None:
+        """Groups, certificates and versions of the listener have no part in the judgement of a client's certificate."""
+        text = clients.text("l strict").replace("[ssl_profile strict]\n", "[ssl_profile strict]\ntls_groups = brainpoolP256r1\n")
+        custom = "policy_type = CustomV2\nmin_protocol_version = TLSv1_3\n"
+        text = text.replace("tls_groups", f"{custom}tls_groups")
+        server = pki.Authority.root("Servers").issue_server("localhost", key=ed448.Ed448PrivateKey.generate())
+        gateway = Gateway(text, clients.files(site_pem=server.chain_pem, site_key=server.key_pem))
+        for client, verdict in ((clients.device(), Trusted()), (clients.stranger(), Refused(reasons.NO_LOCAL_ISSUER))):
+            found = rehearse(site_of(gateway, "l"), [client.der], pki.NOW, gateway.config.gateway)
+            self.assertEqual(found.verdict, verdict, found.failure)
 
     def test_time(self) -> None:
         """The time is the one given, for OpenSSL as for us: to the second before and after a certificate's life."""

@@ -13,7 +13,7 @@ from agwtwisted.core.base.tables import WIDTH
 from agwtwisted.core.certificates.pem import EncodedBlock
 from agwtwisted.core.reports.examination import Examination
 from agwtwisted.core.reports.explanation import explained
-from agwtwisted.core.reports.steps import Explanation
+from agwtwisted.core.reports.steps import Explanation, StepOutcome
 from agwtwisted.core.resources.resources import ClientRevocation, OcspScope, OcspUnavailable
 from agwtwisted.core.rules.conditions import access_condition
 from agwtwisted.core.verification.judging import Anchors, Evidence
@@ -133,6 +133,56 @@ class ExplanationTests(SynchronousTestCase):
                 opened = attrs.evolve(profile, ocsp_responder_url="http://ocsp.internal/")
                 text = explanation(device, listener=attrs.evolve(LISTENER, ssl_profile=opened), **told)
                 self.assertIn("\n\nAccepted, if its OCSP responder answers good. ", text)
+
+    def outcome(self, name: str, **changes: Any) -> StepOutcome | None:
+        """What came of a step; None: it is left out."""
+        steps = examined(PARTNER, **changes).steps
+        return next((each.outcome for each in steps if each.name == name), None)
+
+    def test_outcomes_of_conditions(self) -> None:
+        """One that refuses every request has failed; where all hold the step has passed; else it decides nothing."""
+        holds = access_condition("var_client_certificate_subject_cn == partner 7")
+        fails = access_condition("var_client_certificate_subject_ou == Staff")
+        open_one = access_condition("var_host == a.example")
+        for conditions, outcome in (
+            ((holds,), StepOutcome.PASSED),
+            ((holds, open_one), StepOutcome.NOTE),
+            ((holds, fails), StepOutcome.FAILED),
+            ((), None),
+        ):
+            rule = attrs.evolve(site().rule, deny_unless=conditions)
+            self.assertIs(self.outcome("access", rule=rule), outcome)
+
+    def test_outcomes_of_revocation(self) -> None:
+        """Not asked before the client connects; failed where no responder can be asked and the profile refuses."""
+        assert LISTENER.ssl_profile
+        for url, unavailable, outcome in (
+            ("http://ocsp.internal/", OcspUnavailable.REFUSE, StepOutcome.NOTE),
+            ("", OcspUnavailable.REFUSE, StepOutcome.FAILED),
+            ("", OcspUnavailable.ALLOW, StepOutcome.NOTE),
+        ):
+            profile = attrs.evolve(
+                LISTENER.ssl_profile,
+                verify_client_revocation=ClientRevocation.OCSP,
+                ocsp_responder_url=url,
+                ocsp_unavailable=unavailable,
+            )
+            listener = attrs.evolve(LISTENER, ssl_profile=profile)
+            self.assertIs(self.outcome("revocation", listener=listener), outcome)
+            refused = self.outcome("revocation", listener=listener, verdict=Refused("x"))
+            self.assertIs(refused, StepOutcome.SKIPPED)
+        self.assertIsNone(self.outcome("revocation"))
+
+    def test_resumption(self) -> None:
+        """Whether the port resumes sessions, and what a client is judged by then; nothing of it for a refused one."""
+        for changes, words in (
+            ({}, "the certificate of the session is judged anew each time"),
+            ({"verdict": Unchecked()}, "the backend gets the certificate of the session"),
+            ({"verdict": NotAsked()}, "clients may resume sessions on this port"),
+            ({"why_not_resumed": "reasons"}, "none on this port: reasons; each handshake is a full one"),
+        ):
+            self.assertIn(words, " ".join(explanation(PARTNER, **changes).split()))
+        self.assertIsNone(self.outcome("resumption", verdict=Refused("x")))
 
     def test_verdicts(self) -> None:
         """Each verdict has its last words; a refusal says what to do."""
