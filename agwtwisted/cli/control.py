@@ -24,7 +24,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
-from agwtwisted.core.base.errors import AgwError, printable
+from agwtwisted.core.base.errors import AgwError, printable, shown
 from agwtwisted.core.sections.control_keys import located, located_port
 
 RUNTIME_DIRECTORY: Final = "/run/agwtwisted"
@@ -43,6 +43,9 @@ SILENCE: Final = 60.0
 
 LONGEST: Final = 4 << 20
 """Bytes of an answer."""
+
+LONGEST_PATH: Final = 107
+"""Bytes of the path of a socket (sun_path of unix(7), without its end)."""
 
 LONGEST_TOKEN: Final = 4096
 """Bytes of a file with a token."""
@@ -95,7 +98,7 @@ def place_of(control: str | None, token_file: str | None, config: str) -> Contro
     if control is None:
         return _configured(config, token_file)
     if not control.startswith(("http:", "https:")):
-        return ControlPlace(path=control)
+        return _socket(control)
     found = _URL.fullmatch(control)
     if found is None or not 0 < int(found[2]) < 65536:
         raise NoGatewayError(
@@ -110,12 +113,18 @@ def _configured(config: str, token_file: str | None) -> ControlPlace:
     data = _read(config)
     path = located(data, config, os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0] or RUNTIME_DIRECTORY)
     if path is not None:
-        return ControlPlace(path=path)
+        return _socket(path)
     named = located_port(data, config)
     if named is None:
         raise NoGatewayError(f"{printable(config)}: [control] socket = off, so the gateway has no control socket")
     host, port, _ = named
     return ControlPlace(host=host, port=port, token=_token(token_file or _token_file(config)))
+
+
+def _socket(path: str) -> ControlPlace:
+    if not 0 < len(os.fsencode(path)) <= LONGEST_PATH:
+        raise NoGatewayError(f"{shown(path)} is no path of a socket: it has 1 to {LONGEST_PATH} bytes")
+    return ControlPlace(path=path)
 
 
 def _token_file(config: str) -> str:

@@ -62,13 +62,13 @@ def _status(code: str | int | None) -> int:
 
 
 def _have_streams() -> None:
-    """Has the standard streams take everything: a closed one drops it, and characters that it cannot write are escaped.
+    """Has the standard streams take everything: a closed one is empty, and characters that it cannot write are escaped.
 
     Python has None for a stream that was closed before the start (`agw status >&-`).
     """
-    for name in ("stdout", "stderr"):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # for as long as the process lives
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  # for as long as the process lives
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

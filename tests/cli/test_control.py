@@ -91,6 +91,13 @@ class PlaceTests(SynchronousTestCase):
         self.assertEqual(place_of("a.sock", None, "gw.ini"), ControlPlace(path="a.sock"))
         self.assertEqual(str(place_of("a\x1b", None, "gw.ini")), "a\\x1b")
 
+    def test_no_path(self) -> None:
+        """What cannot be the path of a socket is an error."""
+        for path in ("", "x" * 108):
+            with self.assertRaises(NoGatewayError) as caught:
+                place_of(path, None, "gw.ini")
+            self.assertIn("is no path of a socket: it has 1 to 107 bytes", str(caught.exception))
+
     def test_address(self) -> None:
         """An address of this machine, with the token of the file, which no repr has."""
         for host, authority in (("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]")):

@@ -48,17 +48,18 @@ class OutputTests(SynchronousTestCase):
             with open("/dev/full", "wb") as output:
                 self.assertEqual(self.ended(output.fileno(), *words), expected)
 
-    def test_closed_output(self) -> None:
-        """Where standard output was closed before the start, what is printed is dropped."""
-        words = "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-        done = subprocess.run(
-            [sys.executable, "-c", words, *AGW[1:], "deploy", "systemd"],
-            stderr=subprocess.PIPE,
-            env=running.environment(),
-            check=False,
-            timeout=running.PATIENCE,
-        )
-        self.assertEqual((done.returncode, done.stderr), (0, b""))
+    def test_closed_streams(self) -> None:
+        """Where a stream was closed before the start, what is printed is dropped, and there is nothing to read."""
+        for stream, words in ((1, ["deploy", "systemd"]), (0, ["log", "-"])):
+            close = f"import os, sys; os.close({stream}); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+            done = subprocess.run(
+                [sys.executable, "-c", close, *AGW[1:], *words],
+                capture_output=True,
+                env=running.environment(),
+                check=False,
+                timeout=running.PATIENCE,
+            )
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"", b""))
 
     def test_other_encoding(self) -> None:
         """Characters that the encoding of standard output does not have are escaped."""

@@ -217,3 +217,45 @@ class EventsTests(AgwCase):
             status, everything = events.end(signal.SIGINT)
         self.assertEqual(status, 0, everything)
         self.assertNotIn("the gateway has ended", everything)
+
+
+class LogTests(AgwCase):
+    """`agw log`."""
+
+    def request(self, target: str) -> None:
+        """One request, which the access log has."""
+        with closing(clients.plain(self.scene.doors["plain"])) as line:
+            line.send(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            self.assertEqual(line.response().status, 200)
+
+    def test_shows(self) -> None:
+        """A request is one line, found by its listener, client and status."""
+        self.request("/shown?a=b")
+        words = ("log", "--listener", "plain", "--client", "127.0.0.0/8", "--status", "2xx", "--since", "5m", "-n", "1")
+        found = wait_until(lambda: "/shown" in (text := self.agw(*words)) and text, "the log has it")
+        self.assertRegex(
+            str(found), r"127\.0\.0\.1:\d+ +\S+ plain GET localhost /shown\?a=b 200 \d\.\d+s -> 127\.0\.0\.1:"
+        )
+
+    def test_follows(self) -> None:
+        """With --follow requests are shown as they come, those after a rotation, too."""
+        words = [*AGW, "log", "--follow", "-n", "0", "--config", "gw.ini"]
+        log = self.gateway.directory / "access.log"
+        with running.running(self.gateway.directory, *words) as shown:
+            os.set_blocking(shown._output.fileno(), False)
+
+            def come(target: str) -> bool:
+                """Whether a request for it was shown."""
+                self.request(target)
+                shown.printed += (shown._output.read() or b"").decode().splitlines()
+                return any(f" {target} 200 " in line for line in shown.printed)
+
+            wait_until(lambda: come("/before"), "it is shown")
+            log.rename(self.gateway.directory / "access.log.1")
+            assert self.gateway.process
+            os.kill(self.gateway.pid, signal.SIGUSR1)
+            wait_until(log.exists, "the gateway has made another one")
+            wait_until(lambda: come("/after"), "it is shown, too")
+            status, everything = shown.end(signal.SIGINT)
+        self.assertEqual(status, 130, everything)
+        self.assertNotIn("Traceback", everything)
