@@ -226,7 +226,7 @@ def _prober(plan: Plan, shared: Shared, backends: Backends, relay_backends: Rela
             *http_watches(shared.reactor, backends, plan.routes),
             *relay_watches(shared.reactor, relay_backends, plan.relay_routes),
         ]
-        return Prober(watches, shared.random)
+        return Prober(watches, shared.random, shared.events.moved)
     for pool, settings in plan.routes:
         backends.pool(pool, settings)
     for pool, relay_settings in plan.relay_routes:

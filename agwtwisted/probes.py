@@ -23,8 +23,10 @@ from agwtwisted.backends.server_pools import ServerKey
 from agwtwisted.backends.shared_health import HealthPublisher
 from agwtwisted.backends.system_resolver import SystemResolver
 from agwtwisted.backends.targets import Target
+from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.interfaces import Siblings
+from agwtwisted.operations.events import Events
 from agwtwisted.relay.backends import RelayBackends
 from agwtwisted.relay.probe import relay_watches
 
@@ -72,9 +74,19 @@ class SharedProbes(Service):
         self._resolver = Resolver(reactor, SystemResolver(reactor).look_up)
         self._random = Random(SystemRandom().getrandbits(128))  # noqa: S311 - spreads probes
         self.publisher = HealthPublisher(siblings)
+        self._events: Events | None = None
         self.servers = self._made(plan, None)
         self.drains = OperatorDrains(siblings, publishes=True)
         self.drains.use(self.servers.pools)
+
+    def publish_to(self, events: Events) -> None:
+        """What happens to servers is an event there from now on."""
+        self._events = events
+        self.drains.changed = events.drained
+
+    def _moved(self, server: str, before: HealthState, after: HealthState, reason: str) -> None:
+        if self._events is not None:
+            self._events.moved(server, before, after, reason)
 
     def startService(self) -> None:
         """Probes, and publishes what is found."""
@@ -115,5 +127,5 @@ class SharedProbes(Service):
             *http_watches(reactor, backends, plan.routes),
             *relay_watches(reactor, relay_backends, plan.relay_routes),
         ]
-        prober = Prober(watches, self._random)
+        prober = Prober(watches, self._random, self._moved)
         return ProbedServers(backends=backends, relay_backends=relay_backends, prober=prober)

@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gathe
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 
+from agwtwisted.answers.happenings import Happenings
 from agwtwisted.answers.of_gateway import AnswerMembers, GatewayAnswers
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
 from agwtwisted.core.operations.measurements import Measurements
@@ -90,6 +91,11 @@ class GatewayService(MultiService):
         )
         self.answers = GatewayAnswers(self)
         shared.drains.use(generation.pools)
+        self._happenings = Happenings(
+            *(shared.reactor, shared.wall.seconds, lambda: shared.events), self.reloads, self.answers.configuration
+        )
+        if shared.place.is_alone:
+            shared.drains.changed = shared.events.drained
         self._drains_without_limit = False
         self._leaves_sockets = False
         self.followed = FollowedFiles(shared.reactor, self._followed_files, self.reloads.reload_files)
@@ -99,6 +105,8 @@ class GatewayService(MultiService):
         for child in (shared.wall, shared.access_log, shared.revocation, generation.prober, *listeners.values()):
             child.setServiceParent(self)
         self.followed.setServiceParent(self)
+        if shared.place.is_alone:
+            self._happenings.setServiceParent(self)
 
     def drain_without_limit(self) -> None:
         """Has the next stop wait for the last connection, however long that takes."""
@@ -173,6 +181,7 @@ class GatewayService(MultiService):
         """Drains: no new connections, exchanges in progress finish, the log is flushed last; fires when all is done."""
         self.running = 0
         self.followed.stopService()
+        self._happenings.stopService()
         self.stops = True
         self.reloads.stop()
         return Deferred.fromCoroutine(self._stop())

@@ -318,7 +318,7 @@ class BuildTests(TestCase):
         listeners = [f"listener 127.0.0.1:{port}" for port in ports]
         self.assertEqual(
             [each.name for each in service],
-            ["wall clock", "access log", "revocation", "probes", *listeners, "followed files"],
+            ["wall clock", "access log", "revocation", "probes", *listeners, "followed files", "happenings"],
         )
         service.startService()
         for port in ports:

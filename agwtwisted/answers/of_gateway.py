@@ -47,7 +47,7 @@ class GatewayAnswers:
     def __init__(self, gateway: Answering) -> None:
         self._gateway = gateway
         shared = gateway.shared
-        self._of_configuration = ConfigurationAnswers(shared.reactor, gateway.reloads, shared.wall.seconds)
+        self.configuration: Final = ConfigurationAnswers(shared.reactor, gateway.reloads, shared.wall.seconds)
         self._of_backends = BackendAnswers(
             lambda: (gateway.generation.plan, gateway.generation.pools),
             shared.drains,
@@ -93,10 +93,10 @@ class GatewayAnswers:
         return self._of_backends.drain(arguments, drained=drained)
 
     async def _certificates(self, arguments: Mapping[str, Any]) -> AnswerMembers:
-        return self._of_configuration.certificates()
+        return self.configuration.certificates()
 
     async def _configuration(self, arguments: Mapping[str, Any]) -> AnswerMembers:
-        return await self._of_configuration.configuration()
+        return await self.configuration.configuration()
 
     async def _metrics(self, arguments: Mapping[str, Any]) -> AnswerMembers:
         return self.measurements().members()
@@ -104,7 +104,7 @@ class GatewayAnswers:
     def measurements(self) -> Measurements:
         """The metrics of this process now."""
         gateway = self._gateway
-        certificates = self._of_configuration.certificates_in_force
+        certificates = self.configuration.certificates_in_force
         return process_measurements(gateway.shared, gateway.generation, gateway.reloads, certificates)
 
     async def _listeners(self, arguments: Mapping[str, Any]) -> AnswerMembers:

@@ -44,7 +44,7 @@ class ParentAnswers:
         workers: Callable[[], Sequence[WorkerStatus]] = tuple,
         counts: WorkerCounts | None = None,
     ) -> None:
-        self._of_configuration = of_configuration = ConfigurationAnswers(reactor, reloads, wall)
+        self.configuration = of_configuration = ConfigurationAnswers(reactor, reloads, wall)
         self._of_workers = WorkersMeasurements(
             *(reactor, reloads, probes, lambda: of_configuration.certificates_in_force, workers),
             *(WorkerCounts() if counts is None else counts, wall()),
@@ -73,9 +73,9 @@ class ParentAnswers:
     async def _ask(self, question: Question, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
         match question:
             case Question.CERTIFICATES:
-                return self._of_configuration.certificates()
+                return self.configuration.certificates()
             case Question.CONFIGURATION:
-                return await self._of_configuration.configuration()
+                return await self.configuration.configuration()
             case Question.BACKENDS:
                 return self._of_backends.backends()
             case Question.DRAIN | Question.UNDRAIN:

@@ -62,6 +62,14 @@ class Probing:
     probe: object = None  # a value that is equal where a server is probed in the same way
 
 
+Moved = Callable[[str, HealthState, HealthState, str], object]
+"""Is called with the name of a server, its state before and after, and why."""
+
+
+def _not_published(name: str, before: HealthState, after: HealthState, reason: str) -> None:
+    """Where nothing hears of it."""
+
+
 class Watch:
     """Probes one target again and again: each probe begins an interval after the last one began, or once that ends.
 
@@ -76,6 +84,7 @@ class Watch:
     """
 
     log = Logger()
+    moved: Moved = staticmethod(_not_published)  # set by the prober
 
     def __init__(
         self,
@@ -190,6 +199,7 @@ class Watch:
             after=health.state.value,
             reason=printable(reason),
         )
+        self.moved(self._name, before, health.state, reason)
 
 
 class Prober(Service):
@@ -198,12 +208,15 @@ class Prober(Service):
     Args:
         watches: one for each server.
         random: spreads the first probes.
+        moved: hears of each change of a server's state.
     """
 
-    def __init__(self, watches: Iterable[Watch], random: Random) -> None:
+    def __init__(self, watches: Iterable[Watch], random: Random, moved: Moved = _not_published) -> None:
         self.setName("probes")
         self._random = random
         self._watches = tuple(watches)
+        for watch in self._watches:
+            watch.moved = moved
 
     def startService(self) -> None:
         """Probes every server that is not probed yet, the first at once."""

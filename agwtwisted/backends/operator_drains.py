@@ -7,13 +7,14 @@ configurations in force have it under these, whatever else about its settings ch
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol, TypeAlias
 
 from twisted.logger import Logger
 
 from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.balancing import Pool
+from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.interfaces import Siblings
 
 DRAINED: Final = "drained"
@@ -61,6 +62,8 @@ class OperatorDrains:
         self._publishes = publishes
         self._drained: set[DrainKey] = set()
         self._servers: Mapping[DrainKey, Target] = {}
+        self.changed: Callable[[str, bool], object] = _not_published
+        """Is called with a server's name, and whether it is out from now on, when an operator has changed that."""
         if not publishes:
             siblings.subscribe(DRAINED, self._heard)
 
@@ -111,6 +114,7 @@ class OperatorDrains:
 
     def _say(self, key: DrainKey, *, drained: bool) -> None:
         _, settings, host, port = key
+        self.changed(f"{bracketed(host)}:{port} ({settings})", drained)
         self._log.info(
             "Backend server {host}:{port} ({settings}) is {what} by an operator",
             host=host,
@@ -118,3 +122,7 @@ class OperatorDrains:
             settings=settings,
             what="drained" if drained else "taken in again",
         )
+
+
+def _not_published(server: str, drained: bool) -> None:
+    """Where nothing hears of it."""

@@ -14,6 +14,10 @@ from typing import Any, Final, TypeAlias
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from agwtwisted.core.backends.health import HealthState
+from agwtwisted.core.operations.backend_servers import DRAINING
+from agwtwisted.core.operations.happenings import health_event
+
 REFUSAL: Final = "refusal"
 HEALTH: Final = "health"
 RELOAD: Final = "reload"
@@ -67,6 +71,17 @@ class Events:
         self._numbers[kind] += 1
         if self._numbers[kind] <= MOST:
             self._hand_on(kind, members())
+
+    def moved(self, server: str, before: HealthState, after: HealthState, reason: str) -> None:
+        """A server's state is another one."""
+        if self.wanted:
+            self.publish(HEALTH, health_event(server, before.value, after.value, reason))
+
+    def drained(self, server: str, drained: bool) -> None:
+        """An operator has taken a server out, or in again."""
+        if self.wanted:
+            before, after = ("", DRAINING) if drained else (DRAINING, "")
+            self.publish(HEALTH, health_event(server, before, after, "an operator"))
 
     def relay(self, kind: str, members: Mapping[str, Any]) -> None:
         """The same in another process, which has counted it already: that of one counts not against another's."""

@@ -14,6 +14,7 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from agwtwisted.answers.happenings import Happenings
 from agwtwisted.answers.of_parent import ALONE, ParentAnswers
 from agwtwisted.backends.affinity_key import AffinityKey
 from agwtwisted.core.operations.questions import Question
@@ -77,6 +78,11 @@ class ParentService(MultiService):
             counts=supervisor.questions.counts,
         )
         self._followed = FollowedFiles(reactor, self._followed_files, self.reloads.reload_files)
+        self._happenings = Happenings(
+            *(reactor, system_time, lambda: self.events), self.reloads, self._answers.configuration
+        )
+        self._happenings.setServiceParent(self)
+        self._probes.publish_to(self.events)
         self._probes.setServiceParent(self)
         self._followed.setServiceParent(self)
         self.started: Deferred[None] = Deferred()
@@ -111,6 +117,7 @@ class ParentService(MultiService):
         """Has all workers drain; fires when all processes have ended."""
         self.running = 0
         self._followed.stopService()
+        self._happenings.stopService()
         self.reloads.stop()
         return self._supervisor.stop(self.drain_limit).addBoth(self._stopped)
 

@@ -15,10 +15,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
+from agwtwisted.core.operations.happenings import worker_event
 from agwtwisted.core.operations.status import ListenerStatus, WorkerStatus
 from agwtwisted.core.plan.plan import Address
 from agwtwisted.listening.activation import OWN_SOCKETS, Binding
 from agwtwisted.loading import Loaded, placed
+from agwtwisted.operations.events import WORKER
 from agwtwisted.transport.deferreds import TrackedSet
 from agwtwisted.workers.asking import Questions
 from agwtwisted.workers.configurations import prepare, problems_of
@@ -205,6 +207,7 @@ class Supervisor:
     def serves(self, slot: WorkerSlot) -> None:
         """As `SlotOwner` has it."""
         self.log.info("{worker} (process {pid}) serves", worker=slot.name, pid=slot.status.pid)
+        self.questions.events.publish(WORKER, worker_event(slot.index, "started"))
         started = self._started
         if started is not None and all(each.is_serving for each in self._slots):
             self._started = None
@@ -215,6 +218,7 @@ class Supervisor:
         self._common.memory.clear(slot.index)  # of its connections, before the next one counts there
         self._living.discard(slot)
         self.questions.gone(slot.index)
+        self.questions.events.publish(WORKER, worker_event(slot.index, "ended", slot.how))
         for transaction in (self._transaction, self._committed):
             if transaction is not None:
                 transaction.gone(slot.serial)

@@ -55,6 +55,19 @@ class WatchTests(SynchronousTestCase):
         self.watch.start(0)
         self.clock.advance(0)
 
+    def test_moved(self) -> None:
+        """Each change of the state is heard of, with why."""
+        moves: list[tuple[str, HealthState, HealthState, str]] = []
+        Prober([self.watch], Random(0), lambda *move: moves.append(move))
+        self.started()
+        self.after("", "", *[SICK] * THRESHOLD)
+        self.assertEqual(
+            [(before, after) for _, before, after, _ in moves],
+            [(HealthState.UNKNOWN, HealthState.UP), (HealthState.UP, HealthState.DOWN)],
+        )
+        self.assertEqual((moves[1][0], moves[1][3]), (NAME, SICK))
+        self.watch.stop()
+
     def test_last_probe(self) -> None:
         """The last probe is kept with its time, and with what it has found in the product's words, if it has any."""
         self.assertIsNone(self.target.last_probe)

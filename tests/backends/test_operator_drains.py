@@ -112,6 +112,16 @@ class OperatorDrainsTests(SynchronousTestCase):
         """A server that there is not is not drained."""
         self.assertRaises(KeyError, self.parent.drain, key("c"))
 
+    def test_heard_of(self) -> None:
+        """A subscriber hears of each change that an operator makes, and of none that a process only follows."""
+        heard: list[tuple[str, bool]] = []
+        self.parent.changed = self.worker.changed = lambda server, drained: heard.append((server, drained))
+        self.parent.drain(key("a"))
+        self.hub.deliver()
+        self.parent.undrain(key("a"))
+        self.hub.deliver()
+        self.assertEqual(heard, [("a:80 (s)", True), ("a:80 (s)", False)])
+
     def test_logged(self) -> None:
         """The log says what an operator does, and repeats it for nothing that is so already."""
         with capturedLogs() as events:

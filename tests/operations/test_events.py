@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.backends.health import HealthState
 from agwtwisted.operations.events import HEALTH, MOST, REFUSAL, SECOND, Events
 
 
@@ -68,6 +69,19 @@ class EventsTests(SynchronousTestCase):
             self.events.publish_made(REFUSAL, members)
         self.assertEqual(len(made), MOST)
         self.events.stop()
+
+    def test_servers(self) -> None:
+        """A change of a server's health is an event, and so is that an operator drains it."""
+        self.events.moved("a:80", HealthState.UP, HealthState.DOWN, "no answer")
+        self.events.drained("a:80", True)
+        end = self.events.subscribe(self.note)
+        self.events.moved("a:80", HealthState.UP, HealthState.DOWN, "no answer")
+        self.events.drained("a:80", True)
+        self.events.drained("a:80", False)
+        end()
+        self.assertEqual({kind for kind, _ in self.heard}, {HEALTH})
+        changes = [(members["before"], members["after"]) for _, members in self.heard]
+        self.assertEqual(changes, [("Up", "Down"), ("", "Draining"), ("Draining", "")])
 
     def test_defects(self) -> None:
         """A subscriber that raises is logged, and the next one hears the event."""
