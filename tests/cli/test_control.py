@@ -29,7 +29,7 @@ class ConfiguredTests(SynchronousTestCase):
     """Where the gateway is, by its configuration."""
 
     def setUp(self) -> None:
-        self.file = Path(self.mktemp()).absolute()
+        self.file = Path(self.mktemp())  # short enough for a socket
 
     def place(self, text: str, token_file: str | None = None) -> ControlPlace:
         """Where it is by a configuration."""
