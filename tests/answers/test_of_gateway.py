@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -14,11 +17,12 @@ from twisted.trial.unittest import TestCase
 from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.operations.questions import Question, QuestionError
 from agwtwisted.listening.listener import bind
-from agwtwisted.loading import NO_FILES, Loaded
+from agwtwisted.loading import NO_FILES, Loaded, load_files
 from agwtwisted.service import GatewayService, build
 from tests import configurations
 from tests.running import free_ports
 from tests.sockets import connected, read, until
+from tests.test_conf import CONF, make_demo_certificates
 
 PLAIN = """\
 [http_listener public]
@@ -271,3 +275,41 @@ class GatewayAnswersTests(TestCase):
         self.backend.answer()
         self.assertIn(b"Connection: close", await self.received(client))
         await until(lambda: self.gateway.connections == 0)
+
+
+class ExampleTests(TestCase):
+    """Every example configuration, as users copy it."""
+
+    async def test_no_secrets(self) -> None:
+        """No answer has a part of a private key, or a value that is named as a secret."""
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        make_demo_certificates(directory / "pki")
+        keys = [
+            line for file in directory.glob("pki/*key*") for line in file.read_text().splitlines() if "--" not in line
+        ]
+        self.assertTrue(keys)
+        for example in CONF.glob("*.ini"):
+            file = directory / example.name
+            file.write_text(example.read_text() + "\n; password = hunter2\n")
+            file.chmod(0o600)
+            said = await self.answers(load_files(str(file), datetime.now(UTC)))
+            self.assertIn("LISTENER", said)
+            for secret in (*keys, "PRIVATE KEY", "hunter2"):
+                self.assertNotIn(secret, said, example.name)
+
+    async def answers(self, loaded: Loaded) -> str:
+        """All answers of a gateway that was not started, as JSON."""
+        running: Any = reactor
+        sockets = {
+            address: bind("127.0.0.1", port)
+            for address, port in zip(loaded.plan.addresses, free_ports(99), strict=False)
+        }
+        gateway = build(loaded.plan, running, sockets, files=loaded.files)
+        try:
+            questions = [question for question in Question if not question.is_action]
+            return json.dumps([await gateway.ask(question, {}) for question in questions])
+        finally:
+            for bound in sockets.values():
+                bound.close()
+            gateway.shared.access_log.stopService()

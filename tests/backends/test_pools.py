@@ -22,7 +22,7 @@ from agwtwisted.core.resources.resources import (
     Protocol,
 )
 from agwtwisted.core.sections.backend_keys import backend_address
-from agwtwisted.tls import backend_contexts
+from agwtwisted.tls import system_roots
 from tests.identities import admitted
 from tests.wires import Network
 
@@ -136,7 +136,7 @@ class BackendsTests(SynchronousTestCase):
 
     def test_other_trust(self) -> None:
         """A server is another one where the roots of the system, which its settings trust, may be others by now."""
-        with NamedTemporaryFile() as file, mock.patch.object(backend_contexts, "SYSTEM_ROOTS", (file.name,)):
+        with NamedTemporaryFile() as file, mock.patch.object(system_roots, "FILES", (file.name,)):
             self.setUp()
             pools = [
                 self.pool("a", under=under, protocol=protocol) for under, protocol in zip("st", Protocol, strict=True)
