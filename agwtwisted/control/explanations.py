@@ -59,7 +59,7 @@ class Explanations:
         """The arguments with the certificate of the refusal that they name; raises QuestionError."""
         number = text_argument(arguments, "refusal")
         if not number:
-            return arguments
+            return {name: value for name, value in arguments.items() if name != "refused"}
         if arguments.get("certificate") is not None:
             raise QuestionError(400, "certificate and refusal exclude each other")
         found = (await self._ask_gateway(Question.REFUSALS, {"id": number}))["refusals"]
@@ -68,7 +68,8 @@ class Explanations:
         if found[0]["certificate"] is None:
             raise QuestionError(404, f"of the refusal {shown(number)} no certificate is kept")
         listener = arguments.get("listener") or found[0]["listener"]
-        return {**arguments, "listener": listener, "certificate": found[0]["certificate"]}
+        certificate = found[0]["certificate"]
+        return {**arguments, "listener": listener, "certificate": certificate, "refused": found[0]}
 
     def _explained(self, plan: Plan, arguments: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
         try:

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import attrs
+
 from agwtwisted.core.operations.questions import QuestionError, required_text, text_argument
 from agwtwisted.core.plan.plan import Plan
-from agwtwisted.explaining.explain import ExplainError, NoListenerError, explain, time_of
+from agwtwisted.core.reports import explanation
+from agwtwisted.core.reports.examination import Examination
+from agwtwisted.explaining.explain import ExplainError, NoListenerError, examine, time_of
 
 
 def explained(plan: Plan, arguments: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
@@ -17,7 +21,8 @@ def explained(plan: Plan, arguments: Mapping[str, Any], now: datetime) -> Mappin
     Args:
         plan: the configuration in force.
         arguments: ``listener``, a name; ``certificate``, PEM text (or base64 of DER) with the client's own certificate
-            first; ``at``, a time as ISO 8601, or null.
+            first; ``at``, a time as ISO 8601, or null; ``refused``, the members of the refusal that the certificate was
+            taken from, if any.
         now: the time (aware) where ``at`` is not given.
 
     Raises:
@@ -29,8 +34,17 @@ def explained(plan: Plan, arguments: Mapping[str, Any], now: datetime) -> Mappin
         raise QuestionError(400, "certificate has to be a text: PEM")
     try:
         moment = time_of(at) if at else now
-        return explain(plan, listener, certificate.encode(errors="replace"), moment).members()
+        examination = examine(plan, listener, certificate.encode(errors="replace"), moment)
+        return explanation.explained(_refused(examination, arguments)).members()
     except NoListenerError as error:
         raise QuestionError(404, str(error)) from error
     except ExplainError as error:
         raise QuestionError(400, str(error)) from error
+
+
+def _refused(examination: Examination, arguments: Mapping[str, Any]) -> Examination:
+    """The same with what the gateway remembers of the refusal."""
+    refused = arguments.get("refused")
+    if not isinstance(refused, Mapping):
+        return examination
+    return attrs.evolve(examination, refused_for=str(refused.get("reason", "")), refused_at=str(refused.get("at", "")))

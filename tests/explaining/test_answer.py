@@ -37,6 +37,26 @@ class AnswerTests(SynchronousTestCase):
         later = self.ask(listener="s", certificate=pem, at="2060-01-01")
         self.assertEqual((later["accepted"], later["verdict"]), (False, "Refused: certificate has expired"))
 
+    def test_a_refusal_that_is_remembered(self) -> None:
+        """What the gateway had found out about revocation decides, since nothing else here can say it; other reasons
+        are judged anew.
+        """
+        ocsp = "verify_client_revocation = OCSP\nocsp_responder_url = http://ocsp.internal/\n"
+        text = clients.text("s strict").replace("[ssl_profile strict]\n", f"[ssl_profile strict]\n{ocsp}")
+        plan = Plan.of(configurations.load(text, clients.files()))
+        arguments = {"listener": "s", "certificate": clients.device().pem.decode()}
+        for reason, verdict in (
+            ("certificate revoked", "Refused: certificate revoked"),
+            ("certificate has expired", "Accepted, if its OCSP responder answers good"),
+        ):
+            refused = {"reason": reason, "at": "2026-05-31T23:00:00Z"}
+            answer = explained(plan, {**arguments, "refused": refused}, pki.NOW)
+            self.assertEqual((answer["accepted"], answer["verdict"]), (verdict.startswith("Accepted"), verdict))
+            text = " ".join(answer["text"].split())
+            self.assertEqual("client at 2026-05-31T23:00:00Z: certificate revoked" in text, "revoked" in reason)
+        without = explained(PLAN, {**arguments, "refused": {"reason": "certificate revoked"}}, pki.NOW)
+        self.assertTrue(without["accepted"])
+
     def test_errors(self) -> None:
         """What is missing, unknown, too long or no certificate."""
         pem = clients.device().pem.decode()

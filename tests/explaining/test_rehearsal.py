@@ -229,7 +229,9 @@ class RehearsalTests(SynchronousTestCase):
 
     def test_whatever_tls_is_spoken(self) -> None:
         """Groups, certificates and versions of the listener have no part in the judgement of a client's certificate."""
-        text = clients.text("l strict").replace("[ssl_profile strict]\n", "[ssl_profile strict]\ntls_groups = brainpoolP256r1\n")
+        text = clients.text("l strict").replace(
+            "[ssl_profile strict]\n", "[ssl_profile strict]\ntls_groups = brainpoolP256r1\n"
+        )
         custom = "policy_type = CustomV2\nmin_protocol_version = TLSv1_3\n"
         text = text.replace("tls_groups", f"{custom}tls_groups")
         server = pki.Authority.root("Servers").issue_server("localhost", key=ed448.Ed448PrivateKey.generate())

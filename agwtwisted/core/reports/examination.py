@@ -47,6 +47,11 @@ from agwtwisted.core.verification.verdicts import (
 
 INDENT: Final = "   "
 
+_BY_STATUS: Final = frozenset(
+    {reasons.REVOKED, reasons.STATUS_UNKNOWN, reasons.STATUS_UNAVAILABLE, reasons.STATUS_NOT_ASKED}
+)
+"""The reasons for which a client is refused whose certificate was trusted but for its status."""
+
 NOTHING: Final = Evidence(chain=(), error=0)
 
 
@@ -84,6 +89,8 @@ class Examination:
     why_not_resumed: str = ""  # on this port; empty: sessions are resumed
     own_ports: frozenset[int] = frozenset()  # of the gateway
     answers: tuple[RevocationStatus, ...] = ()  # to the questions, where they were asked
+    refused_for: str = ""  # why the gateway has refused this client; empty: that is not known
+    refused_at: str = ""  # when, for a text
 
     @property
     def profile(self) -> SslProfile | None:
@@ -180,6 +187,14 @@ class Examination:
         allow = self.profile.ocsp_unavailable is OcspUnavailable.ALLOW
         return finding_of(self.answers, allow=allow, now=self.now.timestamp())
 
+    @property
+    def was_refused_by_status(self) -> bool:
+        """Whether the gateway has refused this client for what it had found out about revocation, which it asks still.
+
+        Nothing that is looked at here says it; the gateway knows.
+        """
+        return bool(self.questions) and self.refused_for in _BY_STATUS
+
     def concluded(self, verdict: Verdict) -> Verdict:
         """A verdict with what is known of the revocation: by the answers, or before any OCSP request."""
         if self.is_silent and isinstance(verdict, Trusted | Unchecked):
@@ -188,6 +203,8 @@ class Examination:
             return verdict
         if (finding := self.finding) is not None:
             return finding.refusal or verdict
+        if self.was_refused_by_status:
+            return Refused(self.refused_for)
         if not self.is_unaskable:
             return verdict
         refuses = self.profile.ocsp_unavailable is OcspUnavailable.REFUSE

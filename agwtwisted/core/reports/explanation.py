@@ -117,6 +117,10 @@ def _revocation(examination: Examination) -> Iterator[ExplanationStep]:
     if examination.finding is not None:
         yield _asked(examination, examination.finding, title)
         return
+    if examination.was_refused_by_status:
+        title += f": the gateway has refused this client at {examination.refused_at}: {examination.refused_for}"
+        yield failed("revocation", title, [line for each in examination.questions for line in _question(each)])
+        return
     lines = [line for each in examination.questions for line in _question(each)]
     lines += indented(_without_answer(profile))
     if not examination.is_unaskable:
