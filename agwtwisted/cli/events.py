@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # they take their time
 
 KINDS: Final = ("refusal", "health", "reload", "worker", "certificate")
 
+DETAILS: Final = frozenset(("verify", "issuer", "serial", "fingerprint_sha256", "has_certificate"))
+"""What the text leaves out: it says the same as another member, or is for programs."""
+
 STYLES: Final = {"Up": Style.GOOD, "in_force": Style.GOOD, "Down": Style.BAD, "rejected": Style.BAD}
 """Values that stand out, wherever they are."""
 
@@ -77,7 +80,7 @@ def _text(event: StreamEvent, output: Output) -> str:
 
 def _values(members: Mapping[str, Any], output: Output) -> Iterator[str]:
     for name, value in members.items():
-        if value in (None, "", [], False):
+        if name in DETAILS or value in (None, "", [], False):
             continue
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         shown = text if text and not set(text) & {" ", "="} else json.dumps(text, ensure_ascii=False)

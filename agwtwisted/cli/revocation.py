@@ -62,6 +62,7 @@ def _parts(members: Mapping[str, Any], output: Output) -> Iterator[str]:
             ("known answers", _counted(members["answers"])),
             ("questions", _counted(members["questions"])),
             ("answered from memory", members["cache_hits"]),
+            ("let in without a status", members["let_in_without_status"]),
         ],
         output,
     )

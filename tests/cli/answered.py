@@ -164,6 +164,7 @@ REVOCATION: Mapping[str, Any] = {
     "answers": {"good": 3, "revoked": 1, "unknown": 0},
     "questions": {"good": 5, "timeout": 2},
     "cache_hits": 40,
+    "let_in_without_status": 6,
     "responders": [
         {
             "url": "http://ocsp.example/",
@@ -205,6 +206,17 @@ REFUSALS: Mapping[str, Any] = {
     ]
 }
 
+CONFIGURATION: Mapping[str, Any] = {
+    "file": "/etc/gw.ini",
+    "generation": 2,
+    "fingerprint": "0123456789abcdef",
+    "since": "2026-01-01T00:00:00Z",
+    "text": "[gateway]\n\tx = \x1b[31m\n",
+    "warnings": ["WARNING \x1b[31mw"],
+    "files": [{"path": "/etc/gw.ini", "sha256": "ab"}],
+    "report": "Listeners\n  a\n",
+}
+
 ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "status": STATUS,
     "listeners": LISTENERS,
@@ -213,6 +225,7 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "clients": CLIENTS,
     "revocation": REVOCATION,
     "refusals": REFUSALS,
+    "configuration": CONFIGURATION,
 }
 """The answers by the command that asks for them."""
 

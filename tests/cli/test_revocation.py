@@ -15,9 +15,9 @@ class RevocationTests(SynchronousTestCase):
         """Profiles, numbers of answers and questions, responders, renewals."""
         text = revocation_text(REVOCATION, PIPE)
         self.assertIn("devices      OCSP        Refuse\n", text)
-        self.assertIn("known answers         3 good, 1 revoked, 0 unknown\n", text)
-        self.assertIn("questions             5 good, 2 timeout\n", text)
-        self.assertIn("answered from memory  40\n", text)
+        self.assertIn("known answers            3 good, 1 revoked, 0 unknown\n", text)
+        self.assertIn("questions                5 good, 2 timeout\n", text)
+        self.assertIn("answered from memory     40\nlet in without a status  6\n", text)
         self.assertIn("http://ocsp.example/  open     3         1        2026-01-01T00:00:00Z " + SHOWN, text)
         self.assertIn("0a      CN=CA   revoked  2026-01-02T00:00:00Z  2026-01-01T12:00:00Z", text)
 
@@ -28,6 +28,7 @@ class RevocationTests(SynchronousTestCase):
             "answers": {},
             "questions": {},
             "cache_hits": 0,
+            "let_in_without_status": 0,
             "responders": [],
             "next_renewals": [],
         }

@@ -23,7 +23,7 @@ GET = b"GET /a?b=c HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 AGW = (running.PYTHON, "-P", "-m", "agwtwisted")
 
-QUESTIONS = ("status", "listeners", "backends", "certificates", "clients", "refusals")
+QUESTIONS = ("status", "listeners", "backends", "certificates", "clients", "revocation", "refusals", "configuration")
 
 
 @contextmanager
