@@ -9,7 +9,7 @@ import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from OpenSSL import SSL
 from twisted.internet.interfaces import IReactorTime
@@ -32,8 +32,6 @@ from agwtwisted.reload import Reloads
 from agwtwisted.shared import Shared
 from agwtwisted.transport.threads import considerate, in_thread
 from agwtwisted.transport.turn_times import TurnTimes, turn_times_of
-
-_CONNECTION_STATES: Final = ("in_use", "idle")
 
 
 class Served(Protocol):
@@ -63,11 +61,13 @@ def process_measurements(
     for port in served.ports.values():
         for listener, count in port.live.by_listener().items():
             into.add("agw_listener_connections", (listener,), count)
+    connections: dict[tuple[str, ...], int] = {}  # of servers; there may be thousands
     for (pool, settings), servers in _servers(served):
         for name, server in servers:
-            labels, counts = (pool, settings, name), (server.connections, server.idle_connections)
-            for state, count in zip(_CONNECTION_STATES, counts, strict=True):
-                into.add("agw_backend_connections", (*labels, state), count)
+            in_use, idle = (pool, settings, name, "in_use"), (pool, settings, name, "idle")
+            connections[in_use] = connections.get(in_use, 0) + server.connections
+            connections[idle] = connections.get(idle, 0) + server.idle_connections
+    into.of("agw_backend_connections").update(connections)
     _add_process(into, str(place.index), turn_times_of(shared.reactor), now, shared.started)
     if place.is_alone:
         _add_gateway(into, served, reloads, certificates)

@@ -84,7 +84,7 @@ class Metrics:
         for names, address in self.addresses.items():
             _add_address(add, names, address)
         for names, backend in self.backends.items():
-            _add_backend(add, names, backend, keeps)
+            _add_backend(into, names, backend, keeps)
         _add_revocation(add, self.revocation)
 
 
@@ -128,20 +128,23 @@ def _add_address(add: Add, names: tuple[str, ...], counters: AddressCounters) ->
 
 
 def _add_backend(
-    add: Add, names: tuple[str, ...], counters: BackendCounters, keeps: Callable[[str, str], bool]
+    into: Collected, names: tuple[str, ...], counters: BackendCounters, keeps: Callable[[str, str], bool]
 ) -> None:
+    add = into.add
     add("agw_backend_connect_duration_seconds", names, counters.connects.sample)
     add("agw_backend_first_byte_seconds", names, counters.first_bytes.sample)
     add("agw_backend_last_byte_seconds", names, counters.last_bytes.sample)
     add("agw_backend_retries", names, counters.retries)
     for server in [each for each in counters if not keeps("server", each.decode())]:
         del counters[server]
+    # There may be thousands, each of which is only here: they are put where `add` would put them.
+    failures, responses = into.of("agw_backend_connect_failures"), into.of("agw_backend_responses")
     for server, its in counters.items():
         labels = (*names, server.decode())
-        add("agw_backend_connect_failures", labels, its.connect_failures)
+        failures[labels] = its.connect_failures
         for code, count in zip(CODES, its.by_class, strict=True):
             if count:
-                add("agw_backend_responses", (*labels, code), count)
+                responses[(*labels, code)] = count
 
 
 def _add_revocation(add: Add, counters: RevocationCounters) -> None:

@@ -55,9 +55,13 @@ class Collected(dict[str, dict[tuple[str, ...], Sample]]):
     Two of one family with the same labels are one: names of two kinds of sections may be equal.
     """
 
+    def of(self, family: str) -> dict[tuple[str, ...], Sample]:
+        """Those of one family."""
+        return self.setdefault(family, {})
+
     def add(self, family: str, labels: tuple[str, ...], sample: Sample) -> None:
         """One more."""
-        those = self.setdefault(family, {})
+        those = self.of(family)
         known = those.get(labels)
         those[labels] = sample if known is None else together(known, sample, FAMILIES[family].merging)
 
