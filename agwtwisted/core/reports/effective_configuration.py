@@ -30,8 +30,10 @@ _LEFT_OUT: Final = frozenset({"name", "key", "source", "page"})
 
 def effective_configuration(plan: Plan) -> Mapping[str, Any]:
     """Every section in use by its title, ``ssl_profile devices``, with its keys; in the order of titles."""
-    found = in_use(plan.config)
-    return {title: _members(found[title]) for title in sorted(found)}
+    found = {title: _members(value) for title, value in in_use(plan.config).items()}
+    for page in plan.config.custom_errors:
+        found[f"custom_error {page.listener or 'gateway'}/{page.status}"] = {"bytes": len(page.page)}
+    return {title: found[title] for title in sorted(found)}
 
 
 def _members(value: Any) -> dict[str, Any]:

@@ -57,6 +57,12 @@ class EffectiveConfigurationTests(SynchronousTestCase):
         [rule] = found["rewrite_rule_set r"]["rules"]
         self.assertEqual(rule["actions"], ["request_header.X-A = {var_host}", "url_path = /x"])
 
+    def test_error_pages(self) -> None:
+        """Of an error page there is the length."""
+        text = configurations.GOOD + "[custom_error gateway/502]\nfile = pki/page.html\n"
+        plan = configurations.plan(text, configurations.files(page_html=b"<p>sorry"))
+        self.assertEqual(effective_configuration(plan)["custom_error gateway/502"], {"bytes": 8})
+
     def assert_plain(self, plan: Plan) -> None:
         """That all of it is plain JSON."""
         found = effective_configuration(plan)
