@@ -182,7 +182,7 @@ class Attempts:
             return failure  # cancelled, or a defect
         server.complain(failure)
         if self._counting is not None:
-            self._counting.backend[server.name].connect_failures += 1
+            self._counting.backend.server(server.name).connect_failures += 1
         refused = failure.check(ConnectionRefusedError) is not None
         if refused:
             server.refused()

@@ -76,19 +76,8 @@ class ExchangeRecord:
         """
         route = self._context.route(self.listener, self.action)
         self._count(route, status, bytes_sent, now - self._began)
-        return self._rendered(route, status, bytes_sent, now, timestamp) if self._context.access_log.enabled else b""
-
-    def _count(self, route: RecordedRoute, status: int, bytes_sent: int, seconds: float) -> None:
-        """By the same values as the line, whether there is one or not."""
-        route.requests.ended(status, self._request.size + self.body_size, bytes_sent, seconds)
-        if self.error_info is not _NO_ERROR:
-            route.listener.errors[self.error_info] += 1
-        if self.server_status is not None:
-            route.backend.responded(self.server_name, self.server_status, self._answered - self._began)
-            if self.error_info is _NO_ERROR and status != 101:
-                route.backend.last_bytes.observe(seconds)
-
-    def _rendered(self, route: RecordedRoute, status: int, bytes_sent: int, now: float, timestamp: bytes) -> bytes:
+        if not self._context.access_log.enabled:
+            return b""
         request, head, gateway = self._request, self.head, self._context.gateway
         latency = None if self.server_status is None else self._answered - self._began
         record = AccessRecord(
@@ -116,3 +105,13 @@ class ExchangeRecord:
             error_info=self.error_info,
         )
         return render(record, gateway.log_query)
+
+    def _count(self, route: RecordedRoute, status: int, bytes_sent: int, seconds: float) -> None:
+        """By the same values as the line, whether there is one or not."""
+        route.requests.ended(status, self._request.size + self.body_size, bytes_sent, seconds)
+        is_whole = self.error_info is _NO_ERROR
+        if not is_whole:
+            route.listener.errors[self.error_info] += 1
+        if self.server_status is not None:
+            last = seconds if is_whole and status != 101 else None
+            route.backend.responded(self.server_name, self.server_status, self._answered - self._began, last)

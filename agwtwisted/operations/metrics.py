@@ -135,11 +135,12 @@ def _add_backend(
     add("agw_backend_first_byte_seconds", names, counters.first_bytes.sample)
     add("agw_backend_last_byte_seconds", names, counters.last_bytes.sample)
     add("agw_backend_retries", names, counters.retries)
-    for server in [each for each in counters if not keeps("server", each.decode())]:
-        del counters[server]
+    servers = counters.servers
+    for server in [each for each in servers if not keeps("server", each.decode())]:
+        del servers[server]
     # There may be thousands, each of which is only here: they are put where `add` would put them.
     failures, responses = into.of("agw_backend_connect_failures"), into.of("agw_backend_responses")
-    for server, its in counters.items():
+    for server, its in servers.items():
         labels = (*names, server.decode())
         failures[labels] = its.connect_failures
         for code, count in zip(CODES, its.by_class, strict=True):

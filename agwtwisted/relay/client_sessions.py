@@ -324,7 +324,7 @@ class RelaySession:
         if failure.check(ConnectError, DNSLookupError) is None:
             return failure  # cancelled, or a defect
         server.complain(failure)
-        self._target.counters[server.name.encode()].connect_failures += 1
+        self._target.counters.server(server.name.encode()).connect_failures += 1
         if failure.check(ConnectionRefusedError):
             server.refused()
         self._dial_next()

@@ -51,7 +51,13 @@ class LeanEPollReactor(EPollReactor):
 
     def doPoll(self, timeout: float | None) -> None:  # noqa: N802 - Twisted's name
         """Waits for events, `timeout` seconds at most, and handles them."""
-        self._turn_over(time.monotonic())
+        now = time.monotonic()
+        turn, times = now - self._woke, self.turn_times  # with timers, and calls of threads
+        if turn < SHORT:
+            times.short += 1
+            times.short_seconds += turn
+        elif self._woke:
+            times.add(turn, now)
         try:
             events = self._poller.poll(-1 if timeout is None else timeout, len(self._selectables))
         except InterruptedError:
@@ -74,15 +80,6 @@ class LeanEPollReactor(EPollReactor):
             self.outbox.close()
 
     doIteration = doPoll  # noqa: N815 - Twisted's name
-
-    def _turn_over(self, now: float) -> None:
-        """The reactor is about to wait: how long the turn took, with timers and calls of threads."""
-        seconds, times = now - self._woke, self.turn_times
-        if seconds < SHORT:
-            times.short += 1
-            times.short_seconds += seconds
-        elif self._woke:
-            times.add(seconds, now)
 
     def _read_ahead(self, events: Sequence[tuple[int, int]]) -> list[tuple[int, int, Any, Any]]:
         """The events, as far as their data is little enough, with their handlers and the data.

@@ -62,10 +62,11 @@ class BackendCountersTests(SynchronousTestCase):
     def test_responded(self) -> None:
         """A response counts for its server by class, and its time for all."""
         counters = BackendCounters()
-        counters.responded(b"a:1", 200, 0.004)
-        counters.responded(b"b:1", 503, 0.004)
-        self.assertEqual((counters[b"a:1"].by_class[2], counters[b"b:1"].by_class[5]), (1, 1))
-        self.assertEqual(counters.first_bytes.counts[2], 2)
+        counters.responded(b"a:1", 200, 0.004, 0.02)
+        counters.responded(b"b:1", 503, 0.004, None)
+        self.assertEqual((counters.server(b"a:1").by_class[2], counters.server(b"b:1").by_class[5]), (1, 1))
+        self.assertEqual((counters.first_bytes.counts[2], counters.last_bytes.counts[4]), (2, 1))
+        self.assertEqual((counters.first_bytes.total, counters.last_bytes.total), (0.008, 0.02))
 
 
 class ListenerCountersTests(SynchronousTestCase):
