@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the client's certificate and its intermediates (PEM or DER), no key needed",
     )
     add_config(parser)
-    parser.add_argument("--listener", required=True, metavar="NAME", help="the listener to use, HTTP or L4")
+    parser.add_argument(
+        "--listener", required=True, metavar="NAME", help="the listener, HTTP or L4; or its section, 'listener mqtt'"
+    )
     moment = parser.add_mutually_exclusive_group()
     moment.add_argument("--at", metavar="TIME", help="as 2026-06-01 or 2026-06-01T12:00Z, UTC; default: now")
     moment.add_argument("--online", action="store_true", help="ask the OCSP responders, as the gateway would")

@@ -11,7 +11,7 @@ from OpenSSL import crypto
 from agwtwisted.core.base.errors import AgwError, printable, shown
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.certificates import pem
-from agwtwisted.core.plan.plan import Plan, PortPlan
+from agwtwisted.core.plan.plan import Plan, PortPlan, title_of
 from agwtwisted.core.plan.resumption import why_not_resumed
 from agwtwisted.core.plan.routing import AnySite, Site
 from agwtwisted.core.reports.examination import Examination
@@ -70,7 +70,7 @@ def examine(
 
     Args:
         plan: of the listener.
-        listener: the name of an [http_listener] or a [listener].
+        listener: the name of an [http_listener] or a [listener], or the title of its section: ``listener mqtt``.
         certificates: the client's own first, then its intermediates: PEM, DER, or base64 of either. Keys among them are
             ignored.
         now: the time (aware) at which they are judged.
@@ -122,20 +122,23 @@ def time_of(text: str | None) -> datetime:
 
 
 def _site(plan: Plan, listener: str, configuration: str) -> tuple[PortPlan[Any], AnySite]:
-    sites = dict(_sites(plan))
-    if listener not in sites:
-        near = did_you_mean(listener, sites) or f"; there are {', '.join(sites)}"
+    sites = list(_sites(plan))
+    by_title = {title_of(site.listener): (port, site) for port, site in sites}
+    by_name = {site.listener.name: (port, site) for port, site in sites}
+    found = by_title.get(listener) or by_name.get(listener)
+    if found is None:
+        near = did_you_mean(listener, by_name) or f"; there are {', '.join(by_name)}"
         raise NoListenerError(f"{configuration} has no listener {printable(listener)}{near}")
-    return sites[listener]
+    return found
 
 
-def _sites(plan: Plan) -> Iterator[tuple[str, tuple[PortPlan[Any], AnySite]]]:
-    """Every site with its port, by the name of its listener; of an HTTP and an L4 listener of one name, the former."""
+def _sites(plan: Plan) -> Iterator[tuple[PortPlan[Any], AnySite]]:
+    """Every site with its port, those of L4 first: of two listeners with one name the HTTP listener is meant."""
     for ports in (plan.relay_ports, plan.http_ports):
         found: Mapping[Any, PortPlan[Any]] = ports
         for port in found.values():
             for site in port.sites.all():
-                yield site.listener.name, (port, site)
+                yield port, site
 
 
 def _certificates(found: pem.CertificateFile, source: str) -> tuple[pem.EncodedBlock, ...]:

@@ -206,6 +206,14 @@ backend_settings = raw
         self.assertIn("FAILED   Chain: it ends in no trusted root\n   CN=stranger: sent by the client\n", out)
         status, out, _ = self.explain("raw", sibling)
         self.assertEqual(status, 0, out)
+        for title, found in (
+            ("http_listener s", "2. note     Listener s:"),
+            ("listener s", "2. note     L4 listener s:"),
+        ):
+            named = relay.replace("listener tls]", "listener s]").replace("listener = tls", "listener = s")
+            self.write("conf/gw.ini", (TEXT + PLAIN + named).encode())
+            self.assertIn(found, self.explain(title, sibling)[1])
+            self.assertIn("2. note     Listener s:", self.explain("s", sibling)[1])
         self.assertIn("L4 listener raw: Tcp on 0.0.0.0:9000, which asks for no certificate: there is no TLS", out)
         self.assertNotIn("PASSTHROUGH", out)
 
