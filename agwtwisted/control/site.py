@@ -28,6 +28,7 @@ from agwtwisted.core.operations.control_requests import MethodError, RouteMatch,
 from agwtwisted.core.operations.questions import Question, QuestionError
 from agwtwisted.core.operations.routes import ControlRoute, Form, Operation
 from agwtwisted.core.operations.status import GatewayStatus
+from agwtwisted.operations.events import KINDS
 from agwtwisted.reload import STOPPING, Rejected, ReloadOutcome
 from agwtwisted.transport.deferreds import log_failure
 
@@ -41,9 +42,6 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 """Of every answer that is no file of the console and no stream."""
-
-KINDS: Final = ("refusal", "health", "reload", "worker", "certificate")
-"""Of events."""
 
 
 class Controlled(Protocol):

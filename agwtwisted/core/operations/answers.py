@@ -298,6 +298,33 @@ ANSWERS: Final[Mapping[Asked, AnswerTree]] = {
 """Of each route whose answer is JSON."""
 
 
+EVENTS: Final[Mapping[str, AnswerTree]] = {
+    "refusal": REFUSALS["refusals"][0],
+    "health": {
+        "server": _M("the server, with its pool and settings", "127.0.0.1:8080 (app)"),
+        "before": _M("its health until now, as GET /backends has it", "Up"),
+        "after": _M("its health from now on", "Down"),
+        "reason": _M("why", "connection refused"),
+    },
+    "reload": {
+        "outcome": _M("`in_force` or `rejected`", "in_force"),
+        "generation": _M("of the configuration in force", 3),
+        "fingerprint": _M("of the same", _FINGERPRINT),
+        "problems": _M("one line each; of one in force its warnings", []),
+        "added": _M("titles of sections, as in the answer to POST /reload", []),
+        "changed": _M("the same", ["gateway"]),
+        "removed": _M("the same", []),
+    },
+    "worker": {
+        "worker": _M("its index", 1),
+        "outcome": _M("`started` or `ended`", "ended"),
+        "how": _M("how it has ended, or null", "signal SIGKILL"),
+    },
+    "certificate": CERTIFICATES["certificates"][0],
+}
+"""The members of each kind of event."""
+
+
 def documented(tree: AnswerTree, prefix: str = "") -> Iterator[tuple[str, AnswerMember]]:
     """Every member with its path: ``servers[].port`` is one of the objects in a list."""
     for name, node in tree.items():

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from agwtwisted.core.operations.answers import ANSWERS, documented, example
+from agwtwisted.core.operations.answers import ANSWERS, EVENTS, documented, example
 from agwtwisted.core.operations.routes import ROUTES, ControlRoute, Form, Operation
 from agwtwisted.core.reports.reference_pages import NOTICE
 
@@ -46,13 +46,17 @@ _EVENTS: Final = (
     " that reads nothing for a minute is cut off. With workers, an event of one has its index as `worker`."
 )
 
-_KINDS: Final[Mapping[str, str]] = {
-    "refusal": "a client was refused; the members of GET /refusals",
-    "health": "the health of a server has changed",
-    "reload": "a reload has ended",
-    "worker": "a worker serves, or has ended",
-    "certificate": "a certificate ends soon, or was replaced",
+EVENT_KINDS: Final[Mapping[str, str]] = {
+    "refusal": "A client was refused.",
+    "health": "The health of a server has changed, or an operator has drained it.",
+    "reload": "A reload has ended.",
+    "worker": "A worker serves, or has ended.",
+    "certificate": "A certificate ends within 30 days; once a day.",
 }
+"""Of events, with what each says."""
+
+_SAME_AS: Final[Mapping[str, str]] = {"refusal": "/refusals", "certificate": "/certificates"}
+"""Kinds of events whose members are those of an answer's objects."""
 
 
 def control_page() -> str:
@@ -88,9 +92,19 @@ def _route(route: ControlRoute) -> Iterator[str]:
             yield "The metrics are listed in [metrics.md](metrics.md)."
         case Form.EVENTS:
             yield _EVENTS
-            yield _table(("kind", "says that"), _rows(_KINDS))
+            yield from _events()
         case _:
             yield from _answer(route)
+
+
+def _events() -> Iterator[str]:
+    for kind, meaning in EVENT_KINDS.items():
+        yield f"### `{kind}`"
+        if kind in _SAME_AS:
+            yield f"{meaning} The members are those of an object of GET {_SAME_AS[kind]}."
+        else:
+            yield meaning
+            yield _table(("member", ""), _rows({path: each.meaning for path, each in documented(EVENTS[kind])}))
 
 
 def _answer(route: ControlRoute) -> Iterator[str]:

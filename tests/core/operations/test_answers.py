@@ -7,11 +7,28 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.operations.answers import ANSWERS, AnswerMember, documented, example, undocumented, unseen
+from agwtwisted.core.operations.answers import ANSWERS, EVENTS, AnswerMember, documented, example, undocumented, unseen
+from agwtwisted.core.operations.happenings import health_event, reload_event, worker_event
 from agwtwisted.core.operations.routes import ROUTES, Form
+from agwtwisted.core.plan.changes import Changes
 
 A, B, C = (AnswerMember(name, name) for name in "abc")
 TREE: Mapping[str, Any] = {"a": A, "list": [{"b": B}], "object": {"c": C}}
+
+
+class EventTests(SynchronousTestCase):
+    """Members of events."""
+
+    def test_as_they_are(self) -> None:
+        """Every member of an event is documented, and the other way round."""
+        made = {
+            "health": health_event("s", "Up", "Down", "r"),
+            "reload": reload_event(1, "f", changes=Changes()),
+            "worker": worker_event(1, "ended", "how"),
+        }
+        for kind, members in made.items():
+            found = (list(undocumented(EVENTS[kind], members)), list(unseen(EVENTS[kind], members)))
+            self.assertEqual(found, ([], []), kind)
 
 
 class TreeTests(SynchronousTestCase):

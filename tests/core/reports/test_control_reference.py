@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.operations.answers import ANSWERS, documented
 from agwtwisted.core.operations.routes import ROUTES
-from agwtwisted.core.reports.control_reference import control_page
+from agwtwisted.core.reports.control_reference import EVENT_KINDS, control_page
+from agwtwisted.operations.events import KINDS
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "control-api.md"
 
@@ -34,6 +35,10 @@ class PageTests(SynchronousTestCase):
             names = [*route.query, *route.body, *(path for path, _ in documented(ANSWERS.get(route.asks, {})))]
             self.assertEqual([name for name in names if f"| `{name}` | " not in part], [], route.path)
         self.assertLessEqual(set(re.findall(r"\]\(#([^)]+)\)", page)), anchors)
+
+    def test_kinds(self) -> None:
+        """Every kind of event stands there."""
+        self.assertEqual(tuple(EVENT_KINDS), KINDS)
 
     def test_examples(self) -> None:
         """Every example is JSON, and every row of a table has as many cells as its head."""
