@@ -55,6 +55,34 @@ class ListeningTests(TestCase):
         made.startService()
         self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
 
+    def test_lock_that_leads_elsewhere(self) -> None:
+        """A link in the place of the lock is not followed: another file could be locked or made by it."""
+        self.directory.mkdir()
+        elsewhere = self.directory / "elsewhere"
+        self.path.with_name("control.sock.lock").symlink_to(elsewhere)
+        self.assertRaises(OSError, self.socket().open)
+        self.assertFalse(elsewhere.exists())
+
+    def test_let_go(self) -> None:
+        """One that cannot be made is let go of: another gateway may have it once it can."""
+        self.directory.mkdir()
+        self.path.touch()
+        first = self.socket()
+        self.assertRaises(FileExistsError, first.open)
+        self.path.unlink()
+        self.assertTrue(self.socket().open())
+
+    def test_directory_of_a_daemon(self) -> None:
+        """A relative path is that of the directory in which the gateway was started."""
+        self.directory.mkdir()
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.directory)
+        made = ControlSocket(self.reactor, "control.sock", Factory.forProtocol(Protocol))  # type: ignore[arg-type]
+        self.addCleanup(made.stopService)
+        os.chdir("/")
+        self.assertTrue(made.open())
+        self.assertTrue(self.path.exists())
+
     async def test_serves(self) -> None:
         """It serves after its start, and is removed at its end; then another gateway may have it."""
         made = self.socket()

@@ -226,6 +226,15 @@ class OwnerTests(SiteCase):
         self.assertEqual(([each.status for each in answers], self.asked), ([403, 403], []))
         self.assertIn("owner", answers[0].members["error"])
 
+    async def test_root(self) -> None:
+        """Root may ask a gateway of any user."""
+        with (
+            mock.patch("agwtwisted.control.access.os.geteuid", return_value=12345),
+            mock.patch("agwtwisted.control.access.struct.unpack", return_value=(1, 0, 0)),
+        ):
+            answer = await self.exchange("GET", "/status")
+        self.assertEqual(answer.status, 200)
+
 
 class SmugglingTests(SiteCase):
     """Requests that are meant to be more than one, or none."""

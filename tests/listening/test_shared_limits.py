@@ -70,6 +70,25 @@ class ConnectionsTests(SharedLimitsTestCase):
         self.opened(first)
         self.assertEqual((second.reserve(), self.counted()), (False, [2, 1]))
 
+    def test_counted_before_it_looks(self) -> None:
+        """A worker counts its place, has that be seen, and only then looks at the others': what they had written by
+        then it sees, and theirs looks after its own was written.
+        """
+        first, _ = self.workers(2, max_connections=1, max_connections_per_address=1)
+        seen: list[list[int]] = []
+
+        def fence() -> None:
+            seen.append(self.counted())
+            self.memory.connections[2] = 1
+            self.memory.addresses(2).add(self.memory.key_of("192.0.2.7"))
+
+        first._fence = fence  # type: ignore[assignment]
+        self.assertFalse(first.reserve())
+        self.assertEqual((seen, self.counted()), ([[1, 0]], [0, 1]))
+        self.memory.addresses(2).discard(self.memory.key_of("192.0.2.7"))
+        self.assertFalse(first.admits("192.0.2.7"))
+        self.assertEqual(len(seen), 2)
+
     def test_reserved(self) -> None:
         """A place is kept for one connection, however often that is asked for, until it comes or is given back."""
         first, second = self.workers(2, max_connections=1)

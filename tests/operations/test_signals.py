@@ -93,6 +93,16 @@ class HandlerTests(SignalCase):
             signal.raise_signal(number)
         self.assertEqual(self.events, ["in the reactor:", "reload", "in the reactor:", "reopen", "end"])
 
+    def test_taken_meanwhile(self) -> None:
+        """twistd handles USR1 itself, between the making of the gateway and its start: it reopens all logs still."""
+        handle_signals(
+            self.reactor, reload=self.note("reload"), reopen=self.note("reopen"), drain_without_limit=self.note("drain")
+        )
+        signal.signal(signal.SIGUSR1, lambda *_: self.events.append("twistd"))
+        self.reactor.later[0]()
+        signal.raise_signal(signal.SIGUSR1)
+        self.assertEqual(self.events, ["in the reactor:", "reopen"])
+
     def test_nohup(self) -> None:
         """A HUP that is ignored, as nohup has it, stays so; the others are handled."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -7,7 +7,7 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.sharing.memory import MAX_ADDRESSES, MIN_ADDRESSES, SharedMemory, entries_for
+from agwtwisted.sharing.memory import MAX_ADDRESSES, MIN_ADDRESSES, Fence, SharedMemory, entries_for
 from tests import forks
 
 
@@ -59,6 +59,14 @@ class SharedMemoryTests(SynchronousTestCase):
 
 class FenceTests(SynchronousTestCase):
     """Places that are taken without a lock."""
+
+    def test_barrier(self) -> None:
+        """A lock is released and taken again: what stands between the two is seen in that order by other processes."""
+        fence = Fence()
+        self.assertTrue(fence._lock.locked())
+        with mock.patch.object(fence, "_lock") as lock:
+            fence()
+        self.assertEqual([name for name, *_ in lock.method_calls], ["release", "acquire"])
 
     def test_one_place(self) -> None:
         """Two processes that take the only place again and again never both have it, and both get it."""
