@@ -53,9 +53,9 @@ class Announcements:
     def stopping(self, status: GatewayStatus, drain_limit: float | None) -> None:
         """The gateway accepts no more connections."""
         _log.info(
-            "Stopping: {connections}, which may take {time} to end",
+            "Stopping: {connections}, which may take {limit} to end",
             connections=_count(status.connections, "connection"),
-            time="any time" if drain_limit is None else f"{drain_limit:g} s",
+            limit="any time" if drain_limit is None else f"{drain_limit:g} s",
         )
 
 
