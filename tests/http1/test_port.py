@@ -17,6 +17,7 @@ from agwtwisted.core.identity import clients as identity
 from agwtwisted.core.identity.clients import Admitted, OcspStatus, PendingClient, RevocationFinding
 from agwtwisted.core.operations.records import client_members
 from agwtwisted.core.verification import reasons
+from agwtwisted.core.verification.handshake_failures import HandshakeFailure
 from agwtwisted.core.verification.verdicts import Missing, Refused, Trusted
 from agwtwisted.identity.revalidation import CHECK_FAILED, Answer
 from agwtwisted.listening.ports import QUIET
@@ -320,6 +321,36 @@ class LogTests(SynchronousTestCase):
             self.assertEqual(connection.server_name, name)
             self.assertTrue(connection.tls_version.startswith("TLSv1."))
 
+    def test_counted(self) -> None:
+        """Handshakes count for the listener that SNI selected, by their end, and clients by the verdict on them."""
+        gateway = Gateway(text("first -", "s strict s.example", "h http400 h.example"))
+        self.refuse(gateway, "192.0.2.7")
+        gateway.shake_hands(client_context(clients.stranger()), "s.example")
+        gateway.shake_hands(client_context(clients.stranger()), "h.example").say(GET)
+        gateway.shake_hands(client_context(device()), "s.example").say(GET.replace(b"localhost", b"s.example"))
+        listeners = gateway.port.metrics.listeners
+        strict, page = listeners[("s",)], listeners[("h",)]
+        self.assertEqual(strict.handshakes, {("failed", "no"): 2, ("completed", "no"): 1})
+        self.assertEqual(strict.verdicts, {"NONE": 1, "FAILED": 1, "SUCCESS": 1})
+        self.assertEqual(strict.failures, {HandshakeFailure.NO_CERTIFICATE: 1, HandshakeFailure.CERTIFICATE: 1})
+        unknown = "unable to get local issuer certificate"
+        self.assertEqual(strict.refusals, {("handshake", "no certificate"): 1, ("handshake", unknown): 1})
+        self.assertEqual((page.handshakes, page.refusals), ({("completed", "no"): 1}, {("verdict", unknown): 1}))
+        self.assertEqual(sum(page.protocols.values()), 1)
+
+    def test_failures_counted(self) -> None:
+        """What is no handshake, or ends within one, is counted by its kind; a connection without a byte is not."""
+        gateway = Gateway(text("s strict s.example"))
+        for data in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b"\x16\x03\x01", b""):
+            client = gateway.client()
+            if data:
+                client.connection.dataReceived(data)
+            client.lose()
+        failures = gateway.port.counters_of(None).failures
+        kinds = (HandshakeFailure.PLAIN_TEXT, HandshakeFailure.PROTOCOL, HandshakeFailure.CLIENT_CLOSED)
+        self.assertEqual(failures, dict.fromkeys(kinds, 1))
+        self.assertEqual((gateway.port.counters.accepted, gateway.port.counters.closed), (4, 4))
+
     def test_identity_is_rendered_once(self) -> None:
         """The header lines of a client are made once for each site that it asks."""
         gateway = Gateway(SITES)
@@ -539,6 +570,8 @@ class VerdictEndTests(SynchronousTestCase):
         client.say(GET)
         self.assertIn(b"<center>certificate revoked</center>", client.received)
         self.assertEqual((self.gateway.forwarded, client.lost), (0, True))
+        refusals = self.gateway.port.counters_of(None).refusals
+        self.assertEqual(refusals, {("verdict", "certificate revoked"): 1})
 
 
 class StrictClientTests(SynchronousTestCase):

@@ -33,6 +33,7 @@ class AcceptTests(SynchronousTestCase):
         self.assertIsNotNone(gateway.port.accept("2001:db8:0:1::7", 1))
         client.lose()
         self.assertIsNotNone(gateway.port.accept("192.0.2.7", 1))
+        self.assertGreater(gateway.port.counters.rejected, 0)
 
     def test_plain_port(self) -> None:
         """On a plain port requests are read at once, of a client without TLS."""

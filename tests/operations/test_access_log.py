@@ -169,6 +169,7 @@ class FileTests(AccessLogTestCase):
         log.write_later(lambda: asked.append(b"") or b"")
         self.assertIsNone(self.successResultOf(log.stopService()))
         self.assertEqual((len(asked), log.held_bytes, self.clock.getDelayedCalls()), (2, 0, []))
+        self.assertTrue(log._orders.empty())
 
     def test_wrong_path(self) -> None:
         """A file that cannot be opened stops the start, and can be found out before it."""
@@ -402,6 +403,7 @@ class SlowDiskTests(AccessLogTestCase):
             self.said,
             [self.too_slow(6000 - len(kept))],
         )
+        self.assertEqual(log.lost_lines, 6000 - len(kept))
 
     async def test_overflow_is_reported_when_it_is_over(self) -> None:
         """While the buffer is full nothing is said; when it is half empty again, once, what was lost."""

@@ -69,6 +69,7 @@ class FailingDiskTests(AccessLogTestCase):
         await log.stopService()
         self.assertEqual(len(self.said), 2)
         self.assertEqual(self.said[1], "3 lines of the access log /dev/full were lost")
+        self.assertEqual(log.lost_lines, 3)
 
     async def test_begun_line_is_ended(self) -> None:
         """When a failure cuts a line in two, its rest comes first afterwards: every line in the file is whole."""

@@ -50,3 +50,14 @@ class ConsiderateTests(SynchronousTestCase):
             self.assertEqual((sys.getswitchinterval(), gc.get_threshold()), (SWITCH, COLLECTED))
             raise ZeroDivisionError
         self.assertEqual((sys.getswitchinterval(), gc.get_threshold()), before)
+
+    def test_several_at_once(self) -> None:
+        """Those that use it at once end in any order: the last one has all as it was."""
+        before = sys.getswitchinterval(), gc.get_threshold()
+        first, second = considerate(), considerate()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        self.assertEqual((sys.getswitchinterval(), gc.get_threshold()), (SWITCH, COLLECTED))
+        second.__exit__(None, None, None)
+        self.assertEqual((sys.getswitchinterval(), gc.get_threshold()), before)

@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.operations.measurements import Measurements
 from agwtwisted.core.operations.questions import Question, QuestionError
 from agwtwisted.core.operations.worker_counts import WorkerCounts
 from agwtwisted.workers.asking import ANSWER_TIMEOUT, AT_ONCE, DEFECT, Questions
@@ -99,6 +100,20 @@ class AskTests(QuestionsCase):
         self.answer(2, 1)
         self.ask()
         self.assertEqual(self.workers[1].asked, [1, 3])
+
+    def test_metrics_are_kept(self) -> None:
+        """What a worker answers about metrics counts on, should it end before the others have answered."""
+        counted = Measurements({"agw_http_requests": {("a", "b", "2xx"): 7}})
+        self.questions.counts.began(1)
+        self.ask(Question.METRICS)
+        message = Message(
+            kind=MessageKind.ANSWERED,
+            fields={"serial": 1, "status": 200},
+            data=json.dumps(counted.members()).encode(),
+        )
+        self.questions.received(self.workers[0], message)
+        self.questions.counts.ended(1)
+        self.assertEqual(self.questions.counts.all_together([], 0.0), counted)
 
     def test_gone(self) -> None:
         """One that ends meanwhile is missing at once; so is one that does not serve yet."""
