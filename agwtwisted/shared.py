@@ -124,9 +124,7 @@ class Shared:
         gateway = plan.gateway
         directory = None if gateway.state_directory is None else Path(gateway.state_directory).absolute()
         wall = WallClock(reactor, seconds)
-        lock = None if place.memory is None else place.memory.batch_lock()
-        access_log = AccessLog(gateway.access_log, reactor, wall=seconds, lock=lock)
-        access_log.open()
+        access_log = _opened_log(gateway, reactor, seconds, place)
         # For trace ids and the spread of renewals, which are no secret: no system call for each.
         random = Random(SystemRandom().getrandbits(128))  # noqa: S311
         own_ports = {port for _, port in plan.addresses}
@@ -134,17 +132,16 @@ class Shared:
         metrics, events = Metrics(), Events(reactor)
         metrics.use(names_of(plan), reactor.seconds())
         source = OcspSource(client, wall.seconds, reactor.seconds, metrics.revocation)
-        store = _store(plan, directory, wall, reactor)
-        revocation = Revocation(
-            *(reactor, wall, source, store, random), siblings=place.siblings, counters=metrics.revocation
-        )
-        revocation.use(asking_profiles(plan))
-        return cls(
+        made = cls(
             reactor=reactor,
             outbox=outbox_of(reactor),
             wall=wall,
             access_log=access_log,
-            revocation=revocation,
+            revocation=Revocation(
+                *(reactor, wall, source, _store(plan, directory, wall, reactor), random),
+                siblings=place.siblings,
+                counters=metrics.revocation,
+            ),
             ocsp_client=client,
             resolver=Resolver(reactor, SystemResolver(reactor).look_up),
             limits=_limits(gateway, reactor, room, place),
@@ -164,6 +161,8 @@ class Shared:
             own_ports=own_ports,
             state_directory=directory,
         )
+        made.revocation.use(asking_profiles(plan))
+        return made
 
     def opened_store(self, plan: Plan) -> OpenedStore | None:
         """Where OCSP responses are stored from now on, if this plan is the first one that asks responders and the
@@ -183,6 +182,16 @@ class Shared:
         self.revocation.use(asking_profiles(plan))
         if store is not None:
             self.revocation.keep_in(store)
+
+
+def _opened_log(
+    gateway: Gateway, reactor: PosixReactorBase, seconds: Callable[[], float], place: WorkerPlace
+) -> AccessLog:
+    """The access log, of this process or of all workers; raises OSError."""
+    lock = None if place.memory is None else place.memory.batch_lock()
+    log = AccessLog(gateway.access_log, reactor, wall=seconds, lock=lock)
+    log.open()
+    return log
 
 
 def _limits(gateway: Gateway, clock: IReactorTime, room: int | None, place: WorkerPlace) -> Limits:

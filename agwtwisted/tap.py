@@ -38,7 +38,7 @@ from agwtwisted.transport.process import (
 if TYPE_CHECKING:  # they import the reactor's modules, which is to be chosen first
     from twisted.internet.posixbase import PosixReactorBase
 
-    from agwtwisted.process import Operated
+    from agwtwisted.process import GatewayProcess, Operated
 
 
 class Options(usage.Options):
@@ -163,14 +163,19 @@ def _start(loaded: Loaded, source: FileSource, options: Options, begun: float) -
     process = GatewayProcess(
         cast(PosixReactorBase, reactor), service, options.parent or {}, control=control, begun=begun if counts else None
     )
+    _take_control(process, plan, bound)
+    gc.collect()  # whatever was made by now is looked through no more until much else is there
+    return process
+
+
+def _take_control(process: GatewayProcess, plan: Plan, bound: Iterable[socket.socket]) -> None:
+    """Takes the control socket and port; raises ConfigError, with the gateway's sockets closed."""
     try:
         for warning in process.take_control(plan):
             print(warning, file=sys.stderr)
     except ConfigError:
         _close(bound)
         raise
-    gc.collect()  # whatever was made by now is looked through no more until much else is there
-    return process
 
 
 def _one_process(

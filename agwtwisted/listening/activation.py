@@ -66,15 +66,9 @@ class Inherited:
         problems = []
         for descriptor, title in enumerate(titles[: int(count)], FIRST):
             try:
-                taken = _taken(descriptor)
+                address, taken = _another(descriptor, sockets)
             except _UnusableError as error:
                 problems.append(f"descriptor {descriptor}{_title(title)} {error}")
-                continue
-            address: Address = taken.getsockname()[:2]
-            if address in sockets:
-                reason = f"listens on {display(*address)} as another does"
-                problems.append(f"descriptor {descriptor}{_title(title)} {reason}")
-                taken.close()
             else:
                 sockets[address], found[address] = taken, title
         if problems:
@@ -127,6 +121,16 @@ OWN_SOCKETS: Final = Binding()
 
 class _UnusableError(Exception):
     """What is wrong about a descriptor."""
+
+
+def _another(descriptor: int, sockets: Mapping[Address, InheritedSocket]) -> tuple[Address, InheritedSocket]:
+    """A socket beside these, with its address; raises _UnusableError."""
+    taken = _taken(descriptor)
+    address: Address = taken.getsockname()[:2]
+    if address in sockets:
+        taken.close()
+        raise _UnusableError(f"listens on {display(*address)} as another does")
+    return address, taken
 
 
 def _environment_of_start() -> Mapping[str, str]:

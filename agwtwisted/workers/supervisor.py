@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from agwtwisted.core.base.errors import ConfigError, Place, Problem
 from agwtwisted.core.operations.happenings import worker_event
 from agwtwisted.core.operations.status import ListenerStatus, WorkerStatus
-from agwtwisted.core.plan.plan import Address
+from agwtwisted.core.plan.plan import Address, Plan
 from agwtwisted.listening.activation import OWN_SOCKETS, Binding
 from agwtwisted.loading import Loaded, placed
 from agwtwisted.operations.events import WORKER
@@ -272,11 +272,7 @@ class Supervisor:
     async def _prepared(self, judged: Judged) -> WorkersReplacement:
         if not self._spawning.is_ready:
             raise ConfigError([self._problem("the spawner, which starts the workers, is being started: try again")])
-        plan, slot = judged.loaded.plan, self._slots[0]
-        with placed(plan):
-            sockets = bind_all(
-                (each for each in plan.addresses if each not in slot.sockets), self._common.count, self._binding
-            )
+        sockets = self._bound(judged.loaded.plan)
         asked = [slot for slot in self._slots if slot.is_open]
         transaction = self._transaction = Transaction(self._numbered(), [SPAWNER, *(slot.serial for slot in asked)])
         try:
@@ -294,6 +290,12 @@ class Supervisor:
             settled=self._settled,
             cancel=lambda: self._give_up(transaction, sockets),
         )
+
+    def _bound(self, plan: Plan) -> Sockets:
+        """Sockets for the addresses of a plan that the workers have none for; raises ConfigError."""
+        with placed(plan):
+            new = (each for each in plan.addresses if each not in self._slots[0].sockets)
+            return bind_all(new, self._common.count, self._binding)
 
     def _reason(self, error: BaseException, transaction: Transaction) -> str:
         """Why not all processes have prepared a configuration; empty where the error says it itself."""
