@@ -293,6 +293,7 @@ class StartTests(Directory):
                     *("wall clock", "access log", "revocation", "probes"),
                     *(f"listener 127.0.0.1:{port}" for port in self.ports),
                     "followed files",
+                    "happenings",
                 ]
             ),
         )
