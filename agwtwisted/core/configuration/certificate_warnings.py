@@ -1,6 +1,7 @@
 """Warnings about the certificates of a configuration: what clients or servers will refuse, now or soon.
 
-They are about a plan, which is valid, and a time; `loading` adds them to the other warnings. Each kind of them has a
+Those made here are about a plan, which is valid, and a time; `loading` adds them to the other warnings. What single
+files show (`sections.sources`) is warned of there. Each kind of them has a
 name, by which programs know it, and a row in docs/reference/warnings.md.
 """
 
@@ -25,6 +26,7 @@ from agwtwisted.core.operations.certificates_in_force import ENDS_SOON, certific
 from agwtwisted.core.plan.plan import Plan, in_use, title_of
 from agwtwisted.core.resources.certificates import SslCertificate
 from agwtwisted.core.resources.resources import BackendHttpSettings, HttpListener, Listener
+from agwtwisted.core.sections.sources import INCOMPLETE, OUT_OF_DATE
 
 T = TypeVar("T")
 
@@ -48,6 +50,16 @@ ENDING: Final = WarningKind(
         " gateway's own for backends."
     ),
     remedy="Renew it, and reload, or let watch_files do so.",
+)
+LATE: Final = WarningKind(
+    name=OUT_OF_DATE,
+    meaning="A certificate of a file that the configuration names has expired, or is not valid yet.",
+    remedy="Renew it, or set the clock.",
+)
+ALONE: Final = WarningKind(
+    name=INCOMPLETE,
+    meaning="A server certificate is alone in its file and was issued by another: clients may find no path to a root.",
+    remedy="Append the certificate of its issuer.",
 )
 UNCOVERED: Final = WarningKind(
     name="host-name-not-covered",
@@ -89,7 +101,17 @@ WEAK_SIGNATURE: Final = WarningKind(
     remedy="Have it issued again over SHA-256.",
 )
 
-KINDS: Final = (ENDING, UNCOVERED, NOT_FOR_SERVERS, NOT_FOR_CLIENTS, NO_SIGNATURES, WEAK_KEY, WEAK_SIGNATURE)
+KINDS: Final = (
+    ENDING,
+    LATE,
+    ALONE,
+    UNCOVERED,
+    NOT_FOR_SERVERS,
+    NOT_FOR_CLIENTS,
+    NO_SIGNATURES,
+    WEAK_KEY,
+    WEAK_SIGNATURE,
+)
 """All of them, for the reference page."""
 
 

@@ -172,9 +172,9 @@ class Row:
         place = Place(file=self.file, line=self.line(key))
         return Problem(place=place, section=self.section.title, key=key, message=message, code=code)
 
-    def warning(self, message: str, *, key: str = "") -> Problem:
-        """The same for what is legal but unwise."""
-        return attrs.evolve(self.problem(message, key=key), severity=Severity.WARNING)
+    def warning(self, message: str, *, key: str = "", name: str = "") -> Problem:
+        """The same for what is legal but unwise; `name` as in `Problem`."""
+        return attrs.evolve(self.problem(message, key=key), severity=Severity.WARNING, name=name)
 
 
 def equal_pairs(rows: Iterable[Row], *keys: str) -> Iterator[tuple[Row, Row]]:

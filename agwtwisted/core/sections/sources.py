@@ -6,7 +6,7 @@ import datetime
 import posixpath
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import attrs
 from cryptography import x509
@@ -19,6 +19,10 @@ from agwtwisted.core.verification import chains, server_certificates, trusted_ro
 from agwtwisted.core.verification.server_certificates import ServerCertificate
 
 T = TypeVar("T")
+
+OUT_OF_DATE: Final = "certificate-out-of-date"
+INCOMPLETE: Final = "chain-incomplete"
+"""Names of warnings, as in docs/reference/warnings.md."""
 
 _READABLE_BY_OTHERS = 0o044
 _WRITABLE_BY_OTHERS = 0o002
@@ -77,7 +81,9 @@ class Sources:
         if not isinstance(chain, chains.TrustedChain):
             self._adopt(row, chain)
             return None
-        self.problems += [row.warning(f"{path}: {warning}", key="file") for warning in chain.warnings]
+        for warning in chain.warnings:
+            name = OUT_OF_DATE if warning in chain.late else ""
+            self.problems.append(row.warning(f"{path}: {warning}", key="file", name=name))
         return TrustedClientCertificate(name=row.name, chain=chain, source=source.digest)
 
     def custom_error(self, row: Row) -> bytes | None:
@@ -98,7 +104,8 @@ class Sources:
         if not isinstance(roots, trusted_roots.TrustedRoots):
             self._adopt(row, roots)
             return None
-        self.problems += [row.warning(f"{path}: {warning}", key="file") for warning in roots.warnings]
+        for warning in roots.warnings:
+            self.problems.append(row.warning(f"{path}: {warning}", key="file", name=OUT_OF_DATE))
         return TrustedRootCertificate(name=row.name, file=path, certificates=roots.certificates, source=source.digest)
 
     def ssl_certificate(self, row: Row) -> SslCertificate | None:
@@ -108,9 +115,11 @@ class Sources:
         if server is None:
             return None
         for message in self._dates(server.certificates):
-            self.problems.append(row.warning(f"{_path(row, 'certificate_file')}: {message}", key="certificate_file"))
+            said = f"{_path(row, 'certificate_file')}: {message}"
+            self.problems.append(row.warning(said, key="certificate_file", name=OUT_OF_DATE))
         if alone := server_certificates.missing_intermediate(server.certificates):
-            self.problems.append(row.warning(f"{_path(row, 'certificate_file')} {alone}", key="certificate_file"))
+            said = f"{_path(row, 'certificate_file')} {alone}"
+            self.problems.append(row.warning(said, key="certificate_file", name=INCOMPLETE))
         files = (_path(row, key) for key in ("certificate_file", "key_file") if key in row.values)
         source = b"".join(self._digests[path] for path in files)
         return SslCertificate(name=row.name, certificates=server.certificates, key=server.key, source=source)

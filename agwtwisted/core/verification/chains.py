@@ -43,6 +43,7 @@ class TrustedChain:
     authorities: tuple[Certificate, ...]  # root and intermediates, in the order of the file
     issuer: Certificate  # its subject is the DN of `verify_client_cert_issuer_dn`
     warnings: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()  # those of them about certificates that are out of their time
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -91,6 +92,7 @@ def read_chain(data: bytes, file: str, now: datetime | None = None) -> TrustedCh
     [root] = roots
     depths = depths_of(root, authorities)
     issuer = max(depths, key=depths.__getitem__)
+    late = () if now is None else tuple(_late(authorities, root, now))
     return TrustedChain(
         file=file,
         root=root.certificate,
@@ -99,8 +101,10 @@ def read_chain(data: bytes, file: str, now: datetime | None = None) -> TrustedCh
         warnings=(
             *_left_out(members, found.certificates),
             *_chain_warnings(authorities, depths, issuer),
-            *_authority_warnings(authorities, root, now),
+            *_authority_warnings(authorities, root),
+            *late,
         ),
+        late=late,
     )
 
 
@@ -218,17 +222,22 @@ def _is_tied(ends: Sequence[Member], depths: dict[Member, int]) -> bool:
     return len({member.subject for member in ends if depths[member] == longest}) > 1
 
 
-def _authority_warnings(authorities: Sequence[Member], root: Member, now: datetime | None) -> Iterator[str]:
-    """CAs under which no client is accepted, now or ever."""
+def _authority_warnings(authorities: Sequence[Member], root: Member) -> Iterator[str]:
+    """CAs under which no client is ever accepted."""
     for member in authorities:
         fault = certificate_rules.authority_fault(member.certificate, is_root=member is root)
         if fault:
             is_weak = not certificate_rules.authority_fault(member.certificate, is_root=member is root, allow_weak=True)
             unless = " (unless the ssl_profile has allow_weak)" if is_weak else ""
             yield f"{member}: clients of this CA will be refused: {fault}{unless}"
+
+
+def _late(authorities: Sequence[Member], root: Member, now: datetime) -> Iterator[str]:
+    """CAs under which no client is accepted at this time."""
+    for member in authorities:
         certificate = member.certificate
         refused = "every client of this root is refused" if member is root else "clients that need it are refused"
-        if now is not None and now < certificate.not_before:
+        if now < certificate.not_before:
             yield f"{member}: not valid before {certificate.not_before:%Y-%m-%d %H:%M:%S} UTC: {refused}"
-        if now is not None and now > certificate.not_after:
+        if now > certificate.not_after:
             yield f"{member}: expired on {certificate.not_after:%Y-%m-%d %H:%M:%S} UTC: {refused}"

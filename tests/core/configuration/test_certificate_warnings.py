@@ -191,6 +191,22 @@ class KindsTests(SynchronousTestCase):
         for kind in KINDS:
             self.assertTrue(kind.meaning.endswith(".") and kind.remedy.endswith("."), kind)
 
+    def test_of_single_files(self) -> None:
+        """What a file shows by itself has the names of the table as well."""
+        past = pki.NOW - timedelta(days=1)
+        late = pki.Authority.root("Late", not_after=past)
+        weak = pki.Authority.root("Weak", not_after=past, key=pki.rsa_key(1024))
+        leaf = SERVERS.issue_server("localhost", not_after=past)
+        for others, names in (
+            ({"clients-ca_pem": late.pem}, ["certificate-out-of-date", ""]),
+            ({"clients-ca_pem": weak.pem}, ["", "certificate-out-of-date", ""]),
+            ({"site_pem": leaf.chain_pem, "site_key": leaf.key_pem}, ["certificate-out-of-date"]),
+            ({"site_pem": leaf.pem, "site_key": leaf.key_pem}, ["certificate-out-of-date", "chain-incomplete"]),
+        ):
+            warnings = configurations.plan(GOOD, files(**others)).config.warnings
+            self.assertEqual([each.name for each in warnings], names, warnings)
+            self.assertLessEqual({each.name for each in warnings} - {""}, {kind.name for kind in KINDS})
+
     def test_demo(self) -> None:
         """The demo begins without a warning about its certificates, as long as it keeps them."""
         made = certificates.make(pki.NOW)
