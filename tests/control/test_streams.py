@@ -8,6 +8,9 @@ import socket
 from contextlib import closing
 from typing import Any
 
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+
 from agwtwisted.control import streams
 from agwtwisted.control.streams import KEEP_ALIVE, KEPT, LINGER, STALL_TIMEOUT
 from tests.control.sites import SiteCase, received
@@ -180,6 +183,21 @@ class SlowReaderTests(StreamCase):
         self.assertLessEqual(reader._waiting_bytes, streams.KEPT_BYTES)
         self.assertLess(len(reader._waiting), 60)
         self.assertLessEqual(self.streams._kept_bytes, streams.KEPT_BYTES)
+
+    async def test_ten_that_never_read(self) -> None:
+        """Ten readers that never read, of very many events, keep no reload from its answer, and little is kept."""
+        for _ in range(10):
+            await self.reader()
+        readers = tuple(self.streams.readers)
+        for _ in range(50):
+            for _ in range(100):
+                self.happenings.publish("refusal", {"text": "x" * 1000})
+            await deferLater(reactor, 0)  # type: ignore[arg-type]
+        self.assertEqual({each._paused for each in readers}, {True})
+        self.assertLessEqual(sum(each._waiting_bytes for each in readers), 10 * streams.KEPT_BYTES)
+        self.assertEqual((await self.exchange("POST", "/reload")).status, 422)
+        self.clock.advance(STALL_TIMEOUT)
+        await until(lambda: not self.streams.readers)
 
     async def test_stall(self) -> None:
         """A reader that reads nothing for long is cut off."""
