@@ -54,12 +54,6 @@ class ControlConnections(Factory):
         """Whether one more connection may carry events."""
         return sum(each.state is ChannelState.STREAMING for each in self.channels) < STREAMS
 
-    def end_streams(self) -> None:
-        """Ends the connections that carry events."""
-        for each in tuple(self.channels):
-            if each.state is ChannelState.STREAMING:
-                each.abort()
-
     def respond(self, request: ControlRequest) -> None:
         """As `ChannelOwner` has it."""
         try:

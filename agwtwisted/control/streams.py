@@ -94,7 +94,7 @@ class EventStreams:
     def close(self) -> None:
         """Ends all readers, and hears no more."""
         for each in tuple(self.readers):
-            each.end()
+            each.close()
         self._deafen()
 
     def heard(self, kind: str, members: Mapping[str, Any]) -> None:
@@ -205,8 +205,16 @@ class StreamReader:
             self._lost += 1
 
     def end(self) -> None:
-        """Ends the answer."""
+        """Cuts off the answer."""
         self._channel.abort()
+
+    def close(self) -> None:
+        """Ends the answer, whole where the client reads it."""
+        if self._paused:
+            self.end()
+        else:
+            self._request.unregisterProducer()
+            self._request.finish()
 
     # -- IPushProducer
 

@@ -86,10 +86,10 @@ class EventTests(StreamCase):
         self.assertEqual((self.happenings.heard, self.clock.getDelayedCalls()), ([], []))
 
     async def test_stop(self) -> None:
-        """All readers end when the gateway stops."""
+        """All answers end when the gateway stops, whole where they are read."""
         client = await self.reader()
         self.streams.close()
-        await received(client)
+        self.assertTrue((await received(client)).endswith(b"\r\n0\r\n\r\n"))
         self.assertEqual(self.happenings.heard, [])
 
     async def test_head(self) -> None:
