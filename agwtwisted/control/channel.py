@@ -11,9 +11,10 @@ from enum import IntEnum
 from io import BytesIO
 from typing import Any, Final, Protocol
 
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request
+from zope.interface import implementer
 
 REQUEST_TIMEOUT: Final = 10.0
 """Seconds in which a whole request comes."""
@@ -115,6 +116,7 @@ class ControlRequest(Request):
         return bool(self._disconnected or self.finished)
 
 
+@implementer(IHalfCloseableProtocol)
 class ControlChannel(HTTPChannel):
     """One connection.
 
@@ -132,6 +134,7 @@ class ControlChannel(HTTPChannel):
         self.state = ChannelState.WAITING
         self._owner = owner
         self._dropped = 0
+        self._has_sent_all = False
         self._deadline: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
@@ -181,6 +184,25 @@ class ControlChannel(HTTPChannel):
         self._limit(None)
         self._owner.respond(request)
 
+    @property
+    def gives_way(self) -> bool:
+        """Whether it may be ended for another connection: it only waits for its client, which may have gone."""
+        return self.state <= ChannelState.WAITING or self._has_sent_all
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more, and may still read the answer: ``socat`` ends so what it reads of a pipe."""
+        self._has_sent_all = True
+        match self.state:
+            case ChannelState.ASKING:
+                pass
+            case ChannelState.CLOSING:
+                self._close()
+            case _:
+                self.abort()
+
+    def writeConnectionLost(self) -> None:
+        """The answer is sent."""
+
     def stream(self) -> None:
         """The answer has no end of its own."""
         self.state = ChannelState.STREAMING
@@ -196,13 +218,21 @@ class ControlChannel(HTTPChannel):
         self.state = ChannelState.CLOSING
         self._limit(ANSWER_TIMEOUT)
         transport.unregisterProducer()
-        transport.loseWriteConnection()
-        transport.resumeProducing()
+        if self._has_sent_all:
+            self._close()
+        else:
+            transport.loseWriteConnection()
+            transport.resumeProducing()
 
     def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802
         if self.state is ChannelState.WAITING and self.transport is not None:
             self.transport.write(_MALFORMED)
             self.loseConnection()
+
+    def _close(self) -> None:
+        """Both ends are done, once what there is has been sent."""
+        transport: Any = self.transport
+        transport.loseConnection()
 
     def abort(self) -> None:
         """Ends the connection at once."""

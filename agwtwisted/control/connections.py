@@ -75,7 +75,7 @@ class ControlConnections(Factory):
 
     def _make_room(self) -> bool:
         """Ends the oldest connection that waits for its client, one that was answered before the others."""
-        waiting = [each for each in self.channels if each.state <= ChannelState.WAITING]
+        waiting = [each for each in self.channels if each.gives_way]
         if not waiting:
             return False
         victim = min(waiting, key=lambda each: each.state)

@@ -56,6 +56,16 @@ class FairnessTests(SiteCase):
         self.assertEqual(len(self.site.connections.channels), CONNECTIONS)
         answer.callback({})
 
+    async def test_those_that_have_gone_give_way(self) -> None:
+        """A client that has gone while its answer is made does not keep its place."""
+        self.answers[Question.BACKENDS] = answer = Deferred[object]()
+        for client in await self.connected(CONNECTIONS, b"GET /backends HTTP/1.1\r\nHost: g\r\n\r\n"):
+            client.close()
+        await until(lambda: all(each.gives_way for each in self.site.connections.channels))
+        self.assertEqual((await self.exchange("GET", "/status")).status, 200)
+        answer.callback({})
+        await self.settled()
+
     async def test_streams_leave_a_reserve(self) -> None:
         """Of the connections so many may carry events; the next one that asks for them gets 503, and others theirs."""
         await self.connected(STREAMS, b"GET /events HTTP/1.1\r\nHost: g\r\n\r\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from contextlib import closing
 from unittest import mock
 
@@ -20,7 +21,7 @@ from agwtwisted.core.operations.questions import Question, QuestionError
 from agwtwisted.core.operations.routes import ROUTES, Form
 from agwtwisted.core.plan.changes import Changes
 from agwtwisted.reload import STOPPING, Rejected, Reloaded
-from tests.control.sites import STATUS, SiteCase
+from tests.control.sites import STATUS, SiteCase, received
 from tests.sockets import until
 
 
@@ -169,9 +170,24 @@ class AnswerTests(SiteCase):
         client.sendall(b"POST /reload HTTP/1.1\r\nHost: gateway\r\nContent-Length: 0\r\n\r\n")
         await until(lambda: self.asked)
         client.close()
-        await self.settled()
         self.outcome.callback(Rejected(generation=3, fingerprint="f", problems=("one",)))
+        await self.settled()
         self.assertEqual((await self.exchange("GET", "/status")).status, 200)
+
+    async def test_client_that_sends_no_more(self) -> None:
+        """A client that half-closes behind its request, as `socat` does, gets the answer."""
+        self.outcome = Deferred()
+        with closing(self.client()) as client:
+            client.sendall(b"POST /reload HTTP/1.1\r\nHost: gateway\r\n\r\n")
+            client.shutdown(socket.SHUT_WR)
+            await until(lambda: [each for each in self.site.connections.channels if each.gives_way])
+            self.outcome.callback(Rejected(generation=3, fingerprint="f", problems=("one",)))
+            self.assertTrue((await received(client)).startswith(b"HTTP/1.1 422 "))
+            await self.settled()
+        with closing(self.client()) as client:
+            client.sendall(b"POST /reload HTTP/1.1\r\n")
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual(await received(client), b"")
 
     async def test_agw(self) -> None:
         """`agw` reads the answers."""
