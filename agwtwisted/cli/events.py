@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from agwtwisted.cli.asking import query, reached, refusal
@@ -13,6 +14,7 @@ from agwtwisted.cli.event_stream import EventReader, StreamEvent
 from agwtwisted.cli.options import add_control, add_output
 from agwtwisted.cli.output import Output, Style, complain, output_of
 from agwtwisted.core.base.errors import printable
+from agwtwisted.core.base.moments import utc_text
 
 if TYPE_CHECKING:  # they take their time
     from twisted.internet.posixbase import PosixReactorBase
@@ -21,7 +23,7 @@ if TYPE_CHECKING:  # they take their time
 
 KINDS: Final = ("refusal", "health", "reload", "worker", "certificate")
 
-DETAILS: Final = frozenset(("verify", "issuer", "serial", "fingerprint_sha256", "has_certificate"))
+DETAILS: Final = frozenset(("verify", "issuer", "serial", "fingerprint", "fingerprint_sha256", "has_certificate"))
 """What the text leaves out: it says the same as another member, or is for programs."""
 
 STYLES: Final = {"Up": Style.GOOD, "in_force": Style.GOOD, "Down": Style.BAD, "rejected": Style.BAD}
@@ -72,15 +74,15 @@ def _json_text(event: StreamEvent, output: Output) -> str:
 
 
 def _text(event: StreamEvent, output: Output) -> str:
-    """One line: time, kind, and what belongs to it."""
+    """One line: time (when it came, unless it says when it was), kind, and what belongs to it."""
     members = dict(event.members)
-    at = str(members.pop("at", ""))
-    return " ".join([*([printable(at)] if at else []), printable(event.kind), *_values(members, output)])
+    at = str(members.pop("at", "") or utc_text(datetime.now(UTC).timestamp()))
+    return " ".join([printable(at), printable(event.kind), *_values(members, output)])
 
 
 def _values(members: Mapping[str, Any], output: Output) -> Iterator[str]:
     for name, value in members.items():
-        if name in DETAILS or value in (None, "", [], False):
+        if name in DETAILS or value is None or value is False or value in ("", []):
             continue
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         shown = text if text and not set(text) & {" ", "="} else json.dumps(text, ensure_ascii=False)

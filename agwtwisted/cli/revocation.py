@@ -56,7 +56,7 @@ def _parts(members: Mapping[str, Any], output: Output) -> Iterator[str]:
     profiles = [
         (each["name"], each["verify_client_revocation"], each.get("ocsp_unavailable")) for each in members["profiles"]
     ]
-    yield table(PROFILES, profiles, output, empty="no SSL profile")
+    yield table(PROFILES, profiles, output, empty="no SSL profile asks for revocation")
     yield pairs(
         [
             ("known answers", _counted(members["answers"])),

@@ -14,7 +14,8 @@ from agwtwisted.cli.event_stream import StreamEvent
 from tests.cli.answered import HOSTILE, PIPE, on_terminal
 from tests.cli.calls import Called, call
 
-HEALTH = StreamEvent("health", {"at": "2026-01-01T00:00:00Z", "pool": "app", "health": "Down", "none": None}, "7")
+AT = {"at": "2026-01-01T00:00:00Z"}
+HEALTH = StreamEvent("health", {**AT, "pool": "app", "health": "Down", "none": None}, "7")
 
 
 class TextTests(SynchronousTestCase):
@@ -23,8 +24,10 @@ class TextTests(SynchronousTestCase):
     def test_text(self) -> None:
         """Time, kind, and what there is of values; those with blanks are quoted, and all are escaped."""
         self.assertEqual(events._text(HEALTH, PIPE), "2026-01-01T00:00:00Z health pool=app health=Down")
-        refusal = StreamEvent("refusal", {"reason": "has expired", "subject": HOSTILE, "list": ["a", "b"]})
-        expected = r'refusal reason="has expired" subject="CN=\u001b[31mred\u202e" list="a, b"'
+        refusal = StreamEvent(
+            "refusal", {**AT, "reason": "has expired", "subject": HOSTILE, "list": ["a", "b"], "n": 0}
+        )
+        expected = r'2026-01-01T00:00:00Z refusal reason="has expired" subject="CN=\u001b[31mred\u202e" list="a, b" n=0'
         self.assertEqual(events._text(refusal, PIPE), expected)
 
     def test_color(self) -> None:
@@ -78,4 +81,5 @@ class EventsTests(SynchronousTestCase):
 
         with mock.patch.object(events, "reached", reached):
             done = call("events", "--kinds", "health")
-        self.assertEqual(done, Called(2, "health a=1\nhealth\n", "the gateway has ended the events\n"))
+        self.assertEqual((done.status, done.err), (2, "the gateway has ended the events\n"))
+        self.assertRegex(done.out, r"\A\d{4}-\d\d-\d\dT\S+Z health a=1\n\S+Z health\n\Z")

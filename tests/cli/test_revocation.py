@@ -33,7 +33,7 @@ class RevocationTests(SynchronousTestCase):
             "next_renewals": [],
         }
         text = revocation_text(nothing, PIPE)
-        self.assertEqual(text.splitlines()[0], "no SSL profile")
+        self.assertEqual(text.splitlines()[0], "no SSL profile asks for revocation")
         self.assertEqual(text.splitlines()[-1], "no responder was asked")
 
     def test_terminals(self) -> None:
