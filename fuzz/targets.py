@@ -36,6 +36,8 @@ from agwtwisted.core.http.request_reader import RequestReader
 from agwtwisted.core.http.response_reader import ResponseReader
 from agwtwisted.core.identity.clients import Admitted, CertificateProof, ClientConnection, Identity
 from agwtwisted.core.listening.proxy_protocol import HeaderReader, NoHeader, ProxyHeader, Tlv, encoded, joined, split
+from agwtwisted.core.operations.control_requests import body_arguments, matched
+from agwtwisted.core.operations.questions import LONGEST_TEXT, QuestionError
 from agwtwisted.core.resources.resources import CertificateHeaders
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.templates import MATCHER, Scope, Template
@@ -86,6 +88,37 @@ class Target:
     is_der: bool = False  # mutations that keep DER whole help
     words: tuple[str, ...] = ()  # that a grammar knows
     longest: int = 4096  # bytes of an input
+
+
+# The control API
+
+CONTROL_REQUESTS = [
+    b"GET /clients?limit=10&search=%C3%BC+x\n",
+    b"POST /backends/a%2Fb/c%20d/%5B%3A%3A1%5D:80/drain\n",
+    b'POST /revocation/forget\n{"serial": "0A", "issuer": null}',
+    b'POST /explain\n{"listener": "a", "certificate": "-----BEGIN"}',
+    b"HEAD /status\n[[[1]]]",
+]
+
+
+def _control(data: bytes) -> None:
+    line, _, body = data.partition(b"\n")
+    method, _, target = line.partition(b" ")
+    try:
+        found = matched(method.decode("latin-1"), target)
+        members = body_arguments(found.route, body)
+    except QuestionError as found_wrong:
+        _check_question_error(found_wrong)
+        return
+    named = {each[1:-1] for each in found.route.segments if each.startswith("{")}
+    assert named <= found.arguments.keys() <= named | found.route.query.keys()
+    assert all(len(each) <= LONGEST_TEXT and each.isprintable() for each in found.arguments.values())
+    assert members.keys() <= found.route.body.keys()
+
+
+def _check_question_error(error: QuestionError) -> None:
+    assert 400 <= error.status < 500
+    assert len(error.message) < 2000
 
 
 # Configuration
@@ -682,6 +715,12 @@ TARGETS = {
             "~1",
         ),
         longest=200,
+    ),
+    "control": Target(
+        run=_control,
+        seeds=lambda: CONTROL_REQUESTS,
+        words=("/connections/", "/close", "/clients?", "limit=", "%2F", "%00", "%", "&", "=", '{"serial":', "1e999"),
+        longest=1024,
     ),
     "proxy_header": Target(
         run=_proxy_header,
