@@ -17,6 +17,7 @@ from agwtwisted.core.base.expiring import Expiring
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.identity.clients import NO_PROOF, CertificateProof
 from agwtwisted.core.identity.verified_chains import TAKEN, Intermediates, VerifiedChain, VerifiedChains
+from agwtwisted.core.listening.admission import address_block
 from agwtwisted.core.verification.verdicts import Trusted, Unchecked
 from agwtwisted.interfaces import NO_SIBLINGS, Siblings
 from agwtwisted.tls.anew import judged_anew
@@ -122,7 +123,7 @@ class Resumption:
         """With which keys the next handshake from there resumes sessions, as long as one lives that was refused."""
         if not len(self._refused):
             return Keys.USUAL
-        return self._refused.get(address, self._monotonic()) or Keys.USUAL
+        return self._refused.get(address_block(address), self._monotonic()) or Keys.USUAL
 
     def _judged(self, chosen: SiteContext, leaf: bytes, now: float) -> CertificateProof:
         others = self._intermediates.above(leaf)
@@ -131,9 +132,10 @@ class Resumption:
         return proof
 
     def _refuse(self, address: str) -> None:
-        now = self._monotonic()
-        keys = Keys.OTHER if self._refused.get(address, now) is None else Keys.NONE
-        self._refused.put(address, keys, now + SESSION_LIFE)
+        # A host may come from each of its 2^64 addresses, and would crowd out all that is remembered of others.
+        block, now = address_block(address), self._monotonic()
+        keys = Keys.OTHER if self._refused.get(block, now) is None else Keys.NONE
+        self._refused.put(block, keys, now + SESSION_LIFE)
 
     def _heard_of_intermediate(self, payload: bytes) -> None:
         self._intermediates.add(payload)

@@ -169,7 +169,7 @@ class Worker:
         self._reactor.run(installSignalHandlers=False)
 
     def _running(self) -> None:
-        self._channel.send(Message(kind=MessageKind.READY))
+        self._channel.send(Message(kind=MessageKind.READY, fields={"process": os.getpid()}))
         self._beat()
         self._reactor.callLater(REPORT, self._report)
 

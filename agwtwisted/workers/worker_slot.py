@@ -318,13 +318,15 @@ class WorkerSlot:
             case MessageKind.COUNTED:
                 self._counts.reported(self.index, Measurements.of_members(json.loads(message.data)))
             case MessageKind.READY:
-                self._serves()
+                self._serves(message.fields.get("process", 0))
             case MessageKind.REFUSED if not message.fields["serial"]:
                 self.problems = problems_of(message)
             case _:
                 self._owner.received(self, message)
 
-    def _serves(self) -> None:
+    def _serves(self, process: int) -> None:
         if self.state is SlotState.STARTING:
+            if not self._process.number:  # the spawner has ended before it said which it is
+                self._process = ProcessHandle(process)
             self.state = SlotState.SERVING
             self._owner.serves(self)

@@ -607,6 +607,15 @@ class MemoryTests(SynchronousTestCase):
         clock[0] += SESSION_LIFE
         self.assertIs(resumption.keys_for("192.0.2.7"), Keys.USUAL)
 
+    def test_network(self) -> None:
+        """Of IPv6 a /64 is one address: a host that changes its own gains nothing, and takes one place."""
+        resumption = Resumption(lambda: 0.0)
+        for number in range(1, 100):
+            resumption.refused(f"2001:db8::{number:x}")
+        self.assertIs(resumption.keys_for("2001:db8::ffff"), Keys.NONE)
+        self.assertEqual(len(resumption._refused), 1)
+        self.assertIs(resumption.keys_for("2001:db8:0:1::1"), Keys.USUAL)
+
     def test_siblings(self) -> None:
         """Intermediates of verified chains, each once, and addresses of refused clients are told to other workers."""
         heard: list[tuple[str, bytes]] = []

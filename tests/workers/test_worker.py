@@ -261,6 +261,7 @@ class WorkerTests(SynchronousTestCase):
         receive_waiting(self.parent, self.decoder)
         ready, beat = self.decoder.messages()
         self.assertEqual((ready.kind, beat.kind), (MessageKind.READY, MessageKind.BEAT))
+        self.assertEqual(ready.fields, {"process": os.getpid()})
         self.assertEqual(beat.fields, {"connections": 3, "listeners": [["::1", 443, 2]]})
         self.reactor.advance(BEAT)
         self.turn()

@@ -127,6 +127,17 @@ class WorkerSlotTests(SynchronousTestCase):
         self.assertEqual((self.slot.state, self.slot.is_due), (SlotState.STARTING, False))
         self.assertNotIn("key", repr(self.common).replace("affinity_key", ""))
 
+    def test_spawner_ended_before_it_said(self) -> None:
+        """A worker whose spawner has ended before it said which process it is says so itself, and can be ended."""
+        self.order()
+        self.slot.spawner_lost()
+        process = self.process()
+        send_waiting(self.end, Message(kind=MessageKind.READY, fields={"process": process.pid}))
+        self.read()
+        self.assertEqual(self.slot.status.pid, process.pid)
+        self.slot.kill("a test")
+        self.assertEqual(process.wait(60), -9)
+
     def test_counts(self) -> None:
         """What a worker has counted is kept when it reports it, and counts on when it has ended."""
         self.serve()
