@@ -111,7 +111,7 @@ class GatewayAnswers:
         generation = self._gateway.generation
         counted: dict[str, int] = {}
         for port in generation.ports.values():
-            for name, number in port.live.by_listener().items():
+            for name, number in port.by_listener().items():
                 counted[name] = counted.get(name, 0) + number
         return {"listeners": [each.members() for each in listeners_in_force(generation.plan, counted)]}
 

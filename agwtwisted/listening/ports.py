@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Generic
 
@@ -138,6 +138,11 @@ class Port(ABC, Generic[S]):
     def connections(self) -> TrackedSet[Connection]:
         """Those that are live, and of L4 those to servers."""
         return self.live.all
+
+    def by_listener(self) -> Mapping[str, int]:
+        """How many clients there are, by the name of their listener; where there is one alone, none is looked at."""
+        names = {site.listener.name for site in self.sites.all()}
+        return {names.pop(): len(self.live.numbered)} if len(names) == 1 else self.live.by_listener()
 
     @property
     def _sessions(self) -> dict[Connection, PortSession]:

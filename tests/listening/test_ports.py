@@ -201,3 +201,17 @@ class ProxiedTests(SynchronousTestCase):
         protocol.makeConnection(Transport())  # type: ignore[arg-type]
         protocol.dataReceived(header() + GET)
         self.assertIn(b"\r\nX-Forwarded-For: 192.0.2.7:50000\r\n", gateway.backend())
+
+
+class CountedTests(SynchronousTestCase):
+    """How many clients each listener has."""
+
+    def test_by_listener(self) -> None:
+        """Clients count for the listener whose name they have asked for, and on a port of one listener for that."""
+        gateway = Gateway(text("basic -", "other - other.example"))
+        for name in ("", "other.example", "other.example"):
+            gateway.shake_hands(name=name)
+        self.assertEqual(dict(gateway.port.by_listener()), {"basic": 1, "other": 2})
+        alone = Gateway(text("basic -"))
+        alone.shake_hands()
+        self.assertEqual(dict(alone.port.by_listener()), {"basic": 1})
