@@ -56,11 +56,12 @@ class ControlConnections(Factory):
 
     def respond(self, request: ControlRequest) -> None:
         """As `ChannelOwner` has it."""
+        channel = request.channel  # a request that is answered has none
         try:
             self._respond(request)
         except Exception:
             self._log.failure("Unexpected error while answering on the control API")
-            request.channel.abort()
+            channel.abort()
 
     def closed(self, channel: ControlChannel) -> None:
         """As `ChannelOwner` has it."""

@@ -142,6 +142,13 @@ class AnswerTests(SiteCase):
         self.assertNotIn(b"secret", answer.body)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
+    async def test_defect_of_the_site(self) -> None:
+        """A defect before a question is asked ends the connection, and is in the log."""
+        with mock.patch("agwtwisted.control.site.matched", side_effect=ValueError("x")):
+            self.assertEqual((await self.exchange("GET", "/backends")).status, 0)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertEqual((await self.exchange("GET", "/backends")).status, 200)
+
     async def test_no_answer(self) -> None:
         """A question that is not answered in time is given up, with 504."""
         self.answers[Question.BACKENDS] = Deferred[object]()
