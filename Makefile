@@ -13,7 +13,7 @@ TRIALS = $(addprefix trial-,$(END_TO_END) tests.modules $(filter-out tests.end_t
 PROCESSES = $(shell echo $$((2 * $$(nproc) < 8 ? 2 * $$(nproc) : 8)))
 PARALLEL = --numprocesses=$(PROCESSES) --dist=loadfile
 
-.PHONY: run test setup lint format types arrows docstrings trial $(TRIALS) coverage differential explore reference fuzz bench bench-quick bench-micro wheel clean
+.PHONY: run test setup lint format types arrows docstrings trial $(TRIALS) coverage differential explore reference screenshots fuzz bench bench-quick bench-micro wheel clean
 
 run: $(VENV)/.run          ## the gateway with demo certificates and a demo backend
 	$(BIN)/agw demo --config conf/gw.ini
@@ -60,6 +60,9 @@ explore: $(VENV)/.test      ## the property tests with many more examples, other
 
 reference: $(VENV)/.test   ## docs/reference and the page of the manual, from the code
 	$(BIN)/agw reference docs/reference --man deploy/man/agw.1
+
+screenshots: $(VENV)/.dev ## docs/console/*.png, by the tests of the console
+	mkdir -p docs/console && AGW_PICTURES=1 AGW_REQUIRE_PROGRAMS=1 $(BIN)/python -m pytest tests/console/test_page.py
 
 fuzz: $(VENV)/.fuzz        ## every reader of bytes from outside, SECONDS=60 each; see fuzz/README.md
 	$(BIN)/python -m fuzz --seconds $(SECONDS)

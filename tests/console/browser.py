@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from selenium.common.exceptions import StaleElementReferenceException
@@ -18,6 +20,9 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tests.programs import path_of
 
 T = TypeVar("T")
+
+PICTURES: Final = Path(__file__).parents[2] / "docs" / "console" if "AGW_PICTURES" in os.environ else None
+"""Where pictures of the console are kept; None: none are made."""
 
 DEADLINE: Final = 60
 """Seconds after which what is waited for fails a test."""
@@ -137,6 +142,17 @@ class Browser:
     def text(self, selector: str = "main") -> str:
         """What of the page can be read."""
         return "\n".join(each.text for each in self.all(selector))
+
+    def picture(self, name: str) -> None:
+        """Keeps what is shown as docs/console/NAME.png, where that was asked for, with few colours."""
+        if PICTURES is None:
+            return
+        from PIL import Image  # of the extra `dev`
+
+        shown = Image.open(BytesIO(self.driver.get_screenshot_as_png())).convert("RGB")
+        shown.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
+            PICTURES / f"{name}.png", optimize=True
+        )
 
     def complaints(self) -> list[str]:
         """What the browser has complained about since it was asked last, but answers that are errors."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import attrs
 from tests import fork_server, running
 from tests.console.browser import Browser, browsing
 from tests.end_to_end.backends import Backend, Named
+from tests.end_to_end.clients import by_python
 from tests.end_to_end.gateway import (
     PROFILES,
     Gateway,
@@ -50,9 +52,17 @@ class ConsoleScene:
 
     def get(self, door: str, certificate: str = "") -> Any:
         """A client's call; the status is that of its response, and 0 where the handshake failed."""
-        from tests.end_to_end.clients import by_python
-
         return by_python(self.gateway.call(self.ports[door], certificate))
+
+    def traffic(self, seconds: int) -> None:
+        """Calls of all kinds for so long, more and fewer of them in turn: for pictures alone."""
+        never = threading.Event()
+        for turn in range(seconds * 2):
+            calls = [("strict", "rsa"), ("strict", "ecdsa"), ("passthrough", "stranger")] * (2 + turn // 12 % 3)
+            calls += [("http400", ("expired", "stranger", "", "not-yet-valid")[turn % 4])] * (turn % 3 == 0)
+            for name, certificate in calls:
+                self.get(name, certificate)
+            never.wait(0.3)
 
 
 def configuration(ports: dict[str, int], backend: Backend, dead: int, control: int) -> str:

@@ -8,6 +8,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.console.browser import PICTURES
 from tests.console.consoles import MARKUP, SHOWN, stage
 from tests.end_to_end import clients
 from tests.end_to_end.gateway import assert_no_defect, shared
@@ -65,10 +66,17 @@ class PageTests(SynchronousTestCase):
             self.scene.get("http400", certificate)
         browser = self.browser
         browser.one(".bars", "certificate has expired")
+        browser.one(".events", "certificate has expired")
         browser.until(lambda: browser.all(".plot path.line.tone-1"))
         browser.until(lambda: browser.run("return document.querySelectorAll('.plot path.line').length") >= 4)
         browser.one(".plain", "is Down")
         browser.one(".stages", "2 / 3")
+        if PICTURES:
+            self.scene.traffic(seconds=120)
+            for scheme in ("light", "dark"):
+                browser.prefer(prefers_color_scheme=scheme)
+                browser.picture(f"overview-{scheme}")
+            browser.prefer()
 
     def test_listeners(self) -> None:
         """Each listener has its mode, and its profile's rules one click on."""
@@ -86,12 +94,17 @@ class PageTests(SynchronousTestCase):
         name = next(word for word in row.split() if word.startswith("127.0.0.1:"))
         browser.click(f"button[aria-label='Drain {name}']")
         browser.one("dialog", "No other server of app is up")
+        browser.picture("backends")
         browser.click("dialog button", "Drain")
         browser.one(".notice", f"{name} is draining")
         browser.one("tr", "Draining")
         browser.click(f"button[aria-label='Use {name}']")
         browser.click("dialog button", "Use again")
         browser.one(".notice", f"{name} is used again")
+        browser.click("nav a", "Overview")
+        browser.one(".events", f"{name} (app) is Draining")
+        browser.one(".events", f"{name} (app) is used again")
+        browser.click("nav a", "Backends")
         browser.until(lambda: "Draining" not in browser.text(".rows"))
 
     def test_certificates(self) -> None:
@@ -138,6 +151,7 @@ class PageTests(SynchronousTestCase):
         verdict = browser.one(".verdict", "Refused")
         self.assertIn("expired", verdict.text)
         self.assertTrue(browser.all(".steps li.bad"))
+        browser.picture("refusals")
         self.assert_harmless()
 
     def test_explain(self) -> None:
@@ -156,6 +170,15 @@ class PageTests(SynchronousTestCase):
         browser.one(".problem", "The gateway answered 400")
         self.assert_harmless()
 
+    def test_revocation(self) -> None:
+        """What is known of revocation is there, and forgetting asks before."""
+        self.show("revocation")
+        browser = self.browser
+        browser.one("h2", "Responders")
+        browser.click("main button", "Forget answers")
+        browser.click("dialog button", "Forget")
+        browser.one(".notice", "orgotten")
+
     def test_configuration(self) -> None:
         """A reload that is rejected shows every problem and leads to its line; one that is taken says what changed."""
         text = self.gateway.file.read_text()
@@ -167,6 +190,7 @@ class PageTests(SynchronousTestCase):
         browser.click("main button", "Reload")
         notice = browser.one(".notice.bad", "rejected")
         self.assertIn("Sometimes", notice.text)
+        browser.picture("configuration")
         rejected = next(each for each in browser.all(".notice li") if "Sometimes" in each.text)
         rejected.find_element("tag name", "button").click()
         self.assertIn("refusal = Http400", browser.one(".source .marked").text)
@@ -260,6 +284,10 @@ class PageTests(SynchronousTestCase):
             browser.until(lambda: not browser.all("main > .view > section > p.empty:only-child"))
             self.assertEqual(browser.run("return document.documentElement.scrollWidth"), 375, view)
             self.assertEqual(browser.run(UNNAMED), [], view)
+            if view == "listeners":
+                browser.prefer(prefers_color_scheme="dark")
+                browser.picture("narrow")
+                browser.prefer()
 
     def test_light_and_dark(self) -> None:
         """The colours follow the system until one is chosen, which a reload of the page keeps."""

@@ -50,11 +50,16 @@ function rejected(outcome) {
 
 /** Lines of problems and warnings, each with a link to its line of the text. */
 function problems(lines) {
-  return lines?.length > 0 && h("ul", { class: "problems" }, lines.map((each) => {
+  return lines?.length > 0 && h("ul", { class: "problems" }, ordered(lines).map((each) => {
     const place = /:(\d+)(?=[:\s])/.exec(each);
     return h("li", { class: each.startsWith("WARNING") ? "warn" : null }, h("pre", {}, each),
       place && h("button", { type: "button", class: "small quiet", onclick: () => lead(place[1]) }, `Line ${place[1]}`));
   }));
+}
+
+/** Errors before warnings. */
+function ordered(lines) {
+  return [...lines].sort((one, other) => one.startsWith("WARNING") - other.startsWith("WARNING"));
 }
 
 function lead(number) {

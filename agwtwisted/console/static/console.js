@@ -125,7 +125,7 @@ function later() {
 function drawIdentity() {
   const status = page.standing.status;
   if (!status) return;
-  const parts = [status.version, status.phase !== "running" && status.phase, typeof status.uptime === "number" && `up ${span(status.uptime)}`];
+  const parts = [status.version, status.phase !== "running" && status.phase, typeof status.uptime === "number" && `up ${span(status.uptime).split(" ").slice(0, 2).join(" ")}`];
   show(document.getElementById("identity"), parts.filter(Boolean).join(" · "));
 }
 

@@ -72,6 +72,11 @@ function morphChildren(old, fresh) {
   while (at) at = without(at);
 }
 
+/** Whether a person has set it: details that were opened stay so. */
+function chosen(element, name) {
+  return element.nodeName === "DETAILS" && name === "open";
+}
+
 function without(node) {
   const next = node.nextSibling;
   node.remove();
@@ -88,12 +93,11 @@ function morph(old, fresh) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;
   }
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !chosen(old, name)) old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   for (const name of Object.keys(old.agwOn ?? {})) if (!fresh.agwOn?.[name]) old[name] = null;
   Object.assign(old, fresh.agwOn);
   old.agwOn = fresh.agwOn;
   morphChildren(old, fresh);
-  // What a person has chosen is no attribute.
   if (old.nodeName === "OPTION") old.selected = fresh.hasAttribute("selected");
 }

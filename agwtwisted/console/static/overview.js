@@ -1,5 +1,6 @@
 // What passes through the gateway now, where it is stopped, and what needs a person.
 
+import { HEALTH } from "./backends.js";
 import { SOON, urgency } from "./certificates.js";
 import { h, show } from "./dom.js";
 import { clock, count, day, duration, endpoint, number, plural } from "./format.js";
@@ -54,7 +55,7 @@ function graphics(pointer) {
       { name: "4xx", label: "4xx", tone: "tone-3" }, { name: "5xx", label: "5xx", tone: "tone-4" }] }),
     new Plot({ ...common, title: "Latency", format: duration, series: [
       { name: "p50", label: "median", tone: "tone-1" }, { name: "p99", label: "99 %", tone: "tone-5" }] }),
-    new Plot({ ...common, title: "Connections", format: (value) => (value !== null && value < 10 ? number(value) : count(value)), series: [
+    new Plot({ ...common, title: "Connections", whole: true, format: (value) => (value !== null && value < 10 ? number(value) : count(value)), series: [
       { name: "connections", label: "open", tone: "tone-2" }] }),
     new Plot({ ...common, title: "Handshakes/s", format: number, series: [
       { name: "handshakes", label: "handshakes", tone: "tone-1" }, { name: "refusals", label: "refusals", tone: "tone-4" }] }),
@@ -101,17 +102,22 @@ function byReason(found) {
   ];
 }
 
+/** What an event says: where it leads, its tone, a sentence, and more about it. */
 const SAID = {
-  refusal: (each) => ["#/refusals", "bad", `${each.reason ?? "refused"}`, each.subject ?? each.listener],
-  health: (each) => ["#/backends", each.health === "Up" ? "good" : "warn", `${each.address ? endpoint(each.address, each.port) : each.server ?? "a server"} is ${each.health ?? "changed"}`, each.health_probe_log],
-  reload: (each) => ["#/configuration", each.outcome === "rejected" ? "bad" : "good", each.outcome === "rejected" ? "a new configuration was rejected" : "a new configuration is in force", each.generation ? `generation ${each.generation}` : null],
-  worker: (each) => ["#/overview", "warn", `worker ${each.index ?? ""} ${each.state ?? each.outcome ?? "changed"}`, each.reason],
-  certificate: (each) => ["#/certificates", "warn", `${each.name ?? "a certificate"} ends ${each.not_after ? day(each.not_after) : "soon"}`, each.kind],
+  refusal: (each) => each.omitted
+    ? ["#/refusals", "bad", plural(each.omitted, "further refusal"), null]
+    : ["#/refusals", "bad", each.reason, each.subject ?? each.listener],
+  health: (each) => ["#/backends", HEALTH[each.after] ?? "good", `${each.server} is ${each.after || "used again"}`, each.reason],
+  reload: (each) => each.outcome === "rejected"
+    ? ["#/configuration", "bad", "a new configuration was rejected", plural(each.problems.length, "problem")]
+    : ["#/configuration", "good", `generation ${each.generation} is in force`, null],
+  worker: (each) => ["#/overview", each.outcome === "started" ? "good" : "warn", `worker ${each.worker} has ${each.outcome}`, each.how],
+  certificate: (each) => ["#/certificates", "warn", `${each.name} ends ${day(each.not_after)}`, each.subject],
 };
 
 function happened(feed) {
   const all = Object.keys(SAID).flatMap((kind) => feed.of(kind).slice(0, 12).map((each) => [kind, each]));
-  const latest = all.sort(([, one], [, other]) => (one.at < other.at ? 1 : -1)).slice(0, 12);
+  const latest = all.sort(([, one], [, other]) => (one.at < other.at ? 1 : -1)).slice(0, 8);
   return [
     h("h2", {}, "Events", h("small", {}, feed.open ? "live" : "not connected")),
     latest.length

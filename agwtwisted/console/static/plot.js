@@ -26,11 +26,11 @@ export class Pointer {
 
 /**
  * One plot. `series` are {name, label, tone}; points are {at, values: {name: number or null}} in ascending order;
- * a gap of more than `gap` milliseconds between two points stays empty.
+ * `whole`: they are counts; a gap of more than `gap` milliseconds between two points stays empty.
  */
 export class Plot {
-  constructor({ title, series, format, pointer, range, stacked = false, gap = 10000 }) {
-    Object.assign(this, { title, series, format, pointer, range, stacked, gap });
+  constructor({ title, series, format, pointer, range, stacked = false, whole = false, gap = 10000 }) {
+    Object.assign(this, { title, series, format, pointer, range, stacked, whole, gap });
     this.points = [];
     this.now = Date.now();
     this.graphic = svg("svg", { class: "graphic", "aria-hidden": "true", height: HEIGHT });
@@ -65,7 +65,7 @@ export class Plot {
     const width = Math.max(200, Math.floor(this.element.clientWidth));
     this.width = width;
     this.shown = Math.min(this.range, Math.max(SHORTEST, this.now - (this.points[0]?.at ?? this.now)));
-    const top = nice(this.highest());
+    const top = this.whole ? even(nice(this.highest())) : nice(this.highest());
     const x = (at) => LEFT + (1 - (this.now - at) / this.shown) * (width - LEFT - RIGHT);
     const y = (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - TOP - BOTTOM);
     this.graphic.setAttribute("width", width);
@@ -169,7 +169,12 @@ export function spark(values, tone) {
 function nice(value) {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 5, 10].map((each) => each * power).find((each) => each >= value * 1.001) ?? 10 * power;
+  return [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].map((each) => each * power).find((each) => each >= value * 1.001) ?? 10 * power;
+}
+
+/** Of what is counted there are no halves. */
+function even(value) {
+  return 2 * Math.max(1, Math.ceil(value / 2));
 }
 
 function runs(points, levels, gap) {

@@ -145,7 +145,7 @@ function list(found, rows, answers) {
     key: (each) => each.id,
     empty: "No refusal that this choice takes.",
     columns: [
-      { label: "Time", cell: (each) => h("time", { datetime: each.at, title: `${day(each.at)} UTC` }, clock(each.at)) },
+      { label: "Time", tone: "address", cell: (each) => h("time", { datetime: each.at, title: `${day(each.at)} UTC` }, clock(each.at)) },
       { label: "Reason", tone: "text", cell: (each) => h("span", { class: "reason" }, each.reason) },
       { label: "Subject", tone: "text", cell: (each) => code(each.subject) },
       { label: "Listener", cell: (each) => each.listener },
