@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from agwtwisted.backends.targets import Target
 from agwtwisted.core.backends.balancing import Pool
+from agwtwisted.core.backends.health import HealthState
 from agwtwisted.core.http.host_names import bracketed
 from agwtwisted.interfaces import Siblings
 
@@ -62,8 +63,8 @@ class OperatorDrains:
         self._publishes = publishes
         self._drained: set[DrainKey] = set()
         self._servers: Mapping[DrainKey, Target] = {}
-        self.changed: Callable[[str, bool], object] = _not_published
-        """Is called with a server's name, and whether it is out from now on, when an operator has changed that."""
+        self.changed: Callable[[str, HealthState, bool], object] = _not_published
+        """Is called with a server's name, its state, and whether an operator has it out from now on."""
         if not publishes:
             siblings.subscribe(DRAINED, self._heard)
 
@@ -114,7 +115,7 @@ class OperatorDrains:
 
     def _say(self, key: DrainKey, *, drained: bool) -> None:
         _, settings, host, port = key
-        self.changed(f"{bracketed(host)}:{port} ({settings})", drained)
+        self.changed(f"{bracketed(host)}:{port} ({settings})", self._servers[key].health.state, drained)
         self._log.info(
             "Backend server {host}:{port} ({settings}) is {what} by an operator",
             host=host,
@@ -124,5 +125,5 @@ class OperatorDrains:
         )
 
 
-def _not_published(server: str, drained: bool) -> None:
+def _not_published(server: str, state: HealthState, drained: bool) -> None:
     """Where nothing hears of it."""

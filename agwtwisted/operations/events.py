@@ -77,11 +77,12 @@ class Events:
         if self.wanted:
             self.publish(HEALTH, health_event(server, before.value, after.value, reason))
 
-    def drained(self, server: str, drained: bool) -> None:
-        """An operator has taken a server out, or in again."""
+    def drained(self, server: str, state: HealthState, drained: bool) -> None:
+        """An operator has taken a server out that is in this state, or in again."""
         if self.wanted:
-            before, after = ("", DRAINING) if drained else (DRAINING, "")
-            self.publish(HEALTH, health_event(server, before, after, "an operator"))
+            before, after = (state.value, DRAINING) if drained else (DRAINING, state.value)
+            reason = "an operator drains it" if drained else "an operator has taken it in again"
+            self.publish(HEALTH, health_event(server, before, after, reason))
 
     def relay(self, kind: str, members: Mapping[str, Any]) -> None:
         """The same in another process, which has counted it already: that of one counts not against another's."""

@@ -115,7 +115,7 @@ class OperatorDrainsTests(SynchronousTestCase):
     def test_heard_of(self) -> None:
         """A subscriber hears of each change that an operator makes, and of none that a process only follows."""
         heard: list[tuple[str, bool]] = []
-        self.parent.changed = self.worker.changed = lambda server, drained: heard.append((server, drained))
+        self.parent.changed = self.worker.changed = lambda server, _, drained: heard.append((server, drained))
         self.parent.drain(key("a"))
         self.hub.deliver()
         self.parent.undrain(key("a"))

@@ -73,15 +73,15 @@ class EventsTests(SynchronousTestCase):
     def test_servers(self) -> None:
         """A change of a server's health is an event, and so is that an operator drains it."""
         self.events.moved("a:80", HealthState.UP, HealthState.DOWN, "no answer")
-        self.events.drained("a:80", True)
+        self.events.drained("a:80", HealthState.UP, True)
         end = self.events.subscribe(self.note)
         self.events.moved("a:80", HealthState.UP, HealthState.DOWN, "no answer")
-        self.events.drained("a:80", True)
-        self.events.drained("a:80", False)
+        self.events.drained("a:80", HealthState.UP, True)
+        self.events.drained("a:80", HealthState.UP, False)
         end()
         self.assertEqual({kind for kind, _ in self.heard}, {HEALTH})
         changes = [(members["before"], members["after"]) for _, members in self.heard]
-        self.assertEqual(changes, [("Up", "Down"), ("", "Draining"), ("Draining", "")])
+        self.assertEqual(changes, [("Up", "Down"), ("Up", "Draining"), ("Draining", "Up")])
 
     def test_defects(self) -> None:
         """A subscriber that raises is logged, and the next one hears the event."""
