@@ -52,6 +52,7 @@ class ManyClients:
     def __init__(self) -> None:
         self.clients = [client(number) for number in range(CLIENTS)]
         self.failing = False
+        self.missing: list[int] = []
 
     def list(self, arguments: Mapping[str, str], _: Mapping[str, Any]) -> Any:
         """GET /clients."""
@@ -63,7 +64,8 @@ class ManyClients:
         start = ids.index(arguments["after"]) + 1 if "after" in arguments else 0
         page = found[start : start + int(arguments["limit"])]
         more = start + len(page) < len(found)
-        return {"clients": page, "total": len(found), "next": page[-1]["id"] if more else None}
+        following = page[-1]["id"] if more else None
+        return {"clients": page, "total": len(found), "next": following, "missing_workers": self.missing}
 
     def close(self, _: Mapping[str, str], __: Mapping[str, Any]) -> Any:
         """POST /connections/0-3/close."""
@@ -94,7 +96,7 @@ class ScriptTests(SynchronousTestCase):
 
     def show(self, view: str) -> Browser:
         """The page at a view."""
-        self.many.failing = False
+        self.many.failing, self.many.missing = False, []
         self.browser.open(f"{self.stub.url}#/{view}")
         return self.browser
 
@@ -196,6 +198,12 @@ class ScriptTests(SynchronousTestCase):
         self.assertIn("listener=partners", browser.driver.current_url)
         browser.driver.refresh()
         browser.one(".pages", "5 clients")
+
+    def test_missing_workers(self) -> None:
+        """A worker that has not answered is named: what is shown is not all there is."""
+        browser = self.show("clients")
+        self.many.missing = [1, 3]
+        browser.one("main", "without worker 1, 3, which did not answer in time")
 
     def test_closing_one(self) -> None:
         """A connection is closed after a question in the page, which Escape takes back."""

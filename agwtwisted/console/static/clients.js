@@ -104,14 +104,8 @@ class Pages {
     return h("nav", { class: "pages", "aria-label": "Pages" }, h("span", {}, text),
       h("button", { type: "button", class: "small", disabled: this.number() === 1, onclick: () => this.first() }, "First"),
       h("button", { type: "button", class: "small", disabled: this.number() === 1, onclick: () => this.previous() }, "Previous"),
-      h("button", { type: "button", class: "small", disabled: !answer.next, onclick: () => this.next(answer.next) }, "Next"),
-      missing(answer));
+      h("button", { type: "button", class: "small", disabled: !answer.next, onclick: () => this.next(answer.next) }, "Next"));
   }
-}
-
-/** Which workers did not answer, so that what is shown is not all. */
-export function missing(answer) {
-  return answer.missing_workers?.length > 0 && state("warn", `without worker ${answer.missing_workers.join(", ")}, which did not answer`);
 }
 
 /** A verdict by its first word. */

@@ -10,6 +10,7 @@ export function live(view, place, ask, seconds, render) {
   const draw = (poll) => {
     show(place,
       poll.error && problem(poll.error, () => poll.now()),
+      missing(poll.data?.missing_workers ?? []),
       poll.data !== null && h("div", { class: poll.error ? "stale" : null }, render(poll.data)),
       poll.data === null && !poll.error && h("p", { class: "empty" }, "Asking the gateway …"));
   };
@@ -18,6 +19,11 @@ export function live(view, place, ask, seconds, render) {
   view.stopping(() => poll.stop());
   draw(poll);
   return poll.start();
+}
+
+/** Which workers did not answer, so that what is shown is not all. */
+function missing(workers) {
+  return workers.length > 0 && h("p", { class: "beside" }, state("warn", `without worker ${workers.join(", ")}, which did not answer in time`));
 }
 
 /** What went wrong, in place, with a way to try it again. */

@@ -23,7 +23,7 @@ export const refusals = {
     const listener = h("div", {});
     view.root.append(heading("Refusals", stream, hold), h("p", { class: "lead" }, "Clients whose certificates the gateway did not accept, the newest first. Open one for the steps of its verdict."),
       h("div", { class: "filters" }, listener, h("label", { class: "field grow" }, h("span", {}, "Search"), search)), place);
-    const poll = live(view, place, async () => kept.merge((await get(`refusals?limit=${SHOWN}`)).refusals), 20, render);
+    const poll = live(view, place, ask, 20, render);
     view.heard("refusal", (members) => {
       if (!members.id) return poll.now();
       kept.merge([members]);
@@ -48,6 +48,12 @@ export const refusals = {
           said = Date.now();
         }
       }, 200);
+    }
+
+    async function ask() {
+      const answer = await get(`refusals?limit=${SHOWN}`);
+      kept.merge(answer.refusals);
+      return answer;
     }
 
     function pause() {
@@ -87,7 +93,6 @@ class Recent {
     const fresh = found.filter((each) => !known.has(each.id));
     if (this.all.length) this.news += fresh.length;
     this.all = [...fresh, ...this.all].sort((one, other) => (one.at < other.at ? 1 : one.at > other.at ? -1 : 0)).slice(0, SHOWN);
-    return this.all;
   }
 
   pause() {

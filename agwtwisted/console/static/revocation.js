@@ -3,7 +3,6 @@
 import { post } from "./api.js";
 import { h, show } from "./dom.js";
 import { count, moment } from "./format.js";
-import { missing } from "./clients.js";
 import { code, confirmed, facts, heading, live, notice, state, table, when } from "./parts.js";
 
 const CIRCUIT = { closed: "good", open: "bad", "half-open": "warn" };
@@ -17,7 +16,7 @@ export const revocation = {
     const place = h("section", {});
     view.root.append(heading("Revocation", h("button", { type: "button", onclick: () => forget(null) }, "Forget answers")),
       h("p", { class: "lead" }, "OCSP: what responders have answered, how they can be reached, and what is asked next. An answer of revoked is never forgotten."), done, place);
-    const poll = live(view, place, "revocation", 5, (answer) => [missing(answer), summary(answer), profiles(answer), responders(answer), renewals(answer, forget)]);
+    const poll = live(view, place, "revocation", 5, (answer) => [summary(answer), profiles(answer), responders(answer), renewals(answer, forget)]);
 
     async function forget(renewal) {
       const outcome = await confirmed({
