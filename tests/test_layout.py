@@ -25,6 +25,7 @@ BESIDE_MODULES = {
     "test_admitted",
     "test_benchmarks",
     "test_conf",
+    "test_container",
     "test_fuzz",
     "test_glossary",
     "test_hostile_inputs",

@@ -7,6 +7,7 @@ import re
 import secrets
 import shlex
 import shutil
+import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -126,7 +127,7 @@ def init(request: InitRequest, now: datetime, agw: str) -> str:
     files = {directory / "pki" / name: NewFile(data=data, secret=_is_secret(data)) for name, data in pki.items()}
     files[directory / "gw.ini"] = NewFile(data=text)  # the last one: where it is, the others are
     write_all(files, force=request.force)
-    return "\n".join([_made(directory, pki), "", *_commands(request, starter, directory, agw)])
+    return "\n".join([_made(directory, pki), "", *_commands(request, starter, directory, agw), *_busy(starter)])
 
 
 def program(argument: str, environment: Mapping[str, str]) -> str:
@@ -221,12 +222,22 @@ def _commands(request: InitRequest, starter: Starter, directory: Path, agw: str)
             )
         yield f"{next(numbers)}. A server to try it with, which shows what it is sent, in a terminal of its own:"
         yield f"   {demo}"
-    yield f"{next(numbers)}. The gateway, in another one:"
+    yield f"{next(numbers)}. The gateway, in {'a terminal of its own' if request.backend else 'another one'}:"
     yield f"   {agw} run --config {configuration}"
     yield f"{next(numbers)}. {_ACCEPTED[starter.mode]}"
     yield f"   {_curl(pki, 'client.pem', request.url)}"
     yield f"{next(numbers)}. {_REFUSED[starter.mode]}"
     yield f"   {_curl(pki, 'stranger.pem' if starter.trusts else '', request.url)}"
+
+
+def _busy(starter: Starter) -> Iterator[str]:
+    """What keeps the gateway from starting there, as it is now."""
+    family = socket.AF_INET6 if ":" in starter.address else socket.AF_INET
+    try:
+        socket.create_server((starter.address, starter.port), family=family).close()
+    except OSError as error:
+        where = address_and_port(starter.address, starter.port)
+        yield f"\nWARNING the gateway cannot listen on {where} now: {os.strerror(error.errno or 0)}; change port in gw.ini"
 
 
 _ACCEPTED: Final = {

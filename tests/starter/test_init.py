@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import socket
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -171,6 +172,15 @@ class PrintedTests(InitCase):
         """The demo's responder goes with the demo's server."""
         first, *_ = self.commands(self.init(ocsp="http://127.0.0.1:9001/"))
         self.assertEqual(first[-4:], ["--responder", "127.0.0.1:9001", "--pki", f"{self.directory}/pki"])
+
+    def test_busy_port(self) -> None:
+        """A port that another program has is said at once, with what to do."""
+        with socket.create_server(("127.0.0.1", 0)) as busy:
+            port = busy.getsockname()[1]
+            printed = self.init(port=port)
+        expected = f"WARNING the gateway cannot listen on 127.0.0.1:{port} now: Address already in use; change port in"
+        self.assertIn(expected, printed)
+        self.assertNotIn("WARNING", self.init(port=port, force=True))
 
     def test_url(self) -> None:
         """Clients are led to the address of the listener where that is one of a network."""
