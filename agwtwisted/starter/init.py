@@ -237,7 +237,8 @@ def _busy(starter: Starter) -> Iterator[str]:
         socket.create_server((starter.address, starter.port), family=family).close()
     except OSError as error:
         where = address_and_port(starter.address, starter.port)
-        yield f"\nWARNING the gateway cannot listen on {where} now: {os.strerror(error.errno or 0)}; change port in gw.ini"
+        reason = os.strerror(error.errno or 0)
+        yield f"\nWARNING the gateway cannot listen on {where} now: {reason}; change port in gw.ini"
 
 
 _ACCEPTED: Final = {
