@@ -230,7 +230,9 @@ class DrainTests(ApiCase):
         return found
 
     def test_under_load(self) -> None:
-        """No request is lost; after it the server gets none, and its share again when it is back."""
+        """No request is lost; after it the server gets none, and its share again when it is back; events say both."""
+        reader = EventReader(self.gateway, "?kinds=health")
+        self.addCleanup(reader.close)
         done = threading.Event()
         plain, strict = self.scene.doors["plain"], self.gateway.call(self.scene.doors["strict"], "ecdsa")
         load = [Asking(lambda: clients.plain(plain), keeps, done) for keeps in (True, True, True, False)]
@@ -250,6 +252,8 @@ class DrainTests(ApiCase):
                 {self.scene.backend.one.port: True, self.scene.backend.two.port: False},
             )
             self.assertEqual(self.server("undrain"), "undrained")
+            reader.await_event("health", after="Draining")
+            reader.await_event("health", before="Draining")
             wait_until(lambda: self.answers()["one"] > 4, "the server gets its share again")
             before = [each.answered for each in load]
             wait_until(lambda: all(each.answered > start + 20 for each, start in zip(load, before, strict=True)), "on")
@@ -285,6 +289,10 @@ class EventTests(ApiCase):
                 self.assertEqual(refusal["listener"], "strict")
             answer = self.post("/reload")
             self.assertEqual((answer.status, answer.members["outcome"]), (200, "in_force"), answer)
+        events = wait_until(
+            lambda: [each for kind, each in self.reader.events() if kind == "reload"][1:], "both are said"
+        )
+        self.assertEqual(events[-1]["outcome"], "in_force")
 
     def test_kinds(self) -> None:
         """One that wants other kinds gets no refusals."""
