@@ -147,7 +147,8 @@ GATEWAY = Kind(
         "log_refused_certificates": Key(
             boolean,
             "Whether a line about a refused client has the subject, serial number and SHA-256 of its certificate. "
-            "SHA-1 and issuer are always logged.",
+            "SHA-1 and issuer are always logged. Without it the control API shows no certificate of a refused client "
+            "either, and none is kept in memory.",
         ),
         "server_header": Key(
             header_value,
