@@ -327,11 +327,11 @@ def compared(place: Place, requests: int) -> tuple[Counted, Counted]:
     return Counted.of_metrics(samples_of(scrape(place.gateway))), Counted.of_log(place.gateway.records())
 
 
-def main() -> None:
-    """Compares 100,000 requests, in one process and with two workers."""
-    for workers in (1, 2):
+def main(requests: int = 100_000, processes: tuple[int, ...] = (1, 2)) -> None:
+    """Compares so many requests, in one process and with two workers."""
+    for workers in processes:
         with place(workers) as made:
-            by_metrics, by_log = compared(made, 100_000)
+            by_metrics, by_log = compared(made, requests)
             total = by_log.requests.total(), by_log.sessions.total(), by_log.failed_handshakes.total()
             print(f"{workers} processes: {by_metrics == by_log}, requests, sessions, failed handshakes: {total}")
             print(f"  bytes {by_log.received.total()} received, {by_log.sent.total()} sent; {dict(by_log.requests)}")
