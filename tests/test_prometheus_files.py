@@ -12,7 +12,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.operations.exposition import render
 from agwtwisted.core.operations.families import FAMILIES, FamilyKind, MetricFamily
+from tests.core.operations.test_exposition import EVERY
 from tests.programs import needs
 
 FILES = Path(__file__).parent.parent / "deploy" / "prometheus"
@@ -100,6 +102,12 @@ class PromtoolTests(SynchronousTestCase):
         """The alerts are rules, and the configuration is one."""
         self.promtool("check", "rules", RULES.name)
         self.promtool("check", "config", "--syntax-only", "prometheus.yml")
+
+    def test_exposition(self) -> None:
+        """Every metric has a name, a unit and a help text as Prometheus wants them."""
+        _, text = render(EVERY)
+        run = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, timeout=60, check=False)
+        self.assertEqual((run.returncode, run.stdout, run.stderr), (0, b"", b""))
 
     def test_alerts(self) -> None:
         """They fire when they should, and not before."""
