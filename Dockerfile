@@ -1,7 +1,7 @@
 # The gateway as an image: docs/install.md, "Container".
 #
 #   docker build --tag agwtwisted .
-#   docker run --read-only --tmpfs /run/agwtwisted:uid=10001,gid=10001,mode=0700 --cap-drop ALL \
+#   docker run --read-only --cap-drop ALL \
 #       --publish 8443:8443 --volume ./gateway:/etc/agwtwisted:ro agwtwisted
 
 ARG PYTHON=3.13
@@ -19,11 +19,11 @@ RUN python3 -m venv /opt/agwtwisted \
 FROM python:${PYTHON}-slim
 RUN groupadd --gid 10001 agwtwisted \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin agwtwisted \
-    && install --directory --owner=10001 --group=10001 --mode=0700 \
-        /etc/agwtwisted /run/agwtwisted /var/lib/agwtwisted
+    && install --directory --owner=10001 --group=10001 --mode=0700 /etc/agwtwisted /var/lib/agwtwisted
 COPY --from=build /opt/agwtwisted /opt/agwtwisted
-# Without a state directory of its own the gateway has its control socket in the runtime directory, as under systemd.
-ENV PATH=/opt/agwtwisted/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 RUNTIME_DIRECTORY=/run/agwtwisted
+# Without a state directory the control socket is in the runtime directory, as under systemd: here in memory that every
+# user may write to, under a read-only root file system, too. The gateway makes that directory its user's alone.
+ENV PATH=/opt/agwtwisted/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 RUNTIME_DIRECTORY=/dev/shm/agwtwisted
 USER 10001:10001
 EXPOSE 8443
 # Drains, for at most drain_timeout: `docker stop --time` has to be more than that.
