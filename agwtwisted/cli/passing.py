@@ -134,11 +134,11 @@ class _Body(Protocol):
     """Hands the body of a response on; `ended` fires at its end, or fails where it was cut."""
 
     def __init__(self, request: ControlRequest) -> None:
-        self.ended: Deferred[None] = Deferred(self._abandoned)
+        self.ended: Deferred[None] = Deferred()
         self._request = request
 
     def connectionMade(self) -> None:
-        """The client reads it as fast as it can."""
+        """The client reads it as fast as it can; where it goes, the connection to the gateway ends."""
         self._request.registerProducer(self.transport, True)
 
     def dataReceived(self, data: bytes) -> None:
@@ -154,10 +154,6 @@ class _Body(Protocol):
             self.ended.callback(None)
         else:
             self.ended.errback(reason)
-
-    def _abandoned(self, _: object) -> None:
-        if self.transport is not None:
-            self.transport.loseConnection()  # the gateway hears of a client that has gone
 
 
 async def _handed_on(response: IResponse, request: ControlRequest) -> None:

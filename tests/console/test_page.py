@@ -227,6 +227,12 @@ class PageTests(SynchronousTestCase):
         self.browser.open(f"{printed.stdout.strip()}&/listeners")
         self.browser.one("tr", "strict")
 
+    def test_many_visits(self) -> None:
+        """A page that was left holds no connection: of those that a browser has for a place, all could be held."""
+        for _ in range(8):
+            self.show("listeners")
+            self.browser.one("tr", "strict")
+
     def test_gateway_gone(self) -> None:
         """A gateway that is gone is said in a banner, and the page goes on by itself once it is back."""
         self.show("listeners")

@@ -32,7 +32,6 @@ function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "key") element.agwKey = String(value);
-    else if (name === "keep") element.agwKeep = value;
     else if (name.startsWith("on")) listen(element, name, value);
     else element.setAttribute(name, value === true ? "" : visible(value));
   }
@@ -88,7 +87,7 @@ function alike(old, fresh) {
 }
 
 function morph(old, fresh) {
-  if (old === fresh || fresh.agwKeep) return;
+  if (old === fresh) return;
   if (old.nodeType === Node.TEXT_NODE) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;

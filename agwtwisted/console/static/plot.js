@@ -154,18 +154,6 @@ export class Plot {
   }
 }
 
-/** A line of the last values alone, as wide as a word. */
-export function spark(values, tone) {
-  const width = 96;
-  const height = 22;
-  const known = values.filter((each) => each !== null);
-  const top = Math.max(...known, 0) || 1;
-  const step = width / Math.max(values.length - 1, 1);
-  const at = values.map((each, index) => each === null ? null : [index * step, height - 2 - (each / top) * (height - 4)]);
-  return svg("svg", { class: "spark", "aria-hidden": "true", width, height, viewBox: `0 0 ${width} ${height}` },
-    svg("path", { class: `line ${tone}`, d: line(at.filter((each) => each !== null)) }));
-}
-
 function nice(value) {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
