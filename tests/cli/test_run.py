@@ -27,7 +27,6 @@ class RunTests(SynchronousTestCase):
         elsewhere.mkdir()
         with running.running(elsewhere, *AGW, "run", "--config", str(self.file)) as gateway:
             gateway.read_until("is ready in")
-            gateway.read_until("is ready in")
             status, printed = gateway.end(signal.SIGINT)
         self.assertEqual(status, -signal.SIGINT, printed)
         self.assertIn("Main loop terminated", printed)
