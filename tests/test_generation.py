@@ -187,6 +187,7 @@ class CollectedTests(Gateway):
         gc.freeze()
         self.addCleanup(gc.unfreeze)
         references = self.dropped(served=True)
+        self.shared.access_log.make_lines()  # which a log that runs does soon
         self.reactor.tcpClients.clear()  # the dialled connections, which a reactor would have let go
         gc.collect()
         self.assertEqual(self.alive(references), [])
@@ -213,6 +214,7 @@ class CollectedTests(Gateway):
         client.lose()
         self.generation = generation
         del client, following, thrown_away
+        self.shared.access_log.make_lines()  # which a log that runs does soon
         self.reactor.tcpClients.clear()
         gc.collect()
         self.assertEqual([self.alive(parts) for parts in gone], [[]] * len(gone))
