@@ -62,6 +62,7 @@ class PageTests(SynchronousTestCase):
     def test_overview_lives(self) -> None:
         """Requests, handshakes and refusals are drawn as they happen, and a server that is down stands out."""
         self.show("overview")
+        self.browser.one(".columns h2", "live")
         for certificate in ("rsa", "rsa", "expired"):
             self.scene.get("http400", certificate)
         browser = self.browser
@@ -72,7 +73,7 @@ class PageTests(SynchronousTestCase):
         browser.one(".plain", "is Down")
         browser.one(".stages", "2 / 3")
         if PICTURES:
-            self.scene.traffic(seconds=120)
+            self.scene.traffic(seconds=100)
             for scheme in ("light", "dark"):
                 browser.prefer(prefers_color_scheme=scheme)
                 browser.picture(f"overview-{scheme}")
@@ -87,8 +88,10 @@ class PageTests(SynchronousTestCase):
 
     def test_backends(self) -> None:
         """A server is drained after a question in the page, and used again."""
-        self.show("backends")
+        self.show("overview")
         browser = self.browser
+        browser.one(".columns h2", "live")  # else what happens now would not be heard
+        browser.click("nav a", "Backends")
         browser.one("tr", "Down")
         row = browser.one(".group", "app").text.split("Requests")[1]
         name = next(word for word in row.split() if word.startswith("127.0.0.1:"))
@@ -103,7 +106,7 @@ class PageTests(SynchronousTestCase):
         browser.one(".notice", f"{name} is used again")
         browser.click("nav a", "Overview")
         browser.one(".events", f"{name} (app) is Draining")
-        browser.one(".events", f"{name} (app) is used again")
+        browser.one(".events", f"{name} (app) is Up")
         browser.click("nav a", "Backends")
         browser.until(lambda: "Draining" not in browser.text(".rows"))
 

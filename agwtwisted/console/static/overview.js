@@ -107,7 +107,7 @@ const SAID = {
   refusal: (each) => each.omitted
     ? ["#/refusals", "bad", plural(each.omitted, "further refusal"), null]
     : ["#/refusals", "bad", each.reason, each.subject ?? each.listener],
-  health: (each) => ["#/backends", HEALTH[each.after] ?? "good", `${each.server} is ${each.after || "used again"}`, each.reason],
+  health: (each) => ["#/backends", HEALTH[each.after] ?? "off", `${each.server} is ${each.after}`, each.reason],
   reload: (each) => each.outcome === "rejected"
     ? ["#/configuration", "bad", "a new configuration was rejected", plural(each.problems.length, "problem")]
     : ["#/configuration", "good", `generation ${each.generation} is in force`, null],
