@@ -5,7 +5,7 @@ One process and the parent of workers give the same, each by the reloads that it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -14,9 +14,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.posixbase import PosixReactorBase
 
 from agwtwisted.core.operations.certificates_in_force import CertificateInForce, certificates_in_force
-from agwtwisted.core.operations.configuration_in_force import ConfigurationInForce, NamedFile, masked
+from agwtwisted.core.operations.configuration_in_force import ConfigurationInForce, NamedFile
+from agwtwisted.core.operations.masking import masked
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.reports import report
+from agwtwisted.core.sections import ini
+from agwtwisted.core.sections.sources import beside
 from agwtwisted.loading import Files
 from agwtwisted.reload import Reloads
 from agwtwisted.transport.threads import in_thread
@@ -65,8 +68,17 @@ def _texts(plan: Plan, files: Files, now: datetime) -> tuple[str, str, tuple[Nam
     """The masked text, the report and the files of a configuration."""
     text = files.main.data.decode("utf-8", "replace")
     named = [(files.file, files.main), *sorted(files.named.items())] if files.file else []
-    found = tuple(NamedFile(path=path, sha256=file.digest.hex()) for path, file in named)
+    passwords = frozenset(_password_files(files))
+    found = tuple(NamedFile(path=path, sha256=None if path in passwords else file.digest.hex()) for path, file in named)
     return masked(text), report.table(plan, now), found
+
+
+def _password_files(files: Files) -> Iterator[str]:
+    """The paths of those that hold a password alone, which could be guessed by its digest."""
+    for section in ini.parse(files.main.data, "").sections:
+        for entry in section.entries:
+            if entry.key == "password_file":
+                yield beside(files.file, entry.value)
 
 
 def _configuration(

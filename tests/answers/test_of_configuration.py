@@ -35,6 +35,16 @@ class ConfigurationAnswersTests(TestCase):
         self.assertEqual([each["path"] for each in answer["files"]], ["conf/gw.ini", "conf/pki/site.key"])
         self.assertIn("LISTENER", answer["report"])
 
+    async def test_password(self) -> None:
+        """Of a file that holds a password there is no digest, by which it could be guessed."""
+        main = SourceFile(data=b"[ssl_certificate a]\npassword_file = a.password\n", mode=0o600)
+        named = {f"conf/{name}": SourceFile(data=b"hunter2", mode=0o600) for name in ("a.password", "a.pfx")}
+        files = Files(file=configurations.FILE, main=main, named=named)
+        self.reloads.in_force = Loaded(plan=configurations.plan(), files=files)
+        digests = {each["path"]: each["sha256"] for each in (await self.answers.configuration())["files"]}
+        self.assertIsNone(digests["conf/a.password"])
+        self.assertIsNotNone(digests["conf/a.pfx"])
+
     async def test_no_key(self) -> None:
         """No part of a private key is in an answer."""
         key = configurations.site().key_pem.splitlines()[1].decode()

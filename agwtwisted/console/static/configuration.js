@@ -84,7 +84,7 @@ function shown(answer) {
     h("h2", {}, "Text"), source(answer.text),
     h("h2", {}, "Files"), table({
       label: "Files", rows: answer.files, key: (each) => each.path, empty: "It names no file.",
-      columns: [{ label: "File", cell: (each) => code(each.path) }, { label: "SHA-256", tone: "text", cell: (each) => code(each.sha256) }],
+      columns: [{ label: "File", cell: (each) => code(each.path) }, { label: "SHA-256", tone: "text", cell: (each) => each.sha256 && code(each.sha256) }],
     }),
     answer.report && [h("h2", {}, "What it does"), h("pre", { class: "report", tabindex: 0, "aria-label": "The report of --check" }, answer.report)],
   ];

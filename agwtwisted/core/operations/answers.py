@@ -248,10 +248,10 @@ CONFIGURATION: Final[AnswerTree] = {
     "files": [
         {
             "path": _M("of the file, and of each that it names", "/etc/agwtwisted/gw.ini"),
-            "sha256": _M("of its content", _FINGERPRINT),
+            "sha256": _M("of its content; null of a `password_file`, which could be guessed by it", _FINGERPRINT),
         }
     ],
-    "report": _M("what `agw check` prints of it", "Listeners\n  …"),
+    "report": _M("what `agw check` prints of it, secrets masked", "Listeners\n  …"),
 }
 
 EXPLAIN: Final[AnswerTree] = {

@@ -1,65 +1,13 @@
-"""The configuration in force as `/configuration` shows it: its text without what may be a secret, and its files.
-
-Keys and passwords are in files of their own, whose contents are never shown. But a value in the main file may be a
-secret all the same: a request header that is set for backends, the user in a URL, or a key in a comment.
-"""
+"""The configuration in force as `/configuration` shows it: its text without what may be a secret, and its files."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
 from agwtwisted.core.base.moments import utc_text
-
-MASK: Final = "********"
-"""In place of what may be a secret."""
-
-_NAMES: Final = "pass_?word|passphrase|passwd|secret|token|authorization|cookie|credential|api[-_.]?key|auth[-_.]?key"
-"""Parts of the names of keys and headers whose values may be secrets."""
-
-_SECRET_KEY: Final = re.compile(rf"(?i)[^=;#]*(?:{_NAMES})[^=]*=")
-_NO_SECRET: Final = re.compile(r"(?i)[ \t]*(?:\w+_file|cookie_based_affinity|affinity_cookie_name)[ \t]*=")
-_SECRET_HEADER: Final = re.compile(rf"(?i)http_(?:req|resp)_[\w-]*(?:{_NAMES})[\w-]*")
-_SECRET_COMMENT: Final = re.compile(rf"(?i)((?:^|[ \t])[;#].*(?:{_NAMES})[^=:]*[=:]).*")
-_URL_USER: Final = re.compile(r"(://)[^/\s@]*@")
-_KEY_BEGIN: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
-_KEY_END: Final = re.compile(r"-----END [A-Z ]*PRIVATE KEY-----")
-
-
-def masked(text: str) -> str:
-    """The text of a configuration file, with a mask for each value that may be a secret.
-
-    That is the value of a key, in force or in a comment, whose name says so; a condition or template of a header whose
-    name does; the user of a URL; a private key. Lines keep their numbers.
-    """
-    return "\n".join(_masked_lines(text.split("\n")))
-
-
-def _masked_lines(lines: list[str]) -> Iterator[str]:
-    continued = in_key = False
-    for line in lines:
-        in_key = in_key or _KEY_BEGIN.search(line) is not None
-        if in_key:
-            in_key = _KEY_END.search(line) is None
-            yield MASK
-        elif continued and line[:1] in (" ", "\t"):
-            yield MASK
-        else:
-            continued = _holds_secret(line)
-            yield f"{line.partition('=')[0]}= {MASK}" if continued else _commented(line)
-
-
-def _holds_secret(line: str) -> bool:
-    """Whether the value of a key, and what continues it, is not to be shown."""
-    by_key = _SECRET_KEY.match(line) is not None and _NO_SECRET.match(line) is None
-    return by_key or ("=" in line and _SECRET_HEADER.search(line) is not None)
-
-
-def _commented(line: str) -> str:
-    return _URL_USER.sub(rf"\1{MASK}@", _SECRET_COMMENT.sub(rf"\1 {MASK}", line))
 
 
 @attrs.frozen(kw_only=True)
@@ -67,7 +15,7 @@ class NamedFile:
     """A file that the configuration names, as it was read."""
 
     path: str
-    sha256: str
+    sha256: str | None  # None: of a password, which could be guessed by it
 
 
 @attrs.frozen(kw_only=True)

@@ -12,6 +12,7 @@ from agwtwisted.core.certificates.attributes import certificate_attributes
 from agwtwisted.core.certificates.variables import certificate_variables
 from agwtwisted.core.http.messages import RequestHead
 from agwtwisted.core.identity.clients import Admitted, CertificateProof, ClientConnection
+from agwtwisted.core.operations.masking import masked_condition
 from agwtwisted.core.resources.resources import PathCertificate, RequestRoutingRule
 from agwtwisted.core.rules.conditions import Condition
 from agwtwisted.core.rules.variable_context import Context
@@ -39,7 +40,7 @@ class Finding:
 
     def __str__(self) -> str:
         word = {None: "depends on the request", True: "holds", False: "does not hold, 403"}[self.holds]
-        return f"{word}: {printable(self.condition.text)} ({self.where})"
+        return f"{word}: {printable(masked_condition(self.condition))} ({self.where})"
 
 
 def findings(rule: RequestRoutingRule, verdict: Verdict, der: bytes) -> tuple[Finding, ...]:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from agwtwisted.core.base.errors import printable
 from agwtwisted.core.base.tables import table as rendered
+from agwtwisted.core.operations.masking import masked, masked_condition
 from agwtwisted.core.plan.routing import redirects_of
 from agwtwisted.core.resources.resources import (
     BackendAddress,
@@ -132,7 +133,7 @@ def _custom_errors(config: Config) -> Iterator[str]:
 
 def _access(config: Config) -> Iterator[str]:
     rows = [
-        (name, "\n".join(printable(condition.text) for condition in conditions))
+        (name, "\n".join(printable(masked_condition(condition)) for condition in conditions))
         for name, conditions in _conditions(config)
         if conditions
     ]
@@ -158,8 +159,8 @@ def _rewrite_rule_sets(config: Config) -> Iterator[str]:
 
 
 def _rewrite_rule_row(rule: RewriteRule) -> tuple[str, ...]:
-    conditions = "\n".join(printable(condition.text) for condition in rule.conditions)
-    actions = "\n".join(map(printable, rewrite_actions(rule)))
+    conditions = "\n".join(printable(masked_condition(condition)) for condition in rule.conditions)
+    actions = "\n".join(map(printable, map(masked, rewrite_actions(rule))))
     return str(rule.rule_sequence), rule.name, conditions or "always", actions
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from agwtwisted.core.operations.masking import MASK
 from tests import configurations
 from tests.core.reports.test_report import cells, report
 
@@ -81,7 +82,7 @@ class RouteReportTests(SynchronousTestCase):
         self.assertEqual(
             rows,
             [
-                ["1", "a/first", "always", "response_header.Set-Cookie = e where it matches"],
+                ["1", "a/first", "always", f"response_header.Set-Cookie = {MASK}"],
                 ["response_header.V deleted"],
                 ["2", "a/second", "var_host == b", "request_header.X = {var_host}"],
                 ["var_host ~ c", "request_header.Y deleted"],
@@ -92,6 +93,18 @@ class RouteReportTests(SynchronousTestCase):
             ],
         )
         self.assertNotIn("Rewrite rule sets", report(configurations.GOOD))
+
+    def test_secrets(self) -> None:
+        """The report has no secret of the file: it is in an answer of the control API."""
+        text = configurations.GOOD + (
+            "rewrite_rule_set = a\ndeny_unless.1 = http_req_X-Token == hunter2\n\n"
+            "[rewrite_rule a/b]\nrequest_header.Authorization = Basic hunter2\n"
+            "request_header.X-Backend = Bearer hunter2\n"
+            "condition.1 = var_cookie_session ~ hunter2\n"
+        )
+        shown = report(text)
+        self.assertNotIn("hunter2", shown)
+        self.assertIn(f"request_header.Authorization = {MASK}", shown)
 
     def test_access(self) -> None:
         """Who may come in, where a rule says so."""
