@@ -24,6 +24,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
+from agwtwisted.cli.port_owners import port_owners
 from agwtwisted.core.base.errors import AgwError, printable, shown
 from agwtwisted.core.sections.control_keys import located, located_port
 
@@ -74,6 +75,8 @@ class ControlPlace:
     host: str = ""
     port: int = 0
     token: str = attrs.field(default="", repr=False)
+    trusted: frozenset[int] = attrs.field(eq=False, factory=lambda: frozenset((0, os.geteuid())))
+    """The users to whose programs the token may go: root, this one, and the owner of its file."""
 
     def __str__(self) -> str:
         return printable(self.path) if self.path else f"http://{self.authority}"
@@ -105,7 +108,7 @@ def place_of(control: str | None, token_file: str | None, config: str) -> Contro
             f"--control {printable(control)} is no place: write the path of the control socket, or"
             " http://127.0.0.1:PORT; of another machine forward the port, as `ssh -L PORT:127.0.0.1:PORT` does"
         )
-    return ControlPlace(host=found[1].strip("[]"), port=int(found[2]), token=_token(token_file or _token_file(config)))
+    return _port(found[1].strip("[]"), int(found[2]), token_file or _token_file(config))
 
 
 def _configured(config: str, token_file: str | None) -> ControlPlace:
@@ -118,13 +121,18 @@ def _configured(config: str, token_file: str | None) -> ControlPlace:
     if named is None:
         raise NoGatewayError(f"{printable(config)}: [control] socket = off, so the gateway has no control socket")
     host, port, _ = named
-    return ControlPlace(host=host, port=port, token=_token(token_file or _token_file(config)))
+    return _port(host, port, token_file or _token_file(config))
 
 
 def _socket(path: str) -> ControlPlace:
     if not 0 < len(os.fsencode(path)) <= LONGEST_PATH:
         raise NoGatewayError(f"{shown(path)} is no path of a socket: it has 1 to {LONGEST_PATH} bytes")
     return ControlPlace(path=path)
+
+
+def _port(host: str, port: int, token_file: str) -> ControlPlace:
+    token, owner = _token(token_file)
+    return ControlPlace(host=host, port=port, token=token, trusted=frozenset((0, os.geteuid(), owner)))
 
 
 def _token_file(config: str) -> str:
@@ -144,15 +152,27 @@ def _read(config: str) -> bytes:
         ) from error
 
 
-def _token(file: str) -> str:
+def _token(file: str) -> tuple[str, int]:
+    """What is in the file, and the user that it belongs to."""
     try:
         with Path(file).open("rb") as opened:
-            token = opened.read(LONGEST_TOKEN + 1).strip()
+            token, owner = opened.read(LONGEST_TOKEN + 1).strip(), os.fstat(opened.fileno()).st_uid
     except OSError as error:
         raise NoGatewayError(f"the token in {printable(file)} cannot be read: {error.strerror}") from error
     if not re.fullmatch(rb"[!-~]{1,%d}" % LONGEST_TOKEN, token):
         raise NoGatewayError(f"{printable(file)} holds no token: one line of printable ASCII")
-    return token.decode("ascii")
+    return token.decode("ascii"), owner
+
+
+def check_owner(place: ControlPlace) -> None:
+    """Raises NoGatewayError where a program of another user would get the token."""
+    strangers = port_owners(place.host, place.port) - place.trusted if place.token else frozenset()
+    if strangers:
+        users = ", ".join(map(str, sorted(strangers)))
+        raise NoGatewayError(
+            f"a program of another user (user id {users}) listens on {place}: it does not get the token, which is for"
+            " programs of root, of this user, and of the owner of the token's file"
+        )
 
 
 async def ask(
@@ -201,6 +221,7 @@ async def _response(
     reactor: PosixReactorBase, place: ControlPlace, method: str, target: str, body: Mapping[str, Any] | None
 ) -> Any:
     """The head of the response."""
+    check_owner(place)
     client = treq.client.HTTPClient(Agent.usingEndpointFactory(reactor, _Endpoint(reactor, place)))
     headers = Headers({"Connection": ["close"]})
     if place.token:

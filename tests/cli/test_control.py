@@ -176,6 +176,16 @@ class AskTests(TestCase):
         self.assertEqual(request.getHeader("content-type"), "application/json")
         self.assertEqual(self.bodies, [b'{"e": 1}'])
 
+    async def test_another_user(self) -> None:
+        """A program of another user, which has taken the port, gets neither the token nor a connection."""
+        with (
+            mock.patch.object(control, "port_owners", return_value=frozenset({os.geteuid(), 4711})),
+            self.assertRaises(NoGatewayError) as caught,
+        ):
+            await ask(reactor, self.place, "GET", "/status")  # type: ignore[arg-type]
+        self.assertIn("another user (user id 4711) listens on http://127.0.0.1:", str(caught.exception))
+        self.assertEqual(self.requests, [])
+
     async def test_no_gateway(self) -> None:
         """Something else that answers there is no gateway: no JSON, no object, too much of it."""
         self.patch(control, "LONGEST", 10)
