@@ -59,7 +59,7 @@ def process_measurements(
     shared.metrics.collect(into, now)
     _add_limits(into, shared)
     for port in served.ports.values():
-        for listener, count in port.live.by_listener().items():
+        for listener, count in port.by_listener().items():
             into.add("agw_listener_connections", (listener,), count)
     connections: dict[tuple[str, ...], int] = {}  # of servers; there may be thousands
     for (pool, settings), servers in _servers(served):

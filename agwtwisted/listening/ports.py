@@ -140,9 +140,11 @@ class Port(ABC, Generic[S]):
         return self.live.all
 
     def by_listener(self) -> Mapping[str, int]:
-        """How many clients there are, by the name of their listener; where there is one alone, none is looked at."""
+        """How many clients each listener has, by its name; where there is one alone, none is looked at."""
         names = {site.listener.name for site in self.sites.all()}
-        return {names.pop(): len(self.live.numbered)} if len(names) == 1 else self.live.by_listener()
+        if len(names) == 1:
+            return {names.pop(): len(self.live.numbered)}
+        return {**dict.fromkeys(names, 0), **self.live.by_listener()}
 
     @property
     def _sessions(self) -> dict[Connection, PortSession]:

@@ -117,7 +117,7 @@ class MetricsTests(TestCase):
         self.assertEqual(found["agw_backend_connections"], {(*server, "in_use"): 0, (*server, "idle"): 0})
 
     async def test_connections(self) -> None:
-        """A client that is connected counts for its address and its listener."""
+        """A client that is connected counts for its address and its listener, which have a sample without one, too."""
         client = connected(("127.0.0.1", self.port))
         await until(lambda: self.gateway.connections == 1)
         found, address = self.measured(), (f"127.0.0.1:{self.port}",)
@@ -128,6 +128,7 @@ class MetricsTests(TestCase):
         await until(lambda: self.gateway.connections == 0)
         found = self.measured()
         self.assertEqual((found["agw_connections_accepted"], found["agw_connections"]), ({address: 1}, {address: 0}))
+        self.assertEqual(found["agw_listener_connections"], {("public",): 0})
 
     async def test_question(self) -> None:
         """The answer to the question is what they are made of again, and the text that Prometheus reads."""

@@ -319,11 +319,18 @@ def _by(samples: Samples, name: str, *labels: str) -> Counter[tuple[str, ...]]:
     return counted
 
 
-def compared(place: Place, requests: int) -> tuple[Counted, Counted]:
-    """What the metrics and the access log say of so many requests and more, once all of it is there."""
+def send_all(place: Place, requests: int) -> None:
+    """Send so many requests and more; returns once the access log has them, besides those that it had before."""
+    before = len(place.gateway.records())
     traffic = Traffic(place)
     traffic.send(requests)
-    wait_until(lambda: len(place.gateway.records()) >= traffic.lines, f"the access log has {traffic.lines} lines")
+    lines = before + traffic.lines
+    wait_until(lambda: len(place.gateway.records()) >= lines, f"the access log has {lines} lines")
+
+
+def compared(place: Place, requests: int) -> tuple[Counted, Counted]:
+    """What the metrics and the access log say of so many requests and more, once all of it is there."""
+    send_all(place, requests)
     return Counted.of_metrics(samples_of(scrape(place.gateway))), Counted.of_log(place.gateway.records())
 
 
