@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import signal
 import tempfile
 import threading
 import webbrowser
@@ -64,9 +65,23 @@ async def shown_until_ended(reactor: IReactorTime, site: PassingSite, said: Said
 
 
 @contextmanager
+def _hangup_ends() -> Iterator[None]:
+    """A terminal that closes ends this process as SIGTERM does, so that the file with the token goes, too."""
+    by_default = signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    if by_default:  # nohup has it ignored
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        if by_default:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@contextmanager
 def opened(url: str, open_page: Callable[[str], object] = webbrowser.open) -> Iterator[Path]:
     """Has a browser open a file that leads to the URL; the file goes with the block."""
-    with tempfile.TemporaryDirectory(prefix="agw-console-", dir=os.environ.get("XDG_RUNTIME_DIR") or None) as directory:
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or None
+    with _hangup_ends(), tempfile.TemporaryDirectory(prefix="agw-console-", dir=runtime) as directory:
         page = Path(directory, "console.html")
         with open(os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
             file.write(_PAGE.format(url=html.escape(url)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import threading
 from pathlib import Path
@@ -43,6 +44,22 @@ class OpenedTests(SynchronousTestCase):
             self.assertEqual(stat.S_IMODE(page.stat().st_mode), 0o600)
             self.assertEqual(stat.S_IMODE(page.parent.stat().st_mode), 0o700)
         self.assertEqual(list(Path(self.directory).iterdir()), [])
+
+    def test_hangup(self) -> None:
+        """A terminal that closes ends the program as SIGTERM does, by which the file goes, unless nohup has it stay."""
+        heard: list[int] = []
+        for number, handler in (
+            (signal.SIGTERM, lambda number, _: heard.append(number)),
+            (signal.SIGHUP, signal.SIG_DFL),
+        ):
+            self.addCleanup(signal.signal, number, signal.signal(number, handler))
+        with opened(URL, lambda _: None):
+            signal.raise_signal(signal.SIGHUP)
+        self.assertEqual((heard, signal.getsignal(signal.SIGHUP)), ([signal.SIGTERM], signal.SIG_DFL))
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with opened(URL, lambda _: None):
+            signal.raise_signal(signal.SIGHUP)
+        self.assertEqual(heard, [signal.SIGTERM])
 
     def test_shown_for_a_moment(self) -> None:
         """The console of a gateway that serves it itself is opened, and the file is there for a moment."""
