@@ -30,7 +30,6 @@ class Session(Protocol):
     address: bytes  # of the client, for X-Forwarded-For
     requests: int  # that have begun
     host: bytes  # of the last one, as it came
-    backend: bytes  # host:port of the server that was asked last; empty: none was
 
     def strict_client(self) -> Deferred[Client]:
         """The client as a path that requires a certificate takes it; may be cancelled."""
@@ -93,6 +92,10 @@ class ResponseWriter(Protocol):
 class Exchange(Protocol):
     """What a client protocol asks of an exchange: one request and its response. No method raises."""
 
+    @property
+    def backend(self) -> bytes:
+        """The server that is asked, as host:port; empty: none is."""
+
     def begin(self) -> None:
         """The request's head is there; the answer may come before this returns."""
 
@@ -120,6 +123,8 @@ class Exchange(Protocol):
 
 class _NoExchange:
     """Where no request is in progress: nothing is done about what comes."""
+
+    backend = b""
 
     def begin(self) -> None:
         """Never called."""
@@ -151,6 +156,8 @@ NO_EXCHANGE: Final[Exchange] = _NoExchange()
 
 class ClientProtocol(Protocol):
     """What a session asks of the protocol that its client speaks; the receiver of the client's connection, too."""
+
+    exchange: Exchange  # under way; NO_EXCHANGE between two
 
     @property
     def endless(self) -> bool:

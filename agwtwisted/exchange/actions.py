@@ -99,6 +99,12 @@ class ExchangeActions:
         self._decide = decide
         self._driver = driver
 
+    @property
+    def backend(self) -> bytes:
+        """The server that is asked, as host:port; empty: none is."""
+        server = self._attempts.server
+        return b"" if server is None else server.name
+
     # -- where it goes
 
     def decide(self, strict: Client | None) -> NextEvent:
@@ -164,8 +170,6 @@ class ExchangeActions:
     def take_connection(self, connection: BackendConnection) -> None:
         """TAKE_CONNECTION."""
         self._connection = connection
-        server = self._attempts.server
-        self._session.backend = b"" if server is None else server.name
 
     def send_body(self, data: bytes) -> None:
         """SEND_BODY."""

@@ -83,6 +83,11 @@ class HttpExchange:
         """Whether it was answered, cut or given up."""
         return self._row is _OVER
 
+    @property
+    def backend(self) -> bytes:
+        """The server that is asked, as host:port; empty: none is."""
+        return self._actions.backend
+
     def _on(self, event: Event, what: Any = None) -> None:
         """Handles an event, and those that answer the questions of its actions; nothing is raised."""
         actions = self._actions

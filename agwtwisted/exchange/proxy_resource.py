@@ -192,7 +192,7 @@ class _WebSession:
     draining = False
     expelled = False
     requests = 0
-    host = backend = b""
+    host = b""
 
     def __init__(self, sites: Sites, pending: PendingClient, port: int) -> None:
         self.sites = sites

@@ -108,10 +108,13 @@ class ExchangeRecord:
 
     def _count(self, route: RecordedRoute, status: int, bytes_sent: int, seconds: float) -> None:
         """By the same values as the line, whether there is one or not."""
-        route.requests.ended(status, self._request.size + self.body_size, bytes_sent, seconds)
-        is_whole = self.error_info is _NO_ERROR
-        if not is_whole:
+        bucket = route.requests.ended(status, self._request.size + self.body_size, bytes_sent, seconds)
+        if self.error_info is not _NO_ERROR:
             route.listener.errors[self.error_info] += 1
         if self.server_status is not None:
-            last = seconds if is_whole and status != 101 else None
-            route.backend.responded(self.server_name, self.server_status, self._answered - self._began, last)
+            backend = route.backend
+            backend.responded(self.server_name, self.server_status, self._answered - self._began)
+            if self.error_info is _NO_ERROR and status != 101:
+                last_bytes = backend.last_bytes
+                last_bytes.counts[bucket] += 1
+                last_bytes.total += seconds

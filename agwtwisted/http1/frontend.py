@@ -65,7 +65,7 @@ class Frontend:
         self._writer = Http1ResponseWriter(connection, self)
         self._deadlines = ClientDeadlines(connection.deadline(self._too_late), gateway, first_byte)
         self._phase: Phase = IDLE
-        self._exchange = NO_EXCHANGE
+        self.exchange = NO_EXCHANGE
         self._rests = True  # the loop: what it has to see, it is begun again for
         self._next_turn: IDelayedCall | None = None  # which begins the loop again
         self._body_paused = False
@@ -140,7 +140,7 @@ class Frontend:
         """Bytes of the client."""
         try:
             if self._phase is TUNNEL:
-                self._exchange.body(data)
+                self.exchange.body(data)
             elif self._reader.done:
                 self._excess = True
                 self._steer()
@@ -152,7 +152,7 @@ class Frontend:
 
     def drained(self) -> None:
         """The client takes bytes again."""
-        self._exchange.client_drained()
+        self.exchange.client_drained()
         self._guarded(self._advance)
 
     def finished(self) -> None:
@@ -165,7 +165,7 @@ class Frontend:
         if self._next_turn is not None:
             self._next_turn.cancel()
             self._next_turn = None
-        exchange, self._exchange, self._phase = self._exchange, NO_EXCHANGE, IDLE
+        exchange, self.exchange, self._phase = self.exchange, NO_EXCHANGE, IDLE
         if self._connection.failed:
             exchange.broken()
         else:
@@ -185,7 +185,7 @@ class Frontend:
 
     def answered(self) -> None:
         """The exchange is over: the connection takes the next request, or closes."""
-        before, self._phase, self._exchange = self._phase, IDLE, NO_EXCHANGE
+        before, self._phase, self.exchange = self._phase, IDLE, NO_EXCHANGE
         if self._writer.keep_alive and before is not TUNNEL and not self._session.expelled:
             self._guarded(self._await_next)
         else:
@@ -197,7 +197,7 @@ class Frontend:
 
     def cut(self) -> None:
         """The response is not whole: the connection ends so that the client sees it cut."""
-        self._exchange, self._phase = NO_EXCHANGE, IDLE
+        self.exchange, self._phase = NO_EXCHANGE, IDLE
         self._deadlines.stop()
         self._connection.abort()
 
@@ -224,7 +224,7 @@ class Frontend:
             return
         unread = self._reader.take_unread()
         if unread:
-            self._exchange.body(unread)
+            self.exchange.body(unread)
         self._settle()
 
     # -- the loop
@@ -241,7 +241,7 @@ class Frontend:
             self._take_all()
         finally:
             self._rests = True
-        self._exchange.flush()
+        self.exchange.flush()
         self._settle(came)
 
     def _settle(self, came: int = 0) -> None:
@@ -280,21 +280,21 @@ class Frontend:
         if isinstance(event, RequestHead):
             self._begin(event, WHOLE if event.framing is _NO_BODY else BODY)
         elif isinstance(event, bytes):
-            self._exchange.body(event)
+            self.exchange.body(event)
         elif not isinstance(event, UnfitRequest):
             self._phase = WHOLE
             self._deadlines.nothing()
-            self._exchange.body_complete()
+            self.exchange.body_complete()
         elif self._phase is IDLE:
             self._begin(event, UNFIT)
         else:
-            self._exchange.refuse(event.status, event.error_info)
+            self.exchange.refuse(event.status, event.error_info)
 
     def _begin(self, request: RequestHead | UnfitRequest, phase: Phase) -> None:
         self._phase = phase
         self._deadlines.head_whole()
         self._writer.begin(request)
-        exchange = self._exchange = self._exchanges.exchange(request, self._writer, self._session)
+        exchange = self.exchange = self._exchanges.exchange(request, self._writer, self._session)
         exchange.begin()
 
     def _await_next(self) -> None:
@@ -347,7 +347,7 @@ class Frontend:
             else:
                 self._deadlines.again_in(LOOK)
         elif self._phase is BODY:
-            self._exchange.refuse(408, ErrorInfo.INVALID_REQUEST)
+            self.exchange.refuse(408, ErrorInfo.INVALID_REQUEST)
         elif self._phase is not IDLE:
             return
         elif self._connection.full:  # it is to read before it may ask again, and the connection sees to that
@@ -388,8 +388,8 @@ class Frontend:
         """Ends the connection after a defect of the gateway, with an answer where a request is in progress."""
         self.log.failure("Unexpected error while serving a client")
         try:
-            if self._exchange is not NO_EXCHANGE:
-                self._exchange.broken()
+            if self.exchange is not NO_EXCHANGE:
+                self.exchange.broken()
             elif (unanswered or self._phase is not IDLE) and not self._connection.closing:
                 self._begin(self._reader.give_up(), UNFIT)
             else:

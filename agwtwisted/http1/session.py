@@ -24,7 +24,7 @@ from agwtwisted.core.resources.resources import SslProfile
 from agwtwisted.core.verification.verdicts import Refusing
 from agwtwisted.http1.frontend import Frontend
 from agwtwisted.identity.revalidation import Check, Revalidation, StrictClient
-from agwtwisted.interfaces import ClientProtocol, Exchanges
+from agwtwisted.interfaces import NO_EXCHANGE, ClientProtocol, Exchanges
 from agwtwisted.listening.succession import Belonging, Succession, Turns
 from agwtwisted.operations.refusals import RefusedParty
 from agwtwisted.transport.clocks import WallClock
@@ -89,7 +89,7 @@ class HttpSession:
         self.draining = False
         self.expelled = False
         self.requests = 0
-        self.host = self.backend = b""
+        self.host = b""
         self.address = client_address(client.connection)
         self._port = port
         self._connection = connection
@@ -153,7 +153,6 @@ class HttpSession:
         """Who the client is, and what is under way."""
         client = self.client
         state = self._state()
-        at_work = state in (ClientState.ACTIVE, ClientState.STREAMING)
         return LiveClient.of(
             client,
             listener=self.listener,
@@ -161,7 +160,7 @@ class HttpSession:
             state=state,
             requests=self.requests,
             host=self.host,
-            backend=self.backend.decode() if at_work else "",
+            backend=self._protocol.exchange.backend.decode(),
         )
 
     def _state(self) -> ClientState:
@@ -339,6 +338,7 @@ class _Gone:
 
     endless = False
     between_requests = True
+    exchange = NO_EXCHANGE
 
     def awaited(self, now: float) -> tuple[Awaited, float]:
         """Nothing."""

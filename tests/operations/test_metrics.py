@@ -38,7 +38,7 @@ class MetricsTests(SynchronousTestCase):
         listener.errors[ErrorInfo.INVALID_HOST] += 1
         address = self.metrics.addresses[("0.0.0.0:443",)]
         address.accepted, address.closed = 5, 3
-        self.metrics.backends["app", "app"].responded(b"10.0.0.1:80", 404, 0.1, None)
+        self.metrics.backends["app", "app"].responded(b"10.0.0.1:80", 404, 0.1)
         self.metrics.revocation.asked("good", 0.1)
 
     def collected(self, now: float = 0.0) -> Collected:
