@@ -79,7 +79,7 @@ class Shared:
     wall: WallClock
     access_log: AccessLog
     revocation: Revocation
-    ocsp_client: OcspClient
+    ocsp_client: OcspClient  # asks responders
     resolver: Resolver
     limits: Limits
     limiter: LogRateLimiter  # of failed handshakes
@@ -93,7 +93,6 @@ class Shared:
     drains: OperatorDrains  # servers that an operator has taken out
     health: ParentsHealth | None = None  # of servers, in a worker: it does not probe
     metrics: Metrics = attrs.Factory(Metrics)
-    responders: OcspClient  # asks them
     started: float  # in seconds since 1970
     own_ports: set[int]  # those listened on now: no question about a certificate goes to them
     state_directory: Path | None  # absolute: a daemon changes its directory
@@ -156,7 +155,6 @@ class Shared:
             drains=OperatorDrains(place.siblings),
             health=ParentsHealth(reactor, place.siblings) if place.index else None,
             metrics=metrics,
-            responders=client,
             started=wall.seconds(),
             own_ports=own_ports,
             state_directory=directory,
