@@ -1,4 +1,4 @@
-"""`agw backends`: the servers of a running gateway with their health; and to give one no new requests."""
+"""`agw backends`: the servers of a running gateway with their health; and to drain one."""
 
 from __future__ import annotations
 
@@ -77,18 +77,18 @@ def _action(name: str, text: str, example: str) -> Command:
 
 COMMAND: Final = Command(
     name="backends",
-    help="show the servers behind the gateway with their health; give one no new requests",
+    help="show the servers behind the gateway with their health; drain one",
     description="Health and the log of the last probe have the words of `show-backend-health`.",
     examples=(
         Example("agw backends --config gw.ini", "a row for each server"),
-        Example("agw backends drain app plain 10.0.0.4:8080", "give this server no new requests"),
+        Example("agw backends drain app plain 10.0.0.4:8080", "no new requests for this server"),
         Example("agw backends undrain app plain 10.0.0.4:8080", "and then again"),
     ),
     statuses=Statuses(ok="it answered", no="it refused to answer", failed="no gateway was reached, or wrong usage"),
     arguments=add_arguments,
     run=run,
     actions=(
-        _action("drain", "give a server no new requests; those in progress go on", "before it is shut down"),
+        _action("drain", "drain a server: no new requests; those in progress go on", "before it is shut down"),
         _action("undrain", "give a server that was drained new requests again", "once it is back"),
     ),
 )

@@ -77,8 +77,11 @@ def _row(each: Mapping[str, Any]) -> tuple[Value, ...]:
 CLOSE: Final = Command(
     name="close",
     group=Group.CHANGE,
-    help="end the connection of a client at once",
-    description="A request in progress is cut off. The client may connect again.",
+    help="end the connection of a client",
+    description=(
+        "A request in progress has `drain_timeout` to finish, and its response is the last one. WebSockets, server-sent"
+        " events and L4 sessions are cut off at once. The client may connect again."
+    ),
     examples=(Example("agw clients close 1-4711", "end this one"),),
     statuses=STATUSES,
     arguments=add_connection,

@@ -53,10 +53,10 @@ def _twistd_options(config: str) -> Any:
 
     gateway = ServiceMaker("agwgateway", "agwtwisted.tap", "", "agwgateway")
 
-    class Options(ServerOptions):
+    class GatewayOptions(ServerOptions):
         _getPlugins = staticmethod(lambda *_: [gateway])  # type: ignore[assignment]  # noqa: N815
 
-    options = Options()
+    options = GatewayOptions()
     options.parseOptions(["--nodaemon", "--pidfile=", "agwgateway", "--config", config])
     output = sys.stderr  # not standard output, which an access log may have
     options["logger"] = lambda: textFileLogObserver(output)

@@ -173,19 +173,25 @@ ROUTES: Final[tuple[ControlRoute, ...]] = (
         method="POST",
         path=f"{_SERVER}/drain",
         asks=Question.DRAIN,
-        meaning="Gives a server no new requests: what is in progress goes on. A restart ends it, no reload.",
+        meaning=(
+            "Drains a server: it gets no new requests, and those in progress go on. This lasts over reloads, until a"
+            " restart."
+        ),
     ),
     ControlRoute(
         method="POST",
         path=f"{_SERVER}/undrain",
         asks=Question.UNDRAIN,
-        meaning="Gives it new requests again.",
+        meaning="Ends the draining: the server gets requests again.",
     ),
     ControlRoute(
         method="POST",
         path="/connections/{id}/close",
         asks=Question.CLOSE,
-        meaning="Ends the connection of a client, whose `id` GET /clients says.",
+        meaning=(
+            "Ends the connection of a client, whose `id` GET /clients says: a request in progress has `drain_timeout`"
+            " to finish; WebSockets, server-sent events and L4 sessions are cut off at once."
+        ),
     ),
     ControlRoute(
         method="POST",
