@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import gc
 import re
+import ssl
 import weakref
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from time import time
+from typing import Any, cast
 
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from agwtwisted.control.explanations import Explanations
+from agwtwisted.core.operations.questions import Question
 from agwtwisted.listening.listener import bind
 from agwtwisted.reload import FileSource, Rejected, Reloaded
 from agwtwisted.service import GatewayService, build
@@ -55,6 +60,7 @@ class MemoryTests(TestCase):
         self.service = self.started()
         self.speak = partial(deferToThread, lambda: [each.speak() for each in self.living])
         self.living: list[Living] = []
+        self.kinds: set[str] = set()
 
     def path(self) -> Path:
         """A directory of its own."""
@@ -66,6 +72,7 @@ class MemoryTests(TestCase):
         """Doors of every kind."""
         self.pages, self.speaker = Pages("one"), self.stack.enter_context(closing(Speaker()))
         app, echo = (self.stack.enter_context(closing(Backend(talk))) for talk in (self.pages, echoing))
+        self.pages_port = app.port
         self.stack.callback(lambda: [stream.put(b"") for stream in self.pages.streams])
         self.stack.callback(self.pages.go_on.set)
         doors = self.doors
@@ -165,13 +172,16 @@ class MemoryTests(TestCase):
 
     async def test_live_connections(self) -> None:
         """Of former generations nothing is left, nor does a connection that went over leave anything to the collector:
-        kept ones, one behind a balancer, a stream of events, a WebSocket, an L4 session.
+        kept ones, one behind a balancer, a stream of events, a WebSocket, an L4 session. Nor do questions to it.
         """
+        unsubscribe = self.service.events.subscribe(self.heard)
+        self.addCleanup(lambda: unsubscribe())
         self.living = await deferToThread(self.connections)
         await self.speak()
         self.configure(-1)
         await self.service.reload()
         await self.speak()
+        await self.ask()
         self.without_collector()
         parts = []
         for number in range(RELOADS):
@@ -180,8 +190,34 @@ class MemoryTests(TestCase):
             outcome = await self.service.reload()
             assert isinstance(outcome, Reloaded), outcome
             await self.speak()
+            await self.ask()
         await until(lambda: not any(self.alive(each) for each in parts))
         self.assertEqual(self.garbage(), {})
+
+    async def ask(self) -> None:
+        """Has a client refused, a server drained and taken in again, a certificate explained, and asks everything."""
+        self.kinds.discard("refusal")
+        await deferToThread(self.refused)
+        server = {"pool": "app", "settings": "app", "server": f"127.0.0.1:{self.pages_port}"}
+        for question in (*(each for each in Question if not each.is_action), Question.DRAIN, Question.UNDRAIN):
+            answer = await self.service.ask(question, server if question.is_action else {})
+            self.assertNotEqual(answer, {}, question)
+        await until(lambda: "refusal" in self.kinds)
+        last = (await self.service.ask(Question.REFUSALS, {"limit": 1}))["refusals"][0]
+        explanations = Explanations(cast(Any, reactor), lambda: self.service.generation.plan, self.service.ask, time)
+        self.assertFalse((await explanations.ask({"refusal": last["id"]}))["accepted"])
+
+    def refused(self) -> None:
+        """A client whose certificate is not accepted, whatever certificate the gateway has; in a thread."""
+        context = clients.context(self.gateway.call(self.doors["strict"], "stranger"))
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with closing(clients.plain(self.doors["strict"])) as line, self.assertRaises(ssl.SSLError):
+            line.socket = context.wrap_socket(line.socket, server_hostname="localhost")
+            line.socket.recv(1)
+
+    def heard(self, kind: str, members: Mapping[str, Any]) -> None:
+        """An event."""
+        self.kinds.add(kind)
 
     def alive(self, references: dict[str, weakref.ref[Any]]) -> list[str]:
         """The names of those that are still there."""
