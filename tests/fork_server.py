@@ -125,7 +125,10 @@ def _server() -> socket.socket:
 
 
 class _Server:
-    """Forks for each request until the connection ends; in the child `serve` returns, too."""
+    """Forks for each request until the connection ends; in the child `serve` returns, too.
+
+    A test process that is killed ends nothing that it has started: what runs then ends with the server.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -137,6 +140,7 @@ class _Server:
         while True:
             data, descriptors, *_ = socket.recv_fds(self._connection, LARGEST, 3)
             if not data:
+                self._end_all()
                 return ""
             *outputs, ended = descriptors
             with closing(socket.socket(fileno=ended)) as of_child:
@@ -156,6 +160,12 @@ class _Server:
         self._connection.close()
         for ended in self._ended.values():
             ended.close()
+
+    def _end_all(self) -> None:
+        """SIGKILL to all that run still."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])  # until it was waited for a number is no other's
+        for pid in self._ended:
+            os.kill(pid, signal.SIGKILL)
 
     def _reap(self, *_: object) -> None:
         with suppress(ChildProcessError):

@@ -6,12 +6,15 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import fork_server, running
+from tests.end_to_end.lines import wait_until
+from tests.end_to_end.worker_processes import is_alive
 
 
 class ForkServerTests(SynchronousTestCase):
@@ -68,6 +71,29 @@ class ForkServerTests(SynchronousTestCase):
         (self.directory / "stay").unlink()
         self.assertEqual(self.start().wait(running.PATIENCE), 3)
 
+    def test_killed(self) -> None:
+        """What a test process has started ends with it, though it be killed."""
+        words = [sys.executable, "-c", KILLED, str(self.directory)]
+        (self.directory / "waits.tac").write_text(WAITS)
+        (self.directory / "stay").touch()
+        environment = {**running.environment(), "SAID": "said"}
+        killed = subprocess.run(words, env=environment, stdout=subprocess.PIPE, check=False, timeout=running.PATIENCE)
+        self.assertEqual(killed.returncode, -signal.SIGKILL)
+        left = int(killed.stdout)
+        wait_until(lambda: not is_alive(left), "it has ended")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests import fork_server, running
+
+directory = Path(sys.argv[1])
+with open(os.devnull, "wb") as output:
+    words = ["-noy", "waits.tac", "--pidfile="]
+    print(fork_server.start("twistd", words, directory, running.environment(), (output.fileno(),) * 2).pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 WAITS = """
 import os, resource, sys, time
