@@ -33,7 +33,7 @@ class PluginTests(SynchronousTestCase):
         self.assertEqual((done.stdout, done.returncode), ("[]\n", 0), done.stderr)
 
     def test_is_listed(self) -> None:
-        """`twistd --help` names it, with its one-line description."""
+        """`twistd --help` names it, with its description, however wide the terminal is."""
         twistd = Path(sys.executable).with_name("twistd")
         done = subprocess.run([sys.executable, str(twistd), "--help"], capture_output=True, text=True, check=False)
-        self.assertRegex(done.stdout, r"agwgateway +A TLS gateway with client certificate authentication\.")
+        self.assertIn("agwgateway A TLS gateway with client certificate authentication.", " ".join(done.stdout.split()))
