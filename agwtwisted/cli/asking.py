@@ -52,6 +52,15 @@ def show(
     answer = ask(options, target, method=method, body=body)
     if answer is None:
         return INTERRUPTED
+    show_answer(options, answer, rendering)
+    missing = answer.members.get("missing_workers")
+    if missing:
+        complain(f"WARNING without worker {', '.join(map(str, missing))}, which has not answered in time")
+    return OK if answer.status == 200 else NO
+
+
+def show_answer(options: argparse.Namespace, answer: ControlAnswer, rendering: Rendering) -> None:
+    """Prints what the gateway answered, or why it refused."""
     output = output_of(options)
     if options.json:
         output.show_json(answer.members)
@@ -59,10 +68,6 @@ def show(
         output.show(rendering(answer.members, output))
     else:
         complain(refusal(answer))
-    missing = answer.members.get("missing_workers")
-    if missing:
-        complain(f"WARNING without worker {', '.join(map(str, missing))}, which has not answered in time")
-    return OK if answer.status == 200 else NO
 
 
 def ask(

@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Mapping
 from typing import Any, Final
 
-from agwtwisted.cli.asking import INTERRUPTED, ask, query, refusal, show
+from agwtwisted.cli.asking import INTERRUPTED, ask, query, show, show_answer
 from agwtwisted.cli.command import NO, OK, Command, Example, Statuses
 from agwtwisted.cli.options import add_control, add_output, add_page
-from agwtwisted.cli.output import Output, Style, complain, output_of
+from agwtwisted.cli.output import Output, Style
 from agwtwisted.cli.tables import Cell, Value, endpoint, table
 from agwtwisted.core.base.errors import printable
 
@@ -40,13 +40,7 @@ def run_explain(options: argparse.Namespace) -> int:
     answer = ask(options, "/explain", method="POST", body={"refusal": options.id})
     if answer is None:
         return INTERRUPTED
-    output = output_of(options)
-    if options.json:
-        output.show_json(answer.members)
-    elif answer.status == 200:
-        output.show("\n".join(map(printable, str(answer.members["text"]).splitlines())))
-    else:
-        complain(refusal(answer))
+    show_answer(options, answer, lambda members, _: "\n".join(map(printable, str(members["text"]).splitlines())))
     return OK if answer.status == 200 and answer.members["accepted"] else NO
 
 

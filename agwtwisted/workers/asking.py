@@ -26,7 +26,7 @@ ANSWER_TIMEOUT: Final = 5.0
 """Seconds in which all workers answer."""
 
 AT_ONCE: Final = 8
-"""Questions that workers are asked at once; others wait for their turn, as long as their clients do."""
+"""Questions that workers are asked at once; others wait for their turn, until the site gives them up."""
 
 BUSY: Final = 503
 """The status of a question that no worker has answered."""
