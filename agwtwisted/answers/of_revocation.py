@@ -54,6 +54,8 @@ def forget(shared: Shared, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _forgotten(arguments: Mapping[str, Any]) -> Forgotten:
     serial, issuer = text_argument(arguments, "serial"), text_argument(arguments, "issuer")
+    if arguments.get("serial") == "":  # of a script whose variable is empty
+        raise QuestionError(400, "serial is empty: leave it out to have all answers forgotten")
     if not serial:
         if issuer:
             raise QuestionError(400, "issuer goes with the serial number of a certificate")

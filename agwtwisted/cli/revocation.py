@@ -42,7 +42,8 @@ def run(options: argparse.Namespace) -> int:
 
 def run_forget(options: argparse.Namespace) -> int:
     """Has answers forgotten."""
-    given = {name: value for name, value in (("serial", options.serial), ("issuer", options.issuer)) if value}
+    named = (("serial", options.serial), ("issuer", options.issuer))
+    given = {name: value for name, value in named if value is not None}
     what = " ".join(f"{name} {value}" for name, value in given.items()) or "all answers"
     return act(options, what, "/revocation/forget", given)
 

@@ -46,7 +46,14 @@ class RevocationAnswersTests(RevocationCase):
 
     def test_wrong_arguments(self) -> None:
         """What is no serial number is refused, and an issuer goes with one."""
-        for arguments in ({"serial": "x"}, {"serial": "1" * 999}, {"serial": "-"}, {"issuer": "CN=a"}, {"serial": 7}):
+        for arguments in (
+            {"serial": "x"},
+            {"serial": ""},
+            {"serial": "1" * 999},
+            {"serial": "-"},
+            {"issuer": "CN=a"},
+            {"serial": 7},
+        ):
             with self.assertRaises(QuestionError) as caught:
                 forget(self.shared, arguments)
             self.assertEqual(caught.exception.status, 400)

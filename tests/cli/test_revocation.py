@@ -55,3 +55,5 @@ class ForgetTests(SynchronousTestCase):
         self.assertEqual(asked.call_args.kwargs, {"method": "POST", "body": {"serial": "0a"}})
         done, asked = answered({"outcome": "forgotten"}, "revocation", "forget")
         self.assertEqual((done.out, asked.call_args.kwargs["body"]), ("all answers: forgotten\n", {}))
+        _, asked = answered({"error": "serial is empty"}, "revocation", "forget", "--serial", "", status=400)
+        self.assertEqual(asked.call_args.kwargs["body"], {"serial": ""})
