@@ -57,6 +57,19 @@ class AnswerTests(SynchronousTestCase):
         without = explained(PLAN, {**arguments, "refused": {"reason": "certificate revoked"}}, pki.NOW)
         self.assertTrue(without["accepted"])
 
+    def test_a_root_whose_status_is_to_be_asked_for(self) -> None:
+        """A client with a trusted root is refused, whatever `ocsp_unavailable` is: there is no responder to ask."""
+        for unavailable in ("Refuse", "Allow"):
+            ocsp = "verify_client_revocation = OCSP\nocsp_responder_url = http://ocsp.internal/\n"
+            ocsp += f"ocsp_unavailable = {unavailable}\n"
+            text = clients.text("s strict").replace("[ssl_profile strict]\n", f"[ssl_profile strict]\n{ocsp}")
+            plan = Plan.of(configurations.load(text, clients.files()))
+            root = configurations.clients_root().pem.decode()
+            answer = explained(plan, {"listener": "s", "certificate": root}, pki.NOW)
+            self.assertEqual(answer["verdict"], "Refused: certificate status request failed")
+            steps = {each["name"]: each["outcome"] for each in answer["steps"]}
+            self.assertEqual((answer["accepted"], steps["revocation"]), (False, "failed"))
+
     def test_errors(self) -> None:
         """What is missing, unknown, too long or no certificate."""
         pem = clients.device().pem.decode()

@@ -159,10 +159,20 @@ class Examination:
         """That of the verification: of the listener, or of its paths that require a certificate."""
         return self.required_verdict if self.requiring else self.verdict
 
+    @property
+    def asks_responders(self) -> bool:
+        """Whether the gateway asks about the revocation of clients that it has verified."""
+        return self.profile is not None and self.profile.verify_client_revocation is ClientRevocation.OCSP
+
+    @property
+    def has_no_questions(self) -> bool:
+        """Whether it asks, and there is nothing to ask: the certificate is a trusted root itself, and so refused."""
+        return self.asks_responders and not self.questions
+
     @cached_property
     def questions(self) -> tuple[StatusQuestion, ...]:
         """What is asked about the revocation of a chain that was verified."""
-        if self.profile is None or self.profile.verify_client_revocation is not ClientRevocation.OCSP:
+        if self.profile is None or not self.asks_responders:
             return ()
         pairs = tuple(pairwise(self.evidence.chain))
         asked = pairs if self.profile.ocsp_scope is OcspScope.CHAIN else pairs[:1]
@@ -203,6 +213,8 @@ class Examination:
             return verdict
         if (finding := self.finding) is not None:
             return finding.refusal or verdict
+        if self.has_no_questions:
+            return Refused(reasons.STATUS_UNAVAILABLE)
         if self.was_refused_by_status:
             return Refused(self.refused_for)
         if not self.is_unaskable:

@@ -15,7 +15,7 @@ from agwtwisted.core.reports.examination import Examination, StatusQuestion, ind
 from agwtwisted.core.reports.sent_certificates import DATES, sent_step
 from agwtwisted.core.reports.steps import Explanation, ExplanationStep, StepOutcome, failed, note, passed, skipped
 from agwtwisted.core.reports.verification_steps import verification_steps
-from agwtwisted.core.resources.resources import ClientRevocation, HttpListener, OcspUnavailable, SslProfile
+from agwtwisted.core.resources.resources import HttpListener, OcspUnavailable, SslProfile
 from agwtwisted.core.revocation.status import (
     CouldNotAsk,
     Good,
@@ -108,11 +108,14 @@ def _verification(examination: Examination) -> list[ExplanationStep]:
 def _revocation(examination: Examination) -> Iterator[ExplanationStep]:
     """What is asked about revocation, and what becomes of the client where there is no answer."""
     profile = examination.profile
-    if profile is None or profile.verify_client_revocation is not ClientRevocation.OCSP or not examination.is_verified:
+    if profile is None or not examination.asks_responders or not examination.is_verified:
         return
     title = "Revocation (verify_client_revocation = OCSP)"
     if not isinstance(examination.strict_verdict, Trusted):
         yield skipped("revocation", f"{title}: nothing is asked about a certificate that is refused")
+        return
+    if examination.has_no_questions:
+        yield failed("revocation", f"{title}: the certificate is a trusted root, about which no responder can be asked")
         return
     if examination.finding is not None:
         yield _asked(examination, examination.finding, title)
