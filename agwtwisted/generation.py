@@ -93,7 +93,7 @@ class Generation:
     @property
     def connections(self) -> int:
         """How many connections of clients there are."""
-        return sum(len(port.connections) for port in self.ports.values())
+        return sum(port.clients for port in self.ports.values())
 
     def take_over(self, previous: Generation) -> None:
         """Takes the place of another one: what lives on there and still holds is this one's from now on.

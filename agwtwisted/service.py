@@ -152,7 +152,7 @@ class GatewayService(MultiService):
             fingerprint=reloads.in_force.plan.fingerprint,
             connections=self.connections,
             listeners=tuple(
-                ListenerStatus(address=address, port=port, connections=len(listener.port.connections))
+                ListenerStatus(address=address, port=port, connections=listener.port.clients)
                 for (address, port), listener in self.sockets.items()
             ),
             last_reload=reloads.last,

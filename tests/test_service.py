@@ -60,6 +60,11 @@ class Port(Stage):
         """Ends every connection at once: the reactor reports it in its next turn."""
         self.told.append("abort")
 
+    @property
+    def clients(self) -> int:
+        """How many there are."""
+        return len(self.connections)
+
     def lose(self) -> None:
         """Every connection is gone."""
         for each in self.connections.snapshot():

@@ -105,13 +105,17 @@ class GatewayAnswers:
         """The metrics of this process now."""
         gateway = self._gateway
         certificates = self.configuration.certificates_in_force
-        return process_measurements(gateway.shared, gateway.generation, gateway.reloads, certificates)
+        return process_measurements(gateway.shared, gateway.generation, gateway.reloads, certificates, self._retired())
+
+    def _retired(self) -> list[Mapping[str, int]]:
+        """Clients by their listener, which may be elsewhere now, of each address that is listened on no more."""
+        return [port.live.by_listener() for port in self._gateway.retired.ports]
 
     async def _listeners(self, arguments: Mapping[str, Any]) -> AnswerMembers:
         generation = self._gateway.generation
         counted: dict[str, int] = {}
-        for port in generation.ports.values():
-            for name, number in port.by_listener().items():
+        for each in (*(port.by_listener() for port in generation.ports.values()), *self._retired()):
+            for name, number in each.items():
                 counted[name] = counted.get(name, 0) + number
         return {"listeners": [each.members() for each in listeners_in_force(generation.plan, counted)]}
 

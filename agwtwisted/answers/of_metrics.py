@@ -51,15 +51,27 @@ class Served(Protocol):
 
 
 def process_measurements(
-    shared: Shared, served: Generation, reloads: Reloads, certificates: Iterable[CertificateInForce]
+    shared: Shared,
+    served: Generation,
+    reloads: Reloads,
+    certificates: Iterable[CertificateInForce],
+    retired: Iterable[Mapping[str, int]] = (),
 ) -> Measurements:
-    """Those of a process that serves: of the whole gateway, or of a worker, which leaves out what its parent has."""
+    """Those of a process that serves: of the whole gateway, or of a worker, which leaves out what its parent has.
+
+    Args:
+        shared: of this process.
+        served: what is in force.
+        reloads: of this process.
+        certificates: of the configuration in force.
+        retired: clients by their listener, of each address that no listener has any more.
+    """
     into, now, place = Collected(), shared.reactor.seconds(), shared.place
     shared.access_log.make_lines()  # requests are counted with their lines
     shared.metrics.collect(into, now)
     _add_limits(into, shared)
-    for port in served.ports.values():
-        for listener, count in port.by_listener().items():
+    for counted in (*(port.by_listener() for port in served.ports.values()), *retired):
+        for listener, count in counted.items():
             into.add("agw_listener_connections", (listener,), count)
     connections: dict[tuple[str, ...], int] = {}  # of servers; there may be thousands
     for (pool, settings), servers in _servers(served):

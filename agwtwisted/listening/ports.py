@@ -139,6 +139,11 @@ class Port(ABC, Generic[S]):
         """Those that are live, and of L4 those to servers."""
         return self.live.all
 
+    @property
+    def clients(self) -> int:
+        """How many clients are connected."""
+        return len(self.live.numbered)
+
     def by_listener(self) -> Mapping[str, int]:
         """How many clients each listener has, by its name; where there is one alone, none is looked at."""
         names = {site.listener.name for site in self.sites.all()}

@@ -35,7 +35,7 @@ class RetiredPorts:
     @property
     def connections(self) -> int:
         """How many connections of clients they have."""
-        return sum(len(port.connections) for port in self._ports)
+        return sum(port.clients for port in self._ports)
 
     def close(self, listener: ListeningSocket, drain_timeout: float) -> None:
         """Closes the socket of a running gateway; its connections have `drain_timeout` seconds to end after that."""

@@ -15,6 +15,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
 
 from agwtwisted.core.backends.health import HealthState
+from agwtwisted.core.operations.measurements import Measurements
 from agwtwisted.core.operations.questions import Question, QuestionError
 from agwtwisted.listening.listener import bind
 from agwtwisted.loading import NO_FILES, Loaded, load_files
@@ -172,6 +173,31 @@ class GatewayAnswersTests(TestCase):
         await until(lambda: self.gateway.connections == 1)
         answer = await self.ask(Question.LISTENERS)
         self.assertEqual(answer["listeners"][0]["connections"], 1)
+
+    async def test_connections_of_clients(self) -> None:
+        """The status counts clients alone: of an L4 session not the connection to the server."""
+        await self.is_up()
+        relayed = self.connected(self.relay)
+        relayed.send(b"hello")
+        self.assertEqual(await self.received(relayed), b"hello")
+        status = self.gateway.status()
+        self.assertEqual(status.connections, 1)
+        self.assertEqual({each.port: each.connections for each in status.listeners}, {self.port: 0, self.relay: 1})
+
+    async def test_clients_of_a_moved_listener(self) -> None:
+        """Clients of a listener that has another address now are still counted as its own, until they have gone."""
+        await self.is_up()
+        self.connected().send(REQUEST)
+        await until(lambda: self.backend.asked)
+        [free] = free_ports(1)
+        text = (PLAIN + RELAY).format(port=free, relay=self.relay, server=self.backend.number)
+        (await self.gateway.prepare(Loaded(plan=configurations.plan(text), files=NO_FILES))).commit()
+        await until(lambda: self.gateway.retired.ports)
+        [client] = (await self.ask(Question.CLIENTS))["clients"]
+        self.assertEqual(client["listener"], "public")
+        self.assertEqual((await self.ask(Question.LISTENERS))["listeners"][0]["connections"], 1)
+        measured = Measurements.of_members(await self.ask(Question.METRICS))
+        self.assertEqual(measured.samples["agw_listener_connections"], {("public",): 1, ("raw",): 0})
 
     async def test_unknown_questions(self) -> None:
         """What a gateway cannot answer fails with a status, and is never an answer."""

@@ -24,6 +24,11 @@ class OldPort:
         for connection in connections:
             self.connections.add(connection)
 
+    @property
+    def clients(self) -> int:
+        """How many there are."""
+        return len(self.connections)
+
     def retire(self) -> None:
         """Notes it."""
         self.events.append("retired")
