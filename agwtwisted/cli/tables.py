@@ -1,6 +1,6 @@
 """Tables and lists of values as lines of text: whole in a pipe, and within the width of a terminal.
 
-A table that is too wide has its widest columns cut off, with an ellipsis; where even that is too narrow to be read,
+A table that is too wide has its columns of long text cut off, with an ellipsis; where that does not suffice,
 each row becomes a list of its values. All text is escaped here (`errors.printable`): much of it is from clients.
 """
 
@@ -21,6 +21,9 @@ GAP: Final = "  "
 
 NARROW: Final = 8
 """Columns of a terminal that a value keeps at least where it is cut off."""
+
+WHOLE: Final = 21
+"""Columns up to which none is cut off: addresses with their ports, times and names say nothing by their beginning."""
 
 NONE: Final = "-"
 """In place of a value that there is not."""
@@ -82,7 +85,7 @@ def _fitted(natural: Sequence[int], heads: Sequence[int], width: int | None) -> 
     if width is None:
         return natural
     room = width - len(GAP) * (len(natural) - 1)
-    kept = [min(wanted, max(head, NARROW)) for wanted, head in zip(natural, heads, strict=True)]
+    kept = [wanted if wanted <= WHOLE else max(head, NARROW) for wanted, head in zip(natural, heads, strict=True)]
     if sum(kept) > room:
         return None
     # The highest limit with which all fit: narrow columns keep what they need.

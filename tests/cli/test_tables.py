@@ -35,6 +35,13 @@ class TableTests(SynchronousTestCase):
         expected = "NAME    a\nFIRST   first value of\n        it\nSECOND  second value\nTHIRD   -"
         self.assertEqual(table(heads, rows, on_terminal(24)), expected)
 
+    def test_what_is_short_stays_whole(self) -> None:
+        """An address with its port, or a time, is never cut off: where it has no room, each row is a list."""
+        heads, row = ("SERVER", "SINCE", "PROBE"), ("203.0.113.10:8080", "2026-11-30T10:56:18Z", "Success. " * 5)
+        cut = "SERVER             SINCE                 PROBE\n203.0.113.10:8080  2026-11-30T10:56:18Z  Success. Succ…"
+        self.assertEqual(table(heads, [row], on_terminal(55)), cut)
+        self.assertEqual(table(heads, [(*row[:2], "Success.")], on_terminal(45)).splitlines()[0], f"SERVER  {row[0]}")
+
     def test_color(self) -> None:
         """Heads and values with a style are painted, and widths do not count that."""
         made = table(HEADS, [(Cell("Up", Style.GOOD), "x"), ("Down!", "y")], on_terminal(80, color=True))
