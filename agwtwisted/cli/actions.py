@@ -19,6 +19,10 @@ STATUSES: Final = Statuses(
 """What the exit status of an action says."""
 
 
+APART: Final = ("outcome", "missing_workers")
+"""Members that are not among the numbers of an outcome."""
+
+
 def act(options: argparse.Namespace, what: str, target: str, body: Mapping[str, Any] | None = None) -> int:
     """Asks for the action, and prints what came of it; returns the exit status.
 
@@ -39,6 +43,6 @@ def act(options: argparse.Namespace, what: str, target: str, body: Mapping[str, 
 
 
 def _outcome(members: Mapping[str, Any]) -> str:
-    """The outcome, and the numbers that belong to it."""
-    further = [f"{name.replace('_', ' ')} {value}" for name, value in members.items() if name != "outcome"]
+    """The outcome, and the numbers that belong to it; of workers that have not answered `asking.show` warns."""
+    further = [f"{name.replace('_', ' ')} {value}" for name, value in members.items() if name not in APART]
     return printable(", ".join([str(members.get("outcome", "done")).replace("_", " "), *further]))

@@ -15,5 +15,10 @@ class ActionTests(SynchronousTestCase):
         members = {"outcome": "not_there", "left_over": "\x1b"}
         done, _ = answered(members, "clients", "close", "1-\x1b")
         self.assertEqual(done.out, "connection 1-\\x1b: not there, left over \\x1b\n")
+        done, _ = answered({"outcome": "drained", "missing_workers": []}, "backends", "drain", "a", "b", "h:1")
+        self.assertEqual((done.out, done.err), ("a b h:1: drained\n", ""))
+        done, _ = answered({"outcome": "drained", "missing_workers": [2]}, "backends", "drain", "a", "b", "h:1")
+        self.assertEqual(done.out, "a b h:1: drained\n")
+        self.assertIn("without worker 2", done.err)
         done, _ = answered(members, "clients", "close", "1-2", "--json")
         self.assertEqual(done.out, '{\n  "outcome": "not_there",\n  "left_over": "\\u001b"\n}\n')
