@@ -40,7 +40,7 @@ def deploy(kind: str, name: str | None, out: Path | None, *, force: bool = False
         force: whether files that are there are replaced.
 
     Returns:
-        The text to print: the files, or the paths of those that were written.
+        The text to print: one file as it is, several below their names, or the paths of those that were written.
 
     Raises:
         AgwError: there is no file of that name, or a file cannot be written.
@@ -52,8 +52,8 @@ def deploy(kind: str, name: str | None, out: Path | None, *, force: bool = False
         found = {name: found[name]}
     if out is not None:
         return "\n".join(_written(found, out, force=force))
-    if name is not None:
-        return found[name].rstrip("\n")
+    if len(found) == 1:
+        return next(iter(found.values())).rstrip("\n")
     return "\n\n".join(f"### {each}\n{text.rstrip()}" for each, text in found.items())
 
 

@@ -23,6 +23,10 @@ class DeployTests(SynchronousTestCase):
         text = deploy("systemd", "agwgateway.service", None)
         self.assertEqual(f"{text}\n", (FILES / "agwgateway.service").read_text())
 
+    def test_only_one(self) -> None:
+        """One file alone is printed as it stands without its name, too: `agw deploy man | man -l -`."""
+        self.assertTrue(deploy("man", None, None).startswith((".", "'")))
+
     def test_all(self) -> None:
         """All are printed below their names."""
         heads = [line for line in deploy("systemd", None, None).splitlines() if line.startswith("### ")]
