@@ -18,10 +18,14 @@ def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> st
     """A title, the heads of the columns, and the rows; a newline in a cell begins another line of it.
 
     Columns are as wide as what they hold. Where that is too much for `WIDTH`, the widest are narrowed and their cells
-    continued on further lines: after a space or a comma, and longer words after a dot or anywhere.
+    continued on further lines: after a space or a comma. Words such as fingerprints stay whole, so that they can be
+    copied, unless there is no other way: then they are continued after a dot or anywhere.
     """
     lines = [[cell.split("\n") for cell in row] for row in (heads, *rows)]
-    widths = _widths([[max(map(len, cell)) for cell in row] for row in lines])
+    widths = _widths(
+        [max(len(line) for cell in column for line in cell) for column in zip(*lines, strict=True)],
+        [max(_longest_word(line) for cell in column for line in cell) for column in zip(*lines, strict=True)],
+    )
     body = [line for row in lines for line in _row(row, widths)]
     return "\n".join([title, *body, ""])
 
@@ -50,11 +54,19 @@ def beside(label: str, text: str) -> Iterator[str]:
         yield (" " * len(label) if index else label) + line
 
 
-def _widths(rows: Sequence[Sequence[int]]) -> list[int]:
-    """Of each column, from the widths of its cells."""
-    widths = [max(column) for column in zip(*rows, strict=True)]
-    while sum(widths) + len(_MARGIN) * len(widths) > WIDTH and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+def _longest_word(text: str) -> int:
+    return max((len(piece.rstrip(" ")) for piece in _PIECE.findall(text)), default=0)
+
+
+def _widths(natural: Sequence[int], words: Sequence[int]) -> list[int]:
+    """Of each column, from the widths of its cells and of the longest words in them."""
+    widths = list(natural)
+    for least in (words, [0] * len(widths)):
+        while sum(widths) + len(_MARGIN) * len(widths) > WIDTH:
+            wide = [at for at, width in enumerate(widths) if width > max(least[at], _NARROWEST)]
+            if not wide:
+                break
+            widths[max(wide, key=widths.__getitem__)] -= 1
     return widths
 
 

@@ -35,6 +35,12 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(lines[2][:34], "  " + "x" * 30 + "  ")
         self.assertEqual("".join(line[34:] for line in lines[2:]), ",".join(["word"] * 40))
 
+    def test_words_stay_whole(self) -> None:
+        """A fingerprint is whole, to be copied, as long as other columns can give way."""
+        fingerprint, name = "0123456789abcdef0123456789abcdef01234567", "CN=agwtwisted gateway,O=agwtwisted local"
+        lines = table("T", ("NAME", "SUBJECT", "DAYS LEFT", "SHA-1"), [("server", name, "396", fingerprint)] * 2)
+        self.assertEqual(lines.count(f"{fingerprint}\n"), 2)
+
     @given(st.lists(st.tuples(WORDS, WORDS, WORDS, WORDS), max_size=3))
     def test_fits(self, rows: list[tuple[str, ...]]) -> None:
         """Whatever the cells hold, no line is too long."""
