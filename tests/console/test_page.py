@@ -35,6 +35,14 @@ return [...document.querySelectorAll("button, a, input, select, textarea, meter,
 """What can be used in the page and has no name that a screen reader could say."""
 
 
+LONG_STATE = """
+const state = document.createElement("span");
+Object.assign(state, { className: "state", textContent: "a sentence ".repeat(9) });
+document.querySelector(".columns .card").append(state);
+"""
+"""A sentence of the overview that is longer than a line."""
+
+
 @needs("chromium", "chromedriver")
 class PageTests(SynchronousTestCase):
     """One gateway and one browser for all."""
@@ -291,6 +299,8 @@ class PageTests(SynchronousTestCase):
             browser.click("#menu")
             browser.click("nav a", view.capitalize())
             browser.until(lambda: not browser.all("main > .view > section > p.empty:only-child"))
+            if view == "overview":
+                browser.run(LONG_STATE)
             self.assertEqual(browser.run("return document.documentElement.scrollWidth"), 375, view)
             self.assertEqual(browser.run(UNNAMED), [], view)
             if view == "listeners":

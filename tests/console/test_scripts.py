@@ -119,6 +119,16 @@ class ScriptTests(SynchronousTestCase):
         self.assertEqual(samples[0]["labels"], {"a": 'one "quoted" \\ \n line', "b": "}"})
         self.assertEqual((total, bare, infinite, missing), (48, 7, True, None))
 
+    def test_since(self) -> None:
+        """Refusals by reason are those since the page was opened, and then those of the last ten minutes."""
+        body = (
+            "const t = new m.Traffic(); const found = [t.since];"
+            " for (const at of [1000, 3000, 600999, 601000]) { t.take(new Map(), at); found.push(t.since); }"
+            " return found;"
+        )
+        found = self.show("explain").module("traffic.js", body)
+        self.assertEqual(found, [None, 1000, 1000, 1000, None])
+
     def test_quantiles_and_rates(self) -> None:
         """A quantile is of what was counted between two scrapes, and a counter that fell began anew."""
         body = (

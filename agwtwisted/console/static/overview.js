@@ -26,7 +26,7 @@ export const overview = {
     const draw = () => {
       show(trouble, view.page.poll.error && problem(view.page.poll.error, () => view.page.poll.now()));
       show(stages, flow(traffic.points.at(-1)?.values ?? {}, standing));
-      show(reasons, byReason(traffic.refusedBy()));
+      show(reasons, byReason(traffic.refusedBy(), traffic.since));
       for (const each of plots) each.update(traffic.points, Date.now());
     };
     const drawStanding = () => {
@@ -90,10 +90,10 @@ function needs(standing) {
   ];
 }
 
-function byReason(found) {
+function byReason(found, since) {
   const most = Math.max(1, ...found.map(([, value]) => value));
   return [
-    h("h2", {}, "Refusals by reason", h("small", {}, "10 minutes")),
+    h("h2", {}, "Refusals by reason", h("small", {}, since ? `since ${clock(since)}` : "10 minutes")),
     found.length
       ? h("ul", { class: "bars" }, found.slice(0, 8).map(([reason, value]) => h("li", { key: reason },
         h("a", { href: `#/refusals?search=${encodeURIComponent(reason)}` }, h("span", {}, reason), h("b", {}, count(value))),

@@ -23,7 +23,13 @@ export class Traffic {
   constructor() {
     this.points = [];
     this.before = null;
+    this.began = null;
     this.watchers = new Set();
+  }
+
+  /** The moment of the first samples, until they are ten minutes old. */
+  get since() {
+    return this.before && this.before.at - this.began < KEPT ? this.began : null;
   }
 
   /** How many clients were refused in what is kept, by reason, the most frequent first. */
@@ -46,6 +52,7 @@ export class Traffic {
     if (this.before && at > this.before.at) this.points.push(between(this.before, state));
     while (this.points.length && this.points[0].at < at - KEPT) this.points.shift();
     this.before = state;
+    this.began ??= at;
     for (const watch of [...this.watchers]) watch();
   }
 }
