@@ -213,21 +213,28 @@ def _commands(request: InitRequest, starter: Starter, directory: Path, agw: str)
     numbers = iter(range(1, 9))
     pki = directory / "pki"
     configuration = shlex.quote(str(directory / "gw.ini"))
+    responder = ""
+    if starter.ocsp:
+        where = destination(starter.ocsp)
+        at = shlex.quote(address_and_port(where.host, where.port))
+        responder = f" --responder {at} --pki {shlex.quote(str(pki))}"
     if request.backend is None:
-        demo = f"{agw} demo --backend {starter.backend}"
-        if starter.ocsp:
-            where = destination(starter.ocsp)
-            demo += (
-                f" --responder {shlex.quote(address_and_port(where.host, where.port))} --pki {shlex.quote(str(pki))}"
-            )
+        demo = f"{agw} demo --backend {starter.backend}{responder}"
         yield f"{next(numbers)}. A server to try it with, which shows what it is sent, in a terminal of its own:"
         yield f"   {demo}"
-    yield f"{next(numbers)}. The gateway, in {'a terminal of its own' if request.backend else 'another one'}:"
+    elif responder:
+        yield f"{next(numbers)}. A responder to try it with, in a terminal of its own, unless you have one at that URL:"
+        yield f"   {agw} demo{responder}"
+    another = request.backend is None or responder
+    yield f"{next(numbers)}. The gateway, in {'another one' if another else 'a terminal of its own'}:"
     yield f"   {agw} run --config {configuration}"
     yield f"{next(numbers)}. {_ACCEPTED[starter.mode]}"
     yield f"   {_curl(pki, 'client.pem', request.url)}"
     yield f"{next(numbers)}. {_REFUSED[starter.mode]}"
     yield f"   {_curl(pki, 'stranger.pem' if starter.trusts else '', request.url)}"
+    if responder:
+        yield f"{next(numbers)}. A client whose certificate was revoked is refused, too:"
+        yield f"   {_curl(pki, 'revoked.pem', request.url)}"
 
 
 def _busy(starter: Starter) -> Iterator[str]:

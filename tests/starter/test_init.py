@@ -173,6 +173,13 @@ class PrintedTests(InitCase):
         first, *_ = self.commands(self.init(ocsp="http://127.0.0.1:9001/"))
         self.assertEqual(first[-4:], ["--responder", "127.0.0.1:9001", "--pki", f"{self.directory}/pki"])
 
+    def test_responder_of_own_server(self) -> None:
+        """Who has a server is offered the responder alone; and a client that it calls revoked is shown."""
+        first, second, *_, last = self.commands(self.init(backend="127.0.0.1:80", ocsp="http://127.0.0.1:9001/"))
+        self.assertEqual(first, ["agw", "demo", "--responder", "127.0.0.1:9001", "--pki", f"{self.directory}/pki"])
+        self.assertEqual(second[:2], ["agw", "run"])
+        self.assertIn(f"{self.directory}/pki/revoked.pem", last)
+
     def test_busy_port(self) -> None:
         """A port that another program has is said at once, with what to do."""
         with socket.create_server(("127.0.0.1", 0)) as busy:
