@@ -137,18 +137,18 @@ def _port(host: str, port: int, token_file: str) -> ControlPlace:
 
 def _token_file(config: str) -> str:
     """The file with the token, by the configuration."""
-    named = located_port(_read(config), config)
+    named = located_port(_read(config, "--token-file the token"), config)
     if named is None or named[2] is None:
         raise NoGatewayError(f"{printable(config)} does not say where the token is: name its file with --token-file")
     return named[2]
 
 
-def _read(config: str) -> bytes:
+def _read(config: str, instead: str = "--control the socket") -> bytes:
     try:
         return Path(config).read_bytes()
     except OSError as error:
         raise NoGatewayError(
-            f"{printable(config)} cannot be read: {error.strerror}; --config names another file, --control the socket"
+            f"{printable(config)} cannot be read: {error.strerror}; --config names another file, {instead}"
         ) from error
 
 

@@ -111,9 +111,17 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if unknown:
         named = [each for each in unknown if each.startswith("-")]
         used = _used(commands, options.command)
-        used.error(_unknown_option(used, named[0]) if named else f"too many arguments: {' '.join(unknown)}")
+        used.error(_unknown_option(used, named[0]) if named else _too_many(used, unknown))
     options.parser = top
     return options
+
+
+def _too_many(used: argparse.ArgumentParser, words: Sequence[str]) -> str:
+    """An error; a configuration that stands by itself is told from other words."""
+    text = f"too many arguments: {' '.join(words)}"
+    if words[0].endswith(".ini") and "--config" in used._option_string_actions:
+        return f"{text}; a configuration is given by --config {words[0]}"
+    return text
 
 
 def parser() -> CommandParser:

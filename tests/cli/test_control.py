@@ -54,6 +54,9 @@ class ConfiguredTests(SynchronousTestCase):
             "cannot be read: No such file or directory; --config names another file, --control the socket",
             str(caught.exception),
         )
+        with self.assertRaises(NoGatewayError) as caught:
+            place_of("http://127.0.0.1:9901", None, str(self.file))
+        self.assertIn("--config names another file, --token-file the token", str(caught.exception))
         for port in ("", "port = x\n"):
             with self.assertRaises(NoGatewayError) as caught:
                 self.place(f"[control]\nsocket = off\n{port}")
