@@ -145,7 +145,7 @@ class AnswerTests(ControlCase):
         event = json.loads(received.partition(b"event: refusal\ndata: ")[2].partition(b"\n")[0])
         (refusal,) = self.ask(f"/refusals?id={event['id']}").members["refusals"]
         self.assertEqual((refusal["listener"], refusal["subject"]), ("strict", event["subject"]))
-        self.assertEqual(self.ask("/refusals?limit=1").members["refusals"][0]["id"], event["id"])
+        self.assertIn(event["id"], [each["id"] for each in self.ask("/refusals").members["refusals"]])
         answer = self.ask("/explain", "POST", tcp=True, refusal=event["id"])
         self.assertEqual((answer.status, answer.members["accepted"]), (200, False), answer)
         self.assertEqual(self.ask("/explain", "POST", refusal="9-9").status, 404)
