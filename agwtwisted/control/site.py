@@ -21,7 +21,7 @@ from agwtwisted._version import VERSION
 from agwtwisted.answers.of_metrics import exposition
 from agwtwisted.control.access import Access
 from agwtwisted.control.channel import ControlRequest
-from agwtwisted.control.connections import STREAMS, ControlConnections
+from agwtwisted.control.connections import CONNECTIONS, STREAMS, ControlConnections
 from agwtwisted.control.console_files import answer_file, is_file
 from agwtwisted.control.streams import EventStreams
 from agwtwisted.core.operations.control_requests import MethodError, RouteMatch, body_arguments, matched
@@ -34,6 +34,9 @@ from agwtwisted.transport.deferreds import log_failure
 
 ASK_TIMEOUT: Final = 30.0
 """Seconds for an answer other than that to a reload, whose own deadlines count."""
+
+UNDER_WAY: Final = 2 * CONNECTIONS
+"""Questions at once: a client that leaves ends its connection, but not always its question."""
 
 HEADERS: Final = {
     "Content-Type": "application/json",
@@ -81,6 +84,7 @@ class ControlSite:
         self._access = access
         self._streams = streams
         self.connections: Final = ControlConnections(reactor, self._respond)
+        self._under_way = 0
         self._rendering = DeferredLock()  # one text of metrics at a time: each takes a thread
         self._operations: Mapping[Operation, Callable[[Mapping[str, Any]], object]] = {
             Operation.STATUS: self._status,
@@ -122,14 +126,22 @@ class ControlSite:
         if asked is Operation.EVENTS:
             self._stream(request, arguments)
             return
+        if self._under_way >= UNDER_WAY and asked is not Operation.RELOAD:
+            _refuse(request, 503, f"{UNDER_WAY} questions are not answered yet: ask again", {"Retry-After": "1"})
+            return
+        self._under_way += 1
         ask = partial(self._gateway.ask, asked) if isinstance(asked, Question) else self._operations[asked]
-        answer: Deferred[Any] = maybeDeferred(ask, arguments)
+        answer: Deferred[Any] = maybeDeferred(ask, arguments).addBoth(self._is_over)
         if found.route.form is Form.METRICS:
             answer = answer.addCallback(self._exposition, request.header("Accept") or "")
         if asked is not Operation.RELOAD:
             answer = answer.addTimeout(ASK_TIMEOUT, self._reactor)
         answer = answer.addCallback(_answered, request).addErrback(self._failed, request)
         log_failure(answer, self._log, "answering on the control API")
+
+    def _is_over(self, outcome: Any) -> Any:
+        self._under_way -= 1
+        return outcome
 
     def _failed(self, failure: Failure, request: ControlRequest) -> None:
         error = failure.value

@@ -15,7 +15,7 @@ from agwtwisted._version import VERSION
 from agwtwisted.cli.control import ControlPlace, NoGatewayError, ask
 from agwtwisted.console.files import HEADERS, console_files
 from agwtwisted.control.channel import BODY
-from agwtwisted.control.site import ASK_TIMEOUT
+from agwtwisted.control.site import ASK_TIMEOUT, UNDER_WAY
 from agwtwisted.core.operations.measurements import Collected, Measurements
 from agwtwisted.core.operations.questions import Question, QuestionError
 from agwtwisted.core.operations.routes import ROUTES, Form
@@ -180,6 +180,19 @@ class AnswerTests(SiteCase):
         self.outcome.callback(Rejected(generation=3, fingerprint="f", problems=("one",)))
         await self.settled()
         self.assertEqual((await self.exchange("GET", "/status")).status, 200)
+
+    async def test_clients_that_leave_their_questions(self) -> None:
+        """Questions of clients that have left count until they are over; beyond the bound others get 503, no reload."""
+        left = self.answers[Question.BACKENDS] = Deferred[object]()
+        for number in range(UNDER_WAY):
+            with closing(self.client()) as client:
+                client.sendall(b"GET /backends HTTP/1.1\r\nHost: gateway\r\n\r\n")
+                await until(lambda number=number: len(self.asked) > number)
+        answer = await self.exchange("GET", "/listeners")
+        self.assertEqual((answer.status, answer.headers["retry-after"]), (503, "1"))
+        self.assertEqual((await self.exchange("POST", "/reload")).status, 422)
+        left.callback({})
+        self.assertEqual((await self.exchange("GET", "/listeners")).status, 200)
 
     async def test_client_that_sends_no_more(self) -> None:
         """A client that half-closes behind its request, as `socat` does, gets the answer."""
