@@ -150,6 +150,7 @@ class _Ports:
             check_of=partial(check_of, shared.revocation),
             metrics=shared.metrics,
             refusals=shared.refusals,
+            numbers=shared.numbers,
         )
 
     def of_http(self, backends: Backends) -> dict[Address, Port[Any]]:

@@ -6,7 +6,8 @@ change while the process lives: the reactor, and the access log and state direct
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Final
@@ -58,6 +59,8 @@ class WorkerPlace:
     """With counts, addresses and a lock: made by the parent, and inherited. It outlives each worker."""
     affinity_key: bytes = b""
     """As the parent has loaded or made it; empty: none has."""
+    first_number: int = 1
+    """By which a connection or refusal of this process is known; a worker before it has had lower ones only."""
     variables_of: VariablesOf | None = None
     """With which the contexts were made that this process has inherited; None: it makes its own."""
 
@@ -93,6 +96,7 @@ class Shared:
     drains: OperatorDrains  # servers that an operator has taken out
     health: ParentsHealth | None = None  # of servers, in a worker: it does not probe
     metrics: Metrics = attrs.Factory(Metrics)
+    numbers: Iterator[int]  # of clients
     started: float  # in seconds since 1970
     own_ports: set[int]  # those listened on now: no question about a certificate goes to them
     state_directory: Path | None  # absolute: a daemon changes its directory
@@ -151,10 +155,11 @@ class Shared:
             affinity_key=AffinityKey(directory, place.affinity_key),
             place=place,
             events=events,
-            refusals=Refusals(events, place.index, wall.seconds),
+            refusals=Refusals(events, place.index, wall.seconds, place.first_number),
             drains=OperatorDrains(place.siblings),
             health=ParentsHealth(reactor, place.siblings) if place.index else None,
             metrics=metrics,
+            numbers=count(place.first_number),
             started=wall.seconds(),
             own_ports=own_ports,
             state_directory=directory,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import count
 from typing import Any, Final, Generic
 
 import attrs
@@ -80,6 +81,7 @@ class PortEnvironment:
     """How trusted clients of a profile are judged further, if they are."""
     metrics: Metrics = attrs.Factory(Metrics)
     refusals: Refusals = attrs.Factory(Refusals)  # notes clients that are refused
+    numbers: Iterator[int] = attrs.Factory(lambda: count(1))  # of the process's clients
     turns: Turns = attrs.field()
     """In which connections go over to these ports."""
 
@@ -122,7 +124,8 @@ class Port(ABC, Generic[S]):
         self._refusals = environment.refusals
         host, number = plan.address
         self.counters = self.metrics.addresses[(f"{bracketed(host)}:{number}",)]
-        self.live = LiveConnections(self.counters)
+        self._numbers = environment.numbers
+        self.live = LiveConnections(self.counters, self._numbers)
         self.draining = False
         self.quiet = min(QUIET, self.gateway.drain_timeout / 4)
         self._contexts = contexts
@@ -307,7 +310,7 @@ class Port(ABC, Generic[S]):
         judged by it, and nothing of theirs is forwarded meanwhile. Where the ports do not speak the same, and where a
         connection's site is there no more, it ends as that of a removed listener.
         """
-        live, self.live, previous.live = previous.live, previous.live, LiveConnections(self.counters)
+        live, self.live, previous.live = previous.live, previous.live, LiveConnections(self.counters, self._numbers)
         if not self._speaks_as(previous):
             for session in live.behind():
                 session.retire(self._turns)

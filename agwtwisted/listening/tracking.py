@@ -6,7 +6,7 @@ For the ports, which have `admission` choose among them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from typing import Final, Protocol
 
@@ -20,9 +20,6 @@ from agwtwisted.transport.deferreds import TrackedSet
 
 DISMISSED: Final = "an operator has closed the connection"
 """Why connections end that no request or session of is under way."""
-
-_NUMBERS: Final = count(1)
-"""Of the connections of this process."""
 
 
 class PortSession(Protocol):
@@ -60,8 +57,9 @@ class PortSession(Protocol):
 class LiveConnections:
     """The connections of one address, and what stands behind each: they pass from port to port as a whole."""
 
-    def __init__(self, counters: AddressCounters | None = None) -> None:
-        """`counters` are those of the address; None: nothing is counted."""
+    def __init__(self, counters: AddressCounters | None = None, numbers: Iterator[int] | None = None) -> None:
+        """`counters` are those of the address; None: nothing is counted. `numbers` are of the process's clients."""
+        self._numbers = count(1) if numbers is None else numbers
         self.all: TrackedSet[Connection] = TrackedSet()
         self._counters = AddressCounters() if counters is None else counters
         self.sessions: dict[Connection, PortSession] = {}
@@ -70,7 +68,7 @@ class LiveConnections:
     def enter(self, connection: Connection, now: float) -> None:
         """Gives a client's connection its number, if it has none."""
         if not connection.number:
-            connection.number, connection.since = next(_NUMBERS), now
+            connection.number, connection.since = next(self._numbers), now
             self.numbered[connection.number] = connection
 
     def shown(self, number: int) -> tuple[Connection, LiveClient] | None:

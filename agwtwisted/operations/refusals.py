@@ -22,10 +22,17 @@ class Refusals:
         events: where they are published; None: nowhere.
         worker: the index of the process.
         wall: seconds since 1970.
+        first_number: of the refusals.
     """
 
-    def __init__(self, events: Events | None = None, worker: int = 0, wall: Callable[[], float] = lambda: 0.0) -> None:
-        self.memory: Final = RefusalMemory()
+    def __init__(
+        self,
+        events: Events | None = None,
+        worker: int = 0,
+        wall: Callable[[], float] = lambda: 0.0,
+        first_number: int = 1,
+    ) -> None:
+        self.memory: Final = RefusalMemory(first_number=first_number)
         self.worker: Final = worker
         self._events = events
         self._wall = wall

@@ -49,6 +49,9 @@ BEAT: Final = 1.0
 REPORT: Final = 5.0
 """Seconds between two reports of what was counted: so much is lost with a worker that is killed."""
 
+NUMBERS: Final = 1_000_000_000
+"""By which connections and refusals of one process are known; those of its successor go on behind them."""
+
 BEGIN_TIMEOUT: Final = 60.0
 """Seconds in which the parent sends what the others know."""
 
@@ -81,6 +84,7 @@ def serve(order: Message, loaded: Loaded, contexts: Mapping[Address, PortContext
         siblings=worker.siblings,
         memory=SharedMemory(memory),
         affinity_key=order.data,
+        first_number=1 + order.fields["restarts"] * NUMBERS,
         variables_of=variables_of,
     )
     listening = sockets_of(order, sockets)

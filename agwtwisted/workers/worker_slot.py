@@ -160,7 +160,13 @@ class WorkerSlot:
         self._counts.began(self.index)
         self._channel = Channel(self._reactor, own, self._received, self._lost)
         self._errors = StandardError(self._reactor, read, self.name)
-        fields = {"serial": serial, "index": self.index, "count": common.count, "addresses": described(self.sockets)}
+        fields = {
+            "serial": serial,
+            "index": self.index,
+            "count": common.count,
+            "addresses": described(self.sockets),
+            "restarts": self._restarts,
+        }
         given = [other.detach(), write]
         sockets = [each.fileno() for each in self.sockets.values()]
         descriptors = [*given, common.memory.descriptor, *sockets]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,7 +58,8 @@ class ClientAnswersTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.live, self.retired = LiveConnections(), LiveConnections()
+        numbers = count(1)
+        self.live, self.retired = LiveConnections(numbers=numbers), LiveConnections(numbers=numbers)
         port, retired = SimpleNamespace(live=self.live), SimpleNamespace(live=self.retired)
         plan = SimpleNamespace(gateway=SimpleNamespace(log_refused_certificates=True))
         self.gateway: Any = SimpleNamespace(

@@ -16,6 +16,7 @@ import attrs
 from agwtwisted.core.operations.answers import ANSWERS, undocumented, unseen
 from agwtwisted.core.operations.questions import Question
 from agwtwisted.core.operations.routes import ROUTES, Asked, Form, Operation
+from agwtwisted.workers.worker import NUMBERS
 from tests import running
 from tests.end_to_end import clients, gateway
 from tests.end_to_end.backends import Backend
@@ -222,7 +223,7 @@ class HeldUpTests(ControlCase):
         self.assertEqual(gone.status, 503, gone)
 
     def test_worker_that_ends(self) -> None:
-        """A worker that ends while it is asked is missing; its successor answers."""
+        """A worker that ends while it is asked is missing; its successor answers, and no id is given again."""
         process = workers(self.gateway)[2]
         self.addCleanup(workers, self.gateway, 2, process)
         os.kill(process, signal.SIGSTOP)
@@ -234,3 +235,14 @@ class HeldUpTests(ControlCase):
         self.assertIn(json.loads(response.body)["missing_workers"], ([], [2]))  # it may have answered before
         workers(self.gateway, 2, process)
         self.ask_until_all_answer()
+        self.assertGreater(min(self.numbers_of_clients(2)), NUMBERS)
+
+    def numbers_of_clients(self, worker: int) -> list[int]:
+        """Numbers in the ids of some clients that this worker has."""
+        with ExitStack() as held:
+            for _ in range(20):
+                place = ("127.0.0.1", self.scene.doors["plain"])
+                held.enter_context(closing(socket.create_connection(place, running.PATIENCE)))
+            wait_until(lambda: self.ask("/clients").members["total"] >= 20, "all clients are there")
+            ids = [each["id"].split("-") for each in self.ask("/clients").members["clients"]]
+            return [int(number) for index, number in ids if index == str(worker)]

@@ -95,6 +95,15 @@ class NotingTests(SynchronousTestCase):
         [(kind, members)] = heard
         self.assertEqual((kind, members["id"], members["at"]), (REFUSAL, "3-2", "1970-01-01T00:00:07Z"))
 
+    def test_numbers(self) -> None:
+        """Numbers begin where those of an earlier process cannot be."""
+        refusals = Refusals(first_number=1001)
+        refusals.note("verdict", "a", turned_away(Missing()), keeps=True)
+        [(number, found)] = refusals.memory.newest(1)
+        self.assertEqual(number, 1001)
+        self.assertIs(refusals.memory.of(1001), found)
+        self.assertIsNone(refusals.memory.of(1))
+
     def test_of_a_pending_client(self) -> None:
         """A client whose handshake failed has its verdict in its proof; one without any verdict sent no certificate."""
         refusals = Refusals()

@@ -91,7 +91,7 @@ class SpawnerTests(SynchronousTestCase):
         channel, other = socket.socketpair()
         channel.settimeout(DEADLINE)
         errors = os.open(os.devnull, os.O_WRONLY)
-        fields = {"serial": 9, "index": 1, "count": 1, "addresses": [["127.0.0.1", port, False]]}
+        fields = {"serial": 9, "index": 1, "count": 1, "restarts": 0, "addresses": [["127.0.0.1", port, False]]}
         descriptors = [other.fileno(), errors, memory.descriptor, bound.fileno()]
         send_waiting(self.end, Message(kind=MessageKind.FORK, fields=fields, data=b"x" * 32, descriptors=descriptors))
         for mine in (other, bound):

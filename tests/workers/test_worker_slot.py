@@ -120,7 +120,7 @@ class WorkerSlotTests(SynchronousTestCase):
         self.assertEqual(message.kind, MessageKind.FORK)
         self.assertEqual(
             message.fields,
-            {"serial": 7, "index": 2, "count": 3, "addresses": [(*ADDRESS, False)]},
+            {"serial": 7, "index": 2, "count": 3, "addresses": [(*ADDRESS, False)], "restarts": 0},
         )
         self.assertEqual(message.data, b"key")
         self.assertEqual(message.descriptors[2:], [self.common.memory.descriptor, self.socket.fileno()])

@@ -149,9 +149,7 @@ CERTIFICATES: Final[AnswerTree] = {
 CLIENTS: Final[AnswerTree] = {
     "clients": [
         {
-            "id": _M(
-                "the worker and a number, from 1 again in one that replaces it; for `/connections/{id}/close`", "1-4711"
-            ),
+            "id": _M("the worker and a number that no later client gets; for `/connections/{id}/close`", "1-4711"),
             "listener": _M("by which it came", "public"),
             "protocol": _M("`http/1.1`, `tcp` or `tls`", "http/1.1"),
             "address": _M("of the client", "192.0.2.7"),
@@ -178,7 +176,7 @@ CLIENTS: Final[AnswerTree] = {
 REFUSALS: Final[AnswerTree] = {
     "refusals": [
         {
-            "id": _M("the worker and a number, from 1 again in one that replaces it; for POST /explain", "2-17"),
+            "id": _M("the worker and a number that no later one gets; for POST /explain", "2-17"),
             "at": _M("when it was refused", _TIME),
             "stage": _M("where: `handshake`, `verdict`, `path` or `revalidation`", "handshake"),
             "listener": _M("that refused it", "public"),

@@ -80,13 +80,14 @@ class RefusalMemory:
     Args:
         most: so many are remembered.
         most_bytes: of certificates, in all.
+        first_number: of the refusals.
     """
 
-    def __init__(self, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, most: int = MOST, most_bytes: int = MOST_BYTES, first_number: int = 1) -> None:
         self._most = most
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._last = 0  # the number of the last one
+        self._last = first_number - 1  # the number of the last one
         self._kept: deque[RefusedClient] = deque()
 
     def add(self, refused: RefusedClient) -> int:
