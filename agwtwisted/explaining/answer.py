@@ -12,6 +12,7 @@ from agwtwisted.core.operations.questions import QuestionError, required_text, t
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.reports import explanation
 from agwtwisted.core.reports.examination import Examination
+from agwtwisted.core.reports.steps import Explanation
 from agwtwisted.explaining.explain import ExplainError, NoListenerError, examine, time_of
 
 
@@ -35,11 +36,22 @@ def explained(plan: Plan, arguments: Mapping[str, Any], now: datetime) -> Mappin
     try:
         moment = time_of(at) if at else now
         examination = examine(plan, listener, certificate.encode(errors="replace"), moment)
-        return explanation.explained(_refused(examination, arguments)).members()
+        return _on_path(explanation.explained(_refused(examination, arguments)), arguments).members()
     except NoListenerError as error:
         raise QuestionError(404, str(error)) from error
     except ExplainError as error:
         raise QuestionError(400, str(error)) from error
+
+
+def _on_path(found: Explanation, arguments: Mapping[str, Any]) -> Explanation:
+    """The same of a client that a path refused which requires a certificate, where other paths accept it."""
+    refused = arguments.get("refused")
+    if not isinstance(refused, Mapping) or refused.get("stage") != "path" or not found.accepted:
+        return found
+    verdict = f"Refused on a path that requires a certificate: {refused.get('reason', '')}"
+    return attrs.evolve(
+        found, accepted=False, verdict=verdict, conclusion=(f"{verdict}. On other paths:", *found.conclusion)
+    )
 
 
 def _refused(examination: Examination, arguments: Mapping[str, Any]) -> Examination:

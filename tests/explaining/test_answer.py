@@ -57,6 +57,16 @@ class AnswerTests(SynchronousTestCase):
         without = explained(PLAN, {**arguments, "refused": {"reason": "certificate revoked"}}, pki.NOW)
         self.assertTrue(without["accepted"])
 
+    def test_a_refusal_on_a_path(self) -> None:
+        """A client that a path refused is not called accepted, though other paths are open to it."""
+        arguments = {"listener": "open", "certificate": clients.device().pem.decode()}
+        self.assertTrue(explained(PLAN, arguments, pki.NOW)["accepted"])
+        refused = {"stage": "path", "reason": "certificate has expired", "at": "2026-05-31T23:00:00Z"}
+        answer = explained(PLAN, {**arguments, "refused": refused}, pki.NOW)
+        verdict = "Refused on a path that requires a certificate: certificate has expired"
+        self.assertEqual((answer["accepted"], answer["verdict"]), (False, verdict))
+        self.assertIn(f"{verdict}. On other paths:\nAccepted: ", answer["text"])
+
     def test_a_root_whose_status_is_to_be_asked_for(self) -> None:
         """A client with a trusted root is refused, whatever `ocsp_unavailable` is: there is no responder to ask."""
         for unavailable in ("Refuse", "Allow"):
