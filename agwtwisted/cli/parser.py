@@ -117,7 +117,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _too_many(used: argparse.ArgumentParser, words: Sequence[str]) -> str:
-    """An error; a configuration that stands by itself is told from other words."""
+    """An error; a configuration that stands by itself gets a message of its own."""
     text = f"too many arguments: {' '.join(words)}"
     if words[0].endswith(".ini") and "--config" in used._option_string_actions:
         return f"{text}; a configuration is given by --config {words[0]}"
