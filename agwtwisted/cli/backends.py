@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from agwtwisted.cli.actions import STATUSES, act
 from agwtwisted.cli.asking import path, show
-from agwtwisted.cli.command import Command, Example, Group, Statuses
+from agwtwisted.cli.command import ASKED, Command, Example, Group
 from agwtwisted.cli.options import add_control, add_output
 from agwtwisted.cli.output import Output, Style
 from agwtwisted.cli.tables import Cell, Value, endpoint, table
@@ -84,7 +84,7 @@ COMMAND: Final = Command(
         Example("agw backends drain app plain 10.0.0.4:8080", "no new requests for this server"),
         Example("agw backends undrain app plain 10.0.0.4:8080", "and then again"),
     ),
-    statuses=Statuses(ok="it answered", no="it refused to answer", failed="no gateway was reached, or wrong usage"),
+    statuses=ASKED,
     arguments=add_arguments,
     run=run,
     actions=(

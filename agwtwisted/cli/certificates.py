@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from agwtwisted.cli.asking import show
-from agwtwisted.cli.command import Command, Example, Statuses
+from agwtwisted.cli.command import ASKED, Command, Example
 from agwtwisted.cli.options import add_control, add_output
 from agwtwisted.cli.output import Output, Style
 from agwtwisted.cli.tables import Cell, Value, listed, table
@@ -55,7 +55,7 @@ COMMAND: Final = Command(
         Example("agw certificates --config gw.ini", "a row for each, those that end first before the others"),
         Example("agw certificates --json", "all of it, for programs"),
     ),
-    statuses=Statuses(ok="it answered", no="it refused to answer", failed="no gateway was reached, or wrong usage"),
+    statuses=ASKED,
     arguments=add_arguments,
     run=run,
 )

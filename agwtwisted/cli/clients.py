@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from agwtwisted.cli.actions import STATUSES, act
 from agwtwisted.cli.asking import path, query, show
-from agwtwisted.cli.command import Command, Example, Group, Statuses
+from agwtwisted.cli.command import ASKED, Command, Example, Group
 from agwtwisted.cli.options import add_control, add_output, add_page
 from agwtwisted.cli.output import Output, Style
 from agwtwisted.cli.tables import Cell, Value, count, endpoint, size, table
@@ -96,7 +96,7 @@ COMMAND: Final = Command(
         Example("agw clients --listener public --search device-7", "those of one listener with this text"),
         Example("agw clients close 1-4711", "end one connection"),
     ),
-    statuses=Statuses(ok="it answered", no="it refused to answer", failed="no gateway was reached, or wrong usage"),
+    statuses=ASKED,
     arguments=add_arguments,
     run=run,
     actions=(CLOSE,),

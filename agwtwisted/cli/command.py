@@ -48,6 +48,10 @@ class Statuses:
     failed: str = FAILURE
 
 
+ASKED: Final = Statuses(ok="it answered", no="it refused to answer", failed="no gateway was reached, or wrong usage")
+"""Those of a question to a running gateway."""
+
+
 def no_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of a command that has none."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from agwtwisted.cli.asking import show
-from agwtwisted.cli.command import Command, Example, Statuses
+from agwtwisted.cli.command import ASKED, Command, Example
 from agwtwisted.cli.options import add_control, add_output
 from agwtwisted.cli.output import Output, Style
 from agwtwisted.cli.tables import count, pairs
@@ -67,7 +67,7 @@ COMMAND: Final = Command(
         Example("agw configuration --config gw.ini", "generation, fingerprint and warnings"),
         Example("agw configuration --text --config gw.ini | diff - gw.ini", "what a reload would take besides"),
     ),
-    statuses=Statuses(ok="it answered", no="it refused to answer", failed="no gateway was reached, or wrong usage"),
+    statuses=ASKED,
     arguments=add_arguments,
     run=run,
 )

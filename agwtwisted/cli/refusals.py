@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from agwtwisted.cli.asking import INTERRUPTED, ask, query, show, show_answer
-from agwtwisted.cli.command import NO, OK, Command, Example, Statuses
+from agwtwisted.cli.command import ASKED, NO, OK, Command, Example, Statuses
 from agwtwisted.cli.options import add_control, add_output, add_page
 from agwtwisted.cli.output import Output, Style
 from agwtwisted.cli.tables import Cell, Value, endpoint, table
@@ -77,7 +77,7 @@ COMMAND: Final = Command(
         Example("agw refusals --limit 10 --json", "the last ten, for programs"),
         Example("agw refusals explain 0-7", "why that one was refused, step by step"),
     ),
-    statuses=Statuses(ok="it answered", no="it refused to answer", failed="no gateway was reached, or wrong usage"),
+    statuses=ASKED,
     arguments=add_arguments,
     run=run,
     actions=(EXPLAIN,),

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from agwtwisted.cli.actions import STATUSES, act
 from agwtwisted.cli.asking import show
-from agwtwisted.cli.command import Command, Example, Group, Statuses
+from agwtwisted.cli.command import ASKED, Command, Example, Group
 from agwtwisted.cli.options import add_control, add_output
 from agwtwisted.cli.output import Output, Style
 from agwtwisted.cli.tables import Cell, Value, listed, pairs, table
@@ -112,7 +112,7 @@ COMMAND: Final = Command(
         Example("agw revocation --config gw.ini", "profiles, numbers of answers, responders, renewals"),
         Example("agw revocation forget --serial 1a2b3c", "have a responder asked again about one certificate"),
     ),
-    statuses=Statuses(ok="it answered", no="it refused to answer", failed="no gateway was reached, or wrong usage"),
+    statuses=ASKED,
     arguments=add_arguments,
     run=run,
     actions=(FORGET,),

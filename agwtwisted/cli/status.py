@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from agwtwisted.cli.asking import show
-from agwtwisted.cli.command import Command, Example, Statuses
+from agwtwisted.cli.command import ASKED, Command, Example
 from agwtwisted.cli.options import add_control, add_output
 from agwtwisted.cli.output import Output, Style
 from agwtwisted.cli.tables import Cell, Value, count, duration, endpoint, pairs
@@ -70,7 +70,7 @@ COMMAND: Final = Command(
         Example("agw status --control /run/agwtwisted/control.sock", "the gateway that has this control socket"),
         Example("agw status --quiet", "whether it answers, by the exit status alone"),
     ),
-    statuses=Statuses(ok="it answered", no="it refused to answer", failed="no gateway was reached, or wrong usage"),
+    statuses=ASKED,
     arguments=add_arguments,
     run=run,
 )
