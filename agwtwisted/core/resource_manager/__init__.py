@@ -1,0 +1,1 @@
+"""What Azure Resource Manager's clients ask of a gateway and its neighbours, and what they are answered."""
