@@ -1,0 +1,102 @@
+"""The fixture `agw_gateway`: gateways for the tests of other projects."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from urllib.request import urlopen
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from agwtwisted import pytest_plugin
+from tests.running import free_ports
+
+REDIRECT = """
+[http_listener public]
+address = 127.0.0.1
+port = {port}
+protocol = Http
+
+[redirect_configuration away]
+redirect_type = Found
+target_url = http://127.0.0.1:{port}/
+include_path = false
+
+[request_routing_rule main]
+priority = 1
+http_listener = public
+redirect_configuration = away
+"""
+
+TEST = """
+import urllib.error, urllib.request
+
+class Stays(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *arguments):
+        return None
+
+def test_redirect(agw_gateway):
+    gateway = agw_gateway("gw.ini")
+    assert list(gateway.listeners) == ["public"]
+    try:
+        urllib.request.build_opener(Stays).open(gateway.url("/some", listener="public"), timeout=60)
+    except urllib.error.HTTPError as error:
+        with error:
+            assert (error.code, error.headers["Location"]) == (302, gateway.url("/"))
+    else:
+        assert False
+"""
+
+
+class FixtureTests(SynchronousTestCase):
+    """A project that has the package installed."""
+
+    def setUp(self) -> None:
+        """Its directory, with a configuration."""
+        self.directory = Path(self.mktemp())
+        self.directory.mkdir()
+        (self.port,) = free_ports(1)
+        self.config = self.directory / "gw.ini"
+        self.config.write_text(REDIRECT.format(port=self.port))
+
+    def test_session(self) -> None:
+        """Its tests get a gateway by the fixture alone, which pytest finds by itself."""
+        (self.directory / "test_it.py").write_text(TEST)
+        command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_it.py"]
+        run = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, timeout=120, check=False)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        self.assertIn("1 passed", run.stdout)
+
+    def test_stop(self) -> None:
+        """At the end of its context a gateway is gone, and what it has logged can still be read."""
+        with pytest_plugin.start_gateway(self.config, self.directory) as gateway:
+            self.assertEqual(gateway.url("/x"), f"http://127.0.0.1:{self.port}/x")
+        with self.assertRaises(OSError):
+            urlopen(gateway.url(), timeout=60)
+        self.assertIn("ready in", gateway.log)
+        gateway.stop()
+
+    def test_wrong_configuration(self) -> None:
+        """A configuration that is not valid is refused with the reasons that `agw check` gives."""
+        self.config.write_text(REDIRECT.format(port=self.port).replace("Found", "Lost"))
+        with self.assertRaises(pytest_plugin.GatewayNotStartedError) as raised:
+            pytest_plugin.start_gateway(self.config, self.directory)
+        self.assertIn("redirect_type is 'Lost'", str(raised.exception))
+
+    def test_unreadable(self) -> None:
+        """So is one that cannot be read."""
+        with self.assertRaises(pytest_plugin.GatewayNotStartedError) as raised:
+            pytest_plugin.start_gateway(self.config, self.directory, arguments=["--no-such-option"])
+        self.assertIn("no-such-option", str(raised.exception))
+
+    def test_busy_port(self) -> None:
+        """A gateway that ends before it is ready is no gateway: its log says why."""
+        with (
+            pytest_plugin.start_gateway(self.config, self.directory),
+            self.assertRaises(pytest_plugin.GatewayNotStartedError) as raised,
+        ):
+            other = self.directory / "other"
+            other.mkdir()
+            pytest_plugin.start_gateway(self.config, other)
+        self.assertIn("cannot listen on 127.0.0.1", str(raised.exception))
