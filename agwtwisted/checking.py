@@ -46,7 +46,8 @@ def check(file: str, now: datetime) -> CheckReport:
         return CheckReport.of(file, error.problems, is_read=False)
     except ConfigError as error:
         return CheckReport.of(file, error.problems)
-    found = [*plan.config.warnings, *_fallbacks(file), *too_few(plan, budget_of(plan, raise_limit())), *_tried(plan)]
+    config, budget = plan.config, budget_of(plan, raise_limit())
+    found = [*config.notes, *config.warnings, *_fallbacks(file), *too_few(plan, budget), *_tried(plan)]
     checked = CheckReport.of(file, found)
     if checked.problems:
         return checked

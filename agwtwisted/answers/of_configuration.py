@@ -19,7 +19,7 @@ from agwtwisted.core.operations.masking import masked
 from agwtwisted.core.plan.plan import Plan
 from agwtwisted.core.reports import report
 from agwtwisted.core.sections import ini
-from agwtwisted.core.sections.sources import beside
+from agwtwisted.core.sections.settings import beside
 from agwtwisted.loading import Files
 from agwtwisted.reload import Reloads
 from agwtwisted.transport.threads import in_thread

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import attrs
+
 from agwtwisted._version import VERSION
 from agwtwisted.core.base.errors import Place, Problem, Severity
 from agwtwisted.core.plan.plan import Address
@@ -82,8 +84,7 @@ def _files(index: Iterable[Sequence[Any]], data: bytes) -> Iterator[tuple[str, S
 def refused(serial: int, problems: Iterable[Problem]) -> Message:
     """The answer that a configuration cannot be taken."""
     fields = [
-        [each.place.file, each.place.line, each.message, each.section, each.code, each.severity.value]
-        for each in problems
+        [*attrs.astuple(each.place), each.message, each.section, each.code, each.severity.value] for each in problems
     ]
     return Message(kind=MessageKind.REFUSED, fields={"serial": serial, "problems": fields})
 
@@ -92,7 +93,11 @@ def problems_of(message: Message) -> tuple[Problem, ...]:
     """The reasons that a message of `refused` has."""
     return tuple(
         Problem(
-            place=Place(file=file, line=line), message=text, section=section, code=code, severity=Severity(severity)
+            place=Place(file=file, line=line, path=path),
+            message=text,
+            section=section,
+            code=code,
+            severity=Severity(severity),
         )
-        for file, line, text, section, code, severity in message.fields["problems"]
+        for file, line, path, text, section, code, severity in message.fields["problems"]
     )

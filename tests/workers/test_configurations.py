@@ -62,10 +62,11 @@ class ConfigurationTests(SynchronousTestCase):
         self.assertIsNone(now_of(carried(prepare(1, FILES, None))))
 
     def test_problems(self) -> None:
-        """Problems arrive with file, line and code, so that the answer to a reload is as that of one process."""
+        """Problems arrive with file, line, path and code, so that the answer to a reload is as that of one process."""
         problems = (
             Problem(place=Place(file="gw.ini", line=3), section="gateway", message="is wrong", code="Code"),
             Problem(place=Place(file="gw.ini"), message="is odd", severity=Severity.WARNING),
+            Problem(place=Place(file="gw.json", line=1, path="tags"), message="is idle", severity=Severity.NOTE),
         )
         message = carried(refused(5, problems))
         self.assertEqual((problems_of(message), message.fields["serial"]), (problems, 5))

@@ -21,6 +21,8 @@ class Severity(Enum):
 
     ERROR = "ERROR"
     WARNING = "WARNING"
+    NOTE = "NOTE"
+    """Has no effect here, and protects nothing: a check shows it; it never stops anything, and is not logged."""
 
 
 def printable(text: str) -> str:
@@ -35,13 +37,18 @@ def shown(text: str) -> str:
 
 @attrs.frozen(kw_only=True, order=True)
 class Place:
-    """Where something stands: a file and a line in it, counted from 1 (0: the file as a whole)."""
+    """Where something stands: a file and a line in it, counted from 1 (0: the file as a whole).
+
+    In a JSON document it has the path of the value, too: ``properties.httpListeners[0].properties.protocol``.
+    """
 
     file: str
     line: int = 0
+    path: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}" if self.line else self.file
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place} {self.path}" if self.path else place
 
 
 @attrs.frozen(kw_only=True)
@@ -70,12 +77,26 @@ class Problem:
             "severity": self.severity.value.lower(),
             "file": self.place.file,
             "line": self.place.line or None,
+            "path": self.place.path or None,
             "section": self.section or None,
             "key": self.key or None,
             "name": self.name or None,
             "code": self.code or None,
             "message": self.message,
         }
+
+
+def has_error(problems: Iterable[Problem]) -> bool:
+    """Whether one of them stops the start."""
+    return any(problem.severity is Severity.ERROR for problem in problems)
+
+
+def in_order(problems: Iterable[Problem], file: str) -> tuple[Problem, ...]:
+    """Problems in the order of a configuration's main file, then those of each other file.
+
+    Those of one line stay as they were found.
+    """
+    return tuple(sorted(problems, key=lambda each: (each.place.file != file, each.place.file, each.place.line)))
 
 
 class ConfigError(AgwError):

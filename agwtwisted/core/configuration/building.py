@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import attrs
 
-from agwtwisted.core.base.errors import Problem, shown
+from agwtwisted.core.base.errors import Place, Problem, shown
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.configuration.coherence import Built, Draft
 from agwtwisted.core.resources.gateway import Control, Gateway
@@ -38,7 +38,7 @@ from agwtwisted.core.sections.ini import Section
 from agwtwisted.core.sections.rule_keys import CUSTOM_ERROR_STATUSES
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.sections.settings import Row, SectionReference
-from agwtwisted.core.sections.sources import Sources, beside
+from agwtwisted.core.sections.sources import Sources
 from agwtwisted.core.sections.tls_keys import client_auth, tls_policy
 from agwtwisted.core.tls import policies
 from agwtwisted.core.tls.policies import TlsPolicy
@@ -131,7 +131,7 @@ class Builder:
         fields = row.fields() | {"ssl_policy": policy}
         for key in ("access_log", "state_directory"):
             if fields.get(key, "-") != "-":
-                fields[key] = beside(self.file, fields[key])
+                fields[key] = row.file_at(key)
         return Gateway(**fields)
 
     def control(self) -> Control | None:
@@ -141,9 +141,9 @@ class Builder:
             return None
         fields = row.fields()
         if fields.get("socket", OFF) != OFF:
-            fields["socket"] = beside(self.file, fields["socket"])
+            fields["socket"] = row.file_at("socket")
         if "token_file" in fields:
-            fields["token_file"] = beside(self.file, fields["token_file"])
+            fields["token_file"] = row.file_at("token_file")
         return Control(**fields)
 
     def _ssl_profile(self, row: Row) -> SslProfile | None:
@@ -314,5 +314,5 @@ def _conditions(row: Row, family: str) -> tuple[Condition, ...]:
 
 def _no_gateway(file: str) -> Row:
     """The section [gateway] of a file that has none."""
-    section = Section(kind="gateway", line=0)
-    return Row(file=file, section=section, kind=KINDS["gateway"], values={}, refused=frozenset())
+    section = Section(kind="gateway", place=Place(file=file))
+    return Row(section=section, kind=KINDS["gateway"], values={}, refused=frozenset())

@@ -34,7 +34,7 @@ from agwtwisted.core.resources.resources import (
     StreamProtocol,
 )
 from agwtwisted.core.rules.rewriting import RewriteRuleSet
-from agwtwisted.core.sections.settings import Row, equal_pairs
+from agwtwisted.core.sections.settings import Row, equal_pairs, in_file_order
 from agwtwisted.core.sections.tls_keys import policy_key
 from agwtwisted.core.tls.policies import TlsPolicy, mixing_problem
 
@@ -91,19 +91,19 @@ class Draft:
         Defaults of both kinds are the same, so a row may be asked for any of them.
         """
         rows = [row for kind in LISTENERS for row in self.of(kind, *keys)]
-        return tuple(sorted(rows, key=lambda row: row.line()))
+        return in_file_order(rows)
 
     @property
     def every_listener(self) -> tuple[Built[AnyListener], ...]:
         """Those of both kinds that could be built, in the order of the file."""
         found: list[Built[AnyListener]] = [*self.listeners, *self.relayed_listeners]  # type: ignore[list-item]
-        return tuple(sorted(found, key=lambda listener: listener.row.line()))
+        return tuple(sorted(found, key=lambda listener: listener.row.index))
 
     @property
     def every_rule(self) -> tuple[Built[AnyRule], ...]:
         """The rules of both kinds that could be built, in the order of the file."""
         found: list[Built[AnyRule]] = [*self.rules, *self.relay_rules]  # type: ignore[list-item]
-        return tuple(sorted(found, key=lambda rule: rule.row.line()))
+        return tuple(sorted(found, key=lambda rule: rule.row.index))
 
 
 def problems(draft: Draft) -> Iterator[Problem]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from agwtwisted.core.base.errors import ConfigError, Place, Problem, Severity, shown
+from agwtwisted.core.base.errors import ConfigError, Place, Problem, Severity, has_error, in_order, shown
 from agwtwisted.core.base.texts import did_you_mean
 from agwtwisted.core.configuration import (
     coherence,
@@ -47,7 +47,22 @@ def parse(
     Raises:
         ConfigError: with every problem of the file, warnings included.
     """
-    document = ini.parse(text, file)
+    return parse_document(ini.parse(text, file), file, read, mode=mode, now=now, system_roots=system_roots)
+
+
+def parse_document(
+    document: ini.Document,
+    file: str,
+    read: ReadFile,
+    *,
+    mode: int = 0o600,
+    now: datetime.datetime | None = None,
+    system_roots: Callable[[], frozenset[bytes]] = frozenset,
+) -> Plan:
+    """A configuration from its sections, in whatever form they stood; arguments and errors as `parse` has them.
+
+    Each section, and each key, has its place: a relative path is looked for beside the file in which its key stands.
+    """
     rows, problems = _rows(document, file)
     sources = Sources(read=read, now=now)
     builder = Builder(file=file, rows=rows, sources=sources)
@@ -55,12 +70,12 @@ def parse(
     found = [*own_mode_problems(file, mode), *document.problems, *problems, *sources.problems, *builder.problems]
     for check in (coherence, control_coherence, route_coherence, rewrite_coherence, relay_coherence, trust_coherence):
         found += check.problems(draft)
-    if not _has_error(found):
+    if not has_error(found):
         # A configuration is taken whole or not at all: no section may be lost without a word.
         found += [row.problem("could not be built: this is a defect of the gateway") for row in builder.unbuilt()]
-    found.sort(key=lambda problem: (problem.place.file != file, problem.place.line))
-    if draft.gateway is None or _has_error(found):
-        raise ConfigError(found)
+    ordered = in_order(found, file)
+    if draft.gateway is None or has_error(ordered):
+        raise ConfigError(ordered)
     config = Config(
         gateway=draft.gateway,
         control=builder.control(),
@@ -70,33 +85,29 @@ def parse(
         rewrite_rule_sets=draft.rewrite_rule_sets,
         listeners=tuple(listener.value for listener in draft.relayed_listeners),
         routing_rules=tuple(rule.value for rule in draft.relay_rules),
-        warnings=tuple(found),
+        warnings=tuple(each for each in ordered if each.severity is Severity.WARNING),
+        notes=tuple(each for each in ordered if each.severity is Severity.NOTE),
     )
-    return Plan.of(config, draft.actions, Origins(file=file, lines=_lines(document)))
+    return Plan.of(config, draft.actions, Origins(file=file, places=_places(document)))
 
 
-def _lines(document: ini.Document) -> dict[str, dict[str, int]]:
+def _places(document: ini.Document) -> dict[str, dict[str, Place]]:
     """Where each section stands, under "", and its keys; of sections that share a name, the first counts."""
-    lines: dict[str, dict[str, int]] = {}
+    places: dict[str, dict[str, Place]] = {}
     for section in document.sections:
-        lines.setdefault(section.title, {"": section.line} | {each.key: each.line for each in section.entries})
-    return lines
-
-
-def _has_error(problems: Iterable[Problem]) -> bool:
-    return any(problem.severity is Severity.ERROR for problem in problems)
+        places.setdefault(section.title, {"": section.place} | {each.key: each.place for each in section.entries})
+    return places
 
 
 def _rows(document: ini.Document, file: str) -> tuple[dict[str, dict[str, Row]], list[Problem]]:
     """The sections of known kinds by kind and name, and every problem about kinds and keys."""
     rows: dict[str, dict[str, Row]] = {kind: {} for kind in KINDS}
     problems: list[Problem] = []
-    for section in document.sections:
+    for index, section in enumerate(document.sections):
         if message := _kind_problem(section):
-            place = Place(file=file, line=section.line)
-            problems.append(Problem(place=place, section=section.title, message=message))
+            problems.append(Problem(place=section.place, section=section.title, message=message))
         if section.kind in KINDS:
-            row, found = settings.read(section, KINDS[section.kind], file)
+            row, found = settings.read(section, KINDS[section.kind], index)
             problems += found
             if not message:
                 rows[section.kind].setdefault(section.name, row)

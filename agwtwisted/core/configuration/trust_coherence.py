@@ -10,6 +10,7 @@ from agwtwisted.core.certificates.der import SEQUENCE, encoded
 from agwtwisted.core.certificates.reading import Certificate
 from agwtwisted.core.configuration.coherence import Draft
 from agwtwisted.core.resources.resources import ClientAuth, SslProfile
+from agwtwisted.core.sections.settings import in_file_order
 
 
 def problems(draft: Draft) -> Iterator[Problem]:
@@ -26,7 +27,7 @@ def key_of(certificate: Certificate) -> bytes:
 def _too_many_client_authorities(draft: Draft) -> Iterator[Problem]:
     """A file that several sections name counts once."""
     first_of_file = {row.get("file"): row for row in reversed(draft.of("trusted_client_certificate", "file"))}
-    rows = sorted(first_of_file.values(), key=lambda row: row.line())
+    rows = in_file_order(first_of_file.values())
     most = limits.CLIENT_CAS_PER_GATEWAY.highest
     if len(rows) > most:
         yield rows[most].problem(f"is one of {len(rows)}: a gateway has at most {most} trusted client certificates")

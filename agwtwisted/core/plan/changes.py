@@ -4,7 +4,7 @@ gateway.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import attrs
@@ -43,9 +43,9 @@ def changes_of(before: Plan, after: Plan) -> Changes:
     """What is different in the second plan. A section that nothing in force names is in neither of them."""
     old, new = _own(before), _own(after)
     return Changes(
-        added=_ordered(new.keys() - old.keys(), after),
-        changed=_ordered((title for title in new.keys() & old.keys() if new[title] != old[title]), after),
-        removed=_ordered(old.keys() - new.keys(), before),
+        added=after.origins.in_order(new.keys() - old.keys()),
+        changed=after.origins.in_order(title for title in new.keys() & old.keys() if new[title] != old[title]),
+        removed=before.origins.in_order(old.keys() - new.keys()),
     )
 
 
@@ -90,10 +90,6 @@ def _own(plan: Plan) -> Mapping[str, str]:
     own = {title: fingerprints.of(value) for title, value in in_use(plan.config).items()}
     pages = {f"custom_error {page.listener or 'gateway'}/{page.status}": page for page in plan.config.custom_errors}
     return own | {title: fingerprints.of(page) for title, page in pages.items()}
-
-
-def _ordered(titles: Iterable[str], plan: Plan) -> tuple[str, ...]:
-    return tuple(sorted(titles, key=lambda title: (plan.origins.place(title).line, title)))
 
 
 def _listed(titles: tuple[str, ...]) -> str:

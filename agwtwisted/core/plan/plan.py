@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, TypeAlias
 
 import attrs
 
-from agwtwisted.core.base.errors import Place, Problem
+from agwtwisted.core.base.errors import Place, Problem, in_order
 from agwtwisted.core.plan.fingerprints import Fingerprints
 from agwtwisted.core.plan.routing import Actions, NamedSites, RelayRoute, RelaySite, Route, S, Site, actions_of
 from agwtwisted.core.resources.certificates import SslCertificate, TrustedClientCertificate, TrustedRootCertificate
@@ -47,12 +47,17 @@ class Origins:
     """Where the sections of a configuration stand, and their keys."""
 
     file: str = ""
-    lines: Mapping[str, Mapping[str, int]] = attrs.Factory(dict)  # by section and key; that of "" is the section's
+    places: Mapping[str, Mapping[str, Place]] = attrs.Factory(dict)  # by section and key; that of "" is the section's
 
     def place(self, section: str, key: str = "") -> Place:
         """Where a key stands, or else its section (by its title, ``kind name``), or else the file as a whole."""
-        lines = self.lines.get(section, {})
-        return Place(file=self.file, line=lines.get(key) or lines.get("", 0))
+        places = self.places.get(section, {})
+        return places.get(key) or places.get("") or Place(file=self.file)
+
+    def in_order(self, sections: Iterable[str]) -> tuple[str, ...]:
+        """Titles in the order of the configuration; those of sections that do not stand in it first, by their names."""
+        order = {title: index for index, title in enumerate(self.places)}
+        return tuple(sorted(sections, key=lambda title: (order.get(title, -1), title)))
 
 
 @attrs.frozen(kw_only=True)
@@ -148,10 +153,8 @@ class Plan:
 
     def warned_of(self, warnings: Iterable[Problem]) -> Plan:
         """The same plan, with further warnings."""
-        found = sorted(
-            (*self.config.warnings, *warnings), key=lambda each: (each.place.file != self.origins.file, each.place.line)
-        )
-        return attrs.evolve(self, config=attrs.evolve(self.config, warnings=tuple(found)))
+        found = in_order((*self.config.warnings, *warnings), self.origins.file)
+        return attrs.evolve(self, config=attrs.evolve(self.config, warnings=found))
 
     def listener_at(self, address: Address) -> str:
         """The title of the first section that wants this address and port; empty where none does."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import attrs
 
-from agwtwisted.core.base.errors import Problem, Severity
+from agwtwisted.core.base.errors import Problem, Severity, in_order
 from agwtwisted.core.configuration.certificate_warnings import WarningKind
 
 ACCESS_LOG: Final = WarningKind(
@@ -58,26 +58,27 @@ class CheckReport:
     file: str
     problems: tuple[Problem, ...] = ()  # that stop the start
     warnings: tuple[Problem, ...] = ()
+    notes: tuple[Problem, ...] = ()  # what has no effect here
     configuration: Mapping[str, Any] | None = None  # by the titles of sections
     text: str = ""  # the same for people
     is_read: bool = True  # whether the file could be read
 
     @classmethod
     def of(cls, file: str, found: Iterable[Problem], **fields: Any) -> CheckReport:
-        """A report with these findings, each of which is an error or a warning."""
+        """A report with these findings."""
         every = tuple(found)
         return cls(
             file=file,
             problems=tuple(each for each in every if each.severity is Severity.ERROR),
             warnings=tuple(each for each in every if each.severity is Severity.WARNING),
+            notes=tuple(each for each in every if each.severity is Severity.NOTE),
             **fields,
         )
 
     @property
     def findings(self) -> tuple[Problem, ...]:
-        """Problems and warnings in the order of the file, then those about lines of other files."""
-        found = (*self.problems, *self.warnings)
-        return tuple(sorted(found, key=lambda each: (each.place.file != self.file, each.place.line)))
+        """Problems, warnings and notes in the order of the file, then those about lines of other files."""
+        return in_order((*self.problems, *self.warnings, *self.notes), self.file)
 
     def status(self, *, strict: bool = False) -> CheckStatus:
         """Whether the configuration is valid; with `strict` a warning is an error."""
@@ -86,14 +87,15 @@ class CheckReport:
         return CheckStatus.NOT_VALID if self.problems or (strict and self.warnings) else CheckStatus.VALID
 
     def members(self, *, strict: bool = False) -> dict[str, Any]:
-        """The members of a JSON object: ``file``, ``valid``, ``problems`` and ``warnings`` (as `Problem.members`),
-        ``configuration`` (null where there are problems), and ``report``, which is the text.
+        """The members of a JSON object: ``file``, ``valid``, ``problems``, ``warnings`` and ``notes`` (each as
+        `Problem.members` has them), ``configuration`` (null where there are problems), and ``report``, the text.
         """
         return {
             "file": self.file,
             "valid": self.status(strict=strict) is CheckStatus.VALID,
             "problems": [each.members() for each in self.problems],
             "warnings": [each.members() for each in self.warnings],
+            "notes": [each.members() for each in self.notes],
             "configuration": self.configuration,
             "report": self.text or None,
         }

@@ -368,3 +368,4 @@ class Config:
     routing_rules: tuple[RoutingRule, ...] = ()
     custom_errors: tuple[CustomError, ...] = ()
     warnings: tuple[Problem, ...] = ()  # what is legal but unwise
+    notes: tuple[Problem, ...] = ()  # what has no effect here

@@ -9,8 +9,7 @@ from agwtwisted.core.base.errors import Problem, UnacceptableError, shown
 from agwtwisted.core.http.host_names import is_loopback, listener_address
 from agwtwisted.core.resources.gateway import Control
 from agwtwisted.core.sections import ini
-from agwtwisted.core.sections.settings import Key, Kind, Row, path, whole
-from agwtwisted.core.sections.sources import beside
+from agwtwisted.core.sections.settings import Key, Kind, Row, beside, path, whole
 
 
 def loopback_address(text: str) -> str:

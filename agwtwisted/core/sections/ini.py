@@ -31,12 +31,21 @@ _HEADER_ACTIONS = ("request_header.", "response_header.", "response_header_match
 
 @attrs.frozen(kw_only=True)
 class Entry:
-    """One key of a section; `line` is the key's own, whatever lines its value goes on to."""
+    """One key of a section; its place is the key's own, whatever lines its value goes on to.
+
+    A path in the value is relative to the directory of the file of that place, which is not that of the section where
+    another file has set the key.
+    """
 
     key: str
     value: str
     uncut: str  # the value with what would be a comment behind it
-    line: int
+    place: Place
+
+    @property
+    def line(self) -> int:
+        """In the file of its place."""
+        return self.place.line
 
 
 @attrs.frozen(kw_only=True)
@@ -45,8 +54,13 @@ class Section:
 
     kind: str
     name: str = ""
-    line: int
+    place: Place
     entries: tuple[Entry, ...] = ()
+
+    @property
+    def line(self) -> int:
+        """In the file of its place."""
+        return self.place.line
 
     @property
     def title(self) -> str:
@@ -56,7 +70,10 @@ class Section:
 
 @attrs.frozen(kw_only=True)
 class Document:
-    """A file's sections in their order, those that share a name included, and what is wrong with its grammar."""
+    """A configuration's sections in their order, those that share a name included, and what is wrong with its grammar.
+
+    `parse` makes one of an INI file; what is read of another form yields the same.
+    """
 
     sections: tuple[Section, ...]
     problems: tuple[Problem, ...]
@@ -87,9 +104,9 @@ class _OpenEntry:
         self.pieces.append(_unescaped(_without_comment(text).strip(_BLANKS)))
         self.uncut.append(_unescaped(text.strip(_BLANKS)))
 
-    def closed(self) -> Entry:
+    def closed(self, file: str) -> Entry:
         value, uncut = ("\n".join(pieces).strip("\n") for pieces in (self.pieces, self.uncut))
-        return Entry(key=self.key, value=value, uncut=uncut, line=self.line)
+        return Entry(key=self.key, value=value, uncut=uncut, place=Place(file=file, line=self.line))
 
 
 @attrs.define
@@ -105,9 +122,9 @@ class _OpenSection:
     def title(self) -> str:
         return f"{self.kind} {self.name}".rstrip()
 
-    def closed(self) -> Section:
-        entries = tuple(entry.closed() for entry in self.entries.values())
-        return Section(kind=self.kind, name=self.name, line=self.line, entries=entries)
+    def closed(self, file: str) -> Section:
+        entries = tuple(entry.closed(file) for entry in self.entries.values())
+        return Section(kind=self.kind, name=self.name, place=Place(file=file, line=self.line), entries=entries)
 
 
 @attrs.define
@@ -121,7 +138,7 @@ class _Reading:
     entry: _OpenEntry | None = None  # the value that an indented line would continue
 
     def document(self) -> Document:
-        sections = tuple(section.closed() for section in self.sections if section.kind)
+        sections = tuple(section.closed(self.file) for section in self.sections if section.kind)
         return Document(sections=sections, problems=tuple(self.problems))
 
     def take(self, number: int, raw: bytes) -> None:

@@ -6,6 +6,7 @@ that into a Problem with the line, and goes on to the next key. Defaults stand i
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
@@ -133,11 +134,11 @@ class Row:
     already.
     """
 
-    file: str
     section: Section
     kind: Kind
     values: Mapping[str, Any]
     refused: frozenset[str]
+    index: int = 0  # among the sections of the configuration, by which they are in order
 
     @property
     def name(self) -> str:
@@ -163,14 +164,17 @@ class Row:
         names = _defaults(self.kind.resource)
         return {key: value for key, value in self.values.items() if key in names}
 
-    def line(self, key: str = "") -> int:
-        """The key's line, or the section's."""
-        return next((entry.line for entry in self.section.entries if entry.key == key), self.section.line)
+    def place(self, key: str = "") -> Place:
+        """Where the key stands, or else the section."""
+        return next((entry.place for entry in self.section.entries if entry.key == key), self.section.place)
+
+    def file_at(self, key: str) -> str:
+        """The file that a key names: its path is relative to the directory of the file in which the key stands."""
+        return beside(self.place(key).file, self.values[key])
 
     def problem(self, message: str, *, key: str = "", code: str = "") -> Problem:
-        """An error about this section, at the key's line if a key is named."""
-        place = Place(file=self.file, line=self.line(key))
-        return Problem(place=place, section=self.section.title, key=key, message=message, code=code)
+        """An error about this section, at the key's place if a key is named."""
+        return Problem(place=self.place(key), section=self.section.title, key=key, message=message, code=code)
 
     def warning(self, message: str, *, key: str = "", name: str = "") -> Problem:
         """The same for what is legal but unwise; `name` as in `Problem`."""
@@ -185,8 +189,18 @@ def equal_pairs(rows: Iterable[Row], *keys: str) -> Iterator[tuple[Row, Row]]:
     return chain.from_iterable(combinations(group, 2) for group in groups.values())
 
 
-def read(section: Section, kind: Kind, file: str) -> tuple[Row, list[Problem]]:
-    """The values of a section's keys, and every problem about them, alone and together."""
+def in_file_order(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Rows of any kinds as their sections follow each other."""
+    return tuple(sorted(rows, key=lambda row: row.index))
+
+
+def beside(file: str, path: str) -> str:
+    """A path relative to the directory of a file."""
+    return posixpath.join(posixpath.dirname(file), path)
+
+
+def read(section: Section, kind: Kind, index: int = 0) -> tuple[Row, list[Problem]]:
+    """The values of a section's keys, and every problem about them, alone and together; `index` as a `Row` has it."""
     values: dict[str, Any] = {}
     wrong: dict[str, tuple[str, str]] = {}  # message and code: the exceptions would hold, with this frame, themselves
     for entry in section.entries:
@@ -196,7 +210,7 @@ def read(section: Section, kind: Kind, file: str) -> tuple[Row, list[Problem]]:
             wrong[entry.key] = error.message, error.code
     missing = [key for key, how in kind.keys.items() if how.required and key not in values and key not in wrong]
     refused = {key for key in wrong if key in kind.keys or key.partition(".")[0] in kind.families}
-    row = Row(file=file, section=section, kind=kind, values=values, refused=frozenset([*refused, *missing]))
+    row = Row(section=section, kind=kind, values=values, refused=frozenset([*refused, *missing]), index=index)
     problems = [row.problem(message, key=key, code=code) for key, (message, code) in wrong.items()]
     problems += [row.problem(f"{key} is missing") for key in missing]
     problems += _semicolons(row)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import posixpath
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Final, TypeAlias, TypeVar
@@ -51,11 +50,6 @@ ReadFile: TypeAlias = Callable[[str], SourceFile]
 """Gives the file at a path; raises OSError where it cannot."""
 
 
-def beside(file: str, path: str) -> str:
-    """A path relative to the directory of a file."""
-    return posixpath.join(posixpath.dirname(file), path)
-
-
 def own_mode_problems(file: str, mode: int) -> Iterator[Problem]:
     """What is wrong with the permissions of the configuration file itself."""
     if mode & _WRITABLE_BY_OTHERS:
@@ -76,7 +70,7 @@ class Sources:
         source = self._source(row, "file")
         if source is None:
             return None
-        path = _path(row, "file")
+        path = row.file_at("file")
         chain = chains.read_chain(source.data, path, self.now)
         if not isinstance(chain, chains.TrustedChain):
             self._adopt(row, chain)
@@ -90,7 +84,7 @@ class Sources:
         """The page of a section [custom_error]."""
         source = self._source(row, "file", most=ERROR_PAGE_BYTES)
         if source is not None and not source.data:
-            self.problems.append(row.problem(f"{_path(row, 'file')} is empty", key="file"))
+            self.problems.append(row.problem(f"{row.file_at('file')} is empty", key="file"))
             return None
         return None if source is None else source.data
 
@@ -99,7 +93,7 @@ class Sources:
         source = self._source(row, "file", most=TRUSTED_ROOT_BYTES)
         if source is None:
             return None
-        path = _path(row, "file")
+        path = row.file_at("file")
         roots = trusted_roots.read_roots(source.data, path, self.now)
         if not isinstance(roots, trusted_roots.TrustedRoots):
             self._adopt(row, roots)
@@ -115,12 +109,12 @@ class Sources:
         if server is None:
             return None
         for message in self._dates(server.certificates):
-            said = f"{_path(row, 'certificate_file')}: {message}"
+            said = f"{row.file_at('certificate_file')}: {message}"
             self.problems.append(row.warning(said, key="certificate_file", name=OUT_OF_DATE))
         if alone := server_certificates.missing_intermediate(server.certificates):
-            said = f"{_path(row, 'certificate_file')} {alone}"
+            said = f"{row.file_at('certificate_file')} {alone}"
             self.problems.append(row.warning(said, key="certificate_file", name=INCOMPLETE))
-        files = (_path(row, key) for key in ("certificate_file", "key_file") if key in row.values)
+        files = (row.file_at(key) for key in ("certificate_file", "key_file") if key in row.values)
         source = b"".join(self._digests[path] for path in files)
         return SslCertificate(name=row.name, certificates=server.certificates, key=server.key, source=source)
 
@@ -149,7 +143,7 @@ class Sources:
         source = self._source(row, "certificate_file", most=SSL_CERTIFICATE_BYTES)
         if source is None:
             return ()
-        certificates, problems = server_certificates.read_certificates(source.data, _path(row, "certificate_file"))
+        certificates, problems = server_certificates.read_certificates(source.data, row.file_at("certificate_file"))
         self._adopt(row, problems)
         return () if problems else certificates
 
@@ -157,7 +151,7 @@ class Sources:
         """The file that a key names; None where it names none or, with a problem, where the file will not do."""
         if key not in row.values:
             return None
-        path = _path(row, key)
+        path = row.file_at(key)
         try:
             source = self.read(path)
         except OSError as error:
@@ -177,16 +171,12 @@ class Sources:
         try:
             return make()
         except UnacceptableError as error:
-            self.problems.append(row.problem(f"{_path(row, key)} {error.message}", key=key, code=error.code))
+            self.problems.append(row.problem(f"{row.file_at(key)} {error.message}", key=key, code=error.code))
             return None
 
     def _adopt(self, row: Row, problems: tuple[Problem, ...]) -> None:
         """Keep problems about a file's own lines, and say which section names the file."""
         self.problems += [attrs.evolve(problem, section=row.section.title) for problem in problems]
-
-
-def _path(row: Row, key: str) -> str:
-    return beside(row.file, row.values[key])
 
 
 def _mode_problems(row: Row, key: str, path: str, mode: int, *, secret: bool) -> Iterator[Problem]:

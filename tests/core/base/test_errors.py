@@ -14,6 +14,8 @@ from agwtwisted.core.base.errors import (
     SectionError,
     Severity,
     UnacceptableError,
+    has_error,
+    in_order,
     printable,
     shown,
 )
@@ -28,6 +30,11 @@ class PlaceTests(SynchronousTestCase):
         """A place is file and line, as editors and terminals take it; line 0 is the file as a whole."""
         self.assertEqual(str(PLACE), "gw.ini:12")
         self.assertEqual(str(Place(file="gw.ini")), "gw.ini")
+
+    def test_path(self) -> None:
+        """In a JSON document a place has the path of the value, too."""
+        self.assertEqual(str(Place(file="gw.json", line=12, path="properties.a[0]")), "gw.json:12 properties.a[0]")
+        self.assertEqual(str(Place(file="gw.json", path="a")), "gw.json a")
 
     def test_order(self) -> None:
         """Places sort by file and line."""
@@ -47,6 +54,28 @@ class ProblemTests(SynchronousTestCase):
         """A warning says so; section and code are left out where there is none."""
         problem = Problem(place=PLACE, message="is unwise", severity=Severity.WARNING)
         self.assertEqual(str(problem), "WARNING gw.ini:12 is unwise")
+
+    def test_path(self) -> None:
+        """A path stands behind the line in the text, and is a member of its own for programs; null without one."""
+        problem = Problem(place=Place(file="gw.json", line=3, path="tags"), message="is idle", severity=Severity.NOTE)
+        self.assertEqual(str(problem), "NOTE gw.json:3 tags is idle")
+        self.assertEqual((problem.members()["path"], problem.members()["severity"]), ("tags", "note"))
+        self.assertIsNone(Problem(place=PLACE, message="is wrong").members()["path"])
+
+    def test_order(self) -> None:
+        """Problems stand in the order of the main file, then of each other file; those of a line as they were found."""
+        places = [("b.pem", 1), ("gw.ini", 9), ("a.pem", 7), ("b.pem", 2), ("gw.ini", 0), ("a.pem", 1)]
+        problems = [Problem(place=Place(file=file, line=line), message="") for file, line in places]
+        same = [Problem(place=PLACE, message=each) for each in "ba"]
+        found = [(each.place.file, each.place.line) for each in in_order(problems, "gw.ini")]
+        self.assertEqual(found, [("gw.ini", 0), ("gw.ini", 9), ("a.pem", 1), ("a.pem", 7), ("b.pem", 1), ("b.pem", 2)])
+        self.assertEqual(list(in_order(same, "gw.ini")), same)
+
+    def test_only_errors_stop(self) -> None:
+        """Warnings and notes stop nothing."""
+        for severity in Severity:
+            problem = Problem(place=PLACE, message="", severity=severity)
+            self.assertEqual(has_error([problem]), severity is Severity.ERROR)
 
     @given(st.text(), st.text(), st.text())
     def test_one_printable_line(self, file: str, section: str, message: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.base.errors import ConfigError
-from agwtwisted.core.configuration.parsing import parse
+from agwtwisted.core.base.errors import ConfigError, Place, Problem, Severity
+from agwtwisted.core.configuration.parsing import parse, parse_document
+from agwtwisted.core.sections import ini
+from agwtwisted.core.sections.ini import Entry
 from agwtwisted.core.sections.schema import KINDS
 from agwtwisted.core.verification import chains
 from tests import pki
@@ -122,6 +125,64 @@ class ParseTests(SynchronousTestCase):
             except ConfigError as error:
                 said_no = "can be written by other users" in str(error)
             self.assertEqual(said_no, refused, oct(mode))
+
+
+class DocumentTests(SynchronousTestCase):
+    """Sections that were not read of one INI file."""
+
+    def document(self, **changes: Entry) -> ini.Document:
+        """GOOD, with the entries of these keys replaced wherever they stand."""
+        document = ini.parse(GOOD.encode(), FILE)
+        sections = [
+            attrs.evolve(section, entries=tuple(changes.get(entry.key, entry) for entry in section.entries))
+            for section in document.sections
+        ]
+        return attrs.evolve(document, sections=tuple(sections))
+
+    def entry(self, key: str, value: str) -> Entry:
+        """A key that another file sets."""
+        return Entry(key=key, value=value, uncut=value, place=Place(file="over/lay.ini", line=3, path="a[0].b"))
+
+    def test_same_plan(self) -> None:
+        """The sections of a file make the plan that its text makes."""
+        self.assertEqual(
+            parse_document(self.document(), FILE, files().read, now=pki.NOW),
+            parse(GOOD.encode(), FILE, files().read, now=pki.NOW),
+        )
+
+    def test_files_beside_their_entry(self) -> None:
+        """A relative path is looked for beside the file in which its key stands, whatever file has the section."""
+        source = files()
+        for name in ("site.pem", "site.key", "clients-ca.pem"):
+            source.data[f"over/{name}"] = source.data.pop(f"conf/pki/{name}")
+        changes = {
+            "certificate_file": self.entry("certificate_file", "site.pem"),
+            "key_file": self.entry("key_file", "site.key"),
+            "file": self.entry("file", "clients-ca.pem"),
+            "access_log": self.entry("access_log", "a.log"),
+        }
+        plan = parse_document(self.document(**changes), FILE, source.read, now=pki.NOW)
+        self.assertEqual(plan.gateway.access_log, "over/a.log")
+        self.assertEqual(sorted(source.asked), ["over/clients-ca.pem", "over/site.key", "over/site.pem"])
+        self.assertEqual(str(plan.origins.place("ssl_certificate site", "key_file")), "over/lay.ini:3 a[0].b")
+        self.assertEqual(plan.origins.place("ssl_certificate site").file, FILE)
+
+    def test_problems_have_their_place(self) -> None:
+        """A problem of a key stands where the key does, after those of the main file."""
+        document = self.document(
+            port=self.entry("port", "x"),
+            protocol=Entry(key="protocol", value="Http", uncut="Http", place=Place(file=FILE, line=99)),
+        )
+        with self.assertRaises(ConfigError) as caught:
+            parse_document(document, FILE, files().read, now=pki.NOW)
+        self.assertIn(" over/lay.ini:3 a[0].b [http_listener public] port ", str(caught.exception.problems[-2]))
+
+    def test_notes(self) -> None:
+        """What has no effect here is no warning, and stops nothing."""
+        note = Problem(place=Place(file=FILE), message="tags have no effect", severity=Severity.NOTE)
+        document = attrs.evolve(self.document(), problems=(note,))
+        config = parse_document(document, FILE, files().read, now=pki.NOW).config
+        self.assertEqual((config.notes, config.warnings), ((note,), ()))
 
 
 TWO_PARTS = {"path_rule": "map/name", "rewrite_rule": "set/name", "custom_error": "listener/status"}

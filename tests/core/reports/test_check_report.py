@@ -32,7 +32,7 @@ class CheckReportTests(SynchronousTestCase):
     def test_members(self) -> None:
         """Each finding with its place, section, key and message; what there is none of is null."""
         members = json.loads(json.dumps(CheckReport.of("gw.ini", [WARNING, ERROR]).members()))
-        self.assertEqual(list(members), ["file", "valid", "problems", "warnings", "configuration", "report"])
+        self.assertEqual(list(members), ["file", "valid", "problems", "warnings", "notes", "configuration", "report"])
         self.assertEqual((members["valid"], members["configuration"], members["report"]), (False, None, None))
         [error], [warning] = members["problems"], members["warnings"]
         self.assertEqual(
@@ -41,6 +41,7 @@ class CheckReportTests(SynchronousTestCase):
                 "severity": "error",
                 "file": "gw.ini",
                 "line": 7,
+                "path": None,
                 "section": "gateway",
                 "key": "workers",
                 "name": None,

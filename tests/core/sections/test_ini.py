@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from agwtwisted.core.base.errors import Problem
+from agwtwisted.core.base.errors import Place, Problem
 from agwtwisted.core.sections.ini import Document, Section, parse
+
+PLACE = Place(file="gw.ini", line=1)
 
 
 def read(text: str) -> Document:
@@ -50,8 +52,8 @@ class SectionTests(SynchronousTestCase):
 
     def test_title(self) -> None:
         """A section is called what stands between its brackets."""
-        self.assertEqual(Section(kind="gateway", line=1).title, "gateway")
-        self.assertEqual(Section(kind="probe", name="deep", line=1).title, "probe deep")
+        self.assertEqual(Section(kind="gateway", place=PLACE).title, "gateway")
+        self.assertEqual(Section(kind="probe", name="deep", place=PLACE).title, "probe deep")
 
     def test_two_part_names(self) -> None:
         """Path rules, rewrite rules and error pages are named in their map, set or listener; others have no slash."""

@@ -59,7 +59,7 @@ KIND = Kind(
 def read(text: str) -> tuple[Row, list[Problem]]:
     """A basket from the lines of its section."""
     [section] = ini.parse(f"[basket b]\n{text}".encode(), "f").sections
-    return settings.read(section, KIND, "f")
+    return settings.read(section, KIND)
 
 
 def said(text: str) -> list[str]:
@@ -148,7 +148,7 @@ class ReadTests(SynchronousTestCase):
     def test_places(self) -> None:
         """A problem stands at its key's line, or at the section's where the key is absent."""
         row, _ = read("fruit = Pear\nsize = 3\n")
-        self.assertEqual((row.line("size"), row.line("label"), row.line()), (3, 1, 1))
+        self.assertEqual((row.place("size").line, row.place("label").line, row.place().line), (3, 1, 1))
         warning = row.warning("is small", key="size")
         self.assertEqual((str(warning), warning.severity), ("WARNING f:3 [basket b] is small", Severity.WARNING))
 
@@ -165,7 +165,7 @@ class FamilyTests(SynchronousTestCase):
         self.assertEqual(list(row.family("layer").items()), [(0, 3), (9, 2), (10, 1)])
         self.assertEqual(list(row.family("sticker").items()), [(Fruit.PEAR, "b"), (Fruit.APPLE, "")])
         self.assertEqual(row.fields(), {"fruit": Fruit.PEAR})
-        self.assertEqual((row.get("layer.9"), row.get("layer.1"), row.line("layer.9")), (2, None, 5))
+        self.assertEqual((row.get("layer.9"), row.get("layer.1"), row.place("layer.9").line), (2, None, 5))
         self.assertEqual(read("fruit = Pear\n")[0].family("layer"), {})
 
     def test_suffixes(self) -> None:

@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agwtwisted.core.base.errors import ConfigError
 from agwtwisted.core.configuration.parsing import parse
-from agwtwisted.core.sections.sources import SourceFile, beside, own_mode_problems
+from agwtwisted.core.sections.settings import beside
+from agwtwisted.core.sections.sources import SourceFile, own_mode_problems
 from tests import pki
 from tests.configurations import FILE, GOOD, Files, changed, clients_root, files, load, said, site
 
