@@ -195,7 +195,7 @@ class _Reading:
             self.complain(number, "a key before the first section")
             self.sections.append(_OpenSection("", "", number))
         entries = self.sections[-1].entries
-        earlier = entries.setdefault(_identity(key), self.entry)
+        earlier = entries.setdefault(identity(key), self.entry)
         if earlier is not self.entry:
             self.complain(number, f"the key {shown(key)} is set here and on line {earlier.line}")
 
@@ -241,6 +241,6 @@ def _unescaped(text: str) -> str:
     return text.replace("\\;", ";")
 
 
-def _identity(key: str) -> str:
+def identity(key: str) -> str:
     """What makes a key a duplicate: header names are compared without case (RFC 9110 section 5.1), keys with it."""
     return key.lower() if key.startswith(_HEADER_ACTIONS) else key
